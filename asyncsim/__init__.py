@@ -1,0 +1,1 @@
+"""Async-first SDK for the SIM APIs of Twilio and KORE."""

@@ -1,0 +1,287 @@
+"""Every error this package raises on purpose.
+
+::
+
+    AsyncSimError
+    ├── TransportError            no answer came
+    │   ├── ConnectionFailed        never reached the server, or lost it
+    │   └── RequestTimeout          also a TimeoutError
+    ├── APIError                  the vendor answered with an error
+    │   ├── BadRequest              400 and other 4xx
+    │   ├── AuthenticationError     401, and credentials the token endpoint refuses
+    │   ├── PermissionDenied        403 on a fresh token
+    │   ├── NotFound                404
+    │   ├── Conflict                409, or 33010, 83009, 83010 while an update is pending
+    │   ├── RateLimited             429
+    │   └── ServerError             5xx
+    ├── DecodeError               an answer that is not what the documents promise
+    ├── TransitionError           a change was accepted, or asked for, and did not work out
+    │   ├── TransitionTimeout       also a TimeoutError; `.last` is the last state seen
+    │   ├── TransitionFailed        settled elsewhere than asked
+    │   └── UnreachableStatus       no path leads there; nothing was sent
+    ├── OutcomeUnknown            a create whose answer was lost
+    ├── QueueTimeout              no slot in time; nothing was sent; also a TimeoutError
+    ├── ConfigurationError
+    ├── Unsupported
+    ├── ReceiverError             the callback listener cannot do its work
+    │   └── SignatureError          a callback that did not come from the vendor
+    └── JournalError
+
+An error stores its parts and words itself in `__str__`: what was asked of which SIM, what came
+back, what to do next. None ever holds a secret. Misuse that Python has its own words for stays
+with them: an unknown keyword is a `TypeError`, a value outside its set a `ValueError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def _revive(cls: type[AsyncSimError], parts: dict[str, Any]) -> AsyncSimError:
+    error = cls.__new__(cls)
+    error.__dict__.update(parts)
+    return error
+
+
+class AsyncSimError(Exception):
+    """Base of all errors of this package."""
+
+    def __init__(self, message: str = "") -> None:
+        # Exception.__init__ by name: in the classes that are also TimeoutError, OSError's own
+        # would take two arguments for an errno and its text.
+        Exception.__init__(self, message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default would call __init__ with `args`, which lack the keyword parts.
+        return _revive, (type(self), self.__dict__)
+
+
+class TransportError(AsyncSimError):
+    """No answer came, so whether the server did anything is unknown unless it says so."""
+
+    def __init__(self, asked: str, reason: str, *, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.asked = asked
+        self.reason = reason
+        self.sent = sent
+        """False when the request certainly never reached the server."""
+
+    def __str__(self) -> str:
+        end = "" if self.sent else "; nothing was sent"
+        return f"{self.asked}: {self.reason}{end}"
+
+
+class ConnectionFailed(TransportError):
+    """The server could not be reached, or the connection was lost before the answer."""
+
+
+class RequestTimeout(TransportError, TimeoutError):
+    """One request took longer than `Timeout.request` or `Timeout.connect`."""
+
+
+class APIError(AsyncSimError):
+    """The vendor answered with an error.
+
+    `status` is the HTTP status, `code` the vendor's own (20404, 83007, ...; None where the
+    answer had none), `request_id` what their support asks for.
+    """
+
+    advice = ""
+
+    def __init__(
+        self,
+        status: int,
+        code: int | None = None,
+        message: str = "",
+        more_info: str | None = None,
+        request_id: str | None = None,
+        *,
+        asked: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.more_info = more_info
+        self.request_id = request_id
+        self.asked = asked
+
+    def __str__(self) -> str:
+        code = f", code {self.code}" if self.code is not None else ""
+        text = f"{self.asked}: " if self.asked else ""
+        text += f"{self.message or 'no message'} (HTTP {self.status}{code})"
+        for part in (self.advice, self.more_info, self.request_id and f"request {self.request_id}"):
+            if part:
+                text += f"; {part}"
+        return text
+
+
+class BadRequest(APIError):
+    """The request cannot be carried out as it stands (400 and other 4xx)."""
+
+
+class AuthenticationError(APIError):
+    """The credentials were refused (401)."""
+
+    advice = "check the account SID or client id and its secret"
+
+
+class PermissionDenied(APIError):
+    """The credentials are good, but not for this (403)."""
+
+
+class NotFound(APIError):
+    """No such resource in this account (404)."""
+
+
+class Conflict(APIError):
+    """Another update of the same SIM is still running (409; 33010, 83009, 83010)."""
+
+    advice = "wait with await_transition(), then send the change again"
+
+
+class RateLimited(APIError):
+    """Too many requests at once (429); not processed, always safe to repeat."""
+
+
+class ServerError(APIError):
+    """The vendor failed (5xx); whether the request was carried out is unknown."""
+
+
+class DecodeError(AsyncSimError):
+    """An answer was not what the documents promise: not JSON, a missing field, a bad date."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(reason)
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot read {self.what}: {self.reason}"
+
+
+def _worded(requested: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in requested.items()) or "a settled status"
+
+
+class TransitionError(AsyncSimError):
+    """A change did not work out; `sid` and `requested` say which."""
+
+    def __init__(self, sid: str, requested: Mapping[str, Any], message: str = "") -> None:
+        super().__init__(message)
+        self.sid = sid
+        self.requested = dict(requested)
+
+
+class TransitionTimeout(TransitionError, TimeoutError):
+    """The wait's deadline passed; the change may still complete later.
+
+    `last` is the record as last read (just before giving up), None if no read succeeded.
+    """
+
+    def __init__(self, sid: str, requested: Mapping[str, Any], last: Any, seconds: float) -> None:
+        super().__init__(sid, requested)
+        self.last = last
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        status = getattr(self.last, "status", None)
+        seen = f"last seen {status!r}" if status else "never read"
+        return (
+            f"{self.sid} did not reach {_worded(self.requested)} within {self.seconds:g} s, {seen};"
+            " the vendor may still finish it: call await_transition() again to go on waiting"
+        )
+
+
+class TransitionFailed(TransitionError):
+    """The SIM settled, but not where it was asked to.
+
+    `actual` is the record it settled as; `error_code` and `error_message` are the vendor's, from
+    the callback, where there was one (Programmable Wireless only).
+    """
+
+    def __init__(
+        self,
+        sid: str,
+        requested: Mapping[str, Any],
+        actual: Any,
+        error_code: int | None = None,
+        error_message: str | None = None,
+    ) -> None:
+        super().__init__(sid, requested)
+        self.actual = actual
+        self.error_code = error_code
+        self.error_message = error_message
+
+    def __str__(self) -> str:
+        status = getattr(self.actual, "status", None)
+        text = f"{self.sid} was to reach {_worded(self.requested)} but settled as {status!r}"
+        if self.error_code is not None or self.error_message:
+            text += f": {self.error_message or 'no message'} (code {self.error_code})"
+        return f"{text}; the change was not applied: fix its cause, then send it again"
+
+
+class UnreachableStatus(TransitionError):
+    """No path of the transition graph leads to the target; nothing was sent."""
+
+    def __init__(self, sid: str, requested: Mapping[str, Any], start: str | None = None) -> None:
+        super().__init__(sid, requested)
+        self.start = start
+
+    def __str__(self) -> str:
+        where = f" from {self.start!r}" if self.start else ""
+        return f"{self.sid} can never reach {_worded(self.requested)}{where}; nothing was sent"
+
+
+class OutcomeUnknown(AsyncSimError):
+    """A create was sent and its answer lost: it may or may not exist. `look` says how to find out.
+
+    Never sent again by itself, because that could do it twice.
+    """
+
+    def __init__(self, asked: str, look: str) -> None:
+        super().__init__(asked)
+        self.asked = asked
+        self.look = look
+
+    def __str__(self) -> str:
+        return f"{self.asked}: sent, but the answer was lost; {self.look}"
+
+
+class QueueTimeout(AsyncSimError, TimeoutError):
+    """No slot came free within `Timeout.queue`; nothing was sent."""
+
+    def __init__(self, asked: str, seconds: float) -> None:
+        super().__init__(asked)
+        self.asked = asked
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asked}: no slot came free within {self.seconds:g} s, nothing was sent;"
+            " send fewer at once or raise Timeout(queue=...)"
+        )
+
+
+class ConfigurationError(AsyncSimError):
+    """Settings that cannot work together, or are missing."""
+
+
+class Unsupported(AsyncSimError):
+    """This vendor documents no such API."""
+
+
+class ReceiverError(AsyncSimError):
+    """The callback listener cannot do its work: port in use, no public URL, ..."""
+
+
+class SignatureError(ReceiverError):
+    """A callback's signature or ticket is wrong: it did not come from the vendor."""
+
+
+class JournalError(AsyncSimError):
+    """A job's journal cannot be used."""

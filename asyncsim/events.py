@@ -1,0 +1,148 @@
+"""What happened, as frozen facts, and the protocol of those who are told.
+
+Observers see; they cannot change an outcome. One that raises is logged and otherwise ignored.
+No event carries a secret: paths of callbacks are shown without their ticket.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from attrs import frozen
+
+logger = logging.getLogger("asyncsim")
+
+SettledBy = Literal["answer", "callback", "sweep", "read"]
+"""What told of the end: the POST's own answer, a callback, a list page, or a single read."""
+
+
+@frozen(kw_only=True)
+class RequestFinished:
+    """One HTTP request came to its end; `status` is None when no answer came."""
+
+    method: str
+    product: str
+    path: str
+    status: int | None
+    seconds: float
+    attempt: int
+    error: str | None = None
+
+
+@frozen(kw_only=True)
+class RequestRetried:
+    """A request will be sent again after `delay` seconds, for `reason`."""
+
+    method: str
+    path: str
+    attempt: int
+    delay: float
+    reason: str
+
+
+@frozen(kw_only=True)
+class LimitChanged:
+    """A refusal (429) lowered the concurrency limit."""
+
+    limit: float
+    in_flight: int
+
+
+@frozen(kw_only=True)
+class TokenMinted:
+    """A KORE access token was fetched; `generation` counts them."""
+
+    generation: int
+    expires_in: float
+
+
+@frozen(kw_only=True)
+class ForeignPage:
+    """A `next_page_url` pointed elsewhere; only its query was used, on our own base URL."""
+
+    origin: str
+    expected: str
+
+
+@frozen(kw_only=True)
+class CallbackReceived:
+    """A callback with a valid ticket came in; `signed` tells whether its signature proves it."""
+
+    vendor: str
+    product: str
+    name: str
+    status: str | None
+    signed: bool
+    duplicate: bool = False
+
+
+@frozen(kw_only=True)
+class CallbackRefused:
+    """A callback was refused with this HTTP status, for `reason`."""
+
+    status: int
+    reason: str
+
+
+@frozen(kw_only=True)
+class WaitSettled:
+    """A wait ended; `error` is the class name of what it ends with, None at the goal."""
+
+    product: str
+    name: str
+    settled_by: SettledBy | None
+    seconds: float
+    requests: int
+    error: str | None = None
+
+
+@frozen(kw_only=True)
+class SweepFinished:
+    """One sweep or walk of the list ended."""
+
+    product: str
+    pages: int
+    rows: int
+    settled: int
+    walk: bool
+
+
+@frozen(kw_only=True)
+class SweepingStopped:
+    """The list's status filter cannot be trusted here, so single reads take over."""
+
+    product: str
+    reason: str
+
+
+Event = (
+    RequestFinished
+    | RequestRetried
+    | LimitChanged
+    | TokenMinted
+    | ForeignPage
+    | CallbackReceived
+    | CallbackRefused
+    | WaitSettled
+    | SweepFinished
+    | SweepingStopped
+)
+
+
+class Observer(Protocol):
+    """Any callable that takes an event; called in the event loop, so it must not block."""
+
+    def __call__(self, event: Event, /) -> object:
+        """Take note of what happened."""
+        ...
+
+
+def tell(observers: Sequence[Observer], event: Event) -> None:
+    """Tell all observers; one that raises is logged, never heard by the operation."""
+    for observer in observers:
+        try:
+            observer(event)
+        except Exception:
+            logger.exception("observer %r raised on %s", observer, type(event).__name__)

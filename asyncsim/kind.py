@@ -1,0 +1,59 @@
+"""One resource kind as data: the unit of work of client, emulator, command line and tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from attrs import field, frozen
+
+from asyncsim.vendors import Product, Vendor
+
+T = TypeVar("T")
+
+_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
+
+
+def looks_like_sid(name: str) -> bool:
+    """Tell whether a name has the form of a SID: two capitals and 32 hex digits."""
+    return _SID.fullmatch(name) is not None
+
+
+@frozen(kw_only=True, eq=False)
+class Kind(Generic[T]):
+    """What is known of one resource kind; no behaviour, no I/O."""
+
+    noun: str
+    """How messages call one of them: `Sim`."""
+    product: Product
+    path: str
+    """Path of the list, from the base URL: `/v1/Sims`."""
+    key: str
+    """Key under which a page holds its rows."""
+    sid_prefix: str
+    model: type[T]
+    named: bool = False
+    """Whether a unique name may stand where the SID stands."""
+    create: type[Any] | None = None
+    update: type[Any] | None = None
+    filters: type[Any] | None = None
+    pending: frozenset[str] = frozenset()
+    """Statuses which the vendor leaves by itself, within seconds to hours."""
+    compared: Mapping[str, str] = field(factory=dict)
+    """Keyword of an update -> attribute that shows it once the update has been applied."""
+    largest_page: int = 1000
+
+    def is_sid(self, name: str) -> bool:
+        """Tell whether `name` is a SID of this kind."""
+        return name.startswith(self.sid_prefix) and looks_like_sid(name)
+
+
+def only(vendor: str) -> dict[str, Any]:
+    """Metadata of a model's field that only one vendor's documents have."""
+    return {"vendor": vendor}
+
+
+def belongs(metadata: Mapping[str, Any], vendor: Vendor) -> bool:
+    """Tell whether a field with this metadata exists at a vendor."""
+    return metadata.get("vendor") in (None, vendor.name)

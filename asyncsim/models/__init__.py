@@ -1,0 +1,1 @@
+"""Records, typed keywords and one `Kind` for each resource; no I/O."""

@@ -1,0 +1,1 @@
+"""Super SIM: SIDs of Sims start with HS."""

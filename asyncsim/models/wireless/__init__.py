@@ -1,0 +1,1 @@
+"""Programmable Wireless: SIDs of Sims start with DE."""

@@ -1,0 +1,153 @@
+"""The Programmable Wireless Sim. Sources: twilio_wireless_v1, kore_wireless_v1 and their pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias, TypedDict
+
+from attrs import field, frozen
+from cattrs.gen import override
+
+from asyncsim.kind import Kind
+from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.vendors import Product
+
+KnownStatus = Literal[
+    "new",
+    "ready",
+    "active",
+    "suspended",
+    "deactivated",
+    "canceled",
+    "scheduled",
+    "updating",
+    "deleted",  # KORE's response enum only
+]
+SimStatus: TypeAlias = KnownStatus | str
+"""Open: a status the vendor adds tomorrow stays a plain string."""
+
+RequestableStatus = Literal["new", "ready", "active", "suspended", "deactivated"]
+"""What may be asked for: the four of the documents' prose, and `new`, which Twilio's own example
+sends along with a move between accounts. The documents' enum lists eight; we refuse the rest."""
+
+FilterStatus = Literal[
+    "new", "ready", "active", "suspended", "deactivated", "canceled", "scheduled", "updating"
+]
+
+
+@frozen(kw_only=True)
+class Sim:
+    """A Programmable Wireless SIM as the vendor last reported it."""
+
+    sid: str
+    """DE and 32 hex digits."""
+    status: SimStatus
+    """`updating` or `scheduled` while a change is on its way."""
+    unique_name: str | None = None
+    friendly_name: str | None = None
+    account_sid: str | None = None
+    rate_plan_sid: str | None = None
+    iccid: str | None = None
+    """19 or 20 digits, as text."""
+    eid: str | None = None
+    """Deprecated by both vendors. Twilio answers `e_id`, KORE `eid`."""
+    reset_status: str | None = None
+    """`resetting` until the operator has accepted a connectivity reset."""
+    commands_callback_url: str | None = None
+    commands_callback_method: HttpMethod | str | None = None
+    sms_fallback_method: HttpMethod | str | None = None
+    sms_fallback_url: str | None = None
+    sms_method: HttpMethod | str | None = None
+    sms_url: str | None = None
+    voice_fallback_method: HttpMethod | str | None = None
+    voice_fallback_url: str | None = None
+    voice_method: HttpMethod | str | None = None
+    voice_url: str | None = None
+    ip_address: str | None = None
+    date_created: datetime | None = None
+    date_updated: datetime | None = None
+    url: str | None = None
+    links: dict[str, str] | None = field(default=None, hash=False)
+
+
+class SimUpdate(TypedDict, total=False):
+    """Keywords of `update`; an absent key is not sent, None clears the field."""
+
+    unique_name: str | None
+    """Name that can stand in place of the SID; unique in the account."""
+    callback_method: HttpMethod
+    """POST unless given."""
+    callback_url: str
+    """Called when the update has finished, and for new to ready and any to deactivated again
+    when the SIM reaches `active` or `canceled`."""
+    friendly_name: str | None
+    """Description; need not be unique."""
+    rate_plan: str | None
+    """SID or unique name of the RatePlan; activation needs one (33104)."""
+    status: RequestableStatus
+    """Status to move to; the answer reads `updating` or `scheduled` until it settles."""
+    commands_callback_method: HttpMethod
+    commands_callback_url: str | None
+    """Called when the SIM sends a Command."""
+    sms_fallback_method: HttpMethod
+    sms_fallback_url: str | None
+    sms_method: HttpMethod
+    sms_url: str | None
+    voice_fallback_method: HttpMethod
+    """Deprecated."""
+    voice_fallback_url: str | None
+    """Deprecated."""
+    voice_method: HttpMethod
+    """Deprecated."""
+    voice_url: str | None
+    """Deprecated."""
+    reset_status: Literal["resetting"]
+    """Start a connectivity reset; not together with `status` (33121)."""
+    account_sid: str
+    """Account to move a `new` SIM to."""
+
+
+class SimFilter(PageParams, total=False):
+    """Keywords of `list`."""
+
+    status: FilterStatus
+    """Only SIMs in this status; KORE's text speaks of four values, its enum of all eight."""
+    iccid: str
+    """Only the SIM with this ICCID: a list of at most one."""
+    rate_plan: str
+    """Only SIMs of this RatePlan, by SID or unique name."""
+    eid: Annotated[str, override(rename="EId")]
+    """Deprecated."""
+    sim_registration_code: str
+    """Only the SIM with this registration code: a list of at most one."""
+
+
+SIMS = Kind(
+    noun="Sim",
+    product=Product.WIRELESS,
+    path="/v1/Sims",
+    key="sims",
+    sid_prefix="DE",
+    model=Sim,
+    named=True,
+    update=SimUpdate,
+    filters=SimFilter,
+    pending=frozenset({"scheduled", "updating"}),
+    compared={
+        "unique_name": "unique_name",
+        "friendly_name": "friendly_name",
+        "rate_plan": "rate_plan_sid",
+        "status": "status",
+        "commands_callback_method": "commands_callback_method",
+        "commands_callback_url": "commands_callback_url",
+        "sms_fallback_method": "sms_fallback_method",
+        "sms_fallback_url": "sms_fallback_url",
+        "sms_method": "sms_method",
+        "sms_url": "sms_url",
+        "voice_fallback_method": "voice_fallback_method",
+        "voice_fallback_url": "voice_fallback_url",
+        "voice_method": "voice_method",
+        "voice_url": "voice_url",
+        "account_sid": "account_sid",
+    },
+)

@@ -1,0 +1,102 @@
+"""The two vendors, as data: hosts, how to log in, and a handful of spellings."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Literal
+
+from attrs import evolve, field, frozen
+
+
+class Product(enum.StrEnum):
+    """A namespace of the client, and one host of a vendor."""
+
+    WIRELESS = "wireless"
+    SUPERSIM = "supersim"
+    MONITOR = "monitor"
+    WEBHOOKS = "webhooks"
+
+    @property
+    def label(self) -> str:
+        """The product's name in prose."""
+        return {"wireless": "Programmable Wireless", "supersim": "Super SIM"}.get(
+            self.value, self.value.capitalize()
+        )
+
+
+@frozen(kw_only=True)
+class Hosts:
+    """Base URLs, without a trailing slash and without `/v1`; None: as the vendor has it.
+
+    `token` is the full URL of KORE's token endpoint. Point these at a gateway, a proxy or
+    the emulator.
+    """
+
+    wireless: str | None = None
+    supersim: str | None = None
+    monitor: str | None = None
+    webhooks: str | None = None
+    token: str | None = None
+
+    def over(self, defaults: Hosts) -> Hosts:
+        """These hosts, with what is None taken from `defaults`."""
+        given = {
+            name: value.rstrip("/")
+            for name in ("wireless", "supersim", "monitor", "webhooks", "token")
+            if isinstance(value := getattr(self, name), str)
+        }
+        return evolve(defaults, **given)
+
+    def of(self, product: Product) -> str | None:
+        """The base URL of one product."""
+        value: str | None = getattr(self, product.value)
+        return value
+
+
+@frozen(kw_only=True, eq=False)
+class Vendor:
+    """One vendor: everything that differs, and nothing that does anything."""
+
+    name: Literal["twilio", "kore"]
+    title: str
+    hosts: Hosts
+    login: Literal["basic", "client_credentials"]
+    signature_header: str
+    """Header that carries a callback's signature, lower case."""
+    idempotency_header: str
+    """Header that stays the same when a callback is delivered again, lower case."""
+    spellings: Mapping[str, str] = field(factory=dict)
+    """Attribute of ours -> the vendor's field name in responses, where they differ."""
+
+
+TWILIO = Vendor(
+    name="twilio",
+    title="Twilio",
+    hosts=Hosts(
+        wireless="https://wireless.twilio.com",
+        supersim="https://supersim.twilio.com",
+        monitor="https://monitor.twilio.com",
+    ),
+    login="basic",
+    signature_header="x-twilio-signature",
+    idempotency_header="i-twilio-idempotency-token",
+    # Twilio's Wireless document spells it e_id, KORE's eid (API facts, section 1).
+    spellings={"eid": "e_id"},
+)
+
+KORE = Vendor(
+    name="kore",
+    title="KORE",
+    hosts=Hosts(
+        wireless="https://programmable-wireless.api.korewireless.com",
+        supersim="https://supersim.api.korewireless.com",
+        webhooks="https://webhook.api.korewireless.com",
+        token="https://api.korewireless.com/api-services/v1/auth/token",  # noqa: S106  # a URL
+    ),
+    login="client_credentials",
+    signature_header="kore-signature",
+    idempotency_header="kore-idempotency-token",
+)
+
+VENDORS: Mapping[str, Vendor] = {"twilio": TWILIO, "kore": KORE}

@@ -1,0 +1,1 @@
+"""Text to shapes and back; no sockets, no verbs."""

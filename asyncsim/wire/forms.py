@@ -1,0 +1,142 @@
+"""Keywords to form keys and back: POST bodies and queries.
+
+Keys are the PascalCase of the keyword, or what `Annotated[..., override(rename=...)]` says.
+Source: API facts, section 7.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+from urllib.parse import parse_qsl, quote_plus
+
+from attrs import frozen
+
+from asyncsim.wire.dates import format_date
+
+
+@frozen
+class Param:
+    """One keyword and its place on the wire."""
+
+    keyword: str
+    wire: str
+    required: bool
+    choices: tuple[str, ...] | None
+    """The values it may have, None when any text will do."""
+    clearable: bool
+    """Whether None may be given, which sends the empty string."""
+
+
+def pascal(keyword: str) -> str:
+    """`sms_fallback_url` to `SmsFallbackUrl`."""
+    return "".join(part.capitalize() for part in keyword.split("_"))
+
+
+def _unwrap(hint: Any) -> tuple[Any, str | None]:
+    """Strip Required, NotRequired and Annotated; the second value is a rename, if any."""
+    rename = None
+    while get_origin(hint) in (Required, NotRequired, Annotated):
+        for extra in getattr(hint, "__metadata__", ()):
+            rename = getattr(extra, "rename", None) or rename
+        hint = get_args(hint)[0]
+    return hint, rename
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+@cache
+def params_of(keywords: Any) -> Mapping[str, Param]:
+    """All keywords of a TypedDict, by keyword, in its order."""
+    found: dict[str, Param] = {}
+    for keyword, annotation in get_type_hints(keywords, include_extras=True).items():
+        hint, rename = _unwrap(annotation)
+        alternatives = _alternatives(hint)
+        literals = [get_args(one) for one in alternatives if get_origin(one) is Literal]
+        is_open = any(
+            get_origin(one) is not Literal and one is not type(None) for one in alternatives
+        )
+        found[keyword] = Param(
+            keyword=keyword,
+            wire=rename or pascal(keyword),
+            required=keyword in keywords.__required_keys__,
+            choices=None if is_open else tuple(value for group in literals for value in group),
+            clearable=type(None) in alternatives,
+        )
+    return found
+
+
+@cache
+def params_by_wire(keywords: Any) -> Mapping[str, Param]:
+    """The same, by form key."""
+    return {param.wire: param for param in params_of(keywords).values()}
+
+
+def _guess(given: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(given, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; it takes {', '.join(known)}"
+
+
+def check(keywords: type[Any], values: Mapping[str, Any], what: str) -> None:
+    """Refuse what could not be sent: TypeError for keywords, ValueError for values."""
+    params = params_of(keywords)
+    for keyword, value in values.items():
+        param = params.get(keyword)
+        if param is None:
+            raise TypeError(f"{what} takes no keyword {keyword!r}{_guess(keyword, params)}")
+        if value is None and not param.clearable:
+            raise ValueError(
+                f"{what}: {keyword} cannot be cleared; leave it out to keep it as it is"
+            )
+        if param.choices is not None and value not in param.choices:
+            raise ValueError(
+                f"{what}: {keyword} cannot be {value!r}{_guess(str(value), param.choices)}"
+            )
+    missing = [param.keyword for param in params.values() if param.required]
+    if missing := [keyword for keyword in missing if values.get(keyword) in (None, "")]:
+        raise TypeError(f"{what} needs {' and '.join(missing)}")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""  # the vendors' way to clear a field
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return format_date(value)
+    return str(value)
+
+
+def encode(keywords: type[Any], values: Mapping[str, Any]) -> str:
+    """Encode as `application/x-www-form-urlencoded`; lists become repeated keys."""
+    params = params_of(keywords)
+    pairs: list[str] = []
+    for keyword, value in values.items():
+        key = params[keyword].wire
+        many = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+        pairs += [f"{key}={quote_plus(_text(one))}" for one in many]
+    return "&".join(pairs)
+
+
+def decode(text: str) -> dict[str, list[str]]:
+    """Form keys and all their values, blanks kept, nothing trimmed."""
+    values: dict[str, list[str]] = {}
+    for key, value in parse_qsl(text, keep_blank_values=True):
+        values.setdefault(key, []).append(value)
+    return values

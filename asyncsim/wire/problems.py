@@ -1,0 +1,55 @@
+"""Error envelopes of both vendors and of the gateways before them. Source: API facts, 4.1.
+
+========================  =====================================================================
+Twilio, KORE              ``{"code", "message", "more_info", "status"}``; KORE also ``info``
+KORE gateway, 401/403     ``{"message", "error"}``
+KORE token endpoint       ``{"error", "error_description"}`` or ``{"code", "message"}``
+RFC 9457                  ``{"title", "detail", "code", ...}``
+anything else             text or HTML, shown shortened
+========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from asyncsim.wire import json
+
+_LONGEST = 300
+
+
+@frozen
+class Problem:
+    """What an error body said."""
+
+    code: int | None
+    message: str
+    more_info: str | None
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return None if value is None or isinstance(value, bool) else int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _first_text(value: dict[str, Any], *names: str) -> str | None:
+    return next((text for name in names if isinstance(text := value.get(name), str) and text), None)
+
+
+def decode_problem(body: bytes) -> Problem:
+    """Read an error body; never raises, whatever it holds."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        text = " ".join(body[: 4 * _LONGEST].decode("utf-8", "replace").split())
+        return Problem(None, text[:_LONGEST], None)
+    message = _first_text(value, "message", "error_description", "detail", "title", "error") or ""
+    return Problem(
+        _number(value.get("code")), message[:_LONGEST], _first_text(value, "more_info", "info")
+    )

@@ -1,0 +1,132 @@
+"""JSON objects to records and back (cattrs), spelled as the vendor spells them.
+
+Unknown fields are ignored and unknown statuses stay strings, because vendors add both; what is
+there must have its documented type, else `DecodeError`.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import attrs
+from cattrs import Converter
+from cattrs.errors import BaseValidationError
+from cattrs.gen import make_dict_structure_fn, override
+from cattrs.strategies import configure_union_passthrough
+from cattrs.v import format_exception, transform_error
+
+from asyncsim.errors import DecodeError
+from asyncsim.kind import belongs
+from asyncsim.vendors import Vendor
+from asyncsim.wire.dates import format_date, parse_date
+
+T = TypeVar("T")
+
+
+def _as_text(value: Any, _: Any) -> str:
+    if isinstance(value, str):
+        return value
+    # KORE's document gives an ICCID as a number. A whole number is exact; a float never is.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"text was expected, not {value!r}")
+
+
+def _exactly(kind: type) -> Callable[[Any, Any], Any]:
+    def hook(value: Any, _: Any) -> Any:
+        if type(value) is not kind:
+            raise ValueError(f"{kind.__name__} was expected, not {value!r}")
+        return value
+
+    return hook
+
+
+def _is_open_literal(hint: Any) -> bool:
+    """`Literal[...] | str`, with or without None."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return False
+    rest = [one for one in get_args(hint) if get_origin(one) is not Literal]
+    return len(rest) < len(get_args(hint)) and set(rest) <= {str, type(None)} and str in rest
+
+
+def _open_literal(value: Any, hint: Any) -> str | None:
+    if value is None and type(None) in get_args(hint):
+        return None
+    return _as_text(value, hint)
+
+
+@cache
+def _converter(vendor: Vendor) -> Converter:
+    converter = Converter()
+    configure_union_passthrough(str | int | float | bool | None, converter)
+    converter.register_structure_hook(str, _as_text)
+    converter.register_structure_hook(int, _exactly(int))
+    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(datetime, lambda value, _: parse_date(value))
+    converter.register_structure_hook_func(_is_open_literal, _open_literal)
+    converter.register_structure_hook_factory(
+        attrs.has, lambda model: _reader(converter, model, vendor)
+    )
+    return converter
+
+
+def _reader(converter: Converter, model: type[T], vendor: Vendor) -> Callable[[Any, Any], T]:
+    attributes = attrs.fields_dict(model)  # type: ignore[arg-type]  # attrs.has() was true
+    renamed = {name: wire for name, wire in vendor.spellings.items() if name in attributes}
+    overrides: dict[str, Any] = {name: override(rename=wire) for name, wire in renamed.items()}
+    read = make_dict_structure_fn(model, converter, **overrides)
+    if not renamed:
+        return read
+
+    def either_spelling(value: Any, hint: Any) -> T:
+        # A gateway, or a vendor tidying up, may answer with the other spelling.
+        for name, wire in renamed.items():
+            if wire not in value and name in value:
+                value = {**value, wire: value[name]}
+        return read(value, hint)
+
+    return either_spelling
+
+
+def _reason(error: BaseException, hint: type | None) -> str:
+    # Our own hooks say what was wrong with which value; the rest cattrs words well enough.
+    return str(error) if isinstance(error, ValueError) else format_exception(error, hint)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, BaseValidationError):
+        return "; ".join(transform_error(error, path="", format_exception=_reason))
+    return f"{type(error).__name__}: {error}"
+
+
+def decode(model: type[T], value: Any, vendor: Vendor) -> T:
+    """Build a record out of a decoded JSON object; `DecodeError` names field and value."""
+    if not isinstance(value, Mapping):
+        raise DecodeError(model.__name__, f"an object was expected, not {type(value).__name__}")
+    converter = _converter(vendor)
+    try:
+        return converter.structure(value, model)
+    except (BaseValidationError, ValueError, TypeError, KeyError) as error:
+        what = f"{model.__name__} {value.get('sid') or ''}".strip()
+        raise DecodeError(what, _describe(error)) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return format_date(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return value
+
+
+def encode(record: Any, vendor: Vendor) -> dict[str, Any]:
+    """Spell a record as the vendor answers it: all of its fields, nulls included."""
+    return {
+        vendor.spellings.get(one.name, one.name): _plain(getattr(record, one.name))
+        for one in attrs.fields(type(record))
+        if belongs(one.metadata, vendor)
+    }
