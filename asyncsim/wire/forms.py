@@ -93,7 +93,7 @@ def _guess(given: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; it takes {', '.join(known)}"
 
 
-def check(keywords: type[Any], values: Mapping[str, Any], what: str) -> None:
+def check(keywords: Any, values: Mapping[str, Any], what: str) -> None:
     """Refuse what could not be sent: TypeError for keywords, ValueError for values."""
     params = params_of(keywords)
     for keyword, value in values.items():
@@ -123,7 +123,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def encode(keywords: type[Any], values: Mapping[str, Any]) -> str:
+def encode(keywords: Any, values: Mapping[str, Any]) -> str:
     """Encode as `application/x-www-form-urlencoded`; lists become repeated keys."""
     params = params_of(keywords)
     pairs: list[str] = []
