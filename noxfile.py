@@ -1,0 +1,59 @@
+"""The checks of this project, each declared once; `.ci/run` calls them too.
+
+`nox -s NAME` runs one; with `--no-venv` it uses the environment it is called from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests", "lint", "types", "floors"]
+
+PYTHON = [path for path in ("asyncsim", "tests", "examples", "noxfile.py") if Path(path).exists()]
+
+
+def install(session: nox.Session) -> None:
+    """Install the package and its tools, unless the environment is not ours to change."""
+    if session.venv_backend != "none":
+        session.install("--editable", ".[dev]")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, and how much of the code they reach."""
+    install(session)
+    session.run("python", "-m", "pytest", "--cov", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and the mistakes that style shows."""
+    install(session)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers, because users have either."""
+    install(session)
+    session.run("mypy", "--strict", *PYTHON)
+    session.run("pyright")
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Which module may import which."""
+    install(session)
+    session.run("lint-imports")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Activate some SIMs against the emulator, from the command line."""
+    install(session)
+    session.run("asyncsim", "demo", "--sims", "200", *session.posargs)

@@ -1,0 +1,38 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from inspect import iscoroutinefunction
+
+import pytest
+
+from asyncsim.clock import ManualClock
+
+# A closed connection or a cancelled task needs a few turns of the loop to be gone.
+_TURNS = 20
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still until the test moves it."""
+    return ManualClock()
+
+
+@pytest.fixture(autouse=True)
+def every_task_has_an_owner(request: pytest.FixtureRequest) -> None:
+    """Fail a test that leaves a task behind; first of all fixtures, so checked last."""
+    if iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("_no_orphans")
+
+
+@pytest.fixture
+async def _no_orphans() -> AsyncIterator[None]:
+    yield
+    for _ in range(_TURNS):
+        orphans = asyncio.all_tasks() - {asyncio.current_task()}
+        if not orphans:
+            return
+        await asyncio.sleep(0)
+    pytest.fail(f"the test left tasks behind: {sorted(task.get_name() for task in orphans)}")
