@@ -1,0 +1,197 @@
+"""Who we are: HTTP Basic for Twilio, OAuth2 client credentials for KORE."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+from urllib.parse import urlencode
+
+from yarl import URL
+
+from asyncsim.clock import Clock
+from asyncsim.core.retry import Repeat, Verdict, judge_status, retry_after
+from asyncsim.core.settings import RetryPolicy
+from asyncsim.core.tokens import Token, helps_to_renew
+from asyncsim.errors import APIError, AuthenticationError, DecodeError, ServerError, TransportError
+from asyncsim.events import Event, TokenMinted
+from asyncsim.transport import FORM, Reply, Transport
+from asyncsim.wire import json
+from asyncsim.wire.problems import decode_problem
+
+_ASKED = "fetch a KORE access token"
+
+
+class Auth(Protocol):
+    """What the sender needs to know of a login."""
+
+    def current(self) -> tuple[str, int] | None:
+        """Authorization header and its generation; None when one must be obtained first."""
+        ...
+
+    async def obtain(self) -> None:
+        """Get a header; shared by all who ask at the same time."""
+        ...
+
+    def refused(self, generation: int) -> bool:
+        """Tell whether a request refused (401, 403) with that generation should be sent again."""
+        ...
+
+    def accepted(self, generation: int) -> None:
+        """Take note that a generation worked."""
+        ...
+
+    async def close(self) -> None:
+        """End what is under way."""
+        ...
+
+
+class Basic:
+    """Account SID and auth token, or API key and secret; never expires."""
+
+    def __init__(self, user: str, password: str) -> None:
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._header = (f"Basic {token}", 0)
+
+    def current(self) -> tuple[str, int]:
+        """Always at hand."""
+        return self._header
+
+    async def obtain(self) -> None:
+        """Nothing to do."""
+
+    def refused(self, generation: int) -> bool:
+        """Never: the same credentials will be refused again."""
+        return False
+
+    def accepted(self, generation: int) -> None:
+        """Nothing to note."""
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+
+class ClientCredentials:
+    """KORE's tokens: fetched once for all who wait, renewed early, kept out of logs.
+
+    Source: KORE docs, "Authorization", and the document kore_token_v1.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        clock: Clock,
+        retry: RetryPolicy,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._transport = transport
+        self._url = URL(url)
+        self._form = urlencode(
+            {
+                "grant_type": "client_credentials",
+                "client_id": client_id,
+                "client_secret": client_secret,
+            }
+        ).encode()
+        self._clock = clock
+        self._retry = retry
+        self._tell = tell
+        self._token: Token | None = None
+        self._minted = 0
+        self._minting: asyncio.Task[None] | None = None
+
+    def current(self) -> tuple[str, int] | None:
+        """The token, unless it is absent or due for renewal."""
+        token = self._token
+        if token is None or self._clock.now() >= token.due_at:
+            return None
+        return f"Bearer {token.value}", token.generation
+
+    async def obtain(self) -> None:
+        """Mint a token, once for all callers; a caller's cancellation does not stop the others."""
+        if self._minting is None:
+            self._minting = asyncio.create_task(self._mint(), name="asyncsim-mint-token")
+            self._minting.add_done_callback(self._end_of_minting)
+        await asyncio.shield(self._minting)
+
+    def _end_of_minting(self, task: asyncio.Task[None]) -> None:
+        self._minting = None
+        if not task.cancelled():
+            task.exception()  # those who wait raise it; without any, it need not be reported
+
+    def refused(self, generation: int) -> bool:
+        """Drop the token if it had worked and may have expired; see `core.tokens`."""
+        if not helps_to_renew(self._token, generation, self._clock.now()):
+            return False
+        if self._token is not None and self._token.generation == generation:
+            self._token = None
+        return True
+
+    def accepted(self, generation: int) -> None:
+        """Take note that the token works."""
+        if self._token is not None and self._token.generation == generation:
+            self._token.worked = True
+
+    async def _mint(self) -> None:
+        try:
+            reply = await self._ask()
+        except (TransportError, ServerError):
+            if self._token is None or not self._token.postpone(self._clock.now()):
+                raise
+            return
+        self._token = token = self._read(reply)
+        expires_in = token.expires_at - token.minted_at
+        self._tell(TokenMinted(generation=token.generation, expires_in=expires_in))
+
+    async def _ask(self) -> Reply:
+        for failures in range(1, self._retry.attempts + 1):
+            try:
+                reply = await self._post()
+                verdict = judge_status(reply.status, Repeat.SAFE)
+                if verdict is Verdict.DONE:
+                    return reply
+                error: Exception = _refusal(reply)
+                pause = retry_after(reply.headers.get("Retry-After"))
+                if verdict not in (Verdict.AGAIN, Verdict.THROTTLED):
+                    raise error
+            except TransportError as silence:
+                error, pause = silence, None
+            if failures < self._retry.attempts:
+                await self._clock.sleep(
+                    self._retry.pause(failures, random.random()) if pause is None else pause  # noqa: S311  # jitter
+                )
+        raise error
+
+    def _post(self) -> Awaitable[Reply]:
+        headers = {"Content-Type": FORM, "Accept": "application/json"}
+        return self._transport.exchange("POST", self._url, headers, self._form, _ASKED)
+
+    def _read(self, reply: Reply) -> Token:
+        try:
+            answer = json.loads(reply.body)
+            value, expires_in = answer["access_token"], float(answer["expires_in"])
+        except (ValueError, KeyError, TypeError) as error:
+            # `from None`: the original error may show the body, and so the token.
+            raise DecodeError("KORE's token answer", type(error).__name__) from None
+        self._minted += 1
+        now = self._clock.now()
+        # At least a second: a token that is due at once would be minted for ever.
+        return Token(str(value), self._minted, now, now + max(expires_in, 1.0))
+
+    async def close(self) -> None:
+        """End a mint under way."""
+        if self._minting is not None:
+            self._minting.cancel()
+            await asyncio.gather(self._minting, return_exceptions=True)
+
+
+def _refusal(reply: Reply) -> APIError:
+    problem = decode_problem(reply.body)
+    kind: type[APIError] = ServerError if reply.status >= 500 else AuthenticationError
+    return kind(reply.status, problem.code, problem.message, problem.more_info, asked=_ASKED)

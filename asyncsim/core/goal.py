@@ -1,0 +1,110 @@
+"""What a wait waits for, and what a record says about it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from asyncsim.core.graph import follows_by_itself
+from asyncsim.kind import Kind
+
+
+class Standing(enum.Enum):
+    """Where a record stands relative to the goal."""
+
+    PENDING = "pending"
+    """The vendor is still at it."""
+    REACHED = "reached"
+    ONWARD = "onward"
+    """Settled on the way: the vendor goes on to the goal by itself, later."""
+    ELSEWHERE = "elsewhere"
+    """Settled, and not at the goal."""
+
+
+@frozen(eq=False)
+class Goal:
+    """The end of a transition; shared by all waits that want the same."""
+
+    kind: Kind[Any]
+    requested: Mapping[str, Any] = field(factory=dict)
+    """Keywords as sent, with names of Fleets and RatePlans already replaced by their SIDs."""
+    until: frozenset[str] | None = None
+    """Statuses to go on to, instead of the one requested."""
+    expected: Mapping[str, Any] = field(init=False)
+    resets: bool = field(init=False)
+
+    @expected.default
+    def _expected(self) -> Mapping[str, Any]:
+        compared = self.kind.compared
+        return {
+            compared[keyword]: value
+            for keyword, value in self.requested.items()
+            if keyword in compared and not (keyword == "status" and self.until is not None)
+        }
+
+    @resets.default
+    def _resets(self) -> bool:
+        return "reset_status" in self.requested
+
+    @property
+    def status_only(self) -> bool:
+        """Whether a status alone tells that it is reached, so that a callback can."""
+        return set(self.expected) <= {"status"} and self.wants_status and not self.resets
+
+    @property
+    def wants_status(self) -> bool:
+        """Whether some status in particular is asked for."""
+        return self.until is not None or "status" in self.expected
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The statuses that would do; empty: any settled one."""
+        if self.until is not None:
+            return self.until
+        return frozenset({self.expected["status"]}) if "status" in self.expected else frozenset()
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """What was asked for, for messages and outcomes."""
+        if self.until is None:
+            return self.requested
+        return {**self.requested, "until": ", ".join(sorted(self.until))}
+
+    def is_pending(self, record: Any) -> bool:
+        """Whether the vendor is still working on it."""
+        return record.status in self.kind.pending or (
+            self.resets and record.reset_status == "resetting"
+        )
+
+    def judge(self, record: Any) -> Standing:
+        """Tell where a record stands."""
+        if self.until is not None and record.status in self.until:
+            pass  # a goal may name a pending status
+        elif self.is_pending(record):
+            return Standing.PENDING
+        elif self.until is not None:
+            onward = follows_by_itself(self.kind.product, record.status, self.until)
+            return Standing.ONWARD if onward else Standing.ELSEWHERE
+        if all(_same(getattr(record, name), value) for name, value in self.expected.items()):
+            return Standing.REACHED
+        return self._missed(record)
+
+    def _missed(self, record: Any) -> Standing:
+        # `ready` was reached and has already become `active` by itself: not a failure.
+        gone_on = "status" in self.expected and follows_by_itself(
+            self.kind.product, self.expected["status"], {record.status}
+        )
+        rest = (
+            _same(getattr(record, name), value)
+            for name, value in self.expected.items()
+            if name != "status"
+        )
+        return Standing.REACHED if gone_on and all(rest) else Standing.ELSEWHERE
+
+
+def _same(shown: Any, asked: Any) -> bool:
+    # Clearing is asked for with None or ""; the vendors show either (Twilio's own examples do).
+    return shown == asked or (shown in (None, "") and asked in (None, ""))

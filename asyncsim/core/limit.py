@@ -1,0 +1,84 @@
+"""The adaptive concurrency limit: how many requests may be in flight.
+
+A refusal tells that what is in flight and accepted is all there is, so the limit falls to just
+under it. Growth speeds up with the time since the last refusal: soon after one the limit creeps
+around the bound, later it must have moved, so it is looked for faster. Before the first refusal
+the limit doubles with each round of answers.
+"""
+
+from __future__ import annotations
+
+from asyncsim.core.settings import Throttle
+
+_BACKOFF = (
+    0.95  # of what is accepted; halving with a pause was simulated at 1.3 to 1.6 times the bound
+)
+_PAUSES = (0.25, 30.0)  # seconds: the first and the longest stop when even the minimum is refused
+
+
+class Limit:
+    """Counts what is in flight; times are the caller's clock."""
+
+    __slots__ = (
+        "_paused_times",
+        "_settings",
+        "_slow",
+        "ceiling",
+        "in_flight",
+        "refused_at",
+        "value",
+    )
+
+    def __init__(self, settings: Throttle, *, ceiling: float, slow: float = 7.5) -> None:
+        self._settings = settings
+        self.ceiling = max(float(settings.minimum), min(float(settings.maximum), ceiling))
+        self.value = min(float(settings.limit), self.ceiling)
+        self.in_flight = 0
+        self.refused_at: float | None = None
+        self._slow = slow
+        self._paused_times = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may start."""
+        return self.in_flight < int(self.value)
+
+    def started(self) -> None:
+        """One more is in flight."""
+        self.in_flight += 1
+
+    def abandoned(self) -> None:
+        """One ended in a way that tells nothing about the limit."""
+        self.in_flight -= 1
+
+    def accepted(self, now: float, seconds: float) -> None:
+        """One was carried out, in that many seconds."""
+        busy = self.in_flight + 1 >= int(self.value)
+        self.in_flight -= 1
+        self._paused_times = 0
+        # Answers slower than a quarter of the request's timeout: the server queues instead of
+        # refusing, and more at once would only make them time out.
+        if not busy or seconds > self._slow or self.value >= self.ceiling:
+            return
+        step = 1.0 if self.refused_at is None else (0.5 + now - self.refused_at) / self.value
+        self.value = min(self.ceiling, self.value + min(step, 1.0))
+
+    def refused(self, now: float) -> float:
+        """One was refused (429); returns the seconds for which everyone should pause, mostly 0."""
+        self.in_flight -= 1
+        self.refused_at = now
+        at_minimum = self.value <= self._settings.minimum or self.in_flight == 0
+        self._fall()
+        if not at_minimum:
+            return 0.0
+        self._paused_times += 1
+        return min(_PAUSES[1], _PAUSES[0] * 2.0 ** (self._paused_times - 1))
+
+    def overloaded(self, now: float) -> None:
+        """One got no answer in time: slow down as after a refusal, without a pause."""
+        self.in_flight -= 1
+        self.refused_at = now
+        self._fall()
+
+    def _fall(self) -> None:
+        self.value = max(float(self._settings.minimum), min(self.value, _BACKOFF * self.in_flight))

@@ -1,0 +1,101 @@
+"""The settings of a client: frozen, checked when made, each with what a change costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import Attribute, field, frozen
+
+
+def _above(bound: float, *, inclusive: bool = False) -> Any:
+    def check(owner: object, attribute: Attribute[Any], value: float | None) -> None:
+        if value is None:
+            return
+        if (
+            not isinstance(value, (int, float))
+            or value < bound
+            or (value == bound and not inclusive)
+        ):
+            least = "at least" if inclusive else "more than"
+            name = f"{type(owner).__name__}({attribute.name}={value!r})"
+            raise ValueError(f"{name}: must be a number of {least} {bound:g}")
+
+    return check
+
+
+_POSITIVE = _above(0)
+_NOT_NEGATIVE = _above(0, inclusive=True)
+_ONE_OR_MORE = _above(1, inclusive=True)
+
+
+@frozen(kw_only=True)
+class Timeout:
+    """Seconds; separate deadlines, so that queueing does not use up the time of the request."""
+
+    request: float = field(default=30.0, validator=_POSITIVE)
+    """One request, from the moment it has a slot to the last byte of the answer. Lower it and slow
+    answers become ambiguous, which costs a read each."""
+    connect: float = field(default=5.0, validator=_POSITIVE)
+    """Reaching the server, as part of that."""
+    queue: float = field(default=600.0, validator=_POSITIVE)
+    """Waiting for slots, over all attempts of a call, 429s included. Then: QueueTimeout."""
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """How often and how patiently a failed request is repeated; a 429 uses up no attempt."""
+
+    attempts: int = field(default=6, validator=_ONE_OR_MORE)
+    """Requests per call, the first included; 1 switches retries off."""
+    base: float = field(default=0.25, validator=_NOT_NEGATIVE)
+    """Seconds; the n-th pause is drawn from 0 to base * 2**n (full jitter)."""
+    cap: float = field(default=30.0, validator=_NOT_NEGATIVE)
+    """Seconds; no pause is longer, unless the server's Retry-After says so."""
+
+    def pause(self, failures: int, draw: float) -> float:
+        """Seconds to wait after that many failures; `draw` is uniform in 0 to 1."""
+        return draw * min(self.cap, self.base * 2.0 ** min(failures - 1, 60))
+
+
+@frozen(kw_only=True, eq=False)
+class Throttle:
+    """The adaptive concurrency limit of one account.
+
+    Vendors limit how many requests run at once and do not publish the number, so it is found:
+    growing while answers are good, falling just below what is accepted at a 429. One object given
+    to several clients is one limit for all of them: do that when they use the same account.
+    """
+
+    limit: float = field(default=64, validator=_ONE_OR_MORE)
+    """Requests at once to begin with."""
+    minimum: int = field(default=1, validator=_ONE_OR_MORE)
+    maximum: int = field(default=1024, validator=_ONE_OR_MORE)
+    """Never more than this; also capped by the connector's limit of a session of yours, and by a
+    quarter of the files this process may open."""
+    max_rps: float | None = field(default=None, validator=_POSITIVE)
+    """Requests per second on top, None for no such cap."""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse limits that cross each other."""
+        if self.minimum > self.maximum:
+            raise ValueError(f"Throttle: minimum={self.minimum} is above maximum={self.maximum}")
+
+
+@frozen(kw_only=True)
+class Watching:
+    """How finished transitions are noticed. All in seconds but `sweep_from`."""
+
+    timeout: float = field(default=900.0, validator=_POSITIVE)
+    """Deadline of a wait for which none is given."""
+    first: float = field(default=1.0, validator=_POSITIVE)
+    """First pause between single reads of a SIM; doubles, with full jitter."""
+    longest: float = field(default=30.0, validator=_POSITIVE)
+    """Longest pause between single reads. Lower: sooner known, more requests."""
+    sweep_from: int = field(default=25, validator=_ONE_OR_MORE)
+    """From this many pending SIMs on, one list request asks about 1,000 of them at once."""
+    sweep_every: float = field(default=2.0, validator=_POSITIVE)
+    """Pause between sweeps. Lower: sooner known, more requests, which all SIMs share."""
+    safety_every: float = field(default=15.0, validator=_POSITIVE)
+    """Pause between sweeps, or reads, while callbacks are expected: what a lost one costs."""
+    stale_for: float = field(default=10.0, validator=_NOT_NEGATIVE)
+    """How long a settled read that misses the target may still be an old copy."""

@@ -1,0 +1,175 @@
+"""One transition as a machine: facts in, the next step out. No clock, no await.
+
+The rules: a callback is a hint and a read is the truth; a settled read that misses the target
+may be an old copy; what has ended never opens again.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from asyncsim.core.goal import Goal, Standing
+from asyncsim.errors import TransitionFailed, TransitionTimeout
+from asyncsim.events import SettledBy
+
+
+class Next(enum.Enum):
+    """What the watcher should do with a transition."""
+
+    WAIT = "wait"
+    """Ask as planned."""
+    READ = "read"
+    """Read it now."""
+    HOLD = "hold"
+    """Read it at `hold_until`, not before."""
+    SLOW = "slow"
+    """Settled on the way; the rest takes hours: ask seldom, one by one."""
+    DONE = "done"
+
+
+@attrs.define(eq=False, slots=True)
+class Transition:
+    """A wait for one SIM. `sink` is called once, at the end, with the transition itself."""
+
+    name: str
+    """As addressed: SID or unique name."""
+    goal: Goal
+    started: float
+    deadline: float
+    sink: Callable[[Transition], None]
+    trusting: bool = False
+    """Whether a signed callback is enough, without a read to confirm it."""
+    strict: bool = False
+    """Nothing was sent for it, so there is no answer that could be older than a read."""
+    stale_for: float = 10.0
+    nonce: str | None = None
+    """Of the ticket in its callback URL; None when no callback is expected."""
+    sid: str | None = None
+    answer_date: datetime | None = None
+    answered_at: float | None = None
+    last: Any = None
+    off_since: float | None = None
+    hold_until: float = 0.0
+    problem: tuple[int | None, str | None] | None = None
+    called: bool = False
+    misses: int = 0
+    """Reads in a row that failed, or sweeps in a row that contradicted a read."""
+    reads: int = 0
+    requests: int = 0
+    twin: Transition | None = None
+    """Another wait for the same SIM."""
+    slow: bool = False
+    settled_by: SettledBy | None = None
+    confirmed: bool = False
+    error: Exception | None = None
+    done: bool = False
+
+    def answered(self, record: Any, now: float) -> Next:
+        """Take the answer of the POST; too late if a callback has ended the wait already."""
+        self.answered_at = now
+        self.answer_date = record.date_updated
+        self.sid = record.sid
+        if self.done:
+            return Next.DONE
+        step = self._take(record, now, "answer")
+        # An early callback waited for this answer, to have a date to compare its read with.
+        return Next.READ if self.called and step is Next.WAIT else step
+
+    def called_back(
+        self,
+        status: str | None,
+        now: float,
+        *,
+        signed: bool,
+        code: int | None = None,
+        message: str | None = None,
+    ) -> Next:
+        """Take a callback whose ticket names this SIM; `signed`: and is proven and current."""
+        if self.done:
+            return Next.DONE
+        if status in self.goal.kind.pending:
+            return Next.WAIT
+        if code is not None or message:
+            self.problem = (code, message)
+        self.called = True
+        believed = signed and self.trusting and self.problem is None and self.goal.status_only
+        if believed and status in self.goal.targets:
+            if self.last is not None:
+                self.last = attrs.evolve(self.last, status=status)
+            return self._end("callback", confirmed=False)
+        return Next.READ
+
+    def read(self, record: Any, now: float, source: SettledBy = "read") -> Next:
+        """Take a record that was read, alone or off a list."""
+        if self.done:
+            return Next.DONE
+        self.sid = record.sid
+        return self._take(record, now, "callback" if self.called else source)
+
+    def _take(self, record: Any, now: float, source: SettledBy) -> Next:
+        self.last = record
+        standing = self.goal.judge(record)
+        self.slow = standing is Standing.ONWARD
+        if standing is Standing.REACHED:
+            return self._end(source, confirmed=True)
+        if standing is Standing.ELSEWHERE:
+            return self._missed(record, now, source)
+        self.off_since = None
+        if standing is Standing.PENDING:
+            self.called = False  # the callback was early; the next one counts again
+        return Next.SLOW if standing is Standing.ONWARD else Next.WAIT
+
+    def _missed(self, record: Any, now: float, source: SettledBy) -> Next:
+        if self.answered_at is None and not self.strict:
+            return Next.WAIT  # the POST is still on its way: this was before it
+        if self.strict or self.problem is not None or self._moved_on(record):
+            return self._fail(source)
+        if self._is_older(record):
+            return self._hold(now, now + self.stale_for)
+        if self.off_since is None or source == "answer":
+            self.off_since = now
+        ripe = self.off_since + self.stale_for
+        return self._fail(source) if now >= ripe and source != "answer" else self._hold(now, ripe)
+
+    def _hold(self, now: float, until: float) -> Next:
+        self.hold_until = max(until, now)
+        return Next.HOLD
+
+    def _moved_on(self, record: Any) -> bool:
+        return (
+            self.answer_date is not None
+            and record.date_updated is not None
+            and record.date_updated > self.answer_date
+        )
+
+    def _is_older(self, record: Any) -> bool:
+        return (
+            self.answer_date is not None
+            and record.date_updated is not None
+            and record.date_updated < self.answer_date
+        )
+
+    def _fail(self, source: SettledBy) -> Next:
+        code, message = self.problem or (None, None)
+        self.error = TransitionFailed(self.name, self.goal.described, self.last, code, message)
+        return self._end(source, confirmed=True)
+
+    def _end(self, source: SettledBy, *, confirmed: bool) -> Next:
+        self.settled_by = source
+        self.confirmed = confirmed
+        self.done = True
+        return Next.DONE
+
+    def time_out(self, now: float) -> None:
+        """Give up; the watcher has read once more just before."""
+        self.abort(TransitionTimeout(self.name, self.goal.described, self.last, now - self.started))
+
+    def abort(self, error: Exception) -> None:
+        """End with an error."""
+        self.error = error
+        self.done = True
