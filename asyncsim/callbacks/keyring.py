@@ -1,0 +1,121 @@
+"""All secrets of one receiver: its own, and those its clients bring and take away again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from asyncsim.callbacks import tickets
+from asyncsim.core import signatures
+from asyncsim.errors import ConfigurationError, SignatureError
+from asyncsim.vendors import VENDORS, Vendor
+
+
+@frozen(kw_only=True)
+class Delivery:
+    """One request as its signature sees it; `params` is None for a body that is no form."""
+
+    vendor: Vendor
+    method: str
+    url: str
+    body: bytes
+    params: Mapping[str, list[str]] | None
+    signature: str
+
+
+@frozen(kw_only=True, eq=False)
+class Keys:
+    """What one client brings: nothing of it is ever shown."""
+
+    vendor: Vendor
+    signing: tuple[str, ...] = field(repr=False)
+    ticket: bytes = field(repr=False)
+
+
+@define(eq=False, repr=False)
+class Keyring:
+    """Signs tickets with the first secret, verifies tickets and signatures with all."""
+
+    own_tickets: tuple[bytes, ...]
+    own_signing: Mapping[str, tuple[str, ...]]
+    """By the vendor's name."""
+    clients: list[Keys] = field(factory=list, init=False)
+
+    def issue(self, keys: Keys, product: str, name: str) -> tickets.Ticket:
+        """Issue a ticket; the receiver's own first secret goes before the client's."""
+        secret = self.own_tickets[0] if self.own_tickets else keys.ticket
+        return tickets.issue(secret, keys.vendor.name, product, name)
+
+    def read(self, tail: Sequence[str]) -> tickets.ReadTicket:
+        """Read a ticket; SignatureError when none of the secrets made it."""
+        secrets = {*self.own_tickets, *(keys.ticket for keys in self.clients)}
+        ticket = tickets.read(tail, secrets)
+        if ticket is None:
+            raise SignatureError("the ticket is not one of ours")
+        return ticket
+
+    def verify(self, delivery: Delivery) -> bool:
+        """Tell whether the vendor's signature proves the callback; SignatureError if it lies.
+
+        False means a hint: the vendor has no secret here, or did not sign this.
+        """
+        secrets = self._signing(delivery.vendor)
+        if not secrets:
+            return False
+        # KORE's signature leaves out the query, which is all that a GET has to say.
+        says_nothing = delivery.vendor.name == "kore" and delivery.method == "GET"
+        if _fits(secrets, delivery):
+            return not says_nothing
+        if self._may_be_unverifiable(delivery.vendor):
+            return False
+        if says_nothing and not delivery.signature:
+            return False
+        raise SignatureError(f"the signature is {'wrong' if delivery.signature else 'missing'}")
+
+    def _may_be_unverifiable(self, vendor: Vendor) -> bool:
+        """Whether a client of this vendor came without a secret, and the receiver has none.
+
+        Two accounts can share a receiver, and one may know only an API key, which signs no
+        callback (Twilio docs, "Secure webhooks"). Its callbacks are hints, not forgeries.
+        """
+        if self.own_signing.get(vendor.name):
+            return False
+        return any(not keys.signing for keys in self._of(vendor))
+
+    def _signing(self, vendor: Vendor) -> set[str]:
+        brought = (keys.signing for keys in self._of(vendor))
+        return set(self.own_signing.get(vendor.name, ())).union(*brought)
+
+    def _of(self, vendor: Vendor) -> list[Keys]:
+        return [keys for keys in self.clients if keys.vendor.name == vendor.name]
+
+
+def _fits(secrets: set[str], delivery: Delivery) -> bool:
+    if delivery.vendor.name == "twilio":
+        return signatures.verify_twilio(
+            secrets, delivery.url, delivery.params, delivery.signature, body=delivery.body
+        )
+    return signatures.verify_kore(
+        secrets, delivery.method, delivery.url, delivery.body, delivery.signature
+    )
+
+
+def checked(secrets: Iterable[str], what: str) -> tuple[str, ...]:
+    """Return secrets as a tuple; ConfigurationError for what would let anybody in."""
+    # A lone string would count as a sequence of secrets of one letter each.
+    if isinstance(secrets, (str, bytes)):
+        raise ConfigurationError(f"{what} takes a list of secrets, not a single text")
+    found = tuple(secrets)
+    if not all(isinstance(secret, str) and secret for secret in found):
+        raise ConfigurationError(f"{what} holds an empty secret, or one that is no text")
+    return found
+
+
+def by_vendor(twilio: Iterable[str], kore: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Arrange the receiver's own signing secrets by vendor."""
+    given = {
+        "twilio": checked(twilio, "twilio_auth_tokens"),
+        "kore": checked(kore, "kore_webhook_secrets"),
+    }
+    return {name: given[name] for name in VENDORS}

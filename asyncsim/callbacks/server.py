@@ -1,0 +1,100 @@
+"""The web side of a receiver: the only module of this package that knows aiohttp.
+
+Imported when a receiver starts or is mounted, so that importing asyncsim does not load a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from asyncsim.errors import ReceiverError
+
+_READ_WITHIN = 10.0  # seconds for a body; both vendors hang up after 15 (Twilio docs, error 11205)
+_KEEPALIVE = 30.0  # seconds a connection may stay silent, also before and within its first request
+_LINGER = 2.0  # seconds of reading away the rest of a body that was refused
+_SHUTDOWN = 2.0  # seconds for deliveries in flight when the listener stops
+
+Receive = Callable[[str, str, Mapping[str, str], bytes], int]
+"""Method, raw target, headers, body; the answer is the HTTP status."""
+
+
+def application(receive: Receive, max_body: int) -> web.Application:
+    """Build an application that hands every request under it to `receive`."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(_READ_WITHIN):
+                body = await _read(request, max_body)
+        except TimeoutError:
+            return _answer(408)
+        # Never request.path or .url: those were decoded or rebuilt, and signatures cover the
+        # text that was sent.
+        return _answer(receive(request.method, request.raw_path, request.headers, body))
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handle)
+    return app
+
+
+async def _read(request: web.Request, most: int) -> bytes:
+    """Read a body, but stop soon after `most` bytes; being too long is for `receive` to refuse."""
+    # Not request.read(): its limit is a setting of the application this one is mounted in.
+    body = bytearray()
+    while len(body) <= most and (chunk := await request.content.readany()):
+        body += chunk
+    return bytes(body)
+
+
+def _answer(status: int) -> web.Response:
+    response = web.Response(status=status)
+    if status == 405:
+        response.headers["Allow"] = "GET, POST"
+    if status in (408, 413):
+        response.force_close()
+    return response
+
+
+class Listener:
+    """An open port with an application behind it."""
+
+    def __init__(self, runner: web.AppRunner, port: int) -> None:
+        self._runner = runner
+        self.port = port
+
+    @classmethod
+    async def open(cls, app: web.Application, host: str, port: int) -> Listener:
+        """Listen; port 0 takes a free one. ReceiverError when the port cannot be had."""
+        runner = web.AppRunner(
+            app,
+            access_log=None,  # its lines would show whole tickets
+            handle_signals=False,
+            keepalive_timeout=_KEEPALIVE,
+            lingering_time=_LINGER,
+            shutdown_timeout=_SHUTDOWN,
+            auto_decompress=False,  # signatures cover the bytes as sent, and bombs stay small
+        )
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ReceiverError(_cannot_listen(host, port, error)) from error
+        except BaseException:
+            await runner.cleanup()
+            raise
+        return cls(runner, runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Close the port; deliveries in flight get a moment to end."""
+        await self._runner.cleanup()
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    return (
+        f"cannot listen for callbacks on {host}:{port} ({error.strerror or error});"
+        " stop what listens there, give another port=, port=0 for any free one,"
+        " or mount app() in a server that runs already"
+    )
