@@ -51,7 +51,7 @@ class Sim:
     """19 or 20 digits, as text."""
     eid: str | None = None
     """Deprecated by both vendors. Twilio answers `e_id`, KORE `eid`."""
-    reset_status: str | None = None
+    reset_status: Literal["resetting"] | str | None = None
     """`resetting` until the operator has accepted a connectivity reset."""
     commands_callback_url: str | None = None
     commands_callback_method: HttpMethod | str | None = None
