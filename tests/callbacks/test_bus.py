@@ -1,0 +1,142 @@
+import logging
+
+import pytest
+from attrs import evolve
+
+from asyncsim.callbacks.bus import Bus, Callback, Handler
+from asyncsim.clock import ManualClock
+
+
+def callback(name: str = "HS1", *, status: str = "active", **more: str) -> Callback:
+    return Callback(
+        vendor=more.get("vendor", "kore"),
+        product=more.get("product", "supersim"),
+        name=name,
+        nonce=more.get("nonce", "n"),
+        signed=True,
+        method="POST",
+        status=status,
+    )
+
+
+def recorder(told: list[str], label: str = "told") -> Handler:
+    def take(_: Callback) -> bool:
+        told.append(label)
+        return True
+
+    return take
+
+
+@pytest.fixture
+def bus(clock: ManualClock) -> Bus:
+    return Bus(clock)
+
+
+def test_a_callback_goes_to_the_handlers_of_its_vendor_and_product_only(bus: Bus) -> None:
+    told: list[str] = []
+    bus.subscribe("kore", "supersim", recorder(told, "kore supersim"))
+    bus.subscribe("kore", "wireless", recorder(told, "kore wireless"))
+    bus.subscribe("twilio", "supersim", recorder(told, "twilio supersim"))
+    assert bus.publish(callback())
+    assert told == ["kore supersim"]
+
+
+def test_all_handlers_are_told_even_when_the_first_takes_it(bus: Bus) -> None:
+    told: list[str] = []
+    bus.subscribe("kore", "supersim", lambda _: True)
+    bus.subscribe("kore", "supersim", recorder(told))
+    bus.publish(callback())
+    assert told == ["told"]
+    assert bus.take_kept("kore", "supersim", "HS1") == []
+
+
+def test_a_callback_that_nobody_takes_is_kept_for_a_later_wait_once(bus: Bus) -> None:
+    bus.subscribe("kore", "supersim", lambda _: False)
+    assert not bus.publish(callback(status="ready"))
+    assert not bus.publish(callback(status="active"))
+    kept = bus.take_kept("kore", "supersim", "HS1")
+    assert [one.status for one in kept] == ["ready", "active"]
+    assert bus.take_kept("kore", "supersim", "HS1") == []
+
+
+async def test_kept_callbacks_expire(bus: Bus, clock: ManualClock) -> None:
+    bus.publish(callback())
+    await clock.advance(299)
+    bus.publish(callback(status="late"))
+    await clock.advance(1)
+    assert [one.status for one in bus.take_kept("kore", "supersim", "HS1")] == ["late"]
+
+
+async def test_what_expired_is_forgotten_when_the_next_one_is_kept(
+    bus: Bus, clock: ManualClock
+) -> None:
+    bus.publish(callback("HS1"))
+    bus.publish(callback("HS2"))
+    await clock.advance(300)
+    bus.publish(callback("HS3"))
+    assert [address[2] for address in bus._kept] == ["HS3"]
+
+
+def test_kept_callbacks_are_bounded_by_name_and_in_number(clock: ManualClock) -> None:
+    bus = Bus(clock, limit=3)
+    for number in range(5):
+        bus.publish(callback(f"HS{number}"))
+    assert [address[2] for address in bus._kept] == ["HS2", "HS3", "HS4"]
+    for number in range(10):
+        bus.publish(callback("HS4", status=str(number)))
+    assert [one.status for one in bus.take_kept("kore", "supersim", "HS4")] == ["6", "7", "8", "9"]
+
+
+def test_a_handler_that_raises_is_logged_and_the_callback_kept(
+    bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Callback) -> bool:
+        raise RuntimeError("broken")
+
+    bus.subscribe("kore", "supersim", broken)
+    with caplog.at_level(logging.ERROR):
+        assert not bus.publish(callback(nonce="secret-nonce"))
+    assert "broken" in caplog.text
+    assert "secret-nonce" not in caplog.text
+    assert len(bus.take_kept("kore", "supersim", "HS1")) == 1
+
+
+def test_who_unsubscribed_is_told_no_more(bus: Bus) -> None:
+    unsubscribe = bus.subscribe("kore", "supersim", lambda _: True)
+    unsubscribe()
+    unsubscribe()
+    assert not bus.publish(callback())
+
+
+def test_a_handler_may_unsubscribe_while_it_is_told(bus: Bus) -> None:
+    told: list[str] = []
+
+    def once(_: Callback) -> bool:
+        unsubscribe()
+        told.append("once")
+        return True
+
+    unsubscribe = bus.subscribe("kore", "supersim", once)
+    bus.subscribe("kore", "supersim", recorder(told, "other"))
+    bus.publish(callback())
+    assert told == ["once", "other"]
+
+
+def test_a_token_seen_before_marks_a_repetition(bus: Bus) -> None:
+    assert not bus.is_repeated(callback(), "token")
+    assert bus.is_repeated(callback(), "token")
+    assert not bus.is_repeated(callback(), "other token")
+    assert not bus.is_repeated(callback(nonce="other"), "token")
+
+
+def test_an_unsigned_callback_never_makes_a_signed_one_a_repetition(bus: Bus) -> None:
+    assert not bus.is_repeated(evolve(callback(), signed=False), "token")
+    assert not bus.is_repeated(callback(), "token")
+
+
+def test_remembered_tokens_are_bounded_and_the_oldest_goes_first(clock: ManualClock) -> None:
+    bus = Bus(clock, limit=2)
+    for token in ("a", "b", "a", "c"):
+        bus.is_repeated(callback(), token)
+    assert bus.is_repeated(callback(), "a")
+    assert not bus.is_repeated(callback(), "b")

@@ -1,0 +1,109 @@
+import pytest
+from hypothesis import given, strategies as st
+
+from asyncsim.callbacks.tickets import Ticket, derive_ticket_secret, issue, read, tail_of
+from asyncsim.vendors import Product
+
+SECRET = b"k" * 32
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=64)
+
+
+def segments(ticket: Ticket) -> tuple[str, ...]:
+    found = tail_of(ticket.path)
+    assert found is not None
+    return found
+
+
+@given(name=names)
+def test_a_ticket_brings_back_the_name_it_was_issued_for(name: str) -> None:
+    ticket = issue(SECRET, "kore", "supersim", name)
+    found = read(segments(ticket), [SECRET])
+    assert found is not None
+    assert (found.vendor, found.product, found.name) == ("kore", Product.SUPERSIM, name)
+    assert found.nonce == ticket.nonce
+
+
+@pytest.mark.parametrize("name", ["my sim", "a/b", "50%", "é/ü?#", "日本", "a+b&c=d", ".."])
+def test_names_are_one_ascii_segment_whatever_they_hold(name: str) -> None:
+    path = issue(SECRET, "twilio", "wireless", name).path
+    assert path.isascii()
+    assert path.count("/") == 5
+    assert not set(path) & set("?#& ")
+
+
+def test_each_ticket_has_a_nonce_of_its_own() -> None:
+    nonces = {issue(SECRET, "kore", "supersim", "HS1").nonce for _ in range(100)}
+    assert len(nonces) == 100
+
+
+def test_any_of_several_secrets_reads_a_ticket() -> None:
+    ticket = issue(b"old", "kore", "supersim", "HS1")
+    assert read(segments(ticket), [b"new", b"old"]) is not None
+    assert read(segments(ticket), [b"new"]) is None
+    assert read(segments(ticket), []) is None
+
+
+@given(data=st.data())
+def test_a_changed_character_of_a_ticket_is_refused(data: st.DataObject) -> None:
+    path = issue(SECRET, "twilio", "supersim", "HS1").path
+    at = data.draw(st.integers(1, len(path) - 1))
+    character = data.draw(st.sampled_from("abcXYZ019-_/").filter(lambda one: one != path[at]))
+    tail = tail_of(path[:at] + character + path[at + 1 :])
+    assert tail is None or read(tail, [SECRET]) is None
+
+
+def test_the_name_cannot_borrow_from_its_neighbours() -> None:
+    vendor, product, _, nonce, mac = segments(issue(SECRET, "kore", "supersim", "HS1"))
+    for name in (f"{nonce}%2FHS1", f"HS1%2F{nonce}", "HS1%2F", "%2FHS1"):
+        assert read((vendor, product, name, nonce, mac), [SECRET]) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/healthz",
+        "/kore/supersim/HS1",
+        "/kore/supersim/HS1/AAAAAAAAAAAAAAAA",
+        "/kore/supersim/HS1/AAAAAAAAAAAAAAAA/short",
+        "/kore/supersim/HS1/short/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim//AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/nothing/HS1/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/acme/supersim/HS1/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim/HS1/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA/",
+        "/kore/supersim/HSé/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+    ],
+)
+def test_a_path_that_is_no_ticket_is_told_from_a_wrong_one(path: str) -> None:
+    assert tail_of(path) is None
+
+
+def test_only_the_end_of_a_path_counts() -> None:
+    ticket = issue(SECRET, "kore", "supersim", "HS1")
+    assert tail_of("/some/prefix" + ticket.path) == tail_of(ticket.path)
+
+
+def test_a_name_that_is_no_utf8_is_refused() -> None:
+    vendor, product, _, nonce, mac = segments(issue(SECRET, "kore", "supersim", "HS1"))
+    assert read((vendor, product, "%FF", nonce, mac), [SECRET]) is None
+
+
+def test_a_proxy_may_spell_the_percent_encoding_in_its_own_way() -> None:
+    ticket = issue(SECRET, "kore", "supersim", "ü~")
+    vendor, product, name, nonce, mac = segments(ticket)
+    assert name == "%C3%BC~"
+    assert read((vendor, product, "%c3%bc%7E", nonce, mac), [SECRET]) is not None
+
+
+def test_replicas_derive_the_same_ticket_secret_from_the_same_credential() -> None:
+    assert derive_ticket_secret("auth-token") == derive_ticket_secret("auth-token")
+    assert derive_ticket_secret("auth-token") != derive_ticket_secret("auth-token2")
+    assert b"auth-token" not in derive_ticket_secret("auth-token")
+
+
+def test_tickets_are_not_shown() -> None:
+    ticket = issue(SECRET, "kore", "supersim", "HS1")
+    found = read(segments(ticket), [SECRET])
+    assert ticket.nonce not in repr(ticket)
+    assert ticket.nonce not in repr(found)
