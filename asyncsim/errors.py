@@ -221,7 +221,8 @@ class TransitionFailed(TransitionError):
         status = getattr(self.actual, "status", None)
         text = f"{self.sid} was to reach {_worded(self.requested)} but settled as {status!r}"
         if self.error_code is not None or self.error_message:
-            text += f": {self.error_message or 'no message'} (code {self.error_code})"
+            code = f" (code {self.error_code})" if self.error_code is not None else ""
+            text += f": {self.error_message or 'no message'}{code}"
         return f"{text}; the change was not applied: fix its cause, then send it again"
 
 

@@ -81,7 +81,7 @@ TWILIO = Vendor(
     login="basic",
     signature_header="x-twilio-signature",
     idempotency_header="i-twilio-idempotency-token",
-    # Twilio's Wireless document spells it e_id, KORE's eid (API facts, section 1).
+    # twilio_wireless_v1 spells it e_id, kore-programmable-wireless-v1 eid.
     spellings={"eid": "e_id"},
 )
 

@@ -19,4 +19,5 @@ def format_date(moment: datetime) -> str:
     """Write as `YYYY-MM-DDTHH:MM:SSZ`, no fraction, UTC (twilio-python's own form)."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} has no time zone; use datetime(..., tzinfo=timezone.utc)")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: its %Y has no leading zeros on Linux.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

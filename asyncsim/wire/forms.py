@@ -1,7 +1,7 @@
 """Keywords to form keys and back: POST bodies and queries.
 
 Keys are the PascalCase of the keyword, or what `Annotated[..., override(rename=...)]` says.
-Source: API facts, section 7.
+Sources: both vendors' OpenAPI documents; values as twilio-python's serializers write them.
 """
 
 from __future__ import annotations

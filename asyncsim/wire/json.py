@@ -11,8 +11,16 @@ except ImportError:  # pragma: no cover  # the extra is part of dev
     orjson = None  # type: ignore[assignment]  # absent is a value here
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def _loads(data: bytes) -> Any:
-    return json.loads(data)
+    # As strict as orjson: UTF-8 only, no NaN, and depth is an error like any other.
+    try:
+        return json.loads(data.decode(), parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _dumps(value: Any) -> bytes:

@@ -1,7 +1,8 @@
-"""List envelopes: `{"<key>": [...], "meta": {...}}`. Source: API facts, section 6."""
+"""List envelopes: `{"<key>": [...], "meta": {...}}`. The same in all four OpenAPI documents."""
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +31,15 @@ class RawPage:
         if not self.next_page_url:
             return None
         parts = urlsplit(self.next_page_url)
-        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}" if host else None
+
+
+def _splits(url: object) -> bool:
+    try:
+        return isinstance(url, str) and bool(urlsplit(url))
+    except ValueError:  # half an IPv6 address
+        return False
 
 
 def decode_page(value: Any, key: str) -> RawPage:
@@ -38,10 +47,12 @@ def decode_page(value: Any, key: str) -> RawPage:
     if not isinstance(value, Mapping):
         raise DecodeError(f"page of {key}", f"an object was expected, not {type(value).__name__}")
     meta = value.get("meta") or {}
-    rows = value.get(key, value.get(meta.get("key", key)))
+    if not isinstance(meta, Mapping):
+        raise DecodeError(f"page of {key}", f"its meta is a {type(meta).__name__}")
+    rows = value.get(key, value.get(str(meta.get("key"))))
     if not isinstance(rows, list):
         raise DecodeError(f"page of {key}", f"it has no list under {key!r}")
     following = meta.get("next_page_url")
-    if following is not None and not isinstance(following, str):
-        raise DecodeError(f"page of {key}", f"next_page_url is {following!r}")
+    if following is not None and not _splits(following):
+        raise DecodeError(f"page of {key}", f"next_page_url is {reprlib.repr(following)}")
     return RawPage(rows, following or None)

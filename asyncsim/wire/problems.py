@@ -1,4 +1,6 @@
-"""Error envelopes of both vendors and of the gateways before them. Source: API facts, 4.1.
+"""Error envelopes of both vendors and of the gateways before them.
+
+Sources: Twilio docs, Twilio API responses; KORE docs, API Responses and Authorization.
 
 ========================  =====================================================================
 Twilio, KORE              ``{"code", "message", "more_info", "status"}``; KORE also ``info``
@@ -32,7 +34,7 @@ class Problem:
 def _number(value: Any) -> int | None:
     try:
         return None if value is None or isinstance(value, bool) else int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -6,6 +6,7 @@ there must have its documented type, else `DecodeError`.
 
 from __future__ import annotations
 
+import reprlib
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -33,16 +34,35 @@ def _as_text(value: Any, _: Any) -> str:
     # KORE's document gives an ICCID as a number. A whole number is exact; a float never is.
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"text was expected, not {value!r}")
+    raise ValueError(f"text was expected, not {reprlib.repr(value)}")
 
 
 def _exactly(kind: type) -> Callable[[Any, Any], Any]:
     def hook(value: Any, _: Any) -> Any:
         if type(value) is not kind:
-            raise ValueError(f"{kind.__name__} was expected, not {value!r}")
+            raise ValueError(f"{kind.__name__} was expected, not {reprlib.repr(value)}")
         return value
 
     return hook
+
+
+def _is_tuple(hint: Any) -> bool:
+    return get_origin(hint) is tuple
+
+
+def _list_reader(converter: Converter) -> Callable[[Any], Callable[[Any, Any], Any]]:
+    def of(hint: Any) -> Callable[[Any, Any], Any]:
+        item = get_args(hint)[0]
+
+        def hook(value: Any, _: Any) -> Any:
+            # cattrs takes any iterable: of a text it would make a tuple of letters.
+            if not isinstance(value, list):
+                raise ValueError(f"a list was expected, not {reprlib.repr(value)}")
+            return tuple(converter.structure(one, item) for one in value)
+
+        return hook
+
+    return of
 
 
 def _is_open_literal(hint: Any) -> bool:
@@ -68,6 +88,7 @@ def _converter(vendor: Vendor) -> Converter:
     converter.register_structure_hook(bool, _exactly(bool))
     converter.register_structure_hook(datetime, lambda value, _: parse_date(value))
     converter.register_structure_hook_func(_is_open_literal, _open_literal)
+    converter.register_structure_hook_factory(_is_tuple, _list_reader(converter))
     converter.register_structure_hook_factory(
         attrs.has, lambda model: _reader(converter, model, vendor)
     )
