@@ -1,0 +1,26 @@
+"""The vendors' SIM APIs on this machine: real HTTP, no account, no network.
+
+::
+
+    async with Emulator(sims=500, faults=Faults(rate_limited=0.02)) as emulator:
+        async with emulator.client() as client: ...
+"""
+
+from asyncsim.emulator.behaviour import Behaviour
+from asyncsim.emulator.embedded import Emulator
+from asyncsim.emulator.faults import Faults
+from asyncsim.emulator.latency import Latency
+from asyncsim.emulator.outbox import Delivery
+from asyncsim.emulator.server import RequestRecord
+from asyncsim.emulator.world import Card, World
+
+__all__ = [
+    "Behaviour",
+    "Card",
+    "Delivery",
+    "Emulator",
+    "Faults",
+    "Latency",
+    "RequestRecord",
+    "World",
+]

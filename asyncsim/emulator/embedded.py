@@ -1,0 +1,34 @@
+"""The emulator for users of this package: it also builds the client that talks to it.
+
+The one module of the emulator that may import the client, and only to build it: the two sides may
+not agree by sharing a bug.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asyncsim.emulator.emulation import Emulation
+
+if TYPE_CHECKING:
+    from asyncsim.client import Client
+
+
+class Emulator(Emulation):
+    """The SIM APIs of both vendors on this machine, and clients for them.
+
+    ::
+
+        async with Emulator(sims=500) as emulator:
+            async with emulator.client() as client: ...
+    """
+
+    def client(self, vendor: str = "twilio", **settings: Any) -> Client:
+        """A client logged in here, on this emulator's clock; `settings` are those of `Client`."""
+        from asyncsim.client import Client
+
+        given = {"hosts": self.hosts_of(vendor), "clock": self.clock, **settings}
+        own = self.credentials
+        if vendor == "kore":
+            return Client.kore(own.client_id, own.client_secret, **given)
+        return Client.twilio(own.account_sid, own.auth_token, **given)

@@ -1,0 +1,250 @@
+"""The emulator put together; this much of it knows nothing of our own client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from asyncsim import emulated
+from asyncsim.clock import SYSTEM_CLOCK, Clock
+from asyncsim.emulator.agenda import Agenda
+from asyncsim.emulator.auth import Tokens
+from asyncsim.emulator.behaviour import Behaviour
+from asyncsim.emulator.carrier import Carrier
+from asyncsim.emulator.conditions import Conditions
+from asyncsim.emulator.controls import Controls
+from asyncsim.emulator.faults import Faults
+from asyncsim.emulator.journal import Journal
+from asyncsim.emulator.latency import Latency
+from asyncsim.emulator.outbox import Delivery, Outbox
+from asyncsim.emulator.seeds import seed as sow
+from asyncsim.emulator.server import RequestRecord, Server
+from asyncsim.emulator.state import State, open_state
+from asyncsim.emulator.views.desk import Desk
+from asyncsim.emulator.world import World
+from asyncsim.errors import ConfigurationError
+from asyncsim.vendors import TWILIO, VENDORS, Hosts, Product
+
+
+class _House:
+    """All that exists only while the emulator runs."""
+
+    def __init__(
+        self, clock: Clock, conditions: Conditions, credentials: emulated.Credentials, state: State
+    ) -> None:
+        seed = conditions.seed
+        self.state = state
+        self.agenda = Agenda(clock, state)
+        self.requests = Journal("requests", RequestRecord, state)
+        self.deliveries = Journal("deliveries", Delivery, state)
+        self.outbox = Outbox(clock, self.agenda, conditions, credentials, self.deliveries)
+        self.carrier = Carrier(self.agenda, conditions, self.outbox)
+        self.tokens = Tokens(clock, state, credentials, seed)
+        self.worlds = {
+            name: World(vendor, credentials.account_sid, clock, state, seed)
+            for name, vendor in VENDORS.items()
+        }
+
+    def furnish(self, sims: int) -> None:
+        """Take up what the state holds; a state that is new gets its seeds."""
+        is_new = not list(self.state.all("about"))
+        for world in self.worlds.values():
+            self.carrier.serve(world)
+            sow(world, sims) if is_new else world.load()
+        self.state.put("about", "format", 1)
+        self.tokens.load()
+        self.state.commit()
+
+    async def close(self) -> None:
+        """Stop everything that is under way; the state keeps it."""
+        self.agenda.close()
+        await self.outbox.close()
+        self.state.close()
+
+
+class Emulation:
+    """The SIM APIs of both vendors on one port of this machine. Use it as `async with`.
+
+    `sims` SIMs in status `new` are made for each product of each vendor, the same ones for the
+    same `seed`. `speed` divides all latencies. `clock` may be a `ManualClock`. `state` names a
+    SQLite file that keeps everything across restarts; a file that already has SIMs keeps those,
+    whatever `sims` says.
+    """
+
+    def __init__(
+        self,
+        *,
+        sims: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float = 1.0,
+        latency: Latency = Latency(),  # noqa: B008  # frozen
+        faults: Faults = Faults(),  # noqa: B008
+        behaviour: Behaviour = Behaviour(),  # noqa: B008
+        seed: int = 0,
+        clock: Clock | None = None,
+        state: str | Path | None = None,
+    ) -> None:
+        if sims < 0 or not 0 <= port <= 65535 or speed <= 0:
+            raise ConfigurationError("an emulator needs sims >= 0, a port to 65535 and speed > 0")
+        self.clock: Clock = clock or SYSTEM_CLOCK
+        self.credentials = emulated.CREDENTIALS
+        self._conditions = Conditions(behaviour, latency, faults, speed=speed, seed=seed)
+        self._sims = sims
+        self._host = host
+        self._port = port
+        self._path = state
+        self._house: _House | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> Self:
+        """Open the state and listen; `ConfigurationError` if the port cannot be had."""
+        if self._runner is not None:
+            raise ConfigurationError("this emulator is already running")
+        state = open_state(self._path)
+        self._house = _House(self.clock, self._conditions, self.credentials, state)
+        try:
+            self._house.furnish(self._sims)
+            await self._listen(self._house)
+        except BaseException:
+            await self._house.close()
+            raise
+        self._house.agenda.resume()
+        return self
+
+    async def stop(self) -> None:
+        """Stop listening, and everything under way; logs and worlds can still be looked at."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+            await self._running.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """`http://HOST:PORT`, with the port that was given by the system if none was asked for."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def hosts(self) -> Hosts:
+        """Base URLs of Twilio's rooms."""
+        return self.hosts_of("twilio")
+
+    def hosts_of(self, vendor: str) -> Hosts:
+        """Base URLs of a vendor's rooms."""
+        return emulated.hosts(self.url, VENDORS[vendor])
+
+    def world(self, vendor: str) -> World:
+        """A vendor's account: look at it, change it."""
+        return self._running.worlds[vendor]
+
+    @property
+    def requests(self) -> Journal[RequestRecord]:
+        """All requests to the vendors' APIs, oldest first; `clear()` empties it."""
+        return self._running.requests
+
+    @property
+    def deliveries(self) -> Journal[Delivery]:
+        """All attempts to deliver callbacks, oldest first."""
+        return self._running.deliveries
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong; may be replaced at any time."""
+        return self._conditions.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._conditions.faults = faults
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """What the documents leave open; may be replaced at any time."""
+        return self._conditions.behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        self._conditions.behaviour = behaviour
+
+    @property
+    def latency(self) -> Latency:
+        """How long things take; may be replaced, for what begins from then on."""
+        return self._conditions.latency
+
+    @latency.setter
+    def latency(self, latency: Latency) -> None:
+        self._conditions.latency = latency
+
+    def expire_tokens(self) -> None:
+        """Make every KORE access token minted so far worthless."""
+        self._running.tokens.expire()
+        self._running.state.commit()
+
+    @property
+    def _running(self) -> _House:
+        if self._house is None:
+            raise ConfigurationError("start the emulator first: async with Emulator() as emulator")
+        return self._house
+
+    async def _listen(self, house: _House) -> None:
+        app = web.Application(client_max_size=1 << 20)
+        app.add_routes([*self._server(house).routes(), *self._controls(house).routes()])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, self._host, self._port, backlog=1024)
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            where = f"{self._host}:{self._port}"
+            raise ConfigurationError(
+                f"the emulator cannot listen on {where}: {error.strerror}; port 0 takes a free one"
+            ) from error
+        self._port = runner.addresses[0][1]
+        self._runner = runner
+
+    def _server(self, house: _House) -> Server:
+        desks = {name: self._desk(house, name) for name in house.worlds}
+        return Server(
+            clock=self.clock,
+            state=house.state,
+            conditions=self._conditions,
+            credentials=self.credentials,
+            tokens=house.tokens,
+            desks=desks,
+            journal=house.requests,
+        )
+
+    def _controls(self, house: _House) -> Controls:
+        return Controls(
+            conditions=self._conditions,
+            worlds=house.worlds,
+            requests=house.requests,
+            deliveries=house.deliveries,
+            expire_tokens=house.tokens.expire,
+            commit=house.state.commit,
+        )
+
+    def _desk(self, house: _House, vendor: str) -> Desk:
+        def base(product: Product) -> str:
+            return self.hosts_of(vendor).of(product) or self.url
+
+        def page_base(product: Product) -> str:
+            rewrites = vendor != "kore" or self.behaviour.kore_rewrites_page_urls
+            return base(product) if rewrites else TWILIO.hosts.of(product) or self.url
+
+        return Desk(house.worlds[vendor], house.carrier, self._conditions, base, page_base)

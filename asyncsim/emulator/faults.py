@@ -1,0 +1,63 @@
+"""What can go wrong on purpose, and the dice that decide when."""
+
+from __future__ import annotations
+
+import random
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Faults:
+    """Probabilities from 0 to 1, and limits. None of it happens by default.
+
+    Each kind of fault draws from its own generator, so turning one on leaves the others as
+    they were.
+    """
+
+    seed: int = 0
+    rate_limited: float = 0.0
+    """Chance that a request is refused with 429 and not processed."""
+    concurrency: int | None = None
+    """Requests in flight that an account may have; one more is refused with 429."""
+    retry_after: float | None = None
+    """Seconds in the `Retry-After` header of a 429; None sends no such header."""
+    server_errors: float = 0.0
+    """Chance of a 5xx answer."""
+    dropped: float = 0.0
+    """Chance that the connection is closed instead of an answer."""
+    share_processed: float = 0.5
+    """How many of the server errors and drops strike after the request was carried out."""
+    answer_takes: float = 0.0
+    """Seconds every answer takes, holding its place in the concurrency limit."""
+    slow: float = 0.0
+    """Chance that an answer takes `slow_seconds` more; the request is carried out at once."""
+    slow_seconds: float = 5.0
+    lost_callbacks: float = 0.0
+    """Chance that a callback is never sent."""
+    late_callbacks: float = 0.0
+    """Chance that a callback is sent `late_seconds` later, so perhaps out of order."""
+    late_seconds: float = 30.0
+    doubled_callbacks: float = 0.0
+    """Chance that a callback is sent twice, with the same idempotency token."""
+    failing_updates: float = 0.0
+    """Chance that an accepted change fails and the SIM goes back to what it was."""
+
+
+class Dice:
+    """Draws for one `Faults`."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self._generators: dict[str, random.Random] = {}
+
+    def strikes(self, name: str) -> bool:
+        """Tell whether the fault of that name strikes this time."""
+        chance: float = getattr(self.faults, name)
+        if chance <= 0.0:
+            return False
+        generator = self._generators.get(name)
+        if generator is None:
+            generator = random.Random(f"{self.faults.seed}:{name}")  # noqa: S311
+            self._generators[name] = generator
+        return generator.random() < chance

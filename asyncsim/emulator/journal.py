@@ -1,0 +1,85 @@
+"""Numbered logs of what happened: requests and deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from attrs import asdict, evolve
+
+from asyncsim.emulator.state import State
+
+
+class Entry(Protocol):
+    """A frozen attrs record with a number."""
+
+    @property
+    def number(self) -> int:
+        """Place in the log, counted from 1 and never used again."""
+        ...
+
+
+E = TypeVar("E", bound=Entry)
+
+# Beyond this the oldest tenth goes: a log must not eat the machine of a week-long run.
+_MOST = 200_000
+
+
+class Journal(Sequence[E], Generic[E]):
+    """The entries of one log, oldest first."""
+
+    def __init__(self, room: str, model: type[E], state: State) -> None:
+        self._room = room
+        self._model = model
+        self._state = state
+        self._entries: list[E] = []
+        self._count = 0
+        for _, plain in state.all(room):
+            self._entries.append(model(**plain))
+        if self._entries:
+            self._count = self._entries[-1].number
+
+    @overload
+    def __getitem__(self, at: int) -> E: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[E]: ...
+    def __getitem__(self, at: int | slice) -> E | list[E]:
+        return self._entries[at]
+
+    def __iter__(self) -> Iterator[E]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return repr(self._entries)
+
+    def count(self) -> int:
+        """How many entries there have ever been."""
+        return self._count
+
+    def append(self, entry: E) -> None:
+        """Number an entry and add it."""
+        self._count += 1
+        entry = evolve(entry, number=self._count)  # type: ignore[misc]  # Entry is an attrs class
+        self._entries.append(entry)
+        if self._state.keeps:
+            self._state.put(self._room, str(self._count), asdict(entry))  # type: ignore[call-overload]
+        if len(self._entries) > _MOST:
+            self._trim()
+
+    def plain(self, after: int = 0) -> list[dict[str, Any]]:
+        """Entries with a higher number, for JSON."""
+        return [asdict(entry) for entry in self._entries if entry.number > after]  # type: ignore[call-overload]
+
+    def clear(self) -> None:
+        """Forget all entries; numbers go on."""
+        self._entries.clear()
+        self._state.drop(self._room)
+
+    def _trim(self) -> None:
+        oldest = self._entries[: _MOST // 10]
+        del self._entries[: _MOST // 10]
+        for entry in oldest:
+            self._state.drop(self._room, str(entry.number))

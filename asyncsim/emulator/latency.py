@@ -1,0 +1,42 @@
+"""How long the emulated network takes for things."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from attrs import frozen
+
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+
+
+@frozen(kw_only=True)
+class Latency:
+    """Seconds, all divided by the emulator's `speed`.
+
+    An asynchronous change takes a lognormal time: most near the median, a few much longer. KORE's
+    page says "a few seconds to a minute" for Programmable Wireless; nothing is published for
+    Super SIM.
+    """
+
+    transition: float = 20.0
+    """Median of an asynchronous change."""
+    sigma: float = 0.8
+    """Spread of its logarithm; 0 makes every change take the median."""
+    shortest: float = 1.0
+    longest: float = 600.0
+    reset: float = 10.0
+    """Until the operator accepts a connectivity reset."""
+    activation: float = 90 * _DAY
+    """`ready` to `active` by itself: three months in the documents."""
+    cancelation: float = 72 * _HOUR
+    """`deactivated` to `canceled` by itself (Programmable Wireless)."""
+    callback: float = 0.05
+    """From the end of a change to its callback being sent."""
+
+    def of_transition(self, seed: int, sid: str, number: int) -> float:
+        """Seconds of a SIM's n-th change; independent of the order in which requests arrive."""
+        draw = random.Random(f"{seed}:{sid}:{number}")  # noqa: S311  # repeatable, not secret
+        seconds = self.transition * math.exp(draw.gauss(0.0, self.sigma))
+        return min(max(seconds, min(self.shortest, self.transition)), self.longest)

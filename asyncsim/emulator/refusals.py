@@ -1,0 +1,72 @@
+"""What is refused, with which code and HTTP status. Sources: the vendors' error dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from asyncsim.emulator.behaviour import Behaviour
+from asyncsim.vendors import Product
+
+HTTP_STATUS: Mapping[int, int] = {
+    20001: 400,  # unknown or invalid parameters
+    20003: 401,  # authentication failed
+    20004: 405,  # method not allowed
+    20006: 403,  # access denied
+    20404: 404,
+    20429: 429,
+    20500: 500,
+    20503: 503,
+    21481: 400,  # invalid PageToken
+    33010: 409,  # KORE docs, Wireless Sim: "you will receive a 409 Conflict response"
+    33101: 400,  # invalid value, rate plan rules
+    33103: 400,  # paging
+    33104: 400,  # no rate plan
+    33105: 400,  # transition invalid
+    33108: 404,  # rate plan not found
+    33119: 400,  # reset not allowed
+    33120: 409,  # reset in progress
+    33121: 400,  # invalid combination
+    33122: 400,  # data metering no longer allowed
+    33201: 403,  # unauthorized
+    83001: 400,  # registration: parameter missing
+    83002: 400,  # not registrable
+    83003: 400,  # already yours
+    83006: 404,  # fleet not found
+    83007: 400,  # activation without fleet
+    83008: 400,  # fleet cannot be removed
+    83009: 409,  # fleet change while scheduled
+    83010: 400,  # status not reachable
+    83011: 409,  # unique name taken
+}
+"""Defaults; only 401, 404, 409 for 33010, and 429 are stated or captured, the rest follow sense.
+`Behaviour.http_status` overrides them."""
+
+INVALID: Mapping[Product, int] = {Product.WIRELESS: 33101, Product.SUPERSIM: 20001}
+"""Code of a parameter with an impossible value."""
+
+PAGING: Mapping[Product, int] = {Product.WIRELESS: 33103, Product.SUPERSIM: 21481}
+"""Code of a page token that cannot be read; 33103 is Programmable Wireless's own."""
+
+
+class Refusal(Exception):
+    """A request that the vendor turns down."""
+
+    def __init__(self, code: int, message: str, *, status: int | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self._status = status
+
+    def http_status(self, behaviour: Behaviour) -> int:
+        """The HTTP status it is answered with."""
+        return behaviour.http_status.get(self.code) or self._status or HTTP_STATUS[self.code]
+
+
+def not_found(path: str) -> Refusal:
+    """Nothing at this path; the vendors' text leaves the version out."""
+    return Refusal(20404, f"The requested resource {path.removeprefix('/v1')} was not found")
+
+
+def invalid(product: Product, message: str) -> Refusal:
+    """A parameter has an impossible value."""
+    return Refusal(INVALID.get(product, 20001), message)

@@ -1,0 +1,122 @@
+"""Where the emulated world survives: one table of JSON rows in a SQLite file, or nowhere.
+
+A request's changes and its log entry are committed together, before its answer is sent, so killing
+the process at any moment loses nothing that was answered. WAL with `synchronous=NORMAL` outlives
+the process; only a crash of the machine itself may lose the last moments.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from asyncsim.errors import ConfigurationError
+from asyncsim.wire import json
+
+_SCHEMA = """CREATE TABLE IF NOT EXISTS items(
+    place INTEGER PRIMARY KEY, room TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
+    UNIQUE (room, key))"""
+_PUT = """INSERT INTO items(room, key, body) VALUES (?, ?, ?)
+    ON CONFLICT (room, key) DO UPDATE SET body = excluded.body"""
+
+
+class State(Protocol):
+    """Rooms of keyed plain values, in the order in which their keys first appeared."""
+
+    keeps: bool
+    """False: nothing is kept, so callers may save themselves the encoding."""
+
+    def put(self, room: str, key: str, value: Any) -> None:
+        """Keep a plain value; lasting after the next `commit`."""
+
+    def drop(self, room: str, key: str | None = None) -> None:
+        """Forget one key, or a whole room."""
+
+    def all(self, room: str) -> Iterator[tuple[str, Any]]:
+        """Everything in a room."""
+        ...
+
+    def commit(self) -> None:
+        """Make all changes since the last commit lasting, together."""
+
+    def close(self) -> None:
+        """Commit and let go of the file."""
+
+
+class Nowhere:
+    """Keeps nothing: the world ends with its emulator."""
+
+    keeps = False
+
+    def put(self, room: str, key: str, value: Any) -> None:
+        """Nothing to do."""
+
+    def drop(self, room: str, key: str | None = None) -> None:
+        """Nothing to do."""
+
+    def all(self, room: str) -> Iterator[tuple[str, Any]]:
+        """Always empty."""
+        return iter(())
+
+    def commit(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class File:
+    """Keeps everything in a SQLite file, which one emulator at a time may hold."""
+
+    keeps = True
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            self._db = sqlite3.connect(path, timeout=1.0)
+            self._prepare()
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"cannot keep the emulator's state in {path}: {error}"
+            ) from error
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        # Two emulators on one file would each write a world the other does not know.
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._db.execute(_SCHEMA)
+        self._db.commit()
+
+    def put(self, room: str, key: str, value: Any) -> None:
+        """Write, without committing yet."""
+        self._db.execute(_PUT, (room, key, json.dumps(value)))
+
+    def drop(self, room: str, key: str | None = None) -> None:
+        """Delete, without committing yet."""
+        if key is None:
+            self._db.execute("DELETE FROM items WHERE room = ?", (room,))
+        else:
+            self._db.execute("DELETE FROM items WHERE room = ? AND key = ?", (room, key))
+
+    def all(self, room: str) -> Iterator[tuple[str, Any]]:
+        """Read a room in the order of its keys' first appearance."""
+        rows = self._db.execute(
+            "SELECT key, body FROM items WHERE room = ? ORDER BY place", (room,)
+        )
+        return ((key, json.loads(body)) for key, body in rows.fetchall())
+
+    def commit(self) -> None:
+        """Commit the open transaction, if there is one."""
+        self._db.commit()
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        self._db.commit()
+        self._db.close()
+
+
+def open_state(path: str | Path | None) -> State:
+    """A file's state, or none."""
+    return Nowhere() if path is None else File(path)

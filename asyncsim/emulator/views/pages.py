@@ -1,0 +1,152 @@
+"""Lists: filters, page tokens and the envelope.
+
+Source: both vendors' documents for the envelope; token forms as captured on Twilio's other APIs:
+`PA` and the last row's SID leads on, `PB` and the first row's SID leads back.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from attrs import frozen
+
+from asyncsim.emulator.refusals import PAGING, Refusal, invalid
+from asyncsim.emulator.store import INDEXED, Row, Store
+from asyncsim.emulator.views.desk import Answer, Desk, Resource, render
+from asyncsim.kind import Kind
+from asyncsim.wire.forms import params_by_wire
+
+DEFAULT_SIZE = 50
+
+_PAGING_KEYWORDS = frozenset({"page_size", "page", "page_token"})
+
+
+@frozen
+class Page:
+    """Some rows of a list, in the list's order, and whether more stand before and after."""
+
+    sids: list[str]
+    more_before: bool
+    more_after: bool
+
+
+def list_records(desk: Desk, resource: Resource, query: Mapping[str, str]) -> Answer:
+    """Answer a GET of a list."""
+    size = _whole(resource.kind, query, "page_size", DEFAULT_SIZE)
+    if not 1 <= size <= resource.kind.largest_page:
+        limit = resource.kind.largest_page
+        raise _bad_paging(resource.kind, f"PageSize must be between 1 and {limit}")
+    number = _whole(resource.kind, query, "page", 0)
+    page = _cut(desk, resource, query, size)
+    rows = [render(desk, resource, sid) for sid in page.sids]
+    key = resource.kind.key
+    return Answer(200, {key: rows, "meta": _meta(desk, resource, query, page, number, size)})
+
+
+def _cut(desk: Desk, resource: Resource, query: Mapping[str, str], size: int) -> Page:
+    store = desk.world.store(resource.kind)
+    wanted = _wanted(desk, resource, query)
+    newest = desk.behaviour.list_order == "newest"
+    token = query.get("page_token")
+    if wanted is None:
+        return Page([], False, False)
+    if not token:
+        return _forward(_matching(store, store.walk(newest_first=newest), wanted), size, False)
+    place = store.place(token[2:])
+    if place is None or token[:2] not in ("PA", "PB"):
+        raise Refusal(PAGING.get(resource.kind.product, 21481), "The PageToken is invalid")
+    onwards = token.startswith("PA")
+    walk = store.walk(start=place, newest_first=newest == onwards)
+    rows = _matching(store, walk, wanted)
+    return _forward(rows, size, True) if onwards else _backward(rows, size)
+
+
+def _forward(rows: Iterator[Row[Any]], size: int, more_before: bool) -> Page:
+    sids = [row.key[2] for row in itertools.islice(rows, size + 1)]
+    return Page(sids[:size], more_before and bool(sids), len(sids) > size)
+
+
+def _backward(rows: Iterator[Row[Any]], size: int) -> Page:
+    sids = [row.key[2] for row in itertools.islice(rows, size + 1)]
+    # The row the token names, and all after it, follow this page.
+    return Page(sids[:size][::-1], len(sids) > size, bool(sids))
+
+
+def _wanted(desk: Desk, resource: Resource, query: Mapping[str, str]) -> dict[str, str] | None:
+    """Attribute to the value it must have; None when nothing can match."""
+    wanted: dict[str, str] = {}
+    for keyword, value in query.items():
+        if keyword in _PAGING_KEYWORDS or keyword not in resource.filters:
+            continue
+        attribute, target = resource.filters[keyword](desk, value)
+        if target is None:
+            return None
+        wanted[attribute] = target
+    return wanted
+
+
+def _matching(
+    store: Store[Any], rows: Iterator[Row[Any]], wanted: Mapping[str, str]
+) -> Iterator[Row[Any]]:
+    for attribute in INDEXED:
+        if attribute in wanted and (record := store.having(attribute, wanted[attribute])) is None:
+            return iter(())
+        if attribute in wanted:
+            # At most one row: no need to walk thousands to find it.
+            rows = (row for row in rows if row.record is record)
+    return (row for row in rows if _matches(row, wanted))
+
+
+def _matches(row: Row[Any], wanted: Mapping[str, str]) -> bool:
+    return all(
+        getattr(row.record, attribute, row.notes.get(attribute)) == value
+        for attribute, value in wanted.items()
+    )
+
+
+def _whole(kind: Kind[Any], query: Mapping[str, str], keyword: str, default: int) -> int:
+    text = query.get(keyword)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise _bad_paging(kind, f"{keyword} must be a whole number")
+    return int(text)
+
+
+def _bad_paging(kind: Kind[Any], message: str) -> Refusal:
+    # Only Programmable Wireless has a code for this; 21481 speaks of the token alone.
+    return (
+        Refusal(33103, message)
+        if PAGING.get(kind.product) == 33103
+        else invalid(kind.product, message)
+    )
+
+
+def _meta(
+    desk: Desk, resource: Resource, query: Mapping[str, str], page: Page, number: int, size: int
+) -> dict[str, Any]:
+    base = f"{desk.page_base(resource.kind.product)}{resource.kind.path}"
+    spelled = params_by_wire(resource.kind.filters)
+    own = [
+        (wire, query[param.keyword])
+        for wire, param in spelled.items()
+        if param.keyword in query and param.keyword not in _PAGING_KEYWORDS
+    ]
+
+    def url(at: int, token: str | None = None) -> str:
+        pairs = [*own, ("PageSize", str(size)), ("Page", str(at))]
+        return f"{base}?{urlencode([*pairs, ('PageToken', token)] if token else pairs)}"
+
+    before, after = page.more_before, page.more_after
+    return {
+        "page": number,
+        "page_size": size,
+        "first_page_url": url(0),
+        "previous_page_url": url(max(number - 1, 0), f"PB{page.sids[0]}") if before else None,
+        "url": url(number, query.get("page_token")),
+        "next_page_url": url(number + 1, f"PA{page.sids[-1]}") if after else None,
+        "key": resource.kind.key,
+    }

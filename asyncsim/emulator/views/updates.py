@@ -1,0 +1,28 @@
+"""What the updates of both products' SIMs have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from asyncsim.emulator.outbox import Callback
+from asyncsim.emulator.refusals import invalid
+from asyncsim.vendors import Product
+
+
+def callback_of(product: Product, values: Mapping[str, str]) -> Callback | None:
+    """Where the update asks to be called back."""
+    url = values.get("callback_url")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise invalid(product, "CallbackUrl is not a URL")
+    return Callback(url, values.get("callback_method") or "POST")
+
+
+def plain_changes(record: Any, values: Mapping[str, str], names: frozenset[str]) -> dict[str, Any]:
+    """Fields that are simply set; the empty string clears."""
+    given = {name: values[name] or None for name in names if name in values}
+    return {name: value for name, value in given.items() if getattr(record, name) != value}
