@@ -6,6 +6,7 @@ Imported when a receiver starts or is mounted, so that importing asyncsim does n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 
 from aiohttp import web
@@ -24,15 +25,18 @@ Receive = Callable[[str, str, Mapping[str, str], bytes], int]
 def application(receive: Receive, max_body: int) -> web.Application:
     """Build an application that hands every request under it to `receive`."""
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         try:
             async with asyncio.timeout(_READ_WITHIN):
                 body = await _read(request, max_body)
         except TimeoutError:
-            return _answer(408)
+            return await _answer(request, 408)
+        except (web.RequestPayloadError, ConnectionError):  # broken framing; hung up
+            return await _answer(request, 400)
         # Never request.path or .url: those were decoded or rebuilt, and signatures cover the
         # text that was sent.
-        return _answer(receive(request.method, request.raw_path, request.headers, body))
+        status = receive(request.method, request.raw_path, request.headers, body)
+        return await _answer(request, status)
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", handle)
@@ -48,13 +52,27 @@ async def _read(request: web.Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _answer(status: int) -> web.Response:
+async def _answer(request: web.Request, status: int) -> web.StreamResponse:
     response = web.Response(status=status)
     if status == 405:
         response.headers["Allow"] = "GET, POST"
-    if status in (408, 413):
+    if not request.content.at_eof():
         response.force_close()
+        await _send_and_read_away(request, response)
     return response
+
+
+async def _send_and_read_away(request: web.Request, response: web.Response) -> None:
+    """Answer, then read the rest of the body for a moment: closing at once could lose the answer.
+
+    aiohttp would do this by itself, but in a task that outlives the listener.
+    """
+    with contextlib.suppress(TimeoutError, ConnectionError, web.RequestPayloadError):
+        await response.prepare(request)
+        await response.write_eof()
+        async with asyncio.timeout(_LINGER):
+            while await request.content.readany():
+                pass
 
 
 class Listener:
@@ -72,7 +90,7 @@ class Listener:
             access_log=None,  # its lines would show whole tickets
             handle_signals=False,
             keepalive_timeout=_KEEPALIVE,
-            lingering_time=_LINGER,
+            lingering_time=0,  # see _send_and_read_away
             shutdown_timeout=_SHUTDOWN,
             auto_decompress=False,  # signatures cover the bytes as sent, and bombs stay small
         )

@@ -1,0 +1,311 @@
+"""The receiver on real sockets: its own port, and mounted in somebody else's application."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from asyncsim.callbacks import Callback, CallbackReceiver, server
+from asyncsim.callbacks.desk import Desk
+from asyncsim.clock import ManualClock
+from asyncsim.errors import ReceiverError
+from asyncsim.vendors import KORE, TWILIO
+from tests.callbacks import senders
+from tests.callbacks.conftest import listen, register
+from tests.callbacks.senders import SIM, Sent
+
+
+@pytest.fixture
+async def open_receiver(clock: ManualClock) -> AsyncIterator[CallbackReceiver]:
+    async with CallbackReceiver(clock=clock, max_body=1000) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def twilio_here(open_receiver: CallbackReceiver, told: list[Callback]) -> Desk:
+    return listen(register(open_receiver, TWILIO), told)
+
+
+@pytest.fixture
+def kore_here(open_receiver: CallbackReceiver, told: list[Callback]) -> Desk:
+    return listen(register(open_receiver, KORE), told)
+
+
+async def test_callbacks_arrive_over_a_real_socket(
+    twilio_here: Desk, kore_here: Desk, told: list[Callback]
+) -> None:
+    assert await senders.twilio(twilio_here.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.twilio_get(twilio_here.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.kore(kore_here.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.kore_get(kore_here.ticket("supersim", SIM)[0]).post() == 204
+    assert [one.signed for one in told] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "50%25", "é", "日本/x?y#z", "a+b"])
+async def test_encoded_names_pass_the_web_server_untouched(
+    twilio_here: Desk, kore_here: Desk, told: list[Callback], name: str
+) -> None:
+    assert await senders.twilio(twilio_here.ticket("supersim", name)[0]).post() == 204
+    assert await senders.kore(kore_here.ticket("supersim", name)[0]).post() == 204
+    assert [(one.name, one.signed) for one in told] == [(name, True)] * 2
+
+
+async def test_an_equivalent_spelling_of_the_path_is_verified_as_it_was_sent(
+    kore_here: Desk, told: list[Callback]
+) -> None:
+    # yarl would turn %2d into "-" and %c3 into %C3, and the signature would no longer fit.
+    url, _ = kore_here.ticket("supersim", "é-")
+    spelt = url.replace("%C3%A9-", "%c3%a9%2d")
+    assert await senders.kore(spelt).post() == 204
+    assert [(one.name, one.signed) for one in told] == [("é-", True)]
+
+
+async def test_forgeries_get_their_statuses_over_a_real_socket(
+    open_receiver: CallbackReceiver, twilio_here: Desk, told: list[Callback]
+) -> None:
+    url, _ = twilio_here.ticket("supersim", SIM)
+    assert await senders.twilio(url, secret="wrong").post() == 403
+    assert await senders.twilio(url[:-4] + "AAAA").post() == 403
+    assert await senders.twilio(open_receiver.public_url + "/").post() == 404
+    assert await Sent(method="PUT", url=url).post() == 405
+    assert told == []
+    assert open_receiver.counts.refused == 4
+
+
+async def raw(receiver: CallbackReceiver, *parts: bytes) -> bytes:
+    """Speak HTTP by hand and return all that is answered until the connection closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_body_that_is_too_long_is_refused_without_being_read_to_its_end(
+    open_receiver: CallbackReceiver, kore_here: Desk
+) -> None:
+    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
+    writer.write(head + b"x" * 2000)  # and nothing more of the billion it promised
+    status = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert status.split()[1] == b"413"
+
+
+async def test_a_chunked_body_is_bounded_too(
+    open_receiver: CallbackReceiver, kore_here: Desk
+) -> None:
+    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
+    writer.write(head + b"7d0\r\n" + b"x" * 2000 + b"\r\n")
+    status = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert status.split()[1] == b"413"
+
+
+async def test_a_body_that_never_comes_does_not_hold_its_connection(
+    open_receiver: CallbackReceiver, kore_here: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_READ_WITHIN", 0.01)
+    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
+    writer.write(head.encode() + b"Sim")
+    status = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert status.split()[1] == b"408"
+
+
+async def test_a_body_that_breaks_its_own_framing_is_refused(
+    open_receiver: CallbackReceiver, kore_here: Desk
+) -> None:
+    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    answer = await raw(open_receiver, head, b"zz\r\nSim")
+    assert b" 400 " in answer.splitlines()[0]
+
+
+async def test_a_moderately_long_body_gets_its_answer_after_it_was_sent_whole(
+    open_receiver: CallbackReceiver, kore_here: Desk
+) -> None:
+    url, _ = kore_here.ticket("supersim", SIM)
+    for _ in range(5):
+        assert await Sent(method="POST", url=url, body=b"x" * 1_000_000).post() == 413
+    assert open_receiver.counts.refused == 5
+
+
+async def test_a_sender_that_hangs_up_half_way_is_not_counted(
+    open_receiver: CallbackReceiver, kore_here: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    _, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    writer.write(head.encode() + b"Sim")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert await senders.kore(kore_here.ticket("supersim", SIM)[0]).post() == 204
+    assert (open_receiver.counts.accepted, open_receiver.counts.refused) == (1, 0)
+    assert caplog.text == ""
+
+
+async def test_the_method_refused_is_answered_with_those_allowed(
+    open_receiver: CallbackReceiver, kore_here: Desk
+) -> None:
+    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    request = f"DELETE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    answer = await raw(open_receiver, request)
+    assert b"405" in answer.splitlines()[0]
+    assert b"Allow: GET, POST" in answer
+
+
+async def test_a_header_beyond_all_measure_is_refused_by_the_web_server(
+    open_receiver: CallbackReceiver,
+) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n"
+    answer = await raw(open_receiver, request)
+    assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+
+
+async def test_the_port_opens_with_the_first_start_and_closes_with_the_last_stop() -> None:
+    receiver = CallbackReceiver()
+    with pytest.raises(ReceiverError, match="start"):
+        _ = receiver.public_url
+    with pytest.raises(ReceiverError, match="start"):
+        _ = receiver.port
+    await asyncio.gather(receiver.start(), receiver.start())
+    port = receiver.port
+    assert receiver.public_url == f"http://127.0.0.1:{port}"
+    await receiver.stop()
+    assert receiver.port == port
+    await receiver.stop()
+    await receiver.stop()
+    assert "closed" in repr(receiver)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def test_a_stopped_receiver_starts_again_and_knows_its_old_tickets(
+    clock: ManualClock,
+) -> None:
+    receiver = CallbackReceiver("https://example.com", clock=clock)
+    async with receiver:
+        sent = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+    async with receiver:
+        path = sent.url.removeprefix("https://example.com")
+        assert await sent.post(to=f"http://127.0.0.1:{receiver.port}{path}") == 204
+    assert receiver.counts.accepted == 1
+    assert receiver.counts.hints == 0
+
+
+async def test_a_port_in_use_is_named_with_what_to_do_about_it(
+    open_receiver: CallbackReceiver,
+) -> None:
+    second = CallbackReceiver(port=open_receiver.port)
+    with pytest.raises(ReceiverError, match=rf"127\.0\.0\.1:{open_receiver.port} .*port=0"):
+        await second.start()
+    await second.stop()
+    assert "closed" in repr(second)
+
+
+async def test_an_address_of_another_machine_is_named_too() -> None:
+    with pytest.raises(ReceiverError, match=r"192\.0\.2\.1"):
+        await CallbackReceiver(host="192.0.2.1").start()
+
+
+async def test_a_start_that_failed_leaves_nothing_to_stop(open_receiver: CallbackReceiver) -> None:
+    port = open_receiver.port
+    second = CallbackReceiver(port=port)
+    with pytest.raises(ReceiverError):
+        await second.start()
+    await open_receiver.stop()
+    async with second:
+        assert second.port == port
+    await open_receiver.start()
+
+
+async def test_an_address_that_nobody_can_call_needs_a_public_url() -> None:
+    with pytest.raises(ReceiverError, match="public_url"):
+        await CallbackReceiver(host="0.0.0.0").start()
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """A user's own aiohttp server."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("prefix", ["/hooks", "/v1/hooks", "/hooks/twilio/supersim"])
+async def test_it_mounts_under_a_prefix_of_a_users_application(
+    clock: ManualClock, told: list[Callback], prefix: str
+) -> None:
+    public = "https://example.com" + prefix
+    receiver = CallbackReceiver(public, clock=clock, max_body=1000)
+    users = web.Application(client_max_size=10)
+    users.add_subapp(prefix, receiver.app())
+    async with serving(users) as base, receiver:
+        twilio = listen(register(receiver, TWILIO), told)
+        kore = listen(register(receiver, KORE), told)
+        for sent in (
+            senders.twilio(twilio.ticket("supersim", "a/b é")[0]),
+            senders.kore(kore.ticket("supersim", "a/b é")[0]),
+            senders.twilio_get(twilio.ticket("supersim", "a/b é")[0]),
+        ):
+            here = base + sent.url.removeprefix("https://example.com")
+            assert await sent.post(to=here) == 204
+            assert await Sent(method="POST", url=here, body=b"x" * 2000).post() in (405, 413)
+        assert (
+            await Sent(method="GET", url=public.replace("https://example.com", base)).post() == 404
+        )
+    assert [(one.name, one.signed) for one in told] == [("a/b é", True)] * 3
+
+
+async def test_a_mounted_receiver_opens_no_port_and_needs_a_public_url(clock: ManualClock) -> None:
+    mounted = CallbackReceiver("https://example.com/hooks", clock=clock)
+    mounted.app()
+    async with mounted:
+        with pytest.raises(ReceiverError):
+            _ = mounted.port
+    without_url = CallbackReceiver(clock=clock)
+    without_url.app()
+    with pytest.raises(ReceiverError, match="public_url"):
+        await without_url.start()
+
+
+async def test_a_receiver_for_another_framework_opens_no_port(clock: ManualClock) -> None:
+    async with CallbackReceiver("https://example.com", port=None, clock=clock) as receiver:
+        sent = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+        assert sent.received_by(receiver) == 204
+        with pytest.raises(ReceiverError):
+            _ = receiver.port
+    with pytest.raises(ReceiverError, match="public_url"):
+        await CallbackReceiver(port=None).start()
+
+
+def test_importing_it_does_not_load_a_web_server() -> None:
+    code = (
+        "import sys; from asyncsim.callbacks import CallbackReceiver as R; R();"
+        "sys.exit('aiohttp.web' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

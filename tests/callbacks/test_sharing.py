@@ -1,0 +1,142 @@
+"""Several clients, several secrets, several lives of one receiver."""
+
+import pytest
+
+from asyncsim.callbacks import Callback, CallbackReceiver
+from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.tickets import derive_ticket_secret
+from asyncsim.clock import ManualClock
+from asyncsim.errors import ConfigurationError, ReceiverError
+from asyncsim.vendors import KORE, TWILIO
+from tests.callbacks import senders
+from tests.callbacks.conftest import listen, register
+from tests.callbacks.senders import SIM, plain
+
+URL = "https://example.com/hooks"
+
+
+def desk_of(receiver: CallbackReceiver, account: str, *secrets: str) -> Desk:
+    """A Twilio client of one account; without secrets it logs in with an API key."""
+    ticket_secret = derive_ticket_secret(account)
+    return receiver.register(TWILIO, signing_secrets=secrets, ticket_secret=ticket_secret)
+
+
+def test_two_accounts_of_a_vendor_share_a_receiver(receiver: CallbackReceiver) -> None:
+    desks = {name: desk_of(receiver, name, f"token of {name}") for name in ("one", "two")}
+    for name, desk in desks.items():
+        url, _ = desk.ticket("supersim", f"sim of {name}")
+        assert senders.twilio(url, secret=f"token of {name}").received_by(receiver) == 204
+        assert senders.twilio(url, secret="token of three").received_by(receiver) == 403
+        assert [one.signed for one in desk.kept("supersim", f"sim of {name}")] == [True]
+
+
+def test_an_account_that_knows_only_an_api_key_gets_hints_beside_one_that_knows_its_token(
+    receiver: CallbackReceiver,
+) -> None:
+    desk_of(receiver, "one", "token of one")
+    desk = desk_of(receiver, "two")
+    url, _ = desk.ticket("supersim", SIM)
+    assert senders.twilio(url, secret="token of two").received_by(receiver) == 204
+    assert senders.twilio(url, secret="token of one").received_by(receiver) == 204
+    assert [one.signed for one in desk.kept("supersim", SIM)] == [False, True]
+    desk.close()
+
+
+def test_secrets_given_to_the_receiver_are_insisted_on(clock: ManualClock) -> None:
+    receiver = CallbackReceiver(URL, twilio_auth_tokens=["token"], clock=clock)
+    desk = desk_of(receiver, "api key")
+    url, _ = desk.ticket("supersim", SIM)
+    assert senders.twilio(url, secret="token").received_by(receiver) == 204
+    assert senders.twilio(url, secret="other").received_by(receiver) == 403
+    assert plain(senders.twilio(url)).received_by(receiver) == 403
+
+
+def test_during_a_rotation_old_and_new_signing_secrets_verify(clock: ManualClock) -> None:
+    receiver = CallbackReceiver(
+        URL, kore_webhook_secrets=["new"], twilio_auth_tokens=["new"], clock=clock
+    )
+    kore = register(receiver, KORE, "old")
+    twilio = register(receiver, TWILIO, "old")
+    for secret, status in (("new", 204), ("old", 204), ("older", 403)):
+        url, _ = kore.ticket("supersim", SIM)
+        assert senders.kore(url, secret=secret).received_by(receiver) == status
+        url, _ = twilio.ticket("supersim", SIM)
+        assert senders.twilio(url, secret=secret).received_by(receiver) == status
+
+
+def test_tickets_of_an_older_ticket_secret_stay_good_while_it_is_listed(
+    clock: ManualClock,
+) -> None:
+    before = CallbackReceiver(URL, ticket_secrets=["old"], clock=clock)
+    sent = senders.kore(register(before, KORE).ticket("supersim", SIM)[0])
+    for listed, status in ((["new", "old"], 204), (["new"], 403)):
+        after = CallbackReceiver(URL, ticket_secrets=listed, clock=clock)
+        register(after, KORE)
+        assert sent.received_by(after) == status
+
+
+def test_the_receivers_first_ticket_secret_signs_and_the_clients_own_still_verify(
+    clock: ManualClock,
+) -> None:
+    plain_receiver = CallbackReceiver(URL, clock=clock)
+    early = senders.kore(register(plain_receiver, KORE).ticket("supersim", SIM)[0])
+    receiver = CallbackReceiver(URL, ticket_secrets=["first", "second"], clock=clock)
+    late = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+    assert early.received_by(receiver) == 204
+    assert late.received_by(receiver) == 204
+    only_first = CallbackReceiver(URL, ticket_secrets=["first"], clock=clock)
+    assert late.received_by(only_first) == 204  # a hint: nobody brought a signing secret
+
+
+def test_a_restarted_process_recognises_old_tickets_without_a_table(
+    receiver: CallbackReceiver, kore_desk: Desk, clock: ManualClock
+) -> None:
+    url, nonce = kore_desk.ticket("supersim", SIM)
+    restarted = CallbackReceiver(URL, clock=clock)
+    desk = register(restarted, KORE)
+    assert senders.kore(url).received_by(restarted) == 204
+    [callback] = desk.kept("supersim", SIM)
+    assert (callback.nonce, callback.signed) == (nonce, True)
+
+
+def test_another_credential_does_not_make_our_tickets(
+    receiver: CallbackReceiver, clock: ManualClock
+) -> None:
+    register(receiver, TWILIO)
+    other = CallbackReceiver(URL, clock=clock)
+    url, _ = desk_of(other, "another account", "auth-token").ticket("supersim", SIM)
+    assert senders.twilio(url).received_by(receiver) == 403
+
+
+def test_a_closed_desk_is_told_nothing_and_its_secrets_are_forgotten(
+    receiver: CallbackReceiver, told: list[Callback]
+) -> None:
+    desk = listen(register(receiver, TWILIO), told)
+    staying = desk_of(receiver, "staying", "other token")
+    url, _ = desk.ticket("supersim", SIM)
+    desk.close()
+    desk.close()
+    assert senders.twilio(url).received_by(receiver) == 403
+    url, _ = staying.ticket("supersim", SIM)
+    assert senders.twilio(url).received_by(receiver) == 403
+    assert senders.twilio(url, secret="other token").received_by(receiver) == 204
+    assert told == []
+
+
+@pytest.mark.parametrize("secrets", ["one text", [""], [None], b"bytes"])
+def test_secrets_that_would_let_anybody_in_are_refused(
+    receiver: CallbackReceiver, secrets: list[str]
+) -> None:
+    for keyword in ("ticket_secrets", "twilio_auth_tokens", "kore_webhook_secrets"):
+        with pytest.raises(ConfigurationError, match=keyword):
+            CallbackReceiver(URL, **{keyword: secrets})  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ConfigurationError, match="signing_secrets"):
+        receiver.register(KORE, signing_secrets=secrets, ticket_secret=b"t")
+    with pytest.raises(ConfigurationError, match="ticket_secret"):
+        receiver.register(KORE, signing_secrets=[], ticket_secret=b"")
+
+
+def test_a_ticket_cannot_be_had_before_the_public_url_is_known() -> None:
+    desk = register(CallbackReceiver(), KORE)
+    with pytest.raises(ReceiverError, match="public_url"):
+        desk.ticket("supersim", SIM)
