@@ -1,4 +1,8 @@
-"""JSON through orjson where it is installed (extra `speed`), else the standard library."""
+"""JSON through orjson where it is installed (extra `speed`), else the standard library.
+
+They differ in one thing: orjson reads a whole number beyond 64 bits as a float. An ICCID of 20
+digits sent as a number, as an example in KORE's document has it, is then refused, never rounded.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, strategies as st
+
+from asyncsim.wire.dates import format_date, parse_date
+
+ANY_ZONE = st.timezones() | st.just(UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2015-07-30T20:00:00Z", datetime(2015, 7, 30, 20, 0, tzinfo=UTC)),
+        ("2025-10-24T08:05:02.571Z", datetime(2025, 10, 24, 8, 5, 2, 571000, tzinfo=UTC)),
+        ("2015-07-30T22:00:00+02:00", datetime(2015, 7, 30, 20, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_date_is_read_as_either_vendor_writes_it(text: str, moment: datetime) -> None:
+    assert parse_date(text) == moment
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "yesterday",
+        "2015-07-30",
+        "2015-07-30T20:00:00",
+        "2015-13-30T20:00:00Z",
+        1438286400,
+        None,
+    ],
+)
+def test_anything_else_than_a_date_with_its_zone_is_a_value_error(value: object) -> None:
+    with pytest.raises(ValueError):
+        parse_date(value)
+
+
+def test_a_date_is_written_in_utc_without_a_fraction() -> None:
+    moment = datetime(2015, 7, 30, 22, 0, 1, 999999, tzinfo=timezone(timedelta(hours=2)))
+    assert format_date(moment) == "2015-07-30T20:00:01Z"
+
+
+def test_a_date_without_its_zone_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match=r"tzinfo=timezone\.utc"):
+        format_date(datetime(2015, 7, 30, 20, 0))
+
+
+@given(
+    st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=ANY_ZONE)
+)
+def test_a_date_survives_writing_and_reading_to_the_second(moment: datetime) -> None:
+    again = parse_date(format_date(moment))
+    assert again.tzinfo is UTC
+    assert timedelta(0) <= moment.astimezone(UTC) - again < timedelta(seconds=1)
+
+
+@given(st.text())
+def test_any_text_is_a_date_or_a_value_error(text: str) -> None:
+    try:
+        moment = parse_date(text)
+    except ValueError:
+        return
+    assert moment.tzinfo is not None

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from asyncsim.errors import DecodeError
+from asyncsim.models.supersim.fleets import Fleet
+from asyncsim.models.supersim.sims import Sim as SuperSim
+from asyncsim.models.wireless.rate_plans import RatePlan
+from asyncsim.models.wireless.sims import Sim
+from asyncsim.vendors import KORE, TWILIO, Vendor
+from asyncsim.wire import records
+
+MODELS: list[Any] = [Sim, SuperSim, RatePlan, Fleet]
+LEAST = {"sid": "DE1", "status": "new"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = sorted({name for model in MODELS for name in model.__annotations__} | {"e_id"})
+
+
+def test_a_field_nobody_documented_is_ignored() -> None:
+    assert records.decode(Sim, {**LEAST, "colour": "red"}, TWILIO) == Sim(sid="DE1", status="new")
+
+
+def test_a_status_nobody_documented_stays_a_string() -> None:
+    assert records.decode(SuperSim, {"sid": "HS1", "status": "asleep"}, KORE).status == "asleep"
+
+
+def test_an_iccid_sent_as_a_whole_number_is_read_as_its_digits() -> None:
+    sim = records.decode(
+        SuperSim, {"sid": "HS1", "status": "new", "iccid": 8988307000012345678}, KORE
+    )
+    assert sim.iccid == "8988307000012345678"
+
+
+@pytest.mark.parametrize("vendor", [TWILIO, KORE], ids=["twilio", "kore"])
+@pytest.mark.parametrize("spelling", ["eid", "e_id"])
+def test_the_eid_is_read_in_either_spelling_where_a_vendor_has_two(
+    vendor: Vendor, spelling: str
+) -> None:
+    sim = records.decode(Sim, {**LEAST, spelling: "890330"}, vendor)
+    assert sim.eid == ("890330" if vendor is TWILIO or spelling == "eid" else None)
+
+
+def test_the_vendors_own_spelling_wins_over_the_other() -> None:
+    assert records.decode(Sim, {**LEAST, "eid": "other", "e_id": "own"}, TWILIO).eid == "own"
+
+
+def test_each_vendor_gets_its_own_spelling_and_its_own_fields() -> None:
+    sim = Sim(sid="DE1", status="new", eid="890330")
+    assert records.encode(sim, TWILIO)["e_id"] == "890330"
+    assert records.encode(sim, KORE)["eid"] == "890330"
+    plan = RatePlan(sid="WP1", data_limit_strategy="block")
+    assert "data_limit_strategy" not in records.encode(plan, TWILIO)
+    assert records.encode(plan, KORE)["data_limit_strategy"] == "block"
+
+
+def test_nulls_are_written_too() -> None:
+    assert records.encode(SuperSim(sid="HS1", status="new"), TWILIO)["fleet_sid"] is None
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "said"),
+    [
+        (Sim, [], "cannot read Sim: an object was expected, not list"),
+        (Sim, {"sid": "DE1"}, "Sim DE1: .*status"),
+        (Sim, {"sid": None, "status": "new"}, "text was expected, not None"),
+        (Sim, {**LEAST, "iccid": 8.9e19}, r"Sim DE1: text was expected, not 8.9e\+19.*iccid"),
+        (Sim, {**LEAST, "status": ["new"]}, "Sim DE1: text was expected"),
+        (Sim, {**LEAST, "date_created": "soon"}, "Sim DE1: .*soon.*date_created"),
+        (Sim, {**LEAST, "date_created": "2015-07-30T20:00:00"}, "no time zone"),
+        (Sim, {**LEAST, "links": ["a"]}, "Sim DE1: .*links"),
+        (RatePlan, {"sid": "WP1", "data_limit": "1000"}, "int was expected, not '1000'"),
+        (RatePlan, {"sid": "WP1", "data_limit": True}, "int was expected, not True"),
+        (RatePlan, {"sid": "WP1", "data_enabled": 1}, "bool was expected, not 1"),
+        (
+            RatePlan,
+            {"sid": "WP1", "international_roaming": "data"},
+            "list was expected, not 'data'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_a_decode_error_that_names_record_field_and_value(
+    model: Any, value: Any, said: str
+) -> None:
+    with pytest.raises(DecodeError, match=said):
+        records.decode(model, value, TWILIO)
+
+
+def test_a_long_wrong_value_is_shortened_in_the_message() -> None:
+    with pytest.raises(DecodeError) as caught:
+        records.decode(Sim, {**LEAST, "iccid": ["x" * 10_000]}, TWILIO)
+    assert len(str(caught.value)) < 300
+
+
+@given(
+    model=st.sampled_from(MODELS),
+    vendor=st.sampled_from([TWILIO, KORE]),
+    value=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON),
+)
+def test_any_json_gives_a_record_or_a_decode_error(model: Any, vendor: Vendor, value: Any) -> None:
+    try:
+        record = records.decode(model, value, vendor)
+    except DecodeError:
+        return
+    assert isinstance(record, model)
+
+
+# Neither vendor writes fractions of a second, and the year has four digits.
+MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
+)
+NAMES = st.none() | st.text()
+
+
+@given(
+    sim=st.builds(
+        Sim,
+        sid=st.text(),
+        status=st.text(),
+        unique_name=NAMES,
+        eid=NAMES,
+        date_created=st.none() | MOMENTS,
+        links=st.none() | st.dictionaries(st.text(), st.text()),
+    ),
+    vendor=st.sampled_from([TWILIO, KORE]),
+)
+def test_a_record_survives_writing_and_reading_at_either_vendor(sim: Sim, vendor: Vendor) -> None:
+    assert records.decode(Sim, records.encode(sim, vendor), vendor) == sim
