@@ -7,8 +7,13 @@ from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
 
 import pytest
+from hypothesis import settings
 
 from asyncsim.clock import ManualClock
+
+# The same examples in each run, and no deadline: a busy machine is no finding.
+settings.register_profile("asyncsim", deadline=None, derandomize=True)
+settings.load_profile("asyncsim")
 
 # A closed connection or a cancelled task needs a few turns of the loop to be gone.
 _TURNS = 20

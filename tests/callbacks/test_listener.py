@@ -274,7 +274,7 @@ async def test_it_mounts_under_a_prefix_of_a_users_application(
         ):
             here = base + sent.url.removeprefix("https://example.com")
             assert await sent.post(to=here) == 204
-            assert await Sent(method="POST", url=here, body=b"x" * 2000).post() in (405, 413)
+            assert await Sent(method="POST", url=here, body=b"x" * 2000).post() == 413
         assert (
             await Sent(method="GET", url=public.replace("https://example.com", base)).post() == 404
         )
