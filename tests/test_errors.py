@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from asyncsim import errors
+from asyncsim.models.supersim.sims import Sim
+
+SID = "HSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+ASKED = f"POST /v1/Sims/{SID} (Super SIM)"
+WANTED = {"status": "active"}
+SCHEDULED = Sim(sid=SID, status="scheduled")
+INACTIVE = Sim(sid=SID, status="inactive")
+ANSWER: tuple[Any, ...] = (83007, "No Fleet", "https://www.twilio.com/docs/errors/83007", "RQ1")
+
+# One of every class, and what its text must hold: of which SIM, what happened, what to do next.
+EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
+    (errors.AsyncSimError("no such thing"), ["no such thing"]),
+    (errors.TransportError(ASKED, "broken"), [SID, "broken"]),
+    (
+        errors.ConnectionFailed(ASKED, "connection refused", sent=False),
+        [SID, "connection refused", "nothing was sent"],
+    ),
+    (errors.RequestTimeout(ASKED, "no answer within 30 s"), [SID, "no answer within 30 s"]),
+    (
+        errors.APIError(400, *ANSWER, asked=ASKED),
+        [SID, "No Fleet (HTTP 400, code 83007)", "docs/errors/83007", "request RQ1"],
+    ),
+    (errors.BadRequest(400, *ANSWER, asked=ASKED), [SID, "HTTP 400, code 83007"]),
+    (
+        errors.AuthenticationError(401, 20003, "Authenticate", asked=ASKED),
+        [SID, "Authenticate", "check the account SID or client id"],
+    ),
+    (errors.PermissionDenied(403, None, "denied", asked=ASKED), [SID, "denied (HTTP 403)"]),
+    (errors.NotFound(404, 20404, "not found", asked=ASKED), [SID, "HTTP 404, code 20404"]),
+    (
+        errors.Conflict(409, 33010, "updating", asked=ASKED),
+        [SID, "code 33010", "wait with await_transition(), then send the change again"],
+    ),
+    (errors.RateLimited(429, 20429, "Too Many Requests", asked=ASKED), [SID, "HTTP 429"]),
+    (errors.ServerError(503, asked=ASKED), [SID, "no message (HTTP 503)"]),
+    (errors.DecodeError(f"Sim {SID}", "no status"), [f"cannot read Sim {SID}", "no status"]),
+    (errors.TransitionError(SID, WANTED, "did not work out"), ["did not work out"]),
+    (
+        errors.TransitionTimeout(SID, WANTED, SCHEDULED, 300.0),
+        [
+            SID,
+            "status='active'",
+            "within 300 s",
+            "last seen 'scheduled'",
+            "call await_transition()",
+        ],
+    ),
+    (
+        errors.TransitionTimeout(SID, {}, None, 0.5),
+        [SID, "a settled status", "0.5 s", "never read"],
+    ),
+    (
+        errors.TransitionFailed(SID, WANTED, INACTIVE, 33104, "no plan"),
+        [SID, "status='active'", "'inactive': no plan (code 33104)", "fix its cause"],
+    ),
+    (
+        errors.TransitionFailed(SID, WANTED, INACTIVE),
+        [SID, "settled as 'inactive'; the change was not applied"],
+    ),
+    (
+        errors.TransitionFailed(SID, WANTED, INACTIVE, None, "no plan"),
+        ["settled as 'inactive': no plan; the change"],
+    ),
+    (
+        errors.UnreachableStatus(SID, {"status": "ready"}, "active"),
+        [SID, "status='ready'", "from 'active'", "nothing was sent"],
+    ),
+    (
+        errors.OutcomeUnknown(ASKED, "list the Sims by ICCID"),
+        [SID, "the answer was lost", "list the Sims by ICCID"],
+    ),
+    (
+        errors.QueueTimeout(ASKED, 600.0),
+        [SID, "within 600 s", "nothing was sent", "raise Timeout(queue=...)"],
+    ),
+    (errors.ConfigurationError("give one, not both"), ["give one, not both"]),
+    (errors.Unsupported("KORE documents no Monitor API"), ["no Monitor API"]),
+    (errors.ReceiverError("port 8080 is in use"), ["port 8080 is in use"]),
+    (errors.SignatureError("wrong signature"), ["wrong signature"]),
+    (errors.JournalError("the file is locked"), ["the file is locked"]),
+]
+NAMES = [type(error).__name__ for error, _ in EXAMPLES]
+each = pytest.mark.parametrize("error", [error for error, _ in EXAMPLES], ids=NAMES)
+
+
+def every_class(root: type[Exception]) -> set[type[Exception]]:
+    return {root}.union(*(every_class(one) for one in root.__subclasses__()))
+
+
+def test_every_class_of_the_tree_has_an_example_here() -> None:
+    ours = {one for one in every_class(errors.AsyncSimError) if one.__module__ == errors.__name__}
+    assert {type(error) for error, _ in EXAMPLES} == ours
+
+
+@pytest.mark.parametrize(("error", "said"), EXAMPLES, ids=NAMES)
+def test_an_error_says_of_which_sim_what_happened_and_what_to_do(
+    error: errors.AsyncSimError, said: list[str]
+) -> None:
+    for part in said:
+        assert part in str(error)
+
+
+@each
+def test_an_error_survives_being_pickled_with_all_of_its_parts(error: errors.AsyncSimError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert vars(again) == vars(error)
+    assert str(again) == str(error)
+
+
+@each
+def test_an_error_can_be_copied(error: errors.AsyncSimError) -> None:
+    assert str(copy.copy(error)) == str(error)
+
+
+@each
+def test_a_repr_shows_no_more_than_the_class_and_the_message(error: errors.AsyncSimError) -> None:
+    assert repr(error) == f"{type(error).__name__}({error.message!r})"
+
+
+@pytest.mark.parametrize(
+    "kind", [errors.RequestTimeout, errors.TransitionTimeout, errors.QueueTimeout]
+)
+def test_a_deadline_that_passed_is_also_a_timeout_error(kind: type[Exception]) -> None:
+    assert issubclass(kind, TimeoutError)
+
+
+def test_a_note_added_on_the_way_is_kept_when_pickled() -> None:
+    error = errors.Unsupported("no")
+    error.add_note("row 7")
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ["row 7"]
+
+
+def test_what_was_requested_is_a_copy_of_its_own() -> None:
+    wanted = {"status": "active"}
+    error = errors.TransitionFailed(SID, wanted, None)
+    wanted["status"] = "ready"
+    assert error.requested == {"status": "active"}
+
+
+def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
+    drawn = errors.__doc__ or ""
+    for kind in every_class(errors.AsyncSimError):
+        if kind.__module__ == errors.__name__:
+            assert kind.__name__ in drawn

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import get_args
+
+import attrs
+import pytest
+
+from asyncsim import events
+
+EVENT = events.TokenMinted(generation=1, expires_in=3600.0)
+
+
+def test_all_observers_are_told_in_order() -> None:
+    told: list[str] = []
+    events.tell([lambda _: told.append("first"), lambda _: told.append("second")], EVENT)
+    assert told == ["first", "second"]
+
+
+def test_an_observer_that_raises_is_logged_and_the_next_is_still_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[events.Event] = []
+
+    def broken(event: events.Event) -> None:
+        raise RuntimeError("my own mistake")
+
+    with caplog.at_level(logging.ERROR, logger="asyncsim"):
+        events.tell([broken, told.append], EVENT)
+    assert told == [EVENT]
+    assert "raised on TokenMinted" in caplog.text
+    assert "my own mistake" in caplog.text
+
+
+def test_a_cancellation_is_not_swallowed() -> None:
+    def cancelled(event: events.Event) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        events.tell([cancelled], EVENT)
+
+
+def test_every_event_is_frozen_and_takes_keywords_only() -> None:
+    for kind in get_args(events.Event):
+        assert all(one.kw_only for one in attrs.fields(kind)), kind
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        EVENT.generation = 2  # type: ignore[misc]  # that it cannot be is the point
+
+
+def test_every_event_class_is_an_event() -> None:
+    declared = {one for one in vars(events).values() if isinstance(one, type) and attrs.has(one)}
+    assert declared == set(get_args(events.Event))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from asyncsim import emulated
+from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Product, Vendor
+
+
+def test_the_hosts_are_those_of_the_vendors_documents() -> None:
+    assert TWILIO.hosts == Hosts(
+        wireless="https://wireless.twilio.com",
+        supersim="https://supersim.twilio.com",
+        monitor="https://monitor.twilio.com",
+    )
+    assert KORE.hosts == Hosts(
+        wireless="https://programmable-wireless.api.korewireless.com",
+        supersim="https://supersim.api.korewireless.com",
+        webhooks="https://webhook.api.korewireless.com",
+        token="https://api.korewireless.com/api-services/v1/auth/token",
+    )
+
+
+def test_hosts_lie_over_the_vendors_own_without_their_trailing_slash() -> None:
+    hosts = Hosts(supersim="http://gateway/sim/", token="http://gateway/token").over(KORE.hosts)
+    assert hosts.supersim == "http://gateway/sim"
+    assert hosts.token == "http://gateway/token"
+    assert hosts.wireless == KORE.hosts.wireless
+    assert hosts.monitor is None
+
+
+@pytest.mark.parametrize("vendor", [TWILIO, KORE], ids=["twilio", "kore"])
+def test_no_hosts_over_a_vendors_are_the_vendors(vendor: Vendor) -> None:
+    assert Hosts().over(vendor.hosts) == vendor.hosts
+
+
+def test_each_product_has_its_host_or_none() -> None:
+    assert TWILIO.hosts.of(Product.MONITOR) == "https://monitor.twilio.com"
+    assert KORE.hosts.of(Product.MONITOR) is None
+    assert KORE.hosts.of(Product.WEBHOOKS) == "https://webhook.api.korewireless.com"
+
+
+def test_products_have_a_name_for_prose() -> None:
+    assert [product.label for product in Product] == [
+        "Programmable Wireless",
+        "Super SIM",
+        "Monitor",
+        "Webhooks",
+    ]
+
+
+def test_vendors_are_found_by_name() -> None:
+    assert {name: vendor.name for name, vendor in VENDORS.items()} == {
+        "twilio": "twilio",
+        "kore": "kore",
+    }
+
+
+def test_the_emulators_rooms_are_those_a_vendor_has() -> None:
+    base = "http://127.0.0.1:8900"
+    assert emulated.hosts(f"{base}/", TWILIO) == Hosts(
+        wireless=f"{base}/twilio/wireless",
+        supersim=f"{base}/twilio/supersim",
+        monitor=f"{base}/twilio/monitor",
+    )
+    assert emulated.hosts(base, KORE) == Hosts(
+        wireless=f"{base}/kore/wireless",
+        supersim=f"{base}/kore/supersim",
+        webhooks=f"{base}/kore/webhooks",
+        token=f"{base}/kore/auth/token",
+    )
