@@ -43,13 +43,12 @@ def test_any_of_several_secrets_reads_a_ticket() -> None:
     assert read(segments(ticket), []) is None
 
 
-@given(data=st.data())
-def test_a_changed_character_of_a_ticket_is_refused(data: st.DataObject) -> None:
+def test_a_changed_character_of_a_ticket_is_refused() -> None:
     path = issue(SECRET, "twilio", "supersim", "HS1").path
-    at = data.draw(st.integers(1, len(path) - 1))
-    character = data.draw(st.sampled_from("abcXYZ019-_/").filter(lambda one: one != path[at]))
-    tail = tail_of(path[:at] + character + path[at + 1 :])
-    assert tail is None or read(tail, [SECRET]) is None
+    for at in range(1, len(path)):
+        for character in set("abcXYZ019-_/%") - {path[at]}:
+            tail = tail_of(path[:at] + character + path[at + 1 :])
+            assert tail is None or read(tail, [SECRET]) is None
 
 
 def test_the_name_cannot_borrow_from_its_neighbours() -> None:
