@@ -52,7 +52,8 @@ class CallbackReceiver:
     `kore_webhook_secrets` add others: of subaccounts, of a rotation.
 
     A vendor without any signing secret is believed only as far as its ticket goes: such
-    callbacks are hints. `max_body` is in bytes. `clock` is for tests.
+    callbacks are hints. So are those that do not verify while a client of the vendor brought no
+    secret, unless the receiver was given some. `max_body` is in bytes. `clock` is for tests.
     """
 
     def __init__(
@@ -85,7 +86,10 @@ class CallbackReceiver:
         self._turn = asyncio.Lock()
 
     def __repr__(self) -> str:
-        where = f"listening on {self._host}:{self._listener.port}" if self._listener else "closed"
+        if self._listener is not None:
+            where = f"listening on {self._host}:{self._listener.port}"
+        else:
+            where = "no port of its own" if self._wanted_port is None else "closed"
         return f"<CallbackReceiver {shown(self._given_url)}, {where}, {self._counts}>"
 
     @property
