@@ -8,10 +8,10 @@
 
 from asyncsim.emulator.behaviour import Behaviour
 from asyncsim.emulator.embedded import Emulator
+from asyncsim.emulator.exchange import RequestRecord
 from asyncsim.emulator.faults import Faults
 from asyncsim.emulator.latency import Latency
-from asyncsim.emulator.outbox import Delivery
-from asyncsim.emulator.server import RequestRecord
+from asyncsim.emulator.letters import Delivery
 from asyncsim.emulator.world import Card, World
 
 __all__ = [

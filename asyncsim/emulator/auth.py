@@ -19,6 +19,7 @@ from asyncsim.emulator.state import State
 from asyncsim.wire import json
 
 _ROOM = "tokens"
+_DENIAL = "User is not authorized to access this resource with an explicit deny"
 
 
 class Denied(Exception):
@@ -71,13 +72,7 @@ class Tokens:
         if scheme.lower() != "bearer" or not token:
             raise Denied(401, {"message": "Unauthorized"})
         if self._expiry.get(token, 0.0) <= self._now():
-            raise Denied(
-                403,
-                {
-                    "message": "User is not authorized to access this resource with an explicit deny",
-                    "error": "Invalid or expired token",
-                },
-            )
+            raise Denied(403, {"message": _DENIAL, "error": "Invalid or expired token"})
 
     def mint(self, form: Mapping[str, Sequence[str]], lifetime: float) -> dict[str, Any]:
         """Answer the token endpoint; raises `Denied`."""

@@ -13,8 +13,9 @@ from attrs import asdict, evolve, frozen
 
 from asyncsim.emulator.agenda import Agenda, Errand
 from asyncsim.emulator.conditions import Conditions
+from asyncsim.emulator.letters import Callback
 from asyncsim.emulator.lifecycle import AUTOMATIC, calls_back_twice
-from asyncsim.emulator.outbox import Callback, Outbox
+from asyncsim.emulator.outbox import Outbox
 from asyncsim.emulator.store import Store
 from asyncsim.emulator.world import World
 from asyncsim.vendors import Product

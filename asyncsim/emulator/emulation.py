@@ -16,12 +16,15 @@ from asyncsim.emulator.behaviour import Behaviour
 from asyncsim.emulator.carrier import Carrier
 from asyncsim.emulator.conditions import Conditions
 from asyncsim.emulator.controls import Controls
+from asyncsim.emulator.exchange import RequestRecord
 from asyncsim.emulator.faults import Faults
 from asyncsim.emulator.journal import Journal
 from asyncsim.emulator.latency import Latency
-from asyncsim.emulator.outbox import Delivery, Outbox
+from asyncsim.emulator.letters import Delivery
+from asyncsim.emulator.outbox import Outbox
+from asyncsim.emulator.reception import Reception
 from asyncsim.emulator.seeds import seed as sow
-from asyncsim.emulator.server import RequestRecord, Server
+from asyncsim.emulator.server import Server
 from asyncsim.emulator.state import State, open_state
 from asyncsim.emulator.views.desk import Desk
 from asyncsim.emulator.world import World
@@ -219,15 +222,8 @@ class Emulation:
 
     def _server(self, house: _House) -> Server:
         desks = {name: self._desk(house, name) for name in house.worlds}
-        return Server(
-            clock=self.clock,
-            state=house.state,
-            conditions=self._conditions,
-            credentials=self.credentials,
-            tokens=house.tokens,
-            desks=desks,
-            journal=house.requests,
-        )
+        reception = Reception(self._conditions, self.credentials, house.tokens, desks)
+        return Server(self.clock, house.state, reception, house.requests)
 
     def _controls(self, house: _House) -> Controls:
         return Controls(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import random
 
-from attrs import frozen
+from attrs import Attribute, field, frozen
+
+
+def _chance(default: float = 0.0) -> float:
+    """A field that holds a probability."""
+
+    def check(instance: object, attribute: Attribute[float], value: float) -> None:
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"{attribute.name} is a probability, from 0 to 1, not {value!r}")
+
+    return field(default=default, validator=check)
 
 
 @frozen(kw_only=True)
@@ -16,31 +26,31 @@ class Faults:
     """
 
     seed: int = 0
-    rate_limited: float = 0.0
+    rate_limited: float = _chance()
     """Chance that a request is refused with 429 and not processed."""
     concurrency: int | None = None
     """Requests in flight that an account may have; one more is refused with 429."""
     retry_after: float | None = None
     """Seconds in the `Retry-After` header of a 429; None sends no such header."""
-    server_errors: float = 0.0
+    server_errors: float = _chance()
     """Chance of a 5xx answer."""
-    dropped: float = 0.0
+    dropped: float = _chance()
     """Chance that the connection is closed instead of an answer."""
-    share_processed: float = 0.5
+    share_processed: float = _chance(0.5)
     """How many of the server errors and drops strike after the request was carried out."""
     answer_takes: float = 0.0
     """Seconds every answer takes, holding its place in the concurrency limit."""
-    slow: float = 0.0
+    slow: float = _chance()
     """Chance that an answer takes `slow_seconds` more; the request is carried out at once."""
     slow_seconds: float = 5.0
-    lost_callbacks: float = 0.0
+    lost_callbacks: float = _chance()
     """Chance that a callback is never sent."""
-    late_callbacks: float = 0.0
+    late_callbacks: float = _chance()
     """Chance that a callback is sent `late_seconds` later, so perhaps out of order."""
     late_seconds: float = 30.0
-    doubled_callbacks: float = 0.0
+    doubled_callbacks: float = _chance()
     """Chance that a callback is sent twice, with the same idempotency token."""
-    failing_updates: float = 0.0
+    failing_updates: float = _chance()
     """Chance that an accepted change fails and the SIM goes back to what it was."""
 
 

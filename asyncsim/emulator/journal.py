@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from attrs import asdict, evolve
+from attrs import asdict, evolve, frozen
 
 from asyncsim.emulator.state import State
 
 
-class Entry(Protocol):
-    """A frozen attrs record with a number."""
+@frozen(kw_only=True)
+class Entry:
+    """What all entries of a log have."""
 
-    @property
-    def number(self) -> int:
-        """Place in the log, counted from 1 and never used again."""
-        ...
+    number: int = 0
+    """Place in the log, counted from 1 and never used again."""
 
 
 E = TypeVar("E", bound=Entry)
@@ -25,19 +24,14 @@ E = TypeVar("E", bound=Entry)
 _MOST = 200_000
 
 
-class Journal(Sequence[E], Generic[E]):
+class Journal(Sequence[E]):
     """The entries of one log, oldest first."""
 
     def __init__(self, room: str, model: type[E], state: State) -> None:
         self._room = room
-        self._model = model
         self._state = state
-        self._entries: list[E] = []
-        self._count = 0
-        for _, plain in state.all(room):
-            self._entries.append(model(**plain))
-        if self._entries:
-            self._count = self._entries[-1].number
+        self._entries = [model(**plain) for _, plain in state.all(room)]
+        self._ever = self._entries[-1].number if self._entries else 0
 
     @overload
     def __getitem__(self, at: int) -> E: ...
@@ -55,26 +49,27 @@ class Journal(Sequence[E], Generic[E]):
     def __repr__(self) -> str:
         return repr(self._entries)
 
-    def count(self) -> int:
+    @property
+    def ever(self) -> int:
         """How many entries there have ever been."""
-        return self._count
+        return self._ever
 
     def append(self, entry: E) -> None:
         """Number an entry and add it."""
-        self._count += 1
-        entry = evolve(entry, number=self._count)  # type: ignore[misc]  # Entry is an attrs class
+        self._ever += 1
+        entry = evolve(entry, number=self._ever)
         self._entries.append(entry)
         if self._state.keeps:
-            self._state.put(self._room, str(self._count), asdict(entry))  # type: ignore[call-overload]
+            self._state.put(self._room, str(self._ever), asdict(entry))
         if len(self._entries) > _MOST:
             self._trim()
 
     def plain(self, after: int = 0) -> list[dict[str, Any]]:
         """Entries with a higher number, for JSON."""
-        return [asdict(entry) for entry in self._entries if entry.number > after]  # type: ignore[call-overload]
+        return [asdict(entry) for entry in self._entries if entry.number > after]
 
     def clear(self) -> None:
-        """Forget all entries; numbers go on."""
+        """Forget all entries; numbers go on while the emulator runs."""
         self._entries.clear()
         self._state.drop(self._room)
 

@@ -13,17 +13,19 @@ from asyncsim.emulator import identity
 from asyncsim.emulator.state import State
 from asyncsim.emulator.store import Store
 from asyncsim.kind import Kind
-from asyncsim.models.supersim import fleets, sims as supersim
-from asyncsim.models.wireless import rate_plans, sims as wireless
+from asyncsim.models.supersim import sims as supersim
+from asyncsim.models.supersim.fleets import FLEETS, Fleet
+from asyncsim.models.wireless import sims as wireless
+from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
 from asyncsim.vendors import Vendor
 
 T = TypeVar("T")
 
 KINDS: tuple[Kind[Any], ...] = (
     wireless.SIMS,
-    rate_plans.RATE_PLANS,
+    RATE_PLANS,
     supersim.SIMS,
-    fleets.FLEETS,
+    FLEETS,
 )
 """Kinds that this emulator keeps."""
 
@@ -66,14 +68,14 @@ class World:
         return self.store(wireless.SIMS if product == "wireless" else supersim.SIMS)
 
     @property
-    def fleets(self) -> Store[fleets.Fleet]:
+    def fleets(self) -> Store[Fleet]:
         """SID to Fleet."""
-        return self.store(fleets.FLEETS)
+        return self.store(FLEETS)
 
     @property
-    def rate_plans(self) -> Store[rate_plans.RatePlan]:
+    def rate_plans(self) -> Store[RatePlan]:
         """SID to RatePlan."""
-        return self.store(rate_plans.RATE_PLANS)
+        return self.store(RATE_PLANS)
 
     @property
     def registrable(self) -> tuple[Card, ...]:
@@ -93,15 +95,15 @@ class World:
         code = identity.registration_code(self.seed, self.vendor.name, product, store.arrivals)
         return self.add(store.kind, notes={"registration_code": code}, **given)
 
-    def add_fleet(self, unique_name: str | None = None, **fields: Any) -> fleets.Fleet:
+    def add_fleet(self, unique_name: str | None = None, **fields: Any) -> Fleet:
         """Add a Fleet."""
         given = {**_FLEET, "unique_name": unique_name, **fields}
-        return self.add(fleets.FLEETS, **given)
+        return self.add(FLEETS, **given)
 
-    def add_rate_plan(self, unique_name: str | None = None, **fields: Any) -> rate_plans.RatePlan:
+    def add_rate_plan(self, unique_name: str | None = None, **fields: Any) -> RatePlan:
         """Add a RatePlan."""
         given = {**_RATE_PLAN, "unique_name": unique_name, **fields}
-        return self.add(rate_plans.RATE_PLANS, **given)
+        return self.add(RATE_PLANS, **given)
 
     def add_registrable(self, iccid: str | None = None, code: str | None = None) -> Card:
         """Make a card that `register` may claim."""

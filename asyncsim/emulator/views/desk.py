@@ -19,6 +19,9 @@ from asyncsim.wire.forms import params_by_wire
 Pairs = Mapping[str, Sequence[str]]
 """Keys of a form or a query, and all their values."""
 
+Values = Mapping[str, str]
+"""Keywords and their values; the empty string clears."""
+
 
 @frozen(eq=False)
 class Desk:
@@ -48,26 +51,36 @@ class Answer:
     """The record it speaks of, for the log."""
 
 
+@frozen
+class Done:
+    """What a create or an update did: the record to answer with."""
+
+    record: Any
+    status: int = 200
+    shown: Mapping[str, Any] = field(factory=dict)
+    """Fields that this answer alone shows otherwise."""
+
+
+Filter = Callable[[Desk, str], tuple[str, str | None]]
+"""From a value of the query, the attribute to compare and the value it must have; None as that
+value finds nothing."""
+
+
 @frozen(kw_only=True, eq=False)
 class Resource:
     """One row of the emulator's table: a kind, and what may be done with it."""
 
     kind: Kind[Any]
-    verbs: frozenset[str]
-    """Of `list`, `fetch`, `create`, `update`, `delete`."""
     links: Callable[[Any, str], dict[str, str]] | None = None
     """The record's `links`, from the record and the product's base URL."""
-    filters: Mapping[str, Callable[[Desk, str], tuple[str, str | None]]] = field(factory=dict)
-    """Keyword of the list -> from its value, the attribute to compare and the value it must have;
-    None finds nothing."""
-    create: Callable[[Desk, Resource, Mapping[str, str]], Answer] | None = None
-    update: Callable[[Desk, Resource, Any, Mapping[str, str]], Answer] | None = None
-    delete: Callable[[Desk, Resource, Any], Answer] | None = None
+    filters: Mapping[str, Filter] | None = None
+    """By keyword of the list; None: there is no list."""
+    create: Callable[[Desk, Values], Done] | None = None
+    update: Callable[[Desk, Any, Values], Done] | None = None
+    delete: Callable[[Desk, Any], None] | None = None
 
 
-def read_pairs(
-    desk: Desk, kind: Kind[Any], keywords: type[Any] | None, pairs: Pairs
-) -> dict[str, str]:
+def read_pairs(desk: Desk, kind: Kind[Any], keywords: Any, pairs: Pairs) -> dict[str, str]:
     """Form or query to keywords; keys are case-sensitive, of a repeated key the last counts."""
     known = params_by_wire(keywords) if keywords is not None else {}
     values: dict[str, str] = {}
@@ -76,18 +89,14 @@ def read_pairs(
             values[known[key].keyword] = given[-1]
         elif desk.behaviour.unknown_parameters == "refuse":
             raise Refusal(20001, f"Unknown parameter '{key}'")
-    _check_choices(kind, keywords, values)
-    return values
-
-
-def _check_choices(kind: Kind[Any], keywords: type[Any] | None, values: Mapping[str, str]) -> None:
-    for param in params_by_wire(keywords).values() if keywords is not None else ():
+    for param in known.values():
         value = values.get(param.keyword)
         # A status has its own rules: some values exist but cannot be asked for.
         if value is None or param.choices is None or param.keyword == "status":
             continue
         if value not in param.choices:
             raise invalid(kind.product, f"{param.wire} cannot be '{value}'")
+    return values
 
 
 def render(desk: Desk, resource: Resource, sid: str) -> dict[str, Any]:
@@ -99,8 +108,3 @@ def render(desk: Desk, resource: Resource, sid: str) -> dict[str, Any]:
     if resource.links is not None:
         body["links"] = resource.links(store[sid], base)
     return body
-
-
-def answer(desk: Desk, resource: Resource, record: Any, status: int = 200) -> Answer:
-    """The usual answer: the record."""
-    return Answer(status, render(desk, resource, record.sid), record.sid)

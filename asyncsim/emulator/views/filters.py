@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 from asyncsim.emulator.refusals import invalid
-from asyncsim.emulator.views.desk import Desk
+from asyncsim.emulator.views.desk import Desk, Filter
 from asyncsim.kind import Kind
 from asyncsim.vendors import Product
-
-Filter = Callable[[Desk, str], tuple[str, str | None]]
 
 
 def equal(attribute: str) -> Filter:
@@ -17,7 +15,7 @@ def equal(attribute: str) -> Filter:
     return lambda desk, value: (attribute, value)
 
 
-def reference(kind: Kind[object], attribute: str) -> Filter:
+def reference(kind: Kind[Any], attribute: str) -> Filter:
     """The attribute must be the SID of what the value names, by SID or unique name."""
 
     def resolve(desk: Desk, value: str) -> tuple[str, str | None]:

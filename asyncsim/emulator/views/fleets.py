@@ -5,4 +5,4 @@ from __future__ import annotations
 from asyncsim.emulator.views.desk import Resource
 from asyncsim.models.supersim.fleets import FLEETS
 
-RESOURCE = Resource(kind=FLEETS, verbs=frozenset({"fetch"}))
+RESOURCE = Resource(kind=FLEETS)

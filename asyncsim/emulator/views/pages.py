@@ -15,7 +15,7 @@ from attrs import frozen
 
 from asyncsim.emulator.refusals import PAGING, Refusal, invalid
 from asyncsim.emulator.store import INDEXED, Row, Store
-from asyncsim.emulator.views.desk import Answer, Desk, Resource, render
+from asyncsim.emulator.views.desk import Answer, Desk, Resource, Values, render
 from asyncsim.kind import Kind
 from asyncsim.wire.forms import params_by_wire
 
@@ -33,7 +33,7 @@ class Page:
     more_after: bool
 
 
-def list_records(desk: Desk, resource: Resource, query: Mapping[str, str]) -> Answer:
+def list_records(desk: Desk, resource: Resource, query: Values) -> Answer:
     """Answer a GET of a list."""
     size = _whole(resource.kind, query, "page_size", DEFAULT_SIZE)
     if not 1 <= size <= resource.kind.largest_page:
@@ -46,7 +46,7 @@ def list_records(desk: Desk, resource: Resource, query: Mapping[str, str]) -> An
     return Answer(200, {key: rows, "meta": _meta(desk, resource, query, page, number, size)})
 
 
-def _cut(desk: Desk, resource: Resource, query: Mapping[str, str], size: int) -> Page:
+def _cut(desk: Desk, resource: Resource, query: Values, size: int) -> Page:
     store = desk.world.store(resource.kind)
     wanted = _wanted(desk, resource, query)
     newest = desk.behaviour.list_order == "newest"
@@ -75,13 +75,13 @@ def _backward(rows: Iterator[Row[Any]], size: int) -> Page:
     return Page(sids[:size][::-1], len(sids) > size, bool(sids))
 
 
-def _wanted(desk: Desk, resource: Resource, query: Mapping[str, str]) -> dict[str, str] | None:
+def _wanted(desk: Desk, resource: Resource, query: Values) -> dict[str, str] | None:
     """Attribute to the value it must have; None when nothing can match."""
     wanted: dict[str, str] = {}
-    for keyword, value in query.items():
-        if keyword in _PAGING_KEYWORDS or keyword not in resource.filters:
+    for keyword, check in (resource.filters or {}).items():
+        if keyword not in query:
             continue
-        attribute, target = resource.filters[keyword](desk, value)
+        attribute, target = check(desk, query[keyword])
         if target is None:
             return None
         wanted[attribute] = target
@@ -107,7 +107,7 @@ def _matches(row: Row[Any], wanted: Mapping[str, str]) -> bool:
     )
 
 
-def _whole(kind: Kind[Any], query: Mapping[str, str], keyword: str, default: int) -> int:
+def _whole(kind: Kind[Any], query: Values, keyword: str, default: int) -> int:
     text = query.get(keyword)
     if text is None:
         return default
@@ -126,13 +126,13 @@ def _bad_paging(kind: Kind[Any], message: str) -> Refusal:
 
 
 def _meta(
-    desk: Desk, resource: Resource, query: Mapping[str, str], page: Page, number: int, size: int
+    desk: Desk, resource: Resource, query: Values, page: Page, number: int, size: int
 ) -> dict[str, Any]:
     base = f"{desk.page_base(resource.kind.product)}{resource.kind.path}"
-    spelled = params_by_wire(resource.kind.filters)
+    keywords: Any = resource.kind.filters
     own = [
         (wire, query[param.keyword])
-        for wire, param in spelled.items()
+        for wire, param in params_by_wire(keywords).items()
         if param.keyword in query and param.keyword not in _PAGING_KEYWORDS
     ]
 

@@ -5,4 +5,4 @@ from __future__ import annotations
 from asyncsim.emulator.views.desk import Resource
 from asyncsim.models.wireless.rate_plans import RATE_PLANS
 
-RESOURCE = Resource(kind=RATE_PLANS, verbs=frozenset({"fetch"}))
+RESOURCE = Resource(kind=RATE_PLANS)

@@ -10,7 +10,7 @@ from attrs import evolve
 from asyncsim.emulator import lifecycle
 from asyncsim.emulator.carrier import Change
 from asyncsim.emulator.refusals import Refusal, invalid
-from asyncsim.emulator.views.desk import Answer, Desk, Resource, answer
+from asyncsim.emulator.views.desk import Desk, Done, Resource, Values
 from asyncsim.emulator.views.filters import equal, reference, status
 from asyncsim.emulator.views.updates import callback_of, plain_changes
 from asyncsim.models.supersim.fleets import FLEETS
@@ -28,7 +28,7 @@ def links(record: Sim, base: str) -> dict[str, str]:
     return {"billing_periods": f"{own}/BillingPeriods", "sim_ip_addresses": f"{own}/IpAddresses"}
 
 
-def register(desk: Desk, resource: Resource, values: Mapping[str, str]) -> Answer:
+def register(desk: Desk, values: Values) -> Done:
     """POST of the list: claim a card for the account."""
     for keyword, wire in (("iccid", "Iccid"), ("registration_code", "RegistrationCode")):
         if not values.get(keyword):
@@ -39,13 +39,11 @@ def register(desk: Desk, resource: Resource, values: Mapping[str, str]) -> Answe
     if not desk.world.claim(iccid, values["registration_code"]):
         raise Refusal(83002, "Super SIM cannot be registered: check ICCID and registration code")
     record = desk.world.add_sim("supersim", iccid=iccid)
-    reply = answer(desk, resource, record, 201)
-    if desk.behaviour.registration_answers_empty_name:
-        reply.body["unique_name"] = ""
-    return reply
+    empty = desk.behaviour.registration_answers_empty_name
+    return Done(record, 201, {"unique_name": ""} if empty else {})
 
 
-def update(desk: Desk, resource: Resource, record: Sim, values: Mapping[str, str]) -> Answer:
+def update(desk: Desk, record: Sim, values: Values) -> Done:
     """POST of a Sim: 202 for what is carried out later, 200 for what is done at once."""
     callback = callback_of(Product.SUPERSIM, values)
     target = _target(desk, record, values)
@@ -61,7 +59,7 @@ def update(desk: Desk, resource: Resource, record: Sim, values: Mapping[str, str
         record = desk.carrier.accept(desk.world, store, record, change)
     elif desk.behaviour.callback_on_sync_update:
         desk.carrier.call_back(desk.world, record, callback)
-    return answer(desk, resource, record, 202 if deferred else 200)
+    return Done(record, 202 if deferred else 200)
 
 
 def _is_deferred(record: Sim, target: Mapping[str, Any]) -> bool:
@@ -69,7 +67,7 @@ def _is_deferred(record: Sim, target: Mapping[str, Any]) -> bool:
     return "status" in target or ("fleet_sid" in target and record.status in _ENABLED)
 
 
-def _names(desk: Desk, record: Sim, values: Mapping[str, str]) -> dict[str, Any]:
+def _names(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
     changes = plain_changes(record, values, _NAMES)
     name = changes.get("unique_name")
     if name and desk.world.sims("supersim").find(name) not in (None, record):
@@ -77,7 +75,7 @@ def _names(desk: Desk, record: Sim, values: Mapping[str, str]) -> dict[str, Any]
     return changes
 
 
-def _target(desk: Desk, record: Sim, values: Mapping[str, str]) -> dict[str, Any]:
+def _target(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
     """What is to be true in the end: only what differs from now."""
     _check_account(record, values)
     if record.status in SIMS.pending:
@@ -91,14 +89,14 @@ def _target(desk: Desk, record: Sim, values: Mapping[str, str]) -> dict[str, Any
     return {name: value for name, value in target.items() if getattr(record, name) != value}
 
 
-def _refuse_while_scheduled(values: Mapping[str, str]) -> None:
+def _refuse_while_scheduled(values: Values) -> None:
     if "fleet" in values:
         raise Refusal(83009, "Fleet cannot be changed while the Super SIM is scheduled")
     if values.get("status"):
         raise Refusal(83010, "Status cannot be changed while the Super SIM is scheduled")
 
 
-def _check_account(record: Sim, values: Mapping[str, str]) -> None:
+def _check_account(record: Sim, values: Values) -> None:
     if values.get("account_sid", record.account_sid) != record.account_sid:
         # Only subaccounts may be named, and this account has none. No code is published.
         raise Refusal(20006, "The Account cannot take this Super SIM")
@@ -134,7 +132,6 @@ def _check_fleet(record: Sim, target: Mapping[str, Any]) -> None:
 
 RESOURCE = Resource(
     kind=SIMS,
-    verbs=frozenset({"list", "fetch", "create", "update"}),
     links=links,
     filters={
         "status": status(SIMS.product, "new", "ready", "active", "inactive", "scheduled"),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from asyncsim.emulator.outbox import Callback
+from asyncsim.emulator.letters import Callback
 from asyncsim.emulator.refusals import invalid
+from asyncsim.emulator.views.desk import Values
 from asyncsim.vendors import Product
 
 
-def callback_of(product: Product, values: Mapping[str, str]) -> Callback | None:
+def callback_of(product: Product, values: Values) -> Callback | None:
     """Where the update asks to be called back."""
     url = values.get("callback_url")
     if not url:
@@ -22,7 +22,7 @@ def callback_of(product: Product, values: Mapping[str, str]) -> Callback | None:
     return Callback(url, values.get("callback_method") or "POST")
 
 
-def plain_changes(record: Any, values: Mapping[str, str], names: frozenset[str]) -> dict[str, Any]:
+def plain_changes(record: Any, values: Values, names: frozenset[str]) -> dict[str, Any]:
     """Fields that are simply set; the empty string clears."""
     given = {name: values[name] or None for name in names if name in values}
     return {name: value for name, value in given.items() if getattr(record, name) != value}

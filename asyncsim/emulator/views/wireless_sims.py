@@ -10,7 +10,7 @@ from attrs import evolve
 from asyncsim.emulator import lifecycle
 from asyncsim.emulator.carrier import Change
 from asyncsim.emulator.refusals import Refusal, invalid
-from asyncsim.emulator.views.desk import Answer, Desk, Resource, answer
+from asyncsim.emulator.views.desk import Desk, Done, Resource, Values
 from asyncsim.emulator.views.filters import equal, reference, status
 from asyncsim.emulator.views.updates import callback_of, plain_changes
 from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
@@ -36,7 +36,7 @@ def links(record: Sim, base: str) -> dict[str, str]:
     return found
 
 
-def update(desk: Desk, resource: Resource, record: Sim, values: Mapping[str, str]) -> Answer:
+def update(desk: Desk, record: Sim, values: Values) -> Done:
     """POST of a Sim: always 200, with a pending status for what is carried out later."""
     callback = callback_of(Product.WIRELESS, values)
     _check_combinations(record, values)
@@ -58,26 +58,25 @@ def update(desk: Desk, resource: Resource, record: Sim, values: Mapping[str, str
         record = carrier.accept(desk.world, store, record, change)
     elif desk.behaviour.callback_on_sync_update:
         carrier.call_back(desk.world, record, callback)
-    return answer(desk, resource, record)
+    return Done(record)
 
 
-def delete(desk: Desk, resource: Resource, record: Sim) -> Answer:
+def delete(desk: Desk, record: Sim) -> None:
     """DELETE of a Sim."""
     if record.status not in desk.behaviour.delete_allowed_in:
         raise Refusal(33105, f"A Sim that is '{record.status}' cannot be deleted", status=409)
     desk.carrier.forget(desk.world, record)
     desk.world.sims("wireless").remove(record.sid)
-    return Answer(204, sid=record.sid)
 
 
-def _check_combinations(record: Sim, values: Mapping[str, str]) -> None:
+def _check_combinations(record: Sim, values: Values) -> None:
     if values.get("status") and "reset_status" in values:
         raise Refusal(33121, "Status and ResetStatus cannot be changed in the same request")
     if values.get("status") == "suspended" and values.get("rate_plan") == "":
         raise Refusal(33121, "The Rate Plan cannot be removed while suspending")
 
 
-def _check_account(record: Sim, values: Mapping[str, str]) -> None:
+def _check_account(record: Sim, values: Values) -> None:
     if values.get("account_sid", record.account_sid) != record.account_sid:
         # Only subaccounts may be named, and this account has none.
         raise Refusal(33201, "The Account is not allowed to take this Sim")
@@ -90,7 +89,7 @@ def _check_reset(desk: Desk, record: Sim) -> None:
         raise Refusal(33119, f"A Sim that is '{record.status}' cannot be reset")
 
 
-def _names(desk: Desk, record: Sim, values: Mapping[str, str]) -> dict[str, Any]:
+def _names(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
     changes = plain_changes(record, values, _NAMES)
     if changes and record.status in SIMS.pending and desk.behaviour.names_locked_while_updating:
         raise _conflict(record)
@@ -100,7 +99,7 @@ def _names(desk: Desk, record: Sim, values: Mapping[str, str]) -> dict[str, Any]
     return changes
 
 
-def _target(desk: Desk, record: Sim, values: Mapping[str, str]) -> dict[str, Any]:
+def _target(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
     """What is to be true in the end: only what differs from now."""
     if record.status in SIMS.pending and (values.get("status") or "rate_plan" in values):
         raise _conflict(record)
@@ -118,7 +117,7 @@ def _conflict(record: Sim) -> Refusal:
     return Refusal(33010, f"The Sim is '{record.status}': another update is still running")
 
 
-def _plan(desk: Desk, record: Sim, values: Mapping[str, str]) -> RatePlan | None:
+def _plan(desk: Desk, record: Sim, values: Values) -> RatePlan | None:
     """The plan the SIM will have."""
     name = values.get("rate_plan", record.rate_plan_sid)
     if not name:
@@ -168,7 +167,6 @@ def _is_deferred(desk: Desk, record: Sim, target: Mapping[str, Any]) -> bool:
 
 RESOURCE = Resource(
     kind=SIMS,
-    verbs=frozenset({"list", "fetch", "update", "delete"}),
     links=links,
     filters={
         "status": status(SIMS.product, *_FILTERABLE),

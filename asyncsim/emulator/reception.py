@@ -1,0 +1,121 @@
+"""What becomes of a request: who may enter, what goes wrong on purpose, who deals with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from asyncsim.emulated import Credentials
+from asyncsim.emulator.auth import Denied, Tokens, check_basic
+from asyncsim.emulator.conditions import Conditions
+from asyncsim.emulator.envelope import error_body
+from asyncsim.emulator.exchange import Call, Reply
+from asyncsim.emulator.refusals import Refusal, not_found
+from asyncsim.emulator.views import dispatch
+from asyncsim.emulator.views.desk import Answer, Desk
+from asyncsim.vendors import Product
+
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="Twilio API"'}
+
+
+class Reception:
+    """Decides on requests, each in one go and without an await."""
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        credentials: Credentials,
+        tokens: Tokens,
+        desks: Mapping[str, Desk],
+    ) -> None:
+        self._conditions = conditions
+        self._credentials = credentials
+        self._tokens = tokens
+        self._desks = desks
+
+    def decide(self, call: Call, in_flight: int) -> Reply:
+        """Deal with a request, given how many others of its account are not answered yet."""
+        if call.vendor.login == "client_credentials" and call.room == "auth":
+            return self._mint(call)
+        try:
+            self._authenticate(call)
+        except Denied as denied:
+            return Reply(status=denied.status, body=denied.body)
+        except Refusal as refusal:
+            return self._refused(call, refusal, _CHALLENGE)
+        if self._is_crowded(in_flight):
+            return self._refused(call, Refusal(20429, "Too Many Requests"), self._pause())
+        reply = self._disturbed(call)
+        reply.holds = True
+        reply.wait = self._takes()
+        return reply
+
+    def _authenticate(self, call: Call) -> None:
+        if call.vendor.login == "basic":
+            check_basic(call.authorization, self._credentials)
+        else:
+            self._tokens.check(call.authorization)
+
+    def _is_crowded(self, in_flight: int) -> bool:
+        limit = self._conditions.faults.concurrency
+        if limit is not None and in_flight >= limit:
+            return True
+        return self._conditions.strikes("rate_limited")
+
+    def _pause(self) -> dict[str, str]:
+        seconds = self._conditions.faults.retry_after
+        return {} if seconds is None else {"Retry-After": f"{seconds:g}"}
+
+    def _takes(self) -> float:
+        faults = self._conditions.faults
+        return faults.answer_takes + (
+            faults.slow_seconds if self._conditions.strikes("slow") else 0
+        )
+
+    def _disturbed(self, call: Call) -> Reply:
+        """The request's answer, unless a fault strikes before or after it is dealt with."""
+        strikes = self._conditions.strikes
+        fault = next((name for name in ("dropped", "server_errors") if strikes(name)), None)
+        if fault is None:
+            return self._answer(call)
+        sid = self._answer(call).sid if (processed := strikes("share_processed")) else None
+        if fault == "dropped":
+            return Reply(status=None, sid=sid)
+        if processed:
+            return self._refused(call, Refusal(20500, "Internal Server Error"))
+        return self._refused(call, Refusal(20503, "Service Unavailable"))
+
+    def _answer(self, call: Call) -> Reply:
+        try:
+            answer = self._dispatch(call)
+        except Refusal as refusal:
+            return self._refused(call, refusal)
+        return Reply(status=answer.status, body=answer.body, sid=answer.sid)
+
+    def _dispatch(self, call: Call) -> Answer:
+        try:
+            product = Product(call.room)
+        except ValueError:
+            raise not_found(call.path) from None
+        segments = [unquote(segment) for segment in call.path.strip("/").split("/")]
+        desk = self._desks[call.vendor.name]
+        return dispatch(desk, product, call.method, segments, call.query, call.form)
+
+    def _mint(self, call: Call) -> Reply:
+        """KORE's token endpoint."""
+        if call.path != "/token":
+            return self._refused(call, not_found(f"/auth{call.path}"))
+        if call.method != "POST":
+            return self._refused(call, Refusal(20004, "Method not allowed"))
+        try:
+            lifetime = self._conditions.behaviour.kore_token_lifetime
+            return Reply(status=200, body=self._tokens.mint(call.form, lifetime))
+        except Denied as denied:
+            return Reply(status=denied.status, body=denied.body)
+
+    def _refused(
+        self, call: Call, refusal: Refusal, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        status = refusal.http_status(self._conditions.behaviour)
+        body = error_body(call.vendor, status, refusal.code, refusal.message)
+        return Reply(status=status, body=body, code=refusal.code, headers=headers or {})
