@@ -1,1 +1,76 @@
-"""Async-first SDK for the SIM APIs of Twilio and KORE."""
+"""Async-first SDK for the SIM APIs of Twilio and KORE: Programmable Wireless and Super SIM."""
+
+from asyncsim.callbacks import Callback, CallbackReceiver
+from asyncsim.client import Client
+from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
+from asyncsim.errors import (
+    APIError,
+    AsyncSimError,
+    AuthenticationError,
+    BadRequest,
+    ConfigurationError,
+    Conflict,
+    ConnectionFailed,
+    DecodeError,
+    JournalError,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    QueueTimeout,
+    RateLimited,
+    ReceiverError,
+    RequestTimeout,
+    ServerError,
+    SignatureError,
+    TransitionError,
+    TransitionFailed,
+    TransitionTimeout,
+    TransportError,
+    UnreachableStatus,
+    Unsupported,
+)
+from asyncsim.resources.outcome import Outcome
+from asyncsim.resources.pager import Page, Pager
+from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
+
+__all__ = [
+    "KORE",
+    "TWILIO",
+    "APIError",
+    "AsyncSimError",
+    "AuthenticationError",
+    "BadRequest",
+    "Callback",
+    "CallbackReceiver",
+    "Client",
+    "ConfigurationError",
+    "Conflict",
+    "ConnectionFailed",
+    "DecodeError",
+    "Hosts",
+    "JournalError",
+    "NotFound",
+    "Outcome",
+    "OutcomeUnknown",
+    "Page",
+    "Pager",
+    "PermissionDenied",
+    "Product",
+    "QueueTimeout",
+    "RateLimited",
+    "ReceiverError",
+    "RequestTimeout",
+    "RetryPolicy",
+    "ServerError",
+    "SignatureError",
+    "Throttle",
+    "Timeout",
+    "TransitionError",
+    "TransitionFailed",
+    "TransitionTimeout",
+    "TransportError",
+    "UnreachableStatus",
+    "Unsupported",
+    "Vendor",
+    "Watching",
+]

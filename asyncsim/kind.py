@@ -38,6 +38,8 @@ class Kind(Generic[T]):
     create: type[Any] | None = None
     update: type[Any] | None = None
     filters: type[Any] | None = None
+    statuses: tuple[str, ...] = ()
+    """All statuses the documents know."""
     pending: frozenset[str] = frozenset()
     """Statuses which the vendor leaves by itself, within seconds to hours."""
     compared: Mapping[str, str] = field(factory=dict)

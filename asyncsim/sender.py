@@ -75,6 +75,10 @@ class Request:
     attempts: int = 0
     """How often it went out."""
     in_flight: bool = False
+    lost: bool = False
+    """An earlier attempt may have been carried out without our knowing."""
+    halted: bool = False
+    """Set by who closes shop: the answer under way may still come, nothing goes out again."""
 
     @property
     def url(self) -> URL:
@@ -141,6 +145,7 @@ class Sender:
             else:
                 assert silence is not None  # noqa: S101  # one of the two is always there
                 verdict, error = judge_silence(request.repeat, sent=silence.sent), silence
+            request.lost |= silence.sent if silence is not None else isinstance(error, ServerError)
             await self._follow(verdict, error, request, attempt, reply, generation)
 
     async def _enter(self, request: Request, attempt: _Attempt) -> int:
@@ -215,6 +220,8 @@ class Sender:
         generation: int,
     ) -> None:
         """Return when the request should go out again, else raise."""
+        if request.halted and verdict is not Verdict.REFUSED:
+            raise error
         attempt.front = verdict is Verdict.THROTTLED
         if verdict is Verdict.THROTTLED:
             attempt.refused = error

@@ -17,6 +17,8 @@ from asyncsim.core.goal import Goal, Standing
 from asyncsim.errors import TransitionFailed, TransitionTimeout
 from asyncsim.events import SettledBy
 
+_SOON = 1.0  # seconds between looks at a copy that is certainly old
+
 
 class Next(enum.Enum):
     """What the watcher should do with a transition."""
@@ -40,7 +42,8 @@ class Transition:
     """As addressed: SID or unique name."""
     goal: Goal
     started: float
-    deadline: float
+    timeout: float
+    """Seconds from the answer of the POST on."""
     sink: Callable[[Transition], None]
     trusting: bool = False
     """Whether a signed callback is enough, without a read to confirm it."""
@@ -57,12 +60,13 @@ class Transition:
     hold_until: float = 0.0
     problem: tuple[int | None, str | None] | None = None
     called: bool = False
-    misses: int = 0
-    """Reads in a row that failed, or sweeps in a row that contradicted a read."""
+    heard: bool = False
+    """A callback has come, so none needs to be waited for."""
     reads: int = 0
     requests: int = 0
-    twin: Transition | None = None
-    """Another wait for the same SIM."""
+    """POSTs and single reads sent for this SIM alone."""
+    trouble: Exception | None = None
+    """Why the latest read failed; the cause of a timeout."""
     slow: bool = False
     settled_by: SettledBy | None = None
     confirmed: bool = False
@@ -76,9 +80,15 @@ class Transition:
         self.sid = record.sid
         if self.done:
             return Next.DONE
+        early = self.called
         step = self._take(record, now, "answer")
         # An early callback waited for this answer, to have a date to compare its read with.
-        return Next.READ if self.called and step is Next.WAIT else step
+        return Next.READ if early and step is Next.WAIT else step
+
+    @property
+    def expecting(self) -> bool:
+        """Whether a callback may still come."""
+        return self.nonce is not None and not self.heard
 
     def called_back(
         self,
@@ -96,11 +106,11 @@ class Transition:
             return Next.WAIT
         if code is not None or message:
             self.problem = (code, message)
-        self.called = True
+        self.called = self.heard = True
         believed = signed and self.trusting and self.problem is None and self.goal.status_only
-        if believed and status in self.goal.targets:
-            if self.last is not None:
-                self.last = attrs.evolve(self.last, status=status)
+        # Before the POST's own answer there is no record to show, so that one is read.
+        if believed and status in self.goal.targets and self.last is not None:
+            self.last = attrs.evolve(self.last, status=status)
             return self._end("callback", confirmed=False)
         return Next.READ
 
@@ -130,7 +140,7 @@ class Transition:
         if self.strict or self.problem is not None or self._moved_on(record):
             return self._fail(source)
         if self._is_older(record):
-            return self._hold(now, now + self.stale_for)
+            return self._hold(now, now + max(self.stale_for, _SOON))
         if self.off_since is None or source == "answer":
             self.off_since = now
         ripe = self.off_since + self.stale_for

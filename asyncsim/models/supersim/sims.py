@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, get_args
 
 from attrs import field, frozen
 
@@ -86,6 +86,7 @@ SIMS = Kind(
     create=SimRegister,
     update=SimUpdate,
     filters=SimFilter,
+    statuses=get_args(KnownStatus),
     pending=frozenset({"scheduled"}),
     compared={
         "unique_name": "unique_name",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 
 from attrs import field, frozen
 from cattrs.gen import override
@@ -132,6 +132,7 @@ SIMS = Kind(
     named=True,
     update=SimUpdate,
     filters=SimFilter,
+    statuses=get_args(KnownStatus),
     pending=frozenset({"scheduled", "updating"}),
     compared={
         "unique_name": "unique_name",

@@ -1,0 +1,254 @@
+"""The client: one account at one vendor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+from aiohttp import ClientSession
+
+from asyncsim import emulated
+from asyncsim.auth import Auth, Basic, ClientCredentials
+from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import CallbackReceiver
+from asyncsim.callbacks.tickets import derive_ticket_secret
+from asyncsim.clock import SYSTEM_CLOCK, Clock
+from asyncsim.connection import Connection
+from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
+from asyncsim.errors import ConfigurationError
+from asyncsim.events import Observer
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.supersim import SuperSim
+from asyncsim.resources.wireless import Wireless
+from asyncsim.transport import Transport
+from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
+
+
+class Settings(TypedDict, total=False):
+    """Keywords that every way to make a client takes."""
+
+    hosts: Hosts | None
+    """Other base URLs: a gateway, a proxy, the emulator."""
+    session: ClientSession | None
+    """A session of yours; it is used and never closed."""
+    receiver: CallbackReceiver | None
+    """Listens for callbacks; every wait uses it. Started and stopped with the client."""
+    observers: Sequence[Observer]
+    retry: RetryPolicy
+    throttle: Throttle | None
+    """Give the same object to all clients of one account. None: one of its own."""
+    timeout: Timeout
+    watching: Watching
+    clock: Clock | None
+    """For tests: `asyncsim.clock.ManualClock`."""
+
+
+class Client:
+    """Made by `Client.twilio`, `Client.kore` or `Client.from_env`; use it in `async with`.
+
+    It may be made anywhere, and belongs to the event loop of its first request.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.wireless = Wireless(connection)
+        """Programmable Wireless."""
+        self.supersim = SuperSim(connection)
+        """Super SIM."""
+
+    def __repr__(self) -> str:
+        return f"<asyncsim.Client of {self._connection!r}>"
+
+    @property
+    def vendor(self) -> Vendor:
+        """Whose API this is."""
+        return self._connection.vendor
+
+    @classmethod
+    @spelled_out
+    def twilio(
+        cls,
+        account_sid: str,
+        auth_token: str | None = None,
+        *,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        **settings: Unpack[Settings],
+    ) -> Self:
+        """Log in at Twilio with the auth token, or with an API key and its secret.
+
+        Callbacks are signed with the auth token only, so with an API key alone they are hints,
+        each confirmed by a read. Source: Twilio docs, "Secure webhooks".
+        """
+        _check_filled(account_sid=account_sid)
+        if (api_key is None) != (api_secret is None):
+            raise ConfigurationError("api_key and api_secret go together; one of them is missing")
+        user, password = (api_key, api_secret) if api_key else (account_sid, auth_token)
+        if not user or not password:
+            raise ConfigurationError(
+                "Twilio needs auth_token=..., or api_key=... and api_secret=..."
+            )
+        return cls(
+            _connect(
+                TWILIO,
+                lambda connection, transport: Basic(user, password),
+                ticket_material=f"{account_sid}:{auth_token or password}",
+                signing_secrets=(auth_token,) if auth_token else (),
+                settings=settings,
+            )
+        )
+
+    @classmethod
+    @spelled_out
+    def kore(cls, client_id: str, client_secret: str, **settings: Unpack[Settings]) -> Self:
+        """Log in at KORE with an API client's credentials.
+
+        KORE signs callbacks with webhook secrets of their own: give those to the receiver,
+        `CallbackReceiver(kore_webhook_secrets=[...])`, else callbacks are hints. Source: KORE
+        docs, "Validate Webhook Signatures".
+        """
+        _check_filled(client_id=client_id, client_secret=client_secret)
+
+        def login(connection: Connection, transport: Transport) -> Auth:
+            return ClientCredentials(
+                transport,
+                connection.hosts.token or "",
+                client_id,
+                client_secret,
+                clock=connection.clock,
+                retry=connection.retry,
+                tell=connection.tell,
+            )
+
+        return cls(
+            _connect(
+                KORE,
+                login,
+                ticket_material=f"{client_id}:{client_secret}",
+                signing_secrets=(),
+                settings=settings,
+            )
+        )
+
+    @classmethod
+    @spelled_out
+    def from_env(cls, vendor: str | None = None, **settings: Unpack[Settings]) -> Self:
+        """Log in with what the environment holds.
+
+        `TWILIO_ACCOUNT_SID` with `TWILIO_AUTH_TOKEN` or `TWILIO_API_KEY` and `TWILIO_API_SECRET`;
+        `ASYNCSIM_KORE_CLIENT_ID` with `ASYNCSIM_KORE_CLIENT_SECRET`. `ASYNCSIM_EMULATOR` is the
+        URL of an emulator to talk to instead; alone, it means Twilio there, with the emulator's
+        own credentials. `vendor` is needed when both vendors are set.
+        """
+        env = os.environ
+        name = _choose_vendor(vendor, env)
+        emulator = env.get("ASYNCSIM_EMULATOR")
+        if emulator and settings.get("hosts") is None:
+            settings["hosts"] = emulated.hosts(emulator, VENDORS[name])
+        made_up = emulated.CREDENTIALS if emulator and not _is_set(name, env) else None
+        if name == "kore":
+            return cls.kore(
+                made_up.client_id if made_up else _needed(env, "ASYNCSIM_KORE_CLIENT_ID"),
+                made_up.client_secret if made_up else _needed(env, "ASYNCSIM_KORE_CLIENT_SECRET"),
+                **settings,
+            )
+        if made_up:
+            return cls.twilio(made_up.account_sid, made_up.auth_token, **settings)
+        return cls.twilio(
+            _needed(env, "TWILIO_ACCOUNT_SID"),
+            env.get("TWILIO_AUTH_TOKEN") or None,
+            api_key=env.get("TWILIO_API_KEY") or None,
+            api_secret=env.get("TWILIO_API_SECRET") or None,
+            **settings,
+        )
+
+    async def open(self) -> None:
+        """Start the receiver, if there is one; `async with` does this."""
+        await self._connection.open()
+
+    async def close(self) -> None:
+        """End waits, close the session if it is ours, stop the receiver; may be called twice."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _connect(
+    vendor: Vendor,
+    login: Callable[[Connection, Transport], Auth],
+    *,
+    ticket_material: str,
+    signing_secrets: Sequence[str],
+    settings: Settings,
+) -> Connection:
+    def enter_desk(receiver: CallbackReceiver) -> Desk:
+        return receiver.register(
+            vendor,
+            signing_secrets=signing_secrets,
+            ticket_secret=derive_ticket_secret(ticket_material),
+        )
+
+    return Connection(
+        vendor=vendor,
+        hosts=(settings.get("hosts") or Hosts()).over(vendor.hosts),
+        login=login,
+        session=settings.get("session"),
+        receiver=settings.get("receiver"),
+        enter_desk=enter_desk,
+        observers=settings.get("observers", ()),
+        retry=settings.get("retry") or RetryPolicy(),
+        throttle=settings.get("throttle") or Throttle(),
+        timeout=settings.get("timeout") or Timeout(),
+        watching=settings.get("watching") or Watching(),
+        clock=settings.get("clock") or SYSTEM_CLOCK,
+    )
+
+
+_VARIABLES: Mapping[str, str] = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
+
+
+def _is_set(vendor: str, env: Mapping[str, str]) -> bool:
+    return bool(env.get(_VARIABLES[vendor]))
+
+
+def _choose_vendor(vendor: str | None, env: Mapping[str, str]) -> str:
+    if vendor is not None:
+        if vendor not in VENDORS:
+            raise ConfigurationError(f"vendor={vendor!r}: there are {' and '.join(VENDORS)}")
+        return vendor
+    found = [name for name in VENDORS if _is_set(name, env)]
+    if len(found) > 1:
+        raise ConfigurationError(
+            "the environment holds credentials of both vendors; say vendor='twilio' or 'kore'"
+        )
+    if not found and not env.get("ASYNCSIM_EMULATOR"):
+        raise ConfigurationError(
+            "no credentials in the environment: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or"
+            " ASYNCSIM_KORE_CLIENT_ID and ASYNCSIM_KORE_CLIENT_SECRET, or ASYNCSIM_EMULATOR"
+        )
+    return found[0] if found else "twilio"
+
+
+def _needed(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name)
+    if not value:
+        raise ConfigurationError(f"{name} is not set")
+    return value
+
+
+def _check_filled(**credentials: str) -> None:
+    for name, value in credentials.items():
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{name} is empty")

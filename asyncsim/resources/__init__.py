@@ -1,0 +1,1 @@
+"""Verbs on resources: one short file per kind, the mechanics beside them."""

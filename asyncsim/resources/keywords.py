@@ -1,0 +1,41 @@
+"""Keyword signatures that a notebook can complete and `help()` can show."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, Unpack, get_args, get_origin
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def spelled_out(verb: F) -> F:
+    """Replace `**changes: Unpack[SimUpdate]` in a verb's signature by its keywords.
+
+    Only what `inspect.signature` shows; type checkers read the annotation itself.
+    """
+    signature = inspect.signature(verb)
+    hints = typing.get_type_hints(verb, include_extras=True)
+    shown = [
+        one
+        for parameter in signature.parameters.values()
+        for one in _expand(parameter, hints.get(parameter.name, parameter.annotation))
+    ]
+    verb.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]  # functions take it
+    return verb
+
+
+def _expand(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Parameter]:
+    if parameter.kind is not inspect.Parameter.VAR_KEYWORD or get_origin(hint) is not Unpack:
+        yield parameter
+        return
+    (keywords,) = get_args(hint)
+    for name, annotation in typing.get_type_hints(keywords).items():
+        needed = name in keywords.__required_keys__
+        yield inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if needed else ...,
+            annotation=annotation,
+        )

@@ -1,0 +1,70 @@
+"""Names of resources: checked, encoded, and resolved to SIDs where they must be compared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from asyncsim.kind import Kind, looks_like_sid
+
+# Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
+_HOMES: Mapping[str, str] = {
+    "AC": "an account",
+    "DE": "a Programmable Wireless Sim (client.wireless.sims)",
+    "WP": "a RatePlan (client.wireless.rate_plans)",
+    "DC": "a Programmable Wireless Command",
+    "WN": "a DataSession",
+    "HS": "a Super SIM Sim (client.supersim.sims)",
+    "HF": "a Fleet (client.supersim.fleets)",
+    "HA": "a NetworkAccessProfile",
+    "HW": "a Network",
+    "HC": "an SmsCommand",
+    "HG": "an IpCommand",
+    "HP": "an ESimProfile",
+    "HB": "a BillingPeriod",
+    "OB": "a SettingsUpdate",
+    "AE": "a Monitor Event",
+}
+
+
+def check_name(kind: Kind[Any], name: object) -> str:
+    """Return a name that may stand in a path; ValueError says where another kind's SID belongs."""
+    if not isinstance(name, str):
+        raise TypeError(f"a {kind.noun} is named by its SID as text, not by {type(name).__name__}")
+    wanted = f"{kind.sid_prefix} and 32 hex digits"
+    if name in ("", ".", ".."):
+        raise ValueError(f"{name!r} names no {kind.noun}; give its SID ({wanted}) or unique name")
+    if looks_like_sid(name) and not kind.is_sid(name) and name[:2] in _HOMES:
+        raise ValueError(
+            f"{name} is the SID of {_HOMES[name[:2]]}, not of a {kind.product.label} {kind.noun}"
+            f" ({wanted})"
+        )
+    if not kind.named and not kind.is_sid(name):
+        raise ValueError(f"a {kind.noun} is named by its SID only ({wanted}), not by {name!r}")
+    return name
+
+
+def path_of(kind: Kind[Any], name: str) -> str:
+    """Build the path of one resource; spaces and slashes in unique names are encoded."""
+    return f"{kind.path}/{quote(name, safe='')}"
+
+
+class Directory:
+    """Unique names already resolved to SIDs; each is looked up once per client."""
+
+    def __init__(self, kind: Kind[Any], fetch: Callable[[str], Awaitable[Any]]) -> None:
+        self._kind = kind
+        self._fetch = fetch
+        self._sids: dict[str, str] = {}
+        self._turn = asyncio.Lock()
+
+    async def sid_of(self, name: str) -> str:
+        """Resolve a name; a SID is its own."""
+        if self._kind.is_sid(name):
+            return name
+        async with self._turn:  # a thousand updates with one Fleet ask once
+            if name not in self._sids:
+                self._sids[name] = (await self._fetch(name)).sid
+        return self._sids[name]

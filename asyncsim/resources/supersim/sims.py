@@ -1,0 +1,121 @@
+"""Super SIM Sims."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Unpack
+
+from asyncsim.errors import APIError
+from asyncsim.models.supersim.sims import (
+    SIMS,
+    KnownStatus,
+    Sim,
+    SimFilter,
+    SimRegister,
+    SimUpdate,
+)
+from asyncsim.resources.changes import Changing
+from asyncsim.resources.fanout import Changes, UpdateMany
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+from asyncsim.resources.supersim.fleets import Fleets
+from asyncsim.wire import forms
+
+_ALREADY_YOURS = 83003
+
+
+class Sims(Changing[Sim]):
+    """`client.supersim.sims`. Source: Twilio docs, "Sim Resource" (Super SIM)."""
+
+    kind = SIMS
+    references: ClassVar[Mapping[str, type[Resource[Any]]]] = {"fleet": Fleets}
+
+    async def fetch(self, sid: str, /) -> Sim:
+        """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
+        return await self._fetch(sid)
+
+    @spelled_out
+    async def register(self, **keywords: Unpack[SimRegister]) -> Sim:
+        """Add a Super SIM to the account; one that is yours already is simply returned.
+
+        `BadRequest` with 83002 when it cannot be registered. Source: "Register a Super SIM to your
+        Account".
+        """
+        forms.check(SimRegister, keywords, "sims.register()")
+        body = forms.encode(SimRegister, keywords)
+        try:
+            return self._decode(await self._send(self._request("POST", "register", body=body)))
+        except APIError as error:
+            if error.code != _ALREADY_YOURS:
+                raise
+            found = await self.list(iccid=keywords["iccid"])
+            if not found.items:
+                raise
+            return found.items[0]
+
+    @spelled_out
+    async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
+        """Send a change and return the answer at once, mostly with a pending status.
+
+        A lost answer is looked for before anything is sent again. `Conflict` while another
+        update of this Sim is running; `BadRequest` with the vendor's code for what cannot be.
+        """
+        return await self.update_now(sid, changes)
+
+    async def await_transition(
+        self,
+        sim: Sim | str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+    ) -> Sim:
+        """Wait until a Sim (or SID) has settled, and return it as it is then.
+
+        The target is `until`, else the change which this client last sent for it, else any
+        settled status. `timeout` is in seconds, `Watching.timeout` unless given. Raises
+        `TransitionFailed` when it settles elsewhere, `TransitionTimeout` at the deadline,
+        `UnreachableStatus` when it never can.
+        """
+        return await self.transition(sim, until, timeout)
+
+    @spelled_out
+    async def update_and_wait(
+        self,
+        sid: str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+        **changes: Unpack[SimUpdate],
+    ) -> Sim:
+        """Send a change and return the settled Sim; raises what `update` and `await_transition` do.
+
+        `timeout` counts from the moment the change was accepted.
+        """
+        return await self.change_and_wait(sid, changes, until, timeout)
+
+    def update_many(
+        self,
+        changes: Changes[SimUpdate],
+        /,
+        *,
+        window: int = 1000,
+        timeout: float | None = None,
+    ) -> UpdateMany[Sim]:
+        """Change many Sims; iterate over the result for an `Outcome` each, as they settle.
+
+        `changes` is a mapping, or any iterable or async iterable of (SID, keywords of `update`),
+        read lazily: at most `window` Sims are between input and outcome. `timeout` is for each.
+        Nothing is raised for a single Sim; its outcome has the error.
+        """
+        return UpdateMany(self, changes, window=window, timeout=timeout)
+
+    @spelled_out
+    def list(self, **filters: Unpack[SimFilter]) -> Pager[Sim]:
+        """List Sims: `await` for the first page, `async for` for all, `.pages()` for pages.
+
+        By `iccid` it is a list of at most one.
+        """
+        return self._list(filters)

@@ -1,0 +1,187 @@
+"""Asking about all pending SIMs at once: sweeps, and walks that confirm what they hint at.
+
+A sweep lists the SIMs in a pending status, 1,000 a request. Those that are missing have probably
+settled: probably, because pages shift while they are read. A walk lists all SIMs and so shows
+what the missing ones have become; where few are missing, single reads are cheaper.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from typing import Any, Protocol
+
+from asyncsim.clock import Clock
+from asyncsim.core.plan import Situation, sweep_pause, walk_instead
+from asyncsim.core.settings import Watching
+from asyncsim.core.transition import Transition
+from asyncsim.errors import AsyncSimError, BadRequest
+from asyncsim.events import Event, SettledBy, SweepFinished, SweepingStopped
+from asyncsim.kind import Kind
+
+logger = logging.getLogger("asyncsim")
+
+_CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
+
+
+class Row(Protocol):
+    """One row of a list, decoded only if somebody wants it."""
+
+    @property
+    def sid(self) -> str:
+        """Whose row it is."""
+        ...
+
+    def record(self) -> Any:
+        """Decode the row."""
+        ...
+
+
+class Rows(Protocol):
+    """Lists rows page by page, with an optional status filter."""
+
+    def __call__(self, status: str | None, /) -> AsyncIterator[Sequence[Row]]:
+        """Iterate over pages of rows."""
+        ...
+
+
+class Sweeper:
+    """Sweeps for one watcher."""
+
+    def __init__(
+        self,
+        kind: Kind[Any],
+        rows: Rows,
+        *,
+        clock: Clock,
+        watching: Watching,
+        listed: set[Transition],
+        spawn: Callable[[Awaitable[None]], object],
+        take: Callable[[Any, SettledBy, str], None],
+        read: Callable[[Transition], None],
+        reading: Container[Transition],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._kind = kind
+        self._rows = rows
+        self._clock = clock
+        self._watching = watching
+        self._listed = listed
+        self._spawn = spawn
+        self._take = take
+        self._read = read
+        self._reading = reading
+        self._tell = tell
+        self.trusted = True
+        self.due_at: float | None = None
+        """When the next sweep should start; None while one is running, or none is planned."""
+        self._running = False
+        self._population: int | None = None
+        self._doubted: dict[Transition, bool] = {}
+        """Absentees being confirmed -> whether they turned out to be pending after all."""
+        self._contradictions = 0
+
+    def plan(self, situation: Situation, took: float = 0.0) -> None:
+        """Set the time of the next sweep."""
+        pause = sweep_pause(self._watching, situation, took)
+        self.due_at = self._clock.now() + pause
+
+    def stop(self) -> None:
+        """Plan no further sweep."""
+        self.due_at = None
+
+    def start(self, situation: Callable[[], Situation]) -> None:
+        """Sweep now."""
+        if not self._running:
+            self.due_at, self._running = None, True
+            self._spawn(self._run(situation))
+
+    @property
+    def running(self) -> bool:
+        """Whether a sweep is under way."""
+        return self._running
+
+    async def _run(self, situation: Callable[[], Situation]) -> None:
+        started = self._clock.now()
+        self._weigh()
+        try:
+            await self._sweep(started)
+        except BadRequest as error:
+            self._stop_trusting(f"the status filter was refused: {error}")
+        except AsyncSimError as error:
+            logger.warning(
+                "a sweep of %s failed, the next one will do: %s", self._kind.product, error
+            )
+        finally:
+            self._running = False
+            self.plan(situation(), self._clock.now() - started)
+
+    async def _sweep(self, started: float) -> None:
+        pages, seen = 0, set[str]()
+        for status in sorted(self._kind.pending):
+            async for page in self._rows(status):
+                pages += 1
+                seen.update(row.sid for row in page)
+        absent = {
+            wait.sid: wait
+            for wait in self._listed
+            if wait.sid not in seen and wait not in self._reading and self._before(wait, started)
+        }
+        settled = len(absent)
+        self._tell_finished(pages, len(seen), settled, walk=False)
+        self._doubted = dict.fromkeys(absent.values(), False)
+        if walk_instead(len(absent), self._population):
+            await self._walk(absent)
+        for wait in absent.values():
+            if wait in self._listed:
+                self._read(wait)
+
+    def _before(self, wait: Transition, started: float) -> bool:
+        """Whether the list was read after the change was accepted, so that it should show it."""
+        return wait.answered_at is not None and wait.answered_at < started
+
+    async def _walk(self, absent: dict[str | None, Transition]) -> None:
+        """Confirm absentees off the unfiltered list; what it does not show stays in `absent`."""
+        pages = rows = 0
+        before = len(absent)
+        complete = True
+        async for page in self._rows(None):
+            pages += 1
+            rows += len(page)
+            for row in page:
+                if absent.pop(row.sid, None) is not None:
+                    self._take(row.record(), "sweep", row.sid)
+            if not absent or pages > before:
+                complete = False
+                break
+        self._population = rows if complete else max(self._population or 0, rows)
+        self._tell_finished(pages, rows, before - len(absent), walk=True)
+
+    def still_pending(self, wait: Transition) -> None:
+        """Take note that a read found a wait pending which a sweep had not shown."""
+        if wait in self._doubted:
+            self._doubted[wait] = True
+
+    def _weigh(self) -> None:
+        """Judge the last sweep by what became of its absentees."""
+        wrong, total = sum(self._doubted.values()), len(self._doubted)
+        self._doubted = {}
+        if total:
+            self._contradictions = self._contradictions + 1 if wrong * 2 > total else 0
+        if self._contradictions >= _CONTRADICTIONS:
+            self._stop_trusting("SIMs missing in its answers turned out to be pending")
+
+    def _stop_trusting(self, reason: str) -> None:
+        if self.trusted:
+            self.trusted = False
+            logger.warning(
+                "sweeping of %s stops, single reads go on: %s", self._kind.product, reason
+            )
+            self._tell(SweepingStopped(product=self._kind.product, reason=reason))
+
+    def _tell_finished(self, pages: int, rows: int, settled: int, *, walk: bool) -> None:
+        self._tell(
+            SweepFinished(
+                product=self._kind.product, pages=pages, rows=rows, settled=settled, walk=walk
+            )
+        )

@@ -1,0 +1,335 @@
+"""The driver: deadlines, planned reads and sweeps, callbacks; facts in, steps followed."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from asyncsim.callbacks.bus import Callback
+from asyncsim.clock import Clock
+from asyncsim.core.plan import Situation, read_pause, sweeps
+from asyncsim.core.settings import Watching
+from asyncsim.core.transition import Next, Transition
+from asyncsim.errors import AsyncSimError
+from asyncsim.events import Event, Observer, SettledBy, WaitSettled, tell
+from asyncsim.kind import Kind
+from asyncsim.waiting.readers import Readers
+from asyncsim.waiting.register import Register
+from asyncsim.waiting.sweeper import Rows, Sweeper
+
+
+class Watcher:
+    """Drives the waits of one product of one client."""
+
+    def __init__(
+        self,
+        kind: Kind[Any],
+        *,
+        fetch: Callable[[str], Awaitable[Any]],
+        rows: Rows,
+        clock: Clock,
+        watching: Watching,
+        observers: Sequence[Observer],
+        grace: float,
+    ) -> None:
+        self._kind = kind
+        self._clock = clock
+        self._watching = watching
+        self._observers = observers
+        self._grace = grace
+        """Seconds for the last read after a deadline; then the wait ends in any case."""
+        self._waits = Register()
+        self._listed: set[Transition] = set()
+        """Waits that a sweep tells about."""
+        self._expecting: set[Transition] = set()
+        """Those of them for which a callback may still come."""
+        self._order = itertools.count()
+        self._agenda: list[tuple[float, int, Transition]] = []
+        self._deadlines: list[tuple[float, int, Transition]] = []
+        self._last_reads: set[Transition] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._driver: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._rests_until = -math.inf
+        self._by_list = False
+        self._closed = False
+        self._readers = Readers(fetch, self._spawn, self)
+        self._sweeper = Sweeper(
+            kind,
+            rows,
+            clock=clock,
+            watching=watching,
+            listed=self._listed,
+            spawn=self._spawn,
+            take=self._take,
+            read=self._readers.ask,
+            reading=self._readers,
+            tell=self._tell,
+        )
+
+    # Waits come and go.
+
+    def begin(self, wait: Transition) -> None:
+        """Take up a wait; before its POST is sent, so that no callback can come too early.
+
+        Its deadline counts from the answer of the POST, which has deadlines of its own.
+        """
+        if self._closed:
+            raise AsyncSimError("this client is closed; open a new one to go on waiting")
+        self._waits.add(wait)
+
+    def answered(self, wait: Transition, record: Any) -> None:
+        """Give a wait the answer of its POST."""
+        step = wait.answered(record, self._clock.now())
+        if wait in self._waits:
+            self._waits.name(wait, record.sid)
+            self._set_deadline(wait)
+            self._follow(wait, step)
+
+    def resume(self, wait: Transition, record: Any = None) -> None:
+        """Go on with a wait whose POST was answered earlier, or was never one.
+
+        Reads first, unless `record` says that it is pending.
+        """
+        self._set_deadline(wait)
+        pending = record is not None and wait.goal.is_pending(record)
+        self._follow(wait, wait.read(record, self._clock.now()) if pending else Next.READ)
+
+    def _set_deadline(self, wait: Transition) -> None:
+        deadline = self._clock.now() + wait.timeout
+        if len(self._deadlines) > 2 * len(self._waits) + 1000:  # mostly of waits that have ended
+            self._deadlines = [one for one in self._deadlines if one[2] in self._waits]
+            heapq.heapify(self._deadlines)
+        heapq.heappush(self._deadlines, (deadline, next(self._order), wait))
+        self._look_by(deadline)
+        if self._driver is None:
+            name = f"asyncsim-watch-{self._kind.product}"
+            self._driver = asyncio.create_task(self._drive(), name=name)
+
+    def abandon(self, wait: Transition) -> None:
+        """Forget a wait: its task was cancelled, or its POST was refused."""
+        wait.done = True
+        self._remove(wait)
+
+    def called_back(self, callback: Callback) -> bool:
+        """Give a callback to the waits it names; False when there is none."""
+        waits = self._waits.of(callback.name)
+        for wait in waits:
+            same = callback.sid is None or wait.sid is None or callback.sid == wait.sid
+            current = callback.nonce == wait.nonce and callback.method == "POST"
+            step = wait.called_back(
+                callback.status,
+                self._clock.now(),
+                signed=callback.signed and current and same,
+                code=callback.error_code,
+                message=callback.error_message,
+            )
+            self._follow(wait, step)
+        return bool(waits)
+
+    def _remove(self, wait: Transition) -> bool:
+        self._listed.discard(wait)
+        self._expecting.discard(wait)
+        self._last_reads.discard(wait)
+        self._readers.forget(wait)
+        removed = self._waits.remove(wait)
+        if not self._waits:
+            self._wake.set()  # the driver goes home
+        return removed
+
+    # Facts become steps.
+
+    def _follow(self, wait: Transition, step: Next) -> None:
+        self._list(wait, step)
+        if step is Next.DONE:
+            self._finish(wait)
+        elif step is Next.READ:
+            self._readers.ask(wait)
+        elif step is Next.HOLD:
+            self._read_at(wait.hold_until, wait)
+        elif step is Next.SLOW:
+            self._read_at(self._clock.now() + self._watching.longest, wait)
+        elif not (self._by_list and wait in self._listed) and wait.answered_at is not None:
+            self._read_at(self._clock.now() + self._pause(wait), wait)
+
+    def _list(self, wait: Transition, step: Next) -> None:
+        """Keep track of which waits a sweep would tell about."""
+        tells = step in (Next.WAIT, Next.READ) and not wait.goal.resets and not wait.slow
+        if tells and wait.answered_at is not None and wait in self._waits:
+            self._listed.add(wait)
+            (self._expecting.add if wait.expecting else self._expecting.discard)(wait)
+            if not self._by_list and len(self._listed) >= self._watching.sweep_from:
+                self._wake.set()
+        else:
+            self._listed.discard(wait)
+            self._expecting.discard(wait)
+
+    def _pause(self, wait: Transition) -> float:
+        return read_pause(self._watching, wait.reads, random.random(), expecting=wait.expecting)  # noqa: S311  # jitter
+
+    def _read_at(self, moment: float, wait: Transition) -> None:
+        heapq.heappush(self._agenda, (moment, next(self._order), wait))
+        self._look_by(moment)
+
+    def _finish(self, wait: Transition) -> None:
+        if not self._remove(wait):
+            return
+        event = WaitSettled(
+            product=self._kind.product,
+            name=wait.name,
+            settled_by=wait.settled_by,
+            seconds=self._clock.now() - wait.started,
+            requests=wait.requests,
+            error=type(wait.error).__name__ if wait.error else None,
+        )
+        self._tell(event)
+        wait.sink(wait)
+
+    def _take(self, record: Any, source: SettledBy, *names: str) -> None:
+        now = self._clock.now()
+        for wait in self._waits.of(record.sid, *names):
+            self._waits.name(wait, record.sid)
+            step = wait.read(record, now, source)
+            if step is Next.WAIT:
+                self._sweeper.still_pending(wait)
+            self._follow(wait, step)
+
+    # What single reads report.
+
+    def record_read(self, wait: Transition, record: Any) -> None:
+        """One read serves all waits for the same SIM."""
+        self._take(record, "read", wait.name)
+
+    def read_failed(self, wait: Transition) -> None:
+        """Try again later; the deadline bounds it."""
+        if wait in self._waits:
+            self._read_at(self._clock.now() + self._pause(wait), wait)
+
+    def read_hopeless(self, wait: Transition, error: AsyncSimError) -> None:
+        """End the wait with what the read said."""
+        wait.abort(error)
+        self._finish(wait)
+
+    def read_over(self, wait: Transition, *, again: bool) -> None:
+        """After the last read there is nothing more to hope for."""
+        if wait in self._last_reads and not again:
+            self._time_out(wait)
+
+    # The driver.
+
+    async def _drive(self) -> None:
+        try:
+            while self._waits:
+                now = self._clock.now()
+                self._expire(now)
+                self._choose(now)
+                self._collect(now)
+                await self._rest()
+        except Exception as error:
+            # Ours to mend; but nobody may hang on it.
+            for wait in self._waits:
+                wait.abort(AsyncSimError(f"waiting for {wait.name} broke down: {error!r}"))
+                self._finish(wait)
+            raise
+        finally:
+            self._driver = None
+            self._agenda.clear()
+            self._deadlines.clear()
+            self._sweeper.stop()
+            self._by_list = False
+
+    def _situation(self) -> Situation:
+        return Situation(
+            pending=len(self._listed),
+            expecting=len(self._expecting),
+            trusted=self._sweeper.trusted,
+        )
+
+    def _choose(self, now: float) -> None:
+        """Single reads or sweeps; and sweep if it is time."""
+        situation = self._situation()
+        before, self._by_list = self._by_list, sweeps(self._watching, situation)
+        if not self._by_list:
+            self._sweeper.stop()
+            for wait in self._listed if before else ():
+                self._read_at(now + self._pause(wait), wait)
+        elif self._sweeper.due_at is None and not self._sweeper.running:
+            self._sweeper.plan(situation)
+        elif self._sweeper.due_at is not None and self._sweeper.due_at <= now:
+            self._sweeper.start(self._swept)
+
+    def _swept(self) -> Situation:
+        self._wake.set()
+        return self._situation()
+
+    def _expire(self, now: float) -> None:
+        while self._deadlines and self._deadlines[0][0] <= now:
+            wait = heapq.heappop(self._deadlines)[2]
+            if wait not in self._waits:
+                continue
+            if wait in self._last_reads:
+                self._time_out(wait)
+            else:
+                self._last_reads.add(wait)
+                heapq.heappush(self._deadlines, (now + self._grace, next(self._order), wait))
+                self._readers.ask(wait)
+
+    def _time_out(self, wait: Transition) -> None:
+        wait.time_out(self._clock.now())
+        self._finish(wait)
+
+    def _collect(self, now: float) -> None:
+        while self._agenda and self._agenda[0][0] <= now:
+            wait = heapq.heappop(self._agenda)[2]
+            if wait in self._waits and not (self._by_list and wait in self._listed):
+                self._readers.ask(wait)
+
+    async def _rest(self) -> None:
+        moments = [heap[0][0] for heap in (self._agenda, self._deadlines) if heap]
+        if self._sweeper.due_at is not None:
+            moments.append(self._sweeper.due_at)
+        self._rests_until = min(moments)  # there is a deadline for each wait
+        timer = self._clock.call_at(self._rests_until, self._wake.set)
+        try:
+            await self._wake.wait()
+            self._wake.clear()
+        finally:
+            timer.cancel()
+            self._rests_until = -math.inf
+
+    def _look_by(self, moment: float) -> None:
+        if moment < self._rests_until:
+            self._wake.set()
+
+    # Housekeeping.
+
+    def _tell(self, event: Event) -> None:
+        if self._observers:
+            tell(self._observers, event)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.result()  # a fault of ours must be heard, by the loop's handler
+
+    async def close(self) -> None:
+        """End all waits with an error that says that the changes themselves go on."""
+        self._closed = True
+        for wait in self._waits:
+            why = f"the client was closed while {wait.name} was awaited; its change goes on"
+            wait.abort(AsyncSimError(why))
+            self._finish(wait)
+        tasks = [task for task in (self._driver, *self._tasks) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
