@@ -1,0 +1,68 @@
+"""The types that users see: both checkers accept `accepted*.py` and refuse the marked lines.
+
+Files of `tests/typing/` are only read by the checkers, never run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+ROOT = Path(__file__).parent.parent
+ACCEPTED = sorted((ROOT / "tests" / "typing").glob("accepted*.py"))
+REFUSED = sorted((ROOT / "tests" / "typing").glob("refused*.py"))
+
+Found = dict[str, dict[int, str]]
+"""File name -> line, counted from 1 -> what the checker says there."""
+
+
+@cache
+def mypy() -> Found:
+    """All errors of `mypy --strict`."""
+    files = map(str, ACCEPTED + REFUSED)
+    out, errors, _ = api.run(["--strict", "--config-file", str(ROOT / "pyproject.toml"), *files])
+    assert not errors
+    found: Found = {}
+    for path, line, said in re.findall(r"^(.+?):(\d+): error: (.*)$", out, re.MULTILINE):
+        found.setdefault(Path(path).name, {})[int(line)] = said
+    return found
+
+
+@cache
+def pyright() -> Found:
+    """All errors of pyright, in its standard mode, as in most editors."""
+    command = [sys.executable, "-m", "pyright", "--outputjson", *map(str, ACCEPTED + REFUSED)]
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    found: Found = {}
+    for one in json.loads(out[out.index("{") :])["generalDiagnostics"]:
+        if one["severity"] == "error":
+            line = one["range"]["start"]["line"] + 1
+            found.setdefault(Path(one["file"]).name, {})[line] = one["message"]
+    return found
+
+
+CHECKERS = pytest.mark.parametrize("checker", [mypy, pyright], ids=["mypy", "pyright"])
+
+
+@CHECKERS
+@pytest.mark.parametrize("file", ACCEPTED, ids=lambda file: file.stem)
+def test_what_users_may_write_is_accepted(checker: Callable[[], Found], file: Path) -> None:
+    assert checker().get(file.name, {}) == {}
+
+
+@CHECKERS
+@pytest.mark.parametrize("file", REFUSED, ids=lambda file: file.stem)
+def test_each_marked_line_is_refused_and_no_other(checker: Callable[[], Found], file: Path) -> None:
+    lines = dict(enumerate(file.read_text("utf-8").splitlines(), start=1))
+    marked = {number: text.strip() for number, text in lines.items() if "# E: " in text}
+    refused = {number: lines[number].strip() for number in checker().get(file.name, {})}
+    assert marked
+    assert refused == marked
