@@ -1,0 +1,62 @@
+"""The house rules that no type checker knows: who may import whom, what is light, what is short."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "asyncsim"
+
+# What a service that only sends requests should not pay for at its start.
+HEAVY = ("aiohttp.web", "cyclopts", "pandas", "rich", "sqlite3", "asyncsim.emulator")
+
+LONGEST = 250
+LONG_FOR_A_REASON = {
+    "errors.py": "the whole tree in one place, as its docstring draws it",
+    "sender.py": "one request's life, from its slot to its verdict, and what is counted on the way",
+}
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_module_imports_from_lower_floors_only() -> None:
+    # The command's own entry point; the cache would hide imports of modules that came since.
+    checked = run("-c", "from importlinter.cli import lint_imports_command as c; c()", "--no-cache")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("module", HEAVY)
+def test_importing_the_package_does_not_import(module: str) -> None:
+    checked = run("-c", f"import sys, asyncsim; sys.exit({module!r} in sys.modules)")
+    assert checked.returncode == 0, checked.stderr or f"import asyncsim imports {module}"
+
+
+def test_importing_the_package_needs_no_running_loop_and_says_nothing() -> None:
+    checked = run("-W", "error", "-c", "import asyncsim")
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text("utf-8").splitlines())
+
+
+def test_no_module_is_long_without_a_reason() -> None:
+    long = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if lines_of(path) > LONGEST
+    }
+    assert long - set(LONG_FOR_A_REASON) == set(), "split it, or say here why not"
+
+
+def test_no_reason_outlives_its_module() -> None:
+    for name in LONG_FOR_A_REASON:
+        assert lines_of(PACKAGE / name) > LONGEST, f"{name} needs no reason any more"
