@@ -1,0 +1,87 @@
+"""The tables of the two state machines, written out a second time."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncsim.emulator import Behaviour
+from asyncsim.emulator.lifecycle import AUTOMATIC, calls_back_twice, may_move
+from asyncsim.vendors import Product
+
+SUPERSIM = ["new", "ready", "active", "inactive", "scheduled"]
+SUPERSIM_MOVES = {
+    ("new", "ready"),
+    ("new", "active"),
+    ("ready", "active"),
+    ("ready", "inactive"),
+    ("active", "inactive"),
+    ("inactive", "active"),
+}
+WIRELESS = [
+    "new", "ready", "active", "suspended", "deactivated", "canceled", "scheduled", "updating",
+]  # fmt: skip
+WIRELESS_MOVES = {
+    ("new", "ready"),
+    ("new", "active"),
+    ("new", "deactivated"),
+    ("ready", "active"),
+    ("ready", "suspended"),
+    ("ready", "deactivated"),
+    ("active", "suspended"),
+    ("active", "deactivated"),
+    ("suspended", "active"),
+    ("suspended", "deactivated"),
+}
+
+
+@pytest.mark.parametrize("start", SUPERSIM)
+@pytest.mark.parametrize("end", SUPERSIM)
+def test_super_sims_move_as_documented_and_nowhere_else(start: str, end: str) -> None:
+    allowed = may_move(Product.SUPERSIM, start, end, Behaviour())
+    assert allowed is ((start, end) in SUPERSIM_MOVES)
+
+
+@pytest.mark.parametrize("start", WIRELESS)
+@pytest.mark.parametrize("end", WIRELESS)
+def test_wireless_sims_move_as_documented_and_nowhere_else(start: str, end: str) -> None:
+    allowed = may_move(Product.WIRELESS, start, end, Behaviour())
+    assert allowed is ((start, end) in WIRELESS_MOVES)
+
+
+@pytest.mark.parametrize(
+    ("product", "start", "end", "behaviour"),
+    [
+        (Product.SUPERSIM, "new", "inactive", Behaviour(inactive_from_new=True)),
+        (Product.WIRELESS, "suspended", "ready", Behaviour(ready_from_suspended=True)),
+        (Product.WIRELESS, "deactivated", "active", Behaviour(active_from_deactivated=True)),
+    ],
+)
+def test_what_the_documents_leave_open_is_a_setting(
+    product: Product, start: str, end: str, behaviour: Behaviour
+) -> None:
+    assert may_move(product, start, end, behaviour)
+
+
+def test_a_ready_sim_becomes_active_by_itself_and_a_deactivated_one_canceled() -> None:
+    supersim, wireless = AUTOMATIC[Product.SUPERSIM], AUTOMATIC[Product.WIRELESS]
+    assert {start: move.to for start, move in supersim.items()} == {"ready": "active"}
+    assert {start: move.to for start, move in wireless.items()} == {
+        "ready": "active",
+        "deactivated": "canceled",
+    }
+
+
+@pytest.mark.parametrize(
+    ("product", "start", "end", "twice"),
+    [
+        (Product.WIRELESS, "new", "ready", True),
+        (Product.WIRELESS, "active", "deactivated", True),
+        (Product.WIRELESS, "new", "active", False),
+        (Product.WIRELESS, "suspended", "ready", False),
+        (Product.SUPERSIM, "new", "ready", False),
+    ],
+)
+def test_only_two_changes_of_wireless_sims_call_back_twice(
+    product: Product, start: str, end: str, twice: bool
+) -> None:
+    assert calls_back_twice(product, start, end) is twice
