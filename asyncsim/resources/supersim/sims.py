@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, Unpack
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping
+from typing import Any, ClassVar, Unpack, overload
 
 from asyncsim.errors import APIError
 from asyncsim.models.supersim.sims import (
@@ -96,6 +96,25 @@ class Sims(Changing[Sim]):
         """
         return await self.change_and_wait(sid, changes, until, timeout)
 
+    # Two overloads, because mypy cannot infer a literal dict against a union of iterables.
+    @overload
+    def update_many(
+        self,
+        changes: Mapping[str, SimUpdate],
+        /,
+        *,
+        window: int = ...,
+        timeout: float | None = ...,
+    ) -> UpdateMany[Sim]: ...
+    @overload
+    def update_many(
+        self,
+        changes: Iterable[tuple[str, SimUpdate]] | AsyncIterable[tuple[str, SimUpdate]],
+        /,
+        *,
+        window: int = ...,
+        timeout: float | None = ...,
+    ) -> UpdateMany[Sim]: ...
     def update_many(
         self,
         changes: Changes[SimUpdate],

@@ -1,0 +1,63 @@
+"""The client as users write it. Both checkers must accept every line."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import asyncsim
+from asyncsim import Client, Outcome, Page, Pager
+from asyncsim.models.supersim.fleets import Fleet
+from asyncsim.models.supersim.sims import Sim as SuperSim
+from asyncsim.models.wireless.sims import Sim as WirelessSim
+
+
+def clients() -> None:
+    assert_type(Client.twilio("AC1", "token"), Client)
+    Client.twilio("AC1", api_key="SK1", api_secret="secret", timeout=asyncsim.Timeout(request=2.0))
+    Client.kore("client", "secret", hosts=asyncsim.Hosts(token="http://127.0.0.1/token"))
+    Client.from_env(vendor="kore", receiver=asyncsim.CallbackReceiver(), observers=[print])
+
+
+async def supersim(client: Client) -> None:
+    sims = client.supersim.sims
+    assert_type(await sims.fetch("HS1"), SuperSim)
+    assert_type(await sims.register(iccid="8988", registration_code="H3LL0W0RLD"), SuperSim)
+    assert_type(await sims.update("HS1", status="active", fleet="my-fleet"), SuperSim)
+    assert_type(await sims.await_transition("HS1", until="active", timeout=300), SuperSim)
+    assert_type(await sims.update_and_wait("HS1", status="active", timeout=300), SuperSim)
+    await sims.await_transition(await sims.fetch("HS1"), until={"active", "ready"})
+    assert_type(await client.supersim.fleets.fetch("my-fleet"), Fleet)
+
+
+async def lists(client: Client) -> None:
+    listed = client.supersim.sims.list(status="new", page_size=1000)
+    assert_type(listed, Pager[SuperSim])
+    assert_type(await listed, Page[SuperSim])
+    async for sim in listed:
+        assert_type(sim, SuperSim)
+    async for page in listed.pages():
+        assert_type(page.items, tuple[SuperSim, ...])
+
+
+async def many(client: Client) -> None:
+    async for outcome in client.supersim.sims.update_many({"HS1": {"status": "active"}}):
+        assert_type(outcome, Outcome[SuperSim])
+        assert_type(outcome.sim, SuperSim | None)
+
+
+async def wireless(client: Client) -> None:
+    sims = client.wireless.sims
+    assert_type(await sims.update("DE1", status="suspended", rate_plan=None), WirelessSim)
+    assert_type(await sims.update_and_wait("DE1", reset_status="resetting"), WirelessSim)
+    await sims.delete("DE1")
+    async for outcome in sims.update_many([("DE1", {"status": "ready"})], window=10, timeout=60):
+        assert_type(outcome.error, Exception | None)
+
+
+async def errors(client: Client) -> None:
+    try:
+        await client.wireless.sims.fetch("DE1")
+    except asyncsim.NotFound as error:
+        assert_type(error.code, int | None)
+    except asyncsim.TransitionFailed as failed:
+        print(failed.requested, failed.error_message)
