@@ -18,7 +18,7 @@ from asyncsim.emulator.refusals import Refusal
 from asyncsim.emulator.state import State
 from asyncsim.wire import json
 
-_ROOM = "tokens"
+_ROOM, _COUNT = "tokens", "token count"
 _DENIAL = "User is not authorized to access this resource with an explicit deny"
 
 
@@ -104,8 +104,9 @@ class Tokens:
 
     def load(self) -> None:
         """Take up the tokens of an earlier run."""
-        for token, expiry in self._state.all(_ROOM):
-            self._expiry[token] = expiry
+        self._expiry = dict(self._state.all(_ROOM))
+        # A clock moved by hand may stand where it stood, so the count makes a token unique.
+        self._minted = dict(self._state.all(_COUNT)).get("minted", 0)
 
     def _mint(self, lifetime: float) -> str:
         now = self._now()
@@ -113,6 +114,7 @@ class Tokens:
             del self._expiry[old]
             self._state.drop(_ROOM, old)
         self._minted += 1
+        self._state.put(_COUNT, "minted", self._minted)
         token = self._write(now, now + lifetime)
         self._expiry[token] = now + lifetime
         self._state.put(_ROOM, token, now + lifetime)

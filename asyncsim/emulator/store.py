@@ -98,7 +98,7 @@ class Store(Mapping[str, T]):
         self._unindex(row.record)
         self._keys.remove(row.key)
         self._encoded.pop(sid, None)
-        self._state.drop(self._room, sid)
+        self._state.put(self._room, sid, {"gone": row.key[0].isoformat()})
 
     def encoded(self, sid: str) -> dict[str, Any]:
         """The record as its vendor spells it; not to be changed by the caller."""
@@ -122,20 +122,25 @@ class Store(Mapping[str, T]):
 
     def load(self) -> None:
         """Take up what an earlier run kept."""
-        for _, plain in self._state.all(self._room):
+        for sid, plain in self._state.all(self._room):
+            if gone := plain.get("gone"):
+                self._take_place(sid, datetime.fromisoformat(gone))
+                continue
             # Kept in KORE's spelling, because its documents have the most fields.
             record = decode(self.kind.model, plain["record"], KORE)
-            sid: str = plain["record"]["sid"]
             self._add(sid, record, plain["notes"])
             self._reindex(sid, record)
 
     def _add(self, sid: str, record: T, notes: dict[str, Any]) -> Row[T]:
-        key = (record.date_created, self._arrivals, sid)  # type: ignore[attr-defined]
-        self._arrivals += 1
+        key = self._take_place(sid, record.date_created)  # type: ignore[attr-defined]
         row = self._rows[sid] = Row(record, key, dict(notes))
-        self._places[sid] = key
         bisect.insort(self._keys, key)
         return row
+
+    def _take_place(self, sid: str, created: datetime) -> Key:
+        key = self._places[sid] = (created, self._arrivals, sid)
+        self._arrivals += 1
+        return key
 
     def _save(self, sid: str, row: Row[T]) -> None:
         if self._state.keeps:

@@ -1,0 +1,207 @@
+"""Callbacks on a real port."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+import pytest
+
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Behaviour, Faults, signing
+from asyncsim.vendors import VENDORS
+from tests.emulator.api import Api, Listener
+from tests.emulator.conftest import TRANSITION
+
+
+async def test_super_sim_calls_back_once_with_four_parameters(
+    any_supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    sim = any_supersim.sims[0]
+    await any_supersim.update(sim.sid, Status="active", UniqueName="a b", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION - 1)
+    assert listener.calls == []
+    await clock.advance(1)
+    (call,) = listener.calls
+    assert call.method == "POST"
+    assert call.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert call.params == {
+        "SimSid": sim.sid,
+        "SimUniqueName": "a b",
+        "SimStatus": "active",
+        "AccountSid": sim.account_sid,
+    }
+
+
+async def test_programmable_wireless_leaves_out_what_is_not_set(
+    any_wireless: Api, clock: ManualClock, listener: Listener
+) -> None:
+    sim = any_wireless.sims[0]
+    await any_wireless.update(sim.sid, Status="active", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION)
+    assert listener.calls[0].params == {
+        "SimSid": sim.sid,
+        "SimStatus": "active",
+        "ApiVersion": "v1",
+        "AccountSid": sim.account_sid,
+    }
+
+
+async def test_twilio_signs_a_post_with_the_auth_token(
+    supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    url = f"{listener.url}/a%2Fb?x=1#rc=2"
+    await supersim.update(supersim.sims[0].sid, Status="active", CallbackUrl=url)
+    await clock.advance(TRANSITION)
+    (call,) = listener.calls
+    assert call.url == f"{listener.url}/a%2Fb?x=1"
+    token = supersim.emulator.credentials.auth_token
+    expected = signing.twilio(token, call.url, call.params.items())
+    assert call.headers["x-twilio-signature"] == expected
+    assert call.headers["i-twilio-idempotency-token"]
+
+
+async def test_kore_signs_a_post_without_the_query(
+    kore_supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    await kore_supersim.update(
+        kore_supersim.sims[0].sid, Status="active", CallbackUrl=f"{listener.url}?x=1&y=2"
+    )
+    await clock.advance(TRANSITION)
+    (call,) = listener.calls
+    secret = kore_supersim.emulator.credentials.webhook_secret
+    expected = signing.kore(secret, "POST", listener.url, call.body)
+    assert call.headers["kore-signature"] == expected
+    assert call.url == f"{listener.url}?x=1&y=2"
+    assert call.headers["user-agent"] == "KoreProxy/1.1"
+    assert re.fullmatch(r"2026-01-01T00:00:20Z", call.headers["date"])
+    assert call.headers["kore-idempotency-token"]
+
+
+async def test_kore_without_a_secret_sends_an_empty_signature(
+    kore_supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    kore_supersim.emulator.behaviour = Behaviour(kore_signs=False)
+    await kore_supersim.update(kore_supersim.sims[0].sid, Status="active", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION)
+    assert listener.calls[0].headers["kore-signature"] == ""
+
+
+@pytest.mark.parametrize(("merging", "kept"), [("append", "x=1&"), ("replace", "")])
+async def test_a_get_carries_its_parameters_in_the_query(
+    anywhere: Api, clock: ManualClock, listener: Listener, merging: str, kept: str
+) -> None:
+    anywhere.emulator.behaviour = Behaviour(get_callback_query=merging)  # type: ignore[arg-type]
+    sid = anywhere.sims[0].sid
+    await anywhere.update(
+        sid, Status="active", CallbackUrl=f"{listener.url}?x=1", CallbackMethod="GET"
+    )
+    await clock.advance(TRANSITION)
+    (call,) = listener.calls
+    assert (call.method, call.body) == ("GET", "")
+    assert call.url.startswith(f"{listener.url}?{kept}SimSid={sid}&SimStatus=active")
+    own = anywhere.emulator.credentials
+    if anywhere.vendor == "twilio":
+        assert call.headers["x-twilio-signature"] == signing.twilio(own.auth_token, call.url)
+    else:
+        bare = signing.kore(own.webhook_secret, "GET", listener.url)
+        assert call.headers["kore-signature"] == bare
+
+
+@pytest.mark.parametrize("calls", [True, False])
+async def test_whether_a_synchronous_update_calls_back_is_a_setting(
+    anywhere: Api, clock: ManualClock, listener: Listener, calls: bool
+) -> None:
+    anywhere.emulator.behaviour = Behaviour(callback_on_sync_update=calls)
+    await anywhere.update(anywhere.sims[0].sid, UniqueName="a", CallbackUrl=listener.url)
+    await clock.advance(1)
+    assert listener.statuses_heard == ["new"] * calls
+
+
+@pytest.mark.parametrize(
+    ("answers", "twilio", "kore"),
+    [([500], 1, 2), ([408], 1, 2), ([423, 503], 1, 2), ([404], 1, 1), ([302], 1, 1), ([], 1, 1)],
+)
+async def test_an_unhappy_listener_is_called_again_by_kore_only(
+    any_supersim: Api,
+    clock: ManualClock,
+    listener: Listener,
+    answers: list[int],
+    twilio: int,
+    kore: int,
+) -> None:
+    listener.statuses = list(answers)
+    await any_supersim.update(any_supersim.sims[0].sid, Status="active", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION + 60)
+    expected = twilio if any_supersim.vendor == "twilio" else kore
+    assert len(listener.calls) == expected
+    header = VENDORS[any_supersim.vendor].idempotency_header
+    assert len({call.headers[header] for call in listener.calls}) == 1
+
+
+async def test_a_connection_that_fails_is_tried_twice(
+    any_supersim: Api, clock: ManualClock
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: every connection is refused
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        await any_supersim.update(any_supersim.sims[0].sid, Status="active", CallbackUrl=url)
+        await clock.advance(TRANSITION + 60)
+    deliveries = any_supersim.emulator.deliveries
+    assert [(one.attempt, one.outcome, one.status) for one in deliveries] == [
+        (1, "failed", None),
+        (2, "failed", None),
+    ]
+
+
+async def test_only_this_machine_is_ever_called(supersim: Api, clock: ManualClock) -> None:
+    sid = supersim.sims[0].sid
+    await supersim.update(sid, Status="active", CallbackUrl="https://example.com/hook")
+    await clock.advance(TRANSITION)
+    (delivery,) = supersim.emulator.deliveries
+    assert (delivery.sid, delivery.outcome) == (sid, "refused")
+    assert supersim.sim(sid).status == "active"
+
+
+async def test_a_lost_callback_is_logged_and_never_sent(
+    supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    supersim.emulator.faults = Faults(lost_callbacks=1.0)
+    await supersim.update(supersim.sims[0].sid, Status="active", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION + 60)
+    assert listener.calls == []
+    assert [one.outcome for one in supersim.emulator.deliveries] == ["lost"]
+
+
+async def test_a_late_callback_comes_late(
+    supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    supersim.emulator.faults = Faults(late_callbacks=1.0, late_seconds=30)
+    await supersim.update(supersim.sims[0].sid, Status="active", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION + 29)
+    assert listener.calls == []
+    await clock.advance(1)
+    assert listener.statuses_heard == ["active"]
+
+
+async def test_a_doubled_callback_has_one_idempotency_token(
+    supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    supersim.emulator.faults = Faults(doubled_callbacks=1.0)
+    await supersim.update(supersim.sims[0].sid, Status="active", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION)
+    first, second = listener.calls
+    assert first.headers == second.headers
+
+
+async def test_hundreds_of_callbacks_all_arrive(
+    supersim: Api, clock: ManualClock, listener: Listener
+) -> None:
+    world = supersim.emulator.world("twilio")
+    plan = world.fleets.find("default")
+    assert plan is not None
+    sids = [world.add_sim("supersim", fleet_sid=plan.sid).sid for _ in range(200)]
+    for sid in sids:
+        await supersim.update(sid, Status="active", CallbackUrl=listener.url)
+    await clock.advance(TRANSITION)
+    assert {call.params["SimSid"] for call in listener.calls} == set(sids)

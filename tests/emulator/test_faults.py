@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Faults, Latency
+from asyncsim.emulator.faults import Dice
+from tests.emulator.api import Api
+
+
+async def test_a_refused_request_is_429_and_not_processed(anywhere: Api) -> None:
+    sid = anywhere.sims[0].sid
+    await anywhere.get()
+    anywhere.emulator.faults = Faults(rate_limited=1.0)
+    got = await anywhere.update(sid, Status="active")
+    assert (got.status, got.code, anywhere.sim(sid).status) == (429, 20429, "new")
+    assert "Retry-After" not in got.headers
+
+
+async def test_retry_after_is_sent_if_the_setting_says_so(supersim: Api) -> None:
+    supersim.emulator.faults = Faults(rate_limited=1.0, retry_after=2.5)
+    assert (await supersim.get()).headers["Retry-After"] == "2.5"
+
+
+async def test_the_concurrency_limit_counts_what_is_not_answered_yet(
+    supersim: Api, clock: ManualClock
+) -> None:
+    supersim.emulator.faults = Faults(concurrency=2, answer_takes=1.0)
+    requests = [asyncio.create_task(supersim.get()) for _ in range(5)]
+    await clock.settle()
+    assert sorted(task.result().status for task in requests if task.done()) == [429, 429, 429]
+    await clock.advance(1)
+    assert sorted([(await task).status for task in requests]) == [200, 200, 429, 429, 429]
+    later = asyncio.create_task(supersim.get())
+    await clock.advance(1)
+    assert (await later).status == 200
+
+
+async def test_a_slow_answer_tells_what_was_true_when_it_was_asked(
+    supersim: Api, clock: ManualClock
+) -> None:
+    supersim.emulator.faults = Faults(slow=1.0, slow_seconds=30.0)
+    sid = supersim.sims[0].sid
+    request = asyncio.create_task(supersim.update(sid, Status="active"))
+    await clock.advance(29)
+    assert not request.done()
+    assert supersim.sim(sid).status == "active"
+    await clock.advance(1)
+    assert (await request).body["status"] == "scheduled"
+
+
+@pytest.mark.parametrize(("share", "status", "after"), [(0.0, 503, "new"), (1.0, 500, "scheduled")])
+async def test_a_server_error_strikes_before_or_after_the_work(
+    supersim: Api, share: float, status: int, after: str
+) -> None:
+    supersim.emulator.faults = Faults(server_errors=1.0, share_processed=share)
+    sid = supersim.sims[0].sid
+    got = await supersim.update(sid, Status="active")
+    assert (got.status, got.code) == (status, 20000 + status)
+    assert supersim.sim(sid).status == after
+
+
+@pytest.mark.parametrize(("share", "after"), [(0.0, "new"), (1.0, "scheduled")])
+async def test_a_connection_is_dropped_before_or_after_the_work(
+    supersim: Api, share: float, after: str
+) -> None:
+    supersim.emulator.faults = Faults(dropped=1.0, share_processed=share)
+    sid = supersim.sims[0].sid
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await supersim.update(sid, Status="active")
+    assert supersim.sim(sid).status == after
+    assert supersim.emulator.requests[-1].status is None
+
+
+async def test_wrong_credentials_are_refused_before_any_fault(supersim: Api) -> None:
+    supersim.emulator.faults = Faults(rate_limited=1.0, dropped=1.0)
+    supersim.authorization = None
+    assert (await supersim.get()).status == 401
+
+
+def draws(faults: Faults) -> list[bool]:
+    dice = Dice(faults)
+    pairs = [(dice.strikes("slow"), dice.strikes("dropped")) for _ in range(200)]
+    return [dropped for _, dropped in pairs]
+
+
+def test_dice_repeat_themselves_and_one_fault_does_not_disturb_another() -> None:
+    some = draws(Faults(dropped=0.3, seed=7))
+    assert some == draws(Faults(dropped=0.3, slow=0.5, seed=7))
+    assert some != draws(Faults(dropped=0.3, seed=8))
+    assert 30 < sum(some) < 90
+
+
+@pytest.mark.parametrize("wrong", [{"dropped": 1.5}, {"slow": -0.1}])
+def test_a_probability_beyond_its_bounds_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="probability"):
+        Faults(**wrong)
+
+
+def test_a_latency_depends_on_the_sim_and_its_changes_not_on_the_order() -> None:
+    latency = Latency()
+    first = [latency.of_transition(1, sid, 1) for sid in ("HS1", "HS2")]
+    again = [latency.of_transition(1, sid, 1) for sid in ("HS2", "HS1")][::-1]
+    assert first == again
+    assert latency.of_transition(1, "HS1", 2) != first[0]
+    assert latency.of_transition(2, "HS1", 1) != first[0]
+
+
+def test_latencies_lie_around_their_median_and_within_their_bounds() -> None:
+    latency = Latency(transition=20, shortest=5, longest=100)
+    drawn = sorted(latency.of_transition(0, f"HS{number}", 1) for number in range(999))
+    assert 17 < drawn[499] < 23
+    assert drawn[0] >= 5
+    assert drawn[-1] <= 100

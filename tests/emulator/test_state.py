@@ -1,0 +1,195 @@
+"""What survives: everything that was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Emulator, Faults
+from asyncsim.errors import ConfigurationError
+from tests.emulator.api import Api, Listener, basic
+from tests.emulator.conftest import LATENCY, TRANSITION
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def running(path: Path, clock: ManualClock, **settings: Any) -> Emulator:
+    return Emulator(sims=2, clock=clock, latency=LATENCY, state=path, **settings)
+
+
+async def test_a_world_survives_a_restart(
+    path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    async with running(path, clock) as emulator:
+        for product in ("supersim", "wireless"):
+            api = Api(emulator, session, "twilio", product)
+            await api.update(api.sims[0].sid, UniqueName=f"my {product}")
+        card = emulator.world("twilio").registrable[0]
+        before = [dict(emulator.world("twilio").sims(name)) for name in ("supersim", "wireless")]
+        plans = dict(emulator.world("kore").rate_plans)
+    async with Emulator(sims=99, clock=clock, state=path) as emulator:
+        world = emulator.world("twilio")
+        assert [dict(world.sims(name)) for name in ("supersim", "wireless")] == before
+        assert dict(emulator.world("kore").rate_plans) == plans
+        assert card in world.registrable
+        assert world.sims("supersim").find("my supersim") is not None
+        assert [entry.number for entry in emulator.requests] == [1, 2]
+
+
+async def test_a_change_under_way_settles_after_the_restart(
+    path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
+) -> None:
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "twilio", "supersim")
+        sid = api.sims[0].sid
+        await api.update(sid, Status="active", CallbackUrl=listener.url)
+        await clock.advance(5)
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "twilio", "supersim")
+        await clock.advance(TRANSITION - 6)
+        assert api.sim(sid).status == "scheduled"
+        await clock.advance(2)
+        assert api.sim(sid).status == "active"
+        assert listener.statuses_heard == ["active"]
+
+
+async def test_what_came_due_meanwhile_happens_at_once(
+    path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
+) -> None:
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "kore", "wireless")
+        sid = api.sims[0].sid
+        await api.update(sid, Status="deactivated", CallbackUrl=listener.url)
+    await clock.advance(3600)
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "kore", "wireless")
+        await clock.settle()
+        assert api.sim(sid).status == "deactivated"
+        await clock.advance(72 * 3600)
+        assert api.sim(sid).status == "canceled"
+        assert listener.statuses_heard == ["deactivated", "canceled"]
+
+
+async def test_a_callback_that_is_owed_is_paid_after_the_restart(
+    path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
+) -> None:
+    late = Faults(late_callbacks=1.0, late_seconds=100)
+    async with running(path, clock, faults=late) as emulator:
+        api = Api(emulator, session, "twilio", "supersim")
+        await api.update(api.sims[0].sid, Status="active", CallbackUrl=listener.url)
+        await clock.advance(TRANSITION + 50)
+        assert api.sim(api.sims[0].sid).status == "active"
+    assert listener.calls == []
+    async with running(path, clock) as emulator:
+        await clock.advance(50)
+        assert listener.statuses_heard == ["active"]
+        assert [one.outcome for one in emulator.deliveries] == ["delivered"]
+    async with running(path, clock):
+        await clock.advance(500)
+    assert len(listener.calls) == 1
+
+
+async def test_tokens_survive_a_restart(
+    path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "kore", "supersim")
+        await api.get()
+    async with running(path, clock) as emulator:
+        again = Api(emulator, session, "kore", "supersim")
+        again.authorization = api.authorization
+        assert (await again.get()).status == 200
+        fresh = (await again.mint()).body["access_token"]
+        assert f"Bearer {fresh}" != api.authorization
+
+
+async def test_the_sid_and_the_place_of_a_deleted_sim_are_never_used_again(
+    path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "twilio", "wireless")
+        oldest, newest = (sim.sid for sim in api.sims)
+        await api.delete(newest)
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "twilio", "wireless")
+        assert emulator.world("twilio").add_sim("wireless").sid != newest
+        assert (await api.get(PageToken=f"PA{newest}")).sids == [oldest]
+
+
+async def test_two_emulators_cannot_share_a_file(path: Path, clock: ManualClock) -> None:
+    async with running(path, clock):
+        with pytest.raises(ConfigurationError, match=r"state\.db"):
+            await running(path, clock).start()
+
+
+async def test_a_file_that_is_no_database_is_refused(path: Path, clock: ManualClock) -> None:
+    path.write_text("not a database, but long enough to have a header " * 20)  # noqa: ASYNC240  # tiny
+    with pytest.raises(ConfigurationError, match=r"state\.db"):
+        await running(path, clock).start()
+
+
+_PROGRAM = """
+import asyncio, sys
+from asyncsim.emulator import Emulator, Latency
+
+async def main():
+    async with Emulator(sims=50, state=sys.argv[1], latency=Latency(transition=3600)) as emulator:
+        print(emulator.url, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def _start(path: Path) -> tuple[asyncio.subprocess.Process, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _PROGRAM, str(path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    return process, (await process.stdout.readline()).decode().strip()
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGKILL)
+    await process.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+async def test_killing_the_process_loses_nothing_that_was_answered(
+    path: Path, session: aiohttp.ClientSession
+) -> None:
+    headers = {"Authorization": basic("AC" + "e" * 32, "emulated-auth-token")}
+
+    async def sims(url: str) -> dict[str, str]:
+        async with session.get(f"{url}/twilio/supersim/v1/Sims", headers=headers) as answer:
+            rows = json.loads(await answer.read())["sims"]
+            return {row["sid"]: row["status"] for row in rows}
+
+    process, url = await _start(path)
+    expected = await sims(url)
+    for sid in list(expected)[:20]:
+        target = f"{url}/twilio/supersim/v1/Sims/{sid}"
+        async with session.post(target, headers=headers, data={"Status": "active"}) as answer:
+            expected[sid] = (await answer.json())["status"]
+    await _kill(process)
+
+    process, url = await _start(path)
+    try:
+        assert await sims(url) == expected
+        async with session.get(f"{url}/_emulator/requests") as answer:
+            assert len((await answer.json())["requests"]) == 1 + 20 + 1
+    finally:
+        await _kill(process)
+    assert sorted(expected.values()) == ["new"] * 30 + ["scheduled"] * 20
