@@ -150,7 +150,8 @@ class ClientCredentials:
         self._tell(TokenMinted(generation=token.generation, expires_in=expires_in))
 
     async def _ask(self) -> Reply:
-        for failures in range(1, self._retry.attempts + 1):
+        failures = 0
+        while True:
             try:
                 reply = await self._post()
                 verdict = judge_status(reply.status, Repeat.SAFE)
@@ -162,11 +163,12 @@ class ClientCredentials:
                     raise error
             except TransportError as silence:
                 error, pause = silence, None
-            if failures < self._retry.attempts:
-                await self._clock.sleep(
-                    self._retry.pause(failures, random.random()) if pause is None else pause  # noqa: S311  # jitter
-                )
-        raise error
+            failures += 1
+            if failures >= self._retry.attempts:
+                raise error
+            await self._clock.sleep(
+                self._retry.pause(failures, random.random()) if pause is None else pause  # noqa: S311  # jitter
+            )
 
     def _post(self) -> Awaitable[Reply]:
         headers = {"Content-Type": FORM, "Accept": "application/json"}

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from asyncsim.core.graph import follows_by_itself
 from asyncsim.kind import Kind
@@ -24,6 +24,19 @@ class Standing(enum.Enum):
     """Settled, and not at the goal."""
 
 
+def _expected(goal: Goal) -> Mapping[str, Any]:
+    compared = goal.kind.compared
+    return {
+        compared[keyword]: value
+        for keyword, value in goal.requested.items()
+        if keyword in compared and not (keyword == "status" and goal.until is not None)
+    }
+
+
+def _resets(goal: Goal) -> bool:
+    return "reset_status" in goal.requested
+
+
 @frozen(eq=False)
 class Goal:
     """The end of a transition; shared by all waits that want the same."""
@@ -33,21 +46,8 @@ class Goal:
     """Keywords as sent, with names of Fleets and RatePlans already replaced by their SIDs."""
     until: frozenset[str] | None = None
     """Statuses to go on to, instead of the one requested."""
-    expected: Mapping[str, Any] = field(init=False)
-    resets: bool = field(init=False)
-
-    @expected.default
-    def _expected(self) -> Mapping[str, Any]:
-        compared = self.kind.compared
-        return {
-            compared[keyword]: value
-            for keyword, value in self.requested.items()
-            if keyword in compared and not (keyword == "status" and self.until is not None)
-        }
-
-    @resets.default
-    def _resets(self) -> bool:
-        return "reset_status" in self.requested
+    expected: Mapping[str, Any] = field(init=False, default=Factory(_expected, takes_self=True))
+    resets: bool = field(init=False, default=Factory(_resets, takes_self=True))
 
     @property
     def status_only(self) -> bool:

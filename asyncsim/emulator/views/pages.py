@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from attrs import frozen
 
 from asyncsim.emulator.refusals import PAGING, Refusal, invalid
-from asyncsim.emulator.store import INDEXED, Row, Store
+from asyncsim.emulator.store import INDEXED, Key, Row, Store
 from asyncsim.emulator.views.desk import Answer, Desk, Resource, Values, render
 from asyncsim.kind import Kind
 from asyncsim.wire.forms import params_by_wire
@@ -48,20 +48,26 @@ def list_records(desk: Desk, resource: Resource, query: Values) -> Answer:
 
 def _cut(desk: Desk, resource: Resource, query: Values, size: int) -> Page:
     store = desk.world.store(resource.kind)
+    start, onwards = _start(resource.kind, store, query.get("page_token"))
     wanted = _wanted(desk, resource, query)
-    newest = desk.behaviour.list_order == "newest"
-    token = query.get("page_token")
     if wanted is None:
         return Page([], False, False)
+    if (page := _at_most_one(store, wanted)) is not None:
+        return page
+    newest_first = (desk.behaviour.list_order == "newest") == onwards
+    walk = store.walk(start=start, newest_first=newest_first)
+    rows = (row for row in walk if _matches(row, wanted))
+    return _forward(rows, size, start is not None) if onwards else _backward(rows, size)
+
+
+def _start(kind: Kind[Any], store: Store[Any], token: str | None) -> tuple[Key | None, bool]:
+    """Where a page begins, and whether it leads onwards from there."""
     if not token:
-        return _forward(_matching(store, store.walk(newest_first=newest), wanted), size, False)
+        return None, True
     place = store.place(token[2:])
     if place is None or token[:2] not in ("PA", "PB"):
-        raise Refusal(PAGING.get(resource.kind.product, 21481), "The PageToken is invalid")
-    onwards = token.startswith("PA")
-    walk = store.walk(start=place, newest_first=newest == onwards)
-    rows = _matching(store, walk, wanted)
-    return _forward(rows, size, True) if onwards else _backward(rows, size)
+        raise Refusal(PAGING.get(kind.product, 21481), "The PageToken is invalid")
+    return place, token.startswith("PA")
 
 
 def _forward(rows: Iterator[Row[Any]], size: int, more_before: bool) -> Page:
@@ -88,16 +94,14 @@ def _wanted(desk: Desk, resource: Resource, query: Values) -> dict[str, str] | N
     return wanted
 
 
-def _matching(
-    store: Store[Any], rows: Iterator[Row[Any]], wanted: Mapping[str, str]
-) -> Iterator[Row[Any]]:
+def _at_most_one(store: Store[Any], wanted: Mapping[str, str]) -> Page | None:
+    """The page of a filter that at most one row can pass, without a walk; None for others."""
     for attribute in INDEXED:
-        if attribute in wanted and (record := store.having(attribute, wanted[attribute])) is None:
-            return iter(())
         if attribute in wanted:
-            # At most one row: no need to walk thousands to find it.
-            rows = (row for row in rows if row.record is record)
-    return (row for row in rows if _matches(row, wanted))
+            row = store.having(attribute, wanted[attribute])
+            found = row is not None and _matches(row, wanted)
+            return Page([row.key[2]] if row and found else [], False, False)
+    return None
 
 
 def _matches(row: Row[Any], wanted: Mapping[str, str]) -> bool:
