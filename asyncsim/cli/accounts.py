@@ -1,0 +1,144 @@
+"""The account that a command works on, and its SIMs of either product behind one shape."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Literal, Protocol, Unpack, cast
+
+from attrs import asdict
+
+from asyncsim import Client, ConfigurationError, Outcome, Pager
+from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.client import Settings
+
+ProductName = Literal["supersim", "wireless"]
+VendorName = Literal["twilio", "kore"]
+
+
+class Sim(Protocol):
+    """What the Sims of both products have."""
+
+    @property
+    def sid(self) -> str:
+        """The SID."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """The status."""
+        ...
+
+    @property
+    def iccid(self) -> str | None:
+        """The ICCID."""
+        ...
+
+    @property
+    def unique_name(self) -> str | None:
+        """The unique name."""
+        ...
+
+
+class Many(Protocol):
+    """What `update_many` returns."""
+
+    unfinished: dict[str, Mapping[str, Any]]
+
+    def __aiter__(self) -> AsyncIterator[Outcome[Sim]]:
+        """Iterate over outcomes."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop sending."""
+
+
+class Sims(Protocol):
+    """`client.supersim.sims` or `client.wireless.sims`, with keywords that came as text."""
+
+    async def fetch(self, sid: str, /) -> Sim:
+        """Fetch one."""
+        ...
+
+    def list(self, **filters: Any) -> Pager[Sim]:
+        """List them."""
+        ...
+
+    async def update(self, sid: str, /, **changes: Any) -> Sim:
+        """Send a change."""
+        ...
+
+    async def update_and_wait(
+        self, sid: str, /, *, timeout: float | None = None, **changes: Any
+    ) -> Sim:
+        """Send a change and wait."""
+        ...
+
+    async def await_transition(
+        self, sim: str, /, *, until: Any = None, timeout: float | None = None
+    ) -> Sim:
+        """Wait."""
+        ...
+
+    def update_many(
+        self,
+        changes: Iterable[tuple[str, Mapping[str, Any]]],
+        /,
+        *,
+        window: int = 1000,
+        timeout: float | None = None,
+    ) -> Many:
+        """Send many changes and wait."""
+        ...
+
+
+def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
+    """Make a client from the environment's credentials."""
+    try:
+        return Client.from_env(vendor, **settings)
+    except ConfigurationError as error:
+        text = str(error).replace("vendor='twilio' or 'kore'", "--vendor twilio or --vendor kore")
+        raise CommandError(text, Exit.CREDENTIALS) from error
+
+
+def sims_of(client: Client, product: str) -> Sims:
+    """The SIMs of a product."""
+    sims = client.wireless.sims if product == "wireless" else client.supersim.sims
+    # Keywords come as text here; the library checks each before anything is sent.
+    return cast("Sims", sims)
+
+
+def row_of(sim: Sim) -> dict[str, Any]:
+    """A SIM as a row of output, with all its fields."""
+    return asdict(cast("Any", sim))  # the Sims of both products are attrs classes
+
+
+def changes_of(
+    product: str,
+    *,
+    status: str | None = None,
+    fleet: str | None = None,
+    rate_plan: str | None = None,
+    unique_name: str | None = None,
+) -> dict[str, str]:
+    """The keywords of an update, from options of which each product has its own."""
+    if fleet is not None and product == "wireless":
+        raise CommandError("--fleet is for Super SIM; Programmable Wireless has --rate-plan")
+    if rate_plan is not None and product == "supersim":
+        raise CommandError("--rate-plan is for Programmable Wireless; Super SIM has --fleet")
+    given = {"status": status, "fleet": fleet, "rate_plan": rate_plan, "unique_name": unique_name}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def check_confirmed(status: str | None, sims: int, confirmed: int | None) -> None:
+    """Refuse what can never be taken back, unless its extent was confirmed.
+
+    Only `deactivated` is such a status: after 72 hours the SIM is canceled for ever. Source: KORE
+    docs, "Wireless Sim Resource".
+    """
+    if status == "deactivated" and confirmed != sims:
+        noun = "SIM" if sims == 1 else "SIMs"
+        raise CommandError(
+            f"this would deactivate {sims:,} {noun}, for ever; nothing was sent:"
+            f" confirm the number with --confirm {sims}",
+            Exit.REFUSED,
+        )

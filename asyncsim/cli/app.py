@@ -1,0 +1,72 @@
+"""The commands, and what all of them share: arguments in, an exit code out, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from asyncsim import AsyncSimError
+from asyncsim.cli import terminal
+from asyncsim.cli.demo import demo
+from asyncsim.cli.exits import CommandError, Exit, code_of
+
+app = App(
+    name="asyncsim",
+    help="Change SIMs at Twilio and KORE, and know how each one ended.",
+    help_format="plaintext",
+    version_flags=["--version"],
+)
+app.command(demo)
+
+
+def start(arguments: Sequence[str]) -> int:
+    """Run a command line to its end and return the exit code."""
+    try:
+        return asyncio.run(execute(arguments))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        terminal.fail("cancelled")
+        return Exit.CANCELLED
+    except BrokenPipeError:
+        terminal.abandon_stdout()
+        return Exit.FAILED
+
+
+async def execute(arguments: Sequence[str]) -> int:
+    """Run a command line in the running loop and return the exit code."""
+    try:
+        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+        result: Any = command(*bound.args, **bound.kwargs)
+        if asyncio.iscoroutine(result):
+            with _terminated_like_interrupted():
+                result = await result
+    except CycloptsError as error:
+        terminal.fail(str(error))
+        return Exit.USAGE
+    # TypeError is left out: the library raises it for bad calls, which would be ours.
+    except (CommandError, AsyncSimError, ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        terminal.fail(str(error))
+        return code_of(error)
+    return Exit.OK if result is None else int(result)
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C: stop sending, report, and go."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101  # always run in one
+    try:
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield  # Windows has none; and only the main thread may
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)

@@ -1,0 +1,65 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from asyncsim.cli.accounts import ProductName, VendorName
+from asyncsim.cli.output import Format
+from asyncsim.emulator import Faults
+
+Product = Annotated[ProductName, Parameter(help="Which product's SIMs.")]
+Vendor = Annotated[
+    VendorName | None,
+    Parameter(help="Needed if the environment has credentials of both.", show_default=False),
+]
+Output = Annotated[Format, Parameter(name=["--output", "-o"], help="Form of the data on stdout.")]
+Fleet = Annotated[
+    str | None, Parameter(help="Fleet, by SID or unique name (Super SIM).", show_default=False)
+]
+RatePlan = Annotated[
+    str | None,
+    Parameter(help="Rate plan, by SID or unique name (Programmable Wireless)."),
+]
+Timeout = Annotated[
+    float | None,
+    Parameter(help="Seconds to wait for each SIM; 900 unless given.", show_default=False),
+]
+Confirm = Annotated[
+    int | None,
+    Parameter(help="Number of SIMs; needed for --status deactivated.", show_default=False),
+]
+
+_FAULTS = Group("Faults (chances are from 0 to 1)", sort_key=9)
+Chance = Annotated[float, Parameter(group=_FAULTS, show_default=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FaultOptions:
+    """What goes wrong on purpose in the emulator."""
+
+    rate_limited: Annotated[Chance, Parameter(help="Chance of a 429 refusal.")] = 0.0
+    server_errors: Annotated[Chance, Parameter(help="Chance of a 5xx answer.")] = 0.0
+    dropped: Annotated[Chance, Parameter(help="Chance of a dropped connection.")] = 0.0
+    lose_callbacks: Annotated[Chance, Parameter(help="Chance that a callback is lost.")] = 0.0
+    failing_updates: Annotated[Chance, Parameter(help="Chance that a change fails.")] = 0.0
+    concurrency: Annotated[
+        int | None,
+        Parameter(group=_FAULTS, help="Requests at once, else 429.", show_default=False),
+    ] = None
+
+    def faults(self, seed: int) -> Faults:
+        """These options as the emulator's faults."""
+        return Faults(
+            seed=seed,
+            rate_limited=self.rate_limited,
+            server_errors=self.server_errors,
+            dropped=self.dropped,
+            lost_callbacks=self.lose_callbacks,
+            failing_updates=self.failing_updates,
+            concurrency=self.concurrency,
+        )

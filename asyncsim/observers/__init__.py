@@ -1,0 +1,12 @@
+"""Observers: they are told what happens and cannot change it. Give them to a client.
+
+::
+
+    tally = Tally()
+    client = Client.from_env(observers=[tally, log])
+"""
+
+from asyncsim.observers.logging import log
+from asyncsim.observers.tally import Tally
+
+__all__ = ["Tally", "log"]
