@@ -103,7 +103,7 @@ class Resource(Generic[T]):
             following = page.next_query
             if following is None:
                 return
-            if following == query:
+            if following in (query, ""):
                 raise DecodeError(
                     f"list of {self.kind.key}", "its next page is the same page again"
                 )
