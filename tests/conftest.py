@@ -36,8 +36,8 @@ def every_task_has_an_owner(request: pytest.FixtureRequest) -> None:
 async def _no_orphans() -> AsyncIterator[None]:
     yield
     for _ in range(_TURNS):
-        orphans = asyncio.all_tasks() - {asyncio.current_task()}
-        if not orphans:
-            return
         await asyncio.sleep(0)
+        if asyncio.all_tasks() == {asyncio.current_task()}:
+            return
+    orphans = asyncio.all_tasks() - {asyncio.current_task()}
     pytest.fail(f"the test left tasks behind: {sorted(task.get_name() for task in orphans)}")

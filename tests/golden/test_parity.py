@@ -90,7 +90,7 @@ def wire_names(name: str, record: Any) -> dict[str, str]:
     """Name on the wire -> attribute, for those attributes which this vendor has."""
     vendor = name.split("_")[0]
     return {
-        FIELD_NAMES.get((name, one.name), one.name): one.name
+        FIELD_NAMES.get((name, str(one.name)), str(one.name)): str(one.name)
         for one in attrs.fields(record)
         if one.metadata.get("vendor") in (None, vendor)
     }
