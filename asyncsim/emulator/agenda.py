@@ -46,9 +46,6 @@ class Agenda:
         self._errands: dict[str, Errand] = {}
         self._timers: dict[str, Timer] = {}
 
-    def __len__(self) -> int:
-        return len(self._errands)
-
     def handle(self, what: str, handler: Callable[[Errand], None]) -> None:
         """Name who carries out errands of a sort."""
         self._handlers[what] = handler

@@ -6,12 +6,12 @@ not agree by sharing a bug.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from asyncsim.emulator.emulation import Emulation
 
 if TYPE_CHECKING:
-    from asyncsim.client import Client
+    from asyncsim.client import Client, Settings
 
 
 class Emulator(Emulation):
@@ -23,11 +23,13 @@ class Emulator(Emulation):
             async with emulator.client() as client: ...
     """
 
-    def client(self, vendor: str = "twilio", **settings: Any) -> Client:
+    def client(
+        self, vendor: Literal["twilio", "kore"] = "twilio", **settings: Unpack[Settings]
+    ) -> Client:
         """A client logged in here, on this emulator's clock; `settings` are those of `Client`."""
         from asyncsim.client import Client
 
-        given = {"hosts": self.hosts_of(vendor), "clock": self.clock, **settings}
+        given: Settings = {"hosts": self.hosts_of(vendor), "clock": self.clock, **settings}
         own = self.credentials
         if vendor == "kore":
             return Client.kore(own.client_id, own.client_secret, **given)

@@ -206,7 +206,7 @@ class Emulation:
     async def _listen(self, house: _House) -> None:
         app = web.Application(client_max_size=1 << 20)
         app.add_routes([*self._server(house).routes(), *self._controls(house).routes()])
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         try:
             site = web.TCPSite(runner, self._host, self._port, backlog=1024)

@@ -117,11 +117,25 @@ def _kore_headers(
     }
 
 
-def deserves_another(vendor: str, status: int | None) -> bool:
-    """Twilio repeats a connection that failed; KORE also repeats 408, 423 and 5xx."""
-    if status is None:
-        return True
-    return vendor == "kore" and (status in (408, 423) or status >= 500)
+@frozen
+class Sent:
+    """What came of sending a parcel."""
+
+    status: int | None = None
+    reason: str | None = None
+    connected: bool = True
+
+    @property
+    def good(self) -> bool:
+        """Whether the listener has taken it: any 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def deserves_another(vendor: str, sent: Sent) -> bool:
+    """Both try a connection that failed twice; only KORE repeats an answer: 408, 423 and 5xx."""
+    if sent.status is None:
+        return not sent.connected
+    return vendor == "kore" and (sent.status in (408, 423) or sent.status >= 500)
 
 
 def is_loopback(url: str) -> bool:

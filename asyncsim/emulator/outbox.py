@@ -21,6 +21,7 @@ from asyncsim.emulator.letters import (
     Delivery,
     Letter,
     Outcome,
+    Sent,
     deserves_another,
     is_loopback,
     pack,
@@ -72,9 +73,9 @@ class Outbox:
             token=identity.digest(self._conditions.seed, "callback", *event),
         )
         if not is_loopback(letter.url):
-            self._log(letter, "refused", reason="the emulator calls only this machine")
+            self._log(letter, "refused", Sent(reason="the emulator calls only this machine"))
         elif self._conditions.strikes("lost_callbacks"):
-            self._log(letter, "lost", reason="lost on purpose")
+            self._log(letter, "lost", Sent(reason="lost on purpose"))
         else:
             self._post(letter)
 
@@ -105,11 +106,10 @@ class Outbox:
     async def _deliver(self, errand: Errand) -> None:
         letter = Letter(**errand.body)
         with self._clock.working():
-            status, reason = await self._send(letter)
-            good = status is not None and 200 <= status < 300
+            sent = await self._send(letter)
             self._agenda.drop(ERRAND, errand.key)
-            self._log(letter, "delivered" if good else "failed", status, reason)
-            if letter.attempt == 1 and deserves_another(letter.vendor, status):
+            self._log(letter, "delivered" if sent.good else "failed", sent)
+            if letter.attempt == 1 and deserves_another(letter.vendor, sent):
                 self._retry(errand, letter)
             self._agenda.commit()
 
@@ -117,7 +117,7 @@ class Outbox:
         delay = self._conditions.behaviour.callback_retry_delay
         self._agenda.put(ERRAND, errand.key, delay, asdict(evolve(letter, attempt=2)))
 
-    async def _send(self, letter: Letter) -> tuple[int | None, str | None]:
+    async def _send(self, letter: Letter) -> Sent:
         behaviour, now = self._conditions.behaviour, self._clock.utcnow()
         parcel = pack(letter, self._credentials, behaviour, now)
         try:
@@ -128,28 +128,25 @@ class Outbox:
                 headers=parcel.headers,
                 allow_redirects=False,
             ) as answer:
-                return answer.status, None
+                return Sent(answer.status)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return Sent(reason=_worded(error), connected=False)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            return None, f"{type(error).__name__}: {error}"
+            return Sent(reason=_worded(error))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=_AT_ONCE)
+            # No connection is used twice: one that a listener closed meanwhile would lose a POST.
+            connector = aiohttp.TCPConnector(limit=_AT_ONCE, force_close=True)
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector)
         return self._session
 
-    def _log(
-        self,
-        letter: Letter,
-        outcome: Outcome,
-        status: int | None = None,
-        reason: str | None = None,
-    ) -> None:
+    def _log(self, letter: Letter, outcome: Outcome, sent: Sent) -> None:
         delivery = Delivery(
             seconds=self._clock.now() - self._started,
             outcome=outcome,
-            status=status,
-            reason=reason,
+            status=sent.status,
+            reason=sent.reason,
             **asdict(letter),
         )
         self._journal.append(delivery)
@@ -163,3 +160,7 @@ class Outbox:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+
+def _worded(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

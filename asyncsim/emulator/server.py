@@ -61,14 +61,14 @@ class Server:
         # Not aiohttp's decoded path: a name may hold an encoded slash.
         path, _, query = request.raw_path.partition("?")
         _, vendor, room, *rest = path.split("/", 3)
-        body = await request.text() if request.content_type == _FORM else ""
+        body = await request.read() if request.content_type == _FORM else b""
         return Call(
             vendor=VENDORS[vendor],
             room=room,
             path="/" + "/".join(rest),
             method=request.method,
             query=forms.decode(query),
-            form=forms.decode(body),
+            form=forms.decode(body.decode("utf-8", "replace")),
             authorization=request.headers.get("Authorization"),
             arrived=arrived,
         )

@@ -68,10 +68,10 @@ class Store(Mapping[str, T]):
             return self._rows[sid].record
         return None
 
-    def having(self, attribute: str, value: str) -> T | None:
-        """The one record with this value of an indexed attribute."""
+    def having(self, attribute: str, value: str) -> Row[T] | None:
+        """The one row with this value of an indexed attribute."""
         sid = self._index[attribute].get(value)
-        return None if sid is None else self._rows[sid].record
+        return None if sid is None else self._rows[sid]
 
     def notes(self, sid: str) -> dict[str, Any]:
         """What is known of a record beside it; after a change of it, `put` the record."""

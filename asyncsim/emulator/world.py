@@ -150,13 +150,8 @@ class World:
         return f"{self.vendor.name}/cards"
 
     def _sid(self, store: Store[Any]) -> str:
-        number, kind = store.arrivals, store.kind
-        while True:
-            parts = (self.vendor.name, kind.sid_prefix, number)
-            sid = kind.sid_prefix + identity.digest(self.seed, *parts)
-            if store.place(sid) is None:
-                return sid
-            number += 1
+        prefix = store.kind.sid_prefix
+        return prefix + identity.digest(self.seed, self.vendor.name, prefix, store.arrivals)
 
     def _iccid(self, store: Store[Any]) -> str:
         # Both lengths occur in the field, so both are made.

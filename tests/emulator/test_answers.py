@@ -168,3 +168,16 @@ async def test_the_last_of_a_repeated_key_counts(supersim: Api) -> None:
     sid = supersim.sims[0].sid
     got = await supersim.send("POST", f"/v1/Sims/{sid}", "UniqueName=a&UniqueName=b")
     assert got.body["unique_name"] == "b"
+
+
+async def test_a_form_that_is_not_utf8_harms_nothing(supersim: Api) -> None:
+    got = await supersim.send("POST", f"/v1/Sims/{supersim.sims[0].sid}", "UniqueName=%FF%FE")
+    assert got.status == 200
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "token", 405), ("POST", "x", 404)])
+async def test_beside_kores_token_endpoint_there_is_nothing(
+    kore_supersim: Api, method: str, path: str, status: int
+) -> None:
+    url = f"{kore_supersim.emulator.url}/kore/auth/{path}"
+    assert (await kore_supersim._request(method, url, {}, None)).status == status

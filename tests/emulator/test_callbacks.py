@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 
@@ -152,6 +153,21 @@ async def test_a_connection_that_fails_is_tried_twice(
         (1, "failed", None),
         (2, "failed", None),
     ]
+
+
+async def test_a_connection_that_is_closed_without_an_answer_is_not_tried_again(
+    any_supersim: Api, clock: ManualClock
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await any_supersim.update(any_supersim.sims[0].sid, Status="active", CallbackUrl=url)
+        await clock.advance(TRANSITION + 60)
+    (delivery,) = any_supersim.emulator.deliveries
+    assert (delivery.outcome, delivery.status) == ("failed", None)
 
 
 async def test_only_this_machine_is_ever_called(supersim: Api, clock: ManualClock) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 
 import pytest
+from attrs import evolve
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
@@ -129,3 +130,27 @@ def test_the_check_digit_is_luhns() -> None:
 async def test_speed_divides_latencies(clock: ManualClock) -> None:
     async with Emulator(sims=1, clock=clock, speed=10) as emulator:
         assert emulator._conditions.takes("reset") == 1.0
+
+
+async def test_latencies_may_be_replaced_for_what_begins_later(
+    supersim: Api, clock: ManualClock
+) -> None:
+    supersim.emulator.latency = evolve(supersim.emulator.latency, transition=5.0)
+    sid = supersim.sims[0].sid
+    await supersim.update(sid, Status="active")
+    await clock.advance(5)
+    assert supersim.sim(sid).status == "active"
+
+
+async def test_an_ipv6_host_is_bracketed() -> None:
+    assert Emulator(host="::1", port=8900).url == "http://[::1]:8900"
+
+
+async def test_a_log_that_grows_for_ever_loses_its_oldest(
+    supersim: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncsim.emulator.journal._MOST", 10)
+    for _ in range(12):
+        await supersim.get()
+    numbers = [entry.number for entry in supersim.emulator.requests]
+    assert (numbers[0], numbers[-1]) == (3, 12)

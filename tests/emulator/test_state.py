@@ -101,6 +101,35 @@ async def test_a_callback_that_is_owed_is_paid_after_the_restart(
     assert len(listener.calls) == 1
 
 
+async def test_a_delivery_cut_short_by_the_end_is_made_again(
+    path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    reached, hold = asyncio.Event(), asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await hold.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        async with running(path, clock) as emulator:
+            api = Api(emulator, session, "twilio", "supersim")
+            url = f"http://127.0.0.1:{port}/hook"
+            await api.update(api.sims[0].sid, Status="active", CallbackUrl=url)
+            moving = asyncio.create_task(clock.advance(TRANSITION))
+            await reached.wait()
+            assert list(emulator.deliveries) == []
+        await moving
+        reached.clear()
+        async with running(path, clock):
+            moving = asyncio.create_task(clock.settle())
+            await reached.wait()
+        await moving
+        hold.set()
+
+
 async def test_tokens_survive_a_restart(
     path: Path, clock: ManualClock, session: aiohttp.ClientSession
 ) -> None:

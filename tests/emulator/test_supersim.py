@@ -105,6 +105,8 @@ async def test_asking_for_what_already_is_changes_nothing(supersim: Api) -> None
         ({}, {"Status": "nonsense"}, 400, 20001),
         ({}, {"CallbackMethod": "PUT"}, 400, 20001),
         ({}, {"CallbackUrl": "not a url"}, 400, 20001),
+        ({}, {"CallbackUrl": "http://[::1"}, 400, 20001),
+        ({}, {"CallbackUrl": "http://127.0.0.1:99999/"}, 400, 20001),
         ({}, {"AccountSid": "AC" + "0" * 32}, 403, 20006),
     ],
 )

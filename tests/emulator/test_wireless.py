@@ -100,6 +100,8 @@ async def test_the_rate_plan_of_a_new_sim_changes_at_once_and_of_an_active_one_l
         ({}, {"Status": "nonsense"}, 400, 33101),
         ({}, {"CallbackMethod": "PUT"}, 400, 33101),
         ({}, {"CallbackUrl": "ftp://example.com"}, 400, 33101),
+        ({}, {"CallbackUrl": "http://[::1"}, 400, 33101),
+        ({}, {"CallbackUrl": "http://127.0.0.1:99999/"}, 400, 33101),
         ({"plan": None}, {"Status": "active"}, 400, 33104),
         ({"status": "active"}, {"Status": "new"}, 400, 33105),
         ({"status": "active"}, {"Status": "canceled"}, 400, 33105),

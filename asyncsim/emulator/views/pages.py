@@ -105,10 +105,11 @@ def _at_most_one(store: Store[Any], wanted: Mapping[str, str]) -> Page | None:
 
 
 def _matches(row: Row[Any], wanted: Mapping[str, str]) -> bool:
-    return all(
-        getattr(row.record, attribute, row.notes.get(attribute)) == value
-        for attribute, value in wanted.items()
-    )
+    # A plain loop: a sweep asks this of every row of the account.
+    for attribute, value in wanted.items():
+        if getattr(row.record, attribute, row.notes.get(attribute)) != value:
+            return False
+    return True
 
 
 def _whole(kind: Kind[Any], query: Values, keyword: str, default: int) -> int:

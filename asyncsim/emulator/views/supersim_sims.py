@@ -35,7 +35,9 @@ def register(desk: Desk, values: Values) -> Done:
             raise Refusal(83001, f"Missing required parameter {wire}")
     iccid = values["iccid"]
     if owned := desk.world.sims("supersim").having("iccid", iccid):
-        raise Refusal(83003, f"Super SIM is already registered to your Account as {owned.sid}")
+        raise Refusal(
+            83003, f"Super SIM is already registered to your Account as {owned.record.sid}"
+        )
     if not desk.world.claim(iccid, values["registration_code"]):
         raise Refusal(83002, "Super SIM cannot be registered: check ICCID and registration code")
     record = desk.world.add_sim("supersim", iccid=iccid)

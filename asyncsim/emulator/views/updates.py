@@ -16,10 +16,17 @@ def callback_of(product: Product, values: Values) -> Callback | None:
     url = values.get("callback_url")
     if not url:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_web_address(url):
         raise invalid(product, "CallbackUrl is not a URL")
     return Callback(url, values.get("callback_method") or "POST")
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that cannot be
+        return False
 
 
 def plain_changes(record: Any, values: Values, names: frozenset[str]) -> dict[str, Any]:
