@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Literal, Protocol, Unpack, cast
 
-from attrs import asdict
+from attrs import asdict, fields
 
 from asyncsim import Client, ConfigurationError, Outcome, Pager
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
+from asyncsim.models.supersim import sims as supersim
+from asyncsim.models.wireless import sims as wireless
 
 ProductName = Literal["supersim", "wireless"]
 VendorName = Literal["twilio", "kore"]
@@ -105,6 +107,11 @@ def sims_of(client: Client, product: str) -> Sims:
     sims = client.wireless.sims if product == "wireless" else client.supersim.sims
     # Keywords come as text here; the library checks each before anything is sent.
     return cast("Sims", sims)
+
+
+def fields_of(product: str) -> list[str]:
+    """Names of all fields of a product's Sims."""
+    return [field.name for field in fields(wireless.Sim if product == "wireless" else supersim.Sim)]
 
 
 def row_of(sim: Sim) -> dict[str, Any]:

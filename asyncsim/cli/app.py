@@ -12,8 +12,11 @@ from cyclopts import App, CycloptsError
 
 from asyncsim import AsyncSimError
 from asyncsim.cli import terminal
+from asyncsim.cli.activate import activate
 from asyncsim.cli.demo import demo
+from asyncsim.cli.emulate import emulate
 from asyncsim.cli.exits import CommandError, Exit, code_of
+from asyncsim.cli.sims import sims
 
 app = App(
     name="asyncsim",
@@ -21,7 +24,8 @@ app = App(
     help_format="plaintext",
     version_flags=["--version"],
 )
-app.command(demo)
+for _command in (demo, emulate, sims, activate):
+    app.command(_command)
 
 
 def start(arguments: Sequence[str]) -> int:

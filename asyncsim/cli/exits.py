@@ -5,7 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from asyncsim import AsyncSimError, AuthenticationError, PermissionDenied
+from asyncsim import (
+    AsyncSimError,
+    AuthenticationError,
+    ConfigurationError,
+    PermissionDenied,
+    ReceiverError,
+    Unsupported,
+)
 
 
 class Exit(enum.IntEnum):
@@ -43,6 +50,8 @@ def code_of(error: Exception) -> Exit:
         return Exit.CREDENTIALS
     if isinstance(error, TimeoutError):
         return Exit.PENDING
+    if isinstance(error, ConfigurationError | ReceiverError | Unsupported):
+        return Exit.USAGE
     return Exit.FAILED if isinstance(error, AsyncSimError) else Exit.USAGE
 
 

@@ -14,12 +14,25 @@ _FEW = 10
 """Up to this many names are asked for one by one; for more, the list is walked once."""
 
 _ICCID = re.compile(r"\d{18,22}")
+_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
+_PRODUCTS = {"HS": "supersim", "DE": "wireless"}
 _LISTED = 5
+
+
+def check_product(product: str, name: str) -> None:
+    """Refuse the SID of the other product, with the option that helps."""
+    if (prefix := name[:2]) in _PRODUCTS and _SID.fullmatch(name) and _PRODUCTS[prefix] != product:
+        raise CommandError(f"{name} is a SIM of the other product: --product {_PRODUCTS[prefix]}")
+
+
+def is_iccid(name: str) -> bool:
+    """Tell whether a name has the form of an ICCID; no vendor takes it in place of the SID."""
+    return _ICCID.fullmatch(name) is not None
 
 
 async def find(sims: Sims, name: str) -> Sim | None:
     """Find one SIM by SID, unique name or ICCID."""
-    if _ICCID.fullmatch(name):
+    if is_iccid(name):
         page = await sims.list(iccid=name)
         return page.items[0] if page.items else None
     try:

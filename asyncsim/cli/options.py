@@ -63,3 +63,6 @@ class FaultOptions:
             failing_updates=self.failing_updates,
             concurrency=self.concurrency,
         )
+
+
+NO_FAULTS = FaultOptions()

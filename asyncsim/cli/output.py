@@ -37,7 +37,10 @@ def printer(format: Format, columns: Sequence[str], table: Sequence[str] | None 
 
 def print_one(format: Format, record: Row) -> None:
     """Print a single record; as a table it stands upright."""
-    if format != "table":
+    if format == "json":
+        sys.stdout.write(json.dumps(record, indent=2, default=_text, ensure_ascii=False) + "\n")
+        return
+    if format == "csv":
         printed = printer(format, list(record))
         printed.row(record)
         printed.close()

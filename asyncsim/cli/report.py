@@ -59,7 +59,7 @@ _LABELS = {
     "seconds": "seconds",
     "unfinished": "unfinished",
     "not_sent": "not sent",
-    "verified": "verified",
+    "verified_active": "verified active",
 }
 
 
@@ -68,7 +68,16 @@ def show(lines: dict[str, Any], format: Format) -> None:
     if format == "table":
         terminal.show(grid(lines))
     else:
-        print_one(format, lines)
+        print_one(format, lines if format == "json" else _flat(lines))
+
+
+def _flat(lines: dict[str, Any]) -> dict[str, Any]:
+    """Counts as columns of their own: `settled_by_callback`."""
+    flat: dict[str, Any] = {}
+    for name, value in lines.items():
+        parts = value.items() if isinstance(value, dict) else ((None, value),)
+        flat.update({f"{name}_{part}" if part else name: number for part, number in parts})
+    return flat
 
 
 def grid(lines: dict[str, Any]) -> Table:

@@ -1,0 +1,77 @@
+"""`asyncsim emulate`: the emulator for programs in other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from asyncsim.cli.exits import Exit
+from asyncsim.cli.options import NO_FAULTS, FaultOptions
+from asyncsim.emulator import Emulator
+
+
+async def emulate(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port; 0 takes a free one.")] = 8900,
+    sims: Annotated[int, Parameter(help="SIMs of each product at each vendor.")] = 1000,
+    state: Annotated[
+        Path | None, Parameter(help="SQLite file that keeps everything.", show_default=False)
+    ] = None,
+    speed: Annotated[float, Parameter(help="Times faster than the vendors.")] = 1.0,
+    seed: Annotated[int, Parameter(help="The same seed, the same SIMs and latencies.")] = 0,
+    faults: FaultOptions = NO_FAULTS,
+) -> Exit:
+    """Serve both vendors' SIM APIs on this machine until Ctrl-C.
+
+    Example: asyncsim emulate --sims 500 --speed 20 --state emulator.db
+    """
+    emulator = Emulator(
+        sims=sims,
+        host=host,
+        port=port,
+        speed=speed,
+        seed=seed,
+        state=state,
+        faults=faults.faults(seed),
+    )
+    async with emulator:
+        sys.stdout.write(_welcome(emulator))
+        sys.stdout.flush()  # whoever waits for these lines in a pipe must get them
+        await _until_stopped()
+    return Exit.OK
+
+
+async def _until_stopped() -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()  # being stopped is how this command ends well
+
+
+def _welcome(emulator: Emulator) -> str:
+    own = emulator.credentials
+    twilio, kore = emulator.hosts_of("twilio"), emulator.hosts_of("kore")
+    lines = [
+        f"Twilio: {twilio.wireless}",
+        f"        {twilio.supersim}",
+        f"        account SID {own.account_sid}, auth token {own.auth_token}",
+        f"        API key {own.api_key}, secret {own.api_secret}",
+        f"KORE:   {kore.wireless}",
+        f"        {kore.supersim}",
+        f"        token endpoint {kore.token}",
+        f"        client id {own.client_id}, secret {own.client_secret}",
+        f"        webhook secret {own.webhook_secret}",
+        "",
+        "For asyncsim in another terminal:",
+        f"export ASYNCSIM_EMULATOR={emulator.url}",
+        "",
+        "Ctrl-C stops it.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,164 @@
+"""`asyncsim sims`: look at SIMs, change one, wait for one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from asyncsim.cli import lookup, terminal
+from asyncsim.cli.accounts import (
+    Sim,
+    Sims,
+    changes_of,
+    check_confirmed,
+    fields_of,
+    log_in,
+    row_of,
+    sims_of,
+)
+from asyncsim.cli.exits import CommandError
+from asyncsim.cli.options import Confirm, Fleet, Output, Product, RatePlan, Timeout, Vendor
+from asyncsim.cli.output import Format, print_one, printer
+
+sims = App(name="sims", help="Look at SIMs, change one, wait for one.", help_format="plaintext")
+
+_PAGE = 1000  # rows; the largest page of both vendors
+_IN_A_TABLE = ("sid", "status", "iccid", "unique_name")
+_TOO_WIDE = ("url", "links")
+
+Name = Annotated[str, Parameter(help="SID, unique name or ICCID.")]
+
+
+@sims.command(name="list")
+async def list_(
+    *,
+    product: Product = "supersim",
+    vendor: Vendor = None,
+    status: Annotated[str | None, Parameter(help="Only SIMs in this status.")] = None,
+    fleet: Fleet = None,
+    rate_plan: RatePlan = None,
+    iccid: Annotated[str | None, Parameter(help="Only the SIM with this ICCID.")] = None,
+    limit: Annotated[int | None, Parameter(help="At most this many SIMs.")] = None,
+    output: Output = "table",
+) -> None:
+    """List SIMs; JSON and CSV have all fields.
+
+    Example: asyncsim sims list --status new --limit 20 -o csv > new.csv
+    """
+    if limit is not None and limit < 1:
+        raise CommandError("--limit must be at least 1")
+    filters = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan)
+    if iccid is not None:
+        filters["iccid"] = iccid
+    async with log_in(vendor) as client:
+        await _print(sims_of(client, product), filters, product, limit, output)
+
+
+async def _print(
+    account: Sims, filters: dict[str, str], product: str, limit: int | None, output: Format
+) -> None:
+    rows = printer(output, fields_of(product), _IN_A_TABLE)
+    left = limit
+    async for page in account.list(**filters, page_size=min(_PAGE, limit or _PAGE)).pages():
+        for sim in page.items[:left]:
+            rows.row(row_of(sim))
+        left = None if left is None else left - len(page.items)
+        if left is not None and left <= 0:
+            break
+    rows.close()
+
+
+def _print_one(output: Format, sim: Sim) -> None:
+    row = row_of(sim)
+    if output == "table":
+        row = {name: value for name, value in row.items() if name not in _TOO_WIDE}
+    print_one(output, row)
+
+
+@sims.command
+async def get(
+    name: Name,
+    /,
+    *,
+    product: Product = "supersim",
+    vendor: Vendor = None,
+    output: Output = "table",
+) -> None:
+    """Show one SIM; JSON and CSV have all fields.
+
+    Example: asyncsim sims get 89883070000012345678
+    """
+    lookup.check_product(product, name)
+    async with log_in(vendor) as client:
+        _print_one(output, await lookup.find_one(sims_of(client, product), name))
+
+
+@sims.command
+async def update(
+    name: Name,
+    /,
+    *,
+    product: Product = "supersim",
+    vendor: Vendor = None,
+    status: Annotated[str | None, Parameter(help="Status to move to.")] = None,
+    fleet: Fleet = None,
+    rate_plan: RatePlan = None,
+    unique_name: Annotated[str | None, Parameter(help="New unique name; '' clears it.")] = None,
+    wait: Annotated[bool, Parameter(help="Wait until it has settled.", negative="")] = False,
+    timeout: Timeout = None,
+    confirm: Confirm = None,
+    output: Output = "table",
+) -> None:
+    """Change one SIM; shows it as the vendor answered or, with --wait, as it settled.
+
+    Example: asyncsim sims update my-sim --status active --fleet my-fleet --wait
+    """
+    given = {"status": status, "fleet": fleet, "rate_plan": rate_plan, "unique_name": unique_name}
+    changes = changes_of(product, **given)
+    if not changes:
+        raise CommandError("nothing to change: give --status, --fleet, --rate-plan, --unique-name")
+    lookup.check_product(product, name)
+    check_confirmed(status, 1, confirm)
+    async with log_in(vendor) as client:
+        account = sims_of(client, product)
+        sid = await _addressed(account, name)
+        _print_one(output, await _change(account, sid, changes, timeout, wait=wait))
+
+
+async def _addressed(account: Sims, name: str) -> str:
+    """What may stand in a path: an ICCID may not."""
+    return (await lookup.find_one(account, name)).sid if lookup.is_iccid(name) else name
+
+
+async def _change(
+    account: Sims, sid: str, changes: dict[str, str], timeout: float | None, *, wait: bool
+) -> Sim:
+    if not wait:
+        return await account.update(sid, **changes)
+    terminal.say(f"changing {sid} and waiting until it has settled")
+    return await account.update_and_wait(sid, timeout=timeout, **changes)
+
+
+@sims.command
+async def wait(
+    name: Name,
+    /,
+    *,
+    product: Product = "supersim",
+    vendor: Vendor = None,
+    until: Annotated[str | None, Parameter(help="Status to wait for.")] = None,
+    timeout: Timeout = None,
+    output: Output = "table",
+) -> None:
+    """Wait until one SIM has settled, or is in a status.
+
+    Example: asyncsim sims wait my-sim --until active --timeout 300
+    """
+    lookup.check_product(product, name)
+    async with log_in(vendor) as client:
+        account = sims_of(client, product)
+        sid = await _addressed(account, name)
+        terminal.say(f"waiting for {sid} to be {until or 'settled'}")
+        settled = await account.await_transition(sid, until=until, timeout=timeout)
+        _print_one(output, settled)
