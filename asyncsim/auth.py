@@ -15,12 +15,19 @@ from asyncsim.clock import Clock
 from asyncsim.core.retry import Repeat, Verdict, judge_status, retry_after
 from asyncsim.core.settings import RetryPolicy
 from asyncsim.core.tokens import Token, helps_to_renew
-from asyncsim.errors import APIError, AuthenticationError, DecodeError, ServerError, TransportError
+from asyncsim.errors import (
+    APIError,
+    AsyncSimError,
+    AuthenticationError,
+    DecodeError,
+    TransportError,
+)
 from asyncsim.events import Event, TokenMinted
+from asyncsim.request import refusal
 from asyncsim.transport import FORM, Reply, Transport
 from asyncsim.wire import json
-from asyncsim.wire.problems import decode_problem
 
+_THROTTLED_FOR = 300.0  # seconds for which a 429 of the token endpoint uses up no attempt
 _ASKED = "fetch a KORE access token"
 
 
@@ -107,18 +114,28 @@ class ClientCredentials:
         self._minting: asyncio.Task[None] | None = None
 
     def current(self) -> tuple[str, int] | None:
-        """The token, unless it is absent or due for renewal."""
-        token = self._token
-        if token is None or self._clock.now() >= token.due_at:
+        """The token while it is good; one that is due is renewed meanwhile."""
+        token, now = self._token, self._clock.now()
+        if token is None or now >= token.expires_at:
             return None
+        if now >= token.due_at:
+            self._start_minting()
         return f"Bearer {token.value}", token.generation
 
     async def obtain(self) -> None:
         """Mint a token, once for all callers; a caller's cancellation does not stop the others."""
+        minting = self._start_minting()
+        await asyncio.wait([minting])
+        # Closing ends the mint, not those who wait for it.
+        if minting.cancelled():
+            raise AsyncSimError(f"{_ASKED}: the client was closed before the answer came")
+        minting.result()
+
+    def _start_minting(self) -> asyncio.Task[None]:
         if self._minting is None:
             self._minting = asyncio.create_task(self._mint(), name="asyncsim-mint-token")
             self._minting.add_done_callback(self._end_of_minting)
-        await asyncio.shield(self._minting)
+        return self._minting
 
     def _end_of_minting(self, task: asyncio.Task[None]) -> None:
         self._minting = None
@@ -140,35 +157,43 @@ class ClientCredentials:
 
     async def _mint(self) -> None:
         try:
-            reply = await self._ask()
-        except (TransportError, ServerError):
+            token = self._read(await self._ask())
+        except AsyncSimError:
+            # Whatever is wrong, the old token is as good as it was.
             if self._token is None or not self._token.postpone(self._clock.now()):
                 raise
             return
-        self._token = token = self._read(reply)
+        self._token = token
         expires_in = token.expires_at - token.minted_at
         self._tell(TokenMinted(generation=token.generation, expires_in=expires_in))
 
     async def _ask(self) -> Reply:
-        failures = 0
+        tries, failures, give_up_at = 0, 0, self._clock.now() + _THROTTLED_FOR
         while True:
+            tries, pause = tries + 1, None
             try:
                 reply = await self._post()
-                verdict = judge_status(reply.status, Repeat.SAFE)
-                if verdict is Verdict.DONE:
-                    return reply
-                error: Exception = _refusal(reply)
-                pause = retry_after(reply.headers.get("Retry-After"))
-                if verdict not in (Verdict.AGAIN, Verdict.THROTTLED):
-                    raise error
             except TransportError as silence:
-                error, pause = silence, None
-            failures += 1
+                error: AsyncSimError = silence
+                failures += 1
+            else:
+                if reply.status < 300:
+                    return reply
+                error = _refusal(reply)
+                pause = retry_after(reply.headers.get("Retry-After"))
+                failures += self._counts(reply.status, give_up_at)
             if failures >= self._retry.attempts:
                 raise error
-            await self._clock.sleep(
-                self._retry.pause(failures, random.random()) if pause is None else pause  # noqa: S311  # jitter
-            )
+            if pause is None:
+                pause = self._retry.pause(tries, random.random())  # noqa: S311  # jitter
+            await self._clock.sleep(pause)
+
+    def _counts(self, status: int, give_up_at: float) -> int:
+        """How many attempts an answer uses up: a 429 none for a while, a refusal all."""
+        verdict = judge_status(status, Repeat.SAFE)
+        if verdict is Verdict.THROTTLED:
+            return 0 if self._clock.now() < give_up_at else self._retry.attempts
+        return 1 if verdict is Verdict.AGAIN else self._retry.attempts
 
     def _post(self) -> Awaitable[Reply]:
         headers = {"Content-Type": FORM, "Accept": "application/json"}
@@ -194,6 +219,10 @@ class ClientCredentials:
 
 
 def _refusal(reply: Reply) -> APIError:
-    problem = decode_problem(reply.body)
-    kind: type[APIError] = ServerError if reply.status >= 500 else AuthenticationError
-    return kind(reply.status, problem.code, problem.message, problem.more_info, asked=_ASKED)
+    error = refusal(reply, _ASKED)
+    if reply.status not in (400, 401, 403):
+        return error
+    # OAuth2 lets a token endpoint answer 400 or 401 to a client it does not know (RFC 6749, 5.2).
+    return AuthenticationError(
+        error.status, error.code, error.message, error.more_info, error.request_id, asked=_ASKED
+    )

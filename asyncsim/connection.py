@@ -108,6 +108,7 @@ class Connection:
         gate = gate_of(
             self.throttle,
             lambda: Gate(self.throttle, self.clock, ceiling=ceiling, slow=self.timeout.request / 4),
+            ceiling=ceiling,
         )
         auth = self._login(self, transport)
         self._closers += [transport.close, auth.close]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
-
-from attrs import define
 
 from asyncsim.clock import Clock, Timer
 from asyncsim.core.limit import Limit
@@ -25,14 +25,11 @@ except ImportError:  # pragma: no cover  # Windows has no such limit
     resource = None  # type: ignore[assignment]  # absent is a value here
 
 
+_Line: TypeAlias = deque[asyncio.Future[None]]
+
+
 class GateClosed(Exception):  # a fact, not an error: the caller words it
     """No slot came free before the deadline."""
-
-
-@define(eq=False)
-class _Waiter:
-    slot: asyncio.Future[None]
-    deadline: float
 
 
 def _open_files() -> float:
@@ -42,14 +39,19 @@ def _open_files() -> float:
     return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
+def _expire(slot: asyncio.Future[None]) -> None:
+    if not slot.done():
+        slot.set_exception(GateClosed())
+
+
 class Gate:
     """Slots for requests in flight; fair, bounded in time, cancellable."""
 
     def __init__(self, settings: Throttle, clock: Clock, *, ceiling: float, slow: float) -> None:
-        self.limit = Limit(settings, ceiling=min(ceiling, max(1.0, _open_files() / 4)), slow=slow)
+        self.limit = Limit(settings, ceiling=min(ceiling, _open_files() / 4), slow=slow)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._lines: tuple[deque[_Waiter], deque[_Waiter]] = (deque(), deque())
+        self._lines: tuple[_Line, _Line] = (deque(), deque())
         self._paused_until = -math.inf
         self._spacing = 1.0 / settings.max_rps if settings.max_rps else 0.0
         self._next_start = -math.inf
@@ -64,19 +66,22 @@ class Gate:
 
     async def enter(self, deadline: float, *, urgent: bool = False, front: bool = False) -> None:
         """Wait for a slot; `GateClosed` at the deadline (of the clock)."""
-        if not front and self.try_enter():
-            return
-        waiter = _Waiter(self._loop.create_future(), deadline)
+        if self._clock.now() >= deadline:
+            raise GateClosed
+        slot: asyncio.Future[None] = self._loop.create_future()
         line = self._lines[0 if urgent else 1]
-        (line.appendleft if front else line.append)(waiter)
+        (line.appendleft if front else line.append)(slot)
         self._admit()
-        self._wake_by(deadline)
+        timer = self._clock.call_at(deadline, partial(_expire, slot))
         try:
-            await waiter.slot
+            await slot
         except asyncio.CancelledError:
-            if waiter.slot.done() and not waiter.slot.cancelled() and not waiter.slot.exception():
+            if slot.done() and not slot.cancelled() and not slot.exception():
                 self.left()  # the slot had been given away in the same moment
             raise
+        finally:
+            timer.cancel()
+            self._tidy()
 
     def left(self, seconds: float | None = None) -> None:
         """Give a slot back; `seconds` if the request was carried out."""
@@ -89,10 +94,8 @@ class Gate:
     def refused(self, retry_after: float | None) -> None:
         """Give a slot back after a 429; all pause only on Retry-After or at the minimum."""
         now = self._clock.now()
-        pause = self.limit.refused(now)
-        self._paused_until = max(
-            self._paused_until, now + (pause if retry_after is None else retry_after)
-        )
+        pause = max(self.limit.refused(now), retry_after or 0.0)
+        self._paused_until = max(self._paused_until, now + pause)
         self._admit()
 
     def timed_out(self) -> None:
@@ -109,50 +112,45 @@ class Gate:
     def _start(self) -> None:
         self.limit.started()
         if self._spacing:
-            self._next_start = (
-                max(self._next_start, self._clock.now() - self._spacing) + self._spacing
-            )
-
-    def _waiting(self) -> Iterator[_Waiter]:
-        for line in self._lines:
-            yield from line
+            now = self._clock.now()
+            # What a timer was late is made up for; what nobody used is not.
+            late = now - self._next_start < self._spacing
+            self._next_start = (self._next_start if late else now) + self._spacing
 
     def _admit(self) -> None:
         for line in self._lines:
             while line:
-                if line[0].slot.done():  # cancelled, or expired
+                if line[0].done():  # cancelled, or expired
                     line.popleft()
                 elif self._may_start():
                     self._start()
-                    line.popleft().slot.set_result(None)
+                    line.popleft().set_result(None)
                 else:
                     break
         if self.limit.has_room and (self._lines[0] or self._lines[1]):
-            self._wake_by(self._opens_at())
+            self._wake_at(self._opens_at())
 
-    def _wake_by(self, moment: float) -> None:
-        if self._wake is not None:
-            if self._wake[0] <= moment:
-                return
-            self._wake[1].cancel()
-        self._wake = (moment, self._clock.call_at(moment, self._on_wake))
+    def _wake_at(self, moment: float) -> None:
+        if self._wake is None or self._wake[0] != moment:
+            self._sleep_on()
+            self._wake = (moment, self._clock.call_at(moment, self._on_wake))
 
     def _on_wake(self) -> None:
         self._wake = None
-        now = self._clock.now()
-        for waiter in self._waiting():
-            if waiter.deadline <= now and not waiter.slot.done():
-                waiter.slot.set_exception(GateClosed())
         self._admit()
-        alive = [waiter.deadline for waiter in self._waiting() if not waiter.slot.done()]
-        if alive:
-            self._wake_by(min(alive))
 
-    def close(self) -> None:
-        """Forget the timer; what waits is the business of those who wait."""
+    def _sleep_on(self) -> None:
         if self._wake is not None:
             self._wake[1].cancel()
             self._wake = None
+
+    def _tidy(self) -> None:
+        """Leave neither a place nor a timer behind for those who have gone."""
+        for line in self._lines:
+            while line and line[0].done():
+                line.popleft()
+        if not (self._lines[0] or self._lines[1]):
+            self._sleep_on()
 
     def belongs_here(self) -> bool:
         """Whether the running loop is the one this gate was made in."""
@@ -167,7 +165,7 @@ class Gate:
 _gates: WeakKeyDictionary[Throttle, Gate] = WeakKeyDictionary()
 
 
-def gate_of(settings: Throttle, make: Callable[[], Gate]) -> Gate:
+def gate_of(settings: Throttle, make: Callable[[], Gate], *, ceiling: float = math.inf) -> Gate:
     """Find the gate of a Throttle, which all clients given that object share."""
     gate = _gates.get(settings)
     if gate is None or gate.is_stranded:
@@ -176,4 +174,5 @@ def gate_of(settings: Throttle, make: Callable[[], Gate]) -> Gate:
         raise ConfigurationError(
             "this Throttle is in use in another event loop; give each loop a Throttle of its own"
         )
+    gate.limit.cap(ceiling)
     return gate

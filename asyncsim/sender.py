@@ -7,101 +7,27 @@ during a pause.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
-from attrs import define
-from yarl import URL
+from attrs import define, field
 
 from asyncsim.auth import Auth
 from asyncsim.clock import Clock
-from asyncsim.core.retry import Repeat, Verdict, judge_silence, judge_status, retry_after
+from asyncsim.core.retry import Verdict, judge_silence, judge_status, retry_after
 from asyncsim.core.settings import RetryPolicy, Timeout
 from asyncsim.errors import (
     APIError,
-    AuthenticationError,
-    BadRequest,
-    Conflict,
-    NotFound,
     OutcomeUnknown,
-    PermissionDenied,
     QueueTimeout,
-    RateLimited,
     RequestTimeout,
     ServerError,
     TransportError,
 )
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
 from asyncsim.gate import Gate, GateClosed
+from asyncsim.request import Ambiguous, Request, refusal
 from asyncsim.transport import FORM, Reply, Transport
-from asyncsim.wire.problems import decode_problem
-
-_CLASSES: Mapping[int, type[APIError]] = {
-    401: AuthenticationError,
-    403: PermissionDenied,
-    404: NotFound,
-    409: Conflict,
-    429: RateLimited,
-}
-# Update while another one runs: Programmable Wireless and the Fleet of a Super SIM. 83010 says so
-# too, but also "illegal transition": who asked must look (twilio.com/docs/api/errors).
-_CONFLICTS = frozenset({33010, 83009})
-
-
-class Ambiguous(Exception):  # internal: always answered by a look at the resource
-    """A desired-state write may or may not have been carried out."""
-
-    def __init__(self, error: APIError | TransportError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-@define(eq=False)
-class Request:
-    """One call of the API, before it is sent; `base` and `path` are already encoded."""
-
-    method: str
-    product: str
-    base: str
-    path: str
-    verb: str
-    """For messages: `update Sim HS...`."""
-    query: str = ""
-    body: str | None = None
-    repeat: Repeat = Repeat.SAFE
-    urgent: bool = False
-    look: str = ""
-    """For a create: how to find out whether it was carried out."""
-    attempts: int = 0
-    """How often it went out."""
-    in_flight: bool = False
-    lost: bool = False
-    """An earlier attempt may have been carried out without our knowing."""
-    halted: bool = False
-    """Set by who closes shop: the answer under way may still come, nothing goes out again."""
-
-    @property
-    def url(self) -> URL:
-        """The whole URL, exactly as it goes out."""
-        query = f"?{self.query}" if self.query else ""
-        return URL(f"{self.base}{self.path}{query}", encoded=True)
-
-
-def refusal(request: Request, reply: Reply) -> APIError:
-    """Build the typed error of an answer."""
-    problem = decode_problem(reply.body)
-    kind = _CLASSES.get(reply.status, ServerError if reply.status >= 500 else BadRequest)
-    if problem.code in _CONFLICTS:
-        kind = Conflict
-    request_id = reply.headers.get("Twilio-Request-Id") or reply.headers.get("X-Request-Id")
-    return kind(
-        reply.status,
-        problem.code,
-        problem.message,
-        problem.more_info,
-        request_id,
-        asked=request.verb,
-    )
 
 
 class Sender:
@@ -138,15 +64,18 @@ class Sender:
             reply, silence = await self._exchange(request, attempt, generation)
             if reply is not None:
                 verdict = judge_status(reply.status, request.repeat)
-                if verdict is Verdict.DONE:
+                if verdict in (Verdict.DONE, Verdict.REFUSED):  # whatever it is, it let us in
                     self._auth.accepted(generation)
+                if verdict is Verdict.DONE:
                     return reply
-                error: APIError | TransportError = refusal(request, reply)
+                attempt.told = retry_after(reply.headers.get("Retry-After"))
+                attempt.error = refusal(reply, request.verb)
             else:
                 assert silence is not None  # noqa: S101  # one of the two is always there
-                verdict, error = judge_silence(request.repeat, sent=silence.sent), silence
-            request.lost |= silence.sent if silence is not None else isinstance(error, ServerError)
-            await self._follow(verdict, error, request, attempt, reply, generation)
+                verdict = judge_silence(request.repeat, sent=silence.sent)
+                attempt.told, attempt.error = None, silence
+            request.lost |= _may_be_done(attempt.error)
+            await self._follow(verdict, request, attempt, generation)
 
     async def _enter(self, request: Request, attempt: _Attempt) -> int:
         """Take a slot with a good login in hand; neither is waited for while holding the other."""
@@ -167,7 +96,7 @@ class Sender:
         try:
             await self._gate.enter(attempt.deadline, urgent=request.urgent, front=attempt.front)
         except GateClosed:
-            raise QueueTimeout(request.verb, self._timeout.queue) from attempt.refused
+            raise QueueTimeout(request.verb, self._timeout.queue) from attempt.error
 
     async def _exchange(
         self, request: Request, attempt: _Attempt, generation: int
@@ -191,9 +120,10 @@ class Sender:
             raise
         finally:
             request.in_flight = False
-        self._release(reply, silence, self._clock.now() - started)
+        attempt.seconds = self._clock.now() - started
+        self._release(reply, silence, attempt.seconds)
         if self._observers:
-            self._note(request, reply, silence, self._clock.now() - started)
+            self._note(request, reply, silence, attempt.seconds)
         return reply, silence
 
     def _release(self, reply: Reply | None, silence: TransportError | None, seconds: float) -> None:
@@ -211,45 +141,46 @@ class Sender:
             self._gate.left()
 
     async def _follow(
-        self,
-        verdict: Verdict,
-        error: APIError | TransportError,
-        request: Request,
-        attempt: _Attempt,
-        reply: Reply | None,
-        generation: int,
+        self, verdict: Verdict, request: Request, attempt: _Attempt, generation: int
     ) -> None:
         """Return when the request should go out again, else raise."""
-        if request.halted and verdict is not Verdict.REFUSED:
+        error = attempt.error
+        assert error is not None  # noqa: S101  # whatever is not done has one
+        if request.halted and verdict is not Verdict.UNKNOWN:
             raise error
         attempt.front = verdict is Verdict.THROTTLED
-        if verdict is Verdict.THROTTLED:
-            attempt.refused = error
-            self._tell_retry(request, 0.0, error)
-            return
-        if verdict is Verdict.LOG_IN and not attempt.logged_in and self._auth.refused(generation):
-            attempt.logged_in = True
+        if attempt.front or self._may_log_in(verdict, attempt, generation):
             self._tell_retry(request, 0.0, error)
             return
         if verdict is not Verdict.AGAIN:
-            _give_up(verdict, error, request)
+            _give_up(verdict, error, request, attempt)
         attempt.failures += 1
         if attempt.failures >= self._retry.attempts:
             raise error
-        await self.pause(attempt.failures, error, request, reply)
+        waited = await self.pause(attempt.failures, error, request, attempt.told)
+        attempt.deadline += attempt.seconds + waited  # neither was spent in the queue
+        if request.halted:
+            raise error
+
+    def _may_log_in(self, verdict: Verdict, attempt: _Attempt, generation: int) -> bool:
+        """Tell whether a refused login is worth another try; one per call."""
+        if verdict is not Verdict.LOG_IN or attempt.logged_in:
+            return False
+        attempt.logged_in = self._auth.refused(generation)
+        return attempt.logged_in
 
     async def pause(
         self,
         failures: int,
         error: APIError | TransportError,
         request: Request,
-        reply: Reply | None = None,
-    ) -> None:
-        """Wait before the next attempt, holding nothing."""
-        told = retry_after(reply.headers.get("Retry-After")) if reply is not None else None
+        told: float | None = None,
+    ) -> float:
+        """Wait before the next attempt, holding nothing; `told` is the answer's Retry-After."""
         delay = self._retry.pause(failures, random.random()) if told is None else told  # noqa: S311  # jitter
         self._tell_retry(request, delay, error)
         await self._clock.sleep(delay)
+        return delay
 
     def _tell_retry(self, request: Request, delay: float, error: Exception) -> None:
         if self._observers:
@@ -287,13 +218,21 @@ class _Attempt:
     failures: int = 0
     front: bool = False
     logged_in: bool = False
-    authorization: str = ""
-    refused: Exception | None = None
+    authorization: str = field(default="", repr=False)
+    error: APIError | TransportError | None = None
+    told: float | None = None
+    seconds: float = 0.0
 
 
-def _give_up(verdict: Verdict, error: APIError | TransportError, request: Request) -> NoReturn:
+def _may_be_done(error: APIError | TransportError) -> bool:
+    return error.sent if isinstance(error, TransportError) else isinstance(error, ServerError)
+
+
+def _give_up(
+    verdict: Verdict, error: APIError | TransportError, request: Request, attempt: _Attempt
+) -> NoReturn:
     if verdict is Verdict.AMBIGUOUS:
-        raise Ambiguous(error)
+        raise Ambiguous(error, attempt.told)
     if verdict is Verdict.UNKNOWN:
         raise OutcomeUnknown(request.verb, request.look) from error
     raise error

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import NoReturn
 
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, hdrs
-from attrs import frozen
+from attrs import field, frozen
 from yarl import URL
 
 from asyncsim.clock import Clock
 from asyncsim.core.settings import Timeout
-from asyncsim.errors import ConnectionFailed, RequestTimeout
+from asyncsim.errors import AsyncSimError, ConfigurationError, ConnectionFailed, RequestTimeout
 
 USER_AGENT = f"asyncsim/{version('asyncsim')} aiohttp/{aiohttp.__version__}"
 FORM = "application/x-www-form-urlencoded"
@@ -26,7 +24,7 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)  # of the token endpoint: a secret
 
 
 class Transport:
@@ -35,6 +33,7 @@ class Transport:
     def __init__(self, session: ClientSession | None, timeout: Timeout, clock: Clock) -> None:
         self._session = session
         self._borrowed = session is not None
+        self._closed = False
         self._clock = clock
         self._seconds = timeout
         # aiohttp's own total: asyncio.timeout around each request costs several times as much.
@@ -44,7 +43,11 @@ class Transport:
     def connections(self) -> int:
         """How many a borrowed session may open at once; 0: any number."""
         connector = self._session.connector if self._session is not None else None
-        return connector.limit if connector is not None else 0
+        if connector is None:
+            return 0
+        # All requests may go to one host, so the limit for each of them is one for all.
+        limits = [one for one in (connector.limit, connector.limit_per_host) if one]
+        return min(limits, default=0)
 
     def _open(self) -> ClientSession:
         # No limit here: the gate in front is the limit, and a request that waits for a pool
@@ -60,12 +63,11 @@ class Transport:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, asked: str
     ) -> Reply:
         """Send one request and read its whole answer; `TransportError` if there is none."""
-        if self._session is None:
-            self._session = self._open()
+        session = self._usable()
         try:
             with self._clock.working():
                 # Redirects are answers here: a credential must not follow them anywhere.
-                reply = await self._session.request(
+                reply = await session.request(
                     method,
                     url,
                     data=body,
@@ -78,25 +80,43 @@ class Transport:
                     return Reply(reply.status, reply.headers, await reply.read())
                 finally:
                     reply.release()
+        except aiohttp.InvalidURL as error:
+            raise ConfigurationError(f"{asked}: {error} is no URL; check hosts=...") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self._reword(error, asked)
+            silence, cause = self._reword(error, asked), error
+        # Outside of `except`, because aiohttp's error for an unreadable answer holds the request's
+        # headers, and so the credential.
+        raise silence from (None if isinstance(cause, aiohttp.ClientResponseError) else cause)
 
-    def _reword(self, error: Exception, asked: str) -> NoReturn:
+    def _usable(self) -> ClientSession:
+        if self._closed or (self._session is not None and self._session.closed):
+            whose = "the session given to this client" if self._borrowed else "this client"
+            raise ConfigurationError(f"{whose} is closed; make a new one")
+        if self._session is None:
+            self._session = self._open()
+        return self._session
+
+    def _reword(self, error: Exception, asked: str) -> AsyncSimError:
+        if self._closed:  # not a TransportError, which would be tried again
+            return AsyncSimError(f"{asked}: the client was closed before the answer came")
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             reason = f"no connection within {self._seconds.connect:g} s"
-            raise RequestTimeout(asked, reason, sent=False) from error
-        if isinstance(error, asyncio.TimeoutError):
-            reason = f"no answer within {self._seconds.request:g} s"
-            raise RequestTimeout(asked, reason) from error
+            return RequestTimeout(asked, reason, sent=False)
+        if isinstance(error, TimeoutError):
+            return RequestTimeout(asked, f"no answer within {self._seconds.request:g} s")
         if isinstance(error, aiohttp.ClientConnectorError):
-            reason = (
-                f"cannot connect to {error.host}:{error.port} ({error.os_error.strerror or error})"
-            )
-            raise ConnectionFailed(asked, reason, sent=False) from error
-        raise ConnectionFailed(asked, f"connection lost ({type(error).__name__})") from error
+            where, why = f"{error.host}:{error.port}", _cause(error)
+            return ConnectionFailed(asked, f"cannot connect to {where} ({why})", sent=False)
+        return ConnectionFailed(asked, f"connection lost ({type(error).__name__})")
 
     async def close(self) -> None:
-        """Close the session, if it is ours."""
+        """Close the session, if it is ours; send nothing more."""
+        self._closed = True
         if self._session is not None and not self._borrowed:
             await self._session.close()
-            self._session = None
+
+
+def _cause(error: aiohttp.ClientConnectorError) -> object:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):  # aiohttp 3.11: no os_error
+        return error.certificate_error
+    return error.os_error.strerror or error.os_error

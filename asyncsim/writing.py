@@ -7,9 +7,18 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from asyncsim.core.goal import Goal, Standing
-from asyncsim.errors import APIError, Conflict
-from asyncsim.sender import Ambiguous, Request, Sender
+from asyncsim.core.goal import Goal
+from asyncsim.errors import (
+    APIError,
+    BadRequest,
+    Conflict,
+    QueueTimeout,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from asyncsim.request import Ambiguous, Request
+from asyncsim.sender import Sender
 from asyncsim.transport import Reply
 
 T = TypeVar("T")
@@ -40,31 +49,41 @@ async def write(
     while True:
         try:
             return Written(decode(await sender.send(request)))
-        except Ambiguous as lost:
-            error = lost.error
+        except Ambiguous as ambiguous:
+            lost = ambiguous
         except APIError as refused:
-            record = await _blocked_by(refused, goal, read)
-            if failures:
-                return Written(record, recovered=True)  # by an earlier attempt of our own
-            raise _as_conflict(refused) from refused
+            return Written(await _done_before(refused, goal, read, failures), recovered=True)
         failures += 1
         if request.halted or failures >= attempts:
-            raise error
-        await sender.pause(failures, error, request)
-        record = await read()
-        standing = goal.judge(record)
-        if standing is Standing.PENDING or (standing is Standing.REACHED and goal.expected):
+            raise lost.error
+        await sender.pause(failures, lost.error, request, lost.retry_after)
+        record = await _look(lost.error, read)
+        if goal.is_taken_up(record):
             return Written(record, recovered=True)
 
 
-async def _blocked_by(refused: APIError, goal: Goal, read: Callable[[], Awaitable[T]]) -> T:
-    """Return the pending record that stands in the way; raise the refusal if none does."""
-    if not isinstance(refused, Conflict) and refused.code != _UNREACHABLE_OR_BUSY:
+async def _look(unclear: APIError | TransportError, read: Callable[[], Awaitable[T]]) -> T:
+    """Read what has become of a write; if that fails, the write is what the caller hears of."""
+    try:
+        return await read()
+    except (TransportError, ServerError, RateLimited, QueueTimeout) as error:
+        raise unclear from error
+
+
+async def _done_before(
+    refused: APIError, goal: Goal, read: Callable[[], Awaitable[T]], failures: int
+) -> T:
+    """Return the record if an earlier attempt of ours was carried out; else raise the refusal.
+
+    It is a `Conflict` when another's change stands in the way.
+    """
+    busy = isinstance(refused, Conflict) or refused.code == _UNREACHABLE_OR_BUSY
+    if not busy and not (failures and isinstance(refused, BadRequest)):
         raise refused
-    record = await read()
-    if goal.is_pending(record):
+    record = await _look(refused, read)
+    if failures and goal.is_taken_up(record):
         return record
-    raise refused
+    raise _as_conflict(refused) if goal.is_pending(record) else refused
 
 
 def _as_conflict(refused: APIError) -> Conflict:

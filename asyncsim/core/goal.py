@@ -88,21 +88,27 @@ class Goal:
         elif self.until is not None:
             onward = follows_by_itself(self.kind.product, record.status, self.until)
             return Standing.ONWARD if onward else Standing.ELSEWHERE
-        if all(_same(getattr(record, name), value) for name, value in self.expected.items()):
-            return Standing.REACHED
-        return self._missed(record)
+        return Standing.REACHED if self._shows(record, self.expected) else Standing.ELSEWHERE
 
-    def _missed(self, record: Any) -> Standing:
-        # `ready` was reached and has already become `active` by itself: not a failure.
-        gone_on = "status" in self.expected and follows_by_itself(
-            self.kind.product, self.expected["status"], {record.status}
-        )
-        rest = (
+    def is_taken_up(self, record: Any) -> bool:
+        """Whether a record shows that what was requested was accepted: pending, or applied.
+
+        Whatever `until` says: that comes after. False where a record cannot show it.
+        """
+        compared = self.kind.compared
+        shown = {compared[key]: value for key, value in self.requested.items() if key in compared}
+        return self.is_pending(record) or (bool(shown) and self._shows(record, shown))
+
+    def _shows(self, record: Any, expected: Mapping[str, Any]) -> bool:
+        return all(
             _same(getattr(record, name), value)
-            for name, value in self.expected.items()
-            if name != "status"
+            or (name == "status" and self._went_on(value, record.status))
+            for name, value in expected.items()
         )
-        return Standing.REACHED if gone_on and all(rest) else Standing.ELSEWHERE
+
+    def _went_on(self, asked: str, shown: str) -> bool:
+        # `ready` was reached and has already become `active` by itself: not a failure.
+        return follows_by_itself(self.kind.product, asked, {shown})
 
 
 def _same(shown: Any, asked: Any) -> bool:

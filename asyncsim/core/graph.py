@@ -17,6 +17,11 @@ _AUTOMATIC: Mapping[Product, Mapping[str, str]] = {
     },
     Product.SUPERSIM: {"ready": "active"},  # 250 KB, three months or five SMS Commands
 }
+# What a change passes through on its way, whatever it is: these can always be waited for.
+_PASSED: Mapping[Product, frozenset[str]] = {
+    Product.WIRELESS: frozenset({"scheduled", "updating"}),
+    Product.SUPERSIM: frozenset({"scheduled"}),
+}
 _TERMINAL: Mapping[Product, frozenset[str]] = {
     Product.WIRELESS: frozenset({"canceled", "deleted"}),
 }
@@ -49,9 +54,12 @@ def follows_by_itself(product: Product, start: str, targets: Collection[str]) ->
 
 
 def can_reach(product: Product, start: str, targets: Iterable[str]) -> bool:
-    """Tell whether a target may be reached from a settled status, by requests or by itself."""
+    """Tell whether a target may be reached from a settled status, by requests or by itself.
+
+    No targets: any settled status will do, and it has one.
+    """
     wanted = set(targets)
-    if start in wanted:
+    if start in wanted or not wanted:
         return True
     if start in _TERMINAL.get(product, frozenset()):
         return False
@@ -60,4 +68,6 @@ def can_reach(product: Product, start: str, targets: Iterable[str]) -> bool:
 
 def reaches_after(product: Product, requested: str, targets: Collection[str]) -> bool:
     """Tell whether asking for a status can end in a target without a further request."""
-    return requested in targets or follows_by_itself(product, requested, targets)
+    if requested in targets or not _PASSED.get(product, frozenset()).isdisjoint(targets):
+        return True
+    return follows_by_itself(product, requested, targets)

@@ -8,11 +8,12 @@ the limit doubles with each round of answers.
 
 from __future__ import annotations
 
+import math
+
 from asyncsim.core.settings import Throttle
 
-_BACKOFF = (
-    0.95  # of what is accepted; halving with a pause was simulated at 1.3 to 1.6 times the bound
-)
+# Of what is accepted. Simulated: halving with a pause took 1.3 to 1.6 times as long as the bound.
+_BACKOFF = 0.95
 _PAUSES = (0.25, 30.0)  # seconds: the first and the longest stop when even the minimum is refused
 
 
@@ -20,8 +21,9 @@ class Limit:
     """Counts what is in flight; times are the caller's clock."""
 
     __slots__ = (
+        "_minimum",
         "_paused_times",
-        "_settings",
+        "_paused_until",
         "_slow",
         "ceiling",
         "in_flight",
@@ -30,13 +32,21 @@ class Limit:
     )
 
     def __init__(self, settings: Throttle, *, ceiling: float, slow: float = 7.5) -> None:
-        self._settings = settings
-        self.ceiling = max(float(settings.minimum), min(float(settings.maximum), ceiling))
-        self.value = min(float(settings.limit), self.ceiling)
+        # The settings themselves are not kept: gates are found by them, and must not keep them.
+        self.ceiling = max(1.0, min(float(settings.maximum), ceiling))
+        self._minimum = min(float(settings.minimum), self.ceiling)
+        self.value = max(self._minimum, min(float(settings.limit), self.ceiling))
         self.in_flight = 0
         self.refused_at: float | None = None
         self._slow = slow
         self._paused_times = 0
+        self._paused_until = -math.inf
+
+    def cap(self, ceiling: float) -> None:
+        """Lower the ceiling, for a client whose connector allows fewer."""
+        self.ceiling = max(1.0, min(self.ceiling, ceiling))
+        self._minimum = min(self._minimum, self.ceiling)
+        self.value = min(self.value, self.ceiling)
 
     @property
     def has_room(self) -> bool:
@@ -67,12 +77,17 @@ class Limit:
         """One was refused (429); returns the seconds for which everyone should pause, mostly 0."""
         self.in_flight -= 1
         self.refused_at = now
-        at_minimum = self.value <= self._settings.minimum or self.in_flight == 0
+        at_minimum = self.value <= self._minimum or self.in_flight == 0
         self._fall()
-        if not at_minimum:
-            return 0.0
+        return self._pause(now) if at_minimum else 0.0
+
+    def _pause(self, now: float) -> float:
+        if now < self._paused_until:
+            return 0.0  # sent before the pause that is on: tells nothing new
+        pause = min(_PAUSES[1], _PAUSES[0] * 2.0 ** min(self._paused_times, 60))
         self._paused_times += 1
-        return min(_PAUSES[1], _PAUSES[0] * 2.0 ** (self._paused_times - 1))
+        self._paused_until = now + pause
+        return pause
 
     def overloaded(self, now: float) -> None:
         """One got no answer in time: slow down as after a refusal, without a pause."""
@@ -81,4 +96,4 @@ class Limit:
         self._fall()
 
     def _fall(self) -> None:
-        self.value = max(float(self._settings.minimum), min(self.value, _BACKOFF * self.in_flight))
+        self.value = max(self._minimum, min(self.value, _BACKOFF * self.in_flight))

@@ -41,7 +41,7 @@ def read_pause(watching: Watching, reads: int, draw: float, *, expecting: bool) 
         return watching.safety_every
     longest = min(watching.longest, watching.first * 2.0 ** min(reads, 60))
     # Full jitter may draw almost nothing; a tenth of the first pause is the least that makes sense.
-    return max(draw * longest, watching.first / 10)
+    return max(draw * longest, min(watching.first / 10, watching.longest))
 
 
 def walk_instead(absent: int, population: int | None) -> bool:

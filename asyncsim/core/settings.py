@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NoReturn
 
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 
 
-def _above(bound: float, *, inclusive: bool = False) -> Any:
+def _must_be(bound: float, *, inclusive: bool = False, whole: bool = False) -> Any:
+    kind = "a whole number" if whole else "a number"
+    words = f"{kind} {'of at least' if inclusive else 'above'} {bound:g}"
+    types = int if whole else (int, float)
+
     def check(owner: object, attribute: Attribute[Any], value: float | None) -> None:
-        if value is None:
-            return
-        if (
-            not isinstance(value, (int, float))
-            or value < bound
-            or (value == bound and not inclusive)
-        ):
-            least = "at least" if inclusive else "more than"
-            name = f"{type(owner).__name__}({attribute.name}={value!r})"
-            raise ValueError(f"{name}: must be a number of {least} {bound:g}")
+        good = isinstance(value, types) and not isinstance(value, bool)
+        # Not finite: a deadline that never comes, or compares with nothing.
+        if not good or not math.isfinite(value) or value < bound:  # type: ignore[arg-type,operator]  # good: it is a number
+            _refuse(owner, attribute, value, words)
+        if value == bound and not inclusive:
+            _refuse(owner, attribute, value, words)
 
     return check
 
 
-_POSITIVE = _above(0)
-_NOT_NEGATIVE = _above(0, inclusive=True)
-_ONE_OR_MORE = _above(1, inclusive=True)
+def _refuse(owner: object, attribute: Attribute[Any], value: object, words: str) -> NoReturn:
+    raise ValueError(f"{type(owner).__name__}({attribute.name}={value!r}): must be {words}")
+
+
+_POSITIVE = _must_be(0)
+_NOT_NEGATIVE = _must_be(0, inclusive=True)
+_ONE_OR_MORE = _must_be(1, inclusive=True)
+_COUNT = _must_be(1, inclusive=True, whole=True)
 
 
 @frozen(kw_only=True)
@@ -38,17 +45,18 @@ class Timeout:
     connect: float = field(default=5.0, validator=_POSITIVE)
     """Reaching the server, as part of that."""
     queue: float = field(default=600.0, validator=_POSITIVE)
-    """Waiting for slots, over all attempts of a call, 429s included. Then: QueueTimeout."""
+    """Waiting for slots, over all attempts of a call, 429s included; the time of other attempts and
+    of pauses after them does not count. Then: QueueTimeout."""
 
 
 @frozen(kw_only=True)
 class RetryPolicy:
     """How often and how patiently a failed request is repeated; a 429 uses up no attempt."""
 
-    attempts: int = field(default=6, validator=_ONE_OR_MORE)
+    attempts: int = field(default=6, validator=_COUNT)
     """Requests per call, the first included; 1 switches retries off."""
     base: float = field(default=0.25, validator=_NOT_NEGATIVE)
-    """Seconds; the n-th pause is drawn from 0 to base * 2**n (full jitter)."""
+    """Seconds; the n-th pause is drawn from 0 to base * 2**(n-1) (full jitter)."""
     cap: float = field(default=30.0, validator=_NOT_NEGATIVE)
     """Seconds; no pause is longer, unless the server's Retry-After says so."""
 
@@ -67,12 +75,14 @@ class Throttle:
     """
 
     limit: float = field(default=64, validator=_ONE_OR_MORE)
-    """Requests at once to begin with."""
-    minimum: int = field(default=1, validator=_ONE_OR_MORE)
-    maximum: int = field(default=1024, validator=_ONE_OR_MORE)
+    """Requests at once to begin with; brought between `minimum` and `maximum`."""
+    minimum: int = field(default=1, validator=_COUNT)
+    """Never fewer than this, except where a connector allows fewer. Higher: more 429s while the
+    vendor has little room; at the minimum each 429 makes all requests pause."""
+    maximum: int = field(default=1024, validator=_COUNT)
     """Never more than this; also capped by the connector's limit of a session of yours, and by a
     quarter of the files this process may open."""
-    max_rps: float | None = field(default=None, validator=_POSITIVE)
+    max_rps: float | None = field(default=None, validator=optional(_POSITIVE))
     """Requests per second on top, None for no such cap."""
 
     def __attrs_post_init__(self) -> None:
@@ -91,7 +101,7 @@ class Watching:
     """First pause between single reads of a SIM; doubles, with full jitter."""
     longest: float = field(default=30.0, validator=_POSITIVE)
     """Longest pause between single reads. Lower: sooner known, more requests."""
-    sweep_from: int = field(default=25, validator=_ONE_OR_MORE)
+    sweep_from: int = field(default=25, validator=_COUNT)
     """From this many pending SIMs on, one list request asks about 1,000 of them at once."""
     sweep_every: float = field(default=2.0, validator=_POSITIVE)
     """Pause between sweeps. Lower: sooner known, more requests, which all SIMs share."""

@@ -1,7 +1,8 @@
 """KORE access tokens: when to renew one, and what a refusal means.
 
 KORE answers 403, not 401, to an expired token, and 403 also means "not allowed". They are told
-apart by the token: a refusal of one that has never worked, or was minted moments ago, is final.
+apart by the token: a refusal of one minted moments ago is final, and so, for longer, is that of
+one which has never worked.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ _EARLY = 60.0  # seconds before its end at which a token is renewed, but not mor
 _EARLY_SHARE = 0.1  # of its life
 _PATIENCE = 5.0  # seconds between attempts to renew a token that is still good
 _FRESH = 10.0  # seconds: nobody's clock makes a token of this age expire
+# Seconds after which even a token that never worked is given up, because it may have been revoked
+# meanwhile, or its client granted more: KORE's scopes are those of the minting.
+_UNPROVEN = 300.0
 
 
 @define
@@ -41,9 +45,8 @@ class Token:
 def helps_to_renew(current: Token | None, refused: int, now: float) -> bool:
     """Tell whether a request refused with token generation `refused` should be sent once more.
 
-    When another request has already renewed the token, yes; otherwise only if the token had
-    worked before and is not fresh.
+    When another request has already renewed the token, yes; otherwise only if it is not fresh.
     """
     if current is None or current.generation != refused:
         return True
-    return current.worked and now - current.minted_at >= _FRESH
+    return now - current.minted_at >= (_FRESH if current.worked else _UNPROVEN)

@@ -42,6 +42,7 @@ class Transition:
     """As addressed: SID or unique name."""
     goal: Goal
     started: float
+    """On the clock, as are all moments here."""
     timeout: float
     """Seconds from the answer of the POST on."""
     sink: Callable[[Transition], None]
@@ -90,21 +91,29 @@ class Transition:
         """Whether a callback may still come."""
         return self.nonce is not None and not self.heard
 
+    @property
+    def _is_unanswered(self) -> bool:
+        return self.answered_at is None and not self.strict
+
     def called_back(
         self,
         status: str | None,
         now: float,
         *,
         signed: bool,
+        current: bool = True,
         code: int | None = None,
         message: str | None = None,
     ) -> Next:
-        """Take a callback whose ticket names this SIM; `signed`: and is proven and current."""
+        """Take a callback whose ticket names this SIM.
+
+        `current`: the ticket is this wait's own; `signed`: it is, and its signature proves it.
+        """
         if self.done:
             return Next.DONE
         if status in self.goal.kind.pending:
             return Next.WAIT
-        if code is not None or message:
+        if current and (code is not None or message):  # an older ticket's is an older change's
             self.problem = (code, message)
         self.called = self.heard = True
         believed = signed and self.trusting and self.problem is None and self.goal.status_only
@@ -119,6 +128,9 @@ class Transition:
         if self.done:
             return Next.DONE
         self.sid = record.sid
+        self.trouble = None
+        if self._is_unanswered and not self.called:
+            return Next.WAIT  # read for another wait: it is older than our change
         return self._take(record, now, "callback" if self.called else source)
 
     def _take(self, record: Any, now: float, source: SettledBy) -> Next:
@@ -135,34 +147,28 @@ class Transition:
         return Next.SLOW if standing is Standing.ONWARD else Next.WAIT
 
     def _missed(self, record: Any, now: float, source: SettledBy) -> Next:
-        if self.answered_at is None and not self.strict:
+        if self._is_unanswered:
             return Next.WAIT  # the POST is still on its way: this was before it
-        if self.strict or self.problem is not None or self._moved_on(record):
+        if self.strict or self.problem is not None or self._moved(record) > 0:
             return self._fail(source)
-        if self._is_older(record):
-            return self._hold(now, now + max(self.stale_for, _SOON))
+        if self._moved(record) < 0:
+            return self._hold(now + max(self.stale_for, _SOON))
         if self.off_since is None or source == "answer":
             self.off_since = now
+            return self._hold(now + self.stale_for)
         ripe = self.off_since + self.stale_for
-        return self._fail(source) if now >= ripe and source != "answer" else self._hold(now, ripe)
+        return self._fail(source) if now >= ripe else self._hold(ripe)
 
-    def _hold(self, now: float, until: float) -> Next:
-        self.hold_until = max(until, now)
+    def _hold(self, until: float) -> Next:
+        self.hold_until = until
         return Next.HOLD
 
-    def _moved_on(self, record: Any) -> bool:
-        return (
-            self.answer_date is not None
-            and record.date_updated is not None
-            and record.date_updated > self.answer_date
-        )
-
-    def _is_older(self, record: Any) -> bool:
-        return (
-            self.answer_date is not None
-            and record.date_updated is not None
-            and record.date_updated < self.answer_date
-        )
+    def _moved(self, record: Any) -> int:
+        """Compare with the answer of the POST: -1 older, 1 later, 0 the same or not known."""
+        if self.answer_date is None or record.date_updated is None:
+            return 0
+        later: bool = record.date_updated > self.answer_date
+        return int(later) - int(record.date_updated < self.answer_date)
 
     def _fail(self, source: SettledBy) -> Next:
         code, message = self.problem or (None, None)
@@ -177,9 +183,12 @@ class Transition:
 
     def time_out(self, now: float) -> None:
         """Give up; the watcher has read once more just before."""
-        self.abort(TransitionTimeout(self.name, self.goal.described, self.last, now - self.started))
+        error = TransitionTimeout(self.name, self.goal.described, self.last, now - self.started)
+        error.__cause__ = self.trouble
+        self.abort(error)
 
     def abort(self, error: Exception) -> None:
-        """End with an error."""
-        self.error = error
-        self.done = True
+        """End with an error, unless it has ended already."""
+        if not self.done:
+            self.error = error
+            self.done = True

@@ -1,0 +1,87 @@
+"""One call of the API: what goes out, and what a refusal of it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define, field
+from yarl import URL
+
+from asyncsim.core.retry import Repeat
+from asyncsim.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequest,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from asyncsim.transport import Reply
+from asyncsim.wire.problems import decode_problem
+
+_CLASSES: Mapping[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    429: RateLimited,
+}
+# Update while another one runs: Programmable Wireless and the Fleet of a Super SIM. 83010 says so
+# too, but also "illegal transition": who asked must look (twilio.com/docs/api/errors).
+_CONFLICTS = frozenset({33010, 83009})
+
+
+class Ambiguous(Exception):  # internal: always answered by a look at the resource
+    """A desired-state write may or may not have been carried out."""
+
+    def __init__(self, error: APIError | TransportError, retry_after: float | None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
+        """Seconds which the answer asked us to wait."""
+
+
+@define(eq=False)
+class Request:
+    """One call of the API, before it is sent; `base` and `path` are already encoded."""
+
+    method: str
+    product: str
+    base: str
+    path: str
+    verb: str
+    """For messages: `update Sim HS...`."""
+    query: str = ""
+    body: str | None = field(default=None, repr=False)  # holds the callback's ticket
+    repeat: Repeat = Repeat.SAFE
+    urgent: bool = False
+    look: str = ""
+    """For a create: how to find out whether it was carried out."""
+    attempts: int = 0
+    """How often it went out."""
+    in_flight: bool = False
+    lost: bool = False
+    """An earlier attempt may have been carried out without our knowing."""
+    halted: bool = False
+    """Set by who closes shop: the answer under way may still come, nothing goes out again."""
+
+    @property
+    def url(self) -> URL:
+        """The whole URL, exactly as it goes out."""
+        query = f"?{self.query}" if self.query else ""
+        return URL(f"{self.base}{self.path}{query}", encoded=True)
+
+
+def refusal(reply: Reply, asked: str) -> APIError:
+    """Build the typed error of an answer; `asked` says what was asked of what."""
+    problem = decode_problem(reply.body)
+    kind = _CLASSES.get(reply.status, ServerError if reply.status >= 500 else BadRequest)
+    if problem.code in _CONFLICTS:
+        kind = Conflict
+    request_id = reply.headers.get("Twilio-Request-Id") or reply.headers.get("X-Request-Id")
+    return kind(
+        reply.status, problem.code, problem.message, problem.more_info, request_id, asked=asked
+    )
