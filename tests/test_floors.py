@@ -18,8 +18,6 @@ LONGEST = 250
 LONG_FOR_A_REASON = {
     "client.py": "the ways to log in, and what every setting means",
     "errors.py": "the whole tree in one place, as its docstring draws it",
-    "resources/changes.py": "one change from keyword to settled record, in the order it happens",
-    "resources/fanout.py": "one iterator: its window, its tasks and its end share all they know",
     "sender.py": "one request's life, from its slot to its verdict, and what is counted on the way",
     "waiting/watcher.py": "the one owner of all waits: its queue, its sweeps and its callbacks",
 }

@@ -21,6 +21,8 @@ class Accepted:
     answered_at: float
     answer_date: datetime | None
     nonce: str | None
+    addressed: str | None = None
+    """The name in its ticket: kept callbacks are found under it."""
 
 
 class Memory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -10,9 +10,9 @@ from asyncsim.connection import Connection
 from asyncsim.errors import DecodeError, NotFound
 from asyncsim.events import ForeignPage
 from asyncsim.kind import Kind
+from asyncsim.request import Request
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pager import Page, Pager
-from asyncsim.sender import Request
 from asyncsim.transport import Reply
 from asyncsim.wire import forms, json, records
 from asyncsim.wire.pages import RawPage, decode_page
@@ -91,22 +91,24 @@ class Resource(Generic[T]):
         reply = await self._send(self._request("GET", "list", query=query, urgent=urgent))
         return decode_page(_json(reply, f"page of {self.kind.key}"), self.kind.key)
 
-    async def _raw_pages(self, query: str, *, urgent: bool = False) -> AsyncIterator[RawPage]:
+    async def _raw_pages(
+        self, query: str, *, urgent: bool = False
+    ) -> AsyncGenerator[RawPage, None]:
         """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
 
         So a credential never goes to a host that an answer names, and gateways work.
         """
         foreign: set[str] = set()
+        asked = {query}
         while True:
             page = await self._raw_page(query, urgent=urgent)
             yield page
             following = page.next_query
             if following is None:
                 return
-            if following in (query, ""):
-                raise DecodeError(
-                    f"list of {self.kind.key}", "its next page is the same page again"
-                )
+            if following in asked or not following:
+                raise DecodeError(f"list of {self.kind.key}", "its next page was there before")
+            asked.add(following)
             self._check_origin(page.next_origin, foreign)
             query = following
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+from attrs import define
 
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError, DecodeError, NotFound
@@ -29,47 +31,77 @@ class Reports(Protocol):
         """A read is over, whatever it brought; `again`: another follows at once."""
 
 
+@define(eq=False)
+class _Read:
+    task: asyncio.Future[None] | None = None
+    begun: bool = False
+    again: bool = False
+
+
 class Readers:
     """Reads SIMs one by one, as told."""
 
     def __init__(
         self,
         fetch: Callable[[str], Awaitable[Any]],
-        spawn: Callable[[Awaitable[None]], object],
+        spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
         reports: Reports,
     ) -> None:
         self._fetch = fetch
         self._spawn = spawn
         self._reports = reports
-        self._queue: deque[Transition] = deque()
-        self._reading: dict[Transition, bool] = {}
+        self._queue: dict[Transition, None] = {}
+        self._reading: dict[Transition, _Read] = {}
         self._misses: dict[Transition, int] = {}
 
     def __contains__(self, wait: object) -> bool:
-        return wait in self._reading
+        return wait in self._reading or wait in self._queue
 
     def ask(self, wait: Transition) -> None:
         """Read as soon as possible; once more if a read is under way that may be older."""
-        if wait in self._reading:
-            self._reading[wait] = True
-        else:
-            self._queue.append(wait)
+        read = self._reading.get(wait)
+        if read is None:
+            self._queue[wait] = None
             self._start()
+        else:
+            read.again |= read.begun
 
     def forget(self, wait: Transition) -> None:
         """Drop what is kept for a wait that has ended."""
+        self._queue.pop(wait, None)
         self._misses.pop(wait, None)
+
+    def cancel(self, wait: Transition) -> None:
+        """Stop a read whose result nobody wants any more."""
+        self.forget(wait)
+        read = self._reading.get(wait)
+        if read is None or read.task is None:
+            return
+        if not read.begun:  # cancelled before its first step, it would clean up nothing
+            del self._reading[wait]
+        read.task.cancel()
 
     def _start(self) -> None:
         while self._queue and len(self._reading) < _AT_ONCE:
-            wait = self._queue.popleft()
-            if not wait.done and wait not in self._reading:
-                self._reading[wait] = False
-                self._spawn(self._read(wait))
+            wait = next(iter(self._queue))
+            del self._queue[wait]
+            self._reading[wait] = read = _Read()
+            read.task = self._spawn(self._read(wait, read))
 
-    async def _read(self, wait: Transition) -> None:
+    async def _read(self, wait: Transition, read: _Read) -> None:
+        read.begun = True
         wait.reads += 1
         wait.requests += 1
+        try:
+            await self._fetch_and_report(wait)
+        finally:
+            del self._reading[wait]
+            if again := read.again and not wait.done:
+                self._queue[wait] = None
+            self._start()
+        self._reports.read_over(wait, again=again)
+
+    async def _fetch_and_report(self, wait: Transition) -> None:
         try:
             record = await self._fetch(wait.sid or wait.name)
         except (NotFound, DecodeError) as error:
@@ -80,15 +112,11 @@ class Readers:
         else:
             self._misses.pop(wait, None)
             self._reports.record_read(wait, record)
-        finally:
-            again = self._reading.pop(wait) and not wait.done
-            if again:
-                self._queue.append(wait)
-        self._reports.read_over(wait, again=again)
-        self._start()
 
     def _missed(self, wait: Transition, error: AsyncSimError) -> None:
         wait.trouble = error
+        if wait.done:
+            return
         self._misses[wait] = self._misses.get(wait, 0) + 1
         if self._misses[wait] >= _MISSES:
             self._reports.read_hopeless(wait, error)

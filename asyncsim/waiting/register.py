@@ -11,12 +11,12 @@ class Register:
     """The waits that have not ended."""
 
     def __init__(self) -> None:
-        self._waits: set[Transition] = set()
+        self._waits: dict[Transition, None] = {}
         self._by_name: dict[str, list[Transition]] = {}
 
     def add(self, wait: Transition) -> None:
         """Take in a wait under its name and, if known, its SID."""
-        self._waits.add(wait)
+        self._waits[wait] = None
         self.name(wait, wait.name)
         if wait.sid is not None:
             self.name(wait, wait.sid)
@@ -31,7 +31,7 @@ class Register:
         """Forget a wait; False when it was not there."""
         if wait not in self._waits:
             return False
-        self._waits.discard(wait)
+        del self._waits[wait]
         for name in {wait.name, wait.sid or wait.name}:
             namesakes = [one for one in self._by_name.get(name, ()) if one is not wait]
             if namesakes:

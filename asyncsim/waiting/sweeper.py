@@ -7,15 +7,17 @@ what the missing ones have become; where few are missing, single reads are cheap
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from asyncsim.clock import Clock
 from asyncsim.core.plan import Situation, sweep_pause, walk_instead
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
-from asyncsim.errors import AsyncSimError, BadRequest
+from asyncsim.errors import AsyncSimError, BadRequest, DecodeError, NotFound, PermissionDenied
 from asyncsim.events import Event, SettledBy, SweepFinished, SweepingStopped
 from asyncsim.kind import Kind
 
@@ -40,7 +42,7 @@ class Row(Protocol):
 class Rows(Protocol):
     """Lists rows page by page, with an optional status filter."""
 
-    def __call__(self, status: str | None, /) -> AsyncIterator[Sequence[Row]]:
+    def __call__(self, status: str | None, /) -> AsyncGenerator[Sequence[Row], None]:
         """Iterate over pages of rows."""
         ...
 
@@ -56,7 +58,7 @@ class Sweeper:
         clock: Clock,
         watching: Watching,
         listed: set[Transition],
-        spawn: Callable[[Awaitable[None]], object],
+        spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
         take: Callable[[Any, SettledBy, str], None],
         read: Callable[[Transition], None],
         reading: Container[Transition],
@@ -75,7 +77,7 @@ class Sweeper:
         self.trusted = True
         self.due_at: float | None = None
         """When the next sweep should start; None while one is running, or none is planned."""
-        self._running = False
+        self._task: asyncio.Future[None] | None = None
         self._population: int | None = None
         self._doubted: dict[Transition, bool] = {}
         """Absentees being confirmed -> whether they turned out to be pending after all."""
@@ -87,19 +89,26 @@ class Sweeper:
         self.due_at = self._clock.now() + pause
 
     def stop(self) -> None:
-        """Plan no further sweep."""
+        """Plan no further sweep; one that is running goes on."""
         self.due_at = None
+
+    def cancel(self) -> None:
+        """Plan no further sweep, and end one that is running."""
+        self.stop()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
 
     def start(self, situation: Callable[[], Situation]) -> None:
         """Sweep now."""
-        if not self._running:
-            self.due_at, self._running = None, True
-            self._spawn(self._run(situation))
+        if self._task is None:
+            self.due_at = None
+            self._task = self._spawn(self._run(situation))
 
     @property
     def running(self) -> bool:
         """Whether a sweep is under way."""
-        return self._running
+        return self._task is not None
 
     async def _run(self, situation: Callable[[], Situation]) -> None:
         started = self._clock.now()
@@ -108,20 +117,27 @@ class Sweeper:
             await self._sweep(started)
         except BadRequest as error:
             self._stop_trusting(f"the status filter was refused: {error}")
+        except (DecodeError, NotFound, PermissionDenied) as error:
+            self._stop_trusting(f"the list cannot be read: {error}")  # nor will it be next time
         except AsyncSimError as error:
             logger.warning(
                 "a sweep of %s failed, the next one will do: %s", self._kind.product, error
             )
+        except Exception as error:
+            self._stop_trusting(f"it broke down: {error!r}")  # ours to mend; nobody may hang on it
+            raise
         finally:
-            self._running = False
-            self.plan(situation(), self._clock.now() - started)
+            if self._task is asyncio.current_task():  # else it was cancelled
+                self._task = None
+                self.plan(situation(), self._clock.now() - started)
 
     async def _sweep(self, started: float) -> None:
         pages, seen = 0, set[str]()
         for status in sorted(self._kind.pending):
-            async for page in self._rows(status):
-                pages += 1
-                seen.update(row.sid for row in page)
+            async with aclosing(self._rows(status)) as listed:
+                async for page in listed:
+                    pages += 1
+                    seen.update(row.sid for row in page)
         absent = {
             wait.sid: wait
             for wait in self._listed
@@ -145,17 +161,27 @@ class Sweeper:
         pages = rows = 0
         before = len(absent)
         complete = True
-        async for page in self._rows(None):
-            pages += 1
-            rows += len(page)
-            for row in page:
-                if absent.pop(row.sid, None) is not None:
-                    self._take(row.record(), "sweep", row.sid)
-            if not absent or pages > before:
-                complete = False
-                break
+        async with aclosing(self._rows(None)) as listed:
+            async for page in listed:
+                pages += 1
+                rows += len(page)
+                self._confirm(absent, page)
+                if not absent or pages > before:
+                    complete = False
+                    break
         self._population = rows if complete else max(self._population or 0, rows)
         self._tell_finished(pages, rows, before - len(absent), walk=True)
+
+    def _confirm(self, absent: dict[str | None, Transition], page: Sequence[Row]) -> None:
+        for row in page:
+            if row.sid not in absent:
+                continue
+            try:
+                record = row.record()
+            except DecodeError:
+                continue  # a single read of it will say what is wrong
+            del absent[row.sid]
+            self._take(record, "sweep", row.sid)
 
     def still_pending(self, wait: Transition) -> None:
         """Take note that a read found a wait pending which a sweep had not shown."""

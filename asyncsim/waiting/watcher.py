@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,6 +19,7 @@ from asyncsim.kind import Kind
 from asyncsim.waiting.readers import Readers
 from asyncsim.waiting.register import Register
 from asyncsim.waiting.sweeper import Rows, Sweeper
+from asyncsim.waiting.timetable import Timetable
 
 
 class Watcher:
@@ -48,9 +47,9 @@ class Watcher:
         """Waits that a sweep tells about."""
         self._expecting: set[Transition] = set()
         """Those of them for which a callback may still come."""
-        self._order = itertools.count()
-        self._agenda: list[tuple[float, int, Transition]] = []
-        self._deadlines: list[tuple[float, int, Transition]] = []
+        self._turns = Timetable()
+        """When to read which wait next."""
+        self._deadlines = Timetable()
         self._last_reads: set[Transition] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._driver: asyncio.Task[None] | None = None
@@ -71,6 +70,15 @@ class Watcher:
             reading=self._readers,
             tell=self._tell,
         )
+
+    def __len__(self) -> int:
+        """How many waits there are."""
+        return len(self._waits)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is left: no wait, no task, no timer."""
+        return not self._waits and not self._tasks and self._driver is None
 
     # Waits come and go.
 
@@ -102,10 +110,7 @@ class Watcher:
 
     def _set_deadline(self, wait: Transition) -> None:
         deadline = self._clock.now() + wait.timeout
-        if len(self._deadlines) > 2 * len(self._waits) + 1000:  # mostly of waits that have ended
-            self._deadlines = [one for one in self._deadlines if one[2] in self._waits]
-            heapq.heapify(self._deadlines)
-        heapq.heappush(self._deadlines, (deadline, next(self._order), wait))
+        self._deadlines.set(wait, deadline)
         self._look_by(deadline)
         if self._driver is None:
             name = f"asyncsim-watch-{self._kind.product}"
@@ -114,18 +119,20 @@ class Watcher:
     def abandon(self, wait: Transition) -> None:
         """Forget a wait: its task was cancelled, or its POST was refused."""
         wait.done = True
+        self._readers.cancel(wait)
         self._remove(wait)
 
     def called_back(self, callback: Callback) -> bool:
         """Give a callback to the waits it names; False when there is none."""
-        waits = self._waits.of(callback.name)
+        waits = self._waits.of(callback.name, callback.sid or callback.name)
         for wait in waits:
             same = callback.sid is None or wait.sid is None or callback.sid == wait.sid
-            current = callback.nonce == wait.nonce and callback.method == "POST"
+            current = callback.nonce == wait.nonce and same
             step = wait.called_back(
                 callback.status,
                 self._clock.now(),
-                signed=callback.signed and current and same,
+                signed=callback.signed and current and callback.method == "POST",
+                current=current,
                 code=callback.error_code,
                 message=callback.error_message,
             )
@@ -136,6 +143,8 @@ class Watcher:
         self._listed.discard(wait)
         self._expecting.discard(wait)
         self._last_reads.discard(wait)
+        self._turns.forget(wait)
+        self._deadlines.forget(wait)
         self._readers.forget(wait)
         removed = self._waits.remove(wait)
         if not self._waits:
@@ -173,7 +182,7 @@ class Watcher:
         return read_pause(self._watching, wait.reads, random.random(), expecting=wait.expecting)  # noqa: S311  # jitter
 
     def _read_at(self, moment: float, wait: Transition) -> None:
-        heapq.heappush(self._agenda, (moment, next(self._order), wait))
+        self._turns.set(wait, moment)
         self._look_by(moment)
 
     def _finish(self, wait: Transition) -> None:
@@ -238,9 +247,7 @@ class Watcher:
             raise
         finally:
             self._driver = None
-            self._agenda.clear()
-            self._deadlines.clear()
-            self._sweeper.stop()
+            self._sweeper.cancel()
             self._by_list = False
 
     def _situation(self) -> Situation:
@@ -268,38 +275,36 @@ class Watcher:
         return self._situation()
 
     def _expire(self, now: float) -> None:
-        while self._deadlines and self._deadlines[0][0] <= now:
-            wait = heapq.heappop(self._deadlines)[2]
-            if wait not in self._waits:
-                continue
+        for wait in self._deadlines.due(now):
             if wait in self._last_reads:
                 self._time_out(wait)
             else:
                 self._last_reads.add(wait)
-                heapq.heappush(self._deadlines, (now + self._grace, next(self._order), wait))
+                self._deadlines.set(wait, now + self._grace)
                 self._readers.ask(wait)
 
     def _time_out(self, wait: Transition) -> None:
-        wait.time_out(self._clock.now())
-        self._finish(wait)
+        if wait in self._waits:
+            wait.time_out(self._clock.now())
+            self._finish(wait)
 
     def _collect(self, now: float) -> None:
-        while self._agenda and self._agenda[0][0] <= now:
-            wait = heapq.heappop(self._agenda)[2]
-            if wait in self._waits and not (self._by_list and wait in self._listed):
+        for wait in self._turns.due(now):
+            if not (self._by_list and wait in self._listed):
                 self._readers.ask(wait)
 
     async def _rest(self) -> None:
-        moments = [heap[0][0] for heap in (self._agenda, self._deadlines) if heap]
-        if self._sweeper.due_at is not None:
-            moments.append(self._sweeper.due_at)
-        self._rests_until = min(moments)  # there is a deadline for each wait
-        timer = self._clock.call_at(self._rests_until, self._wake.set)
+        planned = (self._turns.next, self._deadlines.next, self._sweeper.due_at)
+        moments = [moment for moment in planned if moment is not None]
+        # None: all POSTs are still on their way, and their answers wake it.
+        self._rests_until = min(moments, default=math.inf)
+        timer = self._clock.call_at(self._rests_until, self._wake.set) if moments else None
         try:
             await self._wake.wait()
             self._wake.clear()
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._rests_until = -math.inf
 
     def _look_by(self, moment: float) -> None:
@@ -312,10 +317,11 @@ class Watcher:
         if self._observers:
             tell(self._observers, event)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Future[None]) -> None:
         self._tasks.discard(task)

@@ -14,18 +14,18 @@ from asyncsim.models.supersim.sims import (
     SimRegister,
     SimUpdate,
 )
-from asyncsim.resources.changes import Changing
 from asyncsim.resources.fanout import Changes, UpdateMany
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.resources.pager import Pager
 from asyncsim.resources.resource import Resource
+from asyncsim.resources.settling import Settling
 from asyncsim.resources.supersim.fleets import Fleets
 from asyncsim.wire import forms
 
 _ALREADY_YOURS = 83003
 
 
-class Sims(Changing[Sim]):
+class Sims(Settling[Sim]):
     """`client.supersim.sims`. Source: Twilio docs, "Sim Resource" (Super SIM)."""
 
     kind = SIMS

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Unpack, overload
 
 from asyncsim.models.wireless.sims import SIMS, KnownStatus, Sim, SimFilter, SimUpdate
-from asyncsim.resources.changes import Changing
 from asyncsim.resources.fanout import Changes, UpdateMany
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.resources.pager import Pager
 from asyncsim.resources.resource import Resource
+from asyncsim.resources.settling import Settling
 from asyncsim.resources.wireless.rate_plans import RatePlans
 
 
-class Sims(Changing[Sim]):
+class Sims(Settling[Sim]):
     """`client.wireless.sims`. Source: KORE docs, "Wireless Sim Resource"."""
 
     kind = SIMS

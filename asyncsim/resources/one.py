@@ -1,0 +1,169 @@
+"""One SIM's way through `update_many`: sent, awaited, sent once more if that is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.transition import Transition
+from asyncsim.errors import Conflict, TransitionFailed
+from asyncsim.request import Request
+from asyncsim.resources.changes import Change
+from asyncsim.resources.outcome import Outcome
+from asyncsim.resources.settling import Settling, wake
+
+T = TypeVar("T")
+
+
+class One(Generic[T]):
+    """Ends in one call of `settle`; while its change is awaited it has no task."""
+
+    def __init__(
+        self,
+        resource: Settling[T],
+        name: str,
+        given: Mapping[str, Any],
+        *,
+        timeout: float | None,
+        spawn: Callable[[One[T], Coroutine[Any, Any, None]], object],
+        settle: Callable[[Outcome[T]], None],
+    ) -> None:
+        self.name = name
+        self.given = given
+        self._resource = resource
+        self._timeout = timeout
+        self._spawn = spawn
+        self._settle = settle
+        self._clock = resource._connection.clock
+        self._started = self._clock.now()
+        self._requests = 0
+        self._request: Request | None = None
+        self._wait: Transition | None = None
+        self._recovered = False
+        self._again = False
+        self._closed = False
+
+    async def run(self) -> None:
+        """Send the change and leave its wait with the watcher."""
+        try:
+            change = await self._resource.prepare(self.name, self.given)
+            await self._post(change)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this SIM's outcome alone
+            self._fail(error)
+
+    async def _post(self, change: Change) -> None:
+        watcher = await self._resource.watcher()
+        self._wait = wait = self._wait_for(change)
+        watcher.begin(wait)
+        try:
+            record = await self._write(change)
+        except Conflict as conflict:
+            watcher.abandon(wait)
+            blocked = conflict
+        except BaseException:
+            watcher.abandon(wait)
+            raise
+        else:
+            watcher.answered(wait, record)
+            return
+        await self._after_conflict(change, blocked)
+
+    def _wait_for(self, change: Change) -> Transition:
+        ended = partial(self._ended, change)
+        wait = self._resource.wait_for(self.name, change.goal, ended, self._timeout)
+        wait.nonce = change.nonce
+        wait.trusting = change.goal.status_only
+        return wait
+
+    async def _write(self, change: Change) -> T:
+        self._request = request = self._resource.request_for(change)
+        try:
+            written = await self._resource.write(change, request, self._look)
+        finally:
+            self._request = None
+            self._requests += request.attempts
+        self._recovered = written.recovered
+        return written.record
+
+    async def _look(self) -> T:
+        self._requests += 1
+        return await self._resource._fetch(self.name, urgent=True)
+
+    async def _after_conflict(self, change: Change, conflict: Conflict) -> None:
+        """Another update is running: let it settle, read, and send once if it is still needed."""
+        if self._again:
+            raise conflict
+        self._again = True
+        record = await self._calm()
+        if change.goal.judge(record) is Standing.REACHED and change.goal.expected:
+            self._settle(self._outcome(None, sim=record, settled_by="read", confirmed=True))
+        else:
+            await self._post(change)
+
+    async def _calm(self) -> T:
+        """Wait until whatever runs there has ended."""
+        ended = asyncio.get_running_loop().create_future()
+        sink = partial(wake, ended)
+        wait = self._resource.wait_for(self.name, Goal(self._resource.kind), sink, self._timeout)
+        wait.strict, wait.answered_at = True, self._clock.now()
+        watcher = await self._resource.watcher()
+        watcher.begin(wait)
+        watcher.resume(wait)
+        try:
+            return await self._resource.finish(watcher, wait, ended)
+        finally:
+            self._requests += wait.requests
+
+    def _ended(self, change: Change, wait: Transition) -> None:
+        # A late answer of the POST finds the SIM already settled, and its request uncounted.
+        self._requests += wait.requests
+        lost = self._recovered and not self._again and not self._closed
+        if lost and isinstance(wait.error, TransitionFailed):
+            # Its answer was lost, and what looked like our change was somebody else's.
+            self._again = True
+            self._spawn(self, self._once_more(change))
+            return
+        outcome = self._outcome(
+            wait.error, sim=wait.last, settled_by=wait.settled_by, confirmed=wait.confirmed
+        )
+        self._settle(outcome)
+
+    async def _once_more(self, change: Change) -> None:
+        try:
+            await self._post(change)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this SIM's outcome alone
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._closed:  # else it stays unfinished: nobody tried for long enough to say
+            last = self._wait.last if self._wait is not None else None
+            self._settle(self._outcome(error, sim=last))
+
+    def _outcome(self, error: Exception | None, **found: Any) -> Outcome[T]:
+        parts = {"sim": None, "settled_by": None, "confirmed": False, **found}
+        on_the_wire = self._request.attempts if self._request is not None else 0
+        return Outcome(
+            sid=self.name,
+            requested=self.given,
+            error=error,
+            requests=self._requests + on_the_wire,
+            seconds=self._clock.now() - self._started,
+            **parts,
+        )
+
+    def close(self) -> bool:
+        """Send nothing more; True when a POST is on the wire, whose answer should be awaited."""
+        self._closed = True
+        if self._request is None or not self._request.in_flight:
+            return False
+        self._request.halted = True
+        return True
+
+    def abandon(self) -> None:
+        """Forget the wait."""
+        watcher = self._resource._watcher
+        if watcher is not None and self._wait is not None and not self._wait.done:
+            watcher.abandon(self._wait)
