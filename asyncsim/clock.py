@@ -151,6 +151,13 @@ class ManualClock:
         """Inside `working`: waiting for time, so time may move."""
         return self._shift(-1)
 
+    @property
+    def next_timer(self) -> float | None:
+        """When `advance` would fire something next; None: nothing waits for time to pass."""
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
     async def settle(self) -> None:
         """Return once nothing is in flight and the loop has nothing left to do at this moment."""
         idle = 0

@@ -174,3 +174,13 @@ async def test_the_system_clock_calls_and_sleeps_on_the_loop() -> None:
         await SYSTEM_CLOCK.sleep(0)
     async with asyncio.timeout(5):
         await called.wait()
+
+
+async def test_a_manual_clock_tells_when_something_is_due_next(clock: ManualClock) -> None:
+    assert clock.next_timer is None
+    first, second = clock.call_at(2.0, bool), clock.call_at(5.0, bool)
+    assert clock.next_timer == 2.0
+    first.cancel()
+    assert clock.next_timer == 5.0
+    second.cancel()
+    assert clock.next_timer is None
