@@ -14,6 +14,10 @@ from asyncsim.core.settings import Throttle
 
 # Of what is accepted. Simulated: halving with a pause took 1.3 to 1.6 times as long as the bound.
 _BACKOFF = 0.95
+# What a whole round of answers adds: at once, and more with the square of the seconds since the last
+# refusal. Simulated at 100 slots: 1.04 times the bound and 0.5 % refused; with time alone, a limit
+# that had fallen to 20 for a while and risen again took 1.20 times, so 1.10.
+_CREEP, _HASTE = 0.5, 24.0
 _PAUSES = (0.25, 30.0)  # seconds: the first and the longest stop when even the minimum is refused
 
 
@@ -70,8 +74,13 @@ class Limit:
         # refusing, and more at once would only make them time out.
         if not busy or seconds > self._slow or self.value >= self.ceiling:
             return
-        step = 1.0 if self.refused_at is None else (0.5 + now - self.refused_at) / self.value
-        self.value = min(self.ceiling, self.value + min(step, 1.0))
+        self.value = min(self.ceiling, self.value + self._step(now))
+
+    def _step(self, now: float) -> float:
+        if self.refused_at is None:
+            return 1.0
+        since = now - self.refused_at
+        return min(1.0, (_CREEP + _HASTE * since * since) / self.value)
 
     def refused(self, now: float) -> float:
         """One was refused (429); returns the seconds for which everyone should pause, mostly 0."""

@@ -12,12 +12,11 @@ from attrs.validators import optional
 def _must_be(bound: float, *, inclusive: bool = False, whole: bool = False) -> Any:
     kind = "a whole number" if whole else "a number"
     words = f"{kind} {'of at least' if inclusive else 'above'} {bound:g}"
-    types = int if whole else (int, float)
 
-    def check(owner: object, attribute: Attribute[Any], value: float | None) -> None:
-        good = isinstance(value, types) and not isinstance(value, bool)
+    def check(owner: object, attribute: Attribute[Any], value: Any) -> None:
+        number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         # Not finite: a deadline that never comes, or compares with nothing.
-        if not good or not math.isfinite(value) or value < bound:  # type: ignore[arg-type,operator]  # good: it is a number
+        if not number or not math.isfinite(value) or value < bound:
             _refuse(owner, attribute, value, words)
         if value == bound and not inclusive:
             _refuse(owner, attribute, value, words)
