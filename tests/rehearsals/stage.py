@@ -1,0 +1,152 @@
+"""A client and the real emulator on one port, and one clock for both that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+
+from attrs import define
+
+from asyncsim import CallbackReceiver, Client
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Emulator, Latency, RequestRecord
+from asyncsim.events import Event
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+TRANSITION = 20.0
+"""Seconds that every change takes here, unless a test says otherwise."""
+LATENCY = Latency(transition=TRANSITION, sigma=0.0, callback=0.0)
+
+
+class Place(NamedTuple):
+    vendor: str
+    product: str
+
+
+PLACES = [
+    Place(vendor, product) for vendor in ("twilio", "kore") for product in ("supersim", "wireless")
+]
+
+
+async def play(clock: ManualClock, work: Awaitable[T], within: float = 3600.0) -> T:
+    """Move the clock from timer to timer until the work is done; its result."""
+    task = asyncio.ensure_future(work)
+    limit = clock.now() + within
+    try:
+        await clock.settle()
+        while not task.done():
+            due = clock.next_timer
+            assert due is not None, "nothing is under way, and the work is not done"
+            assert due <= limit, f"not done after {within:g} virtual seconds"
+            await clock.advance(max(due - clock.now(), 0.0))
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    return task.result()
+
+
+@define(eq=False)
+class Stage:
+    place: Place
+    clock: ManualClock
+    emulator: Emulator
+    client: Client
+    receiver: CallbackReceiver | None
+    events: list[Event]
+
+    @property
+    def sims(self) -> Any:
+        return getattr(self.client, self.place.product).sims
+
+    @property
+    def store(self) -> Mapping[str, Any]:
+        return self.emulator.world(self.place.vendor).sims(self.place.product)
+
+    @property
+    def sids(self) -> list[str]:
+        return list(self.store)
+
+    @property
+    def sid(self) -> str:
+        return self.sids[0]
+
+    def put(self, sid: str, **changes: Any) -> None:
+        """Change a record behind everybody's back."""
+        from attrs import evolve
+
+        store: Any = self.store
+        store.put(evolve(store[sid], **changes))
+
+    async def play(self, work: Awaitable[T], within: float = 3600.0) -> T:
+        return await play(self.clock, work, within)
+
+    async def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin something and let it come to where it waits for time."""
+        task = asyncio.create_task(work)
+        await self.clock.settle()
+        return task
+
+    async def collect(self, outcomes: Any, within: float = 3600.0) -> dict[str, Any]:
+        async def all_of_them() -> dict[str, Any]:
+            return {one.sid: one async for one in outcomes}
+
+        return await self.play(all_of_them(), within)
+
+    def requests(self, method: str, name: str | None = None) -> list[RequestRecord]:
+        path = "/v1/Sims" if name is None else f"/v1/Sims/{name}"
+        return [
+            one
+            for one in self.emulator.requests
+            if one.product and one.method == method and one.path == path
+        ]
+
+    def posts(self, sid: str | None = None) -> list[RequestRecord]:
+        return self.requests("POST", sid or self.sid)
+
+    def reads(self, sid: str | None = None) -> list[RequestRecord]:
+        return self.requests("GET", sid or self.sid)
+
+    @property
+    def lists(self) -> list[RequestRecord]:
+        return self.requests("GET")
+
+    def told(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the client has no wait, no task and no timer left for this product."""
+        return self.sims._watcher is None or self.sims._watcher.at_rest
+
+
+@asynccontextmanager
+async def open_stage(
+    clock: ManualClock,
+    place: Place = PLACES[0],
+    *,
+    listens: bool = False,
+    sims: int = 3,
+    world: Mapping[str, Any] = {},  # noqa: B006  # never changed
+    receiver: Mapping[str, Any] = {},  # noqa: B006
+    **settings: Any,
+) -> AsyncIterator[Stage]:
+    """`world` goes to the emulator, `receiver` to the receiver, the rest to the client."""
+    async with AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(
+            Emulator(sims=sims, clock=clock, **{"latency": LATENCY, **world})
+        )
+        if listens:
+            secrets = {"kore_webhook_secrets": [emulator.credentials.webhook_secret], **receiver}
+            settings["receiver"] = CallbackReceiver(clock=clock, **secrets)
+        events: list[Event] = []
+        client = emulator.client(place.vendor, observers=[events.append], **settings)
+        await stack.enter_async_context(client)
+        stage = Stage(place, clock, emulator, client, settings.get("receiver"), events)
+        yield stage
+    assert stage.is_at_rest
+    assert clock.next_timer is None, "a timer outlived everybody who could have set it"
