@@ -13,6 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from asyncsim import Outcome
 from asyncsim.cli import terminal
 
+_WIDE = 120  # columns; on a wider terminal a bar as long as the line is hard to follow
+_BAR = 60
+
 
 class Shown(Protocol):
     """Takes outcomes as they come."""
@@ -28,14 +31,15 @@ def progress(verb: str, total: int) -> Iterator[Shown]:
     if not console.is_terminal:
         yield _Lines(console, verb, total)
         return
+    wide = console.width > _WIDE
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=_BAR if wide else None),
         MofNCompleteColumn(),
         TextColumn("{task.fields[how]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, expand=True) as bar:
+    with Progress(*columns, console=console, expand=not wide) as bar:
         yield _Bar(bar, verb, total)
 
 

@@ -100,7 +100,8 @@ def tell_failures(run: Run) -> None:
     """Name the first failures on stderr."""
     failures = list(run.failures.values())
     for outcome in failures[:_SHOWN]:
-        terminal.say(f"{outcome.sid}: {outcome.error}")
+        text = str(outcome.error)
+        terminal.say(text if outcome.sid in text else f"{outcome.sid}: {text}")
     if len(failures) > _SHOWN:
         terminal.say(f"... and {len(failures) - _SHOWN:,} more")
 

@@ -1,0 +1,131 @@
+"""Everything that the README tells people to run is run.
+
+But for the two commands that begin with an empty environment: `.ci/run` runs those.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import codeop
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.readme import ROOT, Block, blocks
+
+BLOCKS = blocks()
+BIN = Path(sys.executable).parent
+IN_CI_RUN = {"demo-command", "test-command"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def block_called(name: str) -> Block:
+    (found,) = [block for block in BLOCKS if block.name == name]
+    return found
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    """The URL of an emulator that was started with the README's own command, but for its port."""
+    command = block_called("emulator-command").text.replace("8900", "0").split()
+    program = [sys.executable, "-m", "asyncsim.cli", *command[1:]]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        # Ends: the process either prints the line or closes its end of the pipe.
+        printed = next(line for line in process.stdout if line.startswith("export "))
+        yield printed.strip().partition("=")[2]
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+snippets = pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(b, id=f"{b.heading} {n}")
+        for n, b in enumerate(BLOCKS)
+        if b.language == "python"
+    ],
+)
+
+
+@snippets
+def test_each_python_snippet_can_be_pasted_into_the_prompt(block: Block) -> None:
+    compiler = codeop.CommandCompiler()
+    compiler.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    typed: list[str] = []
+    for line in [*block.text.splitlines(), ""]:
+        typed.append(line)
+        # The prompt's own rule: a block ends at an empty line, and at no other.
+        if compiler("\n".join(typed), symbol="single") is not None:
+            typed.clear()
+    assert not "".join(typed)
+
+
+@snippets
+async def test_each_python_snippet_runs(
+    block: Block, emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator)
+    text = block.text.replace("8080", str(free_port()))
+    code = compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    async with asyncio.timeout(60):
+        result = eval(code, {"__name__": "__main__"})
+        if result is not None:
+            await result
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(b, id=f"{b.heading} {n}")
+        for n, b in enumerate(BLOCKS)
+        if b.language == "bash" and b.name is None
+    ],
+)
+def test_each_command_runs(block: Block, emulator: str, tmp_path: Path) -> None:
+    text = block.text.replace("http://127.0.0.1:8900", emulator)
+    env = {
+        **os.environ,
+        "ASYNCSIM_EMULATOR": emulator,
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_every_block_is_run_somewhere() -> None:
+    assert {block.language for block in BLOCKS} == {"bash", "python"}
+    named = {block.name for block in BLOCKS if block.name}
+    assert named == IN_CI_RUN | {"emulator-command"}
+    ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert all(name in ci for name in IN_CI_RUN)
+
+
+def test_every_linked_file_exists() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#]+)\)", text)
+    missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]
+    assert not missing
