@@ -83,8 +83,11 @@ class Transition:
             return Next.DONE
         early = self.called
         step = self._take(record, now, "answer")
-        # An early callback waited for this answer, to have a date to compare its read with.
-        return Next.READ if early and step is Next.WAIT else step
+        if early and step is Next.WAIT:
+            # An early callback waited for this answer, to have a date to compare its read with.
+            self.called = True
+            return Next.READ
+        return step
 
     @property
     def expecting(self) -> bool:
@@ -115,7 +118,8 @@ class Transition:
             return Next.WAIT
         if current and (code is not None or message):  # an older ticket's is an older change's
             self.problem = (code, message)
-        self.called = self.heard = True
+        self.called = True
+        self.heard |= current
         believed = signed and self.trusting and self.problem is None and self.goal.status_only
         # Before the POST's own answer there is no record to show, so that one is read.
         if believed and status in self.goal.targets and self.last is not None:
