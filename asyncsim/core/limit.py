@@ -14,7 +14,7 @@ from asyncsim.core.settings import Throttle
 
 # Of what is accepted. Simulated: halving with a pause took 1.3 to 1.6 times as long as the bound.
 _BACKOFF = 0.95
-# What a whole round of answers adds: at once, and more with the square of the seconds since the last
+# What a whole round of answers adds: at once, and with the square of the seconds since the last
 # refusal. Simulated at 100 slots: 1.04 times the bound and 0.5 % refused; with time alone, a limit
 # that had fallen to 20 for a while and risen again took 1.20 times, so 1.10.
 _CREEP, _HASTE = 0.5, 24.0

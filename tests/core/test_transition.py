@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from asyncsim.core.goal import Goal
+from asyncsim.core.transition import Next, Transition
+from asyncsim.errors import AsyncSimError, TransitionFailed, TransitionTimeout
+from tests.core.records import DE, HS, supersim, supersim_goal, wireless, wireless_goal
+
+WAIT, READ, HOLD, SLOW, DONE = Next.WAIT, Next.READ, Next.HOLD, Next.SLOW, Next.DONE
+ACTIVE = supersim_goal(status="active")
+FLEET = "HF" + "1" * 32
+
+
+def wait_for(goal: Goal = ACTIVE, **more: Any) -> Transition:
+    return Transition(
+        name=HS, goal=goal, started=0.0, timeout=60.0, sink=lambda _: None, nonce="n", **more
+    )
+
+
+def answered(goal: Goal = ACTIVE, **more: Any) -> Transition:
+    """A wait whose POST was answered with a pending Sim, at second 0 by either clock."""
+    wait = wait_for(goal, **more)
+    pending = supersim("scheduled") if goal.kind.sid_prefix == "HS" else wireless("updating")
+    assert wait.answered(pending, 0.0) is WAIT
+    return wait
+
+
+# The answer of the POST.
+
+
+def test_a_pending_answer_is_waited_for() -> None:
+    wait = wait_for()
+    assert wait.answered(supersim("scheduled"), 1.0) is WAIT
+    assert (wait.sid, wait.answered_at, wait.done) == (HS, 1.0, False)
+
+
+def test_a_no_op_is_settled_by_the_answer_of_its_own_post() -> None:
+    wait = wait_for()
+    assert wait.answered(supersim("active"), 1.0) is DONE
+    assert (wait.settled_by, wait.confirmed, wait.error) == ("answer", True, None)
+
+
+def test_an_answer_that_is_settled_elsewhere_is_looked_at_again_first() -> None:
+    wait = wait_for()
+    assert wait.answered(supersim("inactive"), 1.0) is HOLD
+    assert wait.hold_until == 11.0
+    assert wait.read(supersim("inactive"), 5.0) is HOLD
+    assert wait.read(supersim("inactive"), 11.0) is DONE
+    assert isinstance(wait.error, TransitionFailed)
+
+
+# Reads.
+
+
+def test_a_read_at_the_goal_ends_the_wait() -> None:
+    wait = answered()
+    last = supersim("active", 3.0)
+    assert wait.read(last, 3.0) is DONE
+    assert (wait.settled_by, wait.confirmed, wait.last) == ("read", True, last)
+
+
+def test_a_sweep_is_named_as_what_told_of_the_end() -> None:
+    wait = answered()
+    wait.read(supersim("active", 3.0), 3.0, "sweep")
+    assert wait.settled_by == "sweep"
+
+
+def test_a_pending_read_is_waited_on() -> None:
+    assert answered().read(supersim("scheduled"), 3.0) is WAIT
+
+
+def test_a_read_for_another_wait_does_not_end_one_whose_post_is_on_its_way() -> None:
+    wait = wait_for(wireless_goal(reset_status="resetting"))
+    assert wait.read(wireless("active"), 1.0) is WAIT  # from before the reset
+    assert wait.answered(wireless("active", reset_status="resetting"), 2.0) is WAIT
+    assert wait.read(wireless("active"), 3.0) is DONE
+
+
+def test_a_sim_settled_on_the_way_is_asked_about_seldom() -> None:
+    wait = answered(wireless_goal("active", status="ready"))
+    assert wait.read(wireless("ready", 5.0), 5.0) is SLOW
+    assert wait.slow
+    assert wait.read(wireless("active", 9.0), 9.0) is DONE
+    assert not wait.slow
+
+
+def test_without_a_post_a_sim_elsewhere_fails_at_once() -> None:
+    wait = wait_for(strict=True)
+    assert wait.read(supersim("inactive"), 1.0) is DONE
+    assert isinstance(wait.error, TransitionFailed)
+
+
+# Stale reads.
+
+
+@pytest.mark.parametrize("moment", [1.0, 10.0, 1000.0])
+def test_a_settled_read_older_than_the_answer_is_stale_however_late_it_comes(
+    moment: float,
+) -> None:
+    wait = answered()
+    assert wait.read(supersim("inactive", -1.0), moment) is HOLD
+    assert wait.hold_until == moment + 10.0
+    assert wait.read(supersim("inactive", -1.0), moment + 100) is HOLD
+
+
+@pytest.mark.parametrize("date", [0.0, None])
+def test_one_as_old_as_the_answer_counts_after_a_while_and_a_second_read(
+    date: float | None,
+) -> None:
+    wait = answered()
+    assert wait.read(supersim("inactive", date), 3.0) is HOLD
+    assert wait.hold_until == 13.0
+    assert wait.read(supersim("inactive", date), 12.9) is HOLD
+    assert wait.hold_until == 13.0
+    assert wait.read(supersim("inactive", date), 13.0) is DONE
+    assert isinstance(wait.error, TransitionFailed)
+
+
+def test_there_is_a_second_read_even_when_nothing_counts_as_stale() -> None:
+    wait = answered(stale_for=0.0)
+    assert wait.read(supersim("inactive"), 3.0) is HOLD
+    assert wait.read(supersim("inactive"), 3.0) is DONE
+
+
+def test_a_pending_read_in_between_begins_the_while_anew() -> None:
+    wait = answered()
+    wait.read(supersim("inactive"), 3.0)
+    assert wait.read(supersim("scheduled"), 8.0) is WAIT
+    assert wait.read(supersim("inactive"), 14.0) is HOLD
+    assert wait.hold_until == 24.0
+
+
+def test_one_later_than_the_answer_fails_at_once() -> None:
+    wait = answered()
+    assert wait.read(supersim("inactive", 1.0), 1.0) is DONE
+    assert isinstance(wait.error, TransitionFailed)
+    assert wait.error.actual.status == "inactive"
+    assert wait.error.requested == {"status": "active"}
+
+
+def test_one_with_an_error_code_from_a_callback_fails_at_once() -> None:
+    wait = answered(wireless_goal(status="active"))
+    assert wait.called_back("new", 2.0, signed=True, code=33104, message="no plan") is READ
+    assert wait.read(wireless("new"), 2.0) is DONE
+    assert isinstance(wait.error, TransitionFailed)
+    assert (wait.error.error_code, wait.error.error_message) == (33104, "no plan")
+    assert "no plan (code 33104)" in str(wait.error)
+    assert wait.settled_by == "callback"
+
+
+def test_the_error_code_of_an_older_ticket_is_that_of_an_older_change() -> None:
+    wait = answered(wireless_goal(status="active"))
+    step = wait.called_back("new", 2.0, signed=False, current=False, code=33104, message="no plan")
+    assert step is READ
+    assert wait.read(wireless("new"), 2.0) is HOLD
+
+
+# Callbacks.
+
+
+@pytest.mark.parametrize("status", ["active", "inactive", "a status of tomorrow", None])
+def test_a_callback_is_a_hint_that_costs_a_read(status: str | None) -> None:
+    wait = answered()
+    assert wait.called_back(status, 2.0, signed=True) is READ
+    assert not wait.done
+    assert wait.read(supersim("active", 2.0), 2.1) is DONE
+    assert (wait.settled_by, wait.confirmed) == ("callback", True)
+
+
+def test_a_pending_callback_only_refreshes() -> None:
+    wait = answered()
+    assert wait.called_back("scheduled", 2.0, signed=True) is WAIT
+    assert wait.expecting
+    assert not wait.called
+
+
+def test_who_trusts_callbacks_needs_no_read() -> None:
+    wait = answered(trusting=True)
+    assert wait.called_back("active", 2.0, signed=True) is DONE
+    assert (wait.settled_by, wait.confirmed, wait.last.status) == ("callback", False, "active")
+
+
+@pytest.mark.parametrize(
+    ("goal", "status", "more"),
+    [
+        (ACTIVE, "active", {"signed": False}),
+        (ACTIVE, "inactive", {"signed": True}),
+        (ACTIVE, "active", {"signed": True, "code": 33000}),
+        (ACTIVE, None, {"signed": True}),
+        (supersim_goal(status="active", fleet=FLEET), "active", {"signed": True}),
+        (supersim_goal(fleet=FLEET), "active", {"signed": True}),
+        (supersim_goal(), "active", {"signed": True}),
+    ],
+)
+def test_even_who_trusts_callbacks_reads_after_these(
+    goal: Goal, status: str | None, more: dict[str, Any]
+) -> None:
+    wait = answered(goal, trusting=True)
+    assert wait.called_back(status, 2.0, **more) is READ
+    assert not wait.done
+
+
+def test_a_callback_before_the_answer_of_the_post_is_read_and_the_answer_reopens_nothing() -> None:
+    wait = wait_for()
+    assert wait.called_back("active", 1.0, signed=True) is READ
+    assert wait.read(supersim("active", 1.0), 1.1) is DONE
+    assert wait.answered(supersim("scheduled"), 2.0) is DONE
+    assert wait.done
+    assert wait.error is None
+    assert wait.last.status == "active"
+
+
+def test_before_the_answer_there_is_no_record_to_show_so_even_a_trusted_callback_is_read() -> None:
+    wait = wait_for(trusting=True)
+    assert wait.called_back("active", 1.0, signed=True) is READ
+
+
+def test_an_early_callback_whose_read_missed_is_read_again_after_the_answer() -> None:
+    wait = wait_for()
+    wait.called_back("active", 1.0, signed=True)
+    assert wait.read(supersim("inactive", -5.0), 1.1) is WAIT  # from before the POST
+    assert wait.answered(supersim("scheduled"), 2.0) is READ
+    assert wait.read(supersim("active", 3.0), 3.0) is DONE
+
+
+def test_a_callback_that_the_read_contradicts_counts_no_more() -> None:
+    wait = answered()
+    wait.called_back("active", 1.0, signed=True)
+    assert wait.read(supersim("scheduled"), 1.1) is WAIT
+    assert not wait.expecting  # so single reads go on at their own pace
+    wait.read(supersim("active", 9.0), 9.0)
+    assert wait.settled_by == "read"
+
+
+def test_doubled_and_late_callbacks_change_nothing() -> None:
+    wait = answered()
+    assert wait.called_back("active", 1.0, signed=True) is READ
+    assert wait.called_back("active", 1.0, signed=True) is READ
+    assert wait.read(supersim("active", 1.0), 1.1) is DONE
+    for status in ("active", "inactive", "scheduled"):
+        assert wait.called_back(status, 99.0, signed=True, code=1) is DONE
+    assert wait.error is None
+
+
+def test_the_two_callbacks_of_programmable_wireless_may_come_in_either_order() -> None:
+    until = wireless_goal("active", status="ready")
+    for order in (["ready", "active"], ["active", "ready"]):
+        wait = answered(until, trusting=True)
+        steps = [wait.called_back(status, 5.0, signed=True) for status in order]
+        assert steps == ([READ, DONE] if order[0] == "ready" else [DONE, DONE])
+    wait = answered(wireless_goal(status="ready"))
+    assert wait.called_back("active", 5.0, signed=True) is READ
+    assert wait.read(wireless("active", 5.0), 5.1) is DONE
+    assert wait.error is None
+
+
+# Ends.
+
+
+def test_a_timeout_says_what_was_last_seen_and_why_nothing_newer_was() -> None:
+    wait = answered()
+    wait.read(supersim("scheduled"), 5.0)
+    wait.trouble = AsyncSimError("the reads fail")
+    wait.time_out(60.0)
+    assert isinstance(wait.error, TransitionTimeout)
+    assert wait.error.last.status == "scheduled"
+    assert wait.error.__cause__ is wait.trouble
+    assert "within 60 s, last seen 'scheduled'" in str(wait.error)
+
+
+def test_a_read_that_worked_ends_the_trouble() -> None:
+    wait = answered()
+    wait.trouble = AsyncSimError("the reads fail")
+    wait.read(supersim("scheduled"), 5.0)
+    wait.time_out(60.0)
+    assert wait.error is not None
+    assert wait.error.__cause__ is None
+
+
+def test_what_has_ended_neither_times_out_nor_is_aborted() -> None:
+    wait = answered()
+    wait.read(supersim("active", 1.0), 1.0)
+    wait.time_out(60.0)
+    wait.abort(AsyncSimError("closed"))
+    assert wait.error is None
+
+
+# Whatever comes, in whatever order.
+
+FACTS = st.one_of(
+    st.tuples(st.just("answer"), st.sampled_from(["scheduled", "active", "inactive"])),
+    st.tuples(st.just("read"), st.sampled_from(["scheduled", "active", "inactive", "odd"])),
+    st.tuples(st.just("callback"), st.sampled_from(["scheduled", "active", "inactive", None])),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[str, str | None, float, float, bool]]:
+    """Facts with the seconds since the one before, the date of the record, and a flag."""
+    facts = draw(st.lists(FACTS, max_size=12))
+    return [
+        (name, status, draw(st.floats(0, 20)), draw(st.integers(-3, 3)), draw(st.booleans()))
+        for name, status in facts
+    ]
+
+
+def tell(wait: Transition, fact: tuple[str, str | None, float, float, bool], now: float) -> Next:
+    name, status, _, date, flag = fact
+    if name == "callback":
+        return wait.called_back(status, now, signed=flag, code=None if flag else 33000)
+    record = supersim(status or "odd", float(date))
+    return wait.answered(record, now) if name == "answer" else wait.read(record, now)
+
+
+@given(history=histories(), trusting=st.booleans(), strict=st.booleans())
+def test_a_wait_ends_at_most_once_and_never_opens_again(
+    history: list[tuple[str, str | None, float, float, bool]], trusting: bool, strict: bool
+) -> None:
+    wait, now, end = wait_for(trusting=trusting, strict=strict), 0.0, None
+    for fact in history:
+        now += fact[2]
+        step = tell(wait, fact, now)
+        assert (step is DONE) == wait.done
+        outcome = (wait.error, wait.settled_by, wait.confirmed, wait.last)
+        if end is not None:
+            assert outcome == end
+        elif wait.done:
+            end = outcome
+
+
+@given(history=histories(), trusting=st.booleans())
+def test_a_wait_ends_only_for_a_reason(
+    history: list[tuple[str, str | None, float, float, bool]], trusting: bool
+) -> None:
+    wait, now = wait_for(trusting=trusting), 0.0
+    for fact in history:
+        now += fact[2]
+        tell(wait, fact, now)
+        if not wait.done:
+            continue
+        if wait.error is None:
+            assert wait.last.status == "active"
+            assert wait.confirmed or trusting
+        else:
+            assert wait.answered_at is not None
+            assert fact[0] != "callback"  # only a record condemns
+            assert wait.last.status in ("inactive", "odd")
+        break
+
+
+@given(history=histories())
+def test_an_old_copy_never_condemns_unless_a_callback_told_of_an_error(
+    history: list[tuple[str, str | None, float, float, bool]],
+) -> None:
+    wait, now = answered(), 0.0
+    for name, status, later, _, _ in history:
+        now += later
+        fact = (name, status, later, -1.0, True)
+        if name != "answer":
+            tell(wait, fact, now)
+        if wait.done:
+            assert wait.error is None
+            break
+
+
+@given(later=st.lists(st.floats(0, 4), max_size=8))
+def test_an_unmoved_copy_condemns_after_the_while_and_not_before(later: list[float]) -> None:
+    wait, now, first = answered(wireless_goal(status="active")), 0.0, None
+    for seconds in later:
+        now += seconds
+        first = now if first is None else first
+        step = wait.read(wireless("new"), now)
+        assert (step is DONE) == (now >= first + 10.0)
+        if step is DONE:
+            assert wait.sid == DE
+            break
