@@ -114,7 +114,8 @@ class Sweeper:
         started = self._clock.now()
         self._weigh()
         try:
-            await self._sweep(started)
+            if self.trusted:
+                await self._sweep(started)
         except BadRequest as error:
             self._stop_trusting(f"the status filter was refused: {error}")
         except (DecodeError, NotFound, PermissionDenied) as error:

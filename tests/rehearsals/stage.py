@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from attrs import define
 
@@ -23,12 +23,15 @@ LATENCY = Latency(transition=TRANSITION, sigma=0.0, callback=0.0)
 
 
 class Place(NamedTuple):
-    vendor: str
-    product: str
+    vendor: Literal["twilio", "kore"]
+    product: Literal["supersim", "wireless"]
 
 
 PLACES = [
-    Place(vendor, product) for vendor in ("twilio", "kore") for product in ("supersim", "wireless")
+    Place("twilio", "supersim"),
+    Place("twilio", "wireless"),
+    Place("kore", "supersim"),
+    Place("kore", "wireless"),
 ]
 
 
@@ -131,8 +134,8 @@ async def open_stage(
     *,
     listens: bool = False,
     sims: int = 3,
-    world: Mapping[str, Any] = {},  # noqa: B006  # never changed
-    receiver: Mapping[str, Any] = {},  # noqa: B006
+    world: Mapping[str, Any] = {},  # never changed
+    receiver: Mapping[str, Any] = {},
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """`world` goes to the emulator, `receiver` to the receiver, the rest to the client."""

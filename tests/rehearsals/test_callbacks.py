@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import aiohttp
@@ -228,7 +228,7 @@ async def test_a_callback_by_get_is_a_hint_that_costs_a_read(stage: Stage) -> No
 
 @pytest.mark.parametrize("product", ["supersim", "wireless"])
 async def test_without_a_webhook_secret_every_callback_of_kore_is_a_hint(
-    set_stage: OpenStage, product: str
+    set_stage: OpenStage, product: Literal["supersim", "wireless"]
 ) -> None:
     secretless = {"kore_webhook_secrets": ()}
     stage = await set_stage(Place("kore", product), listens=True, world=WORLD, receiver=secretless)
@@ -307,9 +307,9 @@ async def test_a_callback_url_of_the_callers_own_is_left_alone(stage: Stage) -> 
 async def test_the_second_callback_of_ready_ends_a_wait_until_active(
     set_stage: OpenStage,
 ) -> None:
-    for vendor in ("twilio", "kore"):
+    for place in (Place("twilio", "wireless"), Place("kore", "wireless")):
         stage = await set_stage(
-            Place(vendor, "wireless"),
+            place,
             listens=True,
             world=WORLD,
             watching=Watching(longest=1e9),

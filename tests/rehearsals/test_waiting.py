@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from attrs import evolve
@@ -269,7 +269,7 @@ async def test_cancelling_during_a_read_stops_the_read(set_stage: OpenStage, pla
 async def test_closing_the_client_ends_waits_with_a_clear_error(stage: Stage) -> None:
     wait = await stage.start(stage.sims.update_and_wait(stage.sid, status="active"))
     await stage.client.close()
-    with pytest.raises(AsyncSimError, match="the client was closed while .* its change goes on"):
+    with pytest.raises(AsyncSimError, match=r"the client was closed while .* its change goes on"):
         await wait
 
 
@@ -325,7 +325,7 @@ async def test_a_settled_sim_with_no_way_to_the_target_is_told_apart(set_stage: 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
 async def test_a_connectivity_reset_is_awaited_until_it_is_accepted(
-    set_stage: OpenStage, vendor: str
+    set_stage: OpenStage, vendor: Literal["twilio", "kore"]
 ) -> None:
     stage = await set_stage(Place(vendor, "wireless"), listens=True)
     stage.put(stage.sid, status="active")
@@ -358,7 +358,7 @@ async def test_wrong_words_are_refused_before_anything_is_sent(stage: Stage) -> 
         await sims.update(sid, statsu="active")
     with pytest.raises(ValueError, match="did you mean 'active'"):
         await sims.update_and_wait(sid, status="activ")
-    with pytest.raises(ValueError, match="until.*activ.*can be new"):
+    with pytest.raises(ValueError, match=r"until.*activ.*can be new"):
         await sims.await_transition(sid, until="activ")
     with pytest.raises(ValueError, match="until"):
         await sims.update_and_wait(sid, status="active", until=[])
