@@ -60,36 +60,26 @@ class Sender:
         """
         attempt = _Attempt(self._clock.now() + self._timeout.queue)
         while True:
-            generation = await self._enter(request, attempt)
-            reply, silence = await self._exchange(request, attempt, generation)
-            if reply is not None:
-                verdict = judge_status(reply.status, request.repeat)
-                if verdict in (Verdict.DONE, Verdict.REFUSED):  # whatever it is, it let us in
-                    self._auth.accepted(generation)
-                if verdict is Verdict.DONE:
-                    return reply
-                attempt.told = retry_after(reply.headers.get("Retry-After"))
-                attempt.error = refusal(reply, request.verb)
-            else:
-                assert silence is not None  # noqa: S101  # one of the two is always there
-                verdict = judge_silence(request.repeat, sent=silence.sent)
-                attempt.told, attempt.error = None, silence
+            await self._enter(request, attempt)
+            reply = await self._exchange(request, attempt)
+            verdict = self._judge(reply, request, attempt)
+            if verdict is Verdict.DONE and reply is not None:
+                return reply
             request.lost |= _may_be_done(attempt.error)
-            await self._follow(verdict, request, attempt, generation)
+            await self._follow(verdict, request, attempt)
 
-    async def _enter(self, request: Request, attempt: _Attempt) -> int:
+    async def _enter(self, request: Request, attempt: _Attempt) -> None:
         """Take a slot with a good login in hand; neither is waited for while holding the other."""
         while True:
-            login = self._auth.current()
-            if login is None:
+            if self._auth.current() is None:
                 await self._auth.obtain()
                 continue
             if attempt.front or not self._gate.try_enter():
                 await self._queue(request, attempt)
             login = self._auth.current()
             if login is not None:
-                attempt.authorization, generation = login
-                return generation
+                attempt.authorization, attempt.generation = login
+                return
             self._gate.left()  # the token ran out in the queue
 
     async def _queue(self, request: Request, attempt: _Attempt) -> None:
@@ -98,9 +88,8 @@ class Sender:
         except GateClosed:
             raise QueueTimeout(request.verb, self._timeout.queue) from attempt.error
 
-    async def _exchange(
-        self, request: Request, attempt: _Attempt, generation: int
-    ) -> tuple[Reply | None, TransportError | None]:
+    async def _exchange(self, request: Request, attempt: _Attempt) -> Reply | None:
+        """Send once; without an answer, None, and the reason as `attempt.error`."""
         headers = {"Authorization": attempt.authorization}
         if request.body is not None:
             headers["Content-Type"] = FORM
@@ -114,7 +103,7 @@ class Sender:
                 request.method, request.url, headers, body, request.verb
             )
         except TransportError as error:
-            silence = error
+            attempt.error = silence = error
         except BaseException:
             self._gate.left()
             raise
@@ -124,7 +113,19 @@ class Sender:
         self._release(reply, silence, attempt.seconds)
         if self._observers:
             self._note(request, reply, silence, attempt.seconds)
-        return reply, silence
+        return reply
+
+    def _judge(self, reply: Reply | None, request: Request, attempt: _Attempt) -> Verdict:
+        attempt.told = None
+        if reply is None:
+            return judge_silence(request.repeat, sent=_may_be_done(attempt.error))
+        verdict = judge_status(reply.status, request.repeat)
+        if verdict in (Verdict.DONE, Verdict.REFUSED):  # whatever it says, it let us in
+            self._auth.accepted(attempt.generation)
+        if verdict is not Verdict.DONE:
+            attempt.told = retry_after(reply.headers.get("Retry-After"))
+            attempt.error = refusal(reply, request.verb)
+        return verdict
 
     def _release(self, reply: Reply | None, silence: TransportError | None, seconds: float) -> None:
         if reply is not None and reply.status == 429:
@@ -140,16 +141,14 @@ class Sender:
         else:
             self._gate.left()
 
-    async def _follow(
-        self, verdict: Verdict, request: Request, attempt: _Attempt, generation: int
-    ) -> None:
+    async def _follow(self, verdict: Verdict, request: Request, attempt: _Attempt) -> None:
         """Return when the request should go out again, else raise."""
         error = attempt.error
         assert error is not None  # noqa: S101  # whatever is not done has one
         if request.halted and verdict is not Verdict.UNKNOWN:
             raise error
         attempt.front = verdict is Verdict.THROTTLED
-        if attempt.front or self._may_log_in(verdict, attempt, generation):
+        if attempt.front or self._may_log_in(verdict, attempt):
             self._tell_retry(request, 0.0, error)
             return
         if verdict is not Verdict.AGAIN:
@@ -162,11 +161,11 @@ class Sender:
         if request.halted:
             raise error
 
-    def _may_log_in(self, verdict: Verdict, attempt: _Attempt, generation: int) -> bool:
+    def _may_log_in(self, verdict: Verdict, attempt: _Attempt) -> bool:
         """Tell whether a refused login is worth another try; one per call."""
         if verdict is not Verdict.LOG_IN or attempt.logged_in:
             return False
-        attempt.logged_in = self._auth.refused(generation)
+        attempt.logged_in = self._auth.refused(attempt.generation)
         return attempt.logged_in
 
     async def pause(
@@ -219,12 +218,13 @@ class _Attempt:
     front: bool = False
     logged_in: bool = False
     authorization: str = field(default="", repr=False)
+    generation: int = 0
     error: APIError | TransportError | None = None
     told: float | None = None
     seconds: float = 0.0
 
 
-def _may_be_done(error: APIError | TransportError) -> bool:
+def _may_be_done(error: APIError | TransportError | None) -> bool:
     return error.sent if isinstance(error, TransportError) else isinstance(error, ServerError)
 
 

@@ -80,8 +80,8 @@ class Transport:
                     return Reply(reply.status, reply.headers, await reply.read())
                 finally:
                     reply.release()
-        except aiohttp.InvalidURL as error:
-            raise ConfigurationError(f"{asked}: {error} is no URL; check hosts=...") from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise ConfigurationError(f"{asked}: no URL to use: {error}; check hosts=...") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             silence, cause = self._reword(error, asked), error
         # Outside of `except`, because aiohttp's error for an unreadable answer holds the request's
