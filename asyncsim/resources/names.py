@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from asyncsim.errors import AsyncSimError
 from asyncsim.kind import Kind, looks_like_sid
 
 # Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
@@ -27,6 +29,8 @@ _HOMES: Mapping[str, str] = {
     "OB": "a SettingsUpdate",
     "AE": "a Monitor Event",
 }
+
+_MOST_FAILURES = 1000
 
 
 def check_name(kind: Kind[Any], name: object) -> str:
@@ -58,13 +62,35 @@ class Directory:
         self._kind = kind
         self._fetch = fetch
         self._sids: dict[str, str] = {}
+        self._failures: dict[str, tuple[int, AsyncSimError]] = {}
+        self._lookups = 0
         self._turn = asyncio.Lock()
 
     async def sid_of(self, name: str) -> str:
         """Resolve a name; a SID is its own."""
         if self._kind.is_sid(name):
             return name
+        came = self._lookups
         async with self._turn:  # a thousand updates with one Fleet ask once
             if name not in self._sids:
-                self._sids[name] = (await self._fetch(name)).sid
+                self._share_failure(name, came)
+                await self._look_up(name)
         return self._sids[name]
+
+    def _share_failure(self, name: str, came: int) -> None:
+        """Raise what a look-up found that ended while the caller waited for its turn."""
+        number, error = self._failures.get(name, (0, None))
+        if error is not None and number > came:
+            raise copy.copy(error)
+
+    async def _look_up(self, name: str) -> None:
+        self._failures.pop(name, None)
+        try:
+            self._sids[name] = (await self._fetch(name)).sid
+        except AsyncSimError as error:
+            if len(self._failures) >= _MOST_FAILURES:
+                self._failures.clear()
+            self._failures[name] = (self._lookups + 1, error)
+            raise
+        finally:
+            self._lookups += 1

@@ -1,0 +1,350 @@
+"""update_many: lazy, within a window, one outcome for each SIM whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from asyncsim import (
+    AsyncSimError,
+    BadRequest,
+    ConfigurationError,
+    Conflict,
+    NotFound,
+    Outcome,
+    TransitionFailed,
+)
+from asyncsim.emulator import Faults
+from tests.rehearsals.conftest import OpenStage
+from tests.rehearsals.stage import TRANSITION, Place, Stage
+
+TWILIO_SUPERSIM = Place("twilio", "supersim")
+ACTIVE = {"status": "active"}
+
+
+@pytest.fixture
+async def many(set_stage: OpenStage) -> Stage:
+    return await set_stage(TWILIO_SUPERSIM, sims=30)
+
+
+def sids_posted(stage: Stage) -> list[str]:
+    return [one.path.rpartition("/")[2] for one in stage.emulator.requests if one.method == "POST"]
+
+
+async def test_an_outcome_tells_everything(stage: Stage) -> None:
+    outcomes = await stage.collect(stage.sims.update_many({stage.sid: ACTIVE}))
+    outcome = outcomes[stage.sid]
+    assert isinstance(outcome, Outcome)
+    assert (outcome.ok, outcome.error, outcome.requested) == (True, None, ACTIVE)
+    assert outcome.sim is not None
+    assert (outcome.sim.sid, outcome.sim.status) == (stage.sid, "active")
+    assert (outcome.settled_by, outcome.confirmed) == ("read", True)
+    assert outcome.requests == len(stage.posts()) + len(stage.reads())
+    assert outcome.seconds == stage.clock.now() >= TRANSITION
+    assert stage.is_at_rest
+
+
+async def test_input_may_be_a_mapping_an_iterable_or_an_async_iterable(many: Stage) -> None:
+    async def stream() -> AsyncIterator[tuple[str, dict[str, str]]]:
+        for sid in many.sids[20:]:
+            await asyncio.sleep(0)
+            yield sid, ACTIVE
+
+    for changes in (
+        dict.fromkeys(many.sids[:10], ACTIVE),
+        ((sid, ACTIVE) for sid in many.sids[10:20]),
+        stream(),
+    ):
+        outcomes = await many.collect(many.sims.update_many(changes))
+        assert len(outcomes) == 10
+    assert {sim.status for sim in many.store.values()} == {"active"}
+
+
+async def test_of_nothing_there_are_no_outcomes(many: Stage) -> None:
+    assert await many.collect(many.sims.update_many({})) == {}
+    assert list(many.emulator.requests) == []
+
+
+async def test_the_window_bounds_what_is_under_way_and_what_is_read(many: Stage) -> None:
+    taken = 0
+
+    def lazily() -> Iterator[tuple[str, dict[str, str]]]:
+        nonlocal taken
+        for sid in many.sids:
+            taken += 1
+            yield sid, ACTIVE
+
+    work = many.sims.update_many(lazily(), window=4)
+    first = await many.start(anext(work))
+    assert (taken, len(sids_posted(many)), len(work.unfinished)) == (4, 4, 4)
+    await many.play(first)
+    await many.clock.advance(300)
+    assert taken == 5, "whoever takes outcomes slowly is not overrun"
+    rest = await many.collect(work)
+    assert (len(rest), taken) == (29, 30)
+    assert work.unfinished == {}
+
+
+async def test_nothing_happens_before_the_first_outcome_is_asked_for(many: Stage) -> None:
+    many.sims.update_many({many.sid: ACTIVE})
+    await many.clock.settle()
+    assert list(many.emulator.requests) == []
+
+
+async def test_a_sid_already_in_the_window_is_an_error_outcome(many: Stage) -> None:
+    pairs = [(many.sid, ACTIVE), (many.sid, {"status": "ready"}), (many.sids[1], ACTIVE)]
+
+    async def all_of_them() -> list[Outcome[Any]]:
+        return [one async for one in many.sims.update_many(pairs)]
+
+    outcomes = await many.play(all_of_them())
+    twice = [one for one in outcomes if one.sid == many.sid]
+    assert [type(one.error) for one in twice] == [ValueError, type(None)]
+    assert (twice[0].requests, twice[0].requested) == (0, {"status": "ready"})
+    assert len(many.posts()) == 1
+
+
+async def test_a_sid_may_come_again_once_it_has_settled(many: Stage) -> None:
+    pairs = [(many.sid, {"status": "ready"}), (many.sid, ACTIVE)]
+
+    async def all_of_them() -> list[Outcome[Any]]:
+        return [one async for one in many.sims.update_many(pairs, window=1)]
+
+    assert [one.ok for one in await many.play(all_of_them())] == [True, True]
+
+
+async def test_what_is_wrong_with_one_sim_is_its_outcome_alone(many: Stage) -> None:
+    many.put(many.sids[1], status="active")
+    many.put(many.sids[2], fleet_sid=None)
+    wireless = "DE" + "0" * 32
+    changes = {
+        many.sids[0]: ACTIVE,
+        "unknown": ACTIVE,
+        many.sids[1]: {"status": "ready"},
+        many.sids[2]: ACTIVE,
+        many.sids[3]: {"statsu": "active"},
+        many.sids[4]: {"status": "activ"},
+        many.sids[5]: {"fleet": "no-such-fleet"},
+        wireless: ACTIVE,
+        "": ACTIVE,
+    }
+    outcomes = await many.collect(many.sims.update_many(changes))
+    errors = {sid: type(one.error) for sid, one in outcomes.items()}
+    assert errors == {
+        many.sids[0]: type(None),
+        "unknown": NotFound,
+        many.sids[1]: BadRequest,
+        many.sids[2]: BadRequest,
+        many.sids[3]: TypeError,
+        many.sids[4]: ValueError,
+        many.sids[5]: NotFound,
+        wireless: ValueError,
+        "": ValueError,
+    }
+    sent = {sid: one.requests for sid, one in outcomes.items() if one.error is not None}
+    assert sent == {**dict.fromkeys(sent, 0), "unknown": 1, many.sids[1]: 2, many.sids[2]: 1}
+    assert all(one.settled_by is None for one in outcomes.values() if one.error)
+    assert many.is_at_rest
+
+
+async def test_a_failed_change_is_an_outcome_with_the_state_it_ended_in(
+    set_stage: OpenStage, place: Place
+) -> None:
+    stage = await set_stage(place, world={"faults": Faults(failing_updates=1.0)})
+    outcome = (await stage.collect(stage.sims.update_many({stage.sid: ACTIVE})))[stage.sid]
+    assert isinstance(outcome.error, TransitionFailed)
+    assert (outcome.ok, outcome.sim.status) == (False, "new")
+
+
+async def test_a_conflict_is_waited_out_and_sent_once(stage: Stage) -> None:
+    await stage.sims.update(stage.sid, status="ready")
+    outcome = (await stage.collect(stage.sims.update_many({stage.sid: ACTIVE})))[stage.sid]
+    assert (outcome.ok, outcome.sim.status, len(stage.posts())) == (True, "active", 3)
+    assert outcome.requests == len(stage.posts()) - 1 + len(stage.reads())
+    assert outcome.seconds >= 2 * TRANSITION
+    assert stage.is_at_rest
+
+
+async def test_a_conflict_with_the_very_same_change_sends_nothing_more(stage: Stage) -> None:
+    await stage.sims.update(stage.sid, status="active")
+    outcome = (await stage.collect(stage.sims.update_many({stage.sid: ACTIVE})))[stage.sid]
+    assert (outcome.ok, outcome.sim.status, len(stage.posts())) == (True, "active", 2)
+    assert outcome.confirmed
+
+
+async def test_a_second_conflict_is_the_outcome(stage: Stage) -> None:
+    await stage.sims.update(stage.sid, status="ready")
+    stage.emulator.behaviour = stage.emulator.behaviour
+
+    async def nag() -> None:
+        """Change the SIM again in the moment it settles, before anybody else can."""
+        while stage.store[stage.sid].status in stage.sims.kind.pending:
+            await stage.clock.sleep(0.01)
+        stage.put(stage.sid, status=min(stage.sims.kind.pending))
+
+    work = await stage.start(stage.sims.update_many({stage.sid: ACTIVE}).__anext__())
+    nagging = asyncio.create_task(nag())
+    calm = stage.sims._fetch
+
+    async def see_it_settled(name: str, *, urgent: bool = False) -> Any:
+        record = await calm(name, urgent=urgent)
+        if nagging.done():
+            stage.sims._fetch = calm
+            return type(record)(sid=record.sid, status="ready")
+        return record
+
+    stage.sims._fetch = see_it_settled
+    stage.sims._watcher._readers._fetch = see_it_settled
+    outcome = await stage.play(work)
+    assert isinstance(outcome.error, Conflict)
+    assert len(stage.posts()) == 3
+
+
+async def test_a_fleet_named_in_200_updates_is_looked_up_once(
+    set_stage: OpenStage, place: Place
+) -> None:
+    stage = await set_stage(place, sims=200)
+    keyword, path = (
+        ("fleet", "/v1/Fleets/other")
+        if place.product == "supersim"
+        else ("rate_plan", "/v1/RatePlans/other")
+    )
+    changes = {sid: {**ACTIVE, keyword: "other"} for sid in stage.sids}
+    outcomes = await stage.collect(stage.sims.update_many(changes))
+    assert all(one.ok for one in outcomes.values())
+    assert [one.path for one in stage.emulator.requests].count(path) == 1
+
+
+async def test_a_fleet_that_does_not_exist_is_not_looked_up_for_each_sim(many: Stage) -> None:
+    changes = {sid: {"fleet": "misspelt"} for sid in many.sids}
+    outcomes = await many.collect(many.sims.update_many(changes))
+    assert {type(one.error) for one in outcomes.values()} == {NotFound}
+    assert len(many.emulator.requests) == 1
+
+
+async def test_closing_early_leaves_what_has_not_ended_in_unfinished(many: Stage) -> None:
+    many.put(many.sid, status="active")  # settles at once
+    changes = dict.fromkeys(many.sids[:10], ACTIVE)
+    async with many.sims.update_many(changes, window=5) as work:
+        outcome = await many.play(anext(work))
+        assert outcome.sid == many.sid
+    assert set(work.unfinished) <= set(many.sids[1:10])
+    assert len(work.unfinished) >= 4
+    assert work.unfinished == dict.fromkeys(work.unfinished, ACTIVE)
+    posted = sids_posted(many)
+    await many.clock.advance(60)
+    assert sids_posted(many) == posted, "nothing more is sent"
+    assert set(posted) <= {many.sid, *work.unfinished}
+    assert many.is_at_rest
+    assert [one async for one in work] == []
+
+
+async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Stage) -> None:
+    many.emulator.faults = Faults(answer_takes=5.0)
+    work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
+    first = await many.start(anext(work))
+    assert len(sids_posted(many)) == 3
+    closing = await many.start(work.aclose())
+    assert not closing.done()
+    await many.play(closing)
+    assert many.clock.now() == 5.0
+    assert set(work.unfinished) == set(many.sids[:3])
+    with pytest.raises(StopAsyncIteration):
+        await first
+    assert many.is_at_rest
+
+
+async def test_what_settles_while_it_closes_is_still_told(many: Stage) -> None:
+    many.put(many.sid, status="active")
+    many.emulator.faults = Faults(answer_takes=5.0)
+    work = many.sims.update_many(dict.fromkeys(many.sids[:2], ACTIVE))
+    first = await many.start(anext(work))
+    await many.play(work.aclose())
+    assert (await first).sid == many.sid
+    assert set(work.unfinished) == {many.sids[1]}
+    assert [one async for one in work] == []
+
+
+async def test_closing_before_the_start_and_twice_is_harmless(many: Stage) -> None:
+    work = many.sims.update_many({many.sid: ACTIVE})
+    await work.aclose()
+    await work.aclose()
+    assert [one async for one in work] == []
+    assert list(many.emulator.requests) == []
+
+
+async def test_what_the_input_raises_is_raised_after_what_was_read_has_settled(
+    many: Stage,
+) -> None:
+    def broken() -> Iterator[tuple[str, dict[str, str]]]:
+        yield many.sid, ACTIVE
+        raise RuntimeError("the file ends here")
+
+    work, seen = many.sims.update_many(broken()), []
+
+    async def consume() -> None:
+        async for outcome in work:
+            seen.append(outcome.sid)  # noqa: PERF401  # what came before the error counts
+
+    with pytest.raises(RuntimeError, match="the file ends here"):
+        await many.play(consume())
+    assert (seen, work.unfinished, many.is_at_rest) == ([many.sid], {}, True)
+
+
+@pytest.mark.parametrize("pair", ["HS1", ("HS1",), ("HS1", "active"), (7, ACTIVE), None])
+async def test_input_that_is_no_pair_is_said(many: Stage, pair: object) -> None:
+    with pytest.raises(TypeError, match=r"\(SID, changes\) pairs"):
+        await many.collect(many.sims.update_many([pair]))
+
+
+async def test_impossible_settings_are_refused_at_once(many: Stage) -> None:
+    with pytest.raises(ValueError, match="window=0"):
+        many.sims.update_many({}, window=0)
+    with pytest.raises(ValueError, match="timeout=0"):
+        many.sims.update_many({}, timeout=0)
+
+
+async def test_cancelling_the_consumer_and_closing_leaves_nothing(many: Stage) -> None:
+    work = many.sims.update_many(dict.fromkeys(many.sids, ACTIVE))
+
+    async def consume() -> None:
+        async with work:
+            async for _ in work:
+                pass
+
+    task = await many.start(consume())
+    await many.clock.advance(5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await many.clock.settle()
+    assert len(work.unfinished) == 30
+    assert many.is_at_rest
+
+
+async def test_closing_the_client_ends_the_iteration_with_a_clear_error(many: Stage) -> None:
+    work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
+    first = await many.start(anext(work))
+    await many.client.close()
+    with pytest.raises(AsyncSimError, match=r"client was closed; 3 SIMs are left in \.unfinished"):
+        await first
+    assert set(work.unfinished) == set(many.sids[:3])
+
+
+async def test_a_closed_client_is_said_once_and_not_for_each_sim(many: Stage) -> None:
+    await many.client.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await many.collect(many.sims.update_many(dict.fromkeys(many.sids, ACTIVE)))
+
+
+async def test_refusals_by_a_real_concurrency_limit_are_nobodys_error(
+    set_stage: OpenStage, place: Place
+) -> None:
+    faults = Faults(concurrency=8, answer_takes=0.2, rate_limited=0.05, seed=2)
+    stage = await set_stage(place, sims=100, world={"faults": faults})
+    outcomes = await stage.collect(stage.sims.update_many(dict.fromkeys(stage.sids, ACTIVE)))
+    assert all(one.ok for one in outcomes.values())
+    assert any(one.status == 429 for one in stage.emulator.requests)
