@@ -28,10 +28,11 @@ class Kind(Generic[T]):
     """How messages call one of them: `Sim`."""
     product: Product
     path: str
-    """Path of the list, from the base URL: `/v1/Sims`."""
+    """Path of the list, from the base URL: `/v1/Sims`; `{parent}` where the parent's name goes."""
     key: str
     """Key under which a page holds its rows."""
-    sid_prefix: str
+    sid_prefix: str = ""
+    """Empty where rows have no SID."""
     model: type[T]
     named: bool = False
     """Whether a unique name may stand where the SID stands."""
@@ -42,18 +43,46 @@ class Kind(Generic[T]):
     """All statuses the documents know."""
     pending: frozenset[str] = frozenset()
     """Statuses which the vendor leaves by itself, within seconds to hours."""
+    failures: frozenset[str] = frozenset()
+    """Settled statuses that mean that it did not work out."""
     compared: Mapping[str, str] = field(factory=dict)
     """Keyword of an update -> attribute that shows it once the update has been applied."""
     largest_page: int = 1000
+    largest_pages: Mapping[str, int] = field(factory=dict)
+    """Vendor -> its own ceiling, where that is lower."""
+    parent: Kind[Any] | None = None
+    """The kind whose name stands in `path`."""
+
+    def page_ceiling(self, vendor: Vendor) -> int:
+        """Rows in the largest page a vendor gives."""
+        return self.largest_pages.get(vendor.name, self.largest_page)
 
     def is_sid(self, name: str) -> bool:
         """Tell whether `name` is a SID of this kind."""
         return name.startswith(self.sid_prefix) and looks_like_sid(name)
 
 
+@frozen
+class Only:
+    """Marks a keyword (by `Annotated`) that only one vendor's documents have."""
+
+    vendor: str
+
+
 def only(vendor: str) -> dict[str, Any]:
     """Metadata of a model's field that only one vendor's documents have."""
     return {"vendor": vendor}
+
+
+def spelled(**names: str) -> dict[str, Any]:
+    """Metadata of a model's field that a vendor spells differently: `spelled(twilio="e_id")`."""
+    return {"spelled": names}
+
+
+def spelling(name: str, metadata: Mapping[str, Any], vendor: Vendor) -> str:
+    """How a vendor spells the field of this name."""
+    spellings: Mapping[str, str] = metadata.get("spelled", {})
+    return spellings.get(vendor.name, name)
 
 
 def belongs(metadata: Mapping[str, Any], vendor: Vendor) -> bool:

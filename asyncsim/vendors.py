@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from typing import Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 
 class Product(enum.StrEnum):
@@ -66,8 +66,6 @@ class Vendor:
     """Header that carries a callback's signature, lower case."""
     idempotency_header: str
     """Header that stays the same when a callback is delivered again, lower case."""
-    spellings: Mapping[str, str] = field(factory=dict)
-    """Attribute of ours -> the vendor's field name in responses, where they differ."""
 
 
 TWILIO = Vendor(
@@ -81,8 +79,6 @@ TWILIO = Vendor(
     login="basic",
     signature_header="x-twilio-signature",
     idempotency_header="i-twilio-idempotency-token",
-    # twilio_wireless_v1 spells it e_id, kore-programmable-wireless-v1 eid.
-    spellings={"eid": "e_id"},
 )
 
 KORE = Vendor(

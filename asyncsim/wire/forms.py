@@ -26,6 +26,7 @@ from urllib.parse import parse_qsl, quote_plus
 
 from attrs import frozen
 
+from asyncsim.kind import Only
 from asyncsim.wire.dates import format_date
 
 
@@ -40,6 +41,8 @@ class Param:
     """The values it may have, None when any text will do."""
     clearable: bool
     """Whether None may be given, which sends the empty string."""
+    vendor: str | None
+    """The only vendor that has it; None: both."""
 
 
 def pascal(keyword: str) -> str:
@@ -47,14 +50,22 @@ def pascal(keyword: str) -> str:
     return "".join(part.capitalize() for part in keyword.split("_"))
 
 
-def _unwrap(hint: Any) -> tuple[Any, str | None]:
-    """Strip Required, NotRequired and Annotated; the second value is a rename, if any."""
-    rename = None
+def _unwrap(hint: Any) -> tuple[Any, str | None, str | None]:
+    """Strip Required, NotRequired and Annotated: the hint, a rename if any, its only vendor."""
+    rename = vendor = None
     while get_origin(hint) in (Required, NotRequired, Annotated):
         for extra in getattr(hint, "__metadata__", ()):
             rename = getattr(extra, "rename", None) or rename
+            vendor = extra.vendor if isinstance(extra, Only) else vendor
         hint = get_args(hint)[0]
-    return hint, rename
+    return hint, rename, vendor
+
+
+def _is_required(keywords: Any, keyword: str, annotation: Any) -> bool:
+    # With postponed annotations the class itself cannot see the NotRequired in its own texts.
+    if get_origin(annotation) in (Required, NotRequired):
+        return get_origin(annotation) is Required
+    return keyword in keywords.__required_keys__
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
@@ -66,7 +77,7 @@ def params_of(keywords: Any) -> Mapping[str, Param]:
     """All keywords of a TypedDict, by keyword, in its order."""
     found: dict[str, Param] = {}
     for keyword, annotation in get_type_hints(keywords, include_extras=True).items():
-        hint, rename = _unwrap(annotation)
+        hint, rename, vendor = _unwrap(annotation)
         alternatives = _alternatives(hint)
         literals = [get_args(one) for one in alternatives if get_origin(one) is Literal]
         is_open = any(
@@ -75,9 +86,10 @@ def params_of(keywords: Any) -> Mapping[str, Param]:
         found[keyword] = Param(
             keyword=keyword,
             wire=rename or pascal(keyword),
-            required=keyword in keywords.__required_keys__,
+            required=_is_required(keywords, keyword, annotation),
             choices=None if is_open else tuple(value for group in literals for value in group),
             clearable=type(None) in alternatives,
+            vendor=vendor,
         )
     return found
 

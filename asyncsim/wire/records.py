@@ -6,10 +6,12 @@ there must have its documented type, else `DecodeError`.
 
 from __future__ import annotations
 
+import re
 import reprlib
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -21,11 +23,13 @@ from cattrs.strategies import configure_union_passthrough
 from cattrs.v import format_exception, transform_error
 
 from asyncsim.errors import DecodeError
-from asyncsim.kind import belongs
+from asyncsim.kind import belongs, spelling
 from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import format_date, parse_date
 
 T = TypeVar("T")
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 def _as_text(value: Any, _: Any) -> str:
@@ -44,6 +48,21 @@ def _exactly(kind: type) -> Callable[[Any, Any], Any]:
         return value
 
     return hook
+
+
+def _decimal(value: Any, _: Any) -> Decimal:
+    """Money: a JSON string in every example of the documents, a number in their schemas."""
+    if isinstance(value, str) or type(value) in (int, float):
+        amount = Decimal(str(value)) if _NUMBER.fullmatch(str(value)) else None
+        if amount is not None:
+            return amount
+    raise ValueError(f"an amount was expected, not {reprlib.repr(value)}")
+
+
+def _number(value: Any, _: Any) -> float:
+    if type(value) not in (int, float):
+        raise ValueError(f"a number was expected, not {reprlib.repr(value)}")
+    return float(value)
 
 
 def _is_tuple(hint: Any) -> bool:
@@ -86,6 +105,8 @@ def _converter(vendor: Vendor) -> Converter:
     converter.register_structure_hook(str, _as_text)
     converter.register_structure_hook(int, _exactly(int))
     converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(Decimal, _decimal)
     converter.register_structure_hook(datetime, lambda value, _: parse_date(value))
     converter.register_structure_hook_func(_is_open_literal, _open_literal)
     converter.register_structure_hook_factory(_is_tuple, _list_reader(converter))
@@ -96,8 +117,12 @@ def _converter(vendor: Vendor) -> Converter:
 
 
 def _reader(converter: Converter, model: type[T], vendor: Vendor) -> Callable[[Any, Any], T]:
-    attributes = attrs.fields_dict(model)  # type: ignore[arg-type]  # attrs.has() was true
-    renamed = {name: wire for name, wire in vendor.spellings.items() if name in attributes}
+    attributes = attrs.fields(model)  # type: ignore[arg-type]  # attrs.has() was true
+    renamed = {
+        one.name: wire
+        for one in attributes
+        if (wire := spelling(one.name, one.metadata, vendor)) != one.name
+    }
     overrides: dict[str, Any] = {name: override(rename=wire) for name, wire in renamed.items()}
     read = make_dict_structure_fn(model, converter, **overrides)
     if not renamed:
@@ -139,15 +164,19 @@ def decode(model: type[T], value: Any, vendor: Vendor) -> T:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return format_date(value)
+    if isinstance(value, Decimal):
+        return str(value)  # as in every example, whatever the schema says
     if isinstance(value, tuple):
-        return list(value)
+        return [_plain(one) for one in value]
+    if attrs.has(type(value)):
+        return {one.name: _plain(getattr(value, one.name)) for one in attrs.fields(type(value))}
     return value
 
 
 def encode(record: Any, vendor: Vendor) -> dict[str, Any]:
     """Spell a record as the vendor answers it: all of its fields, nulls included."""
     return {
-        vendor.spellings.get(one.name, one.name): _plain(getattr(record, one.name))
+        spelling(one.name, one.metadata, vendor): _plain(getattr(record, one.name))
         for one in attrs.fields(type(record))
         if belongs(one.metadata, vendor)
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated, Literal, TypedDict
 
 from attrs import field, frozen
 
-from asyncsim.kind import Kind, only
+from asyncsim.kind import Kind, Only, only
+from asyncsim.models.common import PageParams
 from asyncsim.vendors import Product
 
 
@@ -21,6 +24,7 @@ class RatePlan:
     friendly_name: str | None = None
     data_enabled: bool | None = None
     data_metering: str | None = None
+    """`payg`; older plans have other models."""
     data_limit: int | None = None
     messaging_enabled: bool | None = None
     voice_enabled: bool | None = None
@@ -38,6 +42,39 @@ class RatePlan:
     data_limit_strategy: str | None = field(default=None, metadata=only("kore"))
 
 
+class RatePlanCreate(TypedDict, total=False):
+    """Keywords of `create`."""
+
+    unique_name: str
+    friendly_name: str
+    data_enabled: bool
+    data_limit: int
+    """Megabytes of data on the home network, and roaming in the USA, per month and SIM."""
+    data_metering: str
+    messaging_enabled: bool
+    """Whether SIMs may send and receive Commands."""
+    voice_enabled: bool
+    """Deprecated."""
+    national_roaming_enabled: bool
+    international_roaming: Sequence[str]
+    """`data`, `messaging`."""
+    national_roaming_data_limit: int
+    international_roaming_data_limit: int
+    data_limit_strategy: Annotated[Literal["block", "throttle"], Only("twilio")]
+    """What happens at the limit; at Twilio only."""
+
+
+class RatePlanUpdate(TypedDict, total=False):
+    """Keywords of `update`; nothing else of a RatePlan can be changed."""
+
+    unique_name: str | None
+    friendly_name: str | None
+
+
+class RatePlanFilter(PageParams, total=False):
+    """Keywords of `list`: pages only."""
+
+
 RATE_PLANS = Kind(
     noun="RatePlan",
     product=Product.WIRELESS,
@@ -46,4 +83,7 @@ RATE_PLANS = Kind(
     sid_prefix="WP",
     model=RatePlan,
     named=True,
+    create=RatePlanCreate,
+    update=RatePlanUpdate,
+    filters=RatePlanFilter,
 )

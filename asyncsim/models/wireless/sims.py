@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 from attrs import field, frozen
 from cattrs.gen import override
 
-from asyncsim.kind import Kind
+from asyncsim.kind import Kind, spelled
 from asyncsim.models.common import HttpMethod, PageParams
 from asyncsim.vendors import Product
 
@@ -49,7 +49,7 @@ class Sim:
     rate_plan_sid: str | None = None
     iccid: str | None = None
     """19 or 20 digits, as text."""
-    eid: str | None = None
+    eid: str | None = field(default=None, metadata=spelled(twilio="e_id"))
     """Deprecated by both vendors. Twilio answers `e_id`, KORE `eid`."""
     reset_status: Literal["resetting"] | str | None = None
     """`resetting` until the operator has accepted a connectivity reset."""

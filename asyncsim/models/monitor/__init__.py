@@ -1,0 +1,1 @@
+"""Monitor: the audit trail of an account. Twilio only."""

@@ -1,0 +1,1 @@
+"""Webhooks: KORE's signing secrets."""
