@@ -50,9 +50,10 @@ def check_name(kind: Kind[Any], name: object) -> str:
     return name
 
 
-def path_of(kind: Kind[Any], name: str) -> str:
-    """Build the path of one resource; spaces and slashes in unique names are encoded."""
-    return f"{kind.path}/{quote(name, safe='')}"
+def path_of(kind: Kind[Any], name: str | None, parent: str | None = None) -> str:
+    """Build the path of a list or of one row; spaces and slashes in unique names are encoded."""
+    path = kind.path if parent is None else kind.path.replace("{parent}", quote(parent, safe=""))
+    return path if name is None else f"{path}/{quote(name, safe='')}"
 
 
 class Directory:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from asyncsim.connection import Connection
+from asyncsim.core.retry import Repeat
 from asyncsim.errors import DecodeError, NotFound
 from asyncsim.events import ForeignPage
 from asyncsim.kind import Kind
@@ -31,15 +32,25 @@ class Resource(Generic[T]):
     def __repr__(self) -> str:
         return f"<{self.kind.product.label} {self.kind.key} of {self._connection!r}>"
 
-    def _request(self, method: str, verb: str, name: str | None = None, **more: Any) -> Request:
-        """Prepare a request; `verb` and name word its errors: `update Sim HS...`."""
-        path = self.kind.path if name is None else path_of(self.kind, name)
+    def _request(
+        self,
+        method: str,
+        verb: str,
+        name: str | None = None,
+        *,
+        parent: str | None = None,
+        **more: Any,
+    ) -> Request:
+        """Prepare a request; `verb` and the names word its errors: `update Sim HS...`."""
+        words = [verb, self.kind.noun, name or ""]
+        if self.kind.parent is not None:
+            words += ["of", check_name(self.kind.parent, parent)]
         return Request(
             method=method,
             product=self.kind.product,
             base=self._connection.base(self.kind.product),
-            path=path,
-            verb=f"{verb} {self.kind.noun}{'' if name is None else ' ' + name}",
+            path=path_of(self.kind, name, parent),
+            verb=" ".join(filter(None, words)),
             **more,
         )
 
@@ -53,32 +64,60 @@ class Resource(Generic[T]):
         )
         return record
 
-    async def _fetch(self, name: str, *, urgent: bool = False) -> T:
+    async def _fetch(self, name: str, *, parent: str | None = None, urgent: bool = False) -> T:
         check_name(self.kind, name)
-        return self._decode(await self._send(self._request("GET", "fetch", name, urgent=urgent)))
+        request = self._request("GET", "fetch", name, parent=parent, urgent=urgent)
+        return self._decode(await self._send(request))
 
-    async def _delete(self, name: str) -> None:
+    async def _create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:
+        """Send a create once: when its answer is lost, whether it was done is unknown."""
+        return self._decode(await self._send(self._creation(keywords, parent=parent)))
+
+    def _creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
+        what = f"{self.kind.key}.create()"
+        forms.check(self.kind.create, keywords, what, self._connection.vendor)
+        return self._request(
+            "POST",
+            "create",
+            parent=parent,
+            body=forms.encode(self.kind.create, keywords),
+            repeat=Repeat.NEVER,
+            look=f"look for it with {self.kind.key}.list() before you create it again",
+        )
+
+    async def _update(self, name: str, keywords: Mapping[str, Any]) -> T:
+        """Send an update that is done when it is answered; doing it twice does no harm."""
         check_name(self.kind, name)
-        request = self._request("DELETE", "delete", name)
+        forms.check(
+            self.kind.update, keywords, f"{self.kind.key}.update()", self._connection.vendor
+        )
+        body = forms.encode(self.kind.update, keywords)
+        return self._decode(await self._send(self._request("POST", "update", name, body=body)))
+
+    async def _delete(self, name: str, *, parent: str | None = None) -> None:
+        check_name(self.kind, name)
+        request = self._request("DELETE", "delete", name, parent=parent)
         try:
             await self._send(request)
         except NotFound:
             if not request.lost:  # else the attempt whose answer was lost has deleted it
                 raise
 
-    def _list(self, filters: Mapping[str, Any]) -> Pager[T]:
-        forms.check(self.kind.filters, filters, f"{self.kind.key}.list()")
+    def _list(self, filters: Mapping[str, Any], *, parent: str | None = None) -> Pager[T]:
+        vendor = self._connection.vendor
+        forms.check(self.kind.filters, filters, f"{self.kind.key}.list()", vendor)
+        ceiling = self.kind.page_ceiling(vendor)
         size = filters.get("page_size")
-        if size is not None and not 1 <= size <= self.kind.largest_page:
-            raise ValueError(f"page_size={size}: a page has 1 to {self.kind.largest_page} rows")
+        if size is not None and not 1 <= size <= ceiling:
+            raise ValueError(f"page_size={size}: a page has 1 to {ceiling} rows at {vendor.title}")
         query = forms.encode(self.kind.filters, filters)
 
         async def pages() -> AsyncIterator[Page[T]]:
-            async for raw in self._raw_pages(query):
+            async for raw in self._raw_pages(query, parent=parent):
                 yield self._page(raw)
 
         async def first() -> Page[T]:
-            return self._page(await self._raw_page(query))
+            return self._page(await self._raw_page(query, parent=parent))
 
         return Pager(pages, first)
 
@@ -87,12 +126,15 @@ class Resource(Generic[T]):
         rows = tuple(records.decode(self.kind.model, row, vendor) for row in raw.rows)
         return Page(rows, raw.next_page_url is not None)
 
-    async def _raw_page(self, query: str, *, urgent: bool = False) -> RawPage:
-        reply = await self._send(self._request("GET", "list", query=query, urgent=urgent))
+    async def _raw_page(
+        self, query: str, *, parent: str | None = None, urgent: bool = False
+    ) -> RawPage:
+        request = self._request("GET", "list", parent=parent, query=query, urgent=urgent)
+        reply = await self._send(request)
         return decode_page(_json(reply, f"page of {self.kind.key}"), self.kind.key)
 
     async def _raw_pages(
-        self, query: str, *, urgent: bool = False
+        self, query: str, *, parent: str | None = None, urgent: bool = False
     ) -> AsyncGenerator[RawPage, None]:
         """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
 
@@ -101,7 +143,7 @@ class Resource(Generic[T]):
         foreign: set[str] = set()
         asked = {query}
         while True:
-            page = await self._raw_page(query, urgent=urgent)
+            page = await self._raw_page(query, parent=parent, urgent=urgent)
             yield page
             following = page.next_query
             if following is None:

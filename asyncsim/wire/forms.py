@@ -26,7 +26,9 @@ from urllib.parse import parse_qsl, quote_plus
 
 from attrs import frozen
 
+from asyncsim.errors import Unsupported
 from asyncsim.kind import Only
+from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import format_date
 
 
@@ -105,13 +107,20 @@ def _guess(given: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; it takes {', '.join(known)}"
 
 
-def check(keywords: Any, values: Mapping[str, Any], what: str) -> None:
-    """Refuse what could not be sent: TypeError for keywords, ValueError for values."""
+def check(
+    keywords: Any, values: Mapping[str, Any], what: str, vendor: Vendor | None = None
+) -> None:
+    """Refuse what could not be sent: TypeError for keywords, ValueError for values.
+
+    `Unsupported` for a keyword that only the other vendor's documents have.
+    """
     params = params_of(keywords)
     for keyword, value in values.items():
         param = params.get(keyword)
         if param is None:
             raise TypeError(f"{what} takes no keyword {keyword!r}{_guess(keyword, params)}")
+        if vendor is not None and param.vendor not in (None, vendor.name):
+            raise Unsupported(f"{what}: {vendor.title} documents no keyword {keyword!r}")
         if value is None and not param.clearable:
             raise ValueError(
                 f"{what}: {keyword} cannot be cleared; leave it out to keep it as it is"

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from asyncsim.connection import Connection
+from asyncsim.resources.supersim.billing_periods import BillingPeriods
 from asyncsim.resources.supersim.fleets import Fleets
+from asyncsim.resources.supersim.ip_addresses import IpAddresses
+from asyncsim.resources.supersim.network_access_profile_networks import (
+    NetworkAccessProfileNetworks,
+)
+from asyncsim.resources.supersim.network_access_profiles import NetworkAccessProfiles
+from asyncsim.resources.supersim.networks import Networks
+from asyncsim.resources.supersim.settings_updates import SettingsUpdates
 from asyncsim.resources.supersim.sims import Sims
+from asyncsim.resources.supersim.usage_records import UsageRecords
 
 
 class SuperSim:
@@ -12,4 +21,11 @@ class SuperSim:
 
     def __init__(self, connection: Connection) -> None:
         self.sims = Sims(connection)
+        self.billing_periods = BillingPeriods(connection)
+        self.ip_addresses = IpAddresses(connection)
         self.fleets = Fleets(connection)
+        self.network_access_profiles = NetworkAccessProfiles(connection)
+        self.network_access_profile_networks = NetworkAccessProfileNetworks(connection)
+        self.networks = Networks(connection)
+        self.settings_updates = SettingsUpdates(connection)
+        self.usage_records = UsageRecords(connection)

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from asyncsim.models.supersim.fleets import FLEETS, Fleet
+from typing import Unpack
+
+from asyncsim.models.supersim.fleets import FLEETS, Fleet, FleetCreate, FleetFilter, FleetUpdate
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
 from asyncsim.resources.resource import Resource
 
 
 class Fleets(Resource[Fleet]):
-    """`client.supersim.fleets`. Source: Twilio docs, "Fleet Resource"."""
+    """`client.supersim.fleets`.
+
+    Source: Twilio docs, "Fleet Resource".
+    """
 
     kind = FLEETS
 
     async def fetch(self, sid: str, /) -> Fleet:
         """Fetch a Fleet by SID or unique name."""
         return await self._fetch(sid)
+
+    @spelled_out
+    async def create(self, **keywords: Unpack[FleetCreate]) -> Fleet:
+        """Create a Fleet.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        return await self._create(keywords)
+
+    @spelled_out
+    async def update(self, sid: str, /, **changes: Unpack[FleetUpdate]) -> Fleet:
+        """Change a Fleet; what it enables can never be changed."""
+        return await self._update(sid, changes)
+
+    @spelled_out
+    def list(self, **filters: Unpack[FleetFilter]) -> Pager[Fleet]:
+        """List Fleets; `Pager` says how to go through them."""
+        return self._list(filters)

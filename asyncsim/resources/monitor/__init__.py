@@ -1,0 +1,13 @@
+"""Monitor."""
+
+from __future__ import annotations
+
+from asyncsim.connection import Connection
+from asyncsim.resources.monitor.events import Events
+
+
+class Monitor:
+    """`client.monitor`; `Unsupported` at KORE unless `hosts.monitor` is set."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.events = Events(connection)

@@ -1,0 +1,28 @@
+"""Monitor Events."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.monitor.events import EVENTS, Event, EventFilter
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class Events(Resource[Event]):
+    """`client.monitor.events`.
+
+    Source: Twilio docs, "Monitor Events resource".
+    """
+
+    kind = EVENTS
+
+    async def fetch(self, sid: str, /) -> Event:
+        """Fetch an Event by SID."""
+        return await self._fetch(sid)
+
+    @spelled_out
+    def list(self, **filters: Unpack[EventFilter]) -> Pager[Event]:
+        """List Events, by date; `Pager` says how to go through them."""
+        return self._list(filters)

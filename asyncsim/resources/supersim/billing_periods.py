@@ -1,0 +1,28 @@
+"""BillingPeriods of a Super SIM."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.supersim.billing_periods import (
+    BILLING_PERIODS,
+    BillingPeriod,
+    BillingPeriodFilter,
+)
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class BillingPeriods(Resource[BillingPeriod]):
+    """`client.supersim.billing_periods`.
+
+    Source: Twilio docs, "BillingPeriods Subresource".
+    """
+
+    kind = BILLING_PERIODS
+
+    @spelled_out
+    def list(self, sim: str, /, **filters: Unpack[BillingPeriodFilter]) -> Pager[BillingPeriod]:
+        """List a SIM's BillingPeriods; `Pager` says how to go through them."""
+        return self._list(filters, parent=sim)

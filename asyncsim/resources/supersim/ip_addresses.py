@@ -1,0 +1,24 @@
+"""IP addresses of a Super SIM."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.supersim.ip_addresses import IP_ADDRESSES, IpAddress, IpAddressFilter
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class IpAddresses(Resource[IpAddress]):
+    """`client.supersim.ip_addresses`.
+
+    Source: Twilio docs, "IpAddress Subresource".
+    """
+
+    kind = IP_ADDRESSES
+
+    @spelled_out
+    def list(self, sim: str, /, **filters: Unpack[IpAddressFilter]) -> Pager[IpAddress]:
+        """List the addresses a SIM has now; `Pager` says how to go through them."""
+        return self._list(filters, parent=sim)

@@ -1,0 +1,49 @@
+"""Networks of a NetworkAccessProfile."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.supersim.network_access_profile_networks import (
+    NETWORK_ACCESS_PROFILE_NETWORKS,
+    NetworkAccessProfileNetwork,
+    NetworkAccessProfileNetworkCreate,
+    NetworkAccessProfileNetworkFilter,
+)
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class NetworkAccessProfileNetworks(Resource[NetworkAccessProfileNetwork]):
+    """`client.supersim.network_access_profile_networks`.
+
+    Source: Twilio docs, "Networks Subresource".
+    """
+
+    kind = NETWORK_ACCESS_PROFILE_NETWORKS
+
+    async def fetch(self, profile: str, sid: str, /) -> NetworkAccessProfileNetwork:
+        """Fetch a Network of a profile."""
+        return await self._fetch(sid, parent=profile)
+
+    @spelled_out
+    async def create(
+        self, profile: str, /, **keywords: Unpack[NetworkAccessProfileNetworkCreate]
+    ) -> NetworkAccessProfileNetwork:
+        """Add a Network to a profile.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        return await self._create(keywords, parent=profile)
+
+    async def delete(self, profile: str, sid: str, /) -> None:
+        """Take a Network out of a profile."""
+        await self._delete(sid, parent=profile)
+
+    @spelled_out
+    def list(
+        self, profile: str, /, **filters: Unpack[NetworkAccessProfileNetworkFilter]
+    ) -> Pager[NetworkAccessProfileNetwork]:
+        """List a profile's Networks; `Pager` says how to go through them."""
+        return self._list(filters, parent=profile)

@@ -1,0 +1,49 @@
+"""NetworkAccessProfiles."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.supersim.network_access_profiles import (
+    NETWORK_ACCESS_PROFILES,
+    NetworkAccessProfile,
+    NetworkAccessProfileCreate,
+    NetworkAccessProfileFilter,
+    NetworkAccessProfileUpdate,
+)
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class NetworkAccessProfiles(Resource[NetworkAccessProfile]):
+    """`client.supersim.network_access_profiles`.
+
+    Source: Twilio docs, "NetworkAccessProfile Resource".
+    """
+
+    kind = NETWORK_ACCESS_PROFILES
+
+    async def fetch(self, sid: str, /) -> NetworkAccessProfile:
+        """Fetch a profile by SID or unique name."""
+        return await self._fetch(sid)
+
+    @spelled_out
+    async def create(self, **keywords: Unpack[NetworkAccessProfileCreate]) -> NetworkAccessProfile:
+        """Create a profile.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        return await self._create(keywords)
+
+    @spelled_out
+    async def update(
+        self, sid: str, /, **changes: Unpack[NetworkAccessProfileUpdate]
+    ) -> NetworkAccessProfile:
+        """Rename a profile; its networks are a list of their own."""
+        return await self._update(sid, changes)
+
+    @spelled_out
+    def list(self, **filters: Unpack[NetworkAccessProfileFilter]) -> Pager[NetworkAccessProfile]:
+        """List profiles; `Pager` says how to go through them."""
+        return self._list(filters)

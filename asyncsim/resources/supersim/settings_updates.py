@@ -1,0 +1,28 @@
+"""Over-the-air settings updates of Super SIMs."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.supersim.settings_updates import (
+    SETTINGS_UPDATES,
+    SettingsUpdate,
+    SettingsUpdateFilter,
+)
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class SettingsUpdates(Resource[SettingsUpdate]):
+    """`client.supersim.settings_updates`.
+
+    Source: Twilio docs, "SettingsUpdate Resource".
+    """
+
+    kind = SETTINGS_UPDATES
+
+    @spelled_out
+    def list(self, **filters: Unpack[SettingsUpdateFilter]) -> Pager[SettingsUpdate]:
+        """List SettingsUpdates; `Pager` says how to go through them."""
+        return self._list(filters)

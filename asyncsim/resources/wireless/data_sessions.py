@@ -1,0 +1,24 @@
+"""DataSessions of a Programmable Wireless SIM."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.wireless.data_sessions import DATA_SESSIONS, DataSession, DataSessionFilter
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class DataSessions(Resource[DataSession]):
+    """`client.wireless.data_sessions`.
+
+    Source: Twilio docs, "DataSession Resource".
+    """
+
+    kind = DATA_SESSIONS
+
+    @spelled_out
+    def list(self, sim: str, /, **filters: Unpack[DataSessionFilter]) -> Pager[DataSession]:
+        """List a SIM's DataSessions of up to 30 days; `Pager` says how to go through them."""
+        return self._list(filters, parent=sim)

@@ -1,0 +1,24 @@
+"""Usage of one Programmable Wireless SIM."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asyncsim.models.wireless.usage_records import USAGE_RECORDS, UsageFilter, UsageRecord
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+from asyncsim.resources.resource import Resource
+
+
+class UsageRecords(Resource[UsageRecord]):
+    """`client.wireless.usage_records`.
+
+    Source: Twilio docs, "UsageRecords Resource" (Programmable Wireless).
+    """
+
+    kind = USAGE_RECORDS
+
+    @spelled_out
+    def list(self, sim: str, /, **filters: Unpack[UsageFilter]) -> Pager[UsageRecord]:
+        """List a SIM's usage; `Pager` says how to go through them."""
+        return self._list(filters, parent=sim)
