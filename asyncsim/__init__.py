@@ -1,6 +1,6 @@
 """Async-first SDK for the SIM APIs of Twilio and KORE: Programmable Wireless and Super SIM."""
 
-from asyncsim.callbacks import Callback, CallbackReceiver
+from asyncsim.callbacks import Callback, CallbackReceiver, InboundCommand
 from asyncsim.client import Client
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import (
@@ -48,6 +48,7 @@ __all__ = [
     "ConnectionFailed",
     "DecodeError",
     "Hosts",
+    "InboundCommand",
     "JournalError",
     "NotFound",
     "Outcome",

@@ -20,7 +20,9 @@ from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
 from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.monitor import Monitor
 from asyncsim.resources.supersim import SuperSim
+from asyncsim.resources.webhooks import Webhooks
 from asyncsim.resources.wireless import Wireless
 from asyncsim.transport import Transport
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
@@ -57,6 +59,10 @@ class Client:
         """Programmable Wireless."""
         self.supersim = SuperSim(connection)
         """Super SIM."""
+        self.monitor = Monitor(connection)
+        """The audit trail, at Twilio."""
+        self.webhooks = Webhooks(connection)
+        """KORE's signing secrets."""
 
     def __repr__(self) -> str:
         return f"<asyncsim.Client of {self._connection!r}>"

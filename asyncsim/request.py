@@ -19,7 +19,7 @@ from asyncsim.errors import (
     ServerError,
     TransportError,
 )
-from asyncsim.transport import Reply
+from asyncsim.transport import FORM, Reply
 from asyncsim.wire.problems import decode_problem
 
 _CLASSES: Mapping[int, type[APIError]] = {
@@ -56,6 +56,7 @@ class Request:
     """For messages: `update Sim HS...`."""
     query: str = ""
     body: str | None = field(default=None, repr=False)  # holds the callback's ticket
+    content_type: str = FORM
     repeat: Repeat = Repeat.SAFE
     urgent: bool = False
     look: str = ""

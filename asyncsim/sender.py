@@ -27,7 +27,7 @@ from asyncsim.errors import (
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
 from asyncsim.gate import Gate, GateClosed
 from asyncsim.request import Ambiguous, Request, refusal
-from asyncsim.transport import FORM, Reply, Transport
+from asyncsim.transport import Reply, Transport
 
 
 class Sender:
@@ -92,7 +92,7 @@ class Sender:
         """Send once; without an answer, None, and the reason as `attempt.error`."""
         headers = {"Authorization": attempt.authorization}
         if request.body is not None:
-            headers["Content-Type"] = FORM
+            headers["Content-Type"] = request.content_type
         body = None if request.body is None else request.body.encode()
         request.attempts += 1
         request.in_flight = True

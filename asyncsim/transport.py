@@ -16,6 +16,7 @@ from asyncsim.errors import AsyncSimError, ConfigurationError, ConnectionFailed,
 
 USER_AGENT = f"asyncsim/{version('asyncsim')} aiohttp/{aiohttp.__version__}"
 FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
 
 
 @frozen

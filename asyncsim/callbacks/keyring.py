@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 
 from asyncsim.callbacks import tickets
 from asyncsim.core import signatures
-from asyncsim.errors import ConfigurationError, SignatureError
+from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
 from asyncsim.vendors import VENDORS, Vendor
 
 
@@ -46,6 +46,17 @@ class Keyring:
         """Issue a ticket; the receiver's own first secret goes before the client's."""
         secret = self.own_tickets[0] if self.own_tickets else keys.ticket
         return tickets.issue(secret, keys.vendor.name, product, name)
+
+    def issue_any(self, vendor: str, product: str, name: str) -> tickets.Ticket:
+        """Issue a ticket that belongs to no client in particular."""
+        found = [keys.ticket for keys in self.clients if keys.vendor.name == vendor]
+        secrets = [*self.own_tickets, *found]
+        if not secrets:
+            raise ReceiverError(
+                "the receiver has no secret to sign with: give it ticket_secrets=[...], or open a"
+                f" client of {vendor} that uses it first"
+            )
+        return tickets.issue(secrets[0], vendor, product, name)
 
     def read(self, tail: Sequence[str]) -> tickets.ReadTicket:
         """Read a ticket; SignatureError when none of the secrets made it."""

@@ -78,8 +78,9 @@ def callback_of(ticket: ReadTicket, params: Params, *, signed: bool, method: str
         nonce=ticket.nonce,
         signed=signed,
         method=method,
-        sid=flat.get("SimSid"),
-        status=flat.get("SimStatus"),
+        # A callback about a Command names its SIM too, and its own status only.
+        sid=flat.get("CommandSid", flat.get("SimSid")),
+        status=flat.get("SimStatus", flat.get("Status")),
         unique_name=flat.get("SimUniqueName"),
         account_sid=flat.get("AccountSid"),
         error_code=_number(flat.get("ErrorCode", "")),

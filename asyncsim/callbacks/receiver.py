@@ -11,8 +11,10 @@ from attrs import define, evolve
 
 from asyncsim.callbacks import keyring, tickets
 from asyncsim.callbacks.address import checked_url, own_url, shown
+from asyncsim.callbacks.asgi import Application, ASGIApp
 from asyncsim.callbacks.bus import Bus, Callback
 from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.inbound import INBOUND, InboundCommands, inbound_command
 from asyncsim.callbacks.judge import Request, judge
 from asyncsim.callbacks.payload import Refusal
 from asyncsim.clock import SYSTEM_CLOCK, Clock
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from asyncsim.callbacks.server import Listener
 
 _LONGEST_TOKEN = 256
+_COMMANDS = 10_000  # inbound, that nobody has taken yet
 
 
 @define(kw_only=True)
@@ -81,6 +84,7 @@ class CallbackReceiver:
         self._observers = tuple(observers)
         self._bus = Bus(clock or SYSTEM_CLOCK)
         self._counts = Counts()
+        self._commands = InboundCommands(_COMMANDS)
         self._listener: Listener | None = None
         self._starts = 0
         self._turn = asyncio.Lock()
@@ -123,6 +127,7 @@ class CallbackReceiver:
         async with self._turn:
             if self._starts == 0:
                 await self._open()
+                self._commands.turn(open=True)
             self._starts += 1
 
     async def _open(self) -> None:
@@ -143,6 +148,8 @@ class CallbackReceiver:
         """Take back one `start`; harmless when there is none."""
         async with self._turn:
             self._starts = max(0, self._starts - 1)
+            if self._starts == 0:
+                self._commands.turn(open=False)
             if self._starts == 0 and self._listener is not None:
                 listener, self._listener = self._listener, None
                 await listener.close()
@@ -168,6 +175,26 @@ class CallbackReceiver:
 
         self._wanted_port = None
         return application(self.receive, self._max_body)
+
+    def asgi(self) -> ASGIApp:
+        """Build an ASGI application to mount in your own: FastAPI, Starlette, Litestar.
+
+        From then on `start` opens no port, and `public_url` must be given, prefix included.
+        """
+        self._wanted_port = None
+        return Application(self.receive, self._max_body)
+
+    def commands_url(self, vendor: str, product: str) -> str:
+        """Make the URL at which Commands that devices send arrive in `commands()`.
+
+        Set it as a Fleet's `sms_commands_url` or `ip_commands_url`, or a Sim's
+        `commands_callback_url`; it stays good as long as the ticket secrets do.
+        """
+        return self.public_url + self._keyring.issue_any(vendor, product, INBOUND).path
+
+    def commands(self) -> InboundCommands:
+        """Commands that devices send, of all vendors: `async for command in receiver.commands()`."""
+        return self._commands
 
     def register(
         self, vendor: Vendor, *, signing_secrets: Sequence[str], ticket_secret: bytes
@@ -227,6 +254,15 @@ class CallbackReceiver:
                 duplicate=repeated,
             ),
         )
-        if not repeated:
-            self._bus.publish(callback)
+        if repeated:
+            return 204
+        if callback.name == INBOUND:
+            return self._take_command(callback, token)
+        self._bus.publish(callback)
         return 204
+
+    def _take_command(self, callback: Callback, token: str) -> int:
+        if self._commands.offer(inbound_command(callback)):
+            return 204
+        self._bus.forget(callback, token)  # it will be delivered again, and then must count
+        return self._refuse(503, "nobody takes the Commands that came in before")

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from attrs import frozen
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @frozen
@@ -40,6 +41,21 @@ class Pager(Generic[T]):
 
     def __await__(self) -> Generator[object, None, Page[T]]:
         return self._first().__await__()
+
+    def map(self, change: Callable[[T], U]) -> Pager[U]:
+        """Build a list of what `change` makes of each row."""
+
+        def changed(page: Page[T]) -> Page[U]:
+            return Page(tuple(change(item) for item in page.items), page.has_next)
+
+        async def pages() -> AsyncIterator[Page[U]]:
+            async for page in self._pages():
+                yield changed(page)
+
+        async def first() -> Page[U]:
+            return changed(await self._first())
+
+        return Pager(pages, first)
 
     def pages(self) -> AsyncIterator[Page[T]]:
         """Iterate over pages."""

@@ -60,7 +60,7 @@ class Resource(Generic[T]):
 
     def _decode(self, reply: Reply) -> T:
         record: T = records.decode(
-            self.kind.model, _json(reply, self.kind.noun), self._connection.vendor
+            self.kind.model, read_json(reply, self.kind.noun), self._connection.vendor
         )
         return record
 
@@ -131,7 +131,7 @@ class Resource(Generic[T]):
     ) -> RawPage:
         request = self._request("GET", "list", parent=parent, query=query, urgent=urgent)
         reply = await self._send(request)
-        return decode_page(_json(reply, f"page of {self.kind.key}"), self.kind.key)
+        return decode_page(read_json(reply, f"page of {self.kind.key}"), self.kind.key)
 
     async def _raw_pages(
         self, query: str, *, parent: str | None = None, urgent: bool = False
@@ -141,16 +141,15 @@ class Resource(Generic[T]):
         So a credential never goes to a host that an answer names, and gateways work.
         """
         foreign: set[str] = set()
-        asked = {query}
+        circle = _Circle(query)
         while True:
             page = await self._raw_page(query, parent=parent, urgent=urgent)
             yield page
             following = page.next_query
             if following is None:
                 return
-            if following in asked or not following:
+            if not following or circle.closes_at(following):
                 raise DecodeError(f"list of {self.kind.key}", "its next page was there before")
-            asked.add(following)
             self._check_origin(page.next_origin, foreign)
             query = following
 
@@ -162,7 +161,26 @@ class Resource(Generic[T]):
             self._connection.tell(ForeignPage(origin=str(origin), expected=expected))
 
 
-def _json(reply: Reply, what: str) -> Any:
+class _Circle:
+    """Notices a list whose next pages lead in a circle, remembering one page (Brent's method)."""
+
+    def __init__(self, first: str) -> None:
+        self._remembered = first
+        self._steps = 0
+        self._limit = 1
+
+    def closes_at(self, query: str) -> bool:
+        """Tell whether this page has been there; a circle is found after a few rounds at most."""
+        if query == self._remembered:
+            return True
+        self._steps += 1
+        if self._steps == self._limit:
+            self._remembered, self._steps, self._limit = query, 0, self._limit * 2
+        return False
+
+
+def read_json(reply: Reply, what: str) -> Any:
+    """Decode an answer's body; `DecodeError` shows how it starts."""
     try:
         return json.loads(reply.body)
     except ValueError:

@@ -6,9 +6,10 @@ Source: kore_webhook_v1.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from attrs import field, frozen
+from cattrs.gen import override
 
 from asyncsim.kind import Kind
 from asyncsim.vendors import Product
@@ -44,10 +45,12 @@ class SecretUpdate(TypedDict, total=False):
 
 
 class SecretFilter(TypedDict, total=False):
-    """Keywords of `list`."""
+    """Keywords of `list`; this API spells its query in lower case."""
 
-    status: Literal["active", "pending"]
-    page_size: NotRequired[int]
+    status: Annotated[Literal["active", "pending"], override(rename="status")]
+    page_number: Annotated[int, override(rename="page_number")]
+    """Counted from 1."""
+    page_size: Annotated[int, override(rename="page_size")]
 
 
 SECRETS = Kind(

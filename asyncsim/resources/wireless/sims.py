@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Unpack, overload
 
+from asyncsim.models.monitor.events import SimEvent
 from asyncsim.models.wireless.sims import SIMS, KnownStatus, Sim, SimFilter, SimUpdate
 from asyncsim.resources.fanout import Changes, UpdateMany
 from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.monitor.events import Events
+from asyncsim.resources.names import check_name
 from asyncsim.resources.pager import Pager
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.settling import Settling
+from asyncsim.resources.wireless.history import sim_event
 from asyncsim.resources.wireless.rate_plans import RatePlans
 
 
@@ -104,6 +108,17 @@ class Sims(Settling[Sim]):
         Nothing is raised for a single Sim; its outcome has the error.
         """
         return UpdateMany(self, changes, window=window, timeout=timeout)
+
+    def history(self, sid: str, /) -> Pager[SimEvent]:
+        """List what changed a Sim's status or RatePlan: previous and updated, with date and source.
+
+        From Monitor, which keeps events for 30 days; `Unsupported` at KORE, which documents no
+        such API, unless `hosts.monitor` is set.
+        """
+        if not self.kind.is_sid(check_name(self.kind, sid)):
+            raise ValueError(f"history() takes a SID (DE and 32 hex digits), not {sid!r}")
+        events = Events(self._connection)
+        return events.list(resource_sid=sid, page_size=events.kind.largest_page).map(sim_event)
 
     @spelled_out
     def list(self, **filters: Unpack[SimFilter]) -> Pager[Sim]:

@@ -1,0 +1,87 @@
+"""A receiver as an ASGI application, to be mounted in FastAPI, Starlette or any other.
+
+Source: the ASGI specification, HTTP & WebSocket, version 2.4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from attrs import frozen
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+ASGIReceive = Callable[[], Awaitable[Message]]
+ASGISend = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, ASGIReceive, ASGISend], Awaitable[None]]
+
+_READ_WITHIN = 10.0  # seconds for a body, as in `server`
+
+
+@frozen
+class Application:
+    """Hands every HTTP request to `receive`; takes part in lifespan without doing anything."""
+
+    _receive: Callable[[str, str, Mapping[str, str], bytes], int]
+    _max_body: int
+
+    async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await _answer(send, await self._status(scope, receive))
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _status(self, scope: Scope, receive: ASGIReceive) -> int:
+        try:
+            async with asyncio.timeout(_READ_WITHIN):
+                body = await _read(receive, self._max_body)
+        except TimeoutError:
+            return 408
+        if body is None:
+            return 400  # nobody is left to read it
+        headers = {
+            name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
+        }
+        return self._receive(scope["method"], _target(scope), headers, body)
+
+
+def _target(scope: Scope) -> str:
+    """Path and query as they were sent; `path` is decoded, and signatures cover the raw text."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope.get("query_string", b"")
+    # Some servers leave the query on raw_path.
+    target = path.partition(b"?")[0].decode("latin-1")
+    return f"{target}?{query.decode('latin-1')}" if query else target
+
+
+async def _read(receive: ASGIReceive, most: int) -> bytes | None:
+    """Read a body, but stop soon after `most` bytes; None when the sender hung up."""
+    body = bytearray()
+    while len(body) <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return bytes(body)
+
+
+async def _answer(send: ASGISend, status: int) -> None:
+    allow = [(b"allow", b"GET, POST")] if status == 405 else []
+    headers = [*allow] if status == 204 else [*allow, (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _lifespan(receive: ASGIReceive, send: ASGISend) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

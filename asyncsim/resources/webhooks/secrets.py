@@ -1,0 +1,93 @@
+"""KORE's signing secrets: JSON in, JSON out, and pages counted from 1."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Unpack
+
+from asyncsim.core.retry import Repeat
+from asyncsim.errors import DecodeError
+from asyncsim.models.webhooks.secrets import (
+    SECRETS,
+    Secret,
+    SecretCreate,
+    SecretFilter,
+    SecretUpdate,
+)
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Page, Pager
+from asyncsim.resources.resource import Resource, read_json
+from asyncsim.transport import JSON
+from asyncsim.wire import forms, json, records
+
+
+class Secrets(Resource[Secret]):
+    """`client.webhooks.secrets`.
+
+    Give the value of a new one to `CallbackReceiver(kore_webhook_secrets=[...])` beside the old
+    ones before you activate it. Source: KORE docs, "Validate Webhook Signatures".
+    """
+
+    kind = SECRETS
+
+    @spelled_out
+    async def create(self, **keywords: Unpack[SecretCreate]) -> Secret:
+        """Create a secret; its value is in this answer only.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        forms.check(SecretCreate, keywords, "secrets.create()")
+        request = self._request(
+            "POST",
+            "create",
+            body=_body(SecretCreate, keywords),
+            content_type=JSON,
+            repeat=Repeat.NEVER,
+            look="look for it with secrets.list(); a value you have not seen is lost",
+        )
+        return self._decode(await self._send(request))
+
+    @spelled_out
+    async def update(self, id: str, /, **changes: Unpack[SecretUpdate]) -> Secret:
+        """Rename or activate a secret; an active one signs all callbacks from then on."""
+        forms.check(SecretUpdate, changes, "secrets.update()")
+        request = self._request(
+            "PATCH", "update", id, body=_body(SecretUpdate, changes), content_type=JSON
+        )
+        return self._decode(await self._send(request))
+
+    @spelled_out
+    def list(self, **filters: Unpack[SecretFilter]) -> Pager[Secret]:
+        """List secrets, without their values; `Pager` says how to go through them."""
+        forms.check(SecretFilter, filters, "secrets.list()")
+
+        async def page(number: int) -> Page[Secret]:
+            query = forms.encode(SecretFilter, {**filters, "page_number": number})
+            return self._secrets(await self._send(self._request("GET", "list", query=query)))
+
+        async def pages() -> AsyncIterator[Page[Secret]]:
+            number = filters.get("page_number", 1)
+            while True:
+                one = await page(number)
+                yield one
+                # An empty page that claims a next one would be asked for without end.
+                if not one.has_next or not one.items:
+                    return
+                number += 1
+
+        return Pager(pages, lambda: page(filters.get("page_number", 1)))
+
+    def _secrets(self, reply: Any) -> Page[Secret]:
+        value = read_json(reply, "page of secrets")
+        rows = value.get("data") if isinstance(value, dict) else None
+        if not isinstance(rows, list):
+            raise DecodeError("page of secrets", "it has no list under 'data'")
+        vendor = self._connection.vendor
+        meta = value.get("meta_data") or {}
+        items = tuple(records.decode(Secret, row, vendor) for row in rows)
+        return Page(items, bool(meta.get("next_page_url")))
+
+
+def _body(keywords: Any, values: Mapping[str, Any]) -> str:
+    params = forms.params_of(keywords)
+    return json.dumps({params[key].wire: value for key, value in values.items()}).decode()
