@@ -193,7 +193,7 @@ class CallbackReceiver:
         return self.public_url + self._keyring.issue_any(vendor, product, INBOUND).path
 
     def commands(self) -> InboundCommands:
-        """Commands that devices send, of all vendors: `async for command in receiver.commands()`."""
+        """Commands that devices send: `async for command in receiver.commands()`."""
         return self._commands
 
     def register(
