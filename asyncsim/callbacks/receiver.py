@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from attrs import define, evolve
+from attrs import evolve
 
 from asyncsim.callbacks import keyring, tickets
 from asyncsim.callbacks.address import checked_url, own_url, shown
 from asyncsim.callbacks.asgi import Application, ASGIApp
 from asyncsim.callbacks.bus import Bus, Callback
+from asyncsim.callbacks.counts import Counts
 from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.inbound import INBOUND, InboundCommands, inbound_command
 from asyncsim.callbacks.judge import Request, judge
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
 
 _LONGEST_TOKEN = 256
 _COMMANDS = 10_000  # inbound, that nobody has taken yet
-
-
-@define(kw_only=True)
-class Counts:
-    """How many requests came in, by what became of them."""
-
-    accepted: int = 0
-    """Answered with 204; the next two are among them."""
-    hints: int = 0
-    """Genuine tickets without a signature that proves the rest."""
-    duplicates: int = 0
-    """Delivered again under an idempotency token seen before; nobody was told twice."""
-    refused: int = 0
 
 
 class CallbackReceiver:

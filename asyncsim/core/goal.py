@@ -22,6 +22,8 @@ class Standing(enum.Enum):
     """Settled on the way: the vendor goes on to the goal by itself, later."""
     ELSEWHERE = "elsewhere"
     """Settled, and not at the goal."""
+    FAILED = "failed"
+    """Settled in a status that says that it did not work out."""
 
 
 def _expected(goal: Goal) -> Mapping[str, Any]:
@@ -85,8 +87,10 @@ class Goal:
             pass  # a goal may name a pending status
         elif self.is_pending(record):
             return Standing.PENDING
+        elif record.status in self.kind.failures:
+            return Standing.FAILED
         elif self.until is not None:
-            onward = follows_by_itself(self.kind.product, record.status, self.until)
+            onward = follows_by_itself(self.kind, record.status, self.until)
             return Standing.ONWARD if onward else Standing.ELSEWHERE
         return Standing.REACHED if self._shows(record, self.expected) else Standing.ELSEWHERE
 
@@ -108,7 +112,7 @@ class Goal:
 
     def _went_on(self, asked: str, shown: str) -> bool:
         # `ready` was reached and has already become `active` by itself: not a failure.
-        return follows_by_itself(self.kind.product, asked, {shown})
+        return follows_by_itself(self.kind, asked, {shown})
 
 
 def _same(shown: Any, asked: Any) -> bool:

@@ -1,38 +1,42 @@
 """Which statuses lead where. Only what the documents are sure of: in doubt, a path exists.
 
-Sources: Twilio docs "Sim Resource" of both products, KORE docs "Wireless Sim Resource".
+Sources: Twilio docs "Sim Resource" of both products, "SMSCommand Resource", "ESimProfile Resource";
+KORE docs "Wireless Sim Resource".
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
+from asyncsim.kind import Kind
 from asyncsim.vendors import Product
 
-# Edges that the vendor follows by itself, minutes to months after settling.
-_AUTOMATIC: Mapping[Product, Mapping[str, str]] = {
-    Product.WIRELESS: {
+_Key = tuple[Product, str]
+_WIRELESS_SIMS = (Product.WIRELESS, "sims")
+_SUPER_SIMS = (Product.SUPERSIM, "sims")
+
+# Edges that are followed without a request, seconds to months after settling.
+_AUTOMATIC: Mapping[_Key, Mapping[str, str]] = {
+    _WIRELESS_SIMS: {
         "ready": "active",  # 250 KB, three months or the fifth Command
         "deactivated": "canceled",  # after 72 hours
     },
-    Product.SUPERSIM: {"ready": "active"},  # 250 KB, three months or five SMS Commands
+    _SUPER_SIMS: {"ready": "active"},  # 250 KB, three months or five SMS Commands
+    (Product.WIRELESS, "commands"): {"sent": "delivered"},  # if a receipt was asked for
+    (Product.SUPERSIM, "sms_commands"): {"sent": "delivered"},  # on the device's confirmation
+    # The download is up to the device.
+    (Product.SUPERSIM, "esim_profiles"): {"available": "downloaded", "downloaded": "installed"},
 }
-# What a change passes through on its way, whatever it is: these can always be waited for.
-_PASSED: Mapping[Product, frozenset[str]] = {
-    Product.WIRELESS: frozenset({"scheduled", "updating"}),
-    Product.SUPERSIM: frozenset({"scheduled"}),
-}
-_TERMINAL: Mapping[Product, frozenset[str]] = {
-    Product.WIRELESS: frozenset({"canceled", "deleted"}),
-}
+_TERMINAL: Mapping[_Key, frozenset[str]] = {_WIRELESS_SIMS: frozenset({"canceled", "deleted"})}
 # "A Sim resource's status can only be updated to ready if it is currently new."
-_NO_WAY_BACK: Mapping[Product, Mapping[str, frozenset[str]]] = {
-    Product.SUPERSIM: {
+_NO_WAY_BACK: Mapping[_Key, Mapping[str, frozenset[str]]] = {
+    _SUPER_SIMS: {
         "active": frozenset({"new", "ready"}),
         "inactive": frozenset({"new", "ready"}),
         "ready": frozenset({"new"}),
     },
-    Product.WIRELESS: {
+    _WIRELESS_SIMS: {
         "ready": frozenset({"new"}),
         "active": frozenset({"new"}),
         "suspended": frozenset({"new"}),
@@ -41,9 +45,9 @@ _NO_WAY_BACK: Mapping[Product, Mapping[str, frozenset[str]]] = {
 }
 
 
-def follows_by_itself(product: Product, start: str, targets: Collection[str]) -> bool:
+def follows_by_itself(kind: Kind[Any], start: str, targets: Collection[str]) -> bool:
     """Tell whether a settled status leads to one of the targets without any request."""
-    edges = _AUTOMATIC.get(product, {})
+    edges = _AUTOMATIC.get((kind.product, kind.key), {})
     seen = set()
     while start in edges and start not in seen:
         seen.add(start)
@@ -53,7 +57,7 @@ def follows_by_itself(product: Product, start: str, targets: Collection[str]) ->
     return False
 
 
-def can_reach(product: Product, start: str, targets: Iterable[str]) -> bool:
+def can_reach(kind: Kind[Any], start: str, targets: Iterable[str]) -> bool:
     """Tell whether a target may be reached from a settled status, by requests or by itself.
 
     No targets: any settled status will do, and it has one.
@@ -61,13 +65,14 @@ def can_reach(product: Product, start: str, targets: Iterable[str]) -> bool:
     wanted = set(targets)
     if start in wanted or not wanted:
         return True
-    if start in _TERMINAL.get(product, frozenset()):
+    if start in _TERMINAL.get((kind.product, kind.key), frozenset()):
         return False
-    return bool(wanted - _NO_WAY_BACK.get(product, {}).get(start, frozenset()))
+    return bool(wanted - _NO_WAY_BACK.get((kind.product, kind.key), {}).get(start, frozenset()))
 
 
-def reaches_after(product: Product, requested: str, targets: Collection[str]) -> bool:
+def reaches_after(kind: Kind[Any], requested: str, targets: Collection[str]) -> bool:
     """Tell whether asking for a status can end in a target without a further request."""
-    if requested in targets or not _PASSED.get(product, frozenset()).isdisjoint(targets):
+    # Whatever the change is, it passes through the pending statuses: those can be waited for.
+    if requested in targets or not kind.pending.isdisjoint(targets):
         return True
-    return follows_by_itself(product, requested, targets)
+    return follows_by_itself(kind, requested, targets)

@@ -95,6 +95,12 @@ class Transition:
         return self.nonce is not None and not self.heard
 
     @property
+    def shown(self) -> str:
+        """What messages call it: as it was addressed, or the SID of what was created."""
+        kind = self.goal.kind
+        return self.name if kind.named else self.sid or f"the new {kind.noun}"
+
+    @property
     def _is_unanswered(self) -> bool:
         return self.answered_at is None and not self.strict
 
@@ -120,6 +126,8 @@ class Transition:
             self.problem = (code, message)
         self.called = True
         self.heard |= current
+        if self._is_unanswered and not self.goal.kind.named:
+            return Next.WAIT  # only the answer of the POST will tell the SID to read
         believed = signed and self.trusting and self.problem is None and self.goal.status_only
         # Before the POST's own answer there is no record to show, so that one is read.
         if believed and status in self.goal.targets and self.last is not None:
@@ -143,6 +151,9 @@ class Transition:
         self.slow = standing is Standing.ONWARD
         if standing is Standing.REACHED:
             return self._end(source, confirmed=True)
+        if standing is Standing.FAILED:
+            self.problem = self.problem or _reported(record)
+            return self._fail(source)
         if standing is Standing.ELSEWHERE:
             return self._missed(record, now, source)
         self.off_since = None
@@ -176,7 +187,7 @@ class Transition:
 
     def _fail(self, source: SettledBy) -> Next:
         code, message = self.problem or (None, None)
-        self.error = TransitionFailed(self.name, self.goal.described, self.last, code, message)
+        self.error = TransitionFailed(self.shown, self.goal.described, self.last, code, message)
         return self._end(source, confirmed=True)
 
     def _end(self, source: SettledBy, *, confirmed: bool) -> Next:
@@ -187,7 +198,7 @@ class Transition:
 
     def time_out(self, now: float) -> None:
         """Give up; the watcher has read once more just before."""
-        error = TransitionTimeout(self.name, self.goal.described, self.last, now - self.started)
+        error = TransitionTimeout(self.shown, self.goal.described, self.last, now - self.started)
         error.__cause__ = self.trouble
         self.abort(error)
 
@@ -196,3 +207,10 @@ class Transition:
         if not self.done:
             self.error = error
             self.done = True
+
+
+def _reported(record: Any) -> tuple[int | None, str | None] | None:
+    """What a record itself says of its failure; an ESimProfile's code is a string of digits."""
+    code, message = getattr(record, "error_code", None), getattr(record, "error_message", None)
+    number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else None
+    return (number, message) if number is not None or message else None

@@ -11,12 +11,13 @@ from attrs import frozen
 from asyncsim.connection import Connection
 from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
-from asyncsim.core.memory import Accepted, Memory
+from asyncsim.core.memory import Accepted
 from asyncsim.core.retry import Repeat
 from asyncsim.errors import UnreachableStatus
 from asyncsim.request import Request
 from asyncsim.resources.names import Directory, check_name
 from asyncsim.resources.resource import Resource
+from asyncsim.resources.watched import Watched
 from asyncsim.wire import forms
 from asyncsim.writing import Written, write
 
@@ -35,7 +36,7 @@ class Change:
     nonce: str | None
 
 
-class Changing(Resource[T], Generic[T]):
+class Changing(Watched[T], Generic[T]):
     """A resource whose updates are accepted first and settle later."""
 
     references: ClassVar[Mapping[str, type[Resource[Any]]]] = {}
@@ -43,7 +44,6 @@ class Changing(Resource[T], Generic[T]):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._memory = Memory()
         self._directories = {
             keyword: Directory(resource.kind, resource(connection)._fetch)
             for keyword, resource in self.references.items()
@@ -72,7 +72,7 @@ class Changing(Resource[T], Generic[T]):
         self, name: str, changes: Mapping[str, Any], until: frozenset[str] | None
     ) -> None:
         requested = changes.get("status")
-        if until and requested and not reaches_after(self.kind.product, requested, until):
+        if until and requested and not reaches_after(self.kind, requested, until):
             raise UnreachableStatus(name, Goal(self.kind, changes, until).described, requested)
 
     async def _resolved(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,16 +85,6 @@ class Changing(Resource[T], Generic[T]):
             if changes.get(keyword):
                 resolved[keyword] = await directory.sid_of(changes[keyword])
         return resolved
-
-    def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
-        if until is None:
-            return None
-        statuses = frozenset({until} if isinstance(until, str) else until)
-        unknown = sorted(statuses - set(self.kind.statuses))
-        if unknown or not statuses:
-            known = ", ".join(self.kind.statuses)
-            raise ValueError(f"until={unknown or until!r}: a {self.kind.noun} can be {known}")
-        return statuses
 
     # Writing.
 

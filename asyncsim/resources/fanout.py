@@ -13,7 +13,8 @@ from typing import Any, Generic, Self, TypeVar
 from asyncsim.errors import AsyncSimError
 from asyncsim.resources.one import One
 from asyncsim.resources.outcome import Outcome
-from asyncsim.resources.settling import Settling, check_timeout
+from asyncsim.resources.settling import Settling
+from asyncsim.resources.watched import check_timeout
 
 T = TypeVar("T")
 C = TypeVar("C")

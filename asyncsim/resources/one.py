@@ -13,7 +13,8 @@ from asyncsim.errors import Conflict, TransitionFailed
 from asyncsim.request import Request
 from asyncsim.resources.changes import Change
 from asyncsim.resources.outcome import Outcome
-from asyncsim.resources.settling import Settling, wake
+from asyncsim.resources.settling import Settling
+from asyncsim.resources.watched import wake
 
 T = TypeVar("T")
 

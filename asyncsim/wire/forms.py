@@ -43,7 +43,7 @@ class Param:
     """The values it may have, None when any text will do."""
     clearable: bool
     """Whether None may be given, which sends the empty string."""
-    vendor: str | None
+    vendor: str | None = None
     """The only vendor that has it; None: both."""
 
 

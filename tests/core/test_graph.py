@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from asyncsim.core.graph import can_reach, follows_by_itself, reaches_after
-from asyncsim.vendors import Product
+from asyncsim.kind import Kind
+from asyncsim.models.monitor.events import EVENTS
+from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS
+from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
 
-PW, SS, MONITOR = Product.WIRELESS, Product.SUPERSIM, Product.MONITOR
+PW, SS, MONITOR = WIRELESS_SIMS, SUPER_SIMS, EVENTS
 
 
 @pytest.mark.parametrize(
-    ("product", "start", "targets", "answer"),
+    ("kind", "start", "targets", "answer"),
     [
         (PW, "ready", {"active"}, True),
         (PW, "deactivated", {"canceled"}, True),
@@ -25,13 +30,13 @@ PW, SS, MONITOR = Product.WIRELESS, Product.SUPERSIM, Product.MONITOR
     ],
 )
 def test_which_statuses_follow_by_themselves(
-    product: Product, start: str, targets: set[str], answer: bool
+    kind: Kind[Any], start: str, targets: set[str], answer: bool
 ) -> None:
-    assert follows_by_itself(product, start, targets) is answer
+    assert follows_by_itself(kind, start, targets) is answer
 
 
 @pytest.mark.parametrize(
-    ("product", "start", "targets", "answer"),
+    ("kind", "start", "targets", "answer"),
     [
         (PW, "new", {"active"}, True),
         (PW, "active", {"new"}, False),
@@ -52,13 +57,13 @@ def test_which_statuses_follow_by_themselves(
     ],
 )
 def test_only_what_the_documents_rule_out_is_out_of_reach(
-    product: Product, start: str, targets: set[str], answer: bool
+    kind: Kind[Any], start: str, targets: set[str], answer: bool
 ) -> None:
-    assert can_reach(product, start, targets) is answer
+    assert can_reach(kind, start, targets) is answer
 
 
 @pytest.mark.parametrize(
-    ("product", "requested", "targets", "answer"),
+    ("kind", "requested", "targets", "answer"),
     [
         (PW, "ready", {"active"}, True),
         (PW, "ready", {"ready"}, True),
@@ -70,6 +75,6 @@ def test_only_what_the_documents_rule_out_is_out_of_reach(
     ],
 )
 def test_what_a_request_can_end_in(
-    product: Product, requested: str, targets: set[str], answer: bool
+    kind: Kind[Any], requested: str, targets: set[str], answer: bool
 ) -> None:
-    assert reaches_after(product, requested, targets) is answer
+    assert reaches_after(kind, requested, targets) is answer

@@ -1,0 +1,60 @@
+"""Creating and waiting in one: the mechanics under `send_and_wait` and `create_and_wait`."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from asyncsim.core.goal import Goal
+from asyncsim.resources.watched import Watched, check_timeout, wake
+from asyncsim.wire import forms
+
+T = TypeVar("T")
+
+
+class Creating(Watched[T], Generic[T]):
+    """A resource that is created pending and settles later."""
+
+    async def create_pending(
+        self,
+        keywords: Mapping[str, Any],
+        until: Collection[str] | str | None,
+        timeout: float | None,
+    ) -> T:
+        """Create one and wait for its end; the wait is registered before the POST is sent.
+
+        Sent once: `OutcomeUnknown` when the answer was lost.
+        """
+        check_timeout(timeout)
+        forms.check(
+            self.kind.create, keywords, f"{self.kind.key}.create()", self._connection.vendor
+        )
+        watcher = await self.watcher()
+        ended = asyncio.get_running_loop().create_future()
+        # Its SID is known only from the answer, so its callbacks go by a name of our own.
+        name = f"{self.kind.key}:{uuid.uuid4().hex}"
+        goal = Goal(self.kind, {}, self._statuses(until))
+        wait = self.wait_for(name, goal, partial(wake, ended), timeout)
+        sent, wait.nonce = self._with_ticket(keywords, name)
+        request = self._creation(sent)
+        watcher.begin(wait)
+        try:
+            record = self._decode(await self._send(request))
+        except BaseException:
+            watcher.abandon(wait)
+            raise
+        wait.requests += request.attempts
+        watcher.answered(wait, record)
+        return await self.finish(watcher, wait, ended)
+
+    def _with_ticket(
+        self, keywords: Mapping[str, Any], name: str
+    ) -> tuple[Mapping[str, Any], str | None]:
+        desk = self._connection.desk
+        if desk is None or "callback_url" in keywords:
+            return keywords, None
+        url, nonce = desk.ticket(self.kind.product, name)
+        return {**keywords, "callback_url": url}, nonce

@@ -1,0 +1,72 @@
+"""ESimProfiles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Unpack
+
+from asyncsim.models.supersim.esim_profiles import (
+    ESIM_PROFILES,
+    ESimProfile,
+    ESimProfileCreate,
+    ESimProfileFilter,
+    KnownStatus,
+)
+from asyncsim.resources.creating import Creating
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+
+
+class ESimProfiles(Creating[ESimProfile]):
+    """`client.supersim.esim_profiles`.
+
+    Source: Twilio docs, "ESimProfile Resource".
+    """
+
+    kind = ESIM_PROFILES
+
+    async def fetch(self, sid: str, /) -> ESimProfile:
+        """Fetch an ESimProfile by SID."""
+        return await self._fetch(sid)
+
+    @spelled_out
+    async def create(self, **keywords: Unpack[ESimProfileCreate]) -> ESimProfile:
+        """Create an ESimProfile.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        return await self._create(keywords)
+
+    @spelled_out
+    async def create_and_wait(
+        self,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[ESimProfileCreate],
+    ) -> ESimProfile:
+        """Create an ESimProfile and wait until it is `available`, or for a status in `until`.
+
+        `TransitionFailed` when it fails, with the vendor's code; `OutcomeUnknown` when its answer
+        was lost. `timeout` counts in seconds from the answer on.
+        """
+        return await self.create_pending(keywords, until, timeout)
+
+    async def await_transition(
+        self,
+        sid: ESimProfile | str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+    ) -> ESimProfile:
+        """Wait until it has settled, or for a status in `until`; `timeout` in seconds.
+
+        `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
+        """
+        return await self.transition(sid, until, timeout)
+
+    @spelled_out
+    def list(self, **filters: Unpack[ESimProfileFilter]) -> Pager[ESimProfile]:
+        """List ESimProfiles; `Pager` says how to go through them."""
+        return self._list(filters)

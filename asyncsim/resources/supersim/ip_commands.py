@@ -1,0 +1,72 @@
+"""IpCommands to and from Super SIMs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Unpack
+
+from asyncsim.models.supersim.ip_commands import (
+    IP_COMMANDS,
+    IpCommand,
+    IpCommandCreate,
+    IpCommandFilter,
+    KnownStatus,
+)
+from asyncsim.resources.creating import Creating
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+
+
+class IpCommands(Creating[IpCommand]):
+    """`client.supersim.ip_commands`.
+
+    Source: KORE docs, "IPCommand Resource".
+    """
+
+    kind = IP_COMMANDS
+
+    async def fetch(self, sid: str, /) -> IpCommand:
+        """Fetch an IpCommand by SID."""
+        return await self._fetch(sid)
+
+    @spelled_out
+    async def create(self, **keywords: Unpack[IpCommandCreate]) -> IpCommand:
+        """Send an IpCommand.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        return await self._create(keywords)
+
+    @spelled_out
+    async def send_and_wait(
+        self,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[IpCommandCreate],
+    ) -> IpCommand:
+        """Send an IpCommand and wait until it was sent; nothing tells whether it arrived.
+
+        `TransitionFailed` when it fails (the device is not attached), `OutcomeUnknown` when its
+        answer was lost. `timeout` counts in seconds from the answer on.
+        """
+        return await self.create_pending(keywords, until, timeout)
+
+    async def await_transition(
+        self,
+        sid: IpCommand | str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+    ) -> IpCommand:
+        """Wait until it has settled, or for a status in `until`; `timeout` in seconds.
+
+        `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
+        """
+        return await self.transition(sid, until, timeout)
+
+    @spelled_out
+    def list(self, **filters: Unpack[IpCommandFilter]) -> Pager[IpCommand]:
+        """List IpCommands; `Pager` says how to go through them."""
+        return self._list(filters)

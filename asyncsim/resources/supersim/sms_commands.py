@@ -1,0 +1,72 @@
+"""SmsCommands to and from Super SIMs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Unpack
+
+from asyncsim.models.supersim.sms_commands import (
+    SMS_COMMANDS,
+    KnownStatus,
+    SmsCommand,
+    SmsCommandCreate,
+    SmsCommandFilter,
+)
+from asyncsim.resources.creating import Creating
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+
+
+class SmsCommands(Creating[SmsCommand]):
+    """`client.supersim.sms_commands`.
+
+    Source: Twilio docs, "SMSCommand Resource".
+    """
+
+    kind = SMS_COMMANDS
+
+    async def fetch(self, sid: str, /) -> SmsCommand:
+        """Fetch a SmsCommand by SID."""
+        return await self._fetch(sid)
+
+    @spelled_out
+    async def create(self, **keywords: Unpack[SmsCommandCreate]) -> SmsCommand:
+        """Send an SmsCommand.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        return await self._create(keywords)
+
+    @spelled_out
+    async def send_and_wait(
+        self,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[SmsCommandCreate],
+    ) -> SmsCommand:
+        """Send an SmsCommand and wait until it was sent, or for a status in `until`.
+
+        Give `until="delivered"` only with a `timeout`: it stays `sent` where no confirmation comes.
+        `TransitionFailed` when it fails, `OutcomeUnknown` when its answer was lost.
+        """
+        return await self.create_pending(keywords, until, timeout)
+
+    async def await_transition(
+        self,
+        sid: SmsCommand | str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+    ) -> SmsCommand:
+        """Wait until it has settled, or for a status in `until`; `timeout` in seconds.
+
+        `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
+        """
+        return await self.transition(sid, until, timeout)
+
+    @spelled_out
+    def list(self, **filters: Unpack[SmsCommandFilter]) -> Pager[SmsCommand]:
+        """List SmsCommands; `Pager` says how to go through them."""
+        return self._list(filters)

@@ -1,0 +1,197 @@
+"""Waiting for what moves by itself: one watcher per kind, and the wait for one resource.
+
+The mechanics under `await_transition` of every kind that has pending statuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+
+from asyncsim.connection import Connection
+from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.graph import can_reach
+from asyncsim.core.memory import Accepted, Memory
+from asyncsim.core.transition import Transition
+from asyncsim.errors import DecodeError, TransitionFailed, UnreachableStatus
+from asyncsim.resources.names import check_name
+from asyncsim.resources.resource import Resource
+from asyncsim.waiting import Row, Watcher
+from asyncsim.wire import forms, records
+
+T = TypeVar("T")
+
+
+@frozen
+class _Row:
+    """A list row that is decoded only if a wait wants it."""
+
+    sid: str
+    decode: partial[Any]
+
+    def record(self) -> Any:
+        return self.decode()
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Refuse a deadline that has passed before it begins."""
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout={timeout!r}: give seconds above 0, or None")
+
+
+class Watched(Resource[T], Generic[T]):
+    """A resource that can be awaited."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._memory = Memory()
+        self._watcher: Watcher | None = None
+
+    async def watcher(self) -> Watcher:
+        """Return the one watcher of this kind, made on first use."""
+        await self._connection.open()
+        if self._watcher is None:
+            connection = self._connection
+            self._watcher = Watcher(
+                self.kind,
+                fetch=partial(self._fetch, urgent=True),
+                rows=self._rows,
+                clock=connection.clock,
+                watching=connection.watching,
+                observers=connection.observers,
+                grace=connection.timeout.request,
+            )
+            connection.on_close(self._watcher.close)
+            if connection.desk is not None:
+                connection.desk.subscribe(self.kind.product, self._watcher.called_back)
+        return self._watcher
+
+    async def _rows(self, status: str | None) -> AsyncGenerator[list[Row], None]:
+        filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self._connection.vendor)}
+        if status is not None:
+            filters["status"] = status
+        query = forms.encode(self.kind.filters, filters)
+        async with aclosing(self._raw_pages(query, urgent=True)) as pages:
+            async for page in pages:
+                yield [self._row(row) for row in page.rows]
+
+    def _row(self, row: Any) -> Row:
+        sid = row.get("sid") if isinstance(row, Mapping) else None
+        if not isinstance(sid, str):
+            raise DecodeError(f"page of {self.kind.key}", "one of its rows has no sid")
+        return _Row(sid, partial(records.decode, self.kind.model, row, self._connection.vendor))
+
+    def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
+        if until is None:
+            return None
+        statuses = frozenset({until} if isinstance(until, str) else until)
+        unknown = sorted(statuses - set(self.kind.statuses))
+        if unknown or not statuses:
+            known = ", ".join(self.kind.statuses)
+            raise ValueError(f"until={unknown or until!r}: a {self.kind.noun} can be {known}")
+        return statuses
+
+    def wait_for(
+        self, name: str, goal: Goal, sink: Any, timeout: float | None, **more: Any
+    ) -> Transition:
+        """Build a wait; `timeout` counts from the answer of its POST on."""
+        check_timeout(timeout)
+        watching = self._connection.watching
+        return Transition(
+            name=name,
+            goal=goal,
+            started=self._connection.clock.now(),
+            timeout=watching.timeout if timeout is None else timeout,
+            sink=sink,
+            stale_for=watching.stale_for,
+            sid=name if self.kind.is_sid(name) else None,
+            # No document promises a callback at the end of a connectivity reset.
+            heard=goal.resets,
+            **more,
+        )
+
+    async def finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
+        """Wait for a wait's end; cancelling this frees all that it held."""
+        try:
+            await ended
+        finally:
+            watcher.abandon(wait)
+        if wait.error is not None:
+            raise wait.error
+        record: T = wait.last
+        return record
+
+    async def transition(
+        self, sim: T | str, until: Collection[str] | str | None, timeout: float | None
+    ) -> T:
+        """Wait until it meets its target: `until`, the remembered change, or any settled status."""
+        check_timeout(timeout)
+        given: Any = None if isinstance(sim, str) else sim
+        if given is not None and not isinstance(given, self.kind.model):
+            raise TypeError(f"a {self.kind.noun} or its SID is awaited, not {type(sim).__name__}")
+        name = check_name(self.kind, sim if given is None else given.sid)
+        statuses = self._statuses(until)
+        accepted = self._memory.find(name, self._connection.clock.now())
+        goal = accepted.goal if accepted is not None else Goal(self.kind)
+        if statuses is not None:
+            goal = Goal(self.kind, {}, statuses)
+        if given is not None and self._is_there(name, goal, given, accepted):
+            record: T = given
+            return record
+        return await self._watch(name, goal, accepted, given, timeout)
+
+    def _is_there(self, name: str, goal: Goal, given: Any, accepted: Accepted | None) -> bool:
+        """Judge a record that is in the caller's hands."""
+        standing = goal.judge(given)
+        if standing is Standing.FAILED:
+            raise TransitionFailed(name, goal.described, given)
+        if accepted is not None:  # a copy from before the change tells nothing
+            return standing is Standing.REACHED and _is_current(given, accepted)
+        if standing is not Standing.ELSEWHERE:
+            return standing is Standing.REACHED
+        if not can_reach(self.kind, given.status, goal.targets):
+            raise UnreachableStatus(name, goal.described, given.status)
+        raise TransitionFailed(name, goal.described, given)
+
+    async def _watch(
+        self, name: str, goal: Goal, accepted: Accepted | None, given: Any, timeout: float | None
+    ) -> T:
+        watcher = await self.watcher()
+        ended = asyncio.get_running_loop().create_future()
+        wait = self.wait_for(name, goal, partial(wake, ended), timeout)
+        wait.strict = accepted is None
+        wait.answered_at = self._connection.clock.now()
+        if accepted is not None:
+            wait.answered_at, wait.answer_date = accepted.answered_at, accepted.answer_date
+            wait.nonce = accepted.nonce
+        watcher.begin(wait)
+        watcher.resume(wait, given)
+        self._deliver_kept(watcher, name, accepted)
+        return await self.finish(watcher, wait, ended)
+
+    def _deliver_kept(self, watcher: Watcher, name: str, accepted: Accepted | None) -> None:
+        desk = self._connection.desk
+        if desk is None:
+            return
+        for addressed in {name, (accepted and accepted.addressed) or name}:
+            for callback in desk.kept(self.kind.product, addressed):
+                watcher.called_back(callback)
+
+
+def _is_current(given: Any, accepted: Accepted) -> bool:
+    return (
+        given.date_updated is not None
+        and accepted.answer_date is not None
+        and given.date_updated >= accepted.answer_date
+    )
+
+
+def wake(ended: asyncio.Future[None], _: Transition) -> None:
+    """Sink of a wait that somebody awaits."""
+    if not ended.done():
+        ended.set_result(None)

@@ -1,0 +1,81 @@
+"""Commands to and from Programmable Wireless SIMs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Unpack
+
+from asyncsim.models.wireless.commands import (
+    COMMANDS,
+    Command,
+    CommandCreate,
+    CommandFilter,
+    KnownStatus,
+)
+from asyncsim.resources.creating import Creating
+from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.pager import Pager
+
+
+class Commands(Creating[Command]):
+    """`client.wireless.commands`.
+
+    Source: Twilio docs, "Command Resource" (Programmable Wireless).
+    """
+
+    kind = COMMANDS
+
+    async def fetch(self, sid: str, /) -> Command:
+        """Fetch a Command by SID."""
+        return await self._fetch(sid)
+
+    @spelled_out
+    async def create(self, **keywords: Unpack[CommandCreate]) -> Command:
+        """Send a Command.
+
+        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        """
+        return await self._create(keywords)
+
+    @spelled_out
+    async def send_and_wait(
+        self,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[CommandCreate],
+    ) -> Command:
+        """Send a Command and wait until it was sent, or delivered if a receipt is asked for.
+
+        `until` says otherwise. `timeout` counts in seconds from the answer on. `TransitionFailed`
+        when it fails, `OutcomeUnknown` when its answer was lost.
+        """
+        return await self.create_pending(keywords, until or _usual(keywords), timeout)
+
+    async def await_transition(
+        self,
+        sid: Command | str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+    ) -> Command:
+        """Wait until it has settled, or for a status in `until`; `timeout` in seconds.
+
+        `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
+        """
+        return await self.transition(sid, until, timeout)
+
+    async def delete(self, sid: str, /) -> None:
+        """Delete a Command; it is gone for good."""
+        await self._delete(sid)
+
+    @spelled_out
+    def list(self, **filters: Unpack[CommandFilter]) -> Pager[Command]:
+        """List Commands; `Pager` says how to go through them."""
+        return self._list(filters)
+
+
+def _usual(keywords: CommandCreate) -> KnownStatus | None:
+    # A Command whose receipt was asked for goes on from `sent`, hence not every settled status.
+    return "delivered" if keywords.get("delivery_receipt_requested") else None
