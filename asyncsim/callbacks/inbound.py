@@ -71,7 +71,7 @@ class InboundCommands:
     iteration ends when the receiver stops, after what had come in.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int = 10_000) -> None:
         self._most = most
         self._waiting: deque[InboundCommand] = deque()
         self._changed = asyncio.Event()

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from asyncsim.callbacks.server import Listener
 
 _LONGEST_TOKEN = 256
-_COMMANDS = 10_000  # inbound, that nobody has taken yet
 
 
 class CallbackReceiver:
@@ -72,16 +71,15 @@ class CallbackReceiver:
         self._observers = tuple(observers)
         self._bus = Bus(clock or SYSTEM_CLOCK)
         self._counts = Counts()
-        self._commands = InboundCommands(_COMMANDS)
+        self._commands = InboundCommands()
         self._listener: Listener | None = None
         self._starts = 0
         self._turn = asyncio.Lock()
 
     def __repr__(self) -> str:
+        where = "no port of its own" if self._wanted_port is None else "closed"
         if self._listener is not None:
             where = f"listening on {self._host}:{self._listener.port}"
-        else:
-            where = "no port of its own" if self._wanted_port is None else "closed"
         return f"<CallbackReceiver {shown(self._given_url)}, {where}, {self._counts}>"
 
     @property
@@ -165,18 +163,14 @@ class CallbackReceiver:
         return application(self.receive, self._max_body)
 
     def asgi(self) -> ASGIApp:
-        """Build an ASGI application to mount in your own: FastAPI, Starlette, Litestar.
-
-        From then on `start` opens no port, and `public_url` must be given, prefix included.
-        """
+        """Build the same for FastAPI, Starlette and any other ASGI application."""
         self._wanted_port = None
         return Application(self.receive, self._max_body)
 
     def commands_url(self, vendor: str, product: str) -> str:
-        """Make the URL at which Commands that devices send arrive in `commands()`.
+        """Make the URL to set as a Fleet's `sms_commands_url` or `ip_commands_url`.
 
-        Set it as a Fleet's `sms_commands_url` or `ip_commands_url`, or a Sim's
-        `commands_callback_url`; it stays good as long as the ticket secrets do.
+        Or as a Sim's `commands_callback_url`; good as long as the ticket secrets are.
         """
         return self.public_url + self._keyring.issue_any(vendor, product, INBOUND).path
 
