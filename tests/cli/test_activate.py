@@ -52,6 +52,20 @@ async def test_the_report_goes_to_stderr(cli: Cli, emulator: Emulator, batch: Pa
     assert "requests per SIM" in ended.err
 
 
+async def test_a_table_of_results_fits_80_columns(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, iccids(emulator, "wireless"))
+    ended = await cli(
+        *("activate", str(batch), "--product", "wireless", "--status", "deactivated"),
+        *("--confirm", "12", "--listen", "0"),
+    )
+    lines = ended.out.splitlines()
+    assert lines[0].split() == ["sid", "iccid", "status", "result"]
+    assert len(lines) == 13
+    assert max(map(len, lines)) <= 80
+
+
 async def test_many_iccids_cost_one_walk_of_the_list(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
@@ -102,6 +116,25 @@ async def test_nothing_is_sent_when_a_sim_is_unknown_or_named_twice(
     assert f"1 unknown to this account and product, line 4: {unknown}" in ended.err
     assert "1 named more than once, line 3" in ended.err
     assert "POST" not in {request.method for request in emulator.requests}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--status", "activ"), "did you mean 'active'"),
+        (("--fleet", "nowhere"), "nowhere"),
+        (("--product", "wireless", "--rate-plan", "nowhere"), "nowhere"),
+    ],
+)
+async def test_a_change_that_no_sim_could_make_is_refused_once(
+    options: tuple[str, ...], said: str, cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, iccids(emulator, "wireless" if "wireless" in options else "supersim"))
+    ended = await cli("activate", str(batch), *options)
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+    assert posts(emulator) == 0
 
 
 async def test_failures_are_told_and_end_with_1(cli: Cli, emulator: Emulator, batch: Path) -> None:
