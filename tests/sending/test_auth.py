@@ -226,7 +226,19 @@ async def test_429s_of_the_token_endpoint_without_end_are_given_up(
 
 
 @pytest.mark.parametrize(
-    "body", ["no json", "[]", "{}", '{"access_token": "x"}', '{"expires_in": 1}', "null"]
+    "body",
+    [
+        "no json",
+        "[]",
+        "{}",
+        "null",
+        '{"access_token": "x"}',
+        '{"expires_in": 1}',
+        '{"access_token": null, "expires_in": 1}',
+        '{"access_token": "", "expires_in": 1}',
+        '{"access_token": "x", "expires_in": "nan"}',
+        '{"access_token": "x", "expires_in": "soon"}',
+    ],
 )
 async def test_a_token_answer_that_is_none_shows_nothing_of_itself(
     bench: Bench, sender: Sender, kore: Kore, body: str
