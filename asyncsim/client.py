@@ -270,7 +270,6 @@ _TYPES: Mapping[str, type] = {
     "timeout": Timeout,
     "watching": Watching,
     "receiver": CallbackReceiver,
-    "session": ClientSession,
 }
 
 
