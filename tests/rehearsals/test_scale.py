@@ -27,9 +27,7 @@ async def requests_per_sim(stage: Stage, ours: int) -> float:
 async def test_10_000_sims_that_are_all_there_is_cost_1_2_requests_each(
     set_stage: OpenStage,
 ) -> None:
-    stage = await set_stage(
-        Place("twilio", "supersim"), sims=10_000, world={"latency": Latency()}
-    )
+    stage = await set_stage(Place("twilio", "supersim"), sims=10_000, world={"latency": Latency()})
     assert await requests_per_sim(stage, 10_000) <= 1.2
 
 

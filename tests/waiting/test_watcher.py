@@ -8,9 +8,12 @@ from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import ManualClock
 from asyncsim.errors import (
     AsyncSimError,
+    AuthenticationError,
+    ConfigurationError,
     ConnectionFailed,
     DecodeError,
     NotFound,
+    PermissionDenied,
     TransitionTimeout,
 )
 from asyncsim.events import WaitSettled
@@ -172,7 +175,16 @@ async def test_no_more_reads_than_256_are_under_way(
     assert len(world.ended) == 200
 
 
-@pytest.mark.parametrize("error", [NotFound(404, 20404, "gone"), DecodeError("Sim", "no sid")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound(404, 20404, "gone"),
+        DecodeError("Sim", "no sid"),
+        AuthenticationError(401, 20003, "the account is closed"),
+        PermissionDenied(403),
+        ConfigurationError("the session given to this client is closed"),
+    ],
+)
 async def test_what_is_gone_or_unreadable_twice_ends_its_wait(
     world: World, watcher: Watcher, clock: ManualClock, error: Exception
 ) -> None:
