@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -203,13 +204,15 @@ class ClientCredentials:
         try:
             answer = json.loads(reply.body)
             value, expires_in = answer["access_token"], float(answer["expires_in"])
+            if not (isinstance(value, str) and value and math.isfinite(expires_in)):
+                raise ValueError
         except (ValueError, KeyError, TypeError) as error:
             # `from None`: the original error may show the body, and so the token.
             raise DecodeError("KORE's token answer", type(error).__name__) from None
         self._minted += 1
         now = self._clock.now()
         # At least a second: a token that is due at once would be minted for ever.
-        return Token(str(value), self._minted, now, now + max(expires_in, 1.0))
+        return Token(value, self._minted, now, now + max(expires_in, 1.0))
 
     async def close(self) -> None:
         """End a mint under way."""

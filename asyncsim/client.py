@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -26,6 +28,8 @@ from asyncsim.resources.webhooks import Webhooks
 from asyncsim.resources.wireless import Wireless
 from asyncsim.transport import Transport
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
+
+logger = logging.getLogger("asyncsim")
 
 
 class Settings(TypedDict, total=False):
@@ -89,12 +93,17 @@ class Client:
         each confirmed by a read. Source: Twilio docs, "Secure webhooks".
         """
         _check_filled(account_sid=account_sid)
-        if (api_key is None) != (api_secret is None):
+        if bool(api_key) != bool(api_secret):
             raise ConfigurationError("api_key and api_secret go together; one of them is missing")
         user, password = (api_key, api_secret) if api_key else (account_sid, auth_token)
         if not user or not password:
             raise ConfigurationError(
                 "Twilio needs auth_token=..., or api_key=... and api_secret=..."
+            )
+        if settings.get("receiver") is not None and not auth_token:
+            logger.info(
+                "no auth_token: Twilio's callbacks can be verified only by the receiver's own"
+                " twilio_auth_tokens; without those each is a hint that costs a read"
             )
         return cls(
             _connect(
@@ -179,7 +188,11 @@ class Client:
         await self._connection.close()
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -199,6 +212,8 @@ def _connect(
     signing_secrets: Sequence[str],
     settings: Settings,
 ) -> Connection:
+    _check_settings(settings)
+
     def enter_desk(receiver: CallbackReceiver) -> Desk:
         return receiver.register(
             vendor,
@@ -252,6 +267,29 @@ def _needed(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise ConfigurationError(f"{name} is not set")
     return value
+
+
+_TYPES: Mapping[str, type] = {
+    "hosts": Hosts,
+    "retry": RetryPolicy,
+    "throttle": Throttle,
+    "timeout": Timeout,
+    "watching": Watching,
+    "receiver": CallbackReceiver,
+}
+
+
+def _check_settings(settings: Mapping[str, object]) -> None:
+    for name, value in settings.items():
+        if name not in Settings.__annotations__:
+            close = difflib.get_close_matches(name, Settings.__annotations__, n=1)
+            guess = f"; did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"a Client takes no setting {name!r}{guess}")
+        wanted = _TYPES.get(name, object)
+        if value is not None and not isinstance(value, wanted):
+            raise TypeError(
+                f"{name}={value!r}: give a {wanted.__module__.partition('.')[0]}.{wanted.__name__}"
+            )
 
 
 def _check_filled(**credentials: str) -> None:

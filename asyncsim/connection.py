@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import ClientSession
 
 from asyncsim.auth import Auth
+from asyncsim.callbacks.address import shown
 from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.receiver import CallbackReceiver
 from asyncsim.clock import Clock
@@ -60,7 +61,7 @@ class Connection:
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<{self.vendor.title} at {self.hosts.supersim}>"
+        return f"<{self.vendor.title} at {shown(self.hosts.supersim)}>"
 
     def base(self, product: Product) -> str:
         """Base URL of a product; `Unsupported` where the vendor documents none."""

@@ -254,16 +254,19 @@ class OutcomeUnknown(AsyncSimError):
 
 
 class QueueTimeout(AsyncSimError, TimeoutError):
-    """No slot came free within `Timeout.queue`; nothing was sent."""
+    """No slot came free within `Timeout.queue`; nothing was sent, unless `sent`."""
 
-    def __init__(self, asked: str, seconds: float) -> None:
+    def __init__(self, asked: str, seconds: float, *, sent: bool = False) -> None:
         super().__init__(asked)
         self.asked = asked
         self.seconds = seconds
+        self.sent = sent
+        """True when an earlier attempt may have been carried out without our knowing."""
 
     def __str__(self) -> str:
+        state = "an earlier attempt may have been carried out" if self.sent else "nothing was sent"
         return (
-            f"{self.asked}: no slot came free within {self.seconds:g} s, nothing was sent;"
+            f"{self.asked}: no slot came free within {self.seconds:g} s, {state};"
             " send fewer at once or raise Timeout(queue=...)"
         )
 

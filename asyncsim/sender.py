@@ -86,7 +86,9 @@ class Sender:
         try:
             await self._gate.enter(attempt.deadline, urgent=request.urgent, front=attempt.front)
         except GateClosed:
-            raise QueueTimeout(request.verb, self._timeout.queue) from attempt.error
+            raise QueueTimeout(
+                request.verb, self._timeout.queue, sent=request.lost
+            ) from attempt.error
 
     async def _exchange(self, request: Request, attempt: _Attempt) -> Reply | None:
         """Send once; without an answer, None, and the reason as `attempt.error`."""

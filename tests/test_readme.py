@@ -91,9 +91,9 @@ async def test_each_python_snippet_runs(
 @pytest.mark.parametrize(
     "block",
     [
-        pytest.param(b, id=f"{b.heading} {n}")
-        for n, b in enumerate(BLOCKS)
-        if b.language == "bash" and b.name is None
+        pytest.param(block, id=f"{block.heading} {number}")
+        for number, block in enumerate(BLOCKS)
+        if block.language == "bash" and block.name is None
     ],
 )
 def test_each_command_runs(block: Block, emulator: str, tmp_path: Path) -> None:

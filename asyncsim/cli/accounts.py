@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, Literal, Protocol, Unpack, cast
+from difflib import get_close_matches
+from typing import Any, Literal, Protocol, Unpack, cast, get_args
 
 from attrs import asdict, fields
 
-from asyncsim import Client, ConfigurationError, Outcome, Pager
+from asyncsim import Client, ConfigurationError, NotFound, Outcome, Pager
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
@@ -134,6 +135,28 @@ def changes_of(
         raise CommandError("--rate-plan is for Programmable Wireless; Super SIM has --fleet")
     given = {"status": status, "fleet": fleet, "rate_plan": rate_plan, "unique_name": unique_name}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def check_status(product: str, status: str | None) -> None:
+    """Refuse a status that cannot be asked for, before any SIM is looked up."""
+    wanted = wireless.RequestableStatus if product == "wireless" else supersim.RequestableStatus
+    # `new` is asked for only along with a move to another account, for which there is no option.
+    known = [name for name in get_args(wanted) if name != "new"]
+    if status is not None and status not in known:
+        near = get_close_matches(status, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it can be {', '.join(known)}"
+        raise CommandError(f"--status {status}: {hint}")
+
+
+async def check_targets(client: Client, changes: Mapping[str, str]) -> None:
+    """Refuse a Fleet or rate plan that does not exist, once instead of once per SIM."""
+    try:
+        if "fleet" in changes:
+            await client.supersim.fleets.fetch(changes["fleet"])
+        if "rate_plan" in changes:
+            await client.wireless.rate_plans.fetch(changes["rate_plan"])
+    except NotFound as error:
+        raise CommandError(f"nothing was sent: {error}") from error
 
 
 def check_confirmed(status: str | None, sims: int, confirmed: int | None) -> None:

@@ -11,9 +11,26 @@ from cyclopts import Parameter
 
 from asyncsim import CallbackReceiver, Client, Outcome
 from asyncsim.cli import batch, lookup, terminal
-from asyncsim.cli.accounts import Sim, changes_of, check_confirmed, log_in, sims_of
+from asyncsim.cli.accounts import (
+    Sim,
+    changes_of,
+    check_confirmed,
+    check_status,
+    check_targets,
+    log_in,
+    sims_of,
+)
 from asyncsim.cli.exits import CommandError, Exit
-from asyncsim.cli.options import Confirm, Fleet, Output, Product, RatePlan, Timeout, Vendor
+from asyncsim.cli.options import (
+    AT_LEAST_ONE,
+    Confirm,
+    Fleet,
+    Output,
+    Product,
+    RatePlan,
+    Timeout,
+    Vendor,
+)
 from asyncsim.cli.output import Format, printer
 from asyncsim.cli.progress import progress
 from asyncsim.cli.report import grid, report, tell_failures, tell_unfinished
@@ -31,7 +48,7 @@ COLUMNS = (
     "seconds",
     "error",
 )
-_IN_A_TABLE = ("sid", "iccid", "status", "result", "error")
+_IN_A_TABLE = ("sid", "iccid", "status", "result")
 
 
 async def activate(
@@ -44,7 +61,9 @@ async def activate(
     fleet: Fleet = None,
     rate_plan: RatePlan = None,
     timeout: Timeout = None,
-    window: Annotated[int, Parameter(help="SIMs under way at once.")] = 1000,
+    window: Annotated[
+        int, Parameter(help="SIMs under way at once.", validator=AT_LEAST_ONE)
+    ] = 1000,
     listen: Annotated[
         str | None, Parameter(help="[HOST:]PORT for callbacks; else asks only.")
     ] = None,
@@ -62,11 +81,13 @@ async def activate(
     for entry in entries:
         lookup.check_product(product, entry.name)
     changes = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan)
+    check_status(product, status)
     check_confirmed(status, len(entries), confirm)
     tally = Tally()
     receiver = _receiver(listen, public_url)
     async with log_in(vendor, receiver=receiver, observers=[tally]) as client:
         found = await lookup.resolve(sims_of(client, product), entries)
+        await check_targets(client, changes)
         ended = await _send(client, product, dict.fromkeys(found, changes), window, timeout)
     _print(found, ended, output)
     tell_failures(ended)

@@ -67,8 +67,11 @@ def _entries(path: Path, text: str) -> Iterator[Entry]:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    first = next((line for line in lines if line.strip()), "")
-    return max(",;\t", key=first.count)
+    first = next((line for line in lines if line.strip()), "").strip()
+    # A bare list; and where commas are decimal, 8,99E+19 is one cell, not two.
+    if _is_name(first):
+        return ";"
+    return max("\t;,", key=first.count)
 
 
 def _columns(path: Path, header: Sequence[str]) -> Sequence[int]:

@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from asyncsim import CallbackReceiver, Watching
 from asyncsim.cli import batch, lookup, terminal
 from asyncsim.cli.accounts import Sims, VendorName, sims_of
-from asyncsim.cli.exits import CommandError, Exit
-from asyncsim.cli.options import NO_FAULTS, FaultOptions, Output, Product
+from asyncsim.cli.exits import Exit
+from asyncsim.cli.options import AT_LEAST_ONE, NO_FAULTS, FaultOptions, Output, Product
 from asyncsim.cli.output import Format
 from asyncsim.cli.progress import progress
 from asyncsim.cli.report import report, show, tell_failures, tell_unfinished
@@ -29,7 +29,7 @@ _WATCHING = Watching(safety_every=3.0, sweep_every=1.0)
 
 async def demo(
     *,
-    sims: Annotated[int, Parameter(help="How many SIMs.")] = 1000,
+    sims: Annotated[int, Parameter(help="How many SIMs.", validator=AT_LEAST_ONE)] = 1000,
     product: Product = "supersim",
     vendor: Annotated[VendorName, Parameter(help="Whose API.")] = "twilio",
     seed: Annotated[int, Parameter(help="The same seed, the same SIMs and latencies.")] = 7,
@@ -42,8 +42,6 @@ async def demo(
 
     Example: asyncsim demo --sims 200 --lose-callbacks 0.3
     """
-    if sims < 1:
-        raise CommandError("--sims must be at least 1")
     tally = Tally()
     async with Emulator(sims=sims, seed=seed, speed=speed, faults=faults.faults(seed)) as emulator:
         path = _write(emulator, vendor, product)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from asyncsim.cli.accounts import ProductName, VendorName
 from asyncsim.cli.output import Format
@@ -26,12 +27,18 @@ RatePlan = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    Parameter(help="Seconds to wait for each SIM; 900 unless given.", show_default=False),
+    Parameter(
+        help="Seconds to wait for each SIM; 900 unless given.",
+        show_default=False,
+        validator=Number(gt=0),
+    ),
 ]
 Confirm = Annotated[
     int | None,
     Parameter(help="Number of SIMs; needed for --status deactivated.", show_default=False),
 ]
+
+AT_LEAST_ONE = Number(gte=1)
 
 _FAULTS = Group("Faults (chances are from 0 to 1)", sort_key=9)
 Chance = Annotated[float, Parameter(group=_FAULTS, show_default=False)]

@@ -92,10 +92,10 @@ class _Json:
 class _Table:
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
-        self._table = Table(box=None, padding=(0, 2, 0, 0))
+        self._table = Table(box=None, padding=(0, 1), pad_edge=False)
         for name in columns:
-            whole = name in ("sid", "iccid", "status")  # of no use when cut
-            self._table.add_column(name, no_wrap=whole, overflow="fold")
+            # The others are of no use when cut, and fit into 80 columns together.
+            self._table.add_column(name, no_wrap=name != "unique_name", overflow="fold")
 
     def row(self, row: Row) -> None:
         self._table.add_row(*(_text(row.get(name)) for name in self._columns))

@@ -12,13 +12,23 @@ from asyncsim.cli.accounts import (
     Sims,
     changes_of,
     check_confirmed,
+    check_status,
     fields_of,
     log_in,
     row_of,
     sims_of,
 )
 from asyncsim.cli.exits import CommandError
-from asyncsim.cli.options import Confirm, Fleet, Output, Product, RatePlan, Timeout, Vendor
+from asyncsim.cli.options import (
+    AT_LEAST_ONE,
+    Confirm,
+    Fleet,
+    Output,
+    Product,
+    RatePlan,
+    Timeout,
+    Vendor,
+)
 from asyncsim.cli.output import Format, print_one, printer
 
 sims = App(name="sims", help="Look at SIMs, change one, wait for one.", help_format="plaintext")
@@ -39,15 +49,15 @@ async def list_(
     fleet: Fleet = None,
     rate_plan: RatePlan = None,
     iccid: Annotated[str | None, Parameter(help="Only the SIM with this ICCID.")] = None,
-    limit: Annotated[int | None, Parameter(help="At most this many SIMs.")] = None,
+    limit: Annotated[
+        int | None, Parameter(help="At most this many SIMs.", validator=AT_LEAST_ONE)
+    ] = None,
     output: Output = "table",
 ) -> None:
     """List SIMs; JSON and CSV have all fields.
 
     Example: asyncsim sims list --status new --limit 20 -o csv > new.csv
     """
-    if limit is not None and limit < 1:
-        raise CommandError("--limit must be at least 1")
     filters = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan)
     if iccid is not None:
         filters["iccid"] = iccid
@@ -119,6 +129,7 @@ async def update(
     if not changes:
         raise CommandError("nothing to change: give --status, --fleet, --rate-plan, --unique-name")
     lookup.check_product(product, name)
+    check_status(product, status)
     check_confirmed(status, 1, confirm)
     async with log_in(vendor) as client:
         account = sims_of(client, product)

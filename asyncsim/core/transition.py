@@ -141,8 +141,8 @@ class Transition:
             return Next.DONE
         self.sid = record.sid
         self.trouble = None
-        if self._is_unanswered and not self.called:
-            return Next.WAIT  # read for another wait: it is older than our change
+        if self._is_unanswered and not self.heard:
+            return Next.WAIT  # read for another wait or change: it is older than ours
         return self._take(record, now, "callback" if self.called else source)
 
     def _take(self, record: Any, now: float, source: SettledBy) -> Next:

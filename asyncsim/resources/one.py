@@ -40,9 +40,10 @@ class One(Generic[T]):
         self._settle = settle
         self._clock = resource._connection.clock
         self._started = self._clock.now()
-        self._requests = 0
         self._request: Request | None = None
         self._wait: Transition | None = None
+        self._spent = 0
+        """Requests that no wait counts: of waits that have ended, and looks after lost answers."""
         self._recovered = False
         self._again = False
         self._closed = False
@@ -60,9 +61,10 @@ class One(Generic[T]):
         self._wait = wait = self._wait_for(change)
         watcher.begin(wait)
         try:
-            record = await self._write(change)
+            record = await self._write(change, wait)
         except Conflict as conflict:
             watcher.abandon(wait)
+            self._put_away()
             blocked = conflict
         except BaseException:
             watcher.abandon(wait)
@@ -79,18 +81,24 @@ class One(Generic[T]):
         wait.trusting = change.goal.status_only
         return wait
 
-    async def _write(self, change: Change) -> T:
+    def _put_away(self) -> None:
+        """Be done with a wait, but not with what it has counted."""
+        if self._wait is not None:
+            self._spent += self._wait.requests
+            self._wait = None
+
+    async def _write(self, change: Change, wait: Transition) -> T:
         self._request = request = self._resource.request_for(change)
         try:
             written = await self._resource.write(change, request, self._look)
         finally:
             self._request = None
-            self._requests += request.attempts
+            wait.requests += request.attempts
         self._recovered = written.recovered
         return written.record
 
     async def _look(self) -> T:
-        self._requests += 1
+        self._spent += 1
         return await self._resource._fetch(self.name, urgent=True)
 
     async def _after_conflict(self, change: Change, conflict: Conflict) -> None:
@@ -116,15 +124,14 @@ class One(Generic[T]):
         try:
             return await self._resource.finish(watcher, wait, ended)
         finally:
-            self._requests += wait.requests
+            self._spent += wait.requests
 
     def _ended(self, change: Change, wait: Transition) -> None:
-        # A late answer of the POST finds the SIM already settled, and its request uncounted.
-        self._requests += wait.requests
         lost = self._recovered and not self._again and not self._closed
         if lost and isinstance(wait.error, TransitionFailed):
             # Its answer was lost, and what looked like our change was somebody else's.
             self._again = True
+            self._put_away()
             self._spawn(self, self._once_more(change))
             return
         outcome = self._outcome(
@@ -145,12 +152,14 @@ class One(Generic[T]):
 
     def _outcome(self, error: Exception | None, **found: Any) -> Outcome[T]:
         parts = {"sim": None, "settled_by": None, "confirmed": False, **found}
+        counted = self._wait.requests if self._wait is not None else 0
+        # A callback can overtake the answer of the POST, which has not been counted then.
         on_the_wire = self._request.attempts if self._request is not None else 0
         return Outcome(
             sid=self.name,
             requested=self.given,
             error=error,
-            requests=self._requests + on_the_wire,
+            requests=self._spent + counted + on_the_wire,
             seconds=self._clock.now() - self._started,
             **parts,
         )

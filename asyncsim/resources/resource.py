@@ -155,7 +155,7 @@ class Resource(Generic[T]):
 
     def _check_origin(self, origin: str | None, foreign: set[str]) -> None:
         parts = urlsplit(self._connection.base(self.kind.product))
-        expected = f"{parts.scheme}://{parts.netloc}"
+        expected = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
             self._connection.tell(ForeignPage(origin=str(origin), expected=expected))

@@ -6,6 +6,7 @@ The mechanics under `await_transition` of every kind that has pending statuses.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from functools import partial
@@ -40,7 +41,7 @@ class _Row:
 
 def check_timeout(timeout: float | None) -> None:
     """Refuse a deadline that has passed before it begins."""
-    if timeout is not None and not timeout > 0:
+    if timeout is not None and not 0 < timeout < math.inf:
         raise ValueError(f"timeout={timeout!r}: give seconds above 0, or None")
 
 

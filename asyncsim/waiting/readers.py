@@ -9,10 +9,19 @@ from typing import Any, Protocol
 from attrs import define
 
 from asyncsim.core.transition import Transition
-from asyncsim.errors import AsyncSimError, DecodeError, NotFound
+from asyncsim.errors import (
+    AsyncSimError,
+    AuthenticationError,
+    ConfigurationError,
+    DecodeError,
+    NotFound,
+    PermissionDenied,
+)
 
 _AT_ONCE = 256  # the gate holds back what the vendor would refuse
-_MISSES = 2  # times that a SIM may be missing or unreadable before its wait ends
+_MISSES = 2  # such errors in a row end a wait
+# A SIM that is gone, an account that is closed: time will not mend it.
+_LASTING = (AuthenticationError, ConfigurationError, DecodeError, NotFound, PermissionDenied)
 
 
 class Reports(Protocol):
@@ -104,7 +113,7 @@ class Readers:
     async def _fetch_and_report(self, wait: Transition) -> None:
         try:
             record = await self._fetch(wait.sid or wait.name)
-        except (NotFound, DecodeError) as error:
+        except _LASTING as error:
             self._missed(wait, error)
         except AsyncSimError as error:
             wait.trouble = error

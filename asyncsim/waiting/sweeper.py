@@ -17,13 +17,23 @@ from asyncsim.clock import Clock
 from asyncsim.core.plan import Situation, sweep_pause, walk_instead
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
-from asyncsim.errors import AsyncSimError, BadRequest, DecodeError, NotFound, PermissionDenied
+from asyncsim.errors import (
+    AsyncSimError,
+    AuthenticationError,
+    BadRequest,
+    ConfigurationError,
+    DecodeError,
+    NotFound,
+    PermissionDenied,
+)
 from asyncsim.events import Event, SettledBy, SweepFinished, SweepingStopped
 from asyncsim.kind import Kind
 
 logger = logging.getLogger("asyncsim")
 
 _CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
+
+_LASTING = (AuthenticationError, ConfigurationError, DecodeError, NotFound, PermissionDenied)
 
 
 class Row(Protocol):
@@ -118,7 +128,7 @@ class Sweeper:
                 await self._sweep(started)
         except BadRequest as error:
             self._stop_trusting(f"the status filter was refused: {error}")
-        except (DecodeError, NotFound, PermissionDenied) as error:
+        except _LASTING as error:
             self._stop_trusting(f"the list cannot be read: {error}")  # nor will it be next time
         except AsyncSimError as error:
             logger.warning(

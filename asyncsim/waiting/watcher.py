@@ -339,3 +339,4 @@ class Watcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._driver = None  # one that had not begun could not say so itself

@@ -219,6 +219,13 @@ def test_before_the_answer_there_is_no_record_to_show_so_even_a_trusted_callback
     assert wait.called_back("active", 1.0, signed=True) is READ
 
 
+def test_a_late_callback_of_an_older_change_does_not_end_one_whose_post_is_on_its_way() -> None:
+    wait = wait_for(wireless_goal(reset_status="resetting"))
+    assert wait.called_back("active", 1.0, signed=False, current=False) is READ
+    assert wait.read(wireless("active"), 1.1) is WAIT
+    assert not wait.done
+
+
 def test_an_early_callback_whose_read_missed_is_read_again_after_the_answer() -> None:
     wait = wait_for()
     wait.called_back("active", 1.0, signed=True)

@@ -85,7 +85,9 @@ async def test_no_sim_that_accepted_the_first_post_gets_a_second(
     set_stage: OpenStage, place: Place
 ) -> None:
     faults = Faults(dropped=0.2, server_errors=0.2, share_processed=0.5, seed=11)
-    stage = await set_stage(place, sims=60, world={"faults": faults})
+    # Two of five requests fail: with six attempts, one request in 250 would run out of them.
+    retry = RetryPolicy(attempts=20)
+    stage = await set_stage(place, sims=60, world={"faults": faults}, retry=retry)
     changes = {sid: {"status": "active"} for sid in stage.sids}
     outcomes = await stage.collect(stage.sims.update_many(changes, window=20))
     assert all(one.ok for one in outcomes.values()), [one.error for one in outcomes.values()]

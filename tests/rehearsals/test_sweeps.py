@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from asyncsim import TransitionFailed, TransitionTimeout, Watching
+from asyncsim import AuthenticationError, TransitionFailed, TransitionTimeout, Watching
+from asyncsim.auth import Basic
 from asyncsim.emulator import Behaviour, Faults
 from asyncsim.events import SweepFinished, SweepingStopped
 from tests.rehearsals.conftest import OpenStage
@@ -209,3 +210,15 @@ async def test_cancelling_many_waits_ends_the_sweeping(stage: Stage) -> None:
     asked = len(stage.emulator.requests)
     await stage.clock.advance(60)
     assert len(stage.emulator.requests) == asked
+
+
+async def test_an_account_that_is_closed_ends_all_waits_long_before_their_deadlines(
+    set_stage: OpenStage,
+) -> None:
+    stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
+    work = await stage.start(activate_all(stage))
+    sender: Any = await stage.client._connection.open()
+    sender._auth = Basic("AC" + "0" * 32, "closed")
+    outcomes = await stage.play(work)
+    assert {type(one.error) for one in outcomes.values()} == {AuthenticationError}
+    assert stage.clock.now() < Watching().timeout / 5

@@ -362,8 +362,9 @@ async def test_wrong_words_are_refused_before_anything_is_sent(stage: Stage) -> 
         await sims.await_transition(sid, until="activ")
     with pytest.raises(ValueError, match="until"):
         await sims.update_and_wait(sid, status="active", until=[])
-    with pytest.raises(ValueError, match="timeout"):
-        await sims.await_transition(sid, timeout=0)
+    for never in (0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="timeout"):
+            await sims.await_transition(sid, timeout=never)
     with pytest.raises(TypeError, match="Sim or its SID is awaited, not int"):
         await sims.await_transition(7)
     assert list(stage.emulator.requests) == []

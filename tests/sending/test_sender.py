@@ -15,6 +15,7 @@ from asyncsim.errors import (
     APIError,
     AuthenticationError,
     BadRequest,
+    ConfigurationError,
     Conflict,
     ConnectionFailed,
     NotFound,
@@ -108,9 +109,8 @@ async def test_a_slot_is_not_held_during_a_pause(bench: Bench, server: Server) -
 async def test_what_is_safe_to_repeat_is_repeated(
     bench: Bench, server: Server, failure: int | str
 ) -> None:
-    # POST, because aiohttp itself repeats a GET whose connection was cut.
     server.plan(failure, failure, 200)
-    request = bench.request("POST", SAFE)
+    request = bench.request()
     await bench.run(bench.sender(timeout=SHORT).send(request))
     assert server.answered[-1] == 200
     assert (request.attempts, request.lost) == (3, True)
@@ -123,9 +123,9 @@ async def test_when_the_attempts_are_used_up_the_last_failure_is_raised(
     bench: Bench, server: Server, failure: int | str, kind: type[Exception]
 ) -> None:
     server.plan(*[failure] * 9)
-    request = bench.request("POST", SAFE)
+    request = bench.request()
     error = await bench.fails(bench.sender(timeout=SHORT, attempts=3).send(request), kind)
-    assert str(error).startswith("update Sim HS1: ")
+    assert str(error).startswith("fetch Sim HS1: ")
     assert request.attempts == 3
     assert bench.gate.limit.in_flight == 0
 
@@ -240,6 +240,16 @@ async def test_who_finds_no_slot_in_time_has_sent_nothing(bench: Bench, server: 
     assert (server.received, request.attempts) == ([], 0)
 
 
+async def test_who_finds_no_slot_for_another_attempt_hears_that_something_was_sent(
+    bench: Bench, server: Server
+) -> None:
+    server.plan(503, *[429] * 99)
+    sender = bench.sender(timeout=Timeout(queue=60.0))
+    error = await bench.fails(sender.send(bench.request()), QueueTimeout)
+    assert error.sent
+    assert "an earlier attempt may have been carried out" in str(error)
+
+
 async def test_urgent_requests_overtake(bench: Bench, server: Server) -> None:
     sender = bench.sender(throttle=Throttle(limit=1, maximum=1))
     assert bench.gate.try_enter()
@@ -314,6 +324,19 @@ async def test_a_request_halted_in_its_pause_does_not_go_out_again(
     request.halted = True
     await bench.fails(task, ServerError)
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("held_up", [Answer(503, headers={"Retry-After": "9"}), 429])
+async def test_what_waits_when_the_client_closes_is_not_sent(
+    bench: Bench, server: Server, held_up: Answer | int
+) -> None:
+    server.plan(held_up)
+    task = asyncio.create_task(bench.sender().send(bench.request()))
+    await bench.clock.settle()
+    await bench.transport.close()
+    await bench.fails(task, ConfigurationError)
+    assert len(server.received) == 1
+    assert bench.gate.limit.in_flight == 0
 
 
 # Errors.

@@ -1,0 +1,43 @@
+"""What your code sees when almost everything goes wrong: 200 SIMs, a bad network, no account.
+
+python hostile_network.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import asyncsim
+from asyncsim.emulator import Emulator, Faults
+from asyncsim.observers import Tally
+
+FAULTS = Faults(
+    seed=7,
+    rate_limited=0.1,
+    server_errors=0.05,
+    dropped=0.05,
+    lost_callbacks=0.3,
+    doubled_callbacks=0.3,
+)
+
+
+async def main() -> Counter[str]:
+    """Activate all SIMs; return how they ended."""
+    tally, ended = Tally(), Counter[str]()
+    watching = asyncsim.Watching(safety_every=1.0)
+    async with Emulator(sims=200, speed=200, seed=7, faults=FAULTS) as emulator:
+        receiver = asyncsim.CallbackReceiver()
+        client = emulator.client(receiver=receiver, observers=[tally], watching=watching)
+        async with client:
+            sims = client.supersim.sims
+            found = [sim.sid async for sim in sims.list(page_size=1000)]
+            many = sims.update_many((sid, {"status": "active"}) for sid in found)
+            async for outcome in many:
+                ended[outcome.sim.status if outcome.sim else "unknown"] += 1
+    print(dict(ended), f"after {tally.requests} requests, {tally.retried} of them sent again")
+    return ended
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

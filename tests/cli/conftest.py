@@ -1,0 +1,92 @@
+"""The command line, run in the test's own loop; the emulator beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from asyncsim.cli.app import execute
+from asyncsim.emulator import Emulator
+
+VARIABLES = (
+    "ASYNCSIM_EMULATOR",
+    "ASYNCSIM_KORE_CLIENT_ID",
+    "ASYNCSIM_KORE_CLIENT_SECRET",
+    "ASYNCSIM_KORE_WEBHOOK_SECRET",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_API_KEY",
+    "TWILIO_API_SECRET",
+    "TWILIO_AUTH_TOKEN",
+    "FORCE_COLOR",
+)
+
+
+@frozen
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """Its output as CSV."""
+        return list(csv.DictReader(io.StringIO(self.out)))
+
+    @property
+    def json(self) -> Any:
+        """Its output as JSON."""
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Coroutine[Any, Any, Ended]]
+
+
+async def posted(emulator: Emulator, number: int) -> None:
+    """Return once the emulator has been sent so many changes."""
+    async with asyncio.timeout(60):
+        while posts(emulator) < number:  # noqa: ASYNC110  # another process sends them
+            await asyncio.sleep(0)
+
+
+def posts(emulator: Emulator) -> int:
+    """How many changes the emulator was sent."""
+    return [request.method for request in emulator.requests].count("POST")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tester's own credentials out of it."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command line: `await cli("sims", "list")`."""
+
+    async def run(*arguments: str) -> Ended:
+        capsys.readouterr()
+        code = await execute([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Ended(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+async def emulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
+    """An emulator with 12 SIMs of each product, to which the environment points."""
+    async with Emulator(sims=12, speed=1000, seed=7) as running:
+        monkeypatch.setenv("ASYNCSIM_EMULATOR", running.url)
+        yield running

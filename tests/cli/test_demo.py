@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def written(said: str) -> str:
+    """The file that the demo wrote, found by what it said."""
+    found = re.search(r"ICCIDs: (\S+)", said)
+    assert found
+    return Path(found[1]).read_text(encoding="utf-8")
+
+
+QUICK = ("demo", "--speed", "500")
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "kore"])
+@pytest.mark.parametrize("product", ["supersim", "wireless"])
+async def test_all_sims_end_active_by_callback(vendor: str, product: str, cli: Cli) -> None:
+    ended = await cli(
+        *QUICK, "--sims", "60", "--vendor", vendor, "--product", product, "-o", "json"
+    )
+    assert ended.code == 0
+    report = ended.json
+    assert report["sims"] == report["verified_active"] == 60
+    assert report["ended"] == {"active": 60}
+    assert report["settled_by"] == {"callback": 60, "sweep": 0, "read": 0, "answer": 0}
+    assert report["requests_per_sim"] < 1.1
+
+
+async def test_lost_callbacks_and_refusals_change_nothing_but_the_count(cli: Cli) -> None:
+    ended = await cli(
+        *(*QUICK, "--sims", "100", "--lose-callbacks", "0.3", "--rate-limited", "0.05"),
+        *("-o", "json"),
+    )
+    assert ended.code == 0
+    report = ended.json
+    assert report["ended"] == {"active": 100}
+    assert report["verified_active"] == 100
+    settled = report["settled_by"]
+    assert settled["callback"] < 100
+    assert settled["sweep"] + settled["read"] > 0
+    assert report["refused_429"] > 0
+    assert "asyncsim: " not in ended.err
+    assert not re.search(r"error|fail", ended.err, re.IGNORECASE)
+
+
+async def test_without_callbacks_sweeps_and_reads_tell_all(cli: Cli) -> None:
+    ended = await cli(*QUICK, "--sims", "50", "--no-callbacks", "-o", "json")
+    assert ended.code == 0
+    settled = ended.json["settled_by"]
+    assert settled["callback"] == 0
+    assert sum(settled.values()) == 50
+
+
+async def test_changes_that_fail_end_with_1_and_are_named(cli: Cli) -> None:
+    ended = await cli(
+        *(*QUICK, "--sims", "20", "--product", "wireless", "--failing-updates", "1"),
+        *("-o", "json"),
+    )
+    assert ended.code == 1
+    assert ended.json["ended"] == {"failed": 20}
+    assert ended.json["verified_active"] == 0
+    assert "DE" in ended.err
+
+
+async def test_the_file_of_iccids_is_named_and_stays(cli: Cli) -> None:
+    ended = await cli(*QUICK, "--sims", "5")
+    lines = written(ended.err).splitlines()
+    assert lines[0] == "iccid"
+    assert len(lines) == 6
+
+
+async def test_the_same_seed_makes_the_same_sims(cli: Cli) -> None:
+    first = await cli(*QUICK, "--sims", "5", "--seed", "3")
+    second = await cli(*QUICK, "--sims", "5", "--seed", "3")
+    other = await cli(*QUICK, "--sims", "5", "--seed", "4")
+    assert written(first.err) == written(second.err) != written(other.err)
+
+
+async def test_the_report_is_a_table_to_read_or_a_row_of_csv(cli: Cli) -> None:
+    table = await cli(*QUICK, "--sims", "5")
+    assert re.search(
+        r"^settled by +callback 5, sweep 0, read 0, answer 0$", table.out, re.MULTILINE
+    )
+    assert re.search(r"^verified active +5$", table.out, re.MULTILINE)
+    row = (await cli(*QUICK, "--sims", "5", "-o", "csv")).rows[0]
+    assert (row["sims"], row["ended_active"], row["settled_by_callback"]) == ("5", "5", "5")
+
+
+async def test_progress_is_a_few_lines_where_there_is_no_terminal(cli: Cli) -> None:
+    ended = await cli(*QUICK, "--sims", "50")
+    lines = [line for line in ended.err.splitlines() if line.startswith("activating")]
+    assert len(lines) == 10
+    assert lines[-1] == "activating 50/50  callback 50"
+
+
+async def test_progress_is_a_bar_on_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    ended = await cli(*QUICK, "--sims", "20")
+    assert "━" in ended.err
+    assert "20/20" in ended.err
+    background = re.compile(r"\x1b\[(?:\d+;)*4[0-7]m")
+    assert not background.search(ended.err)

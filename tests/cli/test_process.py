@@ -1,0 +1,126 @@
+"""What only a process of its own can show: signals, pipes, what is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asyncsim.client import Client
+from asyncsim.emulated import CREDENTIALS, hosts as emulated_hosts
+from asyncsim.emulator import Emulator, Latency
+from asyncsim.vendors import TWILIO
+from tests.cli.conftest import Cli, posted
+
+PROGRAM = (sys.executable, "-m", "asyncsim.cli")
+
+
+async def spawn(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *PROGRAM,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        # A test runner started in the background ignores SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
+async def test_a_signal_stops_sending_and_reports(
+    sent: signal.Signals, emulator: Emulator, tmp_path: Path
+) -> None:
+    emulator.latency = Latency(transition=1e6, longest=1e6)
+    batch = tmp_path / "batch.csv"
+    batch.write_text("\n".join(emulator.world("twilio").sims("supersim")))
+    process = await spawn("activate", str(batch), "--window", "5", "-o", "csv")
+    await posted(emulator, 5)
+    process.send_signal(sent)
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"unfinished" in out
+    assert b"the same command, run again" in err
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
+async def test_emulate_serves_until_a_signal(
+    sent: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await spawn("emulate", "--port", "0", "--sims", "3", "--speed", "1000")
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while not (line := (await process.stdout.readline()).decode()).startswith("export "):
+            assert line
+        name, _, url = line.removeprefix("export ").strip().partition("=")
+        monkeypatch.setenv(name, url)
+        async with Client.from_env() as client:
+            assert len(await client.wireless.sims.list()) == 3
+        process.send_signal(sent)
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
+async def test_a_port_in_use_is_one_line_and_code_2(cli: Cli, emulator: Emulator) -> None:
+    port = emulator.url.rpartition(":")[2]
+    ended = await cli("emulate", "--port", port)
+    assert ended.code == 2
+    assert port in ended.err
+    assert ended.err.count("\n") == 1
+
+
+async def emulated(*options: str) -> int:
+    """Start `asyncsim emulate`, count its SIMs, stop it."""
+    process = await spawn("emulate", "--port", "0", *options)
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while not (line := (await process.stdout.readline()).decode()).startswith("export "):
+            assert line
+        hosts = emulated_hosts(line.strip().partition("=")[2], TWILIO)
+        own = CREDENTIALS
+        async with Client.twilio(own.account_sid, own.auth_token, hosts=hosts) as client:
+            sims = await client.wireless.sims.list()
+        process.terminate()
+        await process.communicate()
+    return len(sims)
+
+
+async def test_a_state_file_keeps_its_sims_between_runs(tmp_path: Path) -> None:
+    state = str(tmp_path / "emulator.db")
+    assert await emulated("--sims", "2", "--state", state) == 2
+    assert await emulated("--sims", "9", "--state", state) == 2
+
+
+async def test_a_reader_who_leaves_early_is_no_error(emulator: Emulator) -> None:
+    code = f"{sys.executable} -m asyncsim.cli sims list -o csv | head -1; exit ${{PIPESTATUS[0]}}"
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert out.startswith(b"sid,")
+    assert err == b""
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from asyncsim.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert 'pip install "asyncsim[cli]"' in ended.stderr
+
+
+def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
+    code = "import sys; sys.modules['attrs'] = None; from asyncsim.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert "asyncsim[cli]" not in ended.stderr

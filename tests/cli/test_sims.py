@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from asyncsim.emulator import Emulator
+from tests.cli.conftest import Cli
+
+
+async def test_a_list_as_csv_has_every_field_and_one_row_per_sim(
+    cli: Cli, emulator: Emulator
+) -> None:
+    ended = await cli("sims", "list", "-o", "csv")
+    assert ended.code == 0
+    assert ended.err == ""
+    assert {row["sid"] for row in ended.rows} == set(emulator.world("twilio").sims("supersim"))
+    assert {"iccid", "fleet_sid", "date_created"} <= set(ended.rows[0])
+
+
+async def test_iccids_stay_text_in_json(cli: Cli, emulator: Emulator) -> None:
+    ended = await cli("sims", "list", "--product", "wireless", "-o", "json")
+    sims = emulator.world("twilio").sims("wireless")
+    assert {row["sid"]: row["iccid"] for row in ended.json} == {
+        sid: sim.iccid for sid, sim in sims.items()
+    }
+
+
+async def test_a_table_is_for_people_and_fits_80_columns(cli: Cli, emulator: Emulator) -> None:
+    ended = await cli("sims", "list", "--limit", "3")
+    lines = ended.out.splitlines()
+    assert lines[0].split() == ["sid", "status", "iccid", "unique_name"]
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= 80
+
+
+async def test_filters_reach_the_vendor(cli: Cli, emulator: Emulator) -> None:
+    world = emulator.world("kore")
+    plan = world.add_rate_plan("mine")
+    mine = world.add_sim("wireless", rate_plan_sid=plan.sid, status="suspended")
+    ended = await cli(
+        *("sims", "list", "--vendor", "kore", "--product", "wireless"),
+        *("--status", "suspended", "--rate-plan", "mine", "--iccid", mine.iccid, "-o", "csv"),
+    )
+    assert [row["sid"] for row in ended.rows] == [mine.sid]
+    assert emulator.requests[-1].query == {
+        "Status": ["suspended"],
+        "RatePlan": ["mine"],
+        "Iccid": [mine.iccid],
+        "PageSize": ["1000"],
+    }
+
+
+async def test_a_limit_asks_for_no_more_than_it_needs(cli: Cli, emulator: Emulator) -> None:
+    ended = await cli("sims", "list", "--limit", "5", "-o", "json")
+    assert len(ended.json) == 5
+    assert [request.query["PageSize"] for request in emulator.requests] == [["5"]]
+
+
+async def test_an_empty_list_is_still_valid_in_every_format(cli: Cli, emulator: Emulator) -> None:
+    nothing = ("sims", "list", "--status", "inactive", "-o")
+    assert (await cli(*nothing, "json")).json == []
+    assert (await cli(*nothing, "csv")).out.startswith("sid,")
+    assert (await cli(*nothing, "csv")).rows == []
+    assert (await cli(*nothing, "table")).code == 0
+
+
+async def test_one_sim_is_found_by_sid_name_and_iccid(cli: Cli, emulator: Emulator) -> None:
+    sim = emulator.world("twilio").add_sim("supersim", unique_name="van 7/left")
+    for name in (sim.sid, "van 7/left", sim.iccid):
+        assert (await cli("sims", "get", name, "-o", "json")).json["sid"] == sim.sid
+
+
+async def test_a_sim_that_does_not_exist_is_one_line(cli: Cli, emulator: Emulator) -> None:
+    for name in ("nobody", "8988000000000000000"):
+        ended = await cli("sims", "get", name)
+        assert (ended.code, ended.out) == (2, "")
+        assert name in ended.err
+        assert ended.err.count("\n") == 1
+
+
+async def test_a_sid_of_the_other_product_says_which_option_helps(
+    cli: Cli, emulator: Emulator
+) -> None:
+    (sid, *_) = emulator.world("twilio").sims("wireless")
+    for command in ("get", "wait", "update"):
+        more = ("--status", "active") if command == "update" else ()
+        ended = await cli("sims", command, sid, *more)
+        assert ended.code == 2
+        assert "--product wireless" in ended.err
+    assert not emulator.requests
+
+
+async def test_an_update_shows_the_answer_and_a_waiting_one_the_end(
+    cli: Cli, emulator: Emulator
+) -> None:
+    first, second, *_ = emulator.world("twilio").sims("supersim").values()
+    change = ("--status", "active", "-o", "json")
+    assert (await cli("sims", "update", first.sid, *change)).json["status"] == "scheduled"
+    ended = await cli("sims", "update", str(second.iccid), "--wait", *change)
+    assert ended.json["status"] == "active"
+    assert second.sid in ended.err
+
+
+async def test_waiting_ends_at_the_status_asked_for(cli: Cli, emulator: Emulator) -> None:
+    (sid, *_) = emulator.world("twilio").sims("supersim")
+    await cli("sims", "update", sid, "--status", "active")
+    ended = await cli("sims", "wait", sid, "--until", "active", "-o", "json")
+    assert (ended.code, ended.json["status"]) == (0, "active")
+
+
+async def test_a_timeout_ends_with_3_and_can_be_gone_on_with(cli: Cli, emulator: Emulator) -> None:
+    emulator.latency = type(emulator.latency)(transition=1e6, longest=1e6)
+    (sid, *_) = emulator.world("twilio").sims("supersim")
+    ended = await cli("sims", "update", sid, "--status", "active", "--wait", "--timeout", "0.05")
+    assert ended.code == 3
+    assert "await_transition" in ended.err
+
+
+async def test_deactivating_needs_a_confirmation(cli: Cli, emulator: Emulator) -> None:
+    (sid, *_) = emulator.world("twilio").sims("wireless")
+    update = ("sims", "update", sid, "--product", "wireless", "--status", "deactivated")
+    for extra in ((), ("--confirm", "2")):
+        ended = await cli(*update, *extra)
+        assert ended.code == 5
+        assert "--confirm 1" in ended.err
+    assert not emulator.requests
+    assert (await cli(*update, "--confirm", "1")).code == 0
+
+
+async def test_an_empty_unique_name_clears_it(cli: Cli, emulator: Emulator) -> None:
+    sim = emulator.world("twilio").add_sim("supersim", unique_name="old")
+    assert (await cli("sims", "update", sim.sid, "--unique-name", "")).code == 0
+    assert not emulator.world("twilio").sims("supersim")[sim.sid].unique_name

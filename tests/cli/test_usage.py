@@ -1,0 +1,125 @@
+"""Bad input, of all kinds: one line on stderr, nothing on stdout, a code that scripts can tell."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp.test_utils import unused_port
+
+from asyncsim import RetryPolicy
+from asyncsim.emulator import Emulator
+from tests.cli.conftest import Cli
+
+SID = "HS" + "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sims", "lisst"), "lisst"),
+        (("nonsense",), "nonsense"),
+        (("sims", "list", "--foo", "x"), "--foo"),
+        (("sims", "list", "--limit", "many"), "--limit"),
+        (("sims", "list", "--limit", "0"), "--limit"),
+        (("sims", "list", "--product", "esim"), "--product"),
+        (("sims", "list", "--vendor", "acme"), "--vendor"),
+        (("sims", "list", "-o", "xml"), "xml"),
+        (("sims", "get"), "NAME"),
+        (("sims", "list", "--status", "activ"), "did you mean 'active'"),
+        (("sims", "update", SID, "--status", "activ"), "did you mean 'active'"),
+        (("sims", "update", SID, "--status", "scheduled"), "ready, active, inactive"),
+        (("sims", "update", SID), "--status"),
+        (("sims", "update", SID, "--rate-plan", "x"), "--fleet"),
+        (("sims", "list", "--product", "wireless", "--fleet", "x"), "--rate-plan"),
+        (("sims", "wait", SID, "--until", "gone"), "gone"),
+        (("sims", "wait", SID, "--timeout", "0"), "timeout"),
+        (("activate", "no-such-file.csv"), "no-such-file.csv"),
+        (("activate", "."), "directory"),
+        (("activate", __file__, "--timeout", "0"), "--timeout"),
+        (("activate", __file__, "--window", "0"), "--window"),
+        (("demo", "--sims", "0"), "--sims"),
+        (("demo", "--lose-callbacks", "3"), "probability"),
+        (("demo", "--speed", "0"), "speed"),
+        (("emulate", "--port", "99999"), "port"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_bad_usage_is_one_line_and_code_2(
+    arguments: tuple[str, ...], said: str, cli: Cli, emulator: Emulator
+) -> None:
+    ended = await cli(*arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    errors = [line for line in ended.err.splitlines() if not line.startswith("waiting for")]
+    assert len(errors) == 1
+    assert errors[0].startswith("asyncsim: ")
+    assert said in errors[0]
+    assert not [request for request in emulator.requests if request.method == "POST"]
+
+
+async def test_no_credentials_end_with_4(cli: Cli) -> None:
+    ended = await cli("sims", "list")
+    assert ended.code == 4
+    assert "TWILIO_ACCOUNT_SID" in ended.err
+
+
+async def test_credentials_of_both_vendors_ask_for_the_option(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "0" * 32)
+    monkeypatch.setenv("ASYNCSIM_KORE_CLIENT_ID", "apiclient_0")
+    ended = await cli("sims", "list")
+    assert ended.code == 4
+    assert "--vendor twilio" in ended.err
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "kore"])
+async def test_refused_credentials_end_with_4_and_are_not_shown(
+    vendor: str, cli: Cli, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "0" * 32)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "a-wrong-secret")
+    monkeypatch.setenv("ASYNCSIM_KORE_CLIENT_ID", "apiclient_0")
+    monkeypatch.setenv("ASYNCSIM_KORE_CLIENT_SECRET", "a-wrong-secret")
+    ended = await cli("sims", "list", "--vendor", vendor)
+    assert ended.code == 4
+    assert "a-wrong-secret" not in ended.err
+    assert ended.err.count("\n") == 1
+
+
+async def test_a_server_that_answers_with_an_error_ends_with_1(
+    cli: Cli, emulator: Emulator
+) -> None:
+    ended = await cli("sims", "update", SID, "--status", "active")
+    assert ended.code == 1
+    assert "404" in ended.err
+
+
+async def test_an_emulator_that_is_down_is_one_line(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Refused connections are tried again after a pause; a test has no time for that.
+    monkeypatch.setattr(RetryPolicy, "pause", lambda *_: 0.0)
+    monkeypatch.setenv("ASYNCSIM_EMULATOR", f"http://127.0.0.1:{unused_port()}")
+    ended = await cli("sims", "list")
+    assert ended.code == 1
+    assert "cannot connect" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+COMMANDS = ("demo", "emulate", "activate", "sims list", "sims get", "sims update", "sims wait")
+
+
+@pytest.mark.parametrize("command", ["", "sims", *COMMANDS])
+async def test_every_help_fits_a_screen_and_has_an_example(command: str, cli: Cli) -> None:
+    ended = await cli(*command.split(), "--help")
+    lines = ended.out.splitlines()
+    assert ended.code == 0
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert command not in COMMANDS or f"Example: asyncsim {command}" in ended.out
+
+
+async def test_the_version_is_the_packages_own(cli: Cli) -> None:
+    from importlib.metadata import version
+
+    assert (await cli("--version")).out.strip() == version("asyncsim")

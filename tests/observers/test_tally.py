@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import attrs
+import pytest
+
+from asyncsim import events
+from asyncsim.observers import Tally
+
+FINISHED = events.RequestFinished(
+    method="POST", product="supersim", path="/v1/Sims/HS1", status=202, seconds=0.1, attempt=1
+)
+RETRIED = events.RequestRetried(
+    method="POST", path="/v1/Sims/HS1", attempt=1, delay=0.5, reason="429 Too Many Requests"
+)
+MINTED = events.TokenMinted(generation=1, expires_in=3600.0)
+FOREIGN = events.ForeignPage(
+    origin="https://elsewhere.example", expected="https://supersim.twilio.com"
+)
+RECEIVED = events.CallbackReceived(
+    vendor="twilio", product="supersim", name="HS1", status="active", signed=True
+)
+REFUSED = events.CallbackRefused(status=403, reason="wrong signature")
+SETTLED = events.WaitSettled(
+    product="supersim", name="HS1", settled_by="callback", seconds=1.0, requests=1
+)
+SWEPT = events.SweepFinished(product="supersim", pages=3, rows=2500, settled=10, walk=False)
+STOPPED = events.SweepingStopped(product="supersim", reason="the filter was refused")
+EXAMPLES: tuple[events.Event, ...] = (
+    FINISHED,
+    RETRIED,
+    events.LimitChanged(limit=9.5, in_flight=10),
+    MINTED,
+    FOREIGN,
+    RECEIVED,
+    REFUSED,
+    SETTLED,
+    SWEPT,
+    STOPPED,
+)
+
+
+def tallied(*happened: events.Event) -> Tally:
+    tally = Tally()
+    for event in happened:
+        tally(event)
+    return tally
+
+
+def test_every_kind_of_event_has_an_example_here() -> None:
+    assert {type(event) for event in EXAMPLES} == set(get_args(events.Event))
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
+def test_every_event_can_be_counted(event: events.Event) -> None:
+    tallied(event)
+
+
+def test_requests_are_counted_by_method_and_status() -> None:
+    tally = tallied(
+        FINISHED,
+        attrs.evolve(FINISHED, status=429),
+        attrs.evolve(FINISHED, status=None, error="RequestTimeout"),
+        attrs.evolve(FINISHED, method="GET", status=200),
+    )
+    assert tally.requests == 4
+    assert tally.limited == 1
+    assert tally.statuses == {202: 1, 429: 1, None: 1, 200: 1}
+    assert tally.methods == {"POST": 3, "GET": 1}
+
+
+def test_waits_are_counted_by_what_told_of_their_end() -> None:
+    tally = tallied(
+        SETTLED,
+        SETTLED,
+        attrs.evolve(SETTLED, settled_by="sweep"),
+        attrs.evolve(SETTLED, settled_by=None, error="TransitionTimeout"),
+    )
+    assert tally.settled == {"callback": 2, "sweep": 1}
+    assert tally.failed == {"TransitionTimeout": 1}
+
+
+def test_sweeps_and_walks_are_told_apart() -> None:
+    tally = tallied(SWEPT, attrs.evolve(SWEPT, walk=True, pages=5))
+    assert (tally.sweeps, tally.walks, tally.pages) == (1, 1, 8)
+
+
+def test_callbacks_are_counted_by_how_far_they_are_believed() -> None:
+    tally = tallied(
+        RECEIVED,
+        attrs.evolve(RECEIVED, signed=False),
+        attrs.evolve(RECEIVED, duplicate=True),
+        REFUSED,
+    )
+    assert tally.callbacks == {"signed": 1, "hint": 1, "duplicate": 1, "refused": 1}
+
+
+def test_what_is_sent_again_is_counted_by_reason() -> None:
+    tally = tallied(RETRIED, RETRIED)
+    assert tally.retried == 2
+    assert tally.retries == {"429 Too Many Requests": 2}
+
+
+def test_rare_events_are_counted_by_name() -> None:
+    tally = tallied(FOREIGN, STOPPED)
+    assert tally.warnings == {"ForeignPage": 1, "SweepingStopped": 1}
+    assert tallied(MINTED).tokens == 1

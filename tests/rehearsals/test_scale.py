@@ -1,0 +1,39 @@
+"""What waiting for thousands at once costs in requests, without callbacks, POST included.
+
+Changes take what the emulator's defaults say: 20 s in the median, some of them minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncsim.emulator import Latency
+from tests.rehearsals.conftest import OpenStage
+from tests.rehearsals.stage import Place, Stage
+
+
+async def requests_per_sim(stage: Stage, ours: int) -> float:
+    every = len(stage.sids) // ours
+    chosen = stage.sids[::every][:ours]
+    changes = ((sid, {"status": "active"}) for sid in chosen)
+    outcomes: dict[str, Any] = await stage.collect(stage.sims.update_many(changes, window=ours))
+    assert len(outcomes) == ours
+    assert all(one.ok for one in outcomes.values())
+    return len(stage.emulator.requests) / ours
+
+
+async def test_10_000_sims_that_are_all_there_is_cost_1_2_requests_each(
+    set_stage: OpenStage,
+) -> None:
+    stage = await set_stage(Place("twilio", "supersim"), sims=10_000, world={"latency": Latency()})
+    assert await requests_per_sim(stage, 10_000) <= 1.2
+
+
+@pytest.mark.parametrize("place", [Place("kore", "wireless")], ids="-".join)
+async def test_sims_among_five_times_as_many_others_cost_2_2_requests_each(
+    set_stage: OpenStage, place: Place
+) -> None:
+    stage = await set_stage(place, sims=18_000, world={"latency": Latency()})
+    assert await requests_per_sim(stage, 3_000) <= 2.2

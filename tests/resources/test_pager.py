@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from asyncsim import Client, DecodeError, Hosts, Page, Pager
+from asyncsim.emulator import Behaviour
+from asyncsim.events import Event, ForeignPage
+from tests.rehearsals.conftest import OpenStage
+from tests.rehearsals.stage import Place, Stage
+
+KORE_SUPERSIM = Place("kore", "supersim")
+
+
+@pytest.fixture
+async def stage(set_stage: OpenStage) -> Stage:
+    return await set_stage(Place("twilio", "supersim"), sims=5)
+
+
+async def test_a_list_is_lazy_until_it_is_awaited_or_iterated(stage: Stage) -> None:
+    pager = stage.sims.list(page_size=2)
+    assert isinstance(pager, Pager)
+    assert list(stage.emulator.requests) == []
+
+
+async def test_awaiting_gives_the_first_page_and_asks_for_no_more(stage: Stage) -> None:
+    page = await stage.sims.list(page_size=2)
+    assert isinstance(page, Page)
+    assert (len(page), page.has_next) == (2, True)
+    assert [sim.sid for sim in page] == stage.sids[::-1][:2] == [sim.sid for sim in page.items]
+    assert len(stage.lists) == 1
+
+
+async def test_iterating_gives_every_row_once_and_asks_page_by_page(stage: Stage) -> None:
+    seen = []
+    async for sim in stage.sims.list(page_size=2):
+        seen.append(sim.sid)
+        assert len(stage.lists) == (len(seen) + 1) // 2
+    assert seen == stage.sids[::-1]
+
+
+async def test_pages_are_iterated_with_whether_another_follows(stage: Stage) -> None:
+    pages = [page async for page in stage.sims.list(page_size=2).pages()]
+    assert [(len(page), page.has_next) for page in pages] == [(2, True), (2, True), (1, False)]
+
+
+async def test_a_pager_may_be_used_again_and_asks_anew(stage: Stage) -> None:
+    pager = stage.sims.list(page_size=5)
+    assert len(await pager) == len([sim async for sim in pager]) == 5
+    assert len(stage.lists) == 2
+
+
+async def test_filters_go_along_to_the_next_page(stage: Stage) -> None:
+    stage.put(stage.sid, status="active")
+    assert len([sim async for sim in stage.sims.list(status="new", page_size=2)]) == 4
+    assert [one.query["Status"] for one in stage.lists] == [["new"]] * 2
+
+
+async def test_an_iccid_gives_one_row_or_none(stage: Stage) -> None:
+    iccid = stage.store[stage.sid].iccid
+    assert [sim.sid async for sim in stage.sims.list(iccid=iccid)] == [stage.sid]
+    assert [sim async for sim in stage.sims.list(iccid="8901")] == []
+
+
+@pytest.mark.parametrize("size", [0, -1, 1001])
+async def test_a_page_size_no_vendor_gives_is_refused(stage: Stage, size: int) -> None:
+    with pytest.raises(ValueError, match=f"page_size={size}: a page has 1 to 1000 rows"):
+        stage.sims.list(page_size=size)
+
+
+async def test_wrong_filters_are_refused_before_anything_is_sent(stage: Stage) -> None:
+    with pytest.raises(TypeError, match="did you mean 'status'"):
+        stage.sims.list(statsu="new")
+    with pytest.raises(ValueError, match="did you mean 'active'"):
+        stage.sims.list(status="activ")
+    assert list(stage.emulator.requests) == []
+
+
+async def test_a_next_page_elsewhere_is_asked_for_here_and_reported_once(
+    set_stage: OpenStage,
+) -> None:
+    elsewhere = Behaviour(kore_rewrites_page_urls=False)
+    stage = await set_stage(KORE_SUPERSIM, sims=5, world={"behaviour": elsewhere})
+    assert len([sim async for sim in stage.sims.list(page_size=2)]) == 5
+    (foreign,) = stage.told(ForeignPage)
+    assert foreign.origin == "https://supersim.twilio.com"
+    assert stage.emulator.url.startswith(foreign.expected)
+
+
+NextPage = Callable[[web.Request], Any]
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[Callable[[NextPage], Any]]:
+    """A server whose every page leads to what the test says; a client for it, and its events."""
+    runners: list[web.AppRunner] = []
+    clients: list[Client] = []
+
+    async def start(answer: NextPage) -> tuple[Client, list[Event]]:
+        async def handle(request: web.Request) -> web.Response:
+            return web.json_response(answer(request))
+
+        app = web.Application()
+        app.router.add_get("/prefix/v1/Sims", handle)
+        runner = web.AppRunner(app, access_log=None)
+        runners.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}/prefix"
+        events: list[Event] = []
+        client = Client.twilio(
+            "AC1", "token", hosts=Hosts(supersim=base), observers=[events.append]
+        )
+        clients.append(client)
+        return client, events
+
+    yield start
+    for client in clients:
+        await client.close()
+    for runner in runners:
+        await runner.cleanup()
+
+
+def page(next_page_url: Any, *rows: Any) -> dict[str, Any]:
+    return {"sims": list(rows), "meta": {"key": "sims", "next_page_url": next_page_url}}
+
+
+async def read_all(client: Client) -> list[Any]:
+    return [sim async for sim in client.supersim.sims.list()]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x/v1/Sims?Page=1", "https://evil.example/v1/Sims?Page=1", "/v1/Sims?Page=1"]
+)
+async def test_a_page_that_leads_to_itself_is_an_error(scripted: Any, url: str) -> None:
+    client, _ = await scripted(lambda request: page(url))
+    with pytest.raises(DecodeError, match="its next page was there before"):
+        await read_all(client)
+
+
+async def test_pages_that_lead_in_a_circle_are_an_error(scripted: Any) -> None:
+    def answer(request: web.Request) -> Any:
+        return page("?Page=2" if request.query.get("Page") == "1" else "?Page=1")
+
+    client, _ = await scripted(answer)
+    with pytest.raises(DecodeError, match="its next page was there before"):
+        await read_all(client)
+
+
+async def test_a_next_page_without_a_query_is_an_error(scripted: Any) -> None:
+    client, _ = await scripted(lambda request: page("https://supersim.twilio.com/v1/Sims"))
+    with pytest.raises(DecodeError):
+        await read_all(client)
+
+
+async def test_a_prefix_of_a_gateway_is_kept_from_page_to_page(scripted: Any) -> None:
+    def answer(request: web.Request) -> Any:
+        assert request.path == "/prefix/v1/Sims"
+        row = {"sid": "HS1", "status": "new"}
+        return page(None, row) if "PageToken" in request.query else page("?PageToken=PAHS1", row)
+
+    client, events = await scripted(answer)
+    assert len(await read_all(client)) == 2
+    assert [event for event in events if isinstance(event, ForeignPage)] == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {"sims": {}},
+        {"meta": {}},
+        {"sims": [], "meta": [1]},
+        page(7),
+        page(None, {"status": "new"}),
+        page(None, "a text"),
+        page(None, {"sid": "HS1", "status": "new", "date_created": "yesterday"}),
+    ],
+)
+async def test_what_is_no_page_of_sims_is_a_decode_error(scripted: Any, answer: Any) -> None:
+    client, _ = await scripted(lambda request: answer)
+    with pytest.raises(DecodeError):
+        await read_all(client)

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from asyncsim import (
+    AuthenticationError,
+    CallbackReceiver,
+    Client,
+    ConfigurationError,
+    ConnectionFailed,
+    Hosts,
+    ReceiverError,
+    RetryPolicy,
+    Throttle,
+    Timeout,
+    emulated,
+)
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Emulator
+from tests.rehearsals.stage import LATENCY, play
+
+ONCE = RetryPolicy(attempts=1)
+OWN = emulated.CREDENTIALS
+VARIABLES = (
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_API_KEY",
+    "TWILIO_API_SECRET",
+    "ASYNCSIM_KORE_CLIENT_ID",
+    "ASYNCSIM_KORE_CLIENT_SECRET",
+    "ASYNCSIM_EMULATOR",
+)
+TWILIO = {"TWILIO_ACCOUNT_SID": OWN.account_sid, "TWILIO_AUTH_TOKEN": OWN.auth_token}
+KEYED = {
+    "TWILIO_ACCOUNT_SID": OWN.account_sid,
+    "TWILIO_API_KEY": OWN.api_key,
+    "TWILIO_API_SECRET": OWN.api_secret,
+}
+KORE = {
+    "ASYNCSIM_KORE_CLIENT_ID": OWN.client_id,
+    "ASYNCSIM_KORE_CLIENT_SECRET": OWN.client_secret,
+}
+
+
+@pytest.fixture
+async def emulator(clock: ManualClock) -> AsyncIterator[Emulator]:
+    async with Emulator(sims=2, clock=clock, latency=LATENCY) as running:
+        yield running
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+    def set_all(variables: dict[str, str]) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_all
+
+
+def first_sid(emulator: Emulator, vendor: str = "twilio", product: str = "supersim") -> str:
+    return next(iter(emulator.world(vendor).sims(product)))
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+# Logging in.
+
+
+async def test_an_auth_token_and_an_api_key_both_log_in_at_twilio(emulator: Emulator) -> None:
+    by_token = Client.twilio(OWN.account_sid, OWN.auth_token, hosts=emulator.hosts)
+    by_key = Client.twilio(
+        OWN.account_sid, api_key=OWN.api_key, api_secret=OWN.api_secret, hosts=emulator.hosts
+    )
+    for client in (by_token, by_key):
+        async with client:
+            sims = [sim async for sim in client.supersim.sims.list()]
+            assert len(sims) == 2
+            assert client.vendor.name == "twilio"
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "kore"])
+async def test_wrong_credentials_are_an_authentication_error_and_not_tried_again(
+    emulator: Emulator, vendor: str
+) -> None:
+    make = Client.twilio if vendor == "twilio" else Client.kore
+    async with make("AC" + "0" * 32, "wrong-secret", hosts=emulator.hosts_of(vendor)) as client:
+        with pytest.raises(AuthenticationError) as caught:
+            await client.supersim.sims.fetch(first_sid(emulator, vendor))
+    assert caught.value.status == 401
+    assert "wrong-secret" not in str(caught.value)
+    assert len(emulator.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {},
+        {"api_key": "SK1"},
+        {"api_secret": "s"},
+        {"api_key": "SK1", "api_secret": ""},
+        {"auth_token": ""},
+    ],
+)
+def test_incomplete_credentials_of_twilio_are_refused_at_once(credentials: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        Client.twilio("AC1", **credentials)
+
+
+def test_empty_credentials_are_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="account_sid is empty"):
+        Client.twilio("", "token")
+    with pytest.raises(ConfigurationError, match="client_id is empty"):
+        Client.kore("", "secret")
+    with pytest.raises(ConfigurationError, match="client_secret is empty"):
+        Client.kore("id", "")
+
+
+def test_an_api_key_says_that_it_cannot_verify_callbacks(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "asyncsim"):
+        Client.twilio("AC1", api_key="SK1", api_secret="s", receiver=CallbackReceiver())
+    assert "no auth_token" in caplog.text
+
+
+def test_a_setting_that_does_not_exist_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(TypeError, match="no setting 'observer'; did you mean 'observers'"):
+        Client.twilio("AC1", "token", observer=[])  # type: ignore[call-arg]  # the point
+    with pytest.raises(TypeError, match=r"timeout=5: give a asyncsim\.Timeout"):
+        Client.kore("id", "secret", timeout=5)  # type: ignore[arg-type]
+
+
+# The environment.
+
+
+async def test_the_environment_of_either_vendor_logs_in(emulator: Emulator, env: Any) -> None:
+    for variables, vendor in ((TWILIO, "twilio"), (KEYED, "twilio"), (KORE, "kore")):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**variables, "ASYNCSIM_EMULATOR": emulator.url}.items():
+                patch.setenv(name, value)
+            client = Client.from_env()
+        assert client.vendor.name == vendor
+        async with client:
+            sid = first_sid(emulator, vendor, "wireless")
+            assert (await client.wireless.sims.fetch(sid)).sid == sid
+
+
+async def test_an_emulator_alone_means_twilio_with_its_own_credentials(
+    emulator: Emulator, env: Any
+) -> None:
+    env({"ASYNCSIM_EMULATOR": emulator.url + "/"})
+    for vendor, client in (("twilio", Client.from_env()), ("kore", Client.from_env("kore"))):
+        async with client:
+            sid = first_sid(emulator, vendor)
+            assert (await client.supersim.sims.fetch(sid)).sid == sid
+
+
+def test_both_vendors_in_the_environment_need_a_choice(env: Any) -> None:
+    env({**TWILIO, **KORE})
+    with pytest.raises(ConfigurationError, match="vendor='twilio' or 'kore'"):
+        Client.from_env()
+    assert Client.from_env("kore").vendor.name == "kore"
+    assert Client.from_env(vendor="twilio").vendor.name == "twilio"
+
+
+@pytest.mark.parametrize(
+    ("variables", "vendor", "message"),
+    [
+        ({}, None, "TWILIO_ACCOUNT_SID"),
+        ({"TWILIO_AUTH_TOKEN": "t"}, None, "no credentials"),
+        ({"TWILIO_ACCOUNT_SID": "AC1"}, None, "auth_token"),
+        ({"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_API_KEY": "SK1"}, None, "go together"),
+        ({"ASYNCSIM_KORE_CLIENT_ID": "i"}, None, "ASYNCSIM_KORE_CLIENT_SECRET is not set"),
+        (TWILIO, "kore", "ASYNCSIM_KORE_CLIENT_ID is not set"),
+        (KORE, "twilio", "TWILIO_ACCOUNT_SID is not set"),
+        (TWILIO, "verizon", "there are twilio and kore"),
+    ],
+)
+def test_what_is_missing_in_the_environment_is_named(
+    env: Any, variables: dict[str, str], vendor: str | None, message: str
+) -> None:
+    env(variables)
+    with pytest.raises(ConfigurationError, match=message):
+        Client.from_env(vendor)
+
+
+def test_an_empty_variable_counts_as_none(env: Any) -> None:
+    env({**TWILIO, **dict.fromkeys(KORE, ""), "TWILIO_API_KEY": ""})
+    assert Client.from_env().vendor.name == "twilio"
+
+
+async def test_hosts_that_are_given_win_over_the_environment(emulator: Emulator, env: Any) -> None:
+    env({"ASYNCSIM_EMULATOR": "http://127.0.0.1:1"})
+    async with Client.from_env(hosts=emulator.hosts) as client:
+        assert await client.supersim.sims.list()
+
+
+# Where requests go.
+
+
+async def test_an_emulator_that_is_down_is_named_with_host_and_port() -> None:
+    port = free_port()
+    hosts = Hosts(supersim=f"http://127.0.0.1:{port}")
+    async with Client.twilio("AC1", "token", hosts=hosts, retry=ONCE) as client:
+        with pytest.raises(ConnectionFailed, match=f"127.0.0.1:{port}.*nothing was sent"):
+            await client.supersim.sims.fetch("depot")
+
+
+async def test_each_base_url_can_be_replaced_alone(emulator: Emulator) -> None:
+    only_supersim = Hosts(supersim=emulator.hosts.supersim)
+    async with Client.twilio(OWN.account_sid, OWN.auth_token, hosts=only_supersim) as client:
+        assert await client.supersim.sims.list()
+        assert client._connection.hosts.wireless == "https://wireless.twilio.com"
+
+
+# Whose loop, whose session, open and closed.
+
+
+async def test_a_client_made_outside_of_a_loop_belongs_to_the_one_that_uses_it(
+    emulator: Emulator,
+) -> None:
+    client = await asyncio.to_thread(Client.twilio, OWN.account_sid, OWN.auth_token,
+                                     hosts=emulator.hosts)  # fmt: skip
+    async with client:
+        assert await client.supersim.sims.list()
+
+
+async def test_use_from_another_loop_is_refused_with_the_reason(emulator: Emulator) -> None:
+    errors: list[BaseException] = []
+
+    def elsewhere(client: Client) -> None:
+        try:
+            asyncio.run(client.supersim.sims.fetch("depot"))
+        except ConfigurationError as error:
+            errors.append(error)
+
+    async with emulator.client() as client:
+        thread = threading.Thread(target=elsewhere, args=(client,))
+        thread.start()
+        await asyncio.to_thread(thread.join)
+    assert "belongs to another event loop" in str(errors[0])
+
+
+async def test_a_session_of_the_users_is_used_and_not_closed(emulator: Emulator) -> None:
+    async with aiohttp.ClientSession(headers={"X-Mine": "1"}) as session:
+        async with emulator.client(session=session) as client:
+            assert await client.supersim.sims.list()
+        assert not session.closed
+
+
+async def test_a_client_may_be_closed_twice_or_unused(emulator: Emulator) -> None:
+    client = emulator.client()
+    await client.close()
+    used = emulator.client()
+    await used.supersim.sims.list()
+    await used.close()
+    await used.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await used.supersim.sims.fetch("depot")
+
+
+async def test_closing_while_requests_are_under_way_ends_them(
+    emulator: Emulator, clock: ManualClock
+) -> None:
+    from asyncsim.emulator import Faults
+    from asyncsim.errors import AsyncSimError
+
+    emulator.faults = Faults(answer_takes=5.0)
+    client = emulator.client(throttle=Throttle(limit=1, maximum=1))
+    work = [asyncio.create_task(client.supersim.sims.fetch("depot")) for _ in range(3)]
+    await clock.settle()
+    await client.close()
+    ends = asyncio.gather(*work, return_exceptions=True)
+    assert all(isinstance(end, AsyncSimError) for end in await play(clock, ends))
+    await clock.advance(6)
+
+
+async def test_no_repr_shows_a_secret() -> None:
+    receiver = CallbackReceiver(ticket_secrets=["ticket-secret"])
+    clients = [
+        Client.twilio("AC1", "auth-secret", receiver=receiver),
+        Client.twilio("AC1", api_key="SK1", api_secret="key-secret"),
+        Client.kore("id", "kore-secret", hosts=Hosts(supersim="https://me:url-secret@gw/x")),
+    ]
+    for client in clients:
+        shown = repr([client, client.supersim.sims, client.wireless.sims, client._connection])
+        assert "secret" not in shown
+    assert repr(clients[0]) == "<asyncsim.Client of <Twilio at https://supersim.twilio.com>>"
+
+
+# Receivers.
+
+
+async def test_a_receiver_starts_and_stops_with_the_client(emulator: Emulator) -> None:
+    receiver = CallbackReceiver()
+    async with emulator.client(receiver=receiver):
+        assert receiver.port > 0
+    with pytest.raises(ReceiverError):
+        receiver.port  # noqa: B018  # asking is the test
+
+
+async def test_a_receiver_may_serve_two_clients(emulator: Emulator, clock: ManualClock) -> None:
+    receiver = CallbackReceiver(clock=clock, kore_webhook_secrets=[OWN.webhook_secret])
+    async with emulator.client(receiver=receiver) as twilio:
+        async with emulator.client("kore", receiver=receiver) as kore:
+            waits = [
+                client.supersim.sims.update_and_wait(first_sid(emulator, name), status="active")
+                for name, client in (("twilio", twilio), ("kore", kore))
+            ]
+            sims = await play(clock, asyncio.gather(*waits))
+            assert [sim.status for sim in sims] == ["active", "active"]
+            assert receiver.counts.accepted == 2
+        assert receiver.port > 0, "the other client still needs it"
+
+
+async def test_a_port_in_use_is_a_receiver_error_and_leaves_nothing_open(
+    emulator: Emulator,
+) -> None:
+    async with CallbackReceiver() as taken:
+        client = emulator.client(receiver=CallbackReceiver(port=taken.port))
+        with pytest.raises(ReceiverError, match=f"127.0.0.1:{taken.port}"):
+            async with client:
+                pytest.fail("it opened")
+        with pytest.raises(ConfigurationError, match="closed"):
+            await client.supersim.sims.list()
+    assert list(emulator.requests) == []
+
+
+async def test_what_fails_after_the_receiver_started_stops_it_again(emulator: Emulator) -> None:
+    receiver, throttle = CallbackReceiver(), Throttle()
+    here, in_use = asyncio.get_running_loop(), asyncio.Event()
+    there, enough = asyncio.new_event_loop(), asyncio.Event()
+
+    async def use_it() -> None:
+        async with Client.twilio("AC1", "token", throttle=throttle):
+            here.call_soon_threadsafe(in_use.set)
+            await enough.wait()
+
+    thread = threading.Thread(target=there.run_until_complete, args=(use_it(),))
+    thread.start()
+    await in_use.wait()
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        async with emulator.client(receiver=receiver, throttle=throttle):
+            pytest.fail("it opened")
+    with pytest.raises(ReceiverError):
+        receiver.port  # noqa: B018  # asking is the test
+    there.call_soon_threadsafe(enough.set)
+    await asyncio.to_thread(thread.join)
+    there.close()
+
+
+async def test_a_request_timeout_is_a_setting_of_the_client(emulator: Emulator) -> None:
+    async with emulator.client(timeout=Timeout(request=3.0)) as client:
+        assert client._connection.timeout.request == 3.0

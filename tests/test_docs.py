@@ -1,0 +1,131 @@
+"""The documents against the code: a command or option without a line in them fails here."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+
+import asyncsim
+from asyncsim.cli.app import app
+from asyncsim.emulator import Behaviour, Emulator, Faults
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+_BUILT_IN = {"--help", "-h", "--version"}
+
+
+def commands(of: App, path: tuple[str, ...] = ("asyncsim",)) -> Iterator[tuple[str, App]]:
+    for name in of:
+        if name.startswith("-"):
+            continue
+        inner = of[name]
+        if inner.default_command is not None:
+            yield " ".join((*path, name)), inner
+        yield from commands(inner, (*path, name))
+
+
+def options(command: App) -> set[str]:
+    return {
+        name
+        for argument in command.assemble_argument_collection()
+        for name in argument.names
+        if name.startswith("-")
+    } - _BUILT_IN
+
+
+COMMANDS = dict(commands(app))
+
+
+def section(command: str) -> str:
+    text = (DOCS / "cli.md").read_text(encoding="utf-8")
+    found = re.search(rf"^## {command}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/cli.md has no section '## {command}'"
+    return found[1]
+
+
+def test_there_are_the_commands_that_were_promised() -> None:
+    assert set(COMMANDS) == {
+        "asyncsim demo",
+        "asyncsim emulate",
+        "asyncsim sims list",
+        "asyncsim sims get",
+        "asyncsim sims update",
+        "asyncsim sims wait",
+        "asyncsim activate",
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented(command: str) -> None:
+    documented = set(re.findall(r"`(--?[a-z][a-z-]*)`", section(command)))
+    assert options(COMMANDS[command]) == documented
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_example_of_the_help_is_in_the_documents(command: str) -> None:
+    (example,) = re.findall(r"Example: (.*)", COMMANDS[command].default_command.__doc__ or "")
+    assert f"    {example}\n" in section(command)
+
+
+def test_documents_name_no_command_that_does_not_exist() -> None:
+    text = (DOCS / "cli.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## (asyncsim .*)$", text, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_every_fault_and_behaviour_of_the_emulator_is_documented() -> None:
+    text = (DOCS / "emulator.md").read_text(encoding="utf-8")
+    names = {field.name for kind in (Faults, Behaviour) for field in kind.__attrs_attrs__}
+    assert not {name for name in names if f"`{name}`" not in text}
+
+
+ROW = r"^\|.*?`(asyncsim/[\w/]*)` \|.*\| ([^|]*) \|$"  # a row of its tables: room, modules
+SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_design_lists_the_modules_that_there_are() -> None:
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    listed = {
+        f"{room}{module}"
+        for room, modules in re.findall(
+            r"^\|.*?`(asyncsim/[\w/]*)` \|.*\| ([^|]*) \|$", text, re.MULTILINE
+        )
+        for module in re.findall(r"`(\w+)`", modules)
+    }
+    files = (path.relative_to(ROOT) for path in (ROOT / "asyncsim").rglob("*.py"))
+    there = {path.with_suffix("").as_posix() for path in files if path.name != "__init__.py"}
+    assert listed == there
+
+
+def snippets() -> Iterator[tuple[str, str]]:
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for number, code in enumerate(
+            re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        ):
+            yield f"{page.name} {number}", code
+
+
+SNIPPETS = list(snippets())
+
+
+@pytest.mark.parametrize(("place", "code"), SNIPPETS, ids=lambda value: value.splitlines()[0])
+async def test_every_snippet_runs(place: str, code: str) -> None:
+    async with Emulator(sims=2, speed=1000) as emulator, emulator.client() as client:
+        sims = client.supersim.sims
+        (sim, *_) = await sims.list()
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        program = compile(code.replace("HS...", sim.sid), place, "exec", flags=flags)
+        result = eval(program, {"asyncsim": asyncsim, "sims": sims})
+        if result is not None:
+            await result
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert not [t for t in targets if "://" not in t and not (page.parent / t).exists()]

@@ -1,0 +1,134 @@
+"""What users may rely on. A change here is a change for them: say so in the changelog."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+import asyncsim
+from asyncsim import Client
+from asyncsim.resources.supersim.sims import Sims as SuperSims
+from asyncsim.resources.wireless.sims import Sims as WirelessSims
+
+NAMES = [
+    "KORE", "TWILIO",
+    "APIError", "AsyncSimError", "AuthenticationError", "BadRequest", "Callback",
+    "CallbackReceiver", "Client", "ConfigurationError", "Conflict", "ConnectionFailed",
+    "DecodeError", "Hosts", "JournalError", "NotFound", "Outcome", "OutcomeUnknown", "Page",
+    "Pager", "PermissionDenied", "Product", "QueueTimeout", "RateLimited", "ReceiverError",
+    "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle", "Timeout",
+    "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
+    "UnreachableStatus", "Unsupported", "Vendor", "Watching",
+]  # fmt: skip
+
+SETTINGS = "hosts, session, receiver, observers, retry, throttle, timeout, watching, clock"
+SUPERSIM_UPDATE = "unique_name, status, fleet, callback_url, callback_method, account_sid"
+WIRELESS_UPDATE = (
+    "unique_name, callback_method, callback_url, friendly_name, rate_plan, status,"
+    " commands_callback_method, commands_callback_url, sms_fallback_method, sms_fallback_url,"
+    " sms_method, sms_url, voice_fallback_method, voice_fallback_url, voice_method, voice_url,"
+    " reset_status, account_sid"
+)
+PAGING = ("page_size", "page", "page_token")
+
+
+def shown(function: Any) -> str:
+    """The parameters as one text: positional-only before `/`, keyword-only after `*`."""
+    parts: list[str] = []
+    before = None
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and before is not parameter.KEYWORD_ONLY:
+            parts.append("*")
+        elif parameter.kind is not parameter.POSITIONAL_ONLY and before is (
+            parameter.POSITIONAL_ONLY
+        ):
+            parts.append("/")
+        parts.append(name)
+        before = parameter.kind
+    return ", ".join(parts)
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(asyncsim.__all__) == set(NAMES)
+
+
+def test_the_public_names_are_sorted_and_exist() -> None:
+    constants = [name for name in asyncsim.__all__ if name.isupper()]
+    others = [name for name in asyncsim.__all__ if not name.isupper()]
+    assert asyncsim.__all__ == sorted(constants) + sorted(others)
+    assert all(hasattr(asyncsim, name) for name in asyncsim.__all__)
+
+
+def test_every_public_name_is_explained() -> None:
+    for name in asyncsim.__all__:
+        if inspect.isclass(getattr(asyncsim, name)):
+            assert inspect.getdoc(getattr(asyncsim, name)), name
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (Client.twilio, f"account_sid, auth_token, *, api_key, api_secret, {SETTINGS}"),
+        (Client.kore, f"client_id, client_secret, *, {SETTINGS}"),
+        (Client.from_env, f"vendor, *, {SETTINGS}"),
+        (
+            asyncsim.CallbackReceiver,
+            "public_url, *, host, port, ticket_secrets, twilio_auth_tokens, kore_webhook_secrets,"
+            " max_body, clock, observers",
+        ),
+        (asyncsim.Hosts, "*, wireless, supersim, monitor, webhooks, token"),
+        (asyncsim.Timeout, "*, request, connect, queue"),
+        (asyncsim.RetryPolicy, "*, attempts, base, cap"),
+        (asyncsim.Throttle, "*, limit, minimum, maximum, max_rps"),
+        (
+            asyncsim.Watching,
+            "*, timeout, first, longest, sweep_from, sweep_every, safety_every, stale_for",
+        ),
+        (
+            asyncsim.Outcome,
+            "*, sid, requested, sim, error, settled_by, confirmed, requests, seconds",
+        ),
+    ],
+)
+def test_constructors_take_these_parameters(function: Any, parameters: str) -> None:
+    assert shown(function) == parameters
+
+
+VERBS = [
+    (SuperSims.fetch, "self, sid"),
+    (SuperSims.register, "self, *, iccid, registration_code"),
+    (SuperSims.update, f"self, sid, *, {SUPERSIM_UPDATE}"),
+    (SuperSims.await_transition, "self, sim, *, until, timeout"),
+    (SuperSims.update_and_wait, f"self, sid, *, until, timeout, {SUPERSIM_UPDATE}"),
+    (SuperSims.update_many, "self, changes, *, window, timeout"),
+    (WirelessSims.fetch, "self, sid"),
+    (WirelessSims.update, f"self, sid, *, {WIRELESS_UPDATE}"),
+    (WirelessSims.delete, "self, sid"),
+    (WirelessSims.await_transition, "self, sim, *, until, timeout"),
+    (WirelessSims.update_and_wait, f"self, sid, *, until, timeout, {WIRELESS_UPDATE}"),
+    (WirelessSims.update_many, "self, changes, *, window, timeout"),
+]
+
+
+@pytest.mark.parametrize(("verb", "parameters"), VERBS)
+def test_verbs_of_sims_take_these_parameters(verb: Any, parameters: str) -> None:
+    assert shown(verb) == parameters
+
+
+def test_lists_of_sims_take_these_filters() -> None:
+    assert set(shown(SuperSims.list).split(", ")) == {
+        "self", "*", "status", "fleet", "iccid", *PAGING,
+    }  # fmt: skip
+    assert set(shown(WirelessSims.list).split(", ")) == {
+        "self", "*", "status", "iccid", "rate_plan", "eid", "sim_registration_code",
+        *PAGING,
+    }  # fmt: skip
+
+
+def test_namespaces_hold_these_resources() -> None:
+    client = Client.twilio("AC1", "token")
+    assert {name for name in vars(client) if not name.startswith("_")} == {"wireless", "supersim"}
+    assert set(vars(client.supersim)) == {"sims", "fleets"}
+    assert set(vars(client.wireless)) == {"sims", "rate_plans"}

@@ -1,0 +1,88 @@
+"""A watcher without network: records come from a dictionary, and every read is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from attrs import define, field, frozen
+
+from asyncsim.clock import ManualClock
+from asyncsim.core.goal import Goal
+from asyncsim.core.settings import Watching
+from asyncsim.core.transition import Transition
+from asyncsim.events import Event
+from asyncsim.models.supersim.sims import SIMS, Sim
+from asyncsim.waiting import Watcher
+
+
+@frozen
+class Row:
+    sim: Sim
+
+    @property
+    def sid(self) -> str:
+        return self.sim.sid
+
+    def record(self) -> Sim:
+        return self.sim
+
+
+@define(eq=False)
+class World:
+    clock: ManualClock
+    sims: dict[str, Sim] = field(factory=dict)
+    errors: dict[str, Exception] = field(factory=dict)
+    reads: list[str] = field(factory=list)
+    sweeps: list[str | None] = field(factory=list)
+    events: list[Event] = field(factory=list)
+    ended: list[Transition] = field(factory=list)
+    hold: asyncio.Event | None = None
+    """Reads wait for it, if there is one."""
+
+    def put(self, name: str, status: str) -> Sim:
+        self.sims[name] = sim = Sim(sid=name, status=status, date_updated=self.clock.utcnow())
+        return sim
+
+    async def fetch(self, name: str) -> Sim:
+        self.reads.append(name)
+        if self.hold is not None:
+            await self.hold.wait()
+        if name in self.errors:
+            raise self.errors[name]
+        return self.sims[name]
+
+    async def rows(self, status: str | None) -> AsyncIterator[list[Row]]:
+        self.sweeps.append(status)
+        yield [Row(sim) for sim in self.sims.values() if status in (None, sim.status)]
+
+    def wait(self, name: str, status: str = "active", **more: Any) -> Transition:
+        return Transition(
+            name=name,
+            goal=Goal(SIMS, {"status": status}),
+            started=self.clock.now(),
+            sink=self.ended.append,
+            **{"timeout": 100.0, **more},
+        )
+
+
+@pytest.fixture
+def world(clock: ManualClock) -> World:
+    return World(clock)
+
+
+@pytest.fixture
+async def watcher(world: World, clock: ManualClock) -> AsyncIterator[Watcher]:
+    made = Watcher(
+        SIMS,
+        fetch=world.fetch,
+        rows=world.rows,  # type: ignore[arg-type]  # a generator, as mypy sees it from outside
+        clock=clock,
+        watching=Watching(sweep_from=5),
+        observers=[world.events.append],
+        grace=10.0,
+    )
+    yield made
+    await made.close()

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asyncsim.callbacks.bus import Callback
+from asyncsim.clock import ManualClock
+from asyncsim.errors import (
+    AsyncSimError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailed,
+    DecodeError,
+    NotFound,
+    PermissionDenied,
+    TransitionTimeout,
+)
+from asyncsim.events import WaitSettled
+from asyncsim.waiting import Watcher
+from tests.waiting.conftest import World
+
+
+def callback(name: str, status: str, **more: object) -> Callback:
+    parts = {"nonce": "current", "signed": True, "method": "POST", **more}
+    return Callback(vendor="twilio", product="supersim", name=name, status=status, **parts)  # type: ignore[arg-type]  # parts of several types
+
+
+async def test_a_wait_is_read_until_it_has_settled(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    await clock.advance(20)
+    assert (world.ended, len(watcher)) == ([], 1)
+    world.put("HS1", "active")
+    await clock.advance(30)
+    assert world.ended == [wait]
+    assert (wait.settled_by, wait.error) == ("read", None)
+    assert watcher.at_rest
+
+
+async def test_a_post_that_outlives_every_other_wait_disturbs_nobody(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    slow, quick = world.wait("HS1"), world.wait("HS2", timeout=5.0)
+    watcher.begin(slow)
+    watcher.begin(quick)
+    watcher.answered(quick, world.put("HS2", "scheduled"))
+    await clock.advance(50)
+    assert world.ended == [quick], "its deadline has passed, and nothing is planned for the other"
+    watcher.answered(slow, world.put("HS1", "scheduled"))
+    world.put("HS1", "active")
+    await clock.advance(30)
+    assert (slow.error, slow.done) == (None, True)
+
+
+async def test_waits_for_one_sim_do_not_multiply_its_reads(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    record = world.put("HS1", "scheduled")
+    for _ in range(4):  # fewer than are swept
+        wait = world.wait("HS1", timeout=1000.0)
+        watcher.begin(wait)
+        watcher.answered(wait, record)
+    await clock.advance(900)
+    assert len(world.reads) < 4 * 100
+
+
+async def test_a_callback_that_only_refreshes_adds_no_reads(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", timeout=1000.0, nonce="current")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    for _ in range(50):
+        assert watcher.called_back(callback("HS1", "scheduled"))
+    await clock.advance(900)
+    assert len(world.reads) == 900 // 15
+
+
+async def test_a_callback_finds_waits_by_the_sid_it_names(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", nonce="current")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    world.put("HS1", "active")
+    assert not watcher.called_back(callback("other", "active"))
+    assert watcher.called_back(callback("depot", "active", sid="HS1"))
+    await clock.settle()
+    assert world.ended == [wait]
+
+
+async def test_a_callback_during_a_read_costs_another_read(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", nonce="current")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    old = world.sims["HS1"]
+    world.hold = asyncio.Event()
+    watcher.called_back(callback("HS1", "active"))
+    watcher.called_back(callback("HS1", "active"))
+    await clock.settle()
+    assert world.reads == ["HS1"], "two hints before the read went out are one"
+    watcher.called_back(callback("HS1", "active"))
+    world.sims["HS1"] = old
+    world.hold.set()
+    await clock.settle()
+    assert world.reads == ["HS1", "HS1"]
+
+
+async def test_an_old_ticket_says_nothing_of_what_went_wrong_now(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", nonce="current")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.called_back(callback("HS1", "new", nonce="old", error_code=33000))
+    await clock.settle()
+    assert (wait.problem, len(world.reads), wait.done) == (None, 1, False)
+
+
+async def test_abandoning_a_wait_stops_its_read(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    world.hold = asyncio.Event()
+    watcher.called_back(callback("HS1", "active"))
+    await clock.settle()
+    assert world.reads == ["HS1"]
+    watcher.abandon(wait)
+    await clock.settle()
+    assert (watcher.at_rest, clock.next_timer, world.ended) == (True, None, [])
+
+
+async def test_abandoning_a_wait_whose_read_has_not_begun_stops_it_too(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", strict=True)
+    watcher.begin(wait)
+    watcher.resume(wait)
+    watcher.abandon(wait)
+    await clock.settle()
+    assert (world.reads, watcher.at_rest) == ([], True)
+    again = world.wait("HS1", strict=True)
+    world.put("HS1", "active")
+    watcher.begin(again)
+    watcher.resume(again)
+    await clock.settle()
+    assert world.ended == [again]
+
+
+async def test_no_more_reads_than_256_are_under_way(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    world.hold = asyncio.Event()
+    waits = [world.wait(f"HS{number}", strict=True) for number in range(300)]
+    for wait in waits:
+        world.put(wait.name, "active")
+        watcher.begin(wait)
+        watcher.resume(wait)
+    await clock.settle()
+    assert len(world.reads) == 256
+    for wait in waits[:100]:
+        watcher.abandon(wait)
+    await clock.settle()
+    assert len(world.reads) == 300, "whoever leaves makes room"
+    world.hold.set()
+    await clock.settle()
+    assert len(world.ended) == 200
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound(404, 20404, "gone"),
+        DecodeError("Sim", "no sid"),
+        AuthenticationError(401, 20003, "the account is closed"),
+        PermissionDenied(403),
+        ConfigurationError("the session given to this client is closed"),
+    ],
+)
+async def test_what_is_gone_or_unreadable_twice_ends_its_wait(
+    world: World, watcher: Watcher, clock: ManualClock, error: Exception
+) -> None:
+    wait = world.wait("HS1")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    world.errors["HS1"] = error
+    await clock.advance(90)
+    assert (wait.error, len(world.reads)) == (error, 2)
+
+
+async def test_what_cannot_be_read_for_a_while_is_read_again(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    world.errors["HS1"] = ConnectionFailed("fetch Sim HS1", "connection lost")
+    await clock.advance(40)
+    del world.errors["HS1"]
+    world.put("HS1", "active")
+    await clock.advance(40)
+    assert (wait.done, wait.error) == (True, None)
+
+
+async def test_a_deadline_with_a_read_that_never_ends_is_kept_all_the_same(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", timeout=20.0)
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    world.hold = asyncio.Event()
+    await clock.advance(29)
+    assert not wait.done
+    await clock.advance(1)
+    assert isinstance(wait.error, TransitionTimeout)
+    world.hold.set()
+
+
+async def test_from_as_many_waits_as_the_settings_say_they_are_swept(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = [world.wait(f"HS{number}") for number in range(5)]
+    for wait in waits:
+        watcher.begin(wait)
+        watcher.answered(wait, world.put(wait.name, "scheduled"))
+    await clock.advance(10)
+    assert (world.reads, world.sweeps) == ([], ["scheduled"] * 5)
+    for wait in waits:
+        world.put(wait.name, "active")
+    await clock.advance(2)
+    assert {wait.settled_by for wait in waits} == {"sweep"}
+    assert (world.reads, world.sweeps[-1], watcher.at_rest) == ([], None, True)
+
+
+async def test_ends_are_told_to_observers(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1")
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "active"))
+    await clock.settle()
+    (event,) = world.events
+    assert isinstance(event, WaitSettled)
+    assert (event.name, event.settled_by, event.error) == ("HS1", "answer", None)
+
+
+async def test_a_closed_watcher_takes_nothing_more_and_has_told_everybody(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = [world.wait(f"HS{number}") for number in range(3)]
+    for wait in waits:
+        watcher.begin(wait)
+    watcher.answered(waits[0], world.put("HS0", "scheduled"))
+    await watcher.close()
+    assert world.ended == waits
+    assert all("its change goes on" in str(wait.error) for wait in waits)
+    assert (watcher.at_rest, clock.next_timer) == (True, None)
+    with pytest.raises(AsyncSimError, match="closed"):
+        watcher.begin(world.wait("HS9"))
+
+
+async def test_an_answer_after_the_end_opens_nothing_again(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", nonce="current")
+    watcher.begin(wait)
+    pending = world.put("HS1", "scheduled")
+    world.put("HS1", "active")
+    watcher.called_back(callback("HS1", "active"))
+    await clock.settle()
+    assert world.ended == [wait]
+    watcher.answered(wait, pending)
+    assert (world.ended, watcher.at_rest, clock.next_timer) == ([wait], True, None)
