@@ -89,10 +89,6 @@ class Bus:
         _trim(self._seen, self.limit)
         return repeated
 
-    def forget(self, callback: Callback, token: str) -> None:
-        """Take back an `is_repeated`: this delivery was not accepted after all."""
-        self._seen.pop((callback.vendor, callback.nonce, callback.signed, token), None)
-
     def publish(self, callback: Callback) -> bool:
         """Tell every handler of the product; what none of them takes is kept."""
         handlers = tuple(self._handlers.get((callback.vendor, callback.product), ()))

@@ -77,13 +77,15 @@ class InboundCommands:
         self._changed = asyncio.Event()
         self._open = True
 
-    def offer(self, command: InboundCommand) -> bool:
-        """Take a Command in; False when there is no room."""
-        if len(self._waiting) >= self._most:
-            return False
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another."""
+        return len(self._waiting) >= self._most
+
+    def add(self, command: InboundCommand) -> None:
+        """Take a Command in."""
         self._waiting.append(command)
         self._changed.set()
-        return True
 
     def turn(self, *, open: bool) -> None:
         """The receiver has started or stopped."""

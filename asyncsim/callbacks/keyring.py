@@ -49,6 +49,8 @@ class Keyring:
 
     def issue_any(self, vendor: str, product: str, name: str) -> tickets.Ticket:
         """Issue a ticket that belongs to no client in particular."""
+        if vendor not in VENDORS or product not in ("wireless", "supersim"):
+            raise ValueError(f"{vendor!r} and {product!r}: no Command comes from there")
         found = [keys.ticket for keys in self.clients if keys.vendor.name == vendor]
         secrets = [*self.own_tickets, *found]
         if not secrets:

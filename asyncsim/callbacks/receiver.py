@@ -197,7 +197,8 @@ class CallbackReceiver:
 
         `raw_target` is path and query exactly as they came, percent-encoding untouched. Call it
         from the event loop. 204: accepted. 403: wrong ticket or signature. 404: no ticket. 400,
-        405, 413, 414, 415: not a request that a vendor sends.
+        405, 413, 414, 415: not a request that a vendor sends. 503: a Command for which there is
+        no room.
         """
         request = Request(
             method=method,
@@ -220,6 +221,9 @@ class CallbackReceiver:
         return status
 
     def _accept(self, callback: Callback, token: str) -> int:
+        inbound = callback.name == INBOUND
+        if inbound and self._commands.full:  # before its token counts: it will come again
+            return self._refuse(503, "nobody takes the Commands that came in before")
         usable = 0 < len(token) <= _LONGEST_TOKEN
         repeated = usable and self._bus.is_repeated(callback, token)
         self._counts.accepted += 1
@@ -236,15 +240,8 @@ class CallbackReceiver:
                 duplicate=repeated,
             ),
         )
-        if repeated:
-            return 204
-        if callback.name == INBOUND:
-            return self._take_command(callback, token)
-        self._bus.publish(callback)
+        if inbound and not repeated:
+            self._commands.add(inbound_command(callback))
+        elif not repeated:
+            self._bus.publish(callback)
         return 204
-
-    def _take_command(self, callback: Callback, token: str) -> int:
-        if self._commands.offer(inbound_command(callback)):
-            return 204
-        self._bus.forget(callback, token)  # it will be delivered again, and then must count
-        return self._refuse(503, "nobody takes the Commands that came in before")

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from asyncsim.core.graph import follows_by_itself
+from asyncsim.core.graph import follows_by_itself, has_passed
 from asyncsim.kind import Kind
 
 
@@ -90,9 +90,15 @@ class Goal:
         elif record.status in self.kind.failures:
             return Standing.FAILED
         elif self.until is not None:
-            onward = follows_by_itself(self.kind, record.status, self.until)
-            return Standing.ONWARD if onward else Standing.ELSEWHERE
+            return self._beside(record.status, self.until)
         return Standing.REACHED if self._shows(record, self.expected) else Standing.ELSEWHERE
+
+    def _beside(self, status: str, until: frozenset[str]) -> Standing:
+        """Judge a settled status that is not in `until`."""
+        if has_passed(self.kind, status, until):
+            return Standing.REACHED
+        onward = follows_by_itself(self.kind, status, until)
+        return Standing.ONWARD if onward else Standing.ELSEWHERE
 
     def is_taken_up(self, record: Any) -> bool:
         """Whether a record shows that what was requested was accepted: pending, or applied.

@@ -15,6 +15,11 @@ from asyncsim.vendors import Product
 _Key = tuple[Product, str]
 _WIRELESS_SIMS = (Product.WIRELESS, "sims")
 _SUPER_SIMS = (Product.SUPERSIM, "sims")
+_COMMANDS = (
+    (Product.WIRELESS, "commands"),
+    (Product.SUPERSIM, "sms_commands"),
+    (Product.SUPERSIM, "ip_commands"),
+)
 
 # Edges that are followed without a request, seconds to months after settling.
 _AUTOMATIC: Mapping[_Key, Mapping[str, str]] = {
@@ -28,13 +33,23 @@ _AUTOMATIC: Mapping[_Key, Mapping[str, str]] = {
     # The download is up to the device.
     (Product.SUPERSIM, "esim_profiles"): {"available": "downloaded", "downloaded": "installed"},
 }
-_TERMINAL: Mapping[_Key, frozenset[str]] = {_WIRELESS_SIMS: frozenset({"canceled", "deleted"})}
+_TERMINAL: Mapping[_Key, frozenset[str]] = {
+    _WIRELESS_SIMS: frozenset({"canceled", "deleted"}),
+    **{key: frozenset({"delivered", "received", "failed"}) for key in _COMMANDS},
+    (Product.SUPERSIM, "ip_commands"): frozenset({"sent", "received", "failed"}),
+    (Product.SUPERSIM, "esim_profiles"): frozenset({"installed", "failed"}),
+}
 # "A Sim resource's status can only be updated to ready if it is currently new."
 _NO_WAY_BACK: Mapping[_Key, Mapping[str, frozenset[str]]] = {
     _SUPER_SIMS: {
         "active": frozenset({"new", "ready"}),
         "inactive": frozenset({"new", "ready"}),
         "ready": frozenset({"new"}),
+    },
+    # `received` are those which devices send.
+    **{
+        key: {"queued": frozenset({"received"}), "sent": frozenset({"queued", "received"})}
+        for key in _COMMANDS
     },
     _WIRELESS_SIMS: {
         "ready": frozenset({"new"}),
@@ -55,6 +70,17 @@ def follows_by_itself(kind: Kind[Any], start: str, targets: Collection[str]) -> 
         if start in targets:
             return True
     return False
+
+
+def has_passed(kind: Kind[Any], status: str, targets: Collection[str]) -> bool:
+    """Tell whether a settled status proves that one of the targets was reached before.
+
+    Only of kinds that are never updated, as Commands: those move in one direction.
+    """
+    if kind.update is not None:
+        return False
+    pending = not kind.pending.isdisjoint(targets)
+    return pending or any(follows_by_itself(kind, target, {status}) for target in targets)
 
 
 def can_reach(kind: Kind[Any], start: str, targets: Iterable[str]) -> bool:

@@ -83,7 +83,7 @@ class Transition:
             return Next.DONE
         early = self.called
         step = self._take(record, now, "answer")
-        if early and step is Next.WAIT:
+        if early and step in (Next.WAIT, Next.SLOW):
             # An early callback waited for this answer, to have a date to compare its read with.
             self.called = True
             return Next.READ

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from asyncsim.core.goal import Goal
+from asyncsim.core.graph import can_reach
+from asyncsim.errors import UnreachableStatus
 from asyncsim.resources.watched import Watched, check_timeout, wake
 from asyncsim.wire import forms
 
@@ -32,11 +34,13 @@ class Creating(Watched[T], Generic[T]):
         forms.check(
             self.kind.create, keywords, f"{self.kind.key}.create()", self._connection.vendor
         )
+        statuses = self._statuses(until)
+        self._check_reachable(statuses)
         watcher = await self.watcher()
         ended = asyncio.get_running_loop().create_future()
         # Its SID is known only from the answer, so its callbacks go by a name of our own.
         name = f"{self.kind.key}:{uuid.uuid4().hex}"
-        goal = Goal(self.kind, {}, self._statuses(until))
+        goal = Goal(self.kind, {}, statuses)
         wait = self.wait_for(name, goal, partial(wake, ended), timeout)
         sent, wait.nonce = self._with_ticket(keywords, name)
         request = self._creation(sent)
@@ -49,6 +53,12 @@ class Creating(Watched[T], Generic[T]):
         wait.requests += request.attempts
         watcher.answered(wait, record)
         return await self.finish(watcher, wait, ended)
+
+    def _check_reachable(self, until: frozenset[str] | None) -> None:
+        starts = self.kind.pending
+        if until and not any(can_reach(self.kind, start, until) for start in starts):
+            described = Goal(self.kind, {}, until).described
+            raise UnreachableStatus(f"a new {self.kind.noun}", described)
 
     def _with_ticket(
         self, keywords: Mapping[str, Any], name: str

@@ -7,6 +7,8 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, Unpack, get_args, get_origin
 
+from asyncsim.wire.forms import is_required
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,8 +33,9 @@ def _expand(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Paramet
         yield parameter
         return
     (keywords,) = get_args(hint)
+    marked = typing.get_type_hints(keywords, include_extras=True)
     for name, annotation in typing.get_type_hints(keywords).items():
-        needed = name in keywords.__required_keys__
+        needed = is_required(keywords, name, marked[name])
         yield inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,

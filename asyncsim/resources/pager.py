@@ -44,9 +44,15 @@ class Pager(Generic[T]):
 
     def map(self, change: Callable[[T], U]) -> Pager[U]:
         """Build a list of what `change` makes of each row."""
+        return self._through(lambda items: tuple(map(change, items)))
 
+    def where(self, keep: Callable[[T], bool]) -> Pager[T]:
+        """Build a list of the rows that `keep` is true of; pages come out shorter, even empty."""
+        return self._through(lambda items: tuple(filter(keep, items)))
+
+    def _through(self, change: Callable[[tuple[T, ...]], tuple[U, ...]]) -> Pager[U]:
         def changed(page: Page[T]) -> Page[U]:
-            return Page(tuple(change(item) for item in page.items), page.has_next)
+            return Page(change(page.items), page.has_next)
 
         async def pages() -> AsyncIterator[Page[U]]:
             async for page in self._pages():

@@ -111,6 +111,7 @@ class Resource(Generic[T]):
         if size is not None and not 1 <= size <= ceiling:
             raise ValueError(f"page_size={size}: a page has 1 to {ceiling} rows at {vendor.title}")
         query = forms.encode(self.kind.filters, filters)
+        self._request("GET", "list", parent=parent)  # refuses now what could never be sent
 
         async def pages() -> AsyncIterator[Page[T]]:
             async for raw in self._raw_pages(query, parent=parent):

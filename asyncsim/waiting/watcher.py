@@ -190,7 +190,7 @@ class Watcher:
             return
         event = WaitSettled(
             product=self._kind.product,
-            name=wait.name,
+            name=wait.shown,
             settled_by=wait.settled_by,
             seconds=self._clock.now() - wait.started,
             requests=wait.requests,
@@ -242,7 +242,7 @@ class Watcher:
         except Exception as error:
             # Ours to mend; but nobody may hang on it.
             for wait in self._waits:
-                wait.abort(AsyncSimError(f"waiting for {wait.name} broke down: {error!r}"))
+                wait.abort(AsyncSimError(f"waiting for {wait.shown} broke down: {error!r}"))
                 self._finish(wait)
             raise
         finally:
@@ -332,7 +332,7 @@ class Watcher:
         """End all waits with an error that says that the changes themselves go on."""
         self._closed = True
         for wait in self._waits:
-            why = f"the client was closed while {wait.name} was awaited; its change goes on"
+            why = f"the client was closed while {wait.shown} was awaited; its change goes on"
             wait.abort(AsyncSimError(why))
             self._finish(wait)
         tasks = [task for task in (self._driver, *self._tasks) if task is not None]

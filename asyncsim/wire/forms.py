@@ -63,7 +63,8 @@ def _unwrap(hint: Any) -> tuple[Any, str | None, str | None]:
     return hint, rename, vendor
 
 
-def _is_required(keywords: Any, keyword: str, annotation: Any) -> bool:
+def is_required(keywords: Any, keyword: str, annotation: Any) -> bool:
+    """Tell whether a TypedDict needs a key; `annotation` as `get_type_hints` with extras has it."""
     # With postponed annotations the class itself cannot see the NotRequired in its own texts.
     if get_origin(annotation) in (Required, NotRequired):
         return get_origin(annotation) is Required
@@ -88,7 +89,7 @@ def params_of(keywords: Any) -> Mapping[str, Param]:
         found[keyword] = Param(
             keyword=keyword,
             wire=rename or pascal(keyword),
-            required=_is_required(keywords, keyword, annotation),
+            required=is_required(keywords, keyword, annotation),
             choices=None if is_open else tuple(value for group in literals for value in group),
             clearable=type(None) in alternatives,
             vendor=vendor,

@@ -57,6 +57,7 @@ class CommandCreate(TypedDict):
     include_sid: NotRequired[Literal["none", "start", "end"]]
     """Whether the Command's SID goes along; then fewer characters fit."""
     delivery_receipt_requested: NotRequired[bool]
+    """Whether it goes on from `sent` to `delivered`; True at the vendors unless given."""
 
 
 class CommandFilter(PageParams, total=False):

@@ -17,7 +17,7 @@ from asyncsim.models.webhooks.secrets import (
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.resources.pager import Page, Pager
 from asyncsim.resources.resource import Resource, read_json
-from asyncsim.transport import JSON
+from asyncsim.transport import JSON, Reply
 from asyncsim.wire import forms, json, records
 
 
@@ -50,6 +50,7 @@ class Secrets(Resource[Secret]):
     @spelled_out
     async def update(self, id: str, /, **changes: Unpack[SecretUpdate]) -> Secret:
         """Rename or activate a secret; an active one signs all callbacks from then on."""
+        _check_id(id)
         forms.check(SecretUpdate, changes, "secrets.update()")
         request = self._request(
             "PATCH", "update", id, body=_body(SecretUpdate, changes), content_type=JSON
@@ -60,6 +61,7 @@ class Secrets(Resource[Secret]):
     def list(self, **filters: Unpack[SecretFilter]) -> Pager[Secret]:
         """List secrets, without their values; `Pager` says how to go through them."""
         forms.check(SecretFilter, filters, "secrets.list()")
+        self._request("GET", "list")  # refuses now what could never be sent
 
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
@@ -77,7 +79,15 @@ class Secrets(Resource[Secret]):
 
         return Pager(pages, lambda: page(filters.get("page_number", 1)))
 
-    def _secrets(self, reply: Any) -> Page[Secret]:
+    def _decode(self, reply: Reply) -> Secret:
+        try:
+            return super()._decode(reply)
+        except DecodeError:
+            # Its words quote the answer, and with it perhaps the value.
+            reason = f"not a secret in JSON (HTTP {reply.status}); it is not shown"
+            raise DecodeError("Secret", reason) from None
+
+    def _secrets(self, reply: Reply) -> Page[Secret]:
         value = read_json(reply, "page of secrets")
         rows = value.get("data") if isinstance(value, dict) else None
         if not isinstance(rows, list):
@@ -86,6 +96,11 @@ class Secrets(Resource[Secret]):
         meta = value.get("meta_data") or {}
         items = tuple(records.decode(Secret, row, vendor) for row in rows)
         return Page(items, bool(meta.get("next_page_url")))
+
+
+def _check_id(id: str) -> None:
+    if not id.startswith("whs_"):
+        raise ValueError(f"a Secret is named by its id (whs_ and 26 characters), not by {id!r}")
 
 
 def _body(keywords: Any, values: Mapping[str, Any]) -> str:

@@ -50,7 +50,9 @@ class Commands(Creating[Command]):
         `until` says otherwise. `timeout` counts in seconds from the answer on. `TransitionFailed`
         when it fails, `OutcomeUnknown` when its answer was lost.
         """
-        return await self.create_pending(keywords, until or _usual(keywords), timeout)
+        return await self.create_pending(
+            keywords, _usual(keywords) if until is None else until, timeout
+        )
 
     async def await_transition(
         self,

@@ -118,7 +118,9 @@ class Sims(Settling[Sim]):
         if not self.kind.is_sid(check_name(self.kind, sid)):
             raise ValueError(f"history() takes a SID (DE and 32 hex digits), not {sid!r}")
         events = Events(self._connection)
-        return events.list(resource_sid=sid, page_size=events.kind.largest_page).map(sim_event)
+        found = events.list(resource_sid=sid, page_size=events.kind.largest_page).map(sim_event)
+        # The trail also holds the SIM's connections, which change neither.
+        return found.where(lambda one: bool(one.status or one.rate_plan_sid))
 
     @spelled_out
     def list(self, **filters: Unpack[SimFilter]) -> Pager[Sim]:
