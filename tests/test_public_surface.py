@@ -16,7 +16,7 @@ NAMES = [
     "KORE", "TWILIO",
     "APIError", "AsyncSimError", "AuthenticationError", "BadRequest", "Callback",
     "CallbackReceiver", "Client", "ConfigurationError", "Conflict", "ConnectionFailed",
-    "DecodeError", "Hosts", "JournalError", "NotFound", "Outcome", "OutcomeUnknown", "Page",
+    "DecodeError", "Hosts", "InboundCommand", "JournalError", "NotFound", "Outcome", "OutcomeUnknown", "Page",
     "Pager", "PermissionDenied", "Product", "QueueTimeout", "RateLimited", "ReceiverError",
     "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle", "Timeout",
     "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
@@ -109,6 +109,7 @@ VERBS = [
     (WirelessSims.await_transition, "self, sim, *, until, timeout"),
     (WirelessSims.update_and_wait, f"self, sid, *, until, timeout, {WIRELESS_UPDATE}"),
     (WirelessSims.update_many, "self, changes, *, window, timeout"),
+    (WirelessSims.history, "self, sid"),
 ]
 
 
@@ -127,8 +128,8 @@ def test_lists_of_sims_take_these_filters() -> None:
     }  # fmt: skip
 
 
-def test_namespaces_hold_these_resources() -> None:
+def test_the_client_holds_these_namespaces() -> None:
     client = Client.twilio("AC1", "token")
-    assert {name for name in vars(client) if not name.startswith("_")} == {"wireless", "supersim"}
-    assert set(vars(client.supersim)) == {"sims", "fleets"}
-    assert set(vars(client.wireless)) == {"sims", "rate_plans"}
+    assert {name for name in vars(client) if not name.startswith("_")} == {
+        "wireless", "supersim", "monitor", "webhooks",
+    }  # fmt: skip
