@@ -1,0 +1,104 @@
+"""A vendor whose answers a test writes, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+from asyncsim import CallbackReceiver, Client, Hosts
+from asyncsim.clock import ManualClock
+from asyncsim.events import Event
+from tests.rehearsals.stage import play
+from tests.sending.server import Answer, Received, Server
+
+T = TypeVar("T")
+Script = Callable[[Received], Awaitable[Answer]]
+
+ACCOUNT = "AC" + "1" * 32
+AUTH_TOKEN = "auth-token-that-nobody-may-see"
+_TOKEN = {"access_token": "bearer-token", "expires_in": 3600, "token_type": "Bearer"}
+
+
+def sid(prefix: str, digit: str = "0") -> str:
+    return prefix + digit * 32
+
+
+@define(eq=False)
+class Far:
+    server: Server
+    client: Client
+    clock: ManualClock
+    receiver: CallbackReceiver | None
+    events: list[Event] = field(factory=list)
+    script: Script | None = None
+    answers: list[Answer | int | str] = field(factory=list)
+
+    def plan(self, *answers: Answer | int | str | dict[str, Any]) -> None:
+        """Answer these next, tokens aside; a dict is a body with 200."""
+        self.answers += [Answer(200, one) if isinstance(one, dict) else one for one in answers]
+
+    async def answer(self, one: Received) -> Answer:
+        if one.raw_path == "/token":
+            return Answer(200, _TOKEN)
+        if self.script is not None:
+            return await self.script(one)
+        planned = self.answers.pop(0) if self.answers else 404
+        return planned if isinstance(planned, Answer) else Answer(planned)
+
+    @property
+    def received(self) -> list[Received]:
+        """What was asked for, but for tokens."""
+        return [one for one in self.server.received if one.raw_path != "/token"]
+
+    @property
+    def said(self) -> list[str]:
+        """The same as `METHOD path body`."""
+        return [f"{one.method} {one.raw_path} {one.body}".strip() for one in self.received]
+
+    async def play(self, work: Awaitable[T]) -> T:
+        return await play(self.clock, work)
+
+
+def hosts(url: str, *, monitor: bool) -> Hosts:
+    return Hosts(
+        wireless=url,
+        supersim=url,
+        webhooks=url,
+        token=f"{url}/token",
+        monitor=url if monitor else None,
+    )
+
+
+@asynccontextmanager
+async def open_far(
+    clock: ManualClock,
+    vendor: str = "twilio",
+    *,
+    listens: bool = False,
+    monitor: bool | None = None,
+    **settings: Any,
+) -> AsyncIterator[Far]:
+    """`monitor`: whether its address is known; None: where the vendor documents it."""
+    known = vendor == "twilio" if monitor is None else monitor
+    async with Server() as server:
+        receiver = CallbackReceiver(clock=clock) if listens else None
+        events: list[Event] = []
+        given: dict[str, Any] = {
+            "hosts": hosts(server.url, monitor=known),
+            "clock": clock,
+            "receiver": receiver,
+            "observers": [events.append],
+            **settings,
+        }
+        client = (
+            Client.twilio(ACCOUNT, AUTH_TOKEN, **given)
+            if vendor == "twilio"
+            else Client.kore("client", "secret", **given)
+        )
+        async with client:
+            far = Far(server, client, clock, receiver, events)
+            server.otherwise = far.answer
+            yield far

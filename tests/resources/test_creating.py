@@ -1,0 +1,306 @@
+"""Created and awaited: Commands, SmsCommands, IpCommands, ESimProfiles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from asyncsim import (
+    AsyncSimError,
+    BadRequest,
+    Client,
+    NotFound,
+    OutcomeUnknown,
+    TransitionFailed,
+    TransitionTimeout,
+)
+from asyncsim.events import WaitSettled
+from tests.callbacks import senders
+from tests.resources.conftest import SetFar
+from tests.resources.far import AUTH_TOKEN, Far, sid
+from tests.sending.server import CUT, DROP, Answer, Received
+
+DC, HC, HG, HP, HS = sid("DC"), sid("HC"), sid("HG"), sid("HP"), sid("HS")
+
+
+def sms(status: str, **more: Any) -> dict[str, Any]:
+    return {"sid": HC, "status": status, "sim_sid": HS, "direction": "to_sim", **more}
+
+
+def esim(status: str, **more: Any) -> dict[str, Any]:
+    return {"sid": HP, "status": status, **more}
+
+
+def send(client: Client, **more: Any) -> Awaitable[Any]:
+    return client.supersim.sms_commands.send_and_wait(sim=HS, payload="hello", **more)
+
+
+async def start(far: Far, work: Awaitable[Any]) -> asyncio.Task[Any]:
+    """Begin something and let it come to where it waits for time."""
+    task = asyncio.ensure_future(work)
+    await far.clock.settle()
+    return task
+
+
+async def test_it_is_polled_until_it_was_sent(far: Far) -> None:
+    far.plan(Answer(201, sms("queued")), sms("queued"), sms("sent"))
+    command = await far.play(send(far.client))
+    assert (command.sid, command.status) == (HC, "sent")
+    assert [one.split()[:2] for one in far.said] == [
+        ["POST", "/v1/SmsCommands"],
+        ["GET", f"/v1/SmsCommands/{HC}"],
+        ["GET", f"/v1/SmsCommands/{HC}"],
+    ]
+
+
+async def test_an_answer_that_is_settled_needs_no_read(far: Far) -> None:
+    far.plan(Answer(201, sms("sent")))
+    assert (await far.play(send(far.client))).status == "sent"
+    assert len(far.said) == 1
+
+
+async def test_until_delivered_goes_on_after_sent(far: Far) -> None:
+    far.plan(Answer(201, sms("queued")), sms("sent"), sms("sent"), sms("delivered"))
+    assert (await far.play(send(far.client, until="delivered"))).status == "delivered"
+
+
+async def test_a_goal_that_was_passed_between_two_looks_was_reached(far: Far) -> None:
+    far.plan(Answer(201, sms("queued")), sms("delivered"))
+    assert (await far.play(send(far.client, until="sent"))).status == "delivered"
+
+
+async def test_one_that_is_never_confirmed_ends_at_the_deadline(far: Far) -> None:
+    far.plan(Answer(201, sms("queued")), *[sms("sent")] * 20)
+    with pytest.raises(TransitionTimeout) as caught:
+        await far.play(send(far.client, until="delivered", timeout=60))
+    assert caught.value.last.status == "sent"
+    assert HC in str(caught.value)
+
+
+async def test_a_receipt_that_was_asked_for_is_waited_for(far: Far) -> None:
+    row = {"sid": DC, "status": "queued"}
+    far.plan(Answer(201, row), {**row, "status": "sent"}, {**row, "status": "delivered"})
+    commands = far.client.wireless.commands
+    sent = commands.send_and_wait(command="x", sim="s", delivery_receipt_requested=True)
+    assert (await far.play(sent)).status == "delivered"
+
+
+async def test_one_that_fails_is_an_error_with_the_record(far: Far) -> None:
+    far.plan(Answer(201, {"sid": HG, "status": "queued"}), {"sid": HG, "status": "failed"})
+    commands = far.client.supersim.ip_commands
+    with pytest.raises(TransitionFailed, match=f"{HG} .* settled as 'failed'") as caught:
+        await far.play(commands.send_and_wait(sim=HS, payload="aGk=", device_port=7))
+    assert caught.value.actual.sid == HG
+
+
+async def test_a_profile_says_itself_why_it_failed(far: Far) -> None:
+    failed = esim("failed", error_code="83500", error_message="No eSIM profiles available")
+    far.plan(Answer(201, esim("new")), esim("reserving"), failed)
+    create = far.client.supersim.esim_profiles.create_and_wait
+    with pytest.raises(TransitionFailed, match="No eSIM profiles available") as caught:
+        await far.play(create(generate_matching_id=True, until={"available"}))
+    assert caught.value.error_code == 83500
+
+
+async def test_a_profile_is_awaited_until_it_is_available(far: Far) -> None:
+    far.plan(Answer(201, esim("new")), esim("reserving"), esim("available", sim_sid=HS))
+    create = far.client.supersim.esim_profiles.create_and_wait
+    profile = await far.play(create(eid="89033", until={"available"}))
+    assert profile.sim_sid == HS
+
+
+async def test_what_another_process_sent_can_be_awaited(far: Far) -> None:
+    far.plan(sms("queued"), sms("sent"))
+    commands = far.client.supersim.sms_commands
+    assert (await far.play(commands.await_transition(HC))).status == "sent"
+    far.plan(sms("sent"))
+    record = await far.play(commands.fetch(HC))
+    far.plan(sms("delivered"))
+    done = await far.play(commands.await_transition(record, until="delivered"))
+    assert done.status == "delivered"
+
+
+async def test_one_that_does_not_exist_is_not_awaited_for_ever(far: Far) -> None:
+    with pytest.raises(NotFound):
+        await far.play(far.client.supersim.sms_commands.await_transition(HC))
+
+
+# Answers that get lost.
+
+
+@pytest.mark.parametrize("loss", [DROP, CUT, 500, 503])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_lost_answer_is_an_unknown_outcome_and_nothing_is_sent_twice(
+    far: Far, loss: Any, *, waits: bool
+) -> None:
+    far.plan(loss)
+    commands = far.client.supersim.sms_commands
+    verb = commands.send_and_wait if waits else commands.create
+    with pytest.raises(OutcomeUnknown, match=r"look for it with sms_commands.list\(\)"):
+        await far.play(verb(sim=HS, payload="x"))
+    assert len(far.said) == 1
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda c: c.wireless.rate_plans.create(unique_name="p"),
+        lambda c: c.wireless.commands.create(command="x", sim="s"),
+        lambda c: c.supersim.fleets.create(network_access_profile="p"),
+        lambda c: c.supersim.network_access_profiles.create(),
+        lambda c: c.supersim.network_access_profile_networks.create("p", network=sid("HW")),
+        lambda c: c.supersim.ip_commands.create(sim="s", payload="x", device_port=1),
+        lambda c: c.supersim.esim_profiles.create(generate_matching_id=True),
+    ],
+)
+async def test_no_create_is_repeated_blindly(far: Far, create: Callable[[Client], Any]) -> None:
+    far.plan(DROP)
+    with pytest.raises(OutcomeUnknown, match=r"look for it with \w+\.list\(\)"):
+        await far.play(create(far.client))
+    assert len(far.said) == 1
+
+
+async def test_what_was_never_processed_is_sent_again(far: Far) -> None:
+    far.plan(429, 429, Answer(201, sms("sent")))
+    assert (await far.play(send(far.client))).status == "sent"
+    assert len(far.said) == 3
+
+
+async def test_a_refusal_is_raised_and_leaves_no_wait_behind(far: Far) -> None:
+    far.plan(Answer(400, {"code": 83005, "message": "no such SIM", "status": 400}))
+    with pytest.raises(BadRequest) as caught:
+        await far.play(send(far.client))
+    assert caught.value.code == 83005
+    assert len(await far.client.supersim.sms_commands.watcher()) == 0
+
+
+async def test_cancelling_leaves_no_wait_behind(far: Far) -> None:
+    far.plan(Answer(201, sms("queued")))
+    task = await start(far, send(far.client))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    watcher = await far.client.supersim.sms_commands.watcher()
+    await far.clock.settle()
+    assert watcher.at_rest
+
+
+async def test_closing_the_client_names_what_was_awaited(far: Far) -> None:
+    far.plan(Answer(201, sms("queued")))
+    task = await start(far, send(far.client))
+    await far.client.close()
+    with pytest.raises(AsyncSimError, match=f"while {HC} was awaited"):
+        await task
+
+
+async def test_observers_hear_of_it_by_its_sid(far: Far) -> None:
+    far.plan(Answer(201, sms("sent")))
+    await far.play(send(far.client))
+    (settled,) = [event for event in far.events if isinstance(event, WaitSettled)]
+    assert settled.name == HC
+
+
+# Callbacks.
+
+
+def callback_url(one: Received) -> str:
+    return parse_qs(one.body)["CallbackUrl"][0]
+
+
+async def call_back(url: str, status: str, **more: str) -> int:
+    params = {"CommandSid": HC, "SimSid": HS, "Status": status, **more}
+    return await senders.twilio(url, params, secret=AUTH_TOKEN).post()
+
+
+@pytest.fixture
+async def listening(set_far: SetFar) -> Far:
+    return await set_far(listens=True)
+
+
+async def test_a_callback_ends_the_wait_without_polling(listening: Far) -> None:
+    listening.plan(Answer(201, sms("queued")), sms("sent"))
+    task = await start(listening, send(listening.client))
+    assert await call_back(callback_url(listening.received[0]), "sent") == 204
+    await listening.clock.settle()
+    assert (await task).status == "sent"
+    assert listening.clock.now() == 0.0
+    assert len(listening.said) == 2  # the POST, and the read that confirms the callback
+
+
+@pytest.mark.parametrize("answered", ["queued", "sent"])
+async def test_a_callback_before_the_answer_is_not_lost(listening: Far, answered: str) -> None:
+    async def script(one: Received) -> Answer:
+        if one.method == "GET":
+            return Answer(200, sms("delivered"))
+        assert await call_back(callback_url(one), "delivered") == 204
+        return Answer(201, sms(answered))
+
+    listening.script = script
+    command = await listening.play(send(listening.client, until="delivered"))
+    assert command.status == "delivered"
+    assert listening.clock.now() == 0.0
+
+
+async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
+    listening: Far,
+) -> None:
+    listening.plan(Answer(201, sms("queued")), sms("failed"))
+    task = await start(listening, send(listening.client))
+    url = callback_url(listening.received[0])
+    await call_back(url, "failed", ErrorCode="83401", ErrorMessage="device not attached")
+    with pytest.raises(TransitionFailed, match="device not attached") as caught:
+        await task
+    assert caught.value.error_code == 83401
+
+
+async def test_a_lost_callback_costs_time_and_nothing_else(listening: Far) -> None:
+    listening.plan(Answer(201, sms("queued")), *[sms("sent")] * 3)
+    assert (await listening.play(send(listening.client))).status == "sent"
+
+
+async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: Far) -> None:
+    listening.plan(Answer(201, sms("queued")), sms("sent"))
+    own = "https://example.com/mine"
+    command = await listening.play(send(listening.client, callback_url=own))
+    assert command.status == "sent"
+    assert callback_url(listening.received[0]) == own
+
+
+async def test_callbacks_of_commands_do_not_settle_their_sims(listening: Far) -> None:
+    """Both name the SIM; only its own update may end a wait for it."""
+    listening.plan(Answer(202, {"sid": HS, "status": "scheduled"}), Answer(201, sms("queued")))
+    sims = listening.client.supersim.sims
+    waiting = await start(listening, sims.update_and_wait(HS, status="active"))
+    sending = await start(listening, send(listening.client))
+    listening.plan(sms("sent"))
+    await call_back(callback_url(listening.received[1]), "sent")
+    await listening.clock.settle()
+    assert (sending.done(), waiting.done()) == (True, False)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_many_are_watched_by_list_and_not_one_by_one(far: Far) -> None:
+    sent: list[str] = []
+
+    async def script(one: Received) -> Answer:
+        if one.method == "POST":
+            sent.append(f"HC{len(sent):032x}")
+            return Answer(201, {"sid": sent[-1], "status": "queued"})
+        if "?" in one.raw_path:
+            queued = "Status=queued" in one.raw_path and far.clock.now() < 20
+            status = "queued" if queued else "sent"
+            listed = sent if queued or "Status" not in one.raw_path else []
+            rows = [{"sid": name, "status": status} for name in listed]
+            return Answer(200, {"sms_commands": rows, "meta": {"next_page_url": None}})
+        return Answer(200, {"sid": one.raw_path[-34:], "status": "sent"})
+
+    far.script = script
+    ended = await far.play(asyncio.gather(*[send(far.client) for _ in range(60)]))
+    assert {command.status for command in ended} == {"sent"}
+    assert len({command.sid for command in ended}) == 60
+    single = [one for one in far.received if f"/{HC[:2]}0" in one.raw_path]
+    assert len(single) < 10

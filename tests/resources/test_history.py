@@ -1,0 +1,92 @@
+"""What changed a Programmable Wireless SIM, off the audit trail; and `Pager.map` under it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncsim.models.monitor.events import Changed
+from tests.resources.far import Far, sid
+
+DE, WP = sid("DE"), sid("WP")
+RECORDED = {
+    "status": {"previous": "ready", "updated": "active"},
+    "rate_plan_sid": {"previous": None, "updated": WP},
+}
+
+
+def event(data: Any, number: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "sid": f"AE{number:032x}",
+        "resource_sid": DE,
+        "event_type": "wireless-sim.updated",
+        "event_date": "2026-11-01T12:00:00Z",
+        "source": "api",
+        "event_data": data,
+        **more,
+    }
+
+
+def page(*rows: Any, following: str | None = None) -> dict[str, Any]:
+    return {"events": list(rows), "meta": {"key": "events", "next_page_url": following}}
+
+
+@pytest.mark.parametrize("data", [{"resource_properties": RECORDED}, RECORDED])
+async def test_an_entry_has_what_was_before_and_after(far: Far, data: Any) -> None:
+    far.plan(page(event(data)))
+    (entry,) = [one async for one in far.client.wireless.sims.history(DE)]
+    assert entry.status == Changed(previous="ready", updated="active")
+    assert entry.rate_plan_sid == Changed(previous=None, updated=WP)
+    assert (entry.source, entry.date) == ("api", entry.event.event_date)
+    assert far.said == [f"GET /v1/Events?ResourceSid={DE}&PageSize=1000"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {"resource_properties": None},
+        {"resource_properties": {"status": "active"}},
+        {"resource_properties": {"imei": {"previous": None, "updated": "35"}}},
+    ],
+)
+async def test_events_that_changed_neither_are_left_out(far: Far, data: Any) -> None:
+    status = {"status": {"updated": "active"}}
+    far.plan(page(event(data), event(status, 2)))
+    (entry,) = await far.client.wireless.sims.history(DE)
+    assert (entry.status, entry.rate_plan_sid) == (Changed(updated="active"), None)
+
+
+async def test_history_goes_over_all_pages(far: Far) -> None:
+    status = {"status": {"previous": "new", "updated": "ready"}}
+    far.plan(page(event(status), following="?Page=1"), page(event(status, 2)))
+    history = far.client.wireless.sims.history(DE)
+    assert [one.event.sid[-1] async for one in history] == ["1", "2"]
+
+
+async def test_a_mapped_list_is_still_a_list(far: Far) -> None:
+    rows = [{"sid": f"HS{n:032x}", "status": "new"} for n in range(3)]
+    pages = [
+        {"sims": rows[:2], "meta": {"next_page_url": "?Page=1"}},
+        {"sims": rows[2:], "meta": {"next_page_url": None}},
+    ]
+    ends = far.client.supersim.sims.list().map(lambda sim: sim.sid[-1])
+    assert far.said == []
+    far.plan(*pages)
+    assert [end async for end in ends] == ["0", "1", "2"]
+    far.plan(*pages)
+    assert [(len(page), page.has_next) async for page in ends.pages()] == [(2, True), (1, False)]
+    far.plan(pages[0])
+    assert (await ends).items == ("0", "1")
+
+
+async def test_a_filtered_list_keeps_its_pages_even_empty_ones(far: Far) -> None:
+    rows = [{"sid": f"HS{n:032x}", "status": "new"} for n in range(2)]
+    far.plan(
+        {"sims": rows[:1], "meta": {"next_page_url": "?Page=1"}},
+        {"sims": rows[1:], "meta": {"next_page_url": None}},
+    )
+    odd = far.client.supersim.sims.list().where(lambda sim: sim.sid.endswith("1"))
+    assert [page.items for page in [one async for one in odd.pages()]][0] == ()
