@@ -16,9 +16,9 @@ NAMES = [
     "KORE", "TWILIO",
     "APIError", "AsyncSimError", "AuthenticationError", "BadRequest", "Callback",
     "CallbackReceiver", "Client", "ConfigurationError", "Conflict", "ConnectionFailed",
-    "DecodeError", "Hosts", "InboundCommand", "JournalError", "NotFound", "Outcome", "OutcomeUnknown", "Page",
-    "Pager", "PermissionDenied", "Product", "QueueTimeout", "RateLimited", "ReceiverError",
-    "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle", "Timeout",
+    "DecodeError", "Hosts", "InboundCommand", "JournalError", "NotFound", "Outcome",
+    "OutcomeUnknown", "Page", "Pager", "PermissionDenied", "Product", "QueueTimeout",
+    "RateLimited", "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle", "Timeout",
     "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
     "UnreachableStatus", "Unsupported", "Vendor", "Watching",
 ]  # fmt: skip

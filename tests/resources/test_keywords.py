@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from asyncsim import Client
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
+from asyncsim.resources.supersim.ip_commands import IpCommands
 from asyncsim.resources.supersim.sims import Sims as SuperSims
 from asyncsim.resources.wireless.sims import Sims as WirelessSims
 
@@ -60,3 +61,14 @@ def test_the_client_shows_its_settings() -> None:
     shown = keywords(Client.twilio)
     assert shown[:2] == ["api_key", "api_secret"]
     assert {"hosts", "session", "receiver", "observers", "clock"} <= set(shown)
+
+
+def test_what_a_declaration_marks_as_not_required_has_a_default() -> None:
+    create = inspect.signature(IpCommands.create).parameters
+    needed = [name for name in keywords(IpCommands.create) if not has_default(create[name])]
+    assert needed == ["sim", "payload", "device_port"]
+    assert create["payload_type"].annotation == Literal["text", "binary"]
+
+
+def has_default(parameter: inspect.Parameter) -> bool:
+    return parameter.default is not inspect.Parameter.empty

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -104,10 +103,8 @@ MISSING: list[tuple[str, Call]] = [
 async def test_what_a_vendor_does_not_document_is_unsupported(vendor: str, call: Call) -> None:
     makers: dict[str, Any] = {"twilio": Client.twilio, "kore": Client.kore}
     async with makers[vendor]("account", "secret") as client:
-        with pytest.raises(Unsupported, match="documents no .* API; if you know its address"):
-            result = call(client)
-            if inspect.isawaitable(result):
-                await result
+        with pytest.raises(Unsupported, match=r"documents no \w+ API; if you know its address"):
+            await call(client)
 
 
 async def test_a_list_that_is_unsupported_says_so_before_it_is_awaited() -> None:

@@ -1,0 +1,245 @@
+"""The receiver as an ASGI application: in FastAPI, over real sockets, and message by message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from attrs import define, field
+from fastapi import FastAPI
+
+from asyncsim.callbacks import Callback, CallbackReceiver, asgi
+from asyncsim.callbacks.desk import Desk
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Emulator
+from asyncsim.errors import ReceiverError
+from asyncsim.vendors import KORE, TWILIO
+from tests.callbacks import senders
+from tests.callbacks.conftest import listen, register
+from tests.callbacks.senders import SIM, Sent
+from tests.callbacks.web import free_socket, served
+
+PREFIX = "/hooks/sims"
+
+
+@define
+class Mounted:
+    receiver: CallbackReceiver
+    twilio: Desk
+    kore: Desk
+    origin: str
+    told: list[Callback] = field(factory=list)
+
+
+@pytest.fixture
+async def mounted(clock: ManualClock) -> AsyncIterator[Mounted]:
+    with free_socket() as where:
+        origin = f"http://127.0.0.1:{where.getsockname()[1]}"
+        receiver = CallbackReceiver(origin + PREFIX, clock=clock, max_body=1000)
+        app = FastAPI()
+        app.mount(PREFIX, receiver.asgi())
+        app.add_api_route("/health", lambda: {"ok": True})
+        told: list[Callback] = []
+        twilio, kore = [listen(register(receiver, vendor), told) for vendor in (TWILIO, KORE)]
+        async with served(app, where):
+            yield Mounted(receiver, twilio, kore, origin, told)
+
+
+async def test_callbacks_reach_a_receiver_in_fastapi(mounted: Mounted) -> None:
+    assert await senders.twilio(mounted.twilio.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.twilio_get(mounted.twilio.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.kore(mounted.kore.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.kore_get(mounted.kore.ticket("supersim", SIM)[0]).post() == 204
+    assert [(one.status, one.signed) for one in mounted.told] == [
+        ("active", True), ("active", True), ("active", True), ("active", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "50%25", "é", "日本/x?y#z", "a+b"])
+async def test_encoded_names_pass_fastapi_untouched(mounted: Mounted, name: str) -> None:
+    assert await senders.twilio(mounted.twilio.ticket("supersim", name)[0]).post() == 204
+    assert await senders.kore(mounted.kore.ticket("supersim", name)[0]).post() == 204
+    assert [(one.name, one.signed) for one in mounted.told] == [(name, True)] * 2
+
+
+async def test_forgeries_are_refused_in_fastapi(mounted: Mounted) -> None:
+    url, _ = mounted.twilio.ticket("supersim", SIM)
+    assert await senders.twilio(url, secret="wrong").post() == 403
+    assert await senders.twilio(url[:-4] + "AAAA").post() == 403
+    assert await senders.twilio(mounted.receiver.public_url + "/").post() == 404
+    assert await Sent(method="PUT", url=url).post() == 405
+    assert mounted.told == []
+    assert mounted.receiver.counts.refused == 4
+
+
+@pytest.mark.parametrize("size", [2_000, 500_000])
+async def test_a_body_beyond_the_limit_is_refused_in_fastapi(mounted: Mounted, size: int) -> None:
+    url, _ = mounted.twilio.ticket("supersim", SIM)
+    try:
+        assert await senders.twilio(url, {"Padding": "x" * size}).post() == 413
+    except aiohttp.ClientOSError:  # the answer was there before the whole body had been sent
+        assert size > 100_000
+    assert mounted.receiver.counts.refused == 1
+
+
+async def test_the_rest_of_the_application_is_as_it_was(mounted: Mounted) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(mounted.origin + "/health") as answer,
+    ):
+        assert await answer.json() == {"ok": True}
+
+
+async def test_it_can_be_the_whole_application(clock: ManualClock) -> None:
+    with free_socket() as where:
+        receiver = CallbackReceiver(f"http://127.0.0.1:{where.getsockname()[1]}", clock=clock)
+        told: list[Callback] = []
+        desk = listen(register(receiver, TWILIO), told)
+        async with served(receiver.asgi(), where, lifespan="on"):
+            assert await senders.twilio(desk.ticket("supersim", SIM)[0]).post() == 204
+        assert len(told) == 1
+
+
+async def test_a_client_waits_by_callbacks_that_fastapi_takes_in() -> None:
+    with free_socket() as where:
+        receiver = CallbackReceiver(f"http://127.0.0.1:{where.getsockname()[1]}{PREFIX}")
+        app = FastAPI()
+        app.mount(PREFIX, receiver.asgi())
+        async with (
+            served(app, where),
+            Emulator(sims=1, speed=1000) as emulator,
+            emulator.client(receiver=receiver) as client,
+        ):
+            (sim,) = await client.supersim.sims.list()
+            sim = await client.supersim.sims.update_and_wait(sim.sid, status="active", timeout=60)
+            assert sim.status == "active"
+        assert receiver.counts.accepted == 1
+
+
+async def test_a_mounted_receiver_opens_no_port_and_needs_its_public_url() -> None:
+    receiver = CallbackReceiver()
+    receiver.asgi()
+    with pytest.raises(ReceiverError, match="needs a public_url, prefix included"):
+        await receiver.start()
+
+
+# Message by message, as in the ASGI specification.
+
+
+async def speak(
+    app: asgi.ASGIApp, scope: dict[str, Any], *messages: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Send these messages, then nothing more; what the application says."""
+    said: list[Any] = []
+    left = iter(messages)
+
+    async def receive() -> Any:
+        message = next(left, None)
+        return message or await asyncio.get_running_loop().create_future()
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await app(scope, receive, send)
+    return said
+
+
+def http(sent: Sent, **scope: Any) -> dict[str, Any]:
+    path, _, query = sent.url.removeprefix("https://example.com").partition("?")
+    return {
+        "type": "http",
+        "method": sent.method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), text.encode()) for name, text in sent.headers.items()],
+        **scope,
+    }
+
+
+def status_of(said: list[dict[str, Any]]) -> int:
+    status: int = said[0]["status"]
+    return status
+
+
+@pytest.fixture
+def sent(twilio_desk: Desk) -> Sent:
+    return senders.twilio(twilio_desk.ticket("supersim", SIM)[0])
+
+
+async def test_a_body_in_pieces_is_put_together(receiver: CallbackReceiver, sent: Sent) -> None:
+    half = len(sent.body) // 2
+    pieces = [
+        {"type": "http.request", "body": sent.body[:half], "more_body": True},
+        {"type": "http.request", "body": sent.body[half:]},
+    ]
+    said = await speak(receiver.asgi(), http(sent), *pieces)
+    assert said == [
+        {"type": "http.response.start", "status": 204, "headers": []},
+        {"type": "http.response.body", "body": b""},
+    ]
+
+
+async def test_reading_stops_soon_after_the_limit(receiver: CallbackReceiver, sent: Sent) -> None:
+    endless: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"x" * 600, "more_body": True}
+    ]
+    assert status_of(await speak(receiver.asgi(), http(sent), *endless * 2)) == 413
+
+
+async def test_a_sender_that_hangs_up_is_not_taken_for_one_that_is_done(
+    receiver: CallbackReceiver, sent: Sent
+) -> None:
+    first = {"type": "http.request", "body": sent.body, "more_body": True}
+    said = await speak(receiver.asgi(), http(sent), first, {"type": "http.disconnect"})
+    assert status_of(said) == 400
+    assert receiver.counts.accepted == 0
+
+
+async def test_a_body_that_never_ends_is_given_up(
+    receiver: CallbackReceiver, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "_READ_WITHIN", 0.0)
+    assert status_of(await speak(receiver.asgi(), http(sent))) == 408
+
+
+async def test_a_wrong_method_is_told_which_are_right(
+    receiver: CallbackReceiver, sent: Sent
+) -> None:
+    body = {"type": "http.request", "body": b""}
+    said = await speak(receiver.asgi(), http(sent, method="PATCH"), body)
+    assert status_of(said) == 405
+    assert (b"allow", b"GET, POST") in said[0]["headers"]
+
+
+@pytest.mark.parametrize("raw_path", [None, b"with the query"])
+async def test_servers_that_spell_the_raw_path_otherwise_will_do(
+    receiver: CallbackReceiver, twilio_desk: Desk, raw_path: bytes | None
+) -> None:
+    sent = senders.twilio_get(twilio_desk.ticket("supersim", SIM)[0])
+    scope = http(sent)
+    if raw_path:
+        raw_path = scope["raw_path"] + b"?" + scope["query_string"]
+    body = {"type": "http.request", "body": b""}
+    said = await speak(receiver.asgi(), {**scope, "raw_path": raw_path}, body)
+    assert status_of(said) == 204
+
+
+async def test_it_takes_part_in_lifespan(receiver: CallbackReceiver) -> None:
+    said = await speak(
+        receiver.asgi(),
+        {"type": "lifespan"},
+        {"type": "lifespan.startup"},
+        {"type": "lifespan.shutdown"},
+    )
+    assert [one["type"] for one in said] == [
+        "lifespan.startup.complete", "lifespan.shutdown.complete",
+    ]  # fmt: skip
+
+
+async def test_it_is_no_websocket(receiver: CallbackReceiver) -> None:
+    said = await speak(receiver.asgi(), {"type": "websocket"}, {"type": "websocket.connect"})
+    assert [one["type"] for one in said] == ["websocket.close"]

@@ -1,0 +1,251 @@
+"""Commands that devices send: from the vendor's POST to the user's loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from asyncsim import CallbackReceiver, Client, InboundCommand, ReceiverError
+from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.inbound import InboundCommands
+from asyncsim.clock import ManualClock
+from asyncsim.events import CallbackReceived, CallbackRefused, Event
+from asyncsim.vendors import KORE, TWILIO
+from tests.callbacks import senders
+from tests.callbacks.conftest import register
+from tests.callbacks.senders import SIM, Sent
+
+HC, HG, DC = "HC" + "1" * 32, "HG" + "1" * 32, "DC" + "1" * 32
+ACCOUNT = "AC" + "1" * 32
+
+# As captured from Twilio; `Command` is there twice for callers of the older resource.
+SMS = {
+    "Status": "received",
+    "ApiVersion": "v1",
+    "Command": "temp=21",
+    "Payload": "temp=21",
+    "PayloadType": "text",
+    "SimSid": SIM,
+    "SimUniqueName": "fridge",
+    "Direction": "from_sim",
+    "CommandSid": HC,
+    "AccountSid": ACCOUNT,
+}
+IP = {
+    "CommandSid": HG,
+    "SimSid": SIM,
+    "SimIccid": "89883070000004537266",
+    "Payload": "aGVsbG8=",
+    "PayloadType": "binary",
+    "DeviceIp": "100.64.0.7",
+    "DevicePort": "4242",
+    "Direction": "from_sim",
+    "Status": "received",
+}
+WIRELESS = {"CommandSid": DC, "SimSid": "DE" + "0" * 32, "Command": "hi", "CommandMode": "text"}
+
+
+@pytest.fixture
+async def open_receiver(clock: ManualClock, events: list[Event]) -> AsyncIterator[CallbackReceiver]:
+    async with CallbackReceiver(clock=clock, observers=[events.append]) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def desks(open_receiver: CallbackReceiver) -> list[Desk]:
+    return [register(open_receiver, vendor) for vendor in (TWILIO, KORE)]
+
+
+async def take(receiver: CallbackReceiver, count: int) -> list[InboundCommand]:
+    async with asyncio.timeout(10):
+        return [await anext(receiver.commands()) for _ in range(count)]
+
+
+@pytest.mark.usefixtures("desks")
+async def test_a_text_from_a_device_arrives_over_a_real_socket(
+    open_receiver: CallbackReceiver,
+) -> None:
+    url = open_receiver.commands_url("twilio", "supersim")
+    assert await senders.twilio(url, SMS).post() == 204
+    (command,) = await take(open_receiver, 1)
+    assert (command.vendor, command.product, command.signed) == ("twilio", "supersim", True)
+    assert (command.sid, command.sim_sid, command.sim_unique_name) == (HC, SIM, "fridge")
+    assert (command.payload, command.payload_type) == ("temp=21", "text")
+    assert command.params == SMS
+
+
+@pytest.mark.usefixtures("desks")
+async def test_a_datagram_from_a_device_says_whence_it_came(
+    open_receiver: CallbackReceiver,
+) -> None:
+    url = open_receiver.commands_url("kore", "supersim")
+    assert await senders.kore(url, IP).post() == 204
+    (command,) = await take(open_receiver, 1)
+    assert (command.sid, command.sim_iccid) == (HG, "89883070000004537266")
+    assert (command.device_ip, command.device_port) == ("100.64.0.7", 4242)
+    assert (command.payload, command.payload_type) == ("aGVsbG8=", "binary")
+
+
+@pytest.mark.usefixtures("desks")
+async def test_programmable_wireless_calls_its_payload_command(
+    open_receiver: CallbackReceiver,
+) -> None:
+    url = open_receiver.commands_url("kore", "wireless")
+    assert await senders.kore(url, WIRELESS).post() == 204
+    (command,) = await take(open_receiver, 1)
+    assert (command.sid, command.payload, command.payload_type) == (DC, "hi", "text")
+
+
+@pytest.mark.parametrize("port", ["", "x", "-1", "４", "123456"])
+@pytest.mark.usefixtures("desks")
+async def test_a_port_that_is_none_is_left_out(open_receiver: CallbackReceiver, port: str) -> None:
+    url = open_receiver.commands_url("twilio", "supersim")
+    senders.twilio(url, IP | {"DevicePort": port}).received_by(open_receiver)
+    (command,) = await take(open_receiver, 1)
+    assert (command.device_port, command.params["DevicePort"]) == (None, port)
+
+
+@pytest.mark.usefixtures("desks")
+async def test_what_a_get_from_kore_says_is_not_signed(open_receiver: CallbackReceiver) -> None:
+    url = open_receiver.commands_url("kore", "supersim")
+    assert await senders.kore_get(url, IP).post() == 204
+    (command,) = await take(open_receiver, 1)
+    assert (command.signed, command.payload) == (False, "aGVsbG8=")
+
+
+@pytest.mark.usefixtures("desks")
+async def test_a_forged_command_is_refused(open_receiver: CallbackReceiver) -> None:
+    url = open_receiver.commands_url("twilio", "supersim")
+    assert await senders.twilio(url, SMS, secret="wrong").post() == 403
+    assert await senders.twilio(url[:-4] + "AAAA", SMS).post() == 403
+    assert len(open_receiver.commands()) == 0
+
+
+@pytest.mark.usefixtures("desks")
+async def test_a_command_delivered_twice_comes_once(open_receiver: CallbackReceiver) -> None:
+    sent = senders.twilio(open_receiver.commands_url("twilio", "supersim"), SMS)
+    sent.headers["I-Twilio-Idempotency-Token"] = "one"
+    assert [await sent.post(), await sent.post()] == [204, 204]
+    assert len(open_receiver.commands()) == 1
+    assert open_receiver.counts.duplicates == 1
+
+
+def fill(receiver: CallbackReceiver, most: int = 1) -> Sent:
+    """Fill a receiver with room for `most`; a delivery for which there is none."""
+    receiver._commands._most = most
+    url = receiver.commands_url("kore", "supersim")
+    for number in range(most):
+        assert senders.kore(url, IP | {"Payload": str(number)}).received_by(receiver) == 204
+    refused = senders.kore(url, IP)
+    refused.headers["kore-idempotency-token"] = "late"
+    return refused
+
+
+@pytest.mark.usefixtures("desks")
+async def test_without_room_it_is_refused_and_counts_when_it_comes_again(
+    open_receiver: CallbackReceiver, events: list[Event]
+) -> None:
+    late = fill(open_receiver)
+    assert await late.post() == 503
+    assert (open_receiver.counts.accepted, open_receiver.counts.refused) == (1, 1)
+    assert [type(event) for event in events] == [CallbackReceived, CallbackRefused]
+    await take(open_receiver, 1)
+    assert await late.post() == 204  # KORE delivers once more after a 5xx
+    assert [one.payload for one in await take(open_receiver, 1)] == ["aGVsbG8="]
+    assert open_receiver.counts.duplicates == 0
+
+
+async def test_waits_are_told_even_when_nobody_takes_the_commands(
+    open_receiver: CallbackReceiver, desks: list[Desk]
+) -> None:
+    fill(open_receiver)
+    assert await senders.kore(desks[1].ticket("supersim", SIM)[0]).post() == 204
+
+
+async def test_the_loop_ends_when_the_receiver_stops_after_what_had_come_in(
+    clock: ManualClock,
+) -> None:
+    receiver = CallbackReceiver(clock=clock, ticket_secrets=["own"])
+    seen: list[str | None] = []
+
+    async def loop() -> None:
+        async for command in receiver.commands():
+            seen.append(command.payload)  # noqa: PERF401  # what was seen before the end counts
+
+    await receiver.start()
+    url = receiver.commands_url("twilio", "supersim")
+    task = asyncio.create_task(loop())
+    await asyncio.sleep(0)
+    for payload in ("first", "second"):
+        senders.twilio(url, SMS | {"Payload": payload}).received_by(receiver)
+    await receiver.stop()
+    async with asyncio.timeout(10):
+        await task
+    assert seen == ["first", "second"]
+    await receiver.start()
+    senders.twilio(receiver.commands_url("twilio", "supersim"), SMS).received_by(receiver)
+    assert len(await take(receiver, 1)) == 1
+    await receiver.stop()
+
+
+async def test_several_loops_share_the_commands_out(open_receiver: CallbackReceiver) -> None:
+    register(open_receiver, TWILIO)
+    url = open_receiver.commands_url("twilio", "supersim")
+    takers = [asyncio.create_task(take(open_receiver, 1)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for payload in ("a", "b"):
+        senders.twilio(url, SMS | {"Payload": payload}).received_by(open_receiver)
+    found = await asyncio.gather(*takers)
+    assert sorted(str(one.payload) for (one,) in found) == ["a", "b"]
+
+
+async def test_a_loop_that_is_cancelled_loses_nothing(open_receiver: CallbackReceiver) -> None:
+    register(open_receiver, TWILIO)
+    taker = asyncio.create_task(take(open_receiver, 1))
+    await asyncio.sleep(0)
+    url = open_receiver.commands_url("twilio", "supersim")
+    senders.twilio(url, SMS).received_by(open_receiver)
+    taker.cancel()
+    await asyncio.gather(taker, return_exceptions=True)
+    assert len(open_receiver.commands()) == 1
+
+
+# The URL to give to the vendor.
+
+
+async def test_a_url_needs_a_secret_to_sign_with(open_receiver: CallbackReceiver) -> None:
+    with pytest.raises(ReceiverError, match="open a client of twilio that uses it first"):
+        open_receiver.commands_url("twilio", "supersim")
+
+
+@pytest.mark.parametrize("where", [("twillio", "supersim"), ("twilio", "monitor"), ("kore", "")])
+async def test_a_url_for_nowhere_is_refused(where: tuple[str, str], clock: ManualClock) -> None:
+    receiver = CallbackReceiver("https://example.com", ticket_secrets=["own"], clock=clock)
+    with pytest.raises(ValueError, match="no Command comes from there"):
+        receiver.commands_url(*where)
+
+
+async def test_a_url_is_good_after_a_restart(clock: ManualClock) -> None:
+    url = ""
+    for _ in range(2):
+        receiver = CallbackReceiver("https://example.com/x", clock=clock, ticket_secrets=["own"])
+        url = url or receiver.commands_url("twilio", "supersim")
+        assert senders.twilio(url, SMS).received_by(receiver) == 204
+        assert len(receiver.commands()) == 1
+
+
+async def test_a_clients_credentials_are_enough_to_recognise_it(clock: ManualClock) -> None:
+    urls = []
+    for _ in range(2):
+        receiver = CallbackReceiver("https://example.com/x", port=None, clock=clock)
+        async with Client.twilio(ACCOUNT, "auth-token", receiver=receiver, clock=clock):
+            urls.append(receiver.commands_url("twilio", "supersim"))
+            assert senders.twilio(urls[0], SMS).received_by(receiver) == 204
+    assert urls[0] != urls[1]
+
+
+def test_there_is_room_for_ten_thousand() -> None:
+    assert not InboundCommands().full
+    assert InboundCommands(most=0).full
