@@ -17,9 +17,9 @@ NAMES = [
     "APIError", "AsyncSimError", "AuthenticationError", "BadRequest", "Callback",
     "CallbackReceiver", "Client", "ConfigurationError", "Conflict", "ConnectionFailed",
     "DecodeError", "Hosts", "InboundCommand", "JournalError", "NotFound", "Outcome",
-    "OutcomeUnknown", "Page", "Pager", "PermissionDenied", "Product", "QueueTimeout",
-    "RateLimited", "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle", "Timeout",
-    "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
+    "OutcomeUnknown", "Page", "Pager", "PermissionDenied", "Product", "QueueTimeout", "RateLimited",
+    "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle",
+    "Timeout", "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
     "UnreachableStatus", "Unsupported", "Vendor", "Watching",
 ]  # fmt: skip
 

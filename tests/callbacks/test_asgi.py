@@ -129,9 +129,10 @@ async def test_a_mounted_receiver_opens_no_port_and_needs_its_public_url() -> No
 # Message by message, as in the ASGI specification.
 
 
-async def speak(
-    app: asgi.ASGIApp, scope: dict[str, Any], *messages: dict[str, Any]
-) -> list[dict[str, Any]]:
+Message = dict[str, Any]
+
+
+async def speak(app: asgi.ASGIApp, scope: Message, *messages: Message) -> list[Message]:
     """Send these messages, then nothing more; what the application says."""
     said: list[Any] = []
     left = iter(messages)
@@ -172,7 +173,7 @@ def sent(twilio_desk: Desk) -> Sent:
 
 async def test_a_body_in_pieces_is_put_together(receiver: CallbackReceiver, sent: Sent) -> None:
     half = len(sent.body) // 2
-    pieces = [
+    pieces: list[Message] = [
         {"type": "http.request", "body": sent.body[:half], "more_body": True},
         {"type": "http.request", "body": sent.body[half:]},
     ]
@@ -184,9 +185,7 @@ async def test_a_body_in_pieces_is_put_together(receiver: CallbackReceiver, sent
 
 
 async def test_reading_stops_soon_after_the_limit(receiver: CallbackReceiver, sent: Sent) -> None:
-    endless: list[dict[str, Any]] = [
-        {"type": "http.request", "body": b"x" * 600, "more_body": True}
-    ]
+    endless: list[Message] = [{"type": "http.request", "body": b"x" * 600, "more_body": True}]
     assert status_of(await speak(receiver.asgi(), http(sent), *endless * 2)) == 413
 
 
