@@ -39,19 +39,19 @@ class Change:
 class Changing(Watched[T], Generic[T]):
     """A resource whose updates are accepted first and settle later."""
 
-    references: ClassVar[Mapping[str, type[Resource[Any]]]] = {}
+    _references: ClassVar[Mapping[str, type[Resource[Any]]]] = {}
     """Keyword of an update that names another resource -> that resource."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._directories = {
             keyword: Directory(resource.kind, resource(connection)._fetch)
-            for keyword, resource in self.references.items()
+            for keyword, resource in self._references.items()
         }
 
     # Preparing.
 
-    async def prepare(
+    async def _prepare(
         self, name: str, changes: Mapping[str, Any], until: Collection[str] | str | None = None
     ) -> Change:
         """Check a change before anything is sent, and give it a callback URL of its own."""
@@ -88,12 +88,12 @@ class Changing(Watched[T], Generic[T]):
 
     # Writing.
 
-    def request_for(self, change: Change) -> Request:
+    def _request_for(self, change: Change) -> Request:
         """Build the POST of a change."""
         body = forms.encode(self.kind.update, change.sent)
         return self._request("POST", "update", change.name, body=body, repeat=Repeat.CHECK)
 
-    async def write(
+    async def _write(
         self, change: Change, request: Request, read: Callable[[], Awaitable[T]] | None = None
     ) -> Written[T]:
         """Send a change until it is known to be accepted or refused; remember it.
@@ -116,7 +116,7 @@ class Changing(Watched[T], Generic[T]):
         accepted = Accepted(change.goal, now, record.date_updated, change.nonce, change.name)
         self._memory.keep(accepted, *{change.name, record.sid})
 
-    async def update_now(self, name: str, changes: Mapping[str, Any]) -> T:
+    async def _update_now(self, name: str, changes: Mapping[str, Any]) -> T:
         """Send a change and return the answer."""
-        change = await self.prepare(name, changes)
-        return (await self.write(change, self.request_for(change))).record
+        change = await self._prepare(name, changes)
+        return (await self._write(change, self._request_for(change))).record

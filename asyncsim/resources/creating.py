@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Creating(Watched[T], Generic[T]):
     """A resource that is created pending and settles later."""
 
-    async def create_pending(
+    async def _create_pending(
         self,
         keywords: Mapping[str, Any],
         until: Collection[str] | str | None,
@@ -36,12 +36,12 @@ class Creating(Watched[T], Generic[T]):
         )
         statuses = self._statuses(until)
         self._check_reachable(statuses)
-        watcher = await self.watcher()
+        watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
         # Its SID is known only from the answer, so its callbacks go by a name of our own.
         name = f"{self.kind.key}:{uuid.uuid4().hex}"
         goal = Goal(self.kind, {}, statuses)
-        wait = self.wait_for(name, goal, partial(wake, ended), timeout)
+        wait = self._wait_for(name, goal, partial(wake, ended), timeout)
         sent, wait.nonce = self._with_ticket(keywords, name)
         request = self._creation(sent)
         watcher.begin(wait)
@@ -52,7 +52,7 @@ class Creating(Watched[T], Generic[T]):
             raise
         wait.requests += request.attempts
         watcher.answered(wait, record)
-        return await self.finish(watcher, wait, ended)
+        return await self._finish(watcher, wait, ended)
 
     def _check_reachable(self, until: frozenset[str] | None) -> None:
         starts = self.kind.pending

@@ -75,7 +75,7 @@ class UpdateMany(Generic[T]):
 
     async def _open(self) -> None:
         # First the watcher, so that a client which closes asks here before it closes that.
-        await self._resource.watcher()
+        await self._resource._the_watcher()
         self._connection.on_close(self._client_closes)
         self._feeder = asyncio.create_task(self._feed(), name="asyncsim-update-many")
 

@@ -51,13 +51,13 @@ class One(Generic[T]):
     async def run(self) -> None:
         """Send the change and leave its wait with the watcher."""
         try:
-            change = await self._resource.prepare(self.name, self.given)
+            change = await self._resource._prepare(self.name, self.given)
             await self._post(change)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this SIM's outcome alone
             self._fail(error)
 
     async def _post(self, change: Change) -> None:
-        watcher = await self._resource.watcher()
+        watcher = await self._resource._the_watcher()
         self._wait = wait = self._wait_for(change)
         watcher.begin(wait)
         try:
@@ -76,7 +76,7 @@ class One(Generic[T]):
 
     def _wait_for(self, change: Change) -> Transition:
         ended = partial(self._ended, change)
-        wait = self._resource.wait_for(self.name, change.goal, ended, self._timeout)
+        wait = self._resource._wait_for(self.name, change.goal, ended, self._timeout)
         wait.nonce = change.nonce
         wait.trusting = change.goal.status_only
         return wait
@@ -88,9 +88,9 @@ class One(Generic[T]):
             self._wait = None
 
     async def _write(self, change: Change, wait: Transition) -> T:
-        self._request = request = self._resource.request_for(change)
+        self._request = request = self._resource._request_for(change)
         try:
-            written = await self._resource.write(change, request, self._look)
+            written = await self._resource._write(change, request, self._look)
         finally:
             self._request = None
             wait.requests += request.attempts
@@ -116,13 +116,13 @@ class One(Generic[T]):
         """Wait until whatever runs there has ended."""
         ended = asyncio.get_running_loop().create_future()
         sink = partial(wake, ended)
-        wait = self._resource.wait_for(self.name, Goal(self._resource.kind), sink, self._timeout)
+        wait = self._resource._wait_for(self.name, Goal(self._resource.kind), sink, self._timeout)
         wait.strict, wait.answered_at = True, self._clock.now()
-        watcher = await self._resource.watcher()
+        watcher = await self._resource._the_watcher()
         watcher.begin(wait)
         watcher.resume(wait)
         try:
-            return await self._resource.finish(watcher, wait, ended)
+            return await self._resource._finish(watcher, wait, ended)
         finally:
             self._spent += wait.requests
 

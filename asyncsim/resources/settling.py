@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Settling(Changing[T], Generic[T]):
     """A resource whose changes can be awaited."""
 
-    async def change_and_wait(
+    async def _change_and_wait(
         self,
         name: str,
         changes: Mapping[str, Any],
@@ -26,7 +26,7 @@ class Settling(Changing[T], Generic[T]):
     ) -> T:
         """Send a change and wait for its end; the wait is registered before the POST is sent."""
         check_timeout(timeout)
-        change = await self.prepare(name, changes, until)
+        change = await self._prepare(name, changes, until)
         try:
             return await self._send_and_wait(change, timeout)
         except _Mistaken:
@@ -35,21 +35,21 @@ class Settling(Changing[T], Generic[T]):
     async def _send_and_wait(
         self, change: Change, timeout: float | None, *, again: bool = False
     ) -> T:
-        watcher = await self.watcher()
+        watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
-        wait = self.wait_for(change.name, change.goal, partial(wake, ended), timeout)
+        wait = self._wait_for(change.name, change.goal, partial(wake, ended), timeout)
         wait.nonce = change.nonce
         watcher.begin(wait)
-        request = self.request_for(change)
+        request = self._request_for(change)
         try:
-            written = await self.write(change, request)
+            written = await self._write(change, request)
         except BaseException:
             watcher.abandon(wait)
             raise
         wait.requests += request.attempts
         watcher.answered(wait, written.record)
         try:
-            return await self.finish(watcher, wait, ended)
+            return await self._finish(watcher, wait, ended)
         except TransitionFailed as failed:
             if written.recovered and not again:
                 raise _Mistaken from failed

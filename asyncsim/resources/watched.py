@@ -53,7 +53,7 @@ class Watched(Resource[T], Generic[T]):
         self._memory = Memory()
         self._watcher: Watcher | None = None
 
-    async def watcher(self) -> Watcher:
+    async def _the_watcher(self) -> Watcher:
         """Return the one watcher of this kind, made on first use."""
         await self._connection.open()
         if self._watcher is None:
@@ -97,7 +97,7 @@ class Watched(Resource[T], Generic[T]):
             raise ValueError(f"until={unknown or until!r}: a {self.kind.noun} can be {known}")
         return statuses
 
-    def wait_for(
+    def _wait_for(
         self, name: str, goal: Goal, sink: Any, timeout: float | None, **more: Any
     ) -> Transition:
         """Build a wait; `timeout` counts from the answer of its POST on."""
@@ -116,7 +116,7 @@ class Watched(Resource[T], Generic[T]):
             **more,
         )
 
-    async def finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
+    async def _finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
         """Wait for a wait's end; cancelling this frees all that it held."""
         try:
             await ended
@@ -127,7 +127,7 @@ class Watched(Resource[T], Generic[T]):
         record: T = wait.last
         return record
 
-    async def transition(
+    async def _transition(
         self, sim: T | str, until: Collection[str] | str | None, timeout: float | None
     ) -> T:
         """Wait until it meets its target: `until`, the remembered change, or any settled status."""
@@ -162,9 +162,9 @@ class Watched(Resource[T], Generic[T]):
     async def _watch(
         self, name: str, goal: Goal, accepted: Accepted | None, given: Any, timeout: float | None
     ) -> T:
-        watcher = await self.watcher()
+        watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
-        wait = self.wait_for(name, goal, partial(wake, ended), timeout)
+        wait = self._wait_for(name, goal, partial(wake, ended), timeout)
         wait.strict = accepted is None
         wait.answered_at = self._connection.clock.now()
         if accepted is not None:
@@ -173,7 +173,7 @@ class Watched(Resource[T], Generic[T]):
         watcher.begin(wait)
         watcher.resume(wait, given)
         self._deliver_kept(watcher, name, accepted)
-        return await self.finish(watcher, wait, ended)
+        return await self._finish(watcher, wait, ended)
 
     def _deliver_kept(self, watcher: Watcher, name: str, accepted: Accepted | None) -> None:
         desk = self._connection.desk

@@ -50,7 +50,7 @@ class ESimProfiles(Creating[ESimProfile]):
         `TransitionFailed` when it fails, with the vendor's code; `OutcomeUnknown` when its answer
         was lost. `timeout` counts in seconds from the answer on.
         """
-        return await self.create_pending(keywords, until, timeout)
+        return await self._create_pending(keywords, until, timeout)
 
     async def await_transition(
         self,
@@ -64,7 +64,7 @@ class ESimProfiles(Creating[ESimProfile]):
 
         `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
         """
-        return await self.transition(sid, until, timeout)
+        return await self._transition(sid, until, timeout)
 
     @spelled_out
     def list(self, **filters: Unpack[ESimProfileFilter]) -> Pager[ESimProfile]:

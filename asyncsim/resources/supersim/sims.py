@@ -29,7 +29,7 @@ class Sims(Settling[Sim]):
     """`client.supersim.sims`. Source: Twilio docs, "Sim Resource" (Super SIM)."""
 
     kind = SIMS
-    references: ClassVar[Mapping[str, type[Resource[Any]]]] = {"fleet": Fleets}
+    _references: ClassVar[Mapping[str, type[Resource[Any]]]] = {"fleet": Fleets}
 
     async def fetch(self, sid: str, /) -> Sim:
         """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
@@ -61,7 +61,7 @@ class Sims(Settling[Sim]):
         A lost answer is looked for before anything is sent again. `Conflict` while another
         update of this Sim is running; `BadRequest` with the vendor's code for what cannot be.
         """
-        return await self.update_now(sid, changes)
+        return await self._update_now(sid, changes)
 
     async def await_transition(
         self,
@@ -78,7 +78,7 @@ class Sims(Settling[Sim]):
         `TransitionFailed` when it settles elsewhere, `TransitionTimeout` at the deadline,
         `UnreachableStatus` when it never can.
         """
-        return await self.transition(sim, until, timeout)
+        return await self._transition(sim, until, timeout)
 
     @spelled_out
     async def update_and_wait(
@@ -94,7 +94,7 @@ class Sims(Settling[Sim]):
 
         `timeout` counts from the moment the change was accepted.
         """
-        return await self.change_and_wait(sid, changes, until, timeout)
+        return await self._change_and_wait(sid, changes, until, timeout)
 
     # Two overloads, because mypy cannot infer a literal dict against a union of iterables.
     @overload

@@ -50,7 +50,7 @@ class SmsCommands(Creating[SmsCommand]):
         Give `until="delivered"` only with a `timeout`: it stays `sent` where no confirmation comes.
         `TransitionFailed` when it fails, `OutcomeUnknown` when its answer was lost.
         """
-        return await self.create_pending(keywords, until, timeout)
+        return await self._create_pending(keywords, until, timeout)
 
     async def await_transition(
         self,
@@ -64,7 +64,7 @@ class SmsCommands(Creating[SmsCommand]):
 
         `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
         """
-        return await self.transition(sid, until, timeout)
+        return await self._transition(sid, until, timeout)
 
     @spelled_out
     def list(self, **filters: Unpack[SmsCommandFilter]) -> Pager[SmsCommand]:

@@ -50,7 +50,7 @@ class Commands(Creating[Command]):
         `until` says otherwise. `timeout` counts in seconds from the answer on. `TransitionFailed`
         when it fails, `OutcomeUnknown` when its answer was lost.
         """
-        return await self.create_pending(
+        return await self._create_pending(
             keywords, _usual(keywords) if until is None else until, timeout
         )
 
@@ -66,7 +66,7 @@ class Commands(Creating[Command]):
 
         `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
         """
-        return await self.transition(sid, until, timeout)
+        return await self._transition(sid, until, timeout)
 
     async def delete(self, sid: str, /) -> None:
         """Delete a Command; it is gone for good."""
