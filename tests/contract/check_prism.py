@@ -1,0 +1,101 @@
+"""The client's way through all operations, watched by Prism: nothing against the documents.
+
+Run by `nox -s contract`; its name keeps it out of the core suite, which needs no Node.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import ClientSession, TraceConfig, TraceRequestEndParams
+from attrs import define, field
+
+from asyncsim import Hosts
+from asyncsim.emulator import Emulator
+from tests.contract import tour_supersim, tour_wireless
+from tests.contract.baseline import PRISM, Found, unknown
+from tests.contract.documents import DOCUMENTS, Document
+from tests.contract.prism import PrismFailed, proxy
+from tests.contract.tour import Step, Traveller
+
+STEPS: Mapping[str, Mapping[str, Step]] = {
+    "wireless": tour_wireless.STEPS,
+    "supersim": tour_supersim.STEPS,
+}
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
+
+
+@define
+class Referee:
+    """Collects what Prism says of each answer that came through it."""
+
+    document: Document
+    proxy: str
+    seen: set[str] = field(factory=set)
+    found: list[Found] = field(factory=list)
+
+    async def note(
+        self, _: ClientSession, __: SimpleNamespace, end: TraceRequestEndParams
+    ) -> None:
+        if not str(end.url).startswith(self.proxy):
+            return  # KORE's token endpoint is no part of these documents
+        operation = self.document.operation_of(end.method, end.url.raw_path)
+        self.seen.add(operation)
+        for one in json.loads(end.response.headers.get("sl-violations", "[]")):
+            where = ".".join(str(part) for part in one["location"])
+            what = f"{where}: {one['message']}"
+            self.found.append(Found(self.document.name, operation, what))
+
+    def session(self) -> ClientSession:
+        trace = TraceConfig()
+        trace.on_request_end.append(self.note)
+        return ClientSession(trace_configs=[trace])
+
+
+async def travel(document: Document, emulator: Emulator, referee: Referee) -> None:
+    token = emulator.hosts_of(document.vendor).token
+    hosts = Hosts(wireless=referee.proxy, supersim=referee.proxy, token=token)
+    async with (
+        referee.session() as session,
+        emulator.client(document.vendor, session=session, hosts=hosts) as client,
+    ):
+        traveller = Traveller(document, client, emulator)
+        for operation in document.operations:
+            await STEPS[document.product][operation](traveller)
+
+
+@documents
+async def test_prism_sees_nothing_against_the_document(document: Document) -> None:
+    async with Emulator(sims=20, speed=1000) as emulator:
+        upstream = getattr(emulator.hosts_of(document.vendor), document.product)
+        async with proxy(document.path, upstream) as url:
+            referee = Referee(document, url)
+            await travel(document, emulator, referee)
+    assert referee.seen == set(document.operations)
+    assert unknown(referee.found, PRISM) == []
+
+
+async def test_prism_does_see_what_is_against_a_document() -> None:
+    """Else its silence would prove nothing."""
+    document = DOCUMENTS[1]
+    async with Emulator(sims=1) as emulator:
+        wrong = getattr(emulator.hosts_of(document.vendor), "wireless")
+        async with proxy(document.path, wrong) as url:
+            referee = Referee(document, url)
+            hosts = Hosts(supersim=url)
+            async with (
+                referee.session() as session,
+                emulator.client(session=session, hosts=hosts) as client,
+            ):
+                await client.supersim.sims.list(page_size=5)
+    assert any("sid" in one.what for one in referee.found)
+
+
+async def test_a_prism_that_does_not_start_is_a_loud_failure() -> None:
+    with pytest.raises(PrismFailed, match="did not start"):
+        async with proxy(DOCUMENTS[0].path.with_name("missing.json"), "http://127.0.0.1:1"):
+            pass

