@@ -1,0 +1,144 @@
+"""Schemathesis against the emulator itself: requests nobody here thought of, the same each time.
+
+Run by `nox -s contract`; its name keeps it out of the core suite, which needs none of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Mapping
+
+import aiohttp
+import pytest
+import schemathesis
+from attrs import define, field
+from hypothesis import HealthCheck, given, seed, settings, strategies
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from asyncsim.emulator import Emulator
+from tests.contract.baseline import SCHEMATHESIS, Found, unknown, unused
+from tests.contract.check_prism import STEPS
+from tests.contract.documents import DOCUMENTS, Document
+from tests.contract.tour import Traveller
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = 10
+"""Requests of each operation, valid and again invalid."""
+
+
+async def authorization(document: Document, emulator: Emulator) -> str:
+    """What any client of this vendor would send."""
+    own = emulator.credentials
+    if document.vendor == "twilio":
+        pair = f"{own.account_sid}:{own.auth_token}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": own.client_id,
+        "client_secret": own.client_secret,
+    }
+    token = emulator.hosts_of("kore").token or ""
+    async with aiohttp.ClientSession() as session, session.post(token, data=form) as answer:
+        return f"Bearer {(await answer.json())['access_token']}"
+
+
+async def furnish(document: Document, emulator: Emulator) -> dict[str, list[list[str]]]:
+    """Carry out every operation once; the names which each of them was about."""
+    async with emulator.client(document.vendor) as client:
+        traveller = Traveller(document, client, emulator)
+        for operation in document.operations:
+            await STEPS[document.product][operation](traveller)
+    named: dict[str, list[list[str]]] = {}
+    for one in emulator.requests:
+        if one.product == document.product:
+            operation = document.operation_of(one.method, one.path)
+            named.setdefault(operation, []).append(names_in(operation, one.path))
+    return named
+
+
+def names_in(operation: str, path: str) -> list[str]:
+    template = operation.split()[1].split("/")
+    given = zip(template, path.split("/"), strict=False)
+    return [part for place, part in given if place == "{}"]
+
+
+@define
+class Fuzz:
+    """Asks for one operation at a time; every finding is kept, none stops the rest."""
+
+    document: Document
+    base_url: str
+    headers: Mapping[str, str]
+    named: Mapping[str, list[list[str]]]
+    found: list[Found] = field(factory=list)
+    asked: set[str] = field(factory=set)
+
+    def run(self) -> None:
+        schema = schemathesis.openapi.from_path(str(self.document.path))
+        for each in schema.get_all_operations():
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                self.ask(each.ok(), mode)
+
+    def ask(self, operation: schemathesis.APIOperation, mode: GenerationMode) -> None:
+        path = re.sub(r"{[^}]*}", "{}", operation.path)
+        label = f"{operation.method.upper()} {path}"
+        # Made-up SIDs find nothing, so that half of the requests is about what there is.
+        names = strategies.sampled_from([None, *self.named.get(label, [])])
+
+        @seed(7)
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode), names=names)
+        def one(case: schemathesis.Case, names: list[str] | None) -> None:
+            if names:
+                case.path_parameters = dict(zip(case.path_parameters, names, strict=True))
+            self.judge(label, case)
+
+        one()
+        self.asked.add(label)
+
+    def judge(self, label: str, case: schemathesis.Case) -> None:
+        answer = case.call(base_url=self.base_url, headers=dict(self.headers))
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except FailureGroup as group:
+            for failure in group.exceptions:
+                said = " ".join(str(failure).split())[:160]
+                said = re.sub(r"\b\d+\b", "#", said)
+                self.found.append(
+                    Found(self.document.name, label, f"{answer.status_code}: {said}")
+                )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
+async def test_schemathesis_finds_nothing_against_the_document(document: Document) -> None:
+    async with Emulator(sims=20, speed=1000) as emulator:
+        named = await furnish(document, emulator)
+        base_url = str(getattr(emulator.hosts_of(document.vendor), document.product))
+        headers = {"Authorization": await authorization(document, emulator)}
+        fuzz = Fuzz(document, base_url, headers, named)
+        await asyncio.to_thread(fuzz.run)
+    assert fuzz.asked == set(document.operations)
+    news = unknown(fuzz.found, SCHEMATHESIS)
+    assert not news, "\n" + "\n".join(news)
+    assert unused(fuzz.found, SCHEMATHESIS, document.name) == []
