@@ -54,6 +54,20 @@ def floors(session: nox.Session) -> None:
 
 
 @nox.session
+def contract(session: nox.Session) -> None:
+    """Referees that nobody here wrote: Prism and schemathesis hold the emulator to the documents.
+
+    Needs the network once: Prism comes from npm, whose versions are locked, and the Node that
+    runs it comes from PyPI.
+    """
+    if session.venv_backend != "none":
+        session.install("--editable", ".[contract]")
+    session.run("python", "-m", "tests.contract.prism")
+    checks = ("-o", "python_files=check_*.py", "tests/contract")
+    session.run("python", "-m", "pytest", *checks, *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Activate some SIMs against the emulator, from the command line."""
     install(session)

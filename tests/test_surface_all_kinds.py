@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import attrs
@@ -190,6 +192,13 @@ def test_a_resource_names_its_place_and_source(place: str) -> None:
     said = inspect.getdoc(type(RESOURCES[place])) or ""
     assert f"`client.{place}`" in said
     assert "Source: " in said
+
+
+def test_the_documents_list_every_resource_with_its_verbs() -> None:
+    page = Path(__file__).parent.parent / "docs" / "resources.md"
+    rows = re.findall(r"^\| `client\.(\S+)` \| (.*) \|$", page.read_text("utf-8"), re.MULTILINE)
+    listed = {place: set(re.findall(r"`(\w+)`", verbs)) for place, verbs in rows}
+    assert listed == {place: set(verbs) for place, verbs in SURFACE.items()}
 
 
 # No Any.

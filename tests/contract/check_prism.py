@@ -39,9 +39,7 @@ class Referee:
     seen: set[str] = field(factory=set)
     found: list[Found] = field(factory=list)
 
-    async def note(
-        self, _: ClientSession, __: SimpleNamespace, end: TraceRequestEndParams
-    ) -> None:
+    async def note(self, _: ClientSession, __: SimpleNamespace, end: TraceRequestEndParams) -> None:
         if not str(end.url).startswith(self.proxy):
             return  # KORE's token endpoint is no part of these documents
         operation = self.document.operation_of(end.method, end.url.raw_path)
@@ -86,7 +84,7 @@ async def test_prism_does_see_what_is_against_a_document() -> None:
     """Else its silence would prove nothing."""
     document = DOCUMENTS[1]
     async with Emulator(sims=1) as emulator:
-        wrong = getattr(emulator.hosts_of(document.vendor), "wireless")
+        wrong = str(emulator.hosts_of(document.vendor).wireless)
         async with proxy(document.path, wrong) as url:
             referee = Referee(document, url)
             hosts = Hosts(supersim=url)

@@ -15,6 +15,7 @@ import pytest
 import schemathesis
 from attrs import define, field
 from hypothesis import HealthCheck, given, seed, settings, strategies
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -26,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from asyncsim.emulator import Emulator
-from tests.contract.baseline import SCHEMATHESIS, Found, unknown, unused
+from tests.contract.baseline import SCHEMATHESIS, Found, unknown
 from tests.contract.check_prism import STEPS
 from tests.contract.documents import DOCUMENTS, Document
 from tests.contract.tour import Traveller
@@ -68,7 +69,10 @@ async def furnish(document: Document, emulator: Emulator) -> dict[str, list[list
     for one in emulator.requests:
         if one.product == document.product:
             operation = document.operation_of(one.method, one.path)
-            named.setdefault(operation, []).append(names_in(operation, one.path))
+            names = names_in(operation, one.path)
+            # Each once: how often a wait reads is a matter of time.
+            if names not in named.setdefault(operation, []):
+                named[operation].append(names)
     return named
 
 
@@ -114,7 +118,11 @@ class Fuzz:
                 case.path_parameters = dict(zip(case.path_parameters, names, strict=True))
             self.judge(label, case)
 
-        one()
+        try:
+            one()
+        except Unsatisfiable:
+            # An operation that takes any text cannot be asked wrongly.
+            assert mode is GenerationMode.NEGATIVE
         self.asked.add(label)
 
     def judge(self, label: str, case: schemathesis.Case) -> None:
@@ -123,11 +131,15 @@ class Fuzz:
             case.validate_response(answer, checks=CHECKS)
         except FailureGroup as group:
             for failure in group.exceptions:
-                said = " ".join(str(failure).split())[:160]
-                said = re.sub(r"\b\d+\b", "#", said)
-                self.found.append(
-                    Found(self.document.name, label, f"{answer.status_code}: {said}")
-                )
+                what = f"{answer.status_code}: {summary(failure)}"
+                self.found.append(Found(self.document.name, label, what))
+
+
+def summary(failure: BaseException) -> str:
+    """The first line, without the values, and the place in the schema."""
+    said = str(failure)
+    place = re.search(r"Schema at (\S+?):?\s", said)
+    return f"{said.splitlines()[0]} {place[1] if place else ''}".strip()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
@@ -141,4 +153,3 @@ async def test_schemathesis_finds_nothing_against_the_document(document: Documen
     assert fuzz.asked == set(document.operations)
     news = unknown(fuzz.found, SCHEMATHESIS)
     assert not news, "\n" + "\n".join(news)
-    assert unused(fuzz.found, SCHEMATHESIS, document.name) == []

