@@ -82,6 +82,17 @@ async def test_a_name_change_whose_answer_was_lost_is_seen_in_a_read(stage: Stag
     assert (sim.unique_name, len(stage.posts())) == ("depot", 1)
 
 
+async def test_a_sim_that_has_its_new_name_already_is_found_under_it(stage: Stage) -> None:
+    stage.put(stage.sid, unique_name="old name")
+    await lose_first_post(stage, dropped=1.0, **LOST_AFTER)
+    change = stage.sims.update_and_wait("old name", unique_name="new name")
+    sim = await stage.play(change)
+    assert (sim.sid, sim.unique_name) == (stage.sid, "new name")
+    assert (
+        len([one for one in stage.emulator.requests if one.method == "POST" and one.product]) == 1
+    )
+
+
 async def test_no_sim_that_accepted_the_first_post_gets_a_second(
     set_stage: OpenStage, place: Place
 ) -> None:
