@@ -257,6 +257,20 @@ async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Stag
     assert many.is_at_rest
 
 
+@pytest.mark.parametrize("processed", [0.0, 1.0], ids=["not-carried-out", "carried-out"])
+async def test_a_post_that_is_lost_while_it_closes_is_not_sent_again(
+    many: Stage, processed: float
+) -> None:
+    many.emulator.faults = Faults(answer_takes=5.0, dropped=1.0, share_processed=processed)
+    work = many.sims.update_many({many.sid: ACTIVE})
+    first = await many.start(anext(work))
+    await many.play(work.aclose())
+    await asyncio.gather(first, return_exceptions=True)
+    await many.clock.advance(60)
+    assert (len(many.emulator.requests), work.unfinished) == (1, {many.sid: ACTIVE})
+    assert many.is_at_rest
+
+
 @pytest.mark.parametrize("more", [0, 10], ids=["all-read", "more-to-read"])
 async def test_what_settles_while_it_closes_is_still_told(many: Stage, more: int) -> None:
     many.put(many.sid, status="active")
