@@ -15,9 +15,10 @@ from asyncsim.errors import (
     DecodeError,
     NotFound,
     PermissionDenied,
+    ServerError,
     TransitionTimeout,
 )
-from asyncsim.events import WaitSettled
+from asyncsim.events import SweepingStopped, WaitSettled
 from asyncsim.waiting import Watcher
 from tests.waiting.conftest import World
 
@@ -281,6 +282,26 @@ async def test_a_sweep_tells_nothing_of_changes_that_came_after_it_began(
     assert world.reads == [], "it is not in that list because it was not scheduled yet"
     for wait in [*waits, late]:
         watcher.abandon(wait)
+
+
+async def test_when_sweeps_go_on_failing_single_reads_take_over(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin_five(world, watcher)
+    world.sweeps_fail = ServerError(503)
+    await clock.advance(5)
+    assert (len(world.sweeps), world.reads) == (2, []), "one failure or two may pass"
+    world.sweeps_fail = None
+    await clock.advance(2)
+    world.sweeps_fail = ServerError(503)
+    await clock.advance(4)
+    assert world.reads == [], "a sweep that worked begins the count anew"
+    for wait in waits:
+        world.put(wait.name, "active")
+    await clock.advance(60)
+    assert {wait.settled_by for wait in waits} == {"read"}
+    (stopped,) = [event for event in world.events if isinstance(event, SweepingStopped)]
+    assert "HTTP 503" in stopped.reason
 
 
 async def test_ends_are_told_to_observers(
