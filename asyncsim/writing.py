@@ -54,12 +54,15 @@ async def write(
         except APIError as refused:
             return Written(await _done_before(refused, goal, read, failures), recovered=True)
         failures += 1
-        if request.halted or failures >= attempts:
+        if request.halted:
             raise lost.error
         await sender.pause(failures, lost.error, request, lost.retry_after)
+        # Also after the last attempt, which may be the one that was carried out.
         record = await _look(lost.error, read)
         if goal.is_taken_up(record):
             return Written(record, recovered=True)
+        if failures >= attempts:
+            raise lost.error
 
 
 async def _look(unclear: APIError | TransportError, read: Callable[[], Awaitable[T]]) -> T:

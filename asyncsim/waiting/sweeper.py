@@ -31,6 +31,7 @@ from asyncsim.kind import Kind
 
 logger = logging.getLogger("asyncsim")
 
+_FAILURES = 3  # sweeps in a row, each of many attempts: single reads may do better
 _CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
 
 _LASTING = (AuthenticationError, ConfigurationError, DecodeError, NotFound, PermissionDenied)
@@ -92,6 +93,7 @@ class Sweeper:
         self._doubted: dict[Transition, bool] = {}
         """Absentees being confirmed -> whether they turned out to be pending after all."""
         self._contradictions = 0
+        self._failures = 0
 
     def plan(self, situation: Situation, took: float = 0.0) -> None:
         """Set the time of the next sweep."""
@@ -126,14 +128,13 @@ class Sweeper:
         try:
             if self.trusted:
                 await self._sweep(started)
+                self._failures = 0
         except BadRequest as error:
             self._stop_trusting(f"the status filter was refused: {error}")
         except _LASTING as error:
             self._stop_trusting(f"the list cannot be read: {error}")  # nor will it be next time
         except AsyncSimError as error:
-            logger.warning(
-                "a sweep of %s failed, the next one will do: %s", self._kind.product, error
-            )
+            self._failed(error)
         except Exception as error:
             self._stop_trusting(f"it broke down: {error!r}")  # ours to mend; nobody may hang on it
             raise
@@ -141,6 +142,14 @@ class Sweeper:
             if self._task is asyncio.current_task():  # else it was cancelled
                 self._task = None
                 self.plan(situation(), self._clock.now() - started)
+
+    def _failed(self, error: AsyncSimError) -> None:
+        self._failures += 1
+        if self._failures < _FAILURES:
+            product = self._kind.product
+            logger.warning("a sweep of %s failed, the next one may not: %s", product, error)
+        else:
+            self._stop_trusting(f"{_FAILURES} sweeps in a row have failed: {error}")
 
     async def _sweep(self, started: float) -> None:
         pages, seen = 0, set[str]()
