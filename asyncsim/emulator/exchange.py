@@ -27,6 +27,8 @@ class Call:
     method: str
     query: Pairs
     form: Pairs
+    body: bytes
+    """As sent; only KORE's webhook secrets read it so."""
     authorization: str | None
     arrived: float
 

@@ -61,14 +61,16 @@ class Server:
         # Not aiohttp's decoded path: a name may hold an encoded slash.
         path, _, query = request.raw_path.partition("?")
         _, vendor, room, *rest = path.split("/", 3)
-        body = await request.read() if request.content_type == _FORM else b""
+        body = await request.read()
+        form = body.decode("utf-8", "replace") if request.content_type == _FORM else ""
         return Call(
             vendor=VENDORS[vendor],
             room=room,
             path="/" + "/".join(rest),
             method=request.method,
             query=forms.decode(query),
-            form=forms.decode(body.decode("utf-8", "replace")),
+            form=forms.decode(form),
+            body=body,
             authorization=request.headers.get("Authorization"),
             arrived=arrived,
         )
