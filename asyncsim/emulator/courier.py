@@ -17,7 +17,15 @@ from asyncsim.emulator.agenda import Agenda, Errand
 from asyncsim.emulator.carrier import Carrier
 from asyncsim.emulator.conditions import Conditions
 from asyncsim.emulator.letters import Callback
-from asyncsim.emulator.messages import called_for, failure, inbound_url, is_reachable, parameters
+from asyncsim.emulator.messages import (
+    address_of,
+    called_for,
+    failure,
+    inbound_url,
+    is_reachable,
+    parameters,
+    sim_of,
+)
 from asyncsim.emulator.outbox import Outbox
 from asyncsim.emulator.store import Store
 from asyncsim.emulator.world import World
@@ -104,7 +112,10 @@ class Courier:
             store.annotate(record.sid, error=error)
             _move(world, store, record, "failed")
             return
-        record = _move(world, store, record, "sent")
+        # KORE docs, IPCommand Resource: the address is null until sent.
+        is_ip = store.kind is IP_COMMANDS
+        where = {"device_ip": address_of(world, sim_of(world, record))} if is_ip else {}
+        record = _move(world, store, record, "sent", **where)
         # UDP confirms nothing; a text message only if a receipt was asked for.
         if getattr(record, "delivery_receipt_requested", store.kind is SMS_COMMANDS):
             self._later(CONFIRM, "receipt", world, record)

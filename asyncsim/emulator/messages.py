@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asyncsim.emulator import identity
 from asyncsim.emulator.behaviour import Behaviour
 from asyncsim.emulator.chronicle import CONNECTED
 from asyncsim.emulator.letters import Callback
@@ -42,6 +43,12 @@ def is_reachable(world: World, record: Any) -> bool:
     sim = sim_of(world, record)
     product = "wireless" if record.sid.startswith("DC") else "supersim"
     return sim is not None and is_attached(world, product, sim)
+
+
+def address_of(world: World, sim: Any) -> str:
+    """A SIM's address, always the same one, in the range of carrier-grade NAT (RFC 6598)."""
+    number = int(identity.digest(world.seed, "address", sim.sid)[:6], 16)
+    return f"100.{64 + number % 64}.{number // 64 % 256}.{1 + number // 16384 % 254}"
 
 
 def failure(world: World, record: Any, *, strikes: bool) -> dict[str, str] | None:

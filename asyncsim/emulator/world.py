@@ -40,8 +40,7 @@ class World(Account):
     on_opened: Callable[[World], object] = staticmethod(lambda world: None)
     """Called with each subaccount that is opened, by its main account."""
 
-    suspended = False
-    """Whether the vendor has suspended this account (error 33201)."""
+    _suspended = False
 
     @property
     def fleets(self) -> Store[Fleet]:
@@ -52,6 +51,16 @@ class World(Account):
     def rate_plans(self) -> Store[RatePlan]:
         """SID to RatePlan."""
         return self.store(RATE_PLANS)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the vendor has suspended this account (error 33201)."""
+        return self._suspended
+
+    def suspend(self, *, suspended: bool = True) -> None:
+        """Let the vendor suspend this account, or take it back."""
+        self._suspended = suspended
+        self._state.put(f"{self.vendor.name}/suspended", self.account_sid, suspended)
 
     def add_subaccount(self) -> Credentials:
         """Open a subaccount; `world.subaccounts[credentials.account_sid]` is its world."""
@@ -72,6 +81,8 @@ class World(Account):
     def load(self) -> None:
         """Take up what an earlier run kept, subaccounts too."""
         super().load()
+        suspended = dict(self._state.all(f"{self.vendor.name}/suspended"))
+        self._suspended = suspended.get(self.account_sid, False)
         if self.parent is None:
             for number, _ in self._state.all(f"{self.vendor.name}/subaccounts"):
                 self._open(int(number)).load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from yarl import URL
 
 from asyncsim.emulator import Emulator
 from asyncsim.vendors import Product
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @frozen
@@ -77,12 +80,18 @@ class Api:
         assert base is not None
         return await self.send("GET", url.removeprefix(base))
 
-    async def send(self, method: str, path: str, body: str | None = None) -> Got:
+    async def send(
+        self, method: str, path: str, body: str | None = None, content_type: str = FORM
+    ) -> Got:
         if self.vendor == "kore" and self.authorization is None:
             self.authorization = f"Bearer {(await self.mint()).body['access_token']}"
         base = self.emulator.hosts_of(self.vendor).of(Product(self.product))
         headers = {"Authorization": self.authorization or ""}
-        return await self._request(method, f"{base}{path}", headers, body)
+        return await self._request(method, f"{base}{path}", headers, body, content_type)
+
+    async def send_json(self, method: str, path: str, value: object = None) -> Got:
+        body = None if method == "GET" else json.dumps(value)
+        return await self.send(method, path, body, "application/json")
 
     async def mint(self, **changed: str) -> Got:
         own = self.emulator.credentials
@@ -99,10 +108,15 @@ class Api:
         return await self._request(method, f"{self.emulator.url}/_emulator/{path}", {}, body)
 
     async def _request(
-        self, method: str, url: str, headers: dict[str, str], body: str | None
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: str | None,
+        content_type: str = FORM,
     ) -> Got:
         if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Content-Type"] = content_type
         with self.emulator.clock.working():
             async with self._session.request(
                 method, URL(url, encoded=True), headers=headers, data=body

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from asyncsim.emulator import identity, traffic
 from asyncsim.emulator.views.desk import Derived, Desk, Row, Values
-from asyncsim.models.supersim.networks import NETWORKS
+from asyncsim.models.supersim.networks import NETWORKS, Identifier
 from asyncsim.models.wireless.data_sessions import DATA_SESSIONS, CellLocation, DataSession
 from asyncsim.models.wireless.sims import Sim
 from asyncsim.wire.records import encode
@@ -30,7 +30,7 @@ def _row(desk: Desk, sim: Sim, session: traffic.Session) -> Row:
     world = desk.world
     # Programmable Wireless is at home at an operator of the United States: the first ones are.
     home = next(iter(world.store(NETWORKS).values()))
-    code = (home.identifiers or ())[0]
+    code = next(iter(home.identifiers or ()), Identifier())
     digest = identity.digest(world.seed, "WN", sim.sid, session.start.isoformat(), session.draw)
     record = DataSession(
         sid="WN" + digest,

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asyncsim.emulator import identity
-from asyncsim.emulator.messages import is_attached
+from asyncsim.emulator.messages import address_of, is_attached
 from asyncsim.emulator.views.desk import Derived, Desk, Row, Values
-from asyncsim.emulator.world import World
 from asyncsim.models.supersim.ip_addresses import IP_ADDRESSES, IpAddress
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.wire.records import encode
-
-
-def address_of(world: World, sim: Sim) -> str:
-    """A SIM's address, always the same one, in the range of carrier-grade NAT (RFC 6598)."""
-    number = int(identity.digest(world.seed, "address", sim.sid)[:6], 16)
-    return f"100.{64 + number % 64}.{number // 64 % 256}.{1 + number // 16384 % 254}"
 
 
 def rows(desk: Desk, sim: Sim, query: Values) -> Sequence[Row]:

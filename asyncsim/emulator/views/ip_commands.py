@@ -7,10 +7,10 @@ import binascii
 
 from asyncsim.emulator.chronicle import CONNECTED
 from asyncsim.emulator.courier import kept
+from asyncsim.emulator.messages import address_of
 from asyncsim.emulator.refusals import Refusal, invalid
 from asyncsim.emulator.views.desk import Desk, Done, Resource, Values
 from asyncsim.emulator.views.filters import equal, sim, status
-from asyncsim.emulator.views.ip_addresses import address_of
 from asyncsim.emulator.views.reading import whole
 from asyncsim.emulator.views.sms_commands import addressed
 from asyncsim.emulator.views.updates import callback_of
