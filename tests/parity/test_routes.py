@@ -28,7 +28,7 @@ def prepare(world: World) -> dict[str, str]:
     supersim = world.add_sim(
         "supersim", status="active", unique_name="s", fleet_sid=next(iter(world.fleets))
     )
-    world.sims("wireless").put(wireless, used=[["2026-01-01T00:00:00Z", 1, 1]])
+    world.use_data("wireless", wireless.sid, upload=1)
     names = {"DE": wireless.sid, "HS": supersim.sid}
     names["DC"] = world.send_command("wireless", wireless.sid, "hello").sid
     names["HC"] = world.send_command("supersim", supersim.sid, "hello").sid
@@ -45,6 +45,8 @@ def path_of(operation: Operation, api: Api, world: World, names: dict[str, str])
         path = path.format(parent=parent)
     if not operation.is_item:
         return path
+    if (operation.verb, kind.path) == ("delete", "/v1/Sims"):
+        return f"{path}/{world.add_sim('wireless', status='canceled').sid}"
     sid = names.get(kind.sid_prefix)
     if sid is None and kind.path == "/v1/ESimProfiles":
         sid = world.add(kind, status="available").sid
@@ -59,8 +61,8 @@ def path_of(operation: Operation, api: Api, world: World, names: dict[str, str])
 def form_of(operation: Operation, world: World) -> dict[str, Any]:
     """A body that is accepted."""
     card = world.registrable[0]
-    network = list(world.store(KINDS["supersim", "/v1/Networks"]))[0]
-    return {
+    network = next(iter(world.store(KINDS["supersim", "/v1/Networks"])))
+    forms: dict[str, dict[str, Any]] = {
         "/v1/Commands": {"Sim": "w", "Command": "hello"},
         "/v1/SmsCommands": {"Sim": "s", "Payload": "hello"},
         "/v1/IpCommands": {"Sim": "s", "Payload": "hello", "DevicePort": 7},
@@ -73,7 +75,8 @@ def form_of(operation: Operation, world: World) -> dict[str, Any]:
         "/v1/secrets": {"Name": "mine"},
         "/v1/secrets/{id}": {"Name": "mine"},
         "/v1/Fleets/{Sid}": {"DataLimit": 6},
-    }.get(operation.path, {"UniqueName": "another"})
+    }
+    return forms.get(operation.path, {"UniqueName": "another"})
 
 
 def missing(schema: dict[str, Any], value: Any) -> set[str]:
