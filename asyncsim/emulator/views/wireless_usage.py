@@ -6,7 +6,7 @@ Sources: both wireless_v1 documents. A session counts where it began.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define
@@ -32,6 +32,7 @@ from asyncsim.models.wireless.usage_records import (
 from asyncsim.vendors import Product
 from asyncsim.wire.records import encode
 
+_TICK = timedelta(microseconds=1)
 _DOLLARS_PER_MB = 0.1
 """As in the documents' example."""
 
@@ -72,7 +73,9 @@ def _rows(
     sums: dict[datetime, _Sum] = {}
 
     def at(when: datetime) -> _Sum:
-        begin = start if step is None else max(floor(when, step), start)
+        # "On or before" the end: what happens right then belongs to the last bucket.
+        within = max(min(when, end - _TICK), start)
+        begin = start if step is None else max(floor(within, step), start)
         return sums.setdefault(begin, _Sum())
 
     sids = {sim.sid for sim in sims}
@@ -102,7 +105,8 @@ def _sessions(
 ) -> Iterator[traffic.Session]:
     world, store = desk.world, desk.world.store(SIMS)
     for sid in sids:
-        yield from traffic.sessions(world.seed, sid, store.notes(sid), start, end, world.now())
+        notes, until = store.notes(sid), end + _TICK
+        yield from traffic.sessions(world.seed, sid, notes, start, until, world.now())
 
 
 def _period(desk: Desk, query: Values) -> tuple[datetime, datetime]:
