@@ -182,7 +182,8 @@ async def test_billing_periods_begin_with_activation_and_go_on(
     assert "url" not in ready
     await api.update(sid, Status="active")
     await clock.advance(TRANSITION + 40 * DAY)
-    api.authorization = None  # KORE's token has expired meanwhile
+    if api.vendor == "kore":
+        api.authorization = None  # the token has expired meanwhile
     newest, first, also_ready = await api.rows(path)
     assert also_ready == ready
     assert (newest["period_type"], first["period_type"]) == ("active", "active")
