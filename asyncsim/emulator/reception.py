@@ -31,8 +31,8 @@ class Reception:
         self._tokens = tokens
         self._desks = desks
 
-    def decide(self, call: Call, in_flight: int) -> Reply:
-        """Deal with a request, given how many others of its account are not answered yet."""
+    def decide(self, call: Call, in_flight: Mapping[str, int]) -> Reply:
+        """Deal with a request, given how many others of each account are not answered yet."""
         if call.vendor.login == "client_credentials" and call.room == "auth":
             return self._mint(call)
         try:
@@ -41,10 +41,11 @@ class Reception:
             return Reply(status=denied.status, body=denied.body)
         except Refusal as refusal:
             return self._refused(call, refusal, _CHALLENGE)
-        if self._is_crowded(in_flight):
+        account = f"{call.vendor.name} {desk.world.account_sid}"
+        if self._is_crowded(in_flight.get(account, 0)):
             return self._refused(call, Refusal(20429, "Too Many Requests"), self._pause())
         reply = self._disturbed(call, desk)
-        reply.holds = True
+        reply.holds = account
         reply.wait = self._takes()
         return reply
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from attrs import evolve
 
@@ -176,27 +176,29 @@ class World(Account):
     def send_command(
         self,
         product: str,
-        sim_sid: str,
+        sim: str,
         payload: str,
         *,
-        transport: str = "sms",
+        transport: Literal["sms", "ip"] = "sms",
         binary: bool = False,
         device_ip: str = "100.64.0.123",
         device_port: int = 7000,
     ) -> Any:
         """Send a Command from a SIM's device; the vendor calls the Fleet's or the Sim's URL.
 
+        `sim` is a SID or a unique name; KeyError for a SIM that the account does not have.
         `payload` is Base64 where `binary`, as Super SIM's IP Commands always are.
         """
-        sim = self.sims(product)[sim_sid]
-        given: dict[str, Any] = {"status": "received", "direction": "from_sim", "sim_sid": sim_sid}
+        sender = self.sims(product).find(sim) or self.sims(product)[sim]
+        given: dict[str, Any] = {"status": "received", "direction": "from_sim"}
+        given["sim_sid"] = sender.sid
         if product == "wireless":
             mode = "binary" if binary else "text"
             given |= {"command": payload, "command_mode": mode, "transport": transport}
             return self.add(COMMANDS, delivery_receipt_requested=False, **given)
         if transport == "sms":
             return self.add(SMS_COMMANDS, payload=payload, **given)
-        where = {"device_ip": device_ip, "device_port": device_port, "sim_iccid": sim.iccid}
+        where = {"device_ip": device_ip, "device_port": device_port, "sim_iccid": sender.iccid}
         return self.add(IP_COMMANDS, payload=payload, payload_type="binary", **where, **given)
 
     def move_esim_profile(self, sid: str, status: str) -> ESimProfile:

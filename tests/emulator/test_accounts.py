@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import aiohttp
 import pytest
 
 from asyncsim.clock import ManualClock
-from asyncsim.emulator import Emulator, signing
+from asyncsim.emulator import Emulator, Faults, signing
 from tests.emulator.api import Api, Listener
 from tests.emulator.conftest import TRANSITION
 
@@ -197,3 +198,25 @@ async def test_accounts_are_the_same_ones_in_each_run(clock: ManualClock) -> Non
         async with Emulator(clock=clock) as emulator:
             found.append(emulator.world("twilio").add_subaccount())
     assert found[0] == found[1]
+
+
+async def test_each_account_has_a_concurrency_limit_of_its_own(
+    anywhere: Api, subaccount: Subaccount, clock: ManualClock
+) -> None:
+    sub = subaccount(anywhere)
+    await sub.get()  # at KORE: logs in
+    anywhere.emulator.faults = Faults(concurrency=1, slow=1.0, slow_seconds=5.0)
+    busy = asyncio.create_task(sub.get())
+    await clock.settle()
+    assert (await sub.get()).status == 429
+    free = asyncio.create_task(anywhere.get())
+    await clock.advance(5)
+    assert ((await busy).status, (await free).status) == (200, 200)
+
+
+async def test_the_emulators_client_may_be_a_subaccounts(emulator: Emulator) -> None:
+    world = emulator.world("twilio")
+    credentials = world.add_subaccount()
+    sim = world.subaccounts[credentials.account_sid].add_sim("supersim")
+    async with emulator.client(credentials=credentials) as client:
+        assert [one.sid async for one in client.supersim.sims.list()] == [sim.sid]

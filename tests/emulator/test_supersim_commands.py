@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -167,12 +167,15 @@ async def test_the_longest_payloads_are_accepted(supersim: Api) -> None:
     assert (await supersim.post(IP, **form)).status == 201
 
 
-@pytest.mark.parametrize(("transport", "url_name"), [("sms", "sms"), ("ip", "ip")])
+@pytest.mark.parametrize("transport", ["sms", "ip"])
 async def test_what_a_device_sends_is_called_in_at_its_fleet(
-    any_supersim: Api, clock: ManualClock, listener: Listener, transport: str, url_name: str
+    any_supersim: Api,
+    clock: ManualClock,
+    listener: Listener,
+    transport: Literal["sms", "ip"],
 ) -> None:
     world = any_supersim.world
-    fleet = world.add_fleet("heard", **{f"{url_name}_commands_url": listener.url})
+    fleet = world.add_fleet("heard", **{f"{transport}_commands_url": listener.url})
     sim = active(any_supersim, fleet_sid=fleet.sid)
     command = world.send_command("supersim", sim.sid, "aGk=", transport=transport)
     await clock.advance(1)

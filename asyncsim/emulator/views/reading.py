@@ -94,9 +94,13 @@ def flag(product: Product, values: Values, keyword: str) -> bool | None:
 def moment(product: Product, text: str, what: str, *, code: int | None = None) -> datetime:
     """A date-time; a date alone is its beginning, in UTC."""
     try:
-        return parse_date(text if "T" in text else f"{text}T00:00:00Z").astimezone(UTC)
+        when = parse_date(text if "T" in text else f"{text}T00:00:00Z").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise invalid(product, f"{what} must be an ISO 8601 date-time", code=code) from None
+        when = None
+    # There were no SIMs before 1970, and months must be added without leaving the calendar.
+    if when is None or not 1970 <= when.year < 9000:
+        raise invalid(product, f"{what} must be an ISO 8601 date-time", code=code)
+    return when
 
 
 def web_address(product: Product, values: Values, keyword: str) -> str | None:
