@@ -185,6 +185,9 @@ async def test_a_suspended_account_changes_nothing_and_loses_what_was_pending(
     await wireless.update(sid, Status="active", CallbackUrl=listener.url)
     wireless.world.suspend()
     assert (await wireless.update(sid, UniqueName="x")).code == 33201
+    other = wireless.world.add_sim("wireless", status="active")
+    refused = await wireless.post("/v1/Commands", Sim=other.sid, Command="x")
+    assert refused.code == 33201
     await clock.advance(TRANSITION)
     (call,) = listener.calls
     assert (call.params["SimStatus"], call.params["ErrorCode"]) == ("new", "33201")

@@ -164,3 +164,10 @@ async def test_a_profile_is_renamed(supersim: Api) -> None:
     assert (await supersim.get(f"{PROFILES}/default")).status == 404
     got = await supersim.post(f"{PROFILES}/new", UniqueName="")
     assert got.body["unique_name"] is None
+
+
+async def test_a_fleet_is_renamed(any_supersim: Api) -> None:
+    got = await any_supersim.post(f"{FLEETS}/other", UniqueName="new")
+    assert (got.status, got.body["unique_name"]) == (200, "new")
+    assert (await any_supersim.post(f"{FLEETS}/new", UniqueName="default")).code == 83011
+    assert (await any_supersim.post(f"{FLEETS}/new", UniqueName="new")).status == 200

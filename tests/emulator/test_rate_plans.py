@@ -75,6 +75,18 @@ async def test_only_the_names_can_be_changed(any_wireless: Api) -> None:
     assert (await any_wireless.post(f"{PLANS}/new", UniqueName="default")).code == 33101
 
 
+async def test_a_narrowband_sim_needs_a_narrowband_plan_and_only_it(wireless: Api) -> None:
+    wireless.world.add_rate_plan("narrow", narrowband=True)
+    narrow = wireless.world.add_sim("wireless", narrowband=True)
+    for sid, plan, status in (
+        (narrow.sid, "default", 400),
+        (narrow.sid, "narrow", 200),
+        (wireless.sims[0].sid, "narrow", 400),
+    ):
+        got = await wireless.update(sid, RatePlan=plan)
+        assert (got.status, got.code) == (status, None if status == 200 else 33101)
+
+
 async def test_plans_are_listed_newest_first(wireless: Api) -> None:
     sid = (await wireless.post(PLANS)).body["sid"]
     assert (await wireless.rows(PLANS))[0]["sid"] == sid

@@ -64,8 +64,6 @@ def read_pairs(
         # A status has its own rules: some values exist but cannot be asked for.
         if value is None or param.choices is None or param.keyword == "status":
             continue
-        if not all(isinstance(choice, str) for choice in param.choices):
-            continue
         if value not in param.choices:
             raise invalid(kind.product, f"{param.wire} cannot be '{value}'", code=invalid_code)
     return values
