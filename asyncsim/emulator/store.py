@@ -161,9 +161,10 @@ class Store(Mapping[str, T]):
         return row
 
     def _take_place(self, sid: str, created: datetime) -> Key:
-        key = self._places[sid] = (created, self._arrivals, sid)
-        self._arrivals += 1
-        return key
+        if sid not in self._places:  # else it was here before, and has come back
+            self._places[sid] = (created, self._arrivals, sid)
+            self._arrivals += 1
+        return self._places[sid]
 
     def _save(self, sid: str, row: Row[T]) -> None:
         if self._state.keeps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -66,6 +67,22 @@ async def test_a_new_sim_moves_from_main_to_sub_and_back(
     got = await anywhere.update(sim.sid, AccountSid=here)
     assert (got.status, got.body["account_sid"]) == (200, here)
     assert await sub.rows("/v1/Sims") == []
+
+
+async def test_a_sim_that_came_back_takes_nobodys_number(
+    tmp_path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    made: list[Any] = []
+    for _ in range(2):
+        async with Emulator(sims=1, clock=clock, state=tmp_path / "state.db") as emulator:
+            api = Api(emulator, session, "twilio", "supersim")
+            there = api.world.add_subaccount().account_sid
+            mover = bare(api)
+            await api.update(mover.sid, AccountSid=there)
+            await api.update(mover.sid, AccountSid=api.credentials.account_sid)
+            made += [mover, bare(api)]
+            assert len(api.sims) == len(made) + 1
+    assert len({sim.sid for sim in made}) == len({sim.iccid for sim in made}) == 4
 
 
 async def test_a_sim_moves_between_subaccounts_with_the_main_accounts_credentials(

@@ -80,7 +80,7 @@ async def test_pages_are_counted_from_one(webhooks: Api) -> None:
     assert (meta["count"], meta["page_size"], meta["page_number"]) == (5, 2, 2)
     assert len((await webhooks.follow(meta["previous_page_url"])).body["data"]) == 2
     last = (await webhooks.follow(meta["next_page_url"])).body
-    assert (len(last["data"]), last["meta_data"]["next_page_url"]) == (1, None)
+    assert (len(last["data"]), "next_page_url" in last["meta_data"]) == (1, False)
     assert (await webhooks.get(SECRETS, status="pending")).body["data"] == []
 
 

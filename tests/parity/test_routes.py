@@ -12,7 +12,9 @@ import pytest
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, World
 from tests.emulator.api import Api
+from tests.parity.contradictions import ANSWERS
 from tests.parity.documents import Operation
+from tests.parity.schemas import violations
 from tests.parity.test_documents import KINDS, each_operation
 
 
@@ -101,6 +103,31 @@ async def test_every_operation_is_answered_with_a_documented_status(
     assert str(got.status) in operation.success, got.body
     if operation.answer is not None:
         assert not missing(operation.answer, got.body)
+        found = set(violations(operation.document, operation.answer, got.body))
+        meant = [end for name, end in ANSWERS if name == operation.document]
+        assert not [one for one in found if not one.endswith(tuple(meant))]
     if operation.rows is not None:
         key, schema = operation.rows
         assert all(not missing(schema, row) for row in got.body[key])
+
+
+def test_the_checker_of_schemas_sees_what_is_wrong() -> None:
+    schema = {
+        "type": "object",
+        "required": ["a"],
+        "properties": {
+            "a": {"type": "string", "pattern": "^x", "maxLength": 2},
+            "b": {"type": "array", "items": {"type": "integer"}},
+            "c": {"type": "string", "enum": ["one"], "nullable": True},
+        },
+    }
+    name = "kore_webhook_v1"
+    assert set(violations(name, schema, {"a": "xy", "b": [1], "c": None})) == set()
+    assert set(violations(name, schema, {"a": "yyy", "b": [True], "c": "two", "d": 1})) == {
+        ".a: pattern",
+        ".a: length",
+        ".b[]: not integer",
+        ".c: not in enum",
+        ".d: unknown",
+    }
+    assert set(violations(name, schema, {"b": None})) == {".a: missing", ".b: null"}

@@ -90,13 +90,10 @@ def _list(desk: Desk, query: dict[str, str]) -> Answer:
     first = (number - 1) * size
     before = _url(desk, query, size, number - 1) if number > 1 else None
     after = _url(desk, query, size, number + 1) if first + size < len(rows) else None
-    meta = {
-        "count": len(rows),
-        "page_size": size,
-        "page_number": number,
-        "previous_page_url": before,
-        "next_page_url": after,
-    }
+    meta: dict[str, Any] = {"count": len(rows), "page_size": size, "page_number": number}
+    # The schema knows no null here, so a neighbour that does not exist has no key.
+    neighbours = {"previous_page_url": before, "next_page_url": after}
+    meta |= {key: url for key, url in neighbours.items() if url is not None}
     data = [_shown(desk, one) for one in rows[first : first + size]]
     return Answer(200, {"data": data, "meta_data": meta})
 
