@@ -105,13 +105,13 @@ class Changing(Watched[T], Generic[T]):
             request,
             change.goal,
             decode=self._decode,
-            read=read or partial(self.look, change),
+            read=read or partial(self._look, change),
             attempts=self._connection.retry.attempts,
         )
         self._remember(change, written.record)
         return written
 
-    async def look(self, change: Change) -> T:
+    async def _look(self, change: Change) -> T:
         """Read the resource of a change whose answer was lost."""
         try:
             return await self._fetch(change.name, urgent=True)

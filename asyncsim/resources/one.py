@@ -99,7 +99,7 @@ class One(Generic[T]):
 
     async def _look(self, change: Change) -> T:
         self._spent += 1
-        return await self._resource.look(change)
+        return await self._resource._look(change)
 
     async def _after_conflict(self, change: Change, conflict: Conflict) -> None:
         """Another update is running: let it settle, read, and send once if it is still needed."""
