@@ -232,6 +232,23 @@ async def test_a_sim_that_is_not_there_is_what_the_look_says(bench: Bench, serve
         await Writer(bench).write()
 
 
+async def test_a_sim_that_is_not_there_after_a_move_is_asked_to_move_once_more(
+    bench: Bench, server: Server
+) -> None:
+    desk = Desk(server, [Answer(504), sim("new")], [problem(20404, 404)])
+    written = await Writer(bench).write(supersim_goal(account_sid="AC" + "2" * 32))
+    assert written.record.status == "new"
+    assert desk.methods == ["POST", "GET", "POST"]
+
+
+async def test_a_refused_move_of_a_sim_that_is_not_there_is_the_refusal(
+    bench: Bench, server: Server
+) -> None:
+    Desk(server, [Answer(504), problem(83010)], [problem(20404, 404)] * 2)
+    with pytest.raises(BadRequest, match="update Sim HS1"):
+        await Writer(bench).write(supersim_goal(account_sid="AC" + "2" * 32))
+
+
 async def test_an_answer_that_cannot_be_read_says_so(bench: Bench, server: Server) -> None:
     Desk(server, [Answer(200, {"status": "active"})], [])
     with pytest.raises(DecodeError):
