@@ -12,6 +12,7 @@ from asyncsim.errors import (
     APIError,
     BadRequest,
     Conflict,
+    NotFound,
     QueueTimeout,
     RateLimited,
     ServerError,
@@ -54,18 +55,31 @@ async def write(
         except APIError as refused:
             return Written(await _done_before(refused, goal, read, failures), recovered=True)
         failures += 1
-        if request.halted or failures >= attempts:
+        if request.halted:
             raise lost.error
         await sender.pause(failures, lost.error, request, lost.retry_after)
-        record = await _look(lost.error, read)
-        if goal.is_taken_up(record):
+        # Also after the last attempt, which may be the one that was carried out.
+        record = await _look(lost.error, read, goal)
+        if record is not None and goal.is_taken_up(record):
             return Written(record, recovered=True)
+        if failures >= attempts:
+            raise lost.error
 
 
-async def _look(unclear: APIError | TransportError, read: Callable[[], Awaitable[T]]) -> T:
-    """Read what has become of a write; if that fails, the write is what the caller hears of."""
+async def _look(
+    unclear: APIError | TransportError, read: Callable[[], Awaitable[T]], goal: Goal
+) -> T | None:
+    """Read what has become of a write; if that fails, the write is what the caller hears of.
+
+    None: it is not in this account, which is how a SIM looks that has moved. To ask for the move
+    once more is harmless, and the answer shows where it is.
+    """
     try:
         return await read()
+    except NotFound:
+        if goal.moves:
+            return None
+        raise
     except (TransportError, ServerError, RateLimited, QueueTimeout) as error:
         raise unclear from error
 
@@ -80,7 +94,9 @@ async def _done_before(
     busy = isinstance(refused, Conflict) or refused.code == _UNREACHABLE_OR_BUSY
     if not busy and not (failures and isinstance(refused, BadRequest)):
         raise refused
-    record = await _look(refused, read)
+    record = await _look(refused, read, goal)
+    if record is None:
+        raise refused
     if failures and goal.is_taken_up(record):
         return record
     raise _as_conflict(refused) if goal.is_pending(record) else refused

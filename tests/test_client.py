@@ -327,6 +327,17 @@ async def test_a_receiver_may_serve_two_clients(emulator: Emulator, clock: Manua
         assert receiver.port > 0, "the other client still needs it"
 
 
+async def test_a_closed_client_has_left_the_receiver(
+    emulator: Emulator, clock: ManualClock
+) -> None:
+    async with CallbackReceiver(clock=clock) as receiver:
+        async with emulator.client(receiver=receiver) as client:
+            await client.supersim.sims.update(first_sid(emulator), status="active")
+        await clock.advance(LATENCY.transition + 1)
+        assert (receiver.counts.accepted, receiver.counts.refused) == (0, 1)
+        assert emulator.deliveries[0].status == 403, "its ticket is nobody's any more"
+
+
 async def test_a_port_in_use_is_a_receiver_error_and_leaves_nothing_open(
     emulator: Emulator,
 ) -> None:

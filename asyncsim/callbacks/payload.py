@@ -16,6 +16,9 @@ from asyncsim.callbacks.tickets import ReadTicket
 from asyncsim.errors import ReceiverError
 from asyncsim.wire import forms
 
+# In this order: a callback about a Command, or an eSIM, names its SIM too. No document has the
+# parameters of an eSIM's callback; if they are others, it is a hint like one without a SID.
+_SIDS = ("CommandSid", "ESimProfileSid", "SimSid")
 _MOST_FIELDS = 100  # a Sim callback has seven
 
 Params = Mapping[str, list[str]]
@@ -78,8 +81,7 @@ def callback_of(ticket: ReadTicket, params: Params, *, signed: bool, method: str
         nonce=ticket.nonce,
         signed=signed,
         method=method,
-        # A callback about a Command names its SIM too, and its own status only.
-        sid=flat.get("CommandSid", flat.get("SimSid")),
+        sid=next((flat[name] for name in _SIDS if name in flat), None),
         status=flat.get("SimStatus", flat.get("Status")),
         unique_name=flat.get("SimUniqueName"),
         account_sid=flat.get("AccountSid"),

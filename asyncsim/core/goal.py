@@ -62,6 +62,11 @@ class Goal:
         return self.until is not None or "status" in self.expected
 
     @property
+    def moves(self) -> bool:
+        """Whether it asks for another account, where this one can no longer read it."""
+        return "account_sid" in self.requested
+
+    @property
     def targets(self) -> frozenset[str]:
         """The statuses that would do; empty: any settled one."""
         if self.until is not None:

@@ -9,7 +9,8 @@ from attrs import frozen
 
 from asyncsim.core.goal import Goal
 
-_MOST = 10_000
+# More than anybody changes within the hour that one is kept; what is forgotten has no target left.
+_MOST = 100_000
 _SECONDS = 3600.0
 
 

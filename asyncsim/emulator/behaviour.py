@@ -79,6 +79,66 @@ class Behaviour:
     delete_allowed_in: frozenset[str] = frozenset({"new", "canceled"})
     """Programmable Wireless: statuses that allow DELETE, else 409; KORE documents the 409 only."""
 
+    kore_rate_plan_create_status: Literal[200, 202] = 200
+    """KORE documents both as answers to the creation of a RatePlan."""
+
+    kore_command_create_status: Literal[201, 202] = 201
+    """KORE documents both as answers to a Command."""
+
+    kore_command_delete_status: Literal[202, 204] = 204
+    """KORE documents both as answers to the deletion of a Command."""
+
+    rate_plan_in_use_deletable: bool = False
+    """Whether a RatePlan that SIMs have may be deleted, else 409; KORE documents the 409 only,
+    without its cause."""
+
+    longest_unique_name: int = 64
+    """Characters of the unique name of a RatePlan, Fleet or NetworkAccessProfile; no limit is
+    published, though 33101 names the case."""
+
+    fleet_data_limit: int = 1000
+    """Megabytes of a Fleet that is created without a limit: the text of the parameter says 1 GB,
+    that of the response 250 MB."""
+
+    wireless_command_callbacks: frozenset[str] = frozenset({"sent", "delivered", "failed"})
+    """Statuses of a Programmable Wireless Command that call back. The text: "when the Command has
+    finished sending, whether the command was delivered or it failed"."""
+
+    wireless_counted_commands: frozenset[str] = frozenset({"to_sim", "from_sim"})
+    """Directions of the five Commands that make a `ready` Programmable Wireless SIM `active`: the
+    resource page counts both, the status guide only those to the SIM."""
+
+    no_messaging_code: Literal[33201, 33203] = 33201
+    """Code of a Command to a SIM whose RatePlan forbids messaging; both are titled so."""
+
+    unsendable_code: int = 20001
+    """Super SIM: code of an SMS Command to a SIM that is neither `ready` nor `active`, or whose
+    Fleet forbids it; none is published."""
+
+    ip_command_shows_address: bool = False
+    """Super SIM: whether `device_ip` is there while an IP Command is queued: the example has it,
+    the prose says null until sent."""
+
+    esim_first_status: Literal["new", "reserving"] = "new"
+    """Status in the answer to the creation of an ESimProfile; the examples show both."""
+
+    esim_callbacks: frozenset[str] = frozenset({"available"})
+    """Statuses of an ESimProfile that call back: the documents name `available` only, Twilio's page
+    also `downloaded`."""
+
+    usage_shows_empty_periods: bool = False
+    """Whether an hour or a day without any usage has a record of its own."""
+
+    usage_longest_days: Mapping[str, int] = field(factory=lambda: {"hour": 31, "day": 366})
+    """Super SIM: longest period by granularity, in days, else 83604; no figure is published."""
+
+    monitor_shows_pending: bool = False
+    """Whether `updating` and `scheduled` are recorded as statuses of their own."""
+
+    new_secret_status: Literal["active", "pending"] = "active"  # noqa: S105  # a status
+    """Status of a webhook secret that was just created; KORE's text says that it signs everything
+    from then on."""
+
     registration_answers_empty_name: bool = True
     """Super SIM: `unique_name` is "" in the answer to a registration, as in the example of
     Twilio's reference; elsewhere an absent name is null."""

@@ -7,6 +7,7 @@ as it was. What a SIM does by itself (ready to active, deactivated to canceled) 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from attrs import asdict, evolve, frozen
@@ -24,6 +25,11 @@ SETTLE, AUTOMATE, RESET = "settle", "automate", "reset"
 
 # The documents do not say which codes a failed change calls back with; 33000 is the generic one.
 _FAILURE = {"ErrorCode": "33000", "ErrorMessage": "The operator could not apply the change"}
+# Twilio docs, error 33201: a suspended account's pending requests are cancelled.
+_SUSPENDED = {"ErrorCode": "33201", "ErrorMessage": "The Account is suspended"}
+
+ENOUGH_BYTES = 250_000
+"""Data that makes a `ready` SIM `active` (Twilio docs and KORE docs, Sim resource)."""
 
 
 @frozen
@@ -49,8 +55,10 @@ class Carrier:
 
     def serve(self, world: World) -> None:
         """Carry out the changes of a vendor's SIMs."""
-        self._worlds[world.vendor.name] = world
-        world.on_added = self._begin
+        self._worlds[world.vendor.name] = world.root
+        for product in ("wireless", "supersim"):
+            store = world.sims(product)
+            store.watch(partial(self._notice, world, store))
 
     def accept(self, world: World, store: Store[Any], record: Any, change: Change) -> Any:
         """Begin a change; returns the record as it stands meanwhile."""
@@ -75,12 +83,22 @@ class Carrier:
         return store.put(evolve(record, reset_status="resetting", date_updated=world.now()))
 
     def call_back(
-        self, world: World, record: Any, callback: Callback | None, *, failed: bool = False
+        self,
+        world: World,
+        record: Any,
+        callback: Callback | None,
+        error: Mapping[str, str] | None = None,
     ) -> None:
         """Owe the callback of a finished update, if one was asked for."""
         if callback is not None:
-            params = callback_params(world, record, failed=failed)
+            params = callback_params(record, error)
             self._outbox.owe(world.vendor.name, record.sid, callback, params)
+
+    def hasten(self, world: World, record: Any) -> None:
+        """Let a `ready` SIM become `active` now: it has been used enough."""
+        errand = self._agenda.get(AUTOMATE, _key(world, record))
+        if errand is not None and errand.body["start"] == record.status == "ready":
+            self._automate(errand)
 
     def forget(self, world: World, record: Any) -> None:
         """Drop all that is under way for a SIM that is deleted."""
@@ -88,9 +106,10 @@ class Carrier:
             self._agenda.drop(what, _key(world, record))
 
     def _find(self, errand: Errand) -> tuple[World, Store[Any], Any]:
-        world = self._worlds[errand.body["vendor"]]
-        store = world.sims(errand.body["product"])
-        return world, store, store.get(errand.body["sid"])
+        sid, product = errand.body["sid"], errand.body["product"]
+        root = self._worlds[errand.body["vendor"]]
+        world = next((one for one in root.family() if sid in one.sims(product)), root)
+        return world, world.sims(product), world.sims(product).get(sid)
 
     def _settle(self, errand: Errand) -> None:
         world, store, record = self._find(errand)
@@ -109,19 +128,24 @@ class Carrier:
         self, world: World, store: Store[Any], record: Any, body: Mapping[str, Any]
     ) -> None:
         callback = Callback(**body["callback"]) if body["callback"] else None
-        target = {} if body["fails"] else body["target"]
+        error = _SUSPENDED if world.suspended else _FAILURE if body["fails"] else None
+        target = body["target"] if error is None else {}
         changes = {"status": body["before"], **target}
         if self._conditions.behaviour.date_updated_moves_on_settle:
             changes["date_updated"] = world.now()
         record = store.put(evolve(record, **changes))
-        self.call_back(world, record, callback, failed=body["fails"])
+        self.call_back(world, record, callback, error)
         twice = calls_back_twice(store.kind.product, body["before"], record.status)
         self._continue(world, store, record, callback if twice and target else None)
 
-    def _begin(self, store: Store[Any], record: Any) -> None:
-        """A SIM was added by hand: what it does by itself from here begins now."""
-        if hasattr(record, "status"):
-            self._continue(self._worlds[store.vendor.name], store, record, None)
+    def _notice(self, world: World, store: Store[Any], before: Any, record: Any) -> None:
+        """A SIM was added, and what it does by itself from here begins; or it has used data."""
+        if before is None:
+            self._continue(world, store, record, None)
+        elif record.status == "ready":
+            used = store.notes(record.sid).get("used", ())
+            if sum(upload + download for _, upload, download in used) >= ENOUGH_BYTES:
+                self.hasten(world, record)
 
     def _continue(
         self, world: World, store: Store[Any], record: Any, callback: Callback | None
@@ -166,14 +190,14 @@ class Carrier:
                 self.call_back(world, record, Callback(**callback))
 
 
-def callback_params(world: World, record: Any, *, failed: bool = False) -> dict[str, str]:
+def callback_params(record: Any, error: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a callback says of a SIM: seven names for Programmable Wireless, four for Super SIM."""
     params = {"SimSid": record.sid, "SimStatus": record.status, "AccountSid": record.account_sid}
     if record.unique_name:
         params["SimUniqueName"] = record.unique_name
     if record.sid.startswith("DE"):
         params["ApiVersion"] = "v1"
-        params.update(_FAILURE if failed else {})
+        params.update(error or {})
     elif not record.unique_name:
         params["SimUniqueName"] = ""  # Super SIM's list does not call it optional
     return params

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Unpack
 
+from asyncsim.emulated import Credentials
 from asyncsim.emulator.emulation import Emulation
 
 if TYPE_CHECKING:
@@ -24,13 +25,20 @@ class Emulator(Emulation):
     """
 
     def client(
-        self, vendor: Literal["twilio", "kore"] = "twilio", **settings: Unpack[Settings]
+        self,
+        vendor: Literal["twilio", "kore"] = "twilio",
+        *,
+        credentials: Credentials | None = None,
+        **settings: Unpack[Settings],
     ) -> Client:
-        """A client logged in here, on this emulator's clock; `settings` are those of `Client`."""
+        """A client logged in here, on this emulator's clock; `settings` are those of `Client`.
+
+        `credentials` are those of a subaccount, as `world(vendor).add_subaccount()` gives them.
+        """
         from asyncsim.client import Client
 
         given: Settings = {"hosts": self.hosts_of(vendor), "clock": self.clock, **settings}
-        own = self.credentials
+        own = credentials or self.credentials
         if vendor == "kore":
             return Client.kore(own.client_id, own.client_secret, **given)
         return Client.twilio(own.account_sid, own.auth_token, **given)

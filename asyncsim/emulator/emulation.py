@@ -10,62 +10,22 @@ from aiohttp import web
 
 from asyncsim import emulated
 from asyncsim.clock import SYSTEM_CLOCK, Clock
-from asyncsim.emulator.agenda import Agenda
-from asyncsim.emulator.auth import Tokens
 from asyncsim.emulator.behaviour import Behaviour
-from asyncsim.emulator.carrier import Carrier
 from asyncsim.emulator.conditions import Conditions
 from asyncsim.emulator.controls import Controls
 from asyncsim.emulator.exchange import RequestRecord
 from asyncsim.emulator.faults import Faults
+from asyncsim.emulator.house import House
 from asyncsim.emulator.journal import Journal
 from asyncsim.emulator.latency import Latency
 from asyncsim.emulator.letters import Delivery
-from asyncsim.emulator.outbox import Outbox
 from asyncsim.emulator.reception import Reception
-from asyncsim.emulator.seeds import seed as sow
 from asyncsim.emulator.server import Server
-from asyncsim.emulator.state import State, open_state
+from asyncsim.emulator.state import open_state
 from asyncsim.emulator.views.desk import Desk
 from asyncsim.emulator.world import World
 from asyncsim.errors import ConfigurationError
 from asyncsim.vendors import TWILIO, VENDORS, Hosts, Product
-
-
-class _House:
-    """All that exists only while the emulator runs."""
-
-    def __init__(
-        self, clock: Clock, conditions: Conditions, credentials: emulated.Credentials, state: State
-    ) -> None:
-        seed = conditions.seed
-        self.state = state
-        self.agenda = Agenda(clock, state)
-        self.requests = Journal("requests", RequestRecord, state)
-        self.deliveries = Journal("deliveries", Delivery, state)
-        self.outbox = Outbox(clock, self.agenda, conditions, credentials, self.deliveries)
-        self.carrier = Carrier(self.agenda, conditions, self.outbox)
-        self.tokens = Tokens(clock, state, credentials, seed)
-        self.worlds = {
-            name: World(vendor, credentials.account_sid, clock, state, seed)
-            for name, vendor in VENDORS.items()
-        }
-
-    def furnish(self, sims: int) -> None:
-        """Take up what the state holds; a state that is new gets its seeds."""
-        is_new = not list(self.state.all("about"))
-        for world in self.worlds.values():
-            self.carrier.serve(world)
-            sow(world, sims) if is_new else world.load()
-        self.state.put("about", "format", 1)
-        self.tokens.load()
-        self.state.commit()
-
-    async def close(self) -> None:
-        """Stop everything that is under way; the state keeps it."""
-        self.agenda.close()
-        await self.outbox.close()
-        self.state.close()
 
 
 class Emulation:
@@ -100,7 +60,7 @@ class Emulation:
         self._host = host
         self._port = port
         self._path = state
-        self._house: _House | None = None
+        self._house: House | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> Self:
@@ -108,7 +68,7 @@ class Emulation:
         if self._runner is not None:
             raise ConfigurationError("this emulator is already running")
         state = open_state(self._path)
-        self._house = _House(self.clock, self._conditions, self.credentials, state)
+        self._house = House(self.clock, self._conditions, self.credentials, state)
         try:
             self._house.furnish(self._sims)
             await self._listen(self._house)
@@ -152,7 +112,7 @@ class Emulation:
         return emulated.hosts(self.url, VENDORS[vendor])
 
     def world(self, vendor: str) -> World:
-        """A vendor's account: look at it, change it."""
+        """A vendor's main account: look at it, change it, open subaccounts."""
         return self._running.worlds[vendor]
 
     @property
@@ -198,12 +158,12 @@ class Emulation:
         self._running.state.commit()
 
     @property
-    def _running(self) -> _House:
+    def _running(self) -> House:
         if self._house is None:
             raise ConfigurationError("start the emulator first: async with Emulator() as emulator")
         return self._house
 
-    async def _listen(self, house: _House) -> None:
+    async def _listen(self, house: House) -> None:
         app = web.Application(client_max_size=1 << 20)
         app.add_routes([*self._server(house).routes(), *self._controls(house).routes()])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
@@ -220,12 +180,12 @@ class Emulation:
         self._port = runner.addresses[0][1]
         self._runner = runner
 
-    def _server(self, house: _House) -> Server:
+    def _server(self, house: House) -> Server:
         desks = {name: self._desk(house, name) for name in house.worlds}
-        reception = Reception(self._conditions, self.credentials, house.tokens, desks)
+        reception = Reception(self._conditions, house.tokens, desks)
         return Server(self.clock, house.state, reception, house.requests)
 
-    def _controls(self, house: _House) -> Controls:
+    def _controls(self, house: House) -> Controls:
         return Controls(
             conditions=self._conditions,
             worlds=house.worlds,
@@ -235,7 +195,7 @@ class Emulation:
             commit=house.state.commit,
         )
 
-    def _desk(self, house: _House, vendor: str) -> Desk:
+    def _desk(self, house: House, vendor: str) -> Desk:
         def base(product: Product) -> str:
             return self.hosts_of(vendor).of(product) or self.url
 

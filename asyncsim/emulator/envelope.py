@@ -26,10 +26,11 @@ _CORS = {
 }
 
 
-def error_body(vendor: Vendor, status: int, code: int, message: str) -> dict[str, Any]:
-    """The envelope of a refusal."""
+def error_body(vendor: Vendor, room: str, status: int, code: int, message: str) -> dict[str, Any]:
+    """The envelope of a refusal; the room of KORE's webhook secrets spells one name otherwise."""
+    link = "info" if room == "webhooks" else "more_info"
     more_info = _MORE_INFO[vendor.name].format(code)
-    return {"code": code, "message": message, "more_info": more_info, "status": status}
+    return {"code": code, "message": message, link: more_info, "status": status}
 
 
 def response_headers(

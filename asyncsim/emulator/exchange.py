@@ -27,6 +27,8 @@ class Call:
     method: str
     query: Pairs
     form: Pairs
+    body: bytes
+    """As sent; only KORE's webhook secrets read it so."""
     authorization: str | None
     arrived: float
 
@@ -43,8 +45,9 @@ class Reply:
     headers: Mapping[str, str] = field(factory=dict)
     wait: float = 0.0
     """Seconds until it is sent."""
-    holds: bool = False
-    """Whether it counts as in flight until then: what is turned away at the door does not."""
+    holds: str | None = None
+    """The account in which it counts as in flight until then; what is turned away at the door
+    does not count."""
 
 
 @frozen(kw_only=True)

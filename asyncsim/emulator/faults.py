@@ -52,6 +52,10 @@ class Faults:
     """Chance that a callback is sent twice, with the same idempotency token."""
     failing_updates: float = _chance()
     """Chance that an accepted change fails and the SIM goes back to what it was."""
+    failing_commands: float = _chance()
+    """Chance that a Command fails instead of being sent."""
+    failing_reservations: float = _chance()
+    """Chance that no eSIM profile is left (error 83500)."""
 
 
 class Dice:

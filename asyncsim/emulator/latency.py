@@ -32,6 +32,16 @@ class Latency:
     """`ready` to `active` by itself: three months in the documents."""
     cancelation: float = 72 * _HOUR
     """`deactivated` to `canceled` by itself (Programmable Wireless)."""
+    sending: float = 2.0
+    """Until a Command has been sent for the first time, or has failed."""
+    receipt: float = 3.0
+    """From then until its delivery is confirmed."""
+    resending: float = 600.0
+    """Between two attempts to reach a device that is off the network."""
+    reserving: float = 1.0
+    """Until an ESimProfile is `reserving`."""
+    reservation: float = 15.0
+    """From then until it is `available`."""
     callback: float = 0.05
     """From the end of a change to its callback being sent."""
 

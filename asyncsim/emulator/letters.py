@@ -13,7 +13,6 @@ from urllib.parse import urlencode, urlsplit
 
 from attrs import frozen
 
-from asyncsim.emulated import Credentials
 from asyncsim.emulator import signing
 from asyncsim.emulator.behaviour import Behaviour
 from asyncsim.emulator.journal import Entry
@@ -34,6 +33,7 @@ class Letter:
     """What is to be delivered, as its errand keeps it."""
 
     vendor: str
+    account_sid: str
     sid: str
     method: str
     url: str
@@ -49,6 +49,7 @@ class Delivery(Entry):
     seconds: float
     """When it ended, on the emulator's clock."""
     vendor: str
+    account_sid: str
     sid: str
     method: str
     url: str
@@ -60,6 +61,9 @@ class Delivery(Entry):
     status: int | None = None
     """HTTP status of the listener's answer; None: there was none."""
     reason: str | None = None
+    code: int | None = None
+    """What the vendor's debugger would show: 11205, no connection; 83402, an IP Command's listener
+    answered with an error."""
 
 
 @frozen
@@ -71,14 +75,13 @@ class Parcel:
     headers: dict[str, str]
 
 
-def pack(letter: Letter, credentials: Credentials, behaviour: Behaviour, now: datetime) -> Parcel:
-    """Address and sign a letter."""
+def pack(letter: Letter, secret: str | None, behaviour: Behaviour, now: datetime) -> Parcel:
+    """Address a letter and sign it with its account's secret."""
     url, body = _addressed(letter, behaviour)
     if letter.vendor == "kore":
-        secret = credentials.webhook_secret if behaviour.kore_signs else None
-        headers = _kore_headers(letter, url, body, secret, now)
+        headers = _kore_headers(letter, url, body, secret if behaviour.kore_signs else None, now)
     else:
-        headers = _twilio_headers(letter, url, credentials.auth_token)
+        headers = _twilio_headers(letter, url, secret or "")
     if letter.method != "POST":
         return Parcel(url, None, headers)
     headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -136,6 +139,13 @@ def deserves_another(vendor: str, sent: Sent) -> bool:
     if sent.status is None:
         return not sent.connected
     return vendor == "kore" and (sent.status in (408, 423) or sent.status >= 500)
+
+
+def debugger_code(sid: str, sent: Sent) -> int | None:
+    """The error that the vendor's debugger shows for a delivery (Twilio docs, errors)."""
+    if not sent.connected:
+        return 11205
+    return 83402 if sid.startswith("HG") and sent.status is not None and not sent.good else None
 
 
 def is_loopback(url: str) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from attrs import asdict, evolve
 from yarl import URL
 
 from asyncsim.clock import Clock
-from asyncsim.emulated import Credentials
 from asyncsim.emulator import identity
 from asyncsim.emulator.agenda import Agenda, Errand
 from asyncsim.emulator.conditions import Conditions
@@ -22,6 +21,7 @@ from asyncsim.emulator.letters import (
     Letter,
     Outcome,
     Sent,
+    debugger_code,
     deserves_another,
     is_loopback,
     pack,
@@ -39,7 +39,8 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=5.0)
 class Outbox:
     """Owes callbacks to their listeners and pays them.
 
-    What waits for a free sender is bounded by what is owed: a SIM has one change at a time.
+    `secret` gives what an account signs with, by vendor and account SID. What waits for a free
+    sender is bounded by what is owed: a SIM has one change at a time.
     """
 
     def __init__(
@@ -47,13 +48,13 @@ class Outbox:
         clock: Clock,
         agenda: Agenda,
         conditions: Conditions,
-        credentials: Credentials,
+        secret: Callable[[str, str], str | None],
         journal: Journal[Delivery],
     ) -> None:
         self._clock = clock
         self._agenda = agenda
         self._conditions = conditions
-        self._credentials = credentials
+        self._secret = secret
         self._journal = journal
         self._started = clock.now()
         self._waiting: deque[Errand] = deque()
@@ -62,10 +63,14 @@ class Outbox:
         agenda.handle(ERRAND, self._enqueue)
 
     def owe(self, vendor: str, sid: str, callback: Callback, params: Mapping[str, str]) -> None:
-        """Promise a callback; it goes out after the callback latency."""
+        """Promise a callback; it goes out after the callback latency.
+
+        `params` name the account, as all callbacks do.
+        """
         event = (vendor, sid, params, self._journal.ever, self._clock.now())
         letter = Letter(
             vendor=vendor,
+            account_sid=params["AccountSid"],
             sid=sid,
             method=callback.method,
             url=callback.url.partition("#")[0],  # a fragment is meant for the sender
@@ -119,7 +124,8 @@ class Outbox:
 
     async def _send(self, letter: Letter) -> Sent:
         behaviour, now = self._conditions.behaviour, self._clock.utcnow()
-        parcel = pack(letter, self._credentials, behaviour, now)
+        secret = self._secret(letter.vendor, letter.account_sid)
+        parcel = pack(letter, secret, behaviour, now)
         try:
             async with self._open().request(
                 letter.method,
@@ -147,6 +153,7 @@ class Outbox:
             outcome=outcome,
             status=sent.status,
             reason=sent.reason,
+            code=debugger_code(letter.sid, sent),
             **asdict(letter),
         )
         self._journal.append(delivery)

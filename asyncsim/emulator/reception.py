@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from asyncsim.emulated import Credentials
 from asyncsim.emulator.auth import Denied, Tokens, check_basic
 from asyncsim.emulator.conditions import Conditions
 from asyncsim.emulator.envelope import error_body
 from asyncsim.emulator.exchange import Call, Reply
 from asyncsim.emulator.refusals import Refusal, not_found
-from asyncsim.emulator.views import dispatch
+from asyncsim.emulator.views import dispatch, secrets
 from asyncsim.emulator.views.desk import Answer, Desk
 from asyncsim.vendors import Product
 
+_PRODUCTS = frozenset(product.value for product in Product)
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Twilio API"'}
 
 
@@ -24,37 +24,41 @@ class Reception:
     def __init__(
         self,
         conditions: Conditions,
-        credentials: Credentials,
         tokens: Tokens,
         desks: Mapping[str, Desk],
     ) -> None:
         self._conditions = conditions
-        self._credentials = credentials
         self._tokens = tokens
         self._desks = desks
 
-    def decide(self, call: Call, in_flight: int) -> Reply:
-        """Deal with a request, given how many others of its account are not answered yet."""
+    def decide(self, call: Call, in_flight: Mapping[str, int]) -> Reply:
+        """Deal with a request, given how many others of each account are not answered yet."""
         if call.vendor.login == "client_credentials" and call.room == "auth":
             return self._mint(call)
         try:
-            self._authenticate(call)
+            desk = self._authenticate(call)
         except Denied as denied:
             return Reply(status=denied.status, body=denied.body)
         except Refusal as refusal:
             return self._refused(call, refusal, _CHALLENGE)
-        if self._is_crowded(in_flight):
+        account = f"{call.vendor.name} {desk.world.account_sid}"
+        if self._is_crowded(in_flight.get(account, 0)):
             return self._refused(call, Refusal(20429, "Too Many Requests"), self._pause())
-        reply = self._disturbed(call)
-        reply.holds = True
+        reply = self._disturbed(call, desk)
+        reply.holds = account
         reply.wait = self._takes()
         return reply
 
-    def _authenticate(self, call: Call) -> None:
+    def _authenticate(self, call: Call) -> Desk:
+        """The desk of the account that the credentials belong to."""
+        desk = self._desks[call.vendor.name]
         if call.vendor.login == "basic":
-            check_basic(call.authorization, self._credentials)
+            accounts = (world.credentials for world in desk.world.family())
+            account_sid = check_basic(call.authorization, accounts)
         else:
-            self._tokens.check(call.authorization)
+            account_sid = self._tokens.check(call.authorization)
+        subaccount = desk.world.subaccounts.get(account_sid)
+        return desk if subaccount is None else desk.of(subaccount)
 
     def _is_crowded(self, in_flight: int) -> bool:
         limit = self._conditions.faults.concurrency
@@ -72,33 +76,34 @@ class Reception:
             faults.slow_seconds if self._conditions.strikes("slow") else 0
         )
 
-    def _disturbed(self, call: Call) -> Reply:
+    def _disturbed(self, call: Call, desk: Desk) -> Reply:
         """The request's answer, unless a fault strikes before or after it is dealt with."""
         strikes = self._conditions.strikes
         fault = next((name for name in ("dropped", "server_errors") if strikes(name)), None)
         if fault is None:
-            return self._answer(call)
-        sid = self._answer(call).sid if (processed := strikes("share_processed")) else None
+            return self._answer(call, desk)
+        sid = self._answer(call, desk).sid if (processed := strikes("share_processed")) else None
         if fault == "dropped":
             return Reply(status=None, sid=sid)
         if processed:
             return self._refused(call, Refusal(20500, "Internal Server Error"))
         return self._refused(call, Refusal(20503, "Service Unavailable"))
 
-    def _answer(self, call: Call) -> Reply:
+    def _answer(self, call: Call, desk: Desk) -> Reply:
         try:
-            answer = self._dispatch(call)
+            answer = self._dispatch(call, desk)
         except Refusal as refusal:
             return self._refused(call, refusal)
         return Reply(status=answer.status, body=answer.body, sid=answer.sid)
 
-    def _dispatch(self, call: Call) -> Answer:
-        try:
-            product = Product(call.room)
-        except ValueError:
-            raise not_found(call.path) from None
+    def _dispatch(self, call: Call, desk: Desk) -> Answer:
+        # KORE has no Monitor, Twilio no webhook secrets.
+        if call.room not in _PRODUCTS or call.vendor.hosts.of(Product(call.room)) is None:
+            raise not_found(call.path)
+        product = Product(call.room)
         segments = [unquote(segment) for segment in call.path.strip("/").split("/")]
-        desk = self._desks[call.vendor.name]
+        if product is Product.WEBHOOKS:
+            return secrets.answer(desk, call.method, segments, call.query, call.body)
         return dispatch(desk, product, call.method, segments, call.query, call.form)
 
     def _mint(self, call: Call) -> Reply:
@@ -117,5 +122,5 @@ class Reception:
         self, call: Call, refusal: Refusal, headers: Mapping[str, str] | None = None
     ) -> Reply:
         status = refusal.http_status(self._conditions.behaviour)
-        body = error_body(call.vendor, status, refusal.code, refusal.message)
+        body = error_body(call.vendor, call.room, status, refusal.code, refusal.message)
         return Reply(status=status, body=body, code=refusal.code, headers=headers or {})

@@ -6,7 +6,9 @@ no longer changes the world.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -34,7 +36,7 @@ class Server:
         self._reception = reception
         self._journal = journal
         self._started = clock.now()
-        self._in_flight = dict.fromkeys(VENDORS, 0)
+        self._in_flight: Counter[str] = Counter()
         self._answers = 0
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -45,30 +47,39 @@ class Server:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Deal with one request of a vendor's API."""
         call = await self._read(request)
-        vendor = call.vendor.name
-        reply = self._reception.decide(call, self._in_flight[vendor])
+        reply = self._reception.decide(call, self._in_flight)
         self._journal.append(record_of(call, reply, self._started))
         self._state.commit()
-        self._in_flight[vendor] += reply.holds
-        try:
+        with self._held(reply.holds):
             await self._linger(reply)
             return self._respond(request, call, reply)
+
+    @contextmanager
+    def _held(self, account: str | None) -> Iterator[None]:
+        """Count a request as in flight in its account."""
+        if account is not None:
+            self._in_flight[account] += 1
+        try:
+            yield
         finally:
-            self._in_flight[vendor] -= reply.holds
+            if account is not None:
+                self._in_flight[account] -= 1
 
     async def _read(self, request: web.Request) -> Call:
         arrived = self._clock.now()
         # Not aiohttp's decoded path: a name may hold an encoded slash.
         path, _, query = request.raw_path.partition("?")
         _, vendor, room, *rest = path.split("/", 3)
-        body = await request.read() if request.content_type == _FORM else b""
+        body = await request.read()
+        form = body.decode("utf-8", "replace") if request.content_type == _FORM else ""
         return Call(
             vendor=VENDORS[vendor],
             room=room,
             path="/" + "/".join(rest),
             method=request.method,
             query=forms.decode(query),
-            form=forms.decode(body.decode("utf-8", "replace")),
+            form=forms.decode(form),
+            body=body,
             authorization=request.headers.get("Authorization"),
             arrived=arrived,
         )
@@ -86,16 +97,16 @@ class Server:
         return web.Response(
             status=reply.status,
             body=None if reply.body is None else json.dumps(reply.body),
-            headers={**self._headers(call), **reply.headers},
+            headers={**self._headers(call, reply), **reply.headers},
             content_type=None if reply.body is None else "application/json",
         )
 
-    def _headers(self, call: Call) -> dict[str, str]:
+    def _headers(self, call: Call, reply: Reply) -> dict[str, str]:
         self._answers += 1
         return response_headers(
             call.vendor,
             call.room,
             request_id="RQ" + identity.digest(0, "request", self._answers, self._started),
             seconds=self._clock.now() - call.arrived,
-            in_flight=self._in_flight[call.vendor.name],
+            in_flight=self._in_flight[reply.holds or ""],
         )

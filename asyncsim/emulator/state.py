@@ -75,7 +75,11 @@ class File:
     def __init__(self, path: str | Path) -> None:
         try:
             self._db = sqlite3.connect(path, timeout=1.0)
-            self._prepare()
+            try:
+                self._prepare()
+            except sqlite3.Error:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise ConfigurationError(
                 f"cannot keep the emulator's state in {path}: {error}"

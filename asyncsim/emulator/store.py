@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from attrs import define
@@ -21,6 +21,10 @@ Key = tuple[datetime, int, str]
 
 INDEXED = ("unique_name", "iccid")
 
+_DATES = ("date_created", "event_date", "last_modified")
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+"""Date of what has none, such as Networks; order of arrival then decides."""
+
 
 @define
 class Row(Generic[T]):
@@ -34,11 +38,12 @@ class Row(Generic[T]):
 class Store(Mapping[str, T]):
     """SID to record. Change one with `put(attrs.evolve(record, ...))`; records are frozen."""
 
-    def __init__(self, kind: Kind[T], vendor: Vendor, state: State) -> None:
+    def __init__(self, kind: Kind[T], vendor: Vendor, state: State, owner: str = "") -> None:
         self.kind = kind
         self.vendor = vendor
         self._state = state
-        self._room = f"{vendor.name}{kind.product}{kind.path}"
+        self._room = f"{vendor.name}{owner}{kind.product}{kind.path}"
+        self._watchers: list[Callable[[T | None, T], object]] = []
         self._rows: dict[str, Row[T]] = {}
         self._keys: list[Key] = []
         self._places: dict[str, Key] = {}
@@ -74,13 +79,24 @@ class Store(Mapping[str, T]):
         return None if sid is None else self._rows[sid]
 
     def notes(self, sid: str) -> dict[str, Any]:
-        """What is known of a record beside it; after a change of it, `put` the record."""
+        """What is known of a record beside it; change it with `annotate`."""
         return self._rows[sid].notes
+
+    def annotate(self, sid: str, **notes: Any) -> None:
+        """Add to what is known of a record beside it; nobody is told."""
+        row = self._rows[sid]
+        row.notes.update(notes)
+        self._save(sid, row)
+
+    def watch(self, watcher: Callable[[T | None, T], object]) -> None:
+        """Call with each record that is put, and the one it replaces: None for a new one."""
+        self._watchers.append(watcher)
 
     def put(self, record: T, **notes: Any) -> T:
         """Add or replace a record; notes are added to those it has."""
-        sid: str = record.sid  # type: ignore[attr-defined]  # every model has one
+        sid = _name(record)
         row = self._rows.get(sid)
+        before = None if row is None else row.record
         if row is None:
             row = self._add(sid, record, notes)
         else:
@@ -90,7 +106,9 @@ class Store(Mapping[str, T]):
         self._reindex(sid, record)
         self._encoded.pop(sid, None)
         self._save(sid, row)
-        return record
+        for watcher in self._watchers:
+            watcher(before, record)
+        return self._rows[sid].record  # a watcher may have changed it further
 
     def remove(self, sid: str) -> None:
         """Forget a record; its place stays known, so that a page token naming it still works."""
@@ -99,6 +117,11 @@ class Store(Mapping[str, T]):
         self._keys.remove(row.key)
         self._encoded.pop(sid, None)
         self._state.put(self._room, sid, {"gone": row.key[0].isoformat()})
+
+    def forget_before(self, moment: datetime) -> None:
+        """Remove all records that are older."""
+        while self._keys and self._keys[0][0] < moment:
+            self.remove(self._keys[0][2])
 
     def encoded(self, sid: str) -> dict[str, Any]:
         """The record as its vendor spells it; not to be changed by the caller."""
@@ -132,15 +155,16 @@ class Store(Mapping[str, T]):
             self._reindex(sid, record)
 
     def _add(self, sid: str, record: T, notes: dict[str, Any]) -> Row[T]:
-        key = self._take_place(sid, record.date_created)  # type: ignore[attr-defined]
+        key = self._take_place(sid, _date(record))
         row = self._rows[sid] = Row(record, key, dict(notes))
         bisect.insort(self._keys, key)
         return row
 
     def _take_place(self, sid: str, created: datetime) -> Key:
-        key = self._places[sid] = (created, self._arrivals, sid)
-        self._arrivals += 1
-        return key
+        if sid not in self._places:  # else it was here before, and has come back
+            self._places[sid] = (created, self._arrivals, sid)
+            self._arrivals += 1
+        return self._places[sid]
 
     def _save(self, sid: str, row: Row[T]) -> None:
         if self._state.keeps:
@@ -159,3 +183,14 @@ class Store(Mapping[str, T]):
     def _reindex(self, sid: str, record: T) -> None:
         for attribute, value in self._values(record):
             self._index[attribute][value] = sid
+
+
+def _name(record: Any) -> str:
+    """What a record is found by: KORE's secrets have an id, all else a SID."""
+    name: str = getattr(record, "sid", None) or record.id
+    return name
+
+
+def _date(record: Any) -> datetime:
+    dates = (getattr(record, name, None) for name in _DATES)
+    return next((date for date in dates if date is not None), _BEFORE_ALL)

@@ -13,7 +13,7 @@ from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
 from asyncsim.core.memory import Accepted
 from asyncsim.core.retry import Repeat
-from asyncsim.errors import UnreachableStatus
+from asyncsim.errors import NotFound, UnreachableStatus
 from asyncsim.request import Request
 from asyncsim.resources.names import Directory, check_name
 from asyncsim.resources.resource import Resource
@@ -105,11 +105,21 @@ class Changing(Watched[T], Generic[T]):
             request,
             change.goal,
             decode=self._decode,
-            read=read or partial(self._fetch, change.name, urgent=True),
+            read=read or partial(self._look, change),
             attempts=self._connection.retry.attempts,
         )
         self._remember(change, written.record)
         return written
+
+    async def _look(self, change: Change) -> T:
+        """Read the resource of a change whose answer was lost."""
+        try:
+            return await self._fetch(change.name, urgent=True)
+        except NotFound:
+            renamed = change.given.get("unique_name")
+            if not renamed or self.kind.is_sid(change.name):
+                raise
+            return await self._fetch(renamed, urgent=True)  # carried out: it has its new name
 
     def _remember(self, change: Change, record: Any) -> None:
         now = self._connection.clock.now()

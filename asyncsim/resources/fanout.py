@@ -55,13 +55,14 @@ class UpdateMany(Generic[T]):
         self._feeder: asyncio.Task[None] | None = None
         self._fed = False
         self._failure: Exception | None = None
+        self._closing = False
         self._closed = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Outcome[T]:
-        if self._feeder is None and not self._closed:
+        if self._feeder is None and not self._closing:
             await self._open()
         outcome = None if self._is_over() else await self._outcomes.get()
         if outcome is not None:
@@ -143,17 +144,26 @@ class UpdateMany(Generic[T]):
 
     def _ring(self) -> None:
         """Wake a consumer that waits for an outcome which will never come."""
-        if self._closed or (self._fed and not self.unfinished):
+        if self._closed or (self._fed and not self.unfinished and not self._closing):
             self._outcomes.put_nowait(None)
 
     # Closing.
 
     async def aclose(self) -> None:
         """Stop sending, let POSTs on the wire answer, forget the waits."""
-        if self._closed:
+        if self._closing:
             return
-        self._closed = True
+        self._closing = True
         self._connection.forget(self._client_closes)
+        try:
+            await self._stop_sending()
+        finally:
+            for one in self._ones.values():
+                one.abandon()
+            self._closed = True
+            self._ring()
+
+    async def _stop_sending(self) -> None:
         if self._feeder is not None:
             self._feeder.cancel()
             await asyncio.gather(self._feeder, return_exceptions=True)
@@ -162,9 +172,6 @@ class UpdateMany(Generic[T]):
             if one.name not in on_the_wire:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for one in list(self._ones.values()):
-            one.abandon()
-        self._ring()
 
     async def _client_closes(self) -> None:
         if self._feeder is not None and not (self._fed and not self.unfinished):

@@ -90,16 +90,16 @@ class One(Generic[T]):
     async def _write(self, change: Change, wait: Transition) -> T:
         self._request = request = self._resource._request_for(change)
         try:
-            written = await self._resource._write(change, request, self._look)
+            written = await self._resource._write(change, request, partial(self._look, change))
         finally:
             self._request = None
             wait.requests += request.attempts
         self._recovered = written.recovered
         return written.record
 
-    async def _look(self) -> T:
+    async def _look(self, change: Change) -> T:
         self._spent += 1
-        return await self._resource._fetch(self.name, urgent=True)
+        return await self._resource._look(change)
 
     async def _after_conflict(self, change: Change, conflict: Conflict) -> None:
         """Another update is running: let it settle, read, and send once if it is still needed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -31,6 +32,7 @@ from asyncsim.kind import Kind
 
 logger = logging.getLogger("asyncsim")
 
+_FAILURES = 3  # sweeps in a row, each of many attempts
 _CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
 
 _LASTING = (AuthenticationError, ConfigurationError, DecodeError, NotFound, PermissionDenied)
@@ -84,7 +86,7 @@ class Sweeper:
         self._read = read
         self._reading = reading
         self._tell = tell
-        self.trusted = True
+        self._trusted = True
         self.due_at: float | None = None
         """When the next sweep should start; None while one is running, or none is planned."""
         self._task: asyncio.Future[None] | None = None
@@ -92,6 +94,8 @@ class Sweeper:
         self._doubted: dict[Transition, bool] = {}
         """Absentees being confirmed -> whether they turned out to be pending after all."""
         self._contradictions = 0
+        self._failures = 0
+        self._rests_until = -math.inf
 
     def plan(self, situation: Situation, took: float = 0.0) -> None:
         """Set the time of the next sweep."""
@@ -116,6 +120,11 @@ class Sweeper:
             self._task = self._spawn(self._run(situation))
 
     @property
+    def trusted(self) -> bool:
+        """Whether a sweep may be tried."""
+        return self._trusted and self._clock.now() >= self._rests_until
+
+    @property
     def running(self) -> bool:
         """Whether a sweep is under way."""
         return self._task is not None
@@ -126,14 +135,13 @@ class Sweeper:
         try:
             if self.trusted:
                 await self._sweep(started)
+                self._failures = 0
         except BadRequest as error:
             self._stop_trusting(f"the status filter was refused: {error}")
         except _LASTING as error:
             self._stop_trusting(f"the list cannot be read: {error}")  # nor will it be next time
         except AsyncSimError as error:
-            logger.warning(
-                "a sweep of %s failed, the next one will do: %s", self._kind.product, error
-            )
+            self._failed(error)
         except Exception as error:
             self._stop_trusting(f"it broke down: {error!r}")  # ours to mend; nobody may hang on it
             raise
@@ -141,6 +149,17 @@ class Sweeper:
             if self._task is asyncio.current_task():  # else it was cancelled
                 self._task = None
                 self.plan(situation(), self._clock.now() - started)
+
+    def _failed(self, error: AsyncSimError) -> None:
+        self._failures += 1
+        product = self._kind.product
+        if self._failures < _FAILURES:
+            logger.warning("a sweep of %s failed, the next one may not: %s", product, error)
+            return
+        # It may be the list alone that fails; single reads tell, and cost something only if not.
+        self._failures = 0
+        self._rests_until = self._clock.now() + self._watching.longest
+        logger.warning("sweeps of %s fail, single reads instead for a while: %s", product, error)
 
     async def _sweep(self, started: float) -> None:
         pages, seen = 0, set[str]()
@@ -209,8 +228,8 @@ class Sweeper:
             self._stop_trusting("SIMs missing in its answers turned out to be pending")
 
     def _stop_trusting(self, reason: str) -> None:
-        if self.trusted:
-            self.trusted = False
+        if self._trusted:
+            self._trusted = False
             logger.warning(
                 "sweeping of %s stops, single reads go on: %s", self._kind.product, reason
             )

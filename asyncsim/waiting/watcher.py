@@ -126,7 +126,8 @@ class Watcher:
         """Give a callback to the waits it names; False when there is none."""
         waits = self._waits.of(callback.name, callback.sid or callback.name)
         for wait in waits:
-            same = callback.sid is None or wait.sid is None or callback.sid == wait.sid
+            named = callback.sid is not None and self._kind.is_sid(callback.sid)
+            same = not named or wait.sid is None or callback.sid == wait.sid
             current = callback.nonce == wait.nonce and same
             step = wait.called_back(
                 callback.status,

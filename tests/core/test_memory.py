@@ -47,10 +47,10 @@ def test_the_oldest_is_forgotten_when_there_are_too_many(monkeypatch: pytest.Mon
     assert all(memory.find(f"sim {number}", 0.0) for number in (0, 2, 3))
 
 
-def test_a_million_changes_keep_no_more_than_ten_thousand() -> None:
+def test_a_million_changes_keep_no_more_than_a_hundred_thousand() -> None:
     memory = Memory()
     change = accepted()
-    for number in range(25_000):
+    for number in range(150_000):
         memory.keep(change, f"sim {number}")
-    assert len(memory._accepted) == 10_000
-    assert memory.find("sim 24999", 0.0) is change
+    assert len(memory._accepted) == 100_000
+    assert memory.find("sim 149999", 0.0) is change

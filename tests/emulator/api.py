@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,8 +14,11 @@ from aiohttp import web
 from attrs import define, field, frozen
 from yarl import URL
 
-from asyncsim.emulator import Emulator
+from asyncsim.emulated import Credentials
+from asyncsim.emulator import Emulator, World
 from asyncsim.vendors import Product
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @frozen
@@ -40,24 +44,39 @@ class Api:
     """One product of one vendor."""
 
     def __init__(
-        self, emulator: Emulator, session: aiohttp.ClientSession, vendor: str, product: str
+        self,
+        emulator: Emulator,
+        session: aiohttp.ClientSession,
+        vendor: str,
+        product: str,
+        credentials: Credentials | None = None,
     ) -> None:
         self.emulator = emulator
         self.vendor = vendor
         self.product = product
         self.authorization: str | None = None
         self._session = session
+        self.credentials = own = credentials or emulator.credentials
         if vendor == "twilio":
-            own = emulator.credentials
             self.authorization = basic(own.account_sid, own.auth_token)
+
+    @property
+    def world(self) -> World:
+        """The account of these credentials."""
+        root = self.emulator.world(self.vendor)
+        return root.subaccounts.get(self.credentials.account_sid, root)
+
+    def of(self, product: str) -> Api:
+        """Another product of the same account."""
+        return Api(self.emulator, self._session, self.vendor, product, self.credentials)
 
     @property
     def sims(self) -> list[Any]:
         """Records in the order in which they were made."""
-        return list(self.emulator.world(self.vendor).sims(self.product).values())
+        return list(self.world.sims(self.product).values())
 
     def sim(self, sid: str) -> Any:
-        return self.emulator.world(self.vendor).sims(self.product)[sid]
+        return self.world.sims(self.product)[sid]
 
     async def get(self, path: str = "/v1/Sims", **query: object) -> Got:
         text = f"?{urlencode(query)}" if query else ""
@@ -69,23 +88,36 @@ class Api:
     async def update(self, name: str, **form: object) -> Got:
         return await self.post(f"/v1/Sims/{name}", **form)
 
-    async def delete(self, name: str) -> Got:
-        return await self.send("DELETE", f"/v1/Sims/{name}")
+    async def delete(self, name: str, path: str = "/v1/Sims") -> Got:
+        return await self.send("DELETE", f"{path}/{name}")
+
+    async def rows(self, path: str, **query: object) -> list[Any]:
+        """The rows of a list's one page."""
+        got = await self.get(path, **query)
+        assert got.status == 200, got.body
+        rows: list[Any] = got.body[got.body["meta"]["key"]]
+        return rows
 
     async def follow(self, url: str) -> Got:
         base = self.emulator.hosts_of(self.vendor).of(Product(self.product))
         assert base is not None
         return await self.send("GET", url.removeprefix(base))
 
-    async def send(self, method: str, path: str, body: str | None = None) -> Got:
+    async def send(
+        self, method: str, path: str, body: str | None = None, content_type: str = FORM
+    ) -> Got:
         if self.vendor == "kore" and self.authorization is None:
             self.authorization = f"Bearer {(await self.mint()).body['access_token']}"
         base = self.emulator.hosts_of(self.vendor).of(Product(self.product))
         headers = {"Authorization": self.authorization or ""}
-        return await self._request(method, f"{base}{path}", headers, body)
+        return await self._request(method, f"{base}{path}", headers, body, content_type)
+
+    async def send_json(self, method: str, path: str, value: object = None) -> Got:
+        body = None if method == "GET" else json.dumps(value)
+        return await self.send(method, path, body, "application/json")
 
     async def mint(self, **changed: str) -> Got:
-        own = self.emulator.credentials
+        own = self.credentials
         form = {
             "grant_type": "client_credentials",
             "client_id": own.client_id,
@@ -99,10 +131,15 @@ class Api:
         return await self._request(method, f"{self.emulator.url}/_emulator/{path}", {}, body)
 
     async def _request(
-        self, method: str, url: str, headers: dict[str, str], body: str | None
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: str | None,
+        content_type: str = FORM,
     ) -> Got:
         if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Content-Type"] = content_type
         with self.emulator.clock.working():
             async with self._session.request(
                 method, URL(url, encoded=True), headers=headers, data=body

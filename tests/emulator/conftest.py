@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 import pytest
+from twilio.rest import Client
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Latency
 from tests.emulator.api import Api, Listener, listening
+from tests.emulator.sdk import Asynchronous, Blocking
 
 TRANSITION = 20.0
 """Every change takes exactly this long in these tests."""
@@ -72,3 +75,22 @@ def any_wireless(request: pytest.FixtureRequest) -> Api:
     """Programmable Wireless at each vendor in turn."""
     api: Api = request.getfixturevalue(request.param)
     return api
+
+
+@pytest.fixture
+def blocking(emulator: Emulator) -> Iterator[Any]:
+    """Twilio's client for programs without asyncio."""
+    http = Blocking()
+    http.emulator = emulator
+    own = emulator.credentials
+    yield Client(own.account_sid, own.auth_token, http_client=http)
+    http.session.close()
+
+
+@pytest.fixture
+async def asynchronous(emulator: Emulator) -> AsyncIterator[Any]:
+    """Twilio's client for asyncio."""
+    own = emulator.credentials
+    async with Asynchronous() as http:
+        http.emulator = emulator
+        yield Client(own.account_sid, own.auth_token, http_client=http)

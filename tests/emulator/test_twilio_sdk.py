@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
-from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
-from twilio.rest import Client
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
@@ -20,44 +16,6 @@ from tests.emulator.conftest import TRANSITION
 
 # The SDK logs in by a parameter that aiohttp 3.14 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-def rewritten(emulator: Emulator, url: str) -> str:
-    """The SDK knows Twilio's hosts only."""
-    for product in ("supersim", "wireless"):
-        url = url.replace(f"https://{product}.twilio.com", f"{emulator.url}/twilio/{product}")
-    return url
-
-
-class Blocking(TwilioHttpClient):  # type: ignore[misc]  # twilio ships no types
-    emulator: Emulator
-
-    def request(self, method: str, url: str, *args: Any, **settings: Any) -> Any:
-        return super().request(method, rewritten(self.emulator, url), *args, **settings)
-
-
-class Asynchronous(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio ships no types
-    emulator: Emulator
-
-    async def request(self, method: str, url: str, *args: Any, **settings: Any) -> Any:
-        return await super().request(method, rewritten(self.emulator, url), *args, **settings)
-
-
-@pytest.fixture
-def blocking(emulator: Emulator) -> Iterator[Any]:
-    http = Blocking()
-    http.emulator = emulator
-    own = emulator.credentials
-    yield Client(own.account_sid, own.auth_token, http_client=http)
-    http.session.close()
-
-
-@pytest.fixture
-async def asynchronous(emulator: Emulator) -> AsyncIterator[Any]:
-    own = emulator.credentials
-    async with Asynchronous() as http:
-        http.emulator = emulator
-        yield Client(own.account_sid, own.auth_token, http_client=http)
 
 
 def products(client: Any) -> list[Any]:

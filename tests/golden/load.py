@@ -27,6 +27,6 @@ def samples(file: str) -> dict[str, Any]:
 
 
 def document(name: str) -> dict[str, Any]:
-    """Return one of the vendors' OpenAPI documents, cut down."""
+    """Return one of the vendors' OpenAPI documents."""
     found: dict[str, Any] = _read(HERE / "specs" / f"{name}.json")
     return found

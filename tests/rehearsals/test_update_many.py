@@ -257,15 +257,45 @@ async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Stag
     assert many.is_at_rest
 
 
-async def test_what_settles_while_it_closes_is_still_told(many: Stage) -> None:
+@pytest.mark.parametrize("processed", [0.0, 1.0], ids=["not-carried-out", "carried-out"])
+async def test_a_post_that_is_lost_while_it_closes_is_not_sent_again(
+    many: Stage, processed: float
+) -> None:
+    many.emulator.faults = Faults(answer_takes=5.0, dropped=1.0, share_processed=processed)
+    work = many.sims.update_many({many.sid: ACTIVE})
+    first = await many.start(anext(work))
+    await many.play(work.aclose())
+    await asyncio.gather(first, return_exceptions=True)
+    await many.clock.advance(60)
+    assert (len(many.emulator.requests), work.unfinished) == (1, {many.sid: ACTIVE})
+    assert many.is_at_rest
+
+
+@pytest.mark.parametrize("more", [0, 10], ids=["all-read", "more-to-read"])
+async def test_what_settles_while_it_closes_is_still_told(many: Stage, more: int) -> None:
     many.put(many.sid, status="active")
     many.emulator.faults = Faults(answer_takes=5.0)
-    work = many.sims.update_many(dict.fromkeys(many.sids[:2], ACTIVE))
+    work = many.sims.update_many(dict.fromkeys(many.sids[: 2 + more], ACTIVE), window=2)
     first = await many.start(anext(work))
     await many.play(work.aclose())
     assert (await first).sid == many.sid
     assert set(work.unfinished) == {many.sids[1]}
     assert [one async for one in work] == []
+
+
+async def test_closing_that_is_cancelled_has_closed_all_the_same(many: Stage) -> None:
+    many.emulator.faults = Faults(answer_takes=5.0)
+    work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
+    first = await many.start(anext(work))
+    closing = await many.start(work.aclose())
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    with pytest.raises(StopAsyncIteration):
+        await first
+    assert set(work.unfinished) == set(many.sids[:3])
+    await many.clock.advance(6)
+    assert many.is_at_rest
 
 
 async def test_closing_before_the_start_and_twice_is_harmless(many: Stage) -> None:

@@ -99,6 +99,17 @@ async def test_an_older_copy_of_a_sim_does_not_end_a_wait(stage: Stage) -> None:
     assert (await stage.play(stage.sims.await_transition(old))).status == "active"
 
 
+async def test_an_older_copy_that_looks_like_the_goal_does_not_end_a_wait(stage: Stage) -> None:
+    blocked = "inactive" if stage.place.product == "supersim" else "suspended"
+    stage.put(stage.sid, status="active")
+    old = await stage.sims.fetch(stage.sid)
+    await stage.clock.advance(5)
+    await stage.play(stage.sims.update_and_wait(stage.sid, status=blocked))
+    await stage.sims.update(stage.sid, status="active")
+    sim = await stage.play(stage.sims.await_transition(old))
+    assert (sim.status, sim.date_updated > old.date_updated) == ("active", True)
+
+
 async def test_any_of_several_statuses_will_do(stage: Stage) -> None:
     await stage.sims.update(stage.sid, status="active")
     sim = await stage.play(stage.sims.await_transition(stage.sid, until=["ready", "active"]))

@@ -42,6 +42,13 @@ async def test_iterating_gives_every_row_once_and_asks_page_by_page(stage: Stage
     assert seen == stage.sids[::-1]
 
 
+async def test_whoever_leaves_in_the_middle_leaves_nothing_behind(stage: Stage) -> None:
+    async for _ in stage.sims.list(page_size=2):
+        break
+    await stage.clock.settle()
+    assert len(stage.lists) == 1
+
+
 async def test_pages_are_iterated_with_whether_another_follows(stage: Stage) -> None:
     pages = [page async for page in stage.sims.list(page_size=2).pages()]
     assert [(len(page), page.has_next) for page in pages] == [(2, True), (2, True), (1, False)]

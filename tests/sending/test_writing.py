@@ -150,19 +150,28 @@ async def test_what_no_read_can_show_is_sent_again(bench: Bench, server: Server)
 async def test_when_the_attempts_are_used_up_the_failure_is_raised(
     bench: Bench, server: Server, lost: Answer, kind: type[Exception]
 ) -> None:
-    desk = Desk(server, [lost] * 3, [sim("new")] * 2)
+    desk = Desk(server, [lost] * 3, [sim("new")] * 3)
     with pytest.raises(kind, match="update Sim HS1"):
         await Writer(bench, attempts=3).write()
-    assert desk.methods == ["POST", "GET"] * 2 + ["POST"]
+    assert desk.methods == ["POST", "GET"] * 3
 
 
-async def test_without_retries_a_lost_answer_is_raised_at_once(
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_the_last_attempt_is_looked_for_too(
+    bench: Bench, server: Server, attempts: int
+) -> None:
+    desk = Desk(server, [Answer(DROP)] * attempts, [sim("new")] * (attempts - 1) + [sim("active")])
+    assert (await Writer(bench, attempts=attempts).write()).recovered
+    assert desk.methods == ["POST", "GET"] * attempts
+
+
+async def test_without_retries_a_lost_answer_is_raised_if_the_change_is_not_there(
     bench: Bench, server: Server
 ) -> None:
-    desk = Desk(server, [Answer(503)], [])
+    desk = Desk(server, [Answer(503)], [sim("new")])
     with pytest.raises(ServerError):
         await Writer(bench, attempts=1).write()
-    assert desk.methods == ["POST"]
+    assert desk.methods == ["POST", "GET"]
 
 
 async def test_retry_after_is_waited_for_before_the_look(bench: Bench, server: Server) -> None:
@@ -221,6 +230,23 @@ async def test_a_sim_that_is_not_there_is_what_the_look_says(bench: Bench, serve
     Desk(server, [Answer(504)], [problem(20404, 404)])
     with pytest.raises(NotFound, match="fetch Sim HS1"):
         await Writer(bench).write()
+
+
+async def test_a_sim_that_is_not_there_after_a_move_is_asked_to_move_once_more(
+    bench: Bench, server: Server
+) -> None:
+    desk = Desk(server, [Answer(504), sim("new")], [problem(20404, 404)])
+    written = await Writer(bench).write(supersim_goal(account_sid="AC" + "2" * 32))
+    assert written.record.status == "new"
+    assert desk.methods == ["POST", "GET", "POST"]
+
+
+async def test_a_refused_move_of_a_sim_that_is_not_there_is_the_refusal(
+    bench: Bench, server: Server
+) -> None:
+    Desk(server, [Answer(504), problem(83010)], [problem(20404, 404)] * 2)
+    with pytest.raises(BadRequest, match="update Sim HS1"):
+        await Writer(bench).write(supersim_goal(account_sid="AC" + "2" * 32))
 
 
 async def test_an_answer_that_cannot_be_read_says_so(bench: Bench, server: Server) -> None:

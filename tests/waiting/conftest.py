@@ -41,6 +41,9 @@ class World:
     ended: list[Transition] = field(factory=list)
     hold: asyncio.Event | None = None
     """Reads wait for it, if there is one."""
+    sweeps_fail: Exception | None = None
+    between_pages: asyncio.Event | None = None
+    """Sweeps wait for it, if there is one, after what they have listed."""
 
     def put(self, name: str, status: str) -> Sim:
         self.sims[name] = sim = Sim(sid=name, status=status, date_updated=self.clock.utcnow())
@@ -56,7 +59,11 @@ class World:
 
     async def rows(self, status: str | None) -> AsyncIterator[list[Row]]:
         self.sweeps.append(status)
+        if self.sweeps_fail is not None:
+            raise self.sweeps_fail
         yield [Row(sim) for sim in self.sims.values() if status in (None, sim.status)]
+        if self.between_pages is not None:
+            await self.between_pages.wait()
 
     def wait(self, name: str, status: str = "active", **more: Any) -> Transition:
         return Transition(

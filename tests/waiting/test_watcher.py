@@ -6,6 +6,7 @@ import pytest
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import ManualClock
+from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     AsyncSimError,
     AuthenticationError,
@@ -14,9 +15,10 @@ from asyncsim.errors import (
     DecodeError,
     NotFound,
     PermissionDenied,
+    ServerError,
     TransitionTimeout,
 )
-from asyncsim.events import WaitSettled
+from asyncsim.events import SweepingStopped, WaitSettled
 from asyncsim.waiting import Watcher
 from tests.waiting.conftest import World
 
@@ -238,6 +240,72 @@ async def test_from_as_many_waits_as_the_settings_say_they_are_swept(
     await clock.advance(2)
     assert {wait.settled_by for wait in waits} == {"sweep"}
     assert (world.reads, world.sweeps[-1], watcher.at_rest) == ([], None, True)
+
+
+def begin_five(world: World, watcher: Watcher) -> list[Transition]:
+    waits = [world.wait(f"HS{number}") for number in range(5)]
+    for wait in waits:
+        watcher.begin(wait)
+        watcher.answered(wait, world.put(wait.name, "scheduled"))
+    return waits
+
+
+async def test_a_sweep_ends_with_the_last_wait_and_the_next_waits_are_swept_again(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    world.between_pages = asyncio.Event()
+    for wait in [*begin_five(world, watcher), None]:
+        await clock.advance(2)
+        if wait is not None:
+            watcher.abandon(wait)
+    assert (watcher.at_rest, clock.next_timer) == (True, None)
+    world.between_pages.set()
+    asked = len(world.sweeps)
+    waits = begin_five(world, watcher)
+    await clock.advance(2)
+    assert len(world.sweeps) == asked + 1
+    for wait in waits:
+        watcher.abandon(wait)
+
+
+async def test_a_sweep_tells_nothing_of_changes_that_came_after_it_began(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin_five(world, watcher)
+    world.between_pages = asyncio.Event()
+    await clock.advance(2)
+    late = world.wait("HS9")
+    watcher.begin(late)
+    watcher.answered(late, world.put("HS9", "scheduled"))
+    world.between_pages.set()
+    await clock.settle()
+    assert world.reads == [], "it is not in that list because it was not scheduled yet"
+    for wait in [*waits, late]:
+        watcher.abandon(wait)
+
+
+async def test_while_sweeps_go_on_failing_single_reads_take_over(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin_five(world, watcher)
+    world.sweeps_fail = ServerError(503)
+    await clock.advance(5)
+    assert (len(world.sweeps), world.reads) == (2, []), "one failure or two may pass"
+    world.sweeps_fail = None
+    await clock.advance(2)
+    world.sweeps_fail = ServerError(503)
+    await clock.advance(4)
+    assert world.reads == [], "a sweep that worked begins the count anew"
+    await clock.advance(32)
+    assert {*world.reads} == {wait.name for wait in waits}
+    world.sweeps_fail = None
+    await clock.advance(40)
+    for wait in waits:
+        world.put(wait.name, "active")
+    world.reads.clear()
+    await clock.advance(3)
+    assert {wait.settled_by for wait in waits} == {"sweep"}, "they are tried again"
+    assert not [event for event in world.events if isinstance(event, SweepingStopped)]
 
 
 async def test_ends_are_told_to_observers(

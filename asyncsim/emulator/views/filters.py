@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from asyncsim.emulator.refusals import invalid
 from asyncsim.emulator.views.desk import Desk, Filter
+from asyncsim.emulator.views.reading import moment
 from asyncsim.kind import Kind
 from asyncsim.vendors import Product
 
@@ -23,6 +25,31 @@ def reference(kind: Kind[Any], attribute: str) -> Filter:
         return attribute, getattr(record, "sid", None)
 
     return resolve
+
+
+def sim(kind: Kind[Any]) -> Filter:
+    """The record must be about the SIM which the value names."""
+    return reference(kind, "sim_sid")
+
+
+def since(attribute: str, product: Product) -> Filter:
+    """The attribute must be this moment or later."""
+    return lambda desk, value: (attribute, at_least(moment(product, value, "The date")))
+
+
+def until(attribute: str, product: Product) -> Filter:
+    """The attribute must be this moment or earlier."""
+    return lambda desk, value: (attribute, at_most(moment(product, value, "The date")))
+
+
+def at_least(limit: Any) -> Callable[[Any], bool]:
+    """A test of what is not before a limit."""
+    return lambda value: value is not None and value >= limit
+
+
+def at_most(limit: Any) -> Callable[[Any], bool]:
+    """A test of what is not after a limit."""
+    return lambda value: value is not None and value <= limit
 
 
 def status(product: Product, *known: str) -> Filter:

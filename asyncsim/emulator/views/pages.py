@@ -7,7 +7,7 @@ Source: both vendors' documents for the envelope; token forms as captured on Twi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,15 +35,27 @@ class Page:
 
 def list_records(desk: Desk, resource: Resource, query: Values) -> Answer:
     """Answer a GET of a list."""
-    size = _whole(resource.kind, query, "page_size", DEFAULT_SIZE)
-    if not 1 <= size <= resource.kind.largest_page:
-        limit = resource.kind.largest_page
-        raise _bad_paging(resource.kind, f"PageSize must be between 1 and {limit}")
-    number = _whole(resource.kind, query, "page", 0)
+    kind = resource.kind
+    if resource.check_query is not None:
+        resource.check_query(query)
+    if resource.kept is not None:
+        desk.world.store(kind).forget_before(desk.world.now() - resource.kept)
+    size, number = size_and_number(desk, kind, query)
     page = _cut(desk, resource, query, size)
     rows = [render(desk, resource, sid) for sid in page.sids]
-    key = resource.kind.key
-    return Answer(200, {key: rows, "meta": _meta(desk, resource, query, page, number, size)})
+    before = f"PB{page.sids[0]}" if page.more_before else None
+    after = f"PA{page.sids[-1]}" if page.more_after else None
+    meta = envelope(desk, kind, kind.path, query, number, size, before, after)
+    return Answer(200, {kind.key: rows, "meta": meta})
+
+
+def size_and_number(desk: Desk, kind: Kind[Any], query: Values) -> tuple[int, int]:
+    """`PageSize`, within what the vendor gives, and `Page`."""
+    size = _whole(kind, query, "page_size", DEFAULT_SIZE)
+    limit = kind.page_ceiling(desk.world.vendor)
+    if not 1 <= size <= limit:
+        raise _bad_paging(kind, f"PageSize must be between 1 and {limit}")
+    return size, _whole(kind, query, "page", 0)
 
 
 def _cut(desk: Desk, resource: Resource, query: Values, size: int) -> Page:
@@ -81,33 +93,34 @@ def _backward(rows: Iterator[Row[Any]], size: int) -> Page:
     return Page(sids[:size][::-1], len(sids) > size, bool(sids))
 
 
-def _wanted(desk: Desk, resource: Resource, query: Values) -> dict[str, str] | None:
-    """Attribute to the value it must have; None when nothing can match."""
-    wanted: dict[str, str] = {}
+def _wanted(desk: Desk, resource: Resource, query: Values) -> list[tuple[str, Any]] | None:
+    """Attributes and the values they must have, or tests of them; None: nothing can match."""
+    wanted: list[tuple[str, Any]] = []
     for keyword, check in (resource.filters or {}).items():
         if keyword not in query:
             continue
         attribute, target = check(desk, query[keyword])
         if target is None:
             return None
-        wanted[attribute] = target
+        wanted.append((attribute, target))
     return wanted
 
 
-def _at_most_one(store: Store[Any], wanted: Mapping[str, str]) -> Page | None:
+def _at_most_one(store: Store[Any], wanted: Sequence[tuple[str, Any]]) -> Page | None:
     """The page of a filter that at most one row can pass, without a walk; None for others."""
-    for attribute in INDEXED:
-        if attribute in wanted:
-            row = store.having(attribute, wanted[attribute])
+    for attribute, value in wanted:
+        if attribute in INDEXED:
+            row = store.having(attribute, value)
             found = row is not None and _matches(row, wanted)
             return Page([row.key[2]] if row and found else [], False, False)
     return None
 
 
-def _matches(row: Row[Any], wanted: Mapping[str, str]) -> bool:
+def _matches(row: Row[Any], wanted: Sequence[tuple[str, Any]]) -> bool:
     # A plain loop: a sweep asks this of every row of the account.
-    for attribute, value in wanted.items():
-        if getattr(row.record, attribute, row.notes.get(attribute)) != value:
+    for attribute, value in wanted:
+        found = getattr(row.record, attribute, row.notes.get(attribute))
+        if found != value and not (callable(value) and value(found)):
             return False
     return True
 
@@ -130,11 +143,19 @@ def _bad_paging(kind: Kind[Any], message: str) -> Refusal:
     )
 
 
-def _meta(
-    desk: Desk, resource: Resource, query: Values, page: Page, number: int, size: int
+def envelope(
+    desk: Desk,
+    kind: Kind[Any],
+    path: str,
+    query: Values,
+    number: int,
+    size: int,
+    before: str | None,
+    after: str | None,
 ) -> dict[str, Any]:
-    base = f"{desk.page_base(resource.kind.product)}{resource.kind.path}"
-    keywords: Any = resource.kind.filters
+    """A page's `meta`, with the tokens of its neighbours."""
+    base = f"{desk.page_base(kind.product)}{path}"
+    keywords: Any = kind.filters
     own = [
         (wire, query[param.keyword])
         for wire, param in params_by_wire(keywords).items()
@@ -145,13 +166,12 @@ def _meta(
         pairs = [*own, ("PageSize", str(size)), ("Page", str(at))]
         return f"{base}?{urlencode([*pairs, ('PageToken', token)] if token else pairs)}"
 
-    before, after = page.more_before, page.more_after
     return {
         "page": number,
         "page_size": size,
         "first_page_url": url(0),
-        "previous_page_url": url(max(number - 1, 0), f"PB{page.sids[0]}") if before else None,
+        "previous_page_url": url(max(number - 1, 0), before) if before else None,
         "url": url(number, query.get("page_token")),
-        "next_page_url": url(number + 1, f"PA{page.sids[-1]}") if after else None,
-        "key": resource.kind.key,
+        "next_page_url": url(number + 1, after) if after else None,
+        "key": kind.key,
     }

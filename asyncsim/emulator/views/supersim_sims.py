@@ -12,7 +12,9 @@ from asyncsim.emulator.carrier import Change
 from asyncsim.emulator.refusals import Refusal, invalid
 from asyncsim.emulator.views.desk import Desk, Done, Resource, Values
 from asyncsim.emulator.views.filters import equal, reference, status
+from asyncsim.emulator.views.moves import move, target_of
 from asyncsim.emulator.views.updates import callback_of, plain_changes
+from asyncsim.emulator.world import World
 from asyncsim.models.supersim.fleets import FLEETS
 from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.vendors import Product
@@ -30,9 +32,6 @@ def links(record: Sim, base: str) -> dict[str, str]:
 
 def register(desk: Desk, values: Values) -> Done:
     """POST of the list: claim a card for the account."""
-    for keyword, wire in (("iccid", "Iccid"), ("registration_code", "RegistrationCode")):
-        if not values.get(keyword):
-            raise Refusal(83001, f"Missing required parameter {wire}")
     iccid = values["iccid"]
     if owned := desk.world.sims("supersim").having("iccid", iccid):
         raise Refusal(
@@ -48,6 +47,9 @@ def register(desk: Desk, values: Values) -> Done:
 def update(desk: Desk, record: Sim, values: Values) -> Done:
     """POST of a Sim: 202 for what is carried out later, 200 for what is done at once."""
     callback = callback_of(Product.SUPERSIM, values)
+    # No code is published for a move that is not allowed.
+    if account := target_of(desk, record, values, 20006):
+        return _move(desk, record, values, account)
     target = _target(desk, record, values)
     at_once = _names(desk, record, values)
     deferred = _is_deferred(record, target)
@@ -64,6 +66,21 @@ def update(desk: Desk, record: Sim, values: Values) -> Done:
     return Done(record, 202 if deferred else 200)
 
 
+def _move(desk: Desk, record: Sim, values: Values, account: World) -> Done:
+    """To another account: a Fleet must be one of that account's, or be taken away."""
+    there = desk.of(account)
+    changes = _names(there, record, values)
+    if record.fleet_sid is not None and "fleet" not in values:
+        raise Refusal(83006, "The Fleet is not one of the target Account: name another or none")
+    if "fleet" in values:
+        changes["fleet_sid"] = _fleet_sid(there, values["fleet"])
+    if values.get("status") not in (None, "", record.status):
+        raise Refusal(83010, "Status cannot be changed along with the Account")
+    if record.unique_name and "unique_name" not in values:
+        _check_name(there, record, record.unique_name)
+    return move(desk, SIMS, record, account, changes)
+
+
 def _is_deferred(record: Sim, target: Mapping[str, Any]) -> bool:
     # A Fleet is changed at once unless the network already knows the SIM.
     return "status" in target or ("fleet_sid" in target and record.status in _ENABLED)
@@ -71,15 +88,18 @@ def _is_deferred(record: Sim, target: Mapping[str, Any]) -> bool:
 
 def _names(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
     changes = plain_changes(record, values, _NAMES)
-    name = changes.get("unique_name")
-    if name and desk.world.sims("supersim").find(name) not in (None, record):
-        raise Refusal(83011, f"Unique Name '{name}' is already used by another Super SIM")
+    if name := changes.get("unique_name"):
+        _check_name(desk, record, name)
     return changes
+
+
+def _check_name(desk: Desk, record: Sim, name: str) -> None:
+    if desk.world.sims("supersim").find(name) not in (None, record):
+        raise Refusal(83011, f"Unique Name '{name}' is already used by another Super SIM")
 
 
 def _target(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
     """What is to be true in the end: only what differs from now."""
-    _check_account(record, values)
     if record.status in SIMS.pending:
         _refuse_while_scheduled(values)
     target: dict[str, Any] = {}
@@ -96,12 +116,6 @@ def _refuse_while_scheduled(values: Values) -> None:
         raise Refusal(83009, "Fleet cannot be changed while the Super SIM is scheduled")
     if values.get("status"):
         raise Refusal(83010, "Status cannot be changed while the Super SIM is scheduled")
-
-
-def _check_account(record: Sim, values: Values) -> None:
-    if values.get("account_sid", record.account_sid) != record.account_sid:
-        # Only subaccounts may be named, and this account has none. No code is published.
-        raise Refusal(20006, "The Account cannot take this Super SIM")
 
 
 def _fleet_sid(desk: Desk, name: str) -> str | None:
@@ -142,4 +156,6 @@ RESOURCE = Resource(
     },
     create=register,
     update=update,
+    moves=True,
+    missing=83001,
 )

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from asyncsim.emulator.letters import Callback
-from asyncsim.emulator.refusals import invalid
-from asyncsim.emulator.views.desk import Values
+from asyncsim.emulator.refusals import Refusal
+from asyncsim.emulator.views.desk import Desk
+from asyncsim.emulator.views.reading import Values, web_address
+from asyncsim.kind import Kind
 from asyncsim.vendors import Product
 
 
 def callback_of(product: Product, values: Values) -> Callback | None:
     """Where the update asks to be called back."""
-    url = values.get("callback_url")
-    if not url:
+    url = web_address(product, values, "callback_url")
+    return None if url is None else Callback(url, values.get("callback_method") or "POST")
+
+
+def unique_name(desk: Desk, kind: Kind[Any], values: Values, record: Any = None) -> str | None:
+    """The unique name asked for, None to clear it; it must be free in the account."""
+    name = values.get("unique_name") or None
+    if name is None:
         return None
-    if not _is_web_address(url):
-        raise invalid(product, "CallbackUrl is not a URL")
-    return Callback(url, values.get("callback_method") or "POST")
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket or a port that cannot be
-        return False
+    taken, bad = (33101, 33101) if kind.product is Product.WIRELESS else (83011, 20001)
+    # No format is published. A SID would hide what it is the SID of.
+    if len(name) > desk.behaviour.longest_unique_name or kind.is_sid(name):
+        raise Refusal(bad, f"UniqueName '{name[:80]}' is not possible")
+    if desk.world.store(kind).find(name) not in (None, record):
+        raise Refusal(taken, f"UniqueName '{name}' is already used by another {kind.noun}")
+    return name
 
 
 def plain_changes(record: Any, values: Values, names: frozenset[str]) -> dict[str, Any]:

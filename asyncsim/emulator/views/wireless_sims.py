@@ -12,7 +12,9 @@ from asyncsim.emulator.carrier import Change
 from asyncsim.emulator.refusals import Refusal, invalid
 from asyncsim.emulator.views.desk import Desk, Done, Resource, Values
 from asyncsim.emulator.views.filters import equal, reference, status
+from asyncsim.emulator.views.moves import move, target_of
 from asyncsim.emulator.views.updates import callback_of, plain_changes
+from asyncsim.emulator.world import World
 from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
 from asyncsim.models.wireless.sims import SIMS, Sim
 from asyncsim.vendors import Product
@@ -39,8 +41,11 @@ def links(record: Sim, base: str) -> dict[str, str]:
 def update(desk: Desk, record: Sim, values: Values) -> Done:
     """POST of a Sim: always 200, with a pending status for what is carried out later."""
     callback = callback_of(Product.WIRELESS, values)
+    if desk.world.suspended:
+        raise Refusal(33201, "The Account is suspended")
     _check_combinations(record, values)
-    _check_account(record, values)
+    if account := target_of(desk, record, values, 33201):
+        return _move(desk, record, values, account)
     target = _target(desk, record, values)
     if "reset_status" in values:
         _check_reset(desk, record)
@@ -61,12 +66,28 @@ def update(desk: Desk, record: Sim, values: Values) -> Done:
     return Done(record)
 
 
-def delete(desk: Desk, record: Sim) -> None:
+def _move(desk: Desk, record: Sim, values: Values, account: World) -> Done:
+    """To another account: the RatePlan must be one of that account's."""
+    there = desk.of(account)
+    if values.get("status") not in (None, "", record.status) or "reset_status" in values:
+        raise Refusal(33121, "Status cannot be changed along with the Account")
+    plan = _plan(there, record, values)
+    if plan is None and record.rate_plan_sid and "rate_plan" not in values:
+        raise Refusal(33108, f"Rate Plan '{record.rate_plan_sid}' was not found in the Account")
+    changes = _names(there, record, values)
+    if record.unique_name and "unique_name" not in values:
+        _check_name(there, record, record.unique_name)
+    changes["rate_plan_sid"] = plan.sid if plan else None
+    return move(desk, SIMS, record, account, changes)
+
+
+def delete(desk: Desk, record: Sim) -> int:
     """DELETE of a Sim."""
     if record.status not in desk.behaviour.delete_allowed_in:
         raise Refusal(33105, f"A Sim that is '{record.status}' cannot be deleted", status=409)
     desk.carrier.forget(desk.world, record)
     desk.world.sims("wireless").remove(record.sid)
+    return 204
 
 
 def _check_combinations(record: Sim, values: Values) -> None:
@@ -74,12 +95,6 @@ def _check_combinations(record: Sim, values: Values) -> None:
         raise Refusal(33121, "Status and ResetStatus cannot be changed in the same request")
     if values.get("status") == "suspended" and values.get("rate_plan") == "":
         raise Refusal(33121, "The Rate Plan cannot be removed while suspending")
-
-
-def _check_account(record: Sim, values: Values) -> None:
-    if values.get("account_sid", record.account_sid) != record.account_sid:
-        # Only subaccounts may be named, and this account has none.
-        raise Refusal(33201, "The Account is not allowed to take this Sim")
 
 
 def _check_reset(desk: Desk, record: Sim) -> None:
@@ -93,10 +108,14 @@ def _names(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
     changes = plain_changes(record, values, _NAMES)
     if changes and record.status in SIMS.pending and desk.behaviour.names_locked_while_updating:
         raise _conflict(record)
-    name = changes.get("unique_name")
-    if name and desk.world.sims("wireless").find(name) not in (None, record):
-        raise Refusal(33101, f"UniqueName '{name}' is already used by another Sim")
+    if name := changes.get("unique_name"):
+        _check_name(desk, record, name)
     return changes
+
+
+def _check_name(desk: Desk, record: Sim, name: str) -> None:
+    if desk.world.sims("wireless").find(name) not in (None, record):
+        raise Refusal(33101, f"UniqueName '{name}' is already used by another Sim")
 
 
 def _target(desk: Desk, record: Sim, values: Values) -> dict[str, Any]:
@@ -144,12 +163,22 @@ def _check_plan(desk: Desk, record: Sim, target: Mapping[str, Any], plan: RatePl
         raise Refusal(33101, "The Rate Plan cannot be removed while the Sim is ready or active")
     if moved and plan is not None:
         _check_strategy(desk, record, plan)
+        _check_narrowband(desk, record, plan)
     wanted = target.get("status", record.status)
     if wanted in _CONNECTED and wanted != record.status:
         if plan is None:
             raise Refusal(33104, "A Sim needs a Rate Plan to be activated")
         if plan.data_metering != _METERING:
             raise Refusal(33122, f"Data metering '{plan.data_metering}' is no longer allowed")
+
+
+def _check_narrowband(desk: Desk, record: Sim, plan: RatePlan) -> None:
+    sims, plans = desk.world.sims("wireless"), desk.world.rate_plans
+    # Which SIM or plan is a narrowband one, no property of either shows.
+    if bool(sims.notes(record.sid).get("narrowband")) != bool(
+        plans.notes(plan.sid).get("narrowband")
+    ):
+        raise Refusal(33101, "Narrowband SIMs need a narrowband Rate Plan, and only they")
 
 
 def _check_strategy(desk: Desk, record: Sim, plan: RatePlan) -> None:
@@ -177,4 +206,5 @@ RESOURCE = Resource(
     },
     update=update,
     delete=delete,
+    moves=True,
 )

@@ -1,0 +1,59 @@
+"""What a record has that nobody said anything of, and the networks of the emulated world.
+
+Sources: both supersim_v1 documents (create Fleet), twilio_wireless_v1 (create RatePlan).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from asyncsim.models.supersim.networks import Identifier
+
+FLEET: Mapping[str, Any] = {
+    "data_enabled": True,
+    "data_limit": 1000,
+    "data_metering": "payg",
+    "sms_commands_enabled": True,
+    "sms_commands_method": "POST",
+    "ip_commands_method": "POST",
+}
+
+RATE_PLAN: Mapping[str, Any] = {
+    "data_enabled": True,
+    "data_limit": 1000,
+    "data_metering": "payg",
+    "messaging_enabled": True,
+    "voice_enabled": False,
+    "national_roaming_enabled": False,
+    "national_roaming_data_limit": 1000,
+    "international_roaming": (),
+    "international_roaming_data_limit": 1000,
+    "data_limit_strategy": "block",
+}
+
+SETTINGS_PACKAGE = {
+    "name": "base-settings",
+    "version": "1.0.0",
+    "more_info": "https://twilio.com/docs/iot/supersim/settings-packages/base-settings",
+}
+"""As in the documents' example."""
+
+# Mobile country and network codes are those of ITU-T E.212; the first is the documents' example.
+_OPERATORS = (
+    ("AT&T", "US", (("310", "410"),)),
+    ("T-Mobile", "US", (("310", "260"), ("310", "160"))),
+    ("Telekom Deutschland", "DE", (("262", "01"),)),
+    ("Vodafone", "DE", (("262", "02"),)),
+    ("Orange", "FR", (("208", "01"),)),
+    ("SFR", "FR", (("208", "10"),)),
+    ("Vodafone", "GB", (("234", "15"),)),
+    ("Telstra", "AU", (("505", "01"),)),
+)
+
+
+def networks() -> Iterator[dict[str, Any]]:
+    """The fields of every Network, without its SID."""
+    for name, country, codes in _OPERATORS:
+        identifiers = tuple(Identifier(mcc=mcc, mnc=mnc) for mcc, mnc in codes)
+        yield {"friendly_name": name, "iso_country": country, "identifiers": identifiers}

@@ -1,0 +1,70 @@
+"""What no caller should send: it is refused, never a server error."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emulator.api import Api
+
+LISTS = {
+    "wireless": ["Sims", "RatePlans", "Commands", "UsageRecords", "Sims/{sim}/DataSessions"],
+    "supersim": [
+        "Sims", "Fleets", "Networks", "NetworkAccessProfiles", "SmsCommands", "IpCommands",
+        "ESimProfiles", "SettingsUpdates", "UsageRecords", "Sims/{sim}/BillingPeriods",
+        "Sims/{sim}/IpAddresses", "NetworkAccessProfiles/default/Networks",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"PageSize": "0"},
+        {"PageSize": "9" * 40},
+        {"PageSize": "٣"},
+        {"PageSize": ""},
+        {"Page": "-1"},
+        {"PageToken": "nonsense"},
+        {"PageToken": "PA"},
+    ],
+)
+async def test_impossible_pages_are_refused_by_every_list(
+    anywhere: Api, query: dict[str, str]
+) -> None:
+    sim = anywhere.sims[0].sid
+    for path in LISTS[anywhere.product]:
+        got = await anywhere.get(f"/v1/{path.format(sim=sim)}", **query)
+        assert (got.status, path) == (400, path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-13-01", "T", "", "2026-01-01T00:00"],
+)
+async def test_impossible_dates_are_refused(wireless: Api, text: str) -> None:
+    for product, path, name in (
+        ("wireless", "UsageRecords", "Start"),
+        ("wireless", "UsageRecords", "End"),
+        ("supersim", "UsageRecords", "StartTime"),
+        ("supersim", "UsageRecords", "EndTime"),
+        ("monitor", "Events", "StartDate"),
+    ):
+        got = await wireless.of(product).get(f"/v1/{path}", **{name: text})
+        assert (got.status, name) == (400, name)
+
+
+async def test_the_largest_page_is_the_documented_one_at_every_list(anywhere: Api) -> None:
+    smaller = {"IpCommands": 100, "UsageRecords": 249}
+    sim = anywhere.sims[0].sid
+    for path in LISTS[anywhere.product]:
+        is_small = anywhere.vendor == "kore" and anywhere.product == "supersim"
+        largest = smaller.get(path, 1000) if is_small else 1000
+        whole = f"/v1/{path.format(sim=sim)}"
+        assert (await anywhere.get(whole, PageSize=largest)).status == 200
+        assert (await anywhere.get(whole, PageSize=largest + 1)).status == 400
+
+
+async def test_what_belongs_to_a_sim_that_does_not_exist_is_404(anywhere: Api) -> None:
+    for path in LISTS[anywhere.product]:
+        if "{sim}" in path:
+            assert (await anywhere.get(f"/v1/{path.format(sim='nobody')}")).code == 20404

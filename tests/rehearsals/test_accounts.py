@@ -1,0 +1,230 @@
+"""SIMs that move between accounts, with clients of both accounts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from asyncsim import (
+    AsyncSimError,
+    BadRequest,
+    CallbackReceiver,
+    Client,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+)
+from asyncsim.emulator import Faults, World
+from tests.rehearsals.conftest import OpenStage
+from tests.rehearsals.stage import Place, Stage
+
+
+@frozen
+class Family:
+    """A main account's stage, and a subaccount beside it."""
+
+    stage: Stage
+    sub: World
+    client: Client
+    """The subaccount's."""
+
+    @property
+    def product(self) -> str:
+        return self.stage.place.product
+
+    @property
+    def there(self) -> str:
+        return self.sub.account_sid
+
+    @property
+    def sims(self) -> Any:
+        """Of the subaccount's client."""
+        return getattr(self.client, self.product).sims
+
+    @property
+    def belonging(self) -> str:
+        """The keyword that names what a SIM belongs to."""
+        return "fleet" if self.product == "supersim" else "rate_plan"
+
+    def add(self, name: str) -> str:
+        """Add a Fleet or a RatePlan to the subaccount."""
+        add = self.sub.add_fleet if self.product == "supersim" else self.sub.add_rate_plan
+        added: Any = add(name)
+        sid: str = added.sid
+        return sid
+
+
+@pytest.fixture
+async def open_family(set_stage: OpenStage) -> AsyncIterator[Callable[..., Awaitable[Family]]]:
+    async with AsyncExitStack() as stack:
+
+        async def opened(place: Place, **settings: Any) -> Family:
+            stage = await set_stage(place, **settings)
+            world = stage.emulator.world(place.vendor)
+            credentials = world.add_subaccount()
+            client = stage.emulator.client(place.vendor, credentials=credentials)
+            await stack.enter_async_context(client)
+            return Family(stage, world.subaccounts[credentials.account_sid], client)
+
+        yield opened
+
+
+@pytest.fixture
+async def family(open_family: Callable[..., Awaitable[Family]], place: Place) -> Family:
+    return await open_family(place)
+
+
+async def test_a_sim_moves_without_its_fleet_or_plan(family: Family) -> None:
+    moved = await family.stage.sims.update(
+        family.stage.sid, account_sid=family.there, **{family.belonging: None}
+    )
+    assert moved.account_sid == family.there
+    assert getattr(moved, f"{family.belonging}_sid") is None
+    (seen,) = await family.sims.list()
+    assert (seen.sid, seen.status) == (moved.sid, "new")
+    with pytest.raises(NotFound):
+        await family.stage.sims.fetch(moved.sid)
+
+
+async def test_a_sim_moves_into_a_fleet_or_plan_of_the_account_it_moves_to(
+    family: Family,
+) -> None:
+    """A name is the other account's: it is not looked up in this one."""
+    sid = family.add("theirs")
+    moved = await family.stage.sims.update(
+        family.stage.sid, account_sid=family.there, **{family.belonging: "theirs"}
+    )
+    assert getattr(moved, f"{family.belonging}_sid") == sid
+    changed = family.sims.update_and_wait(moved.sid, status="active")
+    assert (await family.stage.play(changed)).status == "active"
+
+
+async def test_a_move_is_settled_by_its_own_answer(family: Family) -> None:
+    family.add("theirs")
+    moved = await family.stage.play(
+        family.stage.sims.update_and_wait(
+            family.stage.sid, account_sid=family.there, **{family.belonging: "theirs"}
+        )
+    )
+    assert (moved.account_sid, family.stage.clock.now()) == (family.there, 0.0)
+
+
+async def test_many_sims_move_at_once(family: Family) -> None:
+    changes = {
+        sid: {"account_sid": family.there, family.belonging: None} for sid in family.stage.sids
+    }
+    outcomes = await family.stage.collect(family.stage.sims.update_many(changes))
+    assert [one.error for one in outcomes.values()] == [None] * 3
+    assert {one.sid async for one in family.sims.list()} == set(changes)
+    assert [one async for one in family.stage.sims.list()] == []
+
+
+async def test_a_sim_comes_back(family: Family) -> None:
+    main = family.stage.sims
+    nothing = {family.belonging: None}
+    await main.update(family.stage.sid, account_sid=family.there, **nothing)
+    (sim,) = await family.sims.list()
+    here = family.stage.emulator.world(family.stage.place.vendor).account_sid
+    back = await main.update(sim.sid, account_sid=here)
+    assert back.account_sid == here
+    assert (await main.fetch(sim.sid)).sid == sim.sid
+    assert len(await family.sims.list()) == 0
+
+
+@frozen
+class Refused:
+    """A move that a product does not allow."""
+
+    product: Any
+    changes: dict[str, Any]
+    error: type[AsyncSimError]
+    code: int
+    status: str = "new"
+
+
+STRANGER = "AC" + "0" * 32
+REFUSED = {
+    "to a stranger": Refused(
+        "wireless", {"account_sid": STRANGER, "rate_plan": None}, PermissionDenied, 33201
+    ),
+    "to a stranger, Super SIM": Refused(
+        "supersim", {"account_sid": STRANGER, "fleet": None}, PermissionDenied, 20006
+    ),
+    "once active": Refused("wireless", {"rate_plan": None}, PermissionDenied, 33201, "active"),
+    "once active, Super SIM": Refused(
+        "supersim", {"fleet": None}, PermissionDenied, 20006, "active"
+    ),
+    "with the plan of the old account": Refused("wireless", {}, NotFound, 33108),
+    "into a plan of the old account": Refused(
+        "wireless", {"rate_plan": "default"}, NotFound, 33108
+    ),
+    "with the Fleet of the old account": Refused("supersim", {}, NotFound, 83006),
+    "into a Fleet of the old account": Refused("supersim", {"fleet": "default"}, NotFound, 83006),
+    "and a status": Refused("wireless", {"rate_plan": None, "status": "active"}, BadRequest, 33121),
+    "and a status, Super SIM": Refused(
+        "supersim", {"fleet": None, "status": "active"}, BadRequest, 83010
+    ),
+    "under a name that is taken": Refused(
+        "supersim", {"fleet": None, "unique_name": "taken"}, Conflict, 83011
+    ),
+}
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "kore"])
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_move_that_is_not_allowed_is_refused_with_the_vendors_code(
+    open_family: Callable[..., Awaitable[Family]], vendor: Any, case: str
+) -> None:
+    refused = REFUSED[case]
+    family = await open_family(Place(vendor, refused.product))
+    family.sub.add_sim(refused.product, unique_name="taken")
+    family.stage.put(family.stage.sid, status=refused.status)
+    changes = {"account_sid": family.there, **refused.changes}
+    with pytest.raises(refused.error) as caught:
+        await family.stage.play(family.stage.sims.update(family.stage.sid, **changes))
+    assert getattr(caught.value, "code", None) == refused.code
+    still_here = await family.stage.sims.fetch(family.stage.sid)
+    assert still_here.account_sid != family.there
+
+
+async def test_a_subaccount_cannot_take_a_sim_itself(family: Family) -> None:
+    with pytest.raises(NotFound):
+        await family.sims.update(family.stage.sid, account_sid=family.there)
+
+
+async def test_callbacks_of_a_subaccount_are_signed_with_its_own_secret(
+    open_family: Callable[..., Awaitable[Family]], place: Place
+) -> None:
+    """One receiver for the main account and for its subaccount."""
+    family = await open_family(place, listens=True)
+    stage = family.stage
+    own = family.sub.credentials
+    family.add("theirs")
+    changes = {"account_sid": family.there, family.belonging: "theirs"}
+    moved = await stage.sims.update(stage.sid, **changes)
+    secrets = [own.webhook_secret, stage.emulator.credentials.webhook_secret]
+    receiver = CallbackReceiver(clock=stage.clock, kore_webhook_secrets=secrets)
+    client = stage.emulator.client(place.vendor, credentials=own, receiver=receiver)
+    main = stage.emulator.client(place.vendor, receiver=receiver)
+    async with client, main:
+        for one, sid in ((client, moved.sid), (main, stage.sid)):
+            sims: Any = getattr(one, place.product).sims
+            changed = await stage.play(sims.update_and_wait(sid, status="active"))
+            assert changed.status == "active"
+    assert (receiver.counts.accepted, receiver.counts.hints, receiver.counts.refused) == (2, 0, 0)
+
+
+async def test_a_move_whose_answer_is_lost_is_done_once(family: Family) -> None:
+    """The SIM is no longer to be found in this account, which is how one that moved looks."""
+    stage = family.stage
+    await stage.sims.list()  # at KORE: the token
+    stage.emulator.faults = Faults(dropped=0.5, share_processed=1.0, seed=1)
+    changes = {"account_sid": family.there, family.belonging: None}
+    outcomes = await stage.collect(stage.sims.update_many(dict.fromkeys(stage.sids, changes)))
+    stage.emulator.faults = Faults()
+    assert [one.error for one in outcomes.values()] == [None] * 3
+    assert len(await family.sims.list()) == 3

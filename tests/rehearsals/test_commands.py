@@ -1,0 +1,255 @@
+"""Commands sent and awaited, of all three kinds, at both vendors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, NamedTuple
+
+import pytest
+from attrs import frozen
+
+from asyncsim import BadRequest, OutcomeUnknown, TransitionFailed, TransitionTimeout
+from asyncsim.emulator import Faults, Latency, RequestRecord
+from asyncsim.emulator.world import World
+from asyncsim.events import WaitSettled
+from tests.rehearsals.conftest import OpenStage
+from tests.rehearsals.stage import Place, Stage
+
+LATENCY = Latency(sending=2.0, receipt=3.0, callback=0.0)
+SENT, DELIVERED = 2.0, 5.0
+"""Seconds after the POST."""
+
+
+class Way(NamedTuple):
+    """One kind of Command at one vendor."""
+
+    vendor: Any
+    product: Any
+    kind: str
+
+    @property
+    def place(self) -> Place:
+        return Place(self.vendor, self.product)
+
+
+KINDS = [("wireless", "commands"), ("supersim", "sms_commands"), ("supersim", "ip_commands")]
+WAYS = [Way(vendor, *kind) for vendor in ("twilio", "kore") for kind in KINDS]
+CONFIRMED = [way for way in WAYS if way.kind != "ip_commands"]
+"""Those whose arrival is ever confirmed."""
+KEYWORDS: dict[str, dict[str, Any]] = {
+    "commands": {"command": "wake up"},
+    "sms_commands": {"payload": "wake up"},
+    "ip_commands": {"payload": "wake up", "device_port": 7000},
+}
+PATHS = {
+    "commands": "/v1/Commands",
+    "sms_commands": "/v1/SmsCommands",
+    "ip_commands": "/v1/IpCommands",
+}
+
+of_all = pytest.mark.parametrize("way", WAYS, ids="-".join)
+of_confirmed = pytest.mark.parametrize("way", CONFIRMED, ids="-".join)
+
+
+@frozen
+class Scene:
+    """A stage with an active SIM to send to."""
+
+    way: Way
+    stage: Stage
+    sim: str
+
+    @property
+    def world(self) -> World:
+        return self.stage.emulator.world(self.way.vendor)
+
+    @property
+    def resource(self) -> Any:
+        return getattr(getattr(self.stage.client, self.way.product), self.way.kind)
+
+    def send(self, **more: Any) -> Awaitable[Any]:
+        sent: Awaitable[Any] = self.resource.send_and_wait(
+            **{"sim": self.sim, **KEYWORDS[self.way.kind], **more}
+        )
+        return sent
+
+    async def play(self, **more: Any) -> Any:
+        return await self.stage.play(self.send(**more))
+
+    def asked(self, method: str) -> list[RequestRecord]:
+        """Requests about Commands of this kind."""
+        start = PATHS[self.way.kind]
+        found = self.stage.emulator.requests
+        return [one for one in found if one.method == method and one.path.startswith(start)]
+
+
+async def set_scene(set_stage: OpenStage, way: Way, **settings: Any) -> Scene:
+    world = {"latency": LATENCY, **settings.pop("world", {})}
+    stage = await set_stage(way.place, world=world, **settings)
+    stage.put(stage.sid, status="active")
+    return Scene(way, stage, stage.sid)
+
+
+@of_all
+async def test_a_command_is_polled_until_it_was_sent(set_stage: OpenStage, way: Way) -> None:
+    scene = await set_scene(set_stage, way)
+    command = await scene.play()
+    assert command.status in {"sent", "delivered"}
+    assert (command.sim_sid, command.direction) == (scene.sim, "to_sim")
+    assert len(scene.asked("POST")) == 1
+    assert "CallbackUrl" not in scene.asked("POST")[0].form
+    assert scene.stage.clock.now() >= SENT
+
+
+@of_all
+async def test_a_callback_ends_the_wait_at_once(set_stage: OpenStage, way: Way) -> None:
+    scene = await set_scene(set_stage, way, listens=True)
+    command = await scene.play()
+    assert (command.status, scene.stage.clock.now()) == ("sent", SENT)
+    assert (len(scene.asked("POST")), len(scene.asked("GET"))) == (1, 1)
+    (settled,) = scene.stage.told(WaitSettled)
+    assert (settled.settled_by, settled.name) == ("callback", command.sid)
+
+
+@of_confirmed
+@pytest.mark.parametrize("listens", [False, True])
+async def test_until_delivered_waits_for_the_confirmation(
+    set_stage: OpenStage, way: Way, *, listens: bool
+) -> None:
+    scene = await set_scene(set_stage, way, listens=listens)
+    command = await scene.play(until="delivered", timeout=60)
+    assert command.status == "delivered"
+    if listens:
+        assert scene.stage.clock.now() == DELIVERED
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "kore"])
+async def test_a_receipt_that_was_asked_for_is_waited_for(
+    set_stage: OpenStage, vendor: str
+) -> None:
+    scene = await set_scene(set_stage, Way(vendor, "wireless", "commands"), listens=True)
+    command = await scene.play(delivery_receipt_requested=True)
+    assert (command.status, scene.stage.clock.now()) == ("delivered", DELIVERED)
+    command = await scene.play(delivery_receipt_requested=False)
+    assert (command.status, scene.stage.clock.now()) == ("sent", DELIVERED + SENT)
+
+
+@of_all
+@pytest.mark.parametrize("listens", [False, True])
+async def test_a_command_that_fails_is_an_error(
+    set_stage: OpenStage, way: Way, *, listens: bool
+) -> None:
+    world = {"faults": Faults(failing_commands=1.0)}
+    scene = await set_scene(set_stage, way, world=world, listens=listens)
+    with pytest.raises(TransitionFailed, match="failed") as caught:
+        await scene.play()
+    assert caught.value.actual.status == "failed"
+    assert caught.value.actual.sid in str(caught.value)
+    if listens:  # the record itself has no reason, only the callback
+        code = 83400 if way.kind == "ip_commands" else 33000
+        assert caught.value.error_code == code
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "kore"])
+async def test_a_device_off_the_network_gets_no_ip_command(
+    set_stage: OpenStage, vendor: str
+) -> None:
+    way = Way(vendor, "supersim", "ip_commands")
+    scene = await set_scene(set_stage, way, listens=True)
+    scene.world.detach("supersim", scene.sim)
+    with pytest.raises(TransitionFailed, match="not attached") as caught:
+        await scene.play()
+    assert caught.value.error_code == 83401
+
+
+@of_confirmed
+async def test_a_text_to_a_device_off_the_network_arrives_when_it_is_back(
+    set_stage: OpenStage, way: Way
+) -> None:
+    scene = await set_scene(set_stage, way, listens=True)
+    scene.world.detach(way.product, scene.sim)
+    with pytest.raises(TransitionTimeout) as caught:
+        await scene.play(until="delivered", timeout=60)
+    sid = caught.value.last.sid
+    scene.world.attach(way.product, scene.sim)
+    awaited = scene.resource.await_transition(sid, until="delivered", timeout=3600)
+    assert (await scene.stage.play(awaited)).status == "delivered"
+
+
+REFUSED = {"commands": 33104, "sms_commands": 20001, "ip_commands": 83400}
+
+
+@of_all
+async def test_a_sim_that_is_not_connected_is_sent_nothing(set_stage: OpenStage, way: Way) -> None:
+    scene = await set_scene(set_stage, way, listens=True)
+    with pytest.raises(BadRequest) as caught:
+        await scene.play(sim=scene.stage.sids[1])
+    assert caught.value.code == REFUSED[way.kind]
+    assert len(scene.asked("POST")) == 1
+
+
+@of_all
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["not processed", "processed"])
+async def test_a_lost_answer_is_an_unknown_outcome_and_sends_nothing_twice(
+    set_stage: OpenStage, way: Way, share: float
+) -> None:
+    scene = await set_scene(set_stage, way)
+    await scene.resource.list()  # at KORE: the token
+    scene.stage.emulator.faults = Faults(dropped=1.0, share_processed=share)
+    with pytest.raises(OutcomeUnknown, match=rf"look for it with {way.kind}\.list\(\)"):
+        await scene.play()
+    scene.stage.emulator.faults = Faults()
+    assert len(scene.asked("POST")) == 1
+    found = await scene.stage.play(scene.resource.list(sim=scene.sim))
+    assert len(found) == share  # as the error says: the list tells what became of it
+
+
+@of_all
+async def test_what_was_refused_with_429_is_sent_again(set_stage: OpenStage, way: Way) -> None:
+    world = {"faults": Faults(rate_limited=0.5, seed=3)}
+    scene = await set_scene(set_stage, way, world=world, listens=True)
+    ended = await scene.stage.play(asyncio.gather(*[scene.send() for _ in range(10)]))
+    assert len({command.sid for command in ended}) == 10
+    taken = [one for one in scene.asked("POST") if one.status != 429]
+    assert 10 == len(taken) < len(scene.asked("POST"))
+
+
+@of_all
+async def test_many_at_once_are_watched_by_list(set_stage: OpenStage, way: Way) -> None:
+    scene = await set_scene(set_stage, way)
+    ended = await scene.stage.play(asyncio.gather(*[scene.send() for _ in range(200)]))
+    assert len({command.sid for command in ended}) == 200
+    assert {command.status for command in ended} <= {"sent", "delivered"}
+    gets = scene.asked("GET")
+    sweeps = [one for one in gets if one.query.get("Status") == ["queued"]]
+    single = [one for one in gets if one.path != PATHS[way.kind]]
+    assert len(scene.asked("POST")) == 200
+    assert sweeps
+    assert len(single) < 20
+
+
+@of_all
+async def test_many_at_once_with_callbacks_cost_one_read_each(
+    set_stage: OpenStage, way: Way
+) -> None:
+    scene = await set_scene(set_stage, way, listens=True)
+    ended = await scene.stage.play(asyncio.gather(*[scene.send() for _ in range(100)]))
+    assert len({command.sid for command in ended}) == 100
+    assert (len(scene.asked("POST")), len(scene.asked("GET"))) == (100, 100)
+
+
+@of_confirmed
+async def test_the_fifth_command_makes_a_ready_sim_active(set_stage: OpenStage, way: Way) -> None:
+    scene = await set_scene(set_stage, way)
+    stage = scene.stage
+    stage.put(scene.sim, status="new")
+    await stage.play(stage.sims.update_and_wait(scene.sim, status="ready"))
+    waiting = await stage.start(
+        stage.sims.await_transition(scene.sim, until="active", timeout=3600)
+    )
+    for number in range(4):
+        await scene.play()
+        assert not waiting.done(), number
+    scene.world.send_command(way.product, scene.sim, "and one from the device")
+    assert (await stage.play(waiting)).status == "active"
