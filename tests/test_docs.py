@@ -120,7 +120,7 @@ async def test_every_snippet_runs(place: str, code: str) -> None:
         (sim, *_) = await sims.list()
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         program = compile(code.replace("HS...", sim.sid), place, "exec", flags=flags)
-        result = eval(program, {"asyncsim": asyncsim, "sims": sims})
+        result = eval(program, {"asyncsim": asyncsim, "client": client, "sims": sims})
         if result is not None:
             await result
 
