@@ -1,0 +1,87 @@
+"""KORE's webhook secrets, from creation to the signature that a receiver accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncsim import CallbackReceiver
+from asyncsim.emulator import Behaviour
+from tests.rehearsals.conftest import OpenStage
+from tests.rehearsals.stage import Place, Stage
+
+KORE = Place("kore", "supersim")
+
+
+@pytest.fixture(params=["active", "pending"])
+async def stage(request: pytest.FixtureRequest, set_stage: OpenStage) -> Stage:
+    """Whether a secret just created signs at once, the documents do not say for sure."""
+    behaviour = Behaviour(new_secret_status=request.param)
+    return await set_stage(KORE, world={"behaviour": behaviour})
+
+
+async def change(stage: Stage, receiver: CallbackReceiver, sid: str) -> Any:
+    """Change a SIM with a client that this receiver serves; its counts afterwards."""
+    async with stage.emulator.client("kore", receiver=receiver) as client:
+        sim = await stage.play(client.supersim.sims.update_and_wait(sid, status="active"))
+        assert sim.status == "active"
+        await stage.clock.advance(60)  # a refused callback would come again
+    return receiver.counts
+
+
+async def test_a_new_secret_signs_once_it_is_active(stage: Stage) -> None:
+    secrets = stage.client.webhooks.secrets
+    created = await secrets.create(name="second")
+    assert created.secret
+    activated = await secrets.update(created.id, status="active", name="renamed")
+    assert (activated.name, activated.status, activated.secret) == ("renamed", "active", None)
+    receiver = CallbackReceiver(kore_webhook_secrets=[created.secret], clock=stage.clock)
+    counts = await change(stage, receiver, stage.sid)
+    assert (counts.accepted, counts.hints, counts.refused) == (1, 0, 0)
+
+
+async def test_a_receiver_that_knows_the_old_secret_only_refuses_and_the_wait_ends_anyway(
+    stage: Stage,
+) -> None:
+    created = await stage.client.webhooks.secrets.create(name="second")
+    await stage.client.webhooks.secrets.update(created.id, status="active")
+    old = stage.emulator.credentials.webhook_secret
+    receiver = CallbackReceiver(kore_webhook_secrets=[old], clock=stage.clock)
+    counts = await change(stage, receiver, stage.sid)
+    assert counts.accepted == 0
+    assert counts.refused >= 1
+
+
+async def test_a_rotation_has_no_gap_for_a_receiver_that_knows_both(stage: Stage) -> None:
+    secrets = stage.client.webhooks.secrets
+    created = await secrets.create(name="second")
+    old = stage.emulator.credentials.webhook_secret
+    known = [old, created.secret or ""]
+    receiver = CallbackReceiver(kore_webhook_secrets=known, clock=stage.clock)
+    await change(stage, receiver, stage.sids[0])
+    await secrets.update(created.id, status="active")
+    await change(stage, receiver, stage.sids[1])
+    (first,) = [one async for one in secrets.list() if one.id != created.id]
+    await secrets.update(first.id, status="pending")
+    counts = await change(stage, receiver, stage.sids[2])
+    assert (counts.accepted, counts.hints, counts.refused) == (3, 0, 0)
+
+
+async def test_secrets_are_listed_without_their_values(stage: Stage) -> None:
+    secrets = stage.client.webhooks.secrets
+    made = [await secrets.create(name=f"number {n}") for n in range(5)]
+    listed = [one async for one in secrets.list(page_size=2)]
+    assert {one.id for one in made} < {one.id for one in listed}
+    assert len(listed) == 6
+    assert {one.secret for one in listed} == {None}
+    active = [one.status async for one in secrets.list(status="active")]
+    assert set(active) == {"active"}
+
+
+async def test_no_log_of_the_emulator_has_a_value(stage: Stage) -> None:
+    created = await stage.client.webhooks.secrets.create(name="second")
+    assert created.secret
+    assert created.secret not in str(list(stage.emulator.requests))
+    assert created.secret not in repr(created)
+    assert created.secret not in str(stage.events)
