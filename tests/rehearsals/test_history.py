@@ -84,6 +84,6 @@ async def test_two_filters_that_are_no_dates_are_refused(stage: Stage) -> None:
 
 async def test_kore_documents_no_history(set_stage: OpenStage) -> None:
     stage = await set_stage(KORE)
-    with pytest.raises(Unsupported, match="documents no monitor API"):
+    with pytest.raises(Unsupported, match="documents no Monitor API"):
         stage.client.wireless.sims.history(stage.sid)
     assert len(stage.emulator.requests) == 0
