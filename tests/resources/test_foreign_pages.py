@@ -1,0 +1,83 @@
+"""A next page at another host is asked for at the vendor's own, whatever is listed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from asyncsim.events import ForeignPage
+from tests.resources.conftest import SetFar
+from tests.resources.far import sid
+from tests.sending.server import Answer, Received, Server
+from tests.test_surface_all_kinds import SURFACE
+
+Listing = Callable[[Any], Any]
+
+LISTS: dict[str, Listing] = {
+    "wireless.sims": lambda c: c.wireless.sims.list(),
+    "wireless.rate_plans": lambda c: c.wireless.rate_plans.list(),
+    "wireless.commands": lambda c: c.wireless.commands.list(),
+    "wireless.data_sessions": lambda c: c.wireless.data_sessions.list(sid("DE")),
+    "wireless.usage_records": lambda c: c.wireless.usage_records.list(sid("DE")),
+    "wireless.account_usage_records": lambda c: c.wireless.account_usage_records.list(),
+    "supersim.sims": lambda c: c.supersim.sims.list(),
+    "supersim.billing_periods": lambda c: c.supersim.billing_periods.list(sid("HS")),
+    "supersim.ip_addresses": lambda c: c.supersim.ip_addresses.list(sid("HS")),
+    "supersim.fleets": lambda c: c.supersim.fleets.list(),
+    "supersim.networks": lambda c: c.supersim.networks.list(),
+    "supersim.network_access_profiles": lambda c: c.supersim.network_access_profiles.list(),
+    "supersim.network_access_profile_networks": (
+        lambda c: c.supersim.network_access_profile_networks.list(sid("HA"))
+    ),
+    "supersim.sms_commands": lambda c: c.supersim.sms_commands.list(),
+    "supersim.ip_commands": lambda c: c.supersim.ip_commands.list(),
+    "supersim.esim_profiles": lambda c: c.supersim.esim_profiles.list(),
+    "supersim.settings_updates": lambda c: c.supersim.settings_updates.list(),
+    "supersim.usage_records": lambda c: c.supersim.usage_records.list(),
+    "monitor.events": lambda c: c.monitor.events.list(),
+    "wireless.sims.history": lambda c: c.wireless.sims.history(sid("DE")),
+}
+
+
+@pytest.fixture
+async def trap() -> AsyncIterator[Server]:
+    """Another host; it must hear nothing, least of all credentials."""
+    async with Server() as server:
+        yield server
+
+
+def two_pages(key: str, elsewhere: str) -> Callable[[Received], Any]:
+    async def script(one: Received) -> Answer:
+        url = urlsplit(one.raw_path)
+        is_first = "PageToken" not in url.query
+        following = f"{elsewhere}{url.path}?PageToken=second" if is_first else None
+        return Answer(200, {key: [], "meta": {"key": key, "next_page_url": following}})
+
+    return script
+
+
+def test_every_list_is_here() -> None:
+    listed = {place for place, verbs in SURFACE.items() if "list" in verbs}
+    # KORE's secrets are listed by page number; their pages' URLs are never used.
+    assert listed | {"wireless.sims.history"} == {*LISTS, "webhooks.secrets"}
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "kore"])
+@pytest.mark.parametrize("place", LISTS)
+async def test_the_other_host_is_never_contacted(
+    set_far: SetFar, trap: Server, vendor: str, place: str
+) -> None:
+    far = await set_far(vendor, monitor=True)
+    is_history = place.endswith("history")
+    namespace, name = ("monitor", "events") if is_history else place.split(".")
+    key = getattr(getattr(far.client, namespace), name).kind.key
+    far.script = two_pages(key, trap.url)
+    assert [one async for one in LISTS[place](far.client)] == []
+    assert trap.received == []
+    assert len(far.said) == 2
+    assert far.said[1].endswith("?PageToken=second")
+    (told,) = [event for event in far.events if isinstance(event, ForeignPage)]
+    assert told.origin == trap.url
