@@ -47,12 +47,15 @@ async def write(
 ) -> Written[T]:
     """Send a write until it is known to be accepted or refused."""
     failures = 0
+    lost: Ambiguous | None = None
     while True:
         try:
             return Written(decode(await sender.send(request)))
         except Ambiguous as ambiguous:
             lost = ambiguous
         except APIError as refused:
+            if lost is not None and goal.moves and isinstance(refused, NotFound):
+                raise lost.error from refused  # perhaps moved: a name is known in one account only
             return Written(await _done_before(refused, goal, read, failures), recovered=True)
         failures += 1
         if request.halted:

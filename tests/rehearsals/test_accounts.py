@@ -17,6 +17,7 @@ from asyncsim import (
     Conflict,
     NotFound,
     PermissionDenied,
+    ServerError,
 )
 from asyncsim.emulator import Faults, World
 from tests.rehearsals.conftest import OpenStage
@@ -228,3 +229,20 @@ async def test_a_move_whose_answer_is_lost_is_done_once(family: Family) -> None:
     stage.emulator.faults = Faults()
     assert [one.error for one in outcomes.values()] == [None] * 3
     assert len(await family.sims.list()) == 3
+
+
+async def test_a_move_by_name_whose_answer_is_lost_is_not_said_to_be_of_nobody(
+    family: Family,
+) -> None:
+    stage = family.stage
+    stage.put(stage.sid, unique_name="mover")
+    await stage.sims.list()  # at KORE: the token
+    stage.emulator.faults = Faults(server_errors=1.0, share_processed=1.0)
+    moving = await stage.start(
+        stage.sims.update("mover", account_sid=family.there, **{family.belonging: None})
+    )
+    stage.emulator.faults = Faults()
+    with pytest.raises(ServerError, match="mover"):
+        await stage.play(moving)
+    (moved,) = await family.sims.list()
+    assert moved.unique_name == "mover"

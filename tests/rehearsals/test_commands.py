@@ -253,3 +253,36 @@ async def test_the_fifth_command_makes_a_ready_sim_active(set_stage: OpenStage, 
         assert not waiting.done(), number
     scene.world.send_command(way.product, scene.sim, "and one from the device")
     assert (await stage.play(waiting)).status == "active"
+
+
+@of_all
+async def test_whatever_happens_to_callbacks_every_command_ends_as_it_should(
+    set_stage: OpenStage, way: Way
+) -> None:
+    chaos = Faults(
+        seed=5,
+        rate_limited=0.1,
+        lost_callbacks=0.3,
+        late_callbacks=0.3,
+        doubled_callbacks=0.3,
+        failing_commands=0.2,
+    )
+    scene = await set_scene(set_stage, way, listens=True, world={"faults": chaos})
+    work = asyncio.gather(*[scene.send() for _ in range(60)], return_exceptions=True)
+    ended = await scene.stage.play(work)
+    failed = [one for one in ended if isinstance(one, TransitionFailed)]
+    sent = [one for one in ended if not isinstance(one, BaseException)]
+    assert len(failed) + len(sent) == 60
+    kept: Any = {one.sid: one for one in await scene.stage.play(all_of(scene.resource.list()))}
+    assert {one.actual.sid for one in failed} == {
+        sid for sid, one in kept.items() if one.status == "failed"
+    }
+    assert {one.sid for one in sent} == {
+        sid for sid, one in kept.items() if one.status in {"sent", "delivered"}
+    }
+    assert failed
+    assert sent
+
+
+async def all_of(pager: Any) -> list[Any]:
+    return [one async for one in pager]
