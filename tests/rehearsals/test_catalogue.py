@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asyncsim import Client, Conflict, NotFound, OutcomeUnknown
-from asyncsim.emulator import Faults
+from asyncsim.emulator import Behaviour, Faults
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import Place, Stage
 
@@ -165,3 +165,22 @@ async def test_a_command_that_is_deleted_is_never_sent(stage: Stage, client: Cli
     with pytest.raises(NotFound):
         await commands.fetch(command.sid)
     assert len(await commands.list()) == 0
+
+
+async def test_any_success_that_kore_documents_is_one(set_stage: OpenStage) -> None:
+    behaviour = Behaviour(
+        kore_rate_plan_create_status=202,
+        kore_command_create_status=202,
+        kore_command_delete_status=202,
+    )
+    stage = await set_stage(Place("kore", "wireless"), world={"behaviour": behaviour})
+    client = stage.client
+    plan = await client.wireless.rate_plans.create(unique_name="fresh")
+    await stage.play(
+        client.wireless.sims.update_and_wait(stage.sid, status="active", rate_plan="fresh")
+    )
+    send = client.wireless.commands.send_and_wait
+    command = await stage.play(send(command="wake up", sim=stage.sid))
+    await client.wireless.commands.delete(command.sid)
+    assert (await client.wireless.sims.fetch(stage.sid)).rate_plan_sid == plan.sid
+    assert len(await client.wireless.commands.list()) == 0
