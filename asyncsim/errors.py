@@ -250,7 +250,7 @@ class OutcomeUnknown(AsyncSimError):
         self.look = look
 
     def __str__(self) -> str:
-        return f"{self.asked}: sent, but the answer was lost; {self.look}"
+        return f"{self.asked}: sent, but no readable answer came; {self.look}"
 
 
 class QueueTimeout(AsyncSimError, TimeoutError):

@@ -76,7 +76,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     ),
     (
         errors.OutcomeUnknown(ASKED, "list the Sims by ICCID"),
-        [SID, "the answer was lost", "list the Sims by ICCID"],
+        [SID, "no readable answer came", "list the Sims by ICCID"],
     ),
     (
         errors.QueueTimeout(ASKED, 600.0),

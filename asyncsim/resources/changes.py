@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from asyncsim.connection import Connection
 from asyncsim.core.goal import Goal
@@ -30,10 +30,10 @@ class Change:
 
     name: str
     given: Mapping[str, Any]
-    sent: Mapping[str, Any]
+    sent: Mapping[str, Any] = field(repr=False)  # holds the ticket
     """As given, plus the callback URL."""
     goal: Goal
-    nonce: str | None
+    nonce: str | None = field(repr=False)
 
 
 class Changing(Watched[T], Generic[T]):
@@ -45,7 +45,7 @@ class Changing(Watched[T], Generic[T]):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._directories = {
-            keyword: Directory(resource.kind, resource(connection)._fetch)
+            keyword: Directory(resource.kind, resource(connection)._fetch, connection.clock)
             for keyword, resource in self._references.items()
         }
 

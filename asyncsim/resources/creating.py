@@ -46,7 +46,7 @@ class Creating(Watched[T], Generic[T]):
         request = self._creation(sent)
         watcher.begin(wait)
         try:
-            record = self._decode(await self._send(request))
+            record = await self._send_once(request)
         except BaseException:
             watcher.abandon(wait)
             raise

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from asyncsim.clock import Clock
 from asyncsim.errors import AsyncSimError
 from asyncsim.kind import Kind, looks_like_sid
 
@@ -30,7 +31,8 @@ _HOMES: Mapping[str, str] = {
     "AE": "a Monitor Event",
 }
 
-_MOST_FAILURES = 1000
+_MOST_NAMES = 1000
+_GOOD_FOR = 600.0  # seconds for which a resolved name is believed
 
 
 def check_name(kind: Kind[Any], name: object) -> str:
@@ -57,12 +59,18 @@ def path_of(kind: Kind[Any], name: str | None, parent: str | None = None) -> str
 
 
 class Directory:
-    """Unique names already resolved to SIDs; each is looked up once per client."""
+    """Unique names already resolved to SIDs, each looked up once for a while.
 
-    def __init__(self, kind: Kind[Any], fetch: Callable[[str], Awaitable[Any]]) -> None:
+    Not for good: a name can be given to another Fleet while a service runs for months.
+    """
+
+    def __init__(
+        self, kind: Kind[Any], fetch: Callable[[str], Awaitable[Any]], clock: Clock
+    ) -> None:
         self._kind = kind
         self._fetch = fetch
-        self._sids: dict[str, str] = {}
+        self._clock = clock
+        self._sids: dict[str, tuple[float, str]] = {}
         self._failures: dict[str, tuple[int, AsyncSimError]] = {}
         self._lookups = 0
         self._turn = asyncio.Lock()
@@ -73,10 +81,11 @@ class Directory:
             return name
         came = self._lookups
         async with self._turn:  # a thousand updates with one Fleet ask once
-            if name not in self._sids:
+            known = self._sids.get(name)
+            if known is None or known[0] <= self._clock.now():
                 self._share_failure(name, came)
                 await self._look_up(name)
-        return self._sids[name]
+        return self._sids[name][1]
 
     def _share_failure(self, name: str, came: int) -> None:
         """Raise what a look-up found that ended while the caller waited for its turn."""
@@ -87,9 +96,12 @@ class Directory:
     async def _look_up(self, name: str) -> None:
         self._failures.pop(name, None)
         try:
-            self._sids[name] = (await self._fetch(name)).sid
+            sid = (await self._fetch(name)).sid
+            if len(self._sids) >= _MOST_NAMES:
+                self._sids.clear()
+            self._sids[name] = (self._clock.now() + _GOOD_FOR, sid)
         except AsyncSimError as error:
-            if len(self._failures) >= _MOST_FAILURES:
+            if len(self._failures) >= _MOST_NAMES:
                 self._failures.clear()
             self._failures[name] = (self._lookups + 1, error)
             raise

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from asyncsim.connection import Connection
 from asyncsim.core.retry import Repeat
-from asyncsim.errors import DecodeError, NotFound
+from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown
 from asyncsim.events import ForeignPage
 from asyncsim.kind import Kind
 from asyncsim.request import Request
@@ -71,7 +71,15 @@ class Resource(Generic[T]):
 
     async def _create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:
         """Send a create once: when its answer is lost, whether it was done is unknown."""
-        return self._decode(await self._send(self._creation(keywords, parent=parent)))
+        return await self._send_once(self._creation(keywords, parent=parent))
+
+    async def _send_once(self, request: Request) -> T:
+        """Send a create; an answer that cannot be read (a gateway's page) is as good as lost."""
+        reply = await self._send(request)
+        try:
+            return self._decode(reply)
+        except DecodeError as error:
+            raise OutcomeUnknown(request.verb, request.look) from error
 
     def _creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
         what = f"{self.kind.key}.create()"

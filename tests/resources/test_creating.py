@@ -13,6 +13,7 @@ from asyncsim import (
     AsyncSimError,
     BadRequest,
     Client,
+    DecodeError,
     NotFound,
     OutcomeUnknown,
     TransitionFailed,
@@ -161,6 +162,17 @@ async def test_no_create_is_repeated_blindly(far: Far, create: Callable[[Client]
     far.plan(DROP)
     with pytest.raises(OutcomeUnknown, match=r"look for it with \w+\.list\(\)"):
         await far.play(create(far.client))
+    assert len(far.said) == 1
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(far: Far, *, waits: bool) -> None:
+    far.plan(Answer(201, "<html>a gateway's page</html>"))
+    commands = far.client.supersim.sms_commands
+    verb = commands.send_and_wait if waits else commands.create
+    with pytest.raises(OutcomeUnknown, match="no readable answer") as caught:
+        await far.play(verb(sim=HS, payload="x"))
+    assert isinstance(caught.value.__cause__, DecodeError)
     assert len(far.said) == 1
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from asyncsim import AsyncSimError, NotFound
+from asyncsim.clock import ManualClock
 from asyncsim.models.supersim.fleets import FLEETS
 from asyncsim.models.supersim.sims import SIMS as SUPERSIM
 from asyncsim.models.wireless.sims import SIMS as WIRELESS
@@ -99,23 +100,23 @@ async def together(fleets: Fleets, work: Callable[[], Awaitable[str]]) -> list[s
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_name_is_looked_up_once_for_all_who_ask(fleets: Fleets) -> None:
-    directory = Directory(FLEETS, fleets.fetch)
+async def test_a_name_is_looked_up_once_for_all_who_ask(fleets: Fleets, clock: ManualClock) -> None:
+    directory = Directory(FLEETS, fleets.fetch, clock)
     found = await together(fleets, lambda: directory.sid_of("mine"))
     assert set(found) == {"HF" + HEX}
     assert await directory.sid_of("mine") == "HF" + HEX
     assert fleets.asked == ["mine"]
 
 
-async def test_a_sid_is_not_looked_up(fleets: Fleets) -> None:
-    assert await Directory(FLEETS, fleets.fetch).sid_of("HF" + HEX) == "HF" + HEX
+async def test_a_sid_is_not_looked_up(fleets: Fleets, clock: ManualClock) -> None:
+    assert await Directory(FLEETS, fleets.fetch, clock).sid_of("HF" + HEX) == "HF" + HEX
     assert fleets.asked == []
 
 
 async def test_a_failure_is_shared_by_who_waited_and_forgotten_by_who_comes_later(
-    fleets: Fleets,
+    fleets: Fleets, clock: ManualClock
 ) -> None:
-    directory = Directory(FLEETS, fleets.fetch)
+    directory = Directory(FLEETS, fleets.fetch, clock)
     found = await together(fleets, lambda: directory.sid_of("later"))
     assert {type(one) for one in found} == {NotFound}
     assert len({id(one) for one in found}) == 10, "an error of one's own each"
@@ -124,8 +125,10 @@ async def test_a_failure_is_shared_by_who_waited_and_forgotten_by_who_comes_late
     assert await directory.sid_of("later") == "HF" + HEX
 
 
-async def test_a_cancelled_look_up_leaves_the_others_theirs(fleets: Fleets) -> None:
-    directory = Directory(FLEETS, fleets.fetch)
+async def test_a_cancelled_look_up_leaves_the_others_theirs(
+    fleets: Fleets, clock: ManualClock
+) -> None:
+    directory = Directory(FLEETS, fleets.fetch, clock)
     first = asyncio.ensure_future(directory.sid_of("mine"))
     second = asyncio.ensure_future(directory.sid_of("mine"))
     await asyncio.sleep(0)
@@ -135,3 +138,17 @@ async def test_a_cancelled_look_up_leaves_the_others_theirs(fleets: Fleets) -> N
     assert isinstance((await asyncio.gather(first, return_exceptions=True))[0],
                       asyncio.CancelledError)  # fmt: skip
     assert not isinstance(second.exception(), AsyncSimError)
+
+
+async def test_a_name_is_looked_up_again_after_a_while_for_it_may_be_anothers(
+    fleets: Fleets, clock: ManualClock
+) -> None:
+    fleets.gate.set()
+    directory = Directory(FLEETS, fleets.fetch, clock)
+    await directory.sid_of("mine")
+    await clock.advance(599)
+    await directory.sid_of("mine")
+    assert fleets.asked == ["mine"]
+    fleets.known["mine"] = "HF" + HEX[::-1]
+    await clock.advance(2)
+    assert await directory.sid_of("mine") == "HF" + HEX[::-1]
