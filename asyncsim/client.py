@@ -161,7 +161,7 @@ class Client:
         name = _choose_vendor(vendor, env)
         emulator = env.get("ASYNCSIM_EMULATOR")
         if emulator and settings.get("hosts") is None:
-            settings["hosts"] = emulated.hosts(emulator, VENDORS[name])
+            settings["hosts"] = _emulator_hosts(emulator, VENDORS[name])
         made_up = emulated.CREDENTIALS if emulator and not _is_set(name, env) else None
         if name == "kore":
             return cls.kore(
@@ -260,6 +260,15 @@ def _choose_vendor(vendor: str | None, env: Mapping[str, str]) -> str:
             " ASYNCSIM_KORE_CLIENT_ID and ASYNCSIM_KORE_CLIENT_SECRET, or ASYNCSIM_EMULATOR"
         )
     return found[0] if found else "twilio"
+
+
+def _emulator_hosts(url: str, vendor: Vendor) -> Hosts:
+    try:
+        return emulated.hosts(url, vendor)
+    except ValueError:
+        raise ConfigurationError(
+            "ASYNCSIM_EMULATOR must read http://host:port, as `asyncsim emulate` prints it"
+        ) from None
 
 
 def _needed(env: Mapping[str, str], name: str) -> str:

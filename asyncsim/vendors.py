@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
-from attrs import evolve, frozen
+from attrs import Attribute, evolve, field, frozen
 
 
 class Product(enum.StrEnum):
@@ -25,6 +26,22 @@ class Product(enum.StrEnum):
         )
 
 
+def _usable(owner: object, attribute: Attribute[str | None], url: str | None) -> None:
+    """Refuse what no request could be sent to, without repeating it: it may hold a password."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (TypeError, ValueError, AttributeError):  # no text; a port or an address that is none
+        fits = False
+    if not fits or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            f"Hosts({attribute.name}=...) must read https://host[:port][/prefix] (or http://),"
+            " without a login, query or fragment"
+        )
+
+
 @frozen(kw_only=True)
 class Hosts:
     """Base URLs, without a trailing slash and without `/v1`; None: as the vendor has it.
@@ -33,11 +50,11 @@ class Hosts:
     the emulator.
     """
 
-    wireless: str | None = None
-    supersim: str | None = None
-    monitor: str | None = None
-    webhooks: str | None = None
-    token: str | None = None
+    wireless: str | None = field(default=None, validator=_usable)
+    supersim: str | None = field(default=None, validator=_usable)
+    monitor: str | None = field(default=None, validator=_usable)
+    webhooks: str | None = field(default=None, validator=_usable)
+    token: str | None = field(default=None, validator=_usable)
 
     def over(self, defaults: Hosts) -> Hosts:
         """These hosts, with what is None taken from `defaults`."""

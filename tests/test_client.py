@@ -289,12 +289,18 @@ async def test_closing_while_requests_are_under_way_ends_them(
     await clock.advance(6)
 
 
+def test_an_emulator_whose_address_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASYNCSIM_EMULATOR", "localhost:8900")
+    with pytest.raises(ConfigurationError, match="ASYNCSIM_EMULATOR must read http://host:port"):
+        Client.from_env("twilio")
+
+
 async def test_no_repr_shows_a_secret() -> None:
     receiver = CallbackReceiver(ticket_secrets=["ticket-secret"])
     clients = [
         Client.twilio("AC1", "auth-secret", receiver=receiver),
         Client.twilio("AC1", api_key="SK1", api_secret="key-secret"),
-        Client.kore("id", "kore-secret", hosts=Hosts(supersim="https://me:url-secret@gw/x")),
+        Client.kore("id", "kore-secret", hosts=Hosts(supersim="https://gateway/x")),
     ]
     for client in clients:
         shown = repr([client, client.supersim.sims, client.wireless.sims, client._connection])

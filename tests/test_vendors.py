@@ -68,3 +68,25 @@ def test_the_emulators_rooms_are_those_a_vendor_has() -> None:
         webhooks=f"{base}/kore/webhooks",
         token=f"{base}/kore/auth/token",
     )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://gateway:hunter2@example.com",
+        "https://user:hunter2@example.com",
+        "http://[::1",
+        "https://example.com:port",
+        "https://example.com?hunter2",
+        "example.com/hunter2",
+        "",
+    ],
+)
+def test_a_base_url_that_nothing_can_be_sent_to_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match=r"Hosts\(supersim=\.\.\.\) must read") as caught:
+        Hosts(supersim=url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_gateway_with_a_port_and_a_prefix_is_taken() -> None:
+    assert Hosts(wireless="http://[::1]:8080/twilio/wireless").wireless is not None
