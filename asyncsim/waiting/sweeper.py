@@ -168,14 +168,17 @@ class Sweeper:
                 async for page in listed:
                     pages += 1
                     seen.update(row.sid for row in page)
-        absent = {
-            wait.sid: wait
+        missing = [
+            wait
             for wait in self._listed
             if wait.sid not in seen and wait not in self._reading and self._before(wait, started)
-        }
-        settled = len(absent)
-        self._tell_finished(pages, len(seen), settled, walk=False)
+        ]
+        absent = {wait.sid: wait for wait in missing if wait.sid is not None}
+        self._tell_finished(pages, len(seen), len(absent), walk=False)
         self._doubted = dict.fromkeys(absent.values(), False)
+        for wait in missing:
+            if wait.sid is None:  # known by name only, so no list can show it
+                self._read(wait)
         if walk_instead(len(absent), self._population):
             await self._walk(absent)
         for wait in absent.values():
@@ -186,7 +189,7 @@ class Sweeper:
         """Whether the list was read after the change was accepted, so that it should show it."""
         return wait.answered_at is not None and wait.answered_at < started
 
-    async def _walk(self, absent: dict[str | None, Transition]) -> None:
+    async def _walk(self, absent: dict[str, Transition]) -> None:
         """Confirm absentees off the unfiltered list; what it does not show stays in `absent`."""
         pages = rows = 0
         before = len(absent)
@@ -202,7 +205,7 @@ class Sweeper:
         self._population = rows if complete else max(self._population or 0, rows)
         self._tell_finished(pages, rows, before - len(absent), walk=True)
 
-    def _confirm(self, absent: dict[str | None, Transition], page: Sequence[Row]) -> None:
+    def _confirm(self, absent: dict[str, Transition], page: Sequence[Row]) -> None:
         for row in page:
             if row.sid not in absent:
                 continue

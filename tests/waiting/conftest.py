@@ -75,6 +75,14 @@ class World:
         )
 
 
+def begin_five(world: World, watcher: Watcher) -> list[Transition]:
+    waits = [world.wait(f"HS{number}") for number in range(5)]
+    for wait in waits:
+        watcher.begin(wait)
+        watcher.answered(wait, world.put(wait.name, "scheduled"))
+    return waits
+
+
 @pytest.fixture
 def world(clock: ManualClock) -> World:
     return World(clock)

@@ -6,7 +6,6 @@ import pytest
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import ManualClock
-from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     AsyncSimError,
     AuthenticationError,
@@ -20,7 +19,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import SweepingStopped, WaitSettled
 from asyncsim.waiting import Watcher
-from tests.waiting.conftest import World
+from tests.waiting.conftest import World, begin_five
 
 
 def callback(name: str, status: str, **more: object) -> Callback:
@@ -240,14 +239,6 @@ async def test_from_as_many_waits_as_the_settings_say_they_are_swept(
     await clock.advance(2)
     assert {wait.settled_by for wait in waits} == {"sweep"}
     assert (world.reads, world.sweeps[-1], watcher.at_rest) == ([], None, True)
-
-
-def begin_five(world: World, watcher: Watcher) -> list[Transition]:
-    waits = [world.wait(f"HS{number}") for number in range(5)]
-    for wait in waits:
-        watcher.begin(wait)
-        watcher.answered(wait, world.put(wait.name, "scheduled"))
-    return waits
 
 
 async def test_a_sweep_ends_with_the_last_wait_and_the_next_waits_are_swept_again(
