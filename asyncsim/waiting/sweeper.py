@@ -18,15 +18,7 @@ from asyncsim.clock import Clock
 from asyncsim.core.plan import Situation, sweep_pause, walk_instead
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
-from asyncsim.errors import (
-    AsyncSimError,
-    AuthenticationError,
-    BadRequest,
-    ConfigurationError,
-    DecodeError,
-    NotFound,
-    PermissionDenied,
-)
+from asyncsim.errors import AsyncSimError, BadRequest, DecodeError
 from asyncsim.events import Event, SettledBy, SweepFinished, SweepingStopped
 from asyncsim.kind import Kind
 
@@ -34,8 +26,6 @@ logger = logging.getLogger("asyncsim")
 
 _FAILURES = 3  # sweeps in a row, each of many attempts
 _CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
-
-_LASTING = (AuthenticationError, ConfigurationError, DecodeError, NotFound, PermissionDenied)
 
 
 class Row(Protocol):
@@ -136,10 +126,6 @@ class Sweeper:
             if self.trusted:
                 await self._sweep(started)
                 self._failures = 0
-        except BadRequest as error:
-            self._stop_trusting(f"the status filter was refused: {error}")
-        except _LASTING as error:
-            self._stop_trusting(f"the list cannot be read: {error}")  # nor will it be next time
         except AsyncSimError as error:
             self._failed(error)
         except Exception as error:
@@ -162,12 +148,13 @@ class Sweeper:
         logger.warning("sweeps of %s fail, single reads instead for a while: %s", product, error)
 
     async def _sweep(self, started: float) -> None:
-        pages, seen = 0, set[str]()
-        for status in sorted(self._kind.pending):
-            async with aclosing(self._rows(status)) as listed:
-                async for page in listed:
-                    pages += 1
-                    seen.update(row.sid for row in page)
+        try:
+            pages, seen = await self._pending()
+        except BadRequest as error:
+            if not _is_the_vendors(error):
+                raise
+            self._stop_trusting(f"the status filter was refused: {error}")
+            return
         missing = [
             wait
             for wait in self._listed
@@ -184,6 +171,16 @@ class Sweeper:
         for wait in absent.values():
             if wait in self._listed:
                 self._read(wait)
+
+    async def _pending(self) -> tuple[int, set[str]]:
+        """List the SIMs in a pending status; how many pages, and which SIDs."""
+        pages, seen = 0, set[str]()
+        for status in sorted(self._kind.pending):
+            async with aclosing(self._rows(status)) as listed:
+                async for page in listed:
+                    pages += 1
+                    seen.update(row.sid for row in page)
+        return pages, seen
 
     def _before(self, wait: Transition, started: float) -> bool:
         """Whether the list was read after the change was accepted, so that it should show it."""
@@ -244,3 +241,8 @@ class Sweeper:
                 product=self._kind.product, pages=pages, rows=rows, settled=settled, walk=walk
             )
         )
+
+
+def _is_the_vendors(refusal: BadRequest) -> bool:
+    """Whether it will be the same next time; without a code it may be a proxy's on the way."""
+    return refusal.status == 400 and refusal.code is not None

@@ -154,7 +154,7 @@ async def test_a_list_that_cannot_be_read_leaves_single_reads(
     monkeypatch.setattr(stage.sims, "_raw_pages", broken)
     outcomes = await activate_all(stage)
     assert all(one.ok for one in outcomes.values())
-    assert "cannot be read" in stage.told(SweepingStopped)[0].reason
+    assert stage.told(SweepingStopped) == [], "it may be one host's bad hour, so it is tried again"
 
 
 async def test_a_row_that_cannot_be_read_spoils_no_other(

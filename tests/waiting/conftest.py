@@ -42,6 +42,7 @@ class World:
     hold: asyncio.Event | None = None
     """Reads wait for it, if there is one."""
     sweeps_fail: Exception | None = None
+    walks_fail: Exception | None = None
     between_pages: asyncio.Event | None = None
     """Sweeps wait for it, if there is one, after what they have listed."""
 
@@ -61,6 +62,8 @@ class World:
         self.sweeps.append(status)
         if self.sweeps_fail is not None:
             raise self.sweeps_fail
+        if self.walks_fail is not None and status is None:
+            raise self.walks_fail
         yield [Row(sim) for sim in self.sims.values() if status in (None, sim.status)]
         if self.between_pages is not None:
             await self.between_pages.wait()

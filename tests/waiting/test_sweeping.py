@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from asyncsim.clock import ManualClock
-from asyncsim.errors import ConnectionFailed
+from asyncsim.errors import (
+    AuthenticationError,
+    BadRequest,
+    ConnectionFailed,
+    DecodeError,
+    NotFound,
+    PermissionDenied,
+)
+from asyncsim.events import SweepingStopped
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.waiting import Watcher
-from tests.waiting.conftest import World
+from tests.waiting.conftest import World, begin_five
 
 
 async def test_waits_by_name_whose_first_reads_failed_are_all_read_again(
@@ -24,3 +34,57 @@ async def test_waits_by_name_whose_first_reads_failed_are_all_read_again(
     world.errors.clear()
     await clock.advance(1)
     assert len(world.ended) == 5, "no list can show those of which only the name is known"
+
+
+def stops(world: World) -> list[SweepingStopped]:
+    return [event for event in world.events if isinstance(event, SweepingStopped)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadRequest(408),
+        BadRequest(400, None, "not from the vendor, which always names a code"),
+        BadRequest(405, 20004),
+        AuthenticationError(401, 20003),
+        PermissionDenied(403, 20003),
+        NotFound(404, 20404),
+        DecodeError("a page of Sims", "not JSON"),
+    ],
+)
+async def test_no_bad_answer_but_a_refused_filter_ends_sweeping(
+    world: World, watcher: Watcher, clock: ManualClock, error: Exception
+) -> None:
+    waits = begin_five(world, watcher)
+    world.sweeps_fail = error
+    await clock.advance(2)
+    world.sweeps_fail = None
+    for wait in waits:
+        world.put(wait.name, "active")
+    await clock.advance(2)
+    assert {wait.settled_by for wait in waits} == {"sweep"}
+    assert (stops(world), world.reads) == ([], [])
+
+
+async def test_a_refused_filter_ends_sweeping(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    begin_five(world, watcher)
+    world.sweeps_fail = BadRequest(400, 20001, "Status cannot be filtered by")
+    await clock.advance(60)
+    assert world.sweeps == ["scheduled"]
+    assert "filter was refused" in stops(world)[0].reason
+
+
+async def test_a_refusal_of_the_unfiltered_list_says_nothing_of_the_filter(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin_five(world, watcher)
+    for wait in waits:
+        world.put(wait.name, "active")
+    world.walks_fail = BadRequest(400, 20001)
+    await clock.advance(2)
+    assert world.sweeps == ["scheduled", None]
+    world.walks_fail = None
+    await clock.advance(2)
+    assert ({wait.settled_by for wait in waits}, stops(world)) == ({"sweep"}, [])
