@@ -26,6 +26,7 @@ logger = logging.getLogger("asyncsim")
 
 _FAILURES = 3  # sweeps in a row, each of many attempts
 _CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
+_SAMPLE = 5  # absentees; fewer may have slipped between two pages
 
 
 class Row(Protocol):
@@ -160,6 +161,8 @@ class Sweeper:
             for wait in self._listed
             if wait.sid not in seen and wait not in self._reading and self._before(wait, started)
         ]
+        if not missing and any(wait.sid in seen for wait in self._listed):
+            self._contradictions = 0
         absent = {wait.sid: wait for wait in missing if wait.sid is not None}
         self._tell_finished(pages, len(seen), len(absent), walk=False)
         self._doubted = dict.fromkeys(absent.values(), False)
@@ -222,8 +225,10 @@ class Sweeper:
         """Judge the last sweep by what became of its absentees."""
         wrong, total = sum(self._doubted.values()), len(self._doubted)
         self._doubted = {}
-        if total:
-            self._contradictions = self._contradictions + 1 if wrong * 2 > total else 0
+        if total and wrong * 2 <= total:
+            self._contradictions = 0
+        elif total >= _SAMPLE:
+            self._contradictions += 1
         if self._contradictions >= _CONTRADICTIONS:
             self._stop_trusting("SIMs missing in its answers turned out to be pending")
 

@@ -43,6 +43,8 @@ class World:
     """Reads wait for it, if there is one."""
     sweeps_fail: Exception | None = None
     walks_fail: Exception | None = None
+    unlisted: set[str] = field(factory=set)
+    """SIMs that the filtered list leaves out."""
     between_pages: asyncio.Event | None = None
     """Sweeps wait for it, if there is one, after what they have listed."""
 
@@ -64,9 +66,12 @@ class World:
             raise self.sweeps_fail
         if self.walks_fail is not None and status is None:
             raise self.walks_fail
-        yield [Row(sim) for sim in self.sims.values() if status in (None, sim.status)]
+        yield [Row(sim) for sim in self.sims.values() if self._is_listed(sim, status)]
         if self.between_pages is not None:
             await self.between_pages.wait()
+
+    def _is_listed(self, sim: Sim, status: str | None) -> bool:
+        return status is None or (status == sim.status and sim.sid not in self.unlisted)
 
     def wait(self, name: str, status: str = "active", **more: Any) -> Transition:
         return Transition(
@@ -78,8 +83,8 @@ class World:
         )
 
 
-def begin_five(world: World, watcher: Watcher) -> list[Transition]:
-    waits = [world.wait(f"HS{number}") for number in range(5)]
+def begin(world: World, watcher: Watcher, number: int) -> list[Transition]:
+    waits = [world.wait(f"HS{one}") for one in range(number)]
     for wait in waits:
         watcher.begin(wait)
         watcher.answered(wait, world.put(wait.name, "scheduled"))

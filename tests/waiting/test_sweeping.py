@@ -16,7 +16,7 @@ from asyncsim.errors import (
 from asyncsim.events import SweepingStopped
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.waiting import Watcher
-from tests.waiting.conftest import World, begin_five
+from tests.waiting.conftest import World, begin
 
 
 async def test_waits_by_name_whose_first_reads_failed_are_all_read_again(
@@ -55,7 +55,7 @@ def stops(world: World) -> list[SweepingStopped]:
 async def test_no_bad_answer_but_a_refused_filter_ends_sweeping(
     world: World, watcher: Watcher, clock: ManualClock, error: Exception
 ) -> None:
-    waits = begin_five(world, watcher)
+    waits = begin(world, watcher, 5)
     world.sweeps_fail = error
     await clock.advance(2)
     world.sweeps_fail = None
@@ -69,7 +69,7 @@ async def test_no_bad_answer_but_a_refused_filter_ends_sweeping(
 async def test_a_refused_filter_ends_sweeping(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    begin_five(world, watcher)
+    begin(world, watcher, 5)
     world.sweeps_fail = BadRequest(400, 20001, "Status cannot be filtered by")
     await clock.advance(60)
     assert world.sweeps == ["scheduled"]
@@ -79,7 +79,7 @@ async def test_a_refused_filter_ends_sweeping(
 async def test_a_refusal_of_the_unfiltered_list_says_nothing_of_the_filter(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    waits = begin_five(world, watcher)
+    waits = begin(world, watcher, 5)
     for wait in waits:
         world.put(wait.name, "active")
     world.walks_fail = BadRequest(400, 20001)
@@ -88,3 +88,39 @@ async def test_a_refusal_of_the_unfiltered_list_says_nothing_of_the_filter(
     world.walks_fail = None
     await clock.advance(2)
     assert ({wait.settled_by for wait in waits}, stops(world)) == ({"sweep"}, [])
+
+
+async def slip(world: World, clock: ManualClock, *names: str) -> None:
+    """Hide pending SIMs from one sweep, as pages that shift do."""
+    world.unlisted.update(names)
+    await clock.advance(2)
+    world.unlisted.clear()
+
+
+async def test_a_sim_that_slips_between_pages_now_and_then_does_not_end_sweeping(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    begin(world, watcher, 20)
+    for _ in range(4):
+        await slip(world, clock, "HS0")
+    assert (len(world.reads), stops(world)) == (4, [])
+
+
+async def test_good_sweeps_between_two_bad_ones_make_good_for_the_first(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin(world, watcher, 20)
+    for _ in range(3):
+        await slip(world, clock, *(wait.name for wait in waits[:8]))
+        await clock.advance(4)
+    assert stops(world) == []
+
+
+async def test_sweeps_that_hide_pending_sims_one_after_the_other_are_given_up(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin(world, watcher, 20)
+    for _ in range(2):
+        await slip(world, clock, *(wait.name for wait in waits[:8]))
+    await clock.advance(2)
+    assert "turned out to be pending" in stops(world)[0].reason

@@ -19,7 +19,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import SweepingStopped, WaitSettled
 from asyncsim.waiting import Watcher
-from tests.waiting.conftest import World, begin_five
+from tests.waiting.conftest import World, begin
 
 
 def callback(name: str, status: str, **more: object) -> Callback:
@@ -245,14 +245,14 @@ async def test_a_sweep_ends_with_the_last_wait_and_the_next_waits_are_swept_agai
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     world.between_pages = asyncio.Event()
-    for wait in [*begin_five(world, watcher), None]:
+    for wait in [*begin(world, watcher, 5), None]:
         await clock.advance(2)
         if wait is not None:
             watcher.abandon(wait)
     assert (watcher.at_rest, clock.next_timer) == (True, None)
     world.between_pages.set()
     asked = len(world.sweeps)
-    waits = begin_five(world, watcher)
+    waits = begin(world, watcher, 5)
     await clock.advance(2)
     assert len(world.sweeps) == asked + 1
     for wait in waits:
@@ -262,7 +262,7 @@ async def test_a_sweep_ends_with_the_last_wait_and_the_next_waits_are_swept_agai
 async def test_a_sweep_tells_nothing_of_changes_that_came_after_it_began(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    waits = begin_five(world, watcher)
+    waits = begin(world, watcher, 5)
     world.between_pages = asyncio.Event()
     await clock.advance(2)
     late = world.wait("HS9")
@@ -278,7 +278,7 @@ async def test_a_sweep_tells_nothing_of_changes_that_came_after_it_began(
 async def test_while_sweeps_go_on_failing_single_reads_take_over(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    waits = begin_five(world, watcher)
+    waits = begin(world, watcher, 5)
     world.sweeps_fail = ServerError(503)
     await clock.advance(5)
     assert (len(world.sweeps), world.reads) == (2, []), "one failure or two may pass"
