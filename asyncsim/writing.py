@@ -45,7 +45,10 @@ async def write(
     read: Callable[[], Awaitable[T]],
     attempts: int,
 ) -> Written[T]:
-    """Send a write until it is known to be accepted or refused."""
+    """Send a write until it is known to be accepted or refused.
+
+    Once `request.halted` is set, nothing goes out again, and the failure is raised.
+    """
     failures = 0
     lost: Ambiguous | None = None
     while True:
@@ -61,11 +64,13 @@ async def write(
         if request.halted:
             raise lost.error
         await sender.pause(failures, lost.error, request, lost.retry_after)
+        if request.halted:
+            raise lost.error
         # Also after the last attempt, which may be the one that was carried out.
         record = await _look(lost.error, read, goal)
         if record is not None and goal.is_taken_up(record):
             return Written(record, recovered=True)
-        if failures >= attempts:
+        if request.halted or failures >= attempts:
             raise lost.error
 
 

@@ -47,6 +47,7 @@ class One(Generic[T]):
         self._recovered = False
         self._again = False
         self._closed = False
+        self._settled = False
 
     async def run(self) -> None:
         """Send the change and leave its wait with the watcher."""
@@ -62,13 +63,12 @@ class One(Generic[T]):
         watcher.begin(wait)
         try:
             record = await self._write(change, wait)
-        except Conflict as conflict:
+        except BaseException as error:
             watcher.abandon(wait)
+            if self._settled or not isinstance(error, Conflict):
+                raise
             self._put_away()
-            blocked = conflict
-        except BaseException:
-            watcher.abandon(wait)
-            raise
+            blocked = error
         else:
             watcher.answered(wait, record)
             return
@@ -108,7 +108,7 @@ class One(Generic[T]):
         self._again = True
         record = await self._calm()
         if change.goal.judge(record) is Standing.REACHED and change.goal.expected:
-            self._settle(self._outcome(None, sim=record, settled_by="read", confirmed=True))
+            self._end(self._outcome(None, sim=record, settled_by="read", confirmed=True))
         else:
             await self._post(change)
 
@@ -127,6 +127,9 @@ class One(Generic[T]):
             self._spent += wait.requests
 
     def _ended(self, change: Change, wait: Transition) -> None:
+        if self._request is not None:
+            # A callback overtook its answer. Sent again, it would undo what came after it.
+            self._request.halted = True
         lost = self._recovered and not self._again and not self._closed
         if lost and isinstance(wait.error, TransitionFailed):
             # Its answer was lost, and what looked like our change was somebody else's.
@@ -137,7 +140,7 @@ class One(Generic[T]):
         outcome = self._outcome(
             wait.error, sim=wait.last, settled_by=wait.settled_by, confirmed=wait.confirmed
         )
-        self._settle(outcome)
+        self._end(outcome)
 
     async def _once_more(self, change: Change) -> None:
         try:
@@ -148,7 +151,12 @@ class One(Generic[T]):
     def _fail(self, error: Exception) -> None:
         if not self._closed:  # else it stays unfinished: nobody tried for long enough to say
             last = self._wait.last if self._wait is not None else None
-            self._settle(self._outcome(error, sim=last))
+            self._end(self._outcome(error, sim=last))
+
+    def _end(self, outcome: Outcome[T]) -> None:
+        if not self._settled:  # what a late answer says is no news: the name may be in use again
+            self._settled = True
+            self._settle(outcome)
 
     def _outcome(self, error: Exception | None, **found: Any) -> Outcome[T]:
         parts = {"sim": None, "settled_by": None, "confirmed": False, **found}

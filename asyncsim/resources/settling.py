@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from asyncsim.core.transition import Transition
 from asyncsim.errors import TransitionFailed
+from asyncsim.request import Request
 from asyncsim.resources.changes import Change, Changing
 from asyncsim.resources.watched import check_timeout, wake
 
@@ -37,13 +39,17 @@ class Settling(Changing[T], Generic[T]):
     ) -> T:
         watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
-        wait = self._wait_for(change.name, change.goal, partial(wake, ended), timeout)
+        request = self._request_for(change)
+        sink = partial(_stop, request, ended)
+        wait = self._wait_for(change.name, change.goal, sink, timeout)
         wait.nonce = change.nonce
         watcher.begin(wait)
-        request = self._request_for(change)
         try:
             written = await self._write(change, request)
-        except BaseException:
+        except BaseException as error:
+            if wait.settled_by is not None and isinstance(error, Exception):
+                # Its callback overtook the answer, which got lost: accepted it was all the same.
+                return await self._finish(watcher, wait, ended)
             watcher.abandon(wait)
             raise
         wait.requests += request.attempts
@@ -54,6 +60,12 @@ class Settling(Changing[T], Generic[T]):
             if written.recovered and not again:
                 raise _Mistaken from failed
             raise
+
+
+def _stop(request: Request, ended: asyncio.Future[None], wait: Transition) -> None:
+    """Sink: what has ended is not sent again, or it would undo what came after it."""
+    request.halted = True
+    wake(ended, wait)
 
 
 class _Mistaken(Exception):  # internal: leads to sending once more

@@ -196,6 +196,34 @@ async def test_a_request_halted_meanwhile_is_neither_looked_for_nor_sent_again(
     assert len(server.received) == 1
 
 
+async def test_a_request_halted_in_the_pause_is_not_looked_for(
+    bench: Bench, server: Server
+) -> None:
+    desk = Desk(server, [Answer(503, headers={"Retry-After": "40"})], [])
+    writer = Writer(bench)
+    bench.clock.call_at(20.0, lambda: setattr(writer.request, "halted", True))
+    with pytest.raises(ServerError):
+        await writer.write()
+    assert desk.methods == ["POST"]
+
+
+async def test_a_request_halted_during_the_look_is_not_sent_again(
+    bench: Bench, server: Server
+) -> None:
+    writer = Writer(bench)
+
+    async def halt() -> Sim:
+        writer.request.halted = True
+        return decode(Reply(200, {}, b'{"sid": "HS1", "status": "new"}'))
+
+    desk = Desk(server, [Answer(DROP)], [])
+    with pytest.raises(ConnectionFailed):
+        await bench.run(
+            write(writer.sender, writer.request, ACTIVE, decode=decode, read=halt, attempts=3)
+        )
+    assert desk.methods == ["POST"]
+
+
 # The look fails too.
 
 

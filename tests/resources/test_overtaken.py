@@ -1,0 +1,143 @@
+"""Changes whose callbacks overtake the answers of their POSTs, which then never come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from asyncsim import Outcome, RetryPolicy
+from asyncsim.models.supersim.sims import SimUpdate
+from tests.callbacks import senders
+from tests.resources.conftest import SetFar
+from tests.resources.far import AUTH_TOKEN, Far, sid
+from tests.sending.server import DROP, Answer, Received
+
+HS = sid("HS")
+
+
+class Vendor:
+    """One SIM; the first POST is carried out and called back at once, and answered last."""
+
+    def __init__(self, far: Far, last: Answer) -> None:
+        self.far = far
+        self.status = "new"
+        self.asked: list[str] = []
+        """The statuses that were asked for."""
+        self.last = last
+        self.may_answer = asyncio.Event()
+        self.down = False
+        """Whether reads get 503."""
+        far.script = self.answer
+
+    async def answer(self, one: Received) -> Answer:
+        if one.method == "GET":
+            return Answer(503) if self.down else self.record()
+        form = {name: values[0] for name, values in parse_qs(one.body).items()}
+        self.status = form["Status"]
+        self.asked.append(self.status)
+        if len(self.asked) > 1:
+            return self.record()
+        params = {"SimSid": HS, "SimStatus": self.status}
+        await senders.twilio(form["CallbackUrl"], params, secret=AUTH_TOKEN).post()
+        with self.far.clock.resting():
+            await self.may_answer.wait()
+        return self.last
+
+    def record(self) -> Answer:
+        return Answer(200, {"sid": HS, "status": self.status})
+
+
+@pytest.fixture
+async def listening(set_far: SetFar) -> Far:
+    return await set_far(listens=True)
+
+
+LAST = [Answer(DROP), Answer(503), Answer(429), Answer(409, {"code": 33010, "status": 409})]
+
+
+@pytest.mark.parametrize("last", LAST)
+async def test_a_change_that_has_ended_is_not_sent_over_the_one_after_it(
+    listening: Far, last: Answer
+) -> None:
+    vendor = Vendor(listening, last)
+    first_is_out = asyncio.Event()
+
+    async def changes() -> AsyncIterator[tuple[str, SimUpdate]]:
+        yield HS, {"status": "active"}
+        await first_is_out.wait()
+        yield HS, {"status": "inactive"}
+
+    async def all_of_them() -> list[Outcome[Any]]:
+        ended = []
+        async for outcome in listening.client.supersim.sims.update_many(changes()):
+            ended.append(outcome)
+            first_is_out.set()
+            if len(ended) == 2:
+                vendor.may_answer.set()
+                await listening.clock.sleep(60)
+        return ended
+
+    ended = await listening.play(all_of_them())
+    assert [(one.requested["status"], one.ok) for one in ended] == [
+        ("active", True),
+        ("inactive", True),
+    ]
+    assert (vendor.asked, vendor.status) == (["active", "inactive"], "inactive")
+
+
+@pytest.mark.parametrize("last", LAST)
+async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
+    listening: Far, last: Answer
+) -> None:
+    vendor = Vendor(listening, last)
+    first_is_out = asyncio.Event()
+
+    async def changes() -> AsyncIterator[tuple[str, SimUpdate]]:
+        yield HS, {"status": "active"}
+        await first_is_out.wait()
+        yield HS, {"status": "inactive"}
+
+    async def pending(one: Received) -> Answer:
+        """Let the second change be under way when the first one's answer is lost."""
+        if one.method == "POST" and vendor.asked:
+            vendor.asked.append("inactive")
+            vendor.may_answer.set()
+            vendor.status = "scheduled"
+            return vendor.record()
+        if listening.clock.now() > 60:
+            vendor.status = "inactive"
+        return await vendor.answer(one)
+
+    listening.script = pending
+
+    async def all_of_them() -> list[Outcome[Any]]:
+        ended = []
+        async for outcome in listening.client.supersim.sims.update_many(changes()):
+            ended.append(outcome)
+            first_is_out.set()
+        return ended
+
+    ended = await listening.play(all_of_them())
+    assert [one.error for one in ended] == [None, None]
+    assert ended[1].sim is not None
+    assert (ended[1].sim.status, ended[1].seconds > 50) == ("inactive", True)
+    assert vendor.asked == ["active", "inactive"]
+
+
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_wait_that_has_ended_well_is_the_result_whatever_becomes_of_the_answer(
+    set_far: SetFar, last: Answer, attempts: int
+) -> None:
+    far = await set_far(listens=True, retry=RetryPolicy(attempts=attempts))
+    vendor = Vendor(far, last)
+    task = asyncio.create_task(far.client.supersim.sims.update_and_wait(HS, status="active"))
+    await far.clock.settle()
+    vendor.down = True
+    vendor.may_answer.set()
+    assert (await far.play(task)).status == "active"
+    assert vendor.asked == ["active"]
