@@ -1,7 +1,8 @@
 """The queue before the wire: who may send next.
 
 One per `Throttle`, so clients that share the object share the limit. Urgent requests (sweeps, and
-reads that unblock waits) go first; a request refused with 429 goes back to the front of its line.
+reads that unblock waits) go first, but never so many in a row that the others starve; a request
+refused with 429 goes back to the front of its line.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ try:
 except ImportError:  # pragma: no cover  # Windows has no such limit
     resource = None  # type: ignore[assignment]  # absent is a value here
 
+
+_URGENT_IN_A_ROW = 4  # hundreds of reads may wait at once, and others have deadlines too
 
 _Line: TypeAlias = deque[asyncio.Future[None]]
 
@@ -52,6 +55,7 @@ class Gate:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._lines: tuple[_Line, _Line] = (deque(), deque())
+        self._urgent_in_a_row = 0
         self._paused_until = -math.inf
         self._spacing = 1.0 / settings.max_rps if settings.max_rps else 0.0
         self._next_start = -math.inf
@@ -118,17 +122,25 @@ class Gate:
             self._next_start = (self._next_start if late else now) + self._spacing
 
     def _admit(self) -> None:
-        for line in self._lines:
-            while line:
-                if line[0].done():  # cancelled, or expired
-                    line.popleft()
-                elif self._may_start():
-                    self._start()
-                    line.popleft().set_result(None)
-                else:
-                    break
-        if self.limit.has_room and (self._lines[0] or self._lines[1]):
+        while (line := self._next_line()) and self._may_start():
+            self._urgent_in_a_row = self._urgent_in_a_row + 1 if line is self._lines[0] else 0
+            self._start()
+            line.popleft().set_result(None)
+        if self.limit.has_room and line:
             self._wake_at(self._opens_at())
+
+    def _next_line(self) -> _Line:
+        """Return the line whose turn it is; an empty one if nobody waits."""
+        self._drop_those_gone()
+        urgent, others = self._lines
+        if not urgent or (others and self._urgent_in_a_row >= _URGENT_IN_A_ROW):
+            return others
+        return urgent
+
+    def _drop_those_gone(self) -> None:
+        for line in self._lines:
+            while line and line[0].done():  # cancelled, or expired
+                line.popleft()
 
     def _wake_at(self, moment: float) -> None:
         if self._wake is None or self._wake[0] != moment:
@@ -146,9 +158,7 @@ class Gate:
 
     def _tidy(self) -> None:
         """Leave neither a place nor a timer behind for those who have gone."""
-        for line in self._lines:
-            while line and line[0].done():
-                line.popleft()
+        self._drop_those_gone()
         if not (self._lines[0] or self._lines[1]):
             self._sleep_on()
 

@@ -87,6 +87,17 @@ async def test_what_unblocks_others_goes_first(clock: ManualClock) -> None:
     assert queue.entered == ["a", "sweep", "read", "b", "c"]
 
 
+async def test_however_many_are_urgent_every_fifth_is_not(clock: ManualClock) -> None:
+    gate = gate_with(clock, limit=1)
+    queue = Queue(gate, clock)
+    await queue.add("a", "b", "c")
+    await queue.add(*"123456789", urgent=True)
+    for _ in range(11):
+        gate.left()
+        await clock.settle()
+    assert "".join(queue.entered) == "a1234b5678c9"
+
+
 async def test_a_refused_request_goes_back_to_the_front_of_its_line(clock: ManualClock) -> None:
     gate = gate_with(clock, limit=3)
     queue = Queue(gate, clock)
