@@ -80,14 +80,14 @@ class Connection:
         self._bind()
         assert self._opening is not None  # noqa: S101  # _bind made it
         async with self._opening:
+            self._refuse_if_closed()  # it may have been, while this waited for another opening
             if self._sender is None:
                 await self._start_receiver()
                 self._sender = self._build()
             return self._sender
 
     def _bind(self) -> None:
-        if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
+        self._refuse_if_closed()
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop, self._opening = loop, asyncio.Lock()
@@ -97,10 +97,17 @@ class Connection:
                 " asyncio.run); make one client per loop, inside it"
             )
 
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one")
+
     async def _start_receiver(self) -> None:
         if self._receiver is not None and self.desk is None:
             await self._receiver.start()
             self._closers.append(self._receiver.stop)
+            if self._closed:
+                await self._run_closers()
+            self._refuse_if_closed()
             self.desk = self._enter_desk(self._receiver)
 
     def _build(self) -> Sender:
@@ -142,6 +149,21 @@ class Connection:
         self._closed = True
         if self.desk is not None:
             self.desk.close()
+        try:
+            if self._opening is not None and self._sender is None:
+                async with self._opening:  # what is being opened ends itself, seeing that flag
+                    pass
+        finally:
+            await self._run_closers()
+            self._sender = None
+
+    async def _run_closers(self) -> None:
+        """Run them all, whatever becomes of one: a second Ctrl-C must not leave a port open."""
+        trouble: BaseException | None = None
         while self._closers:
-            await self._closers.pop()()
-        self._sender = None
+            try:
+                await self._closers.pop()()
+            except BaseException as error:  # noqa: BLE001  # raised below
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble

@@ -344,6 +344,55 @@ async def test_a_closed_client_has_left_the_receiver(
         assert emulator.deliveries[0].status == 403, "its ticket is nobody's any more"
 
 
+async def test_a_close_that_is_cancelled_leaves_neither_session_nor_port_open(
+    emulator: Emulator, clock: ManualClock
+) -> None:
+    receiver = CallbackReceiver()
+    client = emulator.client(receiver=receiver)
+    await client.supersim.sims.list()
+    session = client._connection._sender._transport._session  # type: ignore[union-attr]  # open
+    client._connection.on_close(asyncio.Event().wait)
+    closing = asyncio.create_task(client.close())
+    await clock.settle()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert session is not None
+    assert session.closed
+    with pytest.raises(ReceiverError):
+        receiver.port  # noqa: B018  # asking is the test
+
+
+async def test_whatever_fails_in_closing_the_rest_is_closed_and_the_failure_raised(
+    emulator: Emulator,
+) -> None:
+    async def broken() -> None:
+        raise OSError("it would not close")
+
+    receiver = CallbackReceiver()
+    client = emulator.client(receiver=receiver)
+    await client.open()
+    client._connection.on_close(broken)
+    with pytest.raises(OSError, match="would not"):
+        await client.close()
+    with pytest.raises(ReceiverError):
+        receiver.port  # noqa: B018  # asking is the test
+
+
+async def test_closing_during_the_first_opening_is_not_undone_by_it(emulator: Emulator) -> None:
+    receiver = CallbackReceiver()
+    client = emulator.client(receiver=receiver)
+    opening = [asyncio.create_task(client.open()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await client.close()
+    ends = await asyncio.gather(*opening, return_exceptions=True)
+    assert [type(end) for end in ends] == [ConfigurationError] * 2
+    with pytest.raises(ReceiverError):
+        receiver.port  # noqa: B018  # asking is the test
+    with pytest.raises(ConfigurationError, match="closed"):
+        await client.supersim.sims.list()
+
+
 async def test_a_port_in_use_is_a_receiver_error_and_leaves_nothing_open(
     emulator: Emulator,
 ) -> None:
