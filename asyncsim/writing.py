@@ -57,6 +57,8 @@ async def write(
         except Ambiguous as ambiguous:
             lost = ambiguous
         except APIError as refused:
+            if request.halted:
+                raise
             if lost is not None and goal.moves and isinstance(refused, NotFound):
                 raise lost.error from refused  # perhaps moved: a name is known in one account only
             return Written(await _done_before(refused, goal, read, failures), recovered=True)

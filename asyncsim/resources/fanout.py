@@ -167,9 +167,10 @@ class UpdateMany(Generic[T]):
         if self._feeder is not None:
             self._feeder.cancel()
             await asyncio.gather(self._feeder, return_exceptions=True)
-        on_the_wire = {name for name, one in self._ones.items() if one.close()}
-        for task, one in list(self._tasks.items()):
-            if one.name not in on_the_wire:
+        for one in self._ones.values():
+            one.close()
+        for task, one in list(self._tasks.items()):  # also of those that a callback has ended
+            if not one.close():
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -103,7 +103,7 @@ class One(Generic[T]):
 
     async def _after_conflict(self, change: Change, conflict: Conflict) -> None:
         """Another update is running: let it settle, read, and send once if it is still needed."""
-        if self._again:
+        if self._again or self._closed:
             raise conflict
         self._again = True
         record = await self._calm()

@@ -271,6 +271,35 @@ async def test_a_post_that_is_lost_while_it_closes_is_not_sent_again(
     assert many.is_at_rest
 
 
+async def test_a_conflict_that_is_heard_of_while_it_closes_is_not_waited_out(many: Stage) -> None:
+    await many.sims.update(many.sid, status="ready")
+    many.emulator.faults = Faults(answer_takes=1.0)
+    work = many.sims.update_many({many.sid: ACTIVE})
+    first = await many.start(anext(work))
+    posted = sids_posted(many)
+    await many.play(work.aclose())
+    with pytest.raises(StopAsyncIteration):
+        await first
+    assert many.clock.now() < TRANSITION, "it did not wait for the other's change to settle"
+    assert (sids_posted(many), work.unfinished) == (posted, {many.sid: ACTIVE})
+    await many.clock.advance(2 * TRANSITION)
+    assert sids_posted(many) == posted
+    assert many.is_at_rest
+
+
+async def test_closing_ends_what_is_waited_out(many: Stage) -> None:
+    await many.sims.update(many.sid, status="ready")
+    work = many.sims.update_many({many.sid: ACTIVE})
+    first = await many.start(anext(work))
+    assert len(many.posts()) == 2, "refused by now"
+    await many.play(work.aclose())
+    with pytest.raises(StopAsyncIteration):
+        await first
+    await many.clock.advance(2 * TRANSITION)
+    assert (len(many.posts()), work.unfinished) == (2, {many.sid: ACTIVE})
+    assert many.is_at_rest
+
+
 @pytest.mark.parametrize("more", [0, 10], ids=["all-read", "more-to-read"])
 async def test_what_settles_while_it_closes_is_still_told(many: Stage, more: int) -> None:
     many.put(many.sid, status="active")
