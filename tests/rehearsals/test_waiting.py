@@ -388,3 +388,14 @@ async def test_a_sid_of_the_other_product_is_refused_with_directions(stage: Stag
         with pytest.raises(ValueError, match=rf"client\.{other}\.sims"):
             await verb(sid)
     assert list(stage.emulator.requests) == []
+
+
+async def test_a_change_that_cannot_be_written_down_leaves_no_wait_behind(stage: Stage) -> None:
+    await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
+    with pytest.raises(UnicodeEncodeError):
+        await stage.sims.update_and_wait(stage.sid, unique_name="\ud800")
+    outcomes = await stage.collect(stage.sims.update_many({stage.sid: {"unique_name": "\ud800"}}))
+    assert isinstance(outcomes[stage.sid].error, UnicodeEncodeError)
+    assert len(stage.sims._watcher) == 0
+    await stage.clock.settle()
+    assert stage.is_at_rest
