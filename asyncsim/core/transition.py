@@ -101,7 +101,8 @@ class Transition:
         return self.name if kind.named else self.sid or f"the new {kind.noun}"
 
     @property
-    def _is_unanswered(self) -> bool:
+    def is_unanswered(self) -> bool:
+        """Whether its POST is still on its way."""
         return self.answered_at is None and not self.strict
 
     def called_back(
@@ -126,7 +127,7 @@ class Transition:
             self.problem = (code, message)
         self.called = True
         self.heard |= current
-        if self._is_unanswered and not self.goal.kind.named:
+        if self.is_unanswered and not self.goal.kind.named:
             return Next.WAIT  # only the answer of the POST will tell the SID to read
         believed = signed and self.trusting and self.problem is None and self.goal.status_only
         # Before the POST's own answer there is no record to show, so that one is read.
@@ -141,7 +142,7 @@ class Transition:
             return Next.DONE
         self.sid = record.sid
         self.trouble = None
-        if self._is_unanswered and not self.heard:
+        if self.is_unanswered and not self.heard:
             return Next.WAIT  # read for another wait or change: it is older than ours
         return self._take(record, now, "callback" if self.called else source)
 
@@ -162,7 +163,7 @@ class Transition:
         return Next.SLOW if standing is Standing.ONWARD else Next.WAIT
 
     def _missed(self, record: Any, now: float, source: SettledBy) -> Next:
-        if self._is_unanswered:
+        if self.is_unanswered:
             return Next.WAIT  # the POST is still on its way: this was before it
         if self.strict or self.problem is not None or self._moved(record) > 0:
             return self._fail(source)

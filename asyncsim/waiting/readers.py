@@ -126,6 +126,9 @@ class Readers:
         wait.trouble = error
         if wait.done:
             return
+        if wait.is_unanswered:  # the answer of its POST will tell what has become of it
+            self._reports.read_failed(wait)
+            return
         self._misses[wait] = self._misses.get(wait, 0) + 1
         if self._misses[wait] >= _MISSES:
             self._reports.read_hopeless(wait, error)

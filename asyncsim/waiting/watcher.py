@@ -125,10 +125,12 @@ class Watcher:
     def called_back(self, callback: Callback) -> bool:
         """Give a callback to the waits it names; False when there is none."""
         waits = self._waits.of(callback.name, callback.sid or callback.name)
+        sid = callback.sid if callback.sid and self._kind.is_sid(callback.sid) else None
         for wait in waits:
-            named = callback.sid is not None and self._kind.is_sid(callback.sid)
-            same = not named or wait.sid is None or callback.sid == wait.sid
+            same = sid is None or wait.sid in (None, sid)
             current = callback.nonce == wait.nonce and same
+            if current and wait.nonce is not None:
+                self._identify(wait, sid)
             step = wait.called_back(
                 callback.status,
                 self._clock.now(),
@@ -139,6 +141,12 @@ class Watcher:
             )
             self._follow(wait, step)
         return bool(waits)
+
+    def _identify(self, wait: Transition, sid: str | None) -> None:
+        """Read it by SID from now on; its POST may just have taken its name away."""
+        if sid is not None and wait.sid is None:
+            wait.sid = sid
+            self._waits.name(wait, sid)
 
     def _remove(self, wait: Transition) -> bool:
         self._listed.discard(wait)

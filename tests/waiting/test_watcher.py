@@ -94,6 +94,47 @@ async def test_a_callback_finds_waits_by_the_sid_it_names(
     assert world.ended == [wait]
 
 
+async def test_a_sim_renamed_by_a_slow_post_is_read_by_the_sid_of_its_early_callback(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("old", nonce="current")
+    watcher.begin(wait)
+    world.put("HS" + "1" * 32, "active")
+    world.errors["old"] = NotFound(404, 20404, "renamed")
+    watcher.called_back(callback("old", "active", sid="HS" + "1" * 32))
+    await clock.settle()
+    assert (world.reads, wait.error, world.ended) == (["HS" + "1" * 32], None, [wait])
+
+
+async def test_an_old_ticket_does_not_tell_the_sid_to_read(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("depot", nonce="current")
+    watcher.begin(wait)
+    world.put("depot", "scheduled")
+    watcher.called_back(callback("depot", "active", sid="HS" + "2" * 32, nonce="old"))
+    assert wait.sid is None
+    await clock.settle()
+    assert world.reads == ["depot"]
+
+
+async def test_no_read_ends_a_wait_whose_post_is_on_its_way(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("old", nonce="current")
+    watcher.begin(wait)
+    world.errors["old"] = NotFound(404, 20404, "renamed")
+    for _ in range(3):
+        watcher.called_back(callback("old", "active"))
+        await clock.settle()
+    assert (wait.done, len(world.reads)) == (False, 3)
+    del world.errors["old"]
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    world.put("HS1", "active")
+    await clock.advance(60)
+    assert (wait.done, wait.error) == (True, None)
+
+
 async def test_a_callback_during_a_read_costs_another_read(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
