@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from asyncsim.core.goal import Goal
 
@@ -21,7 +21,7 @@ class Accepted:
     goal: Goal
     answered_at: float
     answer_date: datetime | None
-    nonce: str | None
+    nonce: str | None = field(repr=False)
     addressed: str | None = None
     """The name in its ticket: kept callbacks are found under it."""
 

@@ -45,13 +45,13 @@ class Transition:
     """On the clock, as are all moments here."""
     timeout: float
     """Seconds from the answer of the POST on."""
-    sink: Callable[[Transition], None]
+    sink: Callable[[Transition], None] = attrs.field(repr=False)
     trusting: bool = False
     """Whether a signed callback is enough, without a read to confirm it."""
     strict: bool = False
     """Nothing was sent for it, so there is no answer that could be older than a read."""
     stale_for: float = 10.0
-    nonce: str | None = None
+    nonce: str | None = attrs.field(default=None, repr=False)
     """Of the ticket in its callback URL; None when no callback is expected."""
     sid: str | None = None
     answer_date: datetime | None = None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from asyncsim.core import memory as module
 from asyncsim.core.memory import Accepted, Memory
@@ -54,3 +55,7 @@ def test_a_million_changes_keep_no_more_than_a_hundred_thousand() -> None:
         memory.keep(change, f"sim {number}")
     assert len(memory._accepted) == 100_000
     assert memory.find("sim 149999", 0.0) is change
+
+
+def test_no_repr_shows_the_ticket() -> None:
+    assert "ticket-1" not in repr(evolve(accepted(), nonce="ticket-1"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -385,3 +386,10 @@ def test_an_unmoved_copy_condemns_after_the_while_and_not_before(later: list[flo
         if step is DONE:
             assert wait.sid == DE
             break
+
+
+def test_no_repr_shows_the_ticket() -> None:
+    wait = wait_for()
+    wait.nonce = "ticket-1"
+    wait.sink = partial(print, "ticket-1")
+    assert "ticket-1" not in repr(wait)
