@@ -34,6 +34,8 @@ class Timetable:
     def forget(self, wait: Transition) -> None:
         """Take a wait's turn away."""
         self._moments.pop(wait, None)
+        if not self._moments:
+            self._heap.clear()  # outdated moments would keep their waits alive
 
     def due(self, now: float) -> Iterator[Transition]:
         """Take out all waits whose moment has come, earliest first."""

@@ -119,6 +119,7 @@ class Watcher:
     def abandon(self, wait: Transition) -> None:
         """Forget a wait: its task was cancelled, or its POST was refused."""
         wait.done = True
+        wait.sink = _nobody
         self._readers.cancel(wait)
         self._remove(wait)
 
@@ -206,7 +207,8 @@ class Watcher:
             error=type(wait.error).__name__ if wait.error else None,
         )
         self._tell(event)
-        wait.sink(wait)
+        sink, wait.sink = wait.sink, _nobody
+        sink(wait)
 
     def _take(self, record: Any, source: SettledBy, *names: str) -> None:
         now = self._clock.now()
@@ -349,3 +351,7 @@ class Watcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._driver = None  # one that had not begun could not say so itself
+
+
+def _nobody(_: Transition) -> None:
+    """Take the place of a sink that is not needed any more, and of all that it kept alive."""

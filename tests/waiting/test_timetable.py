@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+
 from hypothesis import given, strategies as st
 
 from asyncsim.core.goal import Goal
@@ -95,3 +97,13 @@ def test_a_sid_that_is_learned_later_counts_too() -> None:
     assert not register.remove(one)
     assert (register.of("HS1", "depot"), len(register), one in register) == ([], 0, False)
     assert register._by_name == {}
+
+
+def test_a_table_without_turns_keeps_nobody_alive() -> None:
+    table, one = Timetable(), wait()
+    table.set(one, 1.0)
+    table.set(one, 9.0)
+    table.forget(one)
+    gone = weakref.ref(one)
+    del one
+    assert gone() is None

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 
 import pytest
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import ManualClock
+from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     AsyncSimError,
     AuthenticationError,
@@ -379,3 +381,25 @@ async def test_an_answer_after_the_end_opens_nothing_again(
     assert world.ended == [wait]
     watcher.answered(wait, pending)
     assert (world.ended, watcher.at_rest, clock.next_timer) == ([wait], True, None)
+
+
+class Listener:
+    """Somebody whom a wait tells of its end."""
+
+    def hear(self, wait: Transition) -> None:
+        assert wait.done
+
+
+async def test_a_wait_that_has_ended_keeps_nobody_alive_whom_it_told(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits, gone = [world.wait("HS1"), world.wait("HS2")], []
+    for wait in waits:
+        listener = Listener()
+        wait.sink = listener.hear
+        gone.append(weakref.ref(listener))
+        watcher.begin(wait)
+    del listener
+    watcher.answered(waits[0], world.put("HS1", "active"))
+    watcher.abandon(waits[1])
+    assert [one() for one in gone] == [None, None]
