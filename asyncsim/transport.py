@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from importlib.metadata import version
 
@@ -89,6 +90,10 @@ class Transport:
             raise ConfigurationError(f"{asked}: no URL to use: {error}; check hosts=...") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             silence, cause = self._reword(error, asked), error
+        except asyncio.CancelledError:
+            if not self._closed or _is_being_cancelled():
+                raise
+            silence, cause = _closing(asked), None  # aiohttp ends a name's lookup like that
         # Outside of `except`, because aiohttp's error for an unreadable answer holds the request's
         # headers, and so the credential.
         raise silence from (None if isinstance(cause, aiohttp.ClientResponseError) else cause)
@@ -102,8 +107,8 @@ class Transport:
         return self._session
 
     def _reword(self, error: Exception, asked: str) -> AsyncSimError:
-        if self._closed:  # not a TransportError, which would be tried again
-            return AsyncSimError(f"{asked}: the client was closed before the answer came")
+        if self._closed:
+            return _closing(asked)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             reason = f"no connection within {self._seconds.connect:g} s"
             return RequestTimeout(asked, reason, sent=False)
@@ -119,6 +124,16 @@ class Transport:
         self._closed = True
         if self._session is not None and not self._borrowed:
             await self._session.close()
+
+
+def _closing(asked: str) -> AsyncSimError:
+    """Not a TransportError, which would be tried again."""
+    return AsyncSimError(f"{asked}: the client was closed before the answer came")
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _cause(error: aiohttp.ClientConnectorError) -> object:

@@ -6,7 +6,7 @@ import traceback
 from contextlib import ExitStack
 
 import pytest
-from aiohttp import ClientResponseError, ClientSession, TCPConnector
+from aiohttp import ClientResponseError, ClientSession, DefaultResolver, TCPConnector
 from yarl import URL
 
 from asyncsim.clock import ManualClock
@@ -196,6 +196,42 @@ async def test_a_request_under_way_when_the_client_closes_says_so(
     with pytest.raises(AsyncSimError, match="closed before the answer came") as caught:
         await task
     assert not isinstance(caught.value, TransportError)  # so it is not tried again
+
+
+@pytest.fixture
+def endless_lookup(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Name resolution that never ends; set when it has begun."""
+    begun = asyncio.Event()
+
+    async def resolve(*_: object, **__: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(DefaultResolver, "resolve", resolve)
+    return begun
+
+
+async def test_a_name_being_looked_up_when_the_client_closes_is_not_a_cancellation(
+    bench: Bench, endless_lookup: asyncio.Event
+) -> None:
+    transport = bench.open()
+    task = asyncio.create_task(get(transport, "http://sims.example.test"))
+    await endless_lookup.wait()
+    await transport.close()
+    with pytest.raises(AsyncSimError, match="closed before the answer came"):
+        await task
+
+
+async def test_who_is_cancelled_as_the_client_closes_is_cancelled(
+    bench: Bench, endless_lookup: asyncio.Event
+) -> None:
+    transport = bench.open()
+    task = asyncio.create_task(get(transport, "http://sims.example.test"))
+    await endless_lookup.wait()
+    task.cancel()
+    await transport.close()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_a_borrowed_session_is_used_and_stays_open(bench: Bench, server: Server) -> None:
