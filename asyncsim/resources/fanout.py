@@ -6,7 +6,14 @@ There is a task per SIM only while its POST is under way; the waiting itself has
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -25,9 +32,10 @@ Changes = Mapping[str, C] | Iterable[tuple[str, C]] | AsyncIterable[tuple[str, C
 class UpdateMany(Generic[T]):
     """Iterate over it for outcomes, in the order in which SIMs settle.
 
-    As a context manager, or by `aclose()`, it stops early: nothing more is sent, POSTs on the wire
-    get their answers, and what has not settled is left in `unfinished`. Input that was not read
-    yet is not in there. What `changes` raises is raised once all SIMs read before have settled.
+    As a context manager, by `aclose()`, or when its loop is left, it stops early: nothing more is
+    sent, POSTs on the wire get their answers, and what has not settled is left in `unfinished`.
+    Input that was not read yet is not in there. Only the first two wait until that is done. What
+    `changes` raises is raised once all SIMs read before have settled.
     """
 
     def __init__(
@@ -56,10 +64,19 @@ class UpdateMany(Generic[T]):
         self._fed = False
         self._failure: Exception | None = None
         self._closing = False
-        self._closed = False
+        self._closed = asyncio.Event()
 
-    def __aiter__(self) -> Self:
-        return self
+    async def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
+        # A generator, because the loop is told when one is left; of an iterator nobody is.
+        try:
+            while True:
+                try:
+                    outcome = await anext(self)
+                except StopAsyncIteration:
+                    return
+                yield outcome
+        finally:
+            await self.aclose()
 
     async def __anext__(self) -> Outcome[T]:
         if self._feeder is None and not self._closing:
@@ -81,7 +98,9 @@ class UpdateMany(Generic[T]):
         self._feeder = asyncio.create_task(self._feed(), name="asyncsim-update-many")
 
     def _is_over(self) -> bool:
-        return self._outcomes.empty() and (self._closed or (self._fed and not self.unfinished))
+        return self._outcomes.empty() and (
+            self._closed.is_set() or (self._fed and not self.unfinished)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -144,7 +163,7 @@ class UpdateMany(Generic[T]):
 
     def _ring(self) -> None:
         """Wake a consumer that waits for an outcome which will never come."""
-        if self._closed or (self._fed and not self.unfinished and not self._closing):
+        if self._closed.is_set() or (self._fed and not self.unfinished and not self._closing):
             self._outcomes.put_nowait(None)
 
     # Closing.
@@ -152,6 +171,7 @@ class UpdateMany(Generic[T]):
     async def aclose(self) -> None:
         """Stop sending, let POSTs on the wire answer, forget the waits."""
         if self._closing:
+            await self._closed.wait()
             return
         self._closing = True
         self._connection.forget(self._client_closes)
@@ -160,7 +180,7 @@ class UpdateMany(Generic[T]):
         finally:
             for one in self._ones.values():
                 one.abandon()
-            self._closed = True
+            self._closed.set()
             self._ring()
 
     async def _stop_sending(self) -> None:

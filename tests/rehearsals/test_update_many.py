@@ -242,6 +242,62 @@ async def test_closing_early_leaves_what_has_not_ended_in_unfinished(many: Stage
     assert [one async for one in work] == []
 
 
+@pytest.mark.parametrize("how", ["break", "error"])
+async def test_leaving_the_loop_closes(many: Stage, how: str) -> None:
+    many.put(many.sid, status="active")
+    changes = dict.fromkeys(many.sids, ACTIVE)
+    work = many.sims.update_many(changes, window=5)
+
+    async def take_one() -> None:
+        async for outcome in work:
+            assert outcome.sid == many.sid
+            if how == "break":
+                break
+            raise RuntimeError("a mistake in the loop")
+
+    await asyncio.gather(many.play(take_one()), return_exceptions=True)
+    await many.clock.settle()
+    posted = sids_posted(many)
+    assert len(posted) < 10
+    await many.clock.advance(2 * TRANSITION)
+    assert sids_posted(many) == posted, "nothing more is sent"
+    assert many.is_at_rest
+    assert set(posted) <= {many.sid, *work.unfinished}
+    assert [one async for one in work] == []
+
+
+async def test_leaving_the_loop_and_then_the_context_lets_posts_on_the_wire_get_their_answers(
+    many: Stage,
+) -> None:
+    many.put(many.sid, status="active")
+
+    async def take_one() -> None:
+        async with many.sims.update_many(dict.fromkeys(many.sids, ACTIVE), window=2) as work:
+            async for _ in work:
+                many.emulator.faults = Faults(answer_takes=5.0)
+                await many.clock.sleep(1.0)
+                break
+            await many.clock.sleep(1.0)
+        assert not work._tasks
+
+    await many.play(take_one())
+    assert len(sids_posted(many)) == 3
+    assert many.clock.now() == 5.0, "the third was on the wire"
+    assert many.is_at_rest
+    await many.clock.advance(60)
+
+
+async def test_closing_twice_at_once_waits_for_the_end_both_times(many: Stage) -> None:
+    many.emulator.faults = Faults(answer_takes=5.0)
+    work = many.sims.update_many({many.sid: ACTIVE})
+    first = await many.start(anext(work))
+    closings = [await many.start(work.aclose()), await many.start(work.aclose())]
+    assert [one.done() for one in closings] == [False, False]
+    await many.play(asyncio.gather(*closings))
+    with pytest.raises(StopAsyncIteration):
+        await first
+
+
 async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Stage) -> None:
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
