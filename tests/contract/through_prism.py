@@ -1,0 +1,127 @@
+"""A pytest plugin: the client's own rehearsals, with Prism between client and emulator.
+
+`nox -s contract` runs them a second time with `-p tests.contract.through_prism`: every request of
+theirs, and every answer, is held against the documents. What Prism finds beyond the baseline fails
+the run, after the last test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar, Self, TypeVar
+
+import pytest
+from aiohttp import ClientSession
+
+from asyncsim import Client, Hosts
+from asyncsim.emulator import Emulator
+from tests.contract.baseline import REHEARSED, unknown
+from tests.contract.check_prism import Referee
+from tests.contract.documents import DOCUMENTS
+from tests.contract.prism import proxy
+from tests.rehearsals import stage
+
+T = TypeVar("T")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+class Proxies:
+    """One Prism for each document, before the one port on which every emulator here listens."""
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+        self.referees: list[Referee] = []
+        # Its own loop, because the tests have one each, and Prism's words must be read all along.
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._stack = AsyncExitStack()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=300)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._run(self._start())
+
+    async def _start(self) -> None:
+        for one in DOCUMENTS:
+            upstream = f"http://127.0.0.1:{self.port}/{one.vendor}/{one.product}"
+            url = await self._stack.enter_async_context(proxy(one.path, upstream))
+            self.referees.append(Referee(one, url))
+
+    def stop(self) -> None:
+        self._run(self._stack.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=60)
+        self._loop.close()
+
+
+PROXIES = Proxies()
+
+
+class WatchedEmulator(Emulator):
+    """Listens where Prism expects it; its clients go through Prism.
+
+    Of several at once only the first does.
+    """
+
+    _listening: ClassVar[list[Emulator]] = []
+
+    def __init__(self, **settings: Any) -> None:
+        self._watched = not self._listening
+        super().__init__(**{**settings, **({"port": PROXIES.port} if self._watched else {})})
+        self._sessions: list[ClientSession] = []
+
+    async def start(self) -> Self:
+        self._listening.append(self)
+        return await super().start()
+
+    def client(self, vendor: Any = "twilio", **settings: Any) -> Client:
+        if self._watched and "session" not in settings and "hosts" not in settings:
+            settings["hosts"] = self._hosts(vendor)
+            settings["session"] = self._session(vendor)
+        return super().client(vendor, **settings)
+
+    def _hosts(self, vendor: str) -> Hosts:
+        watched = {one.document.product: one.proxy for one in self._referees(vendor)}
+        return Hosts(**watched).over(self.hosts_of(vendor))
+
+    def _session(self, vendor: str) -> ClientSession:
+        session = ClientSession(trace_configs=[one.trace() for one in self._referees(vendor)])
+        self._sessions.append(session)
+        return session
+
+    def _referees(self, vendor: str) -> list[Referee]:
+        return [one for one in PROXIES.referees if one.document.vendor == vendor]
+
+    async def stop(self) -> None:
+        for session in self._sessions:
+            await session.close()
+        await super().stop()
+        if self in self._listening:
+            self._listening.remove(self)
+
+
+def pytest_sessionstart() -> None:
+    PROXIES.start()
+    pytest.MonkeyPatch().setattr(stage, "Emulator", WatchedEmulator)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    PROXIES.stop()
+    found = [one for referee in PROXIES.referees for one in referee.found]
+    seen = sum(referee.answers for referee in PROXIES.referees)
+    news = unknown(found, REHEARSED)
+    print(f"\nPrism has seen {seen} answers, and found {len(news)} things that nobody knows of")
+    print("\n".join(news))
+    if news or not seen:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
