@@ -90,7 +90,8 @@ class One(Generic[T]):
     async def _write(self, change: Change, wait: Transition) -> T:
         self._request = request = self._resource._request_for(change)
         try:
-            written = await self._resource._write(change, request, partial(self._look, change))
+            look = partial(self._resource._look_on, request, wait, partial(self._look, change))
+            written = await self._resource._write(change, request, look)
         finally:
             self._request = None
             wait.requests += request.attempts

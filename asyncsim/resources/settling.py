@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from asyncsim.core.plan import read_pause
 from asyncsim.core.transition import Transition
-from asyncsim.errors import TransitionFailed
+from asyncsim.errors import (
+    QueueTimeout,
+    RateLimited,
+    ServerError,
+    TransitionFailed,
+    TransportError,
+)
 from asyncsim.request import Request
 from asyncsim.resources.changes import Change, Changing
 from asyncsim.resources.watched import check_timeout, wake
@@ -45,7 +53,8 @@ class Settling(Changing[T], Generic[T]):
         wait.nonce = change.nonce
         watcher.begin(wait)
         try:
-            written = await self._write(change, request)
+            look = partial(self._look_on, request, wait, partial(self._look, change))
+            written = await self._write(change, request, look)
         except BaseException as error:
             if wait.settled_by is not None and isinstance(error, Exception):
                 # Its callback overtook the answer, which got lost: accepted it was all the same.
@@ -60,6 +69,28 @@ class Settling(Changing[T], Generic[T]):
             if written.recovered and not again:
                 raise _Mistaken from failed
             raise
+
+    async def _look_on(
+        self, request: Request, wait: Transition, look: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Look what became of a change; after a lost answer, for as long as it may take to settle.
+
+        Who reported it as failed after a few reads would be wrong: it may be under way.
+        """
+        clock, watching = self._connection.clock, self._connection.watching
+        deadline, failures = clock.now() + wait.timeout, 0
+        while True:
+            try:
+                return await look()
+            except (TransportError, ServerError, RateLimited, QueueTimeout):
+                left = deadline - clock.now()
+                if not request.lost or request.halted or left <= 0:
+                    raise
+                failures += 1
+                pause = read_pause(watching, failures, random.random(), expecting=False)  # noqa: S311  # jitter
+                await clock.sleep(min(pause, left))
+                if request.halted:
+                    raise
 
 
 def _stop(request: Request, ended: asyncio.Future[None], wait: Transition) -> None:

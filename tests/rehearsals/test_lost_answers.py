@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -145,6 +146,55 @@ async def test_update_many_sends_what_looked_like_ours_and_failed_once_more(
     sent = [one for one in stage.emulator.requests if one.path.endswith(stage.sid)]
     warm_up = 1 if stage.place.vendor == "kore" else 0
     assert outcome.requests == len(sent) - warm_up, "so do the requests of both"
+
+
+async def go_down(stage: Stage, share_processed: float = 1.0) -> None:
+    """POSTs are carried out and not answered, and from then on nothing is answered."""
+    if stage.place.vendor == "kore":
+        await stage.sims.fetch(stage.sid)
+    stage.emulator.faults = Faults(dropped=1.0, share_processed=share_processed)
+
+
+def come_back(stage: Stage) -> None:
+    stage.emulator.faults = Faults()
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_a_change_is_looked_for_until_the_api_answers_again(
+    set_stage: OpenStage, place: Place, *, listens: bool
+) -> None:
+    stage = await set_stage(place, listens=listens)
+    await go_down(stage)
+    stage.clock.call_at(120.0, lambda: come_back(stage))
+    waited = stage.sims.update_and_wait(stage.sid, status="active")
+    many = stage.collect(stage.sims.update_many(dict.fromkeys(stage.sids[1:], ACTIVE)))
+    sim, outcomes = await stage.play(asyncio.gather(waited, many))
+    assert sim.status == "active"
+    assert [one.ok for one in outcomes.values()] == [True, True]
+    assert [len(stage.posts(sid)) for sid in stage.sids] == [1, 1, 1]
+    assert 120.0 <= stage.clock.now() < 200.0
+
+
+async def test_looking_for_a_change_ends_at_its_deadline(stage: Stage) -> None:
+    await go_down(stage)
+    with pytest.raises(ConnectionFailed, match=f"update Sim {stage.sid}"):
+        await stage.play(stage.sims.update_and_wait(stage.sid, status="active", timeout=60.0))
+    assert 60.0 <= stage.clock.now() < 150.0
+    assert stage.is_at_rest
+
+
+async def test_closing_ends_looking_for_a_change(stage: Stage) -> None:
+    await go_down(stage)
+    work = stage.sims.update_many({stage.sid: ACTIVE})
+    first = await stage.start(anext(work))
+    await stage.clock.advance(60.0)
+    await stage.play(work.aclose())
+    asked = len(stage.emulator.requests)
+    with pytest.raises(StopAsyncIteration):
+        await first
+    await stage.clock.advance(60.0)
+    assert (len(stage.emulator.requests), work.unfinished) == (asked, {stage.sid: ACTIVE})
+    assert stage.is_at_rest
 
 
 @pytest.mark.parametrize(
