@@ -234,18 +234,14 @@ class Sweeper:
 
     def _stop_trusting(self, reason: str) -> None:
         if self._trusted:
-            self._trusted = False
-            logger.warning(
-                "sweeping of %s stops, single reads go on: %s", self._kind.product, reason
-            )
-            self._tell(SweepingStopped(product=self._kind.product, reason=reason))
+            self._trusted, product = False, self._kind.product
+            logger.warning("sweeping of %s stops, single reads go on: %s", product, reason)
+            self._tell(SweepingStopped(product=product, reason=reason))
 
     def _tell_finished(self, pages: int, rows: int, settled: int, *, walk: bool) -> None:
-        self._tell(
-            SweepFinished(
-                product=self._kind.product, pages=pages, rows=rows, settled=settled, walk=walk
-            )
-        )
+        product = self._kind.product
+        event = SweepFinished(product=product, pages=pages, rows=rows, settled=settled, walk=walk)
+        self._tell(event)
 
 
 def _is_the_vendors(refusal: BadRequest) -> bool:
