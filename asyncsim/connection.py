@@ -119,8 +119,7 @@ class Connection:
             ceiling=ceiling,
         )
         auth = self._login(self, transport)
-        self._closers += [transport.close, auth.close]
-        return Sender(
+        sender = Sender(
             transport=transport,
             auth=auth,
             gate=gate,
@@ -129,6 +128,8 @@ class Connection:
             timeout=self.timeout,
             observers=self.observers,
         )
+        self._closers += [transport.close, auth.close, sender.close]
+        return sender
 
     def tell(self, event: Event) -> None:
         """Tell this client's observers."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -28,7 +28,8 @@ except ImportError:  # pragma: no cover  # Windows has no such limit
 
 _URGENT_IN_A_ROW = 4  # hundreds of reads may wait at once, and others have deadlines too
 
-_Line: TypeAlias = deque[asyncio.Future[None]]
+_Place: TypeAlias = asyncio.Future[None]
+_Line: TypeAlias = deque[_Place]
 
 
 class GateClosed(Exception):  # a fact, not an error: the caller words it
@@ -45,6 +46,12 @@ def _open_files() -> float:
 def _expire(slot: asyncio.Future[None]) -> None:
     if not slot.done():
         slot.set_exception(GateClosed())
+
+
+def turn_away(places: Iterable[_Place]) -> None:
+    """End the waiting of some with `GateClosed`."""
+    for place in places:
+        _expire(place)
 
 
 class Gate:
@@ -68,11 +75,23 @@ class Gate:
         self._start()
         return True
 
-    async def enter(self, deadline: float, *, urgent: bool = False, front: bool = False) -> None:
-        """Wait for a slot; `GateClosed` at the deadline (of the clock)."""
+    async def enter(
+        self,
+        deadline: float,
+        *,
+        urgent: bool = False,
+        front: bool = False,
+        among: set[_Place] | None = None,
+    ) -> None:
+        """Wait for a slot; `GateClosed` at the deadline (of the clock), or by `turn_away`.
+
+        While it waits its place is `among` those that can be turned away together.
+        """
         if self._clock.now() >= deadline:
             raise GateClosed
-        slot: asyncio.Future[None] = self._loop.create_future()
+        slot: _Place = self._loop.create_future()
+        among = set() if among is None else among
+        among.add(slot)
         line = self._lines[0 if urgent else 1]
         (line.appendleft if front else line.append)(slot)
         self._admit()
@@ -85,6 +104,7 @@ class Gate:
             raise
         finally:
             timer.cancel()
+            among.discard(slot)
             self._tidy()
 
     def left(self, seconds: float | None = None) -> None:

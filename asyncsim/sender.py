@@ -6,8 +6,10 @@ during a pause.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
 from attrs import define, field
@@ -25,9 +27,9 @@ from asyncsim.errors import (
     TransportError,
 )
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
-from asyncsim.gate import Gate, GateClosed
+from asyncsim.gate import Gate, GateClosed, turn_away
 from asyncsim.request import Ambiguous, Request, refusal
-from asyncsim.transport import Reply, Transport
+from asyncsim.transport import Reply, Transport, client_closed
 
 
 class Sender:
@@ -51,6 +53,9 @@ class Sender:
         self._retry = retry
         self._timeout = timeout
         self._observers = observers
+        self._closed = False
+        self._queueing: set[asyncio.Future[None]] = set()
+        self._pausing: set[asyncio.Future[None]] = set()
 
     async def send(self, request: Request) -> Reply:
         """Send until there is a final answer.
@@ -83,9 +88,16 @@ class Sender:
             self._gate.left()  # the token ran out in the queue
 
     async def _queue(self, request: Request, attempt: _Attempt) -> None:
+        self._refuse_if_closed(request, attempt.error)
         try:
-            await self._gate.enter(attempt.deadline, urgent=request.urgent, front=attempt.front)
+            await self._gate.enter(
+                attempt.deadline,
+                urgent=request.urgent,
+                front=attempt.front,
+                among=self._queueing,
+            )
         except GateClosed:
+            self._refuse_if_closed(request, attempt.error)
             raise QueueTimeout(
                 request.verb, self._timeout.queue, sent=request.lost
             ) from attempt.error
@@ -179,9 +191,35 @@ class Sender:
     ) -> float:
         """Wait before the next attempt, holding nothing; `told` is the answer's Retry-After."""
         delay = self._retry.pause(failures, random.random()) if told is None else told  # noqa: S311  # jitter
+        self._refuse_if_closed(request, error)
         self._tell_retry(request, delay, error)
-        await self._clock.sleep(delay)
+        await self._rest(delay)
+        self._refuse_if_closed(request, error)
         return delay
+
+    async def _rest(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        rested = asyncio.get_running_loop().create_future()
+        timer = self._clock.call_at(self._clock.now() + seconds, partial(_wake, rested))
+        self._pausing.add(rested)
+        try:
+            await rested
+        finally:
+            timer.cancel()
+            self._pausing.discard(rested)
+
+    def _refuse_if_closed(self, request: Request, error: Exception | None) -> None:
+        if self._closed:
+            raise client_closed(request.verb) from error
+
+    async def close(self) -> None:
+        """End the calls that pause or queue; those on the wire are the transport's to end."""
+        self._closed = True
+        turn_away(self._queueing)
+        for rested in self._pausing:
+            _wake(rested)
 
     def _tell_retry(self, request: Request, delay: float, error: Exception) -> None:
         if self._observers:
@@ -209,6 +247,11 @@ class Sender:
             error=None if silence is None else silence.reason,
         )
         tell(self._observers, event)
+
+
+def _wake(rested: asyncio.Future[None]) -> None:
+    if not rested.done():
+        rested.set_result(None)
 
 
 @define(eq=False)

@@ -93,7 +93,7 @@ class Transport:
         except asyncio.CancelledError:
             if not self._closed or _is_being_cancelled():
                 raise
-            silence, cause = _closing(asked), None  # aiohttp ends a name's lookup like that
+            silence, cause = client_closed(asked), None  # aiohttp ends a name's lookup like that
         # Outside of `except`, because aiohttp's error for an unreadable answer holds the request's
         # headers, and so the credential.
         raise silence from (None if isinstance(cause, aiohttp.ClientResponseError) else cause)
@@ -108,7 +108,7 @@ class Transport:
 
     def _reword(self, error: Exception, asked: str) -> AsyncSimError:
         if self._closed:
-            return _closing(asked)
+            return client_closed(asked)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             reason = f"no connection within {self._seconds.connect:g} s"
             return RequestTimeout(asked, reason, sent=False)
@@ -126,8 +126,8 @@ class Transport:
             await self._session.close()
 
 
-def _closing(asked: str) -> AsyncSimError:
-    """Not a TransportError, which would be tried again."""
+def client_closed(asked: str) -> AsyncSimError:
+    """Make the error of a call that outlives its client; no TransportError: those are repeated."""
     return AsyncSimError(f"{asked}: the client was closed before the answer came")
 
 

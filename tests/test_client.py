@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from asyncsim import (
+    AsyncSimError,
     AuthenticationError,
     CallbackReceiver,
     Client,
@@ -277,7 +278,6 @@ async def test_closing_while_requests_are_under_way_ends_them(
     emulator: Emulator, clock: ManualClock
 ) -> None:
     from asyncsim.emulator import Faults
-    from asyncsim.errors import AsyncSimError
 
     emulator.faults = Faults(answer_takes=5.0)
     client = emulator.client(throttle=Throttle(limit=1, maximum=1))
@@ -342,6 +342,19 @@ async def test_a_closed_client_has_left_the_receiver(
         await clock.advance(LATENCY.transition + 1)
         assert (receiver.counts.accepted, receiver.counts.refused) == (0, 1)
         assert emulator.deliveries[0].status == 403, "its ticket is nobody's any more"
+
+
+async def test_a_call_in_a_pause_ends_with_its_client(
+    emulator: Emulator, clock: ManualClock
+) -> None:
+    nowhere = Hosts(supersim=f"http://127.0.0.1:{free_port()}")
+    client = emulator.client(hosts=nowhere, retry=RetryPolicy(base=100.0, cap=100.0))
+    work = asyncio.create_task(client.supersim.sims.fetch("depot"))
+    await clock.settle()
+    await client.close()
+    with pytest.raises(AsyncSimError, match="the client was closed"):
+        await work
+    assert clock.next_timer is None
 
 
 async def test_a_close_that_is_cancelled_leaves_neither_session_nor_port_open(

@@ -18,6 +18,7 @@ LONGEST = 250
 LONG_FOR_A_REASON = {
     "client.py": "the ways to log in, and what every setting means",
     "errors.py": "the whole tree in one place, as its docstring draws it",
+    "sender.py": "one request's way from the queue to its answer, and all that may end it",
     "waiting/watcher.py": "the one owner of all waits: its queue, its sweeps and its callbacks",
 }
 

@@ -49,7 +49,7 @@ class Queue:
             self.tasks[name] = asyncio.create_task(self._enter(name, deadline, how))
             await self.clock.settle()
 
-    async def _enter(self, name: str, deadline: float, how: dict[str, bool]) -> None:
+    async def _enter(self, name: str, deadline: float, how: dict[str, Any]) -> None:
         try:
             await self.gate.enter(deadline, **how)
         except GateClosed:

@@ -13,6 +13,7 @@ from asyncsim.core.retry import Repeat
 from asyncsim.core.settings import Throttle, Timeout
 from asyncsim.errors import (
     APIError,
+    AsyncSimError,
     AuthenticationError,
     BadRequest,
     ConfigurationError,
@@ -337,6 +338,38 @@ async def test_what_waits_when_the_client_closes_is_not_sent(
     await bench.fails(task, ConfigurationError)
     assert len(server.received) == 1
     assert bench.gate.limit.in_flight == 0
+
+
+@pytest.mark.parametrize("held_up", [Answer(503, headers={"Retry-After": "300"}), 429])
+async def test_who_pauses_or_queues_when_the_client_closes_hears_of_it_at_once(
+    bench: Bench, server: Server, held_up: Answer | int
+) -> None:
+    server.plan(held_up)
+    sender = bench.sender()
+    task = asyncio.create_task(sender.send(bench.request()))
+    await server.arrival()
+    await bench.clock.settle()
+    await sender.close()
+    await bench.clock.settle()
+    assert task.done()
+    with pytest.raises(AsyncSimError, match="the client was closed"):
+        await task
+    assert (bench.clock.next_timer, bench.gate.limit.in_flight) == (None, 0)
+
+
+async def test_closing_one_client_turns_nobody_elses_requests_away(bench: Bench) -> None:
+    sender = bench.sender(throttle=Throttle(limit=1, maximum=1))
+    assert bench.gate.try_enter()
+    ours = asyncio.create_task(sender.send(bench.request()))
+    others = asyncio.create_task(bench.gate.enter(1000.0))
+    await bench.clock.settle()
+    await sender.close()
+    await bench.clock.settle()
+    assert (ours.done(), others.done()) == (True, False)
+    with pytest.raises(AsyncSimError, match="the client was closed"):
+        await ours
+    bench.gate.left()
+    await others
 
 
 # Errors.
