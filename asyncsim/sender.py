@@ -77,7 +77,9 @@ class Sender:
         """Take a slot with a good login in hand; neither is waited for while holding the other."""
         while True:
             if self._auth.current() is None:
+                asked = self._clock.now()
                 await self._auth.obtain()
+                attempt.deadline += self._clock.now() - asked  # not spent in the queue either
                 continue
             if attempt.front or not self._gate.try_enter():
                 await self._queue(request, attempt)

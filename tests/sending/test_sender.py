@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, TCPConnector
 
+from asyncsim.auth import Basic
 from asyncsim.client import Client
 from asyncsim.clock import ManualClock
 from asyncsim.core.retry import Repeat
@@ -229,6 +230,32 @@ async def test_failures_and_their_pauses_do_not_count_against_the_queue(
     sender = bench.sender(attempts=6, timeout=Timeout(queue=5.0))
     await bench.run(sender.send(bench.request()))
     assert bench.clock.now() >= 150
+
+
+class SlowLogin(Basic):
+    """A login that takes a minute, as a token endpoint in trouble makes it."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__("AC1", PASSWORD)
+        self._clock = clock
+        self._obtained = False
+
+    def current(self) -> tuple[str, int] | None:  # type: ignore[override]  # as Auth has it
+        return super().current() if self._obtained else None
+
+    async def obtain(self) -> None:
+        await self._clock.sleep(60.0)
+        self._obtained = True
+
+
+async def test_waiting_for_a_login_does_not_count_against_the_queue(
+    bench: Bench, server: Server
+) -> None:
+    sender = bench.sender(timeout=Timeout(queue=30.0), auth=lambda _: SlowLogin(bench.clock))
+    assert bench.gate.try_enter()
+    bench.gate.refused(80.0)
+    await bench.run(sender.send(bench.request()))
+    assert bench.clock.now() >= 80.0
 
 
 async def test_who_finds_no_slot_in_time_has_sent_nothing(bench: Bench, server: Server) -> None:
