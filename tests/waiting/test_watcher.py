@@ -393,13 +393,13 @@ class Listener:
 async def test_a_wait_that_has_ended_keeps_nobody_alive_whom_it_told(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    waits, gone = [world.wait("HS1"), world.wait("HS2")], []
-    for wait in waits:
-        listener = Listener()
-        wait.sink = listener.hear
-        gone.append(weakref.ref(listener))
+    waits = [world.wait("HS1"), world.wait("HS2")]
+    listeners = [Listener(), Listener()]
+    for at, wait in enumerate(waits):
+        wait.sink = listeners[at].hear
         watcher.begin(wait)
-    del listener
+    gone = [weakref.ref(one) for one in listeners]
+    del listeners
     watcher.answered(waits[0], world.put("HS1", "active"))
     watcher.abandon(waits[1])
     assert [one() for one in gone] == [None, None]
