@@ -10,6 +10,7 @@ from yarl import URL
 from asyncsim.core.retry import Repeat
 from asyncsim.errors import (
     APIError,
+    AsyncSimError,
     AuthenticationError,
     BadRequest,
     Conflict,
@@ -17,7 +18,6 @@ from asyncsim.errors import (
     PermissionDenied,
     RateLimited,
     ServerError,
-    TransportError,
 )
 from asyncsim.transport import FORM, Reply
 from asyncsim.wire.problems import decode_problem
@@ -37,7 +37,7 @@ _CONFLICTS = frozenset({33010, 83009})
 class Ambiguous(Exception):  # internal: always answered by a look at the resource
     """A desired-state write may or may not have been carried out."""
 
-    def __init__(self, error: APIError | TransportError, retry_after: float | None) -> None:
+    def __init__(self, error: AsyncSimError, retry_after: float | None) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after

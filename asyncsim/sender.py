@@ -20,6 +20,7 @@ from asyncsim.core.retry import Verdict, judge_silence, judge_status, retry_afte
 from asyncsim.core.settings import RetryPolicy, Timeout
 from asyncsim.errors import (
     APIError,
+    AsyncSimError,
     OutcomeUnknown,
     QueueTimeout,
     RequestTimeout,
@@ -84,6 +85,9 @@ class Sender:
             if attempt.front or not self._gate.try_enter():
                 await self._queue(request, attempt)
             login = self._auth.current()
+            if login is not None and request.halted and attempt.error is not None:
+                self._gate.left()  # its wait ended, or was closed, while it queued to go out again
+                raise attempt.error
             if login is not None:
                 attempt.authorization, attempt.generation = login
                 return
@@ -187,7 +191,7 @@ class Sender:
     async def pause(
         self,
         failures: int,
-        error: APIError | TransportError,
+        error: AsyncSimError,
         request: Request,
         told: float | None = None,
     ) -> float:

@@ -26,16 +26,18 @@ class Product(enum.StrEnum):
         )
 
 
-def _usable(owner: object, attribute: Attribute[str | None], url: str | None) -> None:
-    """Refuse what no request could be sent to, without repeating it: it may hold a password."""
-    if url is None:
-        return
+def _can_serve(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        reachable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except (TypeError, ValueError, AttributeError):  # no text; a port or an address that is none
-        fits = False
-    if not fits or "@" in parts.netloc or parts.query or parts.fragment:
+        return False
+    return reachable and "@" not in parts.netloc and not parts.query and not parts.fragment
+
+
+def _usable(owner: object, attribute: Attribute[str | None], url: str | None) -> None:
+    """Refuse what no request could be sent to, without repeating it: it may hold a password."""
+    if url is not None and not _can_serve(url):
         raise ValueError(
             f"Hosts({attribute.name}=...) must read https://host[:port][/prefix] (or http://),"
             " without a login, query or fragment"

@@ -10,8 +10,10 @@ from attrs import frozen
 from asyncsim.core.goal import Goal
 from asyncsim.errors import (
     APIError,
+    AsyncSimError,
     BadRequest,
     Conflict,
+    DecodeError,
     NotFound,
     QueueTimeout,
     RateLimited,
@@ -53,7 +55,7 @@ async def write(
     lost: Ambiguous | None = None
     while True:
         try:
-            return Written(decode(await sender.send(request)))
+            return Written(_decoded(await sender.send(request), request, decode))
         except Ambiguous as ambiguous:
             lost = ambiguous
         except APIError as refused:
@@ -76,9 +78,16 @@ async def write(
             raise lost.error
 
 
-async def _look(
-    unclear: APIError | TransportError, read: Callable[[], Awaitable[T]], goal: Goal
-) -> T | None:
+def _decoded(reply: Reply, request: Request, decode: Callable[[Reply], T]) -> T:
+    """Decode an answer; one that cannot be read (a gateway's page) is as good as lost."""
+    try:
+        return decode(reply)
+    except DecodeError as error:
+        request.lost = True
+        raise Ambiguous(error, None) from error
+
+
+async def _look(unclear: AsyncSimError, read: Callable[[], Awaitable[T]], goal: Goal) -> T | None:
     """Read what has become of a write; if that fails, the write is what the caller hears of.
 
     None: it is not in this account, which is how a SIM looks that has moved. To ask for the move

@@ -84,6 +84,8 @@ class Writer:
 
 
 def decode(reply: Reply) -> Sim:
+    if reply.body.startswith(b"<"):
+        raise DecodeError("Sim", "not JSON")
     return records.decode(Sim, json.loads(reply.body), TWILIO)
 
 
@@ -116,6 +118,13 @@ async def test_what_was_carried_out_all_the_same_is_not_sent_again(
     desk = Desk(server, [lost], [sim(status)])
     written = await Writer(bench).write()
     assert (written.record.status, written.recovered) == (status, True)
+    assert desk.methods == ["POST", "GET"]
+
+
+async def test_an_answer_that_cannot_be_read_is_looked_for(bench: Bench, server: Server) -> None:
+    desk = Desk(server, [Answer(200, "<html>")], [sim("scheduled")])
+    written = await Writer(bench).write()
+    assert (written.record.status, written.recovered) == ("scheduled", True)
     assert desk.methods == ["POST", "GET"]
 
 
