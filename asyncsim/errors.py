@@ -25,7 +25,9 @@
     ├── Unsupported
     ├── ReceiverError             the callback listener cannot do its work
     │   └── SignatureError          a callback that did not come from the vendor
-    └── JournalError
+    ├── JournalError              a job's journal cannot be used
+    └── JobError                  a bulk job cannot be run as it stands; nothing was sent
+        └── NotConfirmed            it cannot be taken back, and its extent was not confirmed
 
 An error stores its parts and words itself in `__str__`: what was asked of which SIM, what came
 back, what to do next. None ever holds a secret. Misuse that Python has its own words for stays
@@ -34,8 +36,10 @@ with them: an unknown keyword is a `TypeError`, a value outside its set a `Value
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+_SHOWN = 20  # problems in a message; all are in `problems`
 
 
 def _revive(cls: type[AsyncSimError], parts: dict[str, Any]) -> AsyncSimError:
@@ -288,4 +292,34 @@ class SignatureError(ReceiverError):
 
 
 class JournalError(AsyncSimError):
-    """A job's journal cannot be used."""
+    """A job's journal cannot be used: another job's, in use, not writable, disk full, ..."""
+
+
+class JobError(AsyncSimError):
+    """A bulk job cannot be run as it stands; nothing was sent.
+
+    `problems` has all that was found, one line each, with line numbers of the input.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "; ".join((self.message, *self.problems[:_SHOWN]))
+
+
+class NotConfirmed(JobError):
+    """The change can never be taken back; `count` is the number of SIMs to be confirmed."""
+
+    def __init__(self, what: str, count: int, confirmed: int | None) -> None:
+        super().__init__(what)
+        self.count = count
+        self.confirmed = confirmed
+
+    def __str__(self) -> str:
+        given = "" if self.confirmed is None else f", but {self.confirmed:,} were confirmed"
+        return (
+            f"{self.message} for ever: {self.count:,} SIMs{given}; nothing was sent:"
+            f" confirm exactly {self.count}"
+        )

@@ -7,7 +7,7 @@ No event carries a secret: paths of callbacks are shown without their ticket.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from attrs import frozen
@@ -117,6 +117,57 @@ class SweepingStopped:
     reason: str
 
 
+@frozen(kw_only=True)
+class JobProgressed:
+    """A bulk job went on with `phase`: reading, planning, sending, verifying."""
+
+    phase: str
+    done: int
+    """Rows, so far."""
+    total: int | None
+    """Rows, None while nobody knows."""
+
+
+@frozen(kw_only=True)
+class JobPlanned:
+    """A bulk job has looked at all its SIMs."""
+
+    rows: int
+    """In the whole job."""
+    verdicts: Mapping[str, int]
+    """Verdict -> rows that this run has looked at: `will change`, `already there`, ..."""
+    requests: int
+    """That the look took."""
+
+
+@frozen(kw_only=True)
+class RowMoved:
+    """One row of a bulk job is in another state; the rest is known once it has ended."""
+
+    row: int
+    """Place in the input, from 1."""
+    name: str
+    sid: str | None
+    state: str
+    status: str | None = None
+    error: str | None = None
+    """Class name of the error."""
+    message: str | None = None
+    settled_by: SettledBy | None = None
+    requests: int = 0
+    seconds: float | None = None
+
+
+@frozen(kw_only=True)
+class JobEnded:
+    """A run of a bulk job is over; `reason` says why it stopped early, None if it did not."""
+
+    states: Mapping[str, int]
+    """State -> rows of the whole job."""
+    seconds: float
+    reason: str | None = None
+
+
 Event = (
     RequestFinished
     | RequestRetried
@@ -128,6 +179,10 @@ Event = (
     | WaitSettled
     | SweepFinished
     | SweepingStopped
+    | JobProgressed
+    | JobPlanned
+    | RowMoved
+    | JobEnded
 )
 
 

@@ -87,6 +87,8 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     (errors.ReceiverError("port 8080 is in use"), ["port 8080 is in use"]),
     (errors.SignatureError("wrong signature"), ["wrong signature"]),
     (errors.JournalError("the file is locked"), ["the file is locked"]),
+    (errors.JobError("b.csv", ["line 2: no name"]), ["b.csv", "line 2: no name"]),
+    (errors.NotConfirmed("this deletes SIMs", 1200, 3), ["for ever", "1,200", "3", "exactly 1200"]),
 ]
 NAMES = [type(error).__name__ for error, _ in EXAMPLES]
 each = pytest.mark.parametrize("error", [error for error, _ in EXAMPLES], ids=NAMES)

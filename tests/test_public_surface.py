@@ -16,7 +16,7 @@ NAMES = [
     "KORE", "TWILIO",
     "APIError", "AsyncSimError", "AuthenticationError", "BadRequest", "Callback",
     "CallbackReceiver", "Client", "ConfigurationError", "Conflict", "ConnectionFailed",
-    "DecodeError", "Hosts", "InboundCommand", "JournalError", "NotFound", "Outcome",
+    "DecodeError", "Hosts", "InboundCommand", "JobError", "JournalError", "NotConfirmed", "NotFound", "Outcome",
     "OutcomeUnknown", "Page", "Pager", "PermissionDenied", "Product", "QueueTimeout", "RateLimited",
     "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle",
     "Timeout", "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",

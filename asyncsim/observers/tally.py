@@ -32,6 +32,8 @@ class Tally:
         """Pages of both."""
         self.tokens = 0
         """KORE access tokens fetched."""
+        self.rows: Counter[str] = Counter()
+        """Steps of bulk jobs' rows, by the state they led to."""
         self.warnings: Counter[str] = Counter()
         """Rare things worth a look, by class name of the event."""
 
@@ -98,3 +100,11 @@ class Tally:
     @_count.register
     def _(self, event: events.LimitChanged) -> None:
         pass  # follows from a 429, which is counted as such
+
+    @_count.register
+    def _(self, event: events.RowMoved) -> None:
+        self.rows[event.state] += 1
+
+    @_count.register
+    def _(self, event: events.JobProgressed | events.JobPlanned | events.JobEnded) -> None:
+        pass  # sums of what is counted here already, row by row

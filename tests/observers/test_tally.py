@@ -27,6 +27,7 @@ SETTLED = events.WaitSettled(
 )
 SWEPT = events.SweepFinished(product="supersim", pages=3, rows=2500, settled=10, walk=False)
 STOPPED = events.SweepingStopped(product="supersim", reason="the filter was refused")
+MOVED = events.RowMoved(row=1, name="HS1", sid="HS1", state="sending")
 EXAMPLES: tuple[events.Event, ...] = (
     FINISHED,
     RETRIED,
@@ -38,6 +39,10 @@ EXAMPLES: tuple[events.Event, ...] = (
     SETTLED,
     SWEPT,
     STOPPED,
+    events.JobProgressed(phase="planning", done=10, total=None),
+    events.JobPlanned(rows=10, verdicts={"will change": 10}, requests=1),
+    MOVED,
+    events.JobEnded(states={"done": 10}, seconds=1.0),
 )
 
 
@@ -100,6 +105,11 @@ def test_what_is_sent_again_is_counted_by_reason() -> None:
     tally = tallied(RETRIED, RETRIED)
     assert tally.retried == 2
     assert tally.retries == {"429 Too Many Requests": 2}
+
+
+def test_rows_of_jobs_are_counted_by_the_states_they_reach() -> None:
+    tally = tallied(MOVED, attrs.evolve(MOVED, state="done"), attrs.evolve(MOVED, row=2))
+    assert tally.rows == {"sending": 2, "done": 1}
 
 
 def test_rare_events_are_counted_by_name() -> None:

@@ -1,0 +1,1 @@
+"""Jobs: thousands of SIMs from a file, sent, awaited, recorded and resumed. Extra: `bulk`."""

@@ -1,0 +1,97 @@
+"""One row of a job: as it was read, and as it stands in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from attrs import frozen
+
+from asyncsim.bulk.states import State, Verdict
+from asyncsim.events import SettledBy
+
+Naming = Literal["sid", "iccid", "unique_name"]
+"""What the name of a row is."""
+
+
+@frozen(kw_only=True)
+class Row:
+    """One row of the input."""
+
+    number: int
+    """Its place in the input, from 1."""
+    line: int
+    """Line of the file; of other input, the number."""
+    name: str
+    naming: Naming
+    change: Mapping[str, Any] | None = None
+    """Keywords of this row alone; they come on top of the job's. None: no own ones."""
+    cells: tuple[str, ...] | None = None
+    """The input's columns as they came, for the results; None where it had only names."""
+
+
+@frozen(kw_only=True)
+class Entry:
+    """A row that has not ended, as the journal holds it."""
+
+    number: int
+    line: int
+    name: str
+    naming: Naming
+    change: Mapping[str, Any] | None
+    state: State
+    sid: str | None = None
+    """SID, once the SIM was found."""
+    verdict: Verdict | None = None
+    before: str | None = None
+    """Status in which the plan found it."""
+    accepted_at: datetime | None = None
+    """When the vendor accepted what this job sent, by our clock, in UTC."""
+    reference: str | None = None
+    """SID of what was created (a Command)."""
+
+
+@frozen(kw_only=True)
+class Ending:
+    """How a row ended, or where it was left."""
+
+    state: State
+    status: str | None = None
+    """Status as last seen."""
+    error: Exception | None = None
+    settled_by: SettledBy | None = None
+    confirmed: bool = False
+    requests: int = 0
+    """POSTs and single reads for this row alone, in this run."""
+    seconds: float | None = None
+    """From the moment it was taken up in this run."""
+    sid: str | None = None
+    reference: str | None = None
+
+
+@frozen(kw_only=True)
+class Result:
+    """A row with all that is known of it; what results files are written from."""
+
+    number: int
+    line: int
+    name: str
+    naming: Naming
+    change: Mapping[str, Any] | None
+    cells: tuple[str, ...] | None
+    state: State
+    verdict: Verdict | None
+    sid: str | None
+    before: str | None
+    status: str | None
+    error_type: str | None
+    error: str | None
+    settled_by: SettledBy | None
+    confirmed: bool
+    requests: int
+    """In all runs of the job."""
+    seconds: float | None
+    accepted_at: datetime | None
+    ended_at: datetime | None
+    reference: str | None
