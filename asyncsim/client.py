@@ -76,6 +76,16 @@ class Client:
         """Whose API this is."""
         return self._connection.vendor
 
+    @property
+    def concurrency_limit(self) -> float:
+        """Requests at once that the throttle allows just now: it adapts to what is refused."""
+        return self._connection.limit
+
+    @property
+    def requests(self) -> int:
+        """Requests that this client has sent, each attempt counted."""
+        return self._connection.requests
+
     @classmethod
     @spelled_out
     def twilio(
@@ -108,6 +118,7 @@ class Client:
         return cls(
             _connect(
                 TWILIO,
+                account_sid,
                 lambda connection, transport: Basic(user, password),
                 ticket_material=f"{account_sid}:{auth_token or password}",
                 signing_secrets=(auth_token,) if auth_token else (),
@@ -140,6 +151,7 @@ class Client:
         return cls(
             _connect(
                 KORE,
+                client_id,
                 login,
                 ticket_material=f"{client_id}:{client_secret}",
                 signing_secrets=(),
@@ -206,6 +218,7 @@ class Client:
 
 def _connect(
     vendor: Vendor,
+    account: str,
     login: Callable[[Connection, Transport], Auth],
     *,
     ticket_material: str,
@@ -223,6 +236,7 @@ def _connect(
 
     return Connection(
         vendor=vendor,
+        account=account,
         hosts=(settings.get("hosts") or Hosts()).over(vendor.hosts),
         login=login,
         session=settings.get("session"),

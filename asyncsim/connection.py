@@ -29,6 +29,7 @@ class Connection:
         self,
         *,
         vendor: Vendor,
+        account: str,
         hosts: Hosts,
         login: Callable[[Connection, Transport], Auth],
         session: ClientSession | None,
@@ -42,6 +43,8 @@ class Connection:
         clock: Clock,
     ) -> None:
         self.vendor = vendor
+        self.account = account
+        """Account SID or client id: tells accounts apart, and is no secret."""
         self.hosts = hosts
         self.observers = tuple(observers)
         self.retry = retry
@@ -62,6 +65,16 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<{self.vendor.title} at {shown(self.hosts.supersim)}>"
+
+    @property
+    def limit(self) -> float:
+        """Requests at once that the throttle allows just now."""
+        return self._sender.limit if self._sender is not None else float(self.throttle.limit)
+
+    @property
+    def requests(self) -> int:
+        """Requests that have gone out, each attempt counted."""
+        return self._sender.requests if self._sender is not None else 0
 
     def base(self, product: Product) -> str:
         """Base URL of a product; `Unsupported` where the vendor documents none."""

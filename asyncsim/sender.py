@@ -55,8 +55,15 @@ class Sender:
         self._timeout = timeout
         self._observers = observers
         self._closed = False
+        self.requests = 0
+        """Those that have gone out, each attempt counted."""
         self._queueing: set[asyncio.Future[None]] = set()
         self._pausing: set[asyncio.Future[None]] = set()
+
+    @property
+    def limit(self) -> float:
+        """Requests at once that the throttle allows just now."""
+        return self._gate.limit.value
 
     async def send(self, request: Request) -> Reply:
         """Send until there is a final answer.
@@ -115,6 +122,7 @@ class Sender:
             headers["Content-Type"] = request.content_type
         body = None if request.body is None else request.body.encode()
         request.attempts += 1
+        self.requests += 1
         request.in_flight = True
         started = self._clock.now()
         reply, silence = None, None

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from attrs import frozen
+
 from asyncsim.core.goal import Goal
 from asyncsim.core.graph import can_reach
+from asyncsim.core.transition import Transition
 from asyncsim.errors import UnreachableStatus
+from asyncsim.request import Request
 from asyncsim.resources.watched import Watched, check_timeout, wake
 from asyncsim.wire import forms
 
 T = TypeVar("T")
+
+
+@frozen
+class Draft:
+    """A creation, ready to be sent."""
+
+    request: Request
+    wait: Transition
 
 
 class Creating(Watched[T], Generic[T]):
@@ -31,28 +43,39 @@ class Creating(Watched[T], Generic[T]):
         Sent once: `OutcomeUnknown` when the answer was lost.
         """
         check_timeout(timeout)
-        forms.check(
-            self.kind.create, keywords, f"{self.kind.key}.create()", self._connection.vendor
-        )
-        statuses = self._statuses(until)
-        self._check_reachable(statuses)
         watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
+        draft = self._draft(keywords, until, partial(wake, ended), timeout)
+        watcher.begin(draft.wait)
+        try:
+            record = await self._send_once(draft.request)
+        except BaseException:
+            watcher.abandon(draft.wait)
+            raise
+        draft.wait.requests += draft.request.attempts
+        watcher.answered(draft.wait, record)
+        return await self._finish(watcher, draft.wait, ended)
+
+    def _draft(
+        self,
+        keywords: Mapping[str, Any],
+        until: Collection[str] | str | None,
+        sink: Callable[[Transition], None],
+        timeout: float | None,
+    ) -> Draft:
+        """Check a creation before anything is sent, and build its request and its wait."""
+        vendor = self._connection.vendor
+        forms.check(self.kind.create, keywords, f"{self.kind.key}.create()", vendor)
         # Its SID is known only from the answer, so its callbacks go by a name of our own.
         name = f"{self.kind.key}:{uuid.uuid4().hex}"
-        goal = Goal(self.kind, {}, statuses)
-        wait = self._wait_for(name, goal, partial(wake, ended), timeout)
+        wait = self._wait_for(name, self._goal(until), sink, timeout)
         sent, wait.nonce = self._with_ticket(keywords, name)
-        request = self._creation(sent)
-        watcher.begin(wait)
-        try:
-            record = await self._send_once(request)
-        except BaseException:
-            watcher.abandon(wait)
-            raise
-        wait.requests += request.attempts
-        watcher.answered(wait, record)
-        return await self._finish(watcher, wait, ended)
+        return Draft(self._creation(sent), wait)
+
+    def _goal(self, until: Collection[str] | str | None) -> Goal:
+        statuses = self._statuses(until)
+        self._check_reachable(statuses)
+        return Goal(self.kind, {}, statuses)
 
     def _check_reachable(self, until: frozenset[str] | None) -> None:
         starts = self.kind.pending

@@ -1,4 +1,4 @@
-"""Many changes at once: read lazily, sent within a window, yielded as they settle.
+"""Much work at once: taken lazily, run within a window, its outcomes yielded as they come.
 
 There is a task per SIM only while its POST is under way; the waiting itself has none.
 """
@@ -6,60 +6,47 @@ There is a task per SIM only while its POST is under way; the waiting itself has
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Coroutine,
-    Iterable,
-    Mapping,
-)
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from asyncsim.connection import Connection
 from asyncsim.errors import AsyncSimError
-from asyncsim.resources.one import One
 from asyncsim.resources.outcome import Outcome
-from asyncsim.resources.settling import Settling
-from asyncsim.resources.watched import check_timeout
+from asyncsim.resources.piece import Order, Piece
 
 T = TypeVar("T")
-C = TypeVar("C")
-Changes = Mapping[str, C] | Iterable[tuple[str, C]] | AsyncIterable[tuple[str, C]]
-"""SID or unique name, and the keywords of `update`."""
 
 
-class UpdateMany(Generic[T]):
+class FanOut(Generic[T]):
     """Iterate over it for outcomes, in the order in which SIMs settle.
 
     As a context manager, by `aclose()`, or when its loop is left, it stops early: nothing more is
     sent, POSTs on the wire get their answers, and what has not settled is left in `unfinished`.
     Input that was not read yet is not in there. Only the first two wait until that is done. What
-    `changes` raises is raised once all SIMs read before have settled.
+    the input raises is raised once all SIMs read before have settled.
     """
 
     def __init__(
         self,
-        resource: Settling[T],
-        changes: Changes[Any],
+        connection: Connection,
+        orders: AsyncGenerator[Order[T], None],
         *,
         window: int,
-        timeout: float | None,
+        ready: Callable[[], Awaitable[object]],
     ) -> None:
         if window < 1:
             raise ValueError(f"window={window}: at least 1 SIM must fit")
-        check_timeout(timeout)
-        self._resource = resource
-        self._connection = resource._connection
-        self._changes = changes
-        self._timeout = timeout
+        self._connection = connection
+        self._orders = orders
+        self._ready = ready
         self._room = asyncio.Semaphore(window)
         # As long as the window at most: an outcome keeps its SIM's place until it is taken out.
         self._outcomes: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
         self.unfinished: dict[str, Mapping[str, Any]] = {}
         """Changes that were taken from the input and have not ended."""
-        self._ones: dict[str, One[T]] = {}
-        self._tasks: dict[asyncio.Task[None], One[T]] = {}
+        self._pieces: dict[str, Piece] = {}
+        self._tasks: dict[asyncio.Task[None], Piece] = {}
         self._feeder: asyncio.Task[None] | None = None
         self._fed = False
         self._failure: Exception | None = None
@@ -93,9 +80,9 @@ class UpdateMany(Generic[T]):
 
     async def _open(self) -> None:
         # First the watcher, so that a client which closes asks here before it closes that.
-        await self._resource._the_watcher()
+        await self._ready()
         self._connection.on_close(self._client_closes)
-        self._feeder = asyncio.create_task(self._feed(), name="asyncsim-update-many")
+        self._feeder = asyncio.create_task(self._feed(), name="asyncsim-fan-out")
 
     def _is_over(self) -> bool:
         return self._outcomes.empty() and (
@@ -117,37 +104,30 @@ class UpdateMany(Generic[T]):
 
     async def _feed(self) -> None:
         try:
-            items = _items(self._changes)
             while True:
                 await self._room.acquire()  # first, so that nothing is read that has no room
-                self._take(*await anext(items))
+                self._take(await anext(self._orders))
         except StopAsyncIteration:
             pass
         except Exception as error:  # noqa: BLE001  # the caller's own iterable; raised to the caller
             self._failure = error
         finally:
+            await self._orders.aclose()
             self._fed = True
             self._ring()
 
-    def _take(self, name: str, changes: Mapping[str, Any]) -> None:
-        if name in self.unfinished:
-            error = ValueError(f"{name} is in the window already; its first change has not settled")
-            self._outcomes.put_nowait(_refused(name, changes, error))
+    def _take(self, order: Order[T]) -> None:
+        if order.name in self.unfinished:
+            self._outcomes.put_nowait(_refused(order))
             return
-        self.unfinished[name] = changes
-        self._ones[name] = one = One(
-            self._resource,
-            name,
-            changes,
-            timeout=self._timeout,
-            spawn=self._start,
-            settle=self._settle,
-        )
-        self._start(one, one.run())
+        self.unfinished[order.name] = order.given
+        self._pieces[order.name] = piece = order.make(self)
+        self.start(piece, piece.run())
 
-    def _start(self, one: One[T], work: Coroutine[Any, Any, None]) -> None:
+    def start(self, piece: Piece, work: Coroutine[Any, Any, None]) -> None:
+        """Run work of a piece; pieces call this."""
         task = asyncio.create_task(work)
-        self._tasks[task] = one
+        self._tasks[task] = piece
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -155,9 +135,10 @@ class UpdateMany(Generic[T]):
         if not task.cancelled():
             task.result()  # a fault of ours must be heard, by the loop's handler
 
-    def _settle(self, outcome: Outcome[T]) -> None:
+    def settle(self, outcome: Outcome[T]) -> None:
+        """Take the outcome of a piece; pieces call this."""
         if self.unfinished.pop(outcome.sid, None) is not None:
-            del self._ones[outcome.sid]
+            del self._pieces[outcome.sid]
             self._outcomes.put_nowait(outcome)
             self._ring()
 
@@ -178,8 +159,8 @@ class UpdateMany(Generic[T]):
         try:
             await self._stop_sending()
         finally:
-            for one in self._ones.values():
-                one.abandon()
+            for piece in self._pieces.values():
+                piece.abandon()
             self._closed.set()
             self._ring()
 
@@ -187,12 +168,17 @@ class UpdateMany(Generic[T]):
         if self._feeder is not None:
             self._feeder.cancel()
             await asyncio.gather(self._feeder, return_exceptions=True)
-        for one in self._ones.values():
-            one.close()
-        for task, one in list(self._tasks.items()):  # also of those that a callback has ended
-            if not one.close():
+        for piece in self._pieces.values():
+            piece.close()
+        for task, piece in list(self._tasks.items()):  # also of those that a callback has ended
+            if not piece.close():
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def unsent(self) -> set[str]:
+        """Those in `unfinished` for which nothing has ever gone out."""
+        return {name for name, piece in self._pieces.items() if not piece.sent}
 
     async def _client_closes(self) -> None:
         if self._feeder is not None and not (self._fed and not self.unfinished):
@@ -201,33 +187,16 @@ class UpdateMany(Generic[T]):
         await self.aclose()
 
 
-def _refused(name: str, changes: Mapping[str, Any], error: Exception) -> Outcome[Any]:
+def _refused(order: Order[Any]) -> Outcome[Any]:
     return Outcome(
-        sid=name,
-        requested=changes,
+        sid=order.name,
+        requested=order.given,
         sim=None,
-        error=error,
+        error=ValueError(
+            f"{order.name} is in the window already; its first change has not settled"
+        ),
         settled_by=None,
         confirmed=False,
         requests=0,
         seconds=0.0,
     )
-
-
-async def _items(changes: Changes[Any]) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(changes, AsyncIterable):
-        async for item in changes:
-            yield _pair(item)
-        return
-    for item in changes.items() if isinstance(changes, Mapping) else changes:
-        yield _pair(item)
-
-
-def _pair(item: Any) -> tuple[str, Mapping[str, Any]]:
-    try:
-        name, changes = item
-    except (TypeError, ValueError):
-        changes = name = None
-    if not isinstance(name, str) or not isinstance(changes, Mapping):
-        raise TypeError(f"update_many takes (SID, changes) pairs, not {item!r}")
-    return name, changes

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.transition import Transition
 from asyncsim.errors import Conflict, TransitionFailed
-from asyncsim.request import Request
 from asyncsim.resources.changes import Change
 from asyncsim.resources.outcome import Outcome
+from asyncsim.resources.piece import NO_LOG, Host, Log, Stoppable
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.watched import wake
 
 T = TypeVar("T")
 
 
-class One(Generic[T]):
+class One(Stoppable, Generic[T]):
     """Ends in one call of `settle`; while its change is awaited it has no task."""
 
     def __init__(
@@ -27,38 +27,50 @@ class One(Generic[T]):
         resource: Settling[T],
         name: str,
         given: Mapping[str, Any],
+        host: Host[T],
         *,
         timeout: float | None,
-        spawn: Callable[[One[T], Coroutine[Any, Any, None]], object],
-        settle: Callable[[Outcome[T]], None],
+        log: Log = NO_LOG,
+        adopted: bool = False,
     ) -> None:
+        super().__init__()
         self.name = name
         self.given = given
         self._resource = resource
         self._timeout = timeout
-        self._spawn = spawn
-        self._settle = settle
+        self._host = host
+        self._log = log
+        self._adopted = adopted
+        """Something is under way there already, perhaps ours: that comes first."""
         self._clock = resource._connection.clock
         self._started = self._clock.now()
-        self._request: Request | None = None
         self._wait: Transition | None = None
         self._spent = 0
         """Requests that no wait counts: of waits that have ended, and looks after lost answers."""
         self._recovered = False
         self._again = False
-        self._closed = False
         self._settled = False
+        self._went_out = False
 
     async def run(self) -> None:
         """Send the change and leave its wait with the watcher."""
         try:
             change = await self._resource._prepare(self.name, self.given)
-            await self._post(change)
+            if self._adopted:
+                await self._take_up(change)
+            else:
+                await self._post(change)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this SIM's outcome alone
             self._fail(error)
 
+    @property
+    def sent(self) -> bool:
+        """Whether a request that could change something has ever gone out."""
+        return self._went_out or super().sent
+
     async def _post(self, change: Change) -> None:
         watcher = await self._resource._the_watcher()
+        await self._log.before()
         self._wait = wait = self._wait_for(change)
         watcher.begin(wait)
         try:
@@ -70,6 +82,8 @@ class One(Generic[T]):
             self._put_away()
             blocked = error
         else:
+            if not self._settled:
+                await self._log.accepted(record)
             watcher.answered(wait, record)
             return
         await self._after_conflict(change, blocked)
@@ -94,6 +108,7 @@ class One(Generic[T]):
             written = await self._resource._write(change, request, look)
         finally:
             self._request = None
+            self._went_out |= request.attempts > 0
             wait.requests += request.attempts
         self._recovered = written.recovered
         return written.record
@@ -107,17 +122,29 @@ class One(Generic[T]):
         if self._again or self._closed:
             raise conflict
         self._again = True
-        record = await self._calm()
+        await self._post_if_needed(change, await self._calm(Goal(self._resource.kind)))
+
+    async def _post_if_needed(self, change: Change, record: T) -> None:
         if change.goal.judge(record) is Standing.REACHED and change.goal.expected:
-            self._end(self._outcome(None, sim=record, settled_by="read", confirmed=True))
+            self._end_with(record)
         else:
             await self._post(change)
 
-    async def _calm(self) -> T:
+    def _end_with(self, record: T) -> None:
+        self._end(self._outcome(None, sim=record, settled_by="read", confirmed=True))
+
+    async def _take_up(self, change: Change) -> None:
+        """Go on where an earlier process stopped: what runs there may be the very same change."""
+        if change.goal.resets:  # that it has ended is all that a reset ever shows
+            self._end_with(await self._calm(change.goal))
+        else:
+            await self._post_if_needed(change, await self._calm(Goal(self._resource.kind)))
+
+    async def _calm(self, goal: Goal) -> T:
         """Wait until whatever runs there has ended."""
         ended = asyncio.get_running_loop().create_future()
         sink = partial(wake, ended)
-        wait = self._resource._wait_for(self.name, Goal(self._resource.kind), sink, self._timeout)
+        wait = self._resource._wait_for(self.name, goal, sink, self._timeout)
         wait.strict, wait.answered_at = True, self._clock.now()
         watcher = await self._resource._the_watcher()
         watcher.begin(wait)
@@ -136,7 +163,7 @@ class One(Generic[T]):
             # Its answer was lost, and what looked like our change was somebody else's.
             self._again = True
             self._put_away()
-            self._spawn(self, self._once_more(change))
+            self._host.start(self, self._once_more(change))
             return
         outcome = self._outcome(
             wait.error, sim=wait.last, settled_by=wait.settled_by, confirmed=wait.confirmed
@@ -157,7 +184,7 @@ class One(Generic[T]):
     def _end(self, outcome: Outcome[T]) -> None:
         if not self._settled:  # what a late answer says is no news: the name may be in use again
             self._settled = True
-            self._settle(outcome)
+            self._host.settle(outcome)
 
     def _outcome(self, error: Exception | None, **found: Any) -> Outcome[T]:
         parts = {"sim": None, "settled_by": None, "confirmed": False, **found}
@@ -172,14 +199,6 @@ class One(Generic[T]):
             seconds=self._clock.now() - self._started,
             **parts,
         )
-
-    def close(self) -> bool:
-        """Send nothing more; True when a POST is on the wire, whose answer should be awaited."""
-        self._closed = True
-        if self._request is None or not self._request.in_flight:
-            return False
-        self._request.halted = True
-        return True
 
     def abandon(self) -> None:
         """Forget the wait."""

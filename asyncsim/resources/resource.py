@@ -103,8 +103,13 @@ class Resource(Generic[T]):
         return self._decode(await self._send(self._request("POST", "update", name, body=body)))
 
     async def _delete(self, name: str, *, parent: str | None = None) -> None:
+        await self._send_deletion(self._deletion(name, parent=parent))
+
+    def _deletion(self, name: str, *, parent: str | None = None) -> Request:
         check_name(self.kind, name)
-        request = self._request("DELETE", "delete", name, parent=parent)
+        return self._request("DELETE", "delete", name, parent=parent)
+
+    async def _send_deletion(self, request: Request) -> None:
         try:
             await self._send(request)
         except NotFound:

@@ -14,12 +14,13 @@ from asyncsim.models.supersim.sims import (
     SimRegister,
     SimUpdate,
 )
-from asyncsim.resources.fanout import Changes, UpdateMany
+from asyncsim.request import Request
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.resources.pager import Pager
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.supersim.fleets import Fleets
+from asyncsim.resources.updatemany import Changes, UpdateMany
 from asyncsim.wire import forms
 
 _ALREADY_YOURS = 83003
@@ -42,14 +43,19 @@ class Sims(Settling[Sim]):
         `BadRequest` with 83002 when it cannot be registered. Source: "Register a Super SIM to your
         Account".
         """
+        return await self._send_registration(self._registration(keywords), keywords["iccid"])
+
+    def _registration(self, keywords: SimRegister) -> Request:
         forms.check(SimRegister, keywords, "sims.register()")
-        body = forms.encode(SimRegister, keywords)
+        return self._request("POST", "register", body=forms.encode(SimRegister, keywords))
+
+    async def _send_registration(self, request: Request, iccid: str) -> Sim:
         try:
-            return self._decode(await self._send(self._request("POST", "register", body=body)))
+            return self._decode(await self._send(request))
         except APIError as error:
             if error.code != _ALREADY_YOURS:
                 raise
-            found = await self.list(iccid=keywords["iccid"])
+            found = await self.list(iccid=iccid)
             if not found.items:
                 raise
             return found.items[0]

@@ -1,0 +1,97 @@
+"""What a fan-out is made of: pieces of work, each of which ends in one outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from attrs import frozen
+
+from asyncsim.request import Request
+from asyncsim.resources.outcome import Outcome
+
+T = TypeVar("T")
+
+
+class Piece(Protocol):
+    """One SIM's way: begun by `run`, ended by one call of the host's `settle`."""
+
+    def run(self) -> Coroutine[Any, Any, None]:
+        """Send what is to be sent; what is left after that is waiting, without a task."""
+        ...
+
+    def close(self) -> bool:
+        """Send nothing more; True when a request is on the wire, whose answer should be awaited."""
+        ...
+
+    def abandon(self) -> None:
+        """Forget the wait."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether a request of its own has ever gone out."""
+        ...
+
+
+class Stoppable:
+    """What pieces have in common whose work is a request at a time."""
+
+    def __init__(self) -> None:
+        self._request: Request | None = None
+        self._closed = False
+
+    @property
+    def sent(self) -> bool:
+        """Whether its request has ever gone out."""
+        return self._request is not None and self._request.attempts > 0
+
+    def close(self) -> bool:
+        """Send nothing more; True when a request is on the wire, whose answer should be awaited."""
+        self._closed = True
+        if self._request is None or not self._request.in_flight:
+            return False
+        self._request.halted = True
+        return True
+
+
+class Host(Protocol[T]):
+    """Who runs pieces."""
+
+    def start(self, piece: Piece, work: Coroutine[Any, Any, None]) -> None:
+        """Run more work of a piece."""
+
+    def settle(self, outcome: Outcome[T]) -> None:
+        """Take a piece's outcome."""
+
+
+class Log(Protocol):
+    """Who must know of a piece's steps: a job's journal."""
+
+    async def before(self) -> None:
+        """Return once it is recorded that a request will go out; raise, and none does."""
+
+    async def accepted(self, record: Any) -> None:
+        """Take the record with which the vendor has accepted it."""
+
+
+class NoLog:
+    """Nobody needs to know."""
+
+    async def before(self) -> None:
+        """Nothing to do."""
+
+    async def accepted(self, record: Any) -> None:
+        """Nothing to do."""
+
+
+NO_LOG = NoLog()
+
+
+@frozen
+class Order(Generic[T]):
+    """A piece to be made as soon as there is room for it."""
+
+    name: str
+    """Unique among those under way."""
+    given: Mapping[str, Any]
+    make: Callable[[Host[T]], Piece]
