@@ -18,6 +18,8 @@ class State(enum.StrEnum):
     """The vendor has accepted it; the SIM has not settled yet."""
     TIMED_OUT = "timed out"
     """It did not settle before its deadline; the vendor may still finish it."""
+    NO_ANSWER = "no answer"
+    """The vendor could not be reached, or failed; the next look tells what has become of it."""
     ALREADY = "already"
     """It was at its goal before anything was sent."""
     DONE = "done"
@@ -31,7 +33,7 @@ class State(enum.StrEnum):
 
 
 SUCCEEDED = frozenset({State.ALREADY, State.DONE})
-IN_DOUBT = frozenset({State.SENDING, State.ACCEPTED, State.TIMED_OUT})
+IN_DOUBT = frozenset({State.SENDING, State.ACCEPTED, State.TIMED_OUT, State.NO_ANSWER})
 """Something was sent; a look at the SIM comes before anything else is."""
 OPEN = frozenset({State.READ, State.READY, State.IMPOSSIBLE}) | IN_DOUBT
 """What a new run of the job looks at again. IMPOSSIBLE: nothing was sent, and SIMs may appear."""

@@ -83,6 +83,11 @@ def has_passed(kind: Kind[Any], status: str, targets: Collection[str]) -> bool:
     return pending or any(follows_by_itself(kind, target, {status}) for target in targets)
 
 
+def is_terminal(kind: Kind[Any], status: str) -> bool:
+    """Tell whether nothing leads out of a status."""
+    return status in _TERMINAL.get((kind.product, kind.key), frozenset())
+
+
 def can_reach(kind: Kind[Any], start: str, targets: Iterable[str]) -> bool:
     """Tell whether a target may be reached from a settled status, by requests or by itself.
 
@@ -91,7 +96,7 @@ def can_reach(kind: Kind[Any], start: str, targets: Iterable[str]) -> bool:
     wanted = set(targets)
     if start in wanted or not wanted:
         return True
-    if start in _TERMINAL.get((kind.product, kind.key), frozenset()):
+    if is_terminal(kind, start):
         return False
     return bool(wanted - _NO_WAY_BACK.get((kind.product, kind.key), {}).get(start, frozenset()))
 
