@@ -1,0 +1,235 @@
+"""From records to rows: what names the SIM, what is asked for it, and whether it can be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import evolve, frozen
+
+from asyncsim.bulk import actions, naming
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.columns import BARE, HeaderError, Wanted, arrange
+from asyncsim.bulk.problems import Places, Problems
+from asyncsim.bulk.rows import Naming, Row
+from asyncsim.bulk.sources import Record, Shape
+from asyncsim.wire.forms import Param
+
+_REMEMBERED = 10_000
+_RAW = frozenset({"payload", "command"})  # spaces in a text are part of it
+
+
+@frozen
+class _Asked:
+    """What the values of a row ask for, and what is wrong with that."""
+
+    change: Mapping[str, Any] | None
+    problems: tuple[str, ...]
+
+
+class RowMaker:
+    """Makes the rows of one reading; all it keeps is counts and a few examples."""
+
+    def __init__(self, wanted: Wanted, change: Mapping[str, Any], problems: Problems) -> None:
+        self.header: tuple[str, ...] | None = None
+        self.columns = BARE
+        self.rows = 0
+        self.stopped = False
+        """Whether the header is such that reading on makes no sense."""
+        self.odd = Places(problems.unit)
+        """ICCIDs whose last digit does not fit the others."""
+        self.zeros = 0
+        """Those of them that a spreadsheet seems to have rounded."""
+        self._wanted = wanted
+        self._kind = actions.kind_of(wanted.product)
+        self._params = actions.keywords(wanted.product, wanted.action)
+        self._change = change
+        self._problems = problems
+        self._shape: Shape | None = None
+        self._sha = hashlib.sha256()
+        self._asked: dict[tuple[object, ...], _Asked] = {}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all rows so far."""
+        return self._sha.hexdigest()
+
+    def make(self, records: Sequence[Record], shape: Shape) -> list[Row]:
+        """Make rows of records; those with problems are left out."""
+        if self._shape is None:
+            self._begin(shape)
+        if self.stopped:
+            return []
+        rows = [row for record in records if (row := self._row(record)) is not None]
+        self._digest(rows)
+        return rows
+
+    def _begin(self, shape: Shape) -> None:
+        self._shape, self.header = shape, shape.header
+        if shape.header is not None:
+            self._wanted = evolve(self._wanted, shy=shape.shy)
+            try:
+                self.columns = arrange(shape.header, self._wanted)
+            except HeaderError as error:
+                self.stopped = True
+                for text in error.problems:
+                    self._problems.add(text)
+                return
+        self._check_anything_asked()
+
+    def _check_anything_asked(self) -> None:
+        """Tell once, not for each row, that nothing can be asked for any."""
+        wanted = self._wanted
+        given = {*self._change, *self.columns.applied}
+        for keyword in actions.required(wanted.product, wanted.action):
+            if keyword not in given:
+                needs = f"{wanted.action} needs {keyword} for every SIM"
+                self._problems.add(f"{needs}: {_remedy(keyword)}")
+        if wanted.action is Action.UPDATE and not given:
+            self._problems.add(f"nothing is asked for: {_remedy(', '.join(self._params))}")
+
+    def _row(self, record: Record) -> Row | None:
+        line, values = record
+        self.rows += 1
+        before = self._problems.count
+        name, naming_ = self._name(line, values)
+        asked = self._asked_by(line, values, naming_)
+        for text in asked.problems:
+            self._problems.add(text, line)
+        if self._problems.count > before:
+            return None
+        return Row(
+            number=self.rows,
+            line=line,
+            name=name,
+            naming=naming_,
+            change=asked.change,
+            cells=self._cells(values),
+        )
+
+    # Names.
+
+    def _name(self, line: int, values: Sequence[Any]) -> tuple[str, Naming]:
+        try:
+            name, sort = self._checked_name(values)
+        except ValueError as error:
+            self._problems.add(str(error), line)
+            return "", "sid"
+        if sort == "iccid" and not naming.has_check_digit(name):
+            self.odd.add(line)
+            self.zeros += naming.ends_in_zeros(name)
+        return name, sort
+
+    def _checked_name(self, values: Sequence[Any]) -> tuple[str, Naming]:
+        if self.header is None:
+            return self._bare(_text(values[0]))
+        for sort, place in self.columns.names:
+            if text := _text(values[place]).strip():
+                return naming.CHECKS[sort](text, self._kind), sort
+        raise ValueError("names no SIM")
+
+    def _bare(self, text: str) -> tuple[str, Naming]:
+        sort = naming.sort_of(text)
+        if self._wanted.action is Action.REGISTER:
+            sort = "iccid"
+        if sort == "unique_name" and self._shape is not None and self._shape.only_sure:
+            raise ValueError(
+                f"{naming.shown(text)} is neither an ICCID nor a SID;"
+                " a list of unique names needs unique_name in its first line"
+            )
+        return naming.CHECKS[sort](text, self._kind), sort
+
+    # What is asked.
+
+    def _asked_by(self, line: int, values: Sequence[Any], sort: Naming) -> _Asked:
+        if not self.columns.changes:
+            return _NOTHING
+        try:
+            key = (sort == "unique_name", *[_plain(values[p]) for _, p in self.columns.changes])
+        except ValueError as error:
+            return _Asked(None, (str(error),))
+        if (asked := self._asked.get(key)) is None:
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            asked = self._asked[key] = self._ask(key[1:], names_itself=bool(key[0]))
+        return asked
+
+    def _ask(self, values: Sequence[object], *, names_itself: bool) -> _Asked:
+        own: dict[str, Any] = {}
+        for (keyword, place), value in zip(self.columns.changes, values, strict=True):
+            if names_itself and place == self.columns.renaming:
+                continue
+            cleaned = _cleaned(self._params[keyword], value)
+            if cleaned != "":
+                own[keyword] = cleaned
+        merged = {**self._change, **own}
+        problems = actions.check(self._wanted.product, self._wanted.action, merged)
+        return _Asked(own or None, (*problems, *self._lacking(merged)))
+
+    def _lacking(self, merged: Mapping[str, Any]) -> list[str]:
+        if not merged:
+            empty = " and ".join(self.columns.applied)
+            return [f"nothing is asked for: {empty} {'is' if ' ' not in empty else 'are'} empty"]
+        needed = actions.required(self._wanted.product, self._wanted.action)
+        return [f"{keyword} is empty" for keyword in needed if keyword not in merged]
+
+    # What is kept.
+
+    def _cells(self, values: Sequence[Any]) -> tuple[str, ...] | None:
+        if self.header is None and len(values) == 1:
+            return None
+        return tuple([v if isinstance(v, str) else "" if v is None else str(v) for v in values])
+
+    def _digest(self, rows: Sequence[Row]) -> None:
+        content = [[row.number, row.name, row.naming, row.change, row.cells] for row in rows]
+        if content:  # without the brackets, so that it does not matter where chunks end
+            text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+            self._sha.update(text[1:-1].encode() + b",")
+
+
+_NOTHING = _Asked(None, ())
+
+
+def _remedy(keywords: str) -> str:
+    return f"give it for all rows, or in a column of that name ({keywords})"
+
+
+def _text(value: object) -> str:
+    """What names a SIM, as text; ValueError for what has lost digits."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        if value != value:  # NaN, as data frames mark what is missing
+            return ""
+        raise ValueError(f"{naming.shown(value)} is a float, {naming.FLOAT}")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"a SIM is named by text, not by {naming.shown(value)}")
+
+
+def _plain(value: object) -> str | None:
+    """A value as it can be sent: text, or None to clear."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value != value:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"{naming.shown(value)} cannot be sent; give text")
+
+
+def _cleaned(param: Param, value: object) -> object:
+    """Without what people and spreadsheets add to a value."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if param.keyword in _RAW:
+        return value if text else ""
+    if param.keyword == "registration_code":
+        return naming.unquoted(text)
+    spellings = {choice.lower(): choice for choice in param.choices or ()}
+    return spellings.get(text.lower(), text)
