@@ -42,6 +42,8 @@ class Reply:
     body: Any = None
     code: int | None = None
     sid: str | None = None
+    hidden: int | None = None
+    """What the answer would have been, when a fault struck after it was carried out."""
     headers: Mapping[str, str] = field(factory=dict)
     wait: float = 0.0
     """Seconds until it is sent."""
@@ -71,6 +73,8 @@ class RequestRecord(Entry):
     """The vendor's error code."""
     sid: str | None = None
     """The record it was about, if it was about one."""
+    hidden: int | None = None
+    """The status which a fault kept from the client: this was carried out all the same."""
 
 
 def record_of(call: Call, reply: Reply, started: float) -> RequestRecord:
@@ -87,6 +91,7 @@ def record_of(call: Call, reply: Reply, started: float) -> RequestRecord:
         status=reply.status,
         code=reply.code,
         sid=reply.sid,
+        hidden=reply.hidden,
     )
 
 

@@ -82,12 +82,16 @@ class Reception:
         fault = next((name for name in ("dropped", "server_errors") if strikes(name)), None)
         if fault is None:
             return self._answer(call, desk)
-        sid = self._answer(call, desk).sid if (processed := strikes("share_processed")) else None
+        hidden = self._answer(call, desk) if strikes("share_processed") else None
         if fault == "dropped":
-            return Reply(status=None, sid=sid)
-        if processed:
-            return self._refused(call, Refusal(20500, "Internal Server Error"))
-        return self._refused(call, Refusal(20503, "Service Unavailable"))
+            reply = Reply(status=None)
+        elif hidden is not None:
+            reply = self._refused(call, Refusal(20500, "Internal Server Error"))
+        else:
+            reply = self._refused(call, Refusal(20503, "Service Unavailable"))
+        if hidden is not None:
+            reply.sid, reply.hidden = hidden.sid, hidden.status
+        return reply
 
     def _answer(self, call: Call, desk: Desk) -> Reply:
         try:

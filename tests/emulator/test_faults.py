@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import aiohttp
@@ -116,3 +117,14 @@ def test_latencies_lie_around_their_median_and_within_their_bounds() -> None:
     assert 17 < drawn[499] < 23
     assert drawn[0] >= 5
     assert drawn[-1] <= 100
+
+
+@pytest.mark.parametrize("fault", ["server_errors", "dropped"])
+async def test_the_log_tells_what_a_fault_kept_from_the_client(supersim: Api, fault: str) -> None:
+    sid = supersim.sims[0].sid
+    for share, hidden in ((0.0, None), (1.0, 202)):
+        supersim.emulator.faults = Faults(**{fault: 1.0, "share_processed": share})
+        with contextlib.suppress(aiohttp.ClientError):
+            await supersim.update(sid, Status="active")
+        record = supersim.emulator.requests[-1]
+        assert (record.hidden, record.sid) == (hidden, sid if hidden else None)
