@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.events import SettledBy
@@ -95,3 +95,5 @@ class Result:
     accepted_at: datetime | None
     ended_at: datetime | None
     reference: str | None
+    error_parts: str | None = field(default=None, repr=False)
+    """The error itself, for `failures.load`; None where only its text is known."""
