@@ -1,1 +1,38 @@
-"""Jobs: thousands of SIMs from a file, sent, awaited, recorded and resumed. Extra: `bulk`."""
+"""Jobs: thousands of SIMs from a file, sent, awaited, recorded and resumed. Extra: `bulk`.
+
+::
+
+    job = Job.from_csv("batch-42.csv", product="supersim", change={"status": "active"})
+    async with Journal.open("batch-42.db") as journal:
+        report = await run(job, client, journal=journal)
+    report.raise_for_failures()
+"""
+
+try:
+    import sqlalchemy as _  # noqa: F401  # asked for here, so that its absence has words
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        'asyncsim.bulk needs an extra; install it with: pip install "asyncsim[bulk]"',
+        name=error.name,
+    ) from error
+
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.job import Job
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.plan import Plan
+from asyncsim.bulk.report import Report
+from asyncsim.bulk.results import write_results
+from asyncsim.bulk.runner import run
+from asyncsim.bulk.states import State, Verdict
+
+__all__ = [
+    "Action",
+    "Job",
+    "Journal",
+    "Plan",
+    "Report",
+    "State",
+    "Verdict",
+    "run",
+    "write_results",
+]

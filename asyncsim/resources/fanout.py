@@ -164,6 +164,13 @@ class FanOut(Generic[T]):
             self._closed.set()
             self._ring()
 
+    def cut(self) -> None:
+        """Give up answers too: what is on the wire is left in the air, for `aclose` to end soon."""
+        if self._feeder is not None:
+            self._feeder.cancel()
+        for task in self._tasks:
+            task.cancel()
+
     async def _stop_sending(self) -> None:
         if self._feeder is not None:
             self._feeder.cancel()

@@ -1,0 +1,83 @@
+"""What a look at a SIM says of a row: is it there already, can it go, was it ours? Pure.
+
+The same rules plan a job at first and put it together again after a crash: what an earlier run
+has sent, and perhaps never heard of again, is judged by what the vendor shows now.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.journal import Planned
+from asyncsim.bulk.rows import Entry
+from asyncsim.bulk.states import HOPELESS, IN_DOUBT, State, Verdict
+from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.graph import can_reach, is_terminal
+
+
+def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
+    """Judge a row whose SIM the account has."""
+    if action is Action.UPDATE:
+        verdict, state = _judge_update(entry, sim, goal)
+    elif action is Action.SEND:
+        verdict, state = _judge_sending(entry)
+    elif action is Action.REGISTER:
+        verdict, state = Verdict.ALREADY, _arrived(entry)
+    else:
+        verdict, state = Verdict.CHANGE, State.READY
+    return Planned(
+        number=entry.number,
+        verdict=verdict,
+        state=State.IMPOSSIBLE if verdict in HOPELESS else state,
+        sid=sim.sid,
+        before=sim.status,
+    )
+
+
+def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
+    """Judge a row whose SIM the account does not have."""
+    doubtful = entry.state in IN_DOUBT
+    if action is Action.REGISTER:
+        verdict, state = Verdict.CHANGE, State.READY  # registering twice does no harm
+    elif action is Action.DELETE and doubtful:
+        verdict, state = Verdict.ALREADY, State.DONE
+    elif action is Action.SEND and doubtful:
+        verdict, state = _judge_sending(entry)
+    elif doubtful and goal.moves:
+        # It may have gone to the other account; asking once more is harmless, and tells.
+        verdict, state = Verdict.CHANGE, State.READY
+    else:
+        verdict, state = Verdict.UNKNOWN, State.IMPOSSIBLE
+    return Planned(number=entry.number, verdict=verdict, state=state, sid=entry.sid)
+
+
+def _arrived(entry: Entry) -> State:
+    """It is there: by this job, if that had sent anything."""
+    return State.DONE if entry.state in IN_DOUBT else State.ALREADY
+
+
+def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
+    doubtful = entry.state in IN_DOUBT
+    standing = goal.judge(sim)
+    if standing is Standing.PENDING:
+        # An own change that was accepted, or somebody else's: the wait for it will tell.
+        return Verdict.BUSY, State.ACCEPTED if doubtful else State.READY
+    if standing is Standing.REACHED and goal.expected:
+        return Verdict.ALREADY, _arrived(entry)
+    if standing is Standing.REACHED and goal.resets and entry.accepted_at is not None:
+        return Verdict.ALREADY, State.DONE  # a reset that was accepted and runs no more
+    if is_terminal(goal.kind, sim.status):
+        return Verdict.TERMINAL, State.IMPOSSIBLE
+    if not can_reach(goal.kind, sim.status, goal.targets):
+        return Verdict.ILLEGAL, State.IMPOSSIBLE
+    return Verdict.CHANGE, State.READY
+
+
+def _judge_sending(entry: Entry) -> tuple[Verdict, State]:
+    """Never send again what may have been sent: a text that arrives twice is acted upon twice."""
+    if entry.reference is not None:
+        return Verdict.BUSY, State.ACCEPTED
+    if entry.state is State.SENDING:
+        return Verdict.BUSY, State.UNKNOWN
+    return Verdict.CHANGE, State.READY

@@ -1,0 +1,218 @@
+"""The look before anything is sent: one walk of the list finds all SIMs and judges all rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.halt import Halt
+from asyncsim.bulk.journal import Journal, Planned
+from asyncsim.bulk.judging import judge, judge_absent
+from asyncsim.bulk.rows import Entry
+from asyncsim.bulk.states import OPEN, State, Verdict
+from asyncsim.bulk.task import Task
+from asyncsim.core.goal import Goal
+from asyncsim.errors import JobError, NotFound
+from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, tell
+
+_FEW = 10
+"""Up to this many rows are looked up one by one; a page more may cost as much."""
+_AT_ONCE = 100  # look-ups; the client's throttle holds back what the vendor would refuse
+_SAMPLES = _LINES = 5
+_ENDED = frozenset({State.ALREADY, State.DONE, State.IMPOSSIBLE, State.UNKNOWN})
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What a look at all SIMs found."""
+
+    rows: int
+    """That were looked at: all that have not ended."""
+    verdicts: Mapping[Verdict, int]
+    samples: Mapping[Verdict, tuple[Entry, ...]] = field(repr=False)
+    """Up to five rows of each verdict."""
+    irreversible: int
+    """Rows that will change in a way that can never be taken back."""
+    requests: int
+    """That the look took."""
+    notes: tuple[str, ...] = ()
+    """What was odd in the input, and is no reason to stop."""
+
+
+class Planner:
+    """Looks at all rows in some states, finds their SIMs, judges them, and writes that down."""
+
+    def __init__(
+        self,
+        task: Task,
+        journal: Journal,
+        observers: Sequence[Observer],
+        halt: Halt,
+        *,
+        phase: str = "planning",
+    ) -> None:
+        self._task = task
+        self._journal = journal
+        self._observers = observers
+        self._halt = halt
+        self._phase = phase
+        self._total = self._left = self._pages = 0
+        self._verdicts: Counter[Verdict] = Counter()
+        self._samples: dict[Verdict, list[Entry]] = {}
+        self._irreversible = 0
+        self._missing: dict[str, list[int]] = {}
+        """What rows ask for and the account does not have -> their lines."""
+
+    async def plan(self, states: Collection[State] = OPEN) -> Plan:
+        """Look at all rows in these states; JobError when what they ask for does not exist."""
+        connection = self._task.sims._connection
+        before = connection.requests
+        self._total = self._left = await self._journal.begin_plan(states)
+        if self._left > _FEW:
+            await self._walk()
+        await self._look_up_the_rest()
+        self._refuse_missing()
+        plan = Plan(
+            rows=self._total,
+            verdicts=dict(self._verdicts),
+            samples={verdict: tuple(some) for verdict, some in self._samples.items()},
+            irreversible=self._irreversible,
+            requests=connection.requests - before,
+            notes=tuple(self._journal.notes),
+        )
+        tell(
+            self._observers,
+            JobPlanned(
+                rows=plan.rows,
+                verdicts={verdict.value: count for verdict, count in plan.verdicts.items()},
+                requests=plan.requests,
+            ),
+        )
+        return plan
+
+    async def _walk(self) -> None:
+        pages = self._task.sims.list(page_size=self._task.page_size).pages()
+        async with aclosing(pages):
+            async for page in pages:
+                self._pages += 1
+                await self._take_page(page.items)
+                if self._are_few:
+                    return
+
+    @property
+    def _are_few(self) -> bool:
+        return self._left <= max(self._pages, _FEW)
+
+    async def _take_page(self, sims: Iterable[Any]) -> None:
+        found = _Found(sims)
+        entries = await self._journal.match(found.names)
+        pairs = [(entry, found.sim_of(entry)) for entry in entries]
+        await self._write([await self._judge(entry, sim) for entry, sim in pairs if sim], entries)
+
+    async def _look_up_the_rest(self) -> None:
+        """Ask for a few one by one; more than that are not in a list walked to its end."""
+        # That registering succeeds tells as much as a look-up would.
+        singly = self._are_few and self._task.action is not Action.REGISTER
+        async for entries in self._journal.unplanned(_AT_ONCE if singly else 1000):
+            sims = await self._look_up(entries) if singly else [None] * len(entries)
+            pairs = zip(entries, sims, strict=True)
+            await self._write([await self._judge(entry, sim) for entry, sim in pairs], entries)
+
+    async def _look_up(self, entries: Sequence[Entry]) -> list[Any]:
+        found = await asyncio.gather(*map(self._find, entries), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+        return found
+
+    async def _find(self, entry: Entry) -> Any:
+        sims = self._task.sims
+        if entry.sid is None and entry.naming == "iccid":
+            return next(iter(await sims.list(iccid=entry.name)), None)
+        try:
+            return await sims.fetch(entry.sid or entry.name)
+        except NotFound:
+            return None
+
+    async def _judge(self, entry: Entry, sim: Any) -> Planned:
+        try:
+            goal = await self._task.goal_of(entry)
+        except NotFound as error:
+            self._missing.setdefault(str(error), []).append(entry.line)
+            goal = Goal(self._task.sims.kind)  # of no account: the plan is refused in the end
+        if sim is None:
+            return judge_absent(self._task.action, entry, goal)
+        return judge(self._task.action, entry, sim, goal)
+
+    async def _write(self, planned: Sequence[Planned], entries: Sequence[Entry]) -> None:
+        self._halt.check()
+        await self._journal.plan(planned)
+        self._left -= len(planned)
+        done = self._total - self._left
+        tell(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))
+        by_number = {entry.number: entry for entry in entries}
+        for one in planned:
+            self._note(one, by_number[one.number])
+
+    def _note(self, planned: Planned, entry: Entry) -> None:
+        self._verdicts[planned.verdict] += 1
+        changes = planned.state not in _ENDED
+        self._irreversible += changes and self._task.is_irreversible(entry)
+        samples = self._samples.setdefault(planned.verdict, [])
+        if len(samples) < _SAMPLES:
+            samples.append(evolve(entry, sid=planned.sid, before=planned.before))
+        if planned.state in _ENDED:
+            self._tell_ended(planned, entry)
+
+    def _tell_ended(self, planned: Planned, entry: Entry) -> None:
+        message = planned.verdict.value if planned.state is State.IMPOSSIBLE else None
+        moved = RowMoved(
+            row=entry.number,
+            name=entry.name,
+            sid=planned.sid,
+            state=planned.state.value,
+            status=planned.before,
+            message=message,
+        )
+        tell(self._observers, moved)
+
+    def _refuse_missing(self) -> None:
+        if self._missing:
+            lines = [f"{what}; {line_numbers(rows)}" for what, rows in self._missing.items()]
+            raise JobError("what the job asks for does not exist", lines)
+
+
+class _Found:
+    """The SIMs of a page, by each of their names."""
+
+    def __init__(self, sims: Iterable[Any]) -> None:
+        self._by: dict[str, dict[str, Any]] = {"sid": {}, "iccid": {}, "unique_name": {}}
+        for sim in sims:
+            for naming, known in self._by.items():
+                if name := getattr(sim, naming):
+                    known[name] = sim
+
+    @property
+    def names(self) -> set[str]:
+        """All names in use on this page."""
+        return set().union(*self._by.values())
+
+    def sim_of(self, entry: Entry) -> Any:
+        """The SIM that a row means, None when the name is another kind of name here."""
+        if entry.sid is not None:
+            return self._by["sid"].get(entry.sid)
+        return self._by[entry.naming].get(entry.name)
+
+
+def line_numbers(lines: Sequence[int], times: int | None = None) -> str:
+    """Where rows stand, in words; `times` where `lines` has only the first of them."""
+    shown = ", ".join(str(line) for line in lines[:_LINES])
+    left = (times or len(lines)) - min(len(lines), _LINES)
+    more = f" and {left:,} more" if left else ""
+    return f"line{'s' if len(lines) > 1 else ''} {shown}{more}"

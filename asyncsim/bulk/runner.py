@@ -1,0 +1,251 @@
+"""`bulk.run`: read, plan, confirm, send, look again, report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Sequence
+
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.halt import Halt, Halted
+from asyncsim.bulk.job import Job
+from asyncsim.bulk.journal import Head, Journal
+from asyncsim.bulk.plan import Plan, Planner
+from asyncsim.bulk.report import Report, report_on
+from asyncsim.bulk.sending import Limits, Sending
+from asyncsim.bulk.states import IN_DOUBT, OPEN, State
+from asyncsim.bulk.taking import check_same, refuse_twins, take_in
+from asyncsim.bulk.task import Task
+from asyncsim.client import Client
+from asyncsim.errors import JournalError, NotConfirmed
+from asyncsim.events import JobEnded, Observer, tell
+from asyncsim.vendors import Product
+
+_PASSES = 6
+"""Times that rows without an answer are looked at and sent again within one run."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between those; an outage has time to end
+# Not those which have timed out: whoever waits longer for them does so in another run.
+_TO_SEND = IN_DOUBT - {State.TIMED_OUT} | {State.READY}
+
+
+async def run(
+    job: Job | None,
+    client: Client,
+    *,
+    journal: Journal,
+    observers: Sequence[Observer] = (),
+    window: int = 10_000,
+    timeout: float | None = None,
+    deadline: float | None = None,
+    max_failures: int | None = None,
+    limit: int | None = None,
+    confirm: int | Callable[[Plan], bool] | None = None,
+    dry_run: bool = False,
+    stop: asyncio.Event | None = None,
+) -> Report:
+    """Bring every SIM of a job to its goal, or know why not; run it again to go on.
+
+    The first run reads the input into the journal. Each run looks at all SIMs that have not ended,
+    sends only what is still needed, and waits. `job=None` goes on with the job that the journal
+    holds, without its input.
+
+    - `window`: SIMs between being sent and being settled, at most.
+    - `timeout`: seconds for each SIM from its answer on; `Watching.timeout` unless given.
+    - `deadline`: seconds for this run; then it stops as by `stop`.
+    - `max_failures`: stops the run when more rows than that have failed in it.
+    - `limit`: sends at most so many rows in this run.
+    - `confirm`: the number of SIMs whose change can never be taken back, or who is asked about it.
+    - `dry_run`: plans, and sends nothing.
+    - `stop`: set it to stop early: nothing more is sent, requests on the wire get their answers,
+      the rest is left for the next run. Cancelling stops at once; nothing is lost by that either.
+
+    Raises `JobError` for input that cannot be used, `NotConfirmed`, `JournalError`, and
+    `AuthenticationError` when the credentials are refused; of single SIMs nothing is raised.
+    """
+    _check(window=window, timeout=timeout, deadline=deadline, limit=limit)
+    if max_failures is not None and max_failures < 0:
+        raise ValueError(f"max_failures={max_failures}: 0 or more")
+    return await _Run(
+        client,
+        journal,
+        observers,
+        limits=Limits(window=window, timeout=timeout, max_failures=max_failures, limit=limit),
+        deadline=deadline,
+        confirm=confirm,
+        stop=stop,
+    ).go(job, dry_run=dry_run)
+
+
+def _check(**options: float | None) -> None:
+    for name, value in options.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise ValueError(f"{name}={value!r}: give a number above 0")
+
+
+class _Run:
+    def __init__(
+        self,
+        client: Client,
+        journal: Journal,
+        observers: Sequence[Observer],
+        *,
+        limits: Limits,
+        deadline: float | None,
+        confirm: int | Callable[[Plan], bool] | None,
+        stop: asyncio.Event | None,
+    ) -> None:
+        self._client = client
+        self._journal = journal
+        self._observers = observers
+        self._limits = limits
+        self._deadline = deadline
+        self._confirm = confirm
+        self._stop = stop
+        self._halt = Halt()
+        self._clock = client._connection.clock
+        self._started = self._clock.now()
+        self._requests = client.requests
+
+    async def go(self, job: Job | None, *, dry_run: bool) -> Report:
+        helpers = self._supervise()
+        plan: Plan | None = None
+        try:
+            head = await self._begin(job)
+            task = Task(self._client, Product(head.product), Action(head.action), head.change)
+            await self._journal.begin_run()
+            with contextlib.suppress(Halted):
+                plan = await self._plan(task, head)
+                if not dry_run:
+                    await self._confirm_irreversible(task, plan)
+                    await self._send(task)
+            reason = self._halt.reason or ("dry run" if dry_run else None)
+            await self._journal.end_run(reason)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+        if self._halt.error is not None:
+            raise self._halt.error
+        return await self._report(plan, reason)
+
+    def _supervise(self) -> list[asyncio.Task[None]]:
+        """Watch for what ends a run from outside."""
+        if self._stop is not None and self._stop.is_set():
+            self._halt("drained")
+        works = [] if self._stop is None else [self._await_stop(self._stop)]
+        works += [] if self._deadline is None else [self._await_deadline(self._deadline)]
+        return [asyncio.create_task(work, name="asyncsim-job-watch") for work in works]
+
+    async def _await_stop(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._halt("drained")
+
+    async def _await_deadline(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._halt("deadline")
+
+    # Before anything is sent.
+
+    async def _begin(self, job: Job | None) -> Head:
+        if job is None:
+            return await self._resume()
+        head = Head(
+            product=job.product.value,
+            action=job.action.value,
+            change=job.change,
+            vendor=self._client.vendor.name,
+            account=self._account(job.product),
+            label=job.label,
+        )
+        if await self._journal.begin(head):
+            await take_in(job, self._journal, self._observers)
+        else:
+            await check_same(job, self._journal, self._observers)
+        return head
+
+    async def _resume(self) -> Head:
+        head = await self._journal.head()
+        if head is None or self._journal.digest is None:
+            raise JournalError(
+                f"{self._journal.target} holds no job to go on with: give the input once more"
+            )
+        ours = (self._client.vendor.name, self._account(Product(head.product)))
+        if (head.vendor, head.account) != ours:
+            raise JournalError(
+                f"{self._journal.target} belongs to {head.vendor} account {head.account}, these"
+                f" credentials to {ours[0]} account {ours[1]}: use those it was begun with"
+            )
+        return head
+
+    def _account(self, product: Product) -> str:
+        """Tell accounts apart, and an emulator from the vendor: its SIMs are others."""
+        connection = self._client._connection
+        return f"{connection.account} at {connection.base(product)}"
+
+    async def _plan(self, task: Task, head: Head) -> Plan:
+        await self._journal.doubt()
+        plan = await Planner(task, self._journal, self._observers, self._halt).plan(OPEN)
+        await refuse_twins(head.label, self._journal)
+        return plan
+
+    async def _confirm_irreversible(self, task: Task, plan: Plan) -> None:
+        count, before = plan.irreversible, self._journal.confirmed
+        if not count or (before is not None and count <= before):
+            return  # confirmed by an earlier run, which has done a part of it
+        agreed = self._confirm(plan) if callable(self._confirm) else self._confirm == count
+        if not agreed:
+            given = self._confirm if isinstance(self._confirm, int) else None
+            what = "deletes" if task.action is Action.DELETE else "deactivates"
+            raise NotConfirmed(f"this {what} SIMs", count, given)
+        await self._journal.confirm(count)
+
+    # Sending.
+
+    async def _send(self, task: Task) -> None:
+        sending = Sending(task, self._journal, self._observers, self._limits, self._halt)
+        try:
+            for attempt in range(1, _PASSES + 1):
+                await sending.run(await self._count(_TO_SEND))
+                if not await self._look_again(task, attempt):
+                    break
+        finally:
+            await self._journal.flush()
+
+    async def _look_again(self, task: Task, attempt: int) -> bool:
+        """Look at rows without an answer, or known by callbacks alone; True: some need more."""
+        if self._halt.reason is not None:
+            return False
+        doubted = await self._journal.doubt()
+        silent = await self._count({State.NO_ANSWER})
+        if silent and attempt < _PASSES:
+            await self._pause(min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE))
+        elif not doubted:
+            return False
+        planner = Planner(task, self._journal, self._observers, self._halt, phase="verifying")
+        await planner.plan(_TO_SEND)
+        return await self._count(_TO_SEND) > 0
+
+    async def _pause(self, seconds: float) -> None:
+        """Give an outage time to end; whoever stops the run does not wait for that."""
+        pause = asyncio.ensure_future(self._clock.sleep(seconds))
+        halted = asyncio.ensure_future(self._halt.happened.wait())
+        try:
+            await asyncio.wait((pause, halted), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            halted.cancel()
+            await asyncio.gather(pause, halted, return_exceptions=True)
+
+    async def _count(self, states: Collection[State]) -> int:
+        counts = await self._journal.counts()
+        return sum(counts.get(state, 0) for state in states)
+
+    async def _report(self, plan: Plan | None, reason: str | None) -> Report:
+        seconds = self._clock.now() - self._started
+        requests = self._client.requests - self._requests
+        report = await report_on(
+            self._journal, plan=plan, stopped=reason, seconds=seconds, requests=requests
+        )
+        states = {state.value: count for state, count in (await self._journal.counts()).items()}
+        tell(self._observers, JobEnded(states=states, seconds=seconds, reason=reason))
+        return report

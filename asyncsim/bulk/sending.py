@@ -1,0 +1,201 @@
+"""One pass through a job's rows: fed from the journal, run, recorded; stopped without losing any.
+
+The order of things is what makes a crash harmless: that a row will be sent is on disk before its
+request goes out, and what became of it is written after. Whatever is written in between, the next
+look at the SIMs puts right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.endings import ending_of, is_failure
+from asyncsim.bulk.halt import Halt
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.rows import Ending, Entry
+from asyncsim.bulk.states import IN_DOUBT, State
+from asyncsim.bulk.task import Task
+from asyncsim.errors import AuthenticationError, JournalError
+from asyncsim.events import JobProgressed, Observer, RowMoved, tell
+from asyncsim.resources.fanout import FanOut
+from asyncsim.resources.outcome import Outcome
+from asyncsim.resources.piece import Order
+
+_ADOPTED = IN_DOUBT - {State.TIMED_OUT}
+"""What the plan has left in doubt is under way; what timed out has had its time in this run."""
+_PATIENCE = 20
+"""Rows in a row without an answer; then the vendor is away, and the next rows wait a little."""
+_LONGEST_PATIENCE = 30.0  # seconds before one more row tries
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How far a run may go."""
+
+    window: int
+    timeout: float | None
+    max_failures: int | None
+    limit: int | None
+
+
+class Sending:
+    """Sends what the plan has made ready and goes on with what was sent before."""
+
+    def __init__(
+        self,
+        task: Task,
+        journal: Journal,
+        observers: Sequence[Observer],
+        limits: Limits,
+        halt: Halt,
+    ) -> None:
+        self._task = task
+        self._journal = journal
+        self._observers = observers
+        self._limits = limits
+        self._halt = halt
+        self._clock = task.sims._connection.clock
+        self._under_way: dict[str, Entry] = {}
+        """By the name under which the fan-out knows it; at most a window of them."""
+        self._intended: set[int] = set()
+        """Those of them that the journal has as SENDING because of this run."""
+        self._sent = self._failures = self._silent = self._ended = 0
+        self._total = 0
+
+    async def run(self, total: int) -> None:
+        """Go through all rows once; return when they have ended, or the run was halted."""
+        self._total, self._ended = total, 0
+        if self._halt.reason is not None:
+            return
+        fan = FanOut(
+            self._task.sims._connection,
+            self._orders(),
+            window=self._limits.window,
+            ready=self._task.ready,
+        )
+        closing = asyncio.create_task(self._close_when_halted(fan), name="asyncsim-job-halt")
+        try:
+            while (outcome := await anext(fan, None)) is not None:
+                await self._take(outcome)
+        except asyncio.CancelledError:
+            fan.cut()
+            raise
+        finally:
+            await fan.aclose()
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+        await self._put_back(fan)
+
+    async def _close_when_halted(self, fan: FanOut[Any]) -> None:
+        await self._halt.happened.wait()
+        await fan.aclose()
+
+    # Rows go out.
+
+    async def _orders(self) -> AsyncGenerator[Order[Any], None]:
+        async with aclosing(self._journal.feed(_ADOPTED)) as doubtful:
+            async for entry in doubtful:
+                yield self._order(entry)
+        async with aclosing(self._journal.feed({State.READY})) as ready:
+            async for entry in ready:
+                if self._sent == self._limits.limit:
+                    self._halt.reason = self._halt.reason or "limit"  # what was sent may settle
+                    return
+                self._sent += 1
+                await self._be_patient()
+                yield self._order(entry)
+
+    def _order(self, entry: Entry) -> Order[Any]:
+        order = self._task.order(entry, _RowLog(self, entry), self._limits.timeout)
+        self._under_way[order.name] = entry
+        return order
+
+    async def _be_patient(self) -> None:
+        """Hold rows back while nobody answers; one tries now and then, an answer ends that."""
+        if self._silent >= _PATIENCE:
+            await self._clock.sleep(min(self._silent / _PATIENCE, _LONGEST_PATIENCE))
+
+    # What becomes of them.
+
+    async def intend(self, entry: Entry) -> None:
+        """Return once it is on disk that a row's request will go out."""
+        await self._journal.intent(entry.number)
+        self._intended.add(entry.number)
+        self._tell(entry, Ending(state=State.SENDING))
+
+    async def accept(self, entry: Entry, record: Any) -> None:
+        """Record that the vendor has taken it."""
+        created = record.sid if self._task.action is Action.SEND else None
+        await self._journal.accepted(entry.number, reference=created)
+        self._tell(entry, Ending(state=State.ACCEPTED, status=record.status))
+
+    async def _take(self, outcome: Outcome[Any]) -> None:
+        entry = self._under_way.pop(outcome.sid)
+        error = outcome.error
+        if isinstance(error, JournalError | AuthenticationError):
+            self._halt(f"{type(error).__name__}", error)
+            if isinstance(error, AuthenticationError):  # refused at the door: nothing was done
+                await self._give_back(entry)
+            return
+        ending = ending_of(self._task.action, outcome)
+        await self._journal.ended(entry.number, ending)
+        self._intended.discard(entry.number)
+        self._count(ending)
+        self._tell(entry, ending)
+
+    def _count(self, ending: Ending) -> None:
+        self._ended += 1
+        self._silent = self._silent + 1 if ending.state is State.NO_ANSWER else 0
+        self._failures += is_failure(ending.state)
+        if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
+            self._halt("max_failures")
+        progress = JobProgressed(phase="sending", done=self._ended, total=self._total)
+        tell(self._observers, progress)
+
+    async def _put_back(self, fan: FanOut[Any]) -> None:
+        """Let the journal know of rows that were to be sent, and were not."""
+        for name in fan.unsent:
+            await self._give_back(self._under_way[name])
+
+    async def _give_back(self, entry: Entry) -> None:
+        if entry.number in self._intended:
+            self._intended.discard(entry.number)
+            await self._journal.back(entry.number)
+
+    def _tell(self, entry: Entry, ending: Ending) -> None:
+        if self._observers:
+            tell(self._observers, _moved(entry, ending))
+
+
+class _RowLog:
+    """What a piece of work tells of its row."""
+
+    def __init__(self, sending: Sending, entry: Entry) -> None:
+        self._sending = sending
+        self._entry = entry
+        self.accepted = partial(sending.accept, entry)
+
+    async def before(self) -> None:
+        await self._sending.intend(self._entry)
+
+
+def _moved(entry: Entry, ending: Ending) -> RowMoved:
+    return RowMoved(
+        row=entry.number,
+        name=entry.name,
+        sid=ending.sid or entry.sid,
+        state=ending.state.value,
+        status=ending.status,
+        error=type(ending.error).__name__ if ending.error else None,
+        message=str(ending.error) if ending.error else None,
+        settled_by=ending.settled_by,
+        requests=ending.requests,
+        seconds=ending.seconds,
+    )

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from attrs import define, field
+
+from asyncsim import bulk
+from asyncsim.bulk.states import State
+from asyncsim.clock import ManualClock
+from asyncsim.events import Event
+from tests.rehearsals.stage import PLACES, Place, Stage, open_stage
+
+T = TypeVar("T")
+
+ACTIVE = {"status": "active"}
+
+
+@define(eq=False)
+class Desk:
+    """A client at the emulator, a folder for journals, and one clock for all of them."""
+
+    stage: Stage
+    folder: Path
+    events: list[Event] = field(factory=list)
+
+    def job(self, rows: Any = None, change: Any = ACTIVE, action: str = "update") -> bulk.Job:
+        given = self.stage.sids if rows is None else rows
+        product = self.stage.place.product
+        return bulk.Job.from_rows(given, product=product, change=change, action=action)
+
+    def journal(self, name: str = "job.db", **options: Any) -> bulk.Journal:
+        return bulk.Journal.open(self.folder / name, clock=self.stage.clock, **options)
+
+    async def run(self, job: bulk.Job | None, **options: Any) -> bulk.Report:
+        """One run, in a journal that is opened and closed for it as a new process would."""
+        return await self.play(self._run(job, **options))
+
+    async def _run(self, job: bulk.Job | None, **options: Any) -> bulk.Report:
+        async with self.journal() as journal:
+            observers = [self.events.append]
+            return await bulk.run(
+                job, self.stage.client, journal=journal, observers=observers, **options
+            )
+
+    async def play(self, work: Awaitable[T], within: float = 7200.0) -> T:
+        """Move time until the work is done; files are read in threads, which time waits for."""
+        clock = self.stage.clock
+        task = asyncio.ensure_future(work)
+        limit, idle = clock.now() + within, 0
+        try:
+            while not task.done():
+                await clock.settle()
+                due = clock.next_timer
+                if task.done() or due is None or due > limit:
+                    idle += 1
+                    assert idle < 20_000, f"not done after {within:g} virtual seconds"
+                    await asyncio.sleep(0.0005)  # a thread may be at work, opening a file
+                    continue
+                idle = 0
+                await clock.advance(max(due - clock.now(), 0.0))
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        return task.result()
+
+    async def states(self) -> dict[str, State]:
+        """Name -> state, as the journal's file has it."""
+
+        async def read() -> dict[str, State]:
+            async with self.journal(read_only=True) as journal:
+                return {result.name: result.state async for result in journal.results()}
+
+        return await self.play(read())
+
+    def posts(self) -> Counter[str]:
+        """SID or name -> how often it was posted to."""
+        posted = (one for one in self.stage.emulator.requests if one.method == "POST")
+        return Counter(one.path.rpartition("/")[2] for one in posted if one.product)
+
+    def told(self, kind: type[T]) -> list[T]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+OpenDesk = Callable[..., Awaitable[Desk]]
+
+
+@pytest.fixture
+async def open_desk(clock: ManualClock, tmp_path: Path) -> AsyncIterator[OpenDesk]:
+    async with AsyncExitStack() as stack:
+
+        async def opened(place: Place = PLACES[0], **settings: Any) -> Desk:
+            stage = await stack.enter_async_context(open_stage(clock, place, **settings))
+            return Desk(stage, tmp_path)
+
+        yield opened
+
+
+@pytest.fixture
+async def desk(open_desk: OpenDesk) -> Desk:
+    """Thirty new Super SIMs at Twilio, and a client that asks."""
+    return await open_desk(sims=30)

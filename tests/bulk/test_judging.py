@@ -1,0 +1,155 @@
+"""What a look at a SIM says of a row, for every state in which an earlier run may have left it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.judging import judge, judge_absent
+from asyncsim.bulk.rows import Entry
+from asyncsim.bulk.states import IN_DOUBT, State, Verdict
+from asyncsim.core.goal import Goal
+from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS, Sim as SuperSim
+from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS, Sim as WirelessSim
+
+SUPER, WIRELESS = "HS" + "0" * 32, "DE" + "0" * 32
+MOMENT = datetime(2026, 11, 21, tzinfo=UTC)
+TO_ACTIVE = Goal(SUPER_SIMS, {"status": "active"})
+RESET = Goal(WIRELESS_SIMS, {"reset_status": "resetting"})
+
+
+def entry(state: State = State.READ, **parts: Any) -> Entry:
+    plain = {"number": 1, "line": 2, "name": SUPER, "naming": "sid", "change": None}
+    return Entry(**{**plain, "state": state, **parts})
+
+
+def of(status: str, state: State = State.READ, goal: Goal = TO_ACTIVE) -> tuple[Verdict, State]:
+    planned = judge(Action.UPDATE, entry(state), SuperSim(sid=SUPER, status=status), goal)
+    assert (planned.sid, planned.before) == (SUPER, status)
+    return planned.verdict, planned.state
+
+
+def wireless(status: str, goal: Goal, state: State = State.READ, **parts: Any) -> Any:
+    sim = WirelessSim(sid=WIRELESS, status=status, **parts)
+    return judge(Action.UPDATE, entry(state, name=WIRELESS), sim, goal)
+
+
+def test_a_sim_that_is_there_already_needs_nothing() -> None:
+    assert of("active") == (Verdict.ALREADY, State.ALREADY)
+
+
+@pytest.mark.parametrize("state", sorted(IN_DOUBT))
+def test_what_this_job_had_sent_and_is_there_is_this_jobs_work(state: State) -> None:
+    assert of("active", state) == (Verdict.ALREADY, State.DONE)
+
+
+def test_a_sim_that_can_go_will_be_sent() -> None:
+    assert of("new") == (Verdict.CHANGE, State.READY)
+
+
+@pytest.mark.parametrize("state", sorted(IN_DOUBT))
+def test_what_was_perhaps_sent_and_had_no_effect_is_sent_again(state: State) -> None:
+    assert of("new", state) == (Verdict.CHANGE, State.READY)
+
+
+def test_another_change_that_is_running_is_waited_for() -> None:
+    assert of("scheduled") == (Verdict.BUSY, State.READY)
+
+
+@pytest.mark.parametrize("state", sorted(IN_DOUBT))
+def test_an_own_change_that_is_running_is_not_sent_again(state: State) -> None:
+    assert of("scheduled", state) == (Verdict.BUSY, State.ACCEPTED)
+
+
+def test_no_way_leads_back_to_ready() -> None:
+    goal = Goal(SUPER_SIMS, {"status": "ready"})
+    assert of("inactive", goal=goal) == (Verdict.ILLEGAL, State.IMPOSSIBLE)
+
+
+def test_ready_that_became_active_by_itself_has_arrived() -> None:
+    goal = Goal(SUPER_SIMS, {"status": "ready"})
+    assert of("active", State.ACCEPTED, goal) == (Verdict.ALREADY, State.DONE)
+
+
+def test_nothing_can_be_done_for_a_canceled_sim() -> None:
+    planned = wireless("canceled", Goal(WIRELESS_SIMS, {"status": "active"}))
+    assert (planned.verdict, planned.state) == (Verdict.TERMINAL, State.IMPOSSIBLE)
+
+
+def test_a_fleet_of_its_own_is_compared_by_sid() -> None:
+    goal = Goal(SUPER_SIMS, {"fleet": "HF1"})
+    there = SuperSim(sid=SUPER, status="active", fleet_sid="HF1")
+    elsewhere = SuperSim(sid=SUPER, status="active", fleet_sid="HF2")
+    assert judge(Action.UPDATE, entry(), there, goal).state is State.ALREADY
+    assert judge(Action.UPDATE, entry(), elsewhere, goal).state is State.READY
+
+
+def test_a_status_that_nobody_knows_yet_may_lead_anywhere() -> None:
+    assert of("hibernating") == (Verdict.CHANGE, State.READY)
+
+
+def test_a_reset_is_always_asked_for() -> None:
+    assert wireless("active", RESET).state is State.READY
+
+
+def test_a_reset_that_was_accepted_and_runs_no_more_is_done() -> None:
+    sim = WirelessSim(sid=WIRELESS, status="active")
+    accepted = entry(State.ACCEPTED, name=WIRELESS, accepted_at=MOMENT)
+    assert judge(Action.UPDATE, accepted, sim, RESET).state is State.DONE
+
+
+def test_a_reset_that_runs_is_waited_for() -> None:
+    planned = wireless("active", RESET, State.SENDING, reset_status="resetting")
+    assert (planned.verdict, planned.state) == (Verdict.BUSY, State.ACCEPTED)
+
+
+def test_a_reset_of_which_nothing_shows_is_asked_for_again() -> None:
+    assert wireless("active", RESET, State.SENDING).state is State.READY
+
+
+def test_an_unknown_sim_is_impossible() -> None:
+    planned = judge_absent(Action.UPDATE, entry(), TO_ACTIVE)
+    assert (planned.verdict, planned.state) == (Verdict.UNKNOWN, State.IMPOSSIBLE)
+
+
+def test_a_sim_that_may_have_moved_away_is_asked_for_once_more() -> None:
+    goal = Goal(SUPER_SIMS, {"account_sid": "AC1"})
+    assert judge_absent(Action.UPDATE, entry(State.SENDING), goal).state is State.READY
+    assert judge_absent(Action.UPDATE, entry(), goal).state is State.IMPOSSIBLE
+
+
+def test_registering_is_for_those_who_are_not_there() -> None:
+    assert judge_absent(Action.REGISTER, entry(), TO_ACTIVE).state is State.READY
+    sim = SuperSim(sid=SUPER, status="new")
+    assert judge(Action.REGISTER, entry(), sim, TO_ACTIVE).state is State.ALREADY
+    assert judge(Action.REGISTER, entry(State.SENDING), sim, TO_ACTIVE).state is State.DONE
+
+
+def test_what_was_to_be_deleted_and_is_gone_is_deleted() -> None:
+    sim = WirelessSim(sid=WIRELESS, status="new")
+    assert judge(Action.DELETE, entry(), sim, TO_ACTIVE).state is State.READY
+    assert judge_absent(Action.DELETE, entry(State.SENDING), TO_ACTIVE).state is State.DONE
+    assert judge_absent(Action.DELETE, entry(), TO_ACTIVE).state is State.IMPOSSIBLE
+
+
+def sending(state: State, **parts: Any) -> State:
+    sim = SuperSim(sid=SUPER, status="active")
+    return judge(Action.SEND, entry(state, **parts), sim, TO_ACTIVE).state
+
+
+def test_a_text_that_may_have_been_sent_is_never_sent_again() -> None:
+    assert sending(State.SENDING) is State.UNKNOWN
+    assert judge_absent(Action.SEND, entry(State.SENDING), TO_ACTIVE).state is State.UNKNOWN
+
+
+def test_a_text_that_was_accepted_is_awaited() -> None:
+    for state in (State.ACCEPTED, State.TIMED_OUT):
+        assert sending(state, reference="HC1") is State.ACCEPTED
+
+
+def test_a_text_that_certainly_was_not_sent_is_sent() -> None:
+    assert sending(State.READ) is State.READY
+    assert sending(State.NO_ANSWER) is State.READY

@@ -1,0 +1,198 @@
+"""An emulator and a job as processes that can be killed, and what the emulator says of the job."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from attrs import define, field
+
+from asyncsim.bulk import Journal
+from asyncsim.bulk.states import State
+
+_URL = re.compile(r"ASYNCSIM_EMULATOR=http://127\.0\.0\.1:(\d+)")
+_PATIENCE = 60.0  # seconds for a process to come up, or to end once nothing is in its way
+FAULTS = (
+    *("--rate-limited", "0.05"),
+    *("--server-errors", "0.03"),
+    *("--dropped", "0.03"),
+    *("--lose-callbacks", "0.05"),
+)
+
+
+async def _start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "asyncsim.cli", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+        limit=2**20,
+    )
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """End a process as a crash would."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.communicate()
+
+
+@define(eq=False)
+class EmulatorProcess:
+    """`asyncsim emulate`, with a state that outlives it, always on the same port."""
+
+    folder: Path
+    sims: int
+    speed: float
+    faults: Sequence[str] = FAULTS
+    port: int = 0
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        self.process = await _start(
+            "emulate",
+            *("--port", str(self.port), "--sims", str(self.sims), "--speed", f"{self.speed:g}"),
+            *("--state", str(self.folder / "emulator.db"), *self.faults),
+        )
+        async with asyncio.timeout(_PATIENCE):
+            self.port = await self._announced()
+
+    async def _announced(self) -> int:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            if found := _URL.search(line.decode()):
+                return int(found[1])
+        _, problem = await self.process.communicate()
+        raise AssertionError(f"the emulator did not come up: {problem.decode()}")
+
+    async def kill(self) -> None:
+        if self.process is not None:
+            await kill(self.process)
+            self.process = None
+
+    async def statuses(self) -> Counter[str]:
+        """How many Super SIMs are in which status; asked past all faults."""
+        await self._control("POST", "faults", json=_NO_FAULTS)
+        found: Counter[str] = Counter()
+        async for sim in self._sims():
+            found[sim["status"]] += 1
+        return found
+
+    async def write_sims(self, path: Path) -> None:
+        """Write the CSV that a customer would have."""
+        await self._control("POST", "faults", json=_NO_FAULTS)
+        lines = [f"{sim['iccid']},{number}" async for number, sim in _numbered(self._sims())]
+        text = "\n".join(["iccid,box", *lines, ""])
+        await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+        await self.kill()
+        await self.start()  # with its faults again
+
+    async def _sims(self) -> AsyncIterator[dict[str, Any]]:
+        from asyncsim import Client
+        from asyncsim.emulated import CREDENTIALS, hosts
+        from asyncsim.vendors import TWILIO
+
+        own = CREDENTIALS
+        at = hosts(self.url, TWILIO)
+        async with Client.twilio(own.account_sid, own.auth_token, hosts=at) as client:
+            async for sim in client.supersim.sims.list(page_size=1000):
+                yield {"status": sim.status, "iccid": sim.iccid, "sid": sim.sid}
+
+    async def posts(self) -> list[dict[str, Any]]:
+        """All POSTs to single SIMs, oldest first."""
+        log = (await self._control("GET", "requests"))["requests"]
+        return [one for one in log if one["method"] == "POST" and "/Sims/" in one["path"]]
+
+    async def _control(self, method: str, room: str, **more: Any) -> Any:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"{self.url}/_emulator/{room}", **more) as answer,
+        ):
+            return await answer.json()
+
+
+_NO_FAULTS = {"rate_limited": 0, "server_errors": 0, "dropped": 0}
+
+
+async def _numbered(items: AsyncIterator[Any]) -> AsyncIterator[tuple[int, Any]]:
+    number = 0
+    async for item in items:
+        number += 1
+        yield number, item
+
+
+@define(eq=False)
+class JobProcess:
+    """`asyncsim activate`, run by the same command as often as it takes."""
+
+    folder: Path
+    emulator: EmulatorProcess
+    options: Sequence[str] = ()
+    process: asyncio.subprocess.Process | None = None
+    lines: int = 0
+    """Events that this run has reported."""
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "sims.db"
+
+    async def start(self) -> None:
+        self.lines = 0
+        self.process = await _start(
+            *("activate", str(self.folder / "sims.csv"), "--json", "--window", "500"),
+            *self.options,
+            ASYNCSIM_EMULATOR=self.emulator.url,
+        )
+
+    async def read_events(self, most: int) -> bool:
+        """Read that many events; False when its output has ended before."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        while self.lines < most:
+            line = await self.process.stdout.readline()
+            if not line:
+                return False
+            json.loads(line)
+            self.lines += 1
+        return True
+
+    async def finish(self) -> int:
+        """Let it run to its end; its exit code."""
+        assert self.process is not None
+        async with asyncio.timeout(_PATIENCE * 3):
+            _, self.said = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    said: bytes = field(default=b"", init=False)
+    """What the run that was let finish wrote to stderr."""
+
+    async def in_flight(self) -> set[str]:
+        """SIDs of rows whose request may have been on the wire when it was killed."""
+        if not self.journal.exists():
+            return set()
+        async with Journal.open(self.journal, read_only=True) as journal:
+            return {one.sid or "" async for one in journal.results({State.SENDING})}
+
+
+def carried_out(post: dict[str, Any]) -> int | None:
+    """The status with which a POST was carried out, seen by the client or not."""
+    for status in (post["status"], post["hidden"]):
+        if status is not None and 200 <= status < 300:
+            return int(status)
+    return None
