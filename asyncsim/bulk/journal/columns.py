@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -58,7 +59,9 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
         """To compact JSON."""
-        return None if value is None else json.dumps(value).decode()
+        if value is None:
+            return None
+        return json.dumps(dict(value) if isinstance(value, Mapping) else value).decode()
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
         """From JSON."""

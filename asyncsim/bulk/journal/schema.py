@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    DDL,
     Boolean,
     CheckConstraint,
     Column,
@@ -13,8 +12,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    event,
+    false,
+    text,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.columns import Json, Moment, Word
 from asyncsim.bulk.states import State, Verdict
@@ -35,7 +36,8 @@ journal = Table(
     Column("opened_on_host", Text),
 )
 
-# No row or one: the job, and its input once that was read to its end.
+# No row or one: the job, how many SIMs somebody has confirmed for what cannot be taken back, and
+# what is known of its input once that was read to its end.
 job = Table(
     "job",
     metadata,
@@ -45,6 +47,8 @@ job = Table(
     Column("vendor", Text, nullable=False),
     Column("account", Text, nullable=False),
     Column("label", Text, nullable=False),
+    Column("looks", Integer, nullable=False, server_default="0"),
+    Column("confirmed", Integer),
     Column("read_completely_at", Moment),
     Column("header", Json),
     Column("applied", Json),
@@ -52,6 +56,8 @@ job = Table(
     Column("notes", Json),
 )
 
+# One row per row of the input. `look` is the last look at the SIMs that this row was judged in,
+# `looks` above how many there were: what a look has not come to yet has a smaller number.
 rows = Table(
     "rows",
     metadata,
@@ -60,7 +66,7 @@ rows = Table(
     Column("name", Text, nullable=False),
     Column("naming", Text, nullable=False),
     Column("state", Word(State), nullable=False),
-    Column("planned_in_run", Integer, nullable=False, server_default="0"),
+    Column("look", Integer, nullable=False, server_default="0"),
     Column("verdict", Word(Verdict)),
     Column("sid", Text),
     Column("before", Text),
@@ -70,7 +76,7 @@ rows = Table(
     Column("error", Text),
     Column("error_parts", Text),
     Column("settled_by", Text),
-    Column("confirmed", Boolean, nullable=False, server_default="0"),
+    Column("confirmed", Boolean, nullable=False, server_default=false()),
     Column("requests", Integer, nullable=False, server_default="0"),
     Column("seconds", Float),
     Column("accepted_at", Moment),
@@ -100,4 +106,9 @@ CREATE VIEW progress AS
 SELECT state, verdict, error_type, count(*) AS number_of_rows
 FROM rows GROUP BY state, verdict, error_type
 """
-event.listen(metadata, "after_create", DDL(_PROGRESS))
+
+
+async def create(connection: AsyncConnection) -> None:
+    """Make the tables, and a view for people."""
+    await connection.run_sync(metadata.create_all)
+    await connection.execute(text(_PROGRESS))

@@ -1,0 +1,69 @@
+"""From rows of the table to the records that the rest of the house knows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from attrs import fields
+from sqlalchemy import RowMapping, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk import failures
+from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.rows import Entry, Result
+from asyncsim.bulk.states import State
+
+ENTRY = tuple(rows.c[field.name] for field in fields(Entry))
+"""The columns of an `Entry`."""
+
+# A row of which the plan says that it cannot be has no error, but the plan says why.
+_error = case(
+    (rows.c.state == State.IMPOSSIBLE, func.coalesce(rows.c.error, rows.c.note)), else_=rows.c.error
+)
+_RESULT = tuple(
+    _error.label("error") if field.name == "error" else rows.c[field.name]
+    for field in fields(Result)
+)
+
+
+def entry(row: RowMapping) -> Entry:
+    """Make the record of a row that was selected as `ENTRY`."""
+    return Entry(**row)
+
+
+def _result(row: RowMapping) -> Result:
+    values = dict(row)
+    if values["cells"] is not None:
+        values["cells"] = tuple(values["cells"])
+    return Result(**values)
+
+
+async def some_entries(
+    connection: AsyncConnection, states: Collection[State], after: int, most: int
+) -> list[Entry]:
+    """Return the next rows in these states, in input order."""
+    asked = select(*ENTRY).where(rows.c.number > after, rows.c.state.in_(states))
+    result = await connection.execute(asked.order_by(rows.c.number).limit(most))
+    return [entry(row) for row in result.mappings()]
+
+
+async def some_results(
+    connection: AsyncConnection, states: Collection[State] | None, after: int, most: int
+) -> list[Result]:
+    """Return the next rows with all that is known of them, in input order."""
+    asked = select(*_RESULT).where(rows.c.number > after)
+    if states is not None:
+        asked = asked.where(rows.c.state.in_(states))
+    result = await connection.execute(asked.order_by(rows.c.number).limit(most))
+    return [_result(row) for row in result.mappings()]
+
+
+async def some_errors(
+    connection: AsyncConnection, states: Collection[State], most: int
+) -> list[tuple[int, Exception]]:
+    """Return the errors of rows in these states, typed again, with the rows' numbers."""
+    asked = select(rows.c.number, rows.c.error_parts).where(
+        rows.c.state.in_(states), rows.c.error_parts.is_not(None)
+    )
+    result = await connection.execute(asked.order_by(rows.c.number).limit(most))
+    return [(number, failures.load(parts)) for number, parts in result]

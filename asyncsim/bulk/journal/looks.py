@@ -1,0 +1,151 @@
+"""One look at all SIMs: which rows it has still to judge, and what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    Text,
+    bindparam,
+    case,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk.journal.columns import Moment, Word
+from asyncsim.bulk.journal.entries import ENTRY, entry
+from asyncsim.bulk.journal.records import Planned
+from asyncsim.bulk.journal.schema import job, rows
+from asyncsim.bulk.rows import Entry
+from asyncsim.bulk.states import UNFINISHED, State, Verdict
+
+_NAMES = 500  # in one statement, which has a limit of parameters
+
+
+@frozen
+class Look:
+    """A look at the rows in some states; its number tells what it has judged already."""
+
+    number: int
+    states: frozenset[State]
+
+    @property
+    def ahead(self) -> ColumnElement[bool]:
+        """What it has not come to yet."""
+        return rows.c.state.in_(self.states) & (rows.c.look < self.number)
+
+
+async def begin(connection: AsyncConnection, states: Collection[State]) -> Look:
+    """Begin another look, at all rows that are in these states now."""
+    number = (await connection.execute(select(job.c.looks))).scalar_one() + 1
+    await connection.execute(update(job).values(looks=number))
+    return Look(number, frozenset(states))
+
+
+async def left(connection: AsyncConnection, look: Look) -> int:
+    """How many rows are still ahead of it."""
+    counted: int = (
+        await connection.execute(select(func.count()).select_from(rows).where(look.ahead))
+    ).scalar_one()
+    return counted
+
+
+async def match(connection: AsyncConnection, look: Look, names: Collection[str]) -> list[Entry]:
+    """Return the rows still ahead that are called by one of these names, or are that SIM."""
+    wanted = list(dict.fromkeys(names))
+    found: dict[int, Entry] = {}
+    for start in range(0, len(wanted), _NAMES):
+        some = wanted[start : start + _NAMES]
+        called = or_(rows.c.name.in_(some), rows.c.sid.in_(some))
+        result = await connection.execute(select(*ENTRY).where(called, look.ahead))
+        found |= {row["number"]: entry(row) for row in result.mappings()}
+    return [found[number] for number in sorted(found)]
+
+
+async def some_ahead(connection: AsyncConnection, look: Look, after: int, most: int) -> list[Entry]:
+    """Return the next rows still ahead, in input order."""
+    asked = select(*ENTRY).where(rows.c.number > after, look.ahead)
+    result = await connection.execute(asked.order_by(rows.c.number).limit(most))
+    return [entry(row) for row in result.mappings()]
+
+
+_FORGOTTEN = (
+    "verdict",
+    "note",
+    "error_type",
+    "error",
+    "error_parts",
+    "settled_by",
+    "seconds",
+    "accepted_at",
+    "ended_at",
+    "reference",
+)
+_arrives = bindparam("arrives", type_=Boolean)
+_PLAN = (
+    update(rows)
+    .where(rows.c.number == bindparam("row", type_=Integer))
+    .values(
+        look=bindparam("this_look", type_=Integer),
+        verdict=bindparam("new_verdict", type_=Word(Verdict)),
+        state=bindparam("new_state", type_=Word(State)),
+        sid=func.coalesce(bindparam("new_sid", type_=Text), rows.c.sid),
+        before=func.coalesce(bindparam("new_before", type_=Text), rows.c.before),
+        note=bindparam("new_note", type_=Text),
+        # Done by what the list shows: that is as good as a read.
+        confirmed=_arrives,
+        settled_by=case((_arrives, func.coalesce(rows.c.settled_by, "sweep")), else_=null()),
+        # What went wrong in an earlier run is not what is wrong now.
+        error_type=null(),
+        error=null(),
+        error_parts=null(),
+        ended_at=bindparam("now", type_=Moment),
+    )
+)
+
+
+async def plan(
+    connection: AsyncConnection, look: Look, planned: Sequence[Planned], now: Any
+) -> None:
+    """Write down what it says of these rows."""
+    if planned:
+        await connection.execute(_PLAN, list(_values(look, planned, now)))
+
+
+def _values(look: Look, planned: Iterable[Planned], now: Any) -> Iterable[dict[str, Any]]:
+    for one in planned:
+        yield {
+            "row": one.number,
+            "this_look": look.number,
+            "new_verdict": one.verdict,
+            "new_state": one.state,
+            "arrives": one.state is State.DONE,
+            "new_sid": one.sid,
+            "new_before": one.before,
+            "new_note": one.note,
+            "now": None if one.state in UNFINISHED else now,
+        }
+
+
+async def doubt(connection: AsyncConnection) -> int:
+    """Take rows that are done by word of a callback alone for accepted: a look will tell."""
+    heard = update(rows).where(rows.c.state == State.DONE, rows.c.confirmed.is_(False))
+    result = await connection.execute(heard.values(state=State.ACCEPTED, ended_at=null()))
+    return result.rowcount
+
+
+async def reopen(connection: AsyncConnection, states: Collection[State]) -> int:
+    """Take rows in these states for not looked at; what they have cost stays."""
+    nothing = dict.fromkeys(_FORGOTTEN, null())
+    again = update(rows).where(rows.c.state.in_(states))
+    result = await connection.execute(again.values(state=State.READ, confirmed=False, **nothing))
+    return result.rowcount

@@ -1,0 +1,111 @@
+"""All that is SQLite's alone: connections, pragmas, and what may lie at a path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+
+from asyncsim.errors import JournalError
+
+APPLICATION = 0x4153494D
+"""`ASIM`: marks a SQLite file as a journal, in its header."""
+
+_MAGIC = b"SQLite format 3\0"
+_BEGIN = "asyncsim_begin"
+"""Execution option: how a transaction begins, empty for none."""
+
+# FULL: an intent has to survive a power cut, not only the process.
+_PRAGMAS = ("busy_timeout=10000", "synchronous=FULL", "cache_size=-16384", "foreign_keys=ON")
+
+
+def engine_for(path: Path, *, read_only: bool) -> AsyncEngine:
+    """Return an engine whose transactions begin as plain `BEGIN`; nothing is opened yet."""
+    # mode=ro neither makes a file nor takes part in the writer's locks.
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    if read_only:
+        query = {"mode": "ro", "uri": "true"}
+        url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query=query)
+    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=4)
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def writing(engine: AsyncEngine) -> AsyncEngine:
+    """Return the same connections, for transactions that take the write lock at their start.
+
+    One that reads first and then wants to write would fail if another wrote in between.
+    """
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    # The driver would begin transactions by its own rules; `_begin` does, by ours.
+    connection.isolation_level = None
+    try:
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _begin(connection: Connection) -> None:
+    if words := connection.get_execution_options().get(_BEGIN, "BEGIN"):
+        connection.exec_driver_sql(words)
+
+
+async def set_wal(engine: AsyncEngine, wanted: bool) -> None:
+    """Let readers look in while a run writes (WAL); without, all is in one file again."""
+    async with engine.execution_options(**{_BEGIN: ""}).connect() as connection:
+        await connection.execute(text(f"PRAGMA journal_mode={'WAL' if wanted else 'DELETE'}"))
+
+
+async def mark(connection: AsyncConnection) -> None:
+    """Write into the header that this is a journal."""
+    await connection.execute(text(f"PRAGMA application_id={APPLICATION}"))
+
+
+async def is_marked(connection: AsyncConnection, target: str) -> bool:
+    """Tell a journal from a file that has nothing in it yet; anything else is refused."""
+    marked = (await connection.execute(text("PRAGMA application_id"))).scalar_one()
+    if marked == APPLICATION:
+        return True
+    things = await connection.execute(text("SELECT count(*) FROM sqlite_master"))
+    if marked or things.scalar_one():
+        raise JournalError(
+            f"{target} is a SQLite file, but no journal of asyncsim: give another path"
+        )
+    return False
+
+
+def make_file(path: Path) -> bool:
+    """Make an empty file that only its owner may read; False if there is one."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def remove(path: Path) -> None:
+    """Remove the file and what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def check_content(path: Path, target: str) -> None:
+    """Refuse a file that SQLite did not write; an empty one is as good as none."""
+    with path.open("rb") as file:
+        start = file.read(len(_MAGIC))
+    if start and start != _MAGIC:
+        raise JournalError(
+            f"{target} is no journal: it is not even a SQLite file; give another path"
+        )
