@@ -12,10 +12,15 @@ from attrs import frozen
 from asyncsim.bulk.columns import PREFERENCE
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.rows import Naming, Result
-from asyncsim.bulk.states import HOPELESS
+from asyncsim.bulk.states import Verdict
 
 PREFIX = "asyncsim_"
 """How added columns begin, so that a job that reads them back takes none of them for its own."""
+_HOPELESS = {
+    Verdict.UNKNOWN: "unknown SIM: not in this account and product",
+    Verdict.ILLEGAL: "illegal transition: no request leads there from {!r}",
+    Verdict.TERMINAL: "terminal: nothing leads out of {!r}",
+}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -80,8 +85,8 @@ def _harmless(value: object) -> str:
 
 def message_of(result: Result) -> str | None:
     """Why a row is not at its goal, in words."""
-    if result.error is None and result.verdict in HOPELESS:
-        return result.verdict.value
+    if result.error is None and result.verdict in _HOPELESS:
+        return _HOPELESS[result.verdict].format(result.before)
     return result.error
 
 
