@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asyncsim.bulk.job import Job
+from asyncsim.bulk.journal import Head, Journal
+from asyncsim.bulk.report import report_on
+from asyncsim.bulk.results import Written, write_results
+from asyncsim.bulk.rows import Ending, Row
+from asyncsim.bulk.states import State, Verdict
+from asyncsim.errors import BadRequest
+from tests.bulk.journals import (
+    CUT,
+    HEAD,
+    LATE,
+    LOST,
+    NO_FLEET,
+    SENDING,
+    Fate,
+    done,
+    failed,
+    fill,
+    planned,
+    sid,
+    target,
+)
+
+ICCIDS = [f"8988307000000000{number:03}" for number in range(20)]
+HEADER = ("ICCID", "Customer, of ours", "fleet")
+
+
+def cells(number: int) -> tuple[str, ...]:
+    return ICCIDS[number], f"Müller; {number}", "blue"
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    async with Journal.open(target(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "batch" / "results"
+
+
+async def written(
+    journal: Journal,
+    folder: Path,
+    fates: Sequence[Fate],
+    *,
+    head: Head = HEAD,
+    header: tuple[str, ...] | None = None,
+) -> Written:
+    await fill(journal, fates, head=head, header=header)
+    return await write_results(journal, folder, await report_on(journal))
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+def heading(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+async def rows_of(path: Path, **given: Any) -> list[Row]:
+    """What the same command makes of a file."""
+    reading = Job.from_csv(path, product="supersim", **given).read()
+    rows = [row async for batch in reading.batches() for row in batch]
+    assert list(reading.problems) == []
+    return rows
+
+
+async def test_results_begin_with_the_inputs_own_columns_in_the_inputs_order(
+    journal: Journal, folder: Path
+) -> None:
+    fates = [
+        failed(ICCIDS[0], NO_FLEET, cells=cells(0)),
+        done(ICCIDS[1], settled_by="callback"),
+        planned(ICCIDS[2], Verdict.ALREADY, State.ALREADY, before="active", cells=cells(2)),
+    ]
+    fates[1] = Fate(name=ICCIDS[1], cells=cells(1), ending=fates[1].ending)
+    files = await written(journal, folder, fates, header=HEADER)
+    assert heading(files.results)[:3] == list(HEADER)
+    assert all(one.startswith("asyncsim_") for one in heading(files.results)[3:])
+    rows = table(files.results)
+    assert [tuple(row[name] for name in HEADER) for row in rows] == [cells(n) for n in range(3)]
+    assert [row["asyncsim_result"] for row in rows] == ["failed", "done", "already"]
+    assert files.rows == 3
+
+
+async def test_a_result_tells_all_that_is_known_of_its_row(journal: Journal, folder: Path) -> None:
+    files = await written(journal, folder, [done("a"), failed("b", NO_FLEET)])
+    good, bad = table(files.results)
+    ended = [row.pop("asyncsim_ended_at") for row in (good, bad)]
+    assert all(moment.endswith("+00:00") for moment in ended)
+    assert good == {
+        "iccid": "a",
+        "asyncsim_result": "done",
+        "asyncsim_sid": sid(1),
+        "asyncsim_status_before": "inactive",
+        "asyncsim_status": "active",
+        "asyncsim_error": "",
+        "asyncsim_message": "",
+        "asyncsim_settled_by": "sweep",
+        "asyncsim_confirmed": "yes",
+        "asyncsim_requests": "1",
+        "asyncsim_seconds": "2.500",
+        "asyncsim_line": "2",
+    }
+    assert (bad["asyncsim_error"], bad["asyncsim_message"]) == ("BadRequest", str(NO_FLEET))
+    assert (bad["asyncsim_status"], bad["asyncsim_confirmed"]) == ("inactive", "no")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "before", "said"),
+    [
+        (Verdict.UNKNOWN, None, "unknown SIM: not in this account and product"),
+        (Verdict.ILLEGAL, "new", "illegal transition: no request leads there from 'new'"),
+        (Verdict.TERMINAL, "canceled", "terminal: nothing leads out of 'canceled'"),
+    ],
+)
+async def test_a_row_that_was_never_sent_says_why(
+    journal: Journal, folder: Path, verdict: Verdict, before: str | None, said: str
+) -> None:
+    fate = planned("a", verdict, State.IMPOSSIBLE, before=before)
+    files = await written(journal, folder, [fate])
+    assert [row["asyncsim_message"] for row in table(files.results)] == [said]
+    assert [row["asyncsim_reason"] for row in table(files.failed)] == [said]
+
+
+async def test_failed_rows_can_be_fed_in_again(journal: Journal, folder: Path) -> None:
+    fates = [
+        Fate(name=ICCIDS[0], cells=cells(0), ending=done("").ending),
+        failed(ICCIDS[1], NO_FLEET, cells=cells(1)),
+        failed(ICCIDS[2], LATE, State.TIMED_OUT, cells=cells(2)),
+        failed(ICCIDS[3], CUT, State.NO_ANSWER, cells=cells(3)),
+        planned(ICCIDS[4], Verdict.UNKNOWN, State.IMPOSSIBLE, cells=cells(4)),
+        planned(ICCIDS[5], Verdict.ALREADY, State.ALREADY, cells=cells(5)),
+        Fate(name=ICCIDS[6], cells=cells(6)),
+    ]
+    files = await written(journal, folder, fates, header=HEADER)
+    assert (files.failed_rows, files.unknown) == (4, None)
+    with_status = await rows_of(files.failed, change={"status": "active"})
+    assert [row.name for row in with_status] == ICCIDS[1:5]
+    assert {row.change is None for row in with_status} == {True}
+    by_columns = await rows_of(files.failed)
+    assert [row.change for row in by_columns] == [{"fleet": "blue"}] * 4
+
+
+async def test_what_was_fed_in_again_keeps_its_columns_beside_the_new_ones(
+    tmp_path: Path, folder: Path
+) -> None:
+    header = ("iccid", "asyncsim_result", " ASYNCSIM_Reason")
+    fate = failed(ICCIDS[0], NO_FLEET, cells=(ICCIDS[0], "timed out", "of yesterday"))
+    async with Journal.open(target(tmp_path)) as journal:
+        files = await written(journal, folder, [fate], header=header)
+    assert heading(files.failed) == [*header, "asyncsim_result_2", "asyncsim_reason_2"]
+    [row] = table(files.failed)
+    assert (row["asyncsim_result"], row["asyncsim_result_2"]) == ("timed out", "failed")
+
+
+@pytest.mark.parametrize("name", ["results", "failed"])
+async def test_no_column_that_a_job_adds_means_anything_to_the_next_job(
+    journal: Journal, folder: Path, name: str
+) -> None:
+    files = await written(journal, folder, [failed(ICCIDS[0], NO_FLEET)])
+    [row] = await rows_of(getattr(files, name), change={"status": "ready"})
+    assert (row.name, row.naming, row.change) == (ICCIDS[0], "iccid", None)
+
+
+async def test_texts_that_may_have_been_sent_are_kept_apart(journal: Journal, folder: Path) -> None:
+    fates = [
+        failed("refused", NO_FLEET),
+        failed("unclear", LOST, State.UNKNOWN),
+        failed("late", LATE, State.TIMED_OUT, reference="HC1"),
+        failed("never sent", CUT, State.NO_ANSWER),
+        failed("created", CUT, State.NO_ANSWER, reference="HC2"),
+        Fate(name="on the wire"),
+        Fate(name="taken", reference="HC3"),
+        Fate(name="unsent", sent=False),
+        done("arrived", reference="HC4"),
+    ]
+    files = await written(journal, folder, fates, head=SENDING)
+    assert [row["iccid"] for row in table(files.failed)] == ["refused", "never sent"]
+    assert files.unknown is not None
+    unknown = {row["iccid"]: row["asyncsim_reason"] for row in table(files.unknown)}
+    assert list(unknown) == ["unclear", "late", "created", "on the wire", "taken"]
+    assert unknown["unclear"] == str(LOST)
+    assert (files.failed_rows, files.unknown_rows) == (2, 5)
+    created = [row["asyncsim_created"] for row in table(files.results)]
+    assert created == ["", "", "HC1", "", "HC2", "", "HC3", "", "HC4"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+async def test_a_message_of_a_vendor_is_no_formula(
+    journal: Journal, folder: Path, start: str
+) -> None:
+    text = f'{start}HYPERLINK("http://localhost")'
+    ending = Ending(state=State.FAILED, error=ValueError(text), status=text)
+    files = await written(journal, folder, [Fate(name="a", ending=ending)])
+    [row] = table(files.results)
+    assert (row["asyncsim_message"], row["asyncsim_status"]) == (f"'{text}", f"'{text}")
+    assert table(files.failed)[0]["asyncsim_reason"] == f"'{text}"
+
+
+async def test_cells_of_the_input_come_out_as_they_went_in(journal: Journal, folder: Path) -> None:
+    odd = ("=A1+1", ' two\r\nlines "quoted" ', "'0012", "", "\U0001f4e1;,\t")
+    header = ("iccid", "two\nlines", "", "x", "x")
+    files = await written(journal, folder, [failed("a", NO_FLEET, cells=odd)], header=header)
+    for path in (files.results, files.failed):
+        with path.open(encoding="utf-8", newline="") as file:
+            first, second = csv.reader(file, strict=True)
+        assert (tuple(first[:5]), tuple(second[:5])) == (header, odd)
+
+
+async def test_bare_names_stand_under_what_they_are(journal: Journal, folder: Path) -> None:
+    files = await written(journal, folder, [failed(ICCIDS[0], NO_FLEET)])
+    assert heading(files.failed)[0] == "iccid"
+
+
+async def test_bare_names_of_several_sorts_have_a_column_each(
+    journal: Journal, folder: Path
+) -> None:
+    fates = [
+        failed("pump", NO_FLEET, naming="unique_name"),
+        failed(ICCIDS[1], NO_FLEET, naming="iccid"),
+        failed(sid(3), NO_FLEET, naming="sid"),
+    ]
+    files = await written(journal, folder, fates)
+    assert heading(files.failed)[:3] == ["sid", "iccid", "unique_name"]
+    rows = await rows_of(files.failed, change={"status": "ready"})
+    assert [(row.name, row.naming) for row in rows] == [(f.name, f.naming) for f in fates]
+
+
+async def test_a_list_without_a_header_keeps_its_other_cells(
+    journal: Journal, folder: Path
+) -> None:
+    fates = [
+        failed(ICCIDS[0], NO_FLEET),
+        failed(ICCIDS[1], NO_FLEET, cells=(ICCIDS[1], "north", "7")),
+        failed(sid(3), NO_FLEET, naming="sid", cells=(sid(3), "south")),
+    ]
+    files = await written(journal, folder, fates)
+    assert heading(files.failed)[:4] == ["sid", "iccid", "column_2", "column_3"]
+    assert [list(row.values())[:4] for row in table(files.failed)] == [
+        ["", ICCIDS[0], "", ""],
+        ["", ICCIDS[1], "north", "7"],
+        [sid(3), "", "south", ""],
+    ]
+
+
+async def test_a_job_of_which_nothing_failed_has_a_file_of_no_failures(
+    journal: Journal, folder: Path
+) -> None:
+    put(folder / "failed.csv", "of the first run")
+    files = await written(journal, folder, [done("a")])
+    assert files.failed_rows == 0
+    assert files.failed.read_text() == "iccid,asyncsim_result,asyncsim_reason\n"
+
+
+async def test_the_summary_is_the_reports(journal: Journal, folder: Path) -> None:
+    await fill(journal, [done("a"), failed("b", BadRequest(400, 1, "Größe"))])
+    report = await report_on(journal, stopped="deadline", seconds=3.0, requests=7)
+    files = await write_results(journal, folder, report)
+    text = files.summary.read_text(encoding="utf-8")
+    assert json.loads(text) == report.summary()
+    assert "Größe" in text
+
+
+async def test_only_whole_files_are_ever_seen(journal: Journal, folder: Path) -> None:
+    await written(journal, folder, [done("a")])
+    assert names_in(folder) == ["failed.csv", "results.csv", "summary.json"]
+
+
+async def test_more_rows_than_a_batch_are_all_written_once(journal: Journal, folder: Path) -> None:
+    absent = [planned(f"{n}", Verdict.UNKNOWN, State.IMPOSSIBLE) for n in range(2500)]
+    files = await written(journal, folder, absent)
+    assert [row["iccid"] for row in table(files.results)] == [fate.name for fate in absent]
+    assert (files.rows, files.failed_rows) == (2500, 2500)
+
+
+# When it cannot be done.
+
+
+async def test_a_folder_that_is_a_file_is_told(journal: Journal, folder: Path) -> None:
+    put(folder, "mine")
+    with pytest.raises(NotADirectoryError, match="it is a file, not a folder; mend that or give"):
+        await written(journal, folder, [done("a")])
+    assert names_in(folder.parent) == [folder.name]
+
+
+async def test_a_result_that_cannot_take_its_place_leaves_nothing_behind(
+    journal: Journal, folder: Path
+) -> None:
+    put(folder / "results.csv" / "mine", "a folder of that name")
+    with pytest.raises(OSError, match="nothing is lost, the journal"):
+        await written(journal, folder, [done("a")])
+    assert names_in(folder) == ["results.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+async def test_a_full_disk_leaves_the_files_of_before(
+    journal: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await written(journal, folder, [done("a")])
+    before = (folder / "results.csv").read_text()
+    real = Path.open
+
+    def onto_a_full_disk(self: Path, *given: Any, **named: Any) -> Any:
+        return real(Path("/dev/full"), "w", **named) if self.suffix == ".tmp" else real(self)
+
+    monkeypatch.setattr(Path, "open", onto_a_full_disk)
+    with pytest.raises(OSError, match="No space left on device; mend that") as caught:
+        await write_results(journal, folder, await report_on(journal))
+    assert caught.value.errno == 28
+    assert (folder / "results.csv").read_text() == before
+
+
+async def test_a_cancelled_writing_leaves_the_files_of_before(
+    journal: Journal, folder: Path
+) -> None:
+    await written(journal, folder, [done("a")])
+    before = (folder / "results.csv").read_text()
+    report = await report_on(journal)
+    for turns in range(12):
+        writing = asyncio.create_task(write_results(journal, folder, report))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert names_in(folder) == ["failed.csv", "results.csv", "summary.json"]
+    assert (folder / "results.csv").read_text() == before
