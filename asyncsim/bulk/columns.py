@@ -2,83 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from attrs import frozen
 
-from asyncsim.bulk.actions import Action, keywords, required
+from asyncsim.bulk.actions import Action, required
+from asyncsim.bulk.headings import PREFERENCE, aliases_of, meaning, names_of, squeezed
 from asyncsim.bulk.rows import Naming
 from asyncsim.vendors import Product
 
-PREFERENCE: tuple[Naming, ...] = ("sid", "iccid", "unique_name")
-_NAMES: Mapping[Naming, tuple[str, ...]] = {
-    "sid": ("sid", "simsid"),
-    "iccid": ("iccid", "simiccid", "iccidnumber"),
-    "unique_name": ("uniquename", "simuniquename"),
-}
-_TEXT = ("payload", "command", "message", "text")
-_OTHERS: Mapping[str, tuple[str, ...]] = {
-    "status": ("simstatus", "targetstatus"),
-    "fleet": ("fleetsid", "fleetname", "fleetuniquename"),
-    "rate_plan": ("rateplansid", "rateplanname", "rateplanuniquename"),
-    "account_sid": ("account",),
-    "registration_code": ("simregistrationcode", "regcode"),
-    "payload": _TEXT,
-    "command": _TEXT,
-}
 _LONGEST = 200  # characters of a header that messages show
-_NEW_NAME = "newname"
-
-
-def squeezed(heading: str) -> str:
-    """A heading without what people vary: letter case, spaces, dashes, underscores, quotes."""
-    return re.sub(r"[\W_]+", "", heading.lower())
-
-
-def _aliases(product: Product, action: Action) -> dict[str, str]:
-    """Squeezed heading -> keyword, of what the action takes."""
-    return {
-        alias: keyword
-        for keyword in keywords(product, action)
-        for alias in (squeezed(keyword), *_OTHERS.get(keyword, ()))
-    }
-
-
-def _names(action: Action) -> dict[str, Naming]:
-    """Squeezed heading -> what it names a SIM by."""
-    usable = ("iccid",) if action is Action.REGISTER else PREFERENCE
-    return {alias: naming for naming in usable for alias in _NAMES[naming]}
-
-
-def is_known(heading: str, product: Product, action: Action) -> bool:
-    """Tell whether a squeezed heading is one that a job looks for."""
-    return heading in _names(action) or _meaning(heading, _aliases(product, action)) is not None
-
-
-def keyword_of(heading: str, product: Product, action: Action) -> str:
-    """The keyword that a column is for; ValueError if the action takes no such column."""
-    aliases = _aliases(product, action)
-    found = _meaning(squeezed(heading), aliases)
-    if found is not None:
-        return found[0]
-    close = difflib.get_close_matches(squeezed(heading), list(aliases), n=1)
-    known = ", ".join(keywords(product, action)) or "none"
-    hint = f"did you mean {aliases[close[0]]!r}?" if close else f"it takes {known}"
-    raise ValueError(
-        f"columns: a {product.label} {action} job cannot apply a column {heading!r}; {hint}"
-    )
-
-
-def _meaning(heading: str, aliases: Mapping[str, str]) -> tuple[str, bool] | None:
-    """The keyword of a heading, and whether it says that it has the new value."""
-    if heading == _NEW_NAME and "unique_name" in aliases.values():
-        return "unique_name", True
-    if heading in aliases:
-        return aliases[heading], False
-    stem = heading.removeprefix("new")
-    return (aliases[stem], True) if stem in aliases else None
 
 
 @frozen(kw_only=True)
@@ -148,15 +81,15 @@ class _Table:
     def __init__(self, header: Sequence[str], wanted: Wanted) -> None:
         self._header = [heading.strip() for heading in header]
         self._wanted = wanted
-        names = _names(wanted.action)
-        aliases = _aliases(wanted.product, wanted.action)
+        names = names_of(wanted.action)
+        aliases = aliases_of(wanted.product, wanted.action)
         self._names: dict[Naming, list[int]] = {}
         plain: dict[str, list[int]] = {}
         new: dict[str, list[int]] = {}
         for place, heading in enumerate(map(squeezed, header)):
             if heading in names:
                 self._names.setdefault(names[heading], []).append(place)
-            elif found := _meaning(heading, aliases):
+            elif found := meaning(heading, aliases):
                 (new if found[1] else plain).setdefault(found[0], []).append(place)
         # "new status" beside "status" is what is wanted, beside what is.
         self._changes = {**plain, **new}
@@ -173,7 +106,7 @@ class _Table:
     def nameless(self) -> Iterator[str]:
         """The lack of a column that names SIMs."""
         if not self._names:
-            known = _listed(n for n in PREFERENCE if n in _names(self._wanted.action).values())
+            known = _listed(n for n in PREFERENCE if n in names_of(self._wanted.action).values())
             yield (
                 f"no column is called {known}, and it does not begin with an ICCID or a SID"
                 f" ({self._found()})"
@@ -191,7 +124,9 @@ class _Table:
 
     def columns(self) -> Columns:
         """What was found out."""
-        names = [(naming, self._names[naming][0]) for naming in PREFERENCE if naming in self._names]
+        names: list[tuple[Naming, int]] = [
+            (naming, self._names[naming][0]) for naming in PREFERENCE if naming in self._names
+        ]
         places = {keyword: group[0] for keyword, group in self._changes.items() if group}
         renaming = places.get("unique_name")
         if ("unique_name", renaming) not in names:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from attrs import field, frozen
 
-from asyncsim.bulk.columns import squeezed
+from asyncsim.bulk.headings import squeezed
 from asyncsim.bulk.naming import looks_like_a_name
 from asyncsim.bulk.problems import Problems
 from asyncsim.bulk.rows import Row

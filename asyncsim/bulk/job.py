@@ -12,8 +12,9 @@ from attrs import field, frozen
 
 from asyncsim.bulk import actions
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.columns import Wanted, is_known, keyword_of
+from asyncsim.bulk.columns import Wanted
 from asyncsim.bulk.csvs import CsvSource
+from asyncsim.bulk.headings import is_known, keyword_of
 from asyncsim.bulk.iterables import Items, ItemSource, check_items
 from asyncsim.bulk.reading import Reading
 from asyncsim.bulk.sources import Source

@@ -7,26 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from asyncsim.bulk import actions, naming
 from asyncsim.bulk.actions import Action
+from asyncsim.bulk.asking import Asker
 from asyncsim.bulk.columns import BARE, HeaderError, Wanted, arrange
 from asyncsim.bulk.problems import Places, Problems
 from asyncsim.bulk.rows import Naming, Row
 from asyncsim.bulk.sources import Record, Shape
-from asyncsim.wire.forms import Param
-
-_REMEMBERED = 10_000
-_RAW = frozenset({"payload", "command"})  # spaces in a text are part of it
-
-
-@frozen
-class _Asked:
-    """What the values of a row ask for, and what is wrong with that."""
-
-    change: Mapping[str, Any] | None
-    problems: tuple[str, ...]
 
 
 class RowMaker:
@@ -49,7 +38,7 @@ class RowMaker:
         self._problems = problems
         self._shape: Shape | None = None
         self._sha = hashlib.sha256()
-        self._asked: dict[tuple[object, ...], _Asked] = {}
+        self._asker = Asker(wanted, change)
 
     @property
     def digest(self) -> str:
@@ -77,6 +66,7 @@ class RowMaker:
                 for text in error.problems:
                     self._problems.add(text)
                 return
+        self._asker.columns = self.columns
         self._check_anything_asked()
 
     def _check_anything_asked(self) -> None:
@@ -95,7 +85,7 @@ class RowMaker:
         self.rows += 1
         before = self._problems.count
         name, naming_ = self._name(line, values)
-        asked = self._asked_by(line, values, naming_)
+        asked = self._asker.asked_by(values, naming_)
         for text in asked.problems:
             self._problems.add(text, line)
         if self._problems.count > before:
@@ -141,40 +131,6 @@ class RowMaker:
             )
         return naming.CHECKS[sort](text, self._kind), sort
 
-    # What is asked.
-
-    def _asked_by(self, line: int, values: Sequence[Any], sort: Naming) -> _Asked:
-        if not self.columns.changes:
-            return _NOTHING
-        try:
-            key = (sort == "unique_name", *[_plain(values[p]) for _, p in self.columns.changes])
-        except ValueError as error:
-            return _Asked(None, (str(error),))
-        if (asked := self._asked.get(key)) is None:
-            if len(self._asked) >= _REMEMBERED:
-                self._asked.clear()
-            asked = self._asked[key] = self._ask(key[1:], names_itself=bool(key[0]))
-        return asked
-
-    def _ask(self, values: Sequence[object], *, names_itself: bool) -> _Asked:
-        own: dict[str, Any] = {}
-        for (keyword, place), value in zip(self.columns.changes, values, strict=True):
-            if names_itself and place == self.columns.renaming:
-                continue
-            cleaned = _cleaned(self._params[keyword], value)
-            if cleaned != "":
-                own[keyword] = cleaned
-        merged = {**self._change, **own}
-        problems = actions.check(self._wanted.product, self._wanted.action, merged)
-        return _Asked(own or None, (*problems, *self._lacking(merged)))
-
-    def _lacking(self, merged: Mapping[str, Any]) -> list[str]:
-        if not merged:
-            empty = " and ".join(self.columns.applied)
-            return [f"nothing is asked for: {empty} {'is' if ' ' not in empty else 'are'} empty"]
-        needed = actions.required(self._wanted.product, self._wanted.action)
-        return [f"{keyword} is empty" for keyword in needed if keyword not in merged]
-
     # What is kept.
 
     def _cells(self, values: Sequence[Any]) -> tuple[str, ...] | None:
@@ -187,9 +143,6 @@ class RowMaker:
         if content:  # without the brackets, so that it does not matter where chunks end
             text = json.dumps(content, sort_keys=True, separators=(",", ":"))
             self._sha.update(text[1:-1].encode() + b",")
-
-
-_NOTHING = _Asked(None, ())
 
 
 def _remedy(keywords: str) -> str:
@@ -209,27 +162,3 @@ def _text(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"a SIM is named by text, not by {naming.shown(value)}")
-
-
-def _plain(value: object) -> str | None:
-    """A value as it can be sent: text, or None to clear."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and value != value:
-        return ""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise ValueError(f"{naming.shown(value)} cannot be sent; give text")
-
-
-def _cleaned(param: Param, value: object) -> object:
-    """Without what people and spreadsheets add to a value."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if param.keyword in _RAW:
-        return value if text else ""
-    if param.keyword == "registration_code":
-        return naming.unquoted(text)
-    spellings = {choice.lower(): choice for choice in param.choices or ()}
-    return spellings.get(text.lower(), text)

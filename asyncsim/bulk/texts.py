@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-import select
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
-from os import PathLike, fspath, read
+from os import PathLike, fspath
 from pathlib import Path
-from typing import cast
 
 from asyncsim.bulk.problems import Problems
+from asyncsim.bulk.stdin import open_standard_input
 
 STANDARD_INPUT = "-"
 _LONGEST_LINE = 1_000_000  # characters; a file without line ends must not fill the memory
-_PATIENCE = 0.2  # seconds after which a reader of standard input looks whether it is still wanted
 _SIGNATURES = {
     b"PK\x03\x04": "is a workbook (or another packed file), not CSV; save the sheet as CSV UTF-8",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook, not CSV; save the sheet as CSV UTF-8",
@@ -34,30 +31,6 @@ _ESCAPED = re.compile("[^\\s,;\"']*[\udc80-\udcff][^\\s,;\"']*")  # a word with 
 _ADVICE = "save the file again as CSV UTF-8"
 
 
-class _StandardInput(io.RawIOBase):
-    """Standard input, whose reader can be called back: one blocked in `read` could not."""
-
-    def __init__(self, descriptor: int, halted: threading.Event) -> None:
-        self._descriptor = descriptor
-        self._halted = halted
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer, by the documents
-        while not self._ready():
-            if self._halted.is_set():
-                return 0
-        data = read(self._descriptor, len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _ready(self) -> bool:
-        if sys.platform == "win32":  # its select knows sockets only; there a reader stays blocked
-            return True
-        return bool(select.select([self._descriptor], [], [], _PATIENCE)[0])
-
-
 class Text:
     """One file, read once, line by line, with what cannot be read told to `problems`."""
 
@@ -66,7 +39,7 @@ class Text:
         self._label = label
         self._problems = problems
         self._halted = threading.Event()
-        self._open: list[io.BufferedIOBase] = []
+        self._open: list[io.IOBase] = []
         self._tolerant = True
         self.line = 0
         """Lines given so far."""
@@ -85,11 +58,10 @@ class Text:
         """Give the lines with their ends; end early after a problem that spoils the rest."""
         try:
             text = self._decoded()
+            if text is not None:
+                yield from self._checked(text)
         except OSError as error:
             self._problems.add(f"{self._label}: {error.strerror or error}")
-            return
-        if text is not None:
-            yield from self._checked(text)
 
     def _checked(self, text: io.TextIOWrapper) -> Iterator[str]:
         for line in iter(partial(text.readline, _LONGEST_LINE), ""):
@@ -124,23 +96,17 @@ class Text:
             self._problems.add(f"{self._label} {spoilt}")
             return None
         errors = "surrogateescape" if self._tolerant else "replace"
-        return io.TextIOWrapper(binary, encoding=encoding, errors=errors, newline="")
+        text = io.TextIOWrapper(binary, encoding=encoding, errors=errors, newline="")
+        self._open.append(text)
+        return text
 
     def _binary(self) -> io.BufferedReader:
         if self._target != STANDARD_INPUT:
             binary: io.BufferedReader = Path(fspath(self._target)).open("rb")  # noqa: SIM115  # closed by close()
         else:
-            binary = io.BufferedReader(cast("io.RawIOBase", self._standard_input()))
+            binary = open_standard_input(self._halted)
         self._open.append(binary)
         return binary
-
-    def _standard_input(self) -> io.IOBase:
-        if sys.stdin is None:
-            raise OSError("this process has no standard input")
-        try:
-            return _StandardInput(sys.stdin.fileno(), self._halted)
-        except io.UnsupportedOperation:  # replaced by an object, as tests do
-            return io.BytesIO(sys.stdin.buffer.read())
 
 
 def _spoilt(head: bytes, encoding: str) -> str | None:
@@ -148,7 +114,7 @@ def _spoilt(head: bytes, encoding: str) -> str | None:
     for signature, text in _SIGNATURES.items():
         if head.startswith(signature):
             return text
-    if encoding == "utf-8" and b"\0" in head:
+    if encoding == "utf-8" and head.count(b"\0") > len(head) // 4:
         return "looks like UTF-16 without a byte order mark, or is no text; save it as CSV UTF-8"
     return None
 

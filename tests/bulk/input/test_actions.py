@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncsim.bulk.actions import Action, check, is_irreversible, is_offered, keywords, required
+from asyncsim.vendors import Product
+
+SUPERSIM, WIRELESS = Product.SUPERSIM, Product.WIRELESS
+UPDATE, SEND = Action.UPDATE, Action.SEND
+
+
+@pytest.mark.parametrize(
+    ("product", "action", "change"),
+    [
+        (SUPERSIM, UPDATE, {"status": "active", "fleet": "f", "unique_name": None}),
+        (WIRELESS, UPDATE, {"status": "suspended", "rate_plan": "p", "friendly_name": "x"}),
+        (WIRELESS, UPDATE, {"reset_status": "resetting"}),
+        (SUPERSIM, UPDATE, {"account_sid": "AC" + "0a" * 16}),
+        (SUPERSIM, Action.REGISTER, {"registration_code": "H3LL0"}),
+        (SUPERSIM, SEND, {"payload": "reboot"}),
+        (WIRELESS, SEND, {"command": "x" * 188, "command_mode": "binary", "include_sid": "end"}),
+        (WIRELESS, SEND, {"command": "x", "delivery_receipt_requested": False}),
+        (WIRELESS, SEND, {"include_sid": "none"}),  # the text may come from a column
+        (WIRELESS, Action.DELETE, {}),
+    ],
+)
+def test_what_can_be_sent_has_no_problems(
+    product: Product, action: Action, change: dict[str, Any]
+) -> None:
+    assert check(product, action, change) == []
+
+
+@pytest.mark.parametrize(
+    ("product", "action", "change", "said"),
+    [
+        (SUPERSIM, UPDATE, {"status": "actve"}, "status cannot be 'actve'; did you mean 'active'?"),
+        (SUPERSIM, UPDATE, {"stats": "active"}, "did you mean 'status'?"),
+        (SUPERSIM, UPDATE, {"rate_plan": "p"}, "takes no keyword 'rate_plan'"),
+        (SUPERSIM, UPDATE, {"status": None}, "status cannot be cleared"),
+        (SUPERSIM, UPDATE, {"fleet": 7}, "fleet must be text, not int"),
+        (SUPERSIM, UPDATE, {"callback_url": "https://x"}, "sets callback_url by itself"),
+        (SUPERSIM, UPDATE, {"callback_method": "GET"}, "sets callback_method by itself"),
+        (SUPERSIM, UPDATE, {"account_sid": "ACME"}, "must be the SID of an account"),
+        (SUPERSIM, Action.REGISTER, {"iccid": "89"}, "sets iccid by itself"),
+        (SUPERSIM, SEND, {"sim": "HS"}, "sets sim by itself"),
+        (SUPERSIM, SEND, {"payload": ""}, "needs payload"),
+        (SUPERSIM, SEND, {"payload": "x" * 161}, "payload has 161 characters; 160 is the most"),
+        (WIRELESS, SEND, {"command": "x" * 161}, "command has 161 characters"),
+        (WIRELESS, UPDATE, {"status": "canceled"}, "status cannot be 'canceled'"),
+        (WIRELESS, UPDATE, {"status": "ready", "reset_status": "resetting"}, "at once"),
+        (WIRELESS, Action.DELETE, {"status": "ready"}, "takes no changes"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_in_words(
+    product: Product, action: Action, change: dict[str, Any], said: str
+) -> None:
+    (text,) = check(product, action, change)
+    assert said in text
+
+
+def test_all_problems_of_a_change_are_said_at_once() -> None:
+    assert len(check(SUPERSIM, UPDATE, {"status": "x", "fleat": "y", "callback_url": "z"})) == 3
+
+
+def test_some_actions_exist_for_one_product_only() -> None:
+    pairs = {(product, action) for product in (SUPERSIM, WIRELESS) for action in Action}
+    assert {pair for pair in pairs if not is_offered(*pair)} == {
+        (SUPERSIM, Action.DELETE),
+        (WIRELESS, Action.REGISTER),
+    }
+
+
+def test_what_names_the_sim_and_what_the_receiver_does_are_no_keywords() -> None:
+    assert set(keywords(SUPERSIM, SEND)) == {"payload"}
+    assert set(keywords(SUPERSIM, Action.REGISTER)) == {"registration_code"}
+    assert "callback_url" not in keywords(WIRELESS, UPDATE)
+    assert not keywords(WIRELESS, Action.DELETE)
+
+
+def test_texts_and_codes_are_needed() -> None:
+    assert required(SUPERSIM, SEND) == ("payload",)
+    assert required(WIRELESS, SEND) == ("command",)
+    assert required(SUPERSIM, Action.REGISTER) == ("registration_code",)
+    assert required(SUPERSIM, UPDATE) == ()
+
+
+@pytest.mark.parametrize(
+    ("product", "action", "change", "for_ever"),
+    [
+        (WIRELESS, Action.DELETE, {}, True),
+        (WIRELESS, UPDATE, {"status": "deactivated"}, True),
+        (WIRELESS, UPDATE, {"status": "canceled"}, True),
+        (WIRELESS, UPDATE, {"status": "suspended"}, False),
+        (WIRELESS, UPDATE, {"reset_status": "resetting"}, False),
+        (SUPERSIM, UPDATE, {"status": "inactive"}, False),
+        (SUPERSIM, SEND, {"payload": "x"}, False),
+    ],
+)
+def test_what_can_never_be_taken_back_is_known(
+    product: Product, action: Action, change: dict[str, Any], for_ever: bool
+) -> None:
+    assert is_irreversible(product, action, change) is for_ever

@@ -1,0 +1,210 @@
+"""Which columns are applied, and what a row then asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bulk.input.reads import ACTIVE, ICCID, OTHER, SID, read_csv
+
+ACCOUNT = "AC" + "0a" * 16
+
+
+@pytest.mark.parametrize(
+    ("product", "heading", "value", "change"),
+    [
+        ("supersim", "Status", "Active", {"status": "active"}),
+        ("supersim", "target_status", "READY", {"status": "ready"}),
+        ("supersim", "new status", "active", {"status": "active"}),
+        ("supersim", "Fleet SID", "f", {"fleet": "f"}),
+        ("supersim", "fleet-name", " my fleet ", {"fleet": "my fleet"}),
+        ("supersim", "account", ACCOUNT, {"account_sid": ACCOUNT}),
+        ("supersim", "unique_name", "van 7", {"unique_name": "van 7"}),
+        ("supersim", "New Name", "van 7", {"unique_name": "van 7"}),
+        ("supersim", "new_unique_name", "van 7", {"unique_name": "van 7"}),
+        ("wireless", "Rate Plan", "p", {"rate_plan": "p"}),
+        ("wireless", "rate_plan_sid", "p", {"rate_plan": "p"}),
+        ("wireless", "friendly name", "'s van", {"friendly_name": "'s van"}),
+        ("wireless", "reset_status", "Resetting", {"reset_status": "resetting"}),
+        ("wireless", "sms_url", "https://x", {"sms_url": "https://x"}),
+        ("wireless", "sms_method", "get", {"sms_method": "GET"}),
+    ],
+)
+async def test_columns_are_known_by_many_names(
+    product: str, heading: str, value: str, change: Any, path: Path
+) -> None:
+    found = await read_csv(path, f"iccid,{heading}\n{ICCID},{value}\n", product=product)
+    assert found.problems == []
+    assert found.changes == [change]
+    assert found.reading.applied == tuple(change)
+
+
+async def test_without_a_change_all_known_columns_are_applied(path: Path) -> None:
+    content = f"note,fleet,iccid,status\nx,f,{ICCID},active\ny,,{OTHER},ready\n"
+    found = await read_csv(path, content)
+    assert found.changes == [{"fleet": "f", "status": "active"}, {"status": "ready"}]
+    assert found.reading.applied == ("fleet", "status")
+    assert found.reading.notes == ()
+
+
+async def test_columns_narrow_what_is_applied(path: Path) -> None:
+    found = await read_csv(path, f"fleet,iccid,status\nf,{ICCID},active\n", columns=["Fleet SID"])
+    assert found.changes == [{"fleet": "f"}]
+    (note,) = found.reading.notes
+    assert note.startswith("the column 'status' could be applied and is not")
+
+
+async def test_with_a_change_columns_are_only_carried_along_unless_named(path: Path) -> None:
+    content = f"fleet,iccid,status\nf,{ICCID},rubbish\n,{OTHER},\n"
+    found = await read_csv(path, content, change=ACTIVE)
+    assert found.changes == [None, None]
+    assert len(found.reading.notes) == 2
+    found = await read_csv(path, content, change=ACTIVE, columns={"fleet"})
+    assert found.changes == [{"fleet": "f"}, None]
+    assert found.reading.applied == ("fleet",)
+
+
+async def test_a_column_that_is_named_and_missing_is_a_problem(path: Path) -> None:
+    found = await read_csv(path, f"iccid\n{ICCID}\n", change=ACTIVE, columns=["fleet"])
+    assert found.problems == ["there is no column fleet that could be applied (found: iccid)"]
+
+
+async def test_a_row_that_asks_for_nothing_is_a_problem(path: Path) -> None:
+    content = f"iccid,status,fleet\n{ICCID},,\n{OTHER},,f\n"
+    assert (await read_csv(path, content)).problems == [
+        "line 2: nothing is asked for: status and fleet are empty"
+    ]
+
+
+async def test_a_file_that_asks_for_nothing_is_one_problem(path: Path) -> None:
+    for content in (f"{ICCID}\n{OTHER}\n", f"iccid,note\n{ICCID},a\n{OTHER},b\n"):
+        (problem,) = (await read_csv(path, content)).problems
+        assert problem.startswith("nothing is asked for")
+        assert "status" in problem
+
+
+async def test_a_new_column_beats_the_plain_one_beside_it(path: Path) -> None:
+    found = await read_csv(path, f"iccid,status,new_status\n{ICCID},inactive,active\n")
+    assert found.changes == [ACTIVE]
+    assert found.problems == []
+
+
+async def test_a_unique_name_is_a_change_only_beside_a_better_name(path: Path) -> None:
+    content = f"sid,unique_name,status\n{SID},van 7,active\n,van 8,active\n"
+    found = await read_csv(path, content)
+    assert found.names == [(2, "sid", SID), (3, "unique_name", "van 8")]
+    assert found.changes == [{"unique_name": "van 7", "status": "active"}, ACTIVE]
+
+
+async def test_a_unique_name_beside_a_sid_is_no_change_where_another_was_given(path: Path) -> None:
+    found = await read_csv(path, f"sid,unique_name\n{SID},van 7\n", change=ACTIVE)
+    assert found.changes == [None]
+    (note,) = found.reading.notes
+    assert "'unique_name'" in note
+
+
+async def test_a_sim_may_be_renamed_by_its_old_name(path: Path) -> None:
+    found = await read_csv(path, "unique_name,new_name\nvan 7,van 8\n")
+    assert found.names == [(2, "unique_name", "van 7")]
+    assert found.changes == [{"unique_name": "van 8"}]
+
+
+async def test_names_alone_are_not_mentioned_as_changes(path: Path) -> None:
+    assert (await read_csv(path, "unique_name\nvan 7\n", change=ACTIVE)).reading.notes == ()
+
+
+async def test_the_change_of_a_row_is_checked_together_with_that_of_the_job(path: Path) -> None:
+    found = await read_csv(
+        path,
+        f"iccid,status\n{ICCID},active\n{OTHER},\n",
+        product="wireless",
+        change={"reset_status": "resetting"},
+        columns=["status"],
+    )
+    (problem,) = found.problems
+    assert problem.startswith("line 2: reset_status and status cannot be asked for at once")
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "said"),
+    [
+        ("status", "actve", "status cannot be 'actve'; did you mean 'active'?"),
+        ("status", "suspended", "status cannot be 'suspended'"),
+        ("account", "ACME", "account_sid must be the SID of an account"),
+    ],
+)
+async def test_values_are_checked_with_their_line(
+    heading: str, cell: str, said: str, path: Path
+) -> None:
+    found = await read_csv(path, f"iccid,{heading}\n{ICCID},{cell}\n{OTHER},{cell}\n")
+    assert [text[: 8 + len(said)] for text in found.problems] == [
+        f"line 2: {said}",
+        f"line 3: {said}",
+    ]
+
+
+async def test_registering_takes_an_iccid_and_a_code(path: Path) -> None:
+    content = f"sid,iccid,Registration Code\n,{ICCID},'h3llo\n{SID},,h3llo\n,{OTHER},\n"
+    found = await read_csv(path, content, action="register")
+    assert found.names == [(2, "iccid", ICCID)]
+    assert found.changes == [{"registration_code": "h3llo"}]
+    assert found.problems == ["line 3: names no SIM", "line 4: registration_code is empty"]
+
+
+async def test_registering_a_bare_list_needs_the_code_from_the_job(path: Path) -> None:
+    assert (await read_csv(path, ICCID, action="register")).problems == [
+        "register needs registration_code for every SIM: give it for all rows, or in a column of"
+        " that name (registration_code)"
+    ]
+    found = await read_csv(path, ICCID, action="register", change={"registration_code": "x"})
+    assert (found.problems, found.changes) == ([], [None])
+    (problem,) = (
+        await read_csv(path, SID, action="register", change={"registration_code": "x"})
+    ).problems
+    assert "no ICCID" in problem
+
+
+@pytest.mark.parametrize(("product", "keyword"), [("supersim", "payload"), ("wireless", "command")])
+@pytest.mark.parametrize("heading", ["payload", "command", "Message"])
+async def test_texts_are_taken_from_a_column_as_they_are(
+    product: str, keyword: str, heading: str, path: Path
+) -> None:
+    content = f"iccid,{heading}\n{ICCID}, reboot \n{OTHER}, \n"
+    found = await read_csv(path, content, product=product, action="send")
+    assert found.changes == [{keyword: " reboot "}]
+    assert found.problems == [f"line 3: {keyword} is empty"]
+
+
+async def test_a_text_of_the_job_beats_the_column_unless_that_is_named(path: Path) -> None:
+    content = f"iccid,payload\n{ICCID},a\n{OTHER},\n"
+    wanted: dict[str, Any] = {"action": "send", "change": {"payload": "b"}}
+    assert (await read_csv(path, content, **wanted)).changes == [None, None]
+    found = await read_csv(path, content, **wanted, columns=["payload"])
+    assert (found.changes, found.problems) == ([{"payload": "a"}, None], [])
+
+
+async def test_other_keywords_of_a_command_leave_its_text_to_the_column(path: Path) -> None:
+    found = await read_csv(
+        path,
+        f"iccid,command\n{ICCID},{'x' * 161}\n{OTHER},{'x' * 189}\n",
+        product="wireless",
+        action="send",
+        change={"command_mode": "binary"},
+    )
+    assert found.changes == [{"command": "x" * 161}]
+    assert found.problems == ["line 3: command has 189 characters; 188 is the most"]
+
+
+async def test_deleting_needs_names_only(path: Path) -> None:
+    found = await read_csv(
+        path, f"iccid,status\n{ICCID},active\n", product="wireless", action="delete"
+    )
+    assert (found.changes, found.problems, found.reading.notes) == ([None], [], ())
+
+
+async def test_rows_that_ask_for_the_same_share_it(path: Path) -> None:
+    found = await read_csv(path, f"iccid,status\n{ICCID},active\n{OTHER},active\n")
+    first, second = found.changes
+    assert first is second
