@@ -14,10 +14,9 @@ from asyncsim.bulk.plan import Plan, Planner
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.sending import Limits, Sending
 from asyncsim.bulk.states import IN_DOUBT, OPEN, State
-from asyncsim.bulk.taking import check_same, refuse_twins, take_in
+from asyncsim.bulk.taking import begin, confirm_irreversible, refuse_twins
 from asyncsim.bulk.task import Task
 from asyncsim.client import Client
-from asyncsim.errors import JournalError, NotConfirmed
 from asyncsim.events import JobEnded, Observer, tell
 from asyncsim.vendors import Product
 
@@ -110,13 +109,13 @@ class _Run:
         helpers = self._supervise()
         plan: Plan | None = None
         try:
-            head = await self._begin(job)
+            head = await begin(job, self._client, self._journal, self._observers)
             task = Task(self._client, Product(head.product), Action(head.action), head.change)
             await self._journal.begin_run()
             with contextlib.suppress(Halted):
                 plan = await self._plan(task, head)
                 if not dry_run:
-                    await self._confirm_irreversible(task, plan)
+                    await confirm_irreversible(task.action, plan, self._journal, self._confirm)
                     await self._send(task)
             reason = self._halt.reason or ("dry run" if dry_run else None)
             await self._journal.end_run(reason)
@@ -146,58 +145,11 @@ class _Run:
 
     # Before anything is sent.
 
-    async def _begin(self, job: Job | None) -> Head:
-        if job is None:
-            return await self._resume()
-        head = Head(
-            product=job.product.value,
-            action=job.action.value,
-            change=job.change,
-            vendor=self._client.vendor.name,
-            account=self._account(job.product),
-            label=job.label,
-        )
-        if await self._journal.begin(head):
-            await take_in(job, self._journal, self._observers)
-        else:
-            await check_same(job, self._journal, self._observers)
-        return head
-
-    async def _resume(self) -> Head:
-        head = await self._journal.head()
-        if head is None or self._journal.digest is None:
-            raise JournalError(
-                f"{self._journal.target} holds no job to go on with: give the input once more"
-            )
-        ours = (self._client.vendor.name, self._account(Product(head.product)))
-        if (head.vendor, head.account) != ours:
-            raise JournalError(
-                f"{self._journal.target} belongs to {head.vendor} account {head.account}, these"
-                f" credentials to {ours[0]} account {ours[1]}: use those it was begun with"
-            )
-        return head
-
-    def _account(self, product: Product) -> str:
-        """Tell accounts apart, and an emulator from the vendor: its SIMs are others."""
-        connection = self._client._connection
-        return f"{connection.account} at {connection.base(product)}"
-
     async def _plan(self, task: Task, head: Head) -> Plan:
         await self._journal.doubt()
         plan = await Planner(task, self._journal, self._observers, self._halt).plan(OPEN)
         await refuse_twins(head.label, self._journal)
         return plan
-
-    async def _confirm_irreversible(self, task: Task, plan: Plan) -> None:
-        count, before = plan.irreversible, self._journal.confirmed
-        if not count or (before is not None and count <= before):
-            return  # confirmed by an earlier run, which has done a part of it
-        agreed = self._confirm(plan) if callable(self._confirm) else self._confirm == count
-        if not agreed:
-            given = self._confirm if isinstance(self._confirm, int) else None
-            what = "deletes" if task.action is Action.DELETE else "deactivates"
-            raise NotConfirmed(f"this {what} SIMs", count, given)
-        await self._journal.confirm(count)
 
     # Sending.
 

@@ -1,17 +1,77 @@
-"""Taking a job's input into its journal, whole, before anything is sent."""
+"""Before anything is sent: whose the journal is, the input whole, what is for ever confirmed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from asyncsim.bulk.actions import Action
 from asyncsim.bulk.job import Job
-from asyncsim.bulk.journal import Journal, Repeated
-from asyncsim.bulk.plan import line_numbers
-from asyncsim.errors import JobError, JournalError
+from asyncsim.bulk.journal import Head, Journal, Repeated
+from asyncsim.bulk.plan import Plan, line_numbers
+from asyncsim.client import Client
+from asyncsim.errors import JobError, JournalError, NotConfirmed
 from asyncsim.events import JobProgressed, Observer, tell
+from asyncsim.vendors import Product
 
 
-async def take_in(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
+async def begin(
+    job: Job | None, client: Client, journal: Journal, observers: Sequence[Observer]
+) -> Head:
+    """Begin a job in a journal, or go on with the one it holds; JournalError if they differ."""
+    if job is None:
+        return await _resume(client, journal)
+    head = Head(
+        product=job.product.value,
+        action=job.action.value,
+        change=job.change,
+        vendor=client.vendor.name,
+        account=_account(client, job.product),
+        label=job.label,
+    )
+    if await journal.begin(head):
+        await _take_in(job, journal, observers)
+    else:
+        await _check_same(job, journal, observers)
+    return head
+
+
+async def _resume(client: Client, journal: Journal) -> Head:
+    head = await journal.head()
+    if head is None:
+        raise JournalError(
+            f"journal {journal.target} holds no job to go on with: give the input once more"
+        )
+    vendor, account = client.vendor.name, _account(client, Product(head.product))
+    if (head.vendor, head.account) != (vendor, account):
+        raise JournalError(
+            f"journal {journal.target} belongs to {head.vendor}, account {head.account}; these"
+            f" credentials to {vendor}, account {account}: use those it was begun with"
+        )
+    return head
+
+
+def _account(client: Client, product: Product) -> str:
+    """Tell accounts apart, and an emulator from the vendor: its SIMs are others."""
+    connection = client._connection
+    return f"{connection.account} at {connection.base(product)}"
+
+
+async def confirm_irreversible(
+    action: Action, plan: Plan, journal: Journal, confirm: int | Callable[[Plan], bool] | None
+) -> None:
+    """Refuse what can never be taken back, unless its extent was confirmed."""
+    count = plan.irreversible
+    if not count or (journal.confirmed is not None and count <= journal.confirmed):
+        return  # confirmed by an earlier run, which has done a part of it
+    agreed = confirm(plan) if callable(confirm) else confirm == count
+    if not agreed:
+        what = "deletes" if action is Action.DELETE else "deactivates"
+        given = confirm if isinstance(confirm, int) else None
+        raise NotConfirmed(f"this {what} SIMs", count, given)
+    await journal.confirm(count)
+
+
+async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
     """Read a job's input into the journal; JobError has all that is wrong with it, at once."""
     reading = job.read()
     async for batch in reading.batches():
@@ -29,7 +89,7 @@ async def take_in(job: Job, journal: Journal, observers: Sequence[Observer]) -> 
     )
 
 
-async def check_same(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
+async def _check_same(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
     """Make sure that the input is the one which the journal began with."""
     reading = job.read()
     async for _ in reading.batches():
