@@ -66,8 +66,8 @@ class Planner:
         self._verdicts: Counter[Verdict] = Counter()
         self._samples: dict[Verdict, list[Entry]] = {}
         self._irreversible = 0
-        self._missing: dict[str, list[int]] = {}
-        """What rows ask for and the account does not have -> their lines."""
+        self._missing: dict[str, tuple[str, list[int]]] = {}
+        """Change that names what the account does not have -> what is missing, and the lines."""
 
     async def plan(self, states: Collection[State] = OPEN) -> Plan:
         """Look at all rows in these states; JobError when what they ask for does not exist."""
@@ -141,14 +141,20 @@ class Planner:
             return None
 
     async def _judge(self, entry: Entry, sim: Any) -> Planned:
-        try:
-            goal = await self._task.goal_of(entry)
-        except NotFound as error:
-            self._missing.setdefault(str(error), []).append(entry.line)
-            goal = Goal(self._task.sims.kind)  # of no account: the plan is refused in the end
+        goal = await self._goal_of(entry)
         if sim is None:
             return judge_absent(self._task.action, entry, goal)
         return judge(self._task.action, entry, sim, goal)
+
+    async def _goal_of(self, entry: Entry) -> Goal:
+        change = repr(entry.change)
+        if change not in self._missing:  # else it would be asked for once for each row
+            try:
+                return await self._task.goal_of(entry)
+            except NotFound as error:
+                self._missing.setdefault(change, (f"{error.asked}: {error.message}", []))
+        self._missing[change][1].append(entry.line)
+        return Goal(self._task.sims.kind)  # of no account: the plan is refused in the end
 
     async def _write(self, planned: Sequence[Planned], entries: Sequence[Entry]) -> None:
         self._halt.check()
@@ -167,8 +173,9 @@ class Planner:
         samples = self._samples.setdefault(planned.verdict, [])
         if len(samples) < _SAMPLES:
             samples.append(evolve(entry, sid=planned.sid, before=planned.before))
-        if planned.state in _ENDED:
-            self._tell_ended(planned, entry)
+        known = entry.state is State.ACCEPTED and self._phase == "verifying"
+        if planned.state in _ENDED and not (known and planned.state is State.DONE):
+            self._tell_ended(planned, entry)  # what is only confirmed was told before
 
     def _tell_ended(self, planned: Planned, entry: Entry) -> None:
         message = planned.verdict.value if planned.state is State.IMPOSSIBLE else None
@@ -184,7 +191,7 @@ class Planner:
 
     def _refuse_missing(self) -> None:
         if self._missing:
-            lines = [f"{what}; {line_numbers(rows)}" for what, rows in self._missing.items()]
+            lines = [f"{what}; {line_numbers(rows)}" for what, rows in self._missing.values()]
             raise JobError("what the job asks for does not exist", lines)
 
 
