@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, Protocol, Unpack, cast, get_args
 
 from attrs import asdict, fields
 
-from asyncsim import Client, ConfigurationError, NotFound, Outcome, Pager
+from asyncsim import Client, ConfigurationError, Pager
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
@@ -42,19 +41,6 @@ class Sim(Protocol):
         ...
 
 
-class Many(Protocol):
-    """What `update_many` returns."""
-
-    unfinished: dict[str, Mapping[str, Any]]
-
-    def __aiter__(self) -> AsyncIterator[Outcome[Sim]]:
-        """Iterate over outcomes."""
-        ...
-
-    async def aclose(self) -> None:
-        """Stop sending."""
-
-
 class Sims(Protocol):
     """`client.supersim.sims` or `client.wireless.sims`, with keywords that came as text."""
 
@@ -80,17 +66,6 @@ class Sims(Protocol):
         self, sim: str, /, *, until: Any = None, timeout: float | None = None
     ) -> Sim:
         """Wait."""
-        ...
-
-    def update_many(
-        self,
-        changes: Iterable[tuple[str, Mapping[str, Any]]],
-        /,
-        *,
-        window: int = 1000,
-        timeout: float | None = None,
-    ) -> Many:
-        """Send many changes and wait."""
         ...
 
 
@@ -127,13 +102,24 @@ def changes_of(
     fleet: str | None = None,
     rate_plan: str | None = None,
     unique_name: str | None = None,
+    friendly_name: str | None = None,
+    account_sid: str | None = None,
 ) -> dict[str, str]:
     """The keywords of an update, from options of which each product has its own."""
     if fleet is not None and product == "wireless":
         raise CommandError("--fleet is for Super SIM; Programmable Wireless has --rate-plan")
     if rate_plan is not None and product == "supersim":
         raise CommandError("--rate-plan is for Programmable Wireless; Super SIM has --fleet")
-    given = {"status": status, "fleet": fleet, "rate_plan": rate_plan, "unique_name": unique_name}
+    if friendly_name is not None and product == "supersim":
+        raise CommandError("--friendly-name is for Programmable Wireless; Super SIM has none")
+    given = {
+        "status": status,
+        "fleet": fleet,
+        "rate_plan": rate_plan,
+        "unique_name": unique_name,
+        "friendly_name": friendly_name,
+        "account_sid": account_sid,
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -148,27 +134,14 @@ def check_status(product: str, status: str | None) -> None:
         raise CommandError(f"--status {status}: {hint}")
 
 
-async def check_targets(client: Client, changes: Mapping[str, str]) -> None:
-    """Refuse a Fleet or rate plan that does not exist, once instead of once per SIM."""
-    try:
-        if "fleet" in changes:
-            await client.supersim.fleets.fetch(changes["fleet"])
-        if "rate_plan" in changes:
-            await client.wireless.rate_plans.fetch(changes["rate_plan"])
-    except NotFound as error:
-        raise CommandError(f"nothing was sent: {error}") from error
-
-
-def check_confirmed(status: str | None, sims: int, confirmed: int | None) -> None:
-    """Refuse what can never be taken back, unless its extent was confirmed.
+def check_confirmed(status: str | None, confirmed: int | None) -> None:
+    """Refuse what can never be taken back, unless it was confirmed.
 
     Only `deactivated` is such a status: after 72 hours the SIM is canceled for ever. Source: KORE
     docs, "Wireless Sim Resource".
     """
-    if status == "deactivated" and confirmed != sims:
-        noun = "SIM" if sims == 1 else "SIMs"
+    if status == "deactivated" and confirmed != 1:
         raise CommandError(
-            f"this would deactivate {sims:,} {noun}, for ever; nothing was sent:"
-            f" confirm the number with --confirm {sims}",
+            "this would deactivate 1 SIM, for ever; nothing was sent: confirm it with --confirm 1",
             Exit.REFUSED,
         )

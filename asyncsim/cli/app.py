@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from asyncsim import AsyncSimError
-from asyncsim.cli import terminal
+from asyncsim import AsyncSimError, JobError
+from asyncsim.cli import again, terminal
 from asyncsim.cli.activate import activate
+from asyncsim.cli.bulk import bulk
 from asyncsim.cli.demo import demo
 from asyncsim.cli.emulate import emulate
 from asyncsim.cli.exits import CommandError, Exit, code_of
+from asyncsim.cli.jobs import jobs
+from asyncsim.cli.signals import terminated_like_interrupted
 from asyncsim.cli.sims import sims
 
 app = App(
@@ -24,7 +25,7 @@ app = App(
     help_format="plaintext",
     version_flags=["--version"],
 )
-for _command in (demo, emulate, sims, activate):
+for _command in (demo, emulate, sims, activate, bulk, jobs):
     app.command(_command)
 
 
@@ -42,11 +43,12 @@ def start(arguments: Sequence[str]) -> int:
 
 async def execute(arguments: Sequence[str]) -> int:
     """Run a command line in the running loop and return the exit code."""
+    again.remember(arguments)
     try:
         command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
         result: Any = command(*bound.args, **bound.kwargs)
         if asyncio.iscoroutine(result):
-            with _terminated_like_interrupted():
+            with terminated_like_interrupted():
                 result = await result
     except CycloptsError as error:
         terminal.fail(str(error))
@@ -55,22 +57,13 @@ async def execute(arguments: Sequence[str]) -> int:
     except (CommandError, AsyncSimError, ValueError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise
-        terminal.fail(str(error))
+        _tell(error)
         return code_of(error)
     return Exit.OK if result is None else int(result)
 
 
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C: stop sending, report, and go."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None  # noqa: S101  # always run in one
-    try:
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    except (NotImplementedError, RuntimeError, ValueError):
-        yield  # Windows has none; and only the main thread may
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+def _tell(error: Exception) -> None:
+    if isinstance(error, JobError) and error.problems:
+        terminal.fail_all(error.message, error.problems)
+    else:
+        terminal.fail(str(error))

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from asyncsim import CallbackReceiver, Watching
-from asyncsim.cli import batch, lookup, terminal
-from asyncsim.cli.accounts import Sims, VendorName, sims_of
-from asyncsim.cli.exits import Exit
+from asyncsim import CallbackReceiver, Client, Watching
+from asyncsim.bulk import Job, Journal, Report
+from asyncsim.bulk.states import SUCCEEDED
+from asyncsim.cli import reports, terminal
+from asyncsim.cli.accounts import VendorName, sims_of
+from asyncsim.cli.exits import Exit, code_of_report
+from asyncsim.cli.joboptions import DEFAULTS
 from asyncsim.cli.options import AT_LEAST_ONE, NO_FAULTS, FaultOptions, Output, Product
-from asyncsim.cli.output import Format
-from asyncsim.cli.progress import progress
-from asyncsim.cli.report import report, show, tell_failures, tell_unfinished
-from asyncsim.cli.runs import run
+from asyncsim.cli.output import Format, print_one
+from asyncsim.cli.running import Run, carry_out
 from asyncsim.emulator import Emulator
-from asyncsim.observers import Tally
 
 # A demonstration runs 40 times faster than life, so callbacks that are lost should not hold it
 # up for the usual 15 s either.
-
 _WATCHING = Watching(safety_every=3.0, sweep_every=1.0)
 
 
@@ -42,14 +40,22 @@ async def demo(
 
     Example: asyncsim demo --sims 200 --lose-callbacks 0.3
     """
-    tally = Tally()
     async with Emulator(sims=sims, seed=seed, speed=speed, faults=faults.faults(seed)) as emulator:
         path = _write(emulator, vendor, product)
         terminal.say(f"{sims:,} new SIMs in an emulator at {emulator.url}; their ICCIDs: {path}")
-        receiver = _receiver(emulator) if callbacks else None
-        client = emulator.client(vendor, receiver=receiver, observers=[tally], watching=_WATCHING)
-        async with client:
-            return await _activate(sims_of(client, product), path, tally, output)
+        job = Job.from_csv(path, product=product, change={"status": "active"})
+        run = Run(job=job, vendor=vendor, options=DEFAULTS)
+        async with Journal.open(path.with_suffix(".db")) as journal:
+            receiver = _receiver(emulator, journal) if callbacks else None
+            client = emulator.client(
+                vendor, receiver=receiver, observers=run.observers, watching=_WATCHING
+            )
+            async with client:
+                report = await carry_out(run, client, journal)
+                active = await _count_active(client, product)
+    _show(report, run, active, output)
+    believed = sum(report.states.get(state, 0) for state in SUCCEEDED)
+    return code_of_report(report) or Exit(active < believed)
 
 
 def _write(emulator: Emulator, vendor: str, product: str) -> Path:
@@ -60,28 +66,27 @@ def _write(emulator: Emulator, vendor: str, product: str) -> Path:
     return path
 
 
-def _receiver(emulator: Emulator) -> CallbackReceiver:
-    return CallbackReceiver(kore_webhook_secrets=[emulator.credentials.webhook_secret])
+def _receiver(emulator: Emulator, journal: Journal) -> CallbackReceiver:
+    return CallbackReceiver(
+        ticket_secrets=[journal.ticket_secret],
+        kore_webhook_secrets=[emulator.credentials.webhook_secret],
+    )
 
 
-async def _activate(sims: Sims, path: Path, tally: Tally, output: Format) -> Exit:
-    found = await lookup.resolve(sims, batch.read(path))
-    with progress("activating", len(found)) as shown:
-        ended = await run(sims, {sid: {"status": "active"} for sid in found}, shown)
-    lines = report(ended, tally)
-    if ended.interrupted:
-        tell_unfinished(ended.unfinished)
-    else:
-        lines["verified_active"] = await _count_active(sims, found)
-    tell_failures(ended)
-    show(lines, output)
-    believed = len(ended.outcomes) - len(ended.failures)
-    return ended.exit_code or Exit(lines["verified_active"] < believed)
-
-
-async def _count_active(sims: Sims, wanted: Collection[str]) -> int:
+async def _count_active(client: Client, product: str) -> int:
     """Walk the list once more and count, because nobody should have to believe us."""
-    active = 0
-    async for sim in sims.list(page_size=1000):
-        active += sim.sid in wanted and sim.status == "active"
-    return active
+    listed = sims_of(client, product).list(page_size=1000)
+    return sum([sim.status == "active" async for sim in listed])
+
+
+def _show(report: Report, run: Run, active: int, output: Format) -> None:
+    counted = {"refused_429": run.tally.limited, "sent_again": run.tally.retried}
+    data: dict[str, Any] = {**report.summary(), **counted, "verified_active": active}
+    if output == "json":
+        print_one(output, data)
+    elif output == "csv":
+        print_one(output, {name: one for name, one in data.items() if not isinstance(one, list)})
+    else:
+        table = reports.told(report, run.tally)
+        table.add_row("verified active", f"{active:,}")
+        terminal.show(table)

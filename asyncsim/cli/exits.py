@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 
 from asyncsim import (
     AsyncSimError,
     AuthenticationError,
     ConfigurationError,
+    JobError,
+    JournalError,
+    NotConfirmed,
     PermissionDenied,
     ReceiverError,
     Unsupported,
 )
+from asyncsim.bulk import Report
+from asyncsim.bulk.states import SUCCEEDED, UNFINISHED
 
 
 class Exit(enum.IntEnum):
@@ -25,7 +29,7 @@ class Exit(enum.IntEnum):
     USAGE = 2
     """Bad usage, or a file that cannot be used; nothing was sent."""
     PENDING = 3
-    """Pending or timed out: run it again."""
+    """Stopped early, pending or timed out: run it again."""
     CREDENTIALS = 4
     """No credentials, or refused ones."""
     REFUSED = 5
@@ -48,18 +52,21 @@ def code_of(error: Exception) -> Exit:
         return error.code
     if isinstance(error, AuthenticationError | PermissionDenied):
         return Exit.CREDENTIALS
+    if isinstance(error, NotConfirmed):
+        return Exit.REFUSED
     if isinstance(error, TimeoutError):
         return Exit.PENDING
-    if isinstance(error, ConfigurationError | ReceiverError | Unsupported):
+    if isinstance(error, _UNUSABLE):
         return Exit.USAGE
     return Exit.FAILED if isinstance(error, AsyncSimError) else Exit.USAGE
 
 
-def code_of_many(errors: Iterable[Exception | None]) -> Exit:
-    """The exit code of many SIMs: a failure outweighs what is only late."""
-    codes = {code_of(error) for error in errors if error is not None}
-    if not codes:
-        return Exit.OK
-    if codes == {Exit.PENDING}:
-        return Exit.PENDING
-    return Exit.CREDENTIALS if codes == {Exit.CREDENTIALS} else Exit.FAILED
+_UNUSABLE = (ConfigurationError, JobError, JournalError, ReceiverError, Unsupported)
+
+
+def code_of_report(report: Report) -> Exit:
+    """The exit code of a job: 3 while its run was cut short, else a failure outweighs delay."""
+    failed = report.states.keys() - SUCCEEDED - UNFINISHED
+    if report.stopped == "max_failures" or (failed and report.stopped is None):
+        return Exit.FAILED
+    return Exit.OK if report.ok else Exit.PENDING

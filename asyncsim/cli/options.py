@@ -12,10 +12,17 @@ from asyncsim.cli.accounts import ProductName, VendorName
 from asyncsim.cli.output import Format
 from asyncsim.emulator import Faults
 
-Product = Annotated[ProductName, Parameter(help="Which product's SIMs.")]
+Product = Annotated[
+    ProductName,
+    Parameter(help="supersim (default) or wireless.", show_default=False, show_choices=False),
+]
 Vendor = Annotated[
     VendorName | None,
-    Parameter(help="Needed if the environment has credentials of both.", show_default=False),
+    Parameter(
+        help="twilio or kore; needed with credentials of both.",
+        show_default=False,
+        show_choices=False,
+    ),
 ]
 Output = Annotated[Format, Parameter(name=["--output", "-o"], help="Form of the data on stdout.")]
 Fleet = Annotated[

@@ -130,7 +130,7 @@ async def update(
         raise CommandError("nothing to change: give --status, --fleet, --rate-plan, --unique-name")
     lookup.check_product(product, name)
     check_status(product, status)
-    check_confirmed(status, 1, confirm)
+    check_confirmed(status, confirm)
     async with log_in(vendor) as client:
         account = sims_of(client, product)
         sid = await _addressed(account, name)

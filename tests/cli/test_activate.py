@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import asyncio
+import csv
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from asyncsim.cli.activate import COLUMNS
 from asyncsim.emulator import Emulator, Faults, Latency
-from tests.cli.conftest import Cli, posted, posts
+from tests.cli.conftest import Cli, posts
+
+DEACTIVATE = ("--product", "wireless", "--status", "deactivated")
 
 
 @pytest.fixture
@@ -28,63 +31,54 @@ def statuses(emulator: Emulator, product: str = "supersim", vendor: str = "twili
     return {sim.status for sim in emulator.world(vendor).sims(product).values()}
 
 
-async def test_results_come_in_the_order_of_the_file(
+def results(batch: Path, name: str = "results.csv") -> list[dict[str, str]]:
+    with (batch.with_name("batch-results") / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def outcomes(batch: Path) -> set[str]:
+    return {row["asyncsim_result"] for row in results(batch)}
+
+
+async def test_results_lie_beside_the_file_in_its_order(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     wanted = sorted(iccids(emulator))
     fill(batch, wanted)
-    ended = await cli("activate", str(batch), "--listen", "0", "-o", "csv")
-    assert ended.code == 0
-    assert tuple(ended.rows[0]) == COLUMNS
-    assert [row["iccid"] for row in ended.rows] == wanted
-    assert {(row["status"], row["result"], row["settled_by"]) for row in ended.rows} == {
-        ("active", "done", "callback")
-    }
+    ended = await cli("activate", str(batch), "--listen", "0")
+    assert (ended.code, ended.out) == (0, "")
+    assert [row["iccid"] for row in results(batch)] == wanted
+    assert outcomes(batch) == {"done"}
+    assert results(batch, "failed.csv") == []
     assert statuses(emulator) == {"active"}
 
 
-async def test_the_report_goes_to_stderr(cli: Cli, emulator: Emulator, batch: Path) -> None:
-    fill(batch, iccids(emulator))
-    ended = await cli("activate", str(batch), "--listen", "0", "-o", "json")
-    assert len(ended.json) == 12
-    assert "settled 12/12" in ended.err
-    assert "callback 12" in ended.err
-    assert "requests per SIM" in ended.err
-
-
-async def test_a_table_of_results_fits_80_columns(
+async def test_the_report_tells_how_each_was_known(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
-    fill(batch, iccids(emulator, "wireless"))
-    ended = await cli(
-        *("activate", str(batch), "--product", "wireless", "--status", "deactivated"),
-        *("--confirm", "12", "--listen", "0"),
-    )
-    lines = ended.out.splitlines()
-    assert lines[0].split() == ["sid", "iccid", "status", "result"]
-    assert len(lines) == 13
-    assert max(map(len, lines)) <= 80
+    fill(batch, iccids(emulator))
+    ended = await cli("activate", str(batch), "--listen", "0")
+    assert "SIMs      12, all at their goal" in ended.err
+    assert "done      12: settled by callback 12, confirmed by a read 12" in ended.err
+    assert "per SIM" in ended.err
+    assert "p50 " in ended.err
+    assert "results.csv: all 12" in ended.err
+
+
+async def test_columns_of_the_file_are_carried_along(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, (f"{one};van {n}" for n, one in enumerate(iccids(emulator))), "iccid;customer")
+    await cli("activate", str(batch), "--listen", "0")
+    assert [row["customer"] for row in results(batch)] == [f"van {n}" for n in range(12)]
 
 
 async def test_many_iccids_cost_one_walk_of_the_list(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
-    await cli("activate", str(batch), "--listen", "0")
-    assert [request.method for request in emulator.requests].count("GET") == 1
-
-
-async def test_few_are_asked_for_one_by_one(cli: Cli, emulator: Emulator, batch: Path) -> None:
-    sims = list(emulator.world("twilio").sims("supersim").values())
-    named = emulator.world("twilio").add_sim(
-        "supersim", unique_name="van 7", fleet_sid=sims[0].fleet_sid
-    )
-    fill(batch, [sims[0].sid, str(sims[1].iccid), "van 7"], header="sid")
-    ended = await cli("activate", str(batch), "--listen", "0", "-o", "csv")
-    assert [row["sid"] for row in ended.rows] == [sims[0].sid, sims[1].sid, named.sid]
-    looked_up = [request for request in emulator.requests if request.method == "GET"]
-    assert len(looked_up) == 3
-    assert all("PageSize" not in request.query for request in looked_up)
+    await cli("activate", str(batch), "--dry-run")
+    assert [request.method for request in emulator.requests] == ["GET"]
 
 
 async def test_the_other_product_and_vendor_with_a_rate_plan(
@@ -94,7 +88,7 @@ async def test_the_other_product_and_vendor_with_a_rate_plan(
     fill(batch, iccids(emulator, "wireless", "kore"))
     ended = await cli(
         *("activate", str(batch), "--product", "wireless", "--vendor", "kore"),
-        *("--rate-plan", "other", "--listen", "127.0.0.1:0", "-o", "csv"),
+        *("--rate-plan", "other", "--listen", "127.0.0.1:0"),
     )
     assert ended.code == 0
     assert statuses(emulator, "wireless", "kore") == {"active"}
@@ -105,17 +99,30 @@ async def test_the_other_product_and_vendor_with_a_rate_plan(
     assert plans == {other.sid}
 
 
-async def test_nothing_is_sent_when_a_sim_is_unknown_or_named_twice(
+async def test_all_that_is_wrong_with_a_file_is_told_at_once(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
-    (sim, *_) = emulator.world("twilio").sims("supersim").values()
-    unknown = "8988000000000000000"
-    fill(batch, [f"{sim.sid},", f",{sim.iccid}", f",{unknown}"], header="sid,iccid")
+    fill(batch, ["8.99E+19", *iccids(emulator)[:2], "nonsense", iccids(emulator)[0]])
     ended = await cli("activate", str(batch))
     assert ended.code == 2
-    assert f"1 unknown to this account and product, line 4: {unknown}" in ended.err
-    assert "1 named more than once, line 3" in ended.err
-    assert "POST" not in {request.method for request in emulator.requests}
+    first, *problems = ended.err.splitlines()[-4:]
+    assert first == "asyncsim: batch.csv cannot be used as it is; nothing was sent"
+    assert [problem.split(":")[0].strip() for problem in problems[:2]] == ["line 2", "line 5"]
+    assert problems[2].endswith("is named more than once: lines 3, 6")
+    assert not emulator.requests
+    assert not batch.with_suffix(".db").exists()
+
+
+async def test_a_sim_that_is_not_there_does_not_stop_the_others(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, [*iccids(emulator), "8988000000000000002"])
+    ended = await cli("activate", str(batch), "--listen", "0")
+    assert ended.code == 1
+    assert "SIMs      13, all but 1 at their goal" in ended.err
+    assert "1 unknown SIM" in ended.err
+    assert statuses(emulator) == {"active"}
+    assert [row["iccid"] for row in results(batch, "failed.csv")] == ["8988000000000000002"]
 
 
 @pytest.mark.parametrize(
@@ -133,71 +140,105 @@ async def test_a_change_that_no_sim_could_make_is_refused_once(
     ended = await cli("activate", str(batch), *options)
     assert ended.code == 2
     assert said in ended.err
-    assert ended.err.count("\n") == 1
+    assert len(ended.err.splitlines()) <= 3
+    assert len(emulator.requests) <= 2  # not one for each row
     assert posts(emulator) == 0
 
 
 async def test_failures_are_told_and_end_with_1(cli: Cli, emulator: Emulator, batch: Path) -> None:
     emulator.faults = Faults(failing_updates=1.0)
     fill(batch, iccids(emulator, "wireless"))
-    ended = await cli("activate", str(batch), "--product", "wireless", "--listen", "0", "-o", "csv")
+    ended = await cli("activate", str(batch), "--product", "wireless", "--listen", "0")
     assert ended.code == 1
-    assert {row["result"] for row in ended.rows} == {"failed"}
-    assert all(row["error"] for row in ended.rows)
-    assert "failed 12" in ended.err
-    assert "... and 2 more" in ended.err
+    assert outcomes(batch) == {"failed"}
+    assert "12 settled elsewhere (TransitionFailed)" in ended.err
+    assert f"asyncsim jobs retry-failed {batch.with_suffix('.db')}" in ended.err
 
 
-async def test_what_is_late_ends_with_3(cli: Cli, emulator: Emulator, batch: Path) -> None:
-    emulator.latency = Latency(transition=1e6, longest=1e6)
-    fill(batch, iccids(emulator))
-    ended = await cli("activate", str(batch), "--timeout", "0.05", "-o", "csv")
-    assert ended.code == 3
-    assert {row["result"] for row in ended.rows} == {"timed out"}
-
-
-async def test_deactivating_needs_the_number_confirmed(
+async def test_what_is_late_ends_with_3_and_says_how_to_go_on(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
+    emulator.latency = Latency(transition=1e6, longest=1e6)
+    fill(batch, iccids(emulator))
+    ended = await cli("activate", str(batch), "--timeout", "0.05")
+    assert ended.code == 3
+    assert outcomes(batch) == {"timed out"}
+    assert ended.err.splitlines()[-1] == f"to go on: asyncsim activate {batch} --timeout 0.05"
+
+
+async def test_running_it_again_sends_nothing_that_is_done(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, iccids(emulator))
+    assert (await cli("activate", str(batch), "--listen", "0", "--limit", "5")).code == 3
+    assert posts(emulator) == 5
+    assert (await cli("activate", str(batch), "--listen", "0")).code == 0
+    assert posts(emulator) == 12
+    assert (await cli("activate", str(batch))).code == 0
+    assert posts(emulator) == 12
+
+
+async def test_a_dry_run_tells_the_plan_and_leaves_nothing(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, [*iccids(emulator), "8988000000000000002"])
+    ended = await cli("activate", str(batch), "--dry-run")
+    assert ended.code == 1  # one of them could not be activated
+    assert "will change  12" in ended.out
+    assert f"line 2: {iccids(emulator)[0]} (new)" in ended.out
+    assert "unknown SIM   1  line 14: 8988000000000000002" in ended.out
+    assert posts(emulator) == 0
+    assert list(batch.parent.iterdir()) == [batch]
+
+
+async def test_what_is_for_ever_needs_its_number(cli: Cli, emulator: Emulator, batch: Path) -> None:
     fill(batch, iccids(emulator, "wireless"))
-    command = ("activate", str(batch), "--product", "wireless", "--status", "deactivated")
-    for extra in ((), ("--confirm", "11")):
-        ended = await cli(*command, *extra)
+    for extra in ((), ("--confirm-count", "11")):
+        ended = await cli("activate", str(batch), *DEACTIVATE, *extra)
         assert ended.code == 5
         assert "12 SIMs" in ended.err
-        assert "--confirm 12" in ended.err
-    assert not emulator.requests
-    assert (await cli(*command, "--confirm", "12", "--listen", "0")).code == 0
+        assert ended.err.endswith("--confirm-count 12\n")
+    assert posts(emulator) == 0
+    confirmed = (*DEACTIVATE, "--confirm-count", "12", "--listen", "0")
+    assert (await cli("activate", str(batch), *confirmed)).code == 0
     assert statuses(emulator, "wireless") == {"deactivated"}
 
 
-async def test_the_first_interruption_stops_sending_and_reports(
+async def test_a_job_of_another_kind_is_not_mixed_up_with_this_one(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
-    emulator.latency = Latency(transition=1e6, longest=1e6)
     fill(batch, iccids(emulator))
-    running = asyncio.create_task(cli("activate", str(batch), "--window", "5", "-o", "csv"))
-    await posted(emulator, 5)
-    running.cancel()
-    ended = await running
-    assert ended.code == 130
-    results = [row["result"] for row in ended.rows]
-    assert results.count("unfinished") in (5, 6)  # one may have been read while nothing was sent
-    assert set(results) == {"unfinished", "not sent"}
-    assert "the same command, run again" in ended.err
-    assert posts(emulator) == 5
+    await cli("activate", str(batch), "--listen", "0")
+    ended = await cli("activate", str(batch), "--status", "inactive")
+    assert ended.code == 2
+    assert "status" in ended.err
+    assert posts(emulator) == 12
+    other = str(batch.with_name("second.db"))
+    ended = await cli("activate", str(batch), *("--status", "inactive", "--journal", other))
+    assert ended.code == 0
+    assert (batch.with_name("second-results") / "results.csv").exists()
 
 
-async def test_running_it_again_finishes_what_was_interrupted(
+@pytest.mark.parametrize("option", ["--results", "--journal"])
+async def test_files_go_where_they_are_wanted(
+    option: str, cli: Cli, emulator: Emulator, batch: Path, tmp_path: Path
+) -> None:
+    fill(batch, iccids(emulator))
+    place = tmp_path / "elsewhere"
+    await cli("activate", str(batch), "--listen", "0", option, str(place))
+    assert place.is_dir() == (option == "--results")
+    assert place.is_file() == (option == "--journal")
+
+
+async def test_results_that_cannot_be_written_are_no_news_of_the_sims(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
-    names = iccids(emulator)
-    fill(batch, names[:11])
-    await cli("activate", str(batch), "--listen", "0")
-    fill(batch, names)
-    ended = await cli("activate", str(batch), "--listen", "0", "-o", "csv")
-    assert ended.code == 0
-    assert sorted(row["settled_by"] for row in ended.rows) == ["answer"] * 11 + ["callback"]
+    fill(batch, iccids(emulator))
+    ended = await cli("activate", str(batch), "--listen", "0", "--results", str(batch))
+    assert ended.code == 1
+    assert "12, all at their goal" in ended.err
+    assert "results cannot be written" in ended.err
+    assert (await cli("jobs", "report", str(batch.with_suffix(".db")))).code == 0
 
 
 @pytest.mark.parametrize(
@@ -232,7 +273,34 @@ async def test_real_vendors_need_a_public_url(
 ) -> None:
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "0" * 32)
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", "secret")
-    fill(batch, ["8988000000000000000"])
+    fill(batch, ["8988000000000000002"])
     ended = await cli("activate", str(batch), "--listen", "8080")
     assert ended.code == 2
     assert "--public-url" in ended.err
+
+
+async def test_quiet_says_nothing_when_all_is_well(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, iccids(emulator))
+    ended = await cli("activate", str(batch), "--listen", "0", "--quiet")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def events(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+async def test_events_are_a_line_of_json_each_and_the_last_is_the_report(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, iccids(emulator))
+    ended = await cli("activate", str(batch), "--listen", "0", "--json", "--quiet")
+    told = events(ended.out)
+    moved = [event["state"] for event in told if event["event"] == "RowMoved"]
+    assert moved.count("sending") == moved.count("accepted") == moved.count("done") == 12
+    assert {"JobProgressed", "JobPlanned", "RequestFinished", "JobEnded"} <= {
+        event["event"] for event in told
+    }
+    assert (told[-1]["event"], told[-1]["ok"]) == ("Report", True)
+    assert ended.err == ""

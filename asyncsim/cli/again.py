@@ -1,0 +1,33 @@
+"""The command as it was typed, for people to run it again."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
+from pathlib import Path
+
+_typed: ContextVar[Sequence[str]] = ContextVar("typed", default=())
+
+
+def remember(arguments: Sequence[str]) -> None:
+    """Take note of a command line."""
+    _typed.set(tuple(arguments))
+
+
+def command(*arguments: str) -> str:
+    """Quote a command for a shell: the one that was typed, or one with these arguments."""
+    return shlex.join([*_program(), *(arguments or _typed.get())])
+
+
+def _program() -> list[str]:
+    """`asyncsim`, unless this one was started in another way."""
+    own = Path(sys.argv[0])
+    if own.name == "__main__.py":
+        return [sys.executable, "-m", "asyncsim.cli"]
+    found = shutil.which("asyncsim")
+    # What started this: perhaps one of several environments, of which only the path tells.
+    typed = own.name == "asyncsim" and (found is None or not own.samefile(found))
+    return [str(own)] if typed else ["asyncsim"]

@@ -1,0 +1,57 @@
+"""Nothing that can never be taken back happens without its number being typed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+from asyncsim.bulk import Plan
+from asyncsim.cli import terminal
+from asyncsim.cli.display import Shown
+from asyncsim.cli.plans import told
+
+Confirm = int | Callable[[Plan], bool] | None
+
+
+def confirmation(given: int | None, shown: Shown, *, piped: bool) -> Confirm:
+    """What `bulk.run` is to ask: the number of `--confirm-count`, a person, or nobody."""
+    if given is not None:
+        return given
+    # A file that came through stdin has used up what a person would type into.
+    asked = sys.stdin.isatty() and sys.stderr.isatty() and not piped
+    return _Question(shown) if asked else None
+
+
+class _Question:
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+
+    def __call__(self, plan: Plan) -> bool:
+        self._shown.pause()
+        try:
+            return self._ask(plan)
+        finally:
+            self._shown.go_on()
+
+    def _ask(self, plan: Plan) -> bool:
+        terminal.stderr().print(told(plan))
+        number = f"{plan.irreversible:,}"
+        terminal.say(f"{number} SIMs will change in a way that can never be taken back.")
+        return _typed(f"Type their number to go on ({plan.irreversible}): ") == plan.irreversible
+
+
+def _typed(question: str) -> int | None:
+    """Read a number; while a person thinks, Ctrl-C means no."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        text = sys.stdin.readline().strip().replace(",", "")
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        return None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return int(text) if text.isdecimal() else None

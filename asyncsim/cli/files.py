@@ -1,0 +1,73 @@
+"""From a file that names SIMs to a job: where its journal lies, what is asked."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from asyncsim.bulk import Job, Journal
+from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.joboptions import RunOptions
+from asyncsim.cli.receiving import check_listen
+from asyncsim.cli.running import Run, look, run_job
+
+STDIN = "-"
+
+
+@frozen(kw_only=True)
+class Input:
+    """What a command was given."""
+
+    file: str
+    product: str
+    action: str = "update"
+    change: Mapping[str, str] = field(factory=dict)
+    columns: str | None = None
+
+    def job(self) -> Job:
+        """Make the job; ValueError says which change cannot be asked for."""
+        columns = None
+        if self.columns is not None:
+            columns = [name.strip() for name in self.columns.split(",") if name.strip()]
+        return Job.from_csv(
+            self.file,
+            product=self.product,
+            change=self.change,
+            columns=columns,
+            action=self.action,
+        )
+
+
+async def run_file(
+    given: Input, vendor: str | None, journal: Path | None, options: RunOptions, *, dry_run: bool
+) -> Exit:
+    """Run the job of a file, or only look at what it would do."""
+    check_listen(options.listen, options.public_url)
+    job = given.job()
+    run = Run(job=job, vendor=vendor, options=options, piped=given.file == STDIN)
+    if dry_run:
+        with tempfile.TemporaryDirectory() as folder:
+            async with Journal.open(Path(folder) / "plan.db") as kept:
+                return await look(run, kept)
+    place = journal_of(given.file, journal)
+    async with Journal.open(place) as kept:
+        return await run_job(run, kept, results_of(place, options.results))
+
+
+def journal_of(file: str, given: Path | None) -> Path:
+    """Where the journal of a file lies."""
+    if given is not None:
+        return given
+    if file == STDIN:
+        raise CommandError(
+            "standard input has no name from which a journal's could be made: give --journal JOB.db"
+        )
+    return Path(file).with_suffix(".db")
+
+
+def results_of(journal: Path, given: Path | None) -> Path:
+    """Which folder the results of a job go to."""
+    return given or journal.with_name(f"{journal.stem}-results")

@@ -1,0 +1,105 @@
+"""The report of a job, to be read: how many ended how, why, how long it took, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from rich.table import Table
+from rich.text import Text
+
+from asyncsim.bulk import Report
+from asyncsim.bulk.results import Written
+from asyncsim.bulk.shortfalls import Shortfall
+from asyncsim.bulk.states import SUCCEEDED, State
+from asyncsim.cli.terminal import printable
+from asyncsim.observers import Tally
+
+_MINUTE = 60.0
+
+
+def told(report: Report, tally: Tally | None = None, written: Written | None = None) -> Table:
+    """The report as a table; `tally` has counted what this run sent, `written` went into files."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, text in _lines(report, tally):
+        table.add_row(name, text)
+    label = "others"
+    for shortfall in report.shortfalls:
+        table.add_row(label, _why(shortfall))
+        label = ""
+    if written is not None:
+        table.add_row("files", Text("\n".join(_files(written))))
+    return table
+
+
+def _files(written: Written) -> Iterator[str]:
+    yield f"{written.results}: all {written.rows:,}"
+    if written.failed_rows:
+        yield f"{written.failed}: {written.failed_rows:,} to be mended and given in again"
+    if written.unknown is not None and written.unknown_rows:
+        yield f"{written.unknown}: {written.unknown_rows:,} that may have been sent"
+
+
+def _lines(report: Report, tally: Tally | None) -> Iterator[tuple[str, Text]]:
+    yield "job", Text(printable(asked(report.head.action, report.head.change, report.head.label)))
+    yield "SIMs", Text(f"{report.rows:,}{_ended(report)}")
+    for state in (State.DONE, State.ALREADY):
+        if count := report.states.get(state):
+            yield (
+                state.value,
+                Text(f"{count:,}{_how(report) if state is State.DONE else ''}", "green"),
+            )
+    if (times := _times(report)) is not None:
+        yield "time", times
+    if report.requests is not None:
+        yield "requests", Text(_requests(report, tally))
+
+
+def asked(action: str, change: Mapping[str, object], label: str) -> str:
+    """What a job asks for, of which file."""
+    given = ", ".join(f"{name}={value}" for name, value in change.items())
+    return f"{action} {given + ' ' if given else ''}for {label}"
+
+
+def _ended(report: Report) -> str:
+    short = report.rows - sum(report.states.get(state, 0) for state in SUCCEEDED)
+    if report.stopped is not None:
+        return f", {short:,} not at their goal; the run ended early: {report.stopped}"
+    return f", all but {short:,} at their goal" if short else ", all at their goal"
+
+
+def _how(report: Report) -> str:
+    counted = report.statistics
+    parts = [f"{how} {count:,}" for how, count in counted.settled_by.items() if count]
+    parts += [f"confirmed by a read {counted.confirmed:,}"] if counted.confirmed else []
+    return f": settled by {', '.join(parts)}" if parts else ""
+
+
+def _times(report: Report) -> Text | None:
+    counted = report.statistics
+    figures = {"p50": counted.p50, "p95": counted.p95, "p99": counted.p99, "max": counted.slowest}
+    parts = [f"{name} {_duration(each)}" for name, each in figures.items() if each is not None]
+    if report.seconds is not None:
+        parts.append(f"the run {_duration(report.seconds)}")
+    return Text(", ".join(parts)) if parts else None
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < _MINUTE else str(timedelta(seconds=round(seconds)))
+
+
+def _requests(report: Report, tally: Tally | None) -> str:
+    text = f"{report.requests:,}"
+    if report.requests_per_sim is not None:
+        text += f", {report.requests_per_sim:.2f} per SIM"
+    if tally is not None:
+        text += f"; refused with 429: {tally.limited:,}; sent again: {tally.retried:,}"
+    return text
+
+
+def _why(shortfall: Shortfall) -> Text:
+    sample = f": {printable(shortfall.sample)}" if shortfall.sample else ""
+    text = Text(f"{shortfall.rows:,} {shortfall.reason}", style="red")
+    return Text.assemble(text, f"{sample}\n-> {printable(shortfall.remedy)}")

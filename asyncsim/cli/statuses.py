@@ -1,0 +1,64 @@
+"""How far a job is, from its journal alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from asyncsim.bulk.journal import Head, Journal, Run
+from asyncsim.bulk.states import UNFINISHED
+
+
+async def status_of(journal: Journal) -> dict[str, Any]:
+    """What the job is, how many rows are in which state, and whether somebody runs it."""
+    head, counts, runs = await journal.head(), await journal.counts(), await journal.runs()
+    if head is None:
+        return {"job": "none yet"}
+    left = sum(count for state, count in counts.items() if state in UNFINISHED)
+    return {
+        **_who(head),
+        "rows": sum(counts.values()),
+        **{state.value: count for state, count in counts.items()},
+        "unfinished": left,
+        "runs": len(runs),
+        "run": _told(runs, left),
+    }
+
+
+def _who(head: Head) -> Mapping[str, str]:
+    return {
+        "job": f"{head.action} of {head.label}",
+        "product": head.product,
+        "vendor": head.vendor,
+        "account": head.account,
+        "change": ", ".join(f"{name}={value}" for name, value in head.change.items()),
+    }
+
+
+def _told(runs: Iterable[Run], left: int) -> str:
+    """What the last run is doing, or has done."""
+    *_, last = runs
+    began = f"since {_at(last.started_at)} by process {last.pid} on {last.host}"
+    if last.ended_at is not None:
+        return f"ended at {_at(last.ended_at)}{f': {last.reason}' if last.reason else ''}"
+    return f"running {began}" if _lives(last) else f"broken off; it ran {began}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _lives(run: Run) -> bool:
+    """Tell whether a run's process is there; of another machine's nothing is known, so yes."""
+    if run.host != socket.gethostname() or os.name != "posix":
+        return True
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,105 @@
+"""What a person sees of a running job: on narrow and wide terminals, and in a log."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from asyncsim.bulk.states import State
+from asyncsim.cli.display import progress
+from asyncsim.cli.drawing import Drawing
+from asyncsim.cli.standing import Standing
+from asyncsim.events import JobEnded
+from tests.cli.test_standing import Watch, answered, moved, progressed
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def standing(watch: Watch) -> Standing:
+    """A large job in the middle of it, with some of everything."""
+    standing = Standing(watch)
+    standing(progressed(0, 1_000_000))
+    watch.time += 10
+    standing(progressed(312_044, 1_000_000))
+    for row, state in enumerate(State):
+        standing(moved(row, state))
+    standing(answered(429))
+    return standing
+
+
+def drawn(standing: Standing, width: int, *, colours: bool = True) -> str:
+    console = Console(
+        width=width,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="standard" if colours else None,
+    )
+    with console.capture() as captured:
+        console.print(Drawing(standing, lambda: 96.4))
+    return captured.get()
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_it_fits_the_terminal(width: int, standing: Standing) -> None:
+    lines = drawn(standing, width, colours=False).splitlines()
+    assert len(lines) <= 4
+    assert all(len(line.rstrip()) <= width for line in lines)
+    assert lines[0].startswith("sending")
+    assert "312,044/1,000,000" in lines[0]
+    assert "31%" in lines[0]
+    assert "/s" in lines[0]
+    assert "left" in lines[0]
+    said = " ".join(lines[1:]).replace("\N{NO-BREAK SPACE}", " ")
+    assert all(item in said for item in ("done 1", "failed 1", "limit 96", "429s 1"))
+
+
+def test_a_bar_uses_the_room_and_is_never_endless(standing: Standing) -> None:
+    bars = [drawn(standing, width, colours=False).count("━") for width in (80, 100, 400)]
+    assert bars[0] < bars[1] < bars[2] <= 60
+
+
+def test_no_colour_is_a_background_or_too_pale_for_one_of_them(standing: Standing) -> None:
+    text = drawn(standing, 80)
+    codes = {
+        int(code) for codes in re.findall(r"\x1b\[([\d;]+)m", text) for code in codes.split(";")
+    }
+    # Bold, red, green, and the grey of what is still to be done.
+    assert codes <= {0, 1, 31, 32, 90}
+
+
+def test_a_log_has_a_line_for_every_few_seconds_of_work(
+    watch: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standing = Standing(watch)
+    with progress(standing, lambda: 64, quiet=False) as shown:
+        for done in range(0, 1001, 10):  # 40 a second
+            for observer in (standing, shown):
+                observer(progressed(done, 1000))
+            watch.time += 0.25
+        standing(JobEnded(states={}, seconds=25))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert lines[0] == "sending:  200/1,000  20%  40/s  0:00:20 left  limit 64  429s 0"
+    assert lines[-1] == "sending: 1,000 SIMs in 25.2 s"
+
+
+def test_whoever_wants_quiet_has_it_but_for_what_must_be_said(
+    watch: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standing = Standing(watch)
+    with progress(standing, lambda: 64, quiet=True) as shown:
+        for observer in (standing, shown):
+            observer(progressed(1, 1000))
+        watch.time += 60
+        for observer in (standing, shown):
+            observer(progressed(500, 1000))
+            observer(JobEnded(states={}, seconds=60))
+        shown.say("stopping")
+    assert capsys.readouterr().err == "stopping\n"

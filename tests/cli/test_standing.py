@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+
+from asyncsim.bulk.states import State
+from asyncsim.cli.standing import Standing
+from asyncsim.events import JobEnded, JobProgressed, RequestFinished, RowMoved
+
+
+class Watch:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def standing(watch: Watch) -> Standing:
+    return Standing(watch)
+
+
+def moved(row: int, state: State) -> RowMoved:
+    return RowMoved(row=row, name=f"sim {row}", sid=None, state=state)
+
+
+def progressed(done: int, total: int | None = 100, phase: str = "sending") -> JobProgressed:
+    return JobProgressed(phase=phase, done=done, total=total)
+
+
+def answered(status: int | None) -> RequestFinished:
+    return RequestFinished(
+        method="POST",
+        product="supersim",
+        path="/v1/Sims/HS1",
+        status=status,
+        seconds=0.1,
+        attempt=1,
+    )
+
+
+def test_a_row_is_counted_where_it_is_and_nowhere_else(standing: Standing) -> None:
+    for state in (State.SENDING, State.ACCEPTED):
+        standing(moved(1, state))
+        assert dict(standing.counts()) == {state: 1}
+    standing(moved(1, State.DONE))
+    standing(moved(2, State.ALREADY))
+    assert dict(standing.counts()) == {State.DONE: 1, State.ALREADY: 1}
+
+
+def test_a_row_that_is_tried_again_is_not_counted_twice(standing: Standing) -> None:
+    for state in (State.SENDING, State.NO_ANSWER, State.SENDING, State.DONE):
+        standing(moved(1, state))
+    assert dict(standing.counts()) == {State.DONE: 1}
+
+
+def test_a_row_that_was_not_sent_after_all_is_not_counted(standing: Standing) -> None:
+    standing(moved(1, State.SENDING))
+    standing(moved(1, State.READY))
+    assert dict(standing.counts()) == {}
+
+
+def test_nothing_is_kept_of_rows_that_have_ended(standing: Standing) -> None:
+    for row in range(1000):
+        standing(moved(row, State.SENDING))
+        standing(moved(row, State.DONE))
+    assert not standing._open
+
+
+def test_the_rate_is_that_of_the_last_seconds(standing: Standing, watch: Watch) -> None:
+    for done in range(0, 60_000, 1000):  # a second each
+        standing(progressed(done, 100_000))
+        watch.time += 1.0
+    assert standing.rate == pytest.approx(1000, rel=0.1)
+    for done in range(60_000, 60_400, 10):
+        standing(progressed(done, 100_000))
+        watch.time += 1.0
+    assert standing.rate == pytest.approx(10, rel=0.1)
+    assert standing.left == pytest.approx(3960, rel=0.1)
+
+
+def test_nobody_guesses_an_end_before_something_is_known(standing: Standing) -> None:
+    assert (standing.rate, standing.left) == (0.0, None)
+    standing(progressed(0))
+    assert (standing.rate, standing.left) == (0.0, None)
+
+
+def test_what_is_done_at_the_start_of_a_phase_is_no_speed(standing: Standing, watch: Watch) -> None:
+    standing(progressed(90))
+    watch.time += 10
+    standing(progressed(91))
+    assert standing.rate == pytest.approx(0.1)
+
+
+def test_each_phase_ends_with_a_line(standing: Standing, watch: Watch) -> None:
+    told: list[str] = []
+    standing.tell(told.append)
+    standing(progressed(1000, None, "reading"))
+    watch.time += 2.5
+    standing(progressed(0, 1000, "planning"))
+    watch.time += 1.0
+    standing(progressed(1000, 1000, "planning"))
+    standing(JobEnded(states={}, seconds=3.5))
+    assert told == ["reading: 1,000 SIMs in 2.5 s", "planning: 1,000 SIMs in 1.0 s"]
+
+
+def test_refusals_are_counted(standing: Standing) -> None:
+    for status in (200, 429, None, 429):
+        standing(answered(status))
+    assert standing.refused == 2
