@@ -19,6 +19,7 @@ from asyncsim.bulk import sheets
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.drafts import Draft
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.journal.store import to_the_end
 from asyncsim.bulk.report import Report
 from asyncsim.bulk.rows import Result
 from asyncsim.bulk.sheets import InputColumns
@@ -91,13 +92,8 @@ async def _batches(journal: Journal) -> AsyncGenerator[list[Result], None]:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Run in a thread; if cancelled, let it come to its end first: its files are closed next."""
-    running = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
+    # Not cut off in the middle: it uses files that are closed next.
+    return await to_the_end(asyncio.to_thread(work))
 
 
 class _Files:
