@@ -7,7 +7,7 @@ from collections.abc import Callable
 from asyncsim.bulk import failures
 from asyncsim.bulk.journal import Head
 from asyncsim.bulk.rows import Result
-from asyncsim.bulk.states import HOPELESS, State, Verdict
+from asyncsim.bulk.states import State, Verdict
 from asyncsim.errors import AsyncSimError, JobError, OutcomeUnknown, UnreachableStatus
 
 
@@ -23,7 +23,7 @@ def _of(result: Result, head: Head) -> AsyncSimError:
         return failures.load(result.error_parts)
     if result.state is State.UNKNOWN:
         return OutcomeUnknown(f"{head.action} {_shown(result)}", _ASK)
-    if result.state is State.IMPOSSIBLE and result.verdict in HOPELESS:
+    if result.state is State.IMPOSSIBLE and result.verdict is not None:
         return _BY_VERDICT[result.verdict](result, head)
     return AsyncSimError(result.error or f"{_shown(result)}: {result.state.value}")
 

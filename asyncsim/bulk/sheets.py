@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from operator import attrgetter
+from typing import get_args
 
 from attrs import frozen
 
-from asyncsim.bulk.columns import PREFERENCE
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.rows import Naming, Result
 from asyncsim.bulk.states import Verdict
@@ -52,7 +52,7 @@ async def input_columns(journal: Journal) -> InputColumns:
         async for result in results:
             namings.add(result.naming)
             widest = max(widest, len(result.cells or ()))
-    sorts = tuple(one for one in PREFERENCE if one in namings)
+    sorts = tuple(one for one in get_args(Naming) if one in namings)
     others = (f"column_{number}" for number in range(2, widest + 1))
     return InputColumns(header=(*sorts, *others), namings=sorts)
 
@@ -85,9 +85,10 @@ def _harmless(value: object) -> str:
 
 def message_of(result: Result) -> str | None:
     """Why a row is not at its goal, in words."""
-    if result.error is None and result.verdict in _HOPELESS:
-        return _HOPELESS[result.verdict].format(result.before)
-    return result.error
+    if result.error is not None or result.verdict is None:
+        return result.error
+    text = _HOPELESS.get(result.verdict)
+    return text and text.format(result.before)
 
 
 Added = Mapping[str, Callable[[Result], object]]
