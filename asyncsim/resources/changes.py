@@ -94,7 +94,12 @@ class Changing(Watched[T], Generic[T]):
         return self._request("POST", "update", change.name, body=body, repeat=Repeat.CHECK)
 
     async def _write(
-        self, change: Change, request: Request, read: Callable[[], Awaitable[T]] | None = None
+        self,
+        change: Change,
+        request: Request,
+        read: Callable[[], Awaitable[T]] | None = None,
+        *,
+        remember: bool = True,
     ) -> Written[T]:
         """Send a change until it is known to be accepted or refused; remember it.
 
@@ -108,7 +113,8 @@ class Changing(Watched[T], Generic[T]):
             read=read or partial(self._look, change),
             attempts=self._connection.retry.attempts,
         )
-        self._remember(change, written.record)
+        if remember:
+            self._remember(change, written.record)
         return written
 
     async def _look(self, change: Change) -> T:

@@ -105,7 +105,9 @@ class One(Stoppable, Generic[T]):
         self._request = request = self._resource._request_for(change)
         try:
             look = partial(self._resource._look_on, request, wait, partial(self._look, change))
-            written = await self._resource._write(change, request, look)
+            # A journal remembers better, and a job's many rows would push out all else.
+            remember = self._log is NO_LOG
+            written = await self._resource._write(change, request, look, remember=remember)
         finally:
             self._request = None
             self._went_out |= request.attempts > 0
