@@ -12,7 +12,7 @@ from attrs import frozen
 
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.rows import Naming, Result
-from asyncsim.bulk.states import Verdict
+from asyncsim.bulk.states import State, Verdict
 
 PREFIX = "asyncsim_"
 """How added columns begin, so that a job that reads them back takes none of them for its own."""
@@ -20,6 +20,11 @@ _HOPELESS = {
     Verdict.UNKNOWN: "unknown SIM: not in this account and product",
     Verdict.ILLEGAL: "illegal transition: no request leads there from {!r}",
     Verdict.TERMINAL: "terminal: nothing leads out of {!r}",
+}
+_OPEN = {
+    State.SENDING: "perhaps sent: the run ended before an answer came",
+    State.UNKNOWN: "perhaps sent: the run ended before an answer came",
+    State.ACCEPTED: "accepted, not settled yet",
 }
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -29,7 +34,7 @@ class InputColumns:
     """The input's columns; for input without a header, made up."""
 
     header: tuple[str, ...]
-    namings: tuple[Naming, ...] | None
+    namings: tuple[str, ...] | None
     """Which of them hold bare names; None: the input had a header."""
 
     def cells(self, result: Result) -> Sequence[str]:
@@ -85,10 +90,11 @@ def _harmless(value: object) -> str:
 
 def message_of(result: Result) -> str | None:
     """Why a row is not at its goal, in words."""
-    if result.error is not None or result.verdict is None:
+    if result.error is not None:
         return result.error
-    text = _HOPELESS.get(result.verdict)
-    return text and text.format(result.before)
+    if result.state is State.IMPOSSIBLE and result.verdict is not None:
+        return _HOPELESS[result.verdict].format(result.before)
+    return _OPEN.get(result.state)
 
 
 Added = Mapping[str, Callable[[Result], object]]

@@ -197,6 +197,7 @@ async def test_texts_that_may_have_been_sent_are_kept_apart(journal: Journal, fo
         failed("created", CUT, State.NO_ANSWER, reference="HC2"),
         Fate(name="on the wire"),
         Fate(name="taken", reference="HC3"),
+        planned("torn", Verdict.BUSY, State.UNKNOWN),
         Fate(name="unsent", sent=False),
         done("arrived", reference="HC4"),
     ]
@@ -204,11 +205,13 @@ async def test_texts_that_may_have_been_sent_are_kept_apart(journal: Journal, fo
     assert [row["iccid"] for row in table(files.failed)] == ["refused", "never sent"]
     assert files.unknown is not None
     unknown = {row["iccid"]: row["asyncsim_reason"] for row in table(files.unknown)}
-    assert list(unknown) == ["unclear", "late", "created", "on the wire", "taken"]
+    assert list(unknown) == ["unclear", "late", "created", "on the wire", "taken", "torn"]
     assert unknown["unclear"] == str(LOST)
-    assert (files.failed_rows, files.unknown_rows) == (2, 5)
+    assert all(unknown.values())
+    assert unknown["torn"] == "perhaps sent: the run ended before an answer came"
+    assert (files.failed_rows, files.unknown_rows) == (2, 6)
     created = [row["asyncsim_created"] for row in table(files.results)]
-    assert created == ["", "", "HC1", "", "HC2", "", "HC3", "", "HC4"]
+    assert created == ["", "", "HC1", "", "HC2", "", "HC3", "", "", "HC4"]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
