@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,8 +86,17 @@ def _show(report: Report, run: Run, active: int, output: Format) -> None:
     if output == "json":
         print_one(output, data)
     elif output == "csv":
-        print_one(output, {name: one for name, one in data.items() if not isinstance(one, list)})
+        print_one(output, _flat(data))
     else:
         table = reports.told(report, run.tally)
         table.add_row("verified active", f"{active:,}")
         terminal.show(table)
+
+
+def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts as columns of their own: `settled_by_callback`."""
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        parts = value.items() if isinstance(value, dict) else ((None, value),)
+        flat.update({f"{name}_{part}" if part else name: each for part, each in parts})
+    return flat

@@ -46,6 +46,7 @@ async def run_file(
 ) -> Exit:
     """Run the job of a file, or only look at what it would do."""
     check_listen(options.listen, options.public_url)
+    _check_file(given.file)
     job = given.job()
     run = Run(job=job, vendor=vendor, options=options, piped=given.file == STDIN)
     if dry_run:
@@ -55,6 +56,15 @@ async def run_file(
     place = journal_of(given.file, journal)
     async with Journal.open(place) as kept:
         return await run_job(run, kept, results_of(place, options.results))
+
+
+def _check_file(file: str) -> None:
+    """Refuse it before a journal is begun for it."""
+    path = Path(file)
+    if file != STDIN and not path.exists():
+        raise CommandError(f"{file}: there is no such file")
+    if path.is_dir():
+        raise CommandError(f"{file} is a directory, not a file that names SIMs")
 
 
 def journal_of(file: str, given: Path | None) -> Path:
