@@ -165,17 +165,17 @@ class _Run:
 
     async def _look_again(self, task: Task, attempt: int) -> bool:
         """Look at rows without an answer, or known by callbacks alone; True: some need more."""
-        if self._halt.reason is not None:
+        if self._halt.happened.is_set():
             return False
         doubted = await self._journal.doubt()
-        silent = await self._count({State.NO_ANSWER})
-        if silent and attempt < _PASSES:
+        goes_on = self._halt.reason is None and attempt < _PASSES
+        if goes_on and await self._count({State.NO_ANSWER}):
             await self._pause(min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE))
         elif not doubted:
             return False
         planner = Planner(task, self._journal, self._observers, self._halt, phase="verifying")
         await planner.plan(_TO_SEND)
-        return await self._count(_TO_SEND) > 0
+        return goes_on and await self._count(_TO_SEND) > 0
 
     async def _pause(self, seconds: float) -> None:
         """Give an outage time to end; whoever stops the run does not wait for that."""

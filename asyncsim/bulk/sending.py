@@ -32,6 +32,7 @@ _ADOPTED = IN_DOUBT - {State.TIMED_OUT}
 """What the plan has left in doubt is under way; what timed out has had its time in this run."""
 _PATIENCE = 20
 """Rows in a row without an answer; then the vendor is away, and the next rows wait a little."""
+_SPARE = 16  # rows; a throttle that allows one request must not wait for each commit
 _LONGEST_PATIENCE = 30.0  # seconds before one more row tries
 
 
@@ -66,6 +67,9 @@ class Sending:
         """By the name under which the fan-out knows it; at most a window of them."""
         self._intended: set[int] = set()
         """Those of them that the journal has as SENDING because of this run."""
+        self._unanswered: set[int] = set()
+        """Those whose request is on its way, or will be in a moment."""
+        self._answered = asyncio.Event()
         self._sent = self._failures = self._silent = self._ended = 0
         self._total = 0
 
@@ -110,6 +114,8 @@ class Sending:
                     return
                 self._sent += 1
                 await self._be_patient()
+                await self._have_room()
+                self._unanswered.add(entry.number)
                 yield self._order(entry)
 
     def _order(self, entry: Entry) -> Order[Any]:
@@ -122,22 +128,43 @@ class Sending:
         if self._silent >= _PATIENCE:
             await self._clock.sleep(min(self._silent / _PATIENCE, _LONGEST_PATIENCE))
 
+    async def _have_room(self) -> None:
+        """Wait until the next request has a place soon: a crash puts in doubt what is on its way.
+
+        So a job does not queue with all of its window. Twice what the throttle allows keeps that
+        busy while intents are written; of texts, whose doubts nothing resolves, just as many.
+        """
+        while len(self._unanswered) >= self._most_unanswered():
+            self._answered.clear()
+            await self._answered.wait()
+
+    def _most_unanswered(self) -> int:
+        limit = int(self._task.sims._connection.limit)
+        return limit if self._task.action is Action.SEND else 2 * limit + _SPARE
+
+    def _is_answered(self, entry: Entry) -> None:
+        self._unanswered.discard(entry.number)
+        self._answered.set()
+
     # What becomes of them.
 
     async def intend(self, entry: Entry) -> None:
         """Return once it is on disk that a row's request will go out."""
+        self._unanswered.add(entry.number)
         await self._journal.intent(entry.number)
         self._intended.add(entry.number)
         self._tell(entry, Ending(state=State.SENDING))
 
     async def accept(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has taken it."""
+        self._is_answered(entry)
         created = record.sid if self._task.action is Action.SEND else None
         await self._journal.accepted(entry.number, reference=created)
         self._tell(entry, Ending(state=State.ACCEPTED, status=record.status))
 
     async def _take(self, outcome: Outcome[Any]) -> None:
         entry = self._under_way.pop(outcome.sid)
+        self._is_answered(entry)
         error = outcome.error
         if isinstance(error, JournalError | AuthenticationError):
             self._halt(f"{type(error).__name__}", error)

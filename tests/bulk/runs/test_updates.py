@@ -14,6 +14,7 @@ from asyncsim import (
     JobError,
     JournalError,
     NotConfirmed,
+    Throttle,
     TransitionFailed,
     bulk,
 )
@@ -120,6 +121,7 @@ async def test_unknown_sims_fail_and_the_others_go_on(desk: Desk) -> None:
 async def test_a_row_may_ask_for_more_than_the_job(desk: Desk) -> None:
     fleets = desk.stage.client.supersim.fleets
     profile = (await desk.play(fleets.fetch("default"))).network_access_profile_sid
+    assert profile is not None
     fleet = await desk.play(fleets.create(unique_name="night", network_access_profile=profile))
     rows = [{"sid": sid, "fleet": "night"} for sid in desk.stage.sids[:5]]
     rows += [{"sid": sid, "fleet": ""} for sid in desk.stage.sids[5:]]
@@ -414,3 +416,36 @@ async def test_a_client_that_is_closed_ends_the_run_with_an_error(desk: Desk) ->
     with pytest.raises(AsyncSimError, match="closed"):
         await desk.play(go())
     await asyncio.gather(*closing)
+
+
+async def test_what_a_canary_heard_by_callbacks_is_verified_too(open_desk: OpenDesk) -> None:
+    desk = await open_desk(sims=30, listens=True)
+    report = await desk.run(desk.job(), limit=4)
+    assert report.stopped == "limit"
+    assert (report.statistics.confirmed, report.statistics.unconfirmed) == (4, 0)
+    assert len(desk.posts()) == 4
+
+
+async def test_only_as_many_rows_are_in_doubt_as_requests_have_a_place_soon(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await open_desk(
+        sims=200,
+        world={"faults": Faults(answer_takes=1.0)},
+        throttle=Throttle(limit=5, maximum=5),
+    )
+    sending: set[int] = set()
+    most = 0
+
+    def watch(event: Any) -> None:
+        nonlocal most
+        if isinstance(event, RowMoved):
+            (sending.add if event.state == "sending" else sending.discard)(event.row)
+            most = max(most, len(sending))
+
+    async def go() -> bulk.Report:
+        async with desk.journal() as journal:
+            return await bulk.run(desk.job(), desk.stage.client, journal=journal, observers=[watch])
+
+    assert (await desk.play(go())).ok
+    assert 5 <= most <= 2 * 5 + 16
