@@ -106,11 +106,22 @@ class ItemFeed:
         if (shape.header is None) != (header is None):
             raise ValueError(f"{shown(item)} is not of the same sort as the rows before it")
         if header is None:
-            return (item,)
+            return _storable([item])
         if unknown := row.keys() - self._keys:
             names = ", ".join(sorted(map(shown, unknown)))
             raise ValueError(f"the rows before have no {names}; give the first row all keys")
-        return [row.get(key, ABSENT) for key in header]
+        return _storable([row.get(key, ABSENT) for key in header])
+
+
+def _storable(values: list[Any]) -> list[Any]:
+    """Refuse text that no file and no database takes: half of a surrogate pair."""
+    for value in values:
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"{shown(value)} cannot be written as UTF-8") from None
+    return values
 
 
 def _opened(item: Item) -> tuple[Mapping[str, Any], Shape]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 from asyncsim.bulk.columns import Wanted
@@ -25,7 +25,7 @@ class Reading:
         self._feed = source.open(self.problems)
         self._maker = RowMaker(wanted, change, self.problems)
 
-    async def batches(self) -> AsyncIterator[list[Row]]:
+    async def batches(self) -> AsyncGenerator[list[Row], None]:
         """Give up to 1,000 rows at once; rows with problems are left out."""
         try:
             while (rows := await self._feed.take(self._maker.make)) is not None:

@@ -68,7 +68,7 @@ async def test_cells_are_carried_along_as_they_came(path: Path) -> None:
 
 
 async def test_a_record_is_where_it_begins(path: Path) -> None:
-    content = f'iccid,note\n{ICCID},"a\n\nb"\n1,"c\nd"\n2,\n'
+    content = f'iccid,note\n{ICCID},"a\n\rb"\n1,"c\r\nd"\n2,\n'
     assert (await read_csv(path, content, change=ACTIVE)).problems == [
         "line 5: '1' is no ICCID: 1 digits, not 18 to 22",
         "line 7: '2' is no ICCID: 1 digits, not 18 to 22",

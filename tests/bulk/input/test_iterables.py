@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from attrs import define
+
+from asyncsim.models.supersim.sims import Sim
+from tests.bulk.input.reads import ACTIVE, ICCID, OTHER, SID, read_rows
+
+NAN = float("nan")
+
+
+class Status(enum.StrEnum):
+    ACTIVE = "active"
+
+
+@define
+class Wish:
+    iccid: str
+    status: str | None
+    note: str = ""
+
+
+async def test_names_may_be_of_any_sort() -> None:
+    found = await read_rows([SID, ICCID, int(OTHER), "van 7"], change=ACTIVE)
+    assert found.names == [
+        (1, "sid", SID),
+        (2, "iccid", ICCID),
+        (3, "iccid", OTHER),
+        (4, "unique_name", "van 7"),
+    ]
+    assert [row.cells for row in found.rows] == [None] * 4
+    assert found.reading.header is None
+
+
+async def test_keys_of_mappings_are_columns() -> None:
+    rows = [
+        {"SIM ICCID": ICCID, "Status": "Active", "note": 7},
+        {"SIM ICCID": int(OTHER), "Status": Status.ACTIVE},
+    ]
+    found = await read_rows(rows)
+    assert found.problems == []
+    assert found.changes == [ACTIVE, ACTIVE]
+    assert found.reading.header == ("SIM ICCID", "Status", "note")
+    assert [row.cells for row in found.rows] == [(ICCID, "Active", "7"), (OTHER, "active", "")]
+
+
+async def test_none_clears_a_field_and_what_is_left_out_stays() -> None:
+    rows: list[dict[str, Any]] = [
+        {"sid": SID, "fleet": None, "status": "active"},
+        {"sid": SID, "status": "active"},
+        {"sid": SID, "fleet": "", "status": "active"},
+        {"sid": SID, "fleet": NAN, "status": "active"},
+    ]
+    found = await read_rows(rows)
+    assert found.changes == [{"fleet": None, **ACTIVE}, ACTIVE, ACTIVE, ACTIVE]
+    assert found.rows[0].cells == (SID, "", "active")
+
+
+async def test_what_cannot_be_cleared_is_said() -> None:
+    (problem,) = (await read_rows([{"sid": SID, "status": None}])).problems
+    assert problem.startswith("row 1: status cannot be cleared")
+
+
+@pytest.mark.parametrize(
+    "row", [{"iccid": float(ICCID)}, float(ICCID), {"iccid": 8.99e19}, {"sid": None, "iccid": 1.0}]
+)
+async def test_floats_are_refused_with_the_way_to_keep_digits(row: Any) -> None:
+    (problem,) = (await read_rows([row], change=ACTIVE)).problems
+    assert "cannot hold all digits of an ICCID" in problem
+    assert "dtype=str" in problem
+
+
+@pytest.mark.parametrize("missing", [None, "", " ", NAN])
+async def test_a_missing_name_falls_back_to_the_next(missing: Any) -> None:
+    found = await read_rows([{"sid": missing, "iccid": ICCID}], change=ACTIVE)
+    assert found.names == [(1, "iccid", ICCID)]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"sid": SID, "status": True}, "True cannot be sent; give text"),
+        ({"sid": SID, "status": 1.5}, "1.5 cannot be sent"),
+        ({"sid": SID, "status": ["active"]}, "['active'] cannot be sent"),
+        ({"sid": True, "status": "active"}, "named by text, not by True"),
+        ({"sid": b"HS", "status": "active"}, "named by text, not by b'HS'"),
+        ({"sid": SID, 7: "active"}, "keys must be text, not 7"),
+        ({"sid": SID, "status": "a\ud800"}, "cannot be written as UTF-8"),
+        ({"sid": SID, "status": "active", "note": "a\ud800"}, "cannot be written as UTF-8"),
+        (True, "True is no row"),
+        (None, "None is no row"),
+        ((SID, ACTIVE), "is no row; give a name, a mapping or an attrs record"),
+    ],
+)
+async def test_what_is_wrong_with_a_row_is_said(row: Any, said: str) -> None:
+    (problem, *_) = (await read_rows([row])).problems
+    assert problem.startswith("row 1: ")
+    assert said in problem
+
+
+async def test_numbers_are_sent_as_text() -> None:
+    found = await read_rows([{"iccid": ICCID, "friendly_name": 7}], product="wireless")
+    assert found.changes == [{"friendly_name": "7"}]
+
+
+async def test_rows_of_different_sorts_are_said() -> None:
+    rows = [{"sid": SID}, ICCID, {"sid": SID, "iccid": ICCID}]
+    assert (await read_rows(rows, change=ACTIVE)).problems == [
+        f"row 2: '{ICCID}' is not of the same sort as the rows before it",
+        "row 3: the rows before have no 'iccid'; give the first row all keys",
+    ]
+
+
+async def test_records_of_the_vendor_are_only_names() -> None:
+    sim = Sim(sid=SID, status="new", iccid=ICCID, fleet_sid="HF", date_created=datetime.now(UTC))
+    found = await read_rows([sim], change=ACTIVE)
+    assert found.names == [(1, "sid", SID)]
+    assert (found.changes, found.reading.applied, found.reading.notes) == ([None], (), ())
+    (problem,) = (await read_rows([sim])).problems
+    assert problem.startswith("nothing is asked for")
+
+
+async def test_of_attrs_records_only_named_columns_are_applied() -> None:
+    rows = [Wish(ICCID, "active", "x"), Wish(OTHER, None)]
+    found = await read_rows(rows, columns=["status"])
+    assert found.changes == [ACTIVE]
+    assert found.problems == ["row 2: status cannot be cleared; leave it out to keep it as it is"]
+    assert found.reading.header == ("iccid", "status", "note")
+
+
+async def test_generators_of_both_sorts_are_read() -> None:
+    def names() -> Iterator[str]:
+        yield from (SID, ICCID)
+
+    async def more() -> AsyncIterator[str]:
+        for name in names():
+            yield name
+
+    plain, other = await read_rows(names(), change=ACTIVE), await read_rows(more(), change=ACTIVE)
+    assert plain.rows == other.rows
+    assert plain.reading.digest == other.reading.digest
+
+
+@pytest.mark.parametrize("count", [999, 1000, 1001, 2000])
+async def test_rows_come_in_batches_of_a_thousand(count: int) -> None:
+    from asyncsim.bulk.job import Job
+
+    async def names() -> AsyncIterator[str]:
+        for number in range(count):
+            yield f"van {number}"
+
+    job = Job.from_rows(names(), product="supersim", change=ACTIVE)
+    reading = job.read()
+    sizes = [len(batch) async for batch in reading.batches()]
+    assert sum(sizes) == reading.rows == count
+    assert max(sizes) <= 1000
+    assert len(sizes) == (count + 999) // 1000
+
+
+async def test_what_the_iterable_raises_is_raised() -> None:
+    def names() -> Iterator[str]:
+        yield SID
+        raise LookupError("the database is gone")
+
+    with pytest.raises(LookupError, match="gone"):
+        await read_rows(names(), change=ACTIVE)
+
+
+async def test_no_rows_are_a_problem() -> None:
+    assert (await read_rows([], change=ACTIVE)).problems == ["rows names no SIM"]
+
+
+async def test_a_row_that_could_not_be_read_does_not_decide_what_columns_there_are() -> None:
+    found = await read_rows([7.5, {"sid": SID}], change=ACTIVE)
+    assert found.names == [(2, "sid", SID)]
+    assert len(found.problems) == 1
