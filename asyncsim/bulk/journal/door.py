@@ -39,28 +39,21 @@ class Door:
         self._store: Store | None = None
 
     async def open(self) -> Store:
-        """Open it; where it cannot be, nothing is left behind."""
-        try:
-            with spoken(self._target):
-                return await self._open()
-        except BaseException:
-            await self.close()
-            raise
-
-    async def _open(self) -> Store:
-        paths.check(self._path, self._target, read_only=self._read_only)
-        if not self._read_only:
-            await self._claim()
-        sqlite.check_content(self._path, self._target)
-        self._engine = sqlite.engine_for(self._path, read_only=self._read_only)
-        writer = sqlite.writing(self._engine)
-        store = Store(self._target, self._engine, writer, self._clock)
-        await self._check(store)
-        if not self._read_only:
-            await sqlite.set_wal(self._engine, True)
-            await store.write(_prepare, self._target, self._clock.utcnow())
-            self._store = store
-        return store
+        """Open it; where that fails, `close` leaves nothing behind."""
+        with spoken(self._target):
+            paths.check(self._path, self._target, read_only=self._read_only)
+            if not self._read_only:
+                await self._claim()
+            sqlite.check_content(self._path, self._target)
+            self._engine = sqlite.engine_for(self._path, read_only=self._read_only)
+            writer = sqlite.writing(self._engine)
+            store = Store(self._target, self._engine, writer, self._clock)
+            await self._check(store)
+            if not self._read_only:
+                await sqlite.set_wal(self._engine)
+                await store.write(_prepare, self._target, self._clock.utcnow())
+                self._store = store
+            return store
 
     async def _claim(self) -> None:
         lock = locks.lock_of(self._path)
@@ -91,7 +84,7 @@ class Door:
             )
 
     async def close(self) -> None:
-        """Close it; never fails for what a broken journal cannot do any more."""
+        """Close it, however far it was opened; a broken journal is no reason to fail here."""
         try:
             if self._store is not None and self._engine is not None:
                 await self._leave(self._store, self._engine)
@@ -107,8 +100,7 @@ class Door:
     async def _leave(self, store: Store, engine: AsyncEngine) -> None:
         with suppress(JournalError), spoken(self._target):
             await store.write(_note_holder, None, None)
-            # Somebody who looks in keeps it in WAL: that does no harm.
-            await sqlite.set_wal(engine, False)
+            await sqlite.unset_wal(engine)
 
 
 async def _format(connection: AsyncConnection) -> int:

@@ -8,7 +8,6 @@ from attrs import fields
 from sqlalchemy import RowMapping, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk import failures
 from asyncsim.bulk.journal.schema import rows
 from asyncsim.bulk.rows import Entry, Result
 from asyncsim.bulk.states import State
@@ -56,14 +55,3 @@ async def some_results(
         asked = asked.where(rows.c.state.in_(states))
     result = await connection.execute(asked.order_by(rows.c.number).limit(most))
     return [_result(row) for row in result.mappings()]
-
-
-async def some_errors(
-    connection: AsyncConnection, states: Collection[State], most: int
-) -> list[tuple[int, Exception]]:
-    """Return the errors of rows in these states, typed again, with the rows' numbers."""
-    asked = select(rows.c.number, rows.c.error_parts).where(
-        rows.c.state.in_(states), rows.c.error_parts.is_not(None)
-    )
-    result = await connection.execute(asked.order_by(rows.c.number).limit(most))
-    return [(number, failures.load(parts)) for number, parts in result]

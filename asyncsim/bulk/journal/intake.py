@@ -112,14 +112,13 @@ async def add(connection: AsyncConnection, some: Sequence[Row]) -> None:
             "line": row.line,
             "name": row.name,
             "naming": row.naming,
-            "state": State.READ,
             "change": row.change,
             "cells": row.cells,
         }
         for row in some
     ]
     if values:
-        await connection.execute(insert(rows), values)
+        await connection.execute(insert(rows).values(state=State.READ), values)
 
 
 async def seal(connection: AsyncConnection, what: Sealed, now: datetime) -> None:

@@ -224,12 +224,6 @@ class Journal(Session):
         """Count all that a report shows, over the whole job."""
         return await self._read(statistics.statistics)
 
-    async def errors(
-        self, states: Collection[State], most: int = 1000
-    ) -> list[tuple[int, Exception]]:
-        """Return the errors of rows in these states, typed again, each with its row's number."""
-        return await self._read(entries.some_errors, states, most)
-
     async def results(
         self, states: Collection[State] | None = None
     ) -> AsyncGenerator[Result, None]:

@@ -39,8 +39,8 @@ class Session:
     async def __aenter__(self) -> Self:
         if self._open_store is not None:
             raise JournalError(f"journal {self.target} is open already")
-        self._open_store = await self._door.open()
         try:
+            self._open_store = await to_the_end(self._door.open())
             await self._recall(self._open_store)
         except BaseException:
             self._open_store = None

@@ -20,7 +20,7 @@ _BEGIN = "asyncsim_begin"
 """Execution option: how a transaction begins, empty for none."""
 
 # FULL: an intent has to survive a power cut, not only the process.
-_PRAGMAS = ("busy_timeout=10000", "synchronous=FULL", "cache_size=-16384", "foreign_keys=ON")
+_PRAGMAS = ("busy_timeout=10000", "synchronous=FULL", "cache_size=-16384")
 
 
 def engine_for(path: Path, *, read_only: bool) -> AsyncEngine:
@@ -62,10 +62,20 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(words)
 
 
-async def set_wal(engine: AsyncEngine, wanted: bool) -> None:
-    """Let readers look in while a run writes (WAL); without, all is in one file again."""
+async def set_wal(engine: AsyncEngine) -> None:
+    """Let readers look in while a run writes: write ahead, into a second file."""
+    await _outside_of_transactions(engine, "PRAGMA journal_mode=WAL")
+
+
+async def unset_wal(engine: AsyncEngine) -> None:
+    """Bring all into one file again, unless somebody is looking in, which does no harm."""
+    await _outside_of_transactions(engine, "PRAGMA busy_timeout=0", "PRAGMA journal_mode=DELETE")
+
+
+async def _outside_of_transactions(engine: AsyncEngine, *statements: str) -> None:
     async with engine.execution_options(**{_BEGIN: ""}).connect() as connection:
-        await connection.execute(text(f"PRAGMA journal_mode={'WAL' if wanted else 'DELETE'}"))
+        for statement in statements:
+            await connection.execute(text(statement))
 
 
 async def mark(connection: AsyncConnection) -> None:

@@ -40,5 +40,6 @@ def spoken(target: str) -> Iterator[None]:
     """Raise what the database raises as a JournalError."""
     try:
         yield
-    except (SQLAlchemyError, SqliteError, OSError) as error:
+    # ValueError: text that cannot be stored, or a connection that is closed already.
+    except (SQLAlchemyError, SqliteError, OSError, ValueError) as error:
         raise in_words(target, error) from error

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from asyncsim.bulk.journal.moves import Move
-from asyncsim.clock import Clock
+from asyncsim.clock import Clock, Timer
 from asyncsim.errors import JournalError
 
 TICK = 0.02
 """Seconds between two commits. One row per commit is the only shape that hurts."""
 ROOM = 10_000
 """Moves that may wait for their commit; whoever brings more waits with them."""
+_TORN = "writing the journal was interrupted: run the same command again, it looks what was done"
 
 
 class _Batch:
@@ -21,6 +22,7 @@ class _Batch:
     def __init__(self) -> None:
         self.moves: list[Move] = []
         self.over = asyncio.Event()
+        self.written = False
         self.trouble: JournalError | None = None
 
 
@@ -44,6 +46,7 @@ class Writer:
         self._batch = _Batch()
         self._under_way: _Batch | None = None
         self._due = asyncio.Event()
+        self._timer: Timer | None = None
         self._closing = False
         self._trouble: JournalError | None = None
         self._told = False
@@ -69,15 +72,7 @@ class Writer:
         """Commit the rest and end; returns what went wrong if nobody was told of it yet."""
         self._closing = True
         self._due.set()
-        # Wait by all means, also when this is cancelled: the connection is closed next.
-        cancelled = False
-        while not self._task.done():
-            try:
-                await asyncio.wait([self._task])
-            except asyncio.CancelledError:
-                cancelled = True
-        if cancelled:
-            raise asyncio.CancelledError
+        await self._task
         return None if self._told else self._trouble
 
     async def _add(self, move: Move) -> _Batch:
@@ -85,9 +80,10 @@ class Writer:
         while len(self._batch.moves) >= self._room:
             self._due.set()
             await self._end_of(self._batch)
+            self._refuse()
         batch = self._batch
         if not batch.moves:
-            self._clock.call_at(self._clock.now() + TICK, self._due.set)
+            self._timer = self._clock.call_at(self._clock.now() + TICK, self._due.set)
         batch.moves.append(move)
         return batch
 
@@ -95,13 +91,12 @@ class Writer:
         await batch.over.wait()
         if batch.trouble is not None:
             self._tell(batch.trouble)
-        self._refuse()
 
     def _refuse(self) -> None:
         if self._trouble is not None:
             self._tell(self._trouble)
         if self._closing:
-            raise JournalError("the journal is closed")
+            raise JournalError("the journal is closed: nothing more can be recorded")
 
     def _tell(self, trouble: JournalError) -> None:
         self._told = True
@@ -109,20 +104,39 @@ class Writer:
         raise JournalError(str(trouble)) from trouble
 
     async def _run(self) -> None:
-        while not (self._closing and not self._batch.moves) and self._trouble is None:
-            await self._due.wait()
-            self._due.clear()
-            if self._batch.moves:
-                await self._write()
+        try:
+            while not (self._closing and not self._batch.moves):
+                await self._due.wait()
+                self._due.clear()
+                if self._batch.moves:
+                    await self._write()
+        finally:
+            self._end(self._batch)  # empty, unless this was torn down
 
     async def _write(self) -> None:
         batch, self._batch = self._batch, _Batch()
         self._under_way = batch
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            if self._trouble is None:
+                await self._commit_all(batch)
+        finally:
+            self._under_way = None
+            self._end(batch)
+
+    def _end(self, batch: _Batch) -> None:
+        # Only what a commit has returned for passes for written.
+        if batch.moves and not batch.written:
+            batch.trouble = batch.trouble or self._trouble or JournalError(_TORN)
+            self._trouble = self._trouble or batch.trouble
+        batch.over.set()
+
+    async def _commit_all(self, batch: _Batch) -> None:
         try:
             with self._clock.working():
                 await self._commit(batch.moves)
         except JournalError as error:
-            batch.trouble = self._trouble = error
-        finally:
-            self._under_way = None
-            batch.over.set()
+            batch.trouble = error
+        else:
+            batch.written = True
