@@ -51,6 +51,13 @@ class Ended:
 Cli = Callable[..., Coroutine[Any, Any, Ended]]
 
 
+async def asked(emulator: Emulator, number: int) -> None:
+    """Return once the emulator has been sent so many requests of any kind."""
+    async with asyncio.timeout(60):
+        while len(emulator.requests) < number:  # noqa: ASYNC110  # another process sends them
+            await asyncio.sleep(0)
+
+
 async def posted(emulator: Emulator, number: int) -> None:
     """Return once the emulator has been sent so many changes."""
     async with asyncio.timeout(60):

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from asyncsim.client import Client
+from asyncsim.clock import ManualClock
 from asyncsim.emulated import CREDENTIALS, hosts as emulated_hosts
-from asyncsim.emulator import Emulator, Latency
+from asyncsim.emulator import Emulator, Faults, Latency
 from asyncsim.vendors import TWILIO
-from tests.cli.conftest import Cli, posted
+from tests.cli.conftest import Cli, asked, posted, posts
 
 PROGRAM = (sys.executable, "-m", "asyncsim.cli")
 
@@ -30,22 +31,74 @@ async def spawn(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
-async def test_a_signal_stops_sending_and_reports(
-    sent: signal.Signals, emulator: Emulator, tmp_path: Path
-) -> None:
+@pytest.fixture
+def batch(emulator: Emulator, tmp_path: Path) -> Path:
+    """A file of SIMs that never settle."""
     emulator.latency = Latency(transition=1e6, longest=1e6)
-    batch = tmp_path / "batch.csv"
-    batch.write_text("\n".join(emulator.world("twilio").sims("supersim")))
-    process = await spawn("activate", str(batch), "--window", "5", "-o", "csv")
-    await posted(emulator, 5)
-    process.send_signal(sent)
+    path = tmp_path / "all of them.csv"
+    path.write_text("\n".join(emulator.world("twilio").sims("supersim")))
+    return path
+
+
+async def ended(process: asyncio.subprocess.Process) -> str:
+    """Wait for it, and return what it said."""
     async with asyncio.timeout(60):
         out, err = await process.communicate()
-    assert process.returncode == 130
-    assert b"unfinished" in out
-    assert b"the same command, run again" in err
+    assert out == b""
     assert b"Traceback" not in err
+    return err.decode()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
+async def test_the_first_signal_drains_and_the_job_goes_on_where_it_was(
+    sent: signal.Signals, emulator: Emulator, batch: Path
+) -> None:
+    process = await spawn("activate", str(batch), "--window", "5")
+    await posted(emulator, 5)
+    process.send_signal(sent)
+    said = await ended(process)
+    assert process.returncode == 3
+    assert "stopping: nothing more is sent" in said
+    command = f"-m asyncsim.cli activate '{batch}' --window 5"
+    assert said.splitlines()[-1].startswith("to go on: ")
+    assert said.splitlines()[-1].endswith(command)
+    assert posts(emulator) == 5
+    again = await spawn("activate", str(batch), "--timeout", "0.05")
+    await ended(again)
+    assert again.returncode == 3
+    sent_to = [request.path for request in emulator.requests if request.method == "POST"]
+    assert len(sent_to) == len(set(sent_to)) == 12
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
+async def test_the_second_signal_cancels(
+    sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()  # stands still: what is slow takes for ever
+    async with Emulator(sims=12, clock=clock) as emulator:
+        monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
+        batch = tmp_path / "batch.csv"
+        batch.write_text("\n".join(emulator.world("twilio").sims("supersim")))
+        process = await spawn("activate", str(batch))
+        await asked(emulator, 1)
+        emulator.faults = Faults(slow=1.0, slow_seconds=30.0)
+        await posted(emulator, 12)
+        process.send_signal(sent)
+        await said_by(process, b"stopping: ")
+        process.send_signal(sent)
+        said = await ended(process)
+        await clock.advance(30)
+    assert process.returncode == 130
+    assert said.splitlines()[0].startswith("to go on: ")
+    assert said.splitlines()[-1] == "asyncsim: cancelled"
+
+
+async def said_by(process: asyncio.subprocess.Process, beginning: bytes) -> None:
+    """Return once it has said this."""
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        while not (line := await process.stderr.readline()).startswith(beginning):
+            assert line
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
