@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action, required
-from asyncsim.bulk.headings import PREFERENCE, aliases_of, meaning, names_of, squeezed
+from asyncsim.bulk.headings import PREFERENCE, aliases_of, meaning, names_of, near_miss, squeezed
 from asyncsim.bulk.rows import Naming
 from asyncsim.vendors import Product
 
@@ -24,8 +24,8 @@ class Columns:
     """Keyword and place of what is applied."""
     renaming: int | None
     """Place of a unique name that is a change only where something better names the SIM."""
-    carried: tuple[str, ...]
-    """Headings of columns that could be applied and are not."""
+    notes: tuple[str, ...]
+    """What a person may have meant otherwise."""
 
     @property
     def applied(self) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ class Columns:
         return tuple(keyword for keyword, _ in self.changes)
 
 
-BARE = Columns(names=(), changes=(), renaming=None, carried=())
+BARE = Columns(names=(), changes=(), renaming=None, notes=())
 """Input without a header: the first cell names the SIM."""
 
 
@@ -84,6 +84,7 @@ class _Table:
         names = names_of(wanted.action)
         aliases = aliases_of(wanted.product, wanted.action)
         self._names: dict[Naming, list[int]] = {}
+        self._unknown: list[int] = []
         plain: dict[str, list[int]] = {}
         new: dict[str, list[int]] = {}
         for place, heading in enumerate(map(squeezed, header)):
@@ -91,6 +92,8 @@ class _Table:
                 self._names.setdefault(names[heading], []).append(place)
             elif found := meaning(heading, aliases):
                 (new if found[1] else plain).setdefault(found[0], []).append(place)
+            else:
+                self._unknown.append(place)
         # "new status" beside "status" is what is wanted, beside what is.
         self._changes = {**plain, **new}
         if "unique_name" in aliases.values():
@@ -98,7 +101,8 @@ class _Table:
 
     def doubled(self) -> Iterator[str]:
         """Columns that say the same."""
-        groups = {tuple(group) for group in (*self._names.values(), *self._changes.values())}
+        applied = [self._changes[key] for key in self._changes if self._wanted.applies(key)]
+        groups = {tuple(group) for group in (*self._names.values(), *applied)}
         for group in sorted(group for group in groups if len(group) > 1):
             headings = " and ".join(repr(self._header[place]) for place in group)
             yield f"the columns {headings} mean the same; leave one of them or rename it"
@@ -135,12 +139,27 @@ class _Table:
             del places["unique_name"]  # nothing else names the SIM
         applied = [(key, place) for key, place in places.items() if self._wanted.applies(key)]
         carried = sorted(set(places.values()) - {place for _, place in applied})
+        notes = [*map(self._carried, carried), *self._doubts()]
         return Columns(
             names=names,
             changes=tuple(sorted(applied, key=lambda one: one[1])),
             renaming=renaming,
-            carried=tuple(self._header[place] for place in carried) if not self._wanted.shy else (),
+            notes=() if self._wanted.shy else tuple(notes),
         )
+
+    def _carried(self, place: int) -> str:
+        return (
+            f"the column {self._header[place]!r} could be applied and is not, it only goes along to"
+            " the results; name it among the columns if it is meant"
+        )
+
+    def _doubts(self) -> Iterator[str]:
+        """Columns that may have been meant, where it is the columns that say what is asked."""
+        if self._wanted.given or self._wanted.columns is not None:
+            return
+        for heading in (self._header[place] for place in self._unknown):
+            if hint := near_miss(heading, self._wanted.product, self._wanted.action):
+                yield f"the column {heading!r} only goes along to the results: {hint}"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -26,6 +26,8 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "payload": _TEXT,
     "command": _TEXT,
 }
+_CLOSE = 0.8  # how alike headings must be for one to be a slip of the other
+_LONG_ENOUGH = 4  # `id` is no slip of `sid`
 _NEW_NAME = "newname"
 
 
@@ -66,6 +68,17 @@ def keyword_of(heading: str, product: Product, action: Action) -> str:
     raise ValueError(
         f"columns: a {product.label} {action} job cannot apply a column {heading!r}; {hint}"
     )
+
+
+def near_miss(heading: str, product: Product, action: Action) -> str | None:
+    """What a heading that is not known may have been meant to be, in words."""
+    plain = squeezed(heading)
+    other = Product.WIRELESS if product is Product.SUPERSIM else Product.SUPERSIM
+    if action is Action.UPDATE and meaning(plain, aliases_of(other, action)):
+        return f"a {product.label} Sim has no such thing"
+    known = {**aliases_of(product, action), **names_of(action)}
+    close = difflib.get_close_matches(plain, list(known), n=1, cutoff=_CLOSE)
+    return f"did you mean {known[close[0]]!r}?" if close and len(plain) >= _LONG_ENOUGH else None
 
 
 def meaning(heading: str, aliases: Mapping[str, str]) -> tuple[str, bool] | None:

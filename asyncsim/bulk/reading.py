@@ -72,8 +72,4 @@ class Reading:
                 f" digit, {maker.odd}{zeros if maker.zeros else ''};"
                 " they are looked for as they are"
             )
-        for heading in maker.columns.carried:
-            yield (
-                f"the column {heading!r} could be applied and is not, it only goes along to the"
-                " results; name it among the columns if it is meant"
-            )
+        yield from maker.columns.notes

@@ -208,3 +208,34 @@ async def test_rows_that_ask_for_the_same_share_it(path: Path) -> None:
     found = await read_csv(path, f"iccid,status\n{ICCID},active\n{OTHER},active\n")
     first, second = found.changes
     assert first is second
+
+
+async def test_two_columns_of_the_same_do_no_harm_where_neither_is_applied(path: Path) -> None:
+    found = await read_csv(path, f"iccid,fleet_sid,fleet name\n{ICCID},HF,f\n", change=ACTIVE)
+    assert found.problems == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "said"),
+    [
+        ("staus", "the column 'staus' only goes along to the results: did you mean 'status'?"),
+        ("icccid", "the column 'icccid' only goes along to the results: did you mean 'iccid'?"),
+        (
+            "Rate Plan",
+            "the column 'Rate Plan' only goes along to the results: a Super SIM Sim has no such"
+            " thing",
+        ),
+    ],
+)
+async def test_a_column_that_may_have_been_meant_is_mentioned(
+    heading: str, said: str, path: Path
+) -> None:
+    content = f"sid,{heading},fleet\n{SID},x,f\n"
+    assert (await read_csv(path, content)).reading.notes == (said,)
+    with_change = (await read_csv(path, content, change=ACTIVE)).reading.notes
+    assert said not in with_change
+
+
+async def test_other_columns_are_not_worth_a_word(path: Path) -> None:
+    content = f"sid,id,note,state,name,phone,fleet\n{SID},1,2,3,4,5,f\n"
+    assert (await read_csv(path, content)).reading.notes == ()

@@ -129,11 +129,17 @@ async def test_a_rounded_iccid_alone_on_its_line_is_one_cell(path: Path) -> None
             f"iccid,note,ICC-ID\n{ICCID},,\n",
             "the columns 'iccid' and 'ICC-ID' mean the same; leave one of them or rename it",
         ),
+        (
+            f"iccid,status,Target Status\n{ICCID},active,active\n",
+            "the columns 'status' and 'Target Status' mean the same; leave one of them or rename"
+            " it",
+        ),
         (f'iccid,x\n{ICCID},"a\n{OTHER},\n', "line 2: a quote that is opened here is never closed"),
     ],
 )
 async def test_what_is_wrong_with_a_file_is_said(content: str, said: str, path: Path) -> None:
-    assert (await read_csv(path, content, change=ACTIVE)).problems == [said]
+    wanted = {} if "Target" in content else {"change": ACTIVE}
+    assert (await read_csv(path, content, **wanted)).problems == [said]
 
 
 async def test_a_quote_in_the_wrong_place_swallows_no_lines(path: Path) -> None:
