@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from attrs import frozen
@@ -78,7 +79,7 @@ def _plain(value: object) -> str | None:
         return value
     if isinstance(value, float) and value != value:
         return ""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, Integral) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"{naming.shown(value)} cannot be sent; give text")
 

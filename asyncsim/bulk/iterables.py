@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from numbers import Integral
 from typing import Any
 
 import attrs
@@ -134,7 +135,7 @@ def _opened(item: Item) -> tuple[Mapping[str, Any], Shape]:
     if attrs.has(sort):
         names = tuple(one.name for one in attrs.fields(sort))
         return {name: getattr(item, name) for name in names}, Shape(header=names, shy=True)
-    if isinstance(item, str | int) and not isinstance(item, bool):
+    if isinstance(item, str | Integral) and not isinstance(item, bool):
         return {}, Shape(header=None)
     if isinstance(item, float):
         raise ValueError(f"{shown(item)} is a float, {FLOAT}")

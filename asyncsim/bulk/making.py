@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from attrs import evolve
@@ -159,6 +160,6 @@ def _text(value: object) -> str:
         if value != value:  # NaN, as data frames mark what is missing
             return ""
         raise ValueError(f"{naming.shown(value)} is a float, {naming.FLOAT}")
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, Integral) and not isinstance(value, bool):  # numpy's, too
         return str(value)
     raise ValueError(f"a SIM is named by text, not by {naming.shown(value)}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import numbers
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +36,18 @@ async def test_names_may_be_of_any_sort() -> None:
     ]
     assert [row.cells for row in found.rows] == [None] * 4
     assert found.reading.header is None
+
+
+async def test_whole_numbers_of_other_libraries_are_exact_too() -> None:
+    @numbers.Integral.register
+    class Int64:
+        def __str__(self) -> str:
+            return ICCID
+
+    found = await read_rows([Int64()], change=ACTIVE)
+    assert found.names == [(1, "iccid", ICCID)]
+    found = await read_rows([{"iccid": Int64(), "unique_name": Int64()}])
+    assert found.changes == [{"unique_name": ICCID}]
 
 
 async def test_keys_of_mappings_are_columns() -> None:
@@ -179,3 +192,10 @@ async def test_a_row_that_could_not_be_read_does_not_decide_what_columns_there_a
     found = await read_rows([7.5, {"sid": SID}], change=ACTIVE)
     assert found.names == [(2, "sid", SID)]
     assert len(found.problems) == 1
+
+
+async def test_any_number_of_different_changes_is_read() -> None:
+    rows = ({"sid": SID, "unique_name": f"van {number}"} for number in range(10_500))
+    found = await read_rows(rows)
+    assert found.problems == []
+    assert found.changes[-1] == {"unique_name": "van 10499"}
