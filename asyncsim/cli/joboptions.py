@@ -14,7 +14,12 @@ from asyncsim.cli.options import AT_LEAST_ONE
 _RUN = Group("Run", sort_key=5)
 _OUT = Group("Output", sort_key=6)
 
-File = Annotated[str, Parameter(help="CSV, or a bare list of ICCIDs or SIDs; - reads stdin.")]
+File = Annotated[
+    str,
+    Parameter(
+        help="CSV, or a bare list of ICCIDs or SIDs; - reads stdin.", allow_leading_hyphen=True
+    ),
+]
 Columns = Annotated[
     str | None, Parameter(help="Columns to apply, as in fleet,status.", show_default=False)
 ]

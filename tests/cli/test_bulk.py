@@ -1,0 +1,218 @@
+"""`asyncsim bulk`: one command for each kind of job."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from asyncsim.emulator import Emulator
+from tests.cli.conftest import Cli, posts
+from tests.cli.test_activate import fill, results, statuses
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    return tmp_path / "batch.csv"
+
+
+def sids(emulator: Emulator, product: str = "supersim") -> list[str]:
+    return list(emulator.world("twilio").sims(product))
+
+
+def made(emulator: Emulator, product: str, **fields: object) -> list[str]:
+    """Set all SIMs of a product to something, and return their SIDs."""
+    store = emulator.world("twilio").sims(product)
+    for sim in list(store.values()):
+        store.put(evolve(sim, **fields))
+    return list(store)
+
+
+def lines(emulator: Emulator, values: Iterable[str], product: str = "supersim") -> list[str]:
+    return [f"{sid},{value}" for sid, value in zip(sids(emulator, product), values, strict=True)]
+
+
+async def test_a_change_is_the_same_for_all(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    fleet = emulator.world("twilio").add_fleet("vans")
+    fill(batch, sids(emulator), "sid")
+    ended = await cli("bulk", "change", str(batch), "--fleet", "vans", "--status", "active")
+    assert ended.code == 0
+    changed = emulator.world("twilio").sims("supersim").values()
+    assert {(sim.status, sim.fleet_sid) for sim in changed} == {("active", fleet.sid)}
+
+
+async def test_a_change_is_what_the_columns_of_the_file_say(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, lines(emulator, ["active", "ready"] * 6), "sid,status")
+    ended = await cli("bulk", "change", str(batch), "--listen", "0")
+    assert ended.code == 0
+    assert statuses(emulator) == {"active", "ready"}
+
+
+async def test_columns_are_applied_on_top_of_options_only_when_named(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, lines(emulator, (f"van {n}" for n in range(12)), "wireless"), "sid,friendly name")
+    common = ("bulk", "change", str(batch), "--product", "wireless", "--listen", "0")
+    assert (await cli(*common, "--friendly-name", "none", "--journal", f"{batch}.1")).code == 0
+    named = {sim.friendly_name for sim in emulator.world("twilio").sims("wireless").values()}
+    assert named == {"none"}
+    assert (await cli(*common, "--columns", "friendly_name", "--journal", f"{batch}.2")).code == 0
+    named = {sim.friendly_name for sim in emulator.world("twilio").sims("wireless").values()}
+    assert named == {f"van {n}" for n in range(12)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("change", "--columns", "colour"), "colour"),
+        (("change", "--product", "wireless", "--fleet", "x"), "--rate-plan"),
+        (("change", "--friendly-name", "x"), "Programmable Wireless"),
+        (("change", "--account", "nobody"), "account"),
+        (("change", "--status", "activ"), "did you mean 'active'"),
+        (("send", "--payload", "x" * 200), "160"),
+        (("change", "--concurrency", "0"), "--concurrency"),
+        (("change", "--max-failures", "-1"), "--max-failures"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
+async def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(
+    arguments: tuple[str, ...], said: str, cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, sids(emulator), "sid")
+    ended = await cli("bulk", arguments[0], str(batch), *arguments[1:])
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+    assert not emulator.requests
+    assert list(batch.parent.iterdir()) == [batch]
+
+
+async def test_cards_are_registered_by_their_codes(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    cards = [emulator.world("twilio").add_registrable() for _ in range(3)]
+    rows = [f"{card.iccid},{card.registration_code}" for card in cards]
+    fill(batch, rows, "iccid,registration code")
+    assert (await cli("bulk", "register", str(batch))).code == 0
+    known = {sim.iccid for sim in emulator.world("twilio").sims("supersim").values()}
+    assert {card.iccid for card in cards} <= known
+
+
+async def test_deleting_needs_its_number(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    fill(batch, sids(emulator, "wireless"), "sid")
+    ended = await cli("bulk", "delete", str(batch))
+    assert ended.code == 5
+    assert "--confirm-count 12" in ended.err
+    assert len(sids(emulator, "wireless")) == 12
+    assert (await cli("bulk", "delete", str(batch), "--confirm-count", "12")).code == 0
+    assert sids(emulator, "wireless") == []
+
+
+async def test_a_reset_is_sent_to_each(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    fill(batch, made(emulator, "wireless", status="active"), "sid")
+    assert (await cli("bulk", "reset", str(batch))).code == 0
+    assert posts(emulator) == 12
+
+
+@pytest.mark.parametrize("product", ["supersim", "wireless"])
+async def test_a_text_goes_to_each(product: str, cli: Cli, emulator: Emulator, batch: Path) -> None:
+    fill(batch, made(emulator, product, status="active"), "sid")
+    command = ("bulk", "send", str(batch), "--product", product, "--payload", "report")
+    assert (await cli(*command)).code == 0
+    assert (await cli(*command)).code == 0  # run again, nothing is sent again
+    assert posts(emulator) == 12
+
+
+async def test_a_text_of_its_own_goes_to_each(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    made(emulator, "supersim", status="active")
+    fill(batch, lines(emulator, (f"text {n}" for n in range(12))), "sid,payload")
+    assert (await cli("bulk", "send", str(batch), "--columns", "payload")).code == 0
+    assert {row["asyncsim_result"] for row in results(batch)} == {"done"}
+
+
+async def test_a_run_that_is_limited_is_gone_on_with(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, sids(emulator), "sid")
+    command = ("bulk", "change", str(batch), "--status", "active", "--listen", "0", "--limit", "7")
+    ended = await cli(*command)
+    assert ended.code == 3
+    assert "5 not sent yet" in ended.err
+    assert "the run ended early: limit" in ended.err
+    assert (await cli(*command)).code == 0
+    assert posts(emulator) == 12
+
+
+async def test_a_file_through_stdin_needs_a_place_for_its_journal(
+    cli: Cli, emulator: Emulator, batch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("bulk", "change", "-", "--status", "active", "--listen", "0")
+    assert "--journal" in (await cli(*command)).err
+    text = "\n".join(["sid", *sids(emulator)])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    journal = batch.with_suffix(".db")
+    assert (await cli(*command, "--journal", str(journal))).code == 0
+    assert statuses(emulator) == {"active"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo terminals")
+@pytest.mark.parametrize(("typed", "code"), [(b"12\n", 0), (b"11\n", 5), (b"\n", 5), (b"\x03", 5)])
+async def test_on_a_terminal_the_number_is_asked_for(
+    typed: bytes, code: int, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, sids(emulator, "wireless"), "sid")
+    status, screen = await on_a_terminal(typed, "bulk", "delete", str(batch))
+    assert "will change  12" in screen
+    assert "Type their number to go on (12): " in screen
+    assert status == code
+    assert len(sids(emulator, "wireless")) == (0 if code == 0 else 12)
+
+
+async def on_a_terminal(typed: bytes, *arguments: str) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question."""
+    import asyncio
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "asyncsim.cli", *arguments),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    )
+    os.close(theirs)
+    screen = b""
+    try:
+        async with asyncio.timeout(60):
+            while chunk := await asyncio.to_thread(_read, ours):
+                screen += chunk
+                if b"to go on (" in chunk:
+                    os.write(ours, typed)
+            return await process.wait(), re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.decode())
+    finally:
+        os.close(ours)
+
+
+def _take_terminal() -> None:
+    """Make what is on stdin the terminal that sends signals to this process."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that nobody is at the other end any more
+        return b""

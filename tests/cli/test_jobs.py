@@ -1,0 +1,128 @@
+"""`asyncsim jobs`: what a journal tells, and trying again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from asyncsim.emulator import Emulator, Faults
+from tests.cli.conftest import Cli, posts
+from tests.cli.test_activate import fill, results
+from tests.cli.test_process import spawn
+
+
+@pytest.fixture
+def batch(emulator: Emulator, tmp_path: Path) -> Path:
+    path = tmp_path / "batch.csv"
+    fill(path, emulator.world("twilio").sims("wireless"), "sid")
+    return path
+
+
+@pytest.fixture
+def journal(batch: Path) -> str:
+    return str(batch.with_suffix(".db"))
+
+
+def activate(batch: Path) -> tuple[str, ...]:
+    return ("activate", str(batch), "--product", "wireless", "--listen", "0")
+
+
+async def test_the_status_tells_what_the_job_is_and_how_far(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str
+) -> None:
+    await cli(*activate(batch), "--limit", "5")
+    status = (await cli("jobs", "status", journal, "-o", "json")).json
+    assert status["job"] == "update of batch.csv"
+    assert (status["change"], status["product"]) == ("status=active", "wireless")
+    assert (status["rows"], status["done"], status["ready"], status["unfinished"]) == (12, 5, 7, 7)
+    assert status["run"].startswith("ended at ")
+    assert status["run"].endswith(": limit")
+    table = await cli("jobs", "status", journal)
+    assert "unfinished  7" in table.out
+
+
+async def test_the_status_can_be_asked_for_while_the_job_runs(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str
+) -> None:
+    emulator.latency = type(emulator.latency)(transition=1e6, longest=1e6)
+    process = await spawn(*activate(batch))
+    async with asyncio.timeout(60):
+        while posts(emulator) < 12:  # noqa: ASYNC110  # another process sends them
+            await asyncio.sleep(0)
+        status = (await cli("jobs", "status", journal, "-o", "json")).json
+        assert status["run"].startswith("running since ")
+        assert f"process {process.pid} " in status["run"]
+        process.kill()
+        await process.communicate()
+    status = (await cli("jobs", "status", journal, "-o", "json")).json
+    assert status["run"].startswith("broken off")
+    assert status["unfinished"] == 12
+
+
+async def test_a_job_in_use_is_left_alone(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str
+) -> None:
+    emulator.latency = type(emulator.latency)(transition=1e6, longest=1e6)
+    process = await spawn(*activate(batch))
+    async with asyncio.timeout(60):
+        while posts(emulator) < 12:  # noqa: ASYNC110  # another process sends them
+            await asyncio.sleep(0)
+        for command in (activate(batch), ("jobs", "retry-failed", journal)):
+            ended = await cli(*command)
+            assert ended.code == 2
+            assert f"in use by process {process.pid}" in ended.err
+        process.kill()
+        await process.communicate()
+
+
+async def test_the_report_is_there_at_any_time(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str
+) -> None:
+    await cli(*activate(batch))
+    table = await cli("jobs", "report", journal)
+    assert table.code == 0
+    assert "12, all at their goal" in table.out
+    assert (await cli("jobs", "report", journal, "-o", "json")).json["states"] == {"done": 12}
+    rows = (await cli("jobs", "report", journal, "-o", "csv")).rows
+    assert rows == results(batch)
+
+
+async def test_what_failed_is_sent_again_and_nothing_else(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str
+) -> None:
+    emulator.faults = Faults(failing_updates=0.5, seed=3)
+    assert (await cli(*activate(batch))).code == 1
+    failed = len(results(batch, "failed.csv"))
+    assert 0 < failed < 12
+    assert (await cli(*activate(batch))).code == 1  # run again, what failed is left alone
+    assert posts(emulator) == 12
+    emulator.faults = Faults()
+    assert (await cli("jobs", "retry-failed", journal, "--listen", "0")).code == 0
+    assert posts(emulator) == 12 + failed
+    assert results(batch, "failed.csv") == []
+
+
+@pytest.mark.parametrize("command", ["status", "report", "retry-failed"])
+async def test_what_is_no_journal_is_one_line(
+    command: str, cli: Cli, emulator: Emulator, batch: Path, tmp_path: Path
+) -> None:
+    for place in (batch, tmp_path / "nothing.db", tmp_path):
+        ended = await cli("jobs", command, str(place))
+        assert ended.code == 2
+        assert ended.err.count("\n") == 1
+    assert not (tmp_path / "nothing.db").exists()
+
+
+async def test_going_on_with_other_credentials_is_refused(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cli(*activate(batch), "--limit", "1")
+    other = emulator.world("twilio").add_subaccount()
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", other.account_sid)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", other.auth_token)
+    ended = await cli("jobs", "retry-failed", journal)
+    assert ended.code == 2
+    assert "belongs to" in ended.err
+    assert other.auth_token not in ended.err
