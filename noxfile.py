@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import nox
 
 nox.needs_version = ">=2024.10"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "types", "floors"]
 
-PYTHON = [path for path in ("asyncsim", "tests", "examples", "noxfile.py") if Path(path).exists()]
+PYTHON = ("asyncsim", "tests", "benchmarks", "examples", "noxfile.py")
 
 
 def install(session: nox.Session) -> None:
@@ -70,6 +68,14 @@ def contract(session: nox.Session) -> None:
     refereed = ("-p", "tests.contract.through_prism", "-s", "-q", "tests/rehearsals")
     others = (f"--ignore-glob=*test_{one}.py" for one in ("refusals", "scale", "lost_answers"))
     session.run("python", "-m", "pytest", *refereed, *others)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill jobs, and the vendor, at random moments: 2,000 SIMs, 20 kills, several times."""
+    install(session)
+    checks = ("-o", "python_files=check_*.py", "tests/chaos")
+    session.run("python", "-m", "pytest", *checks, *session.posargs)
 
 
 @nox.session

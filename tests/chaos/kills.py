@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from tests.chaos.processes import FAULTS, EmulatorProcess, JobProcess, carried_out, kill
+from tests.chaos.processes import EmulatorProcess, JobProcess, carried_out, kill
 
 _ATTEMPTS = 5  # runs that may be needed once nothing is killed any more
 
@@ -25,6 +25,7 @@ async def kill_the_job(folder: Path, *, sims: int, kills: int, seed: int) -> Non
             doubts.update(await job.in_flight())
         await _finish(job)
         await _check(emulator, sims, repeats=doubts)
+        assert doubts, "no kill has met a request on the wire: this was no test"
     finally:
         await emulator.kill()
 
@@ -101,5 +102,3 @@ async def _check(emulator: EmulatorProcess, sims: int, repeats: Counter[str] | N
         beyond = {sid: times for sid, times in again.items() if times > repeats[sid]}
         assert not beyond, f"sent again without having been in flight at a kill: {beyond}"
 
-
-__all__ = ["FAULTS", "kill_the_emulator", "kill_the_job"]
