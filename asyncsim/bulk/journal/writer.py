@@ -72,7 +72,9 @@ class Writer:
         """Commit the rest and end; returns what went wrong if nobody was told of it yet."""
         self._closing = True
         self._due.set()
-        await self._task
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()  # raises what only a mistake of ours can have raised
         return None if self._told else self._trouble
 
     async def _add(self, move: Move) -> _Batch:

@@ -1,0 +1,75 @@
+"""Journals and rows for the tests of this folder."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from asyncsim.bulk.journal import Head, Journal, Planned
+from asyncsim.bulk.rows import Entry, Row
+from asyncsim.bulk.states import OPEN, State, Verdict
+
+HEAD = Head(
+    product="supersim",
+    action="update",
+    change={"status": "active"},
+    vendor="twilio",
+    account="3f9a",
+    label="batch.csv",
+)
+
+
+def row(number: int, **given: Any) -> Row:
+    parts: dict[str, Any] = {"line": number + 1, "name": f"89{number}", "naming": "iccid"}
+    return Row(number=number, **parts | given)
+
+
+async def fill(journal: Journal, count: int = 0, *rows: Row) -> None:
+    """Give it a job with so many rows, or these, read to the end."""
+    await journal.begin(HEAD)
+    await journal.add(rows or [row(number) for number in range(1, count + 1)])
+    await journal.seal(header=None, applied=(), digest="d1", notes=())
+    await journal.begin_run()
+    await journal.begin_plan(OPEN)
+
+
+def ready(number: int, **given: Any) -> Planned:
+    parts: dict[str, Any] = {"verdict": Verdict.CHANGE, "state": State.READY}
+    return Planned(number=number, **parts | given)
+
+
+async def fed(journal: Journal, *states: State) -> list[int]:
+    return [entry.number async for entry in journal.feed(states)]
+
+
+async def entry_of(
+    journal: Journal, number: int, states: Collection[State] = tuple(State)
+) -> Entry:
+    found = [entry async for entry in journal.feed(states) if entry.number == number]
+    return found[0]
+
+
+def query(path: Path, sql: str) -> list[Any]:
+    """What another program sees in the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def change_by_hand(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql)
+
+
+def states_in(path: Path) -> dict[int, str]:
+    return dict(query(path, "SELECT number, state FROM rows ORDER BY number"))
+
+
+def exists(path: Path) -> bool:
+    return path.exists()
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}

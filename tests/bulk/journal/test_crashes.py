@@ -1,0 +1,234 @@
+"""What a crash, a full disk or a lost process may do to a journal: nothing that lies."""
+
+# ruff: noqa: ASYNC240 - small local files, and nothing else runs in the loop
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.journal.writer import TICK
+from asyncsim.bulk.rows import Ending
+from asyncsim.bulk.states import State
+from asyncsim.clock import ManualClock
+from asyncsim.errors import JournalError
+from tests.bulk.journal.making import HEAD, fill, query, row, states_in
+
+# Intends row after row, many at once, and prints each number once the journal has it.
+_INTENDER = """
+import asyncio, sys
+from asyncsim.bulk.journal import Journal
+from tests.bulk.journal.making import fill
+async def main():
+    async with Journal.open(sys.argv[1]) as journal:
+        await fill(journal, 5000)
+        async def intend(number):
+            await journal.intent(number)
+            print(number, flush=True)
+        await asyncio.gather(*map(intend, range(1, 5001)))
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+# Adds to an input that never ends.
+_READER = """
+import asyncio, sys
+from asyncsim.bulk.journal import Journal
+from tests.bulk.journal.making import HEAD, row
+async def main():
+    async with Journal.open(sys.argv[1]) as journal:
+        await journal.begin(HEAD)
+        for start in range(1, 10**9, 100):
+            await journal.add([row(number) for number in range(start, start + 100)])
+            print(start, flush=True)
+asyncio.run(main())
+"""
+
+# Goes on until no file may grow any more, as on a full disk.
+_GROWER = """
+import asyncio, resource, signal, sys
+from asyncsim.bulk.journal import Journal
+from asyncsim.errors import JournalError
+from tests.bulk.journal.making import fill
+async def main():
+    async with Journal.open(sys.argv[1]) as journal:
+        await fill(journal, 2000)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+        try:
+            for number in range(1, 2001):
+                await journal.intent(number)
+                print(number, flush=True)
+        except JournalError as error:
+            print(error, file=sys.stderr)
+asyncio.run(main())
+"""
+
+
+async def started(code: str, path: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        code,
+        str(path),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def killed(process: asyncio.subprocess.Process, *, after: int) -> list[int]:
+    """Kill it after so many lines; return all numbers that it has printed."""
+    assert process.stdout is not None
+    lines = [await process.stdout.readline() for _ in range(after)]
+    process.send_signal(signal.SIGKILL)
+    rest, _ = await process.communicate()
+    # The last line may be cut off in the middle.
+    return [int(line) for line in [*lines, *rest.splitlines(keepends=True)] if line.endswith(b"\n")]
+
+
+@pytest.mark.parametrize("after", [1, 40])
+async def test_every_intent_that_returned_before_a_kill_is_in_the_file(
+    path: Path, after: int
+) -> None:
+    printed = await killed(await started(_INTENDER, path), after=after)
+    async with Journal.open(path) as journal:  # the lock died with its holder
+        assert not await journal.begin(HEAD)
+        sending = {entry.number async for entry in journal.feed({State.SENDING})}
+        assert set(printed) <= sending
+        counts = await journal.counts()
+    assert sum(counts.values()) == 5000
+    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_a_kill_while_the_input_is_read_makes_it_be_read_again(path: Path) -> None:
+    await killed(await started(_READER, path), after=5)
+    assert query(path, "SELECT count(*) > 400 FROM rows") == [(1,)]
+    async with Journal.open(path) as journal:
+        assert await journal.begin(HEAD)
+        await journal.add([row(1)])
+        await journal.seal(header=None, applied=(), digest="d", notes=())
+        assert await journal.counts() == {State.READ: 1}
+
+
+async def test_a_killed_job_can_be_looked_into_before_it_goes_on(path: Path) -> None:
+    await killed(await started(_INTENDER, path), after=1)
+    async with Journal.open(path, read_only=True) as journal:
+        assert sum((await journal.counts()).values()) == 5000
+        [run] = await journal.runs()
+        assert run.ended_at is None
+
+
+async def test_where_files_cannot_grow_nothing_unwritten_passes_for_written(path: Path) -> None:
+    process = await started(_GROWER, path)
+    printed, complaint = await process.communicate()
+    assert process.returncode == 0, complaint.decode()
+    assert b"run the same command again: what was recorded is kept" in complaint
+    sent = {number for number, state in states_in(path).items() if state == "sending"}
+    told = {int(line) for line in printed.split()}
+    assert 0 < len(told) < 2000
+    assert told <= sent
+    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+async def fill_the_disk(journal: Journal) -> None:
+    """Let the file not grow by a single page any more."""
+    async with journal._store._writer.connect() as connection:
+        await connection.execute(text("PRAGMA max_page_count=1"))
+
+
+@pytest.fixture
+def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all of a journal's work go over the one connection that knows of the full disk."""
+
+    def single(url: URL, **options: Any) -> AsyncEngine:
+        return create_async_engine(url, **options | {"pool_size": 1, "max_overflow": 0})
+
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite.create_async_engine", single)
+
+
+LONG = Ending(state=State.FAILED, error=ValueError("x" * 9000))
+
+
+async def lose_a_row(path: Path, error: Exception | None = None) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 5)
+        await fill_the_disk(journal)
+        await journal.ended(1, LONG)
+        if error is not None:
+            raise error
+
+
+@pytest.mark.usefixtures("one_connection")
+async def test_a_full_disk_is_told_to_all_who_wait_and_to_all_who_come(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 20)
+        await journal.intent(1)
+        await fill_the_disk(journal)
+        await journal.ended(2, LONG)
+        waiting = await asyncio.gather(
+            *(journal.intent(number) for number in (3, 4)), return_exceptions=True
+        )
+        assert [type(one) for one in waiting] == [JournalError, JournalError]
+        for late in (journal.intent(5), journal.accepted(6), journal.flush(), journal.counts()):
+            with pytest.raises(JournalError, match="the disk is full: free space, then run"):
+                await late
+    sending = [number for number, state in states_in(path).items() if state == "sending"]
+    assert sending == [1]
+    async with Journal.open(path) as journal:
+        await journal.intent(3)
+        assert (await journal.counts())[State.SENDING] == 2
+
+
+@pytest.mark.usefixtures("one_connection")
+async def test_a_full_disk_that_nobody_was_told_of_is_told_at_the_end(path: Path) -> None:
+    with pytest.raises(JournalError, match="the disk is full"):
+        await lose_a_row(path)
+
+
+@pytest.mark.usefixtures("one_connection")
+async def test_a_full_disk_does_not_hide_what_went_wrong_before(path: Path) -> None:
+    with pytest.raises(KeyError) as caught:
+        await lose_a_row(path, KeyError("first"))
+    assert "the disk is full" in caught.value.__notes__[0]
+
+
+async def test_a_journal_cancelled_while_it_closes_is_closed(path: Path) -> None:
+    async def use() -> None:
+        async with Journal.open(path) as journal:
+            await fill(journal, 3)
+            await journal.ended(2, Ending(state=State.DONE))
+
+    for turns in range(0, 200, 9):
+        task = asyncio.create_task(use())
+        while not path.exists():  # noqa: ASYNC110 - it is opened within milliseconds
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with Journal.open(path) as journal:
+            await journal.begin(HEAD)
+            await journal.discard()
+        path.unlink(missing_ok=True)
+
+
+async def test_a_writer_that_is_torn_down_tells_who_waits(path: Path, clock: ManualClock) -> None:
+    async with Journal.open(path, clock=clock) as journal:
+        await fill(journal, 2)
+        waiting = asyncio.create_task(journal.intent(1))
+        await clock.advance(TICK / 2)
+        journal._writer._task.cancel()
+        with pytest.raises(JournalError, match="interrupted"):
+            await waiting
+        with pytest.raises(JournalError, match="interrupted"):
+            await journal.intent(2)

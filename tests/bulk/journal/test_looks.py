@@ -1,0 +1,135 @@
+"""A look at the SIMs: which rows it still has to judge, and what it writes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asyncsim.bulk.journal import Journal, Planned
+from asyncsim.bulk.rows import Ending
+from asyncsim.bulk.states import OPEN, State, Verdict
+from asyncsim.errors import JournalError, NotFound
+from tests.bulk.journal.making import entry_of, fed, fill, ready, row
+
+
+async def test_rows_are_matched_by_name_or_sid_and_only_once(journal: Journal) -> None:
+    await fill(journal, 4)
+    assert [entry.number for entry in await journal.match(["893", "891", "none"])] == [1, 3]
+    await journal.plan([ready(1, sid="HS1"), ready(3, sid="HS3", before="new")])
+    assert await journal.match(["891", "893"]) == []
+    assert await journal.begin_plan(OPEN) == 4
+    [third] = await journal.match(["893", "HS3"])
+    assert (third.sid, third.before, third.state) == ("HS3", "new", State.READY)
+    assert third.verdict is Verdict.CHANGE
+
+
+async def test_three_thousand_names_are_matched_at_once(journal: Journal) -> None:
+    await fill(journal, 3000)
+    names = [f"89{number}" for number in range(3000, 0, -1)]
+    assert [e.number for e in await journal.match(names)] == list(range(1, 3001))
+
+
+async def test_rows_may_be_planned_while_the_rest_is_walked(journal: Journal) -> None:
+    await fill(journal, 7)
+    await journal.plan([ready(2), ready(5)])
+    seen: list[list[int]] = []
+    async for entries in journal.unplanned(chunk=2):
+        seen.append([entry.number for entry in entries])
+        await journal.plan([ready(entry.number) for entry in entries])
+    assert seen == [[1, 3], [4, 6], [7]]
+    assert await journal.to_plan() == 0
+
+
+async def test_a_look_leaves_out_what_is_in_other_states(journal: Journal) -> None:
+    await fill(journal, 3)
+    await journal.ended(2, Ending(state=State.DONE, confirmed=True))
+    assert await journal.begin_plan(OPEN) == 2
+    assert [e.number for e in await journal.match(["891", "892", "893"])] == [1, 3]
+
+
+async def test_looks_are_counted_on_in_the_next_process(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 2)
+        await journal.plan([ready(1), ready(2)])
+        assert await journal.to_plan() == 0
+    async with Journal.open(path) as journal:
+        assert await journal.begin_plan(OPEN) == 2
+
+
+async def test_a_plan_is_written_whole_or_not_at_all(journal: Journal) -> None:
+    await fill(journal, 2)
+    with pytest.raises(JournalError, match="surrogates not allowed"):
+        await journal.plan([ready(1), ready(2, sid="\ud800")])
+    assert await journal.to_plan() == 2
+
+
+async def test_a_look_keeps_what_it_does_not_know_better(journal: Journal) -> None:
+    await fill(journal, 1)
+    await journal.plan([ready(1, sid="HS1", before="new")])
+    await journal.intent(1)
+    await journal.accepted(1, reference="HC1")
+    await journal.begin_plan(OPEN)
+    await journal.plan([Planned(number=1, verdict=Verdict.BUSY, state=State.ACCEPTED)])
+    entry = await entry_of(journal, 1)
+    assert (entry.sid, entry.before, entry.reference) == ("HS1", "new", "HC1")
+    assert entry.accepted_at is not None
+
+
+async def test_why_a_row_is_impossible_stands_in_its_result(journal: Journal) -> None:
+    await fill(journal, 2)
+    hopeless = {"verdict": Verdict.UNKNOWN, "state": State.IMPOSSIBLE}
+    await journal.plan([ready(1, note="odd"), ready(2, note="not in this account", **hopeless)])
+    results = [result async for result in journal.results()]
+    assert [result.error for result in results] == [None, "not in this account"]
+    assert results[1].ended_at is not None
+    await journal.begin_plan(OPEN)
+    await journal.plan([ready(2)])
+    [again] = [result async for result in journal.results({State.READY}) if result.number == 2]
+    assert (again.error, again.ended_at) == (None, None)
+
+
+async def test_different_rows_that_are_one_sim_are_told(journal: Journal) -> None:
+    await fill(journal, 0, row(1), row(2, change={"fleet": "x"}), row(3))
+    await journal.plan([ready(1, sid="HSa"), ready(2, sid="HSa"), ready(3, sid="HSb")])
+    [found] = await journal.twins()
+    assert (found.name, found.lines, found.conflicting) == ("HSa", (2, 3), True)
+
+
+async def test_what_only_a_callback_told_is_looked_at_and_then_certain(journal: Journal) -> None:
+    await fill(journal, 3)
+    told = Ending(state=State.DONE, settled_by="callback", seconds=2.0)
+    await journal.ended(1, told)
+    await journal.ended(2, Ending(state=State.DONE, settled_by="read", confirmed=True))
+    assert await journal.doubt() == 1
+    assert await fed(journal, State.ACCEPTED) == [1]
+    await journal.begin_plan({State.ACCEPTED})
+    await journal.plan([Planned(number=1, verdict=Verdict.ALREADY, state=State.DONE)])
+    [result, _] = [result async for result in journal.results({State.DONE})]
+    assert (result.settled_by, result.confirmed, result.seconds) == ("callback", True, 2.0)
+    assert await journal.doubt() == 0
+
+
+async def test_what_a_crash_has_hidden_is_done_by_what_the_list_shows(journal: Journal) -> None:
+    await fill(journal, 1)
+    await journal.intent(1)
+    await journal.begin_plan(OPEN)
+    await journal.plan([Planned(number=1, verdict=Verdict.ALREADY, state=State.DONE)])
+    [result] = [result async for result in journal.results()]
+    assert (result.settled_by, result.confirmed) == ("sweep", True)
+    assert result.ended_at is not None
+
+
+async def test_reopened_rows_are_as_new_but_for_what_they_have_cost(journal: Journal) -> None:
+    await fill(journal, 2)
+    await journal.plan([ready(1, sid="HS1")])
+    await journal.intent(1)
+    await journal.accepted(1, reference="HC1")
+    failure = NotFound(404, 20404, "gone")
+    await journal.ended(1, Ending(state=State.FAILED, error=failure, requests=3, seconds=9))
+    await journal.ended(2, Ending(state=State.DONE, confirmed=True))
+    assert await journal.reopen({State.FAILED, State.UNKNOWN}) == 1
+    [result] = [result async for result in journal.results({State.READ})]
+    assert (result.sid, result.requests) == ("HS1", 3)
+    assert (result.error, result.error_type, result.error_parts) == (None, None, None)
+    assert (result.verdict, result.seconds, result.ended_at, result.reference) == (None,) * 4

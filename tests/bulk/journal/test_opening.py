@@ -1,0 +1,274 @@
+"""What may lie at a path, who may open it, and what is left behind."""
+
+# ruff: noqa: ASYNC240 - small local files, and nothing else runs in the loop
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.states import State
+from asyncsim.errors import JournalError
+from tests.bulk.journal.making import change_by_hand, files_in, fill, query
+
+_OPEN = """
+import aiosqlite, asyncio, os, sys  # what is imported later may be out of reach by then
+from asyncsim.bulk.journal import Journal
+from asyncsim.errors import JournalError
+async def main():
+    try:
+        async with Journal.open(sys.argv[1], read_only=sys.argv[2] == "look") as journal:
+            print("open", sum((await journal.counts()).values()))
+    except JournalError as error:
+        print(error)
+if os.getuid() == 0:
+    os.setgid(65534); os.setuid(65534)  # rights do not bind root
+asyncio.run(main())
+"""
+
+
+def opened_by_another(path: Path, *, how: str = "write") -> str:
+    """What another process, without root's rights, gets when it opens the journal."""
+    command = [sys.executable, "-W", "error", "-c", _OPEN, str(path), how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that also a process without root's rights can reach."""
+    folder = tmp_path_factory.mktemp("shared")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        if parent.owner() == "root" or os.getuid() != 0:
+            parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    return folder
+
+
+async def refusal(path: Path | str, *, read_only: bool = False) -> str:
+    with pytest.raises(JournalError) as caught:
+        async with Journal.open(path, read_only=read_only):
+            pass
+    return str(caught.value)
+
+
+async def test_a_file_that_is_not_sqlite_is_refused_and_left_alone(path: Path) -> None:
+    path.write_text("iccid,status\n8988,active\n")
+    assert "not even a SQLite file" in await refusal(path)
+    assert path.read_text() == "iccid,status\n8988,active\n"
+
+
+async def test_another_programs_sqlite_file_is_refused_and_left_alone(path: Path) -> None:
+    change_by_hand(path, "CREATE TABLE money (amount)")
+    before = path.read_bytes()
+    for read_only in (False, True):
+        assert "no journal of asyncsim" in await refusal(path, read_only=read_only)
+    assert path.read_bytes() == before
+
+
+async def test_a_sqlite_file_marked_by_another_program_is_refused(path: Path) -> None:
+    change_by_hand(path, "PRAGMA application_id=7")
+    assert "no journal of asyncsim" in await refusal(path)
+
+
+async def test_a_newer_asyncsims_journal_is_refused(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 1)
+    change_by_hand(path, "UPDATE journal SET format = format + 1")
+    assert "newer asyncsim: update asyncsim" in await refusal(path)
+    assert "newer asyncsim: update asyncsim" in await refusal(path, read_only=True)
+
+
+async def test_a_damaged_journal_is_refused(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 500)
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 4000)
+    assert "bring it back from a backup" in await refusal(path)
+
+
+async def test_an_empty_file_becomes_a_journal(path: Path) -> None:
+    path.touch()
+    async with Journal.open(path) as journal:
+        await fill(journal, 1)
+    assert query(path, "SELECT count(*) FROM rows") == [(1,)]
+
+
+async def test_a_folder_is_no_journal(tmp_path: Path) -> None:
+    assert "is a folder" in await refusal(tmp_path)
+
+
+async def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    assert f"there is no folder {tmp_path / 'no'}" in await refusal(tmp_path / "no" / "b.db")
+    assert files_in(tmp_path) == set()
+
+
+async def test_a_device_is_no_journal() -> None:
+    assert "not a plain file" in await refusal("/dev/null")
+
+
+async def test_looking_into_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
+    assert "there is no journal" in await refusal(tmp_path / "b.db", read_only=True)
+    (tmp_path / "empty.db").touch()
+    assert "has the job been started?" in await refusal(tmp_path / "empty.db", read_only=True)
+    assert files_in(tmp_path) == {"empty.db"}
+
+
+async def test_a_folder_that_cannot_be_written_is_named(shared: Path) -> None:
+    shared.chmod(0o555)
+    try:
+        answer = opened_by_another(shared / "batch.db")
+    finally:
+        shared.chmod(0o755)
+    assert f"the folder {shared} cannot be written" in answer
+    assert files_in(shared) == set()
+
+
+async def test_a_file_that_cannot_be_written_can_still_be_looked_into(shared: Path) -> None:
+    path = shared / "batch.db"
+    async with Journal.open(path) as journal:
+        await fill(journal, 2)
+    path.chmod(0o444)
+    shared.chmod(0o777)
+    assert "make the file writable" in opened_by_another(path)
+    shared.chmod(0o555)
+    assert opened_by_another(path, how="look") == "open 2"
+    path.chmod(0)
+    if os.getuid() == 0:
+        assert "cannot be read" in opened_by_another(path, how="look")
+
+
+async def test_only_its_owner_may_read_a_new_journal(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with Journal.open(path) as journal:
+            await fill(journal, 1)
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert len(modes) == 4
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_closed_journal_is_one_file_that_lookers_do_not_add_to(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 3)
+    left = {"batch.db", "batch.db.lock"}
+    assert files_in(path.parent) == left
+    async with Journal.open(path, read_only=True) as journal:
+        assert await journal.counts() == {State.READ: 3}
+        assert files_in(path.parent) == left
+    assert files_in(path.parent) == left
+
+
+async def test_a_running_job_can_be_looked_into_and_closes_nonetheless(path: Path) -> None:
+    async with AsyncExitStack() as looking:
+        async with Journal.open(path) as job:
+            await fill(job, 3)
+            looker = await looking.enter_async_context(Journal.open(path, read_only=True))
+            await job.accepted(1)
+            await job.flush()
+            assert await looker.counts() == {State.READ: 2, State.ACCEPTED: 1}
+        assert await looker.counts() == {State.READ: 2, State.ACCEPTED: 1}
+    async with Journal.open(path) as job:
+        assert await job.counts() == {State.READ: 2, State.ACCEPTED: 1}
+
+
+async def test_who_looks_in_changes_nothing(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 1)
+    async with Journal.open(path, read_only=True) as journal:
+        with pytest.raises(JournalError, match="opened for reading only"):
+            await journal.intent(1)
+        with pytest.raises(JournalError, match="opened for reading only"):
+            await journal.reopen({State.READ})
+        assert await journal.counts() == {State.READ: 1}
+
+
+async def test_a_journal_is_open_once_in_a_process(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        assert f"in use by process {os.getpid()} on " in await refusal(path)
+        with pytest.raises(JournalError, match="open already"):
+            await journal.__aenter__()
+        await fill(journal, 1)
+    async with Journal.open(path) as journal:
+        assert await journal.counts() == {State.READ: 1}
+
+
+async def test_a_link_does_not_get_around_the_lock(path: Path) -> None:
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    async with Journal.open(path):
+        assert "in use by" in await refusal(link)
+
+
+async def test_another_process_is_refused_and_told_the_holder(path: Path) -> None:
+    path.parent.chmod(0o777)
+    async with Journal.open(path) as journal:
+        await fill(journal, 1)
+        command = [
+            sys.executable,
+            "-c",
+            _OPEN.replace("os.getuid() == 0", "False"),
+            str(path),
+            "write",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: ASYNC221 - nothing else runs
+        assert f"in use by process {os.getpid()} on" in done.stdout
+        assert await journal.counts() == {State.READ: 1}
+
+
+async def test_another_program_that_holds_the_file_is_named_as_the_cause(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite._PRAGMAS", ("busy_timeout=1",))
+    async with Journal.open(path) as journal:
+        await fill(journal, 1)
+        with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+            shell.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalError, match="an SQL shell"):
+                await journal.begin_run()
+            shell.execute("ROLLBACK")
+        assert await journal.begin_run() == 2
+
+
+async def test_a_journal_that_is_not_open_says_so(path: Path) -> None:
+    journal = Journal.open(path)
+    with pytest.raises(JournalError, match="async with"):
+        await journal.counts()
+    async with journal:
+        await fill(journal, 1)
+    with pytest.raises(JournalError, match="async with"):
+        await journal.intent(1)
+    async with journal:  # and it may be opened again
+        assert await journal.counts() == {State.READ: 1}
+
+
+async def test_the_ticket_secret_is_made_once_and_never_shown(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 1)
+        secret = journal.ticket_secret
+        assert len(secret) > 40
+        assert secret not in repr(journal)
+    async with Journal.open(path, read_only=True) as journal:
+        assert journal.ticket_secret == secret
+
+
+async def test_people_can_read_it_in_an_sql_shell(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 2)
+        await journal.intent(1)
+    assert query(path, "SELECT * FROM progress") == [
+        ("read", None, None, 1),
+        ("sending", None, None, 1),
+    ]
+    with pytest.raises(sqlite3.IntegrityError, match="known_state"):
+        change_by_hand(path, "UPDATE rows SET state = 'almost done'")
