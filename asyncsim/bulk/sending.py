@@ -30,6 +30,7 @@ from asyncsim.resources.piece import Order
 
 _ADOPTED = IN_DOUBT - {State.TIMED_OUT}
 """What the plan has left in doubt is under way; what timed out has had its time in this run."""
+_STEPS = 200  # of progress that observers hear of; of each row they hear anyway
 _PATIENCE = 20
 """Rows in a row without an answer; then the vendor is away, and the next rows wait a little."""
 _SPARE = 16  # rows; a throttle that allows one request must not wait for each commit
@@ -78,6 +79,8 @@ class Sending:
         self._total, self._ended = total, 0
         if self._halt.reason is not None:
             return
+        if total:  # the first end may be a minute away
+            self._tell_progress()
         fan = FanOut(
             self._task.sims._connection,
             self._orders(),
@@ -183,6 +186,13 @@ class Sending:
         self._failures += is_failure(ending.state)
         if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
             self._halt("max_failures")
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        if self._ended % max(self._total // _STEPS, 1) == 0 or self._ended == self._total:
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
         progress = JobProgressed(phase="sending", done=self._ended, total=self._total)
         tell(self._observers, progress)
 

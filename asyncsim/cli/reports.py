@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import groupby
 
 from rich.table import Table
 from rich.text import Text
@@ -26,8 +27,8 @@ def told(report: Report, tally: Tally | None = None, written: Written | None = N
     for name, text in _lines(report, tally):
         table.add_row(name, text)
     label = "others"
-    for shortfall in report.shortfalls:
-        table.add_row(label, _why(shortfall))
+    for remedy, group in groupby(report.shortfalls, key=lambda one: one.remedy):
+        table.add_row(label, _why(group, remedy))
         label = ""
     if written is not None:
         table.add_row("files", Text("\n".join(_files(written))))
@@ -99,7 +100,10 @@ def _requests(report: Report, tally: Tally | None) -> str:
     return text
 
 
-def _why(shortfall: Shortfall) -> Text:
-    sample = f": {printable(shortfall.sample)}" if shortfall.sample else ""
-    text = Text(f"{shortfall.rows:,} {shortfall.reason}", style="red")
-    return Text.assemble(text, f"{sample}\n-> {printable(shortfall.remedy)}")
+def _why(group: Iterable[Shortfall], remedy: str) -> Text:
+    """Rows that have one way out: how many for which reason, and the way."""
+    text = Text()
+    for shortfall in group:
+        text.append(f"{shortfall.rows:,} {shortfall.reason}", style="red")
+        text.append(f": {printable(shortfall.sample)}\n" if shortfall.sample else "\n")
+    return text.append(f"-> {printable(remedy)}")

@@ -23,9 +23,7 @@ from asyncsim.cli.standing import Standing
 from asyncsim.events import Observer
 from asyncsim.observers import Tally
 
-_STOPPING = (
-    "stopping: nothing more is sent, what is on the wire is answered first; once more cancels"
-)
+_STOPPING = "stopping: nothing more is sent, answers are awaited; once more cancels"
 
 
 @frozen(kw_only=True)

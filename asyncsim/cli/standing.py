@@ -76,9 +76,9 @@ class Standing:
     def left(self) -> float | None:
         """Seconds that the phase still takes; None while nobody can say."""
         phase, rate = self.phase, self.rate
-        if phase is None or phase.total is None or rate <= 0:
+        if phase is None or phase.total is None or rate <= 0 or phase.done >= phase.total:
             return None
-        return max(0, phase.total - phase.done) / rate
+        return (phase.total - phase.done) / rate
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Rows that this run has moved, by state; none that are zero."""
