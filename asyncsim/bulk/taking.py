@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.job import Job
@@ -74,9 +75,10 @@ async def confirm_irreversible(
 async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
     """Read a job's input into the journal; JobError has all that is wrong with it, at once."""
     reading = job.read()
-    async for batch in reading.batches():
-        await journal.add(batch)
-        tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
+    async with aclosing(reading.batches()) as batches:
+        async for batch in batches:
+            await journal.add(batch)
+            tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
     problems = [*reading.problems, *_repetitions(await journal.repeated())]
     if problems:
         await journal.discard()
@@ -92,12 +94,14 @@ async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer]) ->
 async def _check_same(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
     """Make sure that the input is the one which the journal began with."""
     reading = job.read()
-    async for _ in reading.batches():
-        tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
+    async with aclosing(reading.batches()) as batches:
+        async for _ in batches:
+            tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
     if reading.digest != journal.digest:
         raise JournalError(
-            f"journal {journal.target} was begun with another input: {job.label} has changed"
-            " since. Give what it is now a journal of its own, or bring back what it was"
+            f"journal {journal.target} was begun with another input: {job.label}, or which of its"
+            " columns are applied, has changed since. Give what it is now a journal of its own, or"
+            " bring back what it was"
         )
 
 

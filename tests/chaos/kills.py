@@ -12,10 +12,12 @@ from tests.chaos.processes import EmulatorProcess, JobProcess, carried_out, kill
 _ATTEMPTS = 5  # runs that may be needed once nothing is killed any more
 
 
-async def kill_the_job(folder: Path, *, sims: int, kills: int, seed: int) -> None:
+async def kill_the_job(
+    folder: Path, *, sims: int, kills: int, seed: int, speed: float = 40.0
+) -> None:
     """Kill a job with SIGKILL at seeded moments, run it again until done, and look."""
     chance = random.Random(seed)
-    emulator = EmulatorProcess(folder, sims, speed=40.0)
+    emulator = EmulatorProcess(folder, sims, speed=speed)
     try:
         job = await _set_up(folder, emulator)
         doubts: Counter[str] = Counter()
@@ -30,10 +32,12 @@ async def kill_the_job(folder: Path, *, sims: int, kills: int, seed: int) -> Non
         await emulator.kill()
 
 
-async def kill_the_emulator(folder: Path, *, sims: int, kills: int, seed: int) -> None:
+async def kill_the_emulator(
+    folder: Path, *, sims: int, kills: int, seed: int, speed: float = 40.0
+) -> None:
     """Kill the emulator at seeded moments and start it again, with one job going on."""
     chance = random.Random(seed)
-    emulator = EmulatorProcess(folder, sims, speed=40.0)
+    emulator = EmulatorProcess(folder, sims, speed=speed)
     try:
         job = await _set_up(folder, emulator)
         await job.start()
@@ -101,4 +105,3 @@ async def _check(emulator: EmulatorProcess, sims: int, repeats: Counter[str] | N
     if repeats is not None:
         beyond = {sid: times for sid, times in again.items() if times > repeats[sid]}
         assert not beyond, f"sent again without having been in flight at a kill: {beyond}"
-
