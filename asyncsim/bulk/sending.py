@@ -186,9 +186,6 @@ class Sending:
         self._failures += is_failure(ending.state)
         if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
             self._halt("max_failures")
-        self._tell_progress()
-
-    def _tell_progress(self) -> None:
         if self._ended % max(self._total // _STEPS, 1) == 0 or self._ended == self._total:
             self._tell_progress()
 
