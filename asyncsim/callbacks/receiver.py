@@ -137,8 +137,10 @@ class CallbackReceiver:
             if self._starts == 0:
                 self._commands.turn(open=False)
             if self._starts == 0 and self._listener is not None:
-                listener, self._listener = self._listener, None
-                await listener.close()
+                try:
+                    await self._listener.close()  # what still comes in needs its address
+                finally:
+                    self._listener = None
 
     async def __aenter__(self) -> Self:
         await self.start()

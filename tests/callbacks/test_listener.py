@@ -309,3 +309,26 @@ def test_importing_it_does_not_load_a_web_server() -> None:
         "sys.exit('aiohttp.web' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_delivery_that_is_under_way_when_the_port_closes_is_answered(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = CallbackReceiver(clock=clock)
+    await receiver.start()
+    desk = register(receiver, TWILIO)
+    path = desk.ticket("supersim", SIM)[0].partition(str(receiver.port))[2]
+    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na".encode())
+    await writer.drain()
+    while not asyncio.all_tasks() - {asyncio.current_task()}:  # noqa: ASYNC110  # its task begins when the loop pleases
+        await asyncio.sleep(0)
+    stopping = asyncio.create_task(receiver.stop())
+    await asyncio.sleep(0)
+    writer.write(b"b")
+    answer = await reader.read()
+    await stopping
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert not caplog.records
