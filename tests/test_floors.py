@@ -12,7 +12,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asyncsim"
 
 # What a service that only sends requests should not pay for at its start.
-HEAVY = ("aiohttp.web", "cyclopts", "pandas", "rich", "sqlite3", "asyncsim.emulator")
+HEAVY = (
+    *("aiohttp.web", "cyclopts", "pandas", "rich", "sqlalchemy", "sqlite3"),
+    *("asyncsim.bulk", "asyncsim.emulator"),
+)
 
 LONGEST = 250
 LONG_FOR_A_REASON = {

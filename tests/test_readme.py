@@ -77,9 +77,10 @@ def test_each_python_snippet_can_be_pasted_into_the_prompt(block: Block) -> None
 
 @snippets
 async def test_each_python_snippet_runs(
-    block: Block, emulator: str, monkeypatch: pytest.MonkeyPatch
+    block: Block, emulator: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator)
+    monkeypatch.chdir(tmp_path)  # some write files
     text = block.text.replace("8080", str(free_port()))
     code = compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with asyncio.timeout(60):

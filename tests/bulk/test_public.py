@@ -1,0 +1,32 @@
+"""What `asyncsim.bulk` offers, and what it says where its extra is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import asyncsim
+from asyncsim import bulk
+
+NAMES = ["Action", "Job", "Journal", "Plan", "Report", "State", "Verdict", "run", "write_results"]
+WITHOUT = """
+import sys
+sys.modules["sqlalchemy"] = None  # as if it were not installed
+try:
+    import asyncsim.bulk
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+def test_these_are_the_public_names() -> None:
+    assert sorted(bulk.__all__) == NAMES
+    assert all(hasattr(bulk, name) for name in NAMES)
+    assert asyncsim.JobError.__mro__[1:2] == (asyncsim.AsyncSimError,)
+
+
+def test_a_missing_extra_says_how_to_get_it() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
+    )
+    assert 'pip install "asyncsim[bulk]"' in said.stdout
