@@ -15,6 +15,15 @@ from asyncsim.wire import json
 E = TypeVar("E", bound=enum.StrEnum)
 
 
+class Secret(str):
+    """Text that the driver's log of statements does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class Word(TypeDecorator[E], Generic[E]):
     """A member of an enumeration, as its word."""
 

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from asyncsim.bulk.journal import lock as locks, paths, sqlite
+from asyncsim.bulk.journal.columns import Secret
 from asyncsim.bulk.journal.schema import FORMAT, create, journal
 from asyncsim.bulk.journal.store import Store
 from asyncsim.bulk.journal.troubles import spoken
@@ -112,7 +113,7 @@ async def _prepare(connection: AsyncConnection, target: str, now: datetime) -> N
     """Make the tables if there are none, and note who has it open."""
     if not await sqlite.is_marked(connection, target):
         await create(connection)
-        secret = secrets.token_urlsafe(_SECRET)
+        secret = Secret(secrets.token_urlsafe(_SECRET))
         values = {"format": FORMAT, "created_at": now, "ticket_secret": secret}
         await connection.execute(insert(journal), values)
         await sqlite.mark(connection)

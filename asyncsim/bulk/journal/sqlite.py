@@ -30,7 +30,10 @@ def engine_for(path: Path, *, read_only: bool) -> AsyncEngine:
     if read_only:
         query = {"mode": "ro", "uri": "true"}
         url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query=query)
-    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=4)
+    # Errors would show what was to be written, and a secret is among that.
+    engine = create_async_engine(
+        url, poolclass=AsyncAdaptedQueuePool, pool_size=4, hide_parameters=True
+    )
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine

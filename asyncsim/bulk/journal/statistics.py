@@ -72,12 +72,12 @@ async def _failures(connection: AsyncConnection) -> dict[str, Failures]:
 
 async def _seconds(connection: AsyncConnection, done: int) -> dict[str, float | None]:
     """Return the percentiles by nearest rank, in one sorting."""
-    ranks = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "slowest": 1.0}
+    ranks = {"p50": 50, "p95": 95, "p99": 99, "slowest": 100}
     measured = (_done, rows.c.seconds.is_not(None))
     total = (await connection.execute(select(func.count()).where(*measured))).scalar_one()
     place = func.row_number().over(order_by=rows.c.seconds).label("place")
     each = select(rows.c.seconds, place).where(*measured).subquery()
-    places = {name: -int(-rank * total // 1) for name, rank in ranks.items()}
+    places = {name: -(-rank * total // 100) for name, rank in ranks.items()}
     asked = select(each.c.place, each.c.seconds).where(each.c.place.in_(set(places.values())))
     found = {row.place: row.seconds for row in await connection.execute(asked)}
     return {name: found.get(place) for name, place in places.items()}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
@@ -17,7 +18,7 @@ import pytest
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.states import State
 from asyncsim.errors import JournalError
-from tests.bulk.journal.making import change_by_hand, files_in, fill, query
+from tests.bulk.journal.making import change_by_hand, files_in, fill, query, row
 
 _OPEN = """
 import aiosqlite, asyncio, os, sys  # what is imported later may be out of reach by then
@@ -260,6 +261,25 @@ async def test_the_ticket_secret_is_made_once_and_never_shown(path: Path) -> Non
         assert secret not in repr(journal)
     async with Journal.open(path, read_only=True) as journal:
         assert journal.ticket_secret == secret
+
+
+async def test_no_log_and_no_error_shows_the_ticket_secret(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncsim.bulk.journal.door.secrets.token_urlsafe", lambda _: "hush-hush")
+    with caplog.at_level(logging.DEBUG):
+        async with Journal.open(path) as journal:
+            assert journal.ticket_secret == "hush-hush"
+            await fill(journal, 1)
+    assert "INSERT INTO journal" in caplog.text
+    assert "hush-hush" not in caplog.text
+
+
+async def test_an_error_does_not_show_what_was_to_be_written(journal: Journal) -> None:
+    await fill(journal, 1)
+    with pytest.raises(JournalError) as caught:
+        await journal.add([row(1, name="hush-hush")])
+    assert "hush-hush" not in f"{caught.value} {caught.value.__cause__}"
 
 
 async def test_people_can_read_it_in_an_sql_shell(path: Path) -> None:
