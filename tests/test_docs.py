@@ -11,6 +11,7 @@ import pytest
 from cyclopts import App
 
 import asyncsim
+from asyncsim.bulk import State, Verdict
 from asyncsim.cli.app import app
 from asyncsim.emulator import Behaviour, Emulator, Faults
 
@@ -57,6 +58,14 @@ def test_there_are_the_commands_that_were_promised() -> None:
         "asyncsim sims update",
         "asyncsim sims wait",
         "asyncsim activate",
+        "asyncsim bulk change",
+        "asyncsim bulk register",
+        "asyncsim bulk delete",
+        "asyncsim bulk reset",
+        "asyncsim bulk send",
+        "asyncsim jobs status",
+        "asyncsim jobs report",
+        "asyncsim jobs retry-failed",
     }
 
 
@@ -114,15 +123,25 @@ SNIPPETS = list(snippets())
 
 
 @pytest.mark.parametrize(("place", "code"), SNIPPETS, ids=lambda value: value.splitlines()[0])
-async def test_every_snippet_runs(place: str, code: str) -> None:
+async def test_every_snippet_runs(
+    place: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     async with Emulator(sims=2, speed=1000) as emulator, emulator.client() as client:
         sims = client.supersim.sims
         (sim, *_) = await sims.list()
+        Path("batch.csv").write_text(f"iccid\n{sim.iccid}\n")  # noqa: ASYNC240  # a few bytes
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         program = compile(code.replace("HS...", sim.sid), place, "exec", flags=flags)
         result = eval(program, {"asyncsim": asyncsim, "client": client, "sims": sims})
         if result is not None:
             await result
+
+
+def test_every_state_and_verdict_of_a_job_is_documented() -> None:
+    text = (DOCS / "bulk.md").read_text(encoding="utf-8")
+    assert not [state.value for state in State if f"`{state.value}`" not in text]
+    assert not [verdict.value for verdict in Verdict if f"| {verdict.value} |" not in text]
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

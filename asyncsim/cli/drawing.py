@@ -63,7 +63,7 @@ def figures(standing: Standing, phase: Phase) -> Iterator[str]:
     """How far the phase is: `312/1,000`, `31%`, `40/s`, `0:00:17 left`."""
     yield f"{phase.done:,}/{phase.total:,}" if phase.total else f"{phase.done:,}"
     if phase.total:
-        yield f"{phase.done / phase.total:.0%}"
+        yield f"{100 * phase.done // phase.total}%"  # never 100 before the last
     if rate := standing.rate:
         yield f"{rate:,.0f}/s"
     if (left := standing.left) is not None:
