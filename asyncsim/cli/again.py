@@ -17,9 +17,9 @@ def remember(arguments: Sequence[str]) -> None:
     _typed.set(tuple(arguments))
 
 
-def command(*arguments: str) -> str:
-    """Quote a command for a shell: the one that was typed, or one with these arguments."""
-    return shlex.join([*_program(), *(arguments or _typed.get())])
+def command() -> str:
+    """The command that was typed, quoted for a shell."""
+    return shlex.join([*_program(), *_typed.get()])
 
 
 def _program() -> list[str]:
@@ -28,6 +28,6 @@ def _program() -> list[str]:
     if own.name == "__main__.py":
         return [sys.executable, "-m", "asyncsim.cli"]
     found = shutil.which("asyncsim")
-    # What started this: perhaps one of several environments, of which only the path tells.
-    typed = own.name == "asyncsim" and (found is None or not own.samefile(found))
-    return [str(own)] if typed else ["asyncsim"]
+    if own.name != "asyncsim" or not own.is_file() or (found and own.samefile(found)):
+        return ["asyncsim"]
+    return [str(own)]  # one of several environments, of which only the path tells

@@ -30,6 +30,8 @@ def told(report: Report, tally: Tally | None = None, written: Written | None = N
     for remedy, group in groupby(report.shortfalls, key=lambda one: one.remedy):
         table.add_row(label, _why(group, remedy))
         label = ""
+    for note in report.plan.notes if report.plan else ():
+        table.add_row("note", Text(printable(note)))
     if written is not None:
         table.add_row("files", Text("\n".join(_files(written))))
     return table

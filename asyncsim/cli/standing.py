@@ -109,6 +109,11 @@ class Standing:
         self._rate.note(now, event.done)
 
     @_take.register
+    def _(self, event: events.JobPlanned) -> None:
+        verdicts = ", ".join(f"{name} {count:,}" for name, count in event.verdicts.items())
+        self._close(f": {verdicts}" if verdicts else "")
+
+    @_take.register
     def _(self, event: events.RowMoved) -> None:
         before = self._open.pop(event.row, None)
         if before is not None:
@@ -122,10 +127,10 @@ class Standing:
     def _(self, event: events.JobEnded) -> None:
         self._close()
 
-    def _close(self) -> None:
+    def _close(self, more: str = "") -> None:
         if self.phase is None:
             return
         phase, self.phase = self.phase, None
         seconds = self.now() - phase.began
         for listener in self._told:
-            listener(f"{phase.name}: {phase.done:,} SIMs in {seconds:.1f} s")
+            listener(f"{phase.name}: {phase.done:,} SIMs in {seconds:.1f} s{more}")

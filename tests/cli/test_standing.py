@@ -4,7 +4,7 @@ import pytest
 
 from asyncsim.bulk.states import State
 from asyncsim.cli.standing import Standing
-from asyncsim.events import JobEnded, JobProgressed, RequestFinished, RowMoved
+from asyncsim.events import JobEnded, JobPlanned, JobProgressed, RequestFinished, RowMoved
 
 
 class Watch:
@@ -107,8 +107,15 @@ def test_each_phase_ends_with_a_line(standing: Standing, watch: Watch) -> None:
     standing(progressed(0, 1000, "planning"))
     watch.time += 1.0
     standing(progressed(1000, 1000, "planning"))
-    standing(JobEnded(states={}, seconds=3.5))
-    assert told == ["reading: 1,000 SIMs in 2.5 s", "planning: 1,000 SIMs in 1.0 s"]
+    standing(JobPlanned(rows=1000, verdicts={"will change": 990, "unknown SIM": 10}, requests=1))
+    standing(progressed(0, 990, "sending"))
+    watch.time += 1.0
+    standing(JobEnded(states={}, seconds=4.5))
+    assert told == [
+        "reading: 1,000 SIMs in 2.5 s",
+        "planning: 1,000 SIMs in 1.0 s: will change 990, unknown SIM 10",
+        "sending: 0 SIMs in 1.0 s",
+    ]
 
 
 def test_refusals_are_counted(standing: Standing) -> None:
