@@ -133,15 +133,6 @@ async def test_a_journal_that_nothing_came_into_leaves_no_file(path: Path) -> No
     assert not exists(path)
 
 
-async def test_a_confirmation_is_kept_with_the_job(path: Path) -> None:
-    async with Journal.open(path) as journal:
-        await fill(journal, 1)
-        assert journal.confirmed is None
-        await journal.confirm(12)
-    async with Journal.open(path) as journal:
-        assert journal.confirmed == 12
-
-
 async def test_text_that_cannot_be_stored_is_a_clear_error(journal: Journal) -> None:
     await journal.begin(HEAD)
     with pytest.raises(JournalError, match="surrogates not allowed"):

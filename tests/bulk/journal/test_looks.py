@@ -89,6 +89,17 @@ async def test_why_a_row_is_impossible_stands_in_its_result(journal: Journal) ->
     assert (again.error, again.ended_at) == (None, None)
 
 
+async def test_what_was_agreed_to_is_kept_with_the_rows_that_were_to_change(path: Path) -> None:
+    async with Journal.open(path) as journal:
+        await fill(journal, 3)
+        await journal.plan([ready(1), ready(2)])
+        await journal.intent(2)
+        await journal.approve()
+    async with Journal.open(path) as journal:
+        agreed = {entry.number async for entry in journal.feed(OPEN) if entry.approved}
+        assert agreed == {1, 2}
+
+
 async def test_different_rows_that_are_one_sim_are_told(journal: Journal) -> None:
     await fill(journal, 0, row(1), row(2, change={"fleet": "x"}), row(3))
     await journal.plan([ready(1, sid="HSa"), ready(2, sid="HSa"), ready(3, sid="HSb")])

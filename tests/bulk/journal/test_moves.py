@@ -199,7 +199,7 @@ async def test_cancelling_any_work_leaves_the_journal_usable(journal: Journal) -
     await fill(journal, 50)
     for turns in range(12):
         work = asyncio.create_task(journal.statistics())
-        writing = asyncio.create_task(journal.confirm(turns))
+        writing = asyncio.create_task(journal.begin_run())
         for _ in range(turns):
             await asyncio.sleep(0)
         work.cancel()
