@@ -139,7 +139,7 @@ class _Table:
             del places["unique_name"]  # nothing else names the SIM
         applied = [(key, place) for key, place in places.items() if self._wanted.applies(key)]
         carried = sorted(set(places.values()) - {place for _, place in applied})
-        notes = [*map(self._carried, carried), *self._doubts()]
+        notes = [*self._carried(carried), *self._doubts()]
         return Columns(
             names=names,
             changes=tuple(sorted(applied, key=lambda one: one[1])),
@@ -147,11 +147,19 @@ class _Table:
             notes=() if self._wanted.shy else tuple(notes),
         )
 
-    def _carried(self, place: int) -> str:
-        return (
-            f"the column {self._header[place]!r} could be applied and is not, it only goes along to"
-            " the results; name it among the columns if it is meant"
-        )
+    def _carried(self, places: Sequence[int]) -> Iterator[str]:
+        """Columns that may have been meant to be applied; a list of SIMs has a dozen, so one note."""
+        names = ", ".join(repr(self._header[place]) for place in places)
+        if len(places) == 1:
+            yield (
+                f"the column {names} could be applied and is not, it only goes along to the"
+                " results; name it among the columns if it is meant"
+            )
+        elif places:
+            yield (
+                f"the columns {names} could be applied and are not, they only go along to the"
+                " results; name those among the columns that are meant"
+            )
 
     def _doubts(self) -> Iterator[str]:
         """Columns that may have been meant, where it is the columns that say what is asked."""
