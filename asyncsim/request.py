@@ -66,6 +66,8 @@ class Request:
     in_flight: bool = False
     lost: bool = False
     """An earlier attempt may have been carried out without our knowing."""
+    done: bool = False
+    """It was carried out, and its answer came."""
     halted: bool = False
     """Set by who closes shop: the answer under way may still come, nothing goes out again."""
 

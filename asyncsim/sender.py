@@ -77,6 +77,7 @@ class Sender:
             reply = await self._exchange(request, attempt)
             verdict = self._judge(reply, request, attempt)
             if verdict is Verdict.DONE and reply is not None:
+                request.done = True
                 return reply
             request.lost |= _may_be_done(attempt.error)
             await self._follow(verdict, request, attempt)
@@ -134,6 +135,7 @@ class Sender:
             attempt.error = silence = error
         except BaseException:
             self._gate.left()
+            request.lost = True  # cancelled: its answer is not waited for
             raise
         finally:
             request.in_flight = False

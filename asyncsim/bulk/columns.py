@@ -148,7 +148,7 @@ class _Table:
         )
 
     def _carried(self, places: Sequence[int]) -> Iterator[str]:
-        """Columns that may have been meant to be applied; a list of SIMs has a dozen, so one note."""
+        """Columns that may have been meant; one note, as a list of SIMs has a dozen of them."""
         names = ", ".join(repr(self._header[place]) for place in places)
         if len(places) == 1:
             yield (

@@ -17,8 +17,8 @@ from asyncsim.errors import (
 )
 from asyncsim.resources.outcome import Outcome
 
-# The vendor's trouble, not the row's: the next look at the SIM tells what has become of it.
-_NO_ANSWER = (TransportError, ServerError, RateLimited, QueueTimeout)
+VENDORS_TROUBLE = (TransportError, ServerError, RateLimited, QueueTimeout)
+"""Errors that time may mend."""
 _FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})
 
 
@@ -30,7 +30,7 @@ def state_of(error: Exception | None) -> State:
         return State.UNKNOWN
     if isinstance(error, TransitionTimeout):
         return State.TIMED_OUT
-    return State.NO_ANSWER if isinstance(error, _NO_ANSWER) else State.FAILED
+    return State.NO_ANSWER if isinstance(error, VENDORS_TROUBLE) else State.FAILED
 
 
 def is_failure(state: State) -> bool:

@@ -38,7 +38,7 @@ class Plan:
     samples: Mapping[Verdict, tuple[Entry, ...]] = field(repr=False)
     """Up to five rows of each verdict."""
     irreversible: int
-    """Rows that will change in a way that can never be taken back."""
+    """Rows that will change in a way that can never be taken back, and are not confirmed yet."""
     requests: int
     """That the look took."""
     notes: tuple[str, ...] = ()
@@ -169,7 +169,8 @@ class Planner:
     def _note(self, planned: Planned, entry: Entry) -> None:
         self._verdicts[planned.verdict] += 1
         changes = planned.state not in _ENDED
-        self._irreversible += changes and self._task.is_irreversible(entry)
+        unasked = changes and not entry.approved
+        self._irreversible += unasked and self._task.is_irreversible(entry)
         samples = self._samples.setdefault(planned.verdict, [])
         if len(samples) < _SAMPLES:
             samples.append(evolve(entry, sid=planned.sid, before=planned.before))

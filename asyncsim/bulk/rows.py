@@ -50,6 +50,8 @@ class Entry:
     """When the vendor accepted what this job sent, by our clock, in UTC."""
     reference: str | None = None
     """SID of what was created (a Command)."""
+    approved: bool = False
+    """Somebody has agreed that it is changed, even if that is for ever."""
 
 
 @frozen(kw_only=True)

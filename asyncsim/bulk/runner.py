@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 from asyncsim.bulk.actions import Action
+from asyncsim.bulk.endings import VENDORS_TROUBLE
 from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Head, Journal
@@ -17,12 +18,15 @@ from asyncsim.bulk.states import IN_DOUBT, OPEN, State
 from asyncsim.bulk.taking import begin, confirm_irreversible, refuse_twins
 from asyncsim.bulk.task import Task
 from asyncsim.client import Client
+from asyncsim.errors import JobError, JournalError
 from asyncsim.events import JobEnded, Observer, tell
 from asyncsim.vendors import Product
 
 _PASSES = 6
 """Times that rows without an answer are looked at and sent again within one run."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between those; an outage has time to end
+_LOOKS = 12  # times that a look at all SIMs is tried, which is about ten minutes
+_SENT = frozenset(State) - {State.READ, State.READY, State.IMPOSSIBLE, State.ALREADY}
 # Not those which have timed out: whoever waits longer for them does so in another run.
 _TO_SEND = IN_DOUBT - {State.TIMED_OUT} | {State.READY}
 
@@ -110,22 +114,34 @@ class _Run:
         plan: Plan | None = None
         try:
             head = await begin(job, self._client, self._journal, self._observers)
-            task = Task(self._client, Product(head.product), Action(head.action), head.change)
-            await self._journal.begin_run()
-            with contextlib.suppress(Halted):
-                plan = await self._plan(task, head)
-                if not dry_run:
-                    await confirm_irreversible(task.action, plan, self._journal, self._confirm)
-                    await self._send(task)
-            reason = self._halt.reason or ("dry run" if dry_run else None)
-            await self._journal.end_run(reason)
+            async with self._numbered():
+                task = Task(self._client, Product(head.product), Action(head.action), head.change)
+                with contextlib.suppress(Halted):
+                    plan = await self._plan(task, head)
+                    if dry_run:
+                        self._halt("dry run")
+                    else:
+                        await confirm_irreversible(task.action, plan, self._journal, self._confirm)
+                        await self._send(task)
         finally:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
         if self._halt.error is not None:
             raise self._halt.error
-        return await self._report(plan, reason)
+        return await self._report(plan)
+
+    @contextlib.asynccontextmanager
+    async def _numbered(self) -> AsyncGenerator[None, None]:
+        """Keep in the journal when this run began, and how it ended, whatever that was."""
+        await self._journal.begin_run()
+        try:
+            yield
+        except BaseException as error:
+            with contextlib.suppress(JournalError):
+                await self._journal.end_run(type(error).__name__)
+            raise
+        await self._journal.end_run(self._halt.reason)
 
     def _supervise(self) -> list[asyncio.Task[None]]:
         """Watch for what ends a run from outside."""
@@ -147,9 +163,26 @@ class _Run:
 
     async def _plan(self, task: Task, head: Head) -> Plan:
         await self._journal.doubt()
-        plan = await Planner(task, self._journal, self._observers, self._halt).plan(OPEN)
-        await refuse_twins(head.label, self._journal)
+        try:
+            plan = await self._look(task, OPEN, "planning")
+            await refuse_twins(head.label, self._journal)
+        except JobError:
+            if not await self._count(_SENT):  # whoever mends the input may use the same journal
+                await self._journal.discard()
+            raise
         return plan
+
+    async def _look(self, task: Task, states: Collection[State], phase: str) -> Plan:
+        """Look at all SIMs; an outage has time to end, then the run does, with what it has."""
+        for attempt in range(1, _LOOKS + 1):
+            try:
+                planner = Planner(task, self._journal, self._observers, self._halt, phase=phase)
+                return await planner.plan(states)
+            except VENDORS_TROUBLE:
+                if attempt < _LOOKS:
+                    await self._pause(attempt)
+        self._halt("no answer")
+        raise Halted
 
     # Sending.
 
@@ -170,15 +203,15 @@ class _Run:
         doubted = await self._journal.doubt()
         goes_on = self._halt.reason is None and attempt < _PASSES
         if goes_on and await self._count({State.NO_ANSWER}):
-            await self._pause(min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE))
+            await self._pause(attempt)
         elif not doubted:
             return False
-        planner = Planner(task, self._journal, self._observers, self._halt, phase="verifying")
-        await planner.plan(_TO_SEND)
+        await self._look(task, _TO_SEND, "verifying")
         return goes_on and await self._count(_TO_SEND) > 0
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, attempt: int) -> None:
         """Give an outage time to end; whoever stops the run does not wait for that."""
+        seconds = min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
         pause = asyncio.ensure_future(self._clock.sleep(seconds))
         halted = asyncio.ensure_future(self._halt.happened.wait())
         try:
@@ -187,12 +220,14 @@ class _Run:
             pause.cancel()
             halted.cancel()
             await asyncio.gather(pause, halted, return_exceptions=True)
+        self._halt.check()
 
     async def _count(self, states: Collection[State]) -> int:
         counts = await self._journal.counts()
         return sum(counts.get(state, 0) for state in states)
 
-    async def _report(self, plan: Plan | None, reason: str | None) -> Report:
+    async def _report(self, plan: Plan | None) -> Report:
+        reason = self._halt.reason
         seconds = self._clock.now() - self._started
         requests = self._client.requests - self._requests
         report = await report_on(

@@ -98,7 +98,7 @@ class Sending:
             await fan.aclose()
             closing.cancel()
             await asyncio.gather(closing, return_exceptions=True)
-        await self._put_back(fan)
+            await self._put_back(fan)
 
     async def _close_when_halted(self, fan: FanOut[Any]) -> None:
         await self._halt.happened.wait()

@@ -62,14 +62,14 @@ async def confirm_irreversible(
 ) -> None:
     """Refuse what can never be taken back, unless its extent was confirmed."""
     count = plan.irreversible
-    if not count or (journal.confirmed is not None and count <= journal.confirmed):
-        return  # confirmed by an earlier run, which has done a part of it
+    if not count:
+        return
     agreed = confirm(plan) if callable(confirm) else confirm == count
     if not agreed:
         what = "deletes" if action is Action.DELETE else "deactivates"
         given = confirm if isinstance(confirm, int) else None
         raise NotConfirmed(f"this {what} SIMs", count, given)
-    await journal.confirm(count)
+    await journal.approve()  # these rows: a later run asks again for others, and not for them
 
 
 async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:

@@ -184,7 +184,7 @@ class FanOut(Generic[T]):
 
     @property
     def unsent(self) -> set[str]:
-        """Those in `unfinished` for which nothing has ever gone out."""
+        """Those in `unfinished` for which nothing can have been carried out."""
         return {name for name, piece in self._pieces.items() if not piece.sent}
 
     async def _client_closes(self) -> None:

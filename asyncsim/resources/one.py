@@ -65,7 +65,7 @@ class One(Stoppable, Generic[T]):
 
     @property
     def sent(self) -> bool:
-        """Whether a request that could change something has ever gone out."""
+        """Whether a request that could change something may have been carried out."""
         return self._went_out or super().sent
 
     async def _post(self, change: Change) -> None:
@@ -109,8 +109,8 @@ class One(Stoppable, Generic[T]):
             remember = self._log is NO_LOG
             written = await self._resource._write(change, request, look, remember=remember)
         finally:
+            self._went_out |= self.sent
             self._request = None
-            self._went_out |= request.attempts > 0
             wait.requests += request.attempts
         self._recovered = written.recovered
         return written.record

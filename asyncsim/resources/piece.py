@@ -29,7 +29,7 @@ class Piece(Protocol):
 
     @property
     def sent(self) -> bool:
-        """Whether a request of its own has ever gone out."""
+        """Whether a request of its own may have been carried out; what was refused was not."""
         ...
 
 
@@ -42,8 +42,9 @@ class Stoppable:
 
     @property
     def sent(self) -> bool:
-        """Whether its request has ever gone out."""
-        return self._request is not None and self._request.attempts > 0
+        """Whether its request may have been carried out; what was refused, as by 429, was not."""
+        request = self._request
+        return request is not None and (request.in_flight or request.lost or request.done)
 
     def close(self) -> bool:
         """Send nothing more; True when a request is on the wire, whose answer should be awaited."""

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -188,6 +189,13 @@ class JobProcess:
             return set()
         async with Journal.open(self.journal, read_only=True) as journal:
             return {one.sid or "" async for one in journal.results({State.SENDING})}
+
+
+def free_port() -> int:
+    """A port that is free just now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def carried_out(post: dict[str, Any]) -> int | None:

@@ -43,17 +43,6 @@ def _head(found: RowMapping) -> Head:
     return Head(**{field.name: found[field.name] for field in fields(Head)})
 
 
-async def confirmed(connection: AsyncConnection) -> int | None:
-    """How many SIMs somebody has confirmed."""
-    found = await _job(connection)
-    return found["confirmed"] if found else None
-
-
-async def confirm(connection: AsyncConnection, count: int) -> None:
-    """Note that so many were confirmed."""
-    await connection.execute(update(job).values(confirmed=count))
-
-
 async def sealed(connection: AsyncConnection) -> Sealed:
     """What is known of the input; nothing as long as it is not all there."""
     found = await _job(connection)

@@ -28,7 +28,6 @@ class Journal(Session):
     def __init__(self, target: str, *, read_only: bool, clock: Clock) -> None:
         super().__init__(target, read_only=read_only, clock=clock)
         self._input = intake.Sealed()
-        self._confirmed: int | None = None
         self._run = 0
         self._look = looks.Look(0, frozenset())
 
@@ -50,7 +49,6 @@ class Journal(Session):
     async def _recall(self, store: Store) -> None:
         await super()._recall(store)
         self._input = await store.read(intake.sealed)
-        self._confirmed = await store.read(intake.confirmed)
 
     @property
     def ticket_secret(self) -> str:
@@ -117,21 +115,11 @@ class Journal(Session):
         """Forget the job; a file that was made for it goes when the journal is closed."""
         await self._write(intake.discard)
         self._door.used = False
-        self._input, self._confirmed = intake.Sealed(), None
+        self._input = intake.Sealed()
 
     async def repeated(self, most: int = 1000) -> list[Repeated]:
         """Return the names that occur more than once in the input."""
         return await self._read(doubles.doubles, rows.c.name, most)
-
-    @property
-    def confirmed(self) -> int | None:
-        """For how many SIMs somebody has confirmed what cannot be taken back."""
-        return self._confirmed
-
-    async def confirm(self, count: int) -> None:
-        """Note that so many were confirmed."""
-        await self._write(intake.confirm, count)
-        self._confirmed = count
 
     # Runs, and looks at the SIMs.
 
@@ -175,6 +163,10 @@ class Journal(Session):
         while some := await self._read(looks.some_ahead, self._look, after, chunk):
             yield some
             after = some[-1].number
+
+    async def approve(self) -> None:
+        """Note that somebody has agreed to what the look has in store for rows, even for ever."""
+        await self._write(looks.approve)
 
     async def twins(self, most: int = 1000) -> list[Repeated]:
         """Return the SIMs that several rows turned out to mean."""

@@ -90,6 +90,9 @@ _FORGOTTEN = (
     "ended_at",
     "reference",
 )
+# One by one: a list of values cannot stand in a statement for many rows.
+_untouched = or_(*(rows.c.state == one for one in (State.READ, State.READY, State.IMPOSSIBLE)))
+_seen = bindparam("new_before", type_=Text)
 _arrives = bindparam("arrives", type_=Boolean)
 _PLAN = (
     update(rows)
@@ -99,7 +102,12 @@ _PLAN = (
         verdict=bindparam("new_verdict", type_=Word(Verdict)),
         state=bindparam("new_state", type_=Word(State)),
         sid=func.coalesce(bindparam("new_sid", type_=Text), rows.c.sid),
-        before=func.coalesce(bindparam("new_before", type_=Text), rows.c.before),
+        # Once something was sent, what is seen now is no longer what it was before.
+        before=case(
+            (_untouched, func.coalesce(_seen, rows.c.before)),
+            else_=func.coalesce(rows.c.before, _seen),
+        ),
+        status=func.coalesce(_seen, rows.c.status),
         note=bindparam("new_note", type_=Text),
         # Done by what the list shows: that is as good as a read.
         confirmed=_arrives,
@@ -134,6 +142,12 @@ def _values(look: Look, planned: Iterable[Planned], now: Any) -> Iterable[dict[s
             "new_note": one.note,
             "now": None if one.state in UNFINISHED else now,
         }
+
+
+async def approve(connection: AsyncConnection) -> None:
+    """Mark all rows that will be, or are being, changed as agreed to."""
+    ahead = rows.c.state.in_(UNFINISHED - {State.READ})
+    await connection.execute(update(rows).where(ahead).values(approved=True))
 
 
 async def doubt(connection: AsyncConnection) -> int:

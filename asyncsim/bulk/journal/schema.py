@@ -36,7 +36,7 @@ journal = Table(
     Column("opened_on_host", Text),
 )
 
-# No row or one: the job, how many SIMs somebody has confirmed for what cannot be taken back, and
+# No row or one: the job, and
 # what is known of its input once that was read to its end.
 job = Table(
     "job",
@@ -48,7 +48,6 @@ job = Table(
     Column("account", Text, nullable=False),
     Column("label", Text, nullable=False),
     Column("looks", Integer, nullable=False, server_default="0"),
-    Column("confirmed", Integer),
     Column("read_completely_at", Moment),
     Column("header", Json),
     Column("applied", Json),
@@ -77,6 +76,7 @@ rows = Table(
     Column("error_parts", Text),
     Column("settled_by", Text),
     Column("confirmed", Boolean, nullable=False, server_default=false()),
+    Column("approved", Boolean, nullable=False, server_default=false()),
     Column("requests", Integer, nullable=False, server_default="0"),
     Column("seconds", Float),
     Column("accepted_at", Moment),
