@@ -8,6 +8,7 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.rows import Ending
 from asyncsim.bulk.states import State
 from asyncsim.errors import (
+    DecodeError,
     OutcomeUnknown,
     QueueTimeout,
     RateLimited,
@@ -17,8 +18,8 @@ from asyncsim.errors import (
 )
 from asyncsim.resources.outcome import Outcome
 
-VENDORS_TROUBLE = (TransportError, ServerError, RateLimited, QueueTimeout)
-"""Errors that time may mend."""
+VENDORS_TROUBLE = (TransportError, ServerError, RateLimited, QueueTimeout, DecodeError)
+"""Errors that time may mend; what cannot be decoded is a gateway's page."""
 _FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})
 
 

@@ -60,13 +60,16 @@ def _arrived(entry: Entry) -> State:
 def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
     doubtful = entry.state in IN_DOUBT
     standing = goal.judge(sim)
+    resetting = goal.resets and sim.reset_status == "resetting"
+    if goal.resets and not resetting and entry.accepted_at is not None:
+        return Verdict.ALREADY, State.DONE  # a reset that was accepted and runs no more
     if standing is Standing.PENDING:
-        # An own change that was accepted, or somebody else's: the wait for it will tell.
-        return Verdict.BUSY, State.ACCEPTED if doubtful else State.READY
+        # An own change that was accepted, or somebody else's: the wait for it will tell. But that
+        # a reset has ended is all it shows, so what runs there has to be one.
+        ours = doubtful and (resetting or not goal.resets)
+        return Verdict.BUSY, State.ACCEPTED if ours else State.READY
     if standing is Standing.REACHED and goal.expected:
         return Verdict.ALREADY, _arrived(entry)
-    if standing is Standing.REACHED and goal.resets and entry.accepted_at is not None:
-        return Verdict.ALREADY, State.DONE  # a reset that was accepted and runs no more
     if is_terminal(goal.kind, sim.status):
         return Verdict.TERMINAL, State.IMPOSSIBLE
     if not can_reach(goal.kind, sim.status, goal.targets):

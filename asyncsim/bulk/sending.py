@@ -20,7 +20,7 @@ from asyncsim.bulk.endings import ending_of, is_failure
 from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.rows import Ending, Entry
-from asyncsim.bulk.states import IN_DOUBT, State
+from asyncsim.bulk.states import IN_DOUBT, State, Verdict
 from asyncsim.bulk.task import Task
 from asyncsim.errors import AuthenticationError, JournalError
 from asyncsim.events import JobProgressed, Observer, RowMoved, tell
@@ -118,7 +118,8 @@ class Sending:
                 self._sent += 1
                 await self._be_patient()
                 await self._have_room()
-                self._unanswered.add(entry.number)
+                if entry.verdict is not Verdict.BUSY:  # else another's change is waited for first
+                    self._unanswered.add(entry.number)
                 yield self._order(entry)
 
     def _order(self, entry: Entry) -> Order[Any]:
@@ -144,6 +145,10 @@ class Sending:
     def _most_unanswered(self) -> int:
         limit = int(self._task.sims._connection.limit)
         return limit if self._task.action is Action.SEND else 2 * limit + _SPARE
+
+    async def wait(self, entry: Entry) -> None:
+        """Let others go out while another's change of this SIM is waited for."""
+        self._is_answered(entry)
 
     def _is_answered(self, entry: Entry) -> None:
         self._unanswered.discard(entry.number)
@@ -171,7 +176,10 @@ class Sending:
         error = outcome.error
         if isinstance(error, JournalError | AuthenticationError):
             self._halt(f"{type(error).__name__}", error)
-            if isinstance(error, AuthenticationError):  # refused at the door: nothing was done
+            # Refused at the door. Whether an earlier request was carried out, the next look tells;
+            # of texts it could not, and those go out only once.
+            text = self._task.action is Action.SEND and outcome.sim is None
+            if text and isinstance(error, AuthenticationError):
                 await self._give_back(entry)
             return
         ending = ending_of(self._task.action, outcome)
@@ -214,6 +222,7 @@ class _RowLog:
     def __init__(self, sending: Sending, entry: Entry) -> None:
         self._sending = sending
         self._entry = entry
+        self.waits = partial(sending.wait, entry)
         self.accepted = partial(sending.accept, entry)
 
     async def before(self) -> None:

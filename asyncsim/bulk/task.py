@@ -74,8 +74,9 @@ class Task:
         self, name: str, given: Mapping[str, Any], entry: Entry, log: Log, timeout: float | None
     ) -> Any:
         if self.action is Action.UPDATE:
-            adopted = entry.verdict is Verdict.BUSY or entry.state in IN_DOUBT
-            make = partial(One, self.sims, name, given, log=log, adopted=adopted)
+            ours = entry.state in IN_DOUBT
+            adopted = ours or entry.verdict is Verdict.BUSY
+            make = partial(One, self.sims, name, given, log=log, adopted=adopted, ours=ours)
             return partial(make, timeout=timeout)
         if self.action is Action.SEND:
             return self._creation(name, given, entry, log, timeout)

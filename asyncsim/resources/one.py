@@ -32,6 +32,7 @@ class One(Stoppable, Generic[T]):
         timeout: float | None,
         log: Log = NO_LOG,
         adopted: bool = False,
+        ours: bool = False,
     ) -> None:
         super().__init__()
         self.name = name
@@ -41,7 +42,9 @@ class One(Stoppable, Generic[T]):
         self._host = host
         self._log = log
         self._adopted = adopted
-        """Something is under way there already, perhaps ours: that comes first."""
+        """Something is under way there already: that comes first."""
+        self._ours = ours
+        """As far as an earlier look could tell it is this very change."""
         self._clock = resource._connection.clock
         self._started = self._clock.now()
         self._wait: Transition | None = None
@@ -124,6 +127,7 @@ class One(Stoppable, Generic[T]):
         if self._again or self._closed:
             raise conflict
         self._again = True
+        await self._log.waits()
         await self._post_if_needed(change, await self._calm(Goal(self._resource.kind)))
 
     async def _post_if_needed(self, change: Change, record: T) -> None:
@@ -137,10 +141,12 @@ class One(Stoppable, Generic[T]):
 
     async def _take_up(self, change: Change) -> None:
         """Go on where an earlier process stopped: what runs there may be the very same change."""
-        if change.goal.resets:  # that it has ended is all that a reset ever shows
-            self._end_with(await self._calm(change.goal))
+        resets = change.goal.resets
+        record = await self._calm(change.goal if resets else Goal(self._resource.kind))
+        if resets and self._ours:  # that it has ended is all that a reset ever shows
+            self._end_with(record)
         else:
-            await self._post_if_needed(change, await self._calm(Goal(self._resource.kind)))
+            await self._post_if_needed(change, record)
 
     async def _calm(self, goal: Goal) -> T:
         """Wait until whatever runs there has ended."""

@@ -71,6 +71,9 @@ class Log(Protocol):
     async def before(self) -> None:
         """Return once it is recorded that a request will go out; raise, and none does."""
 
+    async def waits(self) -> None:
+        """Take note that another's change comes first; before that has ended, nothing goes out."""
+
     async def accepted(self, record: Any) -> None:
         """Take the record with which the vendor has accepted it."""
 
@@ -79,6 +82,9 @@ class NoLog:
     """Nobody needs to know."""
 
     async def before(self) -> None:
+        """Nothing to do."""
+
+    async def waits(self) -> None:
         """Nothing to do."""
 
     async def accepted(self, record: Any) -> None:

@@ -1,0 +1,95 @@
+"""Jobs whose SIMs, credentials or answers are somebody else's for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from asyncsim import AuthenticationError, Throttle, bulk
+from asyncsim.bulk.endings import state_of
+from asyncsim.bulk.states import State
+from asyncsim.emulator.reception import Reception
+from asyncsim.emulator.refusals import Refusal
+from asyncsim.errors import DecodeError
+from asyncsim.events import JobPlanned, RowMoved
+from tests.bulk.runs.conftest import Desk, OpenDesk
+from tests.rehearsals.stage import PLACES
+
+WIRELESS = PLACES[1]
+
+
+async def watched(desk: Desk, job: bulk.Job, hook: Any, **options: Any) -> bulk.Report:
+    async def go() -> bulk.Report:
+        async with desk.journal() as journal:
+            client, observers = desk.stage.client, [hook]
+            return await bulk.run(job, client, journal=journal, observers=observers, **options)
+
+    return await desk.play(go())
+
+
+async def test_a_reset_is_sent_after_somebody_elses_change(open_desk: OpenDesk) -> None:
+    desk = await open_desk(WIRELESS, sims=3)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="active")
+    busy = desk.stage.sid
+    desk.stage.put(busy, status="updating")
+    others: list[asyncio.Future[None]] = []
+
+    async def end() -> None:
+        await desk.stage.clock.sleep(100.0)
+        desk.stage.put(busy, status="active")
+
+    def hook(event: Any) -> None:
+        if isinstance(event, JobPlanned) and not others:
+            others.append(asyncio.ensure_future(end()))
+
+    report = await watched(desk, desk.job(change={"reset_status": "resetting"}), hook)
+    assert report.ok
+    assert desk.posts() == dict.fromkeys(desk.stage.sids, 1)
+
+
+async def test_sims_that_others_are_changing_hold_up_nobody(open_desk: OpenDesk) -> None:
+    desk = await open_desk(sims=40, throttle=Throttle(limit=1, maximum=1))
+    for sid in desk.stage.sids[:20]:
+        desk.stage.put(sid, status="scheduled")  # for ever
+    done: list[float] = []
+
+    def hook(event: Any) -> None:
+        if isinstance(event, RowMoved) and event.state == State.DONE:
+            done.append(desk.stage.clock.now() - began)
+
+    began = desk.stage.clock.now()
+    report = await watched(desk, desk.job(), hook, timeout=900.0)
+    assert report.states == {State.DONE: 20, State.TIMED_OUT: 20}
+    assert max(done) < 100.0
+
+
+async def test_what_was_accepted_before_the_credentials_were_refused_is_this_jobs_work(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await open_desk(sims=12)
+    accepted: set[str] = set()
+    authenticate = Reception._authenticate
+
+    def refuse(self: Reception, call: Any) -> Any:
+        if len(accepted) == 12:
+            raise Refusal(20003, "Authenticate")
+        return authenticate(self, call)
+
+    def hook(event: Any) -> None:
+        if isinstance(event, RowMoved) and event.state == State.ACCEPTED:
+            accepted.add(event.name)
+
+    monkeypatch.setattr(Reception, "_authenticate", refuse)
+    with pytest.raises(AuthenticationError):
+        await watched(desk, desk.job(), hook)
+    monkeypatch.undo()
+    await desk.play(desk.stage.clock.sleep(100.0))
+    assert (await desk.run(desk.job())).states == {State.DONE: 12}
+    assert set(desk.posts().values()) == {1}
+
+
+def test_a_gateways_page_is_no_answer() -> None:
+    assert state_of(DecodeError("answer", "not JSON")) is State.NO_ANSWER
