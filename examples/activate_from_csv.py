@@ -1,43 +1,48 @@
-"""Activate the Super SIMs of a CSV file with a column `iccid`, and write what became of each.
+"""Activate the Super SIMs of a CSV file, at night, with a deadline; run it again to go on.
 
-    python activate_from_csv.py batch.csv results.csv
+    python activate_from_csv.py batch.csv
 
-Credentials come from the environment: see the README.
+The file has a column `iccid`, `sid` or `unique_name`; results come into the folder `batch-results`.
+Credentials come from the environment: see the README. Ctrl-C stops sending and loses nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
+import signal
 import sys
 from pathlib import Path
-from typing import TextIO
 
 import asyncsim
+from asyncsim import bulk
+
+HOURS = 8
 
 
-async def activate(iccids: set[str], results: TextIO) -> int:
-    """Activate all; return how many did not get there."""
-    rows = csv.writer(results)
-    rows.writerow(["iccid", "sid", "status", "error"])
-    async with asyncsim.Client.from_env() as client:
-        sims = client.supersim.sims
-        found = {sim.sid: sim async for sim in sims.list(page_size=1000) if sim.iccid in iccids}
-        missed = len(iccids) - len(found)
-        many = sims.update_many(((sid, {"status": "active"}) for sid in found), timeout=900)
-        async for outcome in many:
-            missed += not outcome.ok
-            status = outcome.sim.status if outcome.sim else ""
-            rows.writerow([found[outcome.sid].iccid, outcome.sid, status, outcome.error or ""])
-    return missed
+async def activate(source: Path, stop: asyncio.Event) -> bulk.Report:
+    """Bring all SIMs of the file to `active`; the journal beside it knows how far that is."""
+    job = bulk.Job.from_csv(source, product="supersim", change={"status": "active"})
+    async with (
+        asyncsim.Client.from_env() as client,
+        bulk.Journal.open(source.with_suffix(".db")) as journal,
+    ):
+        # A hundred failures are no bad luck, but a mistake: rather stop and look.
+        report = await bulk.run(
+            job, client, journal=journal, deadline=HOURS * 3600, max_failures=100, stop=stop
+        )
+        await bulk.write_results(journal, source.with_name(f"{source.stem}-results"), report)
+    return report
 
 
-def main(source: Path, results: Path) -> int:
-    """Read one file, write the other."""
-    iccids = {row["iccid"] for row in csv.DictReader(source.read_text().splitlines())}
-    with results.open("w", newline="") as file:
-        return asyncio.run(activate(iccids, file))
+async def main(source: Path) -> bool:
+    """Tell whether all are active."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    report = await activate(source, stop)
+    for reason in report.shortfalls:
+        print(f"{reason.rows} {reason.reason}: {reason.remedy}")
+    return report.ok
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])) > 0)
+    sys.exit(not asyncio.run(main(Path(sys.argv[1]))))

@@ -35,17 +35,17 @@ def test_every_example_has_a_test() -> None:
 async def test_a_csv_is_activated_and_each_result_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch, results = tmp_path / "batch.csv", tmp_path / "results.csv"
+    batch, results = tmp_path / "batch.csv", tmp_path / "batch-results" / "results.csv"
     async with Emulator(sims=3, speed=1000) as emulator:
         monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
         sims = emulator.world("twilio").sims("supersim")
         wanted = [str(sim.iccid) for sim in [*sims.values()][:2]]
         batch.write_text("\n".join(["iccid", *wanted]))
-        # The script has a loop of its own, so a thread of its own beside the emulator's.
-        assert await asyncio.to_thread(load("activate_from_csv").main, batch, results) == 0
+        report = await load("activate_from_csv").activate(batch, asyncio.Event())
+        assert report.ok
 
     rows = list(csv.DictReader(results.read_text().splitlines()))
-    assert {row["iccid"]: row["status"] for row in rows} == dict.fromkeys(wanted, "active")
+    assert {row["iccid"]: row["asyncsim_status"] for row in rows} == dict.fromkeys(wanted, "active")
 
 
 async def test_the_service_activates_by_callback(monkeypatch: pytest.MonkeyPatch) -> None:

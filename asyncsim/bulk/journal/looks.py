@@ -93,13 +93,15 @@ _FORGOTTEN = (
 # One by one: a list of values cannot stand in a statement for many rows.
 _untouched = or_(*(rows.c.state == one for one in (State.READ, State.READY, State.IMPOSSIBLE)))
 _seen = bindparam("new_before", type_=Text)
+_judged = bindparam("new_verdict", type_=Word(Verdict))
 _arrives = bindparam("arrives", type_=Boolean)
 _PLAN = (
     update(rows)
     .where(rows.c.number == bindparam("row", type_=Integer))
     .values(
         look=bindparam("this_look", type_=Integer),
-        verdict=bindparam("new_verdict", type_=Word(Verdict)),
+        # Of what is done, the first verdict tells more than that it is there already.
+        verdict=case((_arrives, func.coalesce(rows.c.verdict, _judged)), else_=_judged),
         state=bindparam("new_state", type_=Word(State)),
         sid=func.coalesce(bindparam("new_sid", type_=Text), rows.c.sid),
         # Once something was sent, what is seen now is no longer what it was before.
