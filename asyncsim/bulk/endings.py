@@ -9,10 +9,12 @@ from asyncsim.bulk.rows import Ending
 from asyncsim.bulk.states import State
 from asyncsim.errors import (
     DecodeError,
+    NotFound,
     OutcomeUnknown,
     QueueTimeout,
     RateLimited,
     ServerError,
+    TransitionFailed,
     TransitionTimeout,
     TransportError,
 )
@@ -39,18 +41,35 @@ def is_failure(state: State) -> bool:
     return state in _FAILURES
 
 
-def ending_of(action: Action, outcome: Outcome[Any]) -> Ending:
-    """Everything that the journal keeps of an outcome."""
+def ending_of(action: Action, outcome: Outcome[Any], reference: str | None = None) -> Ending:
+    """Everything that the journal keeps of an outcome; `reference`: what was created before."""
     record = outcome.sim
     created = action is Action.SEND and record is not None
+    if record is not None and created:
+        reference = record.sid
+    state, error = state_of(outcome.error), outcome.error
+    if reference is not None and state is State.FAILED:
+        state, error = _of_what_exists(outcome.sid, error, reference)
     return Ending(
-        state=state_of(outcome.error),
+        state=state,
         status=record.status if record is not None else None,
-        error=outcome.error,
+        error=error,
         settled_by=outcome.settled_by,
         confirmed=outcome.confirmed,
         requests=outcome.requests,
         seconds=outcome.seconds,
         sid=None if created or record is None else record.sid,
-        reference=record.sid if created and record is not None else None,
+        reference=reference,
     )
+
+
+def _of_what_exists(
+    name: str, error: Exception | None, reference: str
+) -> tuple[State, Exception | None]:
+    """Judge a text that was created: only what did not work out may be sent again, if asked for."""
+    if isinstance(error, TransitionFailed):
+        return State.FAILED, error
+    if isinstance(error, NotFound):
+        look = f"it was created as {reference}, which cannot be found any more"
+        return State.UNKNOWN, OutcomeUnknown(f"send to {name}", look)
+    return State.NO_ANSWER, error

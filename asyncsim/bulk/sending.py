@@ -166,6 +166,7 @@ class Sending:
     async def accept(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has taken it."""
         self._is_answered(entry)
+        self._silent = 0
         created = record.sid if self._task.action is Action.SEND else None
         await self._journal.accepted(entry.number, reference=created)
         self._tell(entry, Ending(state=State.ACCEPTED, status=record.status))
@@ -182,7 +183,7 @@ class Sending:
             if text and isinstance(error, AuthenticationError):
                 await self._give_back(entry)
             return
-        ending = ending_of(self._task.action, outcome)
+        ending = ending_of(self._task.action, outcome, entry.reference)
         await self._journal.ended(entry.number, ending)
         self._intended.discard(entry.number)
         self._count(ending)

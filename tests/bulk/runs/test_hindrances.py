@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from asyncsim import AuthenticationError, Throttle, bulk
+from asyncsim import AuthenticationError, ConnectionFailed, RetryPolicy, Throttle, bulk
 from asyncsim.bulk.endings import state_of
 from asyncsim.bulk.states import State
+from asyncsim.emulator import Latency
+from asyncsim.emulator.exchange import Reply
 from asyncsim.emulator.reception import Reception
 from asyncsim.emulator.refusals import Refusal
 from asyncsim.errors import DecodeError
 from asyncsim.events import JobPlanned, RowMoved
+from asyncsim.transport import Transport
 from tests.bulk.runs.conftest import Desk, OpenDesk
 from tests.rehearsals.stage import PLACES
 
@@ -93,3 +96,62 @@ async def test_what_was_accepted_before_the_credentials_were_refused_is_this_job
 
 def test_a_gateways_page_is_no_answer() -> None:
     assert state_of(DecodeError("answer", "not JSON")) is State.NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(403, State.NO_ANSWER), (404, State.UNKNOWN)], ids=["forbidden", "gone"]
+)
+async def test_a_text_that_was_created_is_never_sent_again(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, status: int, state: State
+) -> None:
+    desk = await open_desk(sims=12)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="active")
+    answer = Reception._answer
+
+    def refuse(self: Reception, call: Any, at: Any) -> Reply:
+        if call.method == "GET" and "Commands" in call.path:
+            return Reply(status=status, body={"code": 20000 + status, "message": "No"})
+        return answer(self, call, at)
+
+    monkeypatch.setattr(Reception, "_answer", refuse)
+    job = desk.job(change={"payload": "wake up"}, action="send")
+    assert (await desk.run(job)).states == {state: 12}
+    monkeypatch.undo()
+    async with desk.journal() as journal:
+        await journal.reopen({State.FAILED})
+    await desk.run(None)
+    assert desk.posts()["SmsCommands"] == 12
+
+
+async def test_an_accepted_row_ends_the_patience_after_an_outage(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await open_desk(
+        sims=200,
+        world={"latency": Latency(transition=600.0, sigma=0.0, callback=0.0)},
+        throttle=Throttle(limit=16, maximum=16),
+        retry=RetryPolicy(attempts=1),
+    )
+    exchange, clock = Transport.exchange, desk.stage.clock
+    ends_at = clock.now()
+
+    async def unreachable(self: Transport, *given: Any) -> Any:
+        if clock.now() < ends_at:
+            raise ConnectionFailed(given[-1], "refused", sent=False)
+        return await exchange(self, *given)
+
+    accepted: list[float] = []
+
+    def hook(event: Any) -> None:
+        nonlocal ends_at
+        if isinstance(event, JobPlanned) and not accepted:
+            ends_at = max(ends_at, clock.now() + 60.0) if ends_at == began else ends_at
+        if isinstance(event, RowMoved) and event.state == State.ACCEPTED:
+            accepted.append(clock.now())
+
+    monkeypatch.setattr(Transport, "exchange", unreachable)
+    began = ends_at
+    assert (await watched(desk, desk.job(), hook)).ok
+    in_first_pass = [one for one in accepted if one < accepted[0] + 600.0]
+    assert in_first_pass[-1] - in_first_pass[0] < 60.0
