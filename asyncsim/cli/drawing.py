@@ -74,6 +74,8 @@ def counts(standing: Standing, limit: float) -> Iterator[Text]:
     """How many rows are in which state, the limit of requests at once, and the refusals."""
     for name, number in standing.counts():
         yield _item(name, f"{number:,}", _STYLES.get(name, ""))
+    if standing.phase is not None and standing.phase.name == "reading":
+        return  # from a file: there are no requests
     yield _item("limit", f"{limit:,.0f}")
     yield _item("429s", f"{standing.refused:,}", "red" if standing.refused else "")
 

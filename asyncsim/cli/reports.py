@@ -67,10 +67,9 @@ def asked(action: str, change: Mapping[str, object], label: str) -> str:
 
 
 def _ended(report: Report) -> str:
-    short = report.rows - sum(report.states.get(state, 0) for state in SUCCEEDED)
-    if report.stopped is not None:
-        return f", {short:,} not at their goal; the run ended early: {report.stopped}"
-    return f", all but {short:,} at their goal" if short else ", all at their goal"
+    reached = sum(report.states.get(state, 0) for state in SUCCEEDED)
+    text = f", {'all' if report.ok else f'{reached:,}'} at their goal"
+    return f"{text}; the run ended early: {report.stopped}" if report.stopped else text
 
 
 def _how(report: Report) -> str:

@@ -23,6 +23,8 @@ from asyncsim.cli.standing import Standing
 from asyncsim.events import Observer
 from asyncsim.observers import Tally
 
+_MANY = 50_000
+"""Results that take seconds to be written."""
 _STOPPING = "stopping: nothing more is sent, answers are awaited; once more cancels"
 
 
@@ -61,6 +63,8 @@ async def look(run: Run, journal: Journal) -> Exit:
 async def run_job(run: Run, journal: Journal, results: Path) -> Exit:
     """Run a job, write its results, tell how it ended."""
     report = await _recorded(run, journal)
+    if report.rows >= _MANY and not run.options.quiet:
+        terminal.say(f"writing {report.rows:,} results to {results}")
     written, trouble = await _write(journal, results, report)
     if run.options.json:
         run.ndjson.write("Report", report.summary())

@@ -60,6 +60,12 @@ def test_it_fits_the_terminal(width: int, standing: Standing) -> None:
     assert all(item in said for item in ("done 1", "failed 1", "limit 96", "429s 1"))
 
 
+def test_while_a_file_is_read_nothing_is_said_of_requests(watch: Watch) -> None:
+    standing = Standing(watch)
+    standing(progressed(1000, None, "reading"))
+    assert drawn(standing, 80, colours=False).split() == ["reading", "1,000"]
+
+
 def test_a_bar_uses_the_room_and_is_never_endless(standing: Standing) -> None:
     bars = [drawn(standing, width, colours=False).count("━") for width in (80, 100, 400)]
     assert bars[0] < bars[1] < bars[2] <= 60
