@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_EXTRA = frozenset({"cyclopts", "rich"})
+_EXTRA = frozenset({"aiosqlite", "cyclopts", "filelock", "rich", "sqlalchemy"})
 
 
 def main() -> None:

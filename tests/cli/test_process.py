@@ -159,7 +159,24 @@ async def test_a_reader_who_leaves_early_is_no_error(emulator: Emulator) -> None
     assert err == b""
 
 
-@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+async def test_whoever_stops_listening_does_not_stop_the_job(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    batch = tmp_path / "batch.csv"
+    batch.write_text("\n".join(emulator.world("twilio").sims("supersim")))
+    code = f"{' '.join(PROGRAM)} activate {batch} --listen 0 --json --quiet | head -1"
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f"{code}; exit ${{PIPESTATUS[0]}}"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert out.startswith(b'{"event": ')
+    assert (process.returncode, err) == (0, b"")
+    assert {sim.status for sim in emulator.world("twilio").sims("supersim").values()} == {"active"}
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "rich", "sqlalchemy", "filelock"])
 def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; from asyncsim.cli import main; main()"
     ended = subprocess.run(
