@@ -44,8 +44,9 @@ def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
         verdict, state = Verdict.ALREADY, State.DONE
     elif action is Action.SEND and doubtful:
         verdict, state = _judge_sending(entry)
-    elif doubtful and goal.moves:
-        # It may have gone to the other account; asking once more is harmless, and tells.
+    elif goal.moves and (doubtful or entry.sid is not None):
+        # Sent, or seen here once, it may be in the other account; to ask again is harmless, and
+        # tells.
         verdict, state = Verdict.CHANGE, State.READY
     else:
         verdict, state = Verdict.UNKNOWN, State.IMPOSSIBLE
@@ -74,7 +75,9 @@ def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
         return Verdict.TERMINAL, State.IMPOSSIBLE
     if not can_reach(goal.kind, sim.status, goal.targets):
         return Verdict.ILLEGAL, State.IMPOSSIBLE
-    return Verdict.CHANGE, State.READY
+    # A list may be an old copy: what was accepted is read once before it is sent again.
+    accepted = entry.state is State.ACCEPTED and entry.accepted_at is not None
+    return Verdict.CHANGE, State.ACCEPTED if accepted else State.READY
 
 
 def _judge_sending(entry: Entry) -> tuple[Verdict, State]:

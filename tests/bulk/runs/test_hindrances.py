@@ -155,3 +155,46 @@ async def test_an_accepted_row_ends_the_patience_after_an_outage(
     assert (await watched(desk, desk.job(), hook)).ok
     in_first_pass = [one for one in accepted if one < accepted[0] + 600.0]
     assert in_first_pass[-1] - in_first_pass[0] < 60.0
+
+
+async def test_a_list_that_lags_makes_nobody_send_again(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latency = Latency(transition=3.0, sigma=0.0, callback=0.0)
+    desk = await open_desk(sims=30, listens=True, world={"latency": latency})
+    answer, old = Reception._answer, list[Reply]()
+
+    def lag(self: Reception, call: Any, at: Any) -> Reply:
+        reply = answer(self, call, at)
+        if call.method == "GET" and call.path.endswith("/Sims") and "Status" not in call.query:
+            old.append(reply)
+            return old[0]
+        return reply
+
+    monkeypatch.setattr(Reception, "_answer", lag)
+    assert (await desk.run(desk.job())).ok
+    assert len(old) > 1
+    assert set(desk.posts().values()) == {1}
+
+
+async def test_a_sim_that_was_moved_and_is_looked_for_twice_is_not_unknown(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await open_desk(sims=12)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, fleet_sid=None)
+    account = desk.stage.emulator.world("twilio").add_subaccount().account_sid
+    job, sims = desk.job(change={"account_sid": account}), desk.stage.sims
+    await desk.run(job, dry_run=True)
+
+    async def die_in_the_middle() -> None:
+        async with desk.journal() as journal:
+            for number in range(1, 7):
+                await journal.intent(number)
+        for sid in desk.stage.sids[:3]:
+            await sims.update(sid, account_sid=account)
+
+    await desk.play(die_in_the_middle())
+    await desk.run(job, dry_run=True)
+    assert (await desk.run(job)).ok
+    assert not desk.stage.store
