@@ -18,6 +18,7 @@ from asyncsim.cli.exits import CommandError, Exit, code_of
 from asyncsim.cli.jobs import jobs
 from asyncsim.cli.signals import terminated_like_interrupted
 from asyncsim.cli.sims import sims
+from asyncsim.cli.slips import worded
 
 app = App(
     name="asyncsim",
@@ -51,7 +52,7 @@ async def execute(arguments: Sequence[str]) -> int:
             with terminated_like_interrupted():
                 result = await result
     except CycloptsError as error:
-        terminal.fail(str(error))
+        terminal.fail(worded(error, app, arguments))
         return Exit.USAGE
     # TypeError is left out: the library raises it for bad calls, which would be ours.
     except (CommandError, AsyncSimError, ValueError, OSError) as error:
