@@ -42,16 +42,18 @@ class _Question:
 
 
 def _typed(question: str) -> int | None:
-    """Read a number; while a person thinks, Ctrl-C means no."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Read a number; while a person thinks, Ctrl-C and SIGTERM mean no."""
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
+        for name in before:
+            signal.signal(name, signal.default_int_handler)
+        sys.stderr.write(question)
+        sys.stderr.flush()
         text = sys.stdin.readline().strip().replace(",", "")
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return None
     finally:
-        signal.signal(signal.SIGINT, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)
     return int(text) if text.isdecimal() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 from attrs import field, frozen
@@ -131,8 +132,10 @@ async def _run(run: Run, journal: Journal, *, dry_run: bool) -> Report:
 async def carry_out(run: Run, client: Client, journal: Journal, *, dry_run: bool = False) -> Report:
     """Run the job with its progress on display; the first Ctrl-C drains it."""
     options = run.options
+    # Lines that are drawn again and again would get among the events.
+    quiet = options.quiet or (options.json and sys.stdout.isatty())
     with (
-        progress(run.standing, lambda: client.concurrency_limit, quiet=options.quiet) as shown,
+        progress(run.standing, lambda: client.concurrency_limit, quiet=quiet) as shown,
         draining(lambda: _drain(run, shown)),
     ):
         return await bulk.run(

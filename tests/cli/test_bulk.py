@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from asyncsim.emulator import Emulator
+from asyncsim.emulator import Emulator, Faults, Latency
 from tests.cli.conftest import Cli, posts
 from tests.cli.test_activate import fill, results, statuses
 
@@ -151,6 +149,36 @@ async def test_a_run_that_is_limited_is_gone_on_with(
     assert posts(emulator) == 12
 
 
+async def test_a_run_ends_at_its_deadline_and_can_be_gone_on_with(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    emulator.latency = Latency(transition=1e6, longest=1e6)
+    fill(batch, sids(emulator), "sid")
+    ended = await cli("bulk", "change", str(batch), "--status", "active", "--deadline", "0.5")
+    assert ended.code == 3
+    assert "the run ended early: deadline" in ended.err
+    assert "to go on: asyncsim bulk change" in ended.err
+
+
+async def test_too_many_failures_end_a_run(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    emulator.faults = Faults(failing_updates=1.0)
+    fill(batch, sids(emulator, "wireless"), "sid")
+    ended = await cli(
+        *("bulk", "change", str(batch), "--product", "wireless", "--status", "active"),
+        *("--listen", "0", "--max-failures", "2", "--window", "1"),
+    )
+    assert ended.code == 1
+    assert posts(emulator) == 3
+    assert "the run ended early: max_failures" in ended.err
+
+
+async def test_a_pace_can_be_set(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    fill(batch, sids(emulator), "sid")
+    pace = ("--concurrency", "2", "--max-rps", "1000", "--window", "3")
+    assert (await cli("bulk", "change", str(batch), "--status", "active", *pace)).code == 0
+    assert statuses(emulator) == {"active"}
+
+
 async def test_a_file_through_stdin_needs_a_place_for_its_journal(
     cli: Cli, emulator: Emulator, batch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,58 +189,3 @@ async def test_a_file_through_stdin_needs_a_place_for_its_journal(
     journal = batch.with_suffix(".db")
     assert (await cli(*command, "--journal", str(journal))).code == 0
     assert statuses(emulator) == {"active"}
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo terminals")
-@pytest.mark.parametrize(("typed", "code"), [(b"12\n", 0), (b"11\n", 5), (b"\n", 5), (b"\x03", 5)])
-async def test_on_a_terminal_the_number_is_asked_for(
-    typed: bytes, code: int, emulator: Emulator, batch: Path
-) -> None:
-    fill(batch, sids(emulator, "wireless"), "sid")
-    status, screen = await on_a_terminal(typed, "bulk", "delete", str(batch))
-    assert "will change  12" in screen
-    assert "Type their number to go on (12): " in screen
-    assert status == code
-    assert len(sids(emulator, "wireless")) == (0 if code == 0 else 12)
-
-
-async def on_a_terminal(typed: bytes, *arguments: str) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and answer its question."""
-    import asyncio
-    import pty
-
-    ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "asyncsim.cli", *arguments),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        preexec_fn=_take_terminal,
-    )
-    os.close(theirs)
-    screen = b""
-    try:
-        async with asyncio.timeout(60):
-            while chunk := await asyncio.to_thread(_read, ours):
-                screen += chunk
-                if b"to go on (" in chunk:
-                    os.write(ours, typed)
-            return await process.wait(), re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.decode())
-    finally:
-        os.close(ours)
-
-
-def _take_terminal() -> None:
-    """Make what is on stdin the terminal that sends signals to this process."""
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # how Linux says that nobody is at the other end any more
-        return b""

@@ -1,0 +1,85 @@
+"""On a terminal: questions that are answered, lines that are drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from asyncsim.emulator import Emulator
+from tests.cli.test_activate import fill
+from tests.cli.test_bulk import sids
+
+pty = pytest.importorskip("pty", reason="Windows has no pseudo terminals")
+fcntl = pytest.importorskip("fcntl")
+termios = pytest.importorskip("termios")
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    return tmp_path / "batch.csv"
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [(b"12\n", 0), (b"11\n", 5), (b"\n", 5), (b"\x03", 5), (None, 5)]
+)
+async def test_on_a_terminal_the_number_is_asked_for(
+    typed: bytes | None, code: int, emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, sids(emulator, "wireless"), "sid")
+    status, screen = await on_a_terminal(typed, "bulk", "delete", str(batch))
+    assert "will change  12" in screen
+    assert "Type their number to go on (12): " in screen
+    assert status == code
+    assert len(sids(emulator, "wireless")) == (0 if code == 0 else 12)
+
+
+async def test_events_on_a_terminal_are_not_drawn_over(emulator: Emulator, batch: Path) -> None:
+    fill(batch, sids(emulator), "sid")
+    command = ("bulk", "change", str(batch), "--status", "active", "--json", "--listen", "0")
+    status, screen = await on_a_terminal(b"", *command)
+    assert status == 0
+    told = [line for line in screen.splitlines() if not line.startswith("{")]
+    assert told[0].startswith("job ")  # the report comes after all events
+
+
+async def on_a_terminal(typed: bytes | None, *arguments: str) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question; None: with SIGTERM."""
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "asyncsim.cli", *arguments),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    )
+    os.close(theirs)
+    screen = b""
+    try:
+        async with asyncio.timeout(60):
+            while chunk := await asyncio.to_thread(_read, ours):
+                screen += chunk
+                if b"to go on (" in chunk and typed is None:
+                    process.terminate()
+                elif b"to go on (" in chunk and typed is not None:
+                    os.write(ours, typed)
+            return await process.wait(), re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.decode())
+    finally:
+        os.close(ours)
+
+
+def _take_terminal() -> None:
+    """Make what is on stdin the terminal that sends signals to this process."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that nobody is at the other end any more
+        return b""
