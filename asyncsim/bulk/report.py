@@ -68,6 +68,11 @@ class Report:
         return not self._count(UNFINISHED)
 
     @property
+    def found_nothing_to_do(self) -> bool:
+        """Whether the job had ended before this run, which so has looked at no SIM at all."""
+        return self.plan is not None and not self.plan.rows
+
+    @property
     def requests_per_sim(self) -> float | None:
         """Requests of this run for each row that it had to look at; None outside a run."""
         if self.requests is None or self.plan is None or not self.plan.rows:

@@ -69,6 +69,8 @@ def asked(action: str, change: Mapping[str, object], label: str) -> str:
 def _ended(report: Report) -> str:
     reached = sum(report.states.get(state, 0) for state in SUCCEEDED)
     text = f", {'all' if report.ok else f'{reached:,}'} at their goal"
+    if report.found_nothing_to_do:
+        text += " when this job ended, in an earlier run"
     return f"{text}; the run ended early: {report.stopped}" if report.stopped else text
 
 

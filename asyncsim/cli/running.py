@@ -74,6 +74,11 @@ async def run_job(run: Run, journal: Journal, results: Path) -> Exit:
     if trouble is not None:
         # Not the code of a file that could not be used: things were sent.
         raise CommandError(trouble, Exit.FAILED)
+    if report.found_nothing_to_do:  # said to the quiet, too: they may believe it was done again
+        terminal.say(
+            f"this job had ended before: nothing was looked at, nothing was sent. To do it once"
+            f" more, give it a new journal: --journal, or move {journal.target} away"
+        )
     code = code_of_report(report)
     if code is Exit.PENDING:
         terminal.say(_to_go_on(run))

@@ -304,3 +304,17 @@ async def test_events_are_a_line_of_json_each_and_the_last_is_the_report(
     }
     assert (told[-1]["event"], told[-1]["ok"]) == ("Report", True)
     assert ended.err == ""
+
+
+@pytest.mark.parametrize("options", [(), ("--quiet",)], ids=["told", "quiet"])
+async def test_a_job_that_has_ended_says_that_nothing_was_done_again(
+    cli: Cli, emulator: Emulator, batch: Path, options: tuple[str, ...]
+) -> None:
+    fill(batch, iccids(emulator))
+    assert (await cli("activate", str(batch))).code == 0
+    sent = len(posts(emulator))
+    ended = await cli("activate", str(batch), *options)
+    assert ended.code == 0
+    assert "nothing was looked at, nothing was sent" in ended.err
+    assert "--journal" in ended.err
+    assert len(posts(emulator)) == sent
