@@ -63,6 +63,8 @@ class Planner:
         self._halt = halt
         self._phase = phase
         self._total = self._left = self._pages = 0
+        self._before: int | None = None
+        """Requests that were sent before the look began."""
         self._verdicts: Counter[Verdict] = Counter()
         self._samples: dict[Verdict, list[Entry]] = {}
         self._irreversible = 0
@@ -70,10 +72,15 @@ class Planner:
         """Change that names what the account does not have -> what is missing, and the lines."""
 
     async def plan(self, states: Collection[State] = OPEN) -> Plan:
-        """Look at all rows in these states; JobError when what they ask for does not exist."""
+        """Look at all rows in these states; JobError when what they ask for does not exist.
+
+        Called again, after an error of the vendor's, it goes on with the same look.
+        """
         connection = self._task.sims._connection
-        before = connection.requests
-        self._total = self._left = await self._journal.begin_plan(states)
+        if self._before is None:
+            self._total = self._left = await self._journal.begin_plan(states)
+            self._before = connection.requests
+        self._pages = 0
         if self._left > _FEW:
             await self._walk()
         await self._look_up_the_rest()
@@ -83,7 +90,7 @@ class Planner:
             verdicts=dict(self._verdicts),
             samples={verdict: tuple(some) for verdict, some in self._samples.items()},
             irreversible=self._irreversible,
-            requests=connection.requests - before,
+            requests=connection.requests - self._before,
             notes=tuple(self._journal.notes),
         )
         tell(

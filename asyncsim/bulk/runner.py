@@ -174,9 +174,9 @@ class _Run:
 
     async def _look(self, task: Task, states: Collection[State], phase: str) -> Plan:
         """Look at all SIMs; an outage has time to end, then the run does, with what it has."""
+        planner = Planner(task, self._journal, self._observers, self._halt, phase=phase)
         for attempt in range(1, _LOOKS + 1):
             try:
-                planner = Planner(task, self._journal, self._observers, self._halt, phase=phase)
                 return await planner.plan(states)
             except VENDORS_TROUBLE:
                 if attempt < _LOOKS:

@@ -9,13 +9,13 @@ import pytest
 
 from asyncsim import AuthenticationError, ConnectionFailed, RetryPolicy, Throttle, bulk
 from asyncsim.bulk.endings import state_of
-from asyncsim.bulk.states import State
-from asyncsim.emulator import Latency
+from asyncsim.bulk.states import State, Verdict
+from asyncsim.emulator import Faults, Latency
 from asyncsim.emulator.exchange import Reply
 from asyncsim.emulator.reception import Reception
 from asyncsim.emulator.refusals import Refusal
 from asyncsim.errors import DecodeError
-from asyncsim.events import JobPlanned, RowMoved
+from asyncsim.events import JobPlanned, JobProgressed, RowMoved
 from asyncsim.transport import Transport
 from tests.bulk.runs.conftest import Desk, OpenDesk
 from tests.rehearsals.stage import PLACES
@@ -198,3 +198,26 @@ async def test_a_sim_that_was_moved_and_is_looked_for_twice_is_not_unknown(
     await desk.run(job, dry_run=True)
     assert (await desk.run(job)).ok
     assert not desk.stage.store
+
+
+async def test_a_plan_counts_what_was_judged_before_an_outage(open_desk: OpenDesk) -> None:
+    desk = await open_desk(sims=1200)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="active")
+    outages: list[asyncio.Future[None]] = []
+
+    async def break_off() -> None:
+        desk.stage.emulator.faults = Faults(server_errors=1.0, share_processed=0.0)
+        await desk.stage.clock.sleep(100.0)
+        desk.stage.emulator.faults = Faults()
+
+    def hook(event: Any) -> None:
+        if isinstance(event, JobProgressed) and event.done == 1000 and not outages:
+            outages.append(asyncio.ensure_future(break_off()))
+
+    report = await watched(desk, desk.job(), hook)
+    assert report.ok
+    assert report.plan is not None
+    assert outages
+    assert report.plan.verdicts == {Verdict.ALREADY: 1200}
+    assert report.plan.requests > 2
