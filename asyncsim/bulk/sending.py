@@ -159,8 +159,8 @@ class Sending:
     async def intend(self, entry: Entry) -> None:
         """Return once it is on disk that a row's request will go out."""
         self._unanswered.add(entry.number)
+        self._intended.add(entry.number)  # first: who stops while it is written puts it back
         await self._journal.intent(entry.number)
-        self._intended.add(entry.number)
         self._tell(entry, Ending(state=State.SENDING))
 
     async def accept(self, entry: Entry, record: Any) -> None:

@@ -221,3 +221,15 @@ async def test_a_plan_counts_what_was_judged_before_an_outage(open_desk: OpenDes
     assert outages
     assert report.plan.verdicts == {Verdict.ALREADY: 1200}
     assert report.plan.requests > 2
+
+
+async def test_texts_whose_intent_is_being_written_when_a_run_stops_are_not_lost(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await open_desk(sims=12)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="active")
+    job = desk.job(change={"payload": "wake up"}, action="send")
+    assert (await desk.run(job, deadline=0.001)).states == {State.READY: 12}
+    assert (await desk.run(job)).ok
+    assert desk.posts()["SmsCommands"] == 12
