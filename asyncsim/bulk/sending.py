@@ -22,7 +22,7 @@ from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.rows import Ending, Entry
 from asyncsim.bulk.states import IN_DOUBT, State, Verdict
 from asyncsim.bulk.task import Task
-from asyncsim.errors import AuthenticationError, JournalError
+from asyncsim.errors import AuthenticationError, JournalError, PermissionDenied
 from asyncsim.events import JobProgressed, Observer, RowMoved, tell
 from asyncsim.resources.fanout import FanOut
 from asyncsim.resources.outcome import Outcome
@@ -71,7 +71,7 @@ class Sending:
         self._unanswered: set[int] = set()
         """Those whose request is on its way, or will be in a moment."""
         self._answered = asyncio.Event()
-        self._sent = self._failures = self._silent = self._ended = 0
+        self._sent = self._failures = self._silent = self._forbidden = self._ended = 0
         self._total = 0
 
     async def run(self, total: int) -> None:
@@ -166,7 +166,7 @@ class Sending:
     async def accept(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has taken it."""
         self._is_answered(entry)
-        self._silent = 0
+        self._silent = self._forbidden = 0
         created = record.sid if self._task.action is Action.SEND else None
         await self._journal.accepted(entry.number, reference=created)
         self._tell(entry, Ending(state=State.ACCEPTED, status=record.status))
@@ -193,6 +193,10 @@ class Sending:
         self._ended += 1
         self._silent = self._silent + 1 if ending.state is State.NO_ANSWER else 0
         self._failures += is_failure(ending.state)
+        forbidden = ending.state is State.FAILED and isinstance(ending.error, PermissionDenied)
+        self._forbidden = self._forbidden + 1 if forbidden else 0
+        if self._forbidden >= _PATIENCE:  # rights were taken away: all others would fail as well
+            self._halt("PermissionDenied", ending.error)
         if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
             self._halt("max_failures")
         if self._ended % max(self._total // _STEPS, 1) == 0 or self._ended == self._total:

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from asyncsim import AuthenticationError, ConnectionFailed, RetryPolicy, Throttle, bulk
+from asyncsim import (
+    AuthenticationError,
+    ConnectionFailed,
+    PermissionDenied,
+    RetryPolicy,
+    Throttle,
+    bulk,
+)
 from asyncsim.bulk.endings import state_of
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.emulator import Faults, Latency
@@ -18,7 +25,7 @@ from asyncsim.errors import DecodeError
 from asyncsim.events import JobPlanned, JobProgressed, RowMoved
 from asyncsim.transport import Transport
 from tests.bulk.runs.conftest import Desk, OpenDesk
-from tests.rehearsals.stage import PLACES
+from tests.rehearsals.stage import PLACES, Place
 
 WIRELESS = PLACES[1]
 
@@ -233,3 +240,22 @@ async def test_texts_whose_intent_is_being_written_when_a_run_stops_are_not_lost
     assert (await desk.run(job, deadline=0.001)).states == {State.READY: 12}
     assert (await desk.run(job)).ok
     assert desk.posts()["SmsCommands"] == 12
+
+
+async def test_a_run_ends_when_all_is_forbidden(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    throttle = Throttle(limit=4, maximum=4)
+    desk = await open_desk(Place("kore", "supersim"), sims=200, throttle=throttle)
+    answer = Reception._answer
+
+    def forbid(self: Reception, call: Any, at: Any) -> Reply:
+        if call.method == "POST":
+            return Reply(status=403, body={"code": 20403, "message": "Forbidden"})
+        return answer(self, call, at)
+
+    monkeypatch.setattr(Reception, "_answer", forbid)
+    with pytest.raises(PermissionDenied):
+        await desk.run(desk.job())
+    assert sum(desk.posts().values()) < 100
+    assert State.READY in (await desk.states()).values()
