@@ -65,6 +65,7 @@ def test_there_are_the_commands_that_were_promised() -> None:
         "asyncsim bulk send",
         "asyncsim jobs status",
         "asyncsim jobs report",
+        "asyncsim jobs resume",
         "asyncsim jobs retry-failed",
     }
 

@@ -18,8 +18,11 @@ def remember(arguments: Sequence[str]) -> None:
 
 
 def command() -> str:
-    """The command that was typed, quoted for a shell."""
-    return shlex.join([*_program(), *_typed.get()])
+    """The command that goes on where the one that was typed has stopped, quoted for a shell."""
+    typed = list(_typed.get())
+    if typed[:2] == ["jobs", "retry-failed"]:
+        typed[1] = "resume"  # else what has failed since would be sent once more, too
+    return shlex.join([*_program(), *typed])
 
 
 def _program() -> list[str]:

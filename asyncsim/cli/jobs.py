@@ -1,10 +1,11 @@
-"""`asyncsim jobs`: look at the journal of a job, and try again what failed."""
+"""`asyncsim jobs`: look at the journal of a job, go on with it, try again what failed."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from asyncsim.cli.receiving import check_listen
 from asyncsim.cli.running import Run, run_job
 from asyncsim.cli.statuses import status_of
 
-jobs = App(name="jobs", help="Look at jobs, try again what failed.", help_format="plaintext")
+jobs = App(name="jobs", help="Look at jobs, go on, try again what failed.", help_format="plaintext")
 
 Place = Annotated[Path, Parameter(help="Journal of a job, as in batch.db.")]
 
@@ -68,18 +69,39 @@ async def _print_results(kept: Journal, found: Report) -> None:
 
 
 @jobs.command
+async def resume(journal: Place, /, *, options: RunOptions = DEFAULTS) -> Exit:
+    """Go on with what is left, without the job's file.
+
+    Example: asyncsim jobs resume batch.db
+    """
+    return await _go_on(journal, options)
+
+
+@jobs.command
 async def retry_failed(journal: Place, /, *, options: RunOptions = DEFAULTS) -> Exit:
     """Send again what failed, and go on with what is left.
 
     Example: asyncsim jobs retry-failed batch.db --limit 10
     """
+    return await _go_on(journal, options, reopened={State.FAILED})
+
+
+async def _go_on(
+    journal: Path, options: RunOptions, *, reopened: Collection[State] = frozenset()
+) -> Exit:
     check_listen(options.listen, options.public_url)
-    if not journal.exists():
-        raise CommandError(f"there is no journal {journal}")
+    _check_there(journal)
     async with Journal.open(journal) as kept:
         head = await kept.head()
         if head is None:
             raise CommandError(f"{journal} holds no job yet: give its file once more")
-        await kept.reopen({State.FAILED})
+        if reopened:
+            await kept.reopen(reopened)
         run = Run(job=None, vendor=head.vendor, options=options)
         return await run_job(run, kept, results_of(journal, options.results))
+
+
+def _check_there(journal: Path) -> None:
+    # Opened for writing it would be made, and then hold no job.
+    if not journal.exists():
+        raise CommandError(f"there is no journal {journal}")

@@ -126,3 +126,27 @@ async def test_going_on_with_other_credentials_is_refused(
     assert ended.code == 2
     assert "belongs to" in ended.err
     assert other.auth_token not in ended.err
+
+
+async def test_a_job_is_gone_on_with_without_its_file(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str
+) -> None:
+    await cli(*activate(batch), "--limit", "5")
+    await asyncio.to_thread(batch.unlink)
+    ended = await cli("jobs", "resume", journal)
+    assert ended.code == 0
+    assert posts(emulator) == 12
+    assert {row["asyncsim_result"] for row in results(batch)} == {"done"}
+
+
+async def test_a_retry_that_stops_early_is_gone_on_with_and_not_begun_again(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str
+) -> None:
+    emulator.faults = Faults(failing_updates=1.0)
+    await cli(*activate(batch))
+    ended = await cli("jobs", "retry-failed", journal, "--limit", "3")
+    assert f"jobs resume {journal} --limit 3" in ended.err
+    before = posts(emulator)
+    emulator.faults = Faults()
+    await cli("jobs", "resume", journal)
+    assert posts(emulator) == before + 9  # those that the retry had not come to
