@@ -72,6 +72,11 @@ class Connection:
         return self._sender.limit if self._sender is not None else float(self.throttle.limit)
 
     @property
+    def in_flight(self) -> int:
+        """Requests on the wire, of all clients that share the throttle."""
+        return self._sender.in_flight if self._sender is not None else 0
+
+    @property
     def requests(self) -> int:
         """Requests that have gone out, each attempt counted."""
         return self._sender.requests if self._sender is not None else 0

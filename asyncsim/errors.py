@@ -27,6 +27,7 @@
     │   └── SignatureError          a callback that did not come from the vendor
     ├── JournalError              a job's journal cannot be used
     └── JobError                  a bulk job cannot be run as it stands; nothing was sent
+        ├── JobStopped              it was stopped while its input was read
         └── NotConfirmed            it cannot be taken back, and its extent was not confirmed
 
 An error stores its parts and words itself in `__str__`: what was asked of which SIM, what came
@@ -307,6 +308,10 @@ class JobError(AsyncSimError):
 
     def __str__(self) -> str:
         return "; ".join((self.message, *self.problems[:_SHOWN]))
+
+
+class JobStopped(JobError):
+    """A bulk job was stopped before its input was read to the end: run it again from the start."""
 
 
 class NotConfirmed(JobError):

@@ -65,6 +65,11 @@ class Sender:
         """Requests at once that the throttle allows just now."""
         return self._gate.limit.value
 
+    @property
+    def in_flight(self) -> int:
+        """Requests on the wire, of all clients that share the throttle."""
+        return self._gate.limit.in_flight
+
     async def send(self, request: Request) -> Reply:
         """Send until there is a final answer.
 

@@ -88,6 +88,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     (errors.SignatureError("wrong signature"), ["wrong signature"]),
     (errors.JournalError("the file is locked"), ["the file is locked"]),
     (errors.JobError("b.csv", ["line 2: no name"]), ["b.csv", "line 2: no name"]),
+    (errors.JobStopped("b.csv"), ["b.csv"]),
     (errors.NotConfirmed("this deletes SIMs", 1200, 3), ["for ever", "1,200", "3", "exactly 1200"]),
 ]
 NAMES = [type(error).__name__ for error, _ in EXAMPLES]

@@ -68,8 +68,8 @@ class Planner:
         self._verdicts: Counter[Verdict] = Counter()
         self._samples: dict[Verdict, list[Entry]] = {}
         self._irreversible = 0
-        self._missing: dict[str, tuple[str, list[int]]] = {}
-        """Change that names what the account does not have -> what is missing, and the lines."""
+        self._missing: dict[str, list[int]] = {}
+        """What rows name and the account does not have -> their lines."""
 
     async def plan(self, states: Collection[State] = OPEN) -> Plan:
         """Look at all rows in these states; JobError when what they ask for does not exist.
@@ -154,14 +154,12 @@ class Planner:
         return judge(self._task.action, entry, sim, goal)
 
     async def _goal_of(self, entry: Entry) -> Goal:
-        change = repr(entry.change)
-        if change not in self._missing:  # else it would be asked for once for each row
-            try:
-                return await self._task.goal_of(entry)
-            except NotFound as error:
-                self._missing.setdefault(change, (f"{error.asked}: {error.message}", []))
-        self._missing[change][1].append(entry.line)
-        return Goal(self._task.sims.kind)  # of no account: the plan is refused in the end
+        try:
+            return await self._task.goal_of(entry)
+        except NotFound as error:
+            what = f"{error.asked}: {error.message}"
+            self._missing.setdefault(what, []).append(entry.line)
+            return Goal(self._task.sims.kind)  # of no account: the plan is refused in the end
 
     async def _write(self, planned: Sequence[Planned], entries: Sequence[Entry]) -> None:
         self._halt.check()
@@ -199,7 +197,7 @@ class Planner:
 
     def _refuse_missing(self) -> None:
         if self._missing:
-            lines = [f"{what}; {line_numbers(rows)}" for what, rows in self._missing.values()]
+            lines = [f"{what}; {line_numbers(rows)}" for what, rows in self._missing.items()]
             raise JobError("what the job asks for does not exist", lines)
 
 

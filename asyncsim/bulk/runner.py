@@ -113,7 +113,7 @@ class _Run:
         helpers = self._supervise()
         plan: Plan | None = None
         try:
-            head = await begin(job, self._client, self._journal, self._observers)
+            head = await begin(job, self._client, self._journal, self._observers, self._halt)
             async with self._numbered():
                 task = Task(self._client, Product(head.product), Action(head.action), head.change)
                 with contextlib.suppress(Halted):
@@ -165,7 +165,8 @@ class _Run:
         await self._journal.doubt()
         try:
             plan = await self._look(task, OPEN, "planning")
-            await refuse_twins(head.label, self._journal)
+            if not await self._count(_SENT):  # later only one of them goes out at a time
+                await refuse_twins(head.label, self._journal)
         except JobError:
             if not await self._count(_SENT):  # whoever mends the input may use the same journal
                 await self._journal.discard()

@@ -17,12 +17,13 @@ from attrs import frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.endings import ending_of, is_failure
-from asyncsim.bulk.halt import Halt
+from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.pacing import PATIENCE, Pace
 from asyncsim.bulk.rows import Ending, Entry
 from asyncsim.bulk.states import IN_DOUBT, State, Verdict
 from asyncsim.bulk.task import Task
-from asyncsim.errors import AuthenticationError, JournalError, PermissionDenied
+from asyncsim.errors import AuthenticationError, JobError, JournalError, PermissionDenied
 from asyncsim.events import JobProgressed, Observer, RowMoved, tell
 from asyncsim.resources.fanout import FanOut
 from asyncsim.resources.outcome import Outcome
@@ -31,10 +32,6 @@ from asyncsim.resources.piece import Order
 _ADOPTED = IN_DOUBT - {State.TIMED_OUT}
 """What the plan has left in doubt is under way; what timed out has had its time in this run."""
 _STEPS = 200  # of progress that observers hear of; of each row they hear anyway
-_PATIENCE = 20
-"""Rows in a row without an answer; then the vendor is away, and the next rows wait a little."""
-_SPARE = 16  # rows; a throttle that allows one request must not wait for each commit
-_LONGEST_PATIENCE = 30.0  # seconds before one more row tries
 
 
 @frozen(kw_only=True)
@@ -68,10 +65,10 @@ class Sending:
         """By the name under which the fan-out knows it; at most a window of them."""
         self._intended: set[int] = set()
         """Those of them that the journal has as SENDING because of this run."""
-        self._unanswered: set[int] = set()
-        """Those whose request is on its way, or will be in a moment."""
-        self._answered = asyncio.Event()
-        self._sent = self._failures = self._silent = self._forbidden = self._ended = 0
+        self._pace = Pace(task)
+        self._counted: set[int] = set()
+        """Those that were sent, where there is a limit to them."""
+        self._failures = self._forbidden = self._ended = 0
         self._total = 0
 
     async def run(self, total: int) -> None:
@@ -109,72 +106,75 @@ class Sending:
     async def _orders(self) -> AsyncGenerator[Order[Any], None]:
         async with aclosing(self._journal.feed(_ADOPTED)) as doubtful:
             async for entry in doubtful:
-                yield self._order(entry)
+                if not await self._is_twin(entry):
+                    yield self._order(entry)
         async with aclosing(self._journal.feed({State.READY})) as ready:
             async for entry in ready:
-                if self._sent == self._limits.limit:
-                    self._halt.reason = self._halt.reason or "limit"  # what was sent may settle
+                if await self._is_twin(entry):
+                    continue
+                if not self._may_send(entry):
                     return
-                self._sent += 1
-                await self._be_patient()
-                await self._have_room()
+                await self._pace.wait()
                 if entry.verdict is not Verdict.BUSY:  # else another's change is waited for first
-                    self._unanswered.add(entry.number)
+                    self._pace.goes(entry.number)
                 yield self._order(entry)
+
+    def _may_send(self, entry: Entry) -> bool:
+        """Count a row that will be sent; False beyond the limit, where what was sent may settle."""
+        if self._limits.limit is None or entry.number in self._counted:
+            return True
+        if len(self._counted) >= self._limits.limit:
+            self._halt.reason = self._halt.reason or "limit"
+            return False
+        self._counted.add(entry.number)
+        return True
+
+    async def _is_twin(self, entry: Entry) -> bool:
+        """Refuse a row whose SIM another row is changing, by a name that was unknown at first."""
+        if (entry.sid or entry.name) not in self._under_way:
+            return False
+        error = JobError(f"line {entry.line}: another row means the same SIM, {entry.sid}")
+        ending = Ending(state=State.FAILED, error=error)
+        await self._journal.ended(entry.number, ending)
+        self._count(ending)
+        self._tell(entry, ending)
+        return True
 
     def _order(self, entry: Entry) -> Order[Any]:
         order = self._task.order(entry, _RowLog(self, entry), self._limits.timeout)
         self._under_way[order.name] = entry
         return order
 
-    async def _be_patient(self) -> None:
-        """Hold rows back while nobody answers; one tries now and then, an answer ends that."""
-        if self._silent >= _PATIENCE:
-            await self._clock.sleep(min(self._silent / _PATIENCE, _LONGEST_PATIENCE))
-
-    async def _have_room(self) -> None:
-        """Wait until the next request has a place soon: a crash puts in doubt what is on its way.
-
-        So a job does not queue with all of its window. Twice what the throttle allows keeps that
-        busy while intents are written; of texts, whose doubts nothing resolves, just as many.
-        """
-        while len(self._unanswered) >= self._most_unanswered():
-            self._answered.clear()
-            await self._answered.wait()
-
-    def _most_unanswered(self) -> int:
-        limit = int(self._task.sims._connection.limit)
-        return limit if self._task.action is Action.SEND else 2 * limit + _SPARE
-
     async def wait(self, entry: Entry) -> None:
         """Let others go out while another's change of this SIM is waited for."""
-        self._is_answered(entry)
-
-    def _is_answered(self, entry: Entry) -> None:
-        self._unanswered.discard(entry.number)
-        self._answered.set()
+        self._pace.is_answered(entry.number)
 
     # What becomes of them.
 
     async def intend(self, entry: Entry) -> None:
         """Return once it is on disk that a row's request will go out."""
-        self._unanswered.add(entry.number)
+        if not self._may_send(entry):
+            raise Halted
+        self._pace.goes(entry.number)
         self._intended.add(entry.number)  # first: who stops while it is written puts it back
         await self._journal.intent(entry.number)
         self._tell(entry, Ending(state=State.SENDING))
 
     async def accept(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has taken it."""
-        self._is_answered(entry)
-        self._silent = self._forbidden = 0
+        self._pace.is_answered(entry.number)
+        self._pace.heard(answer=True)
+        self._forbidden = 0
         created = record.sid if self._task.action is Action.SEND else None
         await self._journal.accepted(entry.number, reference=created)
         self._tell(entry, Ending(state=State.ACCEPTED, status=record.status))
 
     async def _take(self, outcome: Outcome[Any]) -> None:
         entry = self._under_way.pop(outcome.sid)
-        self._is_answered(entry)
+        self._pace.is_answered(entry.number)
         error = outcome.error
+        if isinstance(error, Halted):
+            return  # beyond the limit: it stays where it is
         if isinstance(error, JournalError | AuthenticationError):
             self._halt(f"{type(error).__name__}", error)
             # Refused at the door. Whether an earlier request was carried out, the next look tells;
@@ -191,11 +191,11 @@ class Sending:
 
     def _count(self, ending: Ending) -> None:
         self._ended += 1
-        self._silent = self._silent + 1 if ending.state is State.NO_ANSWER else 0
+        self._pace.heard(answer=ending.state is not State.NO_ANSWER)
         self._failures += is_failure(ending.state)
         forbidden = ending.state is State.FAILED and isinstance(ending.error, PermissionDenied)
         self._forbidden = self._forbidden + 1 if forbidden else 0
-        if self._forbidden >= _PATIENCE:  # rights were taken away: all others would fail as well
+        if self._forbidden >= PATIENCE:  # rights were taken away: all others would fail as well
             self._halt("PermissionDenied", ending.error)
         if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
             self._halt("max_failures")

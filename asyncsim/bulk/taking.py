@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 
 from asyncsim.bulk.actions import Action
+from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Head, Journal, Repeated
 from asyncsim.bulk.plan import Plan, line_numbers
+from asyncsim.bulk.rows import Row
 from asyncsim.client import Client
-from asyncsim.errors import JobError, JournalError, NotConfirmed
+from asyncsim.errors import JobError, JobStopped, JournalError, NotConfirmed
 from asyncsim.events import JobProgressed, Observer, tell
 from asyncsim.vendors import Product
 
 
 async def begin(
-    job: Job | None, client: Client, journal: Journal, observers: Sequence[Observer]
+    job: Job | None,
+    client: Client,
+    journal: Journal,
+    observers: Sequence[Observer],
+    halt: Halt,
 ) -> Head:
     """Begin a job in a journal, or go on with the one it holds; JournalError if they differ."""
     if job is None:
@@ -30,9 +37,9 @@ async def begin(
         label=job.label,
     )
     if await journal.begin(head):
-        await _take_in(job, journal, observers)
+        await _take_in(job, journal, observers, halt)
     else:
-        await _check_same(job, journal, observers)
+        await _check_same(job, journal, observers, halt)
     return head
 
 
@@ -72,10 +79,10 @@ async def confirm_irreversible(
     await journal.approve()  # these rows: a later run asks again for others, and not for them
 
 
-async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
+async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer], halt: Halt) -> None:
     """Read a job's input into the journal; JobError has all that is wrong with it, at once."""
     reading = job.read()
-    async with aclosing(reading.batches()) as batches:
+    async with aclosing(_until_halted(job, reading.batches(), halt)) as batches:
         async for batch in batches:
             await journal.add(batch)
             tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
@@ -91,10 +98,12 @@ async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer]) ->
     )
 
 
-async def _check_same(job: Job, journal: Journal, observers: Sequence[Observer]) -> None:
+async def _check_same(
+    job: Job, journal: Journal, observers: Sequence[Observer], halt: Halt
+) -> None:
     """Make sure that the input is the one which the journal began with."""
     reading = job.read()
-    async with aclosing(reading.batches()) as batches:
+    async with aclosing(_until_halted(job, reading.batches(), halt)) as batches:
         async for _ in batches:
             tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
     if reading.digest != journal.digest:
@@ -103,6 +112,27 @@ async def _check_same(job: Job, journal: Journal, observers: Sequence[Observer])
             " columns are applied, has changed since. Give what it is now a journal of its own, or"
             " bring back what it was"
         )
+
+
+async def _until_halted(
+    job: Job, batches: AsyncGenerator[list[Row], None], halt: Halt
+) -> AsyncGenerator[list[Row], None]:
+    """Give all batches; `JobStopped` as soon as the run is halted, however slow the next one is."""
+    halted = asyncio.ensure_future(halt.happened.wait())
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(batches, None))
+            await asyncio.wait((following, halted), return_when=asyncio.FIRST_COMPLETED)
+            if halted.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                raise JobStopped(f"stopped while {job.label} was read; nothing was sent")
+            if (batch := following.result()) is None:
+                return
+            yield batch
+    finally:
+        halted.cancel()
+        await batches.aclose()
 
 
 async def refuse_twins(label: str, journal: Journal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from asyncsim.bulk.rows import Entry
 from asyncsim.bulk.states import IN_DOUBT, Verdict
 from asyncsim.client import Client
 from asyncsim.core.goal import Goal
+from asyncsim.errors import NotFound
 from asyncsim.resources.creation import Creation
 from asyncsim.resources.one import One
 from asyncsim.resources.piece import Log, Order
@@ -34,6 +36,7 @@ class Task:
         self.sims: Any = client.wireless.sims if wireless else client.supersim.sims
         self._commands: Any = client.wireless.commands if wireless else client.supersim.sms_commands
         self._goals: dict[str, Goal] = {}
+        self._missing: dict[tuple[str, str], NotFound] = {}
 
     @property
     def page_size(self) -> int:
@@ -59,11 +62,26 @@ class Task:
         key = json.dumps(entry.change) if entry.change else ""
         goal = self._goals.get(key)
         if goal is None:
+            await self._check_names(self.asked(entry))
             goal = Goal(self.sims.kind, await self.sims._resolved(self.asked(entry)))
             if len(self._goals) >= _MOST_GOALS:
                 self._goals.clear()
             self._goals[key] = goal
         return goal
+
+    async def _check_names(self, asked: Mapping[str, Any]) -> None:
+        """Ask for each Fleet or RatePlan once, also for one that does not exist."""
+        if "account_sid" in asked:
+            return  # they are another account's then
+        for keyword, directory in self.sims._directories.items():
+            name: str = asked.get(keyword) or ""
+            if name and (keyword, name) not in self._missing:
+                try:
+                    await directory.sid_of(name)
+                except NotFound as error:
+                    self._missing[keyword, name] = error
+            if missing := self._missing.get((keyword, name)):
+                raise copy.copy(missing)
 
     def order(self, entry: Entry, log: Log, timeout: float | None) -> Order[Any]:
         """Build the piece of work that brings a row to its end."""

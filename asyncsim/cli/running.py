@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from asyncsim import Client, JournalError, NotConfirmed, Throttle, bulk
+from asyncsim import Client, JobStopped, JournalError, NotConfirmed, Throttle, bulk
 from asyncsim.bulk import Job, Journal, Report, write_results
 from asyncsim.bulk.results import Written
 from asyncsim.cli import again, plans, reports, terminal
@@ -100,6 +100,8 @@ async def _recorded(run: Run, journal: Journal, *, dry_run: bool = False) -> Rep
         return await _run(run, journal, dry_run=dry_run)
     except NotConfirmed as error:
         raise CommandError(f"{error} with --confirm-count {error.count}", Exit.REFUSED) from error
+    except JobStopped as error:
+        raise CommandError(f"{error}; {_to_go_on(run)}", Exit.PENDING) from error
     except JournalError as error:
         sent = run.tally.methods["POST"] + run.tally.methods["DELETE"]
         raise CommandError(str(error), Exit.PENDING if sent else Exit.USAGE) from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from asyncsim import JobError, NotConfirmed, Throttle, bulk
+from asyncsim import JobError, JobStopped, NotConfirmed, Throttle, bulk
 from asyncsim.bulk.rows import Result
 from asyncsim.bulk.states import State
 from asyncsim.emulator import Faults
@@ -213,3 +214,55 @@ async def cancelled(desk: Desk) -> None:
             await run
 
     await desk.play(go())
+
+
+async def test_a_run_that_is_stopped_while_it_reads_ends_at_once(desk: Desk) -> None:
+    async def slow() -> AsyncIterator[str]:
+        for sid in desk.stage.sids:
+            await desk.stage.clock.sleep(60.0)
+            yield sid
+
+    stop = asyncio.Event()
+    timer = desk.stage.clock.call_at(desk.stage.clock.now() + 90.0, stop.set)
+    with pytest.raises(JobStopped):
+        await desk.run(desk.job(slow()), stop=stop)
+    timer.cancel()
+    assert desk.stage.clock.now() < 100.0
+    assert (await desk.run(desk.job())).ok
+
+
+async def test_a_limit_holds_for_rows_of_an_earlier_run_too(desk: Desk) -> None:
+    await desk.run(desk.job(change={"status": "ready"}), limit=30)
+    # Another job on top, whose rows are in doubt when it is stopped.
+    (desk.folder / "job.db").unlink()
+    await desk.run(desk.job(), deadline=TRANSITION / 2)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="inactive")  # what it had sent has come to nothing
+    before = desk.posts()
+    report = await desk.run(desk.job(), limit=3)
+    assert report.stopped == "limit"
+    assert (desk.posts() - before).total() == 3
+
+
+async def test_names_of_one_sim_that_are_known_late_do_not_end_a_job_for_good(
+    desk: Desk,
+) -> None:
+    first, second = desk.stage.sids[:2]
+    names = [(first, ""), ("", "late"), (second, "")]
+    job = desk.job([{"sid": sid, "unique_name": name} for sid, name in names])
+    await desk.run(job)
+    desk.stage.put(second, unique_name="late")
+    report = await desk.run(job)
+    assert report.finished
+    assert desk.posts() == {first: 1, second: 1}
+
+
+async def test_a_fleet_that_is_missing_is_asked_for_once(desk: Desk) -> None:
+    rows = [{"sid": sid, "unique_name": f"n{sid}"} for sid in desk.stage.sids]
+    given = {"fleet": "nowhere"}
+    job = bulk.Job.from_rows(rows, product="supersim", change=given, columns=["unique_name"])
+    with pytest.raises(JobError) as caught:
+        await desk.run(job)
+    assert len(caught.value.problems) == 1
+    asked = [one for one in desk.stage.emulator.requests if one.path.endswith("Fleets/nowhere")]
+    assert len(asked) == 1

@@ -12,6 +12,7 @@ from asyncsim import (
     AsyncSimError,
     AuthenticationError,
     JobError,
+    JobStopped,
     JournalError,
     NotConfirmed,
     Throttle,
@@ -278,8 +279,8 @@ async def test_stop_drains_and_the_next_run_goes_on(desk: Desk) -> None:
 async def test_stop_before_the_start_sends_nothing(desk: Desk) -> None:
     stop = asyncio.Event()
     stop.set()
-    report = await desk.run(desk.job(), stop=stop)
-    assert report.stopped == "drained"
+    with pytest.raises(JobStopped, match="nothing was sent"):
+        await desk.run(desk.job(), stop=stop)
     assert not desk.posts()
     assert (await desk.run(desk.job())).ok
 
