@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from asyncsim.request import Request
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pager import Page, Pager
 from asyncsim.transport import Reply
-from asyncsim.wire import forms, json, records
+from asyncsim.wire import forms, json, records, straight
 from asyncsim.wire.pages import RawPage, decode_page
 
 T = TypeVar("T")
@@ -42,27 +43,39 @@ class Resource(Generic[T]):
         **more: Any,
     ) -> Request:
         """Prepare a request; `verb` and the names word its errors: `update Sim HS...`."""
-        words = [verb, self.kind.noun, name or ""]
-        if self.kind.parent is not None:
-            words += ["of", check_name(self.kind.parent, parent)]
+        kind = self.kind
+        asked = f"{verb} {kind.noun} {name}" if name else f"{verb} {kind.noun}"
+        if kind.parent is not None:
+            asked += f" of {check_name(kind.parent, parent)}"
         return Request(
             method=method,
-            product=self.kind.product,
-            base=self._connection.base(self.kind.product),
-            path=path_of(self.kind, name, parent),
-            verb=" ".join(filter(None, words)),
+            product=kind.product,
+            base=self._base,
+            path=path_of(kind, name, parent),
+            verb=asked,
             **more,
         )
 
+    @cached_property
+    def _base(self) -> str:
+        return self._connection.base(self.kind.product)
+
+    @cached_property
+    def _read_straight(self) -> Callable[[bytes], T | None]:
+        model: type[T] = self.kind.model
+        return straight.record_reader(model, self._connection.vendor)
+
     async def _send(self, request: Request) -> Reply:
-        sender = await self._connection.open()
+        sender = self._connection.sender_here or await self._connection.open()
         return await sender.send(request)
 
     def _decode(self, reply: Reply) -> T:
-        record: T = records.decode(
-            self.kind.model, read_json(reply, self.kind.noun), self._connection.vendor
-        )
-        return record
+        record = self._read_straight(reply.body)
+        if record is not None:
+            return record
+        value = read_json(reply, self.kind.noun)
+        decoded: T = records.decode(self.kind.model, value, self._connection.vendor)
+        return decoded
 
     async def _fetch(self, name: str, *, parent: str | None = None, urgent: bool = False) -> T:
         check_name(self.kind, name)
@@ -163,7 +176,7 @@ class Resource(Generic[T]):
             query = following
 
     def _check_origin(self, origin: str | None, foreign: set[str]) -> None:
-        parts = urlsplit(self._connection.base(self.kind.product))
+        parts = urlsplit(self._base)
         expected = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
