@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from importlib.metadata import version
 from typing import TypedDict
 
@@ -122,7 +122,23 @@ class Transport:
             middlewares=(_once,),
         )
 
-    async def exchange(
+    def exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str] | None,
+        body: Payload | None,
+        asked: str,
+    ) -> Coroutine[None, None, Reply]:
+        """Send one request and read its whole answer; `TransportError` if there is none."""
+        exchange = self._exchange(method, url, headers, body, asked)
+        return self._marked(exchange) if self._marks else exchange
+
+    async def _marked(self, exchange: Coroutine[None, None, Reply]) -> Reply:
+        with self._clock.working():
+            return await exchange
+
+    async def _exchange(
         self,
         method: str,
         url: URL,
@@ -130,13 +146,22 @@ class Transport:
         body: Payload | None,
         asked: str,
     ) -> Reply:
-        """Send one request and read its whole answer; `TransportError` if there is none."""
         session = self._usable()
         try:
-            if self._marks:
-                with self._clock.working():
-                    return await self._converse(session, method, url, headers, body)
-            return await self._converse(session, method, url, headers, body)
+            task = self._deadlines.begin()
+            try:
+                # Awaited, not `async with`, which costs a tenth of the request: what a failing
+                # `read` leaves open, it closes itself.
+                reply = await session.request(
+                    method, url, data=body, headers=headers, **self._options
+                )
+                content = await reply.read()
+            except BaseException as error:
+                if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
+                    raise TimeoutError from error
+                raise
+            self._deadlines.end(task)
+            return Reply(reply.status, reply.headers, content)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise ConfigurationError(f"{asked}: no URL to use: {error}; check hosts=...") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -148,27 +173,6 @@ class Transport:
         # Outside of `except`, because aiohttp's error for an unreadable answer holds the request's
         # headers, and so the credential.
         raise silence from (None if isinstance(cause, aiohttp.ClientResponseError) else cause)
-
-    async def _converse(
-        self,
-        session: ClientSession,
-        method: str,
-        url: URL,
-        headers: Mapping[str, str] | None,
-        body: Payload | None,
-    ) -> Reply:
-        # Awaited, not `async with`, which costs a tenth of the request: what a failing `read`
-        # leaves open, it closes itself.
-        task = self._deadlines.begin()
-        try:
-            reply = await session.request(method, url, data=body, headers=headers, **self._options)
-            content = await reply.read()
-        except BaseException as error:
-            if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
-                raise TimeoutError from error
-            raise
-        self._deadlines.end(task)
-        return Reply(reply.status, reply.headers, content)
 
     def _usable(self) -> ClientSession:
         if self._closed or (self._session is not None and self._session.closed):

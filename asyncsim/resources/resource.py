@@ -135,28 +135,50 @@ class Resource(Generic[T]):
         self._request("GET", "list", parent=parent)  # refuses now what could never be sent
 
         async def pages() -> AsyncIterator[Page[T]]:
-            async for raw in self._raw_pages(query, parent=parent):
-                yield self._page(raw)
+            async for raw in self._raw_pages(query, parent=parent, read=self._record_page):
+                yield _page(raw)
 
         async def first() -> Page[T]:
-            return self._page(await self._raw_page(query, parent=parent))
+            return _page(await self._raw_page(query, parent=parent, read=self._record_page))
 
         return Pager(pages, first)
 
-    def _page(self, raw: RawPage) -> Page[T]:
-        vendor = self._connection.vendor
-        rows = tuple(records.decode(self.kind.model, row, vendor) for row in raw.rows)
-        return Page(rows, raw.next_page_url is not None)
+    @cached_property
+    def _read_page_straight(self) -> Callable[[bytes], RawPage | None]:
+        return straight.page_reader(self.kind.model, self.kind.key, self._connection.vendor)
+
+    def _record_page(self, reply: Reply) -> RawPage:
+        """Read a page whose rows are records."""
+        page = self._read_page_straight(reply.body)
+        if page is not None:
+            return page
+        raw, vendor = self._plain_page(reply), self._connection.vendor
+        rows = [records.decode(self.kind.model, row, vendor) for row in raw.rows]
+        return RawPage(rows, raw.next_page_url)
+
+    def _plain_page(self, reply: Reply) -> RawPage:
+        """Read a page whose rows are JSON objects."""
+        return decode_page(read_json(reply, f"page of {self.kind.key}"), self.kind.key)
 
     async def _raw_page(
-        self, query: str, *, parent: str | None = None, urgent: bool = False
+        self,
+        query: str,
+        *,
+        parent: str | None = None,
+        urgent: bool = False,
+        read: Callable[[Reply], RawPage] | None = None,
     ) -> RawPage:
         request = self._request("GET", "list", parent=parent, query=query, urgent=urgent)
         reply = await self._send(request)
-        return decode_page(read_json(reply, f"page of {self.kind.key}"), self.kind.key)
+        return (read or self._plain_page)(reply)
 
     async def _raw_pages(
-        self, query: str, *, parent: str | None = None, urgent: bool = False
+        self,
+        query: str,
+        *,
+        parent: str | None = None,
+        urgent: bool = False,
+        read: Callable[[Reply], RawPage] | None = None,
     ) -> AsyncGenerator[RawPage, None]:
         """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
 
@@ -165,7 +187,7 @@ class Resource(Generic[T]):
         foreign: set[str] = set()
         circle = _Circle(query)
         while True:
-            page = await self._raw_page(query, parent=parent, urgent=urgent)
+            page = await self._raw_page(query, parent=parent, urgent=urgent, read=read)
             yield page
             following = page.next_query
             if following is None:
@@ -181,6 +203,10 @@ class Resource(Generic[T]):
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
             self._connection.tell(ForeignPage(origin=str(origin), expected=expected))
+
+
+def _page(raw: RawPage) -> Page[Any]:
+    return Page(tuple(raw.rows), raw.next_page_url is not None)
 
 
 class _Circle:

@@ -8,16 +8,16 @@ fraction beyond microseconds the last digit is rounded, not cut. Measured by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import attrs
-from attrs import frozen
 
 from asyncsim.kind import spelling
 from asyncsim.vendors import Vendor
+from asyncsim.wire.pages import RawPage, page_of
 from asyncsim.wire.records import is_open_literal
 
 try:
@@ -29,14 +29,6 @@ T = TypeVar("T")
 
 # What msgspec and `records` read alike; not numbers and amounts, where each has its own leniency.
 _ALIKE: tuple[Any, ...] = (str, bool, datetime, dict[str, str], type(None))
-
-
-@frozen
-class StraightPage:
-    """A page whose rows were all as documented."""
-
-    rows: Sequence[Any]
-    next_page_url: Any
 
 
 def _hints(model: type[Any], vendor: Vendor) -> Mapping[str, Any] | None:
@@ -84,9 +76,7 @@ def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]
     return straight
 
 
-def page_reader(
-    model: type[Any], key: str, vendor: Vendor
-) -> Callable[[bytes], StraightPage | None]:
+def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes], RawPage | None]:
     """Make the reader of pages of records."""
     hints = _hints(model, vendor) if msgspec is not None else None
     if hints is None:
@@ -94,7 +84,7 @@ def page_reader(
     dates = _dates(hints)
     read = _envelope(key, model)
 
-    def straight(body: bytes) -> StraightPage | None:
+    def straight(body: bytes) -> RawPage | None:
         page = read(body)
         if page is None or not all(map(_all_zoned, map(dates, page.rows))):
             return None
@@ -103,23 +93,23 @@ def page_reader(
     return straight
 
 
-def sids_reader(key: str) -> Callable[[bytes], StraightPage | None]:
+def sids_reader(key: str) -> Callable[[bytes], RawPage | None]:
     """Make the reader of pages of which nothing but each row's `sid` is wanted, as by a sweep."""
     if msgspec is None:
         return lambda body: None
     return _envelope(key, msgspec.defstruct("_Named", [("sid", str)], gc=False))
 
 
-def _envelope(key: str, row: type[Any]) -> Callable[[bytes], StraightPage | None]:
+def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:
     meta = msgspec.defstruct("_Meta", [("next_page_url", str | None, None)])
     fields: list[Any] = [("rows", list[row]), ("meta", meta)]  # type: ignore[valid-type]  # known at run time
     read = msgspec.json.Decoder(msgspec.defstruct("_Page", fields, rename={"rows": key})).decode
 
-    def envelope(body: bytes) -> StraightPage | None:
+    def envelope(body: bytes) -> RawPage | None:
         try:
             page: Any = read(body)
         except ValueError:
             return None
-        return StraightPage(page.rows, page.meta.next_page_url)
+        return page_of(page.rows, page.meta.next_page_url, key)
 
     return envelope
