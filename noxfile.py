@@ -13,7 +13,7 @@ nox.needs_version = ">=2024.10"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "types", "floors"]
 
-PYTHON = [path for path in ("asyncsim", "tests", "examples", "noxfile.py") if Path(path).exists()]
+PYTHON = [path for path in ("asyncsim", "tests", "examples", "benchmarks", "noxfile.py") if Path(path).exists()]
 
 
 def install(session: nox.Session) -> None:
@@ -77,3 +77,11 @@ def demo(session: nox.Session) -> None:
     """Activate some SIMs against the emulator, from the command line."""
     install(session)
     session.run("asyncsim", "demo", "--sims", "200", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure beside the peers; `nox -s bench -- NAME` for one. Counts instructions with valgrind."""
+    if session.venv_backend != "none":
+        session.install("--editable", ".[bench]")
+    session.run("python", "-m", "benchmarks", *session.posargs)

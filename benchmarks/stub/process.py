@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 from benchmarks.stub.answers import sid
@@ -57,10 +58,10 @@ class _Raw(asyncio.Protocol):
 async def ceiling(port: int, *, connections: int = 32, each: int = 300) -> float:
     """Requests per second which the stub answers to a client that does nothing else."""
     loop = asyncio.get_running_loop()
-    ends = [loop.create_future() for _ in range(connections)]
+    ends: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
     started = time.perf_counter()
     for end in ends:
-        await loop.create_connection(lambda end=end: _Raw(each, end), "127.0.0.1", port)
+        await loop.create_connection(partial(_Raw, each, end), "127.0.0.1", port)
     async with asyncio.timeout(60):
         await asyncio.gather(*ends)
     return connections * each / (time.perf_counter() - started)
