@@ -6,7 +6,7 @@ A sweep asks which SIMs are still pending, and of most rows nothing else
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,15 +16,29 @@ from asyncsim.wire import straight
 from asyncsim.wire.pages import RawPage
 
 
-class _Later:
-    """A page to be decoded when the first of its records is wanted."""
+@frozen(slots=False)
+class Later:
+    """What becomes of a page when the first of its records is wanted."""
 
-    def __init__(self, decode: Callable[[], RawPage]) -> None:
-        self._decode = decode
+    at_once: Callable[[], RawPage | None]
+    """All records, if all rows are as documented: a walk mostly wants many of them."""
+    plain: Callable[[], RawPage]
+    """Else the rows as they came, so that a bad one spoils no other."""
+    decode: Callable[[Any], Any]
 
     @cached_property
-    def records(self) -> list[Any]:
-        return list(self._decode().rows)
+    def _records(self) -> Sequence[Any] | None:
+        page = self.at_once()
+        return None if page is None else page.rows
+
+    @cached_property
+    def _rows(self) -> Sequence[Any]:
+        return self.plain().rows
+
+    def record(self, place: int) -> Any:
+        """Decode one row."""
+        records = self._records
+        return self.decode(self._rows[place]) if records is None else records[place]
 
 
 @frozen
@@ -33,18 +47,17 @@ class NamedRow:
 
     sid: str
     _place: int
-    _page: _Later
+    _page: Later
 
     def record(self) -> Any:
-        """Decode it, and its whole page the first time: a walk mostly wants more of it."""
-        return self._page.records[self._place]
+        """Decode the rest."""
+        return self._page.record(self._place)
 
 
-def named_page(key: str, body: bytes, decode: Callable[[], RawPage]) -> RawPage | None:
-    """Read a page's SIDs; `decode` makes records of the page. None if it cannot be read so."""
+def named_page(key: str, body: bytes, later: Later) -> RawPage | None:
+    """Read a page's SIDs; None if it cannot be read so."""
     found = straight.sids_reader(key)(body)
     if found is None:
         return None
-    later = _Later(decode)
     rows = [NamedRow(row.sid, place, later) for place, row in enumerate(found.rows)]
     return RawPage(rows, found.next_page_url)

@@ -58,8 +58,7 @@ def _all_zoned(moments: tuple[datetime | None, ...]) -> bool:
 
 def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]:
     """Make the reader of answers that are one record."""
-    hints = _hints(model, vendor) if msgspec is not None else None
-    if hints is None:
+    if msgspec is None or (hints := _hints(model, vendor)) is None:
         return lambda body: None
     read, dates = msgspec.json.Decoder(model).decode, _dates(hints)
 
@@ -101,6 +100,7 @@ def sids_reader(key: str) -> Callable[[bytes], RawPage | None]:
 
 
 def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:
+    assert msgspec is not None  # noqa: S101  # those who call have looked
     meta = msgspec.defstruct("_Meta", [("next_page_url", str | None, None)])
     fields: list[Any] = [("rows", list[row]), ("meta", meta)]  # type: ignore[valid-type]  # known at run time
     read = msgspec.json.Decoder(msgspec.defstruct("_Page", fields, rename={"rows": key})).decode

@@ -28,7 +28,6 @@ def _twilio() -> Reader:
 
 def _ours() -> dict[str, Reader]:
     from asyncsim import Client
-    from asyncsim.resources.rows import named_page
     from asyncsim.transport import Reply
 
     sims = Client.twilio(ACCOUNT, "token").supersim.sims
@@ -37,11 +36,7 @@ def _ours() -> dict[str, Reader]:
         return [row.sid for row in sims._record_page(Reply(200, {}, body)).rows]
 
     def names(body: bytes) -> list[str]:
-        reply = Reply(200, {}, body)
-        page = named_page("sims", body, lambda: sims._record_page(reply))
-        if page is None:  # as a sweep does without the extra
-            return [row["sid"] for row in sims._plain_page(reply).rows]
-        return [row.sid for row in page.rows]
+        return [row.sid for row in sims._named_page(Reply(200, {}, body)).rows]
 
     return {"asyncsim, records": records, "asyncsim, SIDs only": names}
 
