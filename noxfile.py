@@ -83,3 +83,11 @@ def demo(session: nox.Session) -> None:
     """Activate some SIMs against the emulator, from the command line."""
     install(session)
     session.run("asyncsim", "demo", "--sims", "200", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure beside the peers; `nox -s bench -- NAME` for one. Counts instructions with valgrind."""
+    if session.venv_backend != "none":
+        session.install("--editable", ".[bench]")
+    session.run("python", "-m", "benchmarks", *session.posargs)

@@ -25,7 +25,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import Event, TokenMinted
 from asyncsim.request import refusal
-from asyncsim.transport import FORM, Reply, Transport
+from asyncsim.transport import Reply, Transport, form
 from asyncsim.wire import json
 
 _THROTTLED_FOR = 300.0  # seconds for which a 429 of the token endpoint uses up no attempt
@@ -34,6 +34,11 @@ _ASKED = "fetch a KORE access token"
 
 class Auth(Protocol):
     """What the sender needs to know of a login."""
+
+    @property
+    def standing(self) -> str | None:
+        """A header that never changes, if this login has one."""
+        ...
 
     def current(self) -> tuple[str, int] | None:
         """Authorization header and its generation; None when one must be obtained first."""
@@ -61,7 +66,8 @@ class Basic:
 
     def __init__(self, user: str, password: str) -> None:
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._header = (f"Basic {token}", 0)
+        self.standing = f"Basic {token}"
+        self._header = (self.standing, 0)
 
     def current(self) -> tuple[str, int]:
         """Always at hand."""
@@ -87,6 +93,8 @@ class ClientCredentials:
     Source: KORE docs, "Authorization", and the document kore_token_v1.
     """
 
+    standing = None
+
     def __init__(
         self,
         transport: Transport,
@@ -106,7 +114,7 @@ class ClientCredentials:
                 "client_id": client_id,
                 "client_secret": client_secret,
             }
-        ).encode()
+        )
         self._clock = clock
         self._retry = retry
         self._tell = tell
@@ -197,8 +205,8 @@ class ClientCredentials:
         return 1 if verdict is Verdict.AGAIN else self._retry.attempts
 
     def _post(self) -> Awaitable[Reply]:
-        headers = {"Content-Type": FORM, "Accept": "application/json"}
-        return self._transport.exchange("POST", self._url, headers, self._form, _ASKED)
+        headers = {"Accept": "application/json"}
+        return self._transport.exchange("POST", self._url, headers, form(self._form), _ASKED)
 
     def _read(self, reply: Reply) -> Token:
         try:

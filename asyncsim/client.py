@@ -6,8 +6,9 @@ import difflib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from aiohttp import ClientSession
 
@@ -22,12 +23,14 @@ from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.monitor import Monitor
-from asyncsim.resources.supersim import SuperSim
-from asyncsim.resources.webhooks import Webhooks
-from asyncsim.resources.wireless import Wireless
 from asyncsim.transport import Transport
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
+
+if TYPE_CHECKING:
+    from asyncsim.resources.monitor import Monitor
+    from asyncsim.resources.supersim import SuperSim
+    from asyncsim.resources.webhooks import Webhooks
+    from asyncsim.resources.wireless import Wireless
 
 logger = logging.getLogger("asyncsim")
 
@@ -59,14 +62,37 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.wireless = Wireless(connection)
+
+    # Imported when used: records and keywords of all kinds are a third of what there is to import
+    # (benchmarks/cases/startup.py), and most programs use one product.
+
+    @cached_property
+    def wireless(self) -> Wireless:
         """Programmable Wireless."""
-        self.supersim = SuperSim(connection)
+        from asyncsim.resources.wireless import Wireless
+
+        return Wireless(self._connection)
+
+    @cached_property
+    def supersim(self) -> SuperSim:
         """Super SIM."""
-        self.monitor = Monitor(connection)
+        from asyncsim.resources.supersim import SuperSim
+
+        return SuperSim(self._connection)
+
+    @cached_property
+    def monitor(self) -> Monitor:
         """The audit trail, at Twilio."""
-        self.webhooks = Webhooks(connection)
+        from asyncsim.resources.monitor import Monitor
+
+        return Monitor(self._connection)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
         """KORE's signing secrets."""
+        from asyncsim.resources.webhooks import Webhooks
+
+        return Webhooks(self._connection)
 
     def __repr__(self) -> str:
         return f"<asyncsim.Client of {self._connection!r}>"

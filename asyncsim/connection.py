@@ -91,10 +91,15 @@ class Connection:
             )
         return url
 
+    @property
+    def sender_here(self) -> Sender | None:
+        """The sender, once opened, seen from its own loop: every request but the first is here."""
+        return self._sender if self._loop is asyncio.get_running_loop() else None
+
     async def open(self) -> Sender:
         """Return the sender; on first use bind to the running loop and start the receiver."""
-        if self._sender is not None and self._loop is asyncio.get_running_loop():
-            return self._sender
+        if self.sender_here is not None:
+            return self.sender_here
         self._bind()
         assert self._opening is not None  # noqa: S101  # _bind made it
         async with self._opening:

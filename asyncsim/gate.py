@@ -70,7 +70,8 @@ class Gate:
 
     def try_enter(self) -> bool:
         """Take a slot if nobody waits and one is free."""
-        if self._lines[0] or self._lines[1] or not self._may_start():
+        urgent, others = self._lines
+        if urgent or others or not self._may_start():
             return False
         self._start()
         return True
@@ -107,13 +108,14 @@ class Gate:
             among.discard(slot)
             self._tidy()
 
-    def left(self, seconds: float | None = None) -> None:
-        """Give a slot back; `seconds` if the request was carried out."""
+    def left(self, seconds: float | None = None, now: float | None = None) -> None:
+        """Give a slot back; `seconds` if the request was carried out, by `now`."""
         if seconds is None:
             self.limit.abandoned()
         else:
-            self.limit.accepted(self._clock.now(), seconds)
-        self._admit()
+            self.limit.accepted(self._clock.now() if now is None else now, seconds)
+        if self._lines[0] or self._lines[1]:
+            self._admit()
 
     def refused(self, retry_after: float | None) -> None:
         """Give a slot back after a 429; all pause only on Retry-After or at the minimum."""
@@ -131,7 +133,10 @@ class Gate:
         return max(self._paused_until, self._next_start)
 
     def _may_start(self) -> bool:
-        return self.limit.has_room and self._clock.now() >= self._opens_at()
+        if not self.limit.has_room:
+            return False
+        held_up = self._spacing or self._paused_until > -math.inf
+        return not held_up or self._clock.now() >= self._opens_at()
 
     def _start(self) -> None:
         self.limit.started()
@@ -146,7 +151,7 @@ class Gate:
             self._urgent_in_a_row = self._urgent_in_a_row + 1 if line is self._lines[0] else 0
             self._start()
             line.popleft().set_result(None)
-        if self.limit.has_room and line:
+        if line and self.limit.has_room:
             self._wake_at(self._opens_at())
 
     def _next_line(self) -> _Line:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from asyncsim.vendors import Product, Vendor
 
@@ -52,6 +52,14 @@ class Kind(Generic[T]):
     """Vendor -> its own ceiling, where that is lower."""
     parent: Kind[Any] | None = None
     """The kind whose name stands in `path`."""
+    _sid: re.Pattern[str] = field(
+        init=False,
+        repr=False,
+        default=Factory(
+            lambda self: re.compile(f"{self.sid_prefix or '[A-Z]{2}'}[0-9a-fA-F]{{32}}"),
+            takes_self=True,
+        ),
+    )
 
     def page_ceiling(self, vendor: Vendor) -> int:
         """Rows in the largest page a vendor gives."""
@@ -59,7 +67,7 @@ class Kind(Generic[T]):
 
     def is_sid(self, name: str) -> bool:
         """Tell whether `name` is a SID of this kind."""
-        return name.startswith(self.sid_prefix) and looks_like_sid(name)
+        return self._sid.fullmatch(name) is not None
 
 
 @frozen

@@ -30,7 +30,7 @@ from asyncsim.errors import (
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
 from asyncsim.gate import Gate, GateClosed, turn_away
 from asyncsim.request import Ambiguous, Request, refusal
-from asyncsim.transport import Reply, Transport, client_closed
+from asyncsim.transport import Reply, Transport, client_closed, form
 
 
 class Sender:
@@ -54,6 +54,8 @@ class Sender:
         self._retry = retry
         self._timeout = timeout
         self._observers = observers
+        standing = auth.standing
+        self._carried = standing is not None and transport.carry("Authorization", standing)
         self._closed = False
         self.requests = 0
         """Those that have gone out, each attempt counted."""
@@ -76,16 +78,28 @@ class Sender:
         Raises `APIError`, `TransportError`, `QueueTimeout`; for a write `Ambiguous`, for a
         create `OutcomeUnknown`.
         """
-        attempt = _Attempt(self._clock.now() + self._timeout.queue)
+        now = self._clock.now()
+        attempt = _Attempt(now + self._timeout.queue, now)
         while True:
-            await self._enter(request, attempt)
+            if not self._walk_in(attempt):
+                await self._enter(request, attempt)
+                attempt.started = self._clock.now()
             reply = await self._exchange(request, attempt)
-            verdict = self._judge(reply, request, attempt)
-            if verdict is Verdict.DONE and reply is not None:
+            if reply is not None and 200 <= reply.status < 300:  # as `judge_status` has it
+                self._auth.accepted(attempt.generation)
                 request.done = True
                 return reply
+            verdict = self._judge(reply, request, attempt)
             request.lost |= _may_be_done(attempt.error)
             await self._follow(verdict, request, attempt)
+
+    def _walk_in(self, attempt: _Attempt) -> bool:
+        """Take a slot at once, which is the usual case: a login at hand and nobody before us."""
+        login = self._auth.current()
+        if login is None or attempt.error is not None or not self._gate.try_enter():
+            return False
+        attempt.authorization, attempt.generation = login
+        return True
 
     async def _enter(self, request: Request, attempt: _Attempt) -> None:
         """Take a slot with a good login in hand; neither is waited for while holding the other."""
@@ -123,14 +137,11 @@ class Sender:
 
     async def _exchange(self, request: Request, attempt: _Attempt) -> Reply | None:
         """Send once; without an answer, None, and the reason as `attempt.error`."""
-        headers = {"Authorization": attempt.authorization}
-        if request.body is not None:
-            headers["Content-Type"] = request.content_type
-        body = None if request.body is None else request.body.encode()
+        headers = None if self._carried else {"Authorization": attempt.authorization}
+        body = None if request.body is None else form(request.body, request.content_type)
         request.attempts += 1
         self.requests += 1
         request.in_flight = True
-        started = self._clock.now()
         reply, silence = None, None
         try:
             reply = await self._transport.exchange(
@@ -144,8 +155,12 @@ class Sender:
             raise
         finally:
             request.in_flight = False
-        attempt.seconds = self._clock.now() - started
-        self._release(reply, silence, attempt.seconds)
+        ended = self._clock.now()
+        attempt.seconds = ended - attempt.started
+        if reply is not None and reply.status < 300:
+            self._gate.left(attempt.seconds, ended)
+        else:
+            self._release(reply, silence, attempt.seconds)
         if self._observers:
             self._note(request, reply, silence, attempt.seconds)
         return reply
@@ -155,11 +170,10 @@ class Sender:
         if reply is None:
             return judge_silence(request.repeat, sent=_may_be_done(attempt.error))
         verdict = judge_status(reply.status, request.repeat)
-        if verdict in (Verdict.DONE, Verdict.REFUSED):  # whatever it says, it let us in
+        if verdict is Verdict.REFUSED:  # whatever it says, it let us in
             self._auth.accepted(attempt.generation)
-        if verdict is not Verdict.DONE:
-            attempt.told = retry_after(reply.headers.get("Retry-After"))
-            attempt.error = refusal(reply, request.verb)
+        attempt.told = retry_after(reply.headers.get("Retry-After"))
+        attempt.error = refusal(reply, request.verb)
         return verdict
 
     def _release(self, reply: Reply | None, silence: TransportError | None, seconds: float) -> None:
@@ -280,6 +294,8 @@ class _Attempt:
     """What one call remembers between its attempts."""
 
     deadline: float
+    started: float
+    """When it last went out."""
     failures: int = 0
     front: bool = False
     logged_in: bool = False

@@ -16,6 +16,7 @@ from asyncsim.core.retry import Repeat
 from asyncsim.errors import NotFound, UnreachableStatus
 from asyncsim.request import Request
 from asyncsim.resources.names import Directory, check_name
+from asyncsim.resources.recipes import Recipe, Recipes
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.watched import Watched
 from asyncsim.wire import forms
@@ -34,6 +35,8 @@ class Change:
     """As given, plus the callback URL."""
     goal: Goal
     nonce: str | None = field(repr=False)
+    body: str = field(repr=False)
+    """`sent`, encoded."""
 
 
 class Changing(Watched[T], Generic[T]):
@@ -48,6 +51,7 @@ class Changing(Watched[T], Generic[T]):
             keyword: Directory(resource.kind, resource(connection)._fetch, connection.clock)
             for keyword, resource in self._references.items()
         }
+        self._recipes = Recipes(self._recipe)
 
     # Preparing.
 
@@ -56,17 +60,43 @@ class Changing(Watched[T], Generic[T]):
     ) -> Change:
         """Check a change before anything is sent, and give it a callback URL of its own."""
         check_name(self.kind, name)
-        forms.check(self.kind.update, changes, f"{self.kind.key}.update()")
-        statuses = self._statuses(until)
-        self._check_reachable(name, changes, statuses)
-        goal = Goal(self.kind, await self._resolved(changes), statuses)
-        await self._connection.open()
+        recipe = self._recipes.of(changes)
+        goal = recipe.goal
+        if goal is None or until is not None:
+            statuses = self._statuses(until)
+            self._check_reachable(name, changes, statuses)
+            goal = Goal(self.kind, await self._resolved(changes), statuses)
+        if self._connection.sender_here is None:
+            await self._connection.open()
         desk = self._connection.desk
         if desk is None or "callback_url" in changes:
-            return Change(name=name, given=changes, sent=changes, goal=goal, nonce=None)
+            return Change(
+                name=name, given=changes, sent=changes, goal=goal, nonce=None, body=recipe.body
+            )
         url, nonce = desk.ticket(self.kind.product, name)
-        sent = {**changes, "callback_url": url}
-        return Change(name=name, given=changes, sent=sent, goal=goal, nonce=nonce)
+        ticket = {"callback_url": url}
+        body = "&".join(filter(None, (recipe.body, forms.encode(self.kind.update, ticket))))
+        sent = {**changes, **ticket}
+        return Change(name=name, given=changes, sent=sent, goal=goal, nonce=nonce, body=body)
+
+    def _recipe(self, changes: Mapping[str, Any]) -> Recipe:
+        forms.check(self.kind.update, changes, f"{self.kind.key}.update()")
+        body = forms.encode(self.kind.update, changes)
+        if self._names_others(changes):
+            return Recipe(body, None)
+        kept = {key: changes[key] for key in changes if not self._moves_away(key, changes)}
+        return Recipe(body, Goal(self.kind, kept))
+
+    def _names_others(self, changes: Mapping[str, Any]) -> bool:
+        """Whether another resource is named otherwise than by its SID."""
+        return "account_sid" not in changes and any(
+            changes.get(keyword) and not resource.kind.is_sid(changes[keyword])
+            for keyword, resource in self._references.items()
+        )
+
+    def _moves_away(self, keyword: str, changes: Mapping[str, Any]) -> bool:
+        """Whether a keyword names what belongs to the other account, which we cannot read."""
+        return "account_sid" in changes and keyword in self._references
 
     def _check_reachable(
         self, name: str, changes: Mapping[str, Any], until: frozenset[str] | None
@@ -77,12 +107,9 @@ class Changing(Watched[T], Generic[T]):
 
     async def _resolved(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Replace names of other resources by SIDs, so that they can be compared."""
-        if "account_sid" in changes:
-            # They belong to the other account then, which these credentials cannot read.
-            return {key: value for key, value in changes.items() if key not in self._directories}
-        resolved = dict(changes)
+        resolved = {key: changes[key] for key in changes if not self._moves_away(key, changes)}
         for keyword, directory in self._directories.items():
-            if changes.get(keyword):
+            if resolved.get(keyword):
                 resolved[keyword] = await directory.sid_of(changes[keyword])
         return resolved
 
@@ -90,8 +117,7 @@ class Changing(Watched[T], Generic[T]):
 
     def _request_for(self, change: Change) -> Request:
         """Build the POST of a change."""
-        body = forms.encode(self.kind.update, change.sent)
-        return self._request("POST", "update", change.name, body=body, repeat=Repeat.CHECK)
+        return self._request("POST", "update", change.name, body=change.body, repeat=Repeat.CHECK)
 
     async def _write(
         self,
@@ -130,7 +156,10 @@ class Changing(Watched[T], Generic[T]):
     def _remember(self, change: Change, record: Any) -> None:
         now = self._connection.clock.now()
         accepted = Accepted(change.goal, now, record.date_updated, change.nonce, change.name)
-        self._memory.keep(accepted, *{change.name, record.sid})
+        if change.name == record.sid:
+            self._memory.keep(accepted, change.name)
+        else:
+            self._memory.keep(accepted, change.name, record.sid)
 
     async def _update_now(self, name: str, changes: Mapping[str, Any]) -> T:
         """Send a change and return the answer."""

@@ -39,15 +39,17 @@ def check_name(kind: Kind[Any], name: object) -> str:
     """Return a name that may stand in a path; ValueError says where another kind's SID belongs."""
     if not isinstance(name, str):
         raise TypeError(f"a {kind.noun} is named by its SID as text, not by {type(name).__name__}")
+    if kind.is_sid(name):
+        return name
     wanted = f"{kind.sid_prefix} and 32 hex digits"
     if name in ("", ".", ".."):
         raise ValueError(f"{name!r} names no {kind.noun}; give its SID ({wanted}) or unique name")
-    if looks_like_sid(name) and not kind.is_sid(name) and name[:2] in _HOMES:
+    if looks_like_sid(name) and name[:2] in _HOMES:
         raise ValueError(
             f"{name} is the SID of {_HOMES[name[:2]]}, not of a {kind.product.label} {kind.noun}"
             f" ({wanted})"
         )
-    if not kind.named and not kind.is_sid(name):
+    if not kind.named:
         raise ValueError(f"a {kind.noun} is named by its SID only ({wanted}), not by {name!r}")
     return name
 
@@ -55,7 +57,10 @@ def check_name(kind: Kind[Any], name: object) -> str:
 def path_of(kind: Kind[Any], name: str | None, parent: str | None = None) -> str:
     """Build the path of a list or of one row; spaces and slashes in unique names are encoded."""
     path = kind.path if parent is None else kind.path.replace("{parent}", quote(parent, safe=""))
-    return path if name is None else f"{path}/{quote(name, safe='')}"
+    if name is None:
+        return path
+    plain = name.isalnum() and name.isascii()  # every SID is; `quote` takes longer to see that
+    return f"{path}/{name if plain else quote(name, safe='')}"
 
 
 class Directory:

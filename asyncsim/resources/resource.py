@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from asyncsim.request import Request
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pager import Page, Pager
 from asyncsim.transport import Reply
-from asyncsim.wire import forms, json, records
+from asyncsim.wire import forms, json, records, straight
 from asyncsim.wire.pages import RawPage, decode_page
 
 T = TypeVar("T")
@@ -42,27 +43,39 @@ class Resource(Generic[T]):
         **more: Any,
     ) -> Request:
         """Prepare a request; `verb` and the names word its errors: `update Sim HS...`."""
-        words = [verb, self.kind.noun, name or ""]
-        if self.kind.parent is not None:
-            words += ["of", check_name(self.kind.parent, parent)]
+        kind = self.kind
+        asked = f"{verb} {kind.noun} {name}" if name else f"{verb} {kind.noun}"
+        if kind.parent is not None:
+            asked += f" of {check_name(kind.parent, parent)}"
         return Request(
             method=method,
-            product=self.kind.product,
-            base=self._connection.base(self.kind.product),
-            path=path_of(self.kind, name, parent),
-            verb=" ".join(filter(None, words)),
+            product=kind.product,
+            base=self._base,
+            path=path_of(kind, name, parent),
+            verb=asked,
             **more,
         )
 
+    @cached_property
+    def _base(self) -> str:
+        return self._connection.base(self.kind.product)
+
+    @cached_property
+    def _read_straight(self) -> Callable[[bytes], T | None]:
+        model: type[T] = self.kind.model
+        return straight.record_reader(model, self._connection.vendor)
+
     async def _send(self, request: Request) -> Reply:
-        sender = await self._connection.open()
+        sender = self._connection.sender_here or await self._connection.open()
         return await sender.send(request)
 
     def _decode(self, reply: Reply) -> T:
-        record: T = records.decode(
-            self.kind.model, read_json(reply, self.kind.noun), self._connection.vendor
-        )
-        return record
+        record = self._read_straight(reply.body)
+        if record is not None:
+            return record
+        value = read_json(reply, self.kind.noun)
+        decoded: T = records.decode(self.kind.model, value, self._connection.vendor)
+        return decoded
 
     async def _fetch(self, name: str, *, parent: str | None = None, urgent: bool = False) -> T:
         check_name(self.kind, name)
@@ -127,28 +140,50 @@ class Resource(Generic[T]):
         self._request("GET", "list", parent=parent)  # refuses now what could never be sent
 
         async def pages() -> AsyncIterator[Page[T]]:
-            async for raw in self._raw_pages(query, parent=parent):
-                yield self._page(raw)
+            async for raw in self._raw_pages(query, parent=parent, read=self._record_page):
+                yield _page(raw)
 
         async def first() -> Page[T]:
-            return self._page(await self._raw_page(query, parent=parent))
+            return _page(await self._raw_page(query, parent=parent, read=self._record_page))
 
         return Pager(pages, first)
 
-    def _page(self, raw: RawPage) -> Page[T]:
-        vendor = self._connection.vendor
-        rows = tuple(records.decode(self.kind.model, row, vendor) for row in raw.rows)
-        return Page(rows, raw.next_page_url is not None)
+    @cached_property
+    def _read_page_straight(self) -> Callable[[bytes], RawPage | None]:
+        return straight.page_reader(self.kind.model, self.kind.key, self._connection.vendor)
+
+    def _record_page(self, reply: Reply) -> RawPage:
+        """Read a page whose rows are records."""
+        page = self._read_page_straight(reply.body)
+        if page is not None:
+            return page
+        raw, vendor = self._plain_page(reply), self._connection.vendor
+        rows = [records.decode(self.kind.model, row, vendor) for row in raw.rows]
+        return RawPage(rows, raw.next_page_url)
+
+    def _plain_page(self, reply: Reply) -> RawPage:
+        """Read a page whose rows are JSON objects."""
+        return decode_page(read_json(reply, f"page of {self.kind.key}"), self.kind.key)
 
     async def _raw_page(
-        self, query: str, *, parent: str | None = None, urgent: bool = False
+        self,
+        query: str,
+        *,
+        parent: str | None = None,
+        urgent: bool = False,
+        read: Callable[[Reply], RawPage] | None = None,
     ) -> RawPage:
         request = self._request("GET", "list", parent=parent, query=query, urgent=urgent)
         reply = await self._send(request)
-        return decode_page(read_json(reply, f"page of {self.kind.key}"), self.kind.key)
+        return (read or self._plain_page)(reply)
 
     async def _raw_pages(
-        self, query: str, *, parent: str | None = None, urgent: bool = False
+        self,
+        query: str,
+        *,
+        parent: str | None = None,
+        urgent: bool = False,
+        read: Callable[[Reply], RawPage] | None = None,
     ) -> AsyncGenerator[RawPage, None]:
         """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
 
@@ -157,7 +192,7 @@ class Resource(Generic[T]):
         foreign: set[str] = set()
         circle = _Circle(query)
         while True:
-            page = await self._raw_page(query, parent=parent, urgent=urgent)
+            page = await self._raw_page(query, parent=parent, urgent=urgent, read=read)
             yield page
             following = page.next_query
             if following is None:
@@ -168,11 +203,15 @@ class Resource(Generic[T]):
             query = following
 
     def _check_origin(self, origin: str | None, foreign: set[str]) -> None:
-        parts = urlsplit(self._connection.base(self.kind.product))
+        parts = urlsplit(self._base)
         expected = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
             self._connection.tell(ForeignPage(origin=str(origin), expected=expected))
+
+
+def _page(raw: RawPage) -> Page[Any]:
+    return Page(tuple(raw.rows), raw.next_page_url is not None)
 
 
 class _Circle:

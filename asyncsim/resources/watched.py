@@ -22,8 +22,11 @@ from asyncsim.core.transition import Transition
 from asyncsim.errors import DecodeError, TransitionFailed, UnreachableStatus
 from asyncsim.resources.names import check_name
 from asyncsim.resources.resource import Resource
+from asyncsim.resources.rows import Later, NamedRow, named_page
+from asyncsim.transport import Reply
 from asyncsim.waiting import Row, Watcher
 from asyncsim.wire import forms, records
+from asyncsim.wire.pages import RawPage
 
 T = TypeVar("T")
 
@@ -77,9 +80,19 @@ class Watched(Resource[T], Generic[T]):
         if status is not None:
             filters["status"] = status
         query = forms.encode(self.kind.filters, filters)
-        async with aclosing(self._raw_pages(query, urgent=True)) as pages:
+        paging = self._raw_pages(query, urgent=True, read=self._named_page)
+        async with aclosing(paging) as pages:
             async for page in pages:
-                yield [self._row(row) for row in page.rows]
+                yield [row if isinstance(row, NamedRow) else self._row(row) for row in page.rows]
+
+    def _named_page(self, reply: Reply) -> RawPage:
+        """Read of a page what a sweep needs."""
+        later = Later(
+            partial(self._read_page_straight, reply.body),
+            partial(self._plain_page, reply),
+            lambda row: records.decode(self.kind.model, row, self._connection.vendor),
+        )
+        return named_page(self.kind.key, reply.body, later) or self._plain_page(reply)
 
     def _row(self, row: Any) -> Row:
         sid = row.get("sid") if isinstance(row, Mapping) else None

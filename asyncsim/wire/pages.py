@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,9 +14,9 @@ from asyncsim.errors import DecodeError
 
 @frozen
 class RawPage:
-    """A page before its rows are records."""
+    """A page; what its rows are, who asked for it knows."""
 
-    rows: list[Any]
+    rows: Sequence[Any]
     next_page_url: str | None
     """Opaque; only its query is ever used."""
 
@@ -52,7 +52,11 @@ def decode_page(value: Any, key: str) -> RawPage:
     rows = value.get(key, value.get(str(meta.get("key"))))
     if not isinstance(rows, list):
         raise DecodeError(f"page of {key}", f"it has no list under {key!r}")
-    following = meta.get("next_page_url")
+    return page_of(rows, meta.get("next_page_url"), key)
+
+
+def page_of(rows: Sequence[Any], following: object, key: str) -> RawPage:
+    """Make a page; `DecodeError` for a URL of the next one that is none."""
     if following is not None and not _splits(following):
         raise DecodeError(f"page of {key}", f"next_page_url is {reprlib.repr(following)}")
-    return RawPage(rows, following or None)
+    return RawPage(rows, str(following) if following else None)

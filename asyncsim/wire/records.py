@@ -32,7 +32,9 @@ T = TypeVar("T")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
-def _as_text(value: Any, _: Any) -> str:
+def _as_text(value: Any, _: Any = None) -> str:
+    if value.__class__ is str:
+        return value
     if isinstance(value, str):
         return value
     # KORE's document gives an ICCID as a number. A whole number is exact; a float never is.
@@ -84,7 +86,7 @@ def _list_reader(converter: Converter) -> Callable[[Any], Callable[[Any, Any], A
     return of
 
 
-def _is_open_literal(hint: Any) -> bool:
+def is_open_literal(hint: Any) -> bool:
     """`Literal[...] | str`, with or without None."""
     if get_origin(hint) not in (Union, types.UnionType):
         return False
@@ -92,15 +94,38 @@ def _is_open_literal(hint: Any) -> bool:
     return len(rest) < len(get_args(hint)) and set(rest) <= {str, type(None)} and str in rest
 
 
-def _open_literal(value: Any, hint: Any) -> str | None:
-    if value is None and type(None) in get_args(hint):
-        return None
-    return _as_text(value, hint)
+def _is_optional(hint: Any) -> bool:
+    """`X | None` of one X."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return False
+    return len(get_args(hint)) == 2 and type(None) in get_args(hint)
+
+
+def _text_or_none(value: Any, _: Any) -> str | None:
+    return value if value is None or value.__class__ is str else _as_text(value)
+
+
+def _open_literal(hint: Any) -> Callable[[Any, Any], Any]:
+    return _text_or_none if type(None) in get_args(hint) else _as_text
+
+
+def _optional_reader(converter: Converter) -> Callable[[Any], Callable[[Any, Any], Any]]:
+    """Choose the hook once: cattrs' own way looks it up for every value."""
+
+    def of(hint: Any) -> Callable[[Any, Any], Any]:
+        (item,) = (one for one in get_args(hint) if one is not type(None))
+        if item is str:
+            return _text_or_none
+        read = converter.get_structure_hook(item)
+        return lambda value, _: None if value is None else read(value, item)
+
+    return of
 
 
 @cache
-def _converter(vendor: Vendor) -> Converter:
-    converter = Converter()
+def _converter(vendor: Vendor, *, explains: bool = False) -> Converter:
+    """Make a converter; one that `explains` is slower, and says all that is wrong with a row."""
+    converter = Converter(detailed_validation=explains)
     configure_union_passthrough(str | int | float | bool | None, converter)
     converter.register_structure_hook(str, _as_text)
     converter.register_structure_hook(int, _exactly(int))
@@ -108,7 +133,8 @@ def _converter(vendor: Vendor) -> Converter:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(Decimal, _decimal)
     converter.register_structure_hook(datetime, lambda value, _: parse_date(value))
-    converter.register_structure_hook_func(_is_open_literal, _open_literal)
+    converter.register_structure_hook_factory(_is_optional, _optional_reader(converter))
+    converter.register_structure_hook_factory(is_open_literal, _open_literal)
     converter.register_structure_hook_factory(_is_tuple, _list_reader(converter))
     converter.register_structure_hook_factory(
         attrs.has, lambda model: _reader(converter, model, vendor)
@@ -151,11 +177,24 @@ def _describe(error: Exception) -> str:
 
 def decode(model: type[T], value: Any, vendor: Vendor) -> T:
     """Build a record out of a decoded JSON object; `DecodeError` names field and value."""
-    if not isinstance(value, Mapping):
+    if value.__class__ is not dict and not isinstance(value, Mapping):
         raise DecodeError(model.__name__, f"an object was expected, not {type(value).__name__}")
-    converter = _converter(vendor)
     try:
-        return converter.structure(value, model)
+        read: Any = _structure  # mypy takes no class for hashable
+        record: T = read(model, vendor)(value, model)
+        return record
+    except Exception:  # noqa: BLE001  # read once more by the one that explains
+        return _explained(model, value, vendor)
+
+
+@cache
+def _structure(model: Any, vendor: Vendor) -> Callable[[Any, Any], Any]:
+    return _converter(vendor).get_structure_hook(model)
+
+
+def _explained(model: type[T], value: Mapping[str, Any], vendor: Vendor) -> T:
+    try:
+        return _converter(vendor, explains=True).structure(value, model)
     except (BaseValidationError, ValueError, TypeError, KeyError) as error:
         what = f"{model.__name__} {value.get('sid') or ''}".strip()
         raise DecodeError(what, _describe(error)) from error

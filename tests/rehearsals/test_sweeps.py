@@ -110,8 +110,8 @@ async def test_sweeps_that_contradict_reads_are_given_up(
     stage = await set_stage(place, sims=MANY)
     pages = stage.sims._raw_pages
 
-    async def lies(query: str, *, urgent: bool = False) -> Any:
-        async for page in pages(query, urgent=urgent):
+    async def lies(query: str, **how: Any) -> Any:
+        async for page in pages(query, **how):
             yield evolve(page, rows=[]) if "Status=" in query else page
 
     monkeypatch.setattr(stage.sims, "_raw_pages", lies)
@@ -129,9 +129,9 @@ async def test_pages_that_shift_while_they_are_read_fool_nobody(
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
     pages, turn = stage.sims._raw_pages, iter(range(1000))
 
-    async def shifting(query: str, *, urgent: bool = False) -> Any:
+    async def shifting(query: str, **how: Any) -> Any:
         hidden = next(turn) % 7
-        async for page in pages(query, urgent=urgent):
+        async for page in pages(query, **how):
             rows = [row for at, row in enumerate(page.rows) if at % 7 != hidden]
             yield evolve(page, rows=rows) if "Status=" in query else page
 
@@ -147,8 +147,8 @@ async def test_a_list_that_cannot_be_read_leaves_single_reads(
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
     pages = stage.sims._raw_pages
 
-    async def broken(query: str, *, urgent: bool = False) -> Any:
-        async for page in pages(query, urgent=urgent):
+    async def broken(query: str, **how: Any) -> Any:
+        async for page in pages(query, **how):
             yield evolve(page, rows=[{"no": "sid"}])
 
     monkeypatch.setattr(stage.sims, "_raw_pages", broken)
@@ -163,8 +163,8 @@ async def test_a_row_that_cannot_be_read_spoils_no_other(
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
     pages = stage.sims._raw_pages
 
-    async def spoilt(query: str, *, urgent: bool = False) -> Any:
-        async for page in pages(query, urgent=urgent):
+    async def spoilt(query: str, **how: Any) -> Any:
+        async for page in pages(query, urgent=how["urgent"]):
             bad = stage.sid
             rows = [{**row, "date_updated": 7} if row["sid"] == bad else row for row in page.rows]
             yield evolve(page, rows=rows)
@@ -218,7 +218,7 @@ async def test_an_account_that_is_closed_ends_all_waits_long_before_their_deadli
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
     work = await stage.start(activate_all(stage))
     sender: Any = await stage.client._connection.open()
-    sender._auth = Basic("AC" + "0" * 32, "closed")
+    sender._auth, sender._carried = Basic("AC" + "0" * 32, "closed"), False
     outcomes = await stage.play(work)
     assert {type(one.error) for one in outcomes.values()} == {AuthenticationError}
     assert stage.clock.now() < Watching().timeout / 5

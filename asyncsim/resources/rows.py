@@ -1,0 +1,63 @@
+"""Rows of a page of which no more than the SID is read, until somebody wants the record.
+
+A sweep asks which SIMs are still pending, and of most rows nothing else
+(benchmarks/cases/pages.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+from attrs import frozen
+
+from asyncsim.wire import straight
+from asyncsim.wire.pages import RawPage
+
+
+@frozen(slots=False)
+class Later:
+    """What becomes of a page when the first of its records is wanted."""
+
+    at_once: Callable[[], RawPage | None]
+    """All records, if all rows are as documented: a walk mostly wants many of them."""
+    plain: Callable[[], RawPage]
+    """Else the rows as they came, so that a bad one spoils no other."""
+    decode: Callable[[Any], Any]
+
+    @cached_property
+    def _records(self) -> Sequence[Any] | None:
+        page = self.at_once()
+        return None if page is None else page.rows
+
+    @cached_property
+    def _rows(self) -> Sequence[Any]:
+        return self.plain().rows
+
+    def record(self, place: int) -> Any:
+        """Decode one row."""
+        records = self._records
+        return self.decode(self._rows[place]) if records is None else records[place]
+
+
+@frozen
+class NamedRow:
+    """A row of which only the SID has been read."""
+
+    sid: str
+    _place: int
+    _page: Later
+
+    def record(self) -> Any:
+        """Decode the rest."""
+        return self._page.record(self._place)
+
+
+def named_page(key: str, body: bytes, later: Later) -> RawPage | None:
+    """Read a page's SIDs; None if it cannot be read so."""
+    found = straight.sids_reader(key)(body)
+    if found is None:
+        return None
+    rows = [NamedRow(row.sid, place, later) for place, row in enumerate(found.rows)]
+    return RawPage(rows, found.next_page_url)

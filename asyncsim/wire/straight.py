@@ -1,0 +1,115 @@
+"""The straight way from bytes to records: msgspec, where it is installed (extra `speed`).
+
+It reads only what is exactly as documented. None for everything else, and `records` judges: an
+ICCID sent as a number, a date without a zone, a broken row. The one difference: of a date's
+fraction beyond microseconds the last digit is rounded, not cut. Measured by
+`benchmarks/cases/pages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import attrs
+
+from asyncsim.kind import spelling
+from asyncsim.vendors import Vendor
+from asyncsim.wire.pages import RawPage, page_of
+from asyncsim.wire.records import is_open_literal
+
+try:
+    import msgspec
+except ImportError:  # pragma: no cover  # the extra is part of dev
+    msgspec = None  # type: ignore[assignment]  # absent is a value here
+
+T = TypeVar("T")
+
+# What msgspec and `records` read alike; not numbers and amounts, where each has its own leniency.
+_ALIKE: tuple[Any, ...] = (str, bool, datetime, dict[str, str], type(None))
+
+
+def _hints(model: type[Any], vendor: Vendor) -> Mapping[str, Any] | None:
+    """The fields' hints; None for a model that only `records` can read."""
+    hints = get_type_hints(model)
+    for one in attrs.fields(model):
+        hint = hints[one.name]
+        alike = all(part in _ALIKE for part in get_args(hint) or (hint,)) or hint in _ALIKE
+        # A field which some vendor spells differently may come in either spelling.
+        odd = "spelled" in one.metadata or spelling(one.name, one.metadata, vendor) != one.name
+        if odd or not (alike or is_open_literal(hint)):
+            return None
+    return {one.name: hints[one.name] for one in attrs.fields(model)}
+
+
+def _dates(hints: Mapping[str, Any]) -> Callable[[Any], tuple[Any, ...]]:
+    names = [name for name, hint in hints.items() if datetime in (hint, *get_args(hint))]
+    read = attrgetter(*names) if names else None
+    if read is None:
+        return lambda record: ()
+    return read if len(names) > 1 else lambda record: (read(record),)
+
+
+def _all_zoned(moments: tuple[datetime | None, ...]) -> bool:
+    return all(moment is None or moment.tzinfo is not None for moment in moments)
+
+
+def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]:
+    """Make the reader of answers that are one record."""
+    if msgspec is None or (hints := _hints(model, vendor)) is None:
+        return lambda body: None
+    read, dates = msgspec.json.Decoder(model).decode, _dates(hints)
+
+    def straight(body: bytes) -> T | None:
+        try:
+            found: T = read(body)
+        except ValueError:  # msgspec's errors are such
+            return None
+        for moment in dates(found):
+            if moment is not None and moment.tzinfo is None:
+                return None
+        return found
+
+    return straight
+
+
+def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes], RawPage | None]:
+    """Make the reader of pages of records."""
+    hints = _hints(model, vendor) if msgspec is not None else None
+    if hints is None:
+        return lambda body: None
+    dates = _dates(hints)
+    read = _envelope(key, model)
+
+    def straight(body: bytes) -> RawPage | None:
+        page = read(body)
+        if page is None or not all(map(_all_zoned, map(dates, page.rows))):
+            return None
+        return page
+
+    return straight
+
+
+def sids_reader(key: str) -> Callable[[bytes], RawPage | None]:
+    """Make the reader of pages of which nothing but each row's `sid` is wanted, as by a sweep."""
+    if msgspec is None:
+        return lambda body: None
+    return _envelope(key, msgspec.defstruct("_Named", [("sid", str)], gc=False))
+
+
+def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:
+    assert msgspec is not None  # noqa: S101  # those who call have looked
+    meta = msgspec.defstruct("_Meta", [("next_page_url", str | None, None)])
+    fields: list[Any] = [("rows", list[row]), ("meta", meta)]  # type: ignore[valid-type]  # known at run time
+    read = msgspec.json.Decoder(msgspec.defstruct("_Page", fields, rename={"rows": key})).decode
+
+    def envelope(body: bytes) -> RawPage | None:
+        try:
+            page: Any = read(body)
+        except ValueError:
+            return None
+        return page_of(page.rows, page.meta.next_page_url, key)
+
+    return envelope

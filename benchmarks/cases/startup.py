@@ -1,0 +1,68 @@
+"""Target 8: a cold `import asyncsim`, and the first request, beside bare aiohttp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plots import grouped_bars
+from benchmarks.result import Result, Table
+from benchmarks.rounds import Spread, ratios
+from benchmarks.stub.process import serving
+from benchmarks.variants import VARIANTS, run
+
+_WORKER = "benchmarks.cases._startup_worker"
+_ROUNDS = 7
+_WHO = ("asyncsim", "bare aiohttp", "twilio", "httpx")
+_STEPS = ("import", "first request")
+
+
+def _round(port: int, variant: str, samples: dict[str, list[Any]]) -> None:
+    for who in _WHO:
+        samples.setdefault(who, []).append(run(_WORKER, str(port), variant, who))
+
+
+def _rows(samples: dict[str, list[dict[str, float]]]) -> Sequence[Sequence[str]]:
+    return [
+        (
+            step,
+            who,
+            ratios(
+                [one[step] for one in turns], [one[step] for one in samples["bare aiohttp"]]
+            ).text(),
+            Spread.of([one[step] for one in turns]).text(1e3, 1),
+        )
+        for step in _STEPS
+        for who, turns in samples.items()
+    ]
+
+
+def measure() -> Result:
+    """Start many interpreters."""
+    found: dict[str, Any] = {}
+    with serving() as port:
+        for variant in VARIANTS:
+            samples: dict[str, list[Any]] = {}
+            for _ in range(_ROUNDS):
+                _round(port, variant, samples)
+            found[variant] = samples
+    head = ("step", "who", "to bare aiohttp", "ms")
+    return Result(
+        name="startup",
+        question="How long until a new process has its first answer?",
+        targets=[],  # none is set: it is to be known
+        tables=[Table(title=one, head=head, rows=_rows(found[one])) for one in VARIANTS],
+        notes=["CPU time, with compiled bytecode at hand; each figure from a process of its own"],
+        samples=found,
+    )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw milliseconds."""
+    samples = result.samples[VARIANTS[1]]
+    groups = {
+        step: {who: Spread.of([one[step] * 1e3 for one in turns]) for who, turns in samples.items()}
+        for step in _STEPS
+    }
+    grouped_bars(groups, "CPU, ms", path)

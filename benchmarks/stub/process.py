@@ -1,0 +1,67 @@
+"""The stub's process, from the benchmark's side; and what it could answer at most."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import cast
+
+from benchmarks.stub.answers import sid
+
+
+@contextmanager
+def serving() -> Iterator[int]:
+    """Run the stub; yields its port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.stub"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+class _Raw(asyncio.Protocol):
+    """Sends the next request when the answer to the last has come; looks at nothing."""
+
+    def __init__(self, requests: int, done: asyncio.Future[None]) -> None:
+        self._left = requests
+        self._done = done
+        self._got = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self._request = f"GET /v1/Sims/{sid(1)} HTTP/1.1\r\nHost: stub\r\n\r\n".encode()
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        if not self._got.endswith(b"}}"):  # of the links, with which the Sim ends
+            return
+        self._got = b""
+        self._left -= 1
+        if self._left:
+            self._transport.write(self._request)
+        elif not self._done.done():
+            self._transport.close()
+            self._done.set_result(None)
+
+
+async def ceiling(port: int, *, connections: int = 32, each: int = 300) -> float:
+    """Requests per second which the stub answers to a client that does nothing else."""
+    loop = asyncio.get_running_loop()
+    ends: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
+    started = time.perf_counter()
+    for end in ends:
+        await loop.create_connection(partial(_Raw, each, end), "127.0.0.1", port)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*ends)
+    return connections * each / (time.perf_counter() - started)

@@ -1,0 +1,94 @@
+"""The straight way from bytes agrees with the explaining one, or leaves the matter to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from asyncsim.errors import DecodeError
+from asyncsim.models.supersim.sims import SIMS, Sim
+from asyncsim.models.wireless.sims import Sim as WirelessSim
+from asyncsim.vendors import KORE, TWILIO
+from asyncsim.wire import records, straight
+
+ROW: dict[str, Any] = {
+    "sid": "HS" + "0" * 32,
+    "status": "active",
+    "unique_name": None,
+    "iccid": "89883070000123456789",
+    "date_created": "2015-07-30T20:00:00Z",
+    "date_updated": "2015-07-30T20:00:00.250+02:00",
+    "links": {"billing_periods": "https://supersim.twilio.com/v1/Sims/HS0/BillingPeriods"},
+}
+
+pytest.importorskip("msgspec", reason="of the extra `speed`")
+
+
+def body(**changes: Any) -> bytes:
+    return json.dumps({**ROW, **changes}).encode()
+
+
+def page(*rows: dict[str, Any], **meta: Any) -> bytes:
+    return json.dumps({"sims": rows, "meta": {"key": "sims", **meta}}).encode()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"status": "thinking"}, {"added_later": [1, {"a": None}]}, {"date_created": None}],
+    ids=["as documented", "a new status", "a new field", "a null"],
+)
+def test_what_is_as_documented_is_read_alike(changes: dict[str, Any]) -> None:
+    found = straight.record_reader(Sim, TWILIO)(body(**changes))
+    assert found == records.decode(Sim, {**ROW, **changes}, TWILIO)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iccid": 89883070000123456},
+        {"date_created": "2015-07-30T20:00:00"},
+        {"date_created": "yesterday"},
+        {"date_created": "2015-07-30"},
+        {"status": None},
+        {"sid": None},
+        {"links": {"a": 1}},
+    ],
+    ids=str,
+)
+def test_everything_else_is_left_to_the_one_that_explains(changes: dict[str, Any]) -> None:
+    assert straight.record_reader(Sim, TWILIO)(body(**changes)) is None
+    assert straight.page_reader(Sim, "sims", TWILIO)(page(ROW, {**ROW, **changes})) is None
+
+
+def test_what_is_no_json_is_left_to_it_too() -> None:
+    for text in (b"", b"<html>", b"[1, 2]", b"\xff"):
+        assert straight.record_reader(Sim, TWILIO)(text) is None
+        assert straight.sids_reader("sims")(text) is None
+
+
+def test_a_field_with_two_spellings_is_left_to_it() -> None:
+    row = json.dumps({"sid": "DE" + "0" * 32, "status": "new", "e_id": "1"}).encode()
+    for vendor in (TWILIO, KORE):
+        assert straight.record_reader(WirelessSim, vendor)(row) is None
+
+
+def test_a_page_is_read_alike() -> None:
+    text = page(ROW, ROW, next_page_url="https://supersim.twilio.com/v1/Sims?Page=1")
+    found = straight.page_reader(Sim, SIMS.key, TWILIO)(text)
+    assert found is not None
+    assert list(found.rows) == [records.decode(Sim, ROW, TWILIO)] * 2
+    assert found.next_query == "Page=1"
+
+
+def test_a_page_can_be_read_for_its_sids_alone() -> None:
+    found = straight.sids_reader("sims")(page(ROW, {**ROW, "iccid": 7}))
+    assert found is not None
+    assert [row.sid for row in found.rows] == [ROW["sid"]] * 2
+    assert found.next_page_url is None
+
+
+def test_a_next_page_that_is_no_url_is_refused() -> None:
+    with pytest.raises(DecodeError, match="next_page_url"):
+        straight.sids_reader("sims")(page(ROW, next_page_url="https://[half"))
