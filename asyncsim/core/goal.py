@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from attrs import Factory, field, frozen
@@ -125,24 +124,6 @@ class Goal:
     def _went_on(self, asked: str, shown: str) -> bool:
         # `ready` was reached and has already become `active` by itself: not a failure.
         return follows_by_itself(self.kind, asked, {shown})
-
-
-def goal_of(
-    kind: Kind[Any], requested: Mapping[str, Any], until: frozenset[str] | None = None
-) -> Goal:
-    """Make a goal, or find an equal one: a hundred thousand SIMs mostly want the same."""
-    try:
-        # With their types: 1 and True are equal, but not the same in a message.
-        return _made(kind, tuple((key, type(one), one) for key, one in requested.items()), until)
-    except TypeError:  # a value that cannot be looked up by
-        return Goal(kind, requested, until)
-
-
-@lru_cache(maxsize=256)
-def _made(
-    kind: Kind[Any], parts: tuple[tuple[str, type, Any], ...], until: frozenset[str] | None
-) -> Goal:
-    return Goal(kind, {key: value for key, _, value in parts}, until)
 
 
 def _same(shown: Any, asked: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from attrs import field, frozen
 
 from asyncsim.connection import Connection
-from asyncsim.core.goal import Goal, goal_of
+from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
 from asyncsim.core.memory import Accepted
 from asyncsim.core.retry import Repeat
@@ -59,7 +59,7 @@ class Changing(Watched[T], Generic[T]):
         forms.check(self.kind.update, changes, f"{self.kind.key}.update()")
         statuses = self._statuses(until)
         self._check_reachable(name, changes, statuses)
-        goal = goal_of(self.kind, await self._resolved(changes), statuses)
+        goal = Goal(self.kind, await self._resolved(changes), statuses)
         await self._connection.open()
         desk = self._connection.desk
         if desk is None or "callback_url" in changes:

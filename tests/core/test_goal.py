@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from asyncsim.core.goal import Goal, Standing, goal_of
-from asyncsim.models.supersim.sims import SIMS as SUPERSIM_SIMS
-from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
+from asyncsim.core.goal import Goal, Standing
 from tests.core.records import supersim, supersim_goal, wireless, wireless_goal
 
 PENDING, REACHED = Standing.PENDING, Standing.REACHED
@@ -133,20 +131,3 @@ def test_messages_name_what_was_asked_for() -> None:
         "status": "ready",
         "until": "active, canceled",
     }
-
-
-def test_who_wants_the_same_shares_a_goal() -> None:
-    goal = goal_of(SUPERSIM_SIMS, {"status": "active"})
-    assert goal_of(SUPERSIM_SIMS, {"status": "active"}) is goal
-    assert goal_of(SUPERSIM_SIMS, {"status": "ready"}) is not goal
-    assert goal_of(SUPERSIM_SIMS, {"status": "active"}, frozenset({"ready"})) is not goal
-    assert goal_of(WIRELESS_SIMS, {"status": "active"}) is not goal
-
-
-def test_what_is_equal_but_not_the_same_does_not_share_a_goal() -> None:
-    assert goal_of(SUPERSIM_SIMS, {"fleet": 1}).requested == {"fleet": 1}
-    assert goal_of(SUPERSIM_SIMS, {"fleet": True}).requested["fleet"] is True
-
-
-def test_a_goal_need_not_be_shared() -> None:
-    assert goal_of(SUPERSIM_SIMS, {"fleet": ["unhashable"]}).requested == {"fleet": ["unhashable"]}
