@@ -115,4 +115,5 @@ async def watch(
     sims: int, others: int, *, seed: int = 1, lost: float | None = None, slots: int = 100
 ) -> Waited:
     """Update that many and wait for all of them; `lost`: the share of callbacks that get lost."""
+    random.seed(seed)  # of the jitter between single reads
     return await _Job(sims, others, seed, lost, slots).run()
