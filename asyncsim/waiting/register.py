@@ -37,16 +37,17 @@ class Register:
             return False
         self._count -= 1
         self._drop(wait, wait.name)
-        if wait.sid is not None:
+        if wait.sid is not None and wait.sid != wait.name:
             self._drop(wait, wait.sid)
         return True
 
     def _drop(self, wait: Transition, name: str) -> None:
-        left = [one for one in self._of(name) if one is not wait]
-        if left:
+        found = self._named.get(name)
+        if found is wait:
+            del self._named[name]
+        elif isinstance(found, list):
+            left = [one for one in found if one is not wait]
             self._named[name] = left if len(left) > 1 else left[0]
-        else:
-            self._named.pop(name, None)
 
     def _of(self, name: str) -> list[Transition]:
         found = self._named.get(name)
@@ -56,10 +57,14 @@ class Register:
 
     def of(self, *names: str) -> list[Transition]:
         """Return the waits known under any of these names, each once."""
-        return list(dict.fromkeys(wait for name in names for wait in self._of(name)))
+        found = {wait: None for name in names for wait in self._of(name)}
+        return list(found)
 
     def __contains__(self, wait: object) -> bool:
-        return isinstance(wait, Transition) and any(one is wait for one in self._of(wait.name))
+        if not isinstance(wait, Transition):
+            return False
+        found = self._named.get(wait.name)
+        return found is wait or (isinstance(found, list) and wait in found)
 
     def __iter__(self) -> Iterator[Transition]:
         # Under its own name each is met once; a copy, as whoever iterates may let some end.

@@ -206,6 +206,12 @@ class Watcher:
     def _finish(self, wait: Transition) -> None:
         if not self._remove(wait):
             return
+        if self._observers:
+            self._tell_settled(wait)
+        sink, wait.sink = wait.sink, _nobody
+        sink(wait)
+
+    def _tell_settled(self, wait: Transition) -> None:
         event = WaitSettled(
             product=self._kind.product,
             name=wait.shown,
@@ -215,8 +221,6 @@ class Watcher:
             error=type(wait.error).__name__ if wait.error else None,
         )
         self._tell(event)
-        sink, wait.sink = wait.sink, _nobody
-        sink(wait)
 
     def _take(self, record: Any, source: SettledBy, *names: str) -> None:
         now = self._clock.now()
