@@ -8,6 +8,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NoReturn
 
 from attrs import frozen
@@ -90,6 +91,16 @@ def _timed(work: Callable[[], object], times: int) -> float:
     return (time.process_time() - began) / times
 
 
+def _settle(watcher: Watcher, settled: Sequence[tuple[Transition, Sim]]) -> None:
+    for wait, record in settled:
+        watcher.record_read(wait, record)
+
+
+def _cancel(watcher: Watcher, waits: Sequence[Transition]) -> None:
+    for wait in waits:
+        watcher.abandon(wait)
+
+
 def sids(number: int) -> list[str]:
     """Name that many SIMs."""
     return [f"HS{one:032x}" for one in range(number)]
@@ -131,8 +142,8 @@ async def steps(number: int) -> Steps:
         )
         first, second = waits[::2], waits[1::2]
         settled = [(wait, _record(wait.name, "active", number)) for wait in first]
-        settle = _timed(lambda: [watcher.record_read(*one) for one in settled], len(first))
-        cancel = _timed(lambda: [watcher.abandon(wait) for wait in second], max(len(second), 1))
+        settle = _timed(partial(_settle, watcher, settled), len(first))
+        cancel = _timed(partial(_cancel, watcher, second), len(second))
     finally:
         gc.enable()
     assert not len(watcher)
