@@ -231,19 +231,21 @@ class CallbackReceiver:
         self._counts.accepted += 1
         self._counts.hints += not callback.signed
         self._counts.duplicates += repeated
-        tell(
-            self._observers,
-            CallbackReceived(
-                vendor=callback.vendor,
-                product=callback.product,
-                name=callback.name,
-                status=callback.status,
-                signed=callback.signed,
-                duplicate=repeated,
-            ),
-        )
+        if self._observers:
+            self._tell(callback, repeated)
         if inbound and not repeated:
             self._commands.add(inbound_command(callback))
         elif not repeated:
             self._bus.publish(callback)
         return 204
+
+    def _tell(self, callback: Callback, repeated: bool) -> None:
+        event = CallbackReceived(
+            vendor=callback.vendor,
+            product=callback.product,
+            name=callback.name,
+            status=callback.status,
+            signed=callback.signed,
+            duplicate=repeated,
+        )
+        tell(self._observers, event)

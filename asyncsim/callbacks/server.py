@@ -27,8 +27,12 @@ def application(receive: Receive, max_body: int) -> web.Application:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            async with asyncio.timeout(_READ_WITHIN):
-                body = await _read(request, max_body)
+            # Mostly it has come with the head, and a timer would cost as much as the check of it.
+            if request.content.is_eof():
+                body = request.content.read_nowait()
+            else:
+                async with asyncio.timeout(_READ_WITHIN):
+                    body = await _read(request, max_body)
         except TimeoutError:
             return await _answer(request, 408)
         except (web.RequestPayloadError, ConnectionError):  # broken framing; hung up

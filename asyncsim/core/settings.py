@@ -103,8 +103,10 @@ class Watching:
     sweep_from: int = field(default=25, validator=_COUNT)
     """From this many pending SIMs on, one list request asks about 1,000 of them at once."""
     sweep_every: float = field(default=2.0, validator=_POSITIVE)
-    """Pause between sweeps. Lower: sooner known, more requests, which all SIMs share."""
+    """Shortest pause between sweeps: it grows as fewer SIMs are left, and as they have lasted
+    longer, up to `safety_every`. Lower: sooner known, more requests, which all SIMs share."""
     safety_every: float = field(default=15.0, validator=_POSITIVE)
-    """Pause between sweeps, or reads, while callbacks are expected: what a lost one costs."""
+    """Pause between sweeps, or reads, while callbacks are expected: what a lost one costs. Between
+    sweeps up to four times as long, where few SIMs are left."""
     stale_for: float = field(default=10.0, validator=_NOT_NEGATIVE)
     """How long a settled read that misses the target may still be an old copy."""

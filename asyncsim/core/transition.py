@@ -7,13 +7,12 @@ may be an old copy; what has ended never opens again.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import attrs
 
-from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.goal import Standing
+from asyncsim.core.pending import Pending, shared
 from asyncsim.errors import TransitionFailed, TransitionTimeout
 from asyncsim.events import SettledBy
 
@@ -34,51 +33,16 @@ class Next(enum.Enum):
     DONE = "done"
 
 
-@attrs.define(eq=False, slots=True)
-class Transition:
-    """A wait for one SIM. `sink` is called once, at the end, with the transition itself."""
+class Transition(Pending):
+    """A wait for one SIM, step by step. `sink` is told once, at the end."""
 
-    name: str
-    """As addressed: SID or unique name."""
-    goal: Goal
-    started: float
-    """On the clock, as are all moments here."""
-    timeout: float
-    """Seconds from the answer of the POST on."""
-    sink: Callable[[Transition], None] = attrs.field(repr=False)
-    trusting: bool = False
-    """Whether a signed callback is enough, without a read to confirm it."""
-    strict: bool = False
-    """Nothing was sent for it, so there is no answer that could be older than a read."""
-    stale_for: float = 10.0
-    nonce: str | None = attrs.field(default=None, repr=False)
-    """Of the ticket in its callback URL; None when no callback is expected."""
-    sid: str | None = None
-    answer_date: datetime | None = None
-    answered_at: float | None = None
-    last: Any = None
-    off_since: float | None = None
-    hold_until: float = 0.0
-    problem: tuple[int | None, str | None] | None = None
-    called: bool = False
-    heard: bool = False
-    """A callback has come, so none needs to be waited for."""
-    reads: int = 0
-    requests: int = 0
-    """POSTs and single reads sent for this SIM alone."""
-    trouble: Exception | None = None
-    """Why the latest read failed; the cause of a timeout."""
-    slow: bool = False
-    settled_by: SettledBy | None = None
-    confirmed: bool = False
-    error: Exception | None = None
-    done: bool = False
+    __slots__ = ()
 
     def answered(self, record: Any, now: float) -> Next:
         """Take the answer of the POST; too late if a callback has ended the wait already."""
         self.answered_at = now
-        self.answer_date = record.date_updated
-        self.sid = record.sid
+        self.answer_date = shared(record.date_updated)
+        self.identify(record)
         if self.done:
             return Next.DONE
         early = self.called
@@ -88,22 +52,6 @@ class Transition:
             self.called = True
             return Next.READ
         return step
-
-    @property
-    def expecting(self) -> bool:
-        """Whether a callback may still come."""
-        return self.nonce is not None and not self.heard
-
-    @property
-    def shown(self) -> str:
-        """What messages call it: as it was addressed, or the SID of what was created."""
-        kind = self.goal.kind
-        return self.name if kind.named else self.sid or f"the new {kind.noun}"
-
-    @property
-    def is_unanswered(self) -> bool:
-        """Whether its POST is still on its way."""
-        return self.answered_at is None and not self.strict
 
     def called_back(
         self,
@@ -131,8 +79,9 @@ class Transition:
             return Next.WAIT  # only the answer of the POST will tell the SID to read
         believed = signed and self.trusting and self.problem is None and self.goal.status_only
         # Before the POST's own answer there is no record to show, so that one is read.
-        if believed and status in self.goal.targets and self.last is not None:
-            self.last = attrs.evolve(self.last, status=status)
+        seen = self.last is not None or (self.lean and not self.is_unanswered)
+        if believed and status in self.goal.targets and seen:
+            self.last = self.last and attrs.evolve(self.last, status=status)
             return self._end("callback", confirmed=False)
         return Next.READ
 
@@ -140,7 +89,7 @@ class Transition:
         """Take a record that was read, alone or off a list."""
         if self.done:
             return Next.DONE
-        self.sid = record.sid
+        self.identify(record)
         self.trouble = None
         if self.is_unanswered and not self.heard:
             return Next.WAIT  # read for another wait or change: it is older than ours
@@ -159,6 +108,7 @@ class Transition:
             return self._missed(record, now, source)
         self.off_since = None
         if standing is Standing.PENDING:
+            self.last = None if self.lean else record
             self.called = False  # the callback was early; the next one counts again
         return Next.SLOW if standing is Standing.ONWARD else Next.WAIT
 

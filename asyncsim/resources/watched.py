@@ -36,6 +36,7 @@ class _Row:
     """A list row that is decoded only if a wait wants it."""
 
     sid: str
+    status: str
     decode: partial[Any]
 
     def record(self) -> Any:
@@ -98,7 +99,10 @@ class Watched(Resource[T], Generic[T]):
         sid = row.get("sid") if isinstance(row, Mapping) else None
         if not isinstance(sid, str):
             raise DecodeError(f"page of {self.kind.key}", "one of its rows has no sid")
-        return _Row(sid, partial(records.decode, self.kind.model, row, self._connection.vendor))
+        status = str(row.get("status"))
+        return _Row(
+            sid, status, partial(records.decode, self.kind.model, row, self._connection.vendor)
+        )
 
     def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
         if until is None:

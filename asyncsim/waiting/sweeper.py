@@ -1,57 +1,47 @@
-"""Asking about all pending SIMs at once: sweeps, and walks that confirm what they hint at.
+"""Asking about all pending SIMs at once: sweeps, and walks.
 
 A sweep lists the SIMs in a pending status, 1,000 a request. Those that are missing have probably
 settled: probably, because pages shift while they are read. A walk lists all SIMs and so shows
-what the missing ones have become; where few are missing, single reads are cheaper.
+what the missing ones have become; where few are missing, single reads are cheaper. Where the
+whole list is hardly longer than the pending part of it, a walk is all that is needed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Container,
+    Iterable,
+    Sequence,
+)
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 from asyncsim.clock import Clock
-from asyncsim.core.plan import Situation, sweep_pause, walk_instead
+from asyncsim.core.plan import (
+    Fleet,
+    Look,
+    Situation,
+    begins,
+    look_pause,
+    next_look,
+    walk_pays,
+)
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError, BadRequest, DecodeError
-from asyncsim.events import Event, SettledBy, SweepFinished, SweepingStopped
+from asyncsim.events import Event, SettledBy, SweepFinished
 from asyncsim.kind import Kind
-
-logger = logging.getLogger("asyncsim")
-
-_FAILURES = 3  # sweeps in a row, each of many attempts
-_CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
-_SAMPLE = 5  # absentees; fewer may have slipped between two pages
-
-
-class Row(Protocol):
-    """One row of a list, decoded only if somebody wants it."""
-
-    @property
-    def sid(self) -> str:
-        """Whose row it is."""
-        ...
-
-    def record(self) -> Any:
-        """Decode the row."""
-        ...
-
-
-class Rows(Protocol):
-    """Lists rows page by page, with an optional status filter."""
-
-    def __call__(self, status: str | None, /) -> AsyncGenerator[Sequence[Row], None]:
-        """Iterate over pages of rows."""
-        ...
+from asyncsim.waiting.rows import Row, Rows
+from asyncsim.waiting.trust import Trust
+from asyncsim.waiting.walk import Walk, answered
 
 
 class Sweeper:
-    """Sweeps for one watcher."""
+    """Sweeps and walks for one watcher."""
 
     def __init__(
         self,
@@ -60,7 +50,10 @@ class Sweeper:
         *,
         clock: Clock,
         watching: Watching,
-        listed: set[Transition],
+        listed: Collection[Transition],
+        situation: Callable[[], Situation],
+        wake: Callable[[], None],
+        find: Callable[[str], Sequence[Transition]],
         spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
         take: Callable[[Any, SettledBy, str], None],
         read: Callable[[Transition], None],
@@ -72,108 +65,84 @@ class Sweeper:
         self._clock = clock
         self._watching = watching
         self._listed = listed
+        self._situation = situation
+        self._wake = wake
+        self._find = find
         self._spawn = spawn
         self._take = take
         self._read = read
         self._reading = reading
         self._tell = tell
-        self._trusted = True
+        self.trust = Trust(kind.product, clock, watching, tell)
         self.due_at: float | None = None
-        """When the next sweep should start; None while one is running, or none is planned."""
+        """When the next look should start; None while one is running, or none is planned."""
+        self._ended_at: float | None = None
+        self._took = 0.0
         self._task: asyncio.Future[None] | None = None
-        self._population: int | None = None
-        self._doubted: dict[Transition, bool] = {}
-        """Absentees being confirmed -> whether they turned out to be pending after all."""
-        self._contradictions = 0
-        self._failures = 0
-        self._rests_until = -math.inf
+        self._fleet = Fleet()
+        self._found = 0
 
-    def plan(self, situation: Situation, took: float = 0.0) -> None:
-        """Set the time of the next sweep."""
-        pause = sweep_pause(self._watching, situation, took)
-        self.due_at = self._clock.now() + pause
+    def plan(self) -> None:
+        """Set the time of the next look; sooner, if it was planned for fewer waits."""
+        if self._task is not None:
+            return
+        began = self._clock.now() if self._ended_at is None else self._ended_at
+        self._ended_at = began
+        now = self._situation()
+        look = next_look(now, self._fleet, self._found)
+        due = began + look_pause(self._watching, now, look.requests, self._took)
+        self.due_at = due if self.due_at is None else min(self.due_at, due)
 
     def stop(self) -> None:
-        """Plan no further sweep; one that is running goes on."""
-        self.due_at = None
+        """Plan no further look; one that is running goes on."""
+        self.due_at = self._ended_at = None
+        self._took = 0.0
 
     def cancel(self) -> None:
-        """Plan no further sweep, and end one that is running."""
+        """Plan no further look, and end one that is running."""
         self.stop()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
 
-    def start(self, situation: Callable[[], Situation]) -> None:
-        """Sweep now."""
+    def start(self) -> None:
+        """Look now."""
         if self._task is None:
             self.due_at = None
-            self._task = self._spawn(self._run(situation))
+            self._task = self._spawn(self._run())
 
-    @property
-    def trusted(self) -> bool:
-        """Whether a sweep may be tried."""
-        return self._trusted and self._clock.now() >= self._rests_until
-
-    @property
-    def running(self) -> bool:
-        """Whether a sweep is under way."""
-        return self._task is not None
-
-    async def _run(self, situation: Callable[[], Situation]) -> None:
+    async def _run(self) -> None:
         started = self._clock.now()
-        self._weigh()
+        self.trust.weigh()
         try:
-            if self.trusted:
-                await self._sweep(started)
-                self._failures = 0
+            if self.trust:
+                await self._look(next_look(self._situation(), self._fleet, self._found), started)
+                self.trust.worked()
         except AsyncSimError as error:
-            self._failed(error)
+            self.trust.failed(error)
         except Exception as error:
-            self._stop_trusting(f"it broke down: {error!r}")  # ours to mend; nobody may hang on it
+            # Ours to mend; nobody may hang on it.
+            self.trust.lose(f"it broke down: {error!r}")
             raise
         finally:
             if self._task is asyncio.current_task():  # else it was cancelled
                 self._task = None
-                self.plan(situation(), self._clock.now() - started)
+                self._ended_at = self._clock.now()
+                self._took = self._ended_at - started
+                self._wake()
 
-    def _failed(self, error: AsyncSimError) -> None:
-        self._failures += 1
-        product = self._kind.product
-        if self._failures < _FAILURES:
-            logger.warning("a sweep of %s failed, the next one may not: %s", product, error)
+    async def _look(self, look: Look, started: float) -> None:
+        if look.walk:
+            await self._walk(self._answered_before(started), whole=True)
             return
-        # It may be the list alone that fails; single reads tell, and cost something only if not.
-        self._failures = 0
-        self._rests_until = self._clock.now() + self._watching.longest
-        logger.warning("sweeps of %s fail, single reads instead for a while: %s", product, error)
-
-    async def _sweep(self, started: float) -> None:
         try:
             pages, seen = await self._pending()
         except BadRequest as error:
             if not _is_the_vendors(error):
                 raise
-            self._stop_trusting(f"the status filter was refused: {error}")
+            self.trust.lose(f"the status filter was refused: {error}")
             return
-        missing = [
-            wait
-            for wait in self._listed
-            if wait.sid not in seen and wait not in self._reading and self._before(wait, started)
-        ]
-        if not missing and any(wait.sid in seen for wait in self._listed):
-            self._contradictions = 0
-        absent = {wait.sid: wait for wait in missing if wait.sid is not None}
-        self._tell_finished(pages, len(seen), len(absent), walk=False)
-        self._doubted = dict.fromkeys(absent.values(), False)
-        for wait in missing:
-            if wait.sid is None:  # known by name only, so no list can show it
-                self._read(wait)
-        if walk_instead(len(absent), self._population):
-            await self._walk(absent)
-        for wait in absent.values():
-            if wait in self._listed:
-                self._read(wait)
+        await self._confirm(pages, seen, started)
 
     async def _pending(self) -> tuple[int, set[str]]:
         """List the SIMs in a pending status; how many pages, and which SIDs."""
@@ -185,58 +154,78 @@ class Sweeper:
                     seen.update(row.sid for row in page)
         return pages, seen
 
-    def _before(self, wait: Transition, started: float) -> bool:
-        """Whether the list was read after the change was accepted, so that it should show it."""
-        return wait.answered_at is not None and wait.answered_at < started
+    async def _confirm(self, pages: int, seen: set[str], started: float) -> None:
+        """Find out what has become of those that a sweep did not show."""
+        expected = self._answered_before(started)
+        missing = [one for one in expected if one.sid not in seen and one not in self._reading]
+        if not missing and any(one.sid in seen for one in self._listed):
+            self.trust.confirm()
+        absent = [one for one in missing if one.sid is not None]
+        self._found = len(absent)
+        self._tell_finished(pages, len(seen), len(absent), walk=False)
+        self.trust.doubt(absent)
+        if begins(len(absent), self._situation(), self._fleet):
+            await self._walk(missing, whole=False)
+        else:
+            self._read_all(missing)
 
-    async def _walk(self, absent: dict[str, Transition]) -> None:
-        """Confirm absentees off the unfiltered list; what it does not show stays in `absent`."""
-        pages = rows = 0
-        before = len(absent)
-        complete = True
+    def _answered_before(self, moment: float) -> list[Transition]:
+        """Those whose change was accepted before a list was read, so that it must show them."""
+        return [one for one in self._listed if answered(one, moment)]
+
+    def _read_all(self, waits: Iterable[Transition]) -> None:
+        for wait in waits:
+            if wait in self._listed:
+                self._read(wait)
+
+    async def _walk(self, wanted: Sequence[Transition], *, whole: bool) -> None:
+        """Take what the unfiltered list shows; read those of `wanted` whom it does not show.
+
+        Unless the `whole` of it is to be walked, this ends early: when all have been seen, or
+        when it turns out to be so long that reading those that are left is better.
+        """
+        now = self._clock.now()
+        walk = Walk(now, len(self._answered_before(now)), dict.fromkeys(wanted))
+        fleet = await self._pages_of(walk, whole)
+        if fleet.whole or not self._fleet.whole:
+            self._fleet = fleet
+        if whole:
+            self._found = walk.settled
+        self._tell_finished(walk.pages, walk.rows, walk.settled, walk=True)
+        self._read_all(walk.unseen)  # pages shift, and some are known by their names only
+
+    async def _pages_of(self, walk: Walk, whole: bool) -> Fleet:
         async with aclosing(self._rows(None)) as listed:
             async for page in listed:
-                pages += 1
-                rows += len(page)
-                self._confirm(absent, page)
-                if not absent or pages > before:
-                    complete = False
-                    break
-        self._population = rows if complete else max(self._population or 0, rows)
-        self._tell_finished(pages, rows, before - len(absent), walk=True)
+                for row in page:
+                    self._show(row, walk)
+                walk.turn(len(page), self._clock.now())
+                left = len(walk.unseen)
+                if not whole and not (left and walk_pays(left, self._situation(), walk.rest)):
+                    return walk.fleet
+        return walk.counted
 
-    def _confirm(self, absent: dict[str, Transition], page: Sequence[Row]) -> None:
-        for row in page:
-            if row.sid not in absent:
-                continue
-            try:
-                record = row.record()
-            except DecodeError:
-                continue  # a single read of it will say what is wrong
-            del absent[row.sid]
-            self._take(record, "sweep", row.sid)
+    def _show(self, row: Row, walk: Walk) -> None:
+        """Give a row to the waits that it is about."""
+        waits = [one for one in self._find(row.sid) if self._is_told(one, walk.asked)]
+        if waits and row.status in self._kind.pending:
+            walk.shows(waits)
+            for wait in waits:
+                self.trust.contradict(wait)
+        elif waits:
+            self._settle(row, waits, walk)
 
-    def still_pending(self, wait: Transition) -> None:
-        """Take note that a read found a wait pending which a sweep had not shown."""
-        if wait in self._doubted:
-            self._doubted[wait] = True
+    def _is_told(self, wait: Transition, asked: float) -> bool:
+        return wait in self._listed and answered(wait, asked)
 
-    def _weigh(self) -> None:
-        """Judge the last sweep by what became of its absentees."""
-        wrong, total = sum(self._doubted.values()), len(self._doubted)
-        self._doubted = {}
-        if total and wrong * 2 <= total:
-            self._contradictions = 0
-        elif total >= _SAMPLE:
-            self._contradictions += 1
-        if self._contradictions >= _CONTRADICTIONS:
-            self._stop_trusting("SIMs missing in its answers turned out to be pending")
-
-    def _stop_trusting(self, reason: str) -> None:
-        if self._trusted:
-            self._trusted, product = False, self._kind.product
-            logger.warning("sweeping of %s stops, single reads go on: %s", product, reason)
-            self._tell(SweepingStopped(product=product, reason=reason))
+    def _settle(self, row: Row, waits: list[Transition], walk: Walk) -> None:
+        try:
+            record = row.record()
+        except DecodeError:
+            return  # a single read of it will say what is wrong
+        walk.shows(waits)
+        walk.settled += len(waits)
+        self._take(record, "sweep", row.sid)
 
     def _tell_finished(self, pages: int, rows: int, settled: int, *, walk: bool) -> None:
         product = self._kind.product

@@ -31,11 +31,12 @@ class Timetable:
             self._heap = [one for one in self._heap if self._is_valid(one)]
             heapq.heapify(self._heap)
 
-    def forget(self, wait: Transition) -> None:
-        """Take a wait's turn away."""
-        self._moments.pop(wait, None)
+    def forget(self, wait: Transition) -> bool:
+        """Take a wait's turn away; False when it had none."""
+        had = self._moments.pop(wait, None) is not None
         if not self._moments:
             self._heap.clear()  # outdated moments would keep their waits alive
+        return had
 
     def due(self, now: float) -> Iterator[Transition]:
         """Take out all waits whose moment has come, earliest first."""

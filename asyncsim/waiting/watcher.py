@@ -16,9 +16,12 @@ from asyncsim.core.transition import Next, Transition
 from asyncsim.errors import AsyncSimError
 from asyncsim.events import Event, Observer, SettledBy, WaitSettled, tell
 from asyncsim.kind import Kind
+from asyncsim.waiting.deadlines import Deadlines
+from asyncsim.waiting.listed import Listed
 from asyncsim.waiting.readers import Readers
 from asyncsim.waiting.register import Register
-from asyncsim.waiting.sweeper import Rows, Sweeper
+from asyncsim.waiting.rows import Rows
+from asyncsim.waiting.sweeper import Sweeper
 from asyncsim.waiting.timetable import Timetable
 
 
@@ -43,13 +46,12 @@ class Watcher:
         self._grace = grace
         """Seconds for the last read after a deadline; then the wait ends in any case."""
         self._waits = Register()
-        self._listed: set[Transition] = set()
-        """Waits that a sweep tells about."""
-        self._expecting: set[Transition] = set()
-        """Those of them for which a callback may still come."""
+        self._listed = Listed(self._waits)
+        self._unanswered = 0
+        """Waits whose POST is still queued, or on its way."""
         self._turns = Timetable()
         """When to read which wait next."""
-        self._deadlines = Timetable()
+        self._deadlines = Deadlines()
         self._last_reads: set[Transition] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._driver: asyncio.Task[None] | None = None
@@ -64,6 +66,9 @@ class Watcher:
             clock=clock,
             watching=watching,
             listed=self._listed,
+            situation=self._situation,
+            wake=self._wake.set,
+            find=self._waits.of,
             spawn=self._spawn,
             take=self._take,
             read=self._readers.ask,
@@ -90,11 +95,14 @@ class Watcher:
         if self._closed:
             raise AsyncSimError("this client is closed; open a new one to go on waiting")
         self._waits.add(wait)
+        self._unanswered += wait.is_unanswered
 
     def answered(self, wait: Transition, record: Any) -> None:
         """Give a wait the answer of its POST."""
+        waits = wait in self._waits
+        self._unanswered -= waits
         step = wait.answered(record, self._clock.now())
-        if wait in self._waits:
+        if waits:
             self._waits.name(wait, record.sid)
             self._set_deadline(wait)
             self._follow(wait, step)
@@ -104,14 +112,14 @@ class Watcher:
 
         Reads first, unless `record` says that it is pending.
         """
+        wait.resumed_at = self._clock.now()
         self._set_deadline(wait)
         pending = record is not None and wait.goal.is_pending(record)
         self._follow(wait, wait.read(record, self._clock.now()) if pending else Next.READ)
 
     def _set_deadline(self, wait: Transition) -> None:
-        deadline = self._clock.now() + wait.timeout
-        self._deadlines.set(wait, deadline)
-        self._look_by(deadline)
+        self._deadlines.add(wait, self._clock.now())
+        self._look_by(wait.deadline or 0.0)
         if self._driver is None:
             name = f"asyncsim-watch-{self._kind.product}"
             self._driver = asyncio.create_task(self._drive(), name=name)
@@ -151,12 +159,12 @@ class Watcher:
 
     def _remove(self, wait: Transition) -> bool:
         self._listed.discard(wait)
-        self._expecting.discard(wait)
         self._last_reads.discard(wait)
         self._turns.forget(wait)
         self._deadlines.forget(wait)
         self._readers.forget(wait)
         removed = self._waits.remove(wait)
+        self._unanswered -= removed and wait.is_unanswered
         if not self._waits:
             self._wake.set()  # the driver goes home
         return removed
@@ -181,15 +189,15 @@ class Watcher:
         tells = step in (Next.WAIT, Next.READ) and not wait.goal.resets and not wait.slow
         if tells and wait.answered_at is not None and wait in self._waits:
             self._listed.add(wait)
-            (self._expecting.add if wait.expecting else self._expecting.discard)(wait)
             if not self._by_list and len(self._listed) >= self._watching.sweep_from:
                 self._wake.set()
         else:
             self._listed.discard(wait)
-            self._expecting.discard(wait)
 
     def _pause(self, wait: Transition) -> float:
-        return read_pause(self._watching, wait.reads, random.random(), expecting=wait.expecting)  # noqa: S311  # jitter
+        age = 0.0 if wait.answered_at is None else self._clock.now() - wait.answered_at
+        draw = random.random()  # noqa: S311  # jitter
+        return read_pause(self._watching, wait.reads, draw, expecting=wait.expecting, age=age)
 
     def _read_at(self, moment: float, wait: Transition) -> None:
         self._turns.set(wait, moment)
@@ -198,6 +206,12 @@ class Watcher:
     def _finish(self, wait: Transition) -> None:
         if not self._remove(wait):
             return
+        if self._observers:
+            self._tell_settled(wait)
+        sink, wait.sink = wait.sink, _nobody
+        sink(wait)
+
+    def _tell_settled(self, wait: Transition) -> None:
         event = WaitSettled(
             product=self._kind.product,
             name=wait.shown,
@@ -207,8 +221,6 @@ class Watcher:
             error=type(wait.error).__name__ if wait.error else None,
         )
         self._tell(event)
-        sink, wait.sink = wait.sink, _nobody
-        sink(wait)
 
     def _take(self, record: Any, source: SettledBy, *names: str) -> None:
         now = self._clock.now()
@@ -216,7 +228,7 @@ class Watcher:
             self._waits.name(wait, record.sid)
             step = wait.read(record, now, source)
             if step is Next.WAIT:
-                self._sweeper.still_pending(wait)
+                self._sweeper.trust.contradict(wait)
             self._follow(wait, step)
 
     # What single reads report.
@@ -264,8 +276,12 @@ class Watcher:
     def _situation(self) -> Situation:
         return Situation(
             pending=len(self._listed),
-            expecting=len(self._expecting),
-            trusted=self._sweeper.trusted,
+            expecting=self._listed.expecting,
+            age=self._listed.age(self._clock.now()),
+            unanswered=self._unanswered,
+            lists=len(self._kind.pending),
+            listing=self._by_list,
+            trusted=bool(self._sweeper.trust),
         )
 
     def _choose(self, now: float) -> None:
@@ -276,14 +292,10 @@ class Watcher:
             self._sweeper.stop()
             for wait in self._listed if before else ():
                 self._read_at(now + self._pause(wait), wait)
-        elif self._sweeper.due_at is None and not self._sweeper.running:
-            self._sweeper.plan(situation)
-        elif self._sweeper.due_at is not None and self._sweeper.due_at <= now:
-            self._sweeper.start(self._swept)
-
-    def _swept(self) -> Situation:
-        self._wake.set()
-        return self._situation()
+            return
+        self._sweeper.plan()
+        if self._sweeper.due_at is not None and self._sweeper.due_at <= now:
+            self._sweeper.start()
 
     def _expire(self, now: float) -> None:
         for wait in self._deadlines.due(now):
@@ -291,7 +303,7 @@ class Watcher:
                 self._time_out(wait)
             else:
                 self._last_reads.add(wait)
-                self._deadlines.set(wait, now + self._grace)
+                self._deadlines.extend(wait, now + self._grace)
                 self._readers.ask(wait)
 
     def _time_out(self, wait: Transition) -> None:
@@ -307,6 +319,8 @@ class Watcher:
     async def _rest(self) -> None:
         planned = (self._turns.next, self._deadlines.next, self._sweeper.due_at)
         moments = [moment for moment in planned if moment is not None]
+        if self._sweeper.due_at is not None:  # planned for those that are there now
+            moments.append(self._clock.now() + self._watching.sweep_every)
         # None: all POSTs are still on their way, and their answers wake it.
         self._rests_until = min(moments, default=math.inf)
         timer = self._clock.call_at(self._rests_until, self._wake.set) if moments else None

@@ -3,10 +3,24 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.core.plan import Situation, read_pause, sweep_pause, sweeps, walk_instead
+from asyncsim.core.plan import (
+    Fleet,
+    Situation,
+    begins,
+    look_pause,
+    next_look,
+    projected,
+    read_pause,
+    sweeps,
+    walk_pays,
+)
 from asyncsim.core.settings import Watching
 
 WATCHING = Watching()
+
+
+def situation(pending: int, expecting: int = 0, **more: object) -> Situation:
+    return Situation(pending=pending, expecting=expecting, **more)  # type: ignore[arg-type]  # of several types
 
 
 @pytest.mark.parametrize(
@@ -16,30 +30,125 @@ WATCHING = Watching()
 def test_many_pending_sims_are_swept_while_the_filter_is_trusted(
     pending: int, trusted: bool, answer: bool
 ) -> None:
-    situation = Situation(pending=pending, expecting=0, trusted=trusted)
-    assert sweeps(WATCHING, situation) is answer
+    assert sweeps(WATCHING, situation(pending, trusted=trusted)) is answer
+
+
+@pytest.mark.parametrize(("pending", "answer"), [(24, True), (2, True), (1, False), (0, False)])
+def test_what_is_left_of_many_is_swept_down_to_the_last_two(pending: int, answer: bool) -> None:
+    assert sweeps(WATCHING, situation(pending, listing=True)) is answer
+
+
+def test_whoever_wants_sweeps_for_one_has_them_for_one() -> None:
+    assert sweeps(Watching(sweep_from=1), situation(1, listing=True))
+
+
+# Pauses between looks.
 
 
 @pytest.mark.parametrize(("expecting", "pause"), [(0, 2.0), (50, 2.0), (51, 15.0), (100, 15.0)])
-def test_sweeps_are_only_a_safety_net_while_most_callbacks_are_to_come(
+def test_looks_are_only_a_safety_net_while_most_callbacks_are_to_come(
     expecting: int, pause: float
 ) -> None:
-    assert sweep_pause(WATCHING, Situation(pending=100, expecting=expecting), 0.1) == pause
+    assert look_pause(WATCHING, situation(100, expecting), 1, 0.1) == pause
 
 
-def test_a_sweep_takes_no_more_than_half_of_the_time() -> None:
-    assert sweep_pause(WATCHING, Situation(pending=100, expecting=0), 9.0) == 9.0
+def test_pauses_grow_with_the_root_of_age_and_requests_and_shrink_with_that_of_waits() -> None:
+    base = look_pause(WATCHING, situation(10, age=20.0), 1, 0.0)
+    assert base == pytest.approx(20**0.5)
+    assert look_pause(WATCHING, situation(10, age=80.0), 1, 0.0) == pytest.approx(2 * base)
+    assert look_pause(WATCHING, situation(10, age=20.0), 4, 0.0) == pytest.approx(2 * base)
+    assert look_pause(WATCHING, situation(40, age=20.0), 4, 0.0) == pytest.approx(base)
 
 
-@given(reads=st.integers(0, 10_000), draw=st.floats(0, 1))
-def test_a_pause_between_reads_stays_within_its_bounds(reads: int, draw: float) -> None:
-    pause = read_pause(WATCHING, reads, draw, expecting=False)
-    assert 0.1 <= pause <= min(30.0, 2.0 ** min(reads, 60))
+@pytest.mark.parametrize(("expecting", "longest"), [(0, 15.0), (1, 60.0)])
+def test_pauses_between_looks_are_bounded(expecting: int, longest: float) -> None:
+    assert look_pause(WATCHING, situation(1, expecting, age=1e9), 1, 0.0) == longest
+
+
+def test_a_pause_between_sweeps_that_is_longer_than_the_safety_nets_wins() -> None:
+    assert look_pause(Watching(sweep_every=40.0), situation(100, age=5.0), 1, 0.0) == 40.0
+
+
+def test_looks_leave_a_fifth_of_the_time_to_others() -> None:
+    assert look_pause(WATCHING, situation(100), 1, 36.0) == 9.0
+
+
+# Sweep or walk.
+
+
+@pytest.mark.parametrize(
+    ("pending", "lists", "requests"), [(25, 1, 1), (25, 2, 2), (1000, 2, 2), (28_001, 1, 29)]
+)
+def test_a_sweep_takes_a_page_for_each_1000_and_each_list(
+    pending: int, lists: int, requests: int
+) -> None:
+    look = next_look(situation(pending, lists=lists), Fleet(), found=9999)
+    assert (look.walk, look.requests) == (False, requests)
+
+
+@pytest.mark.parametrize(
+    ("pages", "found", "walk"),
+    [(3, 0, True), (4, 10, False), (4, 11, True), (60, 1463, False), (60, 1465, True)],
+)
+def test_a_walk_is_begun_with_when_it_is_no_longer_than_a_sweep_or_will_pay(
+    pages: int, found: int, walk: bool
+) -> None:
+    fleet = Fleet(pages=pages, seconds=pages * 0.6, whole=True)
+    look = next_look(situation(3000), fleet, found)
+    assert (look.walk, look.requests) == (walk, pages if walk else 3)
+
+
+def test_no_walk_is_begun_with_on_a_guess() -> None:
+    assert not next_look(situation(3000), Fleet(pages=1), found=3000).walk
+
+
+@pytest.mark.parametrize(
+    ("absent", "pages", "seconds", "answer"),
+    [(1, 1, 0.5, False), (2, 1, 0.5, True), (114, 50, 1.0, False), (116, 50, 1.0, True)],
+)
+def test_a_walk_pays_when_it_saves_requests_the_more_the_longer_it_takes(
+    absent: int, pages: int, seconds: float, answer: bool
+) -> None:
+    fleet = Fleet(pages=pages, seconds=seconds)
+    assert walk_pays(absent, situation(absent), fleet) is answer
+
+
+def test_a_walk_pays_sooner_while_each_read_would_hold_up_a_post() -> None:
+    fleet = Fleet(pages=50, seconds=1.0)
+    assert not walk_pays(86, situation(86, unanswered=86), fleet)
+    assert walk_pays(86, situation(86, unanswered=87), fleet)
+
+
+def test_a_walk_is_projected_from_those_seen_so_far() -> None:
+    guess = projected(1, 0.6, waits=99, seen=1)
+    assert (guess.pages, guess.whole) == (50, False)
+    assert guess.seconds == pytest.approx(30.0)
+    assert projected(7, 4.2, waits=99, seen=99).pages == 7
+
+
+def test_what_was_guessed_from_a_few_waits_is_guessed_again_from_many() -> None:
+    guess = projected(1, 0.6, waits=100, seen=0)
+    assert not begins(60, situation(200), guess)
+    assert begins(60, situation(201), guess)
+    assert not begins(60, situation(201), Fleet(pages=100, seconds=60.0, whole=True))
+
+
+# Single reads.
+
+
+@given(reads=st.integers(0, 10_000), draw=st.floats(0, 1), age=st.floats(0, 1e6))
+def test_a_pause_between_reads_stays_within_its_bounds(reads: int, draw: float, age: float) -> None:
+    pause = read_pause(WATCHING, reads, draw, expecting=False, age=age)
+    assert 0.1 <= pause <= min(30.0, max(2.0 ** min(reads, 60), age / 4))
 
 
 def test_pauses_between_reads_double_until_the_longest() -> None:
     pauses = [read_pause(WATCHING, reads, 1.0, expecting=False) for reads in range(8)]
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
+def test_who_has_waited_for_long_is_not_read_as_if_it_were_new() -> None:
+    assert read_pause(WATCHING, 0, 1.0, expecting=False, age=80.0) == 20.0
 
 
 def test_the_longest_pause_wins_over_a_longer_first_one() -> None:
@@ -50,22 +159,3 @@ def test_the_longest_pause_wins_over_a_longer_first_one() -> None:
 @pytest.mark.parametrize("reads", [0, 3, 99])
 def test_reads_are_only_a_safety_net_while_a_callback_is_to_come(reads: int) -> None:
     assert read_pause(WATCHING, reads, 0.5, expecting=True) == 15.0
-
-
-@pytest.mark.parametrize(
-    ("absent", "population", "answer"),
-    [
-        (1, None, False),
-        (2, None, True),  # the first walk tells what a walk costs
-        (1, 10, False),
-        (2, 10, True),
-        (50, 50_000, False),
-        (51, 50_000, True),
-        (51, 50_001, False),
-        (0, 0, False),
-    ],
-)
-def test_a_walk_is_taken_when_it_has_fewer_requests_than_single_reads(
-    absent: int, population: int | None, answer: bool
-) -> None:
-    assert walk_instead(absent, population) is answer

@@ -393,3 +393,25 @@ def test_no_repr_shows_the_ticket() -> None:
     wait.nonce = "ticket-1"
     wait.sink = partial(print, "ticket-1")
     assert "ticket-1" not in repr(wait)
+
+
+# Lean waits.
+
+
+def test_a_lean_wait_keeps_no_pending_record_and_shows_the_settled_one() -> None:
+    wait = answered(lean=True)
+    assert (wait.last, wait.sid, wait.answer_date) == (None, HS, supersim("active").date_updated)
+    last = supersim("active", 3.0)
+    assert wait.read(last, 3.0) is DONE
+    assert wait.last is last
+
+
+def test_a_callback_ends_a_lean_wait_without_a_record() -> None:
+    wait = answered(lean=True, trusting=True)
+    assert wait.called_back("active", 1.0, signed=True) is DONE
+    assert (wait.last, wait.confirmed, wait.settled_by) == (None, False, "callback")
+
+
+def test_a_callback_before_the_answer_is_read_also_of_a_lean_wait() -> None:
+    wait = wait_for(lean=True, trusting=True)
+    assert wait.called_back("active", 1.0, signed=True) is READ

@@ -26,6 +26,10 @@ class Row:
     def sid(self) -> str:
         return self.sim.sid
 
+    @property
+    def status(self) -> str:
+        return self.sim.status
+
     def record(self) -> Sim:
         return self.sim
 

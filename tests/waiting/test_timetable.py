@@ -96,7 +96,7 @@ def test_a_sid_that_is_learned_later_counts_too() -> None:
     assert register.remove(one)
     assert not register.remove(one)
     assert (register.of("HS1", "depot"), len(register), one in register) == ([], 0, False)
-    assert register._by_name == {}
+    assert register._named == {}
 
 
 def test_a_table_without_turns_keeps_nobody_alive() -> None:
@@ -104,6 +104,6 @@ def test_a_table_without_turns_keeps_nobody_alive() -> None:
     table.set(one, 1.0)
     table.set(one, 9.0)
     table.forget(one)
-    gone = weakref.ref(one)
+    gone = weakref.ref(one.goal)  # which nobody else has
     del one
     assert gone() is None

@@ -7,6 +7,7 @@ import pytest
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import ManualClock
+from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     AsyncSimError,
@@ -276,10 +277,10 @@ async def test_from_as_many_waits_as_the_settings_say_they_are_swept(
         watcher.begin(wait)
         watcher.answered(wait, world.put(wait.name, "scheduled"))
     await clock.advance(10)
-    assert (world.reads, world.sweeps) == ([], ["scheduled"] * 5)
+    assert (world.reads, world.sweeps) == ([], ["scheduled"] * 3), "ever more seldom"
     for wait in waits:
         world.put(wait.name, "active")
-    await clock.advance(2)
+    await clock.advance(4)
     assert {wait.settled_by for wait in waits} == {"sweep"}
     assert (world.reads, world.sweeps[-1], watcher.at_rest) == ([], None, True)
 
@@ -337,7 +338,7 @@ async def test_while_sweeps_go_on_failing_single_reads_take_over(
     for wait in waits:
         world.put(wait.name, "active")
     world.reads.clear()
-    await clock.advance(3)
+    await clock.advance(Watching().safety_every)
     assert {wait.settled_by for wait in waits} == {"sweep"}, "they are tried again"
     assert not [event for event in world.events if isinstance(event, SweepingStopped)]
 

@@ -1,0 +1,49 @@
+"""The waits that a sweep tells about, counted as they come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from asyncsim.core.transition import Transition
+
+
+class Listed:
+    """Some of all waits; each bears its own mark, so that they are not kept a second time."""
+
+    def __init__(self, waits: Iterable[Transition]) -> None:
+        self._waits = waits
+        self._count = 0
+        self.expecting = 0
+        """Those of them for which a callback may still come."""
+        self._accepted = 0.0
+        """The sum of the moments at which their changes were accepted."""
+
+    def add(self, wait: Transition) -> None:
+        """Count a wait whose POST was answered, or whether it expects a callback anew."""
+        self.discard(wait)
+        wait.listed, wait.counted = True, wait.expecting
+        self._count += 1
+        self.expecting += wait.counted
+        self._accepted += wait.answered_at or 0.0
+
+    def discard(self, wait: Transition) -> None:
+        """Count it no longer, if it was."""
+        if not wait.listed:
+            return
+        self._count -= 1
+        self.expecting -= wait.counted
+        self._accepted -= wait.answered_at or 0.0
+        wait.listed = False
+
+    def age(self, now: float) -> float:
+        """Seconds since their changes were accepted, on average."""
+        return now - self._accepted / self._count if self._count else 0.0
+
+    def __contains__(self, wait: object) -> bool:
+        return isinstance(wait, Transition) and wait.listed
+
+    def __iter__(self) -> Iterator[Transition]:
+        return (wait for wait in self._waits if wait.listed)
+
+    def __len__(self) -> int:
+        return self._count

@@ -1,0 +1,80 @@
+"""10,000 updates at a vendor whose limit is unknown, through the gate itself, in simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from attrs import asdict
+
+from benchmarks.result import Result, Table, Target
+from benchmarks.simulated.loop import simulate
+from benchmarks.simulated.sending import Sent, fan_out
+
+_SEEDS = range(1, 6)
+_HEAD = ("case", "seconds", "bound", "ratio", "refused %")
+
+
+def _steady(now: float) -> int:
+    return 100
+
+
+def _falling(now: float) -> int:
+    return 20 if 1.5 <= now < 3.5 else 100
+
+
+_CASES: dict[str, tuple[Sequence[int], Callable[[float], int], int]] = {
+    "limit of 100": ([10_000], _steady, 0),
+    "falls to 20 for 2 s and rises again": ([10_000], _falling, 0),
+    "two clients, 5,000 each": ([5000, 5000], _steady, 0),
+    "another client holds 50": ([10_000], _steady, 50),
+}
+
+
+def _targets(name: str, found: Sequence[Sent]) -> list[Target]:
+    ratios, refused = [one.ratio for one in found], [100 * one.refused for one in found]
+    return [
+        Target(
+            what=f"{name}: time to bound",
+            measured=median(ratios),
+            bound=1.10,
+            spread=f"{min(ratios):.3f} to {max(ratios):.3f}",
+        ),
+        Target(
+            what=f"{name}: refused, %",
+            measured=median(refused),
+            bound=2.0,
+            spread=f"{min(refused):.2f} to {max(refused):.2f}",
+        ),
+    ]
+
+
+def measure() -> Result:
+    """Simulate all cases."""
+    found = {
+        name: [simulate(fan_out(many, slots, seed=seed, held=held)) for seed in _SEEDS]
+        for name, (many, slots, held) in _CASES.items()
+    }
+    rows = [
+        (
+            name,
+            f"{one.seconds:.2f}",
+            f"{one.bound:.2f}",
+            f"{one.ratio:.3f}",
+            f"{100 * one.refused:.2f}",
+        )
+        for name, sent in found.items()
+        for one in sent
+    ]
+    return Result(
+        name="fan_out",
+        question="How long do 10,000 updates take at a vendor that allows an unknown number?",
+        targets=[target for name, sent in found.items() for target in _targets(name, sent)],
+        tables=[Table(title="Every seed", head=_HEAD, rows=rows)],
+        notes=(
+            "The gate and the limit themselves, in an event loop whose time jumps; the server"
+            " takes 50 ms, give or take a tenth, and 5 ms to refuse.",
+            "The bound is the integral of the limit: what a client takes that knows it.",
+        ),
+        samples={name: [asdict(one) for one in sent] for name, sent in found.items()},
+    )

@@ -1,0 +1,90 @@
+"""`python -m benchmarks.counted_callbacks TIMES`: feed callbacks to each application, with marks.
+
+Straight into aiohttp's protocol, with no socket: all that is counted is the application and the
+server around it, which is the same for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from benchmarks.callgrind import mark
+from benchmarks.peers.callback_apps import Contender, bare, ours, signed, validated
+
+NAMES = ("bare", "signed", "validated", "ours")
+_WARM = 100
+
+
+class _Wire(asyncio.Transport):
+    """Keeps what is answered."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.answers = 0
+
+    def write(self, data: Any) -> None:
+        assert bytes(data[:12]) == b"HTTP/1.1 204", bytes(data)
+        self.answers += 1
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Be closed."""
+
+    def pause_reading(self) -> None:
+        """Read nothing anyway."""
+
+    def resume_reading(self) -> None:
+        """Read nothing anyway."""
+
+
+def contenders(times: int) -> dict[str, Callable[[], Contender]]:
+    """Those who take turns."""
+    made = times + _WARM
+    return dict(zip(NAMES, (bare, signed, validated, lambda: ours(made)), strict=True))
+
+
+async def feed(contender: Contender, times: int, mark_it: Callable[[], None]) -> float:
+    """Give it callbacks one by one; the seconds of processor time that each took."""
+    runner = web.AppRunner(contender.app, access_log=None)
+    await runner.setup()
+    assert runner.server is not None
+    protocol, wire = runner.server(), _Wire()
+    protocol.connection_made(wire)
+    requests = [contender.request(number) for number in range(times + _WARM)]
+    await _each(requests[:_WARM], protocol, wire)
+    mark_it()
+    began = time.process_time()
+    await _each(requests[_WARM:], protocol, wire)
+    took = time.process_time() - began
+    mark_it()
+    assert contender.taken() == wire.answers == times + _WARM
+    protocol.connection_lost(None)
+    await runner.cleanup()
+    return took / times
+
+
+async def _each(requests: Sequence[bytes], protocol: Any, wire: _Wire) -> None:
+    for request in requests:
+        before = wire.answers
+        protocol.data_received(request)
+        while wire.answers == before:  # noqa: ASYNC110  # an event would cost, and be counted
+            await asyncio.sleep(0)
+
+
+async def main() -> None:
+    """Feed all."""
+    times = int(sys.argv[1])
+    for name, make in contenders(times).items():
+        print(name, await feed(make(), times, mark), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

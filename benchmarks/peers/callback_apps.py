@@ -1,0 +1,141 @@
+"""Applications that take callbacks, each with a way to make the next request for it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+from aiohttp import web
+from attrs import frozen
+from twilio.request_validator import RequestValidator
+
+from asyncsim.callbacks import CallbackReceiver
+from asyncsim.clock import SYSTEM_CLOCK
+from asyncsim.core.goal import Goal
+from asyncsim.core.settings import Watching
+from asyncsim.core.transition import Transition
+from asyncsim.models.supersim.sims import SIMS, Sim
+from asyncsim.vendors import TWILIO
+from asyncsim.waiting import Watcher
+
+_PUBLIC = "https://example.com/hooks"
+_TOKEN = "0" * 32
+_PATH = "/hooks/sims"
+
+
+@frozen
+class Contender:
+    """An application, the n-th callback for it, and how many it has taken."""
+
+    app: web.Application
+    request: Callable[[int], bytes]
+    taken: Callable[[], int]
+
+
+def _params(number: int) -> dict[str, str]:
+    return {
+        "AccountSid": "AC" + "1" * 32,
+        "SimSid": f"HS{number:032x}",
+        "SimUniqueName": f"meter-{number}",
+        "SimStatus": "active",
+        "FleetSid": "HF" + "1" * 32,
+    }
+
+
+def signature(url: str, params: Mapping[str, str]) -> str:
+    """Sign as Twilio does (docs, "Secure webhooks")."""
+    text = url + "".join(name + params[name] for name in sorted(params))
+    return b64encode(hmac.digest(_TOKEN.encode(), text.encode(), hashlib.sha1)).decode()
+
+
+def _post(path: str, url: str, number: int) -> bytes:
+    params = _params(number)
+    body = urlencode(params).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: example.com\r\nUser-Agent: TwilioProxy/1.1\r\n"
+        f"Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n"
+        f"Content-Length: {len(body)}\r\nX-Twilio-Signature: {signature(url, params)}\r\n"
+        f"I-Twilio-Idempotency-Token: {number:032x}\r\nAccept: */*\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _plain(check: Callable[[str, Mapping[str, str], str], bool]) -> Contender:
+    taken: list[str] = []
+    url = "https://example.com" + _PATH
+
+    async def handle(request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        if not check(url, form, request.headers["X-Twilio-Signature"]):
+            return web.Response(status=403)
+        taken.append(form["SimStatus"])
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post(_PATH, handle)
+    return Contender(app, lambda number: _post(_PATH, url, number), lambda: len(taken))
+
+
+def bare() -> Contender:
+    """Parse the form and believe it."""
+    return _plain(lambda url, form, given: True)
+
+
+def signed() -> Contender:
+    """Check the signature, and nothing else."""
+    return _plain(lambda url, form, given: hmac.compare_digest(signature(url, form), given))
+
+
+def validated() -> Contender:
+    """Check the signature with twilio-python's validator."""
+    validator = RequestValidator(_TOKEN)
+    return _plain(lambda url, form, given: bool(validator.validate(url, dict(form), given)))
+
+
+async def _nothing(*_: object) -> None:
+    raise AssertionError("callbacks are enough here")
+
+
+def _watcher() -> Watcher:
+    return Watcher(
+        SIMS,
+        fetch=_nothing,
+        rows=_nothing,  # type: ignore[arg-type]  # never called
+        clock=SYSTEM_CLOCK,
+        watching=Watching(),
+        observers=(),
+        grace=30.0,
+    )
+
+
+def ours(pending: int) -> Contender:
+    """The receiver: ticket, signature, repetitions, and so many waits that it ends one by one."""
+    receiver = CallbackReceiver(public_url=_PUBLIC)
+    desk = receiver.register(TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket secret")
+    watcher, goal, ended = _watcher(), Goal(SIMS, {"status": "active"}), list[Transition]()
+    desk.subscribe("supersim", watcher.called_back)
+    urls: list[str] = []
+    for number in range(pending):
+        sid = f"HS{number:032x}"
+        url, nonce = desk.ticket("supersim", sid)
+        urls.append(url)
+        wait = Transition(
+            name=sid,
+            goal=goal,
+            started=SYSTEM_CLOCK.now(),
+            timeout=900.0,
+            sink=ended.append,
+            trusting=True,
+            sid=sid,
+            nonce=nonce,
+        )
+        watcher.begin(wait)
+        watcher.answered(wait, Sim(sid=sid, status="scheduled"))
+
+    def request(number: int) -> bytes:
+        return _post(urls[number].removeprefix(_PUBLIC), urls[number], number)
+
+    return Contender(receiver.app(), request, lambda: len(ended))

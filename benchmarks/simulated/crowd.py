@@ -1,0 +1,151 @@
+"""Very many waits in one watcher that nothing is told of: what they weigh, what each step takes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import tracemalloc
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NoReturn
+
+from attrs import frozen
+
+from asyncsim.clock import SYSTEM_CLOCK
+from asyncsim.core.goal import Goal
+from asyncsim.core.settings import Watching
+from asyncsim.core.transition import Transition
+from asyncsim.models.supersim.sims import SIMS, Sim
+from asyncsim.waiting import Row, Watcher
+
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_SOME = 100  # waits, after which the watcher sees that they are worth a sweep
+_RATE = 1000  # answers a second, so that dates to the second repeat as they do
+
+
+@frozen(kw_only=True)
+class Steps:
+    """Seconds of processor time that each step of one wait takes."""
+
+    waits: int
+    add: float
+    settle: float
+    cancel: float
+
+
+async def _fetch(name: str) -> NoReturn:
+    raise AssertionError(f"nothing is due, but {name} was read")
+
+
+async def _rows(status: str | None) -> AsyncGenerator[Sequence[Row], None]:
+    raise AssertionError(f"nothing is due, but {status} was listed")
+    yield ()
+
+
+def _watcher() -> Watcher:
+    # Nothing falls due while the loop does not turn; what is kept for later is what counts.
+    return Watcher(
+        SIMS,
+        fetch=_fetch,
+        rows=_rows,
+        clock=SYSTEM_CLOCK,
+        watching=Watching(),
+        observers=(),
+        grace=30.0,
+    )
+
+
+def _ended(_: Transition) -> None:
+    """Be told; as all waits of a job tell the same one."""
+
+
+def _record(sid: str, status: str, number: int) -> Sim:
+    # A record of its own, with a SID of its own, as decoding makes them.
+    return Sim(
+        sid=str(bytes(sid, "ascii"), "ascii"),
+        status=status,
+        date_updated=_EPOCH + timedelta(seconds=number // _RATE),
+    )
+
+
+def _add(watcher: Watcher, goal: Goal, sid: str, number: int, *, lean: bool = True) -> Transition:
+    wait = Transition(
+        name=sid,
+        goal=goal,
+        started=SYSTEM_CLOCK.now(),
+        timeout=900.0,
+        sink=_ended,
+        sid=sid,
+        lean=lean,
+    )
+    watcher.begin(wait)
+    watcher.answered(wait, _record(sid, "scheduled", number))
+    return wait
+
+
+def _timed(work: Callable[[], object], times: int) -> float:
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) / times
+
+
+def _settle(watcher: Watcher, settled: Sequence[tuple[Transition, Sim]]) -> None:
+    for wait, record in settled:
+        watcher.record_read(wait, record)
+
+
+def _cancel(watcher: Watcher, waits: Sequence[Transition]) -> None:
+    for wait in waits:
+        watcher.abandon(wait)
+
+
+def sids(number: int) -> list[str]:
+    """Name that many SIMs."""
+    return [f"HS{one:032x}" for one in range(number)]
+
+
+async def weigh(number: int, *, lean: bool) -> float:
+    """Bytes of one pending wait beyond its SID, of so many.
+
+    With the record that its POST was answered with, unless it is `lean`.
+    """
+    watcher, goal, names = _watcher(), Goal(SIMS, {"status": "active"}), sids(number)
+    gc.collect()
+    tracemalloc.start()
+    for at, sid in enumerate(names):
+        _add(watcher, goal, sid, at, lean=lean)
+        if at == _SOME:
+            await asyncio.sleep(0)
+    gc.collect()
+    weight = tracemalloc.get_traced_memory()[0] / number
+    tracemalloc.stop()
+    await watcher.close()
+    return weight
+
+
+async def steps(number: int) -> Steps:
+    """Take so many waits through their lives: half of them settle, half are cancelled."""
+    watcher, goal, names = _watcher(), Goal(SIMS, {"status": "active"}), sids(number)
+    waits: list[Transition] = []
+    gc.collect()
+    gc.disable()  # its passes over everything alive are the interpreter's, and grow with it
+    try:
+        for at, sid in enumerate(names[:_SOME]):
+            waits.append(_add(watcher, goal, sid, at))
+        await asyncio.sleep(0)
+        rest = names[_SOME:]
+        add = _timed(
+            lambda: waits.extend(_add(watcher, goal, sid, at) for at, sid in enumerate(rest)),
+            len(rest),
+        )
+        first, second = waits[::2], waits[1::2]
+        settled = [(wait, _record(wait.name, "active", number)) for wait in first]
+        settle = _timed(partial(_settle, watcher, settled), len(first))
+        cancel = _timed(partial(_cancel, watcher, second), len(second))
+    finally:
+        gc.enable()
+    assert not len(watcher)
+    await watcher.close()
+    return Steps(waits=number, add=add, settle=settle, cancel=cancel)

@@ -1,0 +1,119 @@
+"""Our side: the watcher itself, behind the gate itself, in simulated time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from asyncsim.callbacks.bus import Callback
+from asyncsim.clock import SYSTEM_CLOCK
+from asyncsim.core.goal import Goal
+from asyncsim.core.settings import Throttle, Watching
+from asyncsim.core.transition import Transition
+from asyncsim.gate import Gate
+from asyncsim.models.supersim.sims import SIMS
+from asyncsim.waiting import Watcher
+from benchmarks.simulated.outcome import Waited, waited
+from benchmarks.simulated.vendor import Slot, Vendor
+
+_CALLBACK = 0.05  # seconds that one takes
+_DEADLINE = 1e6
+
+
+def _gate(slots: int) -> Gate:
+    # The limit is known, so that only the waiting is measured.
+    settings = Throttle(limit=slots, maximum=slots)
+    return Gate(settings, SYSTEM_CLOCK, ceiling=slots, slow=7.5)
+
+
+class _Job:
+    def __init__(self, sims: int, others: int, seed: int, lost: float | None, slots: int) -> None:
+        self._gate = _gate(slots)
+        self._vendor = Vendor(sims, others, self._slot, seed)
+        self._known: dict[str, float] = {}
+        self._lost = lost
+        """Share of callbacks that never come; None: none are asked for."""
+        self._draw = random.Random(seed)
+        self._left = sims
+        self._done = asyncio.Event()
+        self._goal = Goal(SIMS, {"status": "active"})
+        self._watcher = Watcher(
+            SIMS,
+            fetch=self._vendor.fetch,
+            rows=self._vendor.rows,
+            clock=SYSTEM_CLOCK,
+            watching=Watching(),
+            observers=(),
+            grace=30.0,
+        )
+
+    def _slot(self, urgent: bool) -> Slot:
+        return self._hold(urgent)
+
+    @asynccontextmanager
+    async def _hold(self, urgent: bool) -> AsyncIterator[None]:
+        if not self._gate.try_enter():
+            await self._gate.enter(_DEADLINE, urgent=urgent)
+        try:
+            yield
+        finally:
+            self._gate.left(0.1)
+
+    async def run(self) -> Waited:
+        async with asyncio.TaskGroup() as senders:
+            for name in self._vendor.sids():
+                senders.create_task(self._send(name))
+        await self._done.wait()
+        await self._watcher.close()
+        return waited(self._vendor, self._known)
+
+    async def _send(self, name: str) -> None:
+        wait = self._wait(name)
+        self._watcher.begin(wait)
+        self._watcher.answered(wait, await self._vendor.update(name))
+        if wait.nonce is not None and self._draw.random() >= (self._lost or 0.0):
+            self._call_back(wait)
+
+    def _wait(self, name: str) -> Transition:
+        return Transition(
+            name=name,
+            goal=self._goal,
+            started=SYSTEM_CLOCK.now(),
+            timeout=3600.0,
+            sink=self._ended,
+            sid=name,
+            trusting=True,
+            nonce=None if self._lost is None else "current",
+        )
+
+    def _call_back(self, wait: Transition) -> None:
+        callback = Callback(
+            vendor="twilio",
+            product=str(SIMS.product),
+            name=wait.name,
+            nonce="current",
+            signed=True,
+            method="POST",
+            sid=wait.name,
+            status="active",
+        )
+        moment = self._vendor.settled[wait.name] + _CALLBACK
+        asyncio.get_running_loop().call_at(moment, self._watcher.called_back, callback)
+
+    def _ended(self, wait: Transition) -> None:
+        if wait.error is not None:
+            raise wait.error
+        self._known[wait.name] = SYSTEM_CLOCK.now()
+        self._left -= 1
+        if not self._left:
+            self._done.set()
+
+
+async def watch(
+    sims: int, others: int, *, seed: int = 1, lost: float | None = None, slots: int = 100
+) -> Waited:
+    """Update that many and wait for all of them; `lost`: the share of callbacks that get lost."""
+    random.seed(seed)  # of the jitter between single reads
+    return await _Job(sims, others, seed, lost, slots).run()

@@ -1,0 +1,36 @@
+"""Sending very many at once to a vendor of unknown limit, by simulation: the gate is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.simulated.loop import simulate
+from benchmarks.simulated.sending import fan_out
+
+
+def steady(now: float) -> int:
+    return 100
+
+
+def falling(now: float) -> int:
+    return 20 if 1.5 <= now < 3.5 else 100
+
+
+@pytest.mark.parametrize(
+    ("requests", "slots", "held"),
+    [
+        ([10_000], steady, 0),
+        ([10_000], falling, 0),
+        ([5000, 5000], steady, 0),
+        ([5000], steady, 50),
+    ],
+    ids=["steady", "falls-and-rises", "two-clients", "half-is-held"],
+)
+def test_10_000_updates_take_hardly_longer_than_if_the_limit_were_known(
+    requests: list[int], slots: Callable[[float], int], held: int
+) -> None:
+    sent = simulate(fan_out(requests, slots, held=held))
+    assert sent.ratio <= 1.10
+    assert sent.refused <= 0.02
