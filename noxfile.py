@@ -13,7 +13,11 @@ nox.needs_version = ">=2024.10"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "types", "floors"]
 
-PYTHON = [path for path in ("asyncsim", "tests", "examples", "benchmarks", "noxfile.py") if Path(path).exists()]
+PYTHON = [
+    path
+    for path in ("asyncsim", "tests", "examples", "benchmarks", "noxfile.py")
+    if Path(path).exists()
+]
 
 
 def install(session: nox.Session) -> None:
@@ -81,7 +85,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure beside the peers; `nox -s bench -- NAME` for one. Counts instructions with valgrind."""
+    """Measure beside the peers; `-- NAME` for one. With valgrind, instructions are counted too."""
     if session.venv_backend != "none":
         session.install("--editable", ".[bench]")
     session.run("python", "-m", "benchmarks", *session.posargs)
