@@ -87,7 +87,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure beside the peers; `nox -s bench -- NAME` for one. Counts instructions with valgrind."""
+    """Measure beside the peers; `-- NAME` for one. With valgrind, instructions are counted too."""
     if session.venv_backend != "none":
         session.install("--editable", ".[bench]")
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -41,6 +41,8 @@ class Callback:
 Handler = Callable[[Callback], bool]
 """Told of each callback of its product; answers whether a wait of its took it."""
 
+LONGEST_TOKEN = 256  # characters; what a sender may make us remember is bounded
+
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 _Address = tuple[str, str, str]  # vendor, product, addressed name
@@ -80,8 +82,11 @@ class Bus:
         """Tell whether this delivery was seen before, and remember it.
 
         Call it only for callbacks that passed verification. What was not signed is remembered
-        apart: it must never make a signed callback look like a repetition.
+        apart: it must never make a signed callback look like a repetition. Without a token, or
+        with one too long to keep, it cannot be told.
         """
+        if not 0 < len(token) <= LONGEST_TOKEN:
+            return False
         key = (callback.vendor, callback.nonce, callback.signed, token)
         repeated = key in self._seen
         self._seen[key] = None

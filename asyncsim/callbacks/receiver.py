@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from asyncsim.callbacks.server import Listener
 
-_LONGEST_TOKEN = 256
-
 
 class CallbackReceiver:
     """Listens for the vendors' callbacks; one may serve several clients.
@@ -226,8 +224,7 @@ class CallbackReceiver:
         inbound = callback.name == INBOUND
         if inbound and self._commands.full:  # before its token counts: it will come again
             return self._refuse(503, "nobody takes the Commands that came in before")
-        usable = 0 < len(token) <= _LONGEST_TOKEN
-        repeated = usable and self._bus.is_repeated(callback, token)
+        repeated = self._bus.is_repeated(callback, token)
         self._counts.accepted += 1
         self._counts.hints += not callback.signed
         self._counts.duplicates += repeated

@@ -132,7 +132,7 @@ class Changing(Watched[T], Generic[T]):
         `read` replaces the look that follows a lost answer.
         """
         written = await write(
-            await self._connection.open(),
+            self._connection.sender_here or await self._connection.open(),
             request,
             change.goal,
             decode=self._decode,

@@ -1,4 +1,4 @@
-"""Rows of a page of which no more than the SID is read, until somebody wants the record.
+"""Rows of a page of which no more is read than SID and status, until somebody wants the record.
 
 A sweep asks which SIMs are still pending, and of most rows nothing else
 (benchmarks/cases/pages.py).
@@ -12,7 +12,6 @@ from typing import Any
 
 from attrs import frozen
 
-from asyncsim.wire import straight
 from asyncsim.wire.pages import RawPage
 
 
@@ -43,9 +42,10 @@ class Later:
 
 @frozen
 class NamedRow:
-    """A row of which only the SID has been read."""
+    """A row of which only the SID and the status have been read."""
 
     sid: str
+    status: str
     _place: int
     _page: Later
 
@@ -54,10 +54,7 @@ class NamedRow:
         return self._page.record(self._place)
 
 
-def named_page(key: str, body: bytes, later: Later) -> RawPage | None:
-    """Read a page's SIDs; None if it cannot be read so."""
-    found = straight.sids_reader(key)(body)
-    if found is None:
-        return None
-    rows = [NamedRow(row.sid, place, later) for place, row in enumerate(found.rows)]
+def named_page(found: RawPage, later: Later) -> RawPage:
+    """Name the rows of a page of which `straight.states_reader` has read the states."""
+    rows = [NamedRow(row.sid, row.status, place, later) for place, row in enumerate(found.rows)]
     return RawPage(rows, found.next_page_url)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
 from attrs import frozen
@@ -25,7 +25,7 @@ from asyncsim.resources.resource import Resource
 from asyncsim.resources.rows import Later, NamedRow, named_page
 from asyncsim.transport import Reply
 from asyncsim.waiting import Row, Watcher
-from asyncsim.wire import forms, records
+from asyncsim.wire import forms, records, straight
 from asyncsim.wire.pages import RawPage
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Watched(Resource[T], Generic[T]):
                 connection.desk.subscribe(self.kind.product, self._watcher.called_back)
         return self._watcher
 
-    async def _rows(self, status: str | None) -> AsyncGenerator[list[Row], None]:
+    async def _rows(self, status: str | None) -> AsyncGenerator[Sequence[Row], None]:
         filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self._connection.vendor)}
         if status is not None:
             filters["status"] = status
@@ -84,25 +84,33 @@ class Watched(Resource[T], Generic[T]):
         paging = self._raw_pages(query, urgent=True, read=self._named_page)
         async with aclosing(paging) as pages:
             async for page in pages:
-                yield [row if isinstance(row, NamedRow) else self._row(row) for row in page.rows]
+                rows: Sequence[Row] = [
+                    row if isinstance(row, NamedRow) else self._row(row) for row in page.rows
+                ]
+                yield rows
+
+    @cached_property
+    def _read_states_straight(self) -> Callable[[bytes], RawPage | None]:
+        return straight.states_reader(self.kind.key)
 
     def _named_page(self, reply: Reply) -> RawPage:
         """Read of a page what a sweep needs."""
+        found = self._read_states_straight(reply.body)
+        if found is None:
+            return self._plain_page(reply)
         later = Later(
             partial(self._read_page_straight, reply.body),
             partial(self._plain_page, reply),
             lambda row: records.decode(self.kind.model, row, self._connection.vendor),
         )
-        return named_page(self.kind.key, reply.body, later) or self._plain_page(reply)
+        return named_page(found, later)
 
     def _row(self, row: Any) -> Row:
         sid = row.get("sid") if isinstance(row, Mapping) else None
         if not isinstance(sid, str):
             raise DecodeError(f"page of {self.kind.key}", "one of its rows has no sid")
-        status = str(row.get("status"))
-        return _Row(
-            sid, status, partial(records.decode, self.kind.model, row, self._connection.vendor)
-        )
+        decode = partial(records.decode, self.kind.model, row, self._connection.vendor)
+        return _Row(sid, str(row.get("status")), decode)
 
     def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
         if until is None:

@@ -37,7 +37,8 @@ class Listed:
 
     def age(self, now: float) -> float:
         """Seconds since their changes were accepted, on average."""
-        return now - self._accepted / self._count if self._count else 0.0
+        # Never below: a sum of many moments is rounded, and so is what a journal remembers.
+        return max(now - self._accepted / self._count, 0.0) if self._count else 0.0
 
     def __contains__(self, wait: object) -> bool:
         return isinstance(wait, Transition) and wait.listed

@@ -92,11 +92,11 @@ def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes],
     return straight
 
 
-def sids_reader(key: str) -> Callable[[bytes], RawPage | None]:
-    """Make the reader of pages of which nothing but each row's `sid` is wanted, as by a sweep."""
+def states_reader(key: str) -> Callable[[bytes], RawPage | None]:
+    """Make the reader of pages of which each row's `sid` and `status` are wanted, as by a sweep."""
     if msgspec is None:
         return lambda body: None
-    return _envelope(key, msgspec.defstruct("_Named", [("sid", str)], gc=False))
+    return _envelope(key, msgspec.defstruct("_State", [("sid", str), ("status", str)], gc=False))
 
 
 def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:

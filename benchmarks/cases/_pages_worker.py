@@ -36,7 +36,8 @@ def _ours() -> dict[str, Reader]:
         return [row.sid for row in sims._record_page(Reply(200, {}, body)).rows]
 
     def names(body: bytes) -> list[str]:
-        return [row.sid for row in sims._named_page(Reply(200, {}, body)).rows]
+        page = sims._named_page(Reply(200, {}, body))
+        return [row["sid"] if isinstance(row, dict) else row.sid for row in page.rows]
 
     return {"asyncsim, records": records, "asyncsim, SIDs only": names}
 

@@ -18,7 +18,7 @@ from asyncsim.errors import (
     RequestTimeout,
     TransportError,
 )
-from asyncsim.transport import FORM, USER_AGENT, Reply, Transport
+from asyncsim.transport import FORM, USER_AGENT, Reply, Transport, form
 from tests.sending.conftest import Bench
 from tests.sending.server import CUT, DROP, GARBAGE, HANG, Answer, Server
 
@@ -42,7 +42,7 @@ async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server
     server.plan(Answer(202, '{"sid": "HS1"}', {"Twilio-Request-Id": "RQ1"}))
     url = URL(f"{server.url}/v1/Sims/a%20b%2Fc?Status=new&PageToken=PA%2B", encoded=True)
     reply = await bench.open().exchange(
-        "POST", url, {"Authorization": SECRET, "Content-Type": FORM}, b"Status=active", ASKED
+        "POST", url, {"Authorization": SECRET, "Content-Type": FORM}, form("Status=active"), ASKED
     )
     assert (reply.status, reply.body) == (202, b'{"sid": "HS1"}')
     assert reply.headers["twilio-request-id"] == "RQ1"

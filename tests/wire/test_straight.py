@@ -65,7 +65,7 @@ def test_everything_else_is_left_to_the_one_that_explains(changes: dict[str, Any
 def test_what_is_no_json_is_left_to_it_too() -> None:
     for text in (b"", b"<html>", b"[1, 2]", b"\xff"):
         assert straight.record_reader(Sim, TWILIO)(text) is None
-        assert straight.sids_reader("sims")(text) is None
+        assert straight.states_reader("sims")(text) is None
 
 
 def test_a_field_with_two_spellings_is_left_to_it() -> None:
@@ -82,13 +82,13 @@ def test_a_page_is_read_alike() -> None:
     assert found.next_query == "Page=1"
 
 
-def test_a_page_can_be_read_for_its_sids_alone() -> None:
-    found = straight.sids_reader("sims")(page(ROW, {**ROW, "iccid": 7}))
+def test_a_page_can_be_read_for_its_states_alone() -> None:
+    found = straight.states_reader("sims")(page(ROW, {**ROW, "iccid": 7}))
     assert found is not None
-    assert [row.sid for row in found.rows] == [ROW["sid"]] * 2
+    assert [(row.sid, row.status) for row in found.rows] == [(ROW["sid"], ROW["status"])] * 2
     assert found.next_page_url is None
 
 
 def test_a_next_page_that_is_no_url_is_refused() -> None:
     with pytest.raises(DecodeError, match="next_page_url"):
-        straight.sids_reader("sims")(page(ROW, next_page_url="https://[half"))
+        straight.states_reader("sims")(page(ROW, next_page_url="https://[half"))
