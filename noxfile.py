@@ -79,6 +79,14 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def scale(session: nox.Session) -> None:
+    """Rehearse with as many SIMs as the figures are about."""
+    install(session)
+    checks = ("-o", "python_files=check_*.py", "tests/rehearsals")
+    session.run("python", "-m", "pytest", *checks, *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Activate some SIMs against the emulator, from the command line."""
     install(session)

@@ -144,8 +144,8 @@ async def test_a_retry_that_stops_early_is_gone_on_with_and_not_begun_again(
 ) -> None:
     emulator.faults = Faults(failing_updates=1.0)
     await cli(*activate(batch))
-    ended = await cli("jobs", "retry-failed", journal, "--limit", "3")
-    assert f"jobs resume {journal} --limit 3" in ended.err
+    ended = await cli("jobs", "retry-failed", journal, "--limit", "3", "--listen", "0")
+    assert f"jobs resume {journal} --limit 3 --listen 0" in ended.err
     before = posts(emulator)
     emulator.faults = Faults()
     await cli("jobs", "resume", journal)

@@ -5,6 +5,7 @@ import contextlib
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 
 from asyncsim.clock import ManualClock
@@ -119,11 +120,13 @@ def test_latencies_lie_around_their_median_and_within_their_bounds() -> None:
     assert drawn[-1] <= 100
 
 
-@pytest.mark.parametrize("fault", ["server_errors", "dropped"])
-async def test_the_log_tells_what_a_fault_kept_from_the_client(supersim: Api, fault: str) -> None:
+@pytest.mark.parametrize("fault", [Faults(server_errors=1.0), Faults(dropped=1.0)])
+async def test_the_log_tells_what_a_fault_kept_from_the_client(
+    supersim: Api, fault: Faults
+) -> None:
     sid = supersim.sims[0].sid
     for share, hidden in ((0.0, None), (1.0, 202)):
-        supersim.emulator.faults = Faults(**{fault: 1.0, "share_processed": share})
+        supersim.emulator.faults = attrs.evolve(fault, share_processed=share)
         with contextlib.suppress(aiohttp.ClientError):
             await supersim.update(sid, Status="active")
         record = supersim.emulator.requests[-1]

@@ -1,0 +1,20 @@
+"""The figures of test_scale.py at the size that they are about; `nox -s scale`."""
+
+from __future__ import annotations
+
+from asyncsim.emulator import Latency
+from tests.rehearsals.conftest import OpenStage
+from tests.rehearsals.stage import Place
+from tests.rehearsals.test_scale import requests_per_sim
+
+
+async def test_10_000_sims_that_are_all_there_is_cost_1_1_requests_each(
+    set_stage: OpenStage,
+) -> None:
+    stage = await set_stage(Place("twilio", "supersim"), sims=10_000, world={"latency": Latency()})
+    assert await requests_per_sim(stage, 10_000) <= 1.1
+
+
+async def test_3_000_sims_among_15_000_others_cost_2_15_requests_each(set_stage: OpenStage) -> None:
+    stage = await set_stage(Place("kore", "wireless"), sims=18_000, world={"latency": Latency()})
+    assert await requests_per_sim(stage, 3_000) <= 2.15
