@@ -30,7 +30,7 @@ from asyncsim.errors import (
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
 from asyncsim.gate import Gate, GateClosed, turn_away
 from asyncsim.request import Ambiguous, Request, refusal
-from asyncsim.transport import Reply, Transport, client_closed, form
+from asyncsim.transport import Reply, Transport, client_closed
 
 
 class Sender:
@@ -138,14 +138,13 @@ class Sender:
     async def _exchange(self, request: Request, attempt: _Attempt) -> Reply | None:
         """Send once; without an answer, None, and the reason as `attempt.error`."""
         headers = None if self._carried else {"Authorization": attempt.authorization}
-        body = None if request.body is None else form(request.body, request.content_type)
         request.attempts += 1
         self.requests += 1
         request.in_flight = True
         reply, silence = None, None
         try:
             reply = await self._transport.exchange(
-                request.method, request.url, headers, body, request.verb
+                request.method, request.url, headers, request.body, request.verb
             )
         except TransportError as error:
             attempt.error = silence = error

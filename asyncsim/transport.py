@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from importlib.metadata import version
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 import aiohttp
 from aiohttp import (
     BytesPayload,
     ClientHandlerType,
+    ClientMiddlewareType,
     ClientRequest,
     ClientResponse,
     ClientSession,
@@ -20,7 +21,7 @@ from aiohttp import (
     TCPConnector,
     hdrs,
 )
-from attrs import field, frozen
+from attrs import define, field
 from yarl import URL
 
 from asyncsim.clock import SYSTEM_CLOCK, Clock
@@ -33,8 +34,11 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 
-class _Options(TypedDict, total=False):
+class _Keywords(TypedDict, total=False):
     allow_redirects: bool
+    data: Body
+    headers: Mapping[str, str]
+    middlewares: Sequence[ClientMiddlewareType]
     timeout: ClientTimeout
     raise_for_status: bool
 
@@ -56,12 +60,16 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         raise _Cut(type(error).__name__) from error
 
 
-def form(text: str, content_type: str = FORM) -> Payload:
+Body: TypeAlias = Payload
+"""What a request carries: bytes and their type, which any number of requests may share."""
+
+
+def form(text: str, content_type: str = FORM) -> Body:
     """Make a body; as a payload it brings its Content-Type along: cheaper than a header."""
     return BytesPayload(text.encode(), content_type=content_type)
 
 
-@frozen
+@define(eq=False)  # not frozen: that would triple what making one costs, once for each request
 class Reply:
     """An answer, whole."""
 
@@ -83,9 +91,9 @@ class Transport:
         self._deadlines = Deadlines(timeout.request)
         self._carried: dict[str, str] = {}
         # Redirects are answers here: a credential must not follow them anywhere.
-        self._options: _Options = {"allow_redirects": False}
+        self._always: _Keywords = {"allow_redirects": False}
         if session is not None:  # a session of ours has these for all of its requests
-            self._options |= {"timeout": self._timeout, "raise_for_status": False}
+            self._always |= {"timeout": self._timeout, "raise_for_status": False}
         self._marks = clock is not SYSTEM_CLOCK
 
     def carry(self, header: str, value: str) -> bool:
@@ -127,7 +135,7 @@ class Transport:
         method: str,
         url: URL,
         headers: Mapping[str, str] | None,
-        body: Payload | None,
+        body: Body | None,
         asked: str,
     ) -> Coroutine[None, None, Reply]:
         """Send one request and read its whole answer; `TransportError` if there is none."""
@@ -143,7 +151,7 @@ class Transport:
         method: str,
         url: URL,
         headers: Mapping[str, str] | None,
-        body: Payload | None,
+        body: Body | None,
         asked: str,
     ) -> Reply:
         session = self._usable()
@@ -152,9 +160,7 @@ class Transport:
             try:
                 # Awaited, not `async with`, which costs a tenth of the request: what a failing
                 # `read` leaves open, it closes itself.
-                reply = await session.request(
-                    method, url, data=body, headers=headers, **self._options
-                )
+                reply = await session.request(method, url, **self._keywords(headers, body))
                 content = await reply.read()
             except BaseException as error:
                 if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
@@ -174,13 +180,25 @@ class Transport:
         # headers, and so the credential.
         raise silence from (None if isinstance(cause, aiohttp.ClientResponseError) else cause)
 
+    def _keywords(self, headers: Mapping[str, str] | None, body: Body | None) -> _Keywords:
+        """Choose what aiohttp is told: no more than is needed, as each keyword costs a little."""
+        keywords = self._always.copy()
+        if headers is not None:
+            keywords["headers"] = headers
+        if body is not None:
+            keywords["data"] = body
+            if not self._borrowed:
+                keywords["middlewares"] = ()  # aiohttp never repeats a POST, so `_once` is idle
+        return keywords
+
     def _usable(self) -> ClientSession:
-        if self._closed or (self._session is not None and self._session.closed):
+        session = self._session
+        if self._closed or (session is not None and session.closed):
             whose = "the session given to this client" if self._borrowed else "this client"
             raise ConfigurationError(f"{whose} is closed; make a new one")
-        if self._session is None:
-            self._session = self._open()
-        return self._session
+        if session is None:
+            session = self._session = self._open()
+        return session
 
     def _reword(self, error: Exception, asked: str) -> AsyncSimError:
         if self._closed:

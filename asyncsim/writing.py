@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import define
 
 from asyncsim.core.goal import Goal
 from asyncsim.errors import (
@@ -30,7 +30,7 @@ T = TypeVar("T")
 _UNREACHABLE_OR_BUSY = 83010
 
 
-@frozen
+@define(eq=False)
 class Written(Generic[T]):
     """An accepted write; `recovered`: its own answer was lost and a read told of it."""
 

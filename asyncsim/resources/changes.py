@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import define, field
 
 from asyncsim.connection import Connection
 from asyncsim.core.goal import Goal
@@ -19,13 +19,14 @@ from asyncsim.resources.names import Directory, check_name
 from asyncsim.resources.recipes import Recipe, Recipes
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.watched import Watched
+from asyncsim.transport import Body, form
 from asyncsim.wire import forms
 from asyncsim.writing import Written, write
 
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@define(kw_only=True, eq=False)  # not frozen: for each update, that would cost as much as a URL
 class Change:
     """One change, ready to be sent."""
 
@@ -35,7 +36,7 @@ class Change:
     """As given, plus the callback URL."""
     goal: Goal
     nonce: str | None = field(repr=False)
-    body: str = field(repr=False)
+    body: Body = field(repr=False)
     """`sent`, encoded."""
 
 
@@ -75,17 +76,17 @@ class Changing(Watched[T], Generic[T]):
             )
         url, nonce = desk.ticket(self.kind.product, name)
         ticket = {"callback_url": url}
-        body = "&".join(filter(None, (recipe.body, forms.encode(self.kind.update, ticket))))
+        text = "&".join(filter(None, (recipe.form, forms.encode(self.kind.update, ticket))))
         sent = {**changes, **ticket}
-        return Change(name=name, given=changes, sent=sent, goal=goal, nonce=nonce, body=body)
+        return Change(name=name, given=changes, sent=sent, goal=goal, nonce=nonce, body=form(text))
 
     def _recipe(self, changes: Mapping[str, Any]) -> Recipe:
         forms.check(self.kind.update, changes, f"{self.kind.key}.update()")
-        body = forms.encode(self.kind.update, changes)
+        text = forms.encode(self.kind.update, changes)
         if self._names_others(changes):
-            return Recipe(body, None)
+            return Recipe(text, None)
         kept = {key: changes[key] for key in changes if not self._moves_away(key, changes)}
-        return Recipe(body, Goal(self.kind, kept))
+        return Recipe(text, Goal(self.kind, kept))
 
     def _names_others(self, changes: Mapping[str, Any]) -> bool:
         """Whether another resource is named otherwise than by its SID."""

@@ -9,21 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from asyncsim.core.goal import Goal
+from asyncsim.transport import Body, form
 
 _MOST = 256  # changes that differ for each SIM, such as unique names, must not pile up
+
+
+def _body(recipe: Recipe) -> Body:
+    return form(recipe.form)
 
 
 @frozen
 class Recipe:
     """One change, whoever gets it."""
 
-    body: str
+    form: str
     """Encoded."""
     goal: Goal | None
     """None: it names other resources, which must be looked up each time."""
+    body: Body = field(init=False, default=Factory(_body, takes_self=True))
+    """The same, as it goes out."""
 
 
 class Recipes:

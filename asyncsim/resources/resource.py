@@ -15,7 +15,7 @@ from asyncsim.kind import Kind
 from asyncsim.request import Request
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pager import Page, Pager
-from asyncsim.transport import Reply
+from asyncsim.transport import Reply, form
 from asyncsim.wire import forms, json, records, straight
 from asyncsim.wire.pages import RawPage, decode_page
 
@@ -47,14 +47,7 @@ class Resource(Generic[T]):
         asked = f"{verb} {kind.noun} {name}" if name else f"{verb} {kind.noun}"
         if kind.parent is not None:
             asked += f" of {check_name(kind.parent, parent)}"
-        return Request(
-            method=method,
-            product=kind.product,
-            base=self._base,
-            path=path_of(kind, name, parent),
-            verb=asked,
-            **more,
-        )
+        return Request(method, kind.product, self._base, path_of(kind, name, parent), asked, **more)
 
     @cached_property
     def _base(self) -> str:
@@ -101,7 +94,7 @@ class Resource(Generic[T]):
             "POST",
             "create",
             parent=parent,
-            body=forms.encode(self.kind.create, keywords),
+            body=form(forms.encode(self.kind.create, keywords)),
             repeat=Repeat.NEVER,
             look=f"look for it with {self.kind.key}.list() before you create it again",
         )
@@ -112,7 +105,7 @@ class Resource(Generic[T]):
         forms.check(
             self.kind.update, keywords, f"{self.kind.key}.update()", self._connection.vendor
         )
-        body = forms.encode(self.kind.update, keywords)
+        body = form(forms.encode(self.kind.update, keywords))
         return self._decode(await self._send(self._request("POST", "update", name, body=body)))
 
     async def _delete(self, name: str, *, parent: str | None = None) -> None:

@@ -27,7 +27,7 @@ def test_the_same_change_is_made_once() -> None:
 
 def test_values_that_only_compare_alike_are_not_the_same() -> None:
     kitchen = Kitchen()
-    assert [kitchen.recipes.of({"a": one}).body for one in (1, True)] == ["{'a': 1}", "{'a': True}"]
+    assert [kitchen.recipes.of({"a": one}).form for one in (1, True)] == ["{'a': 1}", "{'a': True}"]
 
 
 def test_changes_that_differ_for_each_do_not_pile_up() -> None:

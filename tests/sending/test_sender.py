@@ -30,6 +30,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import LimitChanged, RequestFinished, RequestRetried
 from asyncsim.request import Ambiguous
+from asyncsim.transport import form
 from asyncsim.vendors import Hosts
 from tests.sending.conftest import PASSWORD, Bench
 from tests.sending.server import DROP, HANG, Answer, Received, Server
@@ -139,7 +140,7 @@ async def test_a_desired_state_is_not_sent_again_without_a_look(
     bench: Bench, server: Server, failure: int | str, kind: type[Exception]
 ) -> None:
     server.plan(failure)
-    request = bench.request("POST", CHECK, body="Status=active")
+    request = bench.request("POST", CHECK, body=form("Status=active"))
     error = await bench.fails(bench.sender(timeout=SHORT).send(request), Ambiguous)
     assert isinstance(error.error, kind)
     assert len(server.received) == 1
@@ -449,7 +450,7 @@ async def test_any_2xx_is_success(bench: Bench, server: Server, status: int) -> 
 
 
 async def test_what_is_sent_is_signed_in_and_form_encoded(bench: Bench, server: Server) -> None:
-    await bench.run(bench.sender().send(bench.request("POST", CHECK, body="Status=active")))
+    await bench.run(bench.sender().send(bench.request("POST", CHECK, body=form("Status=active"))))
     await bench.run(bench.sender().send(bench.request()))
     post, get = server.received
     assert post.body == "Status=active"

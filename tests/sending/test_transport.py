@@ -55,6 +55,13 @@ async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server
     assert request.headers["Accept"] == "application/json"
 
 
+async def test_many_requests_share_one_body(bench: Bench, server: Server) -> None:
+    transport, shared = bench.open(), form("Status=active")
+    posts = [transport.exchange("POST", URL(server.url), {}, shared, ASKED) for _ in range(10)]
+    await asyncio.gather(*posts)
+    assert [request.body for request in server.received] == ["Status=active"] * 10
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_an_answer_and_its_target_never_hears_of_us(
     bench: Bench, server: Server, status: int
@@ -270,5 +277,5 @@ async def test_a_session_of_ones_own_has_no_limit_but_the_gate(bench: Bench) -> 
 
 async def test_neither_answers_nor_requests_show_their_secrets(bench: Bench) -> None:
     assert "token" not in repr(Reply(200, {}, b'{"access_token": "token"}'))
-    request = bench.request("POST", body="CallbackUrl=https%3A%2F%2Fexample.com%2Fticket")
+    request = bench.request("POST", body=form("CallbackUrl=https%3A%2F%2Fexample.com%2Fticket"))
     assert "ticket" not in repr(request)

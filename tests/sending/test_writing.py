@@ -23,7 +23,7 @@ from asyncsim.errors import (
 from asyncsim.events import RequestRetried
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.request import Request
-from asyncsim.transport import Reply
+from asyncsim.transport import Reply, form
 from asyncsim.vendors import TWILIO
 from asyncsim.wire import json, records
 from asyncsim.writing import Written, write
@@ -65,7 +65,7 @@ class Writer:
         self.bench = bench
         self.attempts = attempts
         self.sender = bench.sender(attempts=attempts, **more)
-        self.request: Request = bench.request("POST", Repeat.CHECK, body="Status=active")
+        self.request: Request = bench.request("POST", Repeat.CHECK, body=form("Status=active"))
 
     async def write(self, goal: Goal = ACTIVE) -> Written[Sim]:
         return await self.bench.run(

@@ -21,6 +21,7 @@ from asyncsim.resources.resource import Resource
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.supersim.fleets import Fleets
 from asyncsim.resources.updatemany import Changes, UpdateMany
+from asyncsim.transport import form
 from asyncsim.wire import forms
 
 _ALREADY_YOURS = 83003
@@ -47,7 +48,7 @@ class Sims(Settling[Sim]):
 
     def _registration(self, keywords: SimRegister) -> Request:
         forms.check(SimRegister, keywords, "sims.register()")
-        return self._request("POST", "register", body=forms.encode(SimRegister, keywords))
+        return self._request("POST", "register", body=form(forms.encode(SimRegister, keywords)))
 
     async def _send_registration(self, request: Request, iccid: str) -> Sim:
         try:

@@ -17,7 +17,7 @@ from asyncsim.models.webhooks.secrets import (
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.resources.pager import Page, Pager
 from asyncsim.resources.resource import Resource, read_json
-from asyncsim.transport import JSON, Reply
+from asyncsim.transport import JSON, Body, Reply, form
 from asyncsim.wire import forms, json, records
 
 
@@ -41,7 +41,6 @@ class Secrets(Resource[Secret]):
             "POST",
             "create",
             body=_body(SecretCreate, keywords),
-            content_type=JSON,
             repeat=Repeat.NEVER,
             look="look for it with secrets.list(); a value you have not seen is lost",
         )
@@ -52,9 +51,7 @@ class Secrets(Resource[Secret]):
         """Rename or activate a secret; an active one signs all callbacks from then on."""
         _check_id(id)
         forms.check(SecretUpdate, changes, "secrets.update()")
-        request = self._request(
-            "PATCH", "update", id, body=_body(SecretUpdate, changes), content_type=JSON
-        )
+        request = self._request("PATCH", "update", id, body=_body(SecretUpdate, changes))
         return self._decode(await self._send(request))
 
     @spelled_out
@@ -103,6 +100,7 @@ def _check_id(id: str) -> None:
         raise ValueError(f"a Secret is named by its id (whs_ and 26 characters), not by {id!r}")
 
 
-def _body(keywords: Any, values: Mapping[str, Any]) -> str:
+def _body(keywords: Any, values: Mapping[str, Any]) -> Body:
     params = forms.params_of(keywords)
-    return json.dumps({params[key].wire: value for key, value in values.items()}).decode()
+    text = json.dumps({params[key].wire: value for key, value in values.items()}).decode()
+    return form(text, JSON)
