@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -58,17 +58,25 @@ class Resource(Generic[T]):
         model: type[T] = self.kind.model
         return straight.record_reader(model, self._connection.vendor)
 
-    async def _send(self, request: Request) -> Reply:
-        sender = self._connection.sender_here or await self._connection.open()
+    @cached_property
+    def _read_row(self) -> Callable[[Any], T]:
+        read: Any = records.reader  # mypy takes no class for hashable
+        found: Callable[[Any], T] = read(self.kind.model, self._connection.vendor)
+        return found
+
+    def _send(self, request: Request) -> Coroutine[Any, Any, Reply]:
+        sender = self._connection.sender_here
+        return self._open_and_send(request) if sender is None else sender.send(request)
+
+    async def _open_and_send(self, request: Request) -> Reply:
+        sender = await self._connection.open()
         return await sender.send(request)
 
     def _decode(self, reply: Reply) -> T:
         record = self._read_straight(reply.body)
         if record is not None:
             return record
-        value = read_json(reply, self.kind.noun)
-        decoded: T = records.decode(self.kind.model, value, self._connection.vendor)
-        return decoded
+        return self._read_row(read_json(reply, self.kind.noun))
 
     async def _fetch(self, name: str, *, parent: str | None = None, urgent: bool = False) -> T:
         check_name(self.kind, name)
@@ -150,9 +158,8 @@ class Resource(Generic[T]):
         page = self._read_page_straight(reply.body)
         if page is not None:
             return page
-        raw, vendor = self._plain_page(reply), self._connection.vendor
-        rows = [records.decode(self.kind.model, row, vendor) for row in raw.rows]
-        return RawPage(rows, raw.next_page_url)
+        raw, read = self._plain_page(reply), self._read_row
+        return RawPage([read(row) for row in raw.rows], raw.next_page_url)
 
     def _plain_page(self, reply: Reply) -> RawPage:
         """Read a page whose rows are JSON objects."""

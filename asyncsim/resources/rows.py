@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 
 from asyncsim.wire.pages import RawPage
 
@@ -40,7 +40,7 @@ class Later:
         return self.decode(self._rows[place]) if records is None else records[place]
 
 
-@frozen
+@define(eq=False)  # not frozen: a sweep makes thousands of them
 class NamedRow:
     """A row of which only the SID and the status have been read."""
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import define
 
 from asyncsim.connection import Connection
 from asyncsim.core.goal import Goal, Standing
@@ -25,22 +25,23 @@ from asyncsim.resources.resource import Resource
 from asyncsim.resources.rows import Later, NamedRow, named_page
 from asyncsim.transport import Reply
 from asyncsim.waiting import Row, Watcher
-from asyncsim.wire import forms, records, straight
+from asyncsim.wire import forms, straight
 from asyncsim.wire.pages import RawPage
 
 T = TypeVar("T")
 
 
-@frozen
+@define(eq=False)  # not frozen: a sweep makes thousands of them (benchmarks/cases/pages.py)
 class _Row:
     """A list row that is decoded only if a wait wants it."""
 
     sid: str
     status: str
-    decode: partial[Any]
+    row: Any
+    decode: Callable[[Any], Any]
 
     def record(self) -> Any:
-        return self.decode()
+        return self.decode(self.row)
 
 
 def check_timeout(timeout: float | None) -> None:
@@ -101,7 +102,7 @@ class Watched(Resource[T], Generic[T]):
         later = Later(
             partial(self._read_page_straight, reply.body),
             partial(self._plain_page, reply),
-            lambda row: records.decode(self.kind.model, row, self._connection.vendor),
+            self._read_row,
         )
         return named_page(found, later)
 
@@ -109,8 +110,7 @@ class Watched(Resource[T], Generic[T]):
         sid = row.get("sid") if isinstance(row, Mapping) else None
         if not isinstance(sid, str):
             raise DecodeError(f"page of {self.kind.key}", "one of its rows has no sid")
-        decode = partial(records.decode, self.kind.model, row, self._connection.vendor)
-        return _Row(sid, str(row.get("status")), decode)
+        return _Row(sid, str(row.get("status")), row, self._read_row)
 
     def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
         if until is None:

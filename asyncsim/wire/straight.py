@@ -11,14 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args
 
-import attrs
-
-from asyncsim.kind import spelling
 from asyncsim.vendors import Vendor
 from asyncsim.wire.pages import RawPage, page_of
-from asyncsim.wire.records import is_open_literal
+from asyncsim.wire.shapes import plain_hints
 
 try:
     import msgspec
@@ -26,22 +23,6 @@ except ImportError:  # pragma: no cover  # the extra is part of dev
     msgspec = None  # type: ignore[assignment]  # absent is a value here
 
 T = TypeVar("T")
-
-# What msgspec and `records` read alike; not numbers and amounts, where each has its own leniency.
-_ALIKE: tuple[Any, ...] = (str, bool, datetime, dict[str, str], type(None))
-
-
-def _hints(model: type[Any], vendor: Vendor) -> Mapping[str, Any] | None:
-    """The fields' hints; None for a model that only `records` can read."""
-    hints = get_type_hints(model)
-    for one in attrs.fields(model):
-        hint = hints[one.name]
-        alike = all(part in _ALIKE for part in get_args(hint) or (hint,)) or hint in _ALIKE
-        # A field which some vendor spells differently may come in either spelling.
-        odd = "spelled" in one.metadata or spelling(one.name, one.metadata, vendor) != one.name
-        if odd or not (alike or is_open_literal(hint)):
-            return None
-    return {one.name: hints[one.name] for one in attrs.fields(model)}
 
 
 def _dates(hints: Mapping[str, Any]) -> Callable[[Any], tuple[Any, ...]]:
@@ -58,7 +39,7 @@ def _all_zoned(moments: tuple[datetime | None, ...]) -> bool:
 
 def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]:
     """Make the reader of answers that are one record."""
-    if msgspec is None or (hints := _hints(model, vendor)) is None:
+    if msgspec is None or (hints := plain_hints(model, vendor)) is None:
         return lambda body: None
     read, dates = msgspec.json.Decoder(model).decode, _dates(hints)
 
@@ -77,7 +58,7 @@ def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]
 
 def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes], RawPage | None]:
     """Make the reader of pages of records."""
-    hints = _hints(model, vendor) if msgspec is not None else None
+    hints = plain_hints(model, vendor) if msgspec is not None else None
     if hints is None:
         return lambda body: None
     dates = _dates(hints)

@@ -28,18 +28,28 @@ def _twilio() -> Reader:
 
 def _ours() -> dict[str, Reader]:
     from asyncsim import Client
+    from asyncsim.resources.rows import NamedRow
     from asyncsim.transport import Reply
+    from asyncsim.wire import json as wire
 
     sims = Client.twilio(ACCOUNT, "token").supersim.sims
 
     def records(body: bytes) -> list[str]:
         return [row.sid for row in sims._record_page(Reply(200, {}, body)).rows]
 
-    def names(body: bytes) -> list[str]:
+    def states(body: bytes) -> list[str]:
         page = sims._named_page(Reply(200, {}, body))
-        return [row["sid"] if isinstance(row, dict) else row.sid for row in page.rows]
+        rows = [row if isinstance(row, NamedRow) else sims._row(row) for row in page.rows]
+        return [row.sid for row in rows if row.status]
 
-    return {"asyncsim, records": records, "asyncsim, SIDs only": names}
+    def parsed(body: bytes) -> list[str]:
+        return [row["sid"] for row in wire.loads(body)["sims"]]
+
+    return {
+        "asyncsim, records": records,
+        "asyncsim, SID and status": states,
+        "JSON alone, as asyncsim reads it": parsed,
+    }
 
 
 def _turn(read: Reader) -> Turn:
