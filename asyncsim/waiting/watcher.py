@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from asyncsim.callbacks.bus import Callback
@@ -79,6 +79,13 @@ class Watcher:
     def __len__(self) -> int:
         """How many waits there are."""
         return len(self._waits)
+
+    def __iter__(self) -> Iterator[Transition]:
+        return iter(self._waits)
+
+    def of(self, name: str) -> list[Transition]:
+        """Return the waits known under a name, or a SID."""
+        return self._waits.of(name)
 
     @property
     def at_rest(self) -> bool:
@@ -288,6 +295,9 @@ class Watcher:
         """Single reads or sweeps; and sweep if it is time."""
         situation = self._situation()
         before, self._by_list = self._by_list, sweeps(self._watching, situation)
+        if self._by_list and not before:
+            for wait in self._listed:  # they were few, but their turns would be kept for long
+                self._turns.forget(wait)
         if not self._by_list:
             self._sweeper.stop()
             for wait in self._listed if before else ():
@@ -303,6 +313,7 @@ class Watcher:
                 self._time_out(wait)
             else:
                 self._last_reads.add(wait)
+                wait.lean = False  # what it shows is for the error, and for the outcome
                 self._deadlines.extend(wait, now + self._grace)
                 self._readers.ask(wait)
 
