@@ -7,7 +7,8 @@ is kept of it here (see `parking`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -20,6 +21,8 @@ from asyncsim.resources.piece import Order, Piece
 from asyncsim.waiting import Watcher
 
 T = TypeVar("T")
+
+_SPARE = 16  # tasks beyond twice what may be sent at once, so that those always find one ready
 
 
 class FanOut(Generic[T]):
@@ -52,6 +55,8 @@ class FanOut(Generic[T]):
         self._parked = Parking(self._end, recall, connection.clock)
         self._left: dict[str, Mapping[str, Any]] = {}
         self._tasks: dict[asyncio.Task[None], Piece] = {}
+        self._aside = 0
+        self._sent_one = asyncio.Event()
         self._feeder: asyncio.Task[None] | None = None
         self._fed = False
         self._failure: Exception | None = None
@@ -123,6 +128,7 @@ class FanOut(Generic[T]):
         try:
             while True:
                 await self._room.acquire()  # first, so that nothing is read that has no room
+                await self._until_more_can_go()
                 self._take(await anext(self._orders))
         except StopAsyncIteration:
             pass
@@ -132,6 +138,22 @@ class FanOut(Generic[T]):
             await self._orders.aclose()
             self._fed = True
             self._ring()
+
+    async def _until_more_can_go(self) -> None:
+        """Let no tasks pile up that could only queue; what waits aside for another is none."""
+        while len(self._tasks) - self._aside >= 2 * int(self._connection.limit) + _SPARE:
+            self._sent_one.clear()
+            await self._sent_one.wait()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let others go out while work of a piece only waits; pieces call this."""
+        self._aside += 1
+        self._sent_one.set()
+        try:
+            yield
+        finally:
+            self._aside -= 1
 
     def _take(self, order: Order[T]) -> None:
         if order.name in self:
@@ -148,6 +170,7 @@ class FanOut(Generic[T]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
+        self._sent_one.set()
         if not task.cancelled():
             task.result()  # a fault of ours must be heard, by the loop's handler
 

@@ -168,7 +168,8 @@ class One(Stoppable, Generic[T]):
         watcher.begin(wait)
         watcher.resume(wait)
         try:
-            return await self._resource._finish(watcher, wait, ended)
+            with self._host.aside():
+                return await self._resource._finish(watcher, wait, ended)
         finally:
             self._spent += wait.requests
 

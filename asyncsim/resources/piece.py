@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
@@ -66,6 +67,10 @@ class Host(Protocol[T]):
 
     def settle(self, outcome: Outcome[T]) -> None:
         """Take a piece's outcome."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Let others go out while work of a piece only waits."""
+        ...
 
     def park(self, wait: Transition, tag: Any, started: float) -> None:
         """Take over the wait of a piece that is needed no more; `tag` tells what was asked for."""
