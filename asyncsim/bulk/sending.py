@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -20,12 +19,13 @@ from asyncsim.bulk.endings import ending_of, is_failure
 from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.pacing import PATIENCE, Pace
+from asyncsim.bulk.rowlog import RowLog, entry_of, moved, tag_of
 from asyncsim.bulk.rows import Ending, Entry
 from asyncsim.bulk.states import IN_DOUBT, State, Verdict
 from asyncsim.bulk.task import Task
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AuthenticationError, JobError, JournalError, PermissionDenied
-from asyncsim.events import JobProgressed, Observer, RowMoved, tell
+from asyncsim.events import JobProgressed, Observer, tell
 from asyncsim.resources.fanout import FanOut
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import Order
@@ -147,7 +147,7 @@ class Sending:
         return True
 
     def _order(self, entry: Entry) -> Order[Any]:
-        order = self._task.order(entry, _RowLog(self, entry), self._limits.timeout)
+        order = self._task.order(entry, RowLog(self, entry), self._limits.timeout)
         self._under_way[order.name] = entry
         return order
 
@@ -158,12 +158,11 @@ class Sending:
     def tag(self, entry: Entry) -> int | Entry:
         """Keep of a row that is awaited no more than is needed at its end."""
         self._under_way.pop(entry.sid or entry.name, None)
-        plain = entry.name == entry.sid and not entry.change
-        return entry.number if plain else entry
+        return tag_of(entry)
 
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
         """Have a row back that was awaited, and tell what was asked of it."""
-        entry = wait.tag if isinstance(wait.tag, Entry) else _awaited(wait.tag, wait.name)
+        entry = entry_of(wait.tag, wait.name)
         self._under_way[wait.name] = entry
         return self._task.asked(entry)
 
@@ -237,48 +236,4 @@ class Sending:
 
     def _tell(self, entry: Entry, ending: Ending) -> None:
         if self._observers:
-            tell(self._observers, _moved(entry, ending))
-
-
-class _RowLog:
-    """What a piece of work tells of its row."""
-
-    def __init__(self, sending: Sending, entry: Entry) -> None:
-        self._sending = sending
-        self._entry = entry
-        self.waits = partial(sending.wait, entry)
-        self.accepted = partial(sending.accept, entry)
-
-    def tag(self, given: Mapping[str, Any]) -> int | Entry:
-        return self._sending.tag(self._entry)
-
-    async def before(self) -> None:
-        await self._sending.intend(self._entry)
-
-
-def _awaited(number: int, sid: str) -> Entry:
-    """Make an entry of what is known of a row that was named by its SID, for its end."""
-    return Entry(
-        number=number,
-        line=number,
-        name=sid,
-        naming="sid",
-        change=None,
-        state=State.ACCEPTED,
-        sid=sid,
-    )
-
-
-def _moved(entry: Entry, ending: Ending) -> RowMoved:
-    return RowMoved(
-        row=entry.number,
-        name=entry.name,
-        sid=ending.sid or entry.sid,
-        state=ending.state.value,
-        status=ending.status,
-        error=type(ending.error).__name__ if ending.error else None,
-        message=str(ending.error) if ending.error else None,
-        settled_by=ending.settled_by,
-        requests=ending.requests,
-        seconds=ending.seconds,
-    )
+            tell(self._observers, moved(entry, ending))

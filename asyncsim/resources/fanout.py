@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar
 from asyncsim.connection import Connection
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError
-from asyncsim.resources.outcome import Outcome
+from asyncsim.resources.outcome import Outcome, refused
 from asyncsim.resources.parking import Parking, Recall
 from asyncsim.resources.piece import Order, Piece
 from asyncsim.waiting import Watcher
@@ -157,7 +157,7 @@ class FanOut(Generic[T]):
 
     def _take(self, order: Order[T]) -> None:
         if order.name in self:
-            self._outcomes.put_nowait(_refused(order))
+            self._outcomes.put_nowait(_twice(order))
             return
         self._pieces[order.name] = piece = order.make(self)
         self.start(piece, piece.run())
@@ -245,16 +245,6 @@ class FanOut(Generic[T]):
         await self.aclose()
 
 
-def _refused(order: Order[Any]) -> Outcome[Any]:
-    return Outcome(
-        sid=order.name,
-        requested=order.given,
-        sim=None,
-        error=ValueError(
-            f"{order.name} is in the window already; its first change has not settled"
-        ),
-        settled_by=None,
-        confirmed=False,
-        requests=0,
-        seconds=0.0,
-    )
+def _twice(order: Order[Any]) -> Outcome[Any]:
+    text = f"{order.name} is in the window already; its first change has not settled"
+    return refused(order.name, order.given, ValueError(text))
