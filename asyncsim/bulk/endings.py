@@ -52,7 +52,7 @@ def ending_of(action: Action, outcome: Outcome[Any], reference: str | None = Non
         state, error = _of_what_exists(outcome.sid, error, reference)
     return Ending(
         state=state,
-        status=record.status if record is not None else None,
+        status=record.status if record is not None else _told(outcome),
         error=error,
         settled_by=outcome.settled_by,
         confirmed=outcome.confirmed,
@@ -61,6 +61,11 @@ def ending_of(action: Action, outcome: Outcome[Any], reference: str | None = Non
         sid=None if created or record is None else record.sid,
         reference=reference,
     )
+
+
+def _told(outcome: Outcome[Any]) -> str | None:
+    """Return the status that a callback told, which is believed only if it is the one wanted."""
+    return outcome.requested.get("status") if outcome.settled_by == "callback" else None
 
 
 def _of_what_exists(

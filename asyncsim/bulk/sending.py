@@ -8,9 +8,8 @@ look at the SIMs puts right.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -20,11 +19,13 @@ from asyncsim.bulk.endings import ending_of, is_failure
 from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.pacing import PATIENCE, Pace
+from asyncsim.bulk.rowlog import RowLog, entry_of, moved, tag_of
 from asyncsim.bulk.rows import Ending, Entry
 from asyncsim.bulk.states import IN_DOUBT, State, Verdict
 from asyncsim.bulk.task import Task
+from asyncsim.core.transition import Transition
 from asyncsim.errors import AuthenticationError, JobError, JournalError, PermissionDenied
-from asyncsim.events import JobProgressed, Observer, RowMoved, tell
+from asyncsim.events import JobProgressed, Observer, tell
 from asyncsim.resources.fanout import FanOut
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import Order
@@ -62,7 +63,9 @@ class Sending:
         self._halt = halt
         self._clock = task.sims._connection.clock
         self._under_way: dict[str, Entry] = {}
-        """By the name under which the fan-out knows it; at most a window of them."""
+        """By the name under which the fan-out knows it: those that are sent, or have ended. Of
+        those that are awaited their waits tell which they are."""
+        self._fan: FanOut[Any] | None = None
         self._intended: set[int] = set()
         """Those of them that the journal has as SENDING because of this run."""
         self._pace = Pace(task)
@@ -83,7 +86,9 @@ class Sending:
             self._orders(),
             window=self._limits.window,
             ready=self._task.ready,
+            recall=self._recall,
         )
+        self._fan = fan
         closing = asyncio.create_task(self._close_when_halted(fan), name="asyncsim-job-halt")
         try:
             while (outcome := await anext(fan, None)) is not None:
@@ -131,7 +136,8 @@ class Sending:
 
     async def _is_twin(self, entry: Entry) -> bool:
         """Refuse a row whose SIM another row is changing, by a name that was unknown at first."""
-        if (entry.sid or entry.name) not in self._under_way:
+        name = entry.sid or entry.name
+        if name not in self._under_way and not (self._fan is not None and name in self._fan):
             return False
         error = JobError(f"line {entry.line}: another row means the same SIM, {entry.sid}")
         ending = Ending(state=State.FAILED, error=error)
@@ -141,13 +147,24 @@ class Sending:
         return True
 
     def _order(self, entry: Entry) -> Order[Any]:
-        order = self._task.order(entry, _RowLog(self, entry), self._limits.timeout)
+        order = self._task.order(entry, RowLog(self, entry), self._limits.timeout)
         self._under_way[order.name] = entry
         return order
 
     async def wait(self, entry: Entry) -> None:
         """Let others go out while another's change of this SIM is waited for."""
         self._pace.is_answered(entry.number)
+
+    def tag(self, entry: Entry) -> int | Entry:
+        """Keep of a row that is awaited no more than is needed at its end."""
+        self._under_way.pop(entry.sid or entry.name, None)
+        return tag_of(entry)
+
+    def _recall(self, wait: Transition) -> Mapping[str, Any]:
+        """Have a row back that was awaited, and tell what was asked of it."""
+        entry = entry_of(wait.tag, wait.name)
+        self._under_way[wait.name] = entry
+        return self._task.asked(entry)
 
     # What becomes of them.
 
@@ -166,6 +183,7 @@ class Sending:
         self._pace.heard(answer=True)
         self._forbidden = 0
         created = record.sid if self._task.action is Action.SEND else None
+        self._intended.discard(entry.number)
         await self._journal.accepted(entry.number, reference=created)
         self._tell(entry, Ending(state=State.ACCEPTED, status=record.status))
 
@@ -218,32 +236,4 @@ class Sending:
 
     def _tell(self, entry: Entry, ending: Ending) -> None:
         if self._observers:
-            tell(self._observers, _moved(entry, ending))
-
-
-class _RowLog:
-    """What a piece of work tells of its row."""
-
-    def __init__(self, sending: Sending, entry: Entry) -> None:
-        self._sending = sending
-        self._entry = entry
-        self.waits = partial(sending.wait, entry)
-        self.accepted = partial(sending.accept, entry)
-
-    async def before(self) -> None:
-        await self._sending.intend(self._entry)
-
-
-def _moved(entry: Entry, ending: Ending) -> RowMoved:
-    return RowMoved(
-        row=entry.number,
-        name=entry.name,
-        sid=ending.sid or entry.sid,
-        state=ending.state.value,
-        status=ending.status,
-        error=type(ending.error).__name__ if ending.error else None,
-        message=str(ending.error) if ending.error else None,
-        settled_by=ending.settled_by,
-        requests=ending.requests,
-        seconds=ending.seconds,
-    )
+            tell(self._observers, moved(entry, ending))

@@ -19,6 +19,7 @@ from asyncsim.resources.one import One
 from asyncsim.resources.piece import Log, Order
 from asyncsim.resources.single import Single
 from asyncsim.vendors import Product
+from asyncsim.waiting import Watcher
 
 _MOST_GOALS = 10_000  # different changes that are kept resolved
 
@@ -43,9 +44,11 @@ class Task:
         """Rows of the largest page."""
         return int(self.sims.kind.page_ceiling(self.sims._connection.vendor))
 
-    async def ready(self) -> None:
+    async def ready(self) -> Watcher:
         """Start the watcher whose waits these are."""
-        await (self._commands if self.action is Action.SEND else self.sims)._the_watcher()
+        watched = self._commands if self.action is Action.SEND else self.sims
+        watcher: Watcher = await watched._the_watcher()
+        return watcher
 
     def asked(self, entry: Entry) -> Mapping[str, Any]:
         """What is asked of one row: the job's keywords, and its own on top."""

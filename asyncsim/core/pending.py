@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncsim.core.goal import Goal
-from asyncsim.core.slim import Mark, Rare
+from asyncsim.core.slim import Chosen, Mark, Rare
 from asyncsim.events import SettledBy
+
+V = TypeVar("V")
 
 
 class Pending:
@@ -29,12 +31,11 @@ class Pending:
         "nonce",
         "rare",
         "requests",
-        "settled_by",
         "sid",
         "sink",
-        "stale_for",
         "started",
-        "timeout",
+        "tag",
+        "terms",
     )
 
     name: str
@@ -42,10 +43,11 @@ class Pending:
     goal: Goal
     started: float
     """On the clock, as are all moments here."""
-    timeout: float
-    """Seconds from the answer of the POST on."""
+    terms: tuple[float, float]
+    """`timeout` and `stale_for`: one pair for all that have the same."""
     sink: Callable[[Any], None]
-    stale_for: float
+    tag: Any
+    """Whatever its owner knows it by."""
     nonce: str | None
     """Of the ticket in its callback URL; None when no callback is expected."""
     sid: str | None
@@ -55,7 +57,6 @@ class Pending:
     """The record as last seen."""
     requests: int
     """POSTs and single reads sent for this SIM alone."""
-    settled_by: SettledBy | None
     marks: int
     rare: dict[str, Any] | None
 
@@ -76,6 +77,7 @@ class Pending:
     slow: Mark = Mark(7)
     confirmed: Mark = Mark(8)
     done: Mark = Mark(9)
+    settled_by: Chosen[SettledBy] = Chosen(10, "answer", "callback", "sweep", "read")
 
     off_since: Rare[float | None] = Rare(None)
     hold_until: Rare[float] = Rare(0.0)
@@ -106,15 +108,25 @@ class Pending:
         answered_at: float | None = None,
     ) -> None:
         self.name, self.sid, self.nonce, self.goal, self.sink = name, sid, nonce, goal, sink
-        self.started, self.timeout, self.stale_for = started, timeout, stale_for
+        self.started, self.terms = started, shared((timeout, stale_for))
         self.answer_date, self.answered_at = answer_date, answered_at
-        self.last = self.rare = self.settled_by = None
+        self.last = self.rare = self.tag = None
         self.requests = self.marks = 0
         self.trusting, self.strict, self.heard, self.lean = trusting, strict, heard, lean
 
     def __repr__(self) -> str:
         """Without the nonce, which is as good as the ticket."""
         return f"{type(self).__name__}({self.shown!r}, {dict(self.goal.described)!r})"
+
+    @property
+    def timeout(self) -> float:
+        """Seconds from the answer of the POST on."""
+        return self.terms[0]
+
+    @property
+    def stale_for(self) -> float:
+        """Seconds for which a settled read that misses the target may be an old copy."""
+        return self.terms[1]
 
     @property
     def deadline(self) -> float | None:
@@ -145,6 +157,6 @@ class Pending:
 
 
 @lru_cache(maxsize=1024)
-def shared(date: datetime | None) -> datetime | None:
-    """Return an equal date that is there already: vendors' dates are to the second."""
-    return date
+def shared(value: V) -> V:
+    """Return an equal value that is there already: vendors' dates are to the second."""
+    return value

@@ -65,7 +65,7 @@ class Fleet:
 def projected(pages: int, seconds: float, waits: int, seen: int) -> Fleet:
     """Guess what a walk will come to whose first pages have shown so many of the waits."""
     factor = (waits + 1) / (seen + 1)
-    return Fleet(pages=math.ceil(pages * factor), seconds=seconds * factor, basis=waits)
+    return Fleet(pages=math.ceil(pages * factor), seconds=_sane(seconds) * factor, basis=waits)
 
 
 @frozen(kw_only=True)
@@ -104,13 +104,14 @@ def look_pause(watching: Watching, now: Situation, requests: int, took: float) -
     together are least when the pause grows with the root of what a look costs.
     """
     unheard = now.pending - now.expecting * (1.0 - _LOST)
-    best = math.sqrt(2.0 * requests * now.age / (_WORTH * unheard)) if unheard > 0 else math.inf
+    age = _sane(now.age)
+    best = math.sqrt(2.0 * requests * age / (_WORTH * unheard)) if unheard > 0 else math.inf
     # Callbacks make it a safety net only, unless most waits have none coming.
     calm = now.expecting * 2 > now.pending
     least = watching.safety_every if calm else watching.sweep_every
     most = least * _STRETCH if calm else max(least, watching.safety_every)
     # A fifth of the time at least is others': the vendor may grant one request at once.
-    return max(min(max(best, least), most), took / 4)
+    return max(min(max(best, least), most), _sane(took) / 4)
 
 
 def read_pause(
@@ -122,7 +123,7 @@ def read_pause(
     """
     if expecting:
         return watching.safety_every
-    longest = min(watching.longest, max(watching.first * 2.0 ** min(reads, 60), age / 4))
+    longest = min(watching.longest, max(watching.first * 2.0 ** min(reads, 60), _sane(age) / 4))
     # Full jitter may draw almost nothing; a tenth of the first pause is the least that makes sense.
     return max(draw * longest, min(watching.first / 10, watching.longest))
 
@@ -143,7 +144,12 @@ def walk_pays(absent: int, now: Situation, fleet: Fleet) -> bool:
 
 
 def _pays(absent: int, fleet: Fleet, haste: float) -> bool:
-    return absent > fleet.pages * (1.0 + haste * fleet.seconds)
+    return absent > fleet.pages * (1.0 + haste * _sane(fleet.seconds))
+
+
+def _sane(seconds: float) -> float:
+    """Take what no clock should have measured for nothing: a plan must not fail on it."""
+    return seconds if 0.0 < seconds < math.inf else 0.0
 
 
 def _pages(rows: int) -> int:

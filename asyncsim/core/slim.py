@@ -36,6 +36,22 @@ class Mark:
         owner.marks = owner.marks | self._bit if value else owner.marks & ~self._bit
 
 
+class Chosen(Generic[V]):
+    """One of a few, or None, as some bits of `marks`."""
+
+    def __init__(self, place: int, *options: V) -> None:
+        self._place = place
+        self._options = (None, *options)
+        self._bits = (1 << len(options).bit_length()) - 1
+
+    def __get__(self, owner: Marked, kind: type[Any] | None = None) -> V | None:
+        return self._options[owner.marks >> self._place & self._bits]
+
+    def __set__(self, owner: Marked, value: V | None) -> None:
+        kept = owner.marks & ~(self._bits << self._place)
+        owner.marks = kept | self._options.index(value) << self._place
+
+
 class Rare(Generic[V]):
     """Anything, in the dictionary `rare`; most have the default."""
 

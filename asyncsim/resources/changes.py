@@ -13,12 +13,13 @@ from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
 from asyncsim.core.memory import Accepted
 from asyncsim.core.retry import Repeat
+from asyncsim.core.transition import Transition
 from asyncsim.errors import NotFound, UnreachableStatus
 from asyncsim.request import Request
 from asyncsim.resources.names import Directory, check_name
 from asyncsim.resources.recipes import Recipe, Recipes
 from asyncsim.resources.resource import Resource
-from asyncsim.resources.watched import Watched
+from asyncsim.resources.watched import Watched, accepted_by
 from asyncsim.transport import Body, form
 from asyncsim.wire import forms
 from asyncsim.writing import Written, write
@@ -157,10 +158,19 @@ class Changing(Watched[T], Generic[T]):
     def _remember(self, change: Change, record: Any) -> None:
         now = self._connection.clock.now()
         accepted = Accepted(change.goal, now, record.date_updated, change.nonce, change.name)
-        if change.name == record.sid:
-            self._memory.keep(accepted, change.name)
-        else:
-            self._memory.keep(accepted, change.name, record.sid)
+        self._memory.keep(accepted, *{change.name: None, record.sid: None})
+
+    def _recall(self, wait: Transition) -> Mapping[str, Any]:
+        """Remember the change of one of many, now that its wait ends, and return it as given.
+
+        While it is pending the wait itself is what remembers it.
+        """
+        accepted = accepted_by(wait)
+        newer = self._memory.find(wait.name, self._connection.clock.now())
+        if newer is None or newer.answered_at <= accepted.answered_at:
+            self._memory.keep(accepted, *{wait.name: None, wait.sid or wait.name: None})
+        given: Mapping[str, Any] = wait.tag
+        return given
 
     async def _update_now(self, name: str, changes: Mapping[str, Any]) -> T:
         """Send a change and return the answer."""

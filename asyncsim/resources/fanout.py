@@ -1,21 +1,28 @@
 """Much work at once: taken lazily, run within a window, its outcomes yielded as they come.
 
-There is a task per SIM only while its POST is under way; the waiting itself has none.
+There is a task per SIM only while its POST is under way; the waiting itself has none, and nothing
+is kept of it here (see `parking`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from asyncsim.connection import Connection
+from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError
-from asyncsim.resources.outcome import Outcome
+from asyncsim.resources.outcome import Outcome, refused
+from asyncsim.resources.parking import Parking, Recall
 from asyncsim.resources.piece import Order, Piece
+from asyncsim.waiting import Watcher
 
 T = TypeVar("T")
+
+_SPARE = 16  # tasks beyond twice what may be sent at once, so that those always find one ready
 
 
 class FanOut(Generic[T]):
@@ -33,7 +40,8 @@ class FanOut(Generic[T]):
         orders: AsyncGenerator[Order[T], None],
         *,
         window: int,
-        ready: Callable[[], Awaitable[object]],
+        ready: Callable[[], Awaitable[Watcher]],
+        recall: Recall,
     ) -> None:
         if window < 1:
             raise ValueError(f"window={window}: at least 1 SIM must fit")
@@ -43,15 +51,31 @@ class FanOut(Generic[T]):
         self._room = asyncio.Semaphore(window)
         # As long as the window at most: an outcome keeps its SIM's place until it is taken out.
         self._outcomes: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
-        self.unfinished: dict[str, Mapping[str, Any]] = {}
-        """Changes that were taken from the input and have not ended."""
         self._pieces: dict[str, Piece] = {}
+        self._parked = Parking(self._end, recall, connection.clock)
+        self._left: dict[str, Mapping[str, Any]] = {}
         self._tasks: dict[asyncio.Task[None], Piece] = {}
+        self._aside = 0
+        self._sent_one = asyncio.Event()
         self._feeder: asyncio.Task[None] | None = None
         self._fed = False
         self._failure: Exception | None = None
         self._closing = False
         self._closed = asyncio.Event()
+
+    @property
+    def unfinished(self) -> dict[str, Mapping[str, Any]]:
+        """Changes that were taken from the input and have not ended."""
+        under_way = {name: piece.given for name, piece in self._pieces.items()}
+        return {**self._left, **under_way, **self._parked.asked()}
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a SIM's change was taken from the input and has not ended."""
+        return name in self._pieces or name in self._parked
+
+    @property
+    def _is_done(self) -> bool:
+        return self._fed and not self._pieces and not self._parked
 
     async def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
         # A generator, because the loop is told when one is left; of an iterator nobody is.
@@ -80,14 +104,12 @@ class FanOut(Generic[T]):
 
     async def _open(self) -> None:
         # First the watcher, so that a client which closes asks here before it closes that.
-        await self._ready()
+        self._parked.open(await self._ready())
         self._connection.on_close(self._client_closes)
         self._feeder = asyncio.create_task(self._feed(), name="asyncsim-fan-out")
 
     def _is_over(self) -> bool:
-        return self._outcomes.empty() and (
-            self._closed.is_set() or (self._fed and not self.unfinished)
-        )
+        return self._outcomes.empty() and (self._closed.is_set() or self._is_done)
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,6 +128,7 @@ class FanOut(Generic[T]):
         try:
             while True:
                 await self._room.acquire()  # first, so that nothing is read that has no room
+                await self._until_more_can_go()
                 self._take(await anext(self._orders))
         except StopAsyncIteration:
             pass
@@ -116,11 +139,26 @@ class FanOut(Generic[T]):
             self._fed = True
             self._ring()
 
+    async def _until_more_can_go(self) -> None:
+        """Let no tasks pile up that could only queue; what waits aside for another is none."""
+        while len(self._tasks) - self._aside >= 2 * int(self._connection.limit) + _SPARE:
+            self._sent_one.clear()
+            await self._sent_one.wait()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let others go out while work of a piece only waits; pieces call this."""
+        self._aside += 1
+        self._sent_one.set()
+        try:
+            yield
+        finally:
+            self._aside -= 1
+
     def _take(self, order: Order[T]) -> None:
-        if order.name in self.unfinished:
-            self._outcomes.put_nowait(_refused(order))
+        if order.name in self:
+            self._outcomes.put_nowait(_twice(order))
             return
-        self.unfinished[order.name] = order.given
         self._pieces[order.name] = piece = order.make(self)
         self.start(piece, piece.run())
 
@@ -132,19 +170,27 @@ class FanOut(Generic[T]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
+        self._sent_one.set()
         if not task.cancelled():
             task.result()  # a fault of ours must be heard, by the loop's handler
 
     def settle(self, outcome: Outcome[T]) -> None:
         """Take the outcome of a piece; pieces call this."""
-        if self.unfinished.pop(outcome.sid, None) is not None:
-            del self._pieces[outcome.sid]
-            self._outcomes.put_nowait(outcome)
-            self._ring()
+        if self._pieces.pop(outcome.sid, None) is not None:
+            self._end(outcome)
+
+    def park(self, wait: Transition, tag: Any, started: float) -> None:
+        """Take over the wait of a piece that is needed no more; pieces call this."""
+        if self._pieces.pop(wait.name, None) is not None:
+            self._parked.park(wait, tag, started)
+
+    def _end(self, outcome: Outcome[T]) -> None:
+        self._outcomes.put_nowait(outcome)
+        self._ring()
 
     def _ring(self) -> None:
         """Wake a consumer that waits for an outcome which will never come."""
-        if self._closed.is_set() or (self._fed and not self.unfinished and not self._closing):
+        if self._closed.is_set() or (self._is_done and not self._closing):
             self._outcomes.put_nowait(None)
 
     # Closing.
@@ -159,10 +205,15 @@ class FanOut(Generic[T]):
         try:
             await self._stop_sending()
         finally:
-            for piece in self._pieces.values():
-                piece.abandon()
+            self._forget_all()
             self._closed.set()
             self._ring()
+
+    def _forget_all(self) -> None:
+        self._left = self.unfinished
+        for piece in self._pieces.values():
+            piece.abandon()
+        self._parked.abandon()
 
     def cut(self) -> None:
         """Give up answers too: what is on the wire is left in the air, for `aclose` to end soon."""
@@ -188,22 +239,12 @@ class FanOut(Generic[T]):
         return {name for name, piece in self._pieces.items() if not piece.sent}
 
     async def _client_closes(self) -> None:
-        if self._feeder is not None and not (self._fed and not self.unfinished):
+        if self._feeder is not None and not self._is_done:
             left = f"the client was closed; {len(self.unfinished)} SIMs are left in .unfinished"
             self._failure = AsyncSimError(left)
         await self.aclose()
 
 
-def _refused(order: Order[Any]) -> Outcome[Any]:
-    return Outcome(
-        sid=order.name,
-        requested=order.given,
-        sim=None,
-        error=ValueError(
-            f"{order.name} is in the window already; its first change has not settled"
-        ),
-        settled_by=None,
-        confirmed=False,
-        requests=0,
-        seconds=0.0,
-    )
+def _twice(order: Order[Any]) -> Outcome[Any]:
+    text = f"{order.name} is in the window already; its first change has not settled"
+    return refused(order.name, order.given, ValueError(text))

@@ -88,14 +88,26 @@ class One(Stoppable, Generic[T]):
             if not self._settled:
                 await self._log.accepted(record)
             watcher.answered(wait, record)
+            self._leave(change, wait, record)
             return
         await self._after_conflict(change, blocked)
+
+    def _leave(self, change: Change, wait: Transition, record: T) -> None:
+        """Leave the wait to the host, unless more than waiting may be needed."""
+        if not (wait.done or self._settled or self._recovered or self._again):
+            wait.requests += self._spent
+            self._host.park(wait, self._log.tag(self.given), self._started)
+        elif self._log is NO_LOG:
+            # A journal remembers better, and a job's many rows would push out all else.
+            self._resource._remember(change, record)
 
     def _wait_for(self, change: Change) -> Transition:
         ended = partial(self._ended, change)
         wait = self._resource._wait_for(self.name, change.goal, ended, self._timeout)
         wait.nonce = change.nonce
         wait.trusting = change.goal.status_only
+        # What settles it brings a record, unless that is a callback; a job needs none even then.
+        wait.lean = change.nonce is None or self._log is not NO_LOG
         return wait
 
     def _put_away(self) -> None:
@@ -108,9 +120,7 @@ class One(Stoppable, Generic[T]):
         self._request = request = self._resource._request_for(change)
         try:
             look = partial(self._resource._look_on, request, wait, partial(self._look, change))
-            # A journal remembers better, and a job's many rows would push out all else.
-            remember = self._log is NO_LOG
-            written = await self._resource._write(change, request, look, remember=remember)
+            written = await self._resource._write(change, request, look, remember=False)
         finally:
             self._went_out |= self.sent
             self._request = None
@@ -158,7 +168,8 @@ class One(Stoppable, Generic[T]):
         watcher.begin(wait)
         watcher.resume(wait)
         try:
-            return await self._resource._finish(watcher, wait, ended)
+            with self._host.aside():
+                return await self._resource._finish(watcher, wait, ended)
         finally:
             self._spent += wait.requests
 

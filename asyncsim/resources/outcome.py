@@ -21,7 +21,8 @@ class Outcome(Generic[T]):
     requested: Mapping[str, Any]
     """The change as it was given."""
     sim: T | None
-    """The record as last seen; None when there never was an answer."""
+    """The record as last seen; None when there never was an answer, or, beside an error, when no
+    read has succeeded since: of pending SIMs the records are not kept."""
     error: Exception | None
     settled_by: SettledBy | None
     """What told of the end; None when the change was refused or never sent."""
@@ -35,3 +36,17 @@ class Outcome(Generic[T]):
     def ok(self) -> bool:
         """Whether the goal was reached."""
         return self.error is None
+
+
+def refused(sid: str, requested: Mapping[str, Any], error: Exception) -> Outcome[Any]:
+    """Make the outcome of a change for which nothing was sent."""
+    return Outcome(
+        sid=sid,
+        requested=requested,
+        sim=None,
+        error=error,
+        settled_by=None,
+        confirmed=False,
+        requests=0,
+        seconds=0.0,
+    )

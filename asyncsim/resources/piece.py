@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
+from asyncsim.core.transition import Transition
 from asyncsim.request import Request
 from asyncsim.resources.outcome import Outcome
 
@@ -14,7 +16,9 @@ T = TypeVar("T")
 
 
 class Piece(Protocol):
-    """One SIM's way: begun by `run`, ended by one call of the host's `settle`."""
+    """One SIM's way: begun by `run`, ended by one call of the host's `settle`, or parked there."""
+
+    given: Mapping[str, Any]
 
     def run(self) -> Coroutine[Any, Any, None]:
         """Send what is to be sent; what is left after that is waiting, without a task."""
@@ -64,6 +68,13 @@ class Host(Protocol[T]):
     def settle(self, outcome: Outcome[T]) -> None:
         """Take a piece's outcome."""
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Let others go out while work of a piece only waits."""
+        ...
+
+    def park(self, wait: Transition, tag: Any, started: float) -> None:
+        """Take over the wait of a piece that is needed no more; `tag` tells what was asked for."""
+
 
 class Log(Protocol):
     """Who must know of a piece's steps: a job's journal."""
@@ -77,6 +88,9 @@ class Log(Protocol):
     async def accepted(self, record: Any) -> None:
         """Take the record with which the vendor has accepted it."""
 
+    def tag(self, given: Mapping[str, Any]) -> Any:
+        """Return what tells later what was asked for, now that its piece goes."""
+
 
 class NoLog:
     """Nobody needs to know."""
@@ -89,6 +103,10 @@ class NoLog:
 
     async def accepted(self, record: Any) -> None:
         """Nothing to do."""
+
+    def tag(self, given: Mapping[str, Any]) -> Any:
+        """Keep just that."""
+        return given
 
 
 NO_LOG = NoLog()

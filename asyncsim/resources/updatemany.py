@@ -35,6 +35,7 @@ class UpdateMany(FanOut[T], Generic[T]):
             _orders(resource, changes, timeout),
             window=window,
             ready=resource._the_watcher,
+            recall=resource._recall,
         )
 
 

@@ -162,7 +162,7 @@ class Watched(Resource[T], Generic[T]):
             raise TypeError(f"a {self.kind.noun} or its SID is awaited, not {type(sim).__name__}")
         name = check_name(self.kind, sim if given is None else given.sid)
         statuses = self._statuses(until)
-        accepted = self._memory.find(name, self._connection.clock.now())
+        accepted = self._accepted(name)
         goal = accepted.goal if accepted is not None else Goal(self.kind)
         if statuses is not None:
             goal = Goal(self.kind, {}, statuses)
@@ -170,6 +170,14 @@ class Watched(Resource[T], Generic[T]):
             record: T = given
             return record
         return await self._watch(name, goal, accepted, given, timeout)
+
+    def _accepted(self, name: str) -> Accepted | None:
+        """Recall the last change: one of many is remembered by its own wait while that lasts."""
+        found = self._memory.find(name, self._connection.clock.now())
+        waits = self._watcher.of(name) if self._watcher is not None else ()
+        pending = [accepted_by(wait) for wait in waits if wait.tag is not None]
+        candidates = [*pending, found] if found is not None else pending
+        return max(candidates, key=lambda one: one.answered_at, default=None)
 
     def _is_there(self, name: str, goal: Goal, given: Any, accepted: Accepted | None) -> bool:
         """Judge a record that is in the caller's hands."""
@@ -214,6 +222,13 @@ def _is_current(given: Any, accepted: Accepted) -> bool:
         given.date_updated is not None
         and accepted.answer_date is not None
         and given.date_updated >= accepted.answer_date
+    )
+
+
+def accepted_by(wait: Transition) -> Accepted:
+    """Make of a wait what it remembers of its change."""
+    return Accepted(
+        wait.goal, wait.answered_at or wait.started, wait.answer_date, wait.nonce, wait.name
     )
 
 

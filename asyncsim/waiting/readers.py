@@ -118,6 +118,10 @@ class Readers:
         except AsyncSimError as error:
             wait.trouble = error
             self._reports.read_failed(wait)
+        except Exception as error:  # ours to mend; it is tried again until the deadline
+            wait.trouble = error
+            self._reports.read_failed(wait)
+            raise
         else:
             self._misses.pop(wait, None)
             self._reports.record_read(wait, record)

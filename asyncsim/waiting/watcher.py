@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from asyncsim.callbacks.bus import Callback
@@ -23,6 +25,8 @@ from asyncsim.waiting.register import Register
 from asyncsim.waiting.rows import Rows
 from asyncsim.waiting.sweeper import Sweeper
 from asyncsim.waiting.timetable import Timetable
+
+logger = logging.getLogger("asyncsim")
 
 
 class Watcher:
@@ -79,6 +83,13 @@ class Watcher:
     def __len__(self) -> int:
         """How many waits there are."""
         return len(self._waits)
+
+    def __iter__(self) -> Iterator[Transition]:
+        return iter(self._waits)
+
+    def of(self, name: str) -> list[Transition]:
+        """Return the waits known under a name, or a SID."""
+        return self._waits.of(name)
 
     @property
     def at_rest(self) -> bool:
@@ -263,15 +274,19 @@ class Watcher:
                 self._collect(now)
                 await self._rest()
         except Exception as error:
-            # Ours to mend; but nobody may hang on it.
-            for wait in self._waits:
-                wait.abort(AsyncSimError(f"waiting for {wait.shown} broke down: {error!r}"))
-                self._finish(wait)
+            self._give_up(error)
             raise
         finally:
             self._driver = None
             self._sweeper.cancel()
             self._by_list = False
+
+    def _give_up(self, why: Exception) -> None:
+        """End all waits: the fault is ours to mend, but nobody may hang on it."""
+        for wait in self._waits:
+            wait.abort(AsyncSimError(f"waiting for {wait.shown} broke down: {why!r}"))
+            with contextlib.suppress(Exception):  # of one sink; the others must hear as well
+                self._finish(wait)
 
     def _situation(self) -> Situation:
         return Situation(
@@ -285,17 +300,33 @@ class Watcher:
         )
 
     def _choose(self, now: float) -> None:
-        """Single reads or sweeps; and sweep if it is time."""
+        """Single reads or sweeps; single reads go on whatever becomes of the planning."""
+        try:
+            self._plan(now)
+        except Exception as error:
+            logger.exception("planning sweeps of %s broke down", self._kind.product)
+            self._sweeper.trust.lose(f"planning them broke down: {error!r}")
+            self._read_singly(now, self._by_list)
+
+    def _plan(self, now: float) -> None:
+        """Choose between the two; and sweep if it is time."""
         situation = self._situation()
         before, self._by_list = self._by_list, sweeps(self._watching, situation)
+        if self._by_list and not before:
+            for wait in self._listed:  # they were few, but their turns would be kept for long
+                self._turns.forget(wait)
         if not self._by_list:
-            self._sweeper.stop()
-            for wait in self._listed if before else ():
-                self._read_at(now + self._pause(wait), wait)
+            self._read_singly(now, before)
             return
         self._sweeper.plan()
         if self._sweeper.due_at is not None and self._sweeper.due_at <= now:
             self._sweeper.start()
+
+    def _read_singly(self, now: float, until_now_by_list: bool) -> None:
+        self._by_list = False
+        self._sweeper.stop()
+        for wait in self._listed if until_now_by_list else ():
+            self._read_at(now + self._pause(wait), wait)
 
     def _expire(self, now: float) -> None:
         for wait in self._deadlines.due(now):
@@ -303,6 +334,7 @@ class Watcher:
                 self._time_out(wait)
             else:
                 self._last_reads.add(wait)
+                wait.lean = False  # what it shows is for the error, and for the outcome
                 self._deadlines.extend(wait, now + self._grace)
                 self._readers.ask(wait)
 

@@ -26,7 +26,7 @@ class Answering(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         data = self._waiting + data if self._waiting else data
         while data:
-            length = _length(data)
+            length = length_of(data)
             if length > len(data) or not length:
                 break
             self._transport.write(_answer(data))
@@ -34,7 +34,7 @@ class Answering(asyncio.Protocol):
         self._waiting = data
 
 
-def _length(data: bytes) -> int:
+def length_of(data: bytes) -> int:
     """Bytes of the first request; 0 while its head is not whole."""
     end = data.find(b"\r\n\r\n") + 4
     if end < 4 or not data.startswith(b"POST"):

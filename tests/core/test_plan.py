@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -159,3 +161,63 @@ def test_the_longest_pause_wins_over_a_longer_first_one() -> None:
 @pytest.mark.parametrize("reads", [0, 3, 99])
 def test_reads_are_only_a_safety_net_while_a_callback_is_to_come(reads: int) -> None:
     assert read_pause(WATCHING, reads, 0.5, expecting=True) == 15.0
+
+
+# Whatever clocks and counters say, there is a plan.
+
+ANY_SECONDS = st.floats() | st.floats(-1e9, 1e9)
+COUNTS = st.integers(0, 10**7)
+SITUATIONS = st.builds(
+    Situation,
+    pending=COUNTS,
+    expecting=COUNTS,
+    age=ANY_SECONDS,
+    unanswered=COUNTS,
+    lists=st.integers(1, 3),
+    listing=st.booleans(),
+    trusted=st.booleans(),
+)
+FLEETS = st.builds(
+    Fleet, pages=st.integers(0, 10**5), seconds=ANY_SECONDS, whole=st.booleans(), basis=COUNTS
+)
+SECONDS = st.floats(0.001, 1e6)
+WATCHINGS = st.builds(
+    Watching,
+    first=SECONDS,
+    longest=SECONDS,
+    sweep_from=st.integers(1, 1000),
+    sweep_every=SECONDS,
+    safety_every=SECONDS,
+)
+
+
+@given(WATCHINGS, SITUATIONS, COUNTS, ANY_SECONDS)
+def test_there_is_always_a_next_look_and_it_is_neither_at_once_nor_never(
+    watching: Watching, now: Situation, requests: int, took: float
+) -> None:
+    pause = look_pause(watching, now, requests, took)
+    least = min(watching.sweep_every, watching.safety_every)
+    assert least <= pause < math.inf
+
+
+@given(WATCHINGS, COUNTS, st.floats(0.0, 1.0), st.booleans(), ANY_SECONDS)
+def test_there_is_always_a_next_read_and_it_is_neither_at_once_nor_never(
+    watching: Watching, reads: int, draw: float, expecting: bool, age: float
+) -> None:
+    pause = read_pause(watching, reads, draw, expecting=expecting, age=age)
+    assert 0.0 < pause <= max(watching.longest, watching.safety_every)
+
+
+@given(SITUATIONS, FLEETS, COUNTS)
+def test_there_is_always_a_choice(now: Situation, fleet: Fleet, number: int) -> None:
+    assert sweeps(WATCHING, now) in (True, False)
+    assert next_look(now, fleet, number).requests >= 0
+    assert begins(number, now, fleet) in (True, False)
+    assert walk_pays(number, now, fleet) in (True, False)
+
+
+@given(st.integers(1, 10**5), ANY_SECONDS, COUNTS, COUNTS)
+def test_there_is_always_a_guess(pages: int, seconds: float, waits: int, seen: int) -> None:
+    guess = projected(pages, seconds, waits, seen)
+    assert guess.pages >= 0
+    assert guess.seconds >= 0.0

@@ -1,0 +1,102 @@
+"""The account: which SIM is pending until when, in what order a list shows them; a meter."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator
+
+from attrs import define, field, frozen
+
+from benchmarks.stub.answers import sid
+
+PAGE = 1000
+_COUNTED = ("POST", "GET", "list", "rows", "refused")
+
+
+@frozen(kw_only=True)
+class Pace:
+    """Seconds of model time, and how many of them are one real second."""
+
+    single: float = 0.1
+    page: float = 0.2
+    row: float = 0.0004
+    median: float = 20.0
+    sigma: float = 0.8
+    faster: float = 1.0
+    phases: tuple[tuple[float, int], ...] = ((0.0, 100),)
+    """From which model second after the first request on how many are served at once."""
+
+    def slots(self, seconds: float) -> int:
+        """How many are served at once, so many real seconds after the first request."""
+        return [many for start, many in self.phases if start <= seconds * self.faster][-1]
+
+
+@define(eq=False)
+class Account:
+    """SIMs by number: those below `ours` are updated, the others only lengthen the list."""
+
+    ours: int
+    others: int
+    pace: Pace
+    seed: int = 1
+    busy: int = 0
+    meter: dict[str, int] = field(factory=lambda: dict.fromkeys(_COUNTED, 0))
+    settled: dict[str, float] = field(factory=dict)
+    """On the clock that all processes of a machine share."""
+    _order: list[str] = field(init=False)
+    _began: float | None = None
+    _draw: random.Random = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Deal out the places in the list."""
+        self._draw = random.Random(self.seed)
+        self._order = [sid(number) for number in range(self.ours + self.others)]
+        self._draw.shuffle(self._order)
+
+    def enter(self) -> bool:
+        """Take a place; False when there is none."""
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        if self.busy >= self.pace.slots(now - self._began):
+            self.meter["refused"] += 1
+            return False
+        self.busy += 1
+        return True
+
+    def update(self, name: str) -> None:
+        """Accept a change."""
+        self.meter["POST"] += 1
+        takes = self._draw.lognormvariate(math.log(self.pace.median), self.pace.sigma)
+        self.settled[name] = time.monotonic() + takes / self.pace.faster
+
+    def status(self, name: str) -> str:
+        """What a SIM is in."""
+        ends = self.settled.get(name)
+        if ends is None:
+            return "ready"
+        return "scheduled" if time.monotonic() < ends else "active"
+
+    def _listed(self, wanted: bytes) -> Iterator[tuple[str, str]]:
+        # Of very many, those that nobody has changed are told apart without asking for the time.
+        shown = [(name, self.status(name)) for name in self._order if name in self.settled]
+        if wanted:
+            return (one for one in shown if one[1] == "scheduled")
+        states = dict(shown)
+        return ((name, states.get(name, "ready")) for name in self._order)
+
+    def page(self, number: int, wanted: bytes) -> tuple[list[tuple[str, str]], bool]:
+        """Show one page, and tell whether another follows."""
+        self.meter["list"] += 1
+        rows = list(self._listed(wanted))
+        first = number * PAGE
+        shown = rows[first : first + PAGE]
+        self.meter["rows"] += len(shown)
+        return shown, len(rows) > first + PAGE
+
+    def seconds(self, rows: int | None = None) -> float:
+        """Real seconds that a page of so many rows takes, or anything else."""
+        vary = self._draw.uniform(0.9, 1.1)
+        model = self.pace.single * vary if rows is None else self.pace.page + self.pace.row * rows
+        return model / self.pace.faster

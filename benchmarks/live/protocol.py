@@ -1,0 +1,92 @@
+"""HTTP/1.1 in front of the account: each answer comes after its time, or is a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from typing import cast
+
+from benchmarks.live.account import Account
+from benchmarks.stub.answers import Canned, answer, sim
+from benchmarks.stub.protocol import length_of
+
+_REFUSAL = 0.005  # seconds, model time
+_BUSY = answer(429, b'{"code": 20429, "message": "too many requests", "status": 429}')
+_NAME = re.compile(rb"/v1/Sims/(HS[0-9a-f]{32})")
+_PAGE = re.compile(rb"[?&]Page=(\d+)")
+_STATUS = re.compile(rb"[?&]Status=(\w+)")
+_STATES = ("ready", "scheduled", "active")
+_SHOWN = {state: Canned(200, state) for state in _STATES}
+_ACCEPTED = Canned(202, "scheduled")
+_MARK = "@sid@"
+_ROWS = {state: json.dumps(sim(_MARK, state)) for state in _STATES}
+
+
+class Serving(asyncio.Protocol):
+    """One connection, one request at a time, as clients without pipelining send them."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._waiting = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+
+    def data_received(self, data: bytes) -> None:
+        self._waiting += data
+        length = length_of(self._waiting)
+        if not length or length > len(self._waiting):
+            return
+        request, self._waiting = self._waiting[:length], self._waiting[length:]
+        line = request[: request.find(b"\r\n")]
+        if line.startswith(b"GET /meter"):
+            account = self._account
+            told = {"meter": account.meter, "settled": account.settled}
+            self._transport.write(answer(200, json.dumps(told).encode()))
+        elif not self._account.enter():
+            self._later(_REFUSAL / self._account.pace.faster, lambda: _BUSY)
+        else:
+            self._serve(line)
+
+    def _serve(self, line: bytes) -> None:
+        name = _NAME.search(line)
+        if name is None:
+            body, seconds = self._list(line)
+            self._later(seconds, lambda: self._free(body))
+        elif line.startswith(b"POST"):
+            self._later(self._account.seconds(), lambda: self._free(self._update(name[1])))
+        else:
+            shown = self._fetch(name[1])  # as it is when the vendor begins with it
+            self._later(self._account.seconds(), lambda: self._free(shown))
+
+    def _later(self, seconds: float, make: Callable[[], bytes]) -> None:
+        def write() -> None:
+            self._transport.write(make())
+
+        asyncio.get_running_loop().call_later(seconds, write)
+
+    def _free(self, body: bytes) -> bytes:
+        self._account.busy -= 1
+        return body
+
+    def _update(self, name: bytes) -> bytes:
+        self._account.update(name.decode())
+        return _ACCEPTED.about(name)
+
+    def _fetch(self, name: bytes) -> bytes:
+        self._account.meter["GET"] += 1
+        return _SHOWN[self._account.status(name.decode())].about(name)
+
+    def _list(self, line: bytes) -> tuple[bytes, float]:
+        at, status = _PAGE.search(line), _STATUS.search(line)
+        number, wanted = int(at[1]) if at else 0, status[1] if status else b""
+        rows, more = self._account.page(number, wanted)
+        chosen = f"&Status={wanted.decode()}" if wanted else ""
+        query = f"PageSize=1000&Page={number + 1}{chosen}"
+        following = f"https://supersim.twilio.com/v1/Sims?{query}" if more else None
+        meta = json.dumps({"key": "sims", "page": number, "next_page_url": following})
+        sims = ",".join(_ROWS[state].replace(_MARK, name) for name, state in rows)
+        body = f'{{"meta": {meta}, "sims": [{sims}]}}'.encode()
+        return answer(200, body), self._account.seconds(len(rows))

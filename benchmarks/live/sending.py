@@ -1,0 +1,53 @@
+"""Updates by real clients that know nothing of the vendor's limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+from asyncsim import Client, Hosts, Throttle
+from benchmarks.live.account import Pace
+from benchmarks.live.process import Faster, serving, told
+from benchmarks.simulated.sending import Sent, bound_of
+from benchmarks.stub.answers import ACCOUNT, sid
+
+_WORKERS = 300  # so that many always queue, and what is measured is the limit
+
+
+_FASTER = 0.5  # model seconds in a real one: a request is some 0.3 ms of work on both sides
+
+
+async def _send(url: str, numbers: range) -> None:
+    hosts = Hosts(supersim=url)
+    clock, throttle = Faster(_FASTER), Throttle()
+    async with Client.twilio(
+        ACCOUNT, "secret", hosts=hosts, throttle=throttle, clock=clock
+    ) as client:
+        names = iter([sid(number) for number in numbers])
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(_WORKERS):
+                workers.create_task(_work(client, names))
+
+
+async def _work(client: Client, names: Iterator[str]) -> None:
+    for name in names:
+        sim = await client.supersim.sims.update(name, status="active")
+        assert sim.sid == name, "somebody got another's answer"
+
+
+async def _all(url: str, shares: Sequence[int]) -> tuple[float, int]:
+    starts = [sum(shares[:at]) for at in range(len(shares))]
+    began = time.perf_counter()
+    async with asyncio.timeout(120), asyncio.TaskGroup() as clients:
+        for start, many in zip(starts, shares, strict=True):
+            clients.create_task(_send(url, range(start, start + many)))
+    return (time.perf_counter() - began) * _FASTER, (await told(url))["meter"]["refused"]
+
+
+def fan_out(shares: Sequence[int], phases: Sequence[tuple[float, int]]) -> Sent:
+    """Send so many for each of some clients."""
+    total, pace = sum(shares), Pace(phases=tuple(phases))
+    with serving(ours=total, phases=list(phases), single=0.05, faster=_FASTER) as url:
+        seconds, refused = asyncio.run(_all(url, shares))
+    return Sent(seconds=seconds, refused=refused / total, bound=bound_of(total, pace.slots))

@@ -1,0 +1,79 @@
+"""`update_many` by a real client, against a vendor whose seconds are shorter."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from asyncsim import Client, Hosts, Throttle
+from asyncsim.models.supersim.sims import SimUpdate
+from benchmarks.live.process import Faster, serving, told
+from benchmarks.simulated.outcome import Waited, percentile
+from benchmarks.stub.answers import ACCOUNT, sid
+
+_SLOTS = 100
+_APART = 1.0  # real seconds between beginnings: only then there is much to do
+_PAGE, _ROW, _SINGLE = 0.2, 0.0004, 0.1
+
+
+async def _known(client: Client, sims: int) -> dict[str, float]:
+    changes: dict[str, SimUpdate] = {sid(one): {"status": "active"} for one in range(sims)}
+    known: dict[str, float] = {}
+    async for outcome in client.supersim.sims.update_many(changes, window=sims, timeout=3600):
+        if outcome.error is not None:
+            raise outcome.error
+        known[outcome.sid] = time.monotonic()
+    return known
+
+
+async def _wait(url: str, sims: int, others: int, faster: float) -> Waited:
+    throttle = Throttle(limit=_SLOTS, maximum=_SLOTS)  # known, so that only waiting is measured
+    clock, hosts = Faster(faster), Hosts(supersim=url)
+    client = Client.twilio(ACCOUNT, "secret", hosts=hosts, throttle=throttle, clock=clock)
+    began = time.monotonic()
+    async with asyncio.timeout(300), client:
+        known = await _known(client, sims)
+    return _waited(await told(url), known, others, began, faster)
+
+
+def _waited(
+    told_of: dict[str, Any], known: dict[str, float], others: int, began: float, faster: float
+) -> Waited:
+    settled, meter, sims = told_of["settled"], told_of["meter"], len(known)
+    assert known.keys() == settled.keys(), "somebody was forgotten"
+    delays = [(moment - settled[name]) * faster for name, moment in known.items()]
+    assert min(delays) >= 0, "known before it happened"
+    reads, pages = meter["GET"] / sims, meter["list"] / sims
+    return Waited(
+        sims=sims,
+        others=others,
+        reads=reads,
+        pages=pages,
+        requests=reads + pages,
+        slot_seconds=reads * _SINGLE + pages * _PAGE + meter["rows"] / sims * _ROW,
+        p50=percentile(delays, 50),
+        p99=percentile(delays, 99),
+        worst=max(delays),
+        seconds=(max(known.values()) - began) * faster,
+    )
+
+
+async def _case(sims: int, others: int, seed: int, faster: float) -> Waited:
+    await asyncio.sleep(_APART * seed)
+    pace = {"single": _SINGLE, "page": _PAGE, "row": _ROW, "faster": faster}
+    phases = [(0.0, _SLOTS)]
+    with serving(ours=sims, others=others, seed=seed, phases=phases, **pace) as url:
+        return await _wait(url, sims, others, faster)
+
+
+async def _all(sims: int, others: int, seeds: range, faster: float) -> list[Waited]:
+    return await asyncio.gather(*(_case(sims, others, seed, faster) for seed in seeds))
+
+
+def watch(sims: int, others: int, seeds: range, faster: float) -> list[Waited]:
+    """Update that many and wait for all, a vendor and a client for each seed, side by side.
+
+    They wait most of the time; the figures are in the vendors' seconds.
+    """
+    return asyncio.run(_all(sims, others, seeds, faster))
