@@ -104,7 +104,7 @@ def measure() -> Result:
 
 def plot(result: Result, path: Path) -> None:
     """Draw requests against delay, a panel for each size."""
-    from matplotlib.figure import Figure  # type: ignore[import-not-found]  # of the extra `bench`
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 8), layout="constrained")
     for panel, (sims, ways) in zip(figure.subplots(2, 2).flat, result.samples.items(), strict=True):
