@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.rounds import Spread
 
 
+def available() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
 def grouped_bars(
     groups: Mapping[str, Mapping[str, Spread]], unit: str, path: Path, *, log: bool = False
 ) -> None:
-    """Draw bars with their quartiles, a group for each key; nothing without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return
+    """Draw bars with their quartiles, a group for each key."""
+    from matplotlib.figure import Figure
+
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots()

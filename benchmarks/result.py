@@ -10,6 +10,12 @@ from typing import Any
 from attrs import asdict, field, frozen
 
 RESULTS = Path(__file__).parent / "results"
+HEAD = ("target", "measured", "spread", "bound", "")
+
+
+def number(value: float) -> str:
+    """Write three digits, and large numbers as people do."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 @frozen(kw_only=True)
@@ -32,7 +38,8 @@ class Target:
         """Show as a row."""
         sign = "≤" if self.at_most else "≥"
         mark = "met" if self.met else "**missed**"
-        return (self.what, f"{self.measured:.3g}", self.spread, f"{sign} {self.bound:g}", mark)
+        bound = f"{sign} {number(self.bound)}"
+        return (self.what, number(self.measured), self.spread, bound, mark)
 
 
 @frozen(kw_only=True)
@@ -57,7 +64,8 @@ class Result:
     """Everything measured, for the JSON file; the plot is made of it too."""
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write the lines of a table."""
     lines = [head, ["---"] * len(head), *rows]
     return [f"| {' | '.join(one)} |" for one in lines]
 
@@ -66,10 +74,9 @@ def markdown(result: Result, machine: Mapping[str, str]) -> str:
     """Write a result as a page."""
     lines = [f"# {result.name}", "", result.question, ""]
     if result.targets:
-        head = ("target", "measured", "spread", "bound", "")
-        lines += [*_table(head, [one.cells() for one in result.targets]), ""]
-    for table in result.tables:
-        lines += [f"## {table.title}", "", *_table(table.head, table.rows), ""]
+        lines += [*table(HEAD, [one.cells() for one in result.targets]), ""]
+    for one in result.tables:
+        lines += [f"## {one.title}", "", *table(one.head, one.rows), ""]
     lines += [f"- {note}" for note in result.notes]
     lines += ["", "Measured on: " + "; ".join(f"{key} {value}" for key, value in machine.items())]
     return "\n".join(lines) + "\n"

@@ -13,11 +13,11 @@ from benchmarks.peers.verbs import ACCOUNT, FLEET, TOKEN, Verbs
 
 
 @asynccontextmanager
-async def _twilio(base: str, at_once: int, retries: int | None) -> AsyncIterator[Verbs]:
+async def _twilio(base: str, retries: int | None, *, pooled: bool = True) -> AsyncIterator[Verbs]:
     # It logs in by a parameter that aiohttp 3.14 has deprecated, and its session's default of
     # 100 connections cannot be changed through it: at 1,000 in flight, 900 wait for one.
     warnings.simplefilter("ignore", DeprecationWarning)
-    async with AsyncTwilioHttpClient(max_retries=retries) as http:
+    async with AsyncTwilioHttpClient(pool_connections=pooled, max_retries=retries) as http:
         client = Client(ACCOUNT, TOKEN, http_client=http)
         client.supersim.base_url = base
         sims = client.supersim.v1.sims
@@ -35,9 +35,14 @@ async def _twilio(base: str, at_once: int, retries: int | None) -> AsyncIterator
 
 def twilio(base: str, at_once: int) -> AbstractAsyncContextManager[Verbs]:
     """As it comes."""
-    return _twilio(base, at_once, None)
+    return _twilio(base, None)
 
 
 def twilio_retrying(base: str, at_once: int) -> AbstractAsyncContextManager[Verbs]:
     """With what its documentation offers for retries."""
-    return _twilio(base, at_once, 3)
+    return _twilio(base, 3)
+
+
+def twilio_unpooled(base: str, at_once: int) -> AbstractAsyncContextManager[Verbs]:
+    """With a session for each request, which its documentation offers too."""
+    return _twilio(base, None, pooled=False)

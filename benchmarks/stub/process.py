@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -10,16 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import cast
+from urllib.request import urlopen
+
+from attrs import asdict
 
 from benchmarks.stub.answers import sid
+from benchmarks.stub.vendor import Terms
 
 
 @contextmanager
-def serving() -> Iterator[int]:
-    """Run the stub; yields its port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.stub"], stdout=subprocess.PIPE, text=True
-    )
+def serving(terms: Terms | None = None) -> Iterator[int]:
+    """Run the stub, canned or on the terms of a vendor; yields its port."""
+    command = [sys.executable, "-m", "benchmarks.stub"]
+    if terms is not None:
+        command.append(json.dumps(asdict(terms)))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield int(process.stdout.readline())
@@ -27,6 +33,13 @@ def serving() -> Iterator[int]:
         process.terminate()
         process.wait()
         process.stdout.close()
+
+
+def counts(port: int) -> dict[str, int]:
+    """What a vendor was asked until now: `GET`, `POST`, and what it `refused`."""
+    with urlopen(f"http://127.0.0.1:{port}/counts", timeout=10) as answer:
+        found: dict[str, int] = json.load(answer)
+        return found
 
 
 class _Raw(asyncio.Protocol):

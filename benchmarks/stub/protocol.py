@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from benchmarks.stub.answers import Canned, answer, page
@@ -14,11 +15,22 @@ _LIST = answer(200, page(1000))
 _NOTHING = answer(404, b'{"code": 20404, "message": "not found", "status": 404}')
 
 
-class Answering(asyncio.Protocol):
-    """One connection: answers each request as soon as it is whole."""
+Write = Callable[[bytes], None]
+Answer = Callable[[bytes, Write], None]
+"""Takes a whole request, and what its answer goes to: now, or later."""
 
-    def __init__(self) -> None:
+
+def canned(request: bytes, write: Write) -> None:
+    """Answer at once; nothing is kept of what was asked."""
+    write(_answer(request))
+
+
+class Answering(asyncio.Protocol):
+    """One connection: each request is to be answered as soon as it is whole."""
+
+    def __init__(self, answer: Answer = canned) -> None:
         self._waiting = b""
+        self._answer = answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
@@ -29,7 +41,7 @@ class Answering(asyncio.Protocol):
             length = length_of(data)
             if length > len(data) or not length:
                 break
-            self._transport.write(_answer(data))
+            self._answer(data[:length], self._transport.write)
             data = data[length:]
         self._waiting = data
 

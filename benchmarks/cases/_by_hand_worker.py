@@ -1,0 +1,61 @@
+"""One contender of the benchmark `by_hand`, alone in its process; prints JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from asyncsim import Client, Hosts
+from asyncsim.models.supersim.sims import SimUpdate
+from benchmarks.peers import by_hand
+from benchmarks.peers.verbs import ACCOUNT, TOKEN
+from benchmarks.scaled import FastClock
+from benchmarks.stub.answers import sid
+
+_EVERY = 5.0  # seconds between the polls of a SIM; a usual rhythm
+
+Way = Callable[[str, list[str], float, by_hand.Told], Awaitable[None]]
+
+
+async def ours(base: str, sids: list[str], every: float, told: by_hand.Told) -> None:
+    """With `update_many`, all settings as they come, and a clock as fast as the vendor's."""
+    hosts, clock = Hosts(supersim=base), FastClock(_EVERY / every)
+    async with Client.twilio(ACCOUNT, TOKEN, hosts=hosts, clock=clock) as client:
+        active: SimUpdate = {"status": "active"}
+        changes = dict.fromkeys(sids, active)
+        async for outcome in client.supersim.sims.update_many(changes):
+            assert outcome.ok, outcome
+            assert outcome.sim is not None
+            assert outcome.sim.sid == outcome.sid
+            told(outcome.sid)
+
+
+WAYS: dict[str, Way] = {
+    "asyncsim": ours,
+    "aiohttp, polling": by_hand.bare,
+    "twilio, polling": by_hand.twilio,
+}
+
+
+async def _measure(base: str, way: str, first: int, sims: int, times: float) -> dict[str, object]:
+    known: dict[str, float] = {}
+    began = time.perf_counter()
+
+    def told(one: str) -> None:
+        known[one] = (time.perf_counter() - began) * times
+
+    sids = [sid(number) for number in range(first, first + sims)]
+    cpu = time.process_time()
+    async with asyncio.timeout(120):
+        await WAYS[way](base, sids, _EVERY / times, told)
+    cpu = time.process_time() - cpu
+    assert known.keys() == set(sids)
+    return {"cpu": cpu, "known": [known[one] for one in sids]}
+
+
+port, way, first, sims, times = sys.argv[1:]
+measuring = _measure(f"http://127.0.0.1:{port}", way, int(first), int(sims), float(times))
+print(json.dumps(asyncio.run(measuring)))

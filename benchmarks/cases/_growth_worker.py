@@ -1,0 +1,121 @@
+"""One piece of work of the benchmarks `growth` and `million`, alone in its process; prints JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.loops import loop_factory
+from benchmarks.stub.account import iccid
+from benchmarks.stub.answers import ACCOUNT, sid
+from benchmarks.variants import begin
+
+if TYPE_CHECKING:
+    from asyncsim import Client
+    from asyncsim.models.supersim.sims import SimUpdate
+
+_STEP = 7919  # has no divisor in common with any of the numbers of SIMs
+_WINDOW = 10_000  # the default of jobs; with fewer, changes would be waited for, and not work
+
+
+def _peak() -> float:
+    """Most bytes that this process has had resident (Linux counts them in KiB)."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used * (1 if sys.platform == "darwin" else 1024)
+
+
+class _Peaks:
+    """The peak when a fifth was done: by then the window is full, and what grows is a leak."""
+
+    def __init__(self, sims: int) -> None:
+        self._early = sims // 5
+        self.early = 0.0
+
+    def done(self, number: int) -> None:
+        """Take note of how many are."""
+        if not self.early and number >= self._early:
+            self.early = _peak()
+
+    def __call__(self, event: object) -> None:
+        """Take note of a job's progress."""
+        if getattr(event, "phase", "") == "sending":
+            self.done(getattr(event, "done", 0))
+
+
+async def _update_many(client: Client, sims: int, folder: Path, peaks: _Peaks) -> int:
+    active: SimUpdate = {"status": "active"}
+
+    def changes() -> Iterator[tuple[str, SimUpdate]]:
+        return ((sid(number), active) for number in _shuffled(sims))
+
+    right = 0
+    async for outcome in client.supersim.sims.update_many(changes(), window=_WINDOW):
+        right += outcome.sim is not None and outcome.ok and outcome.sim.sid == outcome.sid
+        peaks.done(right)
+    return right
+
+
+async def _job(client: Client, sims: int, folder: Path, peaks: _Peaks) -> int:
+    from asyncsim import bulk
+
+    job = bulk.Job.from_csv(folder / "sims.csv", product="supersim", change={"status": "active"})
+    async with bulk.Journal.open(folder / "job.db") as journal:
+        report = await bulk.run(job, client, journal=journal, window=_WINDOW, observers=[peaks])
+        await bulk.write_results(journal, folder / "results", report)
+    return report.states[bulk.State.DONE]
+
+
+_WAYS: dict[str, Callable[[Client, int, Path, _Peaks], Awaitable[int]]] = {
+    "update_many": _update_many,
+    "job": _job,
+}
+
+
+def _shuffled(sims: int) -> Iterator[int]:
+    """Name each once: who is shown first in the vendor's list is not who is changed first."""
+    return (number * _STEP % sims for number in range(sims))
+
+
+def _write_csv(path: Path, sims: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write("iccid,box\n")
+        file.writelines(f"{iccid(number)},{number // 100}\n" for number in _shuffled(sims))
+
+
+async def _measure(port: int, way: str, sims: int, folder: Path) -> dict[str, float]:
+    from asyncsim import Client, Hosts
+
+    hosts = Hosts(supersim=f"http://127.0.0.1:{port}")
+    async with Client.twilio(ACCOUNT, "secret", hosts=hosts) as client:
+        peaks, wall, cpu = _Peaks(sims), time.perf_counter(), time.process_time()
+        right = await _WAYS[way](client, sims, folder, peaks)
+        return {
+            "sims": sims,
+            "right": right,
+            "wall": time.perf_counter() - wall,
+            "cpu": time.process_time() - cpu,
+            "peak": _peak(),
+            "early": peaks.early,
+        }
+
+
+def main() -> None:
+    """Measure."""
+    port, variant, way, sims = sys.argv[1:]
+    extra = begin(variant)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        asyncio.Runner(loop_factory=loop_factory(uvloop=extra)) as runner,
+    ):
+        _write_csv(Path(folder) / "sims.csv", int(sims))
+        print(json.dumps(runner.run(_measure(int(port), way, int(sims), Path(folder)))))
+
+
+main()

@@ -1,0 +1,51 @@
+"""Whether everybody gets the Sim that was asked for, with 200 requests in flight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.plots import grouped_bars
+from benchmarks.result import Result, Table, Target
+from benchmarks.rounds import Spread
+from benchmarks.stub.process import serving
+from benchmarks.stub.vendor import Terms
+from benchmarks.variants import run
+
+_WORKER = "benchmarks.cases._answers_worker"
+
+
+def measure() -> Result:
+    """Ask for 200 different Sims at once."""
+    with serving(Terms(sims=1000, takes=0.05)) as port:
+        found: dict[str, int] = run(_WORKER, str(port))
+    asked = found.pop("asked")
+    return Result(
+        name="answers",
+        question="Of 200 requests in flight, how many are answered with somebody else's Sim?",
+        targets=[
+            Target(
+                what=f"asyncsim: wrong answers of {asked}",
+                measured=found["asyncsim"],
+                bound=0,
+                spread="counted",
+            )
+        ],
+        tables=[
+            Table(
+                title=f"Wrong answers of {asked}",
+                head=("who", "wrong"),
+                rows=[(who, str(wrong)) for who, wrong in found.items()],
+            )
+        ],
+        notes=(
+            "twilio-python keeps the last answer in its HTTP client, and without a pool it closes"
+            " a session between writing it there and returning it: others write there meanwhile.",
+        ),
+        samples=found,
+    )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw the wrong answers."""
+    bars = {who: Spread.of([float(wrong)]) for who, wrong in result.samples.items()}
+    grouped_bars({"of 200 in flight": bars}, "wrong answers", path)

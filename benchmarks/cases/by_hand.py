@@ -1,0 +1,92 @@
+"""500 SIMs activated until all are known to be: `update_many` beside loops that poll."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.plots import grouped_bars
+from benchmarks.result import Result, Table
+from benchmarks.rounds import Spread
+from benchmarks.stub.process import counts, serving
+from benchmarks.stub.vendor import Terms, changing
+from benchmarks.variants import run
+
+_WORKER = "benchmarks.cases._by_hand_worker"
+_WHO = ("asyncsim", "aiohttp, polling", "twilio, polling")
+_SIMS, _TIMES, _ROUNDS = 500, 30, 1
+_TERMS = Terms(sims=_SIMS, settles=20 / _TIMES, sigma=0.8, takes=0.1 / _TIMES, at_once=100)
+_HEAD = ("who", "last known, s", "mean delay, s", "requests a SIM", "refused", "CPU, s")
+
+
+def _run(who: str) -> dict[str, Any]:
+    """Each has a vendor of its own, whose changes take the same time for each SIM."""
+    with serving(_TERMS) as port:
+        found = run(_WORKER, str(port), who, "0", str(_SIMS), str(_TIMES))
+        asked = counts(port)
+    takes = changing(_TERMS)
+    ends = [takes(number) * _TIMES for number in range(_SIMS)]
+    delays = [known - end for known, end in zip(found["known"], ends, strict=True)]
+    return {
+        "last": max(found["known"]),
+        "least": max(ends),
+        "delay": sum(delays) / _SIMS,
+        "requests": (asked["GET"] + asked["POST"]) / _SIMS,
+        "refused": asked["refused"],
+        "cpu": found["cpu"],
+    }
+
+
+def _row(who: str, found: Sequence[dict[str, Any]]) -> Sequence[str]:
+    def of(key: str) -> float:
+        return float(median(one[key] for one in found))
+
+    return (
+        who,
+        f"{of('last'):.1f}",
+        f"{of('delay'):.1f}",
+        f"{of('requests'):.2f}",
+        f"{of('refused'):.0f}",
+        f"{of('cpu'):.2f}",
+    )
+
+
+def measure() -> Result:
+    """Let them take turns."""
+    found: dict[str, list[dict[str, Any]]] = {who: [] for who in _WHO}
+    for _ in range(_ROUNDS):
+        for who in _WHO:
+            found[who].append(_run(who))
+    least = found["asyncsim"][0]["least"]
+    return Result(
+        name="by_hand",
+        question="What does it take to activate 500 SIMs, and to know that all of them are?",
+        targets=[],  # none is set here: the benchmark `waiting` has them
+        tables=[
+            Table(title="Each", head=_HEAD, rows=[_row(who, all_) for who, all_ in found.items()])
+        ],
+        notes=(
+            f"Real sockets, a vendor of its own for each, and time that runs {_TIMES} times as fast"
+            " for all: changes take a lognormal time with a median of 20 s and sigma 0.8, each"
+            " request 0.1 s, and 100 at once are granted. Those who poll know that number.",
+            f"The last change takes {least:.0f} s; the delay counts from the first update on, with"
+            " the time that an update is queued. Polls come every 5 s.",
+            "Seconds are the vendor's, but for those of the processor, which are real.",
+        ),
+        samples=found,
+    )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw requests, CPU and the delay, each against that of the first who polls."""
+    base = result.samples[_WHO[1]]
+    groups = {
+        what: {
+            who: Spread.of([one[key] / other[key] for one, other in zip(found, base, strict=True)])
+            for who, found in result.samples.items()
+        }
+        for what, key in (("requests", "requests"), ("CPU", "cpu"), ("mean delay", "delay"))
+    }
+    grouped_bars(groups, "to aiohttp, polling", path)

@@ -1,0 +1,48 @@
+"""Target 7 to its end: a million SIMs. Only when it is named, or by `nox -s million`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.growing import WAYS, flat, grow, linear, table
+from benchmarks.plots import grouped_bars
+from benchmarks.result import Result, Target
+from benchmarks.rounds import Spread
+from benchmarks.variants import VARIANTS
+
+LONG = True
+_SIMS = (100_000, 1_000_000)
+_MOST = 300.0  # MiB
+
+
+def measure() -> Result:
+    """Change a million, as a job and by `update_many`."""
+    samples = {way: [grow(VARIANTS[1], way, sims, _SIMS[-1]) for sims in _SIMS] for way in WAYS}
+    targets = []
+    for way, (less, more) in samples.items():
+        peak = Target(
+            what=f"{way}: MiB at most, {more['sims']:,} SIMs",
+            measured=more["peak"] / 2**20,
+            bound=_MOST,
+            spread="resident",
+        )
+        targets += [*linear(way, less, more), flat(way, more), peak]
+    return Result(
+        name="million",
+        question="Does one machine change a million SIMs, and what of it grows?",
+        targets=targets,
+        tables=[table(f"{way}, {VARIANTS[1]}", runs) for way, runs in samples.items()],
+        notes=("As `growth`, in an account of a million SIMs.",),
+        samples=samples,
+    )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw microseconds per SIM."""
+    groups = {
+        f"{number:,}": {
+            way: Spread.of([runs[at]["cpu"] / number * 1e6]) for way, runs in result.samples.items()
+        }
+        for at, number in enumerate(_SIMS)
+    }
+    grouped_bars(groups, "CPU, µs a SIM", path)

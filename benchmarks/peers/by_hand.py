@@ -1,0 +1,80 @@
+"""Updates that are awaited by hand: a gather, a semaphore, and a loop per SIM that polls."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import ClientSession, TCPConnector, encode_basic_auth
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.rest import Client
+
+from benchmarks.peers.verbs import ACCOUNT, TOKEN
+
+Told = Callable[[str], None]
+"""Is told of each SIM once it is known to be active."""
+
+
+async def _each(
+    sids: list[str],
+    post: Callable[[str], Awaitable[str]],
+    get: Callable[[str], Awaitable[str]],
+    every: float,
+    told: Told,
+) -> None:
+    async def activate(sid: str) -> None:
+        async with semaphore:
+            status = await post(sid)
+        while status != "active":
+            await asyncio.sleep(every)
+            async with semaphore:
+                status = await get(sid)
+        told(sid)
+
+    semaphore = asyncio.Semaphore(100)  # which happens to be what the vendor grants
+    await asyncio.gather(*map(activate, sids))
+
+
+async def bare(base: str, sids: list[str], every: float, told: Told) -> None:
+    """With bare aiohttp."""
+    headers = {"Authorization": encode_basic_auth(ACCOUNT, TOKEN)}
+    async with ClientSession(headers=headers, connector=TCPConnector(limit=100)) as session:
+
+        async def ask(method: str, sid: str, form: dict[str, str] | None = None) -> str:
+            async with session.request(method, f"{base}/v1/Sims/{sid}", data=form) as answer:
+                answer.raise_for_status()
+                found = orjson.loads(await answer.read())
+                assert found["sid"] == sid
+                return str(found["status"])
+
+        async def post(sid: str) -> str:
+            return await ask("POST", sid, {"Status": "active"})
+
+        async def get(sid: str) -> str:
+            return await ask("GET", sid)
+
+        await _each(sids, post, get, every, told)
+
+
+async def twilio(base: str, sids: list[str], every: float, told: Told) -> None:
+    """With twilio-python's async client."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # of how it logs in
+    async with AsyncTwilioHttpClient() as http:
+        client = Client(ACCOUNT, TOKEN, http_client=http)
+        client.supersim.base_url = base
+        sims = client.supersim.v1.sims
+
+        async def post(sid: str) -> str:
+            return _status(await sims(sid).update_async(status="active"), sid)
+
+        async def get(sid: str) -> str:
+            return _status(await sims(sid).fetch_async(), sid)
+
+        await _each(sids, post, get, every, told)
+
+
+def _status(found: object, sid: str) -> str:
+    assert getattr(found, "sid", None) == sid
+    return str(getattr(found, "status", None))

@@ -1,0 +1,84 @@
+"""The documents' figures against the results that are kept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import names
+from benchmarks.figures import DOCUMENTS, NoSuchPlace, figures, rewritten
+from benchmarks.index import index, kept
+from benchmarks.result import RESULTS, Result, Table, Target, keep
+from benchmarks.summary import FIGURES
+
+KEPT = kept(RESULTS)
+PERFORMANCE = DOCUMENTS[1].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_show_what_was_measured(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "<!-- figures: " in text
+    assert rewritten(text, KEPT) == text, "run `python -m benchmarks.figures`"
+
+
+def test_the_index_of_all_targets_shows_what_was_measured() -> None:
+    assert (RESULTS / "README.md").read_text(encoding="utf-8") == index(KEPT)
+
+
+def test_every_benchmark_is_documented() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", PERFORMANCE, re.MULTILINE)
+    assert set(names()) <= set(listed)
+
+
+def test_the_readme_shows_figures_of_benchmarks_that_there_are() -> None:
+    assert {row.benchmark for row in FIGURES} <= set(names())
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Any:
+    result = Result(
+        name="some",
+        question="Why?",
+        targets=[
+            Target(what="cost of a", measured=1.0, bound=2.0),
+            Target(what="cost of b", measured=3.0, bound=2.0),
+        ],
+        tables=[Table(title="Each", head=("who",), rows=[("we",)])],
+    )
+    keep(result, {"cores": "2", "load": "0.1"}, tmp_path)
+    return dict(kept(tmp_path))
+
+
+def test_a_place_is_filled_and_can_be_filled_again(results: Any) -> None:
+    text = "A\n\n<!-- figures: table some: Each -->\nold\n<!-- /figures -->\n\nB\n"
+    new = rewritten(text, results)
+    assert "| who |\n| --- |\n| we |\n" in new
+    assert "old" not in new
+    assert new.startswith("A\n\n")
+    assert new.endswith("\n\nB\n")
+    assert rewritten(new, results) == new
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("targets some", "| cost of a | 1 |  | ≤ 2 | met |"),
+        ("targets some: of b", "| cost of b | 3 |  | ≤ 2 | **missed** |"),
+        ("missed", "| [some](../benchmarks/results/some.md) | 2 | 1 | 1 |"),
+        ("machine", "- cores: 2"),
+        ("plot some", "![Why?](../benchmarks/results/some.svg)"),
+        ("targets another", "Not measured yet."),
+    ],
+)
+def test_what_can_stand_in_a_place(results: Any, what: str, line: str) -> None:
+    assert line in figures(results, what)
+
+
+@pytest.mark.parametrize("what", ["tables some", "table some: None", "targets some: none"])
+def test_a_place_that_nothing_fits_is_refused(results: Any, what: str) -> None:
+    with pytest.raises(NoSuchPlace):
+        figures(results, what)

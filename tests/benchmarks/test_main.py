@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import __main__ as program, cases
+from benchmarks.growing import flat, linear
+from benchmarks.result import Result, Target
+
+CASES = [Path(cases.__path__[0]) / f"{name}.py" for name in program.names()]
+MISSED = Target(what="it", measured=2.0, bound=1.0)
+
+
+def functions(path: Path) -> set[str]:
+    """Not imported: some need packages of the extra `bench`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+
+
+def one_case(monkeypatch: pytest.MonkeyPatch, measure: Callable[[], Result]) -> None:
+    monkeypatch.setattr(program, "names", lambda: ["one"])
+    monkeypatch.setattr(program, "case", lambda name: SimpleNamespace(measure=measure))
+
+
+def missing() -> Result:
+    return Result(name="one", question="Why?", targets=[MISSED])
+
+
+def failing() -> Result:
+    raise ValueError("a wrong answer")
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_every_benchmark_measures_and_asks_a_question(path: Path) -> None:
+    assert "measure" in functions(path)
+    assert re.search(r'question=\(?\s*f?"[^"]+\?', path.read_text(encoding="utf-8"))
+
+
+def test_what_begins_with_an_underscore_is_no_benchmark() -> None:
+    assert "growth" in program.names()
+    assert not [name for name in program.names() if name.startswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("measure", "arguments", "code"),
+    [(missing, [], 0), (missing, ["--strict"], 1), (failing, [], 1), (failing, ["one"], 1)],
+)
+def test_the_exit_code_is_for_failures_and_when_strict_for_misses(
+    measure: Callable[[], Result],
+    arguments: list[str],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one_case(monkeypatch, measure)
+    assert program.main([*arguments, "--out", str(tmp_path)]) == code
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert [line.split()[0] for line in last] == ["one", "all"]
+
+
+def test_an_unknown_name_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one_case(monkeypatch, failing)
+    with pytest.raises(SystemExit):
+        program.main(["two"])
+    assert "no benchmark two; there are one" in capsys.readouterr().err
+
+
+def test_twice_the_work_for_twice_the_cost_is_linear() -> None:
+    less = {"sims": 10, "wall": 1.0, "cpu": 1.0, "requests": 10, "peak": 5.0, "early": 5.0}
+    more = {"sims": 100, "wall": 10.0, "cpu": 12.0, "requests": 100, "peak": 6.0, "early": 5.0}
+    assert [one.met for one in linear("it", less, more)] == [True, False, True]
+    assert [flat("it", one).met for one in (less, more)] == [True, False]
+
+
+def test_the_cheap_ones_run_in_this_very_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.cases import fan_out
+
+    monkeypatch.setattr(fan_out, "_SEEDS", range(1, 2))
+    small = {"limit of 100": ([300], fan_out._steady, 0)}
+    monkeypatch.setattr(fan_out, "_CASES", small)
+    assert "benchmarks.cases.fan_out" in sys.modules
+    assert fan_out.measure().targets[0].what.startswith("limit of 100")
