@@ -6,6 +6,7 @@ import inspect
 import re
 import typing
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -140,10 +141,18 @@ SURFACE = {
 }
 
 
+def members(namespace: Any) -> dict[str, Any]:
+    """The resources of a namespace, which makes most of them when they are used."""
+    made_when_used = vars(type(namespace)).items()
+    names = [name for name, value in made_when_used if isinstance(value, cached_property)]
+    made = {name: one for name, one in vars(namespace).items() if not name.startswith("_")}
+    return made | {name: getattr(namespace, name) for name in names}
+
+
 def resources() -> Iterator[tuple[str, Resource[Any]]]:
     client = Client.twilio("AC1", "token")
     for namespace in ("wireless", "supersim", "monitor", "webhooks"):
-        for name, resource in vars(getattr(client, namespace)).items():
+        for name, resource in members(getattr(client, namespace)).items():
             yield f"{namespace}.{name}", resource
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from attrs import define, field
@@ -138,7 +137,7 @@ class Changing(Watched[T], Generic[T]):
             request,
             change.goal,
             decode=self._decode,
-            read=read or partial(self._look, change),
+            read=read or (lambda: self._look(change)),
             attempts=self._connection.retry.attempts,
         )
         if remember:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from functools import cached_property, partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import define
 
@@ -24,9 +24,11 @@ from asyncsim.resources.names import check_name
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.rows import Later, NamedRow, named_page
 from asyncsim.transport import Reply
-from asyncsim.waiting import Row, Watcher
 from asyncsim.wire import forms, straight
 from asyncsim.wire.pages import RawPage
+
+if TYPE_CHECKING:
+    from asyncsim.waiting import Row, Watcher
 
 T = TypeVar("T")
 
@@ -60,6 +62,8 @@ class Watched(Resource[T], Generic[T]):
 
     async def _the_watcher(self) -> Watcher:
         """Return the one watcher of this kind, made on first use."""
+        from asyncsim.waiting import Watcher  # not every program waits
+
         await self._connection.open()
         if self._watcher is None:
             connection = self._connection
@@ -107,7 +111,7 @@ class Watched(Resource[T], Generic[T]):
         return named_page(found, later)
 
     def _row(self, row: Any) -> Row:
-        sid = row.get("sid") if isinstance(row, Mapping) else None
+        sid = row.get("sid") if isinstance(row, dict) else None
         if not isinstance(sid, str):
             raise DecodeError(f"page of {self.kind.key}", "one of its rows has no sid")
         return _Row(sid, str(row.get("status")), row, self._read_row)

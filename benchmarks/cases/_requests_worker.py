@@ -13,7 +13,7 @@ from attrs import asdict
 
 from benchmarks.checking import keeping
 from benchmarks.loops import loop_factory
-from benchmarks.rounds import interleave
+from benchmarks.rounds import Turn, interleave
 from benchmarks.stub.process import ceiling
 from benchmarks.variants import begin
 
@@ -43,6 +43,11 @@ async def _cells(base: str, in_flight: int) -> dict[str, Any]:
         }
         for verb in _VERBS:
             turns = {name: keeping(getattr(one, verb), in_flight) for name, one in open_.items()}
+            if in_flight == _AT_ONCE[-1]:
+                turns |= {
+                    f"{name}, collector off": _uncollected(turns[name])
+                    for name in ("asyncsim", "twilio")
+                }
             found[f"{verb} {in_flight}"] = await interleave(turns, rounds=_ROUNDS, pieces=_PIECES)
         if in_flight == _AT_ONCE[0]:
             await _slow(base, in_flight, found)
@@ -52,8 +57,21 @@ async def _cells(base: str, in_flight: int) -> dict[str, Any]:
     }
 
 
+def _uncollected(turn: Turn) -> Turn:
+    """Show what the garbage collector takes of a turn, by doing without."""
+
+    async def quiet(pieces: int) -> None:
+        gc.disable()
+        try:
+            await turn(pieces)
+        finally:
+            gc.enable()
+
+    return quiet
+
+
 async def _slow(base: str, in_flight: int, found: dict[str, Any]) -> None:
-    """Httpx takes ten times as long: fewer requests, and not in every cell."""
+    """Httpx takes ten times as long and more: fewer requests, and not in every cell."""
     from benchmarks.peers.httpx_ import httpx_client
 
     async with httpx_client(base, in_flight) as client:

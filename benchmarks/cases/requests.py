@@ -17,6 +17,15 @@ _BOUNDS = {"fetch": 1.05, "update": 0.90}
 _WORKER = "benchmarks.cases._requests_worker"
 _COUNTER = "benchmarks.cases._requests_counter"
 
+_HTTPX = (
+    "httpx's pool looks at all of its connections for each of its requests, several times over, so"
+    " its cost grows with what is in flight: alone, a request takes a third of that"
+)
+_COLLECTOR = (
+    "at 1,000 in flight the collector goes through the objects of all of them; twilio-python's"
+    " session has 100 connections, and what waits for one has few objects yet, so it takes less of"
+    " its time: the rows with the collector off show how much"
+)
 _CHECKED = "every answer was checked against the SID it was asked for"
 _COUNTED_IN = "instructions are counted in asyncio's loop, times with the extra in uvloop's"
 
@@ -102,7 +111,7 @@ def measure() -> Result:
         question="What does one request cost: `sims.fetch` (GET) and `sims.update` (form POST)?",
         targets=[*counted, *targets],
         tables=tables,
-        notes=[*notes, *more, _CHECKED, _COUNTED_IN],
+        notes=[*notes, *more, _CHECKED, _COUNTED_IN, _HTTPX, _COLLECTOR],
         samples=samples,
     )
 

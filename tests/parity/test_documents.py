@@ -197,7 +197,8 @@ def test_there_are_sixteen_and_thirty_one_operations_at_each_vendor() -> None:
 def resource_of(client: Client, operation: Operation) -> Any:
     namespace = getattr(client, operation.product)
     kind = kind_of(operation)
-    found = [one for one in vars(namespace).values() if getattr(one, "kind", None) is kind]
+    members = [getattr(namespace, name) for name in dir(namespace) if not name.startswith("_")]
+    found = [one for one in members if getattr(one, "kind", None) is kind]
     assert found, f"client.{operation.product} has no resource for {kind.path}"
     return found[0]
 
