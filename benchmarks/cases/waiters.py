@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from attrs import asdict
 
+from benchmarks.live.weighing import weights
 from benchmarks.result import Result, Table, Target
 from benchmarks.simulated.crowd import Steps, steps, weigh
 from benchmarks.simulated.loop import simulate
 
 _WEIGHED = 100_000
+_LIVE = 6_000  # fills tables of Python's dictionaries as far as 100,000 do
 _NUMBERS = {1000: 20, 10_000: 5, 100_000: 3, 1_000_000: 1}  # waits -> repeats, the best counts
 _STEPS = ("add", "settle", "cancel")
 
@@ -25,6 +27,7 @@ def measure() -> Result:
     full = simulate(weigh(_WEIGHED, lean=False))
     found = [_steps(number, repeats) for number, repeats in _NUMBERS.items()]
     first, last = found[0], found[-1]
+    real = weights(_LIVE)
     growth = [
         Target(
             what=f"to {step} one of 1,000,000, against one of 1,000",
@@ -47,9 +50,33 @@ def measure() -> Result:
                 bound=256,
                 spread="counted",
             ),
+            *(
+                Target(
+                    what=f"the same of {name} at sockets, of {_LIVE:,}",
+                    measured=real[name],
+                    bound=256,
+                    spread="all memory traced",
+                )
+                for name in ("update_many", "a job")
+            ),
             *growth,
         ],
-        tables=[Table(title="Microseconds", head=("waits", *_STEPS), rows=rows)],
-        notes=(f"One that keeps the record its POST was answered with weighs {full:.0f} bytes.",),
-        samples={"lean": lean, "full": full, "steps": [asdict(one) for one in found]},
+        tables=[
+            Table(title="Microseconds", head=("waits", *_STEPS), rows=rows),
+            Table(
+                title=f"Bytes beyond the SID at real sockets, of {_LIVE:,} pending SIMs",
+                head=("how", "bytes"),
+                rows=[(name, f"{weight:.0f}") for name, weight in real.items()],
+            ),
+        ],
+        notes=(
+            f"One that keeps the record its POST was answered with weighs {full:.0f} bytes, of a"
+            " record with none but its SID, status and date.",
+            "At sockets a vendor in another process never finishes. Traced is all that Python has"
+            " allocated since, what the client keeps of connections and caches included; the"
+            " journal's rows are in its file.",
+            "With callbacks each wait keeps its nonce; and `update_many` keeps the whole record,"
+            " as a signed callback is believed without a read and an outcome has to show one.",
+        ),
+        samples={"lean": lean, "full": full, "real": real, "steps": [asdict(one) for one in found]},
     )
