@@ -10,6 +10,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -17,7 +18,7 @@ from aiohttp import web
 from benchmarks.callgrind import mark
 from benchmarks.peers.callback_apps import Contender, bare, ours, signed, validated
 
-NAMES = ("bare", "signed", "validated", "ours")
+NAMES = ("bare", "signed", "validated", "ours", "ours, mounted in an application")
 _WARM = 100
 
 
@@ -48,12 +49,19 @@ class _Wire(asyncio.Transport):
 def contenders(times: int) -> dict[str, Callable[[], Contender]]:
     """Those who take turns."""
     made = times + _WARM
-    return dict(zip(NAMES, (bare, signed, validated, lambda: ours(made)), strict=True))
+    own, mounted = partial(ours, made), partial(ours, made, mounted=True)
+    return dict(zip(NAMES, (bare, signed, validated, own, mounted), strict=True))
+
+
+def _runner(app: web.Application | web.Server) -> web.AppRunner | web.ServerRunner:
+    if isinstance(app, web.Application):
+        return web.AppRunner(app, access_log=None)
+    return web.ServerRunner(app)
 
 
 async def feed(contender: Contender, times: int, mark_it: Callable[[], None]) -> float:
     """Give it callbacks one by one; the seconds of processor time that each took."""
-    runner = web.AppRunner(contender.app, access_log=None)
+    runner = _runner(contender.app)
     await runner.setup()
     assert runner.server is not None
     protocol, wire = runner.server(), _Wire()

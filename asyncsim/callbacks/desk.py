@@ -19,7 +19,7 @@ class Desk:
         self._bus = bus
         self._public_url = public_url
         self._subscriptions: list[Callable[[], None]] = []
-        keyring.clients.append(keys)
+        keyring.join(keys)
 
     def ticket(self, product: str, name: str) -> tuple[str, str]:
         """Issue a callback URL for one update of the SIM addressed as `name`, and its nonce.
@@ -44,5 +44,4 @@ class Desk:
         """Leave: no handler is called any more, and the receiver forgets the client's secrets."""
         while self._subscriptions:
             self._subscriptions.pop()()
-        if self._keys in self._keyring.clients:
-            self._keyring.clients.remove(self._keys)
+        self._keyring.leave(self._keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import define
 
 from asyncsim.callbacks import payload, tickets
 from asyncsim.callbacks.bus import Callback
@@ -15,7 +15,7 @@ from asyncsim.vendors import VENDORS
 _LONGEST_TARGET = 16_384  # characters; twice what aiohttp lets through, for other servers
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Request:
     """A request as any web framework can tell it; `headers` have lower-case names."""
 

@@ -12,7 +12,7 @@ from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
 from asyncsim.vendors import VENDORS, Vendor
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Delivery:
     """One request as its signature sees it; `params` is None for a body that is no form."""
 
@@ -40,7 +40,29 @@ class Keyring:
     own_tickets: tuple[bytes, ...]
     own_signing: Mapping[str, tuple[str, ...]]
     """By the vendor's name."""
-    clients: list[Keys] = field(factory=list, init=False)
+    clients: tuple[Keys, ...] = field(default=(), init=False)
+    _ticket_secrets: tuple[bytes, ...] = field(init=False)
+    """Of all; made when clients come and go, as it is needed with each callback."""
+    _signing: Mapping[str, tuple[str, ...]] = field(init=False)
+    """The same, by the vendor's name."""
+
+    def __attrs_post_init__(self) -> None:
+        """Begin without clients."""
+        self._arrange(())
+
+    def join(self, keys: Keys) -> None:
+        """Take in what a client brings."""
+        self._arrange((*self.clients, keys))
+
+    def leave(self, keys: Keys) -> None:
+        """Forget what a client brought."""
+        self._arrange(tuple(one for one in self.clients if one is not keys))
+
+    def _arrange(self, clients: tuple[Keys, ...]) -> None:
+        self.clients = clients
+        brought = (keys.ticket for keys in clients)
+        self._ticket_secrets = tuple(dict.fromkeys((*self.own_tickets, *brought)))
+        self._signing = {name: self._signing_of(vendor) for name, vendor in VENDORS.items()}
 
     def issue(self, keys: Keys, product: str, name: str) -> tickets.Ticket:
         """Issue a ticket; the receiver's own first secret goes before the client's."""
@@ -62,8 +84,7 @@ class Keyring:
 
     def read(self, tail: Sequence[str]) -> tickets.ReadTicket:
         """Read a ticket; SignatureError when none of the secrets made it."""
-        secrets = {*self.own_tickets, *(keys.ticket for keys in self.clients)}
-        ticket = tickets.read(tail, secrets)
+        ticket = tickets.read(tail, self._ticket_secrets)
         if ticket is None:
             raise SignatureError("the ticket is not one of ours")
         return ticket
@@ -73,7 +94,7 @@ class Keyring:
 
         False means a hint: the vendor has no secret here, or did not sign this.
         """
-        secrets = self._signing(delivery.vendor)
+        secrets = self._signing[delivery.vendor.name]
         if not secrets:
             return False
         # KORE's signature leaves out the query, which is all that a GET has to say.
@@ -96,15 +117,15 @@ class Keyring:
             return False
         return any(not keys.signing for keys in self._of(vendor))
 
-    def _signing(self, vendor: Vendor) -> set[str]:
-        brought = (keys.signing for keys in self._of(vendor))
-        return set(self.own_signing.get(vendor.name, ())).union(*brought)
+    def _signing_of(self, vendor: Vendor) -> tuple[str, ...]:
+        brought = (secret for keys in self._of(vendor) for secret in keys.signing)
+        return tuple(dict.fromkeys((*self.own_signing.get(vendor.name, ()), *brought)))
 
     def _of(self, vendor: Vendor) -> list[Keys]:
         return [keys for keys in self.clients if keys.vendor.name == vendor.name]
 
 
-def _fits(secrets: set[str], delivery: Delivery) -> bool:
+def _fits(secrets: tuple[str, ...], delivery: Delivery) -> bool:
     if delivery.vendor.name == "twilio":
         return signatures.verify_twilio(
             secrets, delivery.url, delivery.params, delivery.signature, body=delivery.body

@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import define
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.callbacks.tickets import ReadTicket
 from asyncsim.errors import ReceiverError
 from asyncsim.wire import forms
 
-# In this order: a callback about a Command, or an eSIM, names its SIM too. No document has the
-# parameters of an eSIM's callback; if they are others, it is a hint like one without a SID.
-_SIDS = ("CommandSid", "ESimProfileSid", "SimSid")
 _MOST_FIELDS = 100  # a Sim callback has seven
 
 Params = Mapping[str, list[str]]
@@ -32,7 +29,7 @@ class Refusal(ReceiverError):
         self.status = status
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Payload:
     """The parameters, and those of them that a Twilio signature covers beside the URL."""
 
@@ -81,11 +78,13 @@ def callback_of(ticket: ReadTicket, params: Params, *, signed: bool, method: str
         nonce=ticket.nonce,
         signed=signed,
         method=method,
-        sid=next((flat[name] for name in _SIDS if name in flat), None),
+        # A callback about a Command, or an eSIM, names its SIM too. No document has the parameters
+        # of an eSIM's callback; if they are others, it is a hint like one without a SID.
+        sid=flat.get("CommandSid", flat.get("ESimProfileSid", flat.get("SimSid"))),
         status=flat.get("SimStatus", flat.get("Status")),
         unique_name=flat.get("SimUniqueName"),
         account_sid=flat.get("AccountSid"),
-        error_code=_number(flat.get("ErrorCode", "")),
+        error_code=_number(flat["ErrorCode"]) if "ErrorCode" in flat else None,
         error_message=flat.get("ErrorMessage"),
         params=flat,
     )

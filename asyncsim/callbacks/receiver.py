@@ -123,10 +123,10 @@ class CallbackReceiver:
             return
         if self._given_url is None:
             own_url(self._host, self._wanted_port)  # refuses hosts that nobody can call
-        from asyncsim.callbacks.server import Listener, application  # see server: not before
+        from asyncsim.callbacks.server import Listener, handling  # see server: not before
 
-        app = application(self.receive, self._max_body)
-        self._listener = await Listener.open(app, self._host, self._wanted_port)
+        handler = handling(self._receive, self._max_body)
+        self._listener = await Listener.open(handler, self._host, self._wanted_port)
 
     async def stop(self) -> None:
         """Take back one `start`; harmless when there is none."""
@@ -160,7 +160,7 @@ class CallbackReceiver:
         from asyncsim.callbacks.server import application  # see server: not before
 
         self._wanted_port = None
-        return application(self.receive, self._max_body)
+        return application(self._receive, self._max_body)
 
     def asgi(self) -> ASGIApp:
         """Build the same for FastAPI, Starlette and any other ASGI application."""
@@ -200,12 +200,14 @@ class CallbackReceiver:
         405, 413, 414, 415: not a request that a vendor sends. 503: a Command for which there is
         no room.
         """
-        request = Request(
-            method=method,
-            raw_target=raw_target,
-            headers={name.lower(): text for name, text in headers.items()},
-            body=body,
-        )
+        lowered = {name.lower(): text for name, text in headers.items()}
+        return self._receive(method, raw_target, lowered, body)
+
+    def _receive(
+        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
+    ) -> int:
+        """Do the same with headers that are found by lower-case names."""
+        request = Request(method=method, raw_target=raw_target, headers=headers, body=body)
         try:
             callback = judge(request, self._keyring, self.public_url, self._max_body)
         except Refusal as refusal:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -22,10 +22,20 @@ Receive = Callable[[str, str, Mapping[str, str], bytes], int]
 """Method, raw target, headers, body; the answer is the HTTP status."""
 
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
 def application(receive: Receive, max_body: int) -> web.Application:
     """Build an application that hands every request under it to `receive`."""
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handling(receive, max_body))
+    return app
 
-    async def handle(request: web.Request) -> web.StreamResponse:
+
+def handling(receive: Receive, max_body: int) -> Handler:
+    """Build what hands a request to `receive`; aiohttp's headers are found in any case."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
         try:
             # Mostly it has come with the head, and a timer would cost as much as the check of it.
             if request.content.is_eof():
@@ -40,14 +50,14 @@ def application(receive: Receive, max_body: int) -> web.Application:
         # Never request.path or .url: those were decoded or rebuilt, and signatures cover the
         # text that was sent.
         status = receive(request.method, request.raw_path, request.headers, body)
+        if request.content.at_eof() and status != 405:
+            return web.Response(status=status)
         return await _answer(request, status)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handle)
-    return app
+    return handle
 
 
-async def _read(request: web.Request, most: int) -> bytes:
+async def _read(request: web.BaseRequest, most: int) -> bytes:
     """Read a body, but stop soon after `most` bytes; being too long is for `receive` to refuse."""
     # Not request.read(): its limit is a setting of the application this one is mounted in.
     body = bytearray()
@@ -56,7 +66,7 @@ async def _read(request: web.Request, most: int) -> bytes:
     return bytes(body)
 
 
-async def _answer(request: web.Request, status: int) -> web.StreamResponse:
+async def _answer(request: web.BaseRequest, status: int) -> web.StreamResponse:
     response = web.Response(status=status)
     if status == 405:
         response.headers["Allow"] = "GET, POST"
@@ -66,7 +76,7 @@ async def _answer(request: web.Request, status: int) -> web.StreamResponse:
     return response
 
 
-async def _send_and_read_away(request: web.Request, response: web.Response) -> None:
+async def _send_and_read_away(request: web.BaseRequest, response: web.Response) -> None:
     """Answer, then read the rest of the body for a moment: closing at once could lose the answer.
 
     aiohttp would do this by itself, but in a task that outlives the listener.
@@ -79,25 +89,28 @@ async def _send_and_read_away(request: web.Request, response: web.Response) -> N
                 pass
 
 
-class Listener:
-    """An open port with an application behind it."""
+def serving(handler: Handler) -> web.Server:
+    """Build the server that a handler has on a port of its own."""
+    return web.Server(
+        handler,
+        access_log=None,  # its lines would show whole tickets
+        keepalive_timeout=_KEEPALIVE,
+        lingering_time=0,  # see _send_and_read_away
+        auto_decompress=False,  # signatures cover the bytes as sent, and bombs stay small
+    )
 
-    def __init__(self, runner: web.AppRunner, port: int) -> None:
+
+class Listener:
+    """An open port with a handler behind it: all paths go to that, so there is no router."""
+
+    def __init__(self, runner: web.ServerRunner, port: int) -> None:
         self._runner = runner
         self.port = port
 
     @classmethod
-    async def open(cls, app: web.Application, host: str, port: int) -> Listener:
+    async def open(cls, handler: Handler, host: str, port: int) -> Listener:
         """Listen; port 0 takes a free one. ReceiverError when the port cannot be had."""
-        runner = web.AppRunner(
-            app,
-            access_log=None,  # its lines would show whole tickets
-            handle_signals=False,
-            keepalive_timeout=_KEEPALIVE,
-            lingering_time=0,  # see _send_and_read_away
-            shutdown_timeout=_SHUTDOWN,
-            auto_decompress=False,  # signatures cover the bytes as sent, and bombs stay small
-        )
+        runner = web.ServerRunner(serving(handler), shutdown_timeout=_SHUTDOWN)
         try:
             await runner.setup()
             await web.TCPSite(runner, host, port).start()

@@ -80,7 +80,7 @@ def read(tail: Sequence[str], secrets: Iterable[bytes]) -> ReadTicket | None:
     """Read the segments that `tail_of` found; None when no secret of ours made the ticket."""
     vendor, product, encoded, nonce, mac = tail
     try:
-        name = unquote(encoded, errors="strict")
+        name = unquote(encoded, errors="strict") if "%" in encoded else encoded
     except UnicodeDecodeError:
         return None
     genuine = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from attrs import Factory, field, frozen
@@ -51,7 +52,7 @@ class Goal:
     expected: Mapping[str, Any] = field(init=False, default=Factory(_expected, takes_self=True))
     resets: bool = field(init=False, default=Factory(_resets, takes_self=True))
 
-    @property
+    @cached_property
     def status_only(self) -> bool:
         """Whether a status alone tells that it is reached, so that a callback can."""
         return set(self.expected) <= {"status"} and self.wants_status and not self.resets
@@ -66,7 +67,7 @@ class Goal:
         """Whether it asks for another account, where this one can no longer read it."""
         return "account_sid" in self.requested
 
-    @property
+    @cached_property
     def targets(self) -> frozenset[str]:
         """The statuses that would do; empty: any settled one."""
         if self.until is not None:

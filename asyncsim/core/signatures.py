@@ -33,9 +33,13 @@ def twilio_signature(token: str, url: str, params: Mapping[str, list[str]] = _NO
     `url` carries its query as sent and no fragment; `params` is empty for GET and for JSON.
     """
     # Names in ordinal order, each distinct value of a name in sorted order, no separators.
-    form = "".join(name + value for name in sorted(params) for value in sorted(set(params[name])))
+    form = "".join([name + _joined(name, params[name]) for name in sorted(params)])
     digest = hmac.digest(token.encode(), (url + form).encode("utf-8", "surrogatepass"), "sha1")
     return base64.b64encode(digest).decode()
+
+
+def _joined(name: str, values: list[str]) -> str:
+    return values[0] if len(values) == 1 else name.join(sorted(set(values)))
 
 
 def verify_twilio(
@@ -54,11 +58,16 @@ def verify_twilio(
     # All tokens are tried of a spelling, so that time does not tell which one is in use. That the
     # second spelling is tried only if need be tells nothing but how the URL is spelled.
     known, form = tuple(tokens), params or _NO_PARAMS
-    signed = any(
-        matches_any((twilio_signature(token, one, form) for token in known), given)
-        for one in _port_spellings(url)
+    signed = _is_signed(known, url, form, given) or any(
+        _is_signed(known, one, form, given) for one in _other_spellings(url)
     )
     return signed and (params is not None or _body_is_vouched_for(url, body))
+
+
+def _is_signed(
+    tokens: tuple[str, ...], url: str, form: Mapping[str, list[str]], given: str
+) -> bool:
+    return matches_any([twilio_signature(token, url, form) for token in tokens], given)
 
 
 def _body_is_vouched_for(url: str, body: bytes) -> bool:
@@ -68,8 +77,8 @@ def _body_is_vouched_for(url: str, body: bytes) -> bool:
     return matches_any([hashlib.sha256(body).hexdigest()], hashes[0])
 
 
-def _port_spellings(url: str) -> tuple[str, ...]:
-    """The URL as it is, and with its port left out or its scheme's default port put in.
+def _other_spellings(url: str) -> tuple[str, ...]:
+    """The URL with its port left out, or with its scheme's default port put in.
 
     Twilio's sender is inconsistent about the port, so its own validators accept both.
     """
@@ -79,9 +88,9 @@ def _port_spellings(url: str) -> tuple[str, ...]:
     host, colon, port = authority.rpartition(":")
     # Colons also occur in `user:password@host` and in `[::1]`: a port is digits at the very end.
     if colon and port.isdigit():
-        return url, f"{scheme}{separator}{host}{tail}"
+        return (f"{scheme}{separator}{host}{tail}",)
     default = _DEFAULT_PORTS.get(scheme.lower())
-    return (url, f"{scheme}{separator}{authority}:{default}{tail}") if default else (url,)
+    return (f"{scheme}{separator}{authority}:{default}{tail}",) if default else ()
 
 
 def kore_signature(secret: str, method: str, url: str, body: bytes) -> str:

@@ -17,7 +17,7 @@ from asyncsim.core.transition import Transition
 from asyncsim.resources.outcome import Outcome
 from asyncsim.waiting import Watcher
 
-_GRAIN = 64  # beginnings are kept to such a part of a second: many share one number then
+_GRAIN = 16  # beginnings are kept to such a part of a second: many share one number then
 
 Recall = Callable[[Transition], Mapping[str, Any]]
 """Tells what was asked for by a wait whose `tag` is its owner's; called when it ends."""

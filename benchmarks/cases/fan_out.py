@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 
 from attrs import asdict
 
 from benchmarks.live.sending import fan_out as live
+from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
+from benchmarks.rounds import Spread
 from benchmarks.simulated.loop import simulate
 from benchmarks.simulated.sending import Sent, fan_out
 
@@ -91,3 +94,14 @@ def measure() -> Result:
         ),
         samples={name: [asdict(one) for one in sent] for name, sent in found.items()},
     )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw time to bound."""
+    groups: dict[str, dict[str, Spread]] = {}
+    for name, sent in result.samples.items():
+        case = name.removesuffix(", real")
+        how = "at sockets" if name.endswith("real") else "simulated"
+        ratios = [one["seconds"] / one["bound"] for one in sent]
+        groups.setdefault(case, {})[how] = Spread.of(ratios)
+    grouped_bars(groups, "time, the bound = 1", path)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from statistics import median
 from typing import Any
 
@@ -14,6 +13,9 @@ from benchmarks.simulated.loop import simulate
 from benchmarks.simulated.ours import watch
 from benchmarks.simulated.outcome import Waited
 from benchmarks.simulated.peers import poll
+from benchmarks.tradeoff import draw as plot
+
+__all__ = ["measure", "plot"]
 
 _SIMS = {100: 5, 1000: 5, 10_000: 3, 100_000: 1}  # how many -> how many seeds
 _OTHERS = 50_000
@@ -27,10 +29,14 @@ def _wait(sims: int, seeds: range) -> Figures:
     ways: dict[str, Callable[[int], Coroutine[Any, Any, Waited]]] = {
         "ours, all there is": lambda seed: watch(sims, 0, seed=seed),
         "ours, among 50,000 others": lambda seed: watch(sims, _OTHERS, seed=seed),
-        "ours with callbacks, 1 % lost": lambda seed: watch(sims, 0, seed=seed, lost=0.01),
-        "the same, among 50,000 others": lambda seed: watch(sims, _OTHERS, seed=seed, lost=0.01),
-        "each polled every 5 s": lambda seed: poll(sims, every=5.0, seed=seed),
-        "the same, fed by workers": lambda seed: poll(sims, every=5.0, fed=True, seed=seed),
+        "ours, callbacks of which 1 % are lost": lambda seed: watch(sims, 0, seed=seed, lost=0.01),
+        "ours, the same among 50,000 others": lambda seed: watch(
+            sims, _OTHERS, seed=seed, lost=0.01
+        ),
+        "each polled every 5 s, all queued first": lambda seed: poll(sims, every=5.0, seed=seed),
+        "each polled every 5 s, fed by workers": lambda seed: poll(
+            sims, every=5.0, fed=True, seed=seed
+        ),
         "botocore's waiter, every 15 s": lambda seed: poll(
             sims, every=15.0, at_once=True, seed=seed
         ),
@@ -100,24 +106,3 @@ def measure() -> Result:
             for sims, ways in found.items()
         },
     )
-
-
-def plot(result: Result, path: Path) -> None:
-    """Draw requests against delay, a panel for each size."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    for panel, (sims, ways) in zip(figure.subplots(2, 2).flat, result.samples.items(), strict=True):
-        _draw(panel, int(sims), ways)
-    figure.savefig(path)
-
-
-def _draw(panel: Any, sims: int, ways: Mapping[str, Any]) -> None:
-    for name, waited in ways.items():
-        requests = median(one["requests"] for one in waited)
-        delay = median(one["p99"] for one in waited)
-        size = 40 + 400 * median(one["slot_seconds"] for one in waited)
-        panel.scatter(requests, delay, s=size, label=name, alpha=0.7)
-    panel.set(xscale="log", yscale="log", title=f"{sims:,} SIMs; area: slot-seconds")
-    panel.set(xlabel="requests per SIM", ylabel="p99 delay, s")
-    panel.legend(fontsize=7)

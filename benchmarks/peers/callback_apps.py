@@ -13,6 +13,7 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator
 
 from asyncsim.callbacks import CallbackReceiver
+from asyncsim.callbacks.server import handling, serving
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
@@ -30,7 +31,8 @@ _PATH = "/hooks/sims"
 class Contender:
     """An application, the n-th callback for it, and how many it has taken."""
 
-    app: web.Application
+    app: web.Application | web.Server
+    """What is mounted, or what has a port of its own."""
     request: Callable[[int], bytes]
     taken: Callable[[], int]
 
@@ -111,7 +113,7 @@ def _watcher() -> Watcher:
     )
 
 
-def ours(pending: int) -> Contender:
+def ours(pending: int, *, mounted: bool = False) -> Contender:
     """The receiver: ticket, signature, repetitions, and so many waits that it ends one by one."""
     receiver = CallbackReceiver(public_url=_PUBLIC)
     desk = receiver.register(TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket secret")
@@ -138,4 +140,5 @@ def ours(pending: int) -> Contender:
     def request(number: int) -> bytes:
         return _post(urls[number].removeprefix(_PUBLIC), urls[number], number)
 
-    return Contender(receiver.app(), request, lambda: len(ended))
+    own = serving(handling(receiver._receive, 65536))  # as `start` opens it on its port
+    return Contender(receiver.app() if mounted else own, request, lambda: len(ended))

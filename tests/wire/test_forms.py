@@ -120,3 +120,8 @@ def test_what_can_be_cleared_may_be_none() -> None:
 def test_a_missing_or_empty_required_keyword_is_refused(code: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match="registration_code"):
         forms.check(supersim.SimRegister, {"iccid": "8988", **code}, "register")
+
+
+@given(st.text("ab=&%+2 ", max_size=30))
+def test_forms_without_anything_to_decode_are_read_as_all_others(text: str) -> None:
+    assert forms.decode(text) == parse_qs(text, keep_blank_values=True)
