@@ -11,6 +11,7 @@ from benchmarks.stub.vendor import Terms
 from benchmarks.variants import run
 
 WAYS = ("update_many", "job")
+_LONGEST = 3600.0  # seconds; a million take a quarter of it
 _WORKER = "benchmarks.cases._growth_worker"
 _HEAD = ("SIMs", "seconds", "µs a SIM", "CPU, µs a SIM", "requests a SIM", "peak, MiB")
 
@@ -24,7 +25,7 @@ class NotAllRight(Exception):
 def grow(variant: str, way: str, sims: int, fleet: int) -> dict[str, Any]:
     """Change so many of an account's SIMs, in a process of its own."""
     with serving(Terms(sims=fleet)) as port:
-        found: dict[str, Any] = run(_WORKER, str(port), variant, way, str(sims))
+        found: dict[str, Any] = run(_WORKER, str(port), variant, way, str(sims), timeout=_LONGEST)
         asked = counts(port)
     if found["right"] != sims:
         raise NotAllRight(f"{way} of {sims}: {found['right']} are at their goal")

@@ -95,5 +95,5 @@ def _cells(results: Mapping[str, Facts], row: Figure) -> tuple[str, ...] | None:
 def summary(results: Mapping[str, Facts]) -> list[str]:
     """Write the table; of what was not measured, no row."""
     rows = (_cells(results, row) for row in FIGURES)
-    head = ("what", "measured", "without `speed`", "asked for")
+    head = ("what", "measured", "without the extra", "asked for")
     return table(head, [row for row in rows if row is not None])

@@ -24,9 +24,8 @@ def begin(variant: str) -> bool:
     return extra
 
 
-def run(module: str, *arguments: str) -> Any:
+def run(module: str, *arguments: str, timeout: float = 600.0) -> Any:
     """Run a module of the benchmarks in a process of its own; it prints JSON."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True, check=True
-    )
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=timeout)
     return json.loads(done.stdout)

@@ -23,19 +23,20 @@ _MAKERS: dict[str, Callable[[str, int], AbstractAsyncContextManager[Verbs]]] = {
 }
 
 
-async def _wrong(verbs: Verbs) -> int:
-    sids = [sid(number) for number in range(_IN_FLIGHT)]
-    async with asyncio.timeout(60):
+async def wrong(
+    make: Callable[[str, int], AbstractAsyncContextManager[Verbs]], base: str, in_flight: int
+) -> int:
+    """Ask for so many Sims at once; how many answers were about another."""
+    sids = [sid(number) for number in range(in_flight)]
+    async with make(base, in_flight) as verbs, asyncio.timeout(60):
         got = await asyncio.gather(*map(verbs.fetch, sids))
     return sum(one != asked for one, asked in zip(got, sids, strict=True))
 
 
 async def _count(base: str) -> dict[str, int]:
-    found = {}
-    for who, make in _MAKERS.items():
-        async with make(base, _IN_FLIGHT) as verbs:
-            found[who] = await _wrong(verbs)
+    found = {who: await wrong(make, base, _IN_FLIGHT) for who, make in _MAKERS.items()}
     return {"asked": _IN_FLIGHT, **found}
 
 
-print(json.dumps(asyncio.run(_count(f"http://127.0.0.1:{sys.argv[1]}"))))
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_count(f"http://127.0.0.1:{sys.argv[1]}"))))

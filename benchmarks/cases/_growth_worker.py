@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asyncsim.models.supersim.sims import SimUpdate
 
 _STEP = 7919  # has no divisor in common with any of the numbers of SIMs
-_WINDOW = 10_000  # the default of jobs; with fewer, changes would be waited for, and not work
+_WINDOW = 5000  # so that 10,000 SIMs fill it twice: what they cost is what later ones do
 
 
 def _peak() -> float:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,13 +78,3 @@ def test_twice_the_work_for_twice_the_cost_is_linear() -> None:
     more = {"sims": 100, "wall": 10.0, "cpu": 12.0, "requests": 100, "peak": 6.0, "early": 5.0}
     assert [one.met for one in linear("it", less, more)] == [True, False, True]
     assert [flat("it", one).met for one in (less, more)] == [True, False]
-
-
-def test_the_cheap_ones_run_in_this_very_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.cases import fan_out
-
-    monkeypatch.setattr(fan_out, "_SEEDS", range(1, 2))
-    small = {"limit of 100": ([300], fan_out._steady, 0)}
-    monkeypatch.setattr(fan_out, "_CASES", small)
-    assert "benchmarks.cases.fan_out" in sys.modules
-    assert fan_out.measure().targets[0].what.startswith("limit of 100")
