@@ -207,7 +207,10 @@ class Sweeper:
 
     def _show(self, row: Row, walk: Walk) -> None:
         """Give a row to the waits that it is about."""
-        waits = [one for one in self._find(row.sid) if self._is_told(one, walk.asked)]
+        found = self._find(row.sid)
+        if not found:  # most rows, where the list holds many others
+            return
+        waits = [one for one in found if self._is_told(one, walk.asked)]
         if waits and row.status in self._kind.pending:
             walk.shows(waits)
             for wait in waits:
