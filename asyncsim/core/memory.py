@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime
 
-from attrs import field, frozen
+from attrs import define, field
 
 from asyncsim.core.goal import Goal
 
@@ -14,7 +14,7 @@ _MOST = 100_000
 _SECONDS = 3600.0
 
 
-@frozen
+@define(eq=False)  # one for each change: to freeze it would take longer than to make it
 class Accepted:
     """An accepted change; `answered_at` is the clock's, `answer_date` the vendor's."""
 
