@@ -1,4 +1,4 @@
-"""Target 7: whether the cost grows with the work, and what the garbage collector has of it."""
+"""Whether the cost grows with the work, and what the garbage collector has of it."""
 
 from __future__ import annotations
 

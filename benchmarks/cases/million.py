@@ -1,4 +1,4 @@
-"""Target 7 to its end: a million SIMs. Only when it is named, or by `nox -s million`."""
+"""A million SIMs changed on one machine. Only when it is named, or by `nox -s million`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Target 2: a page of 1,000 Sims as records, and the little of it that a sweep needs."""
+"""A page of 1,000 Sims as records, and the little of it that a sweep needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Target 1: what a typed, throttled, retried request costs beside bare aiohttp and the others."""
+"""What a typed, throttled, retried request costs beside bare aiohttp and the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Target 8: a cold `import asyncsim`, and the first request, beside bare aiohttp."""
+"""A cold `import asyncsim`, and the first request, beside bare aiohttp."""
 
 from __future__ import annotations
 
