@@ -1,0 +1,41 @@
+"""A CSV of a million ICCIDs is planned, and its first 100,000 results are streamed: in how much?
+
+Only when it is named, or by `nox -s million`: it takes minutes.
+"""
+
+from __future__ import annotations
+
+from benchmarks.growing import NotAllRight
+from benchmarks.result import Result, Table, Target
+from benchmarks.stub.process import serving
+from benchmarks.stub.vendor import Terms
+from benchmarks.variants import run
+
+LONG = True
+_SIMS, _RESULTS = 1_000_000, 100_000
+_LONGEST = 1200.0  # seconds
+_WORKER = "benchmarks.cases._first_results_worker"
+
+
+def measure() -> Result:
+    """Run one job with a limit."""
+    with serving(Terms(sims=_SIMS, settles=1.0)) as port:
+        found = run(_WORKER, str(port), str(_SIMS), str(_RESULTS), timeout=_LONGEST)
+    if found["done"] != _RESULTS:
+        raise NotAllRight(f"{found['done']} of {_RESULTS} are at their goal")
+    stages = [(stage, f"{wall:.0f}", f"{peak:.0f}") for stage, wall, peak in found["stages"]]
+    return Result(
+        name="first_results",
+        question="How much memory does a job need whose file has a million rows?",
+        targets=[
+            Target(what="MiB at most", measured=found["peak"], bound=300.0, spread="resident"),
+            Target(
+                what="list requests to plan a million ICCIDs",
+                measured=found["planned"],
+                bound=_SIMS / 1000 + 1,
+                spread="counted",
+            ),
+        ],
+        tables=[Table(title="Stages", head=("stage", "seconds", "MiB at most"), rows=stages)],
+        samples=found,
+    )
