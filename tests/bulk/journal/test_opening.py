@@ -30,6 +30,7 @@ async def main():
             print("open", sum((await journal.counts()).values()))
     except JournalError as error:
         print(error)
+import sqlalchemy.dialects.sqlite.aiosqlite  # later it may be out of reach: root's own folder
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)  # rights do not bind root
 asyncio.run(main())
