@@ -20,6 +20,7 @@ from asyncsim.wire import forms, json, records, straight
 from asyncsim.wire.pages import RawPage, decode_page
 
 T = TypeVar("T")
+P = TypeVar("P", bound=RawPage)
 
 
 class Resource(Generic[T]):
@@ -171,11 +172,10 @@ class Resource(Generic[T]):
         *,
         parent: str | None = None,
         urgent: bool = False,
-        read: Callable[[Reply], RawPage] | None = None,
-    ) -> RawPage:
+        read: Callable[[Reply], P],
+    ) -> P:
         request = self._request("GET", "list", parent=parent, query=query, urgent=urgent)
-        reply = await self._send(request)
-        return (read or self._plain_page)(reply)
+        return read(await self._send(request))
 
     async def _raw_pages(
         self,
@@ -183,8 +183,8 @@ class Resource(Generic[T]):
         *,
         parent: str | None = None,
         urgent: bool = False,
-        read: Callable[[Reply], RawPage] | None = None,
-    ) -> AsyncGenerator[RawPage, None]:
+        read: Callable[[Reply], P],
+    ) -> AsyncGenerator[P, None]:
         """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
 
         So a credential never goes to a host that an answer names, and gateways work.

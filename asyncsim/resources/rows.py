@@ -1,7 +1,7 @@
-"""Rows of a page of which no more is read than SID and status, until somebody wants the record.
+"""Pages of which no more is read than each row's SID and status, until somebody wants a record.
 
-A sweep asks which SIMs are still pending, and of most rows nothing else
-(benchmarks/cases/pages.py).
+A sweep asks which SIMs are still pending, and of most rows nothing else; a walk through a large
+list wants few of its records (benchmarks/cases/pages.py, benchmarks/cases/growth.py).
 """
 
 from __future__ import annotations
@@ -10,51 +10,31 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from attrs import define, frozen
+from attrs import frozen
 
 from asyncsim.wire.pages import RawPage
 
 
-@frozen(slots=False)
-class Later:
-    """What becomes of a page when the first of its records is wanted."""
-
-    at_once: Callable[[], RawPage | None]
-    """All records, if all rows are as documented: a walk mostly wants many of them."""
-    plain: Callable[[], RawPage]
-    """Else the rows as they came, so that a bad one spoils no other."""
-    decode: Callable[[Any], Any]
-
-    @cached_property
-    def _records(self) -> Sequence[Any] | None:
-        page = self.at_once()
-        return None if page is None else page.rows
-
-    @cached_property
-    def _rows(self) -> Sequence[Any]:
-        return self.plain().rows
-
-    def record(self, place: int) -> Any:
-        """Decode one row."""
-        records = self._records
-        return self.decode(self._rows[place]) if records is None else records[place]
-
-
-@define(eq=False)  # not frozen: a sweep makes thousands of them
-class NamedRow:
-    """A row of which only the SID and the status have been read."""
+@frozen
+class State:
+    """What a sweep needs of a row."""
 
     sid: str
     status: str
-    _place: int
-    _page: Later
-
-    def record(self) -> Any:
-        """Decode the rest."""
-        return self._page.record(self._place)
 
 
-def named_page(found: RawPage, later: Later) -> RawPage:
-    """Name the rows of a page of which `straight.states_reader` has read the states."""
-    rows = [NamedRow(row.sid, row.status, place, later) for place, row in enumerate(found.rows)]
-    return RawPage(rows, found.next_page_url)
+@frozen(kw_only=True)
+class StatePage(RawPage):
+    """A page whose rows have a `sid` and a `status`, and what makes records of them."""
+
+    sources: Callable[[], Sequence[Any]]
+    """All rows, as `decode` reads them; asked for once, when the first record is wanted."""
+    decode: Callable[[Any], Any]
+
+    @cached_property
+    def _sources(self) -> Sequence[Any]:
+        return self.sources()
+
+    def record(self, place: int) -> Any:
+        """Decode one row; a bad one spoils no other."""
+        return self.decode(self._sources[place])

@@ -12,8 +12,6 @@ from contextlib import aclosing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import define
-
 from asyncsim.connection import Connection
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach
@@ -22,28 +20,15 @@ from asyncsim.core.transition import Transition
 from asyncsim.errors import DecodeError, TransitionFailed, UnreachableStatus
 from asyncsim.resources.names import check_name
 from asyncsim.resources.resource import Resource
-from asyncsim.resources.rows import Later, NamedRow, named_page
+from asyncsim.resources.rows import State, StatePage
 from asyncsim.transport import Reply
 from asyncsim.wire import forms, straight
 from asyncsim.wire.pages import RawPage
 
 if TYPE_CHECKING:
-    from asyncsim.waiting import Row, Watcher
+    from asyncsim.waiting import RowPage, Watcher
 
 T = TypeVar("T")
-
-
-@define(eq=False)  # not frozen: a sweep makes thousands of them (benchmarks/cases/pages.py)
-class _Row:
-    """A list row that is decoded only if a wait wants it."""
-
-    sid: str
-    status: str
-    row: Any
-    decode: Callable[[Any], Any]
-
-    def record(self) -> Any:
-        return self.decode(self.row)
 
 
 def check_timeout(timeout: float | None) -> None:
@@ -81,40 +66,47 @@ class Watched(Resource[T], Generic[T]):
                 connection.desk.subscribe(self.kind.product, self._watcher.called_back)
         return self._watcher
 
-    async def _rows(self, status: str | None) -> AsyncGenerator[Sequence[Row], None]:
+    async def _rows(self, status: str | None) -> AsyncGenerator[RowPage, None]:
         filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self._connection.vendor)}
         if status is not None:
             filters["status"] = status
         query = forms.encode(self.kind.filters, filters)
-        paging = self._raw_pages(query, urgent=True, read=self._named_page)
+        paging = self._raw_pages(query, urgent=True, read=self._state_page)
         async with aclosing(paging) as pages:
             async for page in pages:
-                rows: Sequence[Row] = [
-                    row if isinstance(row, NamedRow) else self._row(row) for row in page.rows
-                ]
-                yield rows
+                yield page
 
     @cached_property
     def _read_states_straight(self) -> Callable[[bytes], RawPage | None]:
         return straight.states_reader(self.kind.key)
 
-    def _named_page(self, reply: Reply) -> RawPage:
+    @cached_property
+    def _split_straight(self) -> Callable[[bytes], Sequence[bytes]]:
+        return straight.splitter(self.kind.key)
+
+    def _state_page(self, reply: Reply) -> StatePage:
         """Read of a page what a sweep needs."""
         found = self._read_states_straight(reply.body)
         if found is None:
-            return self._plain_page(reply)
-        later = Later(
-            partial(self._read_page_straight, reply.body),
-            partial(self._plain_page, reply),
-            self._read_row,
-        )
-        return named_page(found, later)
+            return self._plain_state_page(reply)
 
-    def _row(self, row: Any) -> Row:
+        def decode(row: bytes) -> T:
+            return self._decode(Reply(reply.status, reply.headers, bytes(row)))
+
+        split = partial(self._split_straight, reply.body)
+        return StatePage(found.rows, found.next_page_url, sources=split, decode=decode)
+
+    def _plain_state_page(self, reply: Reply) -> StatePage:
+        page = self._plain_page(reply)
+        states = [self._state(row) for row in page.rows]
+        rows = partial(tuple, page.rows)
+        return StatePage(states, page.next_page_url, sources=rows, decode=self._read_row)
+
+    def _state(self, row: Any) -> State:
         sid = row.get("sid") if isinstance(row, dict) else None
         if not isinstance(sid, str):
             raise DecodeError(f"page of {self.kind.key}", "one of its rows has no sid")
-        return _Row(sid, str(row.get("status")), row, self._read_row)
+        return State(sid, str(row.get("status")))
 
     def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
         if until is None:

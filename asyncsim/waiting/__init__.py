@@ -6,7 +6,7 @@ task drives all waits; there is no task and no timer per wait. It knows neither 
 is given `fetch`, `rows` and callbacks.
 """
 
-from asyncsim.waiting.rows import Row, Rows
+from asyncsim.waiting.rows import Row, RowPage, Rows
 from asyncsim.waiting.watcher import Watcher
 
-__all__ = ["Row", "Rows", "Watcher"]
+__all__ = ["Row", "RowPage", "Rows", "Watcher"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from asyncsim.core.transition import Transition
 
@@ -48,6 +48,11 @@ class Register:
         elif isinstance(found, list):
             left = [one for one in found if one is not wait]
             self._named[name] = left if len(left) > 1 else left[0]
+
+    @property
+    def names(self) -> Container[str]:
+        """All names and SIDs that some wait is known under."""
+        return self._named
 
     def _of(self, name: str) -> list[Transition]:
         found = self._named.get(name)

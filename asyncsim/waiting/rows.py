@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Row(Protocol):
-    """One row of a list, decoded only if somebody wants it."""
+    """What a sweep needs of a row."""
 
     @property
     def sid(self) -> str:
@@ -19,14 +19,23 @@ class Row(Protocol):
         """What it is in."""
         ...
 
-    def record(self) -> Any:
-        """Decode the row."""
+
+class RowPage(Protocol):
+    """A page whose rows are decoded only if somebody wants them."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All rows, in the order in which they are listed."""
+        ...
+
+    def record(self, place: int, /) -> Any:
+        """Decode the row at that place; `DecodeError` spoils this one only."""
         ...
 
 
 class Rows(Protocol):
     """Lists rows page by page, with an optional status filter."""
 
-    def __call__(self, status: str | None, /) -> AsyncGenerator[Sequence[Row], None]:
+    def __call__(self, status: str | None, /) -> AsyncGenerator[RowPage, None]:
         """Iterate over pages of rows."""
         ...

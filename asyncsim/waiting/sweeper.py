@@ -18,6 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
+from operator import attrgetter
 from typing import Any
 
 from asyncsim.clock import Clock
@@ -35,9 +36,12 @@ from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError, BadRequest, DecodeError
 from asyncsim.events import Event, SettledBy, SweepFinished
 from asyncsim.kind import Kind
-from asyncsim.waiting.rows import Row, Rows
+from asyncsim.waiting.register import Register
+from asyncsim.waiting.rows import RowPage, Rows
 from asyncsim.waiting.trust import Trust
 from asyncsim.waiting.walk import Walk, answered
+
+_sid = attrgetter("sid")
 
 
 class Sweeper:
@@ -53,7 +57,7 @@ class Sweeper:
         listed: Collection[Transition],
         situation: Callable[[], Situation],
         wake: Callable[[], None],
-        find: Callable[[str], Sequence[Transition]],
+        waits: Register,
         spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
         take: Callable[[Any, SettledBy, str], None],
         read: Callable[[Transition], None],
@@ -67,7 +71,7 @@ class Sweeper:
         self._listed = listed
         self._situation = situation
         self._wake = wake
-        self._find = find
+        self._waits = waits
         self._spawn = spawn
         self._take = take
         self._read = read
@@ -151,7 +155,7 @@ class Sweeper:
             async with aclosing(self._rows(status)) as listed:
                 async for page in listed:
                     pages += 1
-                    seen.update(row.sid for row in page)
+                    seen.update(map(_sid, page.rows))
         return pages, seen
 
     async def _confirm(self, pages: int, seen: set[str], started: float) -> None:
@@ -197,38 +201,38 @@ class Sweeper:
     async def _pages_of(self, walk: Walk, whole: bool) -> Fleet:
         async with aclosing(self._rows(None)) as listed:
             async for page in listed:
-                for row in page:
-                    self._show(row, walk)
-                walk.turn(len(page), self._clock.now())
+                self._show(page, walk)
+                walk.turn(len(page.rows), self._clock.now())
                 left = len(walk.unseen)
                 if not whole and not (left and walk_pays(left, self._situation(), walk.rest)):
                     return walk.fleet
         return walk.counted
 
-    def _show(self, row: Row, walk: Walk) -> None:
-        """Give a row to the waits that it is about."""
-        found = self._find(row.sid)
-        if not found:  # most rows, where the list holds many others
-            return
-        waits = [one for one in found if self._is_told(one, walk.asked)]
-        if waits and row.status in self._kind.pending:
-            walk.shows(waits)
-            for wait in waits:
-                self.trust.contradict(wait)
-        elif waits:
-            self._settle(row, waits, walk)
+    def _show(self, page: RowPage, walk: Walk) -> None:
+        """Give the rows of a page to the waits that they are about."""
+        known = self._waits.names
+        # Most rows are nobody's, where the list holds many others: none of their time here.
+        for place in [place for place, row in enumerate(page.rows) if row.sid in known]:
+            row = page.rows[place]
+            waits = [one for one in self._waits.of(row.sid) if self._is_told(one, walk.asked)]
+            if waits and row.status in self._kind.pending:
+                walk.shows(waits)
+                for wait in waits:
+                    self.trust.contradict(wait)
+            elif waits:
+                self._settle(page, place, waits, walk)
 
     def _is_told(self, wait: Transition, asked: float) -> bool:
         return wait in self._listed and answered(wait, asked)
 
-    def _settle(self, row: Row, waits: list[Transition], walk: Walk) -> None:
+    def _settle(self, page: RowPage, place: int, waits: list[Transition], walk: Walk) -> None:
         try:
-            record = row.record()
+            record = page.record(place)
         except DecodeError:
             return  # a single read of it will say what is wrong
         walk.shows(waits)
         walk.settled += len(waits)
-        self._take(record, "sweep", row.sid)
+        self._take(record, "sweep", page.rows[place].sid)
 
     def _tell_finished(self, pages: int, rows: int, settled: int, *, walk: bool) -> None:
         product = self._kind.product

@@ -72,7 +72,7 @@ class Watcher:
             listed=self._listed,
             situation=self._situation,
             wake=self._wake.set,
-            find=self._waits.of,
+            waits=self._waits,
             spawn=self._spawn,
             take=self._take,
             read=self._readers.ask,

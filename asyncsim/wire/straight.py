@@ -8,7 +8,7 @@ fraction beyond microseconds the last digit is rounded, not cut. Measured by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, TypeVar, get_args
@@ -78,6 +78,17 @@ def states_reader(key: str) -> Callable[[bytes], RawPage | None]:
     if msgspec is None:
         return lambda body: None
     return _envelope(key, msgspec.defstruct("_State", [("sid", str), ("status", str)], gc=False))
+
+
+def splitter(key: str) -> Callable[[bytes], Sequence[bytes]]:
+    """Make what splits a page that `states_reader` has read into the JSON of each of its rows."""
+    read = _envelope(key, msgspec.Raw) if msgspec is not None else lambda body: None
+
+    def split(body: bytes) -> Sequence[bytes]:
+        page = read(body)
+        return () if page is None else page.rows
+
+    return split
 
 
 def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:

@@ -28,7 +28,6 @@ def _twilio() -> Reader:
 
 def _ours() -> dict[str, Reader]:
     from asyncsim import Client
-    from asyncsim.resources.rows import NamedRow
     from asyncsim.transport import Reply
     from asyncsim.wire import json as wire
 
@@ -38,8 +37,7 @@ def _ours() -> dict[str, Reader]:
         return [row.sid for row in sims._record_page(Reply(200, {}, body)).rows]
 
     def states(body: bytes) -> list[str]:
-        page = sims._named_page(Reply(200, {}, body))
-        rows = [row if isinstance(row, NamedRow) else sims._row(row) for row in page.rows]
+        rows = sims._state_page(Reply(200, {}, body)).rows
         return [row.sid for row in rows if row.status]
 
     def parsed(body: bytes) -> list[str]:

@@ -18,7 +18,7 @@ from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
 from asyncsim.models.supersim.sims import SIMS, Sim
-from asyncsim.waiting import Row, Watcher
+from asyncsim.waiting import RowPage, Watcher
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _SOME = 100  # waits, after which the watcher sees that they are worth a sweep
@@ -39,9 +39,9 @@ async def _fetch(name: str) -> NoReturn:
     raise AssertionError(f"nothing is due, but {name} was read")
 
 
-async def _rows(status: str | None) -> AsyncGenerator[Sequence[Row], None]:
+async def _rows(status: str | None) -> AsyncGenerator[RowPage, None]:
     raise AssertionError(f"nothing is due, but {status} was listed")
-    yield ()
+    yield
 
 
 def _watcher() -> Watcher:

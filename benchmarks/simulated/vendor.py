@@ -68,6 +68,17 @@ class Row:
         return Sim(sid=self.sid, status=self.status, date_updated=date)
 
 
+@frozen
+class Page:
+    """Rows, as the watcher is given them."""
+
+    rows: Sequence[Row]
+
+    def record(self, place: int) -> Sim:
+        """Decode one."""
+        return self.rows[place].record()
+
+
 @define(eq=False)
 class Vendor:
     """A fleet of `ours`, which are updated, and `others`, which only lengthen the list."""
@@ -124,7 +135,7 @@ class Vendor:
             await asyncio.sleep(self.costs.single)
             return row.record()
 
-    async def rows(self, status: str | None) -> AsyncGenerator[Sequence[Row], None]:
+    async def rows(self, status: str | None) -> AsyncGenerator[Page, None]:
         """List SIMs in their order, page by page, all or those in one status."""
         start: int | None = 0
         while start is not None:
@@ -133,7 +144,7 @@ class Vendor:
                 seconds = self.costs.page + self.costs.row * len(page)
                 self.meter.page(seconds)
                 await asyncio.sleep(seconds)
-            yield page
+            yield Page(page)
 
     def _all(self, start: int) -> tuple[list[Row], int | None]:
         end = start + _PAGE

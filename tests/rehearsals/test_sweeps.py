@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from asyncsim import AuthenticationError, TransitionFailed, TransitionTimeout, W
 from asyncsim.auth import Basic
 from asyncsim.emulator import Behaviour, Faults
 from asyncsim.events import SweepFinished, SweepingStopped
+from asyncsim.transport import Reply
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import LATENCY, TRANSITION, Place, Stage
 
@@ -141,35 +144,39 @@ async def test_pages_that_shift_while_they_are_read_fool_nobody(
     assert {one.sim.status for one in outcomes.values()} == {"active"}
 
 
+def change_pages(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Callable[[list[Any]], list[Any]]
+) -> None:
+    """Let the watcher be given lists with other rows than the emulator's."""
+    read = stage.sims._state_page
+
+    def changed(reply: Reply) -> Any:
+        page = json.loads(reply.body)
+        rows = change(page["sims"])
+        return read(evolve(reply, body=json.dumps({**page, "sims": rows}).encode()))
+
+    monkeypatch.setattr(stage.sims, "_state_page", changed)
+
+
 async def test_a_list_that_cannot_be_read_leaves_single_reads(
     set_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
-    pages = stage.sims._raw_pages
-
-    async def broken(query: str, **how: Any) -> Any:
-        async for page in pages(query, **how):
-            yield evolve(page, rows=[{"no": "sid"}])
-
-    monkeypatch.setattr(stage.sims, "_raw_pages", broken)
+    change_pages(stage, monkeypatch, lambda rows: [{"no": "sid"}])
     outcomes = await activate_all(stage)
     assert all(one.ok for one in outcomes.values())
     assert stage.told(SweepingStopped) == [], "it may be one host's bad hour, so it is tried again"
 
 
+@pytest.mark.parametrize("bad", [{"date_updated": 7}, {"status": None}], ids=["date", "status"])
 async def test_a_row_that_cannot_be_read_spoils_no_other(
-    set_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
+    set_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, bad: dict[str, Any]
 ) -> None:
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
-    pages = stage.sims._raw_pages
-
-    async def spoilt(query: str, **how: Any) -> Any:
-        async for page in pages(query, urgent=how["urgent"]):
-            bad = stage.sid
-            rows = [{**row, "date_updated": 7} if row["sid"] == bad else row for row in page.rows]
-            yield evolve(page, rows=rows)
-
-    monkeypatch.setattr(stage.sims, "_raw_pages", spoilt)
+    spoilt = {stage.sid: bad}
+    change_pages(
+        stage, monkeypatch, lambda rows: [row | spoilt.get(row["sid"], {}) for row in rows]
+    )
     outcomes = await activate_all(stage)
     assert all(one.ok for one in outcomes.values())
     assert stage.told(SweepingStopped) == []

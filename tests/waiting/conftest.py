@@ -19,19 +19,11 @@ from asyncsim.waiting import Watcher
 
 
 @frozen
-class Row:
-    sim: Sim
+class Rows:
+    rows: list[Sim]
 
-    @property
-    def sid(self) -> str:
-        return self.sim.sid
-
-    @property
-    def status(self) -> str:
-        return self.sim.status
-
-    def record(self) -> Sim:
-        return self.sim
+    def record(self, place: int) -> Sim:
+        return self.rows[place]
 
 
 @define(eq=False)
@@ -64,13 +56,13 @@ class World:
             raise self.errors[name]
         return self.sims[name]
 
-    async def rows(self, status: str | None) -> AsyncIterator[list[Row]]:
+    async def rows(self, status: str | None) -> AsyncIterator[Rows]:
         self.sweeps.append(status)
         if self.sweeps_fail is not None:
             raise self.sweeps_fail
         if self.walks_fail is not None and status is None:
             raise self.walks_fail
-        yield [Row(sim) for sim in self.sims.values() if self._is_listed(sim, status)]
+        yield Rows([one for one in self.sims.values() if self._is_listed(one, status)])
         if self.between_pages is not None:
             await self.between_pages.wait()
 

@@ -92,3 +92,8 @@ def test_a_page_can_be_read_for_its_states_alone() -> None:
 def test_a_next_page_that_is_no_url_is_refused() -> None:
     with pytest.raises(DecodeError, match="next_page_url"):
         straight.states_reader("sims")(page(ROW, next_page_url="https://[half"))
+
+
+def test_a_page_can_be_split_into_its_rows() -> None:
+    rows = straight.splitter("sims")(page(ROW, {**ROW, "date_created": 7}))
+    assert [json.loads(bytes(row)) for row in rows] == [ROW, {**ROW, "date_created": 7}]
