@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime
 
 from attrs import define, field
 
 from asyncsim.core.goal import Goal
 
-# More than anybody changes within the hour that one is kept; what is forgotten has no target left.
+# Names; the last half of them at least. What is forgotten has no target left.
 _MOST = 100_000
 _SECONDS = 3600.0
 
 
-@define(eq=False)  # one for each change: to freeze it would take longer than to make it
+@define  # one for each change: to freeze it would take longer than to make it
 class Accepted:
     """An accepted change; `answered_at` is the clock's, `answer_date` the vendor's."""
 
@@ -26,24 +25,62 @@ class Accepted:
     """The name in its ticket: kept callbacks are found under it."""
 
 
+@define
+class _Generation:
+    """What is remembered of some names, a dictionary for each part of it.
+
+    The garbage collector goes through all objects of ours there are, again and again. These
+    values are none of its business, so that 100,000 of them cost no later update any time
+    (benchmarks/cases/growth.py).
+    """
+
+    goals: dict[str, Goal] = field(factory=dict)
+    answered_at: dict[str, float] = field(factory=dict)
+    answer_dates: dict[str, datetime | None] = field(factory=dict)
+    nonces: dict[str, str | None] = field(factory=dict, repr=False)
+    addressed: dict[str, str | None] = field(factory=dict)
+
+    def keep(self, name: str, accepted: Accepted) -> None:
+        """Remember a change."""
+        self.goals[name] = accepted.goal
+        self.answered_at[name] = accepted.answered_at
+        self.answer_dates[name] = accepted.answer_date
+        self.nonces[name] = accepted.nonce
+        self.addressed[name] = accepted.addressed
+
+    def find(self, name: str) -> Accepted | None:
+        """Recall a change."""
+        if name not in self.goals:
+            return None
+        return Accepted(
+            self.goals[name],
+            self.answered_at[name],
+            self.answer_dates[name],
+            self.nonces[name],
+            self.addressed[name],
+        )
+
+
 class Memory:
     """Bounded and expiring; keyed by SID, and by the name that was used."""
 
     def __init__(self) -> None:
-        self._accepted: OrderedDict[str, Accepted] = OrderedDict()
+        self._young = _Generation()
+        self._old = _Generation()
+
+    def __len__(self) -> int:
+        """How many changes there may be at most, each counted for each of its names."""
+        return len(self._young.goals) + len(self._old.goals)
 
     def keep(self, accepted: Accepted, *names: str) -> None:
         """Remember a change under each name, in place of what was remembered before."""
         for name in names:
-            self._accepted.pop(name, None)
-            self._accepted[name] = accepted
-        while len(self._accepted) > _MOST:
-            self._accepted.popitem(last=False)
+            self._young.keep(name, accepted)
+        if len(self._young.goals) >= _MOST // 2:
+            # The older half is forgotten in one go: one by one would keep an order of all.
+            self._old, self._young = self._young, _Generation()
 
     def find(self, name: str, now: float) -> Accepted | None:
         """Recall a change that was accepted within the last hour."""
-        found = self._accepted.get(name)
-        if found is not None and now - found.answered_at > _SECONDS:
-            del self._accepted[name]
-            return None
-        return found
+        found = self._young.find(name) or self._old.find(name)
+        return found if found is not None and now - found.answered_at <= _SECONDS else None
