@@ -25,7 +25,9 @@ class NotAllRight(Exception):
 def grow(variant: str, way: str, sims: int, fleet: int) -> dict[str, Any]:
     """Change so many of an account's SIMs, in a process of its own."""
     with serving(Terms(sims=fleet)) as port:
-        found: dict[str, Any] = run(_WORKER, str(port), variant, way, str(sims), timeout=_LONGEST)
+        found: dict[str, Any] = run(
+            _WORKER, str(port), variant, way, str(sims), str(fleet), timeout=_LONGEST
+        )
         asked = counts(port)
     if found["right"] != sims:
         raise NotAllRight(f"{way} of {sims}: {found['right']} are at their goal")

@@ -8,7 +8,8 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from asyncsim import Client
     from asyncsim.models.supersim.sims import SimUpdate
 
-_STEP = 7919  # has no divisor in common with any of the numbers of SIMs
+_STEP = 7919  # has no divisor in common with any size of an account
+Numbers = Callable[[], Iterator[int]]
 _WINDOW = 5000  # so that 10,000 SIMs fill it twice: what they cost is what later ones do
 
 
@@ -49,11 +51,11 @@ class _Peaks:
             self.done(getattr(event, "done", 0))
 
 
-async def _update_many(client: Client, sims: int, folder: Path, peaks: _Peaks) -> int:
+async def _update_many(client: Client, chosen: Numbers, folder: Path, peaks: _Peaks) -> int:
     active: SimUpdate = {"status": "active"}
 
     def changes() -> Iterator[tuple[str, SimUpdate]]:
-        return ((sid(number), active) for number in _shuffled(sims))
+        return ((sid(number), active) for number in chosen())
 
     right = 0
     async for outcome in client.supersim.sims.update_many(changes(), window=_WINDOW):
@@ -62,7 +64,7 @@ async def _update_many(client: Client, sims: int, folder: Path, peaks: _Peaks) -
     return right
 
 
-async def _job(client: Client, sims: int, folder: Path, peaks: _Peaks) -> int:
+async def _job(client: Client, chosen: Numbers, folder: Path, peaks: _Peaks) -> int:
     from asyncsim import bulk
 
     job = bulk.Job.from_csv(folder / "sims.csv", product="supersim", change={"status": "active"})
@@ -72,30 +74,32 @@ async def _job(client: Client, sims: int, folder: Path, peaks: _Peaks) -> int:
     return report.states[bulk.State.DONE]
 
 
-_WAYS: dict[str, Callable[[Client, int, Path, _Peaks], Awaitable[int]]] = {
+_WAYS: dict[str, Callable[[Client, Numbers, Path, _Peaks], Awaitable[int]]] = {
     "update_many": _update_many,
     "job": _job,
 }
 
 
-def _shuffled(sims: int) -> Iterator[int]:
-    """Name each once: who is shown first in the vendor's list is not who is changed first."""
-    return (number * _STEP % sims for number in range(sims))
+def _chosen(sims: int, fleet: int) -> Iterator[int]:
+    """Name SIMs of all parts of an account, in another order than that of its list."""
+    return (number * _STEP % fleet for number in range(sims))
 
 
-def _write_csv(path: Path, sims: int) -> None:
+def _write_csv(path: Path, chosen: Iterable[int]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("iccid,box\n")
-        file.writelines(f"{iccid(number)},{number // 100}\n" for number in _shuffled(sims))
+        file.writelines(f"{iccid(number)},{place // 100}\n" for place, number in enumerate(chosen))
 
 
-async def _measure(port: int, way: str, sims: int, folder: Path) -> dict[str, float]:
+async def _measure(
+    port: int, way: str, sims: int, chosen: Numbers, folder: Path
+) -> dict[str, float]:
     from asyncsim import Client, Hosts
 
     hosts = Hosts(supersim=f"http://127.0.0.1:{port}")
     async with Client.twilio(ACCOUNT, "secret", hosts=hosts) as client:
         peaks, wall, cpu = _Peaks(sims), time.perf_counter(), time.process_time()
-        right = await _WAYS[way](client, sims, folder, peaks)
+        right = await _WAYS[way](client, chosen, folder, peaks)
         return {
             "sims": sims,
             "right": right,
@@ -108,14 +112,15 @@ async def _measure(port: int, way: str, sims: int, folder: Path) -> dict[str, fl
 
 def main() -> None:
     """Measure."""
-    port, variant, way, sims = sys.argv[1:]
+    port, variant, way, sims, fleet = sys.argv[1:]
     extra = begin(variant)
+    chosen = partial(_chosen, int(sims), int(fleet))
     with (
         tempfile.TemporaryDirectory() as folder,
         asyncio.Runner(loop_factory=loop_factory(uvloop=extra)) as runner,
     ):
-        _write_csv(Path(folder) / "sims.csv", int(sims))
-        print(json.dumps(runner.run(_measure(int(port), way, int(sims), Path(folder)))))
+        _write_csv(Path(folder) / "sims.csv", chosen())
+        print(json.dumps(runner.run(_measure(int(port), way, int(sims), chosen, Path(folder)))))
 
 
 main()

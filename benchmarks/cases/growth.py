@@ -58,8 +58,9 @@ def measure() -> Result:
         targets=targets,
         tables=[*tables, _collector_table(collected)],
         notes=(
-            f"An account of {_SIMS[-1]:,} SIMs, whose changes take 0.2 s; its list shows them in"
-            " another order than that of the updates. All outcomes were checked.",
+            f"An account of {_SIMS[-1]:,} SIMs, whose changes take 0.2 s. Those that are changed"
+            " lie in all parts of its list, which shows them in another order than that of the"
+            " updates. All outcomes were checked.",
             "At most 5,000 SIMs are between being sent and being settled, so that 10,000 fill that"
             " window twice; 1,000 do not, and most of their time is one wait.",
             "A job reads a CSV of ICCIDs, plans, keeps its journal, and writes its results.",

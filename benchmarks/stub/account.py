@@ -51,6 +51,11 @@ class Account:
         self._settle()
         return self._text(number)
 
+    def named(self, name: str) -> bytes:
+        """List the one with an ICCID."""
+        self._settle()
+        return b'{"meta": %b, "sims": [%b]}' % (_meta(0, None), self._text(int(name[6:-1])))
+
     def page(self, page: int, *, pending: bool, base: str) -> bytes:
         """List 1,000 of all of them, or of those that are changing."""
         self._settle()

@@ -95,4 +95,6 @@ class Vendor:
         host = request[request.lower().find(b"\r\nhost:") + 7 :].split(b"\r\n", 1)[0]
         rest = "&".join(f"{name}={value}" for name, value in asked.items())
         base = f"http://{host.decode().strip()}{_SIMS}?{rest}"
+        if "Iccid" in asked:
+            return self.account.named(asked["Iccid"])
         return self.account.page(page, pending="Status" in asked, base=base)

@@ -52,6 +52,11 @@ def test_an_update_settles_when_its_time_has_come() -> None:
     ]
 
 
+def test_a_sim_is_found_by_its_iccid() -> None:
+    account = Account(3, lambda number: 1.0, lambda: 0.0)
+    assert sims_of(account.named(iccid(2))) == [(sid(2), "new")]
+
+
 def test_a_list_goes_on_until_its_last_page() -> None:
     account = Account(PAGE + 1, lambda number: 1.0, Clock())
     first, last = (account.page(one, pending=False, base="http://h/s?a=b") for one in (0, 1))
