@@ -119,7 +119,7 @@ class One(Stoppable, Generic[T]):
     async def _write(self, change: Change, wait: Transition) -> T:
         self._request = request = self._resource._request_for(change)
         try:
-            look = partial(self._resource._look_on, request, wait, partial(self._look, change))
+            look = partial(self._resource._look_on, change, request, wait, self._look)
             written = await self._resource._write(change, request, look, remember=False)
         finally:
             self._went_out |= self.sent

@@ -53,7 +53,7 @@ class Settling(Changing[T], Generic[T]):
         wait.nonce = change.nonce
         watcher.begin(wait)
         try:
-            look = partial(self._look_on, request, wait, partial(self._look, change))
+            look = partial(self._look_on, change, request, wait, self._look)
             written = await self._write(change, request, look)
         except BaseException as error:
             if wait.settled_by is not None and isinstance(error, Exception):
@@ -71,7 +71,11 @@ class Settling(Changing[T], Generic[T]):
             raise
 
     async def _look_on(
-        self, request: Request, wait: Transition, look: Callable[[], Awaitable[T]]
+        self,
+        change: Change,
+        request: Request,
+        wait: Transition,
+        look: Callable[[Change], Awaitable[T]],
     ) -> T:
         """Look what became of a change; after a lost answer, for as long as it may take to settle.
 
@@ -81,7 +85,7 @@ class Settling(Changing[T], Generic[T]):
         deadline, failures = clock.now() + wait.timeout, 0
         while True:
             try:
-                return await look()
+                return await look(change)
             except (TransportError, ServerError, RateLimited, QueueTimeout):
                 left = deadline - clock.now()
                 if not request.lost or request.halted or left <= 0:
