@@ -16,9 +16,25 @@ from typing import Any
 from aiohttp import web
 
 from benchmarks.callgrind import mark
-from benchmarks.peers.callback_apps import Contender, bare, ours, signed, validated
+from benchmarks.peers.callback_apps import (
+    Contender,
+    bare,
+    judged,
+    ours,
+    server_alone,
+    signed,
+    validated,
+)
 
-NAMES = ("bare", "signed", "validated", "ours", "ours, mounted in an application")
+NAMES = (
+    "bare",
+    "signed",
+    "validated",
+    "ours: the server alone",
+    "ours: and ticket, form and signature",
+    "ours",
+    "ours, mounted in an application",
+)
 _WARM = 100
 
 
@@ -50,7 +66,8 @@ def contenders(times: int) -> dict[str, Callable[[], Contender]]:
     """Those who take turns."""
     made = times + _WARM
     own, mounted = partial(ours, made), partial(ours, made, mounted=True)
-    return dict(zip(NAMES, (bare, signed, validated, own, mounted), strict=True))
+    made_by = (bare, signed, validated, server_alone, judged, own, mounted)
+    return dict(zip(NAMES, made_by, strict=True))
 
 
 def _runner(app: web.Application | web.Server) -> web.AppRunner | web.ServerRunner:

@@ -14,7 +14,7 @@ from asyncsim.clock import Clock
 logger = logging.getLogger("asyncsim")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # thirteen attributes: frozen slots take twice as long to fill
 class Callback:
     """One callback with a genuine ticket: a hint of what happened, to be confirmed by a read.
 

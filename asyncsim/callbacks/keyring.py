@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 
 from asyncsim.callbacks import tickets
 from asyncsim.core import signatures
+from asyncsim.core.signatures import Mac
 from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
 from asyncsim.vendors import VENDORS, Vendor
 
@@ -41,10 +42,11 @@ class Keyring:
     own_signing: Mapping[str, tuple[str, ...]]
     """By the vendor's name."""
     clients: tuple[Keys, ...] = field(default=(), init=False)
-    _ticket_secrets: tuple[bytes, ...] = field(init=False)
-    """Of all; made when clients come and go, as it is needed with each callback."""
+    # Of all; made when clients come and go, as they are needed with each callback.
+    _ticket_keys: tuple[Mac, ...] = field(init=False)
     _signing: Mapping[str, tuple[str, ...]] = field(init=False)
-    """The same, by the vendor's name."""
+    """By the vendor's name."""
+    _twilio_keys: tuple[Mac, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """Begin without clients."""
@@ -61,8 +63,10 @@ class Keyring:
     def _arrange(self, clients: tuple[Keys, ...]) -> None:
         self.clients = clients
         brought = (keys.ticket for keys in clients)
-        self._ticket_secrets = tuple(dict.fromkeys((*self.own_tickets, *brought)))
+        secrets = dict.fromkeys((*self.own_tickets, *brought))
+        self._ticket_keys = tuple(map(tickets.key, secrets))
         self._signing = {name: self._signing_of(vendor) for name, vendor in VENDORS.items()}
+        self._twilio_keys = tuple(map(signatures.twilio_key, self._signing["twilio"]))
 
     def issue(self, keys: Keys, product: str, name: str) -> tickets.Ticket:
         """Issue a ticket; the receiver's own first secret goes before the client's."""
@@ -84,7 +88,7 @@ class Keyring:
 
     def read(self, tail: Sequence[str]) -> tickets.ReadTicket:
         """Read a ticket; SignatureError when none of the secrets made it."""
-        ticket = tickets.read(tail, self._ticket_secrets)
+        ticket = tickets.read(tail, self._ticket_keys)
         if ticket is None:
             raise SignatureError("the ticket is not one of ours")
         return ticket
@@ -99,13 +103,21 @@ class Keyring:
             return False
         # KORE's signature leaves out the query, which is all that a GET has to say.
         says_nothing = delivery.vendor.name == "kore" and delivery.method == "GET"
-        if _fits(secrets, delivery):
+        if self._fits(secrets, delivery):
             return not says_nothing
         if self._may_be_unverifiable(delivery.vendor):
             return False
         if says_nothing and not delivery.signature:
             return False
         raise SignatureError(f"the signature is {'wrong' if delivery.signature else 'missing'}")
+
+    def _fits(self, secrets: tuple[str, ...], delivery: Delivery) -> bool:
+        one = delivery
+        if one.vendor.name == "twilio":
+            return signatures.verify_twilio(
+                self._twilio_keys, one.url, one.params, one.signature, body=one.body
+            )
+        return signatures.verify_kore(secrets, one.method, one.url, one.body, one.signature)
 
     def _may_be_unverifiable(self, vendor: Vendor) -> bool:
         """Whether a client of this vendor came without a secret, and the receiver has none.
@@ -123,16 +135,6 @@ class Keyring:
 
     def _of(self, vendor: Vendor) -> list[Keys]:
         return [keys for keys in self.clients if keys.vendor.name == vendor.name]
-
-
-def _fits(secrets: tuple[str, ...], delivery: Delivery) -> bool:
-    if delivery.vendor.name == "twilio":
-        return signatures.verify_twilio(
-            secrets, delivery.url, delivery.params, delivery.signature, body=delivery.body
-        )
-    return signatures.verify_kore(
-        secrets, delivery.method, delivery.url, delivery.body, delivery.signature
-    )
 
 
 def checked(secrets: Iterable[str], what: str) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ import secrets as system_random
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote, unquote
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
+from asyncsim.core.signatures import Mac
 from asyncsim.vendors import VENDORS, Product
 
 _LABEL = b"asyncsim callback ticket v1"
@@ -25,7 +26,7 @@ _MAC_BYTES = 16
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16}")
 _MAC = re.compile(r"[A-Za-z0-9_-]{22}")
 _SEGMENTS = 5
-_PRODUCTS = frozenset(product.value for product in Product)
+_PRODUCTS = {product.value: product for product in Product}
 
 
 @frozen
@@ -36,7 +37,7 @@ class Ticket:
     nonce: str = field(repr=False)
 
 
-@frozen
+@define
 class ReadTicket:
     """What a genuine ticket says: whose update it was, under the name it was addressed by."""
 
@@ -60,7 +61,12 @@ def issue(secret: bytes, vendor: str, product: str, name: str) -> Ticket:
     """Issue a ticket for an update of the SIM addressed as `name` (a SID or a unique name)."""
     nonce = _text(system_random.token_bytes(_NONCE_BYTES))
     stem = f"/{vendor}/{product}/{quote(name, safe='')}/{nonce}"
-    return Ticket(f"{stem}/{_mac(secret, vendor, product, name, nonce)}", nonce)
+    return Ticket(f"{stem}/{_mac(key(secret), vendor, product, name, nonce)}", nonce)
+
+
+def key(secret: bytes) -> Mac:
+    """Make of a ticket secret what tickets are computed with."""
+    return Mac(secret, "sha256")
 
 
 def tail_of(path: str) -> tuple[str, ...] | None:
@@ -76,24 +82,27 @@ def tail_of(path: str) -> tuple[str, ...] | None:
     return tail if known and _NONCE.fullmatch(nonce) and _MAC.fullmatch(mac) else None
 
 
-def read(tail: Sequence[str], secrets: Iterable[bytes]) -> ReadTicket | None:
-    """Read the segments that `tail_of` found; None when no secret of ours made the ticket."""
+def read(tail: Sequence[str], keys: Iterable[Mac]) -> ReadTicket | None:
+    """Read the segments that `tail_of` found; None when no secret of ours made the ticket.
+
+    Each secret is given as its `key`.
+    """
     vendor, product, encoded, nonce, mac = tail
     try:
         name = unquote(encoded, errors="strict") if "%" in encoded else encoded
     except UnicodeDecodeError:
         return None
     genuine = False
-    for secret in secrets:
-        genuine |= hmac.compare_digest(_mac(secret, vendor, product, name, nonce), mac)
-    return ReadTicket(vendor, Product(product), name, nonce) if genuine else None
+    for one in keys:
+        genuine |= hmac.compare_digest(_mac(one, vendor, product, name, nonce), mac)
+    return ReadTicket(vendor, _PRODUCTS[product], name, nonce) if genuine else None
 
 
-def _mac(secret: bytes, vendor: str, product: str, name: str, nonce: str) -> str:
+def _mac(key: Mac, vendor: str, product: str, name: str, nonce: str) -> str:
     # The name goes last and decoded: alone of the four it may hold any character, and a proxy
     # that spells its percent-encoding differently must not spoil the ticket.
     text = "/".join((vendor, product, nonce, name))
-    return _text(hmac.digest(secret, text.encode(), hashlib.sha256)[:_MAC_BYTES])
+    return _text(key(text.encode())[:_MAC_BYTES])
 
 
 def _text(data: bytes) -> str:

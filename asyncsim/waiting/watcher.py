@@ -183,10 +183,11 @@ class Watcher:
     # Facts become steps.
 
     def _follow(self, wait: Transition, step: Next) -> None:
-        self._list(wait, step)
         if step is Next.DONE:
             self._finish(wait)
-        elif step is Next.READ:
+            return
+        self._list(wait, step)
+        if step is Next.READ:
             self._readers.ask(wait)
         elif step is Next.HOLD:
             self._read_at(wait.hold_until, wait)

@@ -160,7 +160,10 @@ def decode(text: str) -> dict[str, list[str]]:
     """Form keys and all their values, blanks kept, nothing trimmed."""
     values: dict[str, list[str]] = {}
     for key, value in _pairs(text):
-        values.setdefault(key, []).append(value)
+        if key in values:
+            values[key].append(value)
+        else:
+            values[key] = [value]
     return values
 
 
@@ -168,6 +171,4 @@ def _pairs(text: str) -> Iterable[Sequence[str]]:
     if "%" in text or "+" in text:
         return parse_qsl(text, keep_blank_values=True)
     # Nothing to decode, as in most callbacks (benchmarks/cases/callbacks.py).
-    return [
-        (key, value) for key, _, value in (one.partition("=") for one in text.split("&") if one)
-    ]
+    return [one.partition("=")[::2] for one in text.split("&") if one]

@@ -70,6 +70,8 @@ def measure() -> Result:
         ],
         notes=(
             "Fed straight into aiohttp's protocol: no socket, no kernel, no client.",
+            "What ours has beyond ticket, form and signature: it is no repetition, its wait is"
+            " found and ended, and the SIM's record is brought up to date.",
             "A receiver on a port of its own has no router; mounted in an application it has.",
         ),
         samples={"seconds": seconds, "instructions": counts},

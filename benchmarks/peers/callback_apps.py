@@ -13,6 +13,9 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator
 
 from asyncsim.callbacks import CallbackReceiver
+from asyncsim.callbacks.bus import Callback
+from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.judge import Request, judge
 from asyncsim.callbacks.server import handling, serving
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.core.goal import Goal
@@ -113,10 +116,46 @@ def _watcher() -> Watcher:
     )
 
 
+def _receiver() -> tuple[CallbackReceiver, Desk]:
+    receiver = CallbackReceiver(public_url=_PUBLIC)
+    return receiver, receiver.register(
+        TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket secret"
+    )
+
+
+def server_alone() -> Contender:
+    """What the receiver stands on: reads the body, believes nothing, answers."""
+    taken: list[bytes] = []
+
+    def take(method: str, target: str, headers: Mapping[str, str], body: bytes) -> int:
+        taken.append(body)
+        return 204
+
+    url = "https://example.com" + _PATH
+    app = serving(handling(take, 65536))
+    return Contender(app, lambda number: _post(_PATH, url, number), lambda: len(taken))
+
+
+def judged() -> Contender:
+    """The receiver's judgement without anybody to tell: ticket, form and signature."""
+    receiver, desk = _receiver()
+    taken: list[Callback] = []
+
+    def take(method: str, target: str, headers: Mapping[str, str], body: bytes) -> int:
+        request = Request(method=method, raw_target=target, headers=headers, body=body)
+        taken.append(judge(request, receiver._keyring, _PUBLIC, 65536))
+        return 204
+
+    def request(number: int) -> bytes:
+        url, _ = desk.ticket("supersim", f"HS{number:032x}")
+        return _post(url.removeprefix(_PUBLIC), url, number)
+
+    return Contender(serving(handling(take, 65536)), request, lambda: len(taken))
+
+
 def ours(pending: int, *, mounted: bool = False) -> Contender:
     """The receiver: ticket, signature, repetitions, and so many waits that it ends one by one."""
-    receiver = CallbackReceiver(public_url=_PUBLIC)
-    desk = receiver.register(TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket secret")
+    receiver, desk = _receiver()
     watcher, goal, ended = _watcher(), Goal(SIMS, {"status": "active"}), list[Transition]()
     desk.subscribe("supersim", watcher.called_back)
     urls: list[str] = []

@@ -9,8 +9,10 @@ from hypothesis import given, strategies as st
 from twilio.request_validator import RequestValidator
 
 from asyncsim.core.signatures import (
+    Mac,
     kore_signature,
     matches_any,
+    twilio_key,
     twilio_signature,
     verify_kore,
     verify_twilio,
@@ -55,6 +57,11 @@ KORE_VECTORS = [
     ),
 ]
 
+
+def keys(*tokens: str) -> list[Mac]:
+    return [twilio_key(token) for token in tokens]
+
+
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
 forms = st.dictionaries(names, st.lists(texts, min_size=1, max_size=3), max_size=5)
@@ -63,7 +70,7 @@ forms = st.dictionaries(names, st.lists(texts, min_size=1, max_size=3), max_size
 @pytest.mark.parametrize(("signature", "params"), TWILIO_VECTORS.items())
 def test_twilios_published_vectors_are_met(signature: str, params: dict[str, list[str]]) -> None:
     assert twilio_signature(TWILIO_TOKEN, TWILIO_URL, params) == signature
-    assert verify_twilio([TWILIO_TOKEN], TWILIO_URL, params, signature)
+    assert verify_twilio(keys(TWILIO_TOKEN), TWILIO_URL, params, signature)
 
 
 @pytest.mark.parametrize(("secret", "body", "digest"), KORE_VECTORS)
@@ -91,20 +98,20 @@ def test_kores_signature_leaves_out_query_and_fragment_and_spells_methods_in_cap
 
 def test_a_signature_by_any_of_several_secrets_is_accepted() -> None:
     new, old = "new", "old"
-    assert verify_twilio([new, old], TWILIO_URL, {}, twilio_signature(old, TWILIO_URL))
+    assert verify_twilio(keys(new, old), TWILIO_URL, {}, twilio_signature(old, TWILIO_URL))
     assert verify_kore(
         [new, old], "POST", KORE_URL, b"a=1", kore_signature(old, "POST", KORE_URL, b"a=1")
     )
 
 
 def test_without_secrets_nothing_is_verified() -> None:
-    assert not verify_twilio([], TWILIO_URL, {}, twilio_signature("", TWILIO_URL))
+    assert not verify_twilio(keys(), TWILIO_URL, {}, twilio_signature("", TWILIO_URL))
     assert not verify_kore([], "POST", KORE_URL, b"", "")
 
 
 @pytest.mark.parametrize("given_signature", ["", " ", "ä", "\ud800", "0" * 64])
 def test_a_signature_that_is_none_is_refused_without_an_exception(given_signature: str) -> None:
-    assert not verify_twilio(["token"], TWILIO_URL, {}, given_signature)
+    assert not verify_twilio(keys("token"), TWILIO_URL, {}, given_signature)
     assert not verify_kore(["secret"], "POST", KORE_URL, b"", given_signature)
 
 
@@ -140,7 +147,7 @@ def test_all_secrets_are_compared_even_after_a_match() -> None:
 def test_twilios_signature_may_be_over_the_url_with_or_without_its_port(
     ours: str, signed: str
 ) -> None:
-    assert verify_twilio(["t"], ours, {}, twilio_signature("t", signed))
+    assert verify_twilio(keys("t"), ours, {}, twilio_signature("t", signed))
 
 
 @pytest.mark.parametrize(
@@ -156,23 +163,23 @@ def test_twilios_signature_may_be_over_the_url_with_or_without_its_port(
     ],
 )
 def test_a_signature_over_another_url_is_refused(ours: str, signed: str) -> None:
-    assert not verify_twilio(["t"], ours, {}, twilio_signature("t", signed))
+    assert not verify_twilio(keys("t"), ours, {}, twilio_signature("t", signed))
 
 
 def test_a_json_body_is_vouched_for_by_its_hash_in_the_url() -> None:
     body = b'{"SimStatus": "active"}'
     url = f"https://h.example/p?bodySHA256={hashlib.sha256(body).hexdigest()}"
     signature = twilio_signature("t", url)
-    assert verify_twilio(["t"], url, None, signature, body=body)
-    assert not verify_twilio(["t"], url, None, signature, body=body + b" ")
-    assert not verify_twilio(["t"], url + "0", None, signature, body=body)
+    assert verify_twilio(keys("t"), url, None, signature, body=body)
+    assert not verify_twilio(keys("t"), url, None, signature, body=body + b" ")
+    assert not verify_twilio(keys("t"), url + "0", None, signature, body=body)
     assert RequestValidator("t").validate(url, body.decode(), signature)
 
 
 def test_a_json_body_without_its_hash_in_the_url_is_refused() -> None:
     signature = twilio_signature("t", "https://h.example/p")
-    assert not verify_twilio(["t"], "https://h.example/p", None, signature, body=b"{}")
-    assert verify_twilio(["t"], "https://h.example/p", None, signature)
+    assert not verify_twilio(keys("t"), "https://h.example/p", None, signature, body=b"{}")
+    assert verify_twilio(keys("t"), "https://h.example/p", None, signature)
 
 
 class Multi(dict[str, list[str]]):
@@ -192,7 +199,7 @@ def test_twilios_own_validator_computes_and_accepts_the_same(
     referee = RequestValidator(token)
     assert referee.compute_signature(url, Multi(params)) == signature
     assert referee.validate(url, Multi(params), signature)
-    assert verify_twilio([token], url, params, signature)
+    assert verify_twilio(keys(token), url, params, signature)
 
 
 @given(token=texts, params=forms, port=st.sampled_from(["", ":443", ":8443"]))
@@ -203,7 +210,7 @@ def test_what_twilios_own_validator_accepts_about_ports_is_accepted(
     for signed in ("https://h.example/p", "https://h.example:443/p", "https://h.example:8443/p"):
         signature = twilio_signature(token, signed, params)
         theirs = RequestValidator(token).validate(url, Multi(params), signature)
-        assert verify_twilio([token], url, params, signature) == theirs
+        assert verify_twilio(keys(token), url, params, signature) == theirs
 
 
 @given(
@@ -234,11 +241,11 @@ def test_a_changed_value_of_a_twilio_callback_is_refused(
     name = data.draw(st.sampled_from(sorted(params)))
     # Twilio appends without separators, so only a text that is longer is sure to differ.
     changed = {**params, name: ["".join(params[name]) + "x"]}
-    assert not verify_twilio(["token"], TWILIO_URL, changed, signature)
+    assert not verify_twilio(keys("token"), TWILIO_URL, changed, signature)
 
 
 @given(at=st.integers(0, 19), flip=st.integers(1, 255))
 def test_a_changed_byte_of_a_signature_is_refused(at: int, flip: int) -> None:
     raw = bytearray(base64.b64decode(twilio_signature("token", TWILIO_URL)))
     raw[at] ^= flip
-    assert not verify_twilio(["token"], TWILIO_URL, {}, base64.b64encode(raw).decode())
+    assert not verify_twilio(keys("token"), TWILIO_URL, {}, base64.b64encode(raw).decode())
