@@ -20,6 +20,8 @@ _RUNS = (("update_many", VARIANTS[0]), ("update_many", VARIANTS[1]), ("job", VAR
 _COLLECTOR = "benchmarks.cases._collector_worker"
 _SETTINGS = ("as it comes", "gc.freeze()", "gc.set_threshold(50_000)")
 _WHO = ("update_many", "gather")
+_OBJECTS = "benchmarks.cases._objects_worker"
+_SENDERS = ("bare aiohttp", "update", "update_many")
 
 
 def _collected() -> dict[str, dict[str, Any]]:
@@ -40,6 +42,19 @@ def _collector_table(found: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(title="The garbage collector at 1,000 in flight", head=head, rows=rows)
 
 
+def _kept() -> dict[str, float]:
+    found: dict[str, float] = {}
+    for who in _SENDERS:
+        with serving(Terms(sims=1000, settles=0.0, takes=3.0)) as port:
+            found[who] = run(_OBJECTS, str(port), who)
+    return found
+
+
+def _kept_table(found: Mapping[str, float]) -> Table:
+    rows = [(who, f"{number:.0f}") for who, number in found.items()]
+    return Table(title="Objects that a POST under way keeps", head=("who", "objects"), rows=rows)
+
+
 def measure() -> Result:
     """Measure all sizes both ways."""
     samples: dict[str, Any] = {}
@@ -51,12 +66,12 @@ def measure() -> Result:
         samples[name] = runs
         targets += [*linear(name, *runs[-2:]), flat(name, runs[-1])]
         tables.append(table(name, runs))
-    collected = _collected()
+    collected, kept = _collected(), _kept()
     return Result(
         name="growth",
         question="Do 100,000 SIMs cost ten times what 10,000 do, or more?",
         targets=targets,
-        tables=[*tables, _collector_table(collected)],
+        tables=[*tables, _collector_table(collected), _kept_table(kept)],
         notes=(
             f"An account of {_SIMS[-1]:,} SIMs, whose changes take 0.2 s. Those that are changed"
             " lie in all parts of its list, which shows them in another order than that of the"
@@ -67,8 +82,10 @@ def measure() -> Result:
             "The collector: 10,000 updates, 1,000 in flight, which settle at once. `update_many`"
             " decodes, throttles and retries; `gather` has bare aiohttp, a semaphore and a task"
             " for each of the 10,000. `gc.freeze()` is called when all is imported.",
+            "Objects: those that the collector goes through, beyond what is there without a request"
+            " under way.",
         ),
-        samples={"growth": samples, "collector": collected},
+        samples={"growth": samples, "collector": collected, "objects": kept},
     )
 
 

@@ -94,6 +94,19 @@ def _table(variant: str, cells: Mapping[str, Samples]) -> Table:
     return Table(title=variant, head=head, rows=rows)
 
 
+def _throughputs(variants: Mapping[str, Mapping[str, Samples]]) -> Table:
+    """Compare with twilio-python, bare aiohttp too: beyond that nobody gets who sends by it."""
+    who = ("asyncsim", "bare aiohttp")
+    rows = [
+        (name, variant, *(_ratio(cell, "twilio", one, "wall").text() for one in who))
+        for variant, cells in variants.items()
+        for name, cell in cells.items()
+    ]
+    return Table(
+        title="Throughput, twilio-python = 1", head=("verb, in flight", "variant", *who), rows=rows
+    )
+
+
 def measure() -> Result:
     """Measure both variants, then count."""
     samples: dict[str, Any] = {}
@@ -110,7 +123,7 @@ def measure() -> Result:
         name="requests",
         question="What does one request cost: `sims.fetch` (GET) and `sims.update` (form POST)?",
         targets=[*counted, *targets],
-        tables=tables,
+        tables=[_throughputs(samples), *tables],
         notes=[*notes, *more, _CHECKED, _COUNTED_IN, _HTTPX, _COLLECTOR],
         samples=samples,
     )
