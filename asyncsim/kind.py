@@ -93,6 +93,13 @@ def spelling(name: str, metadata: Mapping[str, Any], vendor: Vendor) -> str:
     return spellings.get(vendor.name, name)
 
 
+def other_spellings(name: str, metadata: Mapping[str, Any], vendor: Vendor) -> tuple[str, ...]:
+    """How the field may be spelled beside that: by a gateway, or a vendor that tidies up."""
+    spellings: Mapping[str, str] = metadata.get("spelled", {})
+    usual = spelling(name, metadata, vendor)
+    return tuple(one for one in dict.fromkeys((name, *spellings.values())) if one != usual)
+
+
 def belongs(metadata: Mapping[str, Any], vendor: Vendor) -> bool:
     """Tell whether a field with this metadata exists at a vendor."""
     return metadata.get("vendor") in (None, vendor.name)

@@ -23,7 +23,7 @@ from cattrs.strategies import configure_union_passthrough
 from cattrs.v import format_exception, transform_error
 
 from asyncsim.errors import DecodeError
-from asyncsim.kind import spelling
+from asyncsim.kind import other_spellings, spelling
 from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import parse_date
 from asyncsim.wire.shapes import is_open_literal
@@ -144,14 +144,18 @@ def _reader(converter: Converter, model: type[T], vendor: Vendor) -> Callable[[A
     }
     overrides: dict[str, Any] = {name: override(rename=wire) for name, wire in renamed.items()}
     read = make_dict_structure_fn(model, converter, **overrides)
-    if not renamed:
+    others = {
+        other: spelling(one.name, one.metadata, vendor)
+        for one in attributes
+        for other in other_spellings(one.name, one.metadata, vendor)
+    }
+    if not others:
         return read
 
     def either_spelling(value: Any, hint: Any) -> T:
-        # A gateway, or a vendor tidying up, may answer with the other spelling.
-        for name, wire in renamed.items():
-            if wire not in value and name in value:
-                value = {**value, wire: value[name]}
+        for other, wire in others.items():
+            if wire not in value and other in value:
+                value = {**value, wire: value[other]}
         return read(value, hint)
 
     return either_spelling

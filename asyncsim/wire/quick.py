@@ -14,6 +14,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 
+from asyncsim.kind import other_spellings, spelling
 from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import parse_date
 from asyncsim.wire.shapes import is_open_literal, plain_hints
@@ -51,10 +52,19 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def _term(attribute: Any, hint: Any) -> str:
+def _found(attribute: Any, vendor: Vendor) -> str:
+    """Write the expression that finds a field which may be absent, however it is spelled."""
+    usual = spelling(attribute.name, attribute.metadata, vendor)
+    found = "None"
+    for one in (*other_spellings(attribute.name, attribute.metadata, vendor), usual):
+        found = f"row.get({one!r}, {found})"
+    return found
+
+
+def _term(attribute: Any, hint: Any, vendor: Vendor) -> str:
     """Write the expression that reads and checks one field of `row`."""
     name, kind = attribute.name, _kind(hint)
-    value = f"row[{name!r}]" if attribute.default is attrs.NOTHING else f"row.get({name!r})"
+    value = f"row[{name!r}]" if attribute.default is attrs.NOTHING else _found(attribute, vendor)
     if kind in _READERS:
         checked = f"{_READERS[kind]}(v)"
     else:
@@ -65,11 +75,11 @@ def _term(attribute: Any, hint: Any) -> str:
 
 def quick_reader(model: type[T], vendor: Vendor) -> Callable[[Any], T] | None:
     """Write the function; None for a model that only `lenient` can read."""
-    hints = plain_hints(model, vendor)
+    hints = plain_hints(model)
     fields: tuple[Any, ...] = attrs.fields(model)  # type: ignore[arg-type]  # all models are attrs'
     if hints is None or any(one.default not in (None, attrs.NOTHING) for one in fields):
         return None
-    arguments = ", ".join(f"{one.name}=({_term(one, hints[one.name])})" for one in fields)
+    arguments = ", ".join(f"{one.name}=({_term(one, hints[one.name], vendor)})" for one in fields)
     written: Callable[[Any], T] = eval(  # noqa: S307  # of nothing but our own models' names
         f"lambda row: model({arguments})", {**_NAMES, "model": model}
     )

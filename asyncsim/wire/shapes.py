@@ -9,22 +9,17 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from asyncsim.kind import spelling
-from asyncsim.vendors import Vendor
-
 # What all ways read alike; not numbers and amounts, where each has its own leniency.
 _ALIKE: tuple[Any, ...] = (str, bool, datetime, dict[str, str], type(None))
 
 
-def plain_hints(model: type[Any], vendor: Vendor) -> Mapping[str, Any] | None:
+def plain_hints(model: type[Any]) -> Mapping[str, Any] | None:
     """The fields' hints; None for a model that only `lenient` can read."""
     hints = get_type_hints(model)
     for one in attrs.fields(model):
         hint = hints[one.name]
         alike = all(part in _ALIKE for part in get_args(hint) or (hint,)) or hint in _ALIKE
-        # A field which some vendor spells differently may come in either spelling.
-        odd = "spelled" in one.metadata or spelling(one.name, one.metadata, vendor) != one.name
-        if odd or not (alike or is_open_literal(hint)):
+        if not (alike or is_open_literal(hint)):
             return None
     return {one.name: hints[one.name] for one in attrs.fields(model)}
 

@@ -13,6 +13,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, TypeVar, get_args
 
+import attrs
+
+from asyncsim.kind import other_spellings, spelling
 from asyncsim.vendors import Vendor
 from asyncsim.wire.pages import RawPage, page_of
 from asyncsim.wire.shapes import plain_hints
@@ -37,15 +40,45 @@ def _all_zoned(moments: tuple[datetime | None, ...]) -> bool:
     return all(moment is None or moment.tzinfo is not None for moment in moments)
 
 
+def _respelling(model: type[Any], vendor: Vendor) -> Callable[[bytes], bytes | None]:
+    """Make what spells an answer's keys as the model does; None if it must be looked at closely."""
+    odd = [
+        (f'"{other}"'.encode(), f'"{one.name}"'.encode())
+        for one in attrs.fields(model)
+        for other in {
+            spelling(one.name, one.metadata, vendor),
+            *other_spellings(one.name, one.metadata, vendor),
+        }
+        if other != one.name
+    ]
+
+    def respelled(body: bytes) -> bytes | None:
+        for other, ours in odd:
+            if other not in body:
+                continue
+            if ours in body:
+                return None
+            body = body.replace(other + b":", ours + b":")  # nothing but a key is followed by that
+            if other in body:
+                return None
+        return body
+
+    return respelled if odd else lambda body: body
+
+
 def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]:
     """Make the reader of answers that are one record."""
-    if msgspec is None or (hints := plain_hints(model, vendor)) is None:
+    if msgspec is None or (hints := plain_hints(model)) is None:
         return lambda body: None
-    read, dates = msgspec.json.Decoder(model).decode, _dates(hints)
+    read = msgspec.json.Decoder(model).decode
+    dates, spell = _dates(hints), _respelling(model, vendor)
 
     def straight(body: bytes) -> T | None:
+        spelled = spell(body)
+        if spelled is None:
+            return None
         try:
-            found: T = read(body)
+            found: T = read(spelled)
         except ValueError:  # msgspec's errors are such
             return None
         for moment in dates(found):
@@ -58,14 +91,15 @@ def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]
 
 def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes], RawPage | None]:
     """Make the reader of pages of records."""
-    hints = plain_hints(model, vendor) if msgspec is not None else None
+    hints = plain_hints(model) if msgspec is not None else None
     if hints is None:
         return lambda body: None
-    dates = _dates(hints)
+    dates, spell = _dates(hints), _respelling(model, vendor)
     read = _envelope(key, model)
 
     def straight(body: bytes) -> RawPage | None:
-        page = read(body)
+        spelled = spell(body)
+        page = None if spelled is None else read(spelled)
         if page is None or not all(map(_all_zoned, map(dates, page.rows))):
             return None
         return page

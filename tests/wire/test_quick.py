@@ -9,7 +9,7 @@ import pytest
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.models.supersim.usage_records import UsageRecord
 from asyncsim.models.wireless.sims import Sim as WirelessSim
-from asyncsim.vendors import TWILIO
+from asyncsim.vendors import KORE, TWILIO, Vendor
 from asyncsim.wire import records
 from asyncsim.wire.lenient import structure
 from asyncsim.wire.quick import quick_reader
@@ -78,6 +78,18 @@ def test_what_is_refused_is_read_leniently() -> None:
     assert sim.iccid == "89883070000123456789"
 
 
-@pytest.mark.parametrize("model", [UsageRecord, WirelessSim])
-def test_numbers_and_fields_with_two_spellings_are_not_for_it(model: Any) -> None:
-    assert quick_reader(model, TWILIO) is None
+def test_numbers_are_not_for_it() -> None:
+    assert quick_reader(UsageRecord, TWILIO) is None
+
+
+@pytest.mark.parametrize("vendor", [TWILIO, KORE], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "spelled",
+    [{"eid": "1"}, {"e_id": "1"}, {"e_id": None}, {}, {"eid": "1", "e_id": "2"}],
+    ids=str,
+)
+def test_a_field_is_found_however_it_is_spelled(vendor: Vendor, spelled: dict[str, Any]) -> None:
+    row = {"sid": "DE" + "1" * 32, "status": "new", **spelled}
+    read = quick_reader(WirelessSim, vendor)
+    assert read is not None
+    assert read(row) == structure(WirelessSim, row, vendor)

@@ -10,7 +10,7 @@ import pytest
 from asyncsim.errors import DecodeError
 from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.models.wireless.sims import Sim as WirelessSim
-from asyncsim.vendors import KORE, TWILIO
+from asyncsim.vendors import KORE, TWILIO, Vendor
 from asyncsim.wire import records, straight
 
 ROW: dict[str, Any] = {
@@ -68,10 +68,38 @@ def test_what_is_no_json_is_left_to_it_too() -> None:
         assert straight.states_reader("sims")(text) is None
 
 
-def test_a_field_with_two_spellings_is_left_to_it() -> None:
-    row = json.dumps({"sid": "DE" + "0" * 32, "status": "new", "e_id": "1"}).encode()
+WIRELESS: dict[str, Any] = {"sid": "DE" + "0" * 32, "status": "new", "links": {"a": "b"}}
+
+
+@pytest.mark.parametrize("vendor", [TWILIO, KORE], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "spelled",
+    [{"eid": "1"}, {"e_id": "1"}, {"e_id": None}, {}, {"unique_name": "a:e_id:b"}],
+    ids=str,
+)
+def test_a_field_is_found_however_it_is_spelled(vendor: Vendor, spelled: dict[str, Any]) -> None:
+    row = {**WIRELESS, **spelled}
+    decoded = records.decode(WirelessSim, row, vendor)
+    for separators in ((",", ":"), (", ", ": ")):
+        text = json.dumps(row, separators=separators).encode()
+        assert straight.record_reader(WirelessSim, vendor)(text) == decoded
+    found = straight.page_reader(WirelessSim, "sims", vendor)(page(row, row))
+    assert found is not None
+    assert list(found.rows) == [decoded] * 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"sid": "DE0", "status": "new", "eid": "1", "e_id": "2"}',
+        b'{"sid": "DE0", "status": "new", "e_id" : "1"}',
+        b'{"sid": "DE0", "status": "new", "unique_name": "e_id"}',
+    ],
+    ids=["both", "a blank before the colon", "a value that looks like it"],
+)
+def test_what_is_not_certainly_a_spelling_is_left_to_it(text: bytes) -> None:
     for vendor in (TWILIO, KORE):
-        assert straight.record_reader(WirelessSim, vendor)(row) is None
+        assert straight.record_reader(WirelessSim, vendor)(text) is None
 
 
 def test_a_page_is_read_alike() -> None:
