@@ -49,6 +49,12 @@ def test_importing_the_package_needs_no_running_loop_and_says_nothing() -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
+def test_sending_does_not_import_what_waits() -> None:
+    code = "import sys, asyncsim.resources.supersim; sys.exit('asyncsim.waiting' in sys.modules)"
+    checked = run("-c", code)
+    assert checked.returncode == 0, checked.stderr or "not every program waits"
+
+
 def lines_of(path: Path) -> int:
     return len(path.read_text("utf-8").splitlines())
 

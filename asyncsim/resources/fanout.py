@@ -7,7 +7,7 @@ is kept of it here (see `parking`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -16,9 +16,8 @@ from asyncsim.connection import Connection
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError
 from asyncsim.resources.outcome import Outcome, refused
-from asyncsim.resources.parking import Parking, Recall
+from asyncsim.resources.parking import Parking, Ready, Recall
 from asyncsim.resources.piece import Order, Piece
-from asyncsim.waiting import Watcher
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ class FanOut(Generic[T]):
         orders: AsyncGenerator[Order[T], None],
         *,
         window: int,
-        ready: Callable[[], Awaitable[Watcher]],
+        ready: Ready,
         recall: Recall,
     ) -> None:
         if window < 1:
@@ -160,7 +159,8 @@ class FanOut(Generic[T]):
 
     def _take(self, order: Order[T]) -> None:
         if order.name in self:
-            self._outcomes.put_nowait(_twice(order))
+            text = f"{order.name} is in the window already; its first change has not settled"
+            self._outcomes.put_nowait(refused(order.name, order.given, ValueError(text)))
             return
         self._pieces[order.name] = piece = order.make(self)
         self.start(piece, piece.run())
@@ -246,8 +246,3 @@ class FanOut(Generic[T]):
             left = f"the client was closed; {len(self.unfinished)} SIMs are left in .unfinished"
             self._failure = AsyncSimError(left)
         await self.aclose()
-
-
-def _twice(order: Order[Any]) -> Outcome[Any]:
-    text = f"{order.name} is in the window already; its first change has not settled"
-    return refused(order.name, order.given, ValueError(text))

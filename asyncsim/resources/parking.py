@@ -8,19 +8,23 @@ tells whose it is: the sink that all of them share.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from asyncsim.clock import Clock
 from asyncsim.core.pending import shared
 from asyncsim.core.transition import Transition
 from asyncsim.resources.outcome import Outcome
-from asyncsim.waiting import Watcher
+
+if TYPE_CHECKING:  # not every program waits
+    from asyncsim.waiting import Watcher
 
 _GRAIN = 16  # beginnings are kept to such a part of a second: many share one number then
 
 Recall = Callable[[Transition], Mapping[str, Any]]
 """Tells what was asked for by a wait whose `tag` is its owner's; called when it ends."""
+Ready = Callable[[], Awaitable["Watcher"]]
+"""Returns the watcher, which is made on first use."""
 
 
 class Parking:
