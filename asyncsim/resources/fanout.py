@@ -21,9 +21,9 @@ from asyncsim.resources.piece import Order, Piece
 
 T = TypeVar("T")
 
-# Tasks to what may be sent at once, and beyond that, so that a slot always finds one ready. More of
-# them only queue, while the garbage collector goes through all they hold (`growth`, a benchmark).
-_AHEAD = 1.25
+# Tasks beyond what may be sent at once, so that a slot always finds one ready while others wait to
+# be sent again. Very many would only queue, and the garbage collector goes through all they hold.
+_AHEAD = 256
 _SPARE = 16
 
 
@@ -143,7 +143,8 @@ class FanOut(Generic[T]):
 
     async def _until_more_can_go(self) -> None:
         """Let no tasks pile up that could only queue; what waits aside for another is none."""
-        while len(self._tasks) - self._aside >= int(_AHEAD * self._connection.limit) + _SPARE:
+        way = self._connection
+        while len(self._tasks) - self._aside >= _SPARE + way.limit + min(way.limit, _AHEAD):
             self._sent_one.clear()
             await self._sent_one.wait()
 
