@@ -78,6 +78,7 @@ def measure() -> Result:
             " updates. All outcomes were checked.",
             "At most 5,000 SIMs are between being sent and being settled, so that 10,000 fill that"
             " window twice; 1,000 do not, and most of their time is one wait.",
+            "What is paid once, as for opening connections, weighs more in a smaller run.",
             "A job reads a CSV of ICCIDs, plans, keeps its journal, and writes its results.",
             "The collector: 10,000 updates, 1,000 in flight, which settle at once. `update_many`"
             " decodes, throttles and retries; `gather` has bare aiohttp, a semaphore and a task"
