@@ -16,8 +16,8 @@ from asyncsim.core.settings import Throttle
 _BACKOFF = 0.95
 # What a whole round of answers adds: at once, and with the square of the seconds since the last
 # refusal. Simulated at 100 slots: 1.04 times the bound and 0.5 % refused; with time alone, a limit
-# that had fallen to 20 for a while and risen again took 1.20 times the bound, with its square 1.10.
-_CREEP, _HASTE = 0.5, 24.0
+# that had fallen to 20 for a while and risen again took 1.20 times the bound, with its square 1.08.
+_CREEP, _HASTE = 0.5, 36.0
 _PAUSES = (0.25, 30.0)  # seconds: the first and the longest stop when even the minimum is refused
 
 
