@@ -41,5 +41,5 @@ def grouped_bars(
     axes.set_ylabel(unit)
     if log:
         axes.set_yscale("log")
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=4)
     figure.savefig(path)
