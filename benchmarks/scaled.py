@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from datetime import datetime
 
-from asyncsim.clock import SYSTEM_CLOCK, Timer
+from asyncsim.clock import SystemClock, Timer
 
 
-class FastClock:
-    """The loop's own time, so many times as fast; an `asyncsim.clock.Clock`."""
+class FastClock(SystemClock):
+    """The loop's own time, so many times as fast."""
 
     def __init__(self, times: float) -> None:
         self._times = times
 
     def now(self) -> float:
         """Seconds that have passed, of the fast ones."""
-        return SYSTEM_CLOCK.now() * self._times
-
-    def utcnow(self) -> datetime:
-        """The date, which nobody here measures by."""
-        return SYSTEM_CLOCK.utcnow()
+        return super().now() * self._times
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call once `now()` reaches `when`."""
-        return SYSTEM_CLOCK.call_at(when / self._times, callback)
+        return super().call_at(when / self._times, callback)
 
     async def sleep(self, seconds: float) -> None:
         """Return once so many fast seconds have passed."""
         await asyncio.sleep(seconds / self._times)
-
-    def working(self) -> AbstractContextManager[None]:
-        """Mark nothing: this time does not wait for anybody."""
-        return SYSTEM_CLOCK.working()
-
-    def resting(self) -> AbstractContextManager[None]:
-        """Mark nothing."""
-        return SYSTEM_CLOCK.resting()

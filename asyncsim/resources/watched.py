@@ -99,8 +99,9 @@ class Watched(Resource[T], Generic[T]):
     def _plain_state_page(self, reply: Reply) -> StatePage:
         page = self._plain_page(reply)
         states = [self._state(row) for row in page.rows]
-        rows = partial(tuple, page.rows)
-        return StatePage(states, page.next_page_url, sources=rows, decode=self._read_row)
+        return StatePage(
+            states, page.next_page_url, sources=lambda: page.rows, decode=self._read_row
+        )
 
     def _state(self, row: Any) -> State:
         sid = row.get("sid") if isinstance(row, dict) else None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from attrs import define, field, frozen
 
+from benchmarks.simulated.vendor import Costs
 from benchmarks.stub.answers import sid
 
 PAGE = 1000
@@ -16,14 +17,9 @@ _COUNTED = ("POST", "GET", "list", "rows", "refused")
 
 
 @frozen(kw_only=True)
-class Pace:
-    """Seconds of model time, and how many of them are one real second."""
+class Pace(Costs):
+    """What is simulated, in model time; and how much of that is one real second."""
 
-    single: float = 0.1
-    page: float = 0.2
-    row: float = 0.0004
-    median: float = 20.0
-    sigma: float = 0.8
     faster: float = 1.0
     phases: tuple[tuple[float, int], ...] = ((0.0, 100),)
     """From which model second after the first request on how many are served at once."""

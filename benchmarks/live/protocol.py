@@ -6,11 +6,10 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from typing import cast
 
 from benchmarks.live.account import Account
 from benchmarks.stub.answers import Canned, answer, sim
-from benchmarks.stub.protocol import length_of
+from benchmarks.stub.protocol import Write
 
 _REFUSAL = 0.005  # seconds, model time
 _BUSY = answer(429, b'{"code": 20429, "message": "too many requests", "status": 429}')
@@ -24,48 +23,34 @@ _MARK = "@sid@"
 _ROWS = {state: json.dumps(sim(_MARK, state)) for state in _STATES}
 
 
-class Serving(asyncio.Protocol):
-    """One connection, one request at a time, as clients without pipelining send them."""
+class Serving:
+    """Answers requests, each after its time; an `Answer` of `benchmarks.stub.protocol`."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._waiting = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
-
-    def data_received(self, data: bytes) -> None:
-        self._waiting += data
-        length = length_of(self._waiting)
-        if not length or length > len(self._waiting):
-            return
-        request, self._waiting = self._waiting[:length], self._waiting[length:]
+    def __call__(self, request: bytes, write: Write) -> None:
+        """Answer, or refuse where all places are taken."""
         line = request[: request.find(b"\r\n")]
         if line.startswith(b"GET /meter"):
             account = self._account
             told = {"meter": account.meter, "settled": account.settled}
-            self._transport.write(answer(200, json.dumps(told).encode()))
+            write(answer(200, json.dumps(told).encode()))
         elif not self._account.enter():
-            self._later(_REFUSAL / self._account.pace.faster, lambda: _BUSY)
+            _later(_REFUSAL / self._account.pace.faster, write, lambda: _BUSY)
         else:
-            self._serve(line)
+            self._serve(line, write)
 
-    def _serve(self, line: bytes) -> None:
+    def _serve(self, line: bytes, write: Write) -> None:
         name = _NAME.search(line)
         if name is None:
             body, seconds = self._list(line)
-            self._later(seconds, lambda: self._free(body))
+            _later(seconds, write, lambda: self._free(body))
         elif line.startswith(b"POST"):
-            self._later(self._account.seconds(), lambda: self._free(self._update(name[1])))
+            _later(self._account.seconds(), write, lambda: self._free(self._update(name[1])))
         else:
             shown = self._fetch(name[1])  # as it is when the vendor begins with it
-            self._later(self._account.seconds(), lambda: self._free(shown))
-
-    def _later(self, seconds: float, make: Callable[[], bytes]) -> None:
-        def write() -> None:
-            self._transport.write(make())
-
-        asyncio.get_running_loop().call_later(seconds, write)
+            _later(self._account.seconds(), write, lambda: self._free(shown))
 
     def _free(self, body: bytes) -> bytes:
         self._account.busy -= 1
@@ -90,3 +75,7 @@ class Serving(asyncio.Protocol):
         sims = ",".join(_ROWS[state].replace(_MARK, name) for name, state in rows)
         body = f'{{"meta": {meta}, "sims": [{sims}]}}'.encode()
         return answer(200, body), self._account.seconds(len(rows))
+
+
+def _later(seconds: float, write: Write, make: Callable[[], bytes]) -> None:
+    asyncio.get_running_loop().call_later(seconds, lambda: write(make()))

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from asyncsim import Client, Hosts, Throttle
 from benchmarks.live.account import Pace
-from benchmarks.live.process import Faster, serving, told
+from benchmarks.live.process import serving, told
+from benchmarks.scaled import FastClock
 from benchmarks.simulated.sending import Sent, bound_of
 from benchmarks.stub.answers import ACCOUNT, sid
 
@@ -20,7 +21,7 @@ _FASTER = 0.5  # model seconds in a real one: a request is some 0.3 ms of work o
 
 async def _send(url: str, numbers: range) -> None:
     hosts = Hosts(supersim=url)
-    clock, throttle = Faster(_FASTER), Throttle()
+    clock, throttle = FastClock(_FASTER), Throttle()
     async with Client.twilio(
         ACCOUNT, "secret", hosts=hosts, throttle=throttle, clock=clock
     ) as client:

@@ -8,13 +8,15 @@ from typing import Any
 
 from asyncsim import Client, Hosts, Throttle
 from asyncsim.models.supersim.sims import SimUpdate
-from benchmarks.live.process import Faster, serving, told
+from benchmarks.live.process import serving, told
+from benchmarks.scaled import FastClock
 from benchmarks.simulated.outcome import Waited, percentile
+from benchmarks.simulated.vendor import Costs
 from benchmarks.stub.answers import ACCOUNT, sid
 
 _SLOTS = 100
 _APART = 1.0  # real seconds between beginnings: only then there is much to do
-_PAGE, _ROW, _SINGLE = 0.2, 0.0004, 0.1
+_COSTS = Costs()
 
 
 async def _known(client: Client, sims: int) -> dict[str, float]:
@@ -29,7 +31,7 @@ async def _known(client: Client, sims: int) -> dict[str, float]:
 
 async def _wait(url: str, sims: int, others: int, faster: float) -> Waited:
     throttle = Throttle(limit=_SLOTS, maximum=_SLOTS)  # known, so that only waiting is measured
-    clock, hosts = Faster(faster), Hosts(supersim=url)
+    clock, hosts = FastClock(faster), Hosts(supersim=url)
     client = Client.twilio(ACCOUNT, "secret", hosts=hosts, throttle=throttle, clock=clock)
     began = time.monotonic()
     async with asyncio.timeout(300), client:
@@ -51,7 +53,9 @@ def _waited(
         reads=reads,
         pages=pages,
         requests=reads + pages,
-        slot_seconds=reads * _SINGLE + pages * _PAGE + meter["rows"] / sims * _ROW,
+        slot_seconds=reads * _COSTS.single
+        + pages * _COSTS.page
+        + meter["rows"] / sims * _COSTS.row,
         p50=percentile(delays, 50),
         p99=percentile(delays, 99),
         worst=max(delays),
@@ -61,9 +65,8 @@ def _waited(
 
 async def _case(sims: int, others: int, seed: int, faster: float) -> Waited:
     await asyncio.sleep(_APART * seed)
-    pace = {"single": _SINGLE, "page": _PAGE, "row": _ROW, "faster": faster}
     phases = [(0.0, _SLOTS)]
-    with serving(ours=sims, others=others, seed=seed, phases=phases, **pace) as url:
+    with serving(ours=sims, others=others, seed=seed, phases=phases, faster=faster) as url:
         return await _wait(url, sims, others, faster)
 
 

@@ -22,17 +22,21 @@ from benchmarks.stub.vendor import Terms
 @contextmanager
 def serving(terms: Terms | None = None) -> Iterator[int]:
     """Run the stub, canned or on the terms of a vendor; yields its port."""
-    command = [sys.executable, "-m", "benchmarks.stub"]
-    if terms is not None:
-        command.append(json.dumps(asdict(terms)))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
+    options = [] if terms is None else [json.dumps(asdict(terms))]
+    with running("benchmarks.stub", *options) as port:
+        yield port
+
+
+@contextmanager
+def running(module: str, *options: str) -> Iterator[int]:
+    """Run a server in a process of its own; yields the port that it prints."""
+    command = [sys.executable, "-m", module, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
 def counts(port: int) -> dict[str, int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
+from benchmarks.loops import loop_factory
 from benchmarks.stub.answers import Canned, answer, page
 
 _FETCHED = Canned(200, "active")
@@ -38,7 +40,7 @@ class Answering(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         data = self._waiting + data if self._waiting else data
         while data:
-            length = length_of(data)
+            length = _length_of(data)
             if length > len(data) or not length:
                 break
             self._answer(data[:length], self._transport.write)
@@ -46,7 +48,21 @@ class Answering(asyncio.Protocol):
         self._waiting = data
 
 
-def length_of(data: bytes) -> int:
+def serve(answer: Answer) -> None:
+    """Answer on a free port, which is printed, until the process is ended."""
+    with asyncio.Runner(loop_factory=loop_factory(uvloop=True)) as runner:
+        runner.run(_serve(answer))
+
+
+async def _serve(answer: Answer) -> None:
+    server = await asyncio.get_running_loop().create_server(
+        partial(Answering, answer), "127.0.0.1", 0, backlog=2048
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def _length_of(data: bytes) -> int:
     """Bytes of the first request; 0 while its head is not whole."""
     end = data.find(b"\r\n\r\n") + 4
     if end < 4 or not data.startswith(b"POST"):

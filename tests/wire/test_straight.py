@@ -23,8 +23,6 @@ ROW: dict[str, Any] = {
     "links": {"billing_periods": "https://supersim.twilio.com/v1/Sims/HS0/BillingPeriods"},
 }
 
-pytest.importorskip("msgspec", reason="of the extra `speed`")
-
 
 def body(**changes: Any) -> bytes:
     return json.dumps({**ROW, **changes}).encode()
