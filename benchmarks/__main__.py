@@ -1,8 +1,7 @@
 """`python -m benchmarks [NAME ...]`: measure, print the tables, keep the results.
 
-A benchmark is a module of `benchmarks/cases` with `measure() -> Result`; one may have `plot(result,
-path)` too. A name that starts with an underscore is none. One that says `LONG = True` runs only
-when it is named.
+A benchmark is a module of `benchmarks/cases` with `measure() -> Result` and `plot(result, path)`. A
+name that starts with an underscore is none. One that says `LONG = True` runs only when it is named.
 
 Ends with 0 when all have run and all answers were right: a missed target is a finding, which is
 printed and kept, and no failure. With `--strict` it is one.
@@ -60,7 +59,7 @@ def _measure(name: str, folder: Path) -> int:
     one, machine = case(name), describe()
     result = one.measure()
     keep(result, machine, folder)
-    if hasattr(one, "plot") and available():
+    if available():
         one.plot(result, folder / f"{name}.svg")
     write_index(folder)
     print(markdown(result, machine))

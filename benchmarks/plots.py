@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import fill
 
 from benchmarks.rounds import Spread
+
+_LABEL = 16  # letters in a line, so that neighbours do not overlap
 
 
 def available() -> bool:
@@ -37,7 +40,9 @@ def grouped_bars(
             label=name,
         )
     middle = 0.4 - width / 2
-    axes.set_xticks([at + middle for at in range(len(groups))], list(groups))
+    axes.set_xticks(
+        [at + middle for at in range(len(groups))], [fill(name, _LABEL) for name in groups]
+    )
     axes.set_ylabel(unit)
     if log:
         axes.set_yscale("log")

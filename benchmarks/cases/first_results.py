@@ -5,8 +5,12 @@ Only when it is named, or by `nox -s million`: it takes minutes.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from benchmarks.growing import NotAllRight
+from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
+from benchmarks.rounds import Spread
 from benchmarks.stub.process import serving
 from benchmarks.stub.vendor import Terms
 from benchmarks.variants import run
@@ -39,3 +43,9 @@ def measure() -> Result:
         tables=[Table(title="Stages", head=("stage", "seconds", "MiB at most"), rows=stages)],
         samples=found,
     )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw what was resident at most, stage by stage."""
+    stages = {stage: {"resident": Spread.of([peak])} for stage, _, peak in result.samples["stages"]}
+    grouped_bars(stages, "MiB at most, until then", path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 
 from attrs import asdict
 
 from benchmarks.live.waiting import watch as live
+from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
+from benchmarks.rounds import Spread
 from benchmarks.simulated.loop import simulate
 from benchmarks.simulated.ours import watch as simulated
 from benchmarks.simulated.outcome import Waited
@@ -72,3 +75,14 @@ def measure() -> Result:
             for name, ways in found.items()
         },
     )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw delays at sockets beside the simulated ones."""
+    groups: dict[str, dict[str, Spread]] = {}
+    for name, ways in result.samples.items():
+        for key in ("p50", "p99"):
+            groups[f"{key}, {name}"] = {
+                how: Spread.of([one[key] for one in waited]) for how, waited in ways.items()
+            }
+    grouped_bars(groups, "seconds until it is known", path)

@@ -34,6 +34,10 @@ def test_every_benchmark_is_documented() -> None:
     assert set(names()) <= set(listed)
 
 
+def test_every_benchmark_has_a_plot() -> None:
+    assert [name for name in names() if not (RESULTS / f"{name}.svg").exists()] == []
+
+
 def test_the_readme_shows_figures_of_benchmarks_that_there_are() -> None:
     assert {row.benchmark for row in FIGURES} <= set(names())
 

@@ -19,16 +19,23 @@ MISSED = Target(what="it", measured=2.0, bound=1.0)
 def functions(path: Path) -> set[str]:
     """Not imported: some need packages of the extra `bench`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+    imported = [one for one in tree.body if isinstance(one, ast.ImportFrom)]
+    return {one.name for one in tree.body if isinstance(one, ast.FunctionDef)} | {
+        alias.asname or alias.name for one in imported for alias in one.names
+    }
 
 
 def one_case(monkeypatch: pytest.MonkeyPatch, measure: Callable[[], Result]) -> None:
     monkeypatch.setattr(program, "names", lambda: ["one"])
-    monkeypatch.setattr(program, "case", lambda name: SimpleNamespace(measure=measure))
+    monkeypatch.setattr(program, "case", lambda name: SimpleNamespace(measure=measure, plot=plot))
 
 
 def missing() -> Result:
     return Result(name="one", question="Why?", targets=[MISSED])
+
+
+def plot(result: Result, path: Path) -> None:
+    path.write_text(f"a plot of {result.name}")
 
 
 def failing() -> Result:
@@ -36,8 +43,8 @@ def failing() -> Result:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_every_benchmark_measures_and_asks_a_question(path: Path) -> None:
-    assert "measure" in functions(path)
+def test_every_benchmark_measures_draws_and_asks_a_question(path: Path) -> None:
+    assert {"measure", "plot"} <= functions(path)
     assert re.search(r'question=\(?\s*f?"[^"]+\?', path.read_text(encoding="utf-8"))
 
 
