@@ -212,8 +212,8 @@ class Sweeper:
         """Give the rows of a page to the waits that they are about."""
         known = self._waits.names
         # Most rows are nobody's, where the list holds many others: none of their time here.
-        for place in [place for place, row in enumerate(page.rows) if row.sid in known]:
-            row = page.rows[place]
+        wanted = [(place, row) for place, row in enumerate(page.rows) if row.sid in known]
+        for place, row in wanted:
             waits = [one for one in self._waits.of(row.sid) if self._is_told(one, walk.asked)]
             if waits and row.status in self._kind.pending:
                 walk.shows(waits)

@@ -34,8 +34,6 @@ _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 def _as_text(value: Any, _: Any = None) -> str:
-    if value.__class__ is str:
-        return value
     if isinstance(value, str):
         return value
     # KORE's document gives an ICCID as a number. A whole number is exact; a float never is.
