@@ -8,6 +8,7 @@ from asyncsim.errors import (
     AsyncSimError,
     AuthenticationError,
     BadRequest,
+    ClientClosed,
     ConfigurationError,
     Conflict,
     ConnectionFailed,
@@ -31,6 +32,7 @@ from asyncsim.errors import (
     TransportError,
     UnreachableStatus,
     Unsupported,
+    WrongResource,
 )
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.pager import Page, Pager
@@ -46,6 +48,7 @@ __all__ = [
     "Callback",
     "CallbackReceiver",
     "Client",
+    "ClientClosed",
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
@@ -80,4 +83,5 @@ __all__ = [
     "Unsupported",
     "Vendor",
     "Watching",
+    "WrongResource",
 ]

@@ -20,6 +20,7 @@ from asyncsim.errors import (
     APIError,
     AsyncSimError,
     AuthenticationError,
+    ClientClosed,
     DecodeError,
     TransportError,
 )
@@ -137,7 +138,7 @@ class ClientCredentials:
         await asyncio.wait([minting])
         # Closing ends the mint, not those who wait for it.
         if minting.cancelled():
-            raise AsyncSimError(f"{_ASKED}: the client was closed before the answer came")
+            raise ClientClosed(_ASKED)
         minting.result()
 
     def _start_minting(self) -> asyncio.Task[None]:

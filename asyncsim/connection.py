@@ -14,7 +14,7 @@ from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.receiver import CallbackReceiver
 from asyncsim.clock import Clock
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
-from asyncsim.errors import ConfigurationError, Unsupported
+from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, tell
 from asyncsim.gate import Gate, gate_of
 from asyncsim.sender import Sender
@@ -122,7 +122,7 @@ class Connection:
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
+            raise ClientClosed
 
     async def _start_receiver(self) -> None:
         if self._receiver is not None and self.desk is None:

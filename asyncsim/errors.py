@@ -15,11 +15,13 @@
     │   ├── RateLimited             429
     │   └── ServerError             5xx
     ├── DecodeError               an answer that is not what the documents promise
+    │   └── WrongResource           about another SIM than the one asked for
     ├── TransitionError           a change was accepted, or asked for, and did not work out
     │   ├── TransitionTimeout       also a TimeoutError; `.last` is the last state seen
     │   ├── TransitionFailed        settled elsewhere than asked
     │   └── UnreachableStatus       no path leads there; nothing was sent
     ├── OutcomeUnknown            a create whose answer was lost
+    ├── ClientClosed              the client was closed first; `.sent`: a change had gone out
     ├── QueueTimeout              no slot in time; nothing was sent; also a TimeoutError
     ├── ConfigurationError
     ├── Unsupported
@@ -41,6 +43,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _SHOWN = 20  # problems in a message; all are in `problems`
+_UNKNOWN = (
+    "; the outcome of the change is unknown, it may have been carried out: a fetch shows the state,"
+    " await_transition() waits for it"
+)
 
 
 def _revive(cls: type[AsyncSimError], parts: dict[str, Any]) -> AsyncSimError:
@@ -51,6 +57,9 @@ def _revive(cls: type[AsyncSimError], parts: dict[str, Any]) -> AsyncSimError:
 
 class AsyncSimError(Exception):
     """Base of all errors of this package."""
+
+    outcome_unknown = False
+    """True when it ended a change that may have been carried out all the same."""
 
     def __init__(self, message: str = "") -> None:
         # Exception.__init__ by name: in the classes that are also TimeoutError, OSError's own
@@ -78,7 +87,7 @@ class TransportError(AsyncSimError):
 
     def __str__(self) -> str:
         end = "" if self.sent else "; nothing was sent"
-        return f"{self.asked}: {self.reason}{end}"
+        return f"{self.asked}: {self.reason}{_UNKNOWN if self.outcome_unknown else end}"
 
 
 class ConnectionFailed(TransportError):
@@ -122,7 +131,7 @@ class APIError(AsyncSimError):
         for part in (self.advice, self.more_info, self.request_id and f"request {self.request_id}"):
             if part:
                 text += f"; {part}"
-        return text
+        return text + _UNKNOWN if self.outcome_unknown else text
 
 
 class BadRequest(APIError):
@@ -146,7 +155,7 @@ class NotFound(APIError):
 class Conflict(APIError):
     """Another update of the same SIM is still running (409; 33010, 83009, 83010)."""
 
-    advice = "wait with await_transition(), then send the change again"
+    advice = "wait with await_transition(): what it returns shows whether a change is still needed"
 
 
 class RateLimited(APIError):
@@ -158,15 +167,38 @@ class ServerError(APIError):
 
 
 class DecodeError(AsyncSimError):
-    """An answer was not what the documents promise: not JSON, a missing field, a bad date."""
+    """An answer was not what the documents promise: not JSON, a missing field, a bad date.
 
-    def __init__(self, what: str, reason: str) -> None:
+    `accepted` is the SID of the SIM whose change was accepted by the very response that could not
+    be read; None when it was no such response.
+    """
+
+    def __init__(self, what: str, reason: str, *, accepted: str | None = None) -> None:
         super().__init__(reason)
         self.what = what
         self.reason = reason
+        self.accepted = accepted
 
     def __str__(self) -> str:
-        return f"cannot read {self.what}: {self.reason}"
+        text = f"cannot read {self.what}: {self.reason}"
+        if self.accepted is not None:
+            sid = self.accepted
+            return (
+                f"{text}; the change of {sid} was accepted: await_transition({sid!r}) waits for it"
+            )
+        return text + _UNKNOWN if self.outcome_unknown else text
+
+
+class WrongResource(DecodeError):
+    """The response is about another resource (`received`) than the one `asked` for; both are SIDs.
+
+    Of a change, the outcome is unknown then; it is not retried.
+    """
+
+    def __init__(self, asked: str, received: str, *, noun: str = "Sim") -> None:
+        super().__init__(f"{noun} {asked}", f"the response is about {received}, not about {asked}")
+        self.asked = asked
+        self.received = received
 
 
 def _worded(requested: Mapping[str, Any]) -> str:
@@ -274,6 +306,32 @@ class QueueTimeout(AsyncSimError, TimeoutError):
             f"{self.asked}: no slot came free within {self.seconds:g} s, {state};"
             " send fewer at once or raise Timeout(queue=...)"
         )
+
+
+class ClientClosed(AsyncSimError):
+    """The client was closed before this came to its end, or even before it began.
+
+    `sent`: whether a change had been sent, which the vendor then goes on with; False also for
+    what changes nothing. `last`: the record as last seen by a wait, else None.
+    """
+
+    def __init__(self, asked: str = "", *, sent: bool = False, last: Any = None) -> None:
+        super().__init__(asked)
+        self.asked = asked
+        self.sent = sent
+        self.last = last
+
+    def __str__(self) -> str:
+        status = getattr(self.last, "status", None)
+        seen = f", last seen {status!r}" if status else ""
+        state = (
+            "the change had been sent and may be carried out: await_transition() of a new client"
+            " shows its outcome"
+            if self.sent
+            else "no change had been sent: make a new client"
+        )
+        asked = f"{self.asked}: " if self.asked else ""
+        return f"{asked}the client was closed{seen}; {state}"
 
 
 class ConfigurationError(AsyncSimError):

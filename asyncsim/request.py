@@ -72,6 +72,11 @@ class Request:
     """Set by who closes shop: the answer under way may still come, nothing goes out again."""
 
     @property
+    def changes(self) -> bool:
+        """Whether it changes something, so that it matters whether it went out."""
+        return self.method != "GET"
+
+    @property
     def url(self) -> URL:
         """The whole URL, exactly as it goes out."""
         if self.query:

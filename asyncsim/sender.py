@@ -21,6 +21,7 @@ from asyncsim.core.settings import RetryPolicy, Timeout
 from asyncsim.errors import (
     APIError,
     AsyncSimError,
+    ClientClosed,
     OutcomeUnknown,
     QueueTimeout,
     RequestTimeout,
@@ -30,7 +31,7 @@ from asyncsim.errors import (
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
 from asyncsim.gate import Gate, GateClosed, turn_away
 from asyncsim.request import Ambiguous, Request, refusal
-from asyncsim.transport import Reply, Transport, client_closed
+from asyncsim.transport import Reply, Transport
 
 
 class Sender:
@@ -106,7 +107,7 @@ class Sender:
         while True:
             if self._auth.current() is None:
                 asked = self._clock.now()
-                await self._auth.obtain()
+                await self._log_in(request)
                 attempt.deadline += self._clock.now() - asked  # not spent in the queue either
                 continue
             if attempt.front or not self._gate.try_enter():
@@ -119,6 +120,12 @@ class Sender:
                 attempt.authorization, attempt.generation = login
                 return
             self._gate.left()  # the token ran out in the queue
+
+    async def _log_in(self, request: Request) -> None:
+        try:
+            await self._auth.obtain()
+        except ClientClosed as closed:  # what the caller wanted is this request, not a token
+            raise ClientClosed(request.verb, sent=request.lost and request.changes) from closed
 
     async def _queue(self, request: Request, attempt: _Attempt) -> None:
         self._refuse_if_closed(request, attempt.error)
@@ -148,6 +155,10 @@ class Sender:
             )
         except TransportError as error:
             attempt.error = silence = error
+        except ClientClosed as closed:
+            self._gate.left()
+            request.lost |= closed.sent
+            raise
         except BaseException:
             self._gate.left()
             request.lost = True  # cancelled: its answer is not waited for
@@ -246,7 +257,7 @@ class Sender:
 
     def _refuse_if_closed(self, request: Request, error: Exception | None) -> None:
         if self._closed:
-            raise client_closed(request.verb) from error
+            raise ClientClosed(request.verb, sent=request.lost and request.changes) from error
 
     async def close(self) -> None:
         """End the calls that pause or queue; those on the wire are the transport's to end."""

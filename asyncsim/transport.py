@@ -27,7 +27,13 @@ from yarl import URL
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.core.settings import Timeout
 from asyncsim.deadlines import Deadlines
-from asyncsim.errors import AsyncSimError, ConfigurationError, ConnectionFailed, RequestTimeout
+from asyncsim.errors import (
+    AsyncSimError,
+    ClientClosed,
+    ConfigurationError,
+    ConnectionFailed,
+    RequestTimeout,
+)
 
 USER_AGENT = f"asyncsim/{version('asyncsim')} aiohttp/{aiohttp.__version__}"
 FORM = "application/x-www-form-urlencoded"
@@ -154,7 +160,7 @@ class Transport:
         body: Body | None,
         asked: str,
     ) -> Reply:
-        session = self._usable()
+        session, changes = self._usable(asked), method != "GET"
         try:
             task = self._deadlines.begin()
             try:
@@ -171,11 +177,14 @@ class Transport:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise ConfigurationError(f"{asked}: no URL to use: {error}; check hosts=...") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            silence, cause = self._reword(error, asked), error
+            silence, cause = self._reword(error, asked, changes=changes), error
         except asyncio.CancelledError:
             if not self._closed or _is_being_cancelled():
                 raise
-            silence, cause = client_closed(asked), None  # aiohttp ends a name's lookup like that
+            silence, cause = (
+                ClientClosed(asked, sent=changes),
+                None,
+            )  # aiohttp ends a name's lookup like that
         # Outside of `except`, because aiohttp's error for an unreadable answer holds the request's
         # headers, and so the credential.
         raise silence from (None if isinstance(cause, aiohttp.ClientResponseError) else cause)
@@ -191,18 +200,19 @@ class Transport:
                 keywords["middlewares"] = ()  # aiohttp never repeats a POST, so `_once` is idle
         return keywords
 
-    def _usable(self) -> ClientSession:
+    def _usable(self, asked: str) -> ClientSession:
         session = self._session
-        if self._closed or (session is not None and session.closed):
-            whose = "the session given to this client" if self._borrowed else "this client"
-            raise ConfigurationError(f"{whose} is closed; make a new one")
+        if self._closed:
+            raise ClientClosed(asked)
+        if session is not None and session.closed:
+            raise ConfigurationError("the session given to this client is closed; make a new one")
         if session is None:
             session = self._session = self._open()
         return session
 
-    def _reword(self, error: Exception, asked: str) -> AsyncSimError:
+    def _reword(self, error: Exception, asked: str, *, changes: bool) -> AsyncSimError:
         if self._closed:
-            return client_closed(asked)
+            return ClientClosed(asked, sent=changes)  # no TransportError: those are retried
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             reason = f"no connection within {self._seconds.connect:g} s"
             return RequestTimeout(asked, reason, sent=False)
@@ -220,11 +230,6 @@ class Transport:
         self._deadlines.close()
         if self._session is not None and not self._borrowed:
             await self._session.close()
-
-
-def client_closed(asked: str) -> AsyncSimError:
-    """Make the error of a call that outlives its client; no TransportError: those are repeated."""
-    return AsyncSimError(f"{asked}: the client was closed before the answer came")
 
 
 def _is_being_cancelled() -> bool:

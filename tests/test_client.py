@@ -15,6 +15,7 @@ from asyncsim import (
     AuthenticationError,
     CallbackReceiver,
     Client,
+    ClientClosed,
     ConfigurationError,
     ConnectionFailed,
     Hosts,
@@ -270,7 +271,7 @@ async def test_a_client_may_be_closed_twice_or_unused(emulator: Emulator) -> Non
     await used.supersim.sims.list()
     await used.close()
     await used.close()
-    with pytest.raises(ConfigurationError, match="closed"):
+    with pytest.raises(ClientClosed, match="closed"):
         await used.supersim.sims.fetch("depot")
 
 
@@ -352,7 +353,7 @@ async def test_a_call_in_a_pause_ends_with_its_client(
     work = asyncio.create_task(client.supersim.sims.fetch("depot"))
     await clock.settle()
     await client.close()
-    with pytest.raises(AsyncSimError, match="the client was closed"):
+    with pytest.raises(ClientClosed, match="the client was closed"):
         await work
     assert clock.next_timer is None
 
@@ -399,10 +400,10 @@ async def test_closing_during_the_first_opening_is_not_undone_by_it(emulator: Em
     await asyncio.sleep(0)
     await client.close()
     ends = await asyncio.gather(*opening, return_exceptions=True)
-    assert [type(end) for end in ends] == [ConfigurationError] * 2
+    assert [type(end) for end in ends] == [ClientClosed] * 2
     with pytest.raises(ReceiverError):
         receiver.port  # noqa: B018  # asking is the test
-    with pytest.raises(ConfigurationError, match="closed"):
+    with pytest.raises(ClientClosed, match="closed"):
         await client.supersim.sims.list()
 
 
@@ -414,7 +415,7 @@ async def test_a_port_in_use_is_a_receiver_error_and_leaves_nothing_open(
         with pytest.raises(ReceiverError, match=f"127.0.0.1:{taken.port}"):
             async with client:
                 pytest.fail("it opened")
-        with pytest.raises(ConfigurationError, match="closed"):
+        with pytest.raises(ClientClosed, match="closed"):
             await client.supersim.sims.list()
     assert list(emulator.requests) == []
 

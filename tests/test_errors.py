@@ -11,6 +11,7 @@ from asyncsim.models.supersim.sims import Sim
 
 SID = "HSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 ASKED = f"POST /v1/Sims/{SID} (Super SIM)"
+OTHER = "HSbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 WANTED = {"status": "active"}
 SCHEDULED = Sim(sid=SID, status="scheduled")
 INACTIVE = Sim(sid=SID, status="inactive")
@@ -38,11 +39,21 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     (errors.NotFound(404, 20404, "not found", asked=ASKED), [SID, "HTTP 404, code 20404"]),
     (
         errors.Conflict(409, 33010, "updating", asked=ASKED),
-        [SID, "code 33010", "wait with await_transition(), then send the change again"],
+        [SID, "code 33010", "wait with await_transition()", "whether a change is still needed"],
     ),
     (errors.RateLimited(429, 20429, "Too Many Requests", asked=ASKED), [SID, "HTTP 429"]),
     (errors.ServerError(503, asked=ASKED), [SID, "no message (HTTP 503)"]),
     (errors.DecodeError(f"Sim {SID}", "no status"), [f"cannot read Sim {SID}", "no status"]),
+    (
+        errors.DecodeError("Sim", "a bad date", accepted=SID),
+        ["a bad date", f"change of {SID} was accepted", f"await_transition('{SID}')"],
+    ),
+    (errors.WrongResource(SID, OTHER), [f"about {OTHER}, not about {SID}"]),
+    (
+        errors.ClientClosed(f"await {SID}", sent=True, last=SCHEDULED),
+        [SID, "last seen 'scheduled'", "had been sent", "await_transition() of a new client"],
+    ),
+    (errors.ClientClosed(f"fetch Sim {SID}"), [SID, "no change had been sent"]),
     (errors.TransitionError(SID, WANTED, "did not work out"), ["did not work out"]),
     (
         errors.TransitionTimeout(SID, WANTED, SCHEDULED, 300.0),
@@ -110,6 +121,28 @@ def test_an_error_says_of_which_sim_what_happened_and_what_to_do(
 ) -> None:
     for part in said:
         assert part in str(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ConnectionFailed(ASKED, "connection lost"),
+        errors.ServerError(504, asked=ASKED),
+        errors.Conflict(409, 33010, "updating", asked=ASKED),
+        errors.DecodeError(f"Sim {SID}", "not JSON"),
+        errors.WrongResource(SID, OTHER),
+    ],
+)
+def test_an_error_of_a_change_that_may_have_been_carried_out_says_so_and_how_to_find_out(
+    error: errors.AsyncSimError,
+) -> None:
+    assert "unknown" not in str(error)
+    error.outcome_unknown = True
+    assert SID in str(error)
+    assert "outcome of the change is unknown, it may have been carried out" in str(error)
+    assert "await_transition()" in str(error)
+    assert "send" not in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 @each

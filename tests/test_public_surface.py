@@ -16,13 +16,13 @@ from asyncsim.resources.wireless.sims import Sims as WirelessSims
 NAMES = [
     "KORE", "TWILIO",
     "APIError", "AsyncSimError", "AuthenticationError", "BadRequest", "Callback",
-    "CallbackReceiver", "Client", "ConfigurationError", "Conflict", "ConnectionFailed",
-    "DecodeError", "Hosts", "InboundCommand", "JobError", "JobStopped",
+    "CallbackReceiver", "Client", "ClientClosed", "ConfigurationError", "Conflict",
+    "ConnectionFailed", "DecodeError", "Hosts", "InboundCommand", "JobError", "JobStopped",
     "JournalError", "NotConfirmed", "NotFound", "Outcome",
     "OutcomeUnknown", "Page", "Pager", "PermissionDenied", "Product", "QueueTimeout", "RateLimited",
     "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle",
     "Timeout", "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
-    "UnreachableStatus", "Unsupported", "Vendor", "Watching",
+    "UnreachableStatus", "Unsupported", "Vendor", "Watching", "WrongResource",
 ]  # fmt: skip
 
 SETTINGS = "hosts, session, receiver, observers, retry, throttle, timeout, watching, clock"

@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from asyncsim.connection import Connection
 from asyncsim.core.transition import Transition
-from asyncsim.errors import AsyncSimError
+from asyncsim.errors import ClientClosed
 from asyncsim.resources.outcome import Outcome, refused
 from asyncsim.resources.parking import Parking, Ready, Recall
 from asyncsim.resources.piece import Order, Piece
@@ -244,6 +244,7 @@ class FanOut(Generic[T]):
 
     async def _client_closes(self) -> None:
         if self._feeder is not None and not self._is_done:
-            left = f"the client was closed; {len(self.unfinished)} SIMs are left in .unfinished"
-            self._failure = AsyncSimError(left)
+            left = self.unfinished
+            asked = f"{len(left)} SIMs are left in .unfinished"
+            self._failure = ClientClosed(asked, sent=len(left) > len(self.unsent))
         await self.aclose()

@@ -15,7 +15,7 @@ from asyncsim.clock import Clock
 from asyncsim.core.plan import Situation, read_pause, sweeps
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Next, Transition
-from asyncsim.errors import AsyncSimError
+from asyncsim.errors import AsyncSimError, ClientClosed
 from asyncsim.events import Event, Observer, SettledBy, WaitSettled, tell
 from asyncsim.kind import Kind
 from asyncsim.waiting.deadlines import Deadlines
@@ -104,7 +104,7 @@ class Watcher:
         Its deadline counts from the answer of the POST, which has deadlines of its own.
         """
         if self._closed:
-            raise AsyncSimError("this client is closed; open a new one to go on waiting")
+            raise ClientClosed(f"await {wait.shown}", sent=not (wait.strict or wait.is_unanswered))
         self._waits.add(wait)
         self._unanswered += wait.is_unanswered
 
@@ -390,8 +390,8 @@ class Watcher:
         """End all waits with an error that says that the changes themselves go on."""
         self._closed = True
         for wait in self._waits:
-            why = f"the client was closed while {wait.shown} was awaited; its change goes on"
-            wait.abort(AsyncSimError(why))
+            sent, last = not wait.strict, wait.last
+            wait.abort(ClientClosed(f"await {wait.shown}", sent=sent, last=last))
             self._finish(wait)
         tasks = [task for task in (self._driver, *self._tasks) if task is not None]
         for task in tasks:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from asyncsim import (
-    AsyncSimError,
     BadRequest,
-    ConfigurationError,
+    ClientClosed,
     Conflict,
     NotFound,
     Outcome,
@@ -444,14 +443,17 @@ async def test_closing_the_client_ends_the_iteration_with_a_clear_error(many: St
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
     first = await many.start(anext(work))
     await many.client.close()
-    with pytest.raises(AsyncSimError, match=r"client was closed; 3 SIMs are left in \.unfinished"):
+    with pytest.raises(
+        ClientClosed, match=r"3 SIMs are left in \.unfinished: the client"
+    ) as caught:
         await first
+    assert caught.value.sent
     assert set(work.unfinished) == set(many.sids[:3])
 
 
 async def test_a_closed_client_is_said_once_and_not_for_each_sim(many: Stage) -> None:
     await many.client.close()
-    with pytest.raises(ConfigurationError, match="closed"):
+    with pytest.raises(ClientClosed, match="no change had been sent"):
         await many.collect(many.sims.update_many(dict.fromkeys(many.sids, ACTIVE)))
 
 

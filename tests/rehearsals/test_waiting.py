@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from asyncsim import (
-    AsyncSimError,
     BadRequest,
+    ClientClosed,
     Conflict,
     NotFound,
     Timeout,
@@ -277,11 +277,52 @@ async def test_cancelling_during_a_read_stops_the_read(set_stage: OpenStage, pla
     await stage.clock.advance(6)  # the emulator's answer, to nobody
 
 
-async def test_closing_the_client_ends_waits_with_a_clear_error(stage: Stage) -> None:
+async def test_closing_the_client_ends_waits_and_tells_that_the_change_was_sent(
+    stage: Stage,
+) -> None:
     wait = await stage.start(stage.sims.update_and_wait(stage.sid, status="active"))
+    await stage.clock.advance(5)
     await stage.client.close()
-    with pytest.raises(AsyncSimError, match=r"the client was closed while .* its change goes on"):
+    with pytest.raises(ClientClosed, match=f"{stage.sid}: the client was closed") as caught:
         await wait
+    assert caught.value.sent
+    assert caught.value.last.status in stage.sims.kind.pending
+    assert "had been sent" in str(caught.value)
+
+
+async def test_closing_the_client_ends_a_wait_for_others_changes_and_tells_that_none_was_sent(
+    stage: Stage,
+) -> None:
+    stage.put(stage.sid, status=min(stage.sims.kind.pending))
+    wait = await stage.start(stage.sims.await_transition(stage.sid))
+    await stage.client.close()
+    with pytest.raises(ClientClosed, match="no change had been sent") as caught:
+        await wait
+    assert (caught.value.sent, caught.value.last.sid) == (False, stage.sid)
+
+
+async def test_closing_the_client_while_a_change_is_in_flight_tells_that_it_was_sent(
+    stage: Stage,
+) -> None:
+    await stage.sims.fetch(stage.sid)
+    stage.emulator.faults = Faults(answer_takes=5.0)
+    for change in (stage.sims.update, stage.sims.update_and_wait):
+        update = await stage.start(change(stage.sid, status="active"))
+        await stage.clock.advance(1)
+    await stage.client.close()
+    with pytest.raises(ClientClosed, match=f"update Sim {stage.sid}: the client") as caught:
+        await update
+    assert (caught.value.sent, caught.value.last) == (True, None)
+    await stage.clock.advance(6)  # the emulator's response, to nobody
+
+
+async def test_a_closed_client_sends_no_change_and_says_so(stage: Stage) -> None:
+    await stage.client.close()
+    for change in (stage.sims.update, stage.sims.update_and_wait):
+        with pytest.raises(ClientClosed, match="no change had been sent") as caught:
+            await change(stage.sid, status="active")
+        assert not caught.value.sent
+    assert stage.posts() == []
 
 
 async def test_two_waits_for_one_sim_share_their_reads(stage: Stage) -> None:

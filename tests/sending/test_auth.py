@@ -11,8 +11,8 @@ from asyncsim.auth import Basic, ClientCredentials
 from asyncsim.core.retry import Repeat
 from asyncsim.core.settings import RetryPolicy
 from asyncsim.errors import (
-    AsyncSimError,
     AuthenticationError,
+    ClientClosed,
     ConnectionFailed,
     DecodeError,
     NotFound,
@@ -430,7 +430,7 @@ async def test_closing_during_a_mint_is_told_to_those_who_wait(
     await server.arrival()
     await login.close()
     await login.close()
-    with pytest.raises(AsyncSimError, match="the client was closed"):
+    with pytest.raises(ClientClosed, match="the client was closed"):
         await caller
 
 

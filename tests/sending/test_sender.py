@@ -14,10 +14,9 @@ from asyncsim.core.retry import Repeat
 from asyncsim.core.settings import Throttle, Timeout
 from asyncsim.errors import (
     APIError,
-    AsyncSimError,
     AuthenticationError,
     BadRequest,
-    ConfigurationError,
+    ClientClosed,
     Conflict,
     ConnectionFailed,
     NotFound,
@@ -363,7 +362,7 @@ async def test_what_waits_when_the_client_closes_is_not_sent(
     task = asyncio.create_task(bench.sender().send(bench.request()))
     await bench.clock.settle()
     await bench.transport.close()
-    await bench.fails(task, ConfigurationError)
+    await bench.fails(task, ClientClosed)
     assert len(server.received) == 1
     assert bench.gate.limit.in_flight == 0
 
@@ -380,7 +379,7 @@ async def test_who_pauses_or_queues_when_the_client_closes_hears_of_it_at_once(
     await sender.close()
     await bench.clock.settle()
     assert task.done()
-    with pytest.raises(AsyncSimError, match="the client was closed"):
+    with pytest.raises(ClientClosed, match="the client was closed"):
         await task
     assert (bench.clock.next_timer, bench.gate.limit.in_flight) == (None, 0)
 
@@ -394,7 +393,7 @@ async def test_closing_one_client_turns_nobody_elses_requests_away(bench: Bench)
     await sender.close()
     await bench.clock.settle()
     assert (ours.done(), others.done()) == (True, False)
-    with pytest.raises(AsyncSimError, match="the client was closed"):
+    with pytest.raises(ClientClosed, match="the client was closed"):
         await ours
     bench.gate.left()
     await others

@@ -12,7 +12,7 @@ from yarl import URL
 from asyncsim.clock import ManualClock
 from asyncsim.core.settings import Timeout
 from asyncsim.errors import (
-    AsyncSimError,
+    ClientClosed,
     ConfigurationError,
     ConnectionFailed,
     RequestTimeout,
@@ -187,7 +187,7 @@ async def test_after_closing_nothing_is_sent_and_no_session_opened(
 ) -> None:
     transport = bench.open()
     await transport.close()
-    with pytest.raises(ConfigurationError, match="this client is closed; make a new one"):
+    with pytest.raises(ClientClosed, match="the client was closed; no change had been sent"):
         await get(transport, server.url)
     assert server.received == []
 
@@ -200,7 +200,7 @@ async def test_a_request_under_way_when_the_client_closes_says_so(
     task = asyncio.create_task(get(transport, server.url))
     await server.arrival()
     await transport.close()
-    with pytest.raises(AsyncSimError, match="closed before the answer came") as caught:
+    with pytest.raises(ClientClosed, match="the client was closed") as caught:
         await task
     assert not isinstance(caught.value, TransportError)  # so it is not tried again
 
@@ -225,7 +225,7 @@ async def test_a_name_being_looked_up_when_the_client_closes_is_not_a_cancellati
     task = asyncio.create_task(get(transport, "http://sims.example.test"))
     await endless_lookup.wait()
     await transport.close()
-    with pytest.raises(AsyncSimError, match="closed before the answer came"):
+    with pytest.raises(ClientClosed, match="the client was closed"):
         await task
 
 

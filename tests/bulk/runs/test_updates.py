@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from asyncsim import (
-    AsyncSimError,
     AuthenticationError,
+    ClientClosed,
     JobError,
     JobStopped,
     JournalError,
@@ -414,7 +414,7 @@ async def test_a_client_that_is_closed_ends_the_run_with_an_error(desk: Desk) ->
         async with desk.journal() as journal:
             return await bulk.run(desk.job(), desk.stage.client, journal=journal, observers=[close])
 
-    with pytest.raises(AsyncSimError, match="closed"):
+    with pytest.raises(ClientClosed, match="closed"):
         await desk.play(go())
     await asyncio.gather(*closing)
 
