@@ -167,16 +167,22 @@ class ServerError(APIError):
 
 
 class DecodeError(AsyncSimError):
-    """An answer was not what the documents promise: not JSON, a missing field, a bad date.
+    """A response was not what the documents promise: not JSON, a missing field, a bad date.
 
+    `sid` is that of the record which cannot be read, None where the response names none.
     `accepted` is the SID of the SIM whose change was accepted by the very response that could not
     be read; None when it was no such response.
     """
 
-    def __init__(self, what: str, reason: str, *, accepted: str | None = None) -> None:
+    sid: str | None = None  # of errors that an older version has stored, too
+
+    def __init__(
+        self, what: str, reason: str, *, sid: str | None = None, accepted: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.what = what
         self.reason = reason
+        self.sid = sid
         self.accepted = accepted
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ async def main() -> Counter[str]:
             found = [sim.sid async for sim in sims.list(page_size=1000)]
             many = sims.update_many((sid, {"status": "active"}) for sid in found)
             async for outcome in many:
-                ended[outcome.sim.status if outcome.sim else "unknown"] += 1
+                ended[(outcome.sim and outcome.sim.status) or "unknown"] += 1
     print(dict(ended), f"after {tally.requests} requests, {tally.retried} of them sent again")
     return ended
 

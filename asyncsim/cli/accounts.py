@@ -26,8 +26,8 @@ class Sim(Protocol):
         ...
 
     @property
-    def status(self) -> str:
-        """The status."""
+    def status(self) -> str | None:
+        """The status; None where the vendor shows none."""
         ...
 
     @property

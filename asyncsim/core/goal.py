@@ -83,8 +83,11 @@ class Goal:
 
     def is_pending(self, record: Any) -> bool:
         """Whether the vendor is still working on it."""
-        return record.status in self.kind.pending or (
-            self.resets and record.reset_status == "resetting"
+        # Null by KORE's documents, which do not say when: it tells of no settled SIM.
+        return (
+            record.status is None
+            or record.status in self.kind.pending
+            or (self.resets and record.reset_status == "resetting")
         )
 
     def judge(self, record: Any) -> Standing:

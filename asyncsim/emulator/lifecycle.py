@@ -61,9 +61,9 @@ def _with(table: Moves, start: str, end: str, allowed: bool) -> Moves:
     return {**table, start: table[start] | {end}} if allowed else table
 
 
-def may_move(product: Product, start: str, end: str, behaviour: Behaviour) -> bool:
+def may_move(product: Product, start: str | None, end: str, behaviour: Behaviour) -> bool:
     """Tell whether a request may lead from one status to the other."""
-    return end in moves(product, behaviour).get(start, frozenset())
+    return start is not None and end in moves(product, behaviour).get(start, frozenset())
 
 
 def calls_back_twice(product: Product, start: str, end: str) -> bool:

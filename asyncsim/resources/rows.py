@@ -20,7 +20,8 @@ class State:
     """What a sweep needs of a row."""
 
     sid: str
-    status: str
+    """Empty where the row names none: then it is nobody's."""
+    status: str | None
 
 
 @frozen(kw_only=True)

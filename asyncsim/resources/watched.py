@@ -98,16 +98,12 @@ class Watched(Resource[T], Generic[T]):
 
     def _plain_state_page(self, reply: Reply) -> StatePage:
         page = self._plain_page(reply)
-        states = [self._state(row) for row in page.rows]
+        states = [_state(row) for row in page.rows]
+        if states and not any(one.sid for one in states):
+            raise DecodeError(f"page of {self.kind.key}", "none of its rows has a sid")
         return StatePage(
             states, page.next_page_url, sources=lambda: page.rows, decode=self._read_row
         )
-
-    def _state(self, row: Any) -> State:
-        sid = row.get("sid") if isinstance(row, dict) else None
-        if not isinstance(sid, str):
-            raise DecodeError(f"page of {self.kind.key}", "one of its rows has no sid")
-        return State(sid, str(row.get("status")))
 
     def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
         if until is None:
@@ -212,6 +208,13 @@ class Watched(Resource[T], Generic[T]):
         for addressed in {name, (accepted and accepted.addressed) or name}:
             for callback in desk.kept(self.kind.product, addressed):
                 watcher.called_back(callback)
+
+
+def _state(row: Any) -> State:
+    """Read of a row what can be read: one that names no SIM must not spoil the others."""
+    sid, status = (row.get("sid"), row.get("status")) if isinstance(row, dict) else (None, None)
+    known = sid if isinstance(sid, str) else ""
+    return State(known, status if isinstance(status, str) else None)
 
 
 def _is_current(given: Any, accepted: Accepted) -> bool:

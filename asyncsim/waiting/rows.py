@@ -15,8 +15,8 @@ class Row(Protocol):
         ...
 
     @property
-    def status(self) -> str:
-        """What it is in."""
+    def status(self) -> str | None:
+        """What it is in; None where the vendor shows none."""
         ...
 
 

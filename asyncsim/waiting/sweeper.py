@@ -212,7 +212,12 @@ class Sweeper:
         """Give the rows of a page to the waits that they are about."""
         known = self._waits.names
         # Most rows are nobody's, where the list holds many others: none of their time here.
-        wanted = [(place, row) for place, row in enumerate(page.rows) if row.sid in known]
+        # One without a status tells nothing: it stays unseen, and is read singly.
+        wanted = [
+            (place, row)
+            for place, row in enumerate(page.rows)
+            if row.sid in known and row.status is not None
+        ]
         for place, row in wanted:
             waits = [one for one in self._waits.of(row.sid) if self._is_told(one, walk.asked)]
             if waits and row.status in self._kind.pending:

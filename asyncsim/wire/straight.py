@@ -111,7 +111,8 @@ def states_reader(key: str) -> Callable[[bytes], RawPage | None]:
     """Make the reader of pages of which each row's `sid` and `status` are wanted, as by a sweep."""
     if msgspec is None:
         return lambda body: None
-    return _envelope(key, msgspec.defstruct("_State", [("sid", str), ("status", str)], gc=False))
+    fields: list[Any] = [("sid", str), ("status", str | None, None)]
+    return _envelope(key, msgspec.defstruct("_State", fields, gc=False))
 
 
 def splitter(key: str) -> Callable[[bytes], Sequence[bytes]]:

@@ -19,12 +19,12 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def supersim(status: str, date: float | None = 0.0, **more: Any) -> SuperSim:
+def supersim(status: str | None, date: float | None = 0.0, **more: Any) -> SuperSim:
     """A Super SIM in this status, updated so many seconds after noon."""
     return SuperSim(sid=HS, status=status, date_updated=None if date is None else at(date), **more)
 
 
-def wireless(status: str, date: float | None = 0.0, **more: Any) -> WirelessSim:
+def wireless(status: str | None, date: float | None = 0.0, **more: Any) -> WirelessSim:
     """A Programmable Wireless SIM in this status, updated so many seconds after noon."""
     return WirelessSim(
         sid=DE, status=status, date_updated=None if date is None else at(date), **more

@@ -20,6 +20,9 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
         (supersim_goal(status="active"), supersim("active"), REACHED),
         (supersim_goal(status="active"), supersim("inactive"), ELSEWHERE),
         (supersim_goal(status="active"), supersim("a status of tomorrow"), ELSEWHERE),
+        (supersim_goal(status="active"), supersim(None), PENDING),
+        (supersim_goal(fleet=FLEET), supersim(None, fleet_sid=FLEET), PENDING),
+        (wireless_goal("active", status="ready"), wireless(None), PENDING),
         (wireless_goal(status="active"), wireless("updating"), PENDING),
         (wireless_goal(status="active"), wireless("scheduled"), PENDING),
         # Ready becomes active by itself, deactivated becomes canceled: not failures.

@@ -168,7 +168,11 @@ async def test_a_list_that_cannot_be_read_leaves_single_reads(
     assert stage.told(SweepingStopped) == [], "it may be one host's bad hour, so it is tried again"
 
 
-@pytest.mark.parametrize("bad", [{"date_updated": 7}, {"status": None}], ids=["date", "status"])
+@pytest.mark.parametrize(
+    "bad",
+    [{"date_updated": 7}, {"status": None}, {"status": [7]}, {"sid": None}],
+    ids=["date", "no status", "odd status", "no sid"],
+)
 async def test_a_row_that_cannot_be_read_spoils_no_other(
     set_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, bad: dict[str, Any]
 ) -> None:

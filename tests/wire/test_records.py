@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from asyncsim.errors import DecodeError
+from asyncsim.models.supersim.esim_profiles import ESimProfile
 from asyncsim.models.supersim.fleets import Fleet
+from asyncsim.models.supersim.ip_commands import IpCommand
+from asyncsim.models.supersim.settings_updates import SettingsUpdate
 from asyncsim.models.supersim.sims import Sim as SuperSim
+from asyncsim.models.supersim.sms_commands import SmsCommand
+from asyncsim.models.wireless.commands import Command
 from asyncsim.models.wireless.rate_plans import RatePlan
 from asyncsim.models.wireless.sims import Sim
 from asyncsim.vendors import KORE, TWILIO, Vendor
@@ -30,6 +35,13 @@ def test_a_field_nobody_documented_is_ignored() -> None:
 
 def test_a_status_nobody_documented_stays_a_string() -> None:
     assert records.decode(SuperSim, {"sid": "HS1", "status": "asleep"}, KORE).status == "asleep"
+
+
+@pytest.mark.parametrize("more", [{}, {"status": None}], ids=["absent", "null"])
+def test_a_status_may_be_missing_as_all_but_the_sid(more: dict[str, Any]) -> None:
+    models: list[Any] = [Sim, SuperSim, Command, SmsCommand, IpCommand, ESimProfile, SettingsUpdate]
+    for model in models:
+        assert records.decode(model, {"sid": "XX1", **more}, KORE).status is None
 
 
 def test_an_iccid_sent_as_a_whole_number_is_read_as_its_digits() -> None:
@@ -66,7 +78,7 @@ def test_nulls_are_written_too() -> None:
     ("model", "value", "said"),
     [
         (Sim, [], "cannot read Sim: an object was expected, not list"),
-        (Sim, {"sid": "DE1"}, "Sim DE1: .*status"),
+        (Sim, {"status": "new"}, "Sim: .*sid"),
         (Sim, {"sid": None, "status": "new"}, "text was expected, not None"),
         (Sim, {**LEAST, "iccid": 8.9e19}, r"Sim DE1: text was expected, not 8.9e\+19.*iccid"),
         (Sim, {**LEAST, "status": ["new"]}, "Sim DE1: text was expected"),

@@ -24,7 +24,7 @@ class ESimProfile:
 
     sid: str
     """HP and 32 hex digits."""
-    status: ESimProfileStatus
+    status: ESimProfileStatus | None = None
     account_sid: str | None = None
     iccid: str | None = None
     sim_sid: str | None = None

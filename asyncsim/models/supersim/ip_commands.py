@@ -26,7 +26,7 @@ class IpCommand:
 
     sid: str
     """HG and 32 hex digits."""
-    status: IpCommandStatus
+    status: IpCommandStatus | None = None
     """`queued`, then `sent`, or `failed` where the device is not attached; UDP confirms nothing.
     From a SIM always `received`."""
     account_sid: str | None = None

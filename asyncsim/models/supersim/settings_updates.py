@@ -33,7 +33,7 @@ class SettingsUpdate:
 
     sid: str
     """OB and 32 hex digits."""
-    status: SettingsUpdateStatus
+    status: SettingsUpdateStatus | None = None
     iccid: str | None = None
     sim_sid: str | None = None
     packages: tuple[SettingsPackage, ...] | None = None

@@ -24,8 +24,8 @@ class Sim:
 
     sid: str
     """HS and 32 hex digits."""
-    status: SimStatus
-    """`scheduled` while a change is on its way."""
+    status: SimStatus | None = None
+    """`scheduled` while a change is on its way; None says as little."""
     unique_name: str | None = None
     account_sid: str | None = None
     iccid: str | None = None

@@ -25,7 +25,7 @@ class SmsCommand:
 
     sid: str
     """HC and 32 hex digits."""
-    status: SmsCommandStatus
+    status: SmsCommandStatus | None = None
     """`queued` until the first attempt, then `sent`, `delivered` on confirmation; it stays `sent`
     where none comes. From a SIM always `received`."""
     account_sid: str | None = None

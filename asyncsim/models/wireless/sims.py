@@ -41,8 +41,8 @@ class Sim:
 
     sid: str
     """DE and 32 hex digits."""
-    status: SimStatus
-    """`updating` or `scheduled` while a change is on its way."""
+    status: SimStatus | None = None
+    """`updating` or `scheduled` while a change is on its way; None says as little."""
     unique_name: str | None = None
     friendly_name: str | None = None
     account_sid: str | None = None
