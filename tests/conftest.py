@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -34,7 +35,12 @@ def every_task_has_an_owner(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 async def _no_orphans() -> AsyncIterator[None]:
+    unheard: list[dict[str, Any]] = []
+    # What breaks down in a task that nobody awaits: without this, asyncio would only log it.
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
     yield
+    if unheard:
+        pytest.fail(f"a fault that nobody awaited: {unheard[0]}")
     for _ in range(_TURNS):
         await asyncio.sleep(0)
         if asyncio.all_tasks() == {asyncio.current_task()}:

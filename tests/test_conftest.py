@@ -33,3 +33,25 @@ def test_a_test_that_leaves_a_task_behind_fails(pytester: pytest.Pytester) -> No
     result = pytester.runpytest("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", SCOPE)
     result.assert_outcomes(passed=4, errors=1)
     result.stdout.fnmatch_lines(["*the test left tasks behind: *"])
+
+
+UNHEARD = """
+import asyncio
+from tests.conftest import _no_orphans, every_task_has_an_owner
+
+async def test_breaks_down_where_nobody_awaits():
+    def broken():
+        raise LookupError("ours to mend")
+
+    asyncio.get_running_loop().call_soon(broken)
+    await asyncio.sleep(0)
+"""
+
+
+def test_a_test_in_whose_background_something_breaks_down_fails(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(UNHEARD)
+    result = pytester.runpytest("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", SCOPE)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*a fault that nobody awaited: *ours to mend*"])

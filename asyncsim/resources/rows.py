@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from asyncsim.wire.pages import RawPage
 
@@ -24,13 +24,14 @@ class State:
     status: str | None
 
 
-@frozen(kw_only=True)
+@frozen
 class StatePage(RawPage):
     """A page whose rows have a `sid` and a `status`, and what makes records of them."""
 
-    sources: Callable[[], Sequence[Any]]
+    # Each by itself: before attrs 25.4, `kw_only` of a class is also that of what it inherits.
+    sources: Callable[[], Sequence[Any]] = field(kw_only=True)
     """All rows, as `decode` reads them; asked for once, when the first record is wanted."""
-    decode: Callable[[Any], Any]
+    decode: Callable[[Any], Any] = field(kw_only=True)
 
     @cached_property
     def _sources(self) -> Sequence[Any]:

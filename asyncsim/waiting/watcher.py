@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -25,8 +24,6 @@ from asyncsim.waiting.register import Register
 from asyncsim.waiting.rows import Rows
 from asyncsim.waiting.sweeper import Sweeper
 from asyncsim.waiting.timetable import Timetable
-
-logger = logging.getLogger("asyncsim")
 
 
 class Watcher:
@@ -305,7 +302,9 @@ class Watcher:
         try:
             self._plan(now)
         except Exception as error:
-            logger.exception("planning sweeps of %s broke down", self._kind.product)
+            # Ours to mend, so it is told to the loop's handler; the waits go on without sweeps.
+            text = f"planning sweeps of {self._kind.product} broke down"
+            asyncio.get_running_loop().call_exception_handler({"message": text, "exception": error})
             self._sweeper.trust.lose(f"planning them broke down: {error!r}")
             self._read_singly(now, self._by_list)
 

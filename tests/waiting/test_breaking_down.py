@@ -35,7 +35,7 @@ async def heard() -> list[Any]:
 
 @pytest.mark.parametrize(("where", "what"), [(sweeper, "look_pause"), (driver, "sweeps")])
 async def test_what_planning_raises_ends_sweeping_and_single_reads_go_on(
-    world: World, watcher: Watcher, clock: ManualClock, where: Any, what: str
+    world: World, watcher: Watcher, clock: ManualClock, heard: list[Any], where: Any, what: str
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(where, what, broken)
@@ -46,7 +46,21 @@ async def test_what_planning_raises_ends_sweeping_and_single_reads_go_on(
     await clock.advance(40)
     assert len(world.ended) == 9
     assert {wait.settled_by for wait in waits} == {"read"}
+    assert {type(one) for one in heard} == {Fault}
     assert [type(event) for event in world.events].count(SweepingStopped) == 1
+
+
+async def test_a_sweep_that_breaks_down_is_heard_and_single_reads_go_on(
+    world: World, watcher: Watcher, clock: ManualClock, heard: list[Any]
+) -> None:
+    world.sweeps_fail = Fault()
+    waits = begin(world, watcher, 9)
+    await clock.advance(5)
+    assert [type(one) for one in heard] == [Fault]
+    for wait in waits:
+        world.put(wait.name, "active")
+    await clock.advance(40)
+    assert {wait.settled_by for wait in waits} == {"read"}
 
 
 async def test_a_driver_that_breaks_down_ends_all_waits(
