@@ -37,6 +37,7 @@ from asyncsim.errors import (
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.pager import Page, Pager
 from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
+from asyncsim.version import __version__
 
 __all__ = [
     "KORE",
@@ -84,4 +85,5 @@ __all__ = [
     "Vendor",
     "Watching",
     "WrongResource",
+    "__version__",
 ]

@@ -70,6 +70,9 @@ class AsyncSimError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call __init__ with `args`, which lack the keyword parts.
         return _revive, (type(self), self.__dict__)

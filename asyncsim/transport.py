@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from importlib.metadata import version
 from typing import TypeAlias, TypedDict
 
 import aiohttp
@@ -34,8 +33,9 @@ from asyncsim.errors import (
     ConnectionFailed,
     RequestTimeout,
 )
+from asyncsim.version import __version__
 
-USER_AGENT = f"asyncsim/{version('asyncsim')} aiohttp/{aiohttp.__version__}"
+USER_AGENT = f"asyncsim/{__version__} aiohttp/{aiohttp.__version__}"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 

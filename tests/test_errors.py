@@ -159,8 +159,8 @@ def test_an_error_can_be_copied(error: errors.AsyncSimError) -> None:
 
 
 @each
-def test_a_repr_shows_no_more_than_the_class_and_the_message(error: errors.AsyncSimError) -> None:
-    assert repr(error) == f"{type(error).__name__}({error.message!r})"
+def test_a_repr_says_what_str_says(error: errors.AsyncSimError) -> None:
+    assert repr(error) == f"{type(error).__name__}({str(error)!r})"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,23 @@ def test_importing_the_package_needs_no_running_loop_and_says_nothing() -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("module", ["asyncsim", "asyncsim.emulator", "asyncsim.cli"])
+def test_a_copy_without_its_metadata_can_be_imported(module: str) -> None:
+    code = f"""
+import importlib.metadata as metadata
+
+def nothing(cls, name, found=metadata.Distribution.from_name.__func__):
+    if name.lower() == "asyncsim":
+        raise metadata.PackageNotFoundError(name)
+    return found(cls, name)
+
+metadata.Distribution.from_name = classmethod(nothing)
+import {module}
+"""
+    checked = run("-c", code)
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_sending_does_not_import_what_waits() -> None:
     code = "import sys, asyncsim.resources.supersim; sys.exit('asyncsim.waiting' in sys.modules)"
     checked = run("-c", code)

@@ -23,6 +23,7 @@ NAMES = [
     "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError", "Throttle",
     "Timeout", "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
     "UnreachableStatus", "Unsupported", "Vendor", "Watching", "WrongResource",
+    "__version__",
 ]  # fmt: skip
 
 SETTINGS = "hosts, session, receiver, observers, retry, throttle, timeout, watching, clock"

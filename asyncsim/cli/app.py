@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from asyncsim import AsyncSimError, JobError
+from asyncsim import AsyncSimError, JobError, __version__
 from asyncsim.cli import again, terminal
 from asyncsim.cli.activate import activate
 from asyncsim.cli.bulk import bulk
@@ -24,6 +24,7 @@ app = App(
     name="asyncsim",
     help="Change SIMs at Twilio and KORE, and know how each one ended.",
     help_format="plaintext",
+    version=__version__,
     version_flags=["--version"],
 )
 for _command in (demo, emulate, sims, activate, bulk, jobs):
