@@ -24,6 +24,15 @@ async def emulate(
     ] = None,
     speed: Annotated[float, Parameter(help="Times faster than the vendors.")] = 1.0,
     seed: Annotated[int, Parameter(help="The same seed, the same SIMs and latencies.")] = 0,
+    allow_host: Annotated[
+        list[str] | None,
+        Parameter(
+            help="Further name that requests may use for this machine, such as a container's;"
+            " may be repeated.",
+            show_default=False,
+            negative=(),
+        ),
+    ] = None,
     faults: FaultOptions = NO_FAULTS,
 ) -> Exit:
     """Serve both vendors' SIM APIs on this machine until Ctrl-C.
@@ -37,6 +46,7 @@ async def emulate(
         speed=speed,
         seed=seed,
         state=state,
+        allowed_hosts=allow_host or (),
         faults=faults.faults(seed),
     )
     async with emulator:

@@ -75,10 +75,15 @@ class Agenda:
             timer.cancel()
         self._state.drop(ROOM, name)
 
-    def resume(self) -> None:
-        """Take up what an earlier run left; overdue errands are carried out at once."""
+    def load(self) -> None:
+        """Take up what an earlier run left; `resume` begins to carry it out."""
         for _, plain in self._state.all(ROOM):
             errand = Errand(**plain)
+            self._errands[errand.name] = errand
+
+    def resume(self) -> None:
+        """Carry out what was loaded, each when it is due, and at once what is overdue."""
+        for errand in list(self._errands.values()):
             self._schedule(errand, errand.due - self._now())
 
     def commit(self) -> None:

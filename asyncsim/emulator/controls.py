@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +13,11 @@ from asyncsim.emulator.faults import Faults
 from asyncsim.emulator.journal import Journal
 from asyncsim.emulator.world import World
 from asyncsim.wire import json
+
+_LONGEST_NUMBER = 18
+"""Digits; int() itself fails at some thousands."""
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Controls:
@@ -35,15 +40,15 @@ class Controls:
         self._commit = commit
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths under `/_emulator/`."""
+        """Paths under `/_emulator/`; what changes something is not for pages of other sites."""
         log = "/_emulator/{log:requests|deliveries}"
         return [
             web.get("/_emulator/health", self.health),
             web.get(log, self.read_log),
-            web.delete(log, self.clear_log),
+            web.delete(log, _own_site_only(self.clear_log)),
             web.get("/_emulator/faults", self.read_faults),
-            web.post("/_emulator/faults", self.change_faults),
-            web.post("/_emulator/tokens/expire", self.expire_tokens),
+            web.post("/_emulator/faults", _own_site_only(self.change_faults)),
+            web.post("/_emulator/tokens/expire", _own_site_only(self.expire_tokens)),
         ]
 
     async def health(self, request: web.Request) -> web.Response:
@@ -57,7 +62,7 @@ class Controls:
     async def read_log(self, request: web.Request) -> web.Response:
         """Entries of a log; `?after=N` gives those with a higher number."""
         after = request.query.get("after", "0")
-        if not after.isdecimal():
+        if not after.isascii() or not after.isdigit() or len(after) > _LONGEST_NUMBER:
             return _reply({"message": "after must be a whole number"}, 400)
         log = request.match_info["log"]
         return _reply({log: self._journals[log].plain(int(after))})
@@ -74,10 +79,13 @@ class Controls:
 
     async def change_faults(self, request: web.Request) -> web.Response:
         """Change some faults, named in a JSON object; the others stay."""
+        # A form or plain text is what a page of another site may send without asking first.
+        if request.content_type != "application/json":
+            return _reply({"message": "send the faults as application/json"}, 415)
         try:
             given = json.loads(await request.read())
             faults = evolve(self._conditions.faults, **_checked(given))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _reply({"message": str(error)}, 400)
         self._conditions.faults = faults
         return _reply(asdict(faults))
@@ -93,10 +101,20 @@ def _checked(given: Any) -> dict[str, Any]:
     known = fields_dict(Faults)
     if not isinstance(given, dict) or not set(given) <= set(known):
         raise ValueError(f"faults are a JSON object with any of {', '.join(known)}")
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise ValueError(f"{name} must be a number")
     return given
+
+
+def _own_site_only(handler: _Handler) -> _Handler:
+    """Refuse what a browser sends for a page of another site, which needs no preflight."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        same = origin in (None, f"{request.scheme}://{request.host}")
+        if not same or site not in (None, "same-origin", "none"):
+            return _reply({"message": "this request came from a page of another site"}, 403)
+        return await handler(request)
+
+    return checked
 
 
 def _reply(value: Any, status: int = 200) -> web.Response:

@@ -30,6 +30,9 @@ RATE_PLAN: Mapping[str, Any] = {
     "international_roaming": (),
     "international_roaming_data_limit": 1000,
     "data_limit_strategy": "block",
+    # KORE's schema types both as plain strings, never null; no request can set them.
+    "usage_notification_url": "",
+    "usage_notification_method": "POST",
 }
 
 SETTINGS_PACKAGE = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +27,7 @@ from asyncsim.emulator.server import Server
 from asyncsim.emulator.state import open_state
 from asyncsim.emulator.views.desk import Desk
 from asyncsim.emulator.world import World
-from asyncsim.errors import ConfigurationError
+from asyncsim.errors import ConfigurationError, DecodeError
 from asyncsim.vendors import TWILIO, VENDORS, Hosts, Product
 
 
@@ -34,7 +37,8 @@ class Emulation:
     `sims` SIMs in status `new` are made for each product of each vendor, the same ones for the
     same `seed`. `speed` divides all latencies. `clock` may be a `ManualClock`. `state` names a
     SQLite file that keeps everything across restarts; a file that already has SIMs keeps those,
-    whatever `sims` says.
+    whatever `sims` says. `allowed_hosts` are further names that requests may use for this machine,
+    such as a container's: addresses, `localhost` and `host` always pass, `*` lets all pass.
     """
 
     def __init__(
@@ -50,8 +54,9 @@ class Emulation:
         seed: int = 0,
         clock: Clock | None = None,
         state: str | Path | None = None,
+        allowed_hosts: Collection[str] = (),
     ) -> None:
-        if sims < 0 or not 0 <= port <= 65535 or speed <= 0:
+        if sims < 0 or not 0 <= port <= 65535 or not 0 < speed < math.inf:
             raise ConfigurationError("an emulator needs sims >= 0, a port to 65535 and speed > 0")
         self.clock: Clock = clock or SYSTEM_CLOCK
         self.credentials = emulated.CREDENTIALS
@@ -60,6 +65,7 @@ class Emulation:
         self._host = host
         self._port = port
         self._path = state
+        self._allowed_hosts = frozenset(name.lower() for name in (host, *allowed_hosts))
         self._house: House | None = None
         self._runner: web.AppRunner | None = None
 
@@ -68,9 +74,16 @@ class Emulation:
         if self._runner is not None:
             raise ConfigurationError("this emulator is already running")
         state = open_state(self._path)
-        self._house = House(self.clock, self._conditions, self.credentials, state)
         try:
+            self._house = House(self.clock, self._conditions, self.credentials, state)
             self._house.furnish(self._sims)
+        except (AttributeError, DecodeError, LookupError, TypeError, ValueError) as error:
+            state.discard()
+            raise ConfigurationError(
+                f"the emulator's state in {self._path} cannot be read: {error!r}; "
+                "the file stays as it is: start with another one"
+            ) from error
+        try:
             await self._listen(self._house)
         except BaseException:
             await self._house.close()
@@ -164,7 +177,7 @@ class Emulation:
         return self._house
 
     async def _listen(self, house: House) -> None:
-        app = web.Application(client_max_size=1 << 20)
+        app = web.Application(client_max_size=1 << 20, middlewares=[self._check_host])
         app.add_routes([*self._server(house).routes(), *self._controls(house).routes()])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
@@ -179,6 +192,17 @@ class Emulation:
             ) from error
         self._port = runner.addresses[0][1]
         self._runner = runner
+
+    @web.middleware
+    async def _check_host(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Refuse names that are not ours: a page could point its own name at this machine."""
+        name = _host_name(request.host)
+        if not {name, "*"} & self._allowed_hosts and not _is_here(name):
+            message = f"Host {name!r} is not allowed here; add it to allowed_hosts (--allow-host)"
+            return web.json_response({"message": message}, status=403)
+        return await handler(request)
 
     def _server(self, house: House) -> Server:
         desks = {name: self._desk(house, name) for name in house.worlds}
@@ -204,3 +228,19 @@ class Emulation:
             return base(product) if rewrites else TWILIO.hosts.of(product) or self.url
 
         return Desk(house.worlds[vendor], house.carrier, self._conditions, base, page_base)
+
+
+def _host_name(host: str) -> str:
+    """A Host header without its port, in lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def _is_here(name: str) -> bool:
+    """Whether no name server was asked for it: an address, or `localhost` (RFC 6761)."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    return True

@@ -23,6 +23,7 @@ _CORS = {
         "If-Unmodified-Since, Idempotency-Key"
     ),
     "Access-Control-Allow-Credentials": "true",
+    "Access-Control-Expose-Headers": "ETag",
 }
 
 
@@ -41,7 +42,6 @@ def response_headers(
         return dict(_CORS)  # KORE documents no others
     return {
         **_CORS,
-        "Access-Control-Expose-Headers": "ETag",
         "Twilio-Request-Id": request_id,
         "Twilio-Request-Duration": f"{seconds:.3f}",
         "Twilio-Concurrent-Requests": str(in_flight),

@@ -11,6 +11,9 @@ from asyncsim.emulator.journal import Entry
 from asyncsim.emulator.views.desk import Pairs
 from asyncsim.vendors import Product, Vendor
 
+FORM = "application/x-www-form-urlencoded"
+"""What both vendors' documents want of a body, but for KORE's webhook secrets."""
+
 _SECRET_KEYS = frozenset({"client_secret", "RegistrationCode"})
 _PRODUCTS = frozenset(product.value for product in Product)
 
@@ -29,6 +32,8 @@ class Call:
     form: Pairs
     body: bytes
     """As sent; only KORE's webhook secrets read it so."""
+    content_type: str
+    """Of the body, without its parameters; empty where the request does not say."""
     authorization: str | None
     arrived: float
 

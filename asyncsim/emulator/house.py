@@ -17,7 +17,7 @@ from asyncsim.emulator.journal import Journal
 from asyncsim.emulator.letters import Delivery
 from asyncsim.emulator.outbox import Outbox
 from asyncsim.emulator.seeds import seed as sow
-from asyncsim.emulator.state import State
+from asyncsim.emulator.state import FORMAT, State
 from asyncsim.emulator.world import World
 from asyncsim.vendors import VENDORS
 
@@ -49,8 +49,9 @@ class House:
             world.on_opened = self._serve
             self._serve(world)
             sow(world, sims) if is_new else world.load()
-        self.state.put("about", "format", 1)
+        self.state.put("about", "format", FORMAT)
         self.tokens.load()
+        self.agenda.load()
         self.state.commit()
 
     def _serve(self, world: World) -> None:

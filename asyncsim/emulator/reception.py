@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 from asyncsim.emulator.auth import Denied, Tokens, check_basic
 from asyncsim.emulator.conditions import Conditions
 from asyncsim.emulator.envelope import error_body
-from asyncsim.emulator.exchange import Call, Reply
-from asyncsim.emulator.refusals import Refusal, not_found
-from asyncsim.emulator.views import dispatch, secrets
+from asyncsim.emulator.exchange import FORM, Call, Reply
+from asyncsim.emulator.refusals import Refusal, allow, method_not_allowed, not_found
+from asyncsim.emulator.views import dispatch, methods_at, secrets
 from asyncsim.emulator.views.desk import Answer, Desk
 from asyncsim.vendors import Product
 
@@ -33,6 +33,8 @@ class Reception:
 
     def decide(self, call: Call, in_flight: Mapping[str, int]) -> Reply:
         """Deal with a request, given how many others of each account are not answered yet."""
+        if call.method == "OPTIONS":
+            return self._options(call)
         if call.vendor.login == "client_credentials" and call.room == "auth":
             return self._mint(call)
         try:
@@ -101,30 +103,65 @@ class Reception:
         return Reply(status=answer.status, body=answer.body, sid=answer.sid)
 
     def _dispatch(self, call: Call, desk: Desk) -> Answer:
-        # KORE has no Monitor, Twilio no webhook secrets.
-        if call.room not in _PRODUCTS or call.vendor.hosts.of(Product(call.room)) is None:
+        product = _product_of(call)
+        if product is None:
             raise not_found(call.path)
-        product = Product(call.room)
-        segments = [unquote(segment) for segment in call.path.strip("/").split("/")]
         if product is Product.WEBHOOKS:
-            return secrets.answer(desk, call.method, segments, call.query, call.body)
-        return dispatch(desk, product, call.method, segments, call.query, call.form)
+            _check_media_type(call, "application/json", code=40415)
+            return secrets.answer(desk, call.method, _segments(call), call.query, call.body)
+        _check_media_type(call, FORM, code=20415)
+        return dispatch(desk, product, call.method, _segments(call), call.query, call.form)
+
+    def _options(self, call: Call) -> Reply:
+        """What a browser asks before it sends a request; it sends no credentials with that."""
+        product = _product_of(call)
+        if call.room == "auth" and call.path == "/token":
+            methods: Sequence[str] = ("POST",)
+        elif product is Product.WEBHOOKS:
+            methods = secrets.methods_at(_segments(call))
+        else:
+            methods = () if product is None else methods_at(product, _segments(call))
+        if not methods:
+            return self._refused(call, not_found(call.path))
+        return Reply(status=200, headers={"Allow": allow(methods)})
 
     def _mint(self, call: Call) -> Reply:
         """KORE's token endpoint."""
         if call.path != "/token":
             return self._refused(call, not_found(f"/auth{call.path}"))
         if call.method != "POST":
-            return self._refused(call, Refusal(20004, "Method not allowed"))
+            return self._refused(call, method_not_allowed(["POST"]))
         try:
+            _check_media_type(call, FORM, code=40415)
             lifetime = self._conditions.behaviour.kore_token_lifetime
             return Reply(status=200, body=self._tokens.mint(call.form, lifetime))
         except Denied as denied:
             return Reply(status=denied.status, body=denied.body)
+        except Refusal as refusal:
+            return self._refused(call, refusal)
 
     def _refused(
         self, call: Call, refusal: Refusal, headers: Mapping[str, str] | None = None
     ) -> Reply:
         status = refusal.http_status(self._conditions.behaviour)
         body = error_body(call.vendor, call.room, status, refusal.code, refusal.message)
-        return Reply(status=status, body=body, code=refusal.code, headers=headers or {})
+        own = {**refusal.headers, **(headers or {})}
+        return Reply(status=status, body=body, code=refusal.code, headers=own)
+
+
+def _product_of(call: Call) -> Product | None:
+    """The product a request is about; KORE has no Monitor, Twilio no webhook secrets."""
+    if call.room not in _PRODUCTS or call.vendor.hosts.of(Product(call.room)) is None:
+        return None
+    return Product(call.room)
+
+
+def _segments(call: Call) -> list[str]:
+    return [unquote(segment) for segment in call.path.strip("/").split("/")]
+
+
+def _check_media_type(call: Call, wanted: str, *, code: int) -> None:
+    """Refuse a body that would not be read: else an update would succeed and change nothing."""
+    if call.body and call.content_type != wanted:
+        given = call.content_type or "none"
+        raise Refusal(code, f"Unsupported media type {given}: send {wanted}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from asyncsim.emulator.behaviour import Behaviour
 from asyncsim.vendors import Product
@@ -17,6 +17,8 @@ HTTP_STATUS: Mapping[int, int] = {
     20429: 429,
     20500: 500,
     20503: 503,
+    11100: 400,  # invalid URL
+    20415: 415,  # unsupported media type; unpublished, in the pattern of its neighbours
     21481: 400,  # invalid PageToken
     33010: 409,  # KORE docs, Wireless Sim: "you will receive a 409 Conflict response"
     33101: 400,  # invalid value, rate plan rules
@@ -37,6 +39,7 @@ HTTP_STATUS: Mapping[int, int] = {
     40400: 400,  # KORE's own family, from here: bad request
     40404: 404,  # not found
     40405: 405,  # method not allowed
+    40415: 415,  # the same, likewise
     83001: 400,  # registration: parameter missing
     83002: 400,  # not registrable
     83003: 400,  # already yours
@@ -71,15 +74,33 @@ PAGING: Mapping[Product, int] = {Product.WIRELESS: 33103, Product.SUPERSIM: 2148
 class Refusal(Exception):
     """A request that the vendor turns down."""
 
-    def __init__(self, code: int, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
+        self.headers = headers or {}
         self._status = status
 
     def http_status(self, behaviour: Behaviour) -> int:
         """The HTTP status it is answered with."""
         return behaviour.http_status.get(self.code) or self._status or HTTP_STATUS[self.code]
+
+
+def method_not_allowed(allowed: Iterable[str], code: int = 20004) -> Refusal:
+    """A known path, but not this verb; RFC 9110 wants the others named."""
+    return Refusal(code, "Method not allowed", headers={"Allow": allow(allowed)})
+
+
+def allow(methods: Iterable[str]) -> str:
+    """The value of an `Allow` header."""
+    return ", ".join([*methods, "OPTIONS"])
 
 
 def not_found(path: str) -> Refusal:

@@ -15,14 +15,12 @@ from aiohttp import web
 from asyncsim.clock import Clock
 from asyncsim.emulator import identity
 from asyncsim.emulator.envelope import response_headers
-from asyncsim.emulator.exchange import Call, Reply, RequestRecord, record_of
+from asyncsim.emulator.exchange import FORM, Call, Reply, RequestRecord, record_of
 from asyncsim.emulator.journal import Journal
 from asyncsim.emulator.reception import Reception
 from asyncsim.emulator.state import State
 from asyncsim.vendors import VENDORS
 from asyncsim.wire import forms, json
-
-_FORM = "application/x-www-form-urlencoded"
 
 
 class Server:
@@ -71,7 +69,8 @@ class Server:
         path, _, query = request.raw_path.partition("?")
         _, vendor, room, *rest = path.split("/", 3)
         body = await request.read()
-        form = body.decode("utf-8", "replace") if request.content_type == _FORM else ""
+        content_type = request.content_type if "Content-Type" in request.headers else ""
+        form = body.decode("utf-8", "replace") if content_type == FORM else ""
         return Call(
             vendor=VENDORS[vendor],
             room=room,
@@ -80,6 +79,7 @@ class Server:
             query=forms.decode(query),
             form=forms.decode(form),
             body=body,
+            content_type=content_type,
             authorization=request.headers.get("Authorization"),
             arrived=arrived,
         )

@@ -18,6 +18,9 @@ from asyncsim.wire import json
 _SCHEMA = """CREATE TABLE IF NOT EXISTS items(
     place INTEGER PRIMARY KEY, room TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
     UNIQUE (room, key))"""
+_COLUMNS = ["place", "room", "key", "body"]
+FORMAT = 1
+
 _PUT = """INSERT INTO items(room, key, body) VALUES (?, ?, ?)
     ON CONFLICT (room, key) DO UPDATE SET body = excluded.body"""
 
@@ -44,6 +47,9 @@ class State(Protocol):
     def close(self) -> None:
         """Commit and let go of the file."""
 
+    def discard(self) -> None:
+        """Let go of the file as it was at the last commit."""
+
 
 class Nowhere:
     """Keeps nothing: the world ends with its emulator."""
@@ -66,6 +72,9 @@ class Nowhere:
     def close(self) -> None:
         """Nothing to do."""
 
+    def discard(self) -> None:
+        """Nothing to do."""
+
 
 class File:
     """Keeps everything in a SQLite file, which one emulator at a time may hold."""
@@ -74,13 +83,14 @@ class File:
 
     def __init__(self, path: str | Path) -> None:
         try:
+            _check_ours(Path(path))
             self._db = sqlite3.connect(path, timeout=1.0)
             try:
                 self._prepare()
             except sqlite3.Error:
                 self._db.close()
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise ConfigurationError(
                 f"cannot keep the emulator's state in {path}: {error}"
             ) from error
@@ -120,6 +130,31 @@ class File:
         """Commit and close the file."""
         self._db.commit()
         self._db.close()
+
+    def discard(self) -> None:
+        """Roll back and close the file."""
+        self._db.rollback()
+        self._db.close()
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse a file that is something else, by reading alone: opening it would change it."""
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        return
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+    try:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master")]
+        columns = [row[1] for row in db.execute("PRAGMA table_info(items)")]
+        if tables and columns != _COLUMNS:
+            raise ValueError("it is another program's database")
+        if not tables:
+            return
+        about = "SELECT body FROM items WHERE room = 'about' AND key = 'format'"
+        found = [json.loads(body) for (body,) in db.execute(about)]
+        if found not in ([], [FORMAT]):
+            raise ValueError(f"it has format {found[0]!r}, this version reads {FORMAT}")
+    finally:
+        db.close()
 
 
 def open_state(path: str | Path | None) -> State:

@@ -128,7 +128,9 @@ class Api:
         return await self._request("POST", url, {}, urlencode(form))
 
     async def control(self, method: str, path: str, body: str | None = None) -> Got:
-        return await self._request(method, f"{self.emulator.url}/_emulator/{path}", {}, body)
+        return await self._request(
+            method, f"{self.emulator.url}/_emulator/{path}", {}, body, "application/json"
+        )
 
     async def _request(
         self,

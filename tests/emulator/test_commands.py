@@ -102,7 +102,7 @@ async def test_a_failing_command_says_so(
         ({"Sim": "one", "Command": "QUFB" * 47, "CommandMode": "binary"}, 400, 33111),
         ({"Sim": "one", "Command": "x", "IncludeSid": "middle"}, 400, 33101),
         ({"Sim": "one", "Command": "x", "DeliveryReceiptRequested": "maybe"}, 400, 33101),
-        ({"Sim": "one", "Command": "x", "CallbackUrl": "nowhere"}, 400, 33101),
+        ({"Sim": "one", "Command": "x", "CallbackUrl": "nowhere"}, 400, 11100),
         ({"Sim": "mute", "Command": "x"}, 403, 33201),
     ],
 )

@@ -87,7 +87,7 @@ async def test_without_a_profile_left_it_fails_with_83500(
         ({}, 20002),
         ({"GenerateMatchingId": "false"}, 20002),
         ({"GenerateMatchingId": "yes"}, 20001),
-        ({"Eid": EID, "CallbackUrl": "nowhere"}, 20001),
+        ({"Eid": EID, "CallbackUrl": "nowhere"}, 11100),
     ],
 )
 async def test_every_refusal_has_its_code(supersim: Api, form: dict[str, str], code: int) -> None:

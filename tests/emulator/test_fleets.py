@@ -73,7 +73,7 @@ async def test_what_can_never_be_changed_is_ignored(supersim: Api) -> None:
         ({"DataLimit": "0"}, 400, 20001),
         ({"DataLimit": "2000001"}, 400, 20001),
         ({"DataEnabled": "1"}, 400, 20001),
-        ({"SmsCommandsUrl": "nowhere"}, 400, 20001),
+        ({"SmsCommandsUrl": "nowhere"}, 400, 11100),
         ({"IpCommandsMethod": "PUT"}, 400, 20001),
         ({"UniqueName": "other"}, 409, 83011),
         ({"UniqueName": "x" * 65}, 400, 20001),
@@ -171,3 +171,21 @@ async def test_a_fleet_is_renamed(any_supersim: Api) -> None:
     assert (got.status, got.body["unique_name"]) == (200, "new")
     assert (await any_supersim.post(f"{FLEETS}/new", UniqueName="default")).code == 83011
     assert (await any_supersim.post(f"{FLEETS}/new", UniqueName="new")).status == 200
+
+
+@pytest.mark.parametrize("gone", ["all that was shown", "all that was shown but one"])
+async def test_deleting_what_was_shown_does_not_break_the_next_page(
+    any_supersim: Api, gone: str
+) -> None:
+    api, path = any_supersim, f"{PROFILES}/default/Networks"
+    everything = [row["sid"] for row in await api.rows(path)]
+    page = await api.get(path, PageSize=2)
+    shown = [row["sid"] for row in page.body["networks"]]
+    for sid in shown if gone == "all that was shown" else shown[:1]:
+        assert (await api.delete(sid, path)).status == 204
+    seen = list(shown)
+    while url := page.body["meta"]["next_page_url"]:
+        page = await api.follow(url)
+        assert page.status == 200
+        seen += [row["sid"] for row in page.body["networks"]]
+    assert seen == everything

@@ -98,3 +98,10 @@ async def test_a_plan_in_use_is_not_deleted(any_wireless: Api) -> None:
     assert (await any_wireless.get(f"{PLANS}/other")).status == 404
     any_wireless.emulator.behaviour = Behaviour(rate_plan_in_use_deletable=True)
     assert (await any_wireless.delete("default", PLANS)).status == 204
+
+
+async def test_kores_notification_fields_are_texts(kore_wireless: Api) -> None:
+    kore_wireless.world.add_rate_plan("one")
+    for plan in await kore_wireless.rows("/v1/RatePlans"):
+        assert isinstance(plan["usage_notification_url"], str)
+        assert plan["usage_notification_method"] == "POST"

@@ -6,7 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +225,67 @@ async def test_killing_the_process_loses_nothing_that_was_answered(
     finally:
         await _kill(process)
     assert sorted(expected.values()) == ["new"] * 30 + ["scheduled"] * 20
+
+
+def _make_a_foreign_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE people(name TEXT)")
+        db.commit()
+
+
+def _make_one_of_another_format(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE items SET body = '99' WHERE room = 'about' AND key = 'format'")
+        db.commit()
+
+
+def _break_a_row(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE items SET body = '{\"record\"' WHERE room LIKE 'twiliosupersim%Sims'")
+        db.commit()
+
+
+def _break_a_task(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT INTO items(room, key, body) VALUES ('errands', 'x', '{\"what\": 1}')")
+        db.commit()
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _cut_it_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_make_one_of_another_format, _break_a_row, _break_a_task, _cut_it_in_half],
+)
+async def test_a_broken_state_file_is_one_clear_error_and_stays_as_it_is(
+    path: Path, clock: ManualClock, spoil: Callable[[Path], None]
+) -> None:
+    async with running(path, clock):
+        pass
+    spoil(path)
+    before = content(path)
+    with pytest.raises(ConfigurationError, match=r"state\.db") as refused:
+        await running(path, clock).start()
+    assert "\n" not in str(refused.value)
+    assert content(path) == before
+
+
+async def test_another_programs_database_is_refused_and_stays_as_it_is(
+    path: Path, clock: ManualClock
+) -> None:
+    _make_a_foreign_database(path)
+    before = content(path)
+    with pytest.raises(ConfigurationError, match="another program's database"):
+        await running(path, clock).start()
+    assert content(path) == before
+
+
+async def test_a_directory_is_no_state_file(tmp_path: Path, clock: ManualClock) -> None:
+    with pytest.raises(ConfigurationError, match="cannot keep the emulator's state"):
+        await running(tmp_path, clock).start()

@@ -104,9 +104,9 @@ async def test_asking_for_what_already_is_changes_nothing(supersim: Api) -> None
         ({}, {"Status": "new"}, 400, 20001),
         ({}, {"Status": "nonsense"}, 400, 20001),
         ({}, {"CallbackMethod": "PUT"}, 400, 20001),
-        ({}, {"CallbackUrl": "not a url"}, 400, 20001),
-        ({}, {"CallbackUrl": "http://[::1"}, 400, 20001),
-        ({}, {"CallbackUrl": "http://127.0.0.1:99999/"}, 400, 20001),
+        ({}, {"CallbackUrl": "not a url"}, 400, 11100),
+        ({}, {"CallbackUrl": "http://[::1"}, 400, 11100),
+        ({}, {"CallbackUrl": "http://127.0.0.1:99999/"}, 400, 11100),
         ({}, {"AccountSid": "AC" + "0" * 32}, 403, 20006),
     ],
 )

@@ -68,3 +68,55 @@ async def test_what_belongs_to_a_sim_that_does_not_exist_is_404(anywhere: Api) -
     for path in LISTS[anywhere.product]:
         if "{sim}" in path:
             assert (await anywhere.get(f"/v1/{path.format(sim='nobody')}")).code == 20404
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "named"),
+    [
+        ("/v1/Sims", {"PageSize": "abc"}, "PageSize"),
+        ("/v1/Sims", {"Page": "abc"}, "Page"),
+        ("/v1/Sims", {"PageSize": "0"}, "PageSize"),
+        ("/v1/UsageRecords", {"StartTime": "x"}, "StartTime"),
+    ],
+)
+async def test_messages_name_the_parameters_as_the_vendor_does(
+    any_supersim: Api, path: str, given: dict[str, str], named: str
+) -> None:
+    got = await any_supersim.get(path, **given)
+    assert got.status == 400
+    assert got.body["message"].startswith(f"{named} ")
+
+
+async def test_messages_about_forms_name_the_parameters_as_the_vendor_does(
+    any_wireless: Api, any_supersim: Api
+) -> None:
+    got = await any_wireless.post("/v1/RatePlans", DataLimit="much")
+    assert got.body["message"].startswith("DataLimit ")
+    got = await any_wireless.post("/v1/RatePlans", DataEnabled="perhaps")
+    assert got.body["message"].startswith("DataEnabled ")
+    got = await any_wireless.post("/v1/RatePlans", DataMetering="by feel")
+    assert got.body["message"].startswith("DataMetering ")
+    got = await any_supersim.update(any_supersim.sims[0].sid, CallbackUrl="nowhere")
+    assert got.body["message"].startswith("CallbackUrl ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/a b",
+        "http://127.0.0.1:9/a\r\nX-Evil: 1",
+        "http://127.0.0.1:9/\x00",
+        "http://127.0.0.1:9/\x7f",
+        "http://127.0.0.1:9/\u00fc",
+        "http://",
+        "//127.0.0.1/",
+        "ftp://127.0.0.1/",
+    ],
+)
+async def test_a_callback_url_that_is_no_request_line_is_refused_as_an_invalid_url(
+    anywhere: Api, url: str
+) -> None:
+    sim = anywhere.sims[0]
+    got = await anywhere.update(sim.sid, UniqueName="x", CallbackUrl=url)
+    assert (got.status, got.code) == (400, 11100)
+    assert anywhere.sim(sim.sid) == sim

@@ -95,7 +95,7 @@ SIMS = {
     "PW: wide plan for a narrowband SIM": wireless_sim(
         "narrow", BadRequest, 33101, rate_plan="other"
     ),
-    "PW: no callback URL": wireless_sim("active", BadRequest, 33101, callback_url="nowhere"),
+    "PW: no callback URL": wireless_sim("active", BadRequest, 11100, callback_url="nowhere"),
     "SS: unknown": super_sim(NOBODY, NotFound, 20404, unique_name="x"),
     "SS: Fleet unknown": super_sim("active", NotFound, 83006, fleet="HF" + NO_HEX),
     "SS: Fleet of no such name": super_sim("active", NotFound, 20404, fleet=NOBODY),
@@ -105,7 +105,7 @@ SIMS = {
     "SS: status while scheduled": super_sim("scheduled", Conflict, 83010, status="active"),
     "SS: back to ready": super_sim("active", BadRequest, 83010, status="ready"),
     "SS: name taken": super_sim("bare", Conflict, 83011, unique_name="active"),
-    "SS: no callback URL": super_sim("active", BadRequest, 20001, callback_url="nowhere"),
+    "SS: no callback URL": super_sim("active", BadRequest, 11100, callback_url="nowhere"),
     "SS: wrong code": Bad(
         lambda c: c.supersim.sims.register(iccid="1", registration_code="x"), BadRequest, 83002
     ),
@@ -119,12 +119,12 @@ COMMANDS_ = {
     "PW: no Base64": command(33101, command="?", command_mode="binary"),
     "PW: too many queued": command(33118, sim="narrow"),
     "PW: plan without messages": command(33201, PermissionDenied, sim="mute"),
-    "PW: no callback URL": command(33101, callback_url="nowhere"),
+    "PW: no callback URL": command(11100, callback_url="nowhere"),
     "SMS: SIM unknown": sms(83005, NotFound, sim=NOBODY),
     "SMS: SIM idle": sms(20001, sim="idle"),
     "SMS: too long": sms(20001, payload="x" * 161),
     "SMS: Fleet without messages": sms(20001, sim="mute"),
-    "SMS: no callback URL": sms(20001, callback_url="nowhere"),
+    "SMS: no callback URL": sms(11100, callback_url="nowhere"),
     "IP: SIM unknown": ip(83005, NotFound, sim=NOBODY),
     "IP: SIM idle": ip(83400, sim="idle"),
     "IP: Fleet without data": ip(83400, sim="dataless"),
@@ -135,7 +135,7 @@ COMMANDS_ = {
     "eSIM: no callback URL": Bad(
         lambda c: c.supersim.esim_profiles.create(eid="8903", callback_url="nowhere"),
         BadRequest,
-        20001,
+        11100,
     ),
 }
 CATALOGUE = {
@@ -155,14 +155,14 @@ CATALOGUE = {
     "fleet: profile unknown": fleet(20001, network_access_profile=NOBODY),
     "fleet: limit too small": fleet(20001, data_limit=0),
     "fleet: name taken": fleet(83011, Conflict, unique_name="default"),
-    "fleet: no URL": fleet(20001, sms_commands_url="nowhere"),
+    "fleet: no URL": fleet(11100, sms_commands_url="nowhere"),
     "fleet: update of an unknown": Bad(
         lambda c: c.supersim.fleets.update(NOBODY, unique_name="x"), NotFound, 20404
     ),
     "fleet: update to a name taken": changed_fleet(83011, Conflict, unique_name="other"),
     "fleet: update to no limit": changed_fleet(20001, data_limit=2_000_001),
     "fleet: update to no profile": changed_fleet(20001, network_access_profile=NOBODY),
-    "fleet: update to no URL": changed_fleet(20001, ip_commands_url="nowhere"),
+    "fleet: update to no URL": changed_fleet(11100, ip_commands_url="nowhere"),
     "profile: network unknown": Bad(
         lambda c: c.supersim.network_access_profiles.create(networks=[NOBODY]), BadRequest, 20001
     ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asyncsim.emulator.refusals import Refusal, not_found
+from asyncsim.emulator.refusals import Refusal, method_not_allowed, not_found
 from asyncsim.emulator.views import (
     billing_periods,
     commands,
@@ -61,8 +61,6 @@ DERIVED: tuple[Derived, ...] = (
 _ALL: tuple[Resource | Derived, ...] = (*RESOURCES, *DERIVED)
 _PARENT = "{parent}"
 
-_Offers = Mapping[str, Callable[[], Answer]]
-
 
 def dispatch(
     desk: Desk, product: Product, method: str, path: Sequence[str], query: Pairs, form: Pairs
@@ -71,14 +69,38 @@ def dispatch(
 
     `path` is decoded, one element per segment, so a name may hold a slash.
     """
-    whole = "/" + "/".join(path)
+    one, name = _resource_at(product, path)
+    parent = None if isinstance(one, Resource) else _parent_of(desk, one, path)
+    allowed = _methods(one, of_item=name is not None)
+    if not allowed:
+        raise not_found("/" + "/".join(path))
+    if method not in allowed:
+        raise method_not_allowed(allowed)
+    if isinstance(one, Derived):
+        if name is None:
+            return on_derived_list(desk, one, parent, method, query, form)
+        return on_derived_item(desk, one, parent, method, name)
+    if name is None:
+        return _on_list(desk, one, method, query, form)
+    return _on_item(desk, one, method, name, form)
+
+
+def methods_at(product: Product, path: Sequence[str]) -> Sequence[str]:
+    """The verbs that a path takes, none where there is nothing."""
+    try:
+        one, name = _resource_at(product, path)
+    except Refusal:
+        return ()
+    return _methods(one, of_item=name is not None)
+
+
+def _resource_at(product: Product, path: Sequence[str]) -> tuple[Resource | Derived, str | None]:
+    """What a path leads to: a list, or with a name an item of it."""
     for one in _ALL:
-        if one.kind.product is not product or not _leads_to(own := _segments(one.kind.path), path):
-            continue
-        name = path[len(own)] if len(path) > len(own) else None
-        offers = _offers(desk, one, own, path, name, query, form)
-        return _choose(offers, method, whole)
-    raise not_found(whole)
+        own = _segments(one.kind.path)
+        if one.kind.product is product and _leads_to(own, path):
+            return one, path[len(own)] if len(path) > len(own) else None
+    raise not_found("/" + "/".join(path))
 
 
 def _segments(path: str) -> list[str]:
@@ -91,69 +113,57 @@ def _leads_to(own: Sequence[str], path: Sequence[str]) -> bool:
     return all(mine in (_PARENT, given) for mine, given in zip(own, path, strict=False))
 
 
-def _offers(
-    desk: Desk,
-    one: Resource | Derived,
-    own: Sequence[str],
-    path: Sequence[str],
-    name: str | None,
-    query: Pairs,
-    form: Pairs,
-) -> _Offers:
-    if isinstance(one, Resource):
-        return (
-            _on_list(desk, one, query, form)
-            if name is None
-            else _on_item(desk, one, name, query, form)
+def _parent_of(desk: Desk, one: Derived, path: Sequence[str]) -> Any:
+    if one.kind.parent is None:
+        return None
+    given = path[_segments(one.kind.path).index(_PARENT)]
+    parent = desk.world.store(one.kind.parent).find(given)
+    if parent is None:
+        raise not_found(f"{one.kind.parent.path}/{given}")
+    return parent
+
+
+def _methods(one: Resource | Derived, *, of_item: bool) -> list[str]:
+    if isinstance(one, Derived):  # rows that cannot be deleted are listed only
+        has = {"GET": one.delete is not None, "DELETE": one.delete is not None}
+        return _those(has if of_item else {"GET": True, "POST": one.create is not None})
+    if of_item:
+        return _those(
+            {
+                "GET": not one.is_listed_only,
+                "POST": one.update is not None,
+                "DELETE": one.delete is not None,
+            }
         )
-    parent = None
-    if one.kind.parent is not None:
-        given = path[own.index(_PARENT)]
-        parent = desk.world.store(one.kind.parent).find(given)
-        if parent is None:
-            raise not_found(f"{one.kind.parent.path}/{given}")
-    if name is None:
-        return on_derived_list(desk, one, parent, query, form)
-    return on_derived_item(desk, one, parent, name)
+    return _those({"GET": one.filters is not None, "POST": one.create is not None})
 
 
-def _choose(offers: _Offers, method: str, path: str) -> Answer:
-    if not offers:
-        raise not_found(path)
-    if method not in offers:
-        raise Refusal(20004, "Method not allowed")
-    return offers[method]()
+def _those(offered: Mapping[str, bool]) -> list[str]:
+    return [method for method, is_offered in offered.items() if is_offered]
 
 
-def _on_list(desk: Desk, resource: Resource, query: Pairs, form: Pairs) -> _Offers:
+def _on_list(desk: Desk, resource: Resource, method: str, query: Pairs, form: Pairs) -> Answer:
     kind, create = resource.kind, resource.create
-    offers: dict[str, Callable[[], Answer]] = {}
-    if resource.filters is not None:
-        offers["GET"] = lambda: list_records(desk, resource, desk.read(kind, kind.filters, query))
-    if create is not None:
-        offers["POST"] = lambda: _answer(
-            desk,
-            resource,
-            create(desk, desk.read(kind, kind.create, form, missing=resource.missing)),
-        )
-    return offers
+    if method == "GET":
+        return list_records(desk, resource, desk.read(kind, kind.filters, query))
+    assert create is not None  # noqa: S101  # POST is offered where there is one
+    values = desk.read(kind, kind.create, form, missing=resource.missing)
+    return _answer(desk, resource, create(desk, values))
 
 
-def _on_item(desk: Desk, resource: Resource, name: str, query: Pairs, form: Pairs) -> _Offers:
-    delete = resource.delete
-    offers: dict[str, Callable[[], Answer]] = {}
-    if not resource.is_listed_only:
-        offers["GET"] = lambda: _answer(desk, resource, Done(_find(desk, resource, name)))
-    if resource.update is not None:
-        offers["POST"] = lambda: _update(desk, resource, name, form)
-    if delete is not None:
-        offers["DELETE"] = lambda: _delete(desk, delete, _find(desk, resource, name))
-    return offers
+def _on_item(desk: Desk, resource: Resource, method: str, name: str, form: Pairs) -> Answer:
+    if method == "POST":
+        return _update(desk, resource, name, form)
+    record = _find(desk, resource, name)
+    if method == "GET":
+        return _answer(desk, resource, Done(record))
+    assert resource.delete is not None  # noqa: S101  # DELETE is offered where there is one
+    return Answer(resource.delete(desk, record), sid=record.sid)
 
 
 def _update(desk: Desk, resource: Resource, name: str, form: Pairs) -> Answer:
     kind, update = resource.kind, resource.update
-    assert update is not None  # noqa: S101  # only offered where there is one
+    assert update is not None  # noqa: S101  # POST is offered where there is one
     values = desk.read(kind, kind.update, form)
     if resource.moves and "account_sid" in values:
         desk = _desk_of(desk, resource, name)
@@ -182,7 +192,3 @@ def _find(desk: Desk, resource: Resource, name: str) -> Any:
 def _answer(desk: Desk, resource: Resource, done: Done) -> Answer:
     body = {**render(desk, resource, done.record.sid), **done.shown}
     return Answer(done.status, body, done.record.sid)
-
-
-def _delete(desk: Desk, delete: Callable[[Desk, Any], int], record: Any) -> Answer:
-    return Answer(delete(desk, record), sid=record.sid)

@@ -28,7 +28,7 @@ _MOST_QUEUED = 100
 
 def create(desk: Desk, values: Values) -> Done:
     """POST of the list: queued, and sent later."""
-    callback = callback_of(Product.WIRELESS, values)
+    callback = callback_of(values)
     receipt = flag(Product.WIRELESS, values, "delivery_receipt_requested")
     mode = values.get("command_mode", "text")
     to = _sim(desk, values)

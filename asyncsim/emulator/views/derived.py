@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from asyncsim.emulator.refusals import PAGING, Refusal, not_found
 from asyncsim.emulator.views.desk import Answer, Derived, Desk, Pairs, Row, Values
 from asyncsim.emulator.views.pages import envelope, size_and_number
 
-_Offers = Mapping[str, Callable[[], Answer]]
 
-
-def on_derived_list(desk: Desk, one: Derived, parent: Any, query: Pairs, form: Pairs) -> _Offers:
-    """What may be done with the list."""
-    kind, create = one.kind, one.create
-    offers: dict[str, Callable[[], Answer]] = {
-        "GET": lambda: _list(
-            desk, one, parent, desk.read(kind, kind.filters, query, invalid_code=one.invalid)
-        )
-    }
-    if create is not None:
-        offers["POST"] = lambda: _created(create(desk, parent, desk.read(kind, kind.create, form)))
-    return offers
-
-
-def on_derived_item(desk: Desk, one: Derived, parent: Any, name: str) -> _Offers:
-    """What may be done with one row; rows of kinds that cannot be deleted are listed only."""
-    delete = one.delete
-    if delete is None:
-        return {}
-
-    def remove() -> Answer:
-        delete(desk, parent, name)
-        return Answer(204, sid=name)
-
-    return {"GET": lambda: _fetched(desk, one, parent, name), "DELETE": remove}
-
-
-def _created(row: Row) -> Answer:
+def on_derived_list(
+    desk: Desk, one: Derived, parent: Any, method: str, query: Pairs, form: Pairs
+) -> Answer:
+    """Deal with a request about the list."""
+    kind = one.kind
+    if method == "GET":
+        values = desk.read(kind, kind.filters, query, invalid_code=one.invalid)
+        return _list(desk, one, parent, values)
+    assert one.create is not None  # noqa: S101  # POST is offered where there is one
+    row = one.create(desk, parent, desk.read(kind, kind.create, form))
     return Answer(201, dict(row), row["sid"])
+
+
+def on_derived_item(desk: Desk, one: Derived, parent: Any, method: str, name: str) -> Answer:
+    """Deal with a request about one row."""
+    if method == "GET":
+        return _fetched(desk, one, parent, name)
+    assert one.delete is not None  # noqa: S101  # DELETE is offered where there is one
+    one.delete(desk, parent, name)
+    return Answer(204, sid=name)
 
 
 def _fetched(desk: Desk, one: Derived, parent: Any, name: str) -> Answer:
@@ -59,7 +49,7 @@ def path_of(one: Derived, parent: Any) -> str:
 def _list(desk: Desk, one: Derived, parent: Any, query: Values) -> Answer:
     size, number = size_and_number(desk, one.kind, query)
     rows = one.rows(desk, parent, query)
-    first = _first(one, rows, query.get("page_token"), size)
+    first = _first(desk, one, parent, rows, query.get("page_token"), size)
     shown = rows[first : first + size]
     before = f"PB{_mark(rows, first)}" if first > 0 else None
     after = f"PA{_mark(rows, first + size - 1)}" if first + size < len(rows) else None
@@ -81,17 +71,22 @@ def _offset(at: int) -> str:
     return "AP" + base64.b64encode(str(at).encode()).decode()
 
 
-def _first(one: Derived, rows: Sequence[Row], token: str | None, size: int) -> int:
+def _first(
+    desk: Desk, one: Derived, parent: Any, rows: Sequence[Row], token: str | None, size: int
+) -> int:
     """Where the page begins that a token names."""
     if not token:
         return 0
     if not one.kind.sid_prefix:
         return _read_offset(one, token)
-    sids = [row["sid"] for row in rows]
-    if token[:2] not in ("PA", "PB") or token[2:] not in sids:
+    order = [row["sid"] for row in rows] if one.order is None else one.order(desk, parent)
+    side, sid = token[:2], token[2:]
+    if side not in ("PA", "PB") or sid not in order:
         raise _bad_token(one)
-    at = sids.index(token[2:])
-    return at + 1 if token.startswith("PA") else max(at - size, 0)
+    at = order.index(sid)
+    earlier = set(order[: at + 1] if side == "PA" else order[:at])
+    begin = sum(row["sid"] in earlier for row in rows)
+    return begin if side == "PA" else max(begin - size, 0)
 
 
 def _read_offset(one: Derived, token: str) -> int:

@@ -57,6 +57,7 @@ class Answer:
     body: Any = None
     sid: str | None = None
     """The record it speaks of, for the log."""
+    headers: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -113,6 +114,8 @@ class Derived:
     rows: Callable[[Desk, Any, Values], Sequence[Row]]
     create: Callable[[Desk, Any, Values], Row] | None = None
     delete: Callable[[Desk, Any, str], None] | None = None
+    order: Callable[[Desk, Any], Sequence[str]] | None = None
+    """SIDs in the list's order, deleted ones too, so that a page token naming one still works."""
     invalid: int | None = None
     """Code of an invalid parameter, where it is not the product's."""
 

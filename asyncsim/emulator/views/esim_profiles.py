@@ -14,7 +14,7 @@ from asyncsim.vendors import Product
 
 def create(desk: Desk, values: Values) -> Done:
     """POST of the list: reserved later, for an eUICC or for whoever has the matching ID."""
-    callback = callback_of(Product.SUPERSIM, values)
+    callback = callback_of(values)
     generates = flag(Product.SUPERSIM, values, "generate_matching_id") or False
     eid = values.get("eid") or None
     if eid is None and not generates:

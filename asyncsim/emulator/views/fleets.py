@@ -45,9 +45,7 @@ def update(desk: Desk, record: Fleet, values: Values) -> Done:
 def _changes(desk: Desk, values: Values) -> dict[str, Any]:
     """What both a create and an update may give, but the name."""
     product = Product.SUPERSIM
-    changes: dict[str, Any] = {
-        name: web_address(product, values, name) for name in _URLS if name in values
-    }
+    changes: dict[str, Any] = {name: web_address(values, name) for name in _URLS if name in values}
     changes |= {name: values[name] for name in _METHODS if name in values}
     if limit := whole(product, values, "data_limit", 1, _LARGEST):
         changes["data_limit"] = limit

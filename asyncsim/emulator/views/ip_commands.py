@@ -23,7 +23,7 @@ _MOST_BYTES = 1300
 
 def create(desk: Desk, values: Values) -> Done:
     """POST of the list: queued, and sent later, or failed where the device is not attached."""
-    callback = callback_of(Product.SUPERSIM, values)
+    callback = callback_of(values)
     port = whole(Product.SUPERSIM, values, "device_port", 1, 65535)
     to = addressed(desk, values)
     kind = values.get("payload_type", "text")

@@ -23,6 +23,13 @@ def _sids(desk: Desk, profile: Any) -> list[str]:
     return sids
 
 
+def _order(desk: Desk, profile: Any) -> list[str]:
+    """All that were ever allowed, in the order of the list."""
+    notes = desk.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)
+    gone_too: list[str] = notes.get("order", notes["networks"])
+    return gone_too
+
+
 def rows(desk: Desk, profile: Any, query: Values) -> Sequence[Row]:
     """The networks the profile allows."""
     return [_row(desk, profile, sid) for sid in _sids(desk, profile)]
@@ -47,7 +54,9 @@ def create(desk: Desk, profile: Any, values: Values) -> Row:
     sid = values["network"]
     check_network(desk, sid)
     if sid not in (known := _sids(desk, profile)):
-        desk.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, networks=[*known, sid])
+        order = [*(one for one in _order(desk, profile) if one != sid), sid]
+        notes = {"networks": [*known, sid], "order": order}
+        desk.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
     return _row(desk, profile, sid)
 
 
@@ -55,8 +64,10 @@ def delete(desk: Desk, profile: Any, sid: str) -> None:
     """DELETE of a network: no longer allowed."""
     if sid not in (known := _sids(desk, profile)):
         raise not_found(f"{NETWORK_ACCESS_PROFILES.path}/{profile.sid}/Networks/{sid}")
-    left = [one for one in known if one != sid]
-    desk.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, networks=left)
+    notes = {"networks": [one for one in known if one != sid], "order": _order(desk, profile)}
+    desk.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
 
 
-RESOURCE = Derived(kind=NETWORK_ACCESS_PROFILE_NETWORKS, rows=rows, create=create, delete=delete)
+RESOURCE = Derived(
+    kind=NETWORK_ACCESS_PROFILE_NETWORKS, rows=rows, create=create, delete=delete, order=_order
+)

@@ -17,9 +17,12 @@ from asyncsim.emulator.refusals import PAGING, Refusal, invalid
 from asyncsim.emulator.store import INDEXED, Key, Row, Store
 from asyncsim.emulator.views.desk import Answer, Desk, Resource, Values, render
 from asyncsim.kind import Kind
-from asyncsim.wire.forms import params_by_wire
+from asyncsim.wire.forms import params_by_wire, pascal
 
 DEFAULT_SIZE = 50
+
+_LONGEST_NUMBER = 12
+"""Digits of a `PageSize` or `Page`; int() itself fails at some thousands."""
 
 _PAGING_KEYWORDS = frozenset({"page_size", "page", "page_token"})
 
@@ -129,8 +132,8 @@ def _whole(kind: Kind[Any], query: Values, keyword: str, default: int) -> int:
     text = query.get(keyword)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit():
-        raise _bad_paging(kind, f"{keyword} must be a whole number")
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
+        raise _bad_paging(kind, f"{pascal(keyword)} must be a whole number")
     return int(text)
 
 

@@ -12,6 +12,7 @@ from asyncsim.emulator.views.reading import flag, whole
 from asyncsim.emulator.views.updates import unique_name
 from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
 from asyncsim.vendors import Product
+from asyncsim.wire.forms import pascal
 
 _LARGEST = 2_000_000
 """Megabytes: "can be up to 2TB"."""
@@ -44,7 +45,7 @@ def create(desk: Desk, values: Values) -> Done:
 def _among(values: Values, keyword: str, known: frozenset[str]) -> str | None:
     value = values.get(keyword)
     if value is not None and value not in known:
-        raise Refusal(33101, f"{keyword} cannot be '{value}'")
+        raise Refusal(33101, f"{pascal(keyword)} cannot be '{value}'")
     return value
 
 

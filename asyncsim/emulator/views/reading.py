@@ -11,7 +11,10 @@ from asyncsim.emulator.refusals import MISSING, Refusal, invalid
 from asyncsim.kind import Kind
 from asyncsim.vendors import Product, Vendor
 from asyncsim.wire.dates import parse_date
-from asyncsim.wire.forms import params_by_wire
+from asyncsim.wire.forms import params_by_wire, pascal
+
+_INVALID_URL = 11100
+"""Twilio's error dictionary: "Invalid URL format"."""
 
 Pairs = Mapping[str, Sequence[str]]
 """Keys of a form or a query, and all their values."""
@@ -74,8 +77,8 @@ def whole(product: Product, values: Values, keyword: str, low: int, high: int) -
     text = values.get(keyword)
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not low <= int(text[:20]) <= high:
-        raise invalid(product, f"{keyword} must be a whole number from {low} to {high}")
+    if not text.isascii() or not text.isdigit() or len(text) > 20 or not low <= int(text) <= high:
+        raise invalid(product, f"{pascal(keyword)} must be a whole number from {low} to {high}")
     return int(text)
 
 
@@ -85,7 +88,7 @@ def flag(product: Product, values: Values, keyword: str) -> bool | None:
     if text is None:
         return None
     if text.lower() not in ("true", "false"):
-        raise invalid(product, f"{keyword} must be true or false")
+        raise invalid(product, f"{pascal(keyword)} must be true or false")
     return text.lower() == "true"
 
 
@@ -101,15 +104,19 @@ def moment(product: Product, text: str, what: str, *, code: int | None = None) -
     return when
 
 
-def web_address(product: Product, values: Values, keyword: str) -> str | None:
+def web_address(values: Values, keyword: str) -> str | None:
     """A URL to be called; None where it is absent or cleared."""
     url = values.get(keyword)
     if url and not _is_web_address(url):
-        raise invalid(product, f"{keyword} is not a URL")
+        raise Refusal(_INVALID_URL, f"{pascal(keyword)} is not a valid URL")
     return url or None
 
 
 def _is_web_address(url: str) -> bool:
+    # What urlsplit lets through but no request line can carry: blanks, control characters, and
+    # whatever is not ASCII (RFC 3986, section 2).
+    if not url.isascii() or any(char <= " " or char == "\x7f" for char in url):
+        return False
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from attrs import evolve
 
-from asyncsim.emulator.refusals import Refusal
+from asyncsim.emulator.refusals import Refusal, method_not_allowed
 from asyncsim.emulator.views.desk import Answer, Desk, Pairs
 from asyncsim.models.webhooks.secrets import SECRETS, Secret
 from asyncsim.vendors import Product
@@ -21,15 +21,23 @@ _DEFAULT_SIZE, _LARGEST = 10, 1000
 
 def answer(desk: Desk, method: str, path: Sequence[str], query: Pairs, body: bytes) -> Answer:
     """Deal with a request of this API, which shares no rules with the others."""
-    if list(path[:2]) != ["v1", "secrets"] or len(path) > 3:
+    allowed = methods_at(path)
+    if not allowed:
         raise Refusal(40404, "The requested resource was not found")
-    if len(path) == 3 and method == "PATCH":
+    if method not in allowed:
+        raise method_not_allowed(allowed, code=40405)
+    if method == "PATCH":
         return _update(desk, path[2], _object(body))
-    if len(path) == 2 and method == "POST":
+    if method == "POST":
         return _create(desk, _object(body))
-    if len(path) == 2 and method == "GET":
-        return _list(desk, {key: values[-1] for key, values in query.items()})
-    raise Refusal(40405, "Method not allowed")
+    return _list(desk, {key: values[-1] for key, values in query.items()})
+
+
+def methods_at(path: Sequence[str]) -> Sequence[str]:
+    """The verbs that a path takes, none where there is nothing."""
+    if list(path[:2]) != ["v1", "secrets"]:
+        return ()
+    return {2: ("GET", "POST"), 3: ("PATCH",)}.get(len(path), ())
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -100,7 +108,7 @@ def _list(desk: Desk, query: dict[str, str]) -> Answer:
 
 def _number(query: dict[str, str], key: str, default: int, highest: int) -> int:
     text = query.get(key, str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= highest:
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or not 1 <= int(text) <= highest:
         raise Refusal(40400, f"{key} must be a whole number from 1 to {highest}")
     return int(text)
 

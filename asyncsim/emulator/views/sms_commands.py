@@ -25,7 +25,7 @@ def addressed(desk: Desk, values: Values) -> Sim:
 
 def create(desk: Desk, values: Values) -> Done:
     """POST of the list: queued, and sent later."""
-    callback = callback_of(Product.SUPERSIM, values)
+    callback = callback_of(values)
     to = addressed(desk, values)
     if len(values["payload"]) > _MOST_CHARACTERS:
         raise invalid(Product.SUPERSIM, f"Payload exceeds {_MOST_CHARACTERS} characters")

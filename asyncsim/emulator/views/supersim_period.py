@@ -12,6 +12,7 @@ from asyncsim.emulator.refusals import Refusal
 from asyncsim.emulator.views.desk import Desk, Values
 from asyncsim.emulator.views.reading import moment
 from asyncsim.vendors import Product
+from asyncsim.wire.forms import pascal
 
 INVALID = 83600
 _ALIGNMENT = {"day": 83601, "hour": 83602}
@@ -38,10 +39,12 @@ def period_of(desk: Desk, query: Values) -> tuple[datetime, datetime]:
 def _given(query: Values, keyword: str, granularity: str) -> datetime | None:
     if keyword not in query:
         return None
-    when = moment(Product.SUPERSIM, query[keyword], keyword, code=INVALID)
+    when = moment(Product.SUPERSIM, query[keyword], pascal(keyword), code=INVALID)
     step = STEPS.get(granularity)
     if step is not None and floor(when, step) != when:
-        raise Refusal(_ALIGNMENT[granularity], f"{keyword} must be at a full {granularity} in UTC")
+        raise Refusal(
+            _ALIGNMENT[granularity], f"{pascal(keyword)} must be at a full {granularity} in UTC"
+        )
     return when
 
 

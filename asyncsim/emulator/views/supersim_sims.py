@@ -46,7 +46,7 @@ def register(desk: Desk, values: Values) -> Done:
 
 def update(desk: Desk, record: Sim, values: Values) -> Done:
     """POST of a Sim: 202 for what is carried out later, 200 for what is done at once."""
-    callback = callback_of(Product.SUPERSIM, values)
+    callback = callback_of(values)
     # No code is published for a move that is not allowed.
     if account := target_of(desk, record, values, 20006):
         return _move(desk, record, values, account)

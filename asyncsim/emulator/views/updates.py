@@ -12,9 +12,9 @@ from asyncsim.kind import Kind
 from asyncsim.vendors import Product
 
 
-def callback_of(product: Product, values: Values) -> Callback | None:
+def callback_of(values: Values) -> Callback | None:
     """Where the update asks to be called back."""
-    url = web_address(product, values, "callback_url")
+    url = web_address(values, "callback_url")
     return None if url is None else Callback(url, values.get("callback_method") or "POST")
 
 

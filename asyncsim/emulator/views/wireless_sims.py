@@ -40,7 +40,7 @@ def links(record: Sim, base: str) -> dict[str, str]:
 
 def update(desk: Desk, record: Sim, values: Values) -> Done:
     """POST of a Sim: always 200, with a pending status for what is carried out later."""
-    callback = callback_of(Product.WIRELESS, values)
+    callback = callback_of(values)
     if desk.world.suspended:
         raise Refusal(33201, "The Account is suspended")
     _check_combinations(record, values)
