@@ -235,7 +235,7 @@ class _Circle:
 def read_json(reply: Reply, what: str) -> Any:
     """Decode an answer's body; `DecodeError` shows how it starts."""
     try:
-        return json.loads(reply.body)
+        return json.read(reply.body)
     except ValueError:
         start = reply.body[:80].decode("utf-8", "replace")
         raise DecodeError(what, f"not JSON (HTTP {reply.status}): {start!r}") from None

@@ -1,7 +1,8 @@
-"""JSON through orjson where it is installed (extra `speed`), else the standard library.
+"""JSON in and out.
 
-They differ in one thing: orjson reads a whole number beyond 64 bits as a float. An ICCID of 20
-digits sent as a number, as an example in KORE's document has it, is then refused, never rounded.
+`loads` is strict. `read` is for what a vendor sent, where one odd text must not cost a thousand
+rows: what is no UTF-8, half a surrogate pair and NaN are read, and judged field by field later.
+Whole numbers are exact: an ICCID of 20 digits, sent as a number, is beyond 64 bits.
 """
 
 from __future__ import annotations
@@ -9,38 +10,55 @@ from __future__ import annotations
 import json
 from typing import Any
 
-try:
-    import orjson
-except ImportError:  # pragma: no cover  # the extra is part of dev
-    orjson = None  # type: ignore[assignment]  # absent is a value here
-
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+# Made once: `json.loads` would make a decoder each time, and look twice for blanks, which is three
+# quarters more for one Sim (benchmarks/cases/requests.py).
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
+_LENIENT = json.JSONDecoder()
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_BOM = "\ufeff"
 
 
-def _loads(data: bytes) -> Any:
-    # As strict as orjson: UTF-8 only, no NaN, and depth is an error like any other. `json.loads`
-    # would make a decoder each time, and look twice for blanks: three quarters more for one Sim
-    # (benchmarks/cases/requests.py).
-    text = data.decode().strip(" \t\n\r")
+def loads(data: bytes) -> Any:
+    """Bytes to plain values; ValueError for anything else than JSON in UTF-8."""
+    return _decoded(_STRICT, data.decode())
+
+
+def read(data: bytes) -> Any:
+    """Read what a vendor sent; ValueError where it is no JSON at all."""
     try:
-        value, end = _DECODER.raw_decode(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        text = data.decode()
+        if "\\ud" not in text and "\\uD" not in text:
+            return _decoded(_STRICT, text)
+    except ValueError:
+        text = data.decode("utf-8", "replace")
+    value = _decoded(_LENIENT, text)
+    try:
+        return _decoded(_LENIENT, _whole(_ENCODE(value)))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
+    text = text.removeprefix(_BOM).strip(" \t\n\r")
+    try:
+        value, end = decoder.raw_decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if end != len(text):
         raise ValueError("more than one value")
     return value
 
 
-def _dumps(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+def _whole(text: str) -> str:
+    """Replace half surrogate pairs, which can be neither printed nor stored."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-loads = _loads if orjson is None else orjson.loads
-"""Bytes to plain values; raises ValueError on anything else than JSON."""
-dumps = _dumps if orjson is None else orjson.dumps
-"""Plain values to compact UTF-8."""
+def dumps(value: Any) -> bytes:
+    """Plain values to compact UTF-8."""
+    return _ENCODE(value).encode()

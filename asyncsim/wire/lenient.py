@@ -6,10 +6,11 @@ first request costs (benchmarks/cases/startup.py).
 
 from __future__ import annotations
 
+import math
 import re
 import reprlib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -30,7 +31,11 @@ from asyncsim.wire.shapes import is_open_literal
 
 T = TypeVar("T")
 
+_NAME = re.compile(r"\w{1,64}", re.ASCII)
+_WHOLE = re.compile(r"[-+]?\d{1,40}")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
+_DEEPEST = 64  # levels of what no document describes; deeper, it could not even be printed
+_LONGEST = 500  # characters of a message
 
 
 def _as_text(value: Any, _: Any = None) -> str:
@@ -42,28 +47,71 @@ def _as_text(value: Any, _: Any = None) -> str:
     raise ValueError(f"text was expected, not {reprlib.repr(value)}")
 
 
-def _exactly(kind: type) -> Callable[[Any, Any], Any]:
-    def hook(value: Any, _: Any) -> Any:
-        if type(value) is not kind:
-            raise ValueError(f"{kind.__name__} was expected, not {reprlib.repr(value)}")
+def _whole_number(value: Any, _: Any) -> int:
+    if type(value) is int:
         return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    if type(value) is float and value.is_integer():
+        return int(value)
+    raise ValueError(f"a whole number was expected, not {reprlib.repr(value)}")
 
-    return hook
+
+def _truth(value: Any, _: Any) -> bool:
+    if type(value) is bool:
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    raise ValueError(f"true or false was expected, not {reprlib.repr(value)}")
+
+
+def _digits(value: Any, what: str) -> str:
+    """Return a number as its digits, whether it came as text or as a number; never NaN."""
+    if isinstance(value, str) or type(value) in (int, float):
+        digits = str(value).strip()
+        if _NUMBER.fullmatch(digits):
+            return digits
+    raise ValueError(f"{what} was expected, not {reprlib.repr(value)}")
 
 
 def _decimal(value: Any, _: Any) -> Decimal:
     """Money: a JSON string in every example of the documents, a number in their schemas."""
-    if isinstance(value, str) or type(value) in (int, float):
-        amount = Decimal(str(value)) if _NUMBER.fullmatch(str(value)) else None
-        if amount is not None:
-            return amount
-    raise ValueError(f"an amount was expected, not {reprlib.repr(value)}")
+    return Decimal(_digits(value, "an amount"))
 
 
 def _number(value: Any, _: Any) -> float:
-    if type(value) not in (int, float):
+    number = value if type(value) is float else float(_digits(value, "a number"))
+    if not math.isfinite(number):
         raise ValueError(f"a number was expected, not {reprlib.repr(value)}")
-    return float(value)
+    return number
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if value.__class__ is dict:
+        found: dict[str, Any] = value
+        return found
+    if value == []:  # an empty object, as PHP writes it
+        return {}
+    raise ValueError(f"an object was expected, not {reprlib.repr(value)}")
+
+
+def _texts(value: Any, _: Any) -> dict[str, str]:
+    # A null among `links` is a link that is not there.
+    return {key: _as_text(one) for key, one in _object(value).items() if one is not None}
+
+
+def _anything(value: Any, _: Any) -> dict[str, Any]:
+    level: list[Any] = [value]
+    for _level in range(_DEEPEST):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    if level:
+        raise ValueError("nested too deeply")
+    return _object(value)
 
 
 def _is_tuple(hint: Any) -> bool:
@@ -108,7 +156,8 @@ def _optional_reader(converter: Converter) -> Callable[[Any], Callable[[Any, Any
         if item is str:
             return _text_or_none
         read = converter.get_structure_hook(item)
-        return lambda value, _: None if value is None else read(value, item)
+        # An empty text where none belongs says as much as null: Twilio's own examples mix both.
+        return lambda value, _: None if value is None or value == "" else read(value, item)
 
     return of
 
@@ -119,11 +168,13 @@ def _converter(vendor: Vendor, *, explains: bool = False) -> Converter:
     converter = Converter(detailed_validation=explains)
     configure_union_passthrough(str | int | float | bool | None, converter)
     converter.register_structure_hook(str, _as_text)
-    converter.register_structure_hook(int, _exactly(int))
-    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(int, _whole_number)
+    converter.register_structure_hook(bool, _truth)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(Decimal, _decimal)
     converter.register_structure_hook(datetime, lambda value, _: parse_date(value))
+    converter.register_structure_hook_func(lambda hint: hint == dict[str, str], _texts)
+    converter.register_structure_hook_func(lambda hint: hint == dict[str, Any], _anything)
     converter.register_structure_hook_factory(_is_optional, _optional_reader(converter))
     converter.register_structure_hook_factory(is_open_literal, _open_literal)
     converter.register_structure_hook_factory(_is_tuple, _list_reader(converter))
@@ -147,16 +198,15 @@ def _reader(converter: Converter, model: type[T], vendor: Vendor) -> Callable[[A
         for one in attributes
         for other in other_spellings(one.name, one.metadata, vendor)
     }
-    if not others:
-        return read
 
-    def either_spelling(value: Any, hint: Any) -> T:
+    def read_object(value: Any, hint: Any) -> T:
+        found = _object(value)
         for other, wire in others.items():
-            if wire not in value and other in value:
-                value = {**value, wire: value[other]}
-        return read(value, hint)
+            if wire not in found and other in found:
+                found = {**found, wire: found[other]}
+        return read(found, hint)
 
-    return either_spelling
+    return read_object
 
 
 def _reason(error: BaseException, hint: type | None) -> str:
@@ -165,14 +215,14 @@ def _reason(error: BaseException, hint: type | None) -> str:
 
 
 def _describe(error: Exception) -> str:
-    if isinstance(error, BaseValidationError):
-        return "; ".join(transform_error(error, path="", format_exception=_reason))
-    return f"{type(error).__name__}: {error}"
+    if not isinstance(error, BaseValidationError):
+        return f"{type(error).__name__}: {error}"
+    return "; ".join(transform_error(error, path="", format_exception=_reason))
 
 
 def structure(model: type[T], value: Any, vendor: Vendor) -> T:
     """Build a record out of a decoded JSON object; `DecodeError` names field and value."""
-    if value.__class__ is not dict and not isinstance(value, Mapping):
+    if value.__class__ is not dict:
         raise DecodeError(model.__name__, f"an object was expected, not {type(value).__name__}")
     try:
         read: Any = _hook  # mypy takes no class for hashable
@@ -187,9 +237,11 @@ def _hook(model: Any, vendor: Vendor) -> Callable[[Any, Any], Any]:
     return _converter(vendor).get_structure_hook(model)
 
 
-def _explained(model: type[T], value: Mapping[str, Any], vendor: Vendor) -> T:
+def _explained(model: type[T], value: dict[str, Any], vendor: Vendor) -> T:
     try:
         return _converter(vendor, explains=True).structure(value, model)
-    except (BaseValidationError, ValueError, TypeError, KeyError) as error:
-        what = f"{model.__name__} {value.get('sid') or ''}".strip()
-        raise DecodeError(what, _describe(error)) from error
+    except Exception as error:  # whatever a library raises, it is a record that cannot be read
+        sid = value.get("sid")
+        sid = sid if isinstance(sid, str) and _NAME.fullmatch(sid) else None
+        what = f"{model.__name__} {sid}" if sid else model.__name__
+        raise DecodeError(what, _describe(error)[:_LONGEST], sid=sid) from error

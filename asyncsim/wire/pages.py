@@ -49,7 +49,10 @@ def decode_page(value: Any, key: str) -> RawPage:
     meta = value.get("meta") or {}
     if not isinstance(meta, Mapping):
         raise DecodeError(f"page of {key}", f"its meta is a {type(meta).__name__}")
-    rows = value.get(key, value.get(str(meta.get("key"))))
+    name = key if key in value else str(meta.get("key"))
+    rows = value.get(name)
+    if rows is None and name in value:
+        rows = []  # null for an empty list, as Go writes it
     if not isinstance(rows, list):
         raise DecodeError(f"page of {key}", f"it has no list under {key!r}")
     return page_of(rows, meta.get("next_page_url"), key)

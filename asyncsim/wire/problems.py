@@ -45,7 +45,7 @@ def _first_text(value: dict[str, Any], *names: str) -> str | None:
 def decode_problem(body: bytes) -> Problem:
     """Read an error body; never raises, whatever it holds."""
     try:
-        value = json.loads(body)
+        value = json.read(body)
     except ValueError:
         value = None
     if not isinstance(value, dict):

@@ -1,8 +1,7 @@
 """The straight way from bytes to records: msgspec, where it is installed (extra `speed`).
 
 It reads only what is exactly as documented. None for everything else, and `records` judges: an
-ICCID sent as a number, a date without a zone, a broken row. The one difference: of a date's
-fraction beyond microseconds the last digit is rounded, not cut. Measured by
+ICCID sent as a number, a date without a zone, a broken row. Measured by
 `benchmarks/cases/pages.py`.
 """
 
@@ -26,6 +25,12 @@ except ImportError:  # pragma: no cover  # the extra is part of dev
     msgspec = None  # type: ignore[assignment]  # absent is a value here
 
 T = TypeVar("T")
+
+# msgspec's own are ValueErrors only in newer versions; it raises the other for what is nested
+# too deeply.
+_UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
+if msgspec is not None:
+    _UNREADABLE += (msgspec.MsgspecError,)
 
 
 def _dates(hints: Mapping[str, Any]) -> Callable[[Any], tuple[Any, ...]]:
@@ -79,7 +84,7 @@ def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]
             return None
         try:
             found: T = read(spelled)
-        except ValueError:  # msgspec's errors are such
+        except _UNREADABLE:
             return None
         for moment in dates(found):
             if moment is not None and moment.tzinfo is None:
@@ -135,7 +140,7 @@ def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:
     def envelope(body: bytes) -> RawPage | None:
         try:
             page: Any = read(body)
-        except ValueError:
+        except _UNREADABLE:
             return None
         return page_of(page.rows, page.meta.next_page_url, key)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
@@ -23,18 +24,57 @@ def test_a_date_is_read_as_either_vendor_writes_it(text: str, moment: datetime) 
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "2015-07-30T20:00:00",
+        "2015-07-30 20:00:00",
+        "2015-07-30 20:00:00Z",
+        "2015-07-30 20:00:00 UTC",
+        "2015-07-30t20:00:00z",
+        " 2015-07-30T20:00:00Z ",
+        "2015-07-30T20:00:00+0000",
+        "2015-07-30T20:00:00-00:00",
+        "2015-07-30T22:00+02:00",
+        "20150730T200000Z",
+        "Thu, 30 Jul 2015 20:00:00 +0000",
+        "Thu, 30 Jul 2015 20:00:00 -0000",
+        "Thu, 30 Jul 2015 20:00:00 GMT",
+        "30 Jul 2015 22:00:00 +0200",
+    ],
+)
+def test_a_date_in_another_form_means_the_same_and_is_utc_without_a_zone(text: str) -> None:
+    assert parse_date(text) == datetime(2015, 7, 30, 20, 0, tzinfo=UTC)
+
+
+def test_a_date_without_a_time_is_midnight() -> None:
+    assert parse_date("2015-07-30") == datetime(2015, 7, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "microsecond"),
+    [("1234564", 123456), ("1234565", 123457), ("123456789", 123457), ("000000000001", 0)],
+)
+def test_what_is_finer_than_a_microsecond_is_rounded(fraction: str, microsecond: int) -> None:
+    expected = datetime(2015, 7, 30, 20, 0, 0, microsecond, tzinfo=UTC)
+    for text in (f"2015-07-30T20:00:00.{fraction}", f"2015-07-30T20:00:00.{fraction}Z"):
+        assert parse_date(text) == expected
+    assert msgspec.convert(f"2015-07-30T20:00:00.{fraction}Z", datetime) == expected
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "",
         "yesterday",
-        "2015-07-30",
-        "2015-07-30T20:00:00",
         "2015-13-30T20:00:00Z",
+        "1438286400",
+        "Thu, 99 Jul 2015 20:00:00 +0000",
+        "Thu, 30 Jul 2015 20:00:00 -9999",
         1438286400,
         None,
     ],
 )
-def test_anything_else_than_a_date_with_its_zone_is_a_value_error(value: object) -> None:
+def test_anything_else_than_a_date_is_a_value_error(value: object) -> None:
     with pytest.raises(ValueError):
         parse_date(value)
 

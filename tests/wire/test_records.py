@@ -1,25 +1,41 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from asyncsim.errors import DecodeError
+from asyncsim.models.monitor.events import Event
 from asyncsim.models.supersim.esim_profiles import ESimProfile
 from asyncsim.models.supersim.fleets import Fleet
 from asyncsim.models.supersim.ip_commands import IpCommand
 from asyncsim.models.supersim.settings_updates import SettingsUpdate
 from asyncsim.models.supersim.sims import Sim as SuperSim
 from asyncsim.models.supersim.sms_commands import SmsCommand
+from asyncsim.models.supersim.usage_records import UsageRecord
 from asyncsim.models.wireless.commands import Command
+from asyncsim.models.wireless.data_sessions import CellLocation, DataSession
 from asyncsim.models.wireless.rate_plans import RatePlan
 from asyncsim.models.wireless.sims import Sim
+from asyncsim.models.wireless.usage_records import AccountUsageRecord, Period
 from asyncsim.vendors import KORE, TWILIO, Vendor
 from asyncsim.wire import records
 
-MODELS: list[Any] = [Sim, SuperSim, RatePlan, Fleet]
+MODELS: list[Any] = [
+    Sim,
+    SuperSim,
+    RatePlan,
+    Fleet,
+    DataSession,
+    AccountUsageRecord,
+    UsageRecord,
+    Event,
+]
+DEEP: Any = json.loads('{"a":' * 100 + "1" + "}" * 100)
 LEAST = {"sid": "DE1", "status": "new"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -83,11 +99,22 @@ def test_nulls_are_written_too() -> None:
         (Sim, {**LEAST, "iccid": 8.9e19}, r"Sim DE1: text was expected, not 8.9e\+19.*iccid"),
         (Sim, {**LEAST, "status": ["new"]}, "Sim DE1: text was expected"),
         (Sim, {**LEAST, "date_created": "soon"}, "Sim DE1: .*soon.*date_created"),
-        (Sim, {**LEAST, "date_created": "2015-07-30T20:00:00"}, "no time zone"),
+        (Sim, {**LEAST, "date_created": 1438286400}, "as text was expected, not int.*date_created"),
         (Sim, {**LEAST, "links": ["a"]}, "Sim DE1: .*links"),
-        (RatePlan, {"sid": "WP1", "data_limit": "1000"}, "int was expected, not '1000'"),
-        (RatePlan, {"sid": "WP1", "data_limit": True}, "int was expected, not True"),
-        (RatePlan, {"sid": "WP1", "data_enabled": 1}, "bool was expected, not 1"),
+        (Sim, {**LEAST, "links": {"a": 1.5}}, "text was expected, not 1.5"),
+        (Sim, {**LEAST, "url": {}}, "text was expected, not {}.*url"),
+        (Sim, {**LEAST, "rate_plan_sid": False}, "text was expected, not False"),
+        (RatePlan, {"sid": "WP1", "data_limit": "a lot"}, "a whole number was expected"),
+        (RatePlan, {"sid": "WP1", "data_limit": True}, "a whole number was expected, not True"),
+        (RatePlan, {"sid": "WP1", "data_limit": 1.5}, "a whole number was expected, not 1.5"),
+        (RatePlan, {"sid": "WP1", "data_limit": float("nan")}, "number was expected, not nan"),
+        (RatePlan, {"sid": "WP1", "data_enabled": 1}, "true or false was expected, not 1"),
+        (DataSession, {"sid": "WN1", "cell_location_estimate": 5}, "an object was expected, not 5"),
+        (DataSession, {"sid": "WN1", "cell_location_estimate": {"lat": "x"}}, "a number was"),
+        (DataSession, {"sid": "WN1", "cell_location_estimate": {"lat": float("inf")}}, "not inf"),
+        (DataSession, {"sid": "WN1", "cell_location_estimate": {"lat": "1e999"}}, "not '1e999'"),
+        (UsageRecord, {"data_total_billed": float("nan")}, "an amount was expected, not nan"),
+        (Event, {"sid": "AE1", "event_data": DEEP}, "nested too deeply.*event_data"),
         (
             RatePlan,
             {"sid": "WP1", "international_roaming": "data"},
@@ -100,6 +127,57 @@ def test_a_wrong_value_is_a_decode_error_that_names_record_field_and_value(
 ) -> None:
     with pytest.raises(DecodeError, match=said):
         records.decode(model, value, TWILIO)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "given", "found"),
+    [
+        (Sim, "links", {"rate_plan": None, "a": "b"}, {"a": "b"}),
+        (Sim, "links", [], {}),
+        (Sim, "unique_name", 7, "7"),
+        (Sim, "unique_name", "", ""),
+        (Sim, "date_created", "", None),
+        (Sim, "iccid", 89883070000123456789, "89883070000123456789"),
+        (RatePlan, "data_limit", "1000", 1000),
+        (RatePlan, "data_limit", " -1000 ", -1000),
+        (RatePlan, "data_limit", 1000.0, 1000),
+        (RatePlan, "data_limit", "", None),
+        (RatePlan, "data_enabled", "True", True),
+        (RatePlan, "data_enabled", "false", False),
+        (DataSession, "cell_location_estimate", {}, CellLocation()),
+        (DataSession, "cell_location_estimate", [], CellLocation()),
+        (DataSession, "cell_location_estimate", None, None),
+        (
+            DataSession,
+            "cell_location_estimate",
+            {"lat": "1.5", "lon": 2},
+            CellLocation(lat=1.5, lon=2.0),
+        ),
+        (AccountUsageRecord, "period", {}, Period()),
+        (UsageRecord, "data_total_billed", "1.10", Decimal("1.10")),
+        (UsageRecord, "data_total_billed", 1.1, Decimal("1.1")),
+        (UsageRecord, "data_total_billed", "", None),
+        (UsageRecord, "data_upload", "5000000000", 5_000_000_000),
+        (IpCommand, "device_port", "8080", 8080),
+        (ESimProfile, "error_code", 83401, "83401"),
+    ],
+)
+def test_a_value_of_another_form_is_read_where_its_meaning_is_plain(
+    model: Any, name: str, given: Any, found: Any
+) -> None:
+    record = records.decode(model, {"sid": "XX1", name: given}, TWILIO)
+    assert getattr(record, name) == found
+    assert type(getattr(record, name)) is type(found)
+
+
+def test_a_record_that_cannot_be_read_is_named_by_its_sid_alone() -> None:
+    with pytest.raises(DecodeError) as caught:
+        records.decode(SuperSim, {"sid": "HS" + "1" * 32, "url": {}}, TWILIO)
+    assert caught.value.sid == "HS" + "1" * 32
+    for sid in (None, 7, "", "a\x1b[2J", "x" * 1000):
+        with pytest.raises(DecodeError, match="cannot read Sim: ") as caught:
+            records.decode(SuperSim, {"sid": sid, "url": {}}, TWILIO)
+        assert caught.value.sid is None
 
 
 def test_a_long_wrong_value_is_shortened_in_the_message() -> None:

@@ -1,0 +1,74 @@
+"""With and without msgspec, exactly as documented or not: a response is always read alike."""
+
+from __future__ import annotations
+
+import contextlib
+import json as standard
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from asyncsim.errors import DecodeError
+from asyncsim.models.supersim.esim_profiles import ESimProfile
+from asyncsim.models.supersim.sims import Sim as SuperSim
+from asyncsim.models.wireless.commands import Command
+from asyncsim.models.wireless.sims import Sim
+from asyncsim.vendors import KORE, TWILIO, Vendor
+from asyncsim.wire import json, straight
+from asyncsim.wire.lenient import structure
+from asyncsim.wire.quick import quick_reader
+
+MODELS: list[Any] = [Sim, SuperSim, Command, ESimProfile]
+FIELDS = sorted({name for model in MODELS for name in model.__annotations__} | {"e_id"})
+DATES = ["2015-07-30T20:00:00Z", "2015-07-30T20:00:00", "2015-07-30", "20150730T200000Z", "soon"]
+FRACTIONS = st.from_regex(
+    r"2015-07-30[Tt ]20:00:00[.][0-9]{1,12}([Zz]|[+-]0[0-9]:?30|)", fullmatch=True
+)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.sampled_from(DATES)
+    | FRACTIONS
+    | st.lists(st.text(max_size=1), max_size=1)
+    | st.dictionaries(st.text(max_size=1), st.none() | st.text(max_size=1), max_size=2)
+)
+ROWS = st.dictionaries(st.sampled_from(FIELDS), VALUES).map(lambda row: {"sid": "XX1", **row})
+
+
+def slowly(model: Any, body: bytes, vendor: Vendor) -> Any:
+    try:
+        return structure(model, json.read(body), vendor)
+    except DecodeError:
+        return None
+
+
+@settings(max_examples=400)
+@given(
+    model=st.sampled_from(MODELS),
+    vendor=st.sampled_from([TWILIO, KORE]),
+    row=ROWS,
+    ascii=st.booleans(),
+)
+def test_what_a_quick_way_reads_is_what_the_lenient_one_reads(
+    model: Any, vendor: Vendor, row: dict[str, Any], ascii: bool
+) -> None:
+    body = standard.dumps(row, ensure_ascii=ascii).encode("utf-8", "surrogatepass")
+    expected = slowly(model, body, vendor)
+    assert straight.record_reader(model, vendor)(body) in (None, expected)
+    quick = quick_reader(model, vendor)
+    assert quick is not None
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        assert quick(json.read(body)) == expected
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_reader_lets_out_an_error_of_a_library(model: Any) -> None:
+    deep = b'{"sid": "XX1", "added_later": ' + b"[" * 100_000
+    for body in (deep, b'{"sid": 9e999}', b'{"sid": "\\ud800"', b"\xff", b"\xef\xbb\xbf{}"):
+        assert straight.record_reader(model, TWILIO)(body) is None
+        assert straight.page_reader(model, "sims", TWILIO)(b'{"sims": [%s]' % body) is None
+        assert straight.states_reader("sims")(b'{"sims": [%s]' % body) is None
