@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from asyncsim.emulator.refusals import MISSING, Refusal, invalid
 from asyncsim.kind import Kind
 from asyncsim.vendors import Product, Vendor
-from asyncsim.wire.dates import parse_date
 from asyncsim.wire.forms import params_by_wire, pascal
 
 _INVALID_URL = 11100
@@ -95,7 +94,11 @@ def flag(product: Product, values: Values, keyword: str) -> bool | None:
 def moment(product: Product, text: str, what: str, *, code: int | None = None) -> datetime:
     """A date-time; a date alone is its beginning, in UTC."""
     try:
-        when = parse_date(text if "T" in text else f"{text}T00:00:00Z").astimezone(UTC)
+        # As strict as the documents, where the client's reading is lenient.
+        when = datetime.fromisoformat(text if "T" in text else f"{text}T00:00:00Z")
+        if when.tzinfo is None:
+            raise ValueError
+        when = when.astimezone(UTC)
     except (ValueError, OverflowError):
         when = None
     # There were no SIMs before 1970, and months must be added without leaving the calendar.
