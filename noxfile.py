@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10"
@@ -90,6 +94,51 @@ def scale(session: nox.Session) -> None:
     install(session)
     checks = ("-o", "python_files=check_*.py", "tests/rehearsals")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The core suite on the oldest version of each dependency that pyproject.toml allows."""
+    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    required = [*project["dependencies"], *extras["cli"], *extras["bulk"], *extras["speed"]]
+    bounds = (re.match(r"([\w-]+)(?:\[[\w,]+\])?>=([\w.]+)", one) for one in required)
+    pins = Path(session.create_tmp()) / "lowest.txt"
+    pins.write_text("".join(f"{found[1]}=={found[2]}\n" for found in bounds if found), "utf-8")
+    session.install("--editable", ".[dev]", "--constraint", str(pins))
+    # What is not about this package's own dependencies runs with the newest ones already.
+    others = (f"--ignore=tests/{one}" for one in ("benchmarks", "contract", "typing"))
+    session.run("python", "-m", "pytest", *others, *session.posargs)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write `dist/sbom.cdx.json`: what an installation with all extras for users consists of."""
+    session.install(".[bulk,cli,speed]")
+    users = session.run("python", "-c", "import sys; print(sys.executable)", silent=True)
+    tools = Path(session.create_tmp()) / "tools"
+    session.run("python", "-m", "venv", str(tools))  # else the tool would be in its own list
+    session.run(str(tools / "bin" / "pip"), "install", "--quiet", "cyclonedx-bom>=7", external=True)
+    Path("dist").mkdir(exist_ok=True)
+    session.run(
+        *(str(tools / "bin" / "cyclonedx-py"), "environment", str(users).strip()),
+        *("--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible"),
+        *("--output-file", "dist/sbom.cdx.json"),
+        external=True,
+    )
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities in what users install; needs PyPI's advisories."""
+    session.install("--editable", ".[bulk,cli,speed]")
+    installed = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
+    frozen = Path(session.create_tmp()) / "installed.txt"
+    frozen.write_text(str(installed), "utf-8")
+    session.install("pip-audit>=2.7")
+    # `--strict`: a package that could not be looked up is a failure, not a pass.
+    options = ("--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off")
+    session.run("pip-audit", *options, "--requirement", str(frozen))
 
 
 @nox.session
