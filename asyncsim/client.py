@@ -15,6 +15,7 @@ from aiohttp import ClientSession
 from asyncsim import emulated
 from asyncsim.auth import Auth, Basic, ClientCredentials
 from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.keyring import checked
 from asyncsim.callbacks.receiver import CallbackReceiver
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
@@ -138,8 +139,8 @@ class Client:
             )
         if settings.get("receiver") is not None and not auth_token:
             logger.info(
-                "no auth_token: Twilio's callbacks can be verified only by the receiver's own"
-                " twilio_auth_tokens; without those each is a hint that costs a read"
+                "no auth_token: Twilio's callbacks cannot be verified, so each is confirmed by a"
+                " read; give auth_token= beside the API key to avoid that"
             )
         return cls(
             _connect(
@@ -154,12 +155,19 @@ class Client:
 
     @classmethod
     @spelled_out
-    def kore(cls, client_id: str, client_secret: str, **settings: Unpack[Settings]) -> Self:
+    def kore(
+        cls,
+        client_id: str,
+        client_secret: str,
+        *,
+        webhook_secrets: Sequence[str] = (),
+        **settings: Unpack[Settings],
+    ) -> Self:
         """Log in at KORE with an API client's credentials.
 
-        KORE signs callbacks with webhook secrets of their own: give those to the receiver,
-        `CallbackReceiver(kore_webhook_secrets=[...])`, else callbacks are hints. Source: KORE
-        docs, "Validate Webhook Signatures".
+        KORE signs callbacks with secrets of their own: give those of this account as
+        `webhook_secrets`, both during a rotation. Without them each callback is unconfirmed and
+        costs a read. Source: KORE docs, "Validate Webhook Signatures".
         """
         _check_filled(client_id=client_id, client_secret=client_secret)
 
@@ -180,7 +188,7 @@ class Client:
                 client_id,
                 login,
                 ticket_material=f"{client_id}:{client_secret}",
-                signing_secrets=(),
+                signing_secrets=checked(webhook_secrets, "webhook_secrets"),
                 settings=settings,
             )
         )
@@ -191,7 +199,8 @@ class Client:
         """Log in with what the environment holds.
 
         `TWILIO_ACCOUNT_SID` with `TWILIO_AUTH_TOKEN` or `TWILIO_API_KEY` and `TWILIO_API_SECRET`;
-        `ASYNCSIM_KORE_CLIENT_ID` with `ASYNCSIM_KORE_CLIENT_SECRET`. `ASYNCSIM_EMULATOR` is the
+        `ASYNCSIM_KORE_CLIENT_ID` with `ASYNCSIM_KORE_CLIENT_SECRET`, and
+        `ASYNCSIM_KORE_WEBHOOK_SECRET` to verify callbacks. `ASYNCSIM_EMULATOR` is the
         URL of an emulator to talk to instead; alone, it means Twilio there, with the emulator's
         own credentials. `vendor` is needed when both vendors are set.
         """
@@ -202,9 +211,12 @@ class Client:
             settings["hosts"] = _emulator_hosts(emulator, VENDORS[name])
         made_up = emulated.CREDENTIALS if emulator and not _is_set(name, env) else None
         if name == "kore":
+            own = made_up.webhook_secret if made_up else None
+            secret = env.get("ASYNCSIM_KORE_WEBHOOK_SECRET") or own
             return cls.kore(
                 made_up.client_id if made_up else _needed(env, "ASYNCSIM_KORE_CLIENT_ID"),
                 made_up.client_secret if made_up else _needed(env, "ASYNCSIM_KORE_CLIENT_SECRET"),
+                webhook_secrets=[secret] if secret else [],
                 **settings,
             )
         if made_up:

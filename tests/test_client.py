@@ -321,7 +321,7 @@ async def test_a_receiver_starts_and_stops_with_the_client(emulator: Emulator) -
 
 
 async def test_a_receiver_may_serve_two_clients(emulator: Emulator, clock: ManualClock) -> None:
-    receiver = CallbackReceiver(clock=clock, kore_webhook_secrets=[OWN.webhook_secret])
+    receiver = CallbackReceiver(clock=clock)
     async with emulator.client(receiver=receiver) as twilio:
         async with emulator.client("kore", receiver=receiver) as kore:
             waits = [

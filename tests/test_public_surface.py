@@ -74,7 +74,7 @@ def test_every_public_name_is_explained() -> None:
     ("function", "parameters"),
     [
         (Client.twilio, f"account_sid, auth_token, *, api_key, api_secret, {SETTINGS}"),
-        (Client.kore, f"client_id, client_secret, *, {SETTINGS}"),
+        (Client.kore, f"client_id, client_secret, *, webhook_secrets, {SETTINGS}"),
         (Client.from_env, f"vendor, *, {SETTINGS}"),
         (
             asyncsim.CallbackReceiver,

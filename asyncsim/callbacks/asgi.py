@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 from attrs import frozen
 
@@ -52,10 +53,15 @@ class Application:
 
 def _target(scope: Scope) -> str:
     """Path and query as they were sent; `path` is decoded, and signatures cover the raw text."""
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    raw: bytes | None = scope.get("raw_path")
+    # Some servers leave the query on raw_path. Others have only the decoded path: a ticket is the
+    # same in it, and what is quoted is the prefix.
+    target = (
+        raw.partition(b"?")[0].decode("latin-1")
+        if raw
+        else quote(scope["path"], errors="surrogatepass")
+    )
     query: bytes = scope.get("query_string", b"")
-    # Some servers leave the query on raw_path.
-    target = path.partition(b"?")[0].decode("latin-1")
     return f"{target}?{query.decode('latin-1')}" if query else target
 
 

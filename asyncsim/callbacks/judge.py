@@ -28,20 +28,22 @@ class Request:
 def judge(request: Request, keyring: Keyring, public_url: str, max_body: int) -> Callback:
     """Make a callback of a request; Refusal or SignatureError when it is none.
 
-    The signature must cover `public_url` and the raw end of the path: what stood between them
-    when it was sent is known only from `public_url`, as proxies strip prefixes and mounts add
-    them.
+    The signature must cover `public_url` and the ticket: what stood between them when it was sent
+    is known only from `public_url`, as proxies strip prefixes and mounts add them.
     """
     path, mark, query = request.raw_target.partition("#")[0].partition("?")
-    tail = _admit(request, path, max_body)
+    tail = _admit(request.method, request.raw_target, path)
+    if len(request.body) > max_body:
+        raise Refusal(413, f"the body is longer than {max_body} bytes")
     ticket = keyring.read(tail)
     read = payload.read(request.method, query, request.headers, request.body)
     vendor = VENDORS[ticket.vendor]
     signed = keyring.verify(
         Delivery(
             vendor=vendor,
+            account=ticket.account,
             method=request.method,
-            url=f"{public_url}/{'/'.join(tail)}{mark}{query}",
+            urls=_urls(public_url, tail, path, mark + query, request.method),
             body=request.body,
             params=read.signed_params,
             signature=request.headers.get(vendor.signature_header, ""),
@@ -50,15 +52,34 @@ def judge(request: Request, keyring: Keyring, public_url: str, max_body: int) ->
     return payload.callback_of(ticket, read.params, signed=signed, method=request.method)
 
 
-def _admit(request: Request, path: str, max_body: int) -> tuple[str, ...]:
+def admit(method: str, raw_target: str, keyring: Keyring) -> None:
+    """Judge a request by its first line, before its body is read; Refusal or SignatureError."""
+    path = raw_target.partition("#")[0].partition("?")[0]
+    keyring.read(_admit(method, raw_target, path))
+
+
+def _admit(method: str, raw_target: str, path: str) -> tuple[str, ...]:
     """Return the ticket's segments of a request that has the outward form of a callback."""
-    if len(request.raw_target) > _LONGEST_TARGET:
+    if len(raw_target) > _LONGEST_TARGET:
         raise Refusal(414, "the path and query are too long")
     tail = tickets.tail_of(path)
     if tail is None:
         raise Refusal(404, "the path is no ticket")
-    if request.method not in ("GET", "POST"):
+    if method not in ("GET", "POST"):
         raise Refusal(405, "the method is neither GET nor POST")
-    if len(request.body) > max_body:
-        raise Refusal(413, f"the body is longer than {max_body} bytes")
     return tail
+
+
+def _urls(
+    public_url: str, tail: tuple[str, ...], path: str, query: str, method: str
+) -> tuple[str, ...]:
+    """Make the URLs that the vendor may have signed: as it came in, and as it was issued.
+
+    A proxy may spell the path in another way, or add a query to a POST; nothing of it is read.
+    """
+    issued = f"{public_url}/{'/'.join(tail)}"
+    if not query and path.endswith(tail[-1]) and "%" not in path:
+        return (issued,)
+    received = f"{public_url}/{'/'.join(path.rstrip('/').split('/')[-len(tail) :])}"
+    urls = (issued + query, received + query, *((issued, received) if method == "POST" else ()))
+    return tuple(dict.fromkeys(urls))

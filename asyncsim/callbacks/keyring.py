@@ -18,8 +18,11 @@ class Delivery:
     """One request as its signature sees it; `params` is None for a body that is no form."""
 
     vendor: Vendor
+    account: str
+    """Whose ticket it came with, by its tag."""
     method: str
-    url: str
+    urls: Sequence[str]
+    """As the vendor may have spelled it: as issued, and as it came in."""
     body: bytes
     params: Mapping[str, list[str]] | None
     signature: str
@@ -32,6 +35,12 @@ class Keys:
     vendor: Vendor
     signing: tuple[str, ...] = field(repr=False)
     ticket: bytes = field(repr=False)
+    account: str = field(init=False)
+    """The tag in this account's tickets."""
+
+    def __attrs_post_init__(self) -> None:
+        """Derive the tag; it is the same in all replicas."""
+        object.__setattr__(self, "account", tickets.account_tag(self.ticket))
 
 
 @define(eq=False, repr=False)
@@ -42,14 +51,16 @@ class Keyring:
     own_signing: Mapping[str, tuple[str, ...]]
     """By the vendor's name."""
     clients: tuple[Keys, ...] = field(default=(), init=False)
-    # Of all; made when clients come and go, as they are needed with each callback.
+    # Made when clients come and go, as they are needed with each callback.
     _ticket_keys: tuple[Mac, ...] = field(init=False)
-    _signing: Mapping[str, tuple[str, ...]] = field(init=False)
+    _of_receiver: Mapping[str, _Signing] = field(init=False)
     """By the vendor's name."""
-    _twilio_keys: tuple[Mac, ...] = field(init=False)
+    _of_accounts: Mapping[tuple[str, str], _Signing] = field(init=False)
+    """By the vendor's name and the account's tag."""
 
     def __attrs_post_init__(self) -> None:
         """Begin without clients."""
+        self._of_receiver = {name: _Signing.of(self.own_signing.get(name, ())) for name in VENDORS}
         self._arrange(())
 
     def join(self, keys: Keys) -> None:
@@ -62,16 +73,19 @@ class Keyring:
 
     def _arrange(self, clients: tuple[Keys, ...]) -> None:
         self.clients = clients
-        brought = (keys.ticket for keys in clients)
-        secrets = dict.fromkeys((*self.own_tickets, *brought))
+        secrets = dict.fromkeys((*self.own_tickets, *(keys.ticket for keys in clients)))
         self._ticket_keys = tuple(map(tickets.key, secrets))
-        self._signing = {name: self._signing_of(vendor) for name, vendor in VENDORS.items()}
-        self._twilio_keys = tuple(map(signatures.twilio_key, self._signing["twilio"]))
+        brought: dict[tuple[str, str], tuple[str, ...]] = {}
+        for keys in clients:  # two of one account may know different ones
+            for account in (keys.account, tickets.NO_ACCOUNT):
+                at = (keys.vendor.name, account)
+                brought[at] = (*brought.get(at, ()), *keys.signing)
+        self._of_accounts = {at: _Signing.of(secrets) for at, secrets in brought.items()}
 
     def issue(self, keys: Keys, product: str, name: str) -> tickets.Ticket:
         """Issue a ticket; the receiver's own first secret goes before the client's."""
         secret = self.own_tickets[0] if self.own_tickets else keys.ticket
-        return tickets.issue(secret, keys.vendor.name, product, name)
+        return tickets.issue(secret, keys.vendor.name, product, name, keys.account)
 
     def issue_any(self, vendor: str, product: str, name: str) -> tickets.Ticket:
         """Issue a ticket that belongs to no client in particular."""
@@ -96,45 +110,56 @@ class Keyring:
     def verify(self, delivery: Delivery) -> bool:
         """Tell whether the vendor's signature proves the callback; SignatureError if it lies.
 
-        False means a hint: the vendor has no secret here, or did not sign this.
+        Only secrets that a client brought prove anything, and only for tickets of its account:
+        one who knows another account's secret, such as that account's owner, could sign whatever
+        he likes with it. Secrets given to the receiver belong to no account in particular, so
+        they tell true from false, but what they sign is to be confirmed by a read. False means
+        such a hint, or that there is no secret to verify it with.
         """
-        secrets = self._signing[delivery.vendor.name]
-        if not secrets:
-            return False
         # KORE's signature leaves out the query, which is all that a GET has to say.
         says_nothing = delivery.vendor.name == "kore" and delivery.method == "GET"
-        if self._fits(secrets, delivery):
+        brought = self._of_accounts.get((delivery.vendor.name, delivery.account), _NONE)
+        if brought.fits(delivery):
             return not says_nothing
-        if self._may_be_unverifiable(delivery.vendor):
+        own = self._of_receiver[delivery.vendor.name]
+        if not brought.secrets and not own.secrets:
+            # Its client knows only an API key, say, which signs no callback (Twilio docs, "Secure
+            # webhooks"). These are hints, not forgeries.
             return False
-        if says_nothing and not delivery.signature:
+        if own.fits(delivery) or (says_nothing and not delivery.signature):
             return False
         raise SignatureError(f"the signature is {'wrong' if delivery.signature else 'missing'}")
 
-    def _fits(self, secrets: tuple[str, ...], delivery: Delivery) -> bool:
-        one = delivery
-        if one.vendor.name == "twilio":
-            return signatures.verify_twilio(
-                self._twilio_keys, one.url, one.params, one.signature, body=one.body
-            )
-        return signatures.verify_kore(secrets, one.method, one.url, one.body, one.signature)
 
-    def _may_be_unverifiable(self, vendor: Vendor) -> bool:
-        """Whether a client of this vendor came without a secret, and the receiver has none.
+@frozen
+class _Signing:
+    """Secrets that callbacks may be signed with."""
 
-        Two accounts can share a receiver, and one may know only an API key, which signs no
-        callback (Twilio docs, "Secure webhooks"). Its callbacks are hints, not forgeries.
-        """
-        if self.own_signing.get(vendor.name):
+    secrets: tuple[str, ...] = field(repr=False)
+    twilio: tuple[Mac, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, secrets: Iterable[str]) -> _Signing:
+        """Set up what is computed with them, each once."""
+        each = tuple(dict.fromkeys(secrets))
+        return cls(each, tuple(map(signatures.twilio_key, each)))
+
+    def fits(self, one: Delivery) -> bool:
+        """Tell whether one of them signed it."""
+        if not self.secrets:
             return False
-        return any(not keys.signing for keys in self._of(vendor))
+        if one.vendor.name == "twilio":
+            return any(
+                signatures.verify_twilio(self.twilio, url, one.params, one.signature, body=one.body)
+                for url in one.urls
+            )
+        return any(
+            signatures.verify_kore(self.secrets, one.method, url, one.body, one.signature)
+            for url in one.urls
+        )
 
-    def _signing_of(self, vendor: Vendor) -> tuple[str, ...]:
-        brought = (secret for keys in self._of(vendor) for secret in keys.signing)
-        return tuple(dict.fromkeys((*self.own_signing.get(vendor.name, ()), *brought)))
 
-    def _of(self, vendor: Vendor) -> list[Keys]:
-        return [keys for keys in self.clients if keys.vendor.name == vendor.name]
+_NONE = _Signing((), ())
 
 
 def checked(secrets: Iterable[str], what: str) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def read(method: str, query: str, headers: Mapping[str, str], body: bytes) -> Pa
     """
     if method == "GET":
         return Payload(params=_form(query.encode("utf-8", "surrogateescape")), signed_params={})
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise Refusal(415, "the body is compressed")
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in ("", "application/x-www-form-urlencoded"):

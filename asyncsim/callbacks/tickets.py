@@ -3,6 +3,11 @@
 A ticket is a path, `/{vendor}/{product}/{name}/{nonce}/{mac}`, because KORE's signature leaves
 the query out (KORE docs, "Validate Webhook Signatures"). A restarted process, or another replica
 with the same secrets, recognises it without a table.
+
+All of it is letters, digits, `-` and `_`: proxies decode paths and encode them anew, each in its
+own way, and servers hand on the decoded text. A SID stands as it is; any other name is `-` and the
+base64url of its UTF-8. The nonce begins with eight characters that tell accounts apart: whose
+ticket it is, so that another account's secrets prove nothing about it.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ import hmac
 import re
 import secrets as system_random
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from attrs import define, field, frozen
 
@@ -21,9 +26,13 @@ from asyncsim.core.signatures import Mac
 from asyncsim.vendors import VENDORS, Product
 
 _LABEL = b"asyncsim callback ticket v1"
+_TAG_BYTES = 6
+_TAG_LENGTH = 8
 _NONCE_BYTES = 12
 _MAC_BYTES = 16
-_NONCE = re.compile(r"[A-Za-z0-9_-]{16}")
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
+_NAME = re.compile(r"[A-Za-z0-9]+|-[A-Za-z0-9_-]+")
+_NONCE = re.compile(r"[A-Za-z0-9_-]{24}")
 _MAC = re.compile(r"[A-Za-z0-9_-]{22}")
 _SEGMENTS = 5
 _PRODUCTS = {product.value: product for product in Product}
@@ -46,6 +55,20 @@ class ReadTicket:
     name: str
     nonce: str = field(repr=False)
 
+    @property
+    def account(self) -> str:
+        """The tag of the account that it was issued for."""
+        return self.nonce[:_TAG_LENGTH]
+
+
+NO_ACCOUNT = "-" * _TAG_LENGTH
+"""The tag of tickets that belong to none in particular."""
+
+
+def account_tag(ticket_secret: bytes) -> str:
+    """Make the tag that tells apart tickets of clients with different credentials; no secret."""
+    return _text(hmac.digest(_LABEL, b"account" + ticket_secret, hashlib.sha256)[:_TAG_BYTES])
+
 
 def derive_ticket_secret(material: str) -> bytes:
     """Make a ticket secret of a credential, so that replicas and restarts agree on it.
@@ -57,11 +80,14 @@ def derive_ticket_secret(material: str) -> bytes:
     return hmac.digest(key, b"mac\x01", hashlib.sha256)
 
 
-def issue(secret: bytes, vendor: str, product: str, name: str) -> Ticket:
-    """Issue a ticket for an update of the SIM addressed as `name` (a SID or a unique name)."""
-    nonce = _text(system_random.token_bytes(_NONCE_BYTES))
-    stem = f"/{vendor}/{product}/{quote(name, safe='')}/{nonce}"
-    return Ticket(f"{stem}/{_mac(key(secret), vendor, product, name, nonce)}", nonce)
+def issue(secret: bytes, vendor: str, product: str, name: str, account: str = NO_ACCOUNT) -> Ticket:
+    """Issue a ticket for an update of the SIM addressed as `name` (a SID or a unique name).
+
+    `account` is the `account_tag` of whom it is issued for.
+    """
+    nonce = account + _text(system_random.token_bytes(_NONCE_BYTES))
+    stem = f"{vendor}/{product}/{_spelled(name)}/{nonce}"
+    return Ticket(f"/{stem}/{_mac(key(secret), stem)}", nonce)
 
 
 def key(secret: bytes) -> Mac:
@@ -70,15 +96,18 @@ def key(secret: bytes) -> Mac:
 
 
 def tail_of(path: str) -> tuple[str, ...] | None:
-    """Find the five segments of a ticket at the end of a raw path; None when they are not one.
+    """Find the five segments of a ticket at the end of a path; None when they are not one.
 
-    Only the end counts: a proxy may have stripped a prefix, a mount may have added one.
+    They come as they were issued, also from a path that percent-encodes what it need not, or ends
+    in a slash. Only the end counts: a proxy may have stripped a prefix, a mount may have added one.
     """
+    if path.endswith("/") or "%" in path:
+        path = unquote(path.rstrip("/"))
     tail = tuple(path.split("/")[-_SEGMENTS:])
-    if len(tail) != _SEGMENTS or not path.isascii():
+    if len(tail) != _SEGMENTS:
         return None
     vendor, product, name, nonce, mac = tail
-    known = vendor in VENDORS and product in _PRODUCTS and bool(name)
+    known = vendor in VENDORS and product in _PRODUCTS and _NAME.fullmatch(name)
     return tail if known and _NONCE.fullmatch(nonce) and _MAC.fullmatch(mac) else None
 
 
@@ -87,22 +116,27 @@ def read(tail: Sequence[str], keys: Iterable[Mac]) -> ReadTicket | None:
 
     Each secret is given as its `key`.
     """
-    vendor, product, encoded, nonce, mac = tail
-    try:
-        name = unquote(encoded, errors="strict") if "%" in encoded else encoded
-    except UnicodeDecodeError:
-        return None
+    vendor, product, name, nonce, mac = tail
+    stem = f"{vendor}/{product}/{name}/{nonce}"
     genuine = False
     for one in keys:
-        genuine |= hmac.compare_digest(_mac(one, vendor, product, name, nonce), mac)
-    return ReadTicket(vendor, _PRODUCTS[product], name, nonce) if genuine else None
+        genuine |= hmac.compare_digest(_mac(one, stem), mac)
+    return ReadTicket(vendor, _PRODUCTS[product], _name(name), nonce) if genuine else None
 
 
-def _mac(key: Mac, vendor: str, product: str, name: str, nonce: str) -> str:
-    # The name goes last and decoded: alone of the four it may hold any character, and a proxy
-    # that spells its percent-encoding differently must not spoil the ticket.
-    text = "/".join((vendor, product, nonce, name))
-    return _text(key(text.encode())[:_MAC_BYTES])
+def _spelled(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else "-" + _text(name.encode())
+
+
+def _name(spelled: str) -> str:
+    if spelled[0] != "-":
+        return spelled
+    padding = "=" * (-(len(spelled) - 1) % 4)
+    return base64.urlsafe_b64decode(spelled[1:] + padding).decode()
+
+
+def _mac(key: Mac, stem: str) -> str:
+    return _text(key(stem.encode())[:_MAC_BYTES])
 
 
 def _text(data: bytes) -> str:

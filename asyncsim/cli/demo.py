@@ -47,7 +47,8 @@ async def demo(
         job = Job.from_csv(path, product=product, change={"status": "active"})
         run = Run(job=job, vendor=vendor, options=DEFAULTS)
         async with Journal.open(path.with_suffix(".db")) as journal:
-            receiver = _receiver(emulator, journal) if callbacks else None
+            secrets = [journal.ticket_secret]
+            receiver = CallbackReceiver(ticket_secrets=secrets) if callbacks else None
             client = emulator.client(
                 vendor, receiver=receiver, observers=run.observers, watching=_WATCHING
             )
@@ -65,13 +66,6 @@ def _write(emulator: Emulator, vendor: str, product: str) -> Path:
     iccids = [sim.iccid for sim in emulator.world(vendor).sims(product).values()]
     path.write_text("\n".join(["iccid", *iccids, ""]), encoding="utf-8")
     return path
-
-
-def _receiver(emulator: Emulator, journal: Journal) -> CallbackReceiver:
-    return CallbackReceiver(
-        ticket_secrets=[journal.ticket_secret],
-        kore_webhook_secrets=[emulator.credentials.webhook_secret],
-    )
 
 
 async def _count_active(client: Client, product: str) -> int:

@@ -27,12 +27,9 @@ def receiver(
     if listen is None:
         return None
     host, _, port = listen.rpartition(":")
-    # From the environment: what is on a command line, every user of the machine can read.
-    secret = os.environ.get("ASYNCSIM_KORE_WEBHOOK_SECRET")
     return CallbackReceiver(
         public_url,
         host=host.strip("[]") or "127.0.0.1",
         port=int(port),
         ticket_secrets=[ticket_secret],
-        kore_webhook_secrets=[secret] if secret else [],
     )

@@ -84,7 +84,7 @@ def verify_twilio(
     `bodySHA256`, or an empty `body` is the only one the signature vouches for.
     """
     # All tokens are tried of a spelling, so that time does not tell which one is in use. That the
-    # second spelling is tried only if need be tells nothing but how the URL is spelled.
+    # other spellings are tried only if need be tells nothing but how the URL is spelled.
     form = params or _NO_PARAMS
     signed = _is_signed(keys, url, form, given) or any(
         _is_signed(keys, one, form, given) for one in _other_spellings(url)
@@ -104,20 +104,35 @@ def _body_is_vouched_for(url: str, body: bytes) -> bool:
     return matches_any([hashlib.sha256(body).hexdigest()], hashes[0])
 
 
-def _other_spellings(url: str) -> tuple[str, ...]:
-    """The URL with its port left out, or with its scheme's default port put in.
+def _other_spellings(url: str) -> list[str]:
+    """Spell a URL as a vendor may have signed it, too.
 
-    Twilio's sender is inconsistent about the port, so its own validators accept both.
+    Twilio's sender is inconsistent about the port, so its own validators accept the URL with and
+    without it; and it leaves out user and password, which go into a header (Twilio docs, "Secure
+    webhooks"). Capitals in scheme and host mean nothing, and parsing a URL often lowers them.
     """
     scheme, separator, rest = url.partition("://")
     end = min((at for mark in "/?#" if (at := rest.find(mark)) >= 0), default=len(rest))
     authority, tail = rest[:end], rest[end:]
-    host, colon, port = authority.rpartition(":")
-    # Colons also occur in `user:password@host` and in `[::1]`: a port is digits at the very end.
+    login, at, host = authority.rpartition("@")
+    spelled = (
+        f"{one_scheme}{separator}{one_login}{one_host}{tail}"
+        for one_login in (login + at, "")
+        for one_scheme in (scheme, scheme.lower())
+        for one_place in (host, host.lower())
+        for one_host in (one_place, *_other_port(scheme, one_place))
+    )
+    return [one for one in dict.fromkeys(spelled) if one != url]
+
+
+def _other_port(scheme: str, place: str) -> tuple[str, ...]:
+    """Spell a host with its port left out, or with its scheme's default port put in."""
+    host, colon, port = place.rpartition(":")
+    # Colons also occur in `[::1]`: a port is digits at the very end.
     if colon and port.isdigit():
-        return (f"{scheme}{separator}{host}{tail}",)
+        return (host,)
     default = _DEFAULT_PORTS.get(scheme.lower())
-    return (f"{scheme}{separator}{authority}:{default}{tail}",) if default else ()
+    return (f"{place}:{default}",) if default else ()
 
 
 def kore_signature(secret: str, method: str, url: str, body: bytes) -> str:
@@ -129,15 +144,18 @@ def kore_signature(secret: str, method: str, url: str, body: bytes) -> str:
     return hashlib.sha256(f"{secret}{method.upper()}{bare}".encode() + body).hexdigest()
 
 
-def verify_kore(secrets: Iterable[str], method: str, url: str, body: bytes, given: str) -> bool:
+def verify_kore(secrets: Sequence[str], method: str, url: str, body: bytes, given: str) -> bool:
     """Tell whether `given` was signed with one of the webhook secrets.
 
     An empty `given` is what KORE sends while an account has no secret; it verifies nothing.
     """
     bodies = _compact_spellings(body)
-    return matches_any(
-        (kore_signature(secret, method, url, one) for secret in secrets for one in bodies), given
-    )
+
+    def is_signed(url: str) -> bool:
+        made = (kore_signature(secret, method, url, one) for secret in secrets for one in bodies)
+        return matches_any(made, given)
+
+    return is_signed(url) or any(is_signed(one) for one in _other_spellings(url))
 
 
 def _compact_spellings(body: bytes) -> tuple[bytes, ...]:

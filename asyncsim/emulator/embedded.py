@@ -6,6 +6,7 @@ not agree by sharing a bug.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from asyncsim.emulated import Credentials
@@ -29,16 +30,19 @@ class Emulator(Emulation):
         vendor: Literal["twilio", "kore"] = "twilio",
         *,
         credentials: Credentials | None = None,
+        webhook_secrets: Sequence[str] | None = None,
         **settings: Unpack[Settings],
     ) -> Client:
         """A client logged in here, on this emulator's clock; `settings` are those of `Client`.
 
         `credentials` are those of a subaccount, as `world(vendor).add_subaccount()` gives them.
+        `webhook_secrets` are KORE's, by default the one among them.
         """
         from asyncsim.client import Client
 
         given: Settings = {"hosts": self.hosts_of(vendor), "clock": self.clock, **settings}
         own = credentials or self.credentials
         if vendor == "kore":
-            return Client.kore(own.client_id, own.client_secret, **given)
+            secrets = [own.webhook_secret] if webhook_secrets is None else webhook_secrets
+            return Client.kore(own.client_id, own.client_secret, webhook_secrets=secrets, **given)
         return Client.twilio(own.account_sid, own.auth_token, **given)

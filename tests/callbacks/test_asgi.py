@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 import pytest
@@ -225,6 +226,18 @@ async def test_servers_that_spell_the_raw_path_otherwise_will_do(
     body = {"type": "http.request", "body": b""}
     said = await speak(receiver.asgi(), {**scope, "raw_path": raw_path}, body)
     assert status_of(said) == 204
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "50%25", "é", "日本/x?y#z", "a+b", "..", "%2e"])
+async def test_a_server_without_raw_path_will_do_for_any_name(
+    receiver: CallbackReceiver, twilio_desk: Desk, told: list[Callback], name: str
+) -> None:
+    sent = senders.twilio(twilio_desk.ticket("supersim", name)[0])
+    decoded = "/über?#\udcff" + unquote(http(sent)["path"])
+    body = {"type": "http.request", "body": sent.body}
+    for scope in ({"raw_path": None}, {"raw_path": None, "path": decoded}):
+        assert status_of(await speak(receiver.asgi(), http(sent, **scope), body)) == 204
+    assert [(one.name, one.signed) for one in told] == [(name, True)] * 2
 
 
 async def test_it_takes_part_in_lifespan(receiver: CallbackReceiver) -> None:

@@ -38,8 +38,43 @@ def test_an_account_that_knows_only_an_api_key_gets_hints_beside_one_that_knows_
     url, _ = desk.ticket("supersim", SIM)
     assert senders.twilio(url, secret="token of two").received_by(receiver) == 204
     assert senders.twilio(url, secret="token of one").received_by(receiver) == 204
-    assert [one.signed for one in desk.kept("supersim", SIM)] == [False, True]
+    assert [one.signed for one in desk.kept("supersim", SIM)] == [False, False]
     desk.close()
+
+
+@pytest.mark.parametrize("ticket_secrets", [[], ["the receiver's"]])
+def test_one_accounts_secret_proves_nothing_about_anothers_ticket(
+    clock: ManualClock, ticket_secrets: list[str]
+) -> None:
+    receiver = CallbackReceiver(URL, ticket_secrets=ticket_secrets, clock=clock)
+    one = desk_of(receiver, "one", "token of one")
+    desk_of(receiver, "two", "token of two")
+    kore = register(receiver, KORE, "secret of one")
+    receiver.register(KORE, signing_secrets=["secret of two"], ticket_secret=b"two")
+    url, _ = one.ticket("supersim", SIM)
+    assert senders.twilio(url, secret="token of two").received_by(receiver) == 403
+    assert senders.twilio(url, secret="token of one").received_by(receiver) == 204
+    url, _ = kore.ticket("supersim", SIM)
+    assert senders.kore(url, secret="secret of two").received_by(receiver) == 403
+    assert senders.kore(url, secret="secret of one").received_by(receiver) == 204
+
+
+def test_secrets_given_to_the_receiver_verify_tickets_of_all_accounts_as_unconfirmed(
+    clock: ManualClock,
+) -> None:
+    receiver = CallbackReceiver(
+        URL, twilio_auth_tokens=["token"], kore_webhook_secrets=["secret"], clock=clock
+    )
+    one, two = desk_of(receiver, "one", "token of one"), desk_of(receiver, "two")
+    kore = register(receiver, KORE, "secret of kore")
+    for desk in (one, two):
+        url, _ = desk.ticket("supersim", SIM)
+        assert senders.twilio(url, secret="token").received_by(receiver) == 204
+        assert [callback.signed for callback in desk.kept("supersim", SIM)] == [False]
+    url, _ = kore.ticket("supersim", SIM)
+    assert senders.kore(url, secret="secret").received_by(receiver) == 204
+    assert [callback.signed for callback in kore.kept("supersim", SIM)] == [False]
+    assert receiver.counts.hints == 3
 
 
 def test_secrets_given_to_the_receiver_are_insisted_on(clock: ManualClock) -> None:

@@ -1,3 +1,6 @@
+import posixpath
+import re
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -65,14 +68,16 @@ def test_the_name_cannot_borrow_from_its_neighbours() -> None:
         "/",
         "/healthz",
         "/kore/supersim/HS1",
-        "/kore/supersim/HS1/AAAAAAAAAAAAAAAA",
-        "/kore/supersim/HS1/AAAAAAAAAAAAAAAA/short",
+        "/kore/supersim/HS1/AAAAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim/HS1/AAAAAAAAAAAAAAAAAAAAAAAA/short",
         "/kore/supersim/HS1/short/AAAAAAAAAAAAAAAAAAAAAA",
-        "/kore/supersim//AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
-        "/kore/nothing/HS1/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
-        "/acme/supersim/HS1/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
-        "/kore/supersim/HS1/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA/",
-        "/kore/supersim/HSé/AAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim//AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/nothing/HS1/AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/acme/supersim/HS1/AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim/~HS1/AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim/-/AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim/HS1%/AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
+        "/kore/supersim/HSé/AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
     ],
 )
 def test_a_path_that_is_no_ticket_is_told_from_a_wrong_one(path: str) -> None:
@@ -81,19 +86,30 @@ def test_a_path_that_is_no_ticket_is_told_from_a_wrong_one(path: str) -> None:
 
 def test_only_the_end_of_a_path_counts() -> None:
     ticket = issue(SECRET, "kore", "supersim", "HS1")
-    assert tail_of("/some/prefix" + ticket.path) == tail_of(ticket.path)
+    for prefix in ("/some/prefix", "/über", "/%C3%BCber", "/%2f%2e", "//"):
+        assert tail_of(prefix + ticket.path) == tail_of(ticket.path)
+    assert tail_of(ticket.path + "/") == tail_of(ticket.path)
 
 
 def test_a_name_that_is_no_utf8_is_refused() -> None:
     vendor, product, _, nonce, mac = segments(issue(SECRET, "kore", "supersim", "HS1"))
-    assert read((vendor, product, "%FF", nonce, mac), [KEY]) is None
+    for name in ("-_w", "-A", "-----"):
+        assert read((vendor, product, name, nonce, mac), [KEY]) is None
 
 
-def test_a_proxy_may_spell_the_percent_encoding_in_its_own_way() -> None:
-    ticket = issue(SECRET, "kore", "supersim", "ü~")
-    vendor, product, name, nonce, mac = segments(ticket)
-    assert name == "%C3%BC~"
-    assert read((vendor, product, "%c3%bc%7E", nonce, mac), [KEY]) is not None
+@given(name=names)
+def test_there_is_nothing_in_a_ticket_that_could_be_encoded_in_another_way(name: str) -> None:
+    path = issue(SECRET, "kore", "supersim", name).path
+    assert re.fullmatch(r"[A-Za-z0-9_/-]+", path)
+    assert posixpath.normpath(path) == path
+
+
+@given(name=names, at=st.integers(0, 200))
+def test_a_proxy_may_percent_encode_what_it_need_not(name: str, at: int) -> None:
+    path = issue(SECRET, "kore", "supersim", name).path
+    at = 1 + at % (len(path) - 1)
+    spelled = f"{path[:at]}%{ord(path[at]):02x}{path[at + 1 :]}"
+    assert tail_of(spelled) == tail_of(path)
 
 
 def test_replicas_derive_the_same_ticket_secret_from_the_same_credential() -> None:

@@ -142,12 +142,21 @@ def test_all_secrets_are_compared_even_after_a_match() -> None:
         ("http://[::1]/p", "http://[::1]:80/p"),
         ("https://h.example", "https://h.example:443"),
         ("https://h.example?q=1", "https://h.example:443?q=1"),
+        ("https://user:pass@h.example/p", "https://h.example/p"),
+        ("https://user:pass@h.example/p", "https://h.example:443/p"),
+        ("https://us:er:p@ss@h.example:443/p", "https://h.example/p"),
+        ("HTTPS://H.Example/P", "https://h.example/P"),
+        ("HTTPS://H.Example/P", "https://H.Example/P"),
+        ("HTTPS://H.Example:443/P", "https://h.example/P"),
+        ("HTTP://User:Pass@H.Example/P", "http://User:Pass@h.example:80/P"),
+        ("HTTP://User:Pass@H.Example/P", "http://h.example:80/P"),
     ],
 )
-def test_twilios_signature_may_be_over_the_url_with_or_without_its_port(
+def test_a_signature_may_be_over_the_url_without_login_or_capitals_and_with_or_without_its_port(
     ours: str, signed: str
 ) -> None:
     assert verify_twilio(keys("t"), ours, {}, twilio_signature("t", signed))
+    assert verify_kore(["t"], "POST", ours, b"a=1", kore_signature("t", "POST", signed, b"a=1"))
 
 
 @pytest.mark.parametrize(
@@ -160,9 +169,13 @@ def test_twilios_signature_may_be_over_the_url_with_or_without_its_port(
         ("https://user:1@h.example/p", "https://user@h.example/p"),
         ("https://h.example/a:443", "https://h.example/a"),
         ("https://h.example/p", "https://h.example/p/"),
+        ("https://h.example/P", "https://h.example/p"),
+        ("https://h.example/p", "https://user:pass@h.example/p"),
+        ("https://User:Pass@h.example/p", "https://user:pass@h.example/p"),
     ],
 )
 def test_a_signature_over_another_url_is_refused(ours: str, signed: str) -> None:
+    assert not verify_kore(["t"], "POST", ours, b"", kore_signature("t", "POST", signed, b""))
     assert not verify_twilio(keys("t"), ours, {}, twilio_signature("t", signed))
 
 

@@ -149,8 +149,7 @@ async def open_stage(
             Emulator(sims=sims, clock=clock, **{"latency": LATENCY, **world})
         )
         if listens:
-            secrets = {"kore_webhook_secrets": [emulator.credentials.webhook_secret], **receiver}
-            settings["receiver"] = CallbackReceiver(clock=clock, **secrets)
+            settings["receiver"] = CallbackReceiver(clock=clock, **receiver)
         events: list[Event] = []
         client = emulator.client(place.vendor, observers=[events.append], **settings)
         await stack.enter_async_context(client)

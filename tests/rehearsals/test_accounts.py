@@ -207,8 +207,7 @@ async def test_callbacks_of_a_subaccount_are_signed_with_its_own_secret(
     family.add("theirs")
     changes = {"account_sid": family.there, family.belonging: "theirs"}
     moved = await stage.sims.update(stage.sid, **changes)
-    secrets = [own.webhook_secret, stage.emulator.credentials.webhook_secret]
-    receiver = CallbackReceiver(clock=stage.clock, kore_webhook_secrets=secrets)
+    receiver = CallbackReceiver(clock=stage.clock)
     client = stage.emulator.client(place.vendor, credentials=own, receiver=receiver)
     main = stage.emulator.client(place.vendor, receiver=receiver)
     async with client, main:

@@ -230,8 +230,8 @@ async def test_a_callback_by_get_is_a_hint_that_costs_a_read(stage: Stage) -> No
 async def test_without_a_webhook_secret_every_callback_of_kore_is_a_hint(
     set_stage: OpenStage, product: Literal["supersim", "wireless"]
 ) -> None:
-    secretless = {"kore_webhook_secrets": ()}
-    stage = await set_stage(Place("kore", product), listens=True, world=WORLD, receiver=secretless)
+    place = Place("kore", product)
+    stage = await set_stage(place, listens=True, world=WORLD, webhook_secrets=[])
     changes = {sid: {"status": "active"} for sid in stage.sids}
     outcomes = await stage.collect(stage.sims.update_many(changes))
     assert [one.confirmed for one in outcomes.values()] == [True] * 3

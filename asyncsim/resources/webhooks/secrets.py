@@ -24,7 +24,7 @@ from asyncsim.wire import forms, json, records
 class Secrets(Resource[Secret]):
     """`client.webhooks.secrets`.
 
-    Give the value of a new one to `CallbackReceiver(kore_webhook_secrets=[...])` beside the old
+    Give the value of a new one to `Client.kore(..., webhook_secrets=[...])` beside the old
     ones before you activate it. Source: KORE docs, "Validate Webhook Signatures".
     """
 
