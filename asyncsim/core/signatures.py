@@ -114,10 +114,10 @@ def _other_spellings(url: str) -> list[str]:
     scheme, separator, rest = url.partition("://")
     end = min((at for mark in "/?#" if (at := rest.find(mark)) >= 0), default=len(rest))
     authority, tail = rest[:end], rest[end:]
-    login, at, host = authority.rpartition("@")
+    login, sign, host = authority.rpartition("@")
     spelled = (
         f"{one_scheme}{separator}{one_login}{one_host}{tail}"
-        for one_login in (login + at, "")
+        for one_login in (login + sign, "")
         for one_scheme in (scheme, scheme.lower())
         for one_place in (host, host.lower())
         for one_host in (one_place, *_other_port(scheme, one_place))
