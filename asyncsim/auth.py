@@ -180,7 +180,7 @@ class ClientCredentials:
     async def _ask(self) -> Reply:
         tries, failures, give_up_at = 0, 0, self._clock.now() + _THROTTLED_FOR
         while True:
-            tries, pause = tries + 1, None
+            tries, told = tries + 1, None
             try:
                 reply = await self._post()
             except TransportError as silence:
@@ -189,14 +189,12 @@ class ClientCredentials:
             else:
                 if reply.status < 300:
                     return reply
-                error = _refusal(reply)
-                pause = retry_after(reply.headers.get("Retry-After"))
+                told = retry_after(reply.headers, self._clock.utcnow)
+                error = _refusal(reply, told)
                 failures += self._counts(reply.status, give_up_at)
-            if failures >= self._retry.attempts:
+            if failures >= self._retry.attempts or (told or 0.0) > self._retry.longest_pause:
                 raise error
-            if pause is None:
-                pause = self._retry.pause(tries, random.random())  # noqa: S311  # jitter
-            await self._clock.sleep(pause)
+            await self._clock.sleep(self._retry.pause(tries, random.random(), told))  # noqa: S311  # jitter
 
     def _counts(self, status: int, give_up_at: float) -> int:
         """How many attempts an answer uses up: a 429 none for a while, a refusal all."""
@@ -230,8 +228,8 @@ class ClientCredentials:
             await asyncio.gather(self._minting, return_exceptions=True)
 
 
-def _refusal(reply: Reply) -> APIError:
-    error = refusal(reply, _ASKED)
+def _refusal(reply: Reply, retry_after: float | None) -> APIError:
+    error = refusal(reply, _ASKED, retry_after)
     if reply.status not in (400, 401, 403):
         return error
     # OAuth2 lets a token endpoint answer 400 or 401 to a client it does not know (RFC 6749, 5.2).

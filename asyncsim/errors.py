@@ -13,7 +13,7 @@
     │   ├── NotFound                404
     │   ├── Conflict                409, or 33010, 83009, 83010 while an update is pending
     │   ├── RateLimited             429
-    │   └── ServerError             5xx
+    │   └── ServerError             5xx, 408, 421, 425
     ├── DecodeError               an answer that is not what the documents promise
     │   └── WrongResource           about another SIM than the one asked for
     ├── TransitionError           a change was accepted, or asked for, and did not work out
@@ -105,10 +105,12 @@ class APIError(AsyncSimError):
     """The vendor answered with an error.
 
     `status` is the HTTP status, `code` the vendor's own (20404, 83007, ...; None where the
-    answer had none), `request_id` what their support asks for.
+    answer had none), `request_id` what their support asks for. `retry_after`: seconds that the
+    response asked to wait; None where it did not, 0 where that moment had passed.
     """
 
     advice = ""
+    retry_after: float | None = None  # journals of earlier versions hold errors without it
 
     def __init__(
         self,
@@ -119,6 +121,7 @@ class APIError(AsyncSimError):
         request_id: str | None = None,
         *,
         asked: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -126,12 +129,15 @@ class APIError(AsyncSimError):
         self.more_info = more_info
         self.request_id = request_id
         self.asked = asked
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         code = f", code {self.code}" if self.code is not None else ""
         text = f"{self.asked}: " if self.asked else ""
         text += f"{self.message or 'no message'} (HTTP {self.status}{code})"
-        for part in (self.advice, self.more_info, self.request_id and f"request {self.request_id}"):
+        pause = self.retry_after and f"the server asks for a pause of {_seconds(self.retry_after)}"
+        request_id = self.request_id and f"request {self.request_id}"
+        for part in (self.advice, pause, self.more_info, request_id):
             if part:
                 text += f"; {part}"
         return text + _UNKNOWN if self.outcome_unknown else text
@@ -166,7 +172,10 @@ class RateLimited(APIError):
 
 
 class ServerError(APIError):
-    """The vendor failed (5xx); whether the request was carried out is unknown."""
+    """The vendor, or a gateway before it, failed (5xx, 408, 421, 425).
+
+    Whether the request was carried out is unknown, but for 421 and 425, where it was not.
+    """
 
 
 class DecodeError(AsyncSimError):
@@ -208,6 +217,10 @@ class WrongResource(DecodeError):
         super().__init__(f"{noun} {asked}", f"the response is about {received}, not about {asked}")
         self.asked = asked
         self.received = received
+
+
+def _seconds(number: float) -> str:
+    return f"{number:,.10g} s"
 
 
 def _worded(requested: Mapping[str, Any]) -> str:
@@ -300,17 +313,29 @@ class OutcomeUnknown(AsyncSimError):
 
 
 class QueueTimeout(AsyncSimError, TimeoutError):
-    """No slot came free within `Timeout.queue`; nothing was sent, unless `sent`."""
+    """No slot came free within `Timeout.queue`; nothing was sent, unless `sent`.
 
-    def __init__(self, asked: str, seconds: float, *, sent: bool = False) -> None:
+    With `retry_after` the vendor has asked everyone to pause, for that many seconds from now, which
+    is longer than this call may take: then it is raised at once.
+    """
+
+    retry_after: float | None = None
+
+    def __init__(
+        self, asked: str, seconds: float, *, sent: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(asked)
         self.asked = asked
         self.seconds = seconds
         self.sent = sent
         """True when an earlier attempt may have been carried out without our knowing."""
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         state = "an earlier attempt may have been carried out" if self.sent else "nothing was sent"
+        if self.retry_after is not None:
+            pause = f"the server asks everyone for a pause of {_seconds(self.retry_after)}"
+            return f"{self.asked}: {pause}, longer than this call may wait; {state}"
         return (
             f"{self.asked}: no slot came free within {self.seconds:g} s, {state};"
             " send fewer at once or raise Timeout(queue=...)"

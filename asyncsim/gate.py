@@ -36,6 +36,15 @@ class GateClosed(Exception):  # a fact, not an error: the caller words it
     """No slot came free before the deadline."""
 
 
+class PausedTooLong(GateClosed):
+    """The vendor has asked everyone for a pause that ends after who queued would have left."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        """From now on, till the pause ends."""
+
+
 def _open_files() -> float:
     if resource is None:  # pragma: no cover
         return math.inf
@@ -64,6 +73,10 @@ class Gate:
         self._lines: tuple[_Line, _Line] = (deque(), deque())
         self._urgent_in_a_row = 0
         self._paused_until = -math.inf
+        self._told_until = -math.inf
+        """As the vendor asked for; the other pauses are ours, and short."""
+        self._latest: dict[_Place, float] = {}
+        """Place -> when a pause must have ended for it to be worth while to queue."""
         self._spacing = 1.0 / settings.max_rps if settings.max_rps else 0.0
         self._next_start = -math.inf
         self._wake: tuple[float, Timer] | None = None
@@ -83,14 +96,20 @@ class Gate:
         urgent: bool = False,
         front: bool = False,
         among: set[_Place] | None = None,
+        latest: float = math.inf,
     ) -> None:
         """Wait for a slot; `GateClosed` at the deadline (of the clock), or by `turn_away`.
 
+        `PausedTooLong` at once when the vendor asks for a pause beyond the deadline, or `latest`.
         While it waits its place is `among` those that can be turned away together.
         """
-        if self._clock.now() >= deadline:
+        now, latest = self._clock.now(), min(deadline, latest)
+        if now >= deadline:
             raise GateClosed
+        if self._told_until > max(latest, now):
+            raise PausedTooLong(self._told_until - now)
         slot: _Place = self._loop.create_future()
+        self._latest[slot] = latest
         among = set() if among is None else among
         among.add(slot)
         line = self._lines[0 if urgent else 1]
@@ -106,6 +125,7 @@ class Gate:
         finally:
             timer.cancel()
             among.discard(slot)
+            del self._latest[slot]
             self._tidy()
 
     def left(self, seconds: float | None = None, now: float | None = None) -> None:
@@ -122,7 +142,16 @@ class Gate:
         now = self._clock.now()
         pause = max(self.limit.refused(now), retry_after or 0.0)
         self._paused_until = max(self._paused_until, now + pause)
+        if retry_after and now + retry_after > self._told_until:
+            self._told_until = now + retry_after
+            self._send_home(now)
         self._admit()
+
+    def _send_home(self, now: float) -> None:
+        """Do not keep those waiting whose time ends before the pause does."""
+        for slot, latest in self._latest.items():
+            if latest < self._told_until and not slot.done():
+                slot.set_exception(PausedTooLong(self._told_until - now))
 
     def timed_out(self) -> None:
         """Give a slot back after an answer that did not come in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -27,7 +28,10 @@ _CLASSES: Mapping[int, type[APIError]] = {
     401: AuthenticationError,
     403: PermissionDenied,
     404: NotFound,
+    408: ServerError,
     409: Conflict,
+    421: ServerError,
+    425: ServerError,
     429: RateLimited,
 }
 # Update while another one runs: Programmable Wireless and the Fleet of a Super SIM. 83010 says so
@@ -59,8 +63,15 @@ class Request:
     body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
     repeat: Repeat = Repeat.SAFE
     urgent: bool = False
+    """A read that somebody schedules, and who knows better than to sleep when another pause is
+    asked for: it goes first, and never waits for a Retry-After."""
+    patience: float = math.inf
+    """Seconds, from the first pause that the server asks for, in which all of them must end: the
+    caller's own deadline."""
     look: str = ""
     """For a create: how to find out whether it was carried out."""
+    until: float | None = None
+    """When that is over, once the server has asked for one."""
     attempts: int = 0
     """How often it went out."""
     in_flight: bool = False
@@ -93,7 +104,7 @@ def _parsed(base: str) -> tuple[URL, str]:
     return url, url.raw_path.rstrip("/")
 
 
-def refusal(reply: Reply, asked: str) -> APIError:
+def refusal(reply: Reply, asked: str, retry_after: float | None = None) -> APIError:
     """Build the typed error of an answer; `asked` says what was asked of what."""
     problem = decode_problem(reply.body)
     kind = _CLASSES.get(reply.status, ServerError if reply.status >= 500 else BadRequest)
@@ -101,5 +112,11 @@ def refusal(reply: Reply, asked: str) -> APIError:
         kind = Conflict
     request_id = reply.headers.get("Twilio-Request-Id") or reply.headers.get("X-Request-Id")
     return kind(
-        reply.status, problem.code, problem.message, problem.more_info, request_id, asked=asked
+        reply.status,
+        problem.code,
+        problem.message,
+        problem.more_info,
+        request_id,
+        asked=asked,
+        retry_after=retry_after,
     )

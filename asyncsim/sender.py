@@ -7,6 +7,7 @@ during a pause.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +17,7 @@ from attrs import define, field
 
 from asyncsim.auth import Auth
 from asyncsim.clock import Clock
-from asyncsim.core.retry import Verdict, judge_silence, judge_status, retry_after
+from asyncsim.core.retry import Verdict, judge_silence, judge_status, may_be_done, retry_after
 from asyncsim.core.settings import RetryPolicy, Timeout
 from asyncsim.errors import (
     APIError,
@@ -25,11 +26,10 @@ from asyncsim.errors import (
     OutcomeUnknown,
     QueueTimeout,
     RequestTimeout,
-    ServerError,
     TransportError,
 )
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
-from asyncsim.gate import Gate, GateClosed, turn_away
+from asyncsim.gate import Gate, GateClosed, PausedTooLong, turn_away
 from asyncsim.request import Ambiguous, Request, refusal
 from asyncsim.transport import Reply, Transport
 
@@ -135,11 +135,13 @@ class Sender:
                 urgent=request.urgent,
                 front=attempt.front,
                 among=self._queueing,
+                latest=self._latest(request),
             )
-        except GateClosed:
+        except GateClosed as closed:
             self._refuse_if_closed(request, attempt.error)
+            paused = closed.seconds if isinstance(closed, PausedTooLong) else None
             raise QueueTimeout(
-                request.verb, self._timeout.queue, sent=request.lost
+                request.verb, self._timeout.queue, sent=request.lost, retry_after=paused
             ) from attempt.error
 
     async def _exchange(self, request: Request, attempt: _Attempt) -> Reply | None:
@@ -170,31 +172,36 @@ class Sender:
         if reply is not None and reply.status < 300:
             self._gate.left(attempt.seconds, ended)
         else:
-            self._release(reply, silence, attempt.seconds)
+            self._release(reply, silence, attempt)
         if self._observers:
             self._note(request, reply, silence, attempt.seconds)
         return reply
 
     def _judge(self, reply: Reply | None, request: Request, attempt: _Attempt) -> Verdict:
-        attempt.told = None
         if reply is None:
             return judge_silence(request.repeat, sent=_may_be_done(attempt.error))
         verdict = judge_status(reply.status, request.repeat)
         if verdict is Verdict.REFUSED:  # whatever it says, it let us in
             self._auth.accepted(attempt.generation)
-        attempt.told = retry_after(reply.headers.get("Retry-After"))
-        attempt.error = refusal(reply, request.verb)
+        attempt.error = refusal(reply, request.verb, attempt.told)
         return verdict
 
-    def _release(self, reply: Reply | None, silence: TransportError | None, seconds: float) -> None:
+    def _release(
+        self, reply: Reply | None, silence: TransportError | None, attempt: _Attempt
+    ) -> None:
+        """Give the slot back after anything but success, and read what the server asks for."""
+        attempt.told = None
+        if reply is not None:
+            attempt.told = retry_after(reply.headers, self._clock.utcnow)
         if reply is not None and reply.status == 429:
             before = self._gate.limit.value
-            self._gate.refused(retry_after(reply.headers.get("Retry-After")))
+            # Nobody waits for longer than that, whoever was told so.
+            self._gate.refused(min(attempt.told or 0.0, self._retry.longest_pause))
             limit = self._gate.limit
             if limit.value < before:
                 tell(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
-        elif reply is not None and reply.status < 500:
-            self._gate.left(seconds)
+        elif reply is not None and not may_be_done(reply.status):
+            self._gate.left(attempt.seconds)
         elif isinstance(silence, RequestTimeout):
             self._gate.timed_out()
         else:
@@ -207,7 +214,10 @@ class Sender:
         if request.halted and verdict is not Verdict.UNKNOWN:
             raise error
         attempt.front = verdict is Verdict.THROTTLED
-        if attempt.front or self._may_log_in(verdict, attempt):
+        if attempt.front:
+            await self._stand_back(request, attempt, error)
+            return
+        if self._may_log_in(verdict, attempt):
             self._tell_retry(request, 0.0, error)
             return
         if verdict is not Verdict.AGAIN:
@@ -219,6 +229,33 @@ class Sender:
         attempt.deadline += attempt.seconds + waited  # neither was spent in the queue
         if request.halted:
             raise error
+
+    async def _stand_back(self, request: Request, attempt: _Attempt, error: AsyncSimError) -> None:
+        """Go back to the front of the queue after a 429, where all wait while it is paused."""
+        attempt.refusals += 1
+        left = attempt.deadline - self._clock.now()
+        if attempt.told:
+            self._bear(attempt.told, request, error, left)
+        if attempt.told == 0.0:  # its own: a pause of all, with each such 429, would cost much
+            delay = min(self._jitter(attempt.refusals, 0.0), left)
+            await self._pause(delay, error, request)
+        else:
+            self._tell_retry(request, 0.0, error)
+
+    def _latest(self, request: Request) -> float:
+        """When the pauses that the server asks for must have ended."""
+        if request.until is not None:
+            return request.until
+        return self._clock.now() + (0.0 if request.urgent else request.patience)
+
+    def _bear(
+        self, told: float, request: Request, error: AsyncSimError, left: float = math.inf
+    ) -> None:
+        """Raise the error if the server asks for a pause that is longer than the caller waits."""
+        latest = self._latest(request)
+        if told > min(self._retry.longest_pause, left, latest - self._clock.now()):
+            raise error
+        request.until = latest
 
     def _may_log_in(self, verdict: Verdict, attempt: _Attempt) -> bool:
         """Tell whether a refused login is worth another try; one per call."""
@@ -234,13 +271,24 @@ class Sender:
         request: Request,
         told: float | None = None,
     ) -> float:
-        """Wait before the next attempt, holding nothing; `told` is the answer's Retry-After."""
-        delay = self._retry.pause(failures, random.random()) if told is None else told  # noqa: S311  # jitter
+        """Wait before the next attempt, holding nothing; `told` is the answer's Retry-After.
+
+        Raises the error at once if that is longer than the policy, or the request, allows.
+        """
+        if told:
+            self._bear(told, request, error)
+        delay = self._jitter(failures, told)
+        await self._pause(delay, error, request)
+        return delay
+
+    def _jitter(self, failures: int, told: float | None) -> float:
+        return self._retry.pause(failures, random.random(), told)  # noqa: S311  # no secret
+
+    async def _pause(self, delay: float, error: AsyncSimError, request: Request) -> None:
         self._refuse_if_closed(request, error)
         self._tell_retry(request, delay, error)
         await self._rest(delay)
         self._refuse_if_closed(request, error)
-        return delay
 
     async def _rest(self, seconds: float) -> None:
         if seconds <= 0:
@@ -307,6 +355,8 @@ class _Attempt:
     started: float
     """When it last went out."""
     failures: int = 0
+    refusals: int = 0
+    """429s."""
     front: bool = False
     logged_in: bool = False
     authorization: str = field(default="", repr=False)
@@ -317,7 +367,9 @@ class _Attempt:
 
 
 def _may_be_done(error: APIError | TransportError | None) -> bool:
-    return error.sent if isinstance(error, TransportError) else isinstance(error, ServerError)
+    if isinstance(error, TransportError):
+        return error.sent
+    return error is not None and may_be_done(error.status)
 
 
 def _give_up(

@@ -83,7 +83,7 @@ def test_every_public_name_is_explained() -> None:
         ),
         (asyncsim.Hosts, "*, wireless, supersim, monitor, webhooks, token"),
         (asyncsim.Timeout, "*, request, connect, queue"),
-        (asyncsim.RetryPolicy, "*, attempts, base, cap"),
+        (asyncsim.RetryPolicy, "*, attempts, base, cap, longest_pause"),
         (asyncsim.Throttle, "*, limit, minimum, maximum, max_rps"),
         (
             asyncsim.Watching,

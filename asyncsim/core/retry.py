@@ -1,13 +1,21 @@
 """What to do with an answer, or with none.
 
-A 429 was never processed (Twilio error 20429: always safe to retry). A connection that was refused
-was never sent. Everything else that fails after sending is ambiguous: what that means depends on
-what is repeated.
+A 429 was never processed (Twilio error 20429: always safe to retry), nor was a 421 or a 425
+(RFC 9110, 15.5.20; RFC 8470, 5.2). A connection that was refused was never sent. Everything else
+that fails after sending is ambiguous, 408 as much as 503: what that means depends on what is
+repeated.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+WRONG_CONNECTION = 421
+"""Status: this server does not speak for that host; another connection may reach one that does."""
+_NOT_PROCESSED = frozenset({WRONG_CONNECTION, 425})
 
 
 class Repeat(enum.Enum):
@@ -54,7 +62,9 @@ def judge_status(status: int, repeat: Repeat) -> Verdict:
         return Verdict.THROTTLED
     if status in (401, 403):  # KORE reports an expired token as 403
         return Verdict.LOG_IN
-    if status >= 500:
+    if status in _NOT_PROCESSED:
+        return Verdict.AGAIN
+    if may_be_done(status):
         return _AFTER_LOST[repeat]
     return Verdict.REFUSED
 
@@ -64,11 +74,33 @@ def judge_silence(repeat: Repeat, *, sent: bool) -> Verdict:
     return _AFTER_LOST[repeat] if sent else Verdict.AGAIN
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header; None when absent or a date, which neither vendor sends."""
-    try:
-        seconds = float(value or "")
-    except ValueError:
+def may_be_done(status: int) -> bool:
+    """Tell whether a request that got this status may have been carried out all the same."""
+    return status >= 500 or status == 408  # 408 of a gateway
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+    """Seconds that a response asks to wait; None where it says nothing that can be read.
+
+    Seconds or an HTTP date (RFC 9110, 10.2.3), which counts from the response's own `Date`: clocks
+    differ. 0 for zero, for a negative number and for a date that is past.
+    """
+    value = headers.get("Retry-After")
+    if value is None:
         return None
-    # A negative, infinite or absurd value must not stop the client for good.
-    return min(max(seconds, 0.0), 300.0) if seconds == seconds else None
+    try:
+        seconds = float(value)
+    except ValueError:
+        moment = _date(value)
+        if moment is None:
+            return None
+        seconds = (moment - (_date(headers.get("Date", "")) or now())).total_seconds()
+    return max(seconds, 0.0) if seconds == seconds else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):  # it fails in as many ways
+        return None

@@ -58,10 +58,20 @@ class RetryPolicy:
     """Seconds; the n-th pause is drawn from 0 to base * 2**(n-1) (full jitter)."""
     cap: float = field(default=30.0, validator=_NOT_NEGATIVE)
     """Seconds; no pause is longer, unless the server's Retry-After says so."""
+    longest_pause: float = field(default=300.0, validator=_NOT_NEGATIVE)
+    """Seconds; a Retry-After beyond this is not waited for: the error is raised at once, with
+    `.retry_after`. Higher: calls survive longer outages, and take as long."""
 
-    def pause(self, failures: int, draw: float) -> float:
-        """Seconds to wait after that many failures; `draw` is uniform in 0 to 1."""
-        return draw * min(self.cap, self.base * 2.0 ** min(failures - 1, 60))
+    def pause(self, failures: int, draw: float, told: float | None = None) -> float:
+        """Seconds to wait after that many failures; `draw` is uniform in 0 to 1.
+
+        `told` is the response's Retry-After. Zero only says that trying again is welcome: then the
+        pause is ours, but not shorter than `base`, as thousands may have been told the same.
+        """
+        if told:
+            return told
+        bound = min(self.cap, self.base * 2.0 ** min(failures - 1, 60))
+        return draw * bound if told is None else max(min(self.base, self.cap), draw * bound)
 
 
 @frozen(kw_only=True, eq=False)

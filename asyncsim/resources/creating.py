@@ -70,7 +70,9 @@ class Creating(Watched[T], Generic[T]):
         name = f"{self.kind.key}:{uuid.uuid4().hex}"
         wait = self._wait_for(name, self._goal(until), sink, timeout)
         sent, wait.nonce = self._with_ticket(keywords, name)
-        return Draft(self._creation(sent), wait)
+        request = self._creation(sent)
+        request.patience = wait.timeout
+        return Draft(request, wait)
 
     def _goal(self, until: Collection[str] | str | None) -> Goal:
         statuses = self._statuses(until)

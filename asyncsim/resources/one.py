@@ -118,6 +118,7 @@ class One(Stoppable, Generic[T]):
 
     async def _write(self, change: Change, wait: Transition) -> T:
         self._request = request = self._resource._request_for(change)
+        request.patience = wait.timeout
         try:
             look = partial(self._resource._look_on, change, request, wait, self._look)
             written = await self._resource._write(change, request, look, remember=False)

@@ -51,6 +51,7 @@ class Settling(Changing[T], Generic[T]):
         sink = partial(_stop, request, ended)
         wait = self._wait_for(change.name, change.goal, sink, timeout)
         wait.nonce = change.nonce
+        request.patience = wait.timeout
         watcher.begin(wait)
         try:
             look = partial(self._look_on, change, request, wait, self._look)

@@ -23,7 +23,7 @@ def test_the_defaults_are_accepted_and_cannot_be_changed(kind: Callable[[], Any]
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
     assert attrs.astuple(Timeout()) == (30.0, 5.0, 600.0)
-    assert attrs.astuple(RetryPolicy()) == (6, 0.25, 30.0)
+    assert attrs.astuple(RetryPolicy()) == (6, 0.25, 30.0, 300.0)
     assert attrs.astuple(Throttle()) == (64, 1, 1024, None)
     assert attrs.astuple(Watching()) == (900.0, 1.0, 30.0, 25, 2.0, 15.0, 10.0)
 
