@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,10 @@ from asyncsim.cli.demo import demo
 from asyncsim.cli.emulate import emulate
 from asyncsim.cli.exits import CommandError, Exit, code_of
 from asyncsim.cli.jobs import jobs
-from asyncsim.cli.signals import terminated_like_interrupted
+from asyncsim.cli.signals import survive_hangup, terminated_like_interrupted
 from asyncsim.cli.sims import sims
 from asyncsim.cli.slips import worded
+from asyncsim.cli.streams import ReaderLeft, lasting
 
 app = App(
     name="asyncsim",
@@ -33,14 +35,13 @@ for _command in (demo, emulate, sims, activate, bulk, jobs):
 
 def start(arguments: Sequence[str]) -> int:
     """Run a command line to its end and return the exit code."""
-    try:
-        return asyncio.run(execute(arguments))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        terminal.fail("cancelled")
-        return Exit.CANCELLED
-    except BrokenPipeError:
-        terminal.abandon_stdout()
-        return Exit.FAILED
+    survive_hangup()
+    with lasting():
+        try:
+            return asyncio.run(execute(arguments))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            terminal.fail("cancelled")
+            return Exit.CANCELLED
 
 
 async def execute(arguments: Sequence[str]) -> int:
@@ -52,13 +53,14 @@ async def execute(arguments: Sequence[str]) -> int:
         if asyncio.iscoroutine(result):
             with terminated_like_interrupted():
                 result = await result
+        sys.stdout.flush()  # what could not be written is told here, not as Python exits
     except CycloptsError as error:
         terminal.fail(worded(error, app, arguments))
         return Exit.USAGE
+    except ReaderLeft:
+        return Exit.OK
     # TypeError is left out: the library raises it for bad calls, which would be ours.
     except (CommandError, AsyncSimError, ValueError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         _tell(error)
         return code_of(error)
     return Exit.OK if result is None else int(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from asyncsim.bulk import Plan
 from asyncsim.cli import terminal
 from asyncsim.cli.display import Shown
 from asyncsim.cli.plans import told
+from asyncsim.cli.signals import answering_no
 
 Confirm = int | Callable[[Plan], bool] | None
 
@@ -19,7 +19,8 @@ def confirmation(given: int | None, shown: Shown, *, piped: bool) -> Confirm:
     if given is not None:
         return given
     # A file that came through stdin has used up what a person would type into.
-    asked = sys.stdin.isatty() and sys.stderr.isatty() and not piped
+    # It is None where the command began with it closed.
+    asked = bool(sys.stdin) and sys.stdin.isatty() and sys.stderr.isatty() and not piped
     return _Question(shown) if asked else None
 
 
@@ -42,18 +43,13 @@ class _Question:
 
 
 def _typed(question: str) -> int | None:
-    """Read a number; while a person thinks, Ctrl-C and SIGTERM mean no."""
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    """Read a number; signals mean no."""
     try:
-        for name in before:
-            signal.signal(name, signal.default_int_handler)
-        sys.stderr.write(question)
-        sys.stderr.flush()
-        text = sys.stdin.readline().strip().replace(",", "")
-    except KeyboardInterrupt:
+        with answering_no():
+            sys.stderr.write(question)
+            sys.stderr.flush()
+            text = sys.stdin.readline().strip().replace(",", "")
+    except (KeyboardInterrupt, OSError):  # the latter: the terminal has gone away
         sys.stderr.write("\n")
         return None
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
     return int(text) if text.isdecimal() else None

@@ -77,14 +77,15 @@ async def _count_active(client: Client, product: str) -> int:
 def _show(report: Report, run: Run, active: int, output: Format) -> None:
     counted = {"refused_429": run.tally.limited, "sent_again": run.tally.retried}
     data: dict[str, Any] = {**report.summary(), **counted, "verified_active": active}
-    if output == "json":
-        print_one(output, data)
-    elif output == "csv":
-        print_one(output, _flat(data))
-    else:
-        table = reports.told(report, run.tally)
-        table.add_row("verified active", f"{active:,}")
-        terminal.show(table)
+    with terminal.product():
+        if output == "json":
+            print_one(output, data)
+        elif output == "csv":
+            print_one(output, _flat(data))
+        else:
+            table = reports.told(report, run.tally)
+            table.add_row("verified active", f"{active:,}")
+            terminal.show(table)
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class _Lively:
         )  # fmt: skip
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(terminal.line(text), soft_wrap=True)
 
     def pause(self) -> None:
         self._live.stop()
@@ -101,7 +101,7 @@ class _Lines:
         self._next = standing.now() + _EVERY
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(terminal.line(text), soft_wrap=True)
 
     def pause(self) -> None:
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 
 from asyncsim.cli.exits import Exit
 from asyncsim.cli.options import NO_FAULTS, FaultOptions
+from asyncsim.cli.streams import OutputLost
 from asyncsim.emulator import Emulator
 
 
@@ -50,8 +52,9 @@ async def emulate(
         faults=faults.faults(seed),
     )
     async with emulator:
-        sys.stdout.write(_welcome(emulator))
-        sys.stdout.flush()  # whoever waits for these lines in a pipe must get them
+        with contextlib.suppress(OutputLost):  # it serves all the same
+            sys.stdout.write(_welcome(emulator))
+            sys.stdout.flush()  # whoever waits for these lines in a pipe must get them
         await _until_stopped()
     return Exit.OK
 

@@ -13,6 +13,7 @@ from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.joboptions import RunOptions
 from asyncsim.cli.receiving import check_listen
 from asyncsim.cli.running import Run, look, run_job
+from asyncsim.cli.signals import outliving_terminal
 
 STDIN = "-"
 
@@ -49,13 +50,14 @@ async def run_file(
     _check_file(given.file)
     job = given.job()
     run = Run(job=job, vendor=vendor, options=options, piped=given.file == STDIN)
-    if dry_run:
-        with tempfile.TemporaryDirectory() as folder:
-            async with Journal.open(Path(folder) / "plan.db") as kept:
-                return await look(run, kept)
-    place = journal_of(given.file, journal)
-    async with Journal.open(place) as kept:
-        return await run_job(run, kept, results_of(place, options.results))
+    with outliving_terminal(run.stop.set):
+        if dry_run:
+            with tempfile.TemporaryDirectory() as folder:
+                async with Journal.open(Path(folder) / "plan.db") as kept:
+                    return await look(run, kept)
+        place = journal_of(given.file, journal)
+        async with Journal.open(place) as kept:
+            return await run_job(run, kept, results_of(place, options.results))
 
 
 def _check_file(file: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-import sys
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -22,6 +22,7 @@ from asyncsim.cli.options import Output
 from asyncsim.cli.output import Format, print_one
 from asyncsim.cli.receiving import check_listen
 from asyncsim.cli.running import Run, run_job
+from asyncsim.cli.signals import outliving_terminal
 from asyncsim.cli.statuses import status_of
 
 jobs = App(name="jobs", help="Look at jobs, go on, try again what failed.", help_format="plaintext")
@@ -51,21 +52,24 @@ async def report(journal: Place, /, *, output: Output = "table") -> Exit:
 
 async def _report(kept: Journal, output: Format) -> Exit:
     found = await report_on(kept)
-    if output == "csv":
-        await _print_results(kept, found)
-    elif output == "json":
-        print_one(output, found.summary())
-    else:
-        terminal.show(reports.told(found))
+    with terminal.product():
+        if output == "csv":
+            await _print_results(kept, found)
+        elif output == "json":
+            print_one(output, found.summary())
+        else:
+            terminal.show(reports.told(found))
     return code_of_report(found)
 
 
 async def _print_results(kept: Journal, found: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        await write_results(kept, folder, found)
+        try:
+            await write_results(kept, folder, found)
+        except OSError as error:
+            raise CommandError(error.strerror or str(error), Exit.FAILED) from error
         with (Path(folder) / "results.csv").open(encoding="utf-8", newline="") as results:
-            shutil.copyfileobj(results, sys.stdout)
-    sys.stdout.flush()
+            shutil.copyfileobj(results, terminal.data())
 
 
 @jobs.command
@@ -91,14 +95,16 @@ async def _go_on(
 ) -> Exit:
     check_listen(options.listen, options.public_url)
     _check_there(journal)
-    async with Journal.open(journal) as kept:
-        head = await kept.head()
-        if head is None:
-            raise CommandError(f"{journal} holds no job yet: give its file once more")
-        if reopened:
-            await kept.reopen(reopened)
-        run = Run(job=None, vendor=head.vendor, options=options)
-        return await run_job(run, kept, results_of(journal, options.results))
+    stop = asyncio.Event()
+    with outliving_terminal(stop.set):
+        async with Journal.open(journal) as kept:
+            head = await kept.head()
+            if head is None:
+                raise CommandError(f"{journal} holds no job yet: give its file once more")
+            if reopened:
+                await kept.reopen(reopened)
+            run = Run(job=None, vendor=head.vendor, options=options, stop=stop)
+            return await run_job(run, kept, results_of(journal, options.results))
 
 
 def _check_there(journal: Path) -> None:

@@ -6,7 +6,7 @@ import re
 
 from asyncsim import NotFound
 from asyncsim.cli.accounts import Sim, Sims
-from asyncsim.cli.exits import CommandError
+from asyncsim.cli.exits import CommandError, Exit
 
 _ICCID = re.compile(r"\d{18,22}")
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
@@ -39,5 +39,5 @@ async def find_one(sims: Sims, name: str) -> Sim:
     """Find one SIM; CommandError if there is none."""
     found = await find(sims, name)
     if found is None:
-        raise CommandError(f"no SIM of this account and product is called {name}")
+        raise CommandError(f"no SIM of this account and product is called {name}", Exit.FAILED)
     return found

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from attrs import asdict
 
 from asyncsim import events
 from asyncsim.cli import terminal
+from asyncsim.cli.streams import Outlet
 
 
 class Ndjson:
     """An observer that writes each event as `{"event": its class, ...its fields}`."""
 
     def __init__(self) -> None:
-        self._listened_to = True
+        self._lines: Outlet | None = None
 
     def __call__(self, event: events.Event, /) -> None:
         """Write one event."""
@@ -26,11 +27,26 @@ class Ndjson:
 
     def write(self, name: str, fields: Mapping[str, Any]) -> None:
         """Write one line; for as long as somebody reads: whoever leaves does not stop the job."""
-        if not self._listened_to:
-            return
-        try:
-            sys.stdout.write(json.dumps({"event": name, **fields}, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError:
-            self._listened_to = False
-            terminal.abandon_stdout()
+        if self._lines is None:
+            self._lines = Outlet(sys.stdout, encoding="utf-8", whole=True)
+        self._lines.write(_line({"event": name, **fields}))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the last lines arrive."""
+        if self._lines is not None:
+            self._lines.close()
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    text = json.dumps(fields, ensure_ascii=False)
+    if not text.isprintable():
+        text = "".join(_escaped(one) if terminal.is_steering(one) else one for one in text)
+    return text + "\n"
+
+
+def _escaped(one: str) -> str:
+    """As JSON has it: the same text, which no reader takes for the end of a line."""
+    return json.dumps(one)[1:-1]

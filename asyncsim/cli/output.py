@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from rich.table import Table
+from rich.text import Text
 
 from asyncsim.cli import terminal
 
@@ -38,7 +39,8 @@ def printer(format: Format, columns: Sequence[str], table: Sequence[str] | None 
 def print_one(format: Format, record: Row) -> None:
     """Print a single record; as a table it stands upright."""
     if format == "json":
-        sys.stdout.write(json.dumps(record, indent=2, default=_text, ensure_ascii=False) + "\n")
+        text = json.dumps(record, indent=2, default=_text, ensure_ascii=False)
+        terminal.data().write(text + "\n")
         return
     if format == "csv":
         printed = printer(format, list(record))
@@ -47,7 +49,7 @@ def print_one(format: Format, record: Row) -> None:
         return
     grid = Table.grid(padding=(0, 2))
     for name, value in record.items():
-        grid.add_row(f"[bold]{name}[/bold]", _text(value))
+        grid.add_row(Text(name, style="bold"), Text(terminal.printable(_text(value))))
     terminal.show(grid)
 
 
@@ -63,7 +65,7 @@ def _text(value: Value) -> str:
 
 class _Csv:
     def __init__(self, columns: Sequence[str]) -> None:
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._writer = csv.writer(terminal.data(), lineterminator="\n")
         self._columns = columns
         self._writer.writerow(columns)
 
@@ -78,15 +80,16 @@ class _Json:
     """One array, written row by row: a long list needs no memory."""
 
     def __init__(self) -> None:
+        self._out = terminal.data()
         self._before = "[\n  "
 
     def row(self, row: Row) -> None:
-        sys.stdout.write(self._before + json.dumps(row, default=_text, ensure_ascii=False))
+        self._out.write(self._before + json.dumps(row, default=_text, ensure_ascii=False))
         self._before = ",\n  "
 
     def close(self) -> None:
-        sys.stdout.write("[]\n" if self._before.startswith("[") else "\n]\n")
-        sys.stdout.flush()
+        self._out.write("[]\n" if self._before.startswith("[") else "\n]\n")
+        self._out.flush()
 
 
 class _Table:
@@ -98,7 +101,8 @@ class _Table:
             self._table.add_column(name, no_wrap=name != "unique_name", overflow="fold")
 
     def row(self, row: Row) -> None:
-        self._table.add_row(*(_text(row.get(name)) for name in self._columns))
+        texts = (terminal.printable(_text(row.get(name))) for name in self._columns)
+        self._table.add_row(*map(Text, texts))
 
     def close(self) -> None:
         terminal.show(self._table)

@@ -33,7 +33,7 @@ def told(report: Report, tally: Tally | None = None, written: Written | None = N
     for note in report.plan.notes if report.plan else ():
         table.add_row("note", Text(printable(note)))
     if written is not None:
-        table.add_row("files", Text("\n".join(_files(written))))
+        table.add_row("files", Text("\n".join(map(printable, _files(written)))))
     return table
 
 

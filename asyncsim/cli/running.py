@@ -26,6 +26,7 @@ from asyncsim.observers import Tally
 
 _MANY = 50_000
 """Results that take seconds to be written."""
+_WRITING = "the results are being written; once more cancels"
 _STOPPING = "stopping: nothing more is sent, answers are awaited; once more cancels"
 
 
@@ -52,23 +53,27 @@ class Run:
 
 async def look(run: Run, journal: Journal) -> Exit:
     """Tell what a run would do; send nothing."""
-    report = await _recorded(run, journal, dry_run=True)
-    if run.options.json:
-        run.ndjson.write("Report", report.summary())
+    with run.ndjson:
+        report = await _recorded(run, journal, dry_run=True)
+        if run.options.json:
+            run.ndjson.write("Report", report.summary())
     if report.plan is None:
         raise CommandError("stopped before all SIMs were looked at; nothing was sent", Exit.PENDING)
-    terminal.show(plans.told(report.plan), on_stderr=run.options.json)
+    with terminal.product():
+        terminal.show(plans.told(report.plan), on_stderr=run.options.json)
     return Exit.FAILED if plans.hopeless(report.plan) else Exit.OK
 
 
 async def run_job(run: Run, journal: Journal, results: Path) -> Exit:
     """Run a job, write its results, tell how it ended."""
-    report = await _recorded(run, journal)
-    if report.rows >= _MANY and not run.options.quiet:
-        terminal.say(f"writing {report.rows:,} results to {results}")
-    written, trouble = await _write(journal, results, report)
-    if run.options.json:
-        run.ndjson.write("Report", report.summary())
+    with run.ndjson:
+        report = await _recorded(run, journal)
+        if report.rows >= _MANY and not run.options.quiet:
+            terminal.say(f"writing {report.rows:,} results to {results}")
+        with draining(lambda: terminal.say(_WRITING)):
+            written, trouble = await _write(journal, results, report)
+        if run.options.json:
+            run.ndjson.write("Report", report.summary())
     if not run.options.quiet:
         terminal.show(reports.told(report, run.tally, written), on_stderr=True)
     if trouble is not None:

@@ -1,56 +1,106 @@
-"""What Ctrl-C and SIGTERM do: end a command, or let a job drain first."""
+"""What Ctrl-C, SIGTERM and SIGHUP do: end a command, or let a job drain first.
+
+Handlers are Python's own, not the loop's: Windows' loops have none. What was ignored as the command
+began stays ignored: SIGHUP under nohup, Ctrl-C in the background of a script.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+Call = Callable[[], object]
+
+
+def survive_hangup() -> None:
+    """Keep SIGHUP from ending this process; what it ends instead is for others to say."""
+    if _HANGUP is not None and signal.getsignal(_HANGUP) is signal.SIG_DFL:
+        signal.signal(_HANGUP, _nothing)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 @contextlib.contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C: cancel the command."""
-    loop, task = asyncio.get_running_loop(), _current()
-    installed = _install(loop, signal.SIGTERM, task.cancel)
-    try:
+    """Treat SIGTERM and SIGHUP as Ctrl-C: cancel the command."""
+    cancel = _current().cancel
+    with _handled({signal.SIGTERM: cancel, **_hangup(cancel)}):
         yield
-    finally:
-        if installed:
-            loop.remove_signal_handler(signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def draining(first: Callable[[], object]) -> Iterator[None]:
-    """Call `first` at the first Ctrl-C or SIGTERM; the second cancels the command."""
-    loop, task, before = asyncio.get_running_loop(), _current(), signal.getsignal(signal.SIGINT)
-    hits = iter((first,))
-    for name in _ours(before):
-        _install(loop, name, lambda: next(hits, task.cancel)())
+def outliving_terminal(stop: Call) -> Iterator[None]:
+    """Call `stop` at each SIGHUP, which never ends what runs inside."""
+    with _handled(_hangup(stop)):
+        yield
+
+
+@contextlib.contextmanager
+def draining(first: Call) -> Iterator[None]:
+    """Call `first` at the first Ctrl-C, SIGTERM or SIGHUP.
+
+    The second Ctrl-C or SIGTERM cancels the command. A SIGHUP is never counted: a terminal that
+    goes away sends several of them, and nobody meant one as "at once".
+    """
+    cancel = _current().cancel
+    interrupts, hangups = iter((first,)), iter((first,))
+
+    def interrupted() -> None:
+        next(interrupts, cancel)()
+
+    def hung_up() -> None:
+        next(hangups, int)()
+
+    with _handled({**dict.fromkeys(_INTERRUPTS, interrupted), **_hangup(hung_up)}):
+        yield
+
+
+@contextlib.contextmanager
+def answering_no() -> Iterator[None]:
+    """Let signals end a question with KeyboardInterrupt: while a person thinks, they mean no."""
+    names = [*_INTERRUPTS, *_hangup(int)]
+    with _installed(dict.fromkeys(names, signal.default_int_handler)):
+        yield
+
+
+def _hangup(call: Call) -> dict[signal.Signals, Call]:
+    return {} if _HANGUP is None else {_HANGUP: call}
+
+
+@contextlib.contextmanager
+def _handled(calls: Mapping[signal.Signals, Call]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        # Between any two instructions: the call itself has to wait for its turn in the loop.
+        loop.call_soon_threadsafe(calls[signal.Signals(number)])
+
+    with _installed(dict.fromkeys(calls, handle)):
+        yield
+
+
+@contextlib.contextmanager
+def _installed(handlers: Mapping[signal.Signals, Callable[[int, Any], object]]) -> Iterator[None]:
+    """Install handlers, except for what is ignored."""
+    before: dict[signal.Signals, Any] = {}
     try:
+        for name, handler in handlers.items():
+            if (known := signal.getsignal(name)) is not signal.SIG_IGN:
+                with contextlib.suppress(ValueError):  # only the main thread may
+                    signal.signal(name, handler)
+                    before[name] = known
         yield
     finally:
-        for name in _ours(before):
-            loop.remove_signal_handler(name)
-        _install(loop, signal.SIGTERM, task.cancel)  # as it was: the command has not ended
-        with contextlib.suppress(ValueError):  # only the main thread may
-            # Not the loop's to know: asyncio.run had put its own handler there.
-            signal.signal(signal.SIGINT, before)
-
-
-def _ours(interrupt: object) -> tuple[signal.Signals, ...]:
-    # A job in the background of a script ignores Ctrl-C, which is meant for what is in front.
-    return (signal.SIGTERM,) if interrupt is signal.SIG_IGN else (signal.SIGTERM, signal.SIGINT)
-
-
-def _install(
-    loop: asyncio.AbstractEventLoop, name: signal.Signals, call: Callable[[], object]
-) -> bool:
-    try:
-        loop.add_signal_handler(name, call)
-    except (NotImplementedError, RuntimeError, ValueError):
-        return False  # Windows has none; and only the main thread may
-    return True
+        for name, known in before.items():
+            signal.signal(name, known or signal.SIG_DFL)  # None: not of Python's making
 
 
 def _current() -> asyncio.Task[object]:

@@ -5,62 +5,106 @@ No colour is set as a background, so that light and dark terminals both stay rea
 
 from __future__ import annotations
 
+import contextlib
 import io
-import os
+import re
 import sys
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from asyncsim.cli.streams import ReaderLeft
 
 _LISTED = 50
 """Problems that are shown; who has more than these mends them in the tool the file came from."""
 _UNBOUNDED = 1000  # columns: a file or a pipe has no edge at which text must be cut
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of Unicode: control, format (which turns the direction of text), half of a surrogate
+pair, separators of lines."""
+_JOINERS = "\u200c\u200d"  # format characters that names and emoji are written with
 
 
 def stderr() -> Console:
     """The console for progress, reports and messages."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    # Names may have [brackets] and :colons: in them, which mean nothing here.
+    return Console(file=stream, markup=False, emoji=False, highlight=False)
 
 
 def show(table: Table, *, on_stderr: bool = False) -> None:
     """Print a table; a pipe gets it whole, without padding at the ends of lines."""
     stream = sys.stderr if on_stderr else sys.stdout
     if stream.isatty():
-        Console(highlight=False, stderr=on_stderr).print(table)
+        _console(stream).print(table)
         return
-    console = Console(highlight=False, width=_UNBOUNDED, file=io.StringIO(), color_system=None)
+    console = Console(
+        file=io.StringIO(), width=_UNBOUNDED, color_system=None,
+        markup=False, emoji=False, highlight=False,
+    )  # fmt: skip
     with console.capture() as captured:
         console.print(table)
-    stream.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
+    stream.writelines(line.rstrip() + "\n" for line in captured.get().split("\n")[:-1])
     stream.flush()
 
 
+def data() -> TextIO:
+    """Stdout for programs: UTF-8 whatever its encoding was, and no line ends but ours."""
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        # Half of a surrogate pair, which a vendor's JSON may hold, becomes what JSON calls it.
+        reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+    return sys.stdout
+
+
+@contextlib.contextmanager
+def product() -> Iterator[None]:
+    """Print what a command is for; that its reader leaves does not change how it ends."""
+    with contextlib.suppress(ReaderLeft):
+        yield
+        sys.stdout.flush()
+
+
 def printable(text: str) -> str:
-    """Text from elsewhere, without characters that would steer the terminal."""
-    return "".join(one if one.isprintable() else " " for one in text)
+    r"""Text from elsewhere, with all that would steer the terminal escaped: `\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(one) if is_steering(one) else one for one in text)
+
+
+def is_steering(one: str) -> bool:
+    """Tell whether a character would do something to a terminal, or to the text beside it."""
+    return unicodedata.category(one) in _STEERING and one not in _JOINERS
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode()
+
+
+def line(text: str) -> Text:
+    """A message that stays one line, however narrow the terminal: what is copied from it works."""
+    return Text(printable(text), no_wrap=True, overflow="ignore")
 
 
 def say(text: str) -> None:
     """Write a message to stderr, word for word."""
-    stderr().print(text, markup=False)
+    stderr().print(line(text), soft_wrap=True)
 
 
 def fail(text: str) -> None:
     """Write why a command ended: one line, whatever the error's text looks like."""
-    say(f"asyncsim: {' '.join(text.split())}")
+    say("asyncsim: " + re.sub(r"\s*[\r\n]+\s*", " ", text.strip()))
 
 
 def fail_all(text: str, problems: Sequence[str]) -> None:
     """Write why a command ended, and all that is wrong, a line each."""
     fail(text)
     for problem in problems[:_LISTED]:
-        say(f"  {printable(problem)}")
+        say(f"  {problem}")
     if len(problems) > _LISTED:
         say(f"  ... and {len(problems) - _LISTED:,} more")
-
-
-def abandon_stdout() -> None:
-    """Stop writing: whoever read our output has gone (`| head`)."""
-    # Without this, Python complains once more when it flushes at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -67,12 +67,19 @@ async def test_one_sim_is_found_by_sid_name_and_iccid(cli: Cli, emulator: Emulat
         assert (await cli("sims", "get", name, "-o", "json")).json["sid"] == sim.sid
 
 
-async def test_a_sim_that_does_not_exist_is_one_line(cli: Cli, emulator: Emulator) -> None:
-    for name in ("nobody", "8988000000000000000"):
-        ended = await cli("sims", "get", name)
-        assert (ended.code, ended.out) == (2, "")
-        assert name in ended.err
-        assert ended.err.count("\n") == 1
+async def test_a_sim_that_does_not_exist_is_one_line_and_code_1_everywhere(
+    cli: Cli, emulator: Emulator
+) -> None:
+    for name in ("nobody", "8988000000000000000", f"HS{'0' * 32}"):
+        for command in (
+            ("get",),
+            ("wait",),
+            ("update", "--status", "active"),
+            ("wait", "--until", "active"),
+        ):
+            ended = await cli("sims", command[0], name, *command[1:])
+            assert (ended.code, ended.out) == (1, ""), ended.err
+            assert name in ended.err
 
 
 async def test_a_sid_of_the_other_product_says_which_option_helps(

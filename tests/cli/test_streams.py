@@ -1,0 +1,320 @@
+"""Readers that leave, stand still or never were there, and terminals that go away."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import fcntl
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Emulator, Faults
+from tests.cli.conftest import Cli, asked, posted
+from tests.cli.test_activate import fill, outcomes, statuses
+from tests.cli.test_bulk import sids
+from tests.cli.test_process import PROGRAM, said_by, spawn
+
+pty = pytest.importorskip("pty", reason="Windows has no pseudo terminals")
+NAME = "a [/old] name [bold] :100: \x1b[31m\u202ered"
+SHOWN = r"a [/old] name [bold] :100: \x1b[31m\u202ered"
+
+
+@pytest.fixture
+def batch(emulator: Emulator, tmp_path: Path) -> Path:
+    path = tmp_path / "batch.csv"
+    fill(path, sids(emulator), "sid")
+    return path
+
+
+@contextmanager
+def full() -> Iterator[int]:
+    """A device without room."""
+    number = os.open("/dev/full", os.O_WRONLY)
+    yield number
+    os.close(number)
+
+
+@contextmanager
+def left() -> Iterator[int]:
+    """A pipe whose reader has left."""
+    ours, number = os.pipe()
+    os.close(ours)
+    yield number
+    os.close(number)
+
+
+@contextmanager
+def unread() -> Iterator[int]:
+    """A file that was opened for reading only."""
+    number = os.open(os.devnull, os.O_RDONLY)
+    yield number
+    os.close(number)
+
+
+Way = Callable[[], AbstractContextManager[int]]
+
+
+async def run(*arguments: str, out: int, err: int | None, closed: tuple[int, ...] = ()) -> int:
+    """Run a command with streams of its own; `closed`: those that it never had."""
+
+    def close() -> None:
+        for number in closed:
+            os.close(number)
+
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, *arguments, stdout=out, stderr=err, preexec_fn=close
+    )
+    async with asyncio.timeout(60):
+        return await process.wait()
+
+
+@pytest.mark.parametrize("way", [full, left, unread], ids=lambda way: way.__name__)
+async def test_a_job_goes_on_where_nothing_of_it_can_be_read(
+    way: Way, emulator: Emulator, batch: Path
+) -> None:
+    with way() as out, way() as err:
+        code = await run("activate", str(batch), "--json", out=out, err=err)
+    assert code == 0
+    assert outcomes(batch) == {"done"}
+    assert statuses(emulator) == {"active"}
+
+
+async def test_a_job_goes_on_without_any_of_the_three_streams(
+    emulator: Emulator, batch: Path
+) -> None:
+    null = subprocess.DEVNULL
+    code = await run("activate", str(batch), "--json", out=null, err=null, closed=(0, 1, 2))
+    assert code == 0
+    assert outcomes(batch) == {"done"}
+
+
+async def test_the_exit_code_is_the_jobs_own_whoever_reads(
+    emulator: Emulator, batch: Path, tmp_path: Path
+) -> None:
+    with left() as err:
+        command = ("activate", str(batch), "--limit", "5")
+        assert await run(*command, out=subprocess.DEVNULL, err=err) == 3
+        (tmp_path / "taken").touch()
+        command = ("activate", str(batch), "--results", str(tmp_path / "taken"))
+        assert await run(*command, out=subprocess.DEVNULL, err=err) == 1
+    assert statuses(emulator) == {"active"}
+
+
+async def test_a_reader_that_stands_still_does_not_hold_up_the_job(
+    emulator: Emulator, batch: Path
+) -> None:
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with suppress(BlockingIOError):
+        while True:  # until it is full
+            os.write(theirs, b"." * 1024)
+    os.set_blocking(theirs, True)
+    running = asyncio.create_task(run("activate", str(batch), out=subprocess.DEVNULL, err=theirs))
+    summary = batch.with_name("batch-results") / "summary.json"
+    async with asyncio.timeout(60):
+        while not summary.exists():  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(0.01)
+    os.close(theirs)
+    read = asyncio.create_task(asyncio.to_thread(_all_of, ours))  # now it reads on
+    assert await running == 0
+    assert b"12, all at their goal" in await read
+
+
+def _all_of(number: int) -> bytes:
+    with os.fdopen(number, "rb") as file:
+        return file.read()
+
+
+async def test_a_terminal_that_goes_away_drains_the_job(emulator: Emulator, batch: Path) -> None:
+    assert await _on_a_terminal_that_goes_away(emulator, batch, signal.SIG_DFL) == 3
+    assert len(sids(emulator)) == 12
+
+
+async def test_under_nohup_a_terminal_that_goes_away_means_nothing(
+    emulator: Emulator, batch: Path
+) -> None:
+    assert await _on_a_terminal_that_goes_away(emulator, batch, signal.SIG_IGN) == 0
+    assert outcomes(batch) == {"done"}
+
+
+async def _on_a_terminal_that_goes_away(
+    emulator: Emulator, batch: Path, hangup: signal.Handlers
+) -> int:
+    import termios
+
+    ours, theirs = pty.openpty()
+
+    def begin() -> None:
+        signal.signal(signal.SIGHUP, hangup)
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, "activate", str(batch), "--max-rps", "20",
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=begin,
+    )  # fmt: skip
+    os.close(theirs)
+    await posted(emulator, 1)
+    os.close(ours)
+    async with asyncio.timeout(60):
+        code = await process.wait()
+    assert (batch.with_name("batch-results") / "results.csv").exists()
+    return code
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (signal.SIGHUP, signal.SIGHUP),
+        (signal.SIGINT, signal.SIGHUP),
+        (signal.SIGHUP, signal.SIGTERM),
+    ],
+    ids=lambda sent: sent.name,
+)
+async def test_a_hangup_is_never_one_of_the_two_that_cancel(
+    first: signal.Signals, later: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()  # stands still: what is slow takes for ever
+    async with Emulator(sims=12, clock=clock) as emulator:
+        monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
+        path = tmp_path / "batch.csv"
+        fill(path, sids(emulator), "sid")
+        process = await spawn("activate", str(path))
+        await asked(emulator, 1)
+        emulator.faults = Faults(slow=1.0, slow_seconds=30.0)
+        await posted(emulator, 12)
+        process.send_signal(first)
+        await said_by(process, b"stopping: ")
+        process.send_signal(later)
+        if first != later:
+            process.send_signal(signal.SIGHUP)
+        await asyncio.sleep(0.1)
+        await clock.advance(30)
+        async with asyncio.timeout(60):
+            _, err = await process.communicate()
+    assert process.returncode == 3
+    assert err.decode().splitlines()[-1].startswith("to go on: ")
+
+
+async def test_ctrl_c_in_a_pipeline_drains_though_the_reader_dies_of_it(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    log = batch.with_name("run.log")
+    job = f"{' '.join(PROGRAM)} activate {batch} --max-rps 20"
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f"{job} 2>&1 | tee {log}"),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    await posted(emulator, 1)
+    os.killpg(process.pid, signal.SIGINT)
+    async with asyncio.timeout(60):
+        await process.wait()
+    status = (await cli("jobs", "status", str(batch.with_suffix(".db")), "-o", "json")).json
+    assert status["run"].endswith(": drained")
+    assert "ready" in outcomes(batch)
+
+
+# Commands whose product is what they print.
+
+
+@pytest.mark.parametrize(("way", "code"), [(full, 1), (unread, 1), (left, 0)])
+@pytest.mark.parametrize("output", ["table", "csv", "json"])
+async def test_a_list_that_cannot_be_printed_ends_with_1_but_quietly_for_a_reader_who_left(
+    way: Way, code: int, output: str, emulator: Emulator
+) -> None:
+    with way() as out:
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, "sims", "list", "-o", output, stdout=out, stderr=subprocess.PIPE
+        )
+        _, err = await process.communicate()
+    assert process.returncode == code
+    assert (err.decode().startswith("asyncsim: the output cannot be written: ")) is (code == 1)
+    assert err.count(b"\n") == code
+
+
+async def test_a_reader_who_leaves_does_not_change_what_a_report_ends_with(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
+    assert (await cli("activate", str(batch), "--limit", "5")).code == 3
+    with left() as out:
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, "jobs", "report", str(batch.with_suffix(".db")), "-o", "csv",
+            stdout=out, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (3, b"")
+
+
+async def test_the_emulator_serves_though_nobody_reads_its_welcome() -> None:
+    with full() as out:
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, "emulate", "--port", "0", "--sims", "1", stdout=out, stderr=subprocess.PIPE
+        )
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await process.wait()
+        process.terminate()
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
+# Loops of Windows, which know no signals.
+
+_WINDOWS = """
+import asyncio.unix_events as events
+def no(self, *arguments): raise NotImplementedError
+events._UnixSelectorEventLoop.add_signal_handler = no
+events._UnixSelectorEventLoop.remove_signal_handler = no
+"""
+
+
+async def test_on_a_loop_without_signal_handlers_a_job_ends_and_ctrl_c_drains(
+    emulator: Emulator, batch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(_WINDOWS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    process = await spawn("activate", str(batch), "--max-rps", "20")
+    await posted(emulator, 1)
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(60):
+        _, err = await process.communicate()
+    assert process.returncode == 3, err
+    assert "ready" in outcomes(batch)
+    again = await spawn("activate", str(batch))
+    async with asyncio.timeout(60):
+        await again.communicate()
+    assert again.returncode == 0
+    assert outcomes(batch) == {"done"}
+
+
+# What is printed, word for word.
+
+
+@pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1"])
+async def test_names_are_printed_word_for_word_whatever_the_encoding(
+    encoding: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    name = f"{NAME} Zähler\n\x85"
+    sid = emulator.world("twilio").add_sim("supersim", unique_name=name).sid
+    shown = await printed("sims", "get", sid)
+    assert SHOWN.encode() in shown
+    assert SHOWN.encode() in await printed("sims", "list")
+    listed = (await printed("sims", "list", "-o", "csv")).decode("utf-8")
+    assert {row["unique_name"] for row in csv.DictReader(listed.splitlines(True))} >= {name}
+
+
+async def printed(*arguments: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(*PROGRAM, *arguments, stdout=subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out
