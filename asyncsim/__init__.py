@@ -38,6 +38,7 @@ from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.pager import Page, Pager
 from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
 from asyncsim.version import __version__
+from asyncsim.wire.pages import BadRecord
 
 __all__ = [
     "KORE",
@@ -45,6 +46,7 @@ __all__ = [
     "APIError",
     "AsyncSimError",
     "AuthenticationError",
+    "BadRecord",
     "BadRequest",
     "Callback",
     "CallbackReceiver",

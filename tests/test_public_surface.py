@@ -15,7 +15,7 @@ from asyncsim.resources.wireless.sims import Sims as WirelessSims
 
 NAMES = [
     "KORE", "TWILIO",
-    "APIError", "AsyncSimError", "AuthenticationError", "BadRequest", "Callback",
+    "APIError", "AsyncSimError", "AuthenticationError", "BadRecord", "BadRequest", "Callback",
     "CallbackReceiver", "Client", "ClientClosed", "ConfigurationError", "Conflict",
     "ConnectionFailed", "DecodeError", "Hosts", "InboundCommand", "JobError", "JobStopped",
     "JournalError", "NotConfirmed", "NotFound", "Outcome",
@@ -112,7 +112,7 @@ VERBS = [
     (WirelessSims.await_transition, "self, sim, *, until, timeout"),
     (WirelessSims.update_and_wait, f"self, sid, *, until, timeout, {WIRELESS_UPDATE}"),
     (WirelessSims.update_many, "self, changes, *, window, timeout"),
-    (WirelessSims.history, "self, sid"),
+    (WirelessSims.history, "self, sid, *, bad"),
 ]
 
 
@@ -123,10 +123,12 @@ def test_verbs_of_sims_take_these_parameters(verb: Any, parameters: str) -> None
 
 def test_lists_of_sims_take_these_filters() -> None:
     assert set(shown(SuperSims.list).split(", ")) == {
-        "self", "*", "status", "fleet", "iccid", *PAGING,
+        "self", "*", "bad",
+        "status", "fleet", "iccid", *PAGING,
     }  # fmt: skip
     assert set(shown(WirelessSims.list).split(", ")) == {
-        "self", "*", "status", "iccid", "rate_plan", "eid", "sim_registration_code",
+        "self", "*", "bad",
+        "status", "iccid", "rate_plan", "eid", "sim_registration_code",
         *PAGING,
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ from asyncsim import Client
 from asyncsim.resources.resource import Resource
 from tests.test_public_surface import PAGING, SUPERSIM_UPDATE, WIRELESS_UPDATE, shown
 
-PAGES = ", ".join(PAGING)
+PAGES = "bad, " + ", ".join(PAGING)
 WAIT = "until, timeout"
 COMMAND = (
     "command, sim, callback_method, callback_url, command_mode, include_sid,"
@@ -37,7 +37,7 @@ SURFACE = {
         "await_transition": "sim, *, until, timeout",
         "update_and_wait": f"sid, *, {WAIT}, {WIRELESS_UPDATE}",
         "update_many": "changes, *, window, timeout",
-        "history": "sid",
+        "history": "sid, *, bad",
         "list": f"*, {PAGES}, status, iccid, rate_plan, eid, sim_registration_code",
     },
     "wireless.rate_plans": {
@@ -136,7 +136,7 @@ SURFACE = {
     "webhooks.secrets": {
         "create": "*, name",
         "update": "id, *, name, status",
-        "list": "*, status, page_number, page_size",
+        "list": "*, bad, status, page_number, page_size",
     },
 }
 

@@ -8,12 +8,44 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import frozen
+
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.journal import Planned
 from asyncsim.bulk.rows import Entry
 from asyncsim.bulk.states import HOPELESS, IN_DOUBT, State, Verdict
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach, is_terminal
+from asyncsim.errors import DecodeError
+
+
+@frozen(kw_only=True)
+class Unreadable:
+    """A SIM whose record cannot be read, and what can be read of its names."""
+
+    sid: str | None
+    iccid: str | None = None
+    unique_name: str | None = None
+    error: DecodeError
+
+
+def judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> Planned:
+    """Judge a row whose SIM cannot be read: it goes on where its state need not be known."""
+    sid = sim.sid or entry.sid
+    verdict, state = Verdict.UNREADABLE, State.IMPOSSIBLE
+    if entry.state in IN_DOUBT and action is not Action.SEND:
+        # Something was sent: it is waited for, and never called impossible.
+        waits = entry.state in (State.ACCEPTED, State.TIMED_OUT)
+        verdict, state = Verdict.BUSY, State.ACCEPTED if waits else entry.state
+    elif action is Action.SEND and sid is not None:
+        verdict, state = _judge_sending(entry)
+    elif action is Action.REGISTER:
+        verdict, state = Verdict.ALREADY, _arrived(entry)
+    elif action is Action.DELETE and sid is not None:
+        verdict, state = Verdict.CHANGE, State.READY
+    hopeless = verdict is Verdict.UNREADABLE
+    note = str(sim.error) if hopeless else None
+    return Planned(number=entry.number, verdict=verdict, state=state, sid=sid, note=note)
 
 
 def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:

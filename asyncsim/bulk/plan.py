@@ -13,13 +13,15 @@ from attrs import evolve, field, frozen
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.journal import Journal, Planned
-from asyncsim.bulk.judging import judge, judge_absent
+from asyncsim.bulk.judging import Unreadable, judge, judge_absent, judge_unreadable
 from asyncsim.bulk.rows import Entry
 from asyncsim.bulk.states import OPEN, State, Verdict
 from asyncsim.bulk.task import Task
 from asyncsim.core.goal import Goal
-from asyncsim.errors import JobError, NotFound
+from asyncsim.errors import DecodeError, JobError, NotFound
 from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, tell
+from asyncsim.resources.pager import Page
+from asyncsim.wire.pages import BadRecord
 
 _FEW = 10
 """Up to this many rows are looked up one by one; a page more may cost as much."""
@@ -68,6 +70,8 @@ class Planner:
         self._verdicts: Counter[Verdict] = Counter()
         self._samples: dict[Verdict, list[Entry]] = {}
         self._irreversible = 0
+        self._nameless = False
+        """Whether the list has a row that does not even tell whose it is."""
         self._missing: dict[str, list[int]] = {}
         """What rows name and the account does not have -> their lines."""
 
@@ -108,7 +112,7 @@ class Planner:
         async with aclosing(pages):
             async for page in pages:
                 self._pages += 1
-                await self._take_page(page.items)
+                await self._take_page(page)
                 if self._are_few:
                     return
 
@@ -116,8 +120,12 @@ class Planner:
     def _are_few(self) -> bool:
         return self._left <= max(self._pages, _FEW)
 
-    async def _take_page(self, sims: Iterable[Any]) -> None:
-        found = _Found(sims)
+    async def _take_page(self, page: Page[Any]) -> None:
+        unreadable = [_unreadable(one) for one in page.bad]
+        self._nameless = self._nameless or any(
+            not (one.sid or one.iccid or one.unique_name) for one in unreadable
+        )
+        found = _Found([*page.items, *unreadable])
         entries = await self._journal.match(found.names)
         pairs = [(entry, found.sim_of(entry)) for entry in entries]
         await self._write([await self._judge(entry, sim) for entry, sim in pairs if sim], entries)
@@ -125,7 +133,8 @@ class Planner:
     async def _look_up_the_rest(self) -> None:
         """Ask for a few one by one; more than that are not in a list walked to its end."""
         # That registering succeeds tells as much as a look-up would.
-        singly = self._are_few and self._task.action is not Action.REGISTER
+        lookable = self._task.action is not Action.REGISTER
+        singly = lookable and (self._are_few or self._nameless)
         async for entries in self._journal.unplanned(_AT_ONCE if singly else 1000):
             sims = await self._look_up(entries) if singly else [None] * len(entries)
             pairs = zip(entries, sims, strict=True)
@@ -141,16 +150,23 @@ class Planner:
     async def _find(self, entry: Entry) -> Any:
         sims = self._task.sims
         if entry.sid is None and entry.naming == "iccid":
-            return next(iter(await sims.list(iccid=entry.name)), None)
+            page = await sims.list(iccid=entry.name)
+            return next(iter([*page.items, *map(_unreadable, page.bad)]), None)
         try:
             return await sims.fetch(entry.sid or entry.name)
         except NotFound:
             return None
+        except DecodeError as error:
+            if error.sid is None:  # a gateway's page: time may mend it
+                raise
+            return Unreadable(sid=error.sid, error=error)
 
     async def _judge(self, entry: Entry, sim: Any) -> Planned:
         goal = await self._goal_of(entry)
         if sim is None:
             return judge_absent(self._task.action, entry, goal)
+        if isinstance(sim, Unreadable):
+            return judge_unreadable(self._task.action, entry, sim)
         return judge(self._task.action, entry, sim, goal)
 
     async def _goal_of(self, entry: Entry) -> Goal:
@@ -221,6 +237,18 @@ class _Found:
         if entry.sid is not None:
             return self._by["sid"].get(entry.sid)
         return self._by[entry.naming].get(entry.name)
+
+
+def _unreadable(bad: BadRecord) -> Unreadable:
+    raw = bad.raw if isinstance(bad.raw, dict) else {}
+    sid, iccid, name = (_text(raw.get(key)) for key in ("sid", "iccid", "unique_name"))
+    return Unreadable(sid=sid, iccid=iccid, unique_name=name, error=bad.error)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None
 
 
 def line_numbers(lines: Sequence[int], times: int | None = None) -> str:

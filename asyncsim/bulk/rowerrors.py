@@ -48,8 +48,15 @@ def _unreachable(result: Result, head: Head) -> AsyncSimError:
     )
 
 
+def _unreadable(result: Result, head: Head) -> AsyncSimError:
+    return JobError(
+        f"{result.name} (line {result.line} of {head.label}): {result.error}; nothing was sent"
+    )
+
+
 _BY_VERDICT: dict[Verdict, Callable[[Result, Head], AsyncSimError]] = {
     Verdict.UNKNOWN: _absent,
     Verdict.ILLEGAL: _unreachable,
     Verdict.TERMINAL: _unreachable,
+    Verdict.UNREADABLE: _unreadable,
 }

@@ -20,6 +20,7 @@ _HOPELESS = {
     Verdict.UNKNOWN: "unknown SIM: not in this account and product",
     Verdict.ILLEGAL: "illegal transition: no request leads there from {!r}",
     Verdict.TERMINAL: "terminal: nothing leads out of {!r}",
+    Verdict.UNREADABLE: "unreadable: what the vendor shows of it cannot be read",
 }
 _OPEN = {
     State.SENDING: "perhaps sent: the run ended before an answer came",

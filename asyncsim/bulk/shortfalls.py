@@ -52,6 +52,8 @@ _HOPELESS = {
     Verdict.ILLEGAL: "no request leads there from where they are: move them to a status from which"
     f" it can be reached, then {_AGAIN}",
     Verdict.TERMINAL: "nothing leads out of their status: leave them out",
+    Verdict.UNREADABLE: "nothing was sent, as their state is not known: tell the vendor, then"
+    f" {_AGAIN}",
 }
 _UNFINISHED = {
     State.READ: "not looked up yet",

@@ -52,6 +52,8 @@ class Verdict(enum.StrEnum):
     UNKNOWN = "unknown SIM"
     TERMINAL = "terminal"
     """`canceled` or `deleted`: nothing leads out of there."""
+    UNREADABLE = "unreadable"
+    """What the vendor shows of it cannot be read, so what it needs is not known."""
 
 
-HOPELESS = frozenset({Verdict.ILLEGAL, Verdict.UNKNOWN, Verdict.TERMINAL})
+HOPELESS = frozenset({Verdict.ILLEGAL, Verdict.UNKNOWN, Verdict.TERMINAL, Verdict.UNREADABLE})

@@ -28,6 +28,8 @@ async def find(sims: Sims, name: str) -> Sim | None:
     """Find one SIM by SID, unique name or ICCID."""
     if is_iccid(name):
         page = await sims.list(iccid=name)
+        if page.bad:
+            raise page.bad[0].error
         return page.items[0] if page.items else None
     try:
         return await sims.fetch(name)

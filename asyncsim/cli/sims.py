@@ -18,7 +18,7 @@ from asyncsim.cli.accounts import (
     row_of,
     sims_of,
 )
-from asyncsim.cli.exits import CommandError
+from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.options import (
     AT_LEAST_ONE,
     Confirm,
@@ -69,14 +69,20 @@ async def _print(
     account: Sims, filters: dict[str, str], product: str, limit: int | None, output: Format
 ) -> None:
     rows = printer(output, fields_of(product), _IN_A_TABLE)
-    left = limit
+    left, unread = limit, 0
     async for page in account.list(**filters, page_size=min(_PAGE, limit or _PAGE)).pages():
+        for bad in page.bad:
+            terminal.say(terminal.printable(str(bad.error)))
+        unread += len(page.bad)
         for sim in page.items[:left]:
             rows.row(row_of(sim))
         left = None if left is None else left - len(page.items)
         if left is not None and left <= 0:
             break
     rows.close()
+    if unread:
+        text = f"{unread:,} SIMs are not in this list: what the vendor sent of them cannot be read"
+        raise CommandError(text, Exit.FAILED)
 
 
 def _print_one(output: Format, sim: Sim) -> None:

@@ -14,10 +14,10 @@ from asyncsim.events import ForeignPage
 from asyncsim.kind import Kind
 from asyncsim.request import Request
 from asyncsim.resources.names import check_name, path_of
-from asyncsim.resources.pager import Page, Pager
+from asyncsim.resources.pager import OnBad, Page, Pager, check_on_bad, page_of
 from asyncsim.transport import Reply, form
 from asyncsim.wire import forms, json, records, straight
-from asyncsim.wire.pages import RawPage, decode_page
+from asyncsim.wire.pages import RawPage, decode_page, read_rows
 
 T = TypeVar("T")
 P = TypeVar("P", bound=RawPage)
@@ -131,7 +131,10 @@ class Resource(Generic[T]):
             if not request.lost:  # else the attempt whose answer was lost has deleted it
                 raise
 
-    def _list(self, filters: Mapping[str, Any], *, parent: str | None = None) -> Pager[T]:
+    def _list(
+        self, filters: Mapping[str, Any], bad: OnBad = "raise", *, parent: str | None = None
+    ) -> Pager[T]:
+        check_on_bad(bad)
         vendor = self._connection.vendor
         forms.check(self.kind.filters, filters, f"{self.kind.key}.list()", vendor)
         ceiling = self.kind.page_ceiling(vendor)
@@ -143,10 +146,11 @@ class Resource(Generic[T]):
 
         async def pages() -> AsyncIterator[Page[T]]:
             async for raw in self._raw_pages(query, parent=parent, read=self._record_page):
-                yield _page(raw)
+                yield page_of(raw, bad)
 
         async def first() -> Page[T]:
-            return _page(await self._raw_page(query, parent=parent, read=self._record_page))
+            raw = await self._raw_page(query, parent=parent, read=self._record_page)
+            return page_of(raw, bad)
 
         return Pager(pages, first)
 
@@ -159,8 +163,7 @@ class Resource(Generic[T]):
         page = self._read_page_straight(reply.body)
         if page is not None:
             return page
-        raw, read = self._plain_page(reply), self._read_row
-        return RawPage([read(row) for row in raw.rows], raw.next_page_url)
+        return read_rows(self._plain_page(reply), self._read_row)
 
     def _plain_page(self, reply: Reply) -> RawPage:
         """Read a page whose rows are JSON objects."""
@@ -208,10 +211,6 @@ class Resource(Generic[T]):
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
             self._connection.tell(ForeignPage(origin=str(origin), expected=expected))
-
-
-def _page(raw: RawPage) -> Page[Any]:
-    return Page(tuple(raw.rows), raw.next_page_url is not None)
 
 
 class _Circle:

@@ -301,7 +301,7 @@ class Watcher:
         """Single reads or sweeps; single reads go on whatever becomes of the planning."""
         try:
             self._plan(now)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # told to the loop's handler
             # Ours to mend, so it is told to the loop's handler; the waits go on without sweeps.
             text = f"planning sweeps of {self._kind.product} broke down"
             asyncio.get_running_loop().call_exception_handler({"message": text, "exception": error})

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from asyncsim.errors import DecodeError
+
+
+@frozen(eq=False, repr=False)
+class BadRecord:
+    """A row of a page that cannot be read."""
+
+    index: int
+    """Its place in the page, from 0."""
+    raw: Any
+    """The row as the vendor sent it: the JSON object, or whatever stood in its place."""
+    error: DecodeError
+    """What is wrong with it; `error.sid` is its SID, None where it names none."""
+
+    def __repr__(self) -> str:
+        return f"<BadRecord {self.index}: {shorten(str(self.error), 120, placeholder='...')}>"
 
 
 @frozen
@@ -19,6 +35,8 @@ class RawPage:
     rows: Sequence[Any]
     next_page_url: str | None
     """Opaque; only its query is ever used."""
+    bad: tuple[BadRecord, ...] = ()
+    """Rows that are not among `rows`, because they cannot be read."""
 
     @property
     def next_query(self) -> str | None:
@@ -63,3 +81,14 @@ def page_of(rows: Sequence[Any], following: object, key: str) -> RawPage:
     if following is not None and not _splits(following):
         raise DecodeError(f"page of {key}", f"next_page_url is {reprlib.repr(following)}")
     return RawPage(rows, str(following) if following else None)
+
+
+def read_rows(page: RawPage, read: Callable[[Any], Any]) -> RawPage:
+    """Make records of a page's rows; one that cannot be read spoils no other."""
+    good, bad = [], []
+    for index, row in enumerate(page.rows):
+        try:
+            good.append(read(row))
+        except DecodeError as error:
+            bad.append(BadRecord(index, row, error))
+    return RawPage(good, page.next_page_url, tuple(bad))

@@ -47,7 +47,7 @@ def records(sim: supersim.Sim, old: wireless.Sim) -> None:
     assert_type(old.eid, str | None)
     # Statuses are open: one that a vendor adds tomorrow can be compared with today.
     if sim.status == "active" or old.status == "hibernating":
-        print(sim.status.upper())
+        print((sim.status or "unknown").upper())
     supersim.Sim(sid="HS1", status="hibernating")
     fleets.Fleet(sid="HF1")
     rate_plans.RatePlan(sid="WP1", international_roaming=("data", "messaging"))

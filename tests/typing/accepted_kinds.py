@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import assert_type
 
-from asyncsim import CallbackReceiver, Client, InboundCommand, Page, Pager
+from asyncsim import BadRecord, CallbackReceiver, Client, DecodeError, InboundCommand, Page, Pager
 from asyncsim.models.monitor.events import Changed, Event, SimEvent
 from asyncsim.models.supersim.billing_periods import BillingPeriod
 from asyncsim.models.supersim.esim_profiles import ESimProfile
@@ -48,6 +48,10 @@ async def wireless(client: Client) -> None:
     assert_type(usage, Pager[SimUsageRecord])
     account = client.wireless.account_usage_records.list(granularity="all")
     assert_type(account, Pager[AccountUsageRecord])
+    page = await plans.list(bad="skip", page_size=10)
+    assert_type(page.bad, tuple[BadRecord, ...])
+    assert_type(page.bad[0].error, DecodeError)
+    client.wireless.usage_records.list("DE1", bad="raise", start=DAY)
     history = client.wireless.sims.history("DE1")
     assert_type(history, Pager[SimEvent])
     async for entry in history:

@@ -48,6 +48,7 @@ def keywords_collected_first(changes: supersim.SimUpdate) -> None:
 
 
 def records(sim: supersim.Sim) -> None:
+    print(sim.status.upper())  # E: it may be None
     sim.status = "active"  # E: a record cannot be changed
     print(sim.fleet)  # E: no such attribute
     print(sim.unique_name.upper())  # E: it may be None

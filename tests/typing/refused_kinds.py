@@ -18,6 +18,7 @@ async def wireless(client: Client) -> None:
     client.wireless.account_usage_records.list(start="2026-11-01")  # E: a datetime
     client.wireless.account_usage_records.fetch("x")  # E: read as a list only
     client.wireless.sims.history()  # E: of which SIM?
+    plans.list(bad="ignore")  # E: raise or skip
 
 
 async def wireless_commands(client: Client) -> None:

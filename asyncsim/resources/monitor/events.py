@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asyncsim.models.monitor.events import EVENTS, Event, EventFilter
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -23,6 +23,6 @@ class Events(Resource[Event]):
         return await self._fetch(sid)
 
     @spelled_out
-    def list(self, **filters: Unpack[EventFilter]) -> Pager[Event]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[EventFilter]) -> Pager[Event]:
         """List Events, by date; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

@@ -10,7 +10,7 @@ from asyncsim.models.supersim.billing_periods import (
     BillingPeriodFilter,
 )
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -23,6 +23,8 @@ class BillingPeriods(Resource[BillingPeriod]):
     kind = BILLING_PERIODS
 
     @spelled_out
-    def list(self, sim: str, /, **filters: Unpack[BillingPeriodFilter]) -> Pager[BillingPeriod]:
+    def list(
+        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[BillingPeriodFilter]
+    ) -> Pager[BillingPeriod]:
         """List a SIM's BillingPeriods; `Pager` says how to go through them."""
-        return self._list(filters, parent=sim)
+        return self._list(filters, bad, parent=sim)

@@ -14,7 +14,7 @@ from asyncsim.models.supersim.esim_profiles import (
 )
 from asyncsim.resources.creating import Creating
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 
 
 class ESimProfiles(Creating[ESimProfile]):
@@ -67,6 +67,8 @@ class ESimProfiles(Creating[ESimProfile]):
         return await self._transition(sid, until, timeout)
 
     @spelled_out
-    def list(self, **filters: Unpack[ESimProfileFilter]) -> Pager[ESimProfile]:
+    def list(
+        self, *, bad: OnBad = "raise", **filters: Unpack[ESimProfileFilter]
+    ) -> Pager[ESimProfile]:
         """List ESimProfiles; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asyncsim.models.supersim.fleets import FLEETS, Fleet, FleetCreate, FleetFilter, FleetUpdate
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -36,6 +36,6 @@ class Fleets(Resource[Fleet]):
         return await self._update(sid, changes)
 
     @spelled_out
-    def list(self, **filters: Unpack[FleetFilter]) -> Pager[Fleet]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[FleetFilter]) -> Pager[Fleet]:
         """List Fleets; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asyncsim.models.supersim.ip_addresses import IP_ADDRESSES, IpAddress, IpAddressFilter
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -19,6 +19,8 @@ class IpAddresses(Resource[IpAddress]):
     kind = IP_ADDRESSES
 
     @spelled_out
-    def list(self, sim: str, /, **filters: Unpack[IpAddressFilter]) -> Pager[IpAddress]:
+    def list(
+        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[IpAddressFilter]
+    ) -> Pager[IpAddress]:
         """List the addresses a SIM has now; `Pager` says how to go through them."""
-        return self._list(filters, parent=sim)
+        return self._list(filters, bad, parent=sim)

@@ -14,7 +14,7 @@ from asyncsim.models.supersim.ip_commands import (
 )
 from asyncsim.resources.creating import Creating
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 
 
 class IpCommands(Creating[IpCommand]):
@@ -67,6 +67,6 @@ class IpCommands(Creating[IpCommand]):
         return await self._transition(sid, until, timeout)
 
     @spelled_out
-    def list(self, **filters: Unpack[IpCommandFilter]) -> Pager[IpCommand]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[IpCommandFilter]) -> Pager[IpCommand]:
         """List IpCommands; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

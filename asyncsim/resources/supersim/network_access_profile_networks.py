@@ -11,7 +11,7 @@ from asyncsim.models.supersim.network_access_profile_networks import (
     NetworkAccessProfileNetworkFilter,
 )
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -43,7 +43,12 @@ class NetworkAccessProfileNetworks(Resource[NetworkAccessProfileNetwork]):
 
     @spelled_out
     def list(
-        self, profile: str, /, **filters: Unpack[NetworkAccessProfileNetworkFilter]
+        self,
+        profile: str,
+        /,
+        *,
+        bad: OnBad = "raise",
+        **filters: Unpack[NetworkAccessProfileNetworkFilter],
     ) -> Pager[NetworkAccessProfileNetwork]:
         """List a profile's Networks; `Pager` says how to go through them."""
-        return self._list(filters, parent=profile)
+        return self._list(filters, bad, parent=profile)

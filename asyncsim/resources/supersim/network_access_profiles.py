@@ -12,7 +12,7 @@ from asyncsim.models.supersim.network_access_profiles import (
     NetworkAccessProfileUpdate,
 )
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -44,6 +44,8 @@ class NetworkAccessProfiles(Resource[NetworkAccessProfile]):
         return await self._update(sid, changes)
 
     @spelled_out
-    def list(self, **filters: Unpack[NetworkAccessProfileFilter]) -> Pager[NetworkAccessProfile]:
+    def list(
+        self, *, bad: OnBad = "raise", **filters: Unpack[NetworkAccessProfileFilter]
+    ) -> Pager[NetworkAccessProfile]:
         """List profiles; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

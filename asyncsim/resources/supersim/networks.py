@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asyncsim.models.supersim.networks import NETWORKS, Network, NetworkFilter
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -23,6 +23,6 @@ class Networks(Resource[Network]):
         return await self._fetch(sid)
 
     @spelled_out
-    def list(self, **filters: Unpack[NetworkFilter]) -> Pager[Network]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[NetworkFilter]) -> Pager[Network]:
         """List Networks; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

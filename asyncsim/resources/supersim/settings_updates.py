@@ -10,7 +10,7 @@ from asyncsim.models.supersim.settings_updates import (
     SettingsUpdateFilter,
 )
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -23,6 +23,8 @@ class SettingsUpdates(Resource[SettingsUpdate]):
     kind = SETTINGS_UPDATES
 
     @spelled_out
-    def list(self, **filters: Unpack[SettingsUpdateFilter]) -> Pager[SettingsUpdate]:
+    def list(
+        self, *, bad: OnBad = "raise", **filters: Unpack[SettingsUpdateFilter]
+    ) -> Pager[SettingsUpdate]:
         """List SettingsUpdates; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

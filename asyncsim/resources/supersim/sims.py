@@ -16,7 +16,7 @@ from asyncsim.models.supersim.sims import (
 )
 from asyncsim.request import Request
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.supersim.fleets import Fleets
@@ -56,10 +56,9 @@ class Sims(Settling[Sim]):
         except APIError as error:
             if error.code != _ALREADY_YOURS:
                 raise
-            found = await self.list(iccid=iccid)
-            if not found.items:
-                raise
-            return found.items[0]
+            for sim in await self.list(iccid=iccid):
+                return sim
+            raise
 
     @spelled_out
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
@@ -139,9 +138,9 @@ class Sims(Settling[Sim]):
         return UpdateMany(self, changes, window=window, timeout=timeout)
 
     @spelled_out
-    def list(self, **filters: Unpack[SimFilter]) -> Pager[Sim]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[SimFilter]) -> Pager[Sim]:
         """List Sims: `await` for the first page, `async for` for all, `.pages()` for pages.
 
         By `iccid` it is a list of at most one.
         """
-        return self._list(filters)
+        return self._list(filters, bad)

@@ -14,7 +14,7 @@ from asyncsim.models.supersim.sms_commands import (
 )
 from asyncsim.resources.creating import Creating
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 
 
 class SmsCommands(Creating[SmsCommand]):
@@ -67,6 +67,8 @@ class SmsCommands(Creating[SmsCommand]):
         return await self._transition(sid, until, timeout)
 
     @spelled_out
-    def list(self, **filters: Unpack[SmsCommandFilter]) -> Pager[SmsCommand]:
+    def list(
+        self, *, bad: OnBad = "raise", **filters: Unpack[SmsCommandFilter]
+    ) -> Pager[SmsCommand]:
         """List SmsCommands; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asyncsim.models.supersim.usage_records import USAGE_RECORDS, UsageFilter, UsageRecord
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -19,6 +19,6 @@ class UsageRecords(Resource[UsageRecord]):
     kind = USAGE_RECORDS
 
     @spelled_out
-    def list(self, **filters: Unpack[UsageFilter]) -> Pager[UsageRecord]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]) -> Pager[UsageRecord]:
         """List usage; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

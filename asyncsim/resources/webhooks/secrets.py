@@ -15,10 +15,11 @@ from asyncsim.models.webhooks.secrets import (
     SecretUpdate,
 )
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Page, Pager
+from asyncsim.resources.pager import OnBad, Page, Pager, check_on_bad, page_of
 from asyncsim.resources.resource import Resource, read_json
 from asyncsim.transport import JSON, Body, Reply, form
-from asyncsim.wire import forms, json, records
+from asyncsim.wire import forms, json
+from asyncsim.wire.pages import RawPage, read_rows
 
 
 class Secrets(Resource[Secret]):
@@ -55,14 +56,16 @@ class Secrets(Resource[Secret]):
         return self._decode(await self._send(request))
 
     @spelled_out
-    def list(self, **filters: Unpack[SecretFilter]) -> Pager[Secret]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[SecretFilter]) -> Pager[Secret]:
         """List secrets, without their values; `Pager` says how to go through them."""
+        check_on_bad(bad)
         forms.check(SecretFilter, filters, "secrets.list()")
         self._request("GET", "list")  # refuses now what could never be sent
 
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
-            return self._secrets(await self._send(self._request("GET", "list", query=query)))
+            reply = await self._send(self._request("GET", "list", query=query))
+            return page_of(self._secrets(reply), bad)
 
         async def pages() -> AsyncIterator[Page[Secret]]:
             number = filters.get("page_number", 1)
@@ -70,7 +73,7 @@ class Secrets(Resource[Secret]):
                 one = await page(number)
                 yield one
                 # An empty page that claims a next one would be asked for without end.
-                if not one.has_next or not one.items:
+                if not one.has_next or not (one.items or one.bad):
                     return
                 number += 1
 
@@ -80,19 +83,25 @@ class Secrets(Resource[Secret]):
         try:
             return super()._decode(reply)
         except DecodeError:
-            # Its words quote the answer, and with it perhaps the value.
             reason = f"not a secret in JSON (HTTP {reply.status}); it is not shown"
+            # From None: its words quote the response, and with it perhaps the value.
             raise DecodeError("Secret", reason) from None
 
-    def _secrets(self, reply: Reply) -> Page[Secret]:
+    def _secrets(self, reply: Reply) -> RawPage:
         value = read_json(reply, "page of secrets")
         rows = value.get("data") if isinstance(value, dict) else None
         if not isinstance(rows, list):
             raise DecodeError("page of secrets", "it has no list under 'data'")
-        vendor = self._connection.vendor
-        meta = value.get("meta_data") or {}
-        items = tuple(records.decode(Secret, row, vendor) for row in rows)
-        return Page(items, bool(meta.get("next_page_url")))
+        meta = value.get("meta_data")
+        following = meta.get("next_page_url") if isinstance(meta, dict) else None
+        # That there is a next page is all that is asked of it: pages are counted here.
+        return read_rows(RawPage(rows, str(following) if following else None), self._read_listed)
+
+    def _read_listed(self, row: Any) -> Secret:
+        try:
+            return self._read_row(row)
+        except DecodeError:
+            raise DecodeError("Secret", "not a secret; it is not shown") from None
 
 
 def _check_id(id: str) -> None:

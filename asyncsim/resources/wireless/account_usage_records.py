@@ -10,7 +10,7 @@ from asyncsim.models.wireless.usage_records import (
     UsageFilter,
 )
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -23,6 +23,8 @@ class AccountUsageRecords(Resource[AccountUsageRecord]):
     kind = ACCOUNT_USAGE_RECORDS
 
     @spelled_out
-    def list(self, **filters: Unpack[UsageFilter]) -> Pager[AccountUsageRecord]:
+    def list(
+        self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
+    ) -> Pager[AccountUsageRecord]:
         """List the account's usage; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

@@ -14,7 +14,7 @@ from asyncsim.models.wireless.commands import (
 )
 from asyncsim.resources.creating import Creating
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 
 
 class Commands(Creating[Command]):
@@ -73,9 +73,9 @@ class Commands(Creating[Command]):
         await self._delete(sid)
 
     @spelled_out
-    def list(self, **filters: Unpack[CommandFilter]) -> Pager[Command]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[CommandFilter]) -> Pager[Command]:
         """List Commands; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)
 
 
 def _usual(keywords: CommandCreate) -> KnownStatus | None:

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asyncsim.models.wireless.data_sessions import DATA_SESSIONS, DataSession, DataSessionFilter
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -19,6 +19,8 @@ class DataSessions(Resource[DataSession]):
     kind = DATA_SESSIONS
 
     @spelled_out
-    def list(self, sim: str, /, **filters: Unpack[DataSessionFilter]) -> Pager[DataSession]:
+    def list(
+        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[DataSessionFilter]
+    ) -> Pager[DataSession]:
         """List a SIM's DataSessions of up to 30 days; `Pager` says how to go through them."""
-        return self._list(filters, parent=sim)
+        return self._list(filters, bad, parent=sim)

@@ -12,7 +12,7 @@ from asyncsim.models.wireless.rate_plans import (
     RatePlanUpdate,
 )
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -46,6 +46,6 @@ class RatePlans(Resource[RatePlan]):
         await self._delete(sid)
 
     @spelled_out
-    def list(self, **filters: Unpack[RatePlanFilter]) -> Pager[RatePlan]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[RatePlanFilter]) -> Pager[RatePlan]:
         """List RatePlans; `Pager` says how to go through them."""
-        return self._list(filters)
+        return self._list(filters, bad)

@@ -10,7 +10,7 @@ from asyncsim.models.wireless.sims import SIMS, KnownStatus, Sim, SimFilter, Sim
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.resources.monitor.events import Events
 from asyncsim.resources.names import check_name
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.updatemany import Changes, UpdateMany
@@ -109,7 +109,7 @@ class Sims(Settling[Sim]):
         """
         return UpdateMany(self, changes, window=window, timeout=timeout)
 
-    def history(self, sid: str, /) -> Pager[SimEvent]:
+    def history(self, sid: str, /, *, bad: OnBad = "raise") -> Pager[SimEvent]:
         """List what changed a Sim's status or RatePlan: previous and updated, with date and source.
 
         From Monitor, which keeps events for 30 days; `Unsupported` at KORE, which documents no
@@ -118,14 +118,15 @@ class Sims(Settling[Sim]):
         if not self.kind.is_sid(check_name(self.kind, sid)):
             raise ValueError(f"history() takes a SID (DE and 32 hex digits), not {sid!r}")
         events = Events(self._connection)
-        found = events.list(resource_sid=sid, page_size=events.kind.largest_page).map(sim_event)
+        listed = events.list(bad=bad, resource_sid=sid, page_size=events.kind.largest_page)
+        found = listed.map(sim_event)
         # The trail also holds the SIM's connections, which change neither.
         return found.where(lambda one: bool(one.status or one.rate_plan_sid))
 
     @spelled_out
-    def list(self, **filters: Unpack[SimFilter]) -> Pager[Sim]:
+    def list(self, *, bad: OnBad = "raise", **filters: Unpack[SimFilter]) -> Pager[Sim]:
         """List Sims: `await` for the first page, `async for` for all, `.pages()` for pages.
 
         By `iccid` it is a list of at most one.
         """
-        return self._list(filters)
+        return self._list(filters, bad)

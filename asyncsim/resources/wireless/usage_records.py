@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asyncsim.models.wireless.usage_records import USAGE_RECORDS, UsageFilter, UsageRecord
 from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import Pager
+from asyncsim.resources.pager import OnBad, Pager
 from asyncsim.resources.resource import Resource
 
 
@@ -19,6 +19,8 @@ class UsageRecords(Resource[UsageRecord]):
     kind = USAGE_RECORDS
 
     @spelled_out
-    def list(self, sim: str, /, **filters: Unpack[UsageFilter]) -> Pager[UsageRecord]:
+    def list(
+        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
+    ) -> Pager[UsageRecord]:
         """List a SIM's usage; `Pager` says how to go through them."""
-        return self._list(filters, parent=sim)
+        return self._list(filters, bad, parent=sim)

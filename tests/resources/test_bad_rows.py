@@ -1,0 +1,216 @@
+"""Lists with rows that cannot be read: they spoil no other row, and are never passed in silence."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from asyncsim import BadRecord, Client, DecodeError, Page, Pager
+from asyncsim.resources.resource import Resource
+from asyncsim.wire import straight
+from tests.resources.conftest import SetFar
+from tests.resources.far import ACCOUNT, Far, sid
+from tests.sending.server import Answer
+
+ODD = [{"url": {}}, {"fleet_sid": False}, {"iccid": 8.9e18}, {"date_updated": 7}, {"sid": None}]
+
+
+def row(digit: str, **changes: Any) -> dict[str, Any]:
+    return {"sid": sid("HS", digit), "status": "new", **changes}
+
+
+def page_of(*rows: Any, following: str | None = None) -> dict[str, Any]:
+    return {"sims": list(rows), "meta": {"key": "sims", "next_page_url": following}}
+
+
+def digits(sims: Any) -> str:
+    return "".join(one.sid[-1] for one in sims)
+
+
+@pytest.fixture(params=["quick", "plain"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With msgspec, and without it."""
+    if request.param == "plain":
+        monkeypatch.setattr(straight, "msgspec", None)
+    return str(request.param)
+
+
+@pytest.fixture
+def listed(far: Far) -> Far:
+    """Two pages: 1, unreadable, 3, no object at all, 5; then 6, unreadable, 8."""
+    far.plan(
+        page_of(row("1"), row("2", url={}), row("3"), 4, row("5"), following="?Page=1"),
+        page_of(row("6"), row("7", fleet_sid=[]), row("8")),
+    )
+    return far
+
+
+async def test_iterating_raises_where_the_row_stands_after_the_good_ones(listed: Far) -> None:
+    sims = aiter(listed.client.supersim.sims.list())
+    assert digits([await anext(sims)]) == "1"
+    with pytest.raises(DecodeError, match=r"HS2+: .*url; list\(\.\.\., bad='skip'\)") as caught:
+        await anext(sims)
+    assert caught.value.sid == sid("HS", "2")
+
+
+async def test_a_list_that_skips_gives_every_row_that_can_be_read(listed: Far) -> None:
+    sims = listed.client.supersim.sims.list(bad="skip")
+    assert digits([sim async for sim in sims]) == "13568"
+
+
+async def test_a_page_has_all_that_can_be_read_and_the_rest_beside_it(listed: Far) -> None:
+    page = await listed.client.supersim.sims.list()
+    assert digits(page.items) == "135"
+    assert len(page) == 3
+    assert page.has_next
+    first, second = page.bad
+    assert isinstance(first, BadRecord)
+    assert (first.index, first.raw, first.error.sid) == (1, row("2", url={}), sid("HS", "2"))
+    assert (second.index, second.raw, second.error.sid) == (3, 4, None)
+    sims = iter(page)
+    assert digits([next(sims)]) == "1"
+    with pytest.raises(DecodeError, match=r"HS2+"):
+        next(sims)
+
+
+async def test_a_page_of_a_list_that_skips_is_iterated_to_its_end(listed: Far) -> None:
+    page = await listed.client.supersim.sims.list(bad="skip")
+    assert digits(page) == "135"
+    assert [one.index for one in page.bad] == [1, 3]
+
+
+@pytest.mark.parametrize("bad", ["raise", "skip"])
+async def test_pages_go_on_past_bad_rows(listed: Far, bad: Any) -> None:
+    pages = [page async for page in listed.client.supersim.sims.list(bad=bad).pages()]
+    assert [(digits(page.items), len(page.bad)) for page in pages] == [("135", 2), ("68", 1)]
+
+
+async def test_changed_and_filtered_lists_keep_the_place_of_a_bad_row(listed: Far) -> None:
+    sims = listed.client.supersim.sims.list()
+    odd = sims.where(lambda sim: sim.sid[-1] not in "15").map(lambda sim: sim.sid[-1])
+    page = await odd
+    assert page.items == ("3",)
+    assert len(page.bad) == 2
+    with pytest.raises(DecodeError):
+        list(page)
+
+
+async def test_changed_and_filtered_lists_skip_as_the_list_does(listed: Far) -> None:
+    sims = listed.client.supersim.sims.list(bad="skip")
+    kept = sims.where(lambda sim: sim.sid[-1] != "5").map(lambda sim: sim.sid[-1])
+    assert [one async for one in kept] == ["1", "3", "6", "8"]
+
+
+@pytest.mark.parametrize("changes", ODD, ids=str)
+async def test_one_odd_field_among_a_thousand_rows_costs_one_row(
+    far: Far, changes: dict[str, Any]
+) -> None:
+    rows = [{"sid": f"HS{number:032x}", "status": "new"} for number in range(1000)]
+    rows[500] |= changes
+    far.plan(page_of(*rows))
+    page = await far.client.supersim.sims.list(page_size=1000)
+    assert (len(page.items), len(page.bad)) == (999, 1)
+    assert page.bad[0].index == 500
+
+
+async def test_how_bad_rows_are_taken_is_our_own_affair_and_is_not_sent(far: Far) -> None:
+    far.plan(page_of())
+    await far.client.supersim.sims.list(bad="skip", status="new")
+    assert far.said == ["GET /v1/Sims?Status=new"]
+
+
+async def test_another_word_is_refused_at_once(far: Far) -> None:
+    with pytest.raises(ValueError, match=r"bad='ignore': 'raise' or 'skip'"):
+        far.client.supersim.sims.list(bad="ignore")  # type: ignore[arg-type]  # on purpose
+    assert far.received == []
+
+
+async def test_a_bad_record_is_short_in_messages(far: Far) -> None:
+    far.plan(page_of(row("1", url={"x" * 5000: "y" * 5000}, unique_name=["z" * 5000])))
+    page = await far.client.supersim.sims.list()
+    (bad,) = page.bad
+    assert repr(bad).startswith(f"<BadRecord 0: cannot read Sim {sid('HS', '1')}: ")
+    assert len(repr(bad)) < 160
+    assert len(str(bad.error)) < 600
+
+
+async def test_a_page_that_is_null_is_empty(far: Far) -> None:
+    far.plan({"sims": None, "meta": None})
+    assert await far.client.supersim.sims.list() == Page((), has_next=False)
+
+
+async def test_what_is_yours_already_and_cannot_be_read_is_no_refusal(far: Far) -> None:
+    far.plan(Answer(400, {"code": 83003, "message": "yours"}), page_of(row("1", url={})))
+    with pytest.raises(DecodeError, match=r"HS1+"):
+        await far.client.supersim.sims.register(iccid="89" * 10, registration_code="A" * 10)
+
+
+async def test_a_history_goes_past_events_that_cannot_be_read(far: Far) -> None:
+    change = {"status": {"previous": "new", "updated": "active"}}
+    events = [
+        {"sid": sid("AE", "1"), "event_data": change},
+        {"sid": sid("AE", "2"), "event_data": "lost"},
+        {"sid": sid("AE", "3"), "event_data": change},
+    ]
+    for _ in range(2):
+        far.plan({"events": events, "meta": {}})
+    history = far.client.wireless.sims.history
+    with pytest.raises(DecodeError, match=r"AE2+"):
+        _ = [one async for one in history(sid("DE"))]
+    entries = [one async for one in history(sid("DE"), bad="skip")]
+    assert [one.event.sid[-1] for one in entries] == ["1", "3"]
+
+
+async def test_a_secret_that_cannot_be_read_is_skipped_and_never_shown(kore: Far) -> None:
+    rows = [{"id": "whs_1"}, {"id": None, "secret": "hush-hush"}, {"id": "whs_3", "secret": [5]}]
+    for _ in range(2):
+        kore.plan({"data": [*rows, {"id": "whs_4"}], "meta_data": ["odd"]})
+    secrets = kore.client.webhooks.secrets
+    assert [one.id async for one in secrets.list(bad="skip")] == ["whs_1", "whs_4"]
+    page = await secrets.list()
+    assert [one.index for one in page.bad] == [1, 2]
+    assert "hush" not in f"{page!r} {page.bad} {page.bad[0].error}"
+    with pytest.raises(DecodeError, match="it is not shown"):
+        list(page)
+
+
+async def test_every_list_takes_it(set_far: SetFar) -> None:
+    far = await set_far("kore", monitor=True)
+    verbs = [verb for resource in resources_of(far.client) for verb in lists_of(resource)]
+    assert len(verbs) == 21
+    for verb in verbs:
+        given = inspect.signature(verb).parameters
+        assert given["bad"].default == "raise", verb
+        parents = [one for one in given.values() if one.kind is one.POSITIONAL_ONLY]
+        named = sid("DE") if verb.__name__ == "history" else "a-name"
+        assert isinstance(verb(*[named for _ in parents], bad="skip"), Pager)
+    assert far.received == []
+
+
+def resources_of(client: Client) -> list[Any]:
+    rooms = (client.wireless, client.supersim, client.monitor, client.webhooks)
+    members = [getattr(room, name) for room in rooms for name in dir(room) if name[0] != "_"]
+    return [one for one in members if isinstance(one, Resource)]
+
+
+def lists_of(resource: Any) -> list[Any]:
+    return [getattr(resource, name) for name in ("list", "history") if hasattr(resource, name)]
+
+
+@pytest.mark.parametrize("verb", ["fetch", "update", "list"])
+async def test_what_means_the_same_is_read_wherever_it_comes(far: Far, verb: str) -> None:
+    odd = row("1", links={"billing_periods": None}, iccid=89883070000123456789, unique_name=7)
+    odd |= {"account_sid": ACCOUNT, "date_updated": "2026-01-01T00:00:00", "status": None}
+    sims = far.client.supersim.sims
+    far.plan(page_of(odd) if verb == "list" else odd)
+    if verb == "list":
+        (sim,) = await sims.list()
+    elif verb == "fetch":
+        sim = await sims.fetch(odd["sid"])
+    else:
+        sim = await sims.update(odd["sid"], unique_name="7")
+    assert (sim.status, sim.links, sim.iccid) == (None, {}, "89883070000123456789")
+    assert (sim.unique_name, sim.date_updated) == ("7", datetime(2026, 1, 1, tzinfo=UTC))
