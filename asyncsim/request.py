@@ -67,7 +67,7 @@ class Request:
     asked for: it goes first, and never waits for a Retry-After."""
     patience: float = math.inf
     """Seconds, from the first pause that the server asks for, in which all of them must end: the
-    caller's own deadline."""
+    caller's own deadline. At 0 there is no pause at all: a failure is raised at once."""
     look: str = ""
     """For a create: how to find out whether it was carried out."""
     until: float | None = None

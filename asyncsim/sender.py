@@ -223,7 +223,7 @@ class Sender:
         if verdict is not Verdict.AGAIN:
             _give_up(verdict, error, request, attempt)
         attempt.failures += 1
-        if attempt.failures >= self._retry.attempts:
+        if attempt.failures >= self._retry.attempts or request.patience == 0:
             raise error
         waited = await self.pause(attempt.failures, error, request, attempt.told)
         attempt.deadline += attempt.seconds + waited  # neither was spent in the queue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
@@ -79,9 +80,18 @@ class Resource(Generic[T]):
             return record
         return self._read_row(read_json(reply, self.kind.noun))
 
-    async def _fetch(self, name: str, *, parent: str | None = None, urgent: bool = False) -> T:
+    async def _fetch(
+        self,
+        name: str,
+        *,
+        parent: str | None = None,
+        urgent: bool = False,
+        patience: float = math.inf,
+    ) -> T:
         check_name(self.kind, name)
-        request = self._request("GET", "fetch", name, parent=parent, urgent=urgent)
+        request = self._request(
+            "GET", "fetch", name, parent=parent, urgent=urgent, patience=patience
+        )
         return self._decode(await self._send(request))
 
     async def _create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:

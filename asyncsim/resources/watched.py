@@ -54,7 +54,8 @@ class Watched(Resource[T], Generic[T]):
             connection = self._connection
             self._watcher = Watcher(
                 self.kind,
-                fetch=partial(self._fetch, urgent=True),
+                # A read never sleeps: what is newer (a callback, the deadline) must get through.
+                fetch=partial(self._fetch, urgent=True, patience=0.0),
                 rows=self._rows,
                 clock=connection.clock,
                 watching=connection.watching,

@@ -247,9 +247,10 @@ class Watcher:
         self._take(record, "read", wait.name)
 
     def read_failed(self, wait: Transition) -> None:
-        """Try again later; the deadline bounds it."""
+        """Try again later, not before the vendor wants it; the deadline bounds it."""
         if wait in self._waits:
-            self._read_at(self._clock.now() + self._pause(wait), wait)
+            told: float = getattr(wait.trouble, "retry_after", None) or 0.0
+            self._read_at(self._clock.now() + max(self._pause(wait), told), wait)
 
     def read_hopeless(self, wait: Transition, error: AsyncSimError) -> None:
         """End the wait with what the read said."""

@@ -188,8 +188,8 @@ async def test_a_second_conflict_is_the_outcome(stage: Stage) -> None:
     nagging = asyncio.create_task(nag())
     calm = stage.sims._fetch
 
-    async def see_it_settled(name: str, *, urgent: bool = False) -> Any:
-        record = await calm(name, urgent=urgent)
+    async def see_it_settled(name: str, **how: Any) -> Any:
+        record = await calm(name, **how)
         if nagging.done():
             stage.sims._fetch = calm
             return type(record)(sid=record.sid, status="ready")

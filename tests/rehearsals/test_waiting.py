@@ -174,8 +174,8 @@ async def test_a_stale_read_is_read_again(stage: Stage, monkeypatch: pytest.Monk
     await stage.clock.advance(100)
     fetch, copies = stage.sims._fetch, [old, old]
 
-    async def replica(name: str, *, urgent: bool = False) -> Any:
-        return copies.pop() if copies else await fetch(name, urgent=urgent)
+    async def replica(name: str, **how: Any) -> Any:
+        return copies.pop() if copies else await fetch(name, **how)
 
     monkeypatch.setattr(stage.sims, "_fetch", replica)
     sim = await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
