@@ -81,7 +81,8 @@ async def _print(
             break
     rows.close()
     if unread:
-        text = f"{unread:,} SIMs are not in this list: what the vendor sent of them cannot be read"
+        lacks = "1 SIM" if unread == 1 else f"{unread:,} SIMs"
+        text = f"this list lacks {lacks} whose record cannot be read"
         raise CommandError(text, Exit.FAILED)
 
 

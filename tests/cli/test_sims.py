@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
+from attrs import evolve
+
 from asyncsim.emulator import Emulator
 from tests.cli.conftest import Cli
 
@@ -135,3 +139,35 @@ async def test_an_empty_unique_name_clears_it(cli: Cli, emulator: Emulator) -> N
     sim = emulator.world("twilio").add_sim("supersim", unique_name="old")
     assert (await cli("sims", "update", sim.sid, "--unique-name", "")).code == 0
     assert not emulator.world("twilio").sims("supersim")[sim.sid].unique_name
+
+
+async def test_a_sim_that_cannot_be_read_hides_no_other_and_is_named(
+    cli: Cli, emulator: Emulator
+) -> None:
+    store = emulator.world("twilio").sims("supersim")
+    odd = list(store)[3]
+    unreadable: Any = [7]
+    store.put(evolve(store[odd], account_sid=unreadable))
+    ended = await cli("sims", "list", "-o", "csv")
+    assert ended.code == 1, "a list that lacks a SIM is not a success"
+    assert {row["sid"] for row in ended.rows} == set(store) - {odd}
+    named, summary = ended.err.splitlines()
+    assert named == f"cannot read Sim {odd}: text was expected, not [7] @ .account_sid"
+    assert summary == "asyncsim: this list lacks 1 SIM whose record cannot be read"
+    iccid = store[odd].iccid
+    assert iccid is not None
+    for name in (odd, iccid):
+        ended = await cli("sims", "get", name)
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.err == f"asyncsim: {named}\n"
+
+
+async def test_a_sim_without_a_status_is_listed(cli: Cli, emulator: Emulator) -> None:
+    store = emulator.world("kore").sims("supersim")
+    odd = list(store)[3]
+    store.put(evolve(store[odd], status=None))
+    table = await cli("sims", "list", "--vendor", "kore")
+    assert odd in table.out
+    ended = await cli("sims", "list", "--vendor", "kore", "-o", "csv")
+    assert {row["sid"]: row["status"] for row in ended.rows}[odd] == ""
+    assert ended.code == 0

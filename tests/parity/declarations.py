@@ -41,6 +41,7 @@ class Declared:
     values: frozenset[str]
     vendor: str | None
     required: bool
+    may_be_none: bool
     hint: Any
 
 
@@ -94,7 +95,9 @@ def _declared(hint: Any, *, required: bool) -> Declared:
         hint = get_args(hint)[0]
     parts = _parts(hint)
     values = {value for one in parts if get_origin(one) is Literal for value in get_args(one)}
-    return Declared(frozenset(map(_class, parts)), frozenset(values), vendor, required, hint)
+    nullable = type(None) in get_args(hint)
+    classes = frozenset(map(_class, parts))
+    return Declared(classes, frozenset(values), vendor, required, nullable, hint)
 
 
 def _parts(hint: Any) -> list[Any]:

@@ -15,6 +15,7 @@ import pytest
 from asyncsim.client import Client
 from asyncsim.kind import Kind
 from asyncsim.vendors import VENDORS
+from asyncsim.wire.records import decode, encode
 from tests.golden.load import document
 from tests.parity import declarations, documents
 from tests.parity.contradictions import DIFFERENCES, Difference
@@ -131,6 +132,33 @@ def test_every_property_has_its_type_and_its_values(operation: Operation) -> Non
     for name, ours, theirs in fields_of(operation, schema, kind_of(operation).model):
         if ours is not None and theirs is not None:
             check(operation, name, ours, theirs)
+
+
+# What a record is called by; a row in which it is null cannot be used for anything.
+IDENTIFIERS = {"sid", "id"}
+
+
+@each_operation
+def test_every_property_that_may_be_null_may_be_none(operation: Operation) -> None:
+    schema = row_schema(operation)
+    if schema is None:
+        return
+    model: Any = kind_of(operation).model
+    for name, ours, theirs in fields_of(operation, schema, model):
+        if ours is None or theirs is None or name in IDENTIFIERS:
+            continue
+        assert ours.may_be_none or not theirs.get("nullable"), name
+        if "." not in name:
+            least = dict.fromkeys(IDENTIFIERS, "XX1")
+            record = decode(model, {**least, name: None}, VENDORS[operation.vendor])
+            assert name in encode(record, VENDORS[operation.vendor]), name
+
+
+def test_nothing_but_what_a_record_is_called_by_is_never_none() -> None:
+    for kind in KINDS.values():
+        fields = declarations.fields(kind.model, "kore")
+        never = {name for name, one in fields.items() if not one.may_be_none}
+        assert never <= IDENTIFIERS, kind.path
 
 
 @each_operation

@@ -1,0 +1,101 @@
+"""SIMs whose record cannot be read, among others: the job names them, and all others go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncsim.bulk.states import State, Verdict
+from asyncsim.errors import JobError
+from tests.bulk.runs.conftest import Desk, OpenDesk
+from tests.rehearsals.stage import Place
+
+MANY = 40
+
+
+def spoil(desk: Desk, sid: str, **more: Any) -> None:
+    """Let the vendor show a record whose account is a list."""
+    desk.stage.put(sid, account_sid=[7], **more)
+
+
+@pytest.mark.parametrize("naming", ["sid", "iccid"])
+@pytest.mark.parametrize("sims", [MANY, 4], ids=["found in the list", "looked up"])
+async def test_a_row_whose_sim_cannot_be_read_is_named_and_the_others_go_on(
+    open_desk: OpenDesk, sims: int, naming: str
+) -> None:
+    desk = await open_desk(sims=sims)
+    odd = desk.stage.sids[2]
+    spoil(desk, odd)
+    rows = [{naming: getattr(one, naming)} for one in desk.stage.store.values()]
+    report = await desk.run(desk.job(rows))
+    assert report.plan is not None
+    assert report.plan.verdicts == {Verdict.CHANGE: sims - 1, Verdict.UNREADABLE: 1}
+    assert report.states == {State.DONE: sims - 1, State.IMPOSSIBLE: 1}
+    assert odd not in desk.posts()
+    (error,) = report.errors
+    assert isinstance(error, JobError)
+    assert f"cannot read Sim {odd}: text was expected, not [7]" in str(error)
+    assert "nothing was sent" in str(error)
+    (shortfall,) = report.shortfalls
+    assert (shortfall.reason, shortfall.rows) == ("unreadable", 1)
+
+
+async def test_once_it_can_be_read_the_same_job_changes_it(open_desk: OpenDesk) -> None:
+    desk = await open_desk(sims=MANY)
+    odd, account = desk.stage.sids[2], desk.stage.store[desk.stage.sids[2]].account_sid
+    spoil(desk, odd)
+    assert not (await desk.run(desk.job())).ok
+    desk.stage.put(odd, account_sid=account)
+    assert (await desk.run(desk.job())).ok
+    assert desk.posts()[odd] == 1
+
+
+async def test_what_was_sent_before_it_became_unreadable_is_not_called_impossible(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await open_desk(sims=MANY)
+    odd, account = desk.stage.sids[2], desk.stage.store[desk.stage.sids[2]].account_sid
+    assert not (await desk.run(desk.job(), timeout=0.5)).ok
+    spoil(desk, odd)
+    report = await desk.run(desk.job(), timeout=60)
+    assert report.states[State.DONE] == MANY - 1
+    assert (await desk.states())[odd] is not State.IMPOSSIBLE
+    desk.stage.put(odd, account_sid=account)
+    assert (await desk.run(desk.job())).ok
+    assert desk.posts()[odd] == 1
+
+
+@pytest.mark.parametrize("action", ["send", "delete"])
+async def test_an_action_that_needs_no_status_is_carried_out(
+    open_desk: OpenDesk, action: str
+) -> None:
+    place = Place("twilio", "supersim" if action == "send" else "wireless")
+    desk = await open_desk(place, sims=MANY)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="active" if action == "send" else "new")
+    spoil(desk, desk.stage.sids[2])
+    change = {"payload": "reboot"} if action == "send" else {}
+    options = {"confirm": MANY} if action == "delete" else {}
+    report = await desk.run(desk.job(change=change, action=action), **options)
+    assert report.ok, report.errors
+
+
+async def test_a_row_of_the_list_that_names_no_sim_makes_no_sim_unknown(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await open_desk(sims=MANY)
+    sims = desk.stage.sims
+    read = sims._plain_page
+
+    def nameless(reply: Any) -> Any:
+        page = read(reply)
+        page.rows[5].update(sid=None, iccid=None)
+        return page
+
+    sims._plain_page = nameless
+    sims._read_page_straight = lambda body: None
+    report = await desk.run(desk.job())
+    assert report.plan is not None
+    assert report.plan.verdicts == {Verdict.CHANGE: MANY}
+    assert report.plan.requests == 2  # the list, and the one that it did not name
