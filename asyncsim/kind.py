@@ -70,6 +70,11 @@ class Kind(Generic[T]):
         return self._sid.fullmatch(name) is not None
 
 
+def is_same_sid(one: str, other: str) -> bool:
+    """Tell whether two SIDs name one resource; the hex digits may be in either case."""
+    return one == other or one.lower() == other.lower()
+
+
 @frozen
 class Only:
     """Marks a keyword (by `Annotated`) that only one vendor's documents have."""

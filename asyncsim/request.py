@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
 from functools import lru_cache
@@ -72,6 +73,8 @@ class Request:
     """For a create: how to find out whether it was carried out."""
     until: float | None = None
     """When that is over, once the server has asked for one."""
+    sim: str = ""
+    """For a create: SID or name of the SIM that it is for."""
     attempts: int = 0
     """How often it went out."""
     in_flight: bool = False
@@ -80,7 +83,15 @@ class Request:
     done: bool = False
     """It was carried out, and its answer came."""
     halted: bool = False
-    """Set by who closes shop: the answer under way may still come, nothing goes out again."""
+    """The response in flight may still come; nothing goes out again."""
+    halting: asyncio.Future[None] | None = field(default=None, repr=False)
+    """Done as soon as it is halted, for whoever pauses or reads between two attempts."""
+
+    def halt(self) -> None:
+        """Send nothing more; who closes shop, or needs it no more, calls this."""
+        self.halted = True
+        if self.halting is not None and not self.halting.done():
+            self.halting.set_result(None)
 
     @property
     def changes(self) -> bool:

@@ -8,6 +8,7 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.rows import Ending
 from asyncsim.bulk.states import State
 from asyncsim.errors import (
+    AsyncSimError,
     DecodeError,
     NotFound,
     OutcomeUnknown,
@@ -33,7 +34,9 @@ def state_of(error: Exception | None) -> State:
         return State.UNKNOWN
     if isinstance(error, TransitionTimeout):
         return State.TIMED_OUT
-    return State.NO_ANSWER if isinstance(error, VENDORS_TROUBLE) else State.FAILED
+    # Whatever it says, an earlier attempt may have been carried out: the next run reads first.
+    unsure = isinstance(error, AsyncSimError) and error.outcome_unknown
+    return State.NO_ANSWER if unsure or isinstance(error, VENDORS_TROUBLE) else State.FAILED
 
 
 def is_failure(state: State) -> bool:

@@ -21,7 +21,7 @@ class Keeper(Protocol):
         """Let others go out while another's change of this SIM is waited for."""
 
     async def accept(self, entry: Entry, record: Any) -> None:
-        """Record that the vendor has taken it."""
+        """Record that the vendor has taken it; None where its response could not be read."""
 
     def tag(self, entry: Entry) -> int | Entry:
         """Keep of a row that is awaited no more than is needed at its end."""

@@ -178,14 +178,15 @@ class Sending:
         self._tell(entry, Ending(state=State.SENDING))
 
     async def accept(self, entry: Entry, record: Any) -> None:
-        """Record that the vendor has taken it."""
+        """Record that the vendor has taken it; `record` is None where that could not be read."""
         self._pace.is_answered(entry.number)
         self._pace.heard(answer=True)
         self._forbidden = 0
         created = record.sid if self._task.action is Action.SEND else None
         self._intended.discard(entry.number)
         await self._journal.accepted(entry.number, reference=created)
-        self._tell(entry, Ending(state=State.ACCEPTED, status=record.status))
+        status = record.status if record is not None else None
+        self._tell(entry, Ending(state=State.ACCEPTED, status=status))
 
     async def _take(self, outcome: Outcome[Any]) -> None:
         entry = self._under_way.pop(outcome.sid)

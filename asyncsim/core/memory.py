@@ -23,6 +23,8 @@ class Accepted:
     nonce: str | None = field(repr=False)
     addressed: str | None = None
     """The name in its ticket: kept callbacks are found under it."""
+    sid: str | None = None
+    """Whose change it is, whoever has the name by now."""
 
 
 @define
@@ -39,6 +41,7 @@ class _Generation:
     answer_dates: dict[str, datetime | None] = field(factory=dict)
     nonces: dict[str, str | None] = field(factory=dict, repr=False)
     addressed: dict[str, str | None] = field(factory=dict)
+    sids: dict[str, str | None] = field(factory=dict)
 
     def keep(self, name: str, accepted: Accepted) -> None:
         """Remember a change."""
@@ -47,6 +50,7 @@ class _Generation:
         self.answer_dates[name] = accepted.answer_date
         self.nonces[name] = accepted.nonce
         self.addressed[name] = accepted.addressed
+        self.sids[name] = accepted.sid
 
     def find(self, name: str) -> Accepted | None:
         """Recall a change."""
@@ -58,6 +62,7 @@ class _Generation:
             self.answer_dates[name],
             self.nonces[name],
             self.addressed[name],
+            self.sids[name],
         )
 
 

@@ -53,6 +53,11 @@ class Transition(Pending):
             return Next.READ
         return step
 
+    def unread(self, now: float) -> Next:
+        """Take note that the POST was processed; what its response says could not be used."""
+        self.answered_at = now
+        return Next.DONE if self.done else Next.READ
+
     def called_back(
         self,
         status: str | None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from attrs import define, field
@@ -11,19 +13,40 @@ from asyncsim.connection import Connection
 from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
 from asyncsim.core.memory import Accepted
+from asyncsim.core.plan import read_pause
 from asyncsim.core.retry import Repeat
 from asyncsim.core.transition import Transition
-from asyncsim.errors import NotFound, UnreachableStatus
+from asyncsim.errors import (
+    AsyncSimError,
+    AuthenticationError,
+    DecodeError,
+    NotFound,
+    PermissionDenied,
+    QueueTimeout,
+    RateLimited,
+    ServerError,
+    TransportError,
+    UnreachableStatus,
+    WrongResource,
+)
+from asyncsim.kind import is_same_sid
 from asyncsim.request import Request
-from asyncsim.resources.names import Directory, check_name
+from asyncsim.resources.names import Directory, check_name, path_of
 from asyncsim.resources.recipes import Recipe, Recipes
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.watched import Watched, accepted_by
-from asyncsim.transport import Body, form
+from asyncsim.transport import Body, Reply, form
 from asyncsim.wire import forms
-from asyncsim.writing import Written, write
+from asyncsim.writing import Written, was_processed, write
 
 T = TypeVar("T")
+_MOST_NAMES = 10_000  # whose SIDs are kept
+_LOOKS = 3  # at least, before a refused read is believed
+
+# What a read after a lost response may meet that says nothing yet about the SIM.
+_PASSING = (DecodeError, QueueTimeout, RateLimited, ServerError, TransportError)
+# And what says something, once it has lasted: a gateway's, or a replica's, passes as well.
+_LASTING = (AuthenticationError, NotFound, PermissionDenied)
 
 
 @define(kw_only=True, eq=False)  # not frozen: for each update, that would cost as much as a URL
@@ -31,6 +54,11 @@ class Change:
     """One change, ready to be sent."""
 
     name: str
+    """As addressed: SID or unique name."""
+    sid: str | None
+    """Once a response to this change, or a read after it, has told it."""
+    seen: str | None
+    """Whose the name was when this client last saw it; it may be another SIM's by now."""
     given: Mapping[str, Any]
     sent: Mapping[str, Any] = field(repr=False)  # holds the ticket
     """As given, plus the callback URL."""
@@ -53,6 +81,8 @@ class Changing(Watched[T], Generic[T]):
             for keyword, resource in self._references.items()
         }
         self._recipes = Recipes(self._recipe)
+        self._sids: dict[str, str] = {}
+        """Whose a unique name was when a response last told so."""
 
     # Preparing.
 
@@ -70,15 +100,23 @@ class Changing(Watched[T], Generic[T]):
         if self._connection.sender_here is None:
             await self._connection.open()
         desk = self._connection.desk
+        change = Change(
+            name=name,
+            sid=name if self.kind.is_sid(name) else None,
+            seen=self._sids.get(name),
+            given=changes,
+            sent=changes,
+            goal=goal,
+            nonce=None,
+            body=recipe.body,
+        )
         if desk is None or "callback_url" in changes:
-            return Change(
-                name=name, given=changes, sent=changes, goal=goal, nonce=None, body=recipe.body
-            )
+            return change
         url, nonce = desk.ticket(self.kind.product, name)
         ticket = {"callback_url": url}
         text = "&".join(filter(None, (recipe.form, forms.encode(self.kind.update, ticket))))
-        sent = {**changes, **ticket}
-        return Change(name=name, given=changes, sent=sent, goal=goal, nonce=nonce, body=form(text))
+        change.sent, change.nonce, change.body = {**changes, **ticket}, nonce, form(text)
+        return change
 
     def _recipe(self, changes: Mapping[str, Any]) -> Recipe:
         forms.check(self.kind.update, changes, f"{self.kind.key}.update()")
@@ -117,8 +155,9 @@ class Changing(Watched[T], Generic[T]):
     # Writing.
 
     def _request_for(self, change: Change) -> Request:
-        """Build the POST of a change."""
-        return self._request("POST", "update", change.name, body=change.body, repeat=Repeat.CHECK)
+        """Build the POST of a change; once its SID is known, it goes to no other SIM."""
+        name = change.sid or change.name
+        return self._request("POST", "update", name, body=change.body, repeat=Repeat.CHECK)
 
     async def _write(
         self,
@@ -136,28 +175,91 @@ class Changing(Watched[T], Generic[T]):
             self._connection.sender_here or await self._connection.open(),
             request,
             change.goal,
-            decode=self._decode,
-            read=read or (lambda: self._look(change)),
+            decode=lambda reply: self._decode_changed(reply, change.sid or change.name),
+            read=read or (lambda: self._look_on(change, request, self._look)),
             attempts=self._connection.retry.attempts,
         )
         if remember:
-            self._remember(change, written.record)
+            record: Any = written.record
+            self._remember(change, record.sid, record.date_updated)
         return written
 
-    async def _look(self, change: Change) -> T:
-        """Read the resource of a change whose answer was lost."""
+    def _decode_changed(self, reply: Reply, name: str) -> T:
+        """Decode the response of an update; one that names its SIM proves that it was accepted."""
         try:
-            return await self._fetch(change.name, urgent=True)
-        except NotFound:
-            renamed = change.given.get("unique_name")
-            if not renamed or self.kind.is_sid(change.name):
-                raise
-            return await self._fetch(renamed, urgent=True)  # carried out: it has its new name
+            return self._decode_own(reply, name)
+        except WrongResource:
+            raise
+        except DecodeError as error:
+            if sid := self._sid_in(reply):
+                self._meet(name, sid)
+                error.accepted = sid
+            raise
 
-    def _remember(self, change: Change, record: Any) -> None:
+    def _meet(self, name: str, sid: str) -> None:
+        super()._meet(name, sid)
+        if len(self._sids) >= _MOST_NAMES:
+            self._sids.clear()
+        self._sids[name] = sid
+
+    async def _look_on(
+        self,
+        change: Change,
+        request: Request,
+        look: Callable[[Change], Awaitable[T]],
+        seconds: float | None = None,
+    ) -> T:
+        """Read what became of a change; after a lost response, for up to so many seconds.
+
+        Who reported it as failed after a few bad reads would be wrong: it may be in flight. Unless
+        somebody waits for its end anyway, that is as long as a copy may be stale.
+        """
+        clock, watching = self._connection.clock, self._connection.watching
+        began, reads = clock.now(), 0
+        while True:
+            try:
+                record = await look(change)
+            except (*_PASSING, *_LASTING) as error:
+                reads += 1
+                left = began + (watching.stale_for if seconds is None else seconds) - clock.now()
+                lasted = reads >= _LOOKS and began + watching.stale_for <= clock.now()
+                moved = change.goal.moves and isinstance(error, NotFound)
+                final = moved or (lasted and isinstance(error, _LASTING))
+                if not request.lost or request.halted or final or left <= 0:
+                    raise
+                pause = read_pause(watching, reads, random.random(), expecting=False)  # noqa: S311  # jitter
+                await clock.sleep(min(pause, left))
+            else:
+                if change.sid is not None:  # sent again, it goes to this SIM and to no other
+                    request.path = path_of(self.kind, change.sid)
+                return record
+
+    async def _look(self, change: Change) -> T:
+        """Read the resource of a change whose response was lost, or that was refused."""
+        record: Any = await self._look_by_name(change)
+        seen = change.seen
+        if change.sid is None and seen is not None and not is_same_sid(seen, record.sid):
+            # Whose the name was when the change arrived, nobody can tell.
+            raise WrongResource(seen, record.sid, noun=self.kind.noun)
+        change.sid = record.sid
+        found: T = record
+        return found
+
+    async def _look_by_name(self, change: Change) -> T:
+        try:
+            return await self._fetch(change.sid or change.name, urgent=True)
+        except NotFound:
+            # Renamed by a colleague; or the change was carried out, and it has its new name.
+            renamed = change.seen or change.given.get("unique_name")
+            if not renamed or change.sid is not None:
+                raise
+            return await self._fetch(renamed, urgent=True)
+
+    def _remember(self, change: Change, sid: str, date: datetime | None) -> None:
         now = self._connection.clock.now()
-        accepted = Accepted(change.goal, now, record.date_updated, change.nonce, change.name)
-        self._memory.keep(accepted, *{change.name: None, record.sid: None})
+        accepted = Accepted(change.goal, now, date, change.nonce, change.name, sid)
+        renamed = change.given.get("unique_name") or sid
+        self._memory.keep(accepted, *{change.name: None, sid: None, renamed: None})
 
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
         """Remember the change of one of many, now that its wait ends, and return it as given.
@@ -174,4 +276,21 @@ class Changing(Watched[T], Generic[T]):
     async def _update_now(self, name: str, changes: Mapping[str, Any]) -> T:
         """Send a change and return the answer."""
         change = await self._prepare(name, changes)
-        return (await self._write(change, self._request_for(change))).record
+        try:
+            return (await self._write(change, self._request_for(change))).record
+        except DecodeError as error:
+            if was_processed(error):
+                self._remember(change, error.accepted or name, None)
+            if error.accepted is None:
+                raise
+            return await self._read_accepted(change, error)
+
+    async def _read_accepted(self, change: Change, unread: DecodeError) -> T:
+        """Read what an accepted change is at, as its own response could not be read."""
+        try:
+            record = await self._fetch(unread.accepted or change.name, urgent=True)
+        except AsyncSimError as error:
+            raise unread from error
+        if not change.goal.is_taken_up(record):  # an old copy
+            raise unread
+        return record

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.graph import can_reach
 from asyncsim.core.transition import Transition
-from asyncsim.errors import Conflict, TransitionFailed
+from asyncsim.errors import APIError, DecodeError, TransitionFailed
 from asyncsim.resources.changes import Change
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import NO_LOG, Host, Log, Stoppable
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.watched import wake
+from asyncsim.writing import may_be_busy, was_processed
+
+if TYPE_CHECKING:
+    from asyncsim.waiting import Watcher
 
 T = TypeVar("T")
 
@@ -52,6 +59,9 @@ class One(Stoppable, Generic[T]):
         """Requests that no wait counts: of waits that have ended, and looks after lost answers."""
         self._recovered = False
         self._again = False
+        self._conflicts = 0
+        self._seen: Any = None
+        """What the latest read after a refusal or a lost response showed."""
         self._settled = False
         self._went_out = False
 
@@ -79,8 +89,11 @@ class One(Stoppable, Generic[T]):
         try:
             record = await self._write(change, wait)
         except BaseException as error:
+            if was_processed(error):
+                await self._await_unread(change, watcher, wait, error)
+                return
             watcher.abandon(wait)
-            if self._settled or not isinstance(error, Conflict):
+            if self._settled or not may_be_busy(error):
                 raise
             self._put_away()
             blocked = error
@@ -88,18 +101,27 @@ class One(Stoppable, Generic[T]):
             if not self._settled:
                 await self._log.accepted(record)
             watcher.answered(wait, record)
-            self._leave(change, wait, record)
+            self._leave(change, wait, record.sid, record.date_updated)
             return
         await self._after_conflict(change, blocked)
 
-    def _leave(self, change: Change, wait: Transition, record: T) -> None:
+    async def _await_unread(
+        self, change: Change, watcher: Watcher, wait: Transition, unread: DecodeError
+    ) -> None:
+        """Wait by reads: the response of the change could not be used, and it is not sent again."""
+        if not self._settled:
+            await self._log.accepted(None)
+        watcher.answered_unread(wait, unread)
+        self._leave(change, wait, unread.accepted or self.name, None)
+
+    def _leave(self, change: Change, wait: Transition, sid: str, date: datetime | None) -> None:
         """Leave the wait to the host, unless more than waiting may be needed."""
         if not (wait.done or self._settled or self._recovered or self._again):
             wait.requests += self._spent
             self._host.park(wait, self._log.tag(self.given), self._started)
         elif self._log is NO_LOG:
             # A journal remembers better, and a job's many rows would push out all else.
-            self._resource._remember(change, record)
+            self._resource._remember(change, sid, date)
 
     def _wait_for(self, change: Change) -> Transition:
         ended = partial(self._ended, change)
@@ -116,11 +138,12 @@ class One(Stoppable, Generic[T]):
             self._spent += self._wait.requests
             self._wait = None
 
-    async def _write(self, change: Change, wait: Transition) -> T:
+    async def _write(self, change: Change, wait: Transition) -> Any:
         self._request = request = self._resource._request_for(change)
         request.patience = wait.timeout
+        self._seen = None
         try:
-            look = partial(self._resource._look_on, change, request, wait, self._look)
+            look = partial(self._resource._look_on, change, request, self._look, wait.timeout)
             written = await self._resource._write(change, request, look, remember=False)
         finally:
             self._went_out |= self.sent
@@ -131,17 +154,33 @@ class One(Stoppable, Generic[T]):
 
     async def _look(self, change: Change) -> T:
         self._spent += 1
-        return await self._resource._look(change)
+        self._seen = record = await self._resource._look(change)
+        return record
 
-    async def _after_conflict(self, change: Change, conflict: Conflict) -> None:
-        """Another update is running: let it settle, read, and send once if it is still needed."""
-        if self._again or self._closed:
-            raise conflict
+    async def _after_conflict(self, change: Change, refused: APIError) -> None:
+        """Something else runs, or did until just now: let it settle; send again if that can help.
+
+        The same code also says that there is no way to the target: then it cannot.
+        """
+        policy = self._resource._connection.retry
+        if self._conflicts >= policy.attempts or self._closed:
+            raise refused
+        self._conflicts += 1
         self._again = True
         await self._log.waits()
-        await self._post_if_needed(change, await self._calm(Goal(self._resource.kind)))
+        record = self._seen
+        goal = change.goal
+        if record is None or goal.is_pending(record):
+            record = await self._calm(Goal(goal.kind))
+        elif goal.judge(record) is not Standing.REACHED:
+            with self._host.aside():
+                await self._clock.sleep(policy.pause(self._conflicts, random.random()))  # noqa: S311  # jitter
+        if not can_reach(goal.kind, record.status, goal.targets):
+            raise refused
+        change.sid = record.sid
+        await self._post_if_needed(change, record)
 
-    async def _post_if_needed(self, change: Change, record: T) -> None:
+    async def _post_if_needed(self, change: Change, record: Any) -> None:
         if change.goal.judge(record) is Standing.REACHED and change.goal.expected:
             self._end_with(record)
         else:
@@ -159,7 +198,7 @@ class One(Stoppable, Generic[T]):
         else:
             await self._post_if_needed(change, record)
 
-    async def _calm(self, goal: Goal) -> T:
+    async def _calm(self, goal: Goal) -> Any:
         """Wait until whatever runs there has ended."""
         ended = asyncio.get_running_loop().create_future()
         sink = partial(wake, ended)
@@ -177,7 +216,7 @@ class One(Stoppable, Generic[T]):
     def _ended(self, change: Change, wait: Transition) -> None:
         if self._request is not None:
             # A callback overtook its answer. Sent again, it would undo what came after it.
-            self._request.halted = True
+            self._request.halt()
         lost = self._recovered and not self._again and not self._closed
         if lost and isinstance(wait.error, TransitionFailed):
             # Its answer was lost, and what looked like our change was somebody else's.

@@ -55,7 +55,7 @@ class Stoppable:
         self._closed = True
         if self._request is None or not self._request.in_flight:
             return False
-        self._request.halted = True
+        self._request.halt()
         return True
 
 
@@ -86,7 +86,7 @@ class Log(Protocol):
         """Take note that another's change comes first; before that has ended, nothing goes out."""
 
     async def accepted(self, record: Any) -> None:
-        """Take the record with which the vendor has accepted it."""
+        """Take the record with which the vendor has accepted it; None if it could not be read."""
 
     def tag(self, given: Mapping[str, Any]) -> Any:
         """Return what tells later what was asked for, now that its piece goes."""

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from asyncsim.connection import Connection
 from asyncsim.core.retry import Repeat
-from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown
+from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
-from asyncsim.kind import Kind
+from asyncsim.kind import Kind, is_same_sid, looks_like_sid
 from asyncsim.request import Request
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pager import OnBad, Page, Pager, check_on_bad, page_of
@@ -80,6 +80,28 @@ class Resource(Generic[T]):
             return record
         return self._read_row(read_json(reply, self.kind.noun))
 
+    def _decode_own(self, reply: Reply, name: str) -> T:
+        """Decode a response about `name`; `WrongResource` if it names another SID than that."""
+        record: Any = self._decode(reply)
+        if record.sid != name:
+            self._meet(name, record.sid)
+        checked: T = record
+        return checked
+
+    def _meet(self, name: str, sid: str) -> None:
+        """Take note of the SID of what was asked for by this name."""
+        if self.kind.is_sid(name) and not is_same_sid(sid, name):
+            raise WrongResource(name, sid, noun=self.kind.noun)
+
+    def _sid_in(self, reply: Reply) -> str | None:
+        """Find the SID in a response that cannot be read otherwise."""
+        try:
+            found = json.loads(reply.body)
+        except ValueError:
+            return None
+        sid = found.get("sid") if isinstance(found, dict) else None
+        return sid if isinstance(sid, str) and self.kind.is_sid(sid) else None
+
     async def _fetch(
         self,
         name: str,
@@ -92,7 +114,7 @@ class Resource(Generic[T]):
         request = self._request(
             "GET", "fetch", name, parent=parent, urgent=urgent, patience=patience
         )
-        return self._decode(await self._send(request))
+        return self._decode_own(await self._send(request), name)
 
     async def _create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:
         """Send a create once: when its answer is lost, whether it was done is unknown."""
@@ -102,9 +124,13 @@ class Resource(Generic[T]):
         """Send a create; an answer that cannot be read (a gateway's page) is as good as lost."""
         reply = await self._send(request)
         try:
-            return self._decode(reply)
+            record = self._decode(reply)
+            _check_sim(request.sim, record)
+            return record
         except DecodeError as error:
-            raise OutcomeUnknown(request.verb, request.look) from error
+            sid = self._sid_in(reply)
+            look = f"it was created as {sid}: fetch that" if sid else request.look
+            raise OutcomeUnknown(request.verb, look) from error
 
     def _creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
         what = f"{self.kind.key}.create()"
@@ -116,6 +142,7 @@ class Resource(Generic[T]):
             body=form(forms.encode(self.kind.create, keywords)),
             repeat=Repeat.NEVER,
             look=f"look for it with {self.kind.key}.list() before you create it again",
+            sim=keywords.get("sim") or "",
         )
 
     async def _update(self, name: str, keywords: Mapping[str, Any]) -> T:
@@ -125,7 +152,12 @@ class Resource(Generic[T]):
             self.kind.update, keywords, f"{self.kind.key}.update()", self._connection.vendor
         )
         body = form(forms.encode(self.kind.update, keywords))
-        return self._decode(await self._send(self._request("POST", "update", name, body=body)))
+        reply = await self._send(self._request("POST", "update", name, body=body))
+        try:
+            return self._decode_own(reply, name)
+        except WrongResource as wrong:
+            wrong.outcome_unknown = True
+            raise
 
     async def _delete(self, name: str, *, parent: str | None = None) -> None:
         await self._send_deletion(self._deletion(name, parent=parent))
@@ -221,6 +253,13 @@ class Resource(Generic[T]):
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
             self._connection.tell(ForeignPage(origin=str(origin), expected=expected))
+
+
+def _check_sim(asked: str, record: Any) -> None:
+    """Refuse the response of a create that names another SIM than the one it was for."""
+    received = getattr(record, "sim_sid", None)
+    if received and looks_like_sid(asked) and not is_same_sid(received, asked):
+        raise WrongResource(asked, received)
 
 
 class _Circle:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from asyncsim.core.plan import read_pause
 from asyncsim.core.transition import Transition
-from asyncsim.errors import (
-    QueueTimeout,
-    RateLimited,
-    ServerError,
-    TransitionFailed,
-    TransportError,
-)
+from asyncsim.errors import DecodeError, TransitionError, TransitionFailed
 from asyncsim.request import Request
 from asyncsim.resources.changes import Change, Changing
 from asyncsim.resources.watched import check_timeout, wake
+from asyncsim.writing import was_processed
+
+if TYPE_CHECKING:
+    from asyncsim.waiting import Watcher
 
 T = TypeVar("T")
 
@@ -54,9 +50,12 @@ class Settling(Changing[T], Generic[T]):
         request.patience = wait.timeout
         watcher.begin(wait)
         try:
-            look = partial(self._look_on, change, request, wait, self._look)
+            look = partial(self._look_on, change, request, self._look, wait.timeout)
             written = await self._write(change, request, look)
         except BaseException as error:
+            if was_processed(error):
+                wait.requests += request.attempts
+                return await self._await_unread(change, watcher, wait, ended, error)
             if wait.settled_by is not None and isinstance(error, Exception):
                 # Its callback overtook the answer, which got lost: accepted it was all the same.
                 return await self._finish(watcher, wait, ended)
@@ -71,36 +70,26 @@ class Settling(Changing[T], Generic[T]):
                 raise _Mistaken from failed
             raise
 
-    async def _look_on(
+    async def _await_unread(
         self,
         change: Change,
-        request: Request,
+        watcher: Watcher,
         wait: Transition,
-        look: Callable[[Change], Awaitable[T]],
+        ended: asyncio.Future[None],
+        unread: DecodeError,
     ) -> T:
-        """Look what became of a change; after a lost answer, for as long as it may take to settle.
-
-        Who reported it as failed after a few reads would be wrong: it may be under way.
-        """
-        clock, watching = self._connection.clock, self._connection.watching
-        deadline, failures = clock.now() + wait.timeout, 0
-        while True:
-            try:
-                return await look(change)
-            except (TransportError, ServerError, RateLimited, QueueTimeout):
-                left = deadline - clock.now()
-                if not request.lost or request.halted or left <= 0:
-                    raise
-                failures += 1
-                pause = read_pause(watching, failures, random.random(), expecting=False)  # noqa: S311  # jitter
-                await clock.sleep(min(pause, left))
-                if request.halted:
-                    raise
+        """Wait by reads: the response of the change could not be used, and it is not sent again."""
+        self._remember(change, unread.accepted or change.name, None)
+        watcher.answered_unread(wait, unread)
+        try:
+            return await self._finish(watcher, wait, ended)
+        except TransitionError as error:
+            raise error from error.__cause__ or unread
 
 
 def _stop(request: Request, ended: asyncio.Future[None], wait: Transition) -> None:
     """Sink: what has ended is not sent again, or it would undo what came after it."""
-    request.halted = True
+    request.halt()
     wake(ended, wait)
 
 

@@ -167,10 +167,13 @@ class Watched(Resource[T], Generic[T]):
 
     def _accepted(self, name: str) -> Accepted | None:
         """Recall the last change: one of many is remembered by its own wait while that lasts."""
-        found = self._memory.find(name, self._connection.clock.now())
+        now = self._connection.clock.now()
+        found = self._memory.find(name, now)
         waits = self._watcher.of(name) if self._watcher is not None else ()
         pending = [accepted_by(wait) for wait in waits if wait.tag is not None]
         candidates = [*pending, found] if found is not None else pending
+        if found is not None and found.sid not in (None, name):  # since changed by its SID
+            candidates += [self._memory.find(found.sid, now) or found]
         return max(candidates, key=lambda one: one.answered_at, default=None)
 
     def _is_there(self, name: str, goal: Goal, given: Any, accepted: Accepted | None) -> bool:
@@ -196,7 +199,7 @@ class Watched(Resource[T], Generic[T]):
         wait.answered_at = self._connection.clock.now()
         if accepted is not None:
             wait.answered_at, wait.answer_date = accepted.answered_at, accepted.answer_date
-            wait.nonce = accepted.nonce
+            wait.nonce, wait.sid = accepted.nonce, accepted.sid or wait.sid
         watcher.begin(wait)
         watcher.resume(wait, given)
         self._deliver_kept(watcher, name, accepted)
@@ -229,7 +232,12 @@ def _is_current(given: Any, accepted: Accepted) -> bool:
 def accepted_by(wait: Transition) -> Accepted:
     """Make of a wait what it remembers of its change."""
     return Accepted(
-        wait.goal, wait.answered_at or wait.started, wait.answer_date, wait.nonce, wait.name
+        wait.goal,
+        wait.answered_at or wait.started,
+        wait.answer_date,
+        wait.nonce,
+        wait.name,
+        wait.sid,
     )
 
 

@@ -13,15 +13,15 @@ from asyncsim.errors import (
     AsyncSimError,
     AuthenticationError,
     ConfigurationError,
-    DecodeError,
     NotFound,
     PermissionDenied,
 )
 
 _AT_ONCE = 256  # the gate holds back what the vendor would refuse
 _MISSES = 2  # such errors in a row end a wait
-# A SIM that is gone, an account that is closed: time will not mend it.
-_LASTING = (AuthenticationError, ConfigurationError, DecodeError, NotFound, PermissionDenied)
+# A SIM that is gone, an account that is closed: time will not mend it. A page of a gateway, or a
+# response about another SIM, says nothing of this one.
+_LASTING = (AuthenticationError, ConfigurationError, NotFound, PermissionDenied)
 
 
 class Reports(Protocol):

@@ -14,9 +14,9 @@ from asyncsim.clock import Clock
 from asyncsim.core.plan import Situation, read_pause, sweeps
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Next, Transition
-from asyncsim.errors import AsyncSimError, ClientClosed
+from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
 from asyncsim.events import Event, Observer, SettledBy, WaitSettled, tell
-from asyncsim.kind import Kind
+from asyncsim.kind import Kind, is_same_sid
 from asyncsim.waiting.deadlines import Deadlines
 from asyncsim.waiting.listed import Listed
 from asyncsim.waiting.readers import Readers
@@ -112,6 +112,17 @@ class Watcher:
         step = wait.answered(record, self._clock.now())
         if waits:
             self._waits.name(wait, record.sid)
+            self._set_deadline(wait)
+            self._follow(wait, step)
+
+    def answered_unread(self, wait: Transition, unread: DecodeError) -> None:
+        """Go on by reads where the response of the POST could not be used."""
+        waits = wait in self._waits
+        self._unanswered -= waits
+        wait.trouble = unread
+        step = wait.unread(self._clock.now())
+        if waits:
+            self._identify(wait, unread.accepted)
             self._set_deadline(wait)
             self._follow(wait, step)
 
@@ -234,6 +245,8 @@ class Watcher:
     def _take(self, record: Any, source: SettledBy, *names: str) -> None:
         now = self._clock.now()
         for wait in self._waits.of(record.sid, *names):
+            if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
+                continue  # they share a name, which has been given to another SIM
             self._waits.name(wait, record.sid)
             step = wait.read(record, now, source)
             if step is Next.WAIT:
@@ -244,6 +257,10 @@ class Watcher:
 
     def record_read(self, wait: Transition, record: Any) -> None:
         """One read serves all waits for the same SIM."""
+        if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
+            # The name by which it was read is another SIM's by now; its SID is known meanwhile.
+            wait.trouble = WrongResource(wait.sid, record.sid, noun=self._kind.noun)
+            self.read_failed(wait)
         self._take(record, "read", wait.name)
 
     def read_failed(self, wait: Transition) -> None:

@@ -14,6 +14,7 @@ from asyncsim import (
     Conflict,
     NotFound,
     Outcome,
+    RetryPolicy,
     TransitionFailed,
 )
 from asyncsim.emulator import Faults
@@ -174,9 +175,11 @@ async def test_a_conflict_with_the_very_same_change_sends_nothing_more(stage: St
     assert outcome.confirmed
 
 
-async def test_a_second_conflict_is_the_outcome(stage: Stage) -> None:
+async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
+    set_stage: OpenStage, place: Place
+) -> None:
+    stage = await set_stage(place, retry=RetryPolicy(attempts=1))
     await stage.sims.update(stage.sid, status="ready")
-    stage.emulator.behaviour = stage.emulator.behaviour
 
     async def nag() -> None:
         """Change the SIM again in the moment it settles, before anybody else can."""

@@ -204,7 +204,7 @@ async def test_closing_the_client_names_what_was_awaited(far: Far) -> None:
     far.plan(Answer(201, sms("queued")))
     task = await start(far, send(far.client))
     await far.client.close()
-    with pytest.raises(AsyncSimError, match=f"while {HC} was awaited"):
+    with pytest.raises(AsyncSimError, match=f"await {HC}: the client was closed"):
         await task
 
 

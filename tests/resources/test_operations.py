@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from asyncsim import Client
+from asyncsim.kind import looks_like_sid
 from tests.resources.conftest import SetFar
 from tests.resources.far import Far, sid
 from tests.sending.server import Answer
@@ -194,7 +195,8 @@ def an_answer(sent: str) -> Answer:
     parts = path.partition("?")[0].split("/")
     if method == "GET" and parts[-1] in KEYS:
         return Answer(200, {KEYS[parts[-1]]: [], "meta": {"next_page_url": None}})
-    return Answer(201, {"sid": "XX1", "status": "active", "ip_address": "10.0.0.1"})
+    sid = parts[-1] if looks_like_sid(parts[-1]) else "XX1"
+    return Answer(201, {"sid": sid, "status": "active", "ip_address": "10.0.0.1"})
 
 
 def calls(vendors: tuple[str, ...], table: list[tuple[Call, str]]) -> list[Any]:

@@ -173,7 +173,8 @@ async def test_no_header_outlasts_the_deadline_of_a_change_that_is_awaited(
     waiting = open_client().supersim.sims.update_and_wait(SID, status="active", timeout=10)
     error = await bench.fails(waiting, RateLimited if status == 429 else ServerError)
     assert error.retry_after == float(header)
-    assert bench.clock.now() == 0.0
+    # A 503 may have been carried out, so the SIM is read for as long as the wait may last.
+    assert bench.clock.now() == (0.0 if status == 429 else 10.0)
 
 
 async def test_pauses_add_up_to_the_deadline(
@@ -192,11 +193,11 @@ async def test_pauses_add_up_to_the_deadline(
 async def test_one_of_many_ends_as_soon_as_its_deadline_cannot_be_kept(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(told(503, "60"))
+    server.plan(told(429, "60"))
     sims = open_client().supersim.sims
     run = sims.update_many({SID: {"status": "active"}}, timeout=30)
     outcome = await bench.run(anext(run))
-    assert isinstance(outcome.error, ServerError)
+    assert isinstance(outcome.error, RateLimited)
     assert bench.clock.now() == 0.0
     await run.aclose()
 

@@ -19,6 +19,7 @@ from asyncsim.errors import (
     PermissionDenied,
     ServerError,
     TransitionTimeout,
+    WrongResource,
 )
 from asyncsim.events import SweepingStopped, WaitSettled
 from asyncsim.waiting import Watcher
@@ -224,13 +225,12 @@ async def test_no_more_reads_than_256_are_under_way(
     "error",
     [
         NotFound(404, 20404, "gone"),
-        DecodeError("Sim", "no sid"),
         AuthenticationError(401, 20003, "the account is closed"),
         PermissionDenied(403),
         ConfigurationError("the session given to this client is closed"),
     ],
 )
-async def test_what_is_gone_or_unreadable_twice_ends_its_wait(
+async def test_what_is_gone_twice_ends_its_wait(
     world: World, watcher: Watcher, clock: ManualClock, error: Exception
 ) -> None:
     wait = world.wait("HS1")
@@ -239,6 +239,22 @@ async def test_what_is_gone_or_unreadable_twice_ends_its_wait(
     world.errors["HS1"] = error
     await clock.advance(90)
     assert (wait.error, len(world.reads)) == (error, 2)
+
+
+@pytest.mark.parametrize("error", [DecodeError("Sim", "no sid"), WrongResource("HS1", "HS2")])
+async def test_what_says_nothing_of_the_sim_never_ends_its_wait(
+    world: World, watcher: Watcher, clock: ManualClock, error: Exception
+) -> None:
+    wait = world.wait("HS1", timeout=900.0)
+    watcher.begin(wait)
+    watcher.answered(wait, world.put("HS1", "scheduled"))
+    world.errors["HS1"] = error
+    await clock.advance(600)
+    assert not wait.done
+    del world.errors["HS1"]
+    world.put("HS1", "active")
+    await clock.advance(60)
+    assert (wait.done, wait.error) == (True, None)
 
 
 async def test_what_cannot_be_read_for_a_while_is_read_again(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Unpack, overload
 
-from asyncsim.errors import APIError
+from asyncsim.errors import APIError, WrongResource
 from asyncsim.models.supersim.sims import (
     SIMS,
     KnownStatus,
@@ -25,6 +25,11 @@ from asyncsim.transport import form
 from asyncsim.wire import forms
 
 _ALREADY_YOURS = 83003
+
+
+def _is_iccid(asked: str, shown: str | None) -> bool:
+    # Either may lack the check digit, or have the filler that follows it on the card.
+    return not shown or shown.startswith(asked) or asked.startswith(shown)
 
 
 class Sims(Settling[Sim]):
@@ -52,13 +57,19 @@ class Sims(Settling[Sim]):
 
     async def _send_registration(self, request: Request, iccid: str) -> Sim:
         try:
-            return self._decode(await self._send(request))
+            sim = self._decode(await self._send(request))
         except APIError as error:
             if error.code != _ALREADY_YOURS:
                 raise
-            for sim in await self.list(iccid=iccid):
-                return sim
+            for found in await self.list(iccid=iccid):
+                if _is_iccid(iccid, found.iccid):
+                    return found
             raise
+        if not _is_iccid(iccid, sim.iccid):
+            wrong = WrongResource(f"with ICCID {iccid}", f"{sim.sid} with ICCID {sim.iccid}")
+            wrong.outcome_unknown = True
+            raise wrong
+        return sim
 
     @spelled_out
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:

@@ -1,0 +1,291 @@
+"""A response about another SIM than the one asked for is never taken for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from asyncsim import (
+    NotFound,
+    OutcomeUnknown,
+    TransitionFailed,
+    TransitionTimeout,
+    WrongResource,
+)
+from tests.resources.far import Far, sid
+from tests.sending.server import Answer, Received
+
+OURS, OTHER = sid("HS", "1"), sid("HS", "2")
+HC, HF = sid("HC"), sid("HF")
+ACTIVE: Any = {"status": "active"}
+D1, D2 = "2026-01-01T00:00:10Z", "2026-01-01T00:00:20Z"
+
+
+def sim(name: str, status: str, date: str = D2) -> dict[str, Any]:
+    return {"sid": name, "status": status, "date_updated": date}
+
+
+def posts(far: Far) -> int:
+    return sum(one.method == "POST" for one in far.received)
+
+
+async def test_a_fetch_that_brings_another_sim_names_both(far: Far) -> None:
+    far.plan(sim(OTHER, "active"))
+    with pytest.raises(WrongResource, match=f"about {OTHER}, not about {OURS}") as caught:
+        await far.play(far.client.supersim.sims.fetch(OURS))
+    assert (caught.value.asked, caught.value.received) == (OURS, OTHER)
+    assert not caught.value.outcome_unknown
+
+
+async def test_a_sid_in_the_other_case_is_the_same(far: Far) -> None:
+    asked = "HS" + "ab" * 16
+    far.plan(sim("HS" + "AB" * 16, "active"))
+    assert (await far.play(far.client.supersim.sims.fetch(asked))).status == "active"
+
+
+@pytest.mark.parametrize("status", ["scheduled", "active"])
+async def test_an_update_answered_about_another_sim_is_unknown_and_not_retried(
+    far: Far, status: str
+) -> None:
+    far.plan(sim(OTHER, status))
+    with pytest.raises(WrongResource, match=f"{OTHER}.*outcome of the change is unknown") as caught:
+        await far.play(far.client.supersim.sims.update(OURS, status="active"))
+    assert (caught.value.asked, caught.value.received) == (OURS, OTHER)
+    assert far.said == [f"POST /v1/Sims/{OURS} Status=active"]
+
+
+async def test_so_is_the_update_of_a_fleet(far: Far) -> None:
+    far.plan({"sid": sid("HF", "2")})
+    with pytest.raises(WrongResource, match="outcome of the change is unknown"):
+        await far.play(far.client.supersim.fleets.update(HF, data_limit=1))
+    assert posts(far) == 1
+
+
+async def update_and_wait(far: Far) -> Any:
+    return await far.client.supersim.sims.update_and_wait(OURS, status="active", timeout=120)
+
+
+async def update_many(far: Far) -> Any:
+    many = far.client.supersim.sims.update_many({OURS: ACTIVE}, timeout=120)
+    (outcome,) = [one async for one in many]
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.sim
+
+
+@pytest.mark.parametrize("way", [update_and_wait, update_many])
+async def test_a_wait_goes_on_by_reads_when_its_change_was_answered_about_another_sim(
+    far: Far, way: Any
+) -> None:
+    far.plan(sim(OTHER, "active"), sim(OURS, "scheduled"), sim(OURS, "active"))
+    found = await far.play(way(far))
+    assert (found.sid, posts(far)) == (OURS, 1)
+
+
+@pytest.mark.parametrize("way", [update_and_wait, update_many])
+async def test_reads_of_another_sim_never_end_a_wait(far: Far, way: Any) -> None:
+    far.plan(Answer(202, sim(OURS, "scheduled", D1)), *[sim(OTHER, "active")] * 6)
+    far.plan(sim(OURS, "active"))
+    found = await far.play(way(far))
+    assert (found.sid, posts(far)) == (OURS, 1)
+
+
+@pytest.mark.parametrize("way", [update_and_wait, update_many])
+async def test_at_the_deadline_the_wait_names_the_other_sim_as_its_cause(
+    far: Far, way: Any
+) -> None:
+    async def answer(one: Received) -> Answer:
+        return Answer(200, sim(OTHER, "active"))
+
+    far.script = answer
+    with pytest.raises(TransitionTimeout, match=OURS) as caught:
+        await far.play(way(far))
+    assert isinstance(caught.value.__cause__, WrongResource)
+    assert (caught.value.last, posts(far)) == (None, 1)
+
+
+@pytest.mark.parametrize("way", [update_and_wait, update_many])
+async def test_what_is_read_of_another_sim_after_a_lost_response_is_not_the_changes(
+    far: Far, way: Any
+) -> None:
+    far.plan(Answer(504), *[sim(OTHER, "active")] * 3, sim(OURS, "scheduled"), sim(OURS, "active"))
+    found = await far.play(way(far))
+    assert (found.sid, posts(far)) == (OURS, 1)
+
+
+async def test_a_text_that_was_created_for_another_sim_has_an_unknown_outcome(far: Far) -> None:
+    far.plan(Answer(201, {"sid": HC, "status": "queued", "sim_sid": OTHER}))
+    sending = far.client.supersim.sms_commands.create(sim=OURS, payload="wake up")
+    with pytest.raises(OutcomeUnknown, match=HC) as caught:
+        await far.play(sending)
+    assert isinstance(caught.value.__cause__, WrongResource)
+    assert posts(far) == 1
+
+
+async def test_a_registration_of_another_sim_is_not_taken_for_the_one_asked_for(far: Far) -> None:
+    asked, shown = "8988307000000000001", "8988307000000000002"
+    far.plan({**sim(OTHER, "new"), "iccid": shown})
+    registering = far.client.supersim.sims.register(iccid=asked, registration_code="H3LL0W0RLD")
+    with pytest.raises(WrongResource, match=f"{OTHER}.*{asked}"):
+        await far.play(registering)
+
+
+async def test_a_list_that_ignores_its_filter_does_not_show_which_sim_is_ours_already(
+    far: Far,
+) -> None:
+    asked = "8988307000000000001"
+    others = [{**sim(OTHER, "new"), "iccid": "8988307000000000002"}]
+    ours = {**sim(OURS, "new"), "iccid": asked + "5"}
+    taken = Answer(400, {"code": 83003, "message": "already yours"})
+    sims = far.client.supersim.sims
+    page = {"meta": {"next_page_url": None}}
+    far.plan(taken, {"sims": [*others, ours], **page}, taken, {"sims": others, **page})
+    found = await far.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+    assert found.sid == OURS
+    with pytest.raises(Exception, match="83003"):
+        await far.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+
+
+# Names.
+
+
+class Vendor:
+    """SIMs behind names that move; `lost`: responses to POSTs never arrive."""
+
+    def __init__(self, far: Far, *, lost: bool = False) -> None:
+        self.names = {"pump": OURS}
+        self.status = {OURS: "ready", OTHER: "ready"}
+        self.lost = lost
+        self.posted: list[str] = []
+        self.after_post = self.nothing
+        far.script = self.answer
+
+    def nothing(self) -> None:
+        """Leave all names where they are."""
+
+    def rename(self) -> None:
+        self.names = {"pump-7": OURS}
+
+    def give_away(self) -> None:
+        self.names = {"pump-7": OURS, "pump": OTHER}
+
+    async def answer(self, one: Received) -> Answer:
+        name = one.raw_path.rpartition("/")[2]
+        found = self.names.get(name, name)
+        if found not in self.status:
+            return Answer(404, {"code": 20404, "message": f"{name} not found"})
+        if one.method == "POST":
+            self.posted.append(found)
+            self.status[found] = "scheduled"
+            self.after_post()
+            return Answer(504) if self.lost else Answer(202, sim(found, "scheduled", D1))
+        name = next(name for name, one in self.names.items() if one == found)
+        return Answer(200, {**sim(found, self.status[found]), "unique_name": name})
+
+
+async def settle(far: Far, vendor: Vendor, work: Any, status: str = "active") -> Any:
+    """Let a change settle half a minute after it was sent."""
+    task = asyncio.ensure_future(work)
+    await far.clock.settle()
+    far.clock.call_at(far.clock.now() + 30.0, lambda: vendor.status.update({OURS: status}))
+    return await far.play(task)
+
+
+@pytest.mark.parametrize("moved", ["rename", "give_away"])
+@pytest.mark.parametrize("awaited", ["pump", OURS, "record"])
+async def test_a_sim_renamed_after_its_change_is_awaited_all_the_same(
+    far: Far, moved: str, awaited: str
+) -> None:
+    vendor = Vendor(far)
+    sims = far.client.supersim.sims
+    answer = await far.play(sims.update("pump", status="active"))
+    getattr(vendor, moved)()
+    work = sims.await_transition(answer if awaited == "record" else awaited)
+    found = await settle(far, vendor, work)
+    assert (found.sid, found.status) == (OURS, "active")
+
+
+@pytest.mark.parametrize("name", ["pump", "pump-7"])
+async def test_a_sim_renamed_by_its_own_change_is_known_by_its_old_and_new_name(
+    far: Far, name: str
+) -> None:
+    vendor = Vendor(far)
+    vendor.after_post = vendor.rename
+    sims = far.client.supersim.sims
+    for status in ("active", "inactive"):
+        vendor.names, vendor.status[OURS] = {"pump": OURS}, "ready"
+        await far.play(sims.update("pump", status="active", unique_name="pump-7"))
+        work = settle(far, vendor, sims.await_transition(name), status)
+        if status == "active":
+            assert (await work).sid == OURS
+            continue
+        with pytest.raises(TransitionFailed):  # the change's target is what was awaited
+            await work
+
+
+async def by_name_and_wait(far: Far) -> Any:
+    return await far.client.supersim.sims.update_and_wait("pump", status="active", timeout=120)
+
+
+async def by_name_many(far: Far) -> Any:
+    many = far.client.supersim.sims.update_many({"pump": ACTIVE}, timeout=120)
+    (outcome,) = [one async for one in many]
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.sim
+
+
+@pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
+@pytest.mark.parametrize("moved", ["rename", "give_away"])
+async def test_a_name_that_moves_during_a_wait_takes_the_wait_nowhere(
+    far: Far, way: Any, moved: str
+) -> None:
+    vendor = Vendor(far)
+    vendor.after_post = getattr(vendor, moved)
+    found = await settle(far, vendor, way(far))
+    assert (found.sid, found.status, vendor.posted) == (OURS, "active", [OURS])
+
+
+@pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
+async def test_after_a_lost_response_a_sim_known_by_its_sid_is_found_under_any_name(
+    far: Far, way: Any
+) -> None:
+    vendor = Vendor(far, lost=True)
+    await far.play(far.client.supersim.sims.fetch("pump"))
+    vendor.after_post = vendor.rename
+    found = await settle(far, vendor, way(far))
+    assert (found.sid, found.status, vendor.posted) == (OURS, "active", [OURS])
+
+
+@pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
+async def test_after_a_lost_response_the_sim_that_has_the_name_now_is_not_taken_for_it(
+    far: Far, way: Any
+) -> None:
+    vendor = Vendor(far, lost=True)
+    await far.play(far.client.supersim.sims.fetch("pump"))
+    vendor.after_post = vendor.give_away
+    vendor.status[OTHER] = "active"
+    with pytest.raises(Exception, match="outcome of the change is unknown") as caught:
+        await far.play(way(far))
+    assert isinstance(caught.value.__cause__, WrongResource)
+    assert vendor.posted == [OURS]
+
+
+async def test_what_is_sent_again_goes_to_the_sim_that_was_read_and_to_no_other(far: Far) -> None:
+    far.plan(Answer(504), sim(OURS, "ready"), Answer(202, sim(OURS, "scheduled")))
+    await far.play(far.client.supersim.sims.update("pump", status="active"))
+    assert [one.raw_path for one in far.received] == [
+        "/v1/Sims/pump",
+        "/v1/Sims/pump",
+        f"/v1/Sims/{OURS}",
+    ]
+
+
+async def test_a_name_that_nobody_has_is_not_found_at_once(far: Far) -> None:
+    Vendor(far)
+    with pytest.raises(NotFound):
+        await far.client.supersim.sims.update_and_wait("pumpe", status="active")
+    with pytest.raises(NotFound):
+        await far.client.supersim.sims.fetch("pumpe")
