@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from asyncsim.connection import Connection
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
+from asyncsim.hints import nearest
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.transport import Transport
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
@@ -343,8 +343,8 @@ _TYPES: Mapping[str, type] = {
 def _check_settings(settings: Mapping[str, object]) -> None:
     for name, value in settings.items():
         if name not in Settings.__annotations__:
-            close = difflib.get_close_matches(name, Settings.__annotations__, n=1)
-            guess = f"; did you mean {close[0]!r}?" if close else ""
+            near = nearest(name, Settings.__annotations__)
+            guess = f"; did you mean {near!r}?" if near else ""
             raise TypeError(f"a Client takes no setting {name!r}{guess}")
         wanted = _TYPES.get(name, object)
         if value is not None and not isinstance(value, wanted):

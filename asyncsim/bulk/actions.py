@@ -16,6 +16,7 @@ from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
 from asyncsim.vendors import Product
 from asyncsim.wire import forms
 
+_CLEARED = "(cleared)"
 _LONGEST_TEXT = 160  # characters, both vendors, both products
 _LONGEST_BINARY = 188  # 140 bytes as Base64
 
@@ -87,6 +88,16 @@ def required(product: Product, action: Action) -> tuple[str, ...]:
     """Keywords without which nothing can be sent."""
     params = keywords(product, action)
     return tuple(name for name, param in params.items() if param.required)
+
+
+def clearable(product: Product, action: Action) -> tuple[str, ...]:
+    """Keywords of fields that can be cleared, by None; an empty text is never sent for one."""
+    return tuple(name for name, one in keywords(product, action).items() if one.clearable)
+
+
+def described(change: Mapping[str, Any]) -> str:
+    """What a change asks for, in words."""
+    return ", ".join(f"{name}={_CLEARED if v is None else v}" for name, v in change.items())
 
 
 def is_irreversible(product: Product, action: Action, change: Mapping[str, Any]) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 
 from asyncsim.bulk.actions import Action, keywords
 from asyncsim.bulk.rows import Naming
+from asyncsim.hints import nearest
 from asyncsim.vendors import Product
 
 PREFERENCE: tuple[Naming, ...] = ("sid", "iccid", "unique_name")
@@ -26,8 +26,6 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "payload": _TEXT,
     "command": _TEXT,
 }
-_CLOSE = 0.8  # how alike headings must be for one to be a slip of the other
-_LONG_ENOUGH = 4  # `id` is no slip of `sid`
 _NEW_NAME = "newname"
 
 
@@ -62,9 +60,9 @@ def keyword_of(heading: str, product: Product, action: Action) -> str:
     found = meaning(squeezed(heading), aliases)
     if found is not None:
         return found[0]
-    close = difflib.get_close_matches(squeezed(heading), list(aliases), n=1)
+    near = nearest(squeezed(heading), aliases)
     known = ", ".join(keywords(product, action)) or "none"
-    hint = f"did you mean {aliases[close[0]]!r}?" if close else f"it takes {known}"
+    hint = f"did you mean {aliases[near]!r}?" if near else f"it takes {known}"
     raise ValueError(
         f"columns: a {product.label} {action} job cannot apply a column {heading!r}; {hint}"
     )
@@ -77,8 +75,8 @@ def near_miss(heading: str, product: Product, action: Action) -> str | None:
     if action is Action.UPDATE and meaning(plain, aliases_of(other, action)):
         return f"a {product.label} Sim has no such thing"
     known = {**aliases_of(product, action), **names_of(action)}
-    close = difflib.get_close_matches(plain, list(known), n=1, cutoff=_CLOSE)
-    return f"did you mean {known[close[0]]!r}?" if close and len(plain) >= _LONG_ENOUGH else None
+    near = nearest(plain, known)
+    return f"did you mean {known[near]!r}?" if near else None
 
 
 def meaning(heading: str, aliases: Mapping[str, str]) -> tuple[str, bool] | None:

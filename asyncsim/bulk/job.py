@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Collection, Mapping
 from os import PathLike
@@ -18,6 +17,7 @@ from asyncsim.bulk.headings import is_known, keyword_of
 from asyncsim.bulk.iterables import Items, ItemSource, check_items
 from asyncsim.bulk.reading import Reading
 from asyncsim.bulk.sources import Source
+from asyncsim.hints import nearest
 from asyncsim.vendors import Product
 
 __all__ = ["Job", "Reading"]
@@ -120,7 +120,8 @@ class Job:
         return f"{self._asked()} {sims} of {self.product.label}"
 
     def _asked(self) -> str:
-        given = ", ".join(f"{keyword}={value}" for keyword, value in self._shown().items())
+        from_columns = dict.fromkeys(sorted(self.columns or ()), "(its column)")
+        given = actions.described({**self.change, **from_columns})
         match self.action:
             case Action.UPDATE:
                 return f"{given or f'what {self.label} asks'} for"
@@ -129,20 +130,13 @@ class Job:
             case _:
                 return str(self.action)
 
-    def _shown(self) -> dict[str, Any]:
-        from_columns = dict.fromkeys(sorted(self.columns or ()), "(its column)")
-        cleared = {
-            key: "(cleared)" if value is None else value for key, value in self.change.items()
-        }
-        return {**cleared, **from_columns}
-
 
 def _parse(kind: type[E], given: str, what: str) -> E:
     known = [str(one) for one in (_PRODUCTS if kind is Product else kind)]
     if given in known:
         return kind(given)
-    close = difflib.get_close_matches(str(given), known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(known)}"
+    near = nearest(str(given), known)
+    hint = f"did you mean {near!r}?" if near else f"it is one of {', '.join(known)}"
     raise ValueError(f"{what}={given!r}: {hint}")
 
 

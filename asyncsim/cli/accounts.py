@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Unpack, cast, get_args
 
 from attrs import asdict, fields
 
 from asyncsim import Client, ConfigurationError, Pager
+from asyncsim.bulk.actions import Action, clearable
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
+from asyncsim.hints import nearest
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
+from asyncsim.vendors import Product as Of
 
 ProductName = Literal["supersim", "wireless"]
 VendorName = Literal["twilio", "kore"]
@@ -104,8 +107,9 @@ def changes_of(
     unique_name: str | None = None,
     friendly_name: str | None = None,
     account_sid: str | None = None,
-) -> dict[str, str]:
-    """The keywords of an update, from options of which each product has its own."""
+    clear: Sequence[str] | None = None,
+) -> dict[str, str | None]:
+    """The keywords of an update, from options of which each product has its own; None clears."""
     if fleet is not None and product == "wireless":
         raise CommandError("--fleet is for Super SIM; Programmable Wireless has --rate-plan")
     if rate_plan is not None and product == "supersim":
@@ -120,7 +124,23 @@ def changes_of(
         "friendly_name": friendly_name,
         "account_sid": account_sid,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    asked = {name: value for name, value in given.items() if value is not None}
+    return {**asked, **_cleared(product, clear or (), asked)}
+
+
+def _cleared(product: str, given: Sequence[str], asked: Mapping[str, str]) -> dict[str, None]:
+    """What `--clear` names, as in `fleet,unique-name`."""
+    names = [name.strip() for text in given for name in text.split(",")]
+    keywords = dict.fromkeys(name.replace("-", "_") for name in names)
+    known = clearable(Of(product), Action.UPDATE)
+    for keyword in keywords:
+        option = keyword.replace("_", "-")
+        if keyword in asked:
+            raise CommandError(f"--clear {option} and --{option} contradict each other")
+        if keyword not in known:
+            listed = ", ".join(known).replace("_", "-")
+            raise CommandError(f"--clear {option}: what can be cleared is {listed}")
+    return keywords
 
 
 def check_status(product: str, status: str | None) -> None:
@@ -129,8 +149,8 @@ def check_status(product: str, status: str | None) -> None:
     # `new` is asked for only along with a move to another account, for which there is no option.
     known = [name for name in get_args(wanted) if name != "new"]
     if status is not None and status not in known:
-        near = get_close_matches(status, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it can be {', '.join(known)}"
+        near = nearest(status, known)
+        hint = f"did you mean {near!r}?" if near else f"it can be {', '.join(known)}"
         raise CommandError(f"--status {status}: {hint}")
 
 

@@ -10,7 +10,7 @@ from asyncsim.cli.accounts import changes_of
 from asyncsim.cli.exits import Exit
 from asyncsim.cli.files import Input, run_file
 from asyncsim.cli.joboptions import DEFAULTS, DryRun, File, Journal, RunOptions
-from asyncsim.cli.options import Fleet, Product, RatePlan, Vendor
+from asyncsim.cli.options import Clear, Fleet, Product, RatePlan, Vendor
 
 
 async def activate(
@@ -22,6 +22,7 @@ async def activate(
     status: Annotated[str, Parameter(help="Status to move to.")] = "active",
     fleet: Fleet = None,
     rate_plan: RatePlan = None,
+    clear: Clear = None,
     journal: Journal = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
@@ -30,6 +31,6 @@ async def activate(
 
     Example: asyncsim activate batch.csv --fleet my-fleet
     """
-    asked = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan)
+    asked = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan, clear=clear)
     given = Input(file=file, product=product, change=asked)
     return await run_file(given, vendor, journal, options, dry_run=dry_run)

@@ -19,7 +19,7 @@ from asyncsim.cli.exits import CommandError, Exit, code_of
 from asyncsim.cli.jobs import jobs
 from asyncsim.cli.signals import survive_hangup, terminated_like_interrupted
 from asyncsim.cli.sims import sims
-from asyncsim.cli.slips import worded
+from asyncsim.cli.slips import check_filled, worded
 from asyncsim.cli.streams import ReaderLeft, lasting
 
 app = App(
@@ -48,6 +48,7 @@ async def execute(arguments: Sequence[str]) -> int:
     """Run a command line in the running loop and return the exit code."""
     again.remember(arguments)
     try:
+        check_filled(arguments)
         command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
         result: Any = command(*bound.args, **bound.kwargs)
         if asyncio.iscoroutine(result):

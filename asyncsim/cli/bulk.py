@@ -10,7 +10,7 @@ from asyncsim.cli.accounts import changes_of
 from asyncsim.cli.exits import Exit
 from asyncsim.cli.files import Input, run_file
 from asyncsim.cli.joboptions import DEFAULTS, Columns, DryRun, File, Journal, RunOptions
-from asyncsim.cli.options import Product, Vendor
+from asyncsim.cli.options import Clear, Product, Vendor
 
 bulk = App(name="bulk", help="Jobs over all SIMs that a file names.", help_format="plaintext")
 
@@ -30,6 +30,7 @@ async def change(
     rate_plan: Annotated[_Text, Parameter(help="Rate plan (Wireless).")] = None,
     friendly_name: Annotated[_Text, Parameter(help="Description (Wireless).")] = None,
     account: Annotated[_Text, Parameter(help="SID of the account to move to.")] = None,
+    clear: Annotated[Clear, Parameter(group=_CHANGE)] = None,
     columns: Annotated[Columns, Parameter(group=_CHANGE)] = None,
     journal: Journal = None,
     dry_run: DryRun = False,
@@ -46,6 +47,7 @@ async def change(
         rate_plan=rate_plan,
         friendly_name=friendly_name,
         account_sid=account,
+        clear=clear,
     )
     given = Input(file=file, product=product, change=asked, columns=columns)
     return await run_file(given, vendor, journal, options, dry_run=dry_run)

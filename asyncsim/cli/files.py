@@ -25,7 +25,7 @@ class Input:
     file: str
     product: str
     action: str = "update"
-    change: Mapping[str, str] = field(factory=dict)
+    change: Mapping[str, str | None] = field(factory=dict)
     columns: str | None = None
 
     def job(self) -> Job:

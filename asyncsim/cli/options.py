@@ -32,6 +32,10 @@ RatePlan = Annotated[
     str | None,
     Parameter(help="Rate plan, by SID or unique name (Programmable Wireless)."),
 ]
+Clear = Annotated[
+    list[str] | None,
+    Parameter(help="Fields to clear, as in unique-name,fleet.", negative="", show_default=False),
+]
 Timeout = Annotated[
     float | None,
     Parameter(

@@ -7,6 +7,8 @@ import os
 from asyncsim import CallbackReceiver
 from asyncsim.cli.exits import CommandError
 
+_HIGHEST = 65_535
+
 
 def check_listen(listen: str | None, public_url: str | None) -> None:
     """Refuse a listener that could not work, before anything else is done."""
@@ -16,8 +18,9 @@ def check_listen(listen: str | None, public_url: str | None) -> None:
         return
     if public_url is None and not os.environ.get("ASYNCSIM_EMULATOR"):
         raise CommandError("--listen needs --public-url: vendors cannot reach this machine's name")
-    if not listen.rpartition(":")[2].isdecimal():
-        raise CommandError(f"--listen {listen}: give PORT or HOST:PORT")
+    port = listen.rpartition(":")[2]
+    if not (port.isascii() and port.isdecimal() and int(port) <= _HIGHEST):
+        raise CommandError(f"--listen {listen}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
 
 
 def receiver(

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncsim.bulk import Report
+from asyncsim.bulk.actions import described
 from asyncsim.bulk.results import Written
 from asyncsim.bulk.shortfalls import Shortfall
 from asyncsim.bulk.states import SUCCEEDED, State
@@ -62,7 +63,7 @@ def _lines(report: Report, tally: Tally | None) -> Iterator[tuple[str, Text]]:
 
 def asked(action: str, change: Mapping[str, object], label: str) -> str:
     """What a job asks for, of which file."""
-    given = ", ".join(f"{name}={value}" for name, value in change.items())
+    given = described(change)
     return f"{action} {given + ' ' if given else ''}for {label}"
 
 

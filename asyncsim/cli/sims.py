@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -21,6 +22,7 @@ from asyncsim.cli.accounts import (
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.options import (
     AT_LEAST_ONE,
+    Clear,
     Confirm,
     Fleet,
     Output,
@@ -66,7 +68,11 @@ async def list_(
 
 
 async def _print(
-    account: Sims, filters: dict[str, str], product: str, limit: int | None, output: Format
+    account: Sims,
+    filters: Mapping[str, str | None],
+    product: str,
+    limit: int | None,
+    output: Format,
 ) -> None:
     rows = printer(output, fields_of(product), _IN_A_TABLE)
     left, unread = limit, 0
@@ -121,7 +127,8 @@ async def update(
     status: Annotated[str | None, Parameter(help="Status to move to.")] = None,
     fleet: Fleet = None,
     rate_plan: RatePlan = None,
-    unique_name: Annotated[str | None, Parameter(help="New unique name; '' clears it.")] = None,
+    unique_name: Annotated[str | None, Parameter(help="New unique name.")] = None,
+    clear: Clear = None,
     wait: Annotated[bool, Parameter(help="Wait until it has settled.", negative="")] = False,
     timeout: Timeout = None,
     confirm: Confirm = None,
@@ -131,10 +138,18 @@ async def update(
 
     Example: asyncsim sims update my-sim --status active --fleet my-fleet --wait
     """
-    given = {"status": status, "fleet": fleet, "rate_plan": rate_plan, "unique_name": unique_name}
-    changes = changes_of(product, **given)
+    changes = changes_of(
+        product,
+        status=status,
+        fleet=fleet,
+        rate_plan=rate_plan,
+        unique_name=unique_name,
+        clear=clear,
+    )
     if not changes:
-        raise CommandError("nothing to change: give --status, --fleet, --rate-plan, --unique-name")
+        raise CommandError(
+            "nothing to change: give --status, --fleet, --rate-plan, --unique-name or --clear"
+        )
     lookup.check_product(product, name)
     check_status(product, status)
     check_confirmed(status, confirm)
@@ -150,7 +165,7 @@ async def _addressed(account: Sims, name: str) -> str:
 
 
 async def _change(
-    account: Sims, sid: str, changes: dict[str, str], timeout: float | None, *, wait: bool
+    account: Sims, sid: str, changes: Mapping[str, str | None], timeout: float | None, *, wait: bool
 ) -> Sim:
     if not wait:
         return await account.update(sid, **changes)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from asyncsim.bulk.actions import described
 from asyncsim.bulk.journal import Head, Journal, Run
 from asyncsim.bulk.states import UNFINISHED
 
@@ -34,7 +35,7 @@ def _who(head: Head) -> Mapping[str, str]:
         "product": head.product,
         "vendor": head.vendor,
         "account": head.account,
-        "change": ", ".join(f"{name}={value}" for name, value in head.change.items()),
+        "change": described(head.change),
     }
 
 

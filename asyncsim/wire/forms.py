@@ -6,7 +6,6 @@ Sources: both vendors' OpenAPI documents; values as twilio-python's serializers 
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -27,6 +26,7 @@ from urllib.parse import parse_qsl, quote_plus
 from attrs import frozen
 
 from asyncsim.errors import Unsupported
+from asyncsim.hints import nearest
 from asyncsim.kind import Only
 from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import format_date
@@ -104,8 +104,8 @@ def params_by_wire(keywords: Any) -> Mapping[str, Param]:
 
 
 def _guess(given: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(given, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; it takes {', '.join(known)}"
+    near = nearest(given, known)
+    return f"; did you mean {near!r}?" if near else f"; it takes {', '.join(known)}"
 
 
 def check(

@@ -189,3 +189,14 @@ async def test_a_file_through_stdin_needs_a_place_for_its_journal(
     journal = batch.with_suffix(".db")
     assert (await cli(*command, "--journal", str(journal))).code == 0
     assert statuses(emulator) == {"active"}
+
+
+async def test_a_field_is_cleared_by_name(cli: Cli, emulator: Emulator, tmp_path: Path) -> None:
+    world = emulator.world("twilio")
+    named = [world.add_sim("supersim", unique_name=f"van {number}").sid for number in range(3)]
+    path = tmp_path / "vans.csv"
+    fill(path, named, "sid")
+    ended = await cli("bulk", "change", str(path), "--clear", "unique-name")
+    assert ended.code == 0, ended.err
+    assert "update unique_name=(cleared) for vans.csv" in ended.err
+    assert not [sim for sid in named if (sim := world.sims("supersim")[sid]).unique_name]

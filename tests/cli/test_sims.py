@@ -135,9 +135,9 @@ async def test_deactivating_needs_a_confirmation(cli: Cli, emulator: Emulator) -
     assert (await cli(*update, "--confirm", "1")).code == 0
 
 
-async def test_an_empty_unique_name_clears_it(cli: Cli, emulator: Emulator) -> None:
+async def test_clearing_a_unique_name(cli: Cli, emulator: Emulator) -> None:
     sim = emulator.world("twilio").add_sim("supersim", unique_name="old")
-    assert (await cli("sims", "update", sim.sid, "--unique-name", "")).code == 0
+    assert (await cli("sims", "update", sim.sid, "--clear", "unique-name")).code == 0
     assert not emulator.world("twilio").sims("supersim")[sim.sid].unique_name
 
 

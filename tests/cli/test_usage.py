@@ -28,6 +28,8 @@ SID = "HS" + "0" * 32
         (("sims", "list", "--status", "activ"), "did you mean 'active'"),
         (("sims", "update", SID, "--status", "activ"), "did you mean 'active'"),
         (("sims", "update", SID, "--status", "scheduled"), "ready, active, inactive"),
+        (("sims", "update", SID, "--status", "inactivated"), "it can be ready, active, inactive"),
+        (("deactivate", __file__), "Unknown command: deactivate. Commands: "),
         (("sims", "update", SID), "--status"),
         (("sims", "update", SID, "--rate-plan", "x"), "--fleet"),
         (("sims", "list", "--product", "wireless", "--fleet", "x"), "--rate-plan"),
@@ -40,7 +42,22 @@ SID = "HS" + "0" * 32
         (("activate", "--statsu", "active", __file__), "did you mean --status"),
         (("activate", __file__, "--statsu", "active"), "did you mean --status"),
         (("activate", __file__, "another.csv"), "another.csv"),
-        (("bulk", "chnage", __file__), "chnage"),
+        (("bulk", "chnage", __file__), "did you mean change?"),
+        (("bulk", "unregister", __file__), "Unknown command: unregister. Commands: "),
+        (("sims", "update", SID, "--fleet", ""), "--fleet has an empty value"),
+        (("sims", "update", SID, "--unique-name="), "--unique-name has an empty value"),
+        (("sims", "update", SID, "--status", "active", "--fleet", " "), "--clear"),
+        (("sims", "list", "--iccid", ""), "--iccid has an empty value"),
+        (("sims", "get", ""), "an argument is empty"),
+        (("activate", __file__, "--fleet", ""), "--fleet has an empty value"),
+        (("activate", __file__, "--journal", ""), "--journal has an empty value"),
+        (("bulk", "send", __file__, "--payload", ""), "--payload has an empty value"),
+        (("bulk", "register", __file__, "--registration-code", ""), "--registration-code"),
+        (("sims", "update", SID, "--clear", ""), "--clear has an empty value"),
+        (("sims", "update", SID, "--clear", "status"), "can be cleared is unique-name, fleet"),
+        (("sims", "update", SID, "--fleet", "f", "--clear", "fleet"), "contradict"),
+        (("bulk", "change", __file__, "--clear", "rate-plan"), "--clear rate-plan"),
+        (("activate", __file__, "--listen", "99999"), "99999"),
         (("jobs", "status"), "JOURNAL"),
         (("activate", "."), "directory"),
         (("activate", __file__, "--timeout", "0"), "--timeout"),
@@ -124,7 +141,7 @@ async def test_every_help_fits_a_screen_and_has_an_example(command: str, cli: Cl
     ended = await cli(*name.split(), "--help")
     lines = ended.out.splitlines()
     assert ended.code == 0
-    assert len(lines) <= 40
+    assert len(lines) <= 44
     assert max(map(len, lines)) <= 80
     assert command in GROUPS or f"Example: {command}" in ended.out
 

@@ -42,7 +42,10 @@ async def test_keywords_that_are_missing_or_unknown_are_refused(
 WRONG: list[tuple[Call, str]] = [
     (lambda c: c.wireless.commands.list(status="lost"), "status cannot be 'lost'"),
     (lambda c: c.wireless.commands.create(command="x", include_sid="middle"), "include_sid"),
-    (lambda c: c.supersim.usage_records.list(group="country"), "did you mean 'isoCountry'"),
+    (
+        lambda c: c.supersim.usage_records.list(group="country"),
+        "it takes sim, fleet, network, isoCountry",
+    ),
     (lambda c: c.wireless.usage_records.list("s", granularity="day"), "granularity"),
     (lambda c: c.supersim.settings_updates.list(status="in_progress"), "in-progress"),
     (lambda c: c.supersim.fleets.update("f", data_limit=None), "cannot be cleared"),
