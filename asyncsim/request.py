@@ -22,8 +22,14 @@ from asyncsim.errors import (
     RateLimited,
     ServerError,
 )
-from asyncsim.transport import Body, Reply
+from asyncsim.transport import Body, Reply, Reuse
 from asyncsim.wire.problems import decode_problem
+
+_LONGEST_ID = 100  # characters; theirs have 34 and 36
+RECORD = 1_000_000
+"""Bytes, decoded, of the largest body that is read of one record; they have some thousand."""
+PAGE = 16_000_000
+"""The same of a page of a list: 1,000 Programmable Wireless Sims have about 1,500,000."""
 
 _CLASSES: Mapping[int, type[APIError]] = {
     401: AuthenticationError,
@@ -66,6 +72,10 @@ class Request:
     urgent: bool = False
     """A read that somebody schedules, and who knows better than to sleep when another pause is
     asked for: it goes first, and never waits for a Retry-After."""
+    most: int = RECORD
+    """Bytes, decoded, of the largest body that is read."""
+    reuse: Reuse = Reuse.ANY
+    """Which connections it may take."""
     patience: float = math.inf
     """Seconds, from the first pause that the server asks for, in which all of them must end: the
     caller's own deadline. At 0 there is no pause at all: a failure is raised at once."""
@@ -121,13 +131,13 @@ def refusal(reply: Reply, asked: str, retry_after: float | None = None) -> APIEr
     kind = _CLASSES.get(reply.status, ServerError if reply.status >= 500 else BadRequest)
     if problem.code in _CONFLICTS:
         kind = Conflict
-    request_id = reply.headers.get("Twilio-Request-Id") or reply.headers.get("X-Request-Id")
+    request_id = reply.headers.get("Twilio-Request-Id") or reply.headers.get("X-Request-Id") or ""
     return kind(
         reply.status,
         problem.code,
         problem.message,
         problem.more_info,
-        request_id,
+        request_id[:_LONGEST_ID] or None,
         asked=asked,
         retry_after=retry_after,
     )

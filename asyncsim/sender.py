@@ -17,12 +17,21 @@ from attrs import define, field
 
 from asyncsim.auth import Auth
 from asyncsim.clock import Clock
-from asyncsim.core.retry import Verdict, judge_silence, judge_status, may_be_done, retry_after
+from asyncsim.core.retry import (
+    WRONG_CONNECTION,
+    Repeat,
+    Verdict,
+    judge_silence,
+    judge_status,
+    may_be_done,
+    retry_after,
+)
 from asyncsim.core.settings import RetryPolicy, Timeout
 from asyncsim.errors import (
     APIError,
     AsyncSimError,
     ClientClosed,
+    DecodeError,
     OutcomeUnknown,
     QueueTimeout,
     RequestTimeout,
@@ -31,7 +40,7 @@ from asyncsim.errors import (
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
 from asyncsim.gate import Gate, GateClosed, PausedTooLong, turn_away
 from asyncsim.request import Ambiguous, Request, refusal
-from asyncsim.transport import Reply, Transport
+from asyncsim.transport import Reply, Reuse, Transport
 
 
 class Sender:
@@ -153,10 +162,19 @@ class Sender:
         reply, silence = None, None
         try:
             reply = await self._transport.exchange(
-                request.method, request.url, headers, request.body, request.verb
+                request.method,
+                request.url,
+                headers,
+                request.body,
+                request.verb,
+                request.most,
+                request.reuse,
             )
         except TransportError as error:
             attempt.error = silence = error
+        except DecodeError as error:
+            self._gate.left()
+            raise _unreadable(request, error) from error
         except ClientClosed as closed:
             self._gate.left()
             request.lost |= closed.sent
@@ -225,6 +243,8 @@ class Sender:
         attempt.failures += 1
         if attempt.failures >= self._retry.attempts or request.patience == 0:
             raise error
+        if isinstance(error, APIError) and error.status == WRONG_CONNECTION:
+            request.reuse = Reuse.NONE
         waited = await self.pause(attempt.failures, error, request, attempt.told)
         attempt.deadline += attempt.seconds + waited  # neither was spent in the queue
         if request.halted:
@@ -380,3 +400,14 @@ def _give_up(
     if verdict is Verdict.UNKNOWN:
         raise OutcomeUnknown(request.verb, request.look) from error
     raise error
+
+
+def _unreadable(request: Request, error: DecodeError) -> Exception:
+    """Judge a success whose body cannot be had: what it changes is as good as lost."""
+    request.lost = True
+    if request.repeat is Repeat.NEVER:
+        return OutcomeUnknown(request.verb, request.look)
+    if request.repeat is Repeat.CHECK:
+        return Ambiguous(error, None)
+    error.outcome_unknown = request.method != "GET"
+    return error

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import enum
+import zlib
 from collections.abc import Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TypeAlias, TypedDict
 
 import aiohttp
 from aiohttp import (
+    BaseConnector,
     BytesPayload,
     ClientHandlerType,
     ClientMiddlewareType,
@@ -20,6 +24,7 @@ from aiohttp import (
     TCPConnector,
     hdrs,
 )
+from aiohttp.abc import AbstractStreamWriter
 from attrs import define, field
 from yarl import URL
 
@@ -31,6 +36,7 @@ from asyncsim.errors import (
     ClientClosed,
     ConfigurationError,
     ConnectionFailed,
+    DecodeError,
     RequestTimeout,
 )
 from asyncsim.version import __version__
@@ -38,10 +44,31 @@ from asyncsim.version import __version__
 USER_AGENT = f"asyncsim/{__version__} aiohttp/{aiohttp.__version__}"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+SMALL = 65_536
+"""Bytes, decoded, of the largest body that is read where none has reason to be larger: errors,
+which are cut there, and access tokens."""
+_ENCODINGS = "gzip, deflate"  # those decoded here; others may be decoded by aiohttp, without limit
+
+
+class Reuse(enum.Enum):
+    """Which connections a request may take."""
+
+    ANY = "any"
+    RECENT = "recent"
+    """Used within the last second, so hardly one that its server is about to close for idleness:
+    what is lost with a connection may have been carried out."""
+    NONE = "none"
+    """A new one."""
+
+
+_RECENT = 1.0  # seconds
+_LONGEST_REASON = 100  # characters of a proxy's words
+_DISTRUST = 60.0  # seconds for which one lost create makes `RECENT` mean `NONE`
 
 
 class _Keywords(TypedDict, total=False):
     allow_redirects: bool
+    auto_decompress: bool
     data: Body
     headers: Mapping[str, str]
     middlewares: Sequence[ClientMiddlewareType]
@@ -70,9 +97,31 @@ Body: TypeAlias = Payload
 """What a request carries: bytes and their type, which any number of requests may share."""
 
 
+class _Written:
+    """Whether the body of one request has begun to go out: until then its server has nothing."""
+
+    __slots__ = ("begun",)
+
+    def __init__(self) -> None:
+        self.begun = False
+
+
+_written: ContextVar[_Written] = ContextVar("asyncsim_written")
+
+
+class _Body(BytesPayload):
+    """Tells the request whose turn it is that it goes out; many requests may share one body."""
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        _written.get().begun = True
+        await super().write_with_length(writer, content_length)
+
+
 def form(text: str, content_type: str = FORM) -> Body:
     """Make a body; as a payload it brings its Content-Type along: cheaper than a header."""
-    return BytesPayload(text.encode(), content_type=content_type)
+    return _Body(text.encode(), content_type=content_type)
 
 
 @define(eq=False)  # not frozen: that would triple what making one costs, once for each request
@@ -89,17 +138,26 @@ class Transport:
 
     def __init__(self, session: ClientSession | None, timeout: Timeout, clock: Clock) -> None:
         self._session = session
+        self._others: dict[Reuse, ClientSession] = {}
+        self._distrusted_until = 0.0
         self._borrowed = session is not None
         self._closed = False
         self._clock = clock
         self._seconds = timeout
-        self._timeout = ClientTimeout(total=None, sock_connect=timeout.connect)
+        # `connect` also covers the look-up of the name, a proxy and a pool that is full.
+        self._timeout = ClientTimeout(
+            total=None, connect=timeout.connect, sock_connect=timeout.connect
+        )
         self._deadlines = Deadlines(timeout.request)
         self._carried: dict[str, str] = {}
         # Redirects are answers here: a credential must not follow them anywhere.
         self._always: _Keywords = {"allow_redirects": False}
         if session is not None:  # a session of ours has these for all of its requests
-            self._always |= {"timeout": self._timeout, "raise_for_status": False}
+            self._always |= {
+                "timeout": self._timeout,
+                "raise_for_status": False,
+                "auto_decompress": False,
+            }
         self._marks = clock is not SYSTEM_CLOCK
 
     def carry(self, header: str, value: str) -> bool:
@@ -121,15 +179,16 @@ class Transport:
         limits = [one for one in (connector.limit, connector.limit_per_host) if one]
         return min(limits, default=0)
 
-    def _open(self) -> ClientSession:
-        # No limit here: the gate in front is the limit, and a request that waits for a pool
-        # would use up its own timeout. No cookies: they would tie requests to each other.
+    def _open(self, connector: BaseConnector) -> ClientSession:
+        # No cookies: they would tie requests to each other.
         return ClientSession(
-            connector=TCPConnector(limit=0),
+            connector=connector,
+            auto_decompress=False,
             cookie_jar=DummyCookieJar(),
             headers={
                 hdrs.USER_AGENT: USER_AGENT,
                 hdrs.ACCEPT: "application/json",
+                hdrs.ACCEPT_ENCODING: _ENCODINGS,
                 **self._carried,
             },
             timeout=self._timeout,
@@ -143,9 +202,14 @@ class Transport:
         headers: Mapping[str, str] | None,
         body: Body | None,
         asked: str,
+        most: int = SMALL,
+        reuse: Reuse = Reuse.ANY,
     ) -> Coroutine[None, None, Reply]:
-        """Send one request and read its whole answer; `TransportError` if there is none."""
-        exchange = self._exchange(method, url, headers, body, asked)
+        """Send one request and read its whole response; `TransportError` if there is none.
+
+        `DecodeError` if the body of a success is larger than `most` bytes, or packed unreadably.
+        """
+        exchange = self._exchange(method, url, headers, body, asked, most, reuse)
         return self._marked(exchange) if self._marks else exchange
 
     async def _marked(self, exchange: Coroutine[None, None, Reply]) -> Reply:
@@ -159,40 +223,51 @@ class Transport:
         headers: Mapping[str, str] | None,
         body: Body | None,
         asked: str,
+        most: int,
+        reuse: Reuse,
     ) -> Reply:
-        session, changes = self._usable(asked), method != "GET"
+        session = self._usable(asked, reuse)
+        written = None
+        if body is not None:
+            written = _Written()
+            _written.set(written)
         try:
             task = self._deadlines.begin()
             try:
                 # Awaited, not `async with`, which costs a tenth of the request: what a failing
                 # `read` leaves open, it closes itself.
                 reply = await session.request(method, url, **self._keywords(headers, body))
-                content = await reply.read()
+                content = await _read(reply, most, asked)
             except BaseException as error:
                 if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
                     raise TimeoutError from error
                 raise
             self._deadlines.end(task)
+            if reply.status == _PROXY_LOGIN:  # of a proxy that forwards; one that tunnels raises
+                raise ConnectionFailed(asked, _refused_by_proxy(url, reply), sent=False)
             return Reply(reply.status, reply.headers, content)
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise ConfigurationError(f"{asked}: no URL to use: {error}; check hosts=...") from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            silence, cause = self._reword(error, asked, changes=changes), error
+        except AsyncSimError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever aiohttp fails with, the caller gets ours
+            sent = written is None or written.begun
+            if sent and reuse is Reuse.RECENT and not isinstance(error, TimeoutError):
+                self._distrusted_until = asyncio.get_running_loop().time() + _DISTRUST
+            silence, cause = self._reword(error, asked, url, method != "GET", sent)
         except asyncio.CancelledError:
             if not self._closed or _is_being_cancelled():
                 raise
-            silence, cause = (
-                ClientClosed(asked, sent=changes),
-                None,
-            )  # aiohttp ends a name's lookup like that
-        # Outside of `except`, because aiohttp's error for an unreadable answer holds the request's
-        # headers, and so the credential.
-        raise silence from (None if isinstance(cause, aiohttp.ClientResponseError) else cause)
+            # aiohttp ends a name's lookup like that.
+            silence, cause = ClientClosed(asked, sent=method != "GET"), None
+        # Outside of `except`, because aiohttp's errors hold the credentials: that for an unreadable
+        # response the headers of the request, that of a proxy its password.
+        raise silence from cause
 
     def _keywords(self, headers: Mapping[str, str] | None, body: Body | None) -> _Keywords:
         """Choose what aiohttp is told: no more than is needed, as each keyword costs a little."""
         keywords = self._always.copy()
-        if headers is not None:
+        if self._borrowed:
+            keywords["headers"] = {hdrs.ACCEPT_ENCODING: _ENCODINGS, **(headers or {})}
+        elif headers is not None:
             keywords["headers"] = headers
         if body is not None:
             keywords["data"] = body
@@ -200,36 +275,82 @@ class Transport:
                 keywords["middlewares"] = ()  # aiohttp never repeats a POST, so `_once` is idle
         return keywords
 
-    def _usable(self, asked: str) -> ClientSession:
+    def _usable(self, asked: str, reuse: Reuse) -> ClientSession:
         session = self._session
         if self._closed:
             raise ClientClosed(asked)
         if session is not None and session.closed:
             raise ConfigurationError("the session given to this client is closed; make a new one")
         if session is None:
-            session = self._session = self._open()
+            # No limit here: the gate in front is the limit.
+            session = self._session = self._open(TCPConnector(limit=0))
+        if reuse is Reuse.ANY or self._borrowed:
+            return session
+        if reuse is Reuse.RECENT and asyncio.get_running_loop().time() < self._distrusted_until:
+            reuse = Reuse.NONE
+        return self._others.get(reuse) or self._open_other(reuse)
+
+    def _open_other(self, reuse: Reuse) -> ClientSession:
+        """Open a session whose connections no other requests share."""
+        if reuse is Reuse.RECENT:
+            connector = TCPConnector(limit=0, keepalive_timeout=_RECENT)
+        else:
+            connector = TCPConnector(limit=0, force_close=True)
+        session = self._others[reuse] = self._open(connector)
         return session
 
-    def _reword(self, error: Exception, asked: str, *, changes: bool) -> AsyncSimError:
-        if self._closed:
-            return ClientClosed(asked, sent=changes)  # no TransportError: those are retried
+    def _reword(
+        self, error: Exception, asked: str, url: URL, changes: bool, sent: bool
+    ) -> tuple[AsyncSimError, BaseException | None]:
+        """Make one of our errors, and the cause it may show, of one of aiohttp's."""
+        if self._closed:  # no TransportError: those are retried
+            return ClientClosed(asked, sent=changes and sent), None
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             reason = f"no connection within {self._seconds.connect:g} s"
-            return RequestTimeout(asked, reason, sent=False)
+            if self._borrowed:
+                reason += " (perhaps the session given to this client has none left)"
+            return RequestTimeout(asked, reason, sent=False), error
         if isinstance(error, TimeoutError):
-            return RequestTimeout(asked, f"no answer within {self._seconds.request:g} s")
+            what = "response" if sent else "connection"
+            reason = f"no {what} within {self._seconds.request:g} s"
+            return RequestTimeout(asked, reason, sent=sent), error
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return ConnectionFailed(asked, _refused_by_proxy(url, error), sent=False), None
         if isinstance(error, aiohttp.ClientConnectorError):
-            where, why = f"{error.host}:{error.port}", _cause(error)
-            return ConnectionFailed(asked, f"cannot connect to {where} ({why})", sent=False)
+            proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+            cause = _cause(error)
+            why = getattr(cause, "strerror", None) or cause
+            reason = f"cannot connect to {proxy}{error.host}:{error.port} ({why})"
+            return ConnectionFailed(asked, reason, sent=False), cause
+        if isinstance(error, _UNSENDABLE) and (not changes or not sent):
+            reason = f"{asked}: it cannot be sent: {error}; check hosts=... and the credentials"
+            return ConfigurationError(reason), error
         name = str(error) if isinstance(error, _Cut) else type(error).__name__
-        return ConnectionFailed(asked, f"connection lost ({name})")
+        what = f"connection lost ({name})" if sent else f"no connection ({name})"
+        lasting = None if isinstance(error, aiohttp.ClientResponseError) else error
+        return ConnectionFailed(asked, what, sent=sent), lasting
 
     async def close(self) -> None:
-        """Close the session, if it is ours; send nothing more."""
+        """Close the sessions that are ours; send nothing more."""
         self._closed = True
         self._deadlines.close()
+        ours = [*self._others.values()]
         if self._session is not None and not self._borrowed:
-            await self._session.close()
+            ours.append(self._session)
+        for session in ours:
+            await session.close()
+
+
+_PROXY_LOGIN = 407
+# What aiohttp raises at a URL or a header that is none.
+_UNSENDABLE = (ValueError, TypeError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
+
+
+def _refused_by_proxy(url: URL, said: ClientResponse | aiohttp.ClientHttpProxyError) -> str:
+    text = said.message if isinstance(said, aiohttp.ClientHttpProxyError) else said.reason
+    status = f"{said.status} {(text or '')[:_LONGEST_REASON]}".strip()
+    remedy = "check its address and its credentials"
+    return f"the proxy refused to connect to {url.host}:{url.port} ({status}); {remedy}"
 
 
 def _is_being_cancelled() -> bool:
@@ -237,7 +358,66 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _cause(error: aiohttp.ClientConnectorError) -> object:
+def _cause(error: aiohttp.ClientConnectorError) -> Exception:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):  # aiohttp 3.11: no os_error
         return error.certificate_error
-    return error.os_error.strerror or error.os_error
+    return error.os_error
+
+
+async def _read(reply: ClientResponse, most: int, asked: str) -> bytes:
+    """Read and unpack a body of limited size; of an error as much as there is room for."""
+    good = reply.status < 300
+    most = most if good else min(most, SMALL)
+    length = reply.content_length
+    if length is not None and length <= most:  # the parser lets no more than that through
+        content = await reply.read()
+    else:
+        content = await _read_up_to(reply, most + 1)
+    encoding = reply.headers.get(hdrs.CONTENT_ENCODING)
+    if encoding is not None:
+        content = _unpacked(content, encoding.strip().lower(), most + 1, asked, good)
+    if len(content) <= most:
+        return content
+    if good:
+        raise DecodeError(f"the response to {asked}", f"it is larger than {most:,} bytes")
+    return content[:most]
+
+
+async def _read_up_to(reply: ClientResponse, size: int) -> bytes:
+    content = bytearray()
+    try:
+        async for part in reply.content.iter_any():
+            content += part
+            if len(content) >= size:
+                reply.close()  # the rest of it is nothing that a later request could wait for
+                break
+    except BaseException:
+        reply.close()
+        raise
+    return bytes(content[:size])
+
+
+def _unpacked(content: bytes, encoding: str, size: int, asked: str, good: bool) -> bytes:
+    """Undo a Content-Encoding, up to so many bytes; of an error that cannot be, nothing is left."""
+    if encoding in ("", "identity") or not content:
+        return content
+    try:
+        return _inflated(content, encoding, size)
+    except (ValueError, zlib.error) as error:
+        if good:
+            raise DecodeError(f"the response to {asked}", str(error)) from None
+        return b""
+
+
+def _inflated(content: bytes, encoding: str, size: int) -> bytes:
+    if encoding in ("gzip", "x-gzip"):
+        window = 16 + zlib.MAX_WBITS
+    elif encoding == "deflate":  # with zlib's header (RFC 9110, 8.4.1.2), or as some do without
+        window = zlib.MAX_WBITS if content[0] & 0x0F == 8 else -zlib.MAX_WBITS
+    else:
+        raise ValueError(f"it is encoded as {encoding[:20]!r}, which was not asked for")
+    unpacker = zlib.decompressobj(window)
+    unpacked = unpacker.decompress(content, size)
+    if len(unpacked) < size and not unpacker.eof:
+        raise ValueError(f"its {encoding} breaks off")
+    return unpacked

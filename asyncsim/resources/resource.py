@@ -13,10 +13,10 @@ from asyncsim.core.retry import Repeat
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
 from asyncsim.kind import Kind, is_same_sid, looks_like_sid
-from asyncsim.request import Request
+from asyncsim.request import PAGE, Request
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pager import OnBad, Page, Pager, check_on_bad, page_of
-from asyncsim.transport import Reply, form
+from asyncsim.transport import Reply, Reuse, form
 from asyncsim.wire import forms, json, records, straight
 from asyncsim.wire.pages import RawPage, decode_page, read_rows
 
@@ -141,6 +141,7 @@ class Resource(Generic[T]):
             parent=parent,
             body=form(forms.encode(self.kind.create, keywords)),
             repeat=Repeat.NEVER,
+            reuse=Reuse.RECENT,
             look=f"look for it with {self.kind.key}.list() before you create it again",
             sim=keywords.get("sim") or "",
         )
@@ -219,7 +220,7 @@ class Resource(Generic[T]):
         urgent: bool = False,
         read: Callable[[Reply], P],
     ) -> P:
-        request = self._request("GET", "list", parent=parent, query=query, urgent=urgent)
+        request = self._request("GET", "list", parent=parent, query=query, urgent=urgent, most=PAGE)
         return read(await self._send(request))
 
     async def _raw_pages(

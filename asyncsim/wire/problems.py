@@ -19,7 +19,8 @@ from attrs import frozen
 
 from asyncsim.wire import json
 
-_LONGEST = 300
+_LONGEST = 300  # characters that are kept of a text
+_HIGHEST = 10**9  # their codes have five digits
 
 
 @frozen
@@ -33,13 +34,15 @@ class Problem:
 
 def _number(value: Any) -> int | None:
     try:
-        return None if value is None or isinstance(value, bool) else int(value)
+        number = None if value is None or isinstance(value, bool) else int(value)
+        return number if number is None or abs(number) < _HIGHEST else None
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _first_text(value: dict[str, Any], *names: str) -> str | None:
-    return next((text for name in names if isinstance(text := value.get(name), str) and text), None)
+    texts = (value.get(name) for name in names)
+    return next((text[:_LONGEST] for text in texts if isinstance(text, str) and text), None)
 
 
 def decode_problem(body: bytes) -> Problem:
@@ -52,6 +55,4 @@ def decode_problem(body: bytes) -> Problem:
         text = " ".join(body[: 4 * _LONGEST].decode("utf-8", "replace").split())
         return Problem(None, text[:_LONGEST], None)
     message = _first_text(value, "message", "error_description", "detail", "title", "error") or ""
-    return Problem(
-        _number(value.get("code")), message[:_LONGEST], _first_text(value, "more_info", "info")
-    )
+    return Problem(_number(value.get("code")), message, _first_text(value, "more_info", "info"))

@@ -87,7 +87,7 @@ async def test_an_answer_that_does_not_come_in_time_is_a_timeout_that_names_its_
     server.plan(HANG)
     with pytest.raises(RequestTimeout) as caught:
         await get(bench.open(timeout=Timeout(request=0.05)), server.url)
-    assert str(caught.value) == "fetch Sim HS1: no answer within 0.05 s"
+    assert str(caught.value) == "fetch Sim HS1: no response within 0.05 s"
     assert caught.value.sent
 
 

@@ -361,4 +361,4 @@ async def test_when_the_look_at_a_conflict_fails_the_conflict_is_raised(
 async def test_a_request_that_times_out_is_a_lost_answer(bench: Bench, server: Server) -> None:
     Desk(server, [Answer(HANG)], [sim("scheduled")])
     assert (await Writer(bench, timeout=Timeout(request=0.1)).write()).recovered
-    assert bench.seen(RequestRetried)[0].reason == "update Sim HS1: no answer within 0.1 s"
+    assert bench.seen(RequestRetried)[0].reason == "update Sim HS1: no response within 0.1 s"

@@ -14,10 +14,11 @@ from asyncsim.models.webhooks.secrets import (
     SecretFilter,
     SecretUpdate,
 )
+from asyncsim.request import PAGE
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.resources.pager import OnBad, Page, Pager, check_on_bad, page_of
 from asyncsim.resources.resource import Resource, read_json
-from asyncsim.transport import JSON, Body, Reply, form
+from asyncsim.transport import JSON, Body, Reply, Reuse, form
 from asyncsim.wire import forms, json
 from asyncsim.wire.pages import RawPage, read_rows
 
@@ -43,6 +44,7 @@ class Secrets(Resource[Secret]):
             "create",
             body=_body(SecretCreate, keywords),
             repeat=Repeat.NEVER,
+            reuse=Reuse.RECENT,
             look="look for it with secrets.list(); a value you have not seen is lost",
         )
         return self._decode(await self._send(request))
@@ -64,7 +66,7 @@ class Secrets(Resource[Secret]):
 
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
-            reply = await self._send(self._request("GET", "list", query=query))
+            reply = await self._send(self._request("GET", "list", query=query, most=PAGE))
             return page_of(self._secrets(reply), bad)
 
         async def pages() -> AsyncIterator[Page[Secret]]:
