@@ -17,7 +17,7 @@ from asyncsim import (
     RetryPolicy,
     TransitionFailed,
 )
-from asyncsim.emulator import Faults
+from asyncsim.emulator import Faults, Latency
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import TRANSITION, Place, Stage
 
@@ -166,6 +166,20 @@ async def test_a_conflict_is_waited_out_and_sent_once(stage: Stage) -> None:
     assert outcome.requests == len(stage.posts()) - 1 + len(stage.reads())
     assert outcome.seconds >= 2 * TRANSITION
     assert stage.is_at_rest
+
+
+async def test_whoever_interrupted_it_and_runs_it_again_is_told_of_no_refusals(
+    set_stage: OpenStage, place: Place
+) -> None:
+    # Responses take so long that many a SIM settles between a refusal and the read that follows.
+    latency = Latency(transition=2.0, sigma=0.8, callback=0.0)
+    stage = await set_stage(
+        place, sims=60, world={"latency": latency, "faults": Faults(answer_takes=0.5)}
+    )
+    changes = [stage.sims.update(sid, status="ready") for sid in stage.sids]
+    await stage.play(asyncio.gather(*changes))
+    outcomes = await stage.collect(stage.sims.update_many(dict.fromkeys(stage.sids, ACTIVE)))
+    assert [one.error for one in outcomes.values() if not one.ok] == []
 
 
 async def test_a_conflict_with_the_very_same_change_sends_nothing_more(stage: Stage) -> None:

@@ -1,0 +1,118 @@
+"""The response of an accepted change cannot be read: one field is not what the documents say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncsim import DecodeError, OutcomeUnknown, TransitionFailed, TransitionTimeout
+from tests.resources.far import Far, sid
+from tests.sending.server import Answer, Received
+
+HS, HC = sid("HS", "1"), sid("HC")
+ACTIVE: Any = {"status": "active"}
+D1, D2 = "2026-01-01T00:00:10Z", "2026-01-01T00:00:20Z"
+
+
+def sim(status: str, **more: Any) -> dict[str, Any]:
+    return {"sid": HS, "status": status, "date_updated": D2, **more}
+
+
+ODD = Answer(202, {"sid": HS, "status": "scheduled", "date_updated": "last Tuesday"})
+
+
+def posts(far: Far) -> int:
+    return sum(one.method == "POST" for one in far.received)
+
+
+async def update(far: Far, name: str = HS) -> Any:
+    return await far.client.supersim.sims.update(name, status="active")
+
+
+async def update_and_wait(far: Far, name: str = HS) -> Any:
+    return await far.client.supersim.sims.update_and_wait(name, status="active", timeout=120)
+
+
+async def update_many(far: Far, name: str = HS) -> Any:
+    many = far.client.supersim.sims.update_many({name: ACTIVE}, timeout=120)
+    (outcome,) = [one async for one in many]
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.sim
+
+
+async def test_an_update_reads_what_its_response_could_not_tell(far: Far) -> None:
+    far.plan(ODD, sim("scheduled"))
+    assert (await far.play(update(far))).status == "scheduled"
+    assert posts(far) == 1
+
+
+@pytest.mark.parametrize(
+    "read", [ODD, Answer(404), Answer(401), Answer(200, "<html>"), Answer(200, sim("new"))]
+)
+@pytest.mark.parametrize("name", [HS, "pump"])
+async def test_an_update_says_that_it_was_accepted_and_of_which_sim(
+    far: Far, name: str, read: Answer
+) -> None:
+    far.plan(ODD, read)
+    with pytest.raises(DecodeError, match=f"change of {HS} was accepted") as caught:
+        await far.play(update(far, name))
+    assert (caught.value.accepted, posts(far)) == (HS, 1)
+    assert "date_updated" in str(caught.value)
+    assert f"await_transition('{HS}')" in str(caught.value)
+    assert not caught.value.outcome_unknown
+
+
+async def test_what_it_asked_for_is_remembered_and_can_be_awaited(far: Far) -> None:
+    far.plan(ODD, Answer(200, "<html>"))
+    with pytest.raises(DecodeError, match="accepted"):
+        await far.play(update(far))
+    far.plan(sim("scheduled"), sim("scheduled"), *[sim("inactive")] * 9)
+    with pytest.raises(TransitionFailed, match="status='active'"):
+        await far.play(far.client.supersim.sims.await_transition(HS))
+
+
+@pytest.mark.parametrize("way", [update_and_wait, update_many])
+@pytest.mark.parametrize("name", [HS, "pump"])
+async def test_a_wait_goes_on_by_reads_of_that_sim(far: Far, way: Any, name: str) -> None:
+    far.plan(ODD, sim("scheduled"), ODD, sim("active"))
+    found = await far.play(way(far, name))
+    assert (found.status, posts(far)) == ("active", 1)
+    assert {one.raw_path for one in far.received if one.method == "GET"} == {f"/v1/Sims/{HS}"}
+
+
+@pytest.mark.parametrize("way", [update_and_wait, update_many])
+async def test_a_wait_whose_reads_are_as_odd_ends_at_its_deadline(far: Far, way: Any) -> None:
+    async def answer(one: Received) -> Answer:
+        return ODD
+
+    far.script = answer
+    with pytest.raises(TransitionTimeout, match=HS) as caught:
+        await far.play(way(far))
+    assert isinstance(caught.value.__cause__, DecodeError)
+    assert posts(far) == 1
+    assert "the vendor may still finish it" in str(caught.value)
+
+
+@pytest.mark.parametrize("way", [update_and_wait, update_many])
+async def test_a_change_that_settles_elsewhere_is_not_sent_once_more(far: Far, way: Any) -> None:
+    far.plan(ODD, sim("scheduled"), *[sim("new")] * 20)
+    with pytest.raises(TransitionFailed, match="settled as 'new'"):
+        await far.play(way(far))
+    assert posts(far) == 1
+
+
+@pytest.mark.parametrize("body", ["<html>", "", "[]", {}, {"code": 1, "status": 500}])
+async def test_what_names_no_sim_proves_nothing(far: Far, body: Any) -> None:
+    far.plan(Answer(200, body), sim("new"), Answer(202, sim("scheduled")))
+    assert (await far.play(update(far))).status == "scheduled"
+    assert posts(far) == 2
+
+
+async def test_a_create_names_what_was_created(far: Far) -> None:
+    odd = {"sid": HC, "status": "queued", "date_created": "last Tuesday"}
+    far.plan(Answer(201, odd))
+    with pytest.raises(OutcomeUnknown, match=f"created as {HC}"):
+        await far.play(far.client.supersim.sms_commands.create(sim=HS, payload="wake up"))
+    assert posts(far) == 1
