@@ -17,6 +17,10 @@ from asyncsim.wire import json
 _LONGEST_NUMBER = 18
 """Digits; int() itself fails at some thousands."""
 
+_JSON = ("application/json", "application/x-www-form-urlencoded")
+"""Media types that faults may have: curl and urllib say the second unless told otherwise. Plain text
+is what a page of another site would send, and from browsers without an `Origin`."""
+
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -79,8 +83,7 @@ class Controls:
 
     async def change_faults(self, request: web.Request) -> web.Response:
         """Change some faults, named in a JSON object; the others stay."""
-        # A form or plain text is what a page of another site may send without asking first.
-        if request.content_type != "application/json":
+        if request.content_type not in _JSON:
             return _reply({"message": "send the faults as application/json"}, 415)
         try:
             given = json.loads(await request.read())

@@ -162,7 +162,18 @@ async def test_controls_work_from_their_own_origin(
         assert response.status == 200
 
 
-async def test_faults_are_taken_as_json_only(supersim: Api, session: aiohttp.ClientSession) -> None:
+async def test_faults_are_taken_as_curl_sends_them(
+    supersim: Api, session: aiohttp.ClientSession
+) -> None:
+    url = f"{supersim.emulator.url}/_emulator/faults"
+    async with session.post(url, data='{"dropped": 1}', headers={"Content-Type": FORM}) as response:
+        assert response.status == 200
+    assert supersim.emulator.faults.dropped == 1
+
+
+async def test_faults_as_plain_text_are_refused(
+    supersim: Api, session: aiohttp.ClientSession
+) -> None:
     url = f"{supersim.emulator.url}/_emulator/faults"
     headers = {"Content-Type": "text/plain"}
     async with session.post(url, data='{"dropped": 1}', headers=headers) as response:
