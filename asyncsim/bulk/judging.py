@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.journal import Planned
@@ -50,6 +50,8 @@ def judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> Planned:
 
 def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
     """Judge a row whose SIM the account has."""
+    if entry.state is State.FAILED:  # a retry begins anew: what was accepted then has failed
+        entry = evolve(entry, accepted_at=None, reference=None)
     if action is Action.UPDATE:
         verdict, state = _judge_update(entry, sim, goal)
     elif action is Action.SEND:
@@ -61,7 +63,7 @@ def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
     return Planned(
         number=entry.number,
         verdict=verdict,
-        state=State.IMPOSSIBLE if verdict in HOPELESS else state,
+        state=_planned(entry, verdict, state),
         sid=sim.sid,
         before=sim.status,
     )
@@ -82,7 +84,15 @@ def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
         verdict, state = Verdict.CHANGE, State.READY
     else:
         verdict, state = Verdict.UNKNOWN, State.IMPOSSIBLE
+    state = _planned(entry, verdict, state)
     return Planned(number=entry.number, verdict=verdict, state=state, sid=entry.sid)
+
+
+def _planned(entry: Entry, verdict: Verdict, state: State) -> State:
+    """Where a look leaves a row; one that has failed stays so until its retry is sent."""
+    if entry.state is State.FAILED and verdict is not Verdict.ALREADY:
+        return State.FAILED
+    return State.IMPOSSIBLE if verdict in HOPELESS else state
 
 
 def _arrived(entry: Entry) -> State:

@@ -15,7 +15,7 @@ from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.journal import Journal, Planned
 from asyncsim.bulk.judging import Unreadable, judge, judge_absent, judge_unreadable
 from asyncsim.bulk.rows import Entry
-from asyncsim.bulk.states import OPEN, State, Verdict
+from asyncsim.bulk.states import HOPELESS, OPEN, State, Verdict
 from asyncsim.bulk.task import Task
 from asyncsim.core.goal import Goal
 from asyncsim.errors import DecodeError, JobError, NotFound
@@ -189,7 +189,7 @@ class Planner:
 
     def _note(self, planned: Planned, entry: Entry) -> None:
         self._verdicts[planned.verdict] += 1
-        changes = planned.state not in _ENDED
+        changes = planned.state not in _ENDED and planned.verdict not in HOPELESS
         unasked = changes and not entry.approved
         self._irreversible += unasked and self._task.is_irreversible(entry)
         samples = self._samples.setdefault(planned.verdict, [])

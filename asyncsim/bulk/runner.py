@@ -44,6 +44,7 @@ async def run(
     limit: int | None = None,
     confirm: int | Callable[[Plan], bool] | None = None,
     dry_run: bool = False,
+    retry_failed: bool = False,
     stop: asyncio.Event | None = None,
 ) -> Report:
     """Bring every SIM of a job to its goal, or know why not; run it again to go on.
@@ -59,6 +60,8 @@ async def run(
     - `limit`: sends at most so many rows in this run.
     - `confirm`: the number of SIMs whose change can never be taken back, or who is asked about it.
     - `dry_run`: plans, and sends nothing.
+    - `retry_failed`: tries again what has failed in earlier runs, too. A row keeps its state and
+      its error until its request goes out.
     - `stop`: set it to stop early: nothing more is sent, requests on the wire get their answers,
       the rest is left for the next run. Cancelling stops at once; nothing is lost by that either.
 
@@ -76,7 +79,7 @@ async def run(
         deadline=deadline,
         confirm=confirm,
         stop=stop,
-    ).go(job, dry_run=dry_run)
+    ).go(job, dry_run=dry_run, retry_failed=retry_failed)
 
 
 def _check(**options: float | None) -> None:
@@ -109,12 +112,12 @@ class _Run:
         self._started = self._clock.now()
         self._requests = client.requests
 
-    async def go(self, job: Job | None, *, dry_run: bool) -> Report:
+    async def go(self, job: Job | None, *, dry_run: bool, retry_failed: bool) -> Report:
         helpers = self._supervise()
         plan: Plan | None = None
         try:
             head = await begin(job, self._client, self._journal, self._observers, self._halt)
-            async with self._numbered():
+            async with self._numbered(retry_failed=retry_failed):
                 task = Task(self._client, Product(head.product), Action(head.action), head.change)
                 with contextlib.suppress(Halted):
                     plan = await self._plan(task, head)
@@ -132,9 +135,9 @@ class _Run:
         return await self._report(plan)
 
     @contextlib.asynccontextmanager
-    async def _numbered(self) -> AsyncGenerator[None, None]:
+    async def _numbered(self, *, retry_failed: bool) -> AsyncGenerator[None, None]:
         """Keep in the journal when this run began, and how it ended, whatever that was."""
-        await self._journal.begin_run()
+        await self._journal.begin_run(retry_failed=retry_failed)
         try:
             yield
         except BaseException as error:
@@ -164,7 +167,7 @@ class _Run:
     async def _plan(self, task: Task, head: Head) -> Plan:
         await self._journal.doubt()
         try:
-            plan = await self._look(task, OPEN, "planning")
+            plan = await self._look(task, OPEN | {State.FAILED}, "planning")
             if not await self._count(_SENT):  # later only one of them goes out at a time
                 await refuse_twins(head.label, self._journal)
         except JobError:
@@ -191,7 +194,7 @@ class _Run:
         sending = Sending(task, self._journal, self._observers, self._limits, self._halt)
         try:
             for attempt in range(1, _PASSES + 1):
-                await sending.run(await self._count(_TO_SEND))
+                await sending.run(await self._count(_TO_SEND) + await self._journal.retries())
                 if not await self._look_again(task, attempt):
                     break
         finally:

@@ -113,7 +113,7 @@ class Sending:
             async for entry in doubtful:
                 if not await self._is_twin(entry):
                     yield self._order(entry)
-        async with aclosing(self._journal.feed({State.READY})) as ready:
+        async with aclosing(self._journal.feed({State.READY, State.FAILED})) as ready:
             async for entry in ready:
                 if await self._is_twin(entry):
                     continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from cyclopts import App, Parameter
 
 from asyncsim.bulk import Journal, write_results
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.bulk.states import State
 from asyncsim.cli import reports, terminal
 from asyncsim.cli.exits import CommandError, Exit, code_of_report
 from asyncsim.cli.files import results_of
@@ -87,12 +85,10 @@ async def retry_failed(journal: Place, /, *, options: RunOptions = DEFAULTS) -> 
 
     Example: asyncsim jobs retry-failed batch.db --limit 10
     """
-    return await _go_on(journal, options, reopened={State.FAILED})
+    return await _go_on(journal, options, retry_failed=True)
 
 
-async def _go_on(
-    journal: Path, options: RunOptions, *, reopened: Collection[State] = frozenset()
-) -> Exit:
+async def _go_on(journal: Path, options: RunOptions, *, retry_failed: bool = False) -> Exit:
     check_listen(options.listen, options.public_url)
     _check_there(journal)
     stop = asyncio.Event()
@@ -101,9 +97,13 @@ async def _go_on(
             head = await kept.head()
             if head is None:
                 raise CommandError(f"{journal} holds no job yet: give its file once more")
-            if reopened:
-                await kept.reopen(reopened)
-            run = Run(job=None, vendor=head.vendor, options=options, stop=stop)
+            run = Run(
+                job=None,
+                vendor=head.vendor,
+                options=options,
+                stop=stop,
+                retry_failed=retry_failed,
+            )
             return await run_job(run, kept, results_of(journal, options.results))
 
 

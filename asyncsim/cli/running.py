@@ -38,6 +38,7 @@ class Run:
     """None: the one that the journal holds."""
     vendor: str | None
     options: RunOptions
+    retry_failed: bool = False
     piped: bool = False
     """Its input comes through stdin."""
     standing: Standing = field(factory=Standing)
@@ -162,6 +163,7 @@ async def carry_out(run: Run, client: Client, journal: Journal, *, dry_run: bool
             limit=options.limit,
             confirm=confirmation(options.confirm_count, shown, piped=run.piped),
             dry_run=dry_run,
+            retry_failed=run.retry_failed,
             stop=run.stop,
         )
 

@@ -18,8 +18,8 @@ _LONGEST_NUMBER = 18
 """Digits; int() itself fails at some thousands."""
 
 _JSON = ("application/json", "application/x-www-form-urlencoded")
-"""Media types that faults may have: curl and urllib say the second unless told otherwise. Plain text
-is what a page of another site would send, and from browsers without an `Origin`."""
+"""Media types that faults may have: curl and urllib say the second unless told otherwise. Plain
+text is what a page of another site would send, and older browsers without an `Origin`."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

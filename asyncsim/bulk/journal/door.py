@@ -46,13 +46,14 @@ class Door:
             if not self._read_only:
                 await self._claim()
             sqlite.check_content(self._path, self._target)
+            sqlite.check_complete(self._path, self._target)
             self._engine = sqlite.engine_for(self._path, read_only=self._read_only)
             writer = sqlite.writing(self._engine)
-            store = Store(self._target, self._engine, writer, self._clock)
+            store = Store(self._target, self._engine, writer, self._clock, path=self._path)
             await self._check(store)
             if not self._read_only:
-                await sqlite.set_wal(self._engine)
                 await store.write(_prepare, self._target, self._clock.utcnow())
+                await sqlite.write_ahead(self._engine, writer)
                 self._store = store
             return store
 
@@ -65,7 +66,7 @@ class Door:
 
     async def _in_use(self) -> JournalError:
         engine = sqlite.engine_for(self._path, read_only=True)
-        store = Store(self._target, engine, engine, self._clock)
+        store = Store(self._target, engine, engine, self._clock, path=self._path)
         holder: tuple[int | None, str | None] = None, None
         try:
             # It may have no tables yet, as whoever holds it has just begun to make them.
@@ -117,6 +118,7 @@ async def _prepare(connection: AsyncConnection, target: str, now: datetime) -> N
         values = {"format": FORMAT, "created_at": now, "ticket_secret": secret}
         await connection.execute(insert(journal), values)
         await sqlite.mark(connection)
+    await connection.execute(update(journal).values(needs_wal=True))
     await _note_holder(connection, os.getpid(), socket.gethostname())
 
 

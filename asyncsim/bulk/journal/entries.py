@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from attrs import fields
-from sqlalchemy import RowMapping, case, func, select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.journal.schema import in_states, rows
 from asyncsim.bulk.rows import Entry, Result
 from asyncsim.bulk.states import State
 
 ENTRY = tuple(rows.c[field.name] for field in fields(Entry))
 """The columns of an `Entry`."""
 
-# A row of which the plan says that it cannot be has no error, but the plan says why.
-_error = case(
-    (rows.c.state == State.IMPOSSIBLE, func.coalesce(rows.c.error, rows.c.note)), else_=rows.c.error
-)
-_RESULT = tuple(
-    _error.label("error") if field.name == "error" else rows.c[field.name]
-    for field in fields(Result)
-)
+_RESULT = tuple(rows.c[field.name] for field in fields(Result))
 
 
 def entry(row: RowMapping) -> Entry:
@@ -40,8 +33,8 @@ def _result(row: RowMapping) -> Result:
 async def some_entries(
     connection: AsyncConnection, states: Collection[State], after: int, most: int
 ) -> list[Entry]:
-    """Return the next rows in these states, in input order."""
-    asked = select(*ENTRY).where(rows.c.number > after, rows.c.state.in_(states))
+    """Return the next rows in these states, in input order; failed ones only to be tried again."""
+    asked = select(*ENTRY).where(rows.c.number > after, in_states(states))
     result = await connection.execute(asked.order_by(rows.c.number).limit(most))
     return [entry(row) for row in result.mappings()]
 

@@ -123,10 +123,19 @@ class Journal(Session):
 
     # Runs, and looks at the SIMs.
 
-    async def begin_run(self) -> int:
-        """Begin a run by this process; returns its number, from 1."""
+    async def begin_run(self, *, retry_failed: bool = False) -> int:
+        """Begin a run by this process; returns its number, from 1.
+
+        `retry_failed`: it tries again what has failed. Until its request goes out, such a row
+        stays failed and keeps its error, whatever becomes of the run.
+        """
+        await self._write(looks.retry if retry_failed else looks.retry_nothing)
         self._run = await self._write(history.begin, self._clock.utcnow())
         return self._run
+
+    async def retries(self) -> int:
+        """How many failed rows this run has still to try again."""
+        return await self._read(looks.retries)
 
     async def end_run(self, reason: str | None) -> None:
         """Note that it is over, and why early; None if it was not."""
@@ -172,14 +181,13 @@ class Journal(Session):
         """Return the SIMs that several rows turned out to mean."""
         return await self._read(doubles.doubles, rows.c.sid, most)
 
-    async def reopen(self, states: Collection[State]) -> int:
-        """Take rows in these states back to READ; returns how many."""
-        return await self._write(looks.reopen, states)
-
     # What becomes of single rows.
 
     async def feed(self, states: Collection[State]) -> AsyncGenerator[Entry, None]:
-        """Iterate over rows in these states, in input order; each is given once."""
+        """Iterate over rows in these states, in input order; each is given once.
+
+        Of failed rows only those that this run tries again.
+        """
         after = 0
         while some := await self._read(entries.some_entries, states, after, _CHUNK):
             for entry in some:

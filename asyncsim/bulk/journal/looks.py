@@ -24,9 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from asyncsim.bulk.journal.columns import Moment, Word
 from asyncsim.bulk.journal.entries import ENTRY, entry
 from asyncsim.bulk.journal.records import Planned
-from asyncsim.bulk.journal.schema import job, rows
+from asyncsim.bulk.journal.schema import in_states, job, rows
 from asyncsim.bulk.rows import Entry
-from asyncsim.bulk.states import UNFINISHED, State, Verdict
+from asyncsim.bulk.states import HOPELESS, UNFINISHED, State, Verdict
 
 _NAMES = 500  # in one statement, which has a limit of parameters
 
@@ -41,7 +41,7 @@ class Look:
     @property
     def ahead(self) -> ColumnElement[bool]:
         """What it has not come to yet."""
-        return rows.c.state.in_(self.states) & (rows.c.look < self.number)
+        return in_states(self.states) & (rows.c.look < self.number)
 
 
 async def begin(connection: AsyncConnection, states: Collection[State]) -> Look:
@@ -78,23 +78,12 @@ async def some_ahead(connection: AsyncConnection, look: Look, after: int, most: 
     return [entry(row) for row in result.mappings()]
 
 
-_FORGOTTEN = (
-    "verdict",
-    "note",
-    "error_type",
-    "error",
-    "error_parts",
-    "settled_by",
-    "seconds",
-    "accepted_at",
-    "ended_at",
-    "reference",
-)
 # One by one: a list of values cannot stand in a statement for many rows.
 _untouched = or_(*(rows.c.state == one for one in (State.READ, State.READY, State.IMPOSSIBLE)))
 _seen = bindparam("new_before", type_=Text)
 _judged = bindparam("new_verdict", type_=Word(Verdict))
 _arrives = bindparam("arrives", type_=Boolean)
+_stays_failed = bindparam("stays_failed", type_=Boolean)
 _PLAN = (
     update(rows)
     .where(rows.c.number == bindparam("row", type_=Integer))
@@ -110,15 +99,20 @@ _PLAN = (
             else_=func.coalesce(rows.c.before, _seen),
         ),
         status=func.coalesce(_seen, rows.c.status),
-        note=bindparam("new_note", type_=Text),
         # Done by what the list shows: that is as good as a read.
-        confirmed=_arrives,
-        settled_by=case((_arrives, func.coalesce(rows.c.settled_by, "sweep")), else_=null()),
-        # What went wrong in an earlier run is not what is wrong now.
-        error_type=null(),
-        error=null(),
-        error_parts=null(),
-        ended_at=bindparam("now", type_=Moment),
+        confirmed=case((_stays_failed, rows.c.confirmed), else_=_arrives),
+        settled_by=case(
+            (_stays_failed, rows.c.settled_by),
+            (_arrives, func.coalesce(rows.c.settled_by, "sweep")),
+            else_=null(),
+        ),
+        # What went wrong in an earlier run is not what is wrong now; but a row that failed keeps
+        # its reason until its retry is sent.
+        error_type=case((_stays_failed, rows.c.error_type), else_=null()),
+        error=case((_stays_failed, rows.c.error), else_=null()),
+        error_parts=case((_stays_failed, rows.c.error_parts), else_=null()),
+        ended_at=case((_stays_failed, rows.c.ended_at), else_=bindparam("now", type_=Moment)),
+        retry=bindparam("is_tried_again", type_=Boolean),
     )
 )
 
@@ -141,14 +135,15 @@ def _values(look: Look, planned: Iterable[Planned], now: Any) -> Iterable[dict[s
             "arrives": one.state is State.DONE,
             "new_sid": one.sid,
             "new_before": one.before,
-            "new_note": one.note,
+            "stays_failed": one.state is State.FAILED,
+            "is_tried_again": one.state is State.FAILED and one.verdict not in HOPELESS,
             "now": None if one.state in UNFINISHED else now,
         }
 
 
 async def approve(connection: AsyncConnection) -> None:
     """Mark all rows that will be, or are being, changed as agreed to."""
-    ahead = rows.c.state.in_(UNFINISHED - {State.READ})
+    ahead = in_states(UNFINISHED - {State.READ} | {State.FAILED})
     await connection.execute(update(rows).where(ahead).values(approved=True))
 
 
@@ -159,9 +154,19 @@ async def doubt(connection: AsyncConnection) -> int:
     return result.rowcount
 
 
-async def reopen(connection: AsyncConnection, states: Collection[State]) -> int:
-    """Take rows in these states for not looked at; what they have cost stays."""
-    nothing = dict.fromkeys(_FORGOTTEN, null())
-    again = update(rows).where(rows.c.state.in_(states))
-    result = await connection.execute(again.values(state=State.READ, confirmed=False, **nothing))
-    return result.rowcount
+async def retry(connection: AsyncConnection) -> int:
+    """Let this run try again what has failed; returns how many rows that is."""
+    failed = update(rows).where(rows.c.state == State.FAILED)
+    return (await connection.execute(failed.values(retry=True))).rowcount
+
+
+async def retry_nothing(connection: AsyncConnection) -> None:
+    """Leave alone what an earlier run was to try again and did not come to."""
+    await connection.execute(update(rows).where(rows.c.retry).values(retry=False))
+
+
+async def retries(connection: AsyncConnection) -> int:
+    """How many rows this run has still to try again."""
+    asked = select(func.count()).select_from(rows).where(rows.c.retry)
+    counted: int = (await connection.execute(asked)).scalar_one()
+    return counted

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Boolean, Float, Integer, Text, Update, bindparam, func, null, update
+from sqlalchemy import Boolean, Float, Integer, Text, Update, bindparam, case, func, null, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk import failures
@@ -80,9 +80,21 @@ _now = bindparam("now", type_=Moment)
 _reference = func.coalesce(_text("new_reference"), rows.c.reference)
 _STATEMENTS = {
     # What an earlier sending was answered says nothing about this one.
-    Kind.INTENT: _one_row().values(state=State.SENDING, accepted_at=null(), reference=null()),
-    Kind.ACCEPTED: _one_row().values(state=State.ACCEPTED, accepted_at=_now, reference=_reference),
-    Kind.BACK: _one_row().values(state=State.READY),
+    Kind.INTENT: _one_row().values(
+        state=State.SENDING, retry=False, accepted_at=null(), reference=null()
+    ),
+    Kind.ACCEPTED: _one_row().values(
+        state=State.ACCEPTED,
+        accepted_at=_now,
+        reference=_reference,
+        error_type=null(),
+        error=null(),
+        error_parts=null(),
+    ),
+    # The plan has cleared the error of all others: what has one was to be a retry.
+    Kind.BACK: _one_row().values(
+        state=case((rows.c.error_type.is_not(null()), State.FAILED), else_=State.READY)
+    ),
     Kind.ENDED: _one_row().values(
         state=bindparam("new_state", type_=Word(State)),
         status=func.coalesce(_text("new_status"), rows.c.status),

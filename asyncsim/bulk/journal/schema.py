@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Float,
     Index,
     Integer,
@@ -13,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    or_,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,13 +29,14 @@ FORMAT = 1
 
 metadata = MetaData()
 
-# One row: the journal itself, and who has it open.
+# One row: the journal itself, and who has it open. `needs_wal`: see `sqlite.check_complete`.
 journal = Table(
     "journal",
     metadata,
     Column("format", Integer, primary_key=True, autoincrement=False),
     Column("created_at", Moment, nullable=False),
     Column("ticket_secret", Text, nullable=False),
+    Column("needs_wal", Boolean, nullable=False, server_default=false()),
     Column("opened_by_process", Integer),
     Column("opened_on_host", Text),
 )
@@ -57,6 +62,7 @@ job = Table(
 
 # One row per row of the input. `look` is the last look at the SIMs that this row was judged in,
 # `looks` above how many there were: what a look has not come to yet has a smaller number.
+# `retry`: this run tries a failed row again and has not sent it; till then it keeps its error.
 rows = Table(
     "rows",
     metadata,
@@ -69,7 +75,6 @@ rows = Table(
     Column("verdict", Word(Verdict)),
     Column("sid", Text),
     Column("before", Text),
-    Column("note", Text),
     Column("status", Text),
     Column("error_type", Text),
     Column("error", Text),
@@ -77,6 +82,7 @@ rows = Table(
     Column("settled_by", Text),
     Column("confirmed", Boolean, nullable=False, server_default=false()),
     Column("approved", Boolean, nullable=False, server_default=false()),
+    Column("retry", Boolean, nullable=False, server_default=false()),
     Column("requests", Integer, nullable=False, server_default="0"),
     Column("seconds", Float),
     Column("accepted_at", Moment),
@@ -87,6 +93,14 @@ rows = Table(
     # A hand that mends a row in a shell should not be able to invent a state.
     CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", "known_state"),
 )
+
+
+def in_states(states: Collection[State]) -> ColumnElement[bool]:
+    """Rows in these states; of failed ones only those that this run tries again."""
+    others = rows.c.state.in_(set(states) - {State.FAILED})
+    return or_(others, rows.c.retry) if State.FAILED in states else others
+
+
 by_name = Index("rows_by_name", rows.c.name)
 by_sid = Index("rows_by_sid", rows.c.sid)
 

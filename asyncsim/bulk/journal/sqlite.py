@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, event, text
@@ -16,11 +18,15 @@ APPLICATION = 0x4153494D
 """`ASIM`: marks a SQLite file as a journal, in its header."""
 
 _MAGIC = b"SQLite format 3\0"
+_WRITES_AHEAD = b"\2\2"
+"""Versions in the header of a file that is, or was last, in WAL mode."""
 _BEGIN = "asyncsim_begin"
 """Execution option: how a transaction begins, empty for none."""
 
 # FULL: an intent has to survive a power cut, not only the process.
-_PRAGMAS = ("busy_timeout=10000", "synchronous=FULL", "cache_size=-16384")
+# Checkpoints are ours: see `checkpoint`.
+_PATIENCE = "busy_timeout=10000"
+_PRAGMAS = (_PATIENCE, "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=0")
 
 
 def engine_for(path: Path, *, read_only: bool) -> AsyncEngine:
@@ -63,11 +69,6 @@ def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
 def _begin(connection: Connection) -> None:
     if words := connection.get_execution_options().get(_BEGIN, "BEGIN"):
         connection.exec_driver_sql(words)
-
-
-async def set_wal(engine: AsyncEngine) -> None:
-    """Let readers look in while a run writes: write ahead, into a second file."""
-    await _outside_of_transactions(engine, "PRAGMA journal_mode=WAL")
 
 
 async def unset_wal(engine: AsyncEngine) -> None:
@@ -122,3 +123,57 @@ def check_content(path: Path, target: str) -> None:
         raise JournalError(
             f"{target} is no journal: it is not even a SQLite file; give another path"
         )
+
+
+def check_complete(path: Path, target: str) -> None:
+    """Refuse a journal whose WAL is gone: taken for complete, it would send again what was sent.
+
+    While a run writes, `needs_wal` is true in the file itself and false in the WAL beside it. So it
+    is false once both have come together, whoever did that (a shell, too), and true in a file that
+    was moved alone. That there may be a WAL at all is in the header (SQLite's file format, 1.3.3).
+    """
+    with path.open("rb") as file:
+        versions = file.read(20)[18:]
+    wal = path.with_name(f"{path.name}-wal")
+    if versions != _WRITES_AHEAD or wal.exists():
+        return
+    # immutable: it is read as it is, and nothing is made beside it.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as alone:
+        (needs_wal,) = alone.execute("SELECT needs_wal FROM journal").fetchone()
+    if needs_wal and not wal.exists():  # a run may have begun just now
+        raise JournalError(
+            f"journal {target} is incomplete: {wal.name}, which has what a run wrote last, is"
+            " missing. Put it back beside the journal; do not begin anew, or what was sent may be"
+            " sent a second time"
+        )
+
+
+async def write_ahead(engine: AsyncEngine, writer: AsyncEngine) -> None:
+    """Begin, or go on, with a WAL that the file does not do without; `check_complete` tells."""
+    await _outside_of_transactions(engine, "PRAGMA journal_mode=WAL")
+    await _set_needs_wal(writer, needed=False)
+
+
+async def checkpoint(engine: AsyncEngine, writer: AsyncEngine) -> None:
+    """Bring the WAL into the file, as far as readers let it, before it grows without bound."""
+    await _set_needs_wal(writer, needed=True)
+    await _outside_of_transactions(
+        engine,
+        "PRAGMA busy_timeout=0",  # a reader in the way is no reason to wait: later will do
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        f"PRAGMA {_PATIENCE}",
+    )
+    await _set_needs_wal(writer, needed=False)
+
+
+async def _set_needs_wal(writer: AsyncEngine, *, needed: bool) -> None:
+    async with writer.begin() as connection:
+        await connection.execute(text("UPDATE journal SET needs_wal = :needed"), {"needed": needed})
+
+
+def wal_size(path: Path) -> int:
+    """Bytes that stand in the WAL alone, about."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from asyncsim.bulk.journal import sqlite
 from asyncsim.bulk.journal.troubles import spoken
 from asyncsim.clock import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_LONGEST_WAL = 16 << 20  # bytes; more would only make the next opening slower
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -37,8 +40,12 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 class Store:
     """The engine of one open journal; whatever it raises is a JournalError."""
 
-    def __init__(self, target: str, reader: AsyncEngine, writer: AsyncEngine, clock: Clock) -> None:
+    def __init__(
+        self, target: str, reader: AsyncEngine, writer: AsyncEngine, clock: Clock, *, path: Path
+    ) -> None:
         self.target = target
+        self._path = path
+        self._checkpoint_at = _LONGEST_WAL
         self._reader = reader
         self._writer = writer
         self._clock = clock
@@ -62,7 +69,21 @@ class Store:
     ) -> T:
         """Do it in a transaction that is on disk when this returns."""
         async with self._one:
-            return await to_the_end(self._do(self._writer, work, *args, **kwargs))
+            return await to_the_end(self._write(work, *args, **kwargs))
+
+    async def _write(
+        self,
+        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        result = await self._do(self._writer, work, *args, **kwargs)
+        if sqlite.wal_size(self._path) >= self._checkpoint_at:
+            with self._clock.working(), spoken(self.target):
+                await sqlite.checkpoint(self._reader, self._writer)
+            # Where a reader is in the way it is not shorter now; try after as much again.
+            self._checkpoint_at = sqlite.wal_size(self._path) + _LONGEST_WAL
+        return result
 
     async def _do(
         self,

@@ -232,3 +232,50 @@ async def test_a_writer_that_is_torn_down_tells_who_waits(path: Path, clock: Man
             await waiting
         with pytest.raises(JournalError, match="interrupted"):
             await journal.intent(2)
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["to go on", "to look in"])
+async def test_a_journal_whose_wal_is_missing_is_refused_and_stays_as_it_is(
+    path: Path, read_only: bool
+) -> None:
+    await killed(await started(_INTENDER, path), after=5)
+    wal = path.with_name("batch.db-wal")
+    kept = wal.rename(path.with_name("elsewhere"))
+    before = path.read_bytes()  # small
+    with pytest.raises(JournalError, match=r"batch\.db-wal.* is missing"):
+        async with Journal.open(path, read_only=read_only):
+            pass
+    assert path.read_bytes() == before
+    kept.rename(wal)
+    async with Journal.open(path) as journal:
+        assert (await journal.counts())[State.SENDING] >= 5
+
+
+async def test_a_killed_job_that_another_program_has_opened_meanwhile_goes_on(path: Path) -> None:
+    printed = await killed(await started(_INTENDER, path), after=5)
+    query(path, "SELECT * FROM progress")  # recovers it, and takes its WAL into the file
+    assert not path.with_name("batch.db-wal").exists()
+    async with Journal.open(path) as journal:
+        assert (await journal.counts())[State.SENDING] >= len(printed)
+
+
+async def test_a_wal_that_has_grown_long_is_taken_into_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncsim.bulk.journal.store._LONGEST_WAL", 200_000)
+    wal = path.with_name("batch.db-wal")
+    async with Journal.open(path) as journal:
+        await journal.begin(HEAD)
+        for start in range(0, 5000, 500):
+            await journal.add([row(number) for number in range(start + 1, start + 501)])
+        await journal.seal(header=None, applied=(), digest="d", notes=())
+        assert wal.stat().st_size < 400_000
+        assert path.stat().st_size > 200_000
+        async with Journal.open(path, read_only=True) as looker:  # a reader does not stop it
+            assert sum((await looker.counts()).values()) == 5000
+            for number in range(1, 2000):
+                await journal.ended(number, Ending(state=State.DONE))
+            await journal.flush()
+    assert not wal.exists()
+    async with Journal.open(path) as journal:
+        assert (await journal.counts())[State.DONE] == 1999

@@ -76,12 +76,11 @@ async def test_a_look_keeps_what_it_does_not_know_better(journal: Journal) -> No
     assert entry.accepted_at is not None
 
 
-async def test_why_a_row_is_impossible_stands_in_its_result(journal: Journal) -> None:
+async def test_a_row_that_was_impossible_may_become_possible(journal: Journal) -> None:
     await fill(journal, 2)
     hopeless = {"verdict": Verdict.UNKNOWN, "state": State.IMPOSSIBLE}
-    await journal.plan([ready(1, note="odd"), ready(2, note="not in this account", **hopeless)])
+    await journal.plan([ready(1), ready(2, **hopeless)])
     results = [result async for result in journal.results()]
-    assert [result.error for result in results] == [None, "not in this account"]
     assert results[1].ended_at is not None
     await journal.begin_plan(OPEN)
     await journal.plan([ready(2)])
@@ -131,16 +130,30 @@ async def test_what_a_crash_has_hidden_is_done_by_what_the_list_shows(journal: J
     assert result.ended_at is not None
 
 
-async def test_reopened_rows_are_as_new_but_for_what_they_have_cost(journal: Journal) -> None:
+async def test_a_failed_row_is_given_to_a_run_that_retries_and_keeps_its_error_until_it_is_sent(
+    journal: Journal,
+) -> None:
     await fill(journal, 2)
-    await journal.plan([ready(1, sid="HS1")])
     await journal.intent(1)
     await journal.accepted(1, reference="HC1")
     failure = NotFound(404, 20404, "gone")
     await journal.ended(1, Ending(state=State.FAILED, error=failure, requests=3, seconds=9))
     await journal.ended(2, Ending(state=State.DONE, confirmed=True))
-    assert await journal.reopen({State.FAILED, State.UNKNOWN}) == 1
-    [result] = [result async for result in journal.results({State.READ})]
-    assert (result.sid, result.requests) == ("HS1", 3)
+    await journal.begin_run()
+    assert [one async for one in journal.feed({State.FAILED})] == []
+    await journal.begin_run(retry_failed=True)
+    assert await journal.retries() == 1
+    await journal.begin_plan(OPEN | {State.FAILED})
+    await journal.plan([Planned(number=1, verdict=Verdict.CHANGE, state=State.FAILED, sid="HS1")])
+    [result] = [result async for result in journal.results({State.FAILED})]
+    assert (result.sid, result.requests, result.seconds) == ("HS1", 3, 9)
+    assert (result.error_type, result.verdict) == ("NotFound", Verdict.CHANGE)
+    [entry] = [entry async for entry in journal.feed({State.FAILED})]
+    await journal.intent(entry.number)
+    await journal.back(entry.number)  # not sent after all
+    assert [one.error_type async for one in journal.results({State.FAILED})] == ["NotFound"]
+    await journal.intent(entry.number)
+    await journal.accepted(entry.number)
+    [result] = [result async for result in journal.results({State.ACCEPTED})]
     assert (result.error, result.error_type, result.error_parts) == (None, None, None)
-    assert (result.verdict, result.seconds, result.ended_at, result.reference) == (None,) * 4
+    assert await journal.retries() == 0

@@ -78,7 +78,7 @@ async def test_reading_sees_what_was_buffered_before(timed: Journal) -> None:
     await timed.ended(1, Ending(state=State.DONE))
     assert (await timed.counts())[State.DONE] == 1
     await timed.back(1)
-    assert await timed.reopen({State.READY}) == 1
+    assert await fed(timed, State.READY) == [1]
 
 
 async def test_moves_of_a_row_within_one_tick_keep_their_order(timed: Journal) -> None:

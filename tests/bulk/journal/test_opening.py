@@ -191,7 +191,7 @@ async def test_who_looks_in_changes_nothing(path: Path) -> None:
         with pytest.raises(JournalError, match="opened for reading only"):
             await journal.intent(1)
         with pytest.raises(JournalError, match="opened for reading only"):
-            await journal.reopen({State.READ})
+            await journal.begin_run()
         assert await journal.counts() == {State.READ: 1}
 
 

@@ -125,9 +125,7 @@ async def test_a_text_that_was_created_is_never_sent_again(
     job = desk.job(change={"payload": "wake up"}, action="send")
     assert (await desk.run(job)).states == {state: 12}
     monkeypatch.undo()
-    async with desk.journal() as journal:
-        await journal.reopen({State.FAILED})
-    await desk.run(None)
+    await desk.run(None, retry_failed=True)
     assert desk.posts()["SmsCommands"] == 12
 
 

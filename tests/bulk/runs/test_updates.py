@@ -21,6 +21,8 @@ from asyncsim import (
 )
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.emulator import Faults
+from asyncsim.emulator.reception import Reception
+from asyncsim.emulator.refusals import Refusal
 from asyncsim.events import JobEnded, JobPlanned, RowMoved
 from tests.bulk.runs.conftest import ACTIVE, Desk, OpenDesk
 from tests.rehearsals.stage import PLACES, TRANSITION, Place
@@ -208,17 +210,77 @@ async def test_a_failed_change_is_a_failed_row(open_desk: OpenDesk) -> None:
     assert all(isinstance(one, TransitionFailed) for one in caught.value.exceptions)
 
 
-async def test_failed_rows_can_be_taken_up_again(open_desk: OpenDesk) -> None:
+async def failed(open_desk: OpenDesk) -> Desk:
+    """A job whose twelve rows have failed, in a world where they would not fail again."""
     desk = await open_desk(WIRELESS, sims=12, world={"faults": Faults(failing_updates=1.0)})
     await desk.run(desk.job())
     desk.stage.emulator.faults = Faults()
+    return desk
 
-    async def reopen() -> int:
+
+def refuse_the_credentials(self: Reception, call: Any) -> Any:
+    raise Refusal(20003, "Authenticate")
+
+
+async def reasons(desk: Desk) -> list[str | None]:
+    async def read() -> list[str | None]:
         async with desk.journal() as journal:
-            return await journal.reopen({State.FAILED})
+            return [one.error_type async for one in journal.results({State.FAILED})]
 
-    assert await desk.play(reopen()) == 12
-    assert (await desk.run(None)).ok
+    return await desk.play(read())
+
+
+async def test_failed_rows_can_be_tried_again(open_desk: OpenDesk) -> None:
+    desk = await failed(open_desk)
+    assert (await desk.run(None)).states == {State.FAILED: 12}
+    report = await desk.run(None, retry_failed=True)
+    assert (report.ok, report.states) == (True, {State.DONE: 12})
+    assert set(desk.posts().values()) == {2}
+
+
+async def test_a_failed_row_keeps_its_state_and_reason_until_its_retry_is_sent(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await failed(open_desk)
+    with monkeypatch.context() as patched:
+        patched.setattr(Reception, "_authenticate", refuse_the_credentials)
+        with pytest.raises(AuthenticationError):
+            await desk.run(None, retry_failed=True)
+    assert await reasons(desk) == ["TransitionFailed"] * 12
+    report = await desk.run(None, retry_failed=True, limit=4)
+    assert (report.stopped, report.states) == ("limit", {State.DONE: 4, State.FAILED: 8})
+    assert await reasons(desk) == ["TransitionFailed"] * 8
+    # What an earlier run was to try again is no business of one that was not asked to.
+    assert (await desk.run(None)).states == {State.DONE: 4, State.FAILED: 8}
+    assert sum(desk.posts().values()) == 12 + 4
+
+
+async def test_a_row_that_fails_in_a_retry_is_not_tried_a_third_time(open_desk: OpenDesk) -> None:
+    desk = await failed(open_desk)
+    desk.stage.emulator.faults = Faults(failing_updates=1.0)
+    report = await desk.run(None, retry_failed=True)
+    assert report.states == {State.FAILED: 12}
+    assert set(desk.posts().values()) == {2}
+
+
+async def test_a_failed_row_that_no_request_would_help_keeps_its_reason(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await failed(open_desk)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="canceled")
+    report = await desk.run(None, retry_failed=True)
+    assert report.states == {State.FAILED: 12}
+    assert await reasons(desk) == ["TransitionFailed"] * 12
+    assert set(desk.posts().values()) == {1}
+
+
+async def test_a_failed_row_that_is_at_its_goal_by_now_is_no_failure(open_desk: OpenDesk) -> None:
+    desk = await failed(open_desk)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="active")
+    assert (await desk.run(None, retry_failed=True)).states == {State.ALREADY: 12}
+    assert set(desk.posts().values()) == {1}
 
 
 async def test_a_run_stops_after_too_many_failures(open_desk: OpenDesk) -> None:
