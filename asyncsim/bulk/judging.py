@@ -31,6 +31,7 @@ class Unreadable:
 
 def judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> Planned:
     """Judge a row whose SIM cannot be read: it goes on where its state need not be known."""
+    entry = _anew(entry)
     sid = sim.sid or entry.sid
     verdict, state = Verdict.UNREADABLE, State.IMPOSSIBLE
     if entry.state in IN_DOUBT and action is not Action.SEND:
@@ -45,13 +46,13 @@ def judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> Planned:
         verdict, state = Verdict.CHANGE, State.READY
     hopeless = verdict is Verdict.UNREADABLE
     note = str(sim.error) if hopeless else None
+    state = _planned(entry, verdict, state)
     return Planned(number=entry.number, verdict=verdict, state=state, sid=sid, note=note)
 
 
 def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
     """Judge a row whose SIM the account has."""
-    if entry.state is State.FAILED:  # a retry begins anew: what was accepted then has failed
-        entry = evolve(entry, accepted_at=None, reference=None)
+    entry = _anew(entry)
     if action is Action.UPDATE:
         verdict, state = _judge_update(entry, sim, goal)
     elif action is Action.SEND:
@@ -86,6 +87,13 @@ def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
         verdict, state = Verdict.UNKNOWN, State.IMPOSSIBLE
     state = _planned(entry, verdict, state)
     return Planned(number=entry.number, verdict=verdict, state=state, sid=entry.sid)
+
+
+def _anew(entry: Entry) -> Entry:
+    """Forget of a failed row what was accepted then: its retry begins anew."""
+    if entry.state is State.FAILED:
+        return evolve(entry, accepted_at=None, reference=None)
+    return entry
 
 
 def _planned(entry: Entry, verdict: Verdict, state: State) -> State:

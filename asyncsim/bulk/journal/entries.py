@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from attrs import fields
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import in_states, rows
@@ -15,7 +15,14 @@ from asyncsim.bulk.states import State
 ENTRY = tuple(rows.c[field.name] for field in fields(Entry))
 """The columns of an `Entry`."""
 
-_RESULT = tuple(rows.c[field.name] for field in fields(Result))
+# A row of which the plan says that it cannot be has no error, but the plan says why.
+_error = case(
+    (rows.c.state == State.IMPOSSIBLE, func.coalesce(rows.c.error, rows.c.note)), else_=rows.c.error
+)
+_RESULT = tuple(
+    _error.label("error") if field.name == "error" else rows.c[field.name]
+    for field in fields(Result)
+)
 
 
 def entry(row: RowMapping) -> Entry:

@@ -100,6 +100,7 @@ _PLAN = (
         ),
         status=func.coalesce(_seen, rows.c.status),
         # Done by what the list shows: that is as good as a read.
+        note=bindparam("new_note", type_=Text),
         confirmed=case((_stays_failed, rows.c.confirmed), else_=_arrives),
         settled_by=case(
             (_stays_failed, rows.c.settled_by),
@@ -135,6 +136,7 @@ def _values(look: Look, planned: Iterable[Planned], now: Any) -> Iterable[dict[s
             "arrives": one.state is State.DONE,
             "new_sid": one.sid,
             "new_before": one.before,
+            "new_note": one.note,
             "stays_failed": one.state is State.FAILED,
             "is_tried_again": one.state is State.FAILED and one.verdict not in HOPELESS,
             "now": None if one.state in UNFINISHED else now,

@@ -36,6 +36,8 @@ class Planned:
     sid: str | None = None
     before: str | None = None
     """Status in which the plan found it."""
+    note: str | None = None
+    """Why, in words."""
 
 
 @frozen(kw_only=True)

@@ -75,6 +75,7 @@ rows = Table(
     Column("verdict", Word(Verdict)),
     Column("sid", Text),
     Column("before", Text),
+    Column("note", Text),
     Column("status", Text),
     Column("error_type", Text),
     Column("error", Text),

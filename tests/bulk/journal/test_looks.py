@@ -76,11 +76,12 @@ async def test_a_look_keeps_what_it_does_not_know_better(journal: Journal) -> No
     assert entry.accepted_at is not None
 
 
-async def test_a_row_that_was_impossible_may_become_possible(journal: Journal) -> None:
+async def test_why_a_row_is_impossible_stands_in_its_result(journal: Journal) -> None:
     await fill(journal, 2)
     hopeless = {"verdict": Verdict.UNKNOWN, "state": State.IMPOSSIBLE}
-    await journal.plan([ready(1), ready(2, **hopeless)])
+    await journal.plan([ready(1, note="odd"), ready(2, note="not in this account", **hopeless)])
     results = [result async for result in journal.results()]
+    assert [result.error for result in results] == [None, "not in this account"]
     assert results[1].ended_at is not None
     await journal.begin_plan(OPEN)
     await journal.plan([ready(2)])
