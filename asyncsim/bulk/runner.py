@@ -61,7 +61,7 @@ async def run(
     - `confirm`: the number of SIMs whose change can never be taken back, or who is asked about it.
     - `dry_run`: plans, and sends nothing.
     - `retry_failed`: tries again what has failed in earlier runs, too. A row keeps its state and
-      its error until its request goes out.
+      its error until its request goes out; what this run does not come to, the next one does.
     - `stop`: set it to stop early: nothing more is sent, requests on the wire get their answers,
       the rest is left for the next run. Cancelling stops at once; nothing is lost by that either.
 

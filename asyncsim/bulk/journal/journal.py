@@ -126,15 +126,16 @@ class Journal(Session):
     async def begin_run(self, *, retry_failed: bool = False) -> int:
         """Begin a run by this process; returns its number, from 1.
 
-        `retry_failed`: it tries again what has failed. Until its request goes out, such a row
-        stays failed and keeps its error, whatever becomes of the run.
+        `retry_failed`: it tries again what has failed, and what it does not come to is left to the
+        next run. Until its request goes out, such a row stays failed and keeps its error.
         """
-        await self._write(looks.retry if retry_failed else looks.retry_nothing)
+        if retry_failed:
+            await self._write(looks.retry)
         self._run = await self._write(history.begin, self._clock.utcnow())
         return self._run
 
     async def retries(self) -> int:
-        """How many failed rows this run has still to try again."""
+        """How many failed rows are still to be tried again."""
         return await self._read(looks.retries)
 
     async def end_run(self, reason: str | None) -> None:
@@ -186,7 +187,7 @@ class Journal(Session):
     async def feed(self, states: Collection[State]) -> AsyncGenerator[Entry, None]:
         """Iterate over rows in these states, in input order; each is given once.
 
-        Of failed rows only those that this run tries again.
+        Of failed rows only those that are to be tried again.
         """
         after = 0
         while some := await self._read(entries.some_entries, states, after, _CHUNK):

@@ -157,18 +157,13 @@ async def doubt(connection: AsyncConnection) -> int:
 
 
 async def retry(connection: AsyncConnection) -> int:
-    """Let this run try again what has failed; returns how many rows that is."""
+    """Have it tried again what has failed; returns how many rows that is."""
     failed = update(rows).where(rows.c.state == State.FAILED)
     return (await connection.execute(failed.values(retry=True))).rowcount
 
 
-async def retry_nothing(connection: AsyncConnection) -> None:
-    """Leave alone what an earlier run was to try again and did not come to."""
-    await connection.execute(update(rows).where(rows.c.retry).values(retry=False))
-
-
 async def retries(connection: AsyncConnection) -> int:
-    """How many rows this run has still to try again."""
+    """How many rows are still to be tried again."""
     asked = select(func.count()).select_from(rows).where(rows.c.retry)
     counted: int = (await connection.execute(asked)).scalar_one()
     return counted

@@ -62,7 +62,7 @@ job = Table(
 
 # One row per row of the input. `look` is the last look at the SIMs that this row was judged in,
 # `looks` above how many there were: what a look has not come to yet has a smaller number.
-# `retry`: this run tries a failed row again and has not sent it; till then it keeps its error.
+# `retry`: a failed row is to be tried again; until its request goes out it keeps its error.
 rows = Table(
     "rows",
     metadata,
@@ -97,7 +97,7 @@ rows = Table(
 
 
 def in_states(states: Collection[State]) -> ColumnElement[bool]:
-    """Rows in these states; of failed ones only those that this run tries again."""
+    """Rows in these states; of failed ones only those that are to be tried again."""
     others = rows.c.state.in_(set(states) - {State.FAILED})
     return or_(others, rows.c.retry) if State.FAILED in states else others
 
