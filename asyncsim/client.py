@@ -179,6 +179,7 @@ class Client:
                 client_secret,
                 clock=connection.clock,
                 retry=connection.retry,
+                timeout=connection.timeout,
                 tell=connection.tell,
             )
 

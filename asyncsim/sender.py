@@ -27,6 +27,7 @@ from asyncsim.core.retry import (
     retry_after,
 )
 from asyncsim.core.settings import RetryPolicy, Timeout
+from asyncsim.core.tokens import MOST
 from asyncsim.errors import (
     APIError,
     AsyncSimError,
@@ -96,7 +97,7 @@ class Sender:
                 attempt.started = self._clock.now()
             reply = await self._exchange(request, attempt)
             if reply is not None and 200 <= reply.status < 300:  # as `judge_status` has it
-                self._auth.accepted(attempt.generation)
+                self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
                 request.done = True
                 return reply
             verdict = self._judge(reply, request, attempt)
@@ -116,7 +117,7 @@ class Sender:
         while True:
             if self._auth.current() is None:
                 asked = self._clock.now()
-                await self._log_in(request)
+                await self._log_in(request, attempt)
                 attempt.deadline += self._clock.now() - asked  # not spent in the queue either
                 continue
             if attempt.front or not self._gate.try_enter():
@@ -130,9 +131,9 @@ class Sender:
                 return
             self._gate.left()  # the token ran out in the queue
 
-    async def _log_in(self, request: Request) -> None:
+    async def _log_in(self, request: Request, attempt: _Attempt) -> None:
         try:
-            await self._auth.obtain()
+            await self._auth.obtain(self._login_deadline(request, attempt))
         except ClientClosed as closed:  # what the caller wanted is this request, not a token
             raise ClientClosed(request.verb, sent=request.lost and request.changes) from closed
 
@@ -200,7 +201,7 @@ class Sender:
             return judge_silence(request.repeat, sent=_may_be_done(attempt.error))
         verdict = judge_status(reply.status, request.repeat)
         if verdict is Verdict.REFUSED:  # whatever it says, it let us in
-            self._auth.accepted(attempt.generation)
+            self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
         attempt.error = refusal(reply, request.verb, attempt.told)
         return verdict
 
@@ -235,7 +236,7 @@ class Sender:
         if attempt.front:
             await self._stand_back(request, attempt, error)
             return
-        if self._may_log_in(verdict, attempt):
+        if await self._may_log_in(verdict, request, attempt, error):
             self._tell_retry(request, 0.0, error)
             return
         if verdict is not Verdict.AGAIN:
@@ -277,12 +278,29 @@ class Sender:
             raise error
         request.until = latest
 
-    def _may_log_in(self, verdict: Verdict, attempt: _Attempt) -> bool:
-        """Tell whether a refused login is worth another try; one per call."""
-        if verdict is not Verdict.LOG_IN or attempt.logged_in:
+    async def _may_log_in(
+        self, verdict: Verdict, request: Request, attempt: _Attempt, error: AsyncSimError
+    ) -> bool:
+        """Tell whether a refused login is worth another try; it may have to wait for that."""
+        if (
+            verdict is not Verdict.LOG_IN
+            or not isinstance(error, APIError)
+            or attempt.logins >= MOST
+        ):
             return False
-        attempt.logged_in = self._auth.refused(attempt.generation)
-        return attempt.logged_in
+        attempt.logins += 1
+        asked = self._clock.now()
+        latest = self._login_deadline(request, attempt)
+        try:
+            again = await self._auth.refused(attempt.generation, error, latest)
+        except ClientClosed as closed:
+            raise ClientClosed(request.verb, sent=request.lost and request.changes) from closed
+        attempt.deadline += self._clock.now() - asked
+        return again
+
+    def _login_deadline(self, request: Request, attempt: _Attempt) -> float:
+        """When a call that has no login gives up: its own time to queue, or its caller's."""
+        return min(attempt.deadline, request.until or self._clock.now() + request.patience)
 
     async def pause(
         self,
@@ -378,7 +396,8 @@ class _Attempt:
     refusals: int = 0
     """429s."""
     front: bool = False
-    logged_in: bool = False
+    logins: int = 0
+    """How often it was refused and had reason to hope for a new login."""
     authorization: str = field(default="", repr=False)
     generation: int = 0
     error: APIError | TransportError | None = None

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from asyncsim.core.tokens import Token, helps_to_renew
+from asyncsim.core.tokens import Renewals, Token, read
+from asyncsim.hidden import Hidden
 
 
-def token(*, generation: int = 1, life: float = 3600.0, worked: bool = True) -> Token:
-    return Token("s3cret", generation, 0.0, life, worked)
+def token(*, life: float = 3600.0, replaces: bool = False, proven_at: float = -math.inf) -> Token:
+    return Token(Hidden("Bearer s3cret"), 1, 0.0, life, replaces, proven_at)
 
 
 @pytest.mark.parametrize(
@@ -31,25 +34,112 @@ def test_a_renewal_is_never_put_off_beyond_the_end() -> None:
     assert not one.postpone(3600.0)
 
 
-def test_a_token_that_never_worked_is_final_for_longer() -> None:
-    one = token(worked=False)
-    assert not helps_to_renew(one, 1, 0.0)
-    assert not helps_to_renew(one, 1, 299.0)
-    assert helps_to_renew(one, 1, 300.0)
+def test_a_token_that_replaced_another_and_never_worked_is_final_for_longer() -> None:
+    one = token(replaces=True)
+    assert not Renewals().can_help(one, 299.0)
+    assert Renewals().can_help(one, 300.0)
 
 
-def test_a_token_that_worked_helps_again_once_it_is_not_fresh() -> None:
-    one = token(worked=True)
-    assert not helps_to_renew(one, 1, 9.9)
-    assert helps_to_renew(one, 1, 10.0)
+def test_any_other_token_is_replaced_when_it_is_refused() -> None:
+    assert Renewals().can_help(token(), 0.0)
+    assert Renewals().can_help(token(replaces=True, proven_at=1.0), 2.0)
 
 
-def test_a_refusal_of_an_older_generation_is_sent_again_with_the_newer() -> None:
-    assert helps_to_renew(token(generation=2, worked=False), 1, 0.0)
+def test_a_token_that_never_worked_is_replaced_where_others_were_made_void() -> None:
+    renewals = Renewals()
+    renewals.helped(1, 0.0)
+    assert renewals.can_help(token(replaces=True), 1.0)
+    assert not renewals.can_help(token(replaces=True), 61.0)
 
 
-def test_a_refusal_while_a_new_token_is_on_its_way_is_sent_again() -> None:
-    assert helps_to_renew(None, 1, 0.0)
+def test_the_first_renewal_is_immediate_and_the_others_wait_for_longer_and_longer() -> None:
+    renewals, least, most = Renewals(), [], []
+    for _ in range(5):
+        least.append(renewals.pause(0.0, 0.0))
+        most.append(renewals.pause(0.0, 1.0))
+        renewals.begin(0.0)
+    assert least == [0.0, 0.5, 1.0, 2.0, 4.0]
+    assert most == [0.0, 1.0, 2.0, 4.0, 8.0]
+    assert renewals.pause(60.0, 1.0) == 0.0
+
+
+def test_there_are_five_renewals_a_minute_and_no_more() -> None:
+    renewals = Renewals()
+    for moment in range(5):
+        assert renewals.can_help(token(), float(moment))
+        renewals.begin(float(moment))
+    assert not renewals.can_help(token(), 59.0)
+    assert renewals.can_help(token(), 60.0)
+
+
+def test_tokens_are_fought_at_the_fifth_within_a_minute_that_was_made_void() -> None:
+    renewals = Renewals()
+    for generation in range(2, 6):
+        assert not renewals.are_fought(10.0)
+        renewals.helped(generation, 10.0)
+        renewals.helped(generation, 10.0)  # for another request
+    assert renewals.are_fought(69.0)
+    assert not renewals.are_fought(70.0)
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("given", "life"),
+    [
+        (86400, 86400.0),
+        ("86400", 86400.0),
+        (0.001, 1.0),
+        (24 * 31 * 86400, 744 * 86400.0),
+        # No time to live by: the shortest that KORE grants, since what ends sooner is refused.
+        (None, HOUR),
+        (0, HOUR),
+        (-1, HOUR),
+        ("1h", HOUR),
+        ("", HOUR),
+        ("nan", HOUR),
+        (float("nan"), HOUR),
+        ([60], HOUR),
+        ({}, HOUR),
+        (10**400, HOUR),
+        # Absurdly long: a moment instead of a duration, or worse.
+        (1_800_000_000, 750 * 86400.0),
+        (1e300, 750 * 86400.0),
+        (float("inf"), 750 * 86400.0),
+    ],
+)
+def test_a_life_is_read_where_there_is_one_and_assumed_where_there_is_none(
+    given: object, life: float
+) -> None:
+    assert read({"access_token": "abc", "expires_in": given}) == ("Bearer abc", life)
+
+
+def test_a_life_may_be_missing() -> None:
+    assert read({"access_token": "abc"}) == ("Bearer abc", HOUR)
+
+
+def test_blanks_around_a_token_are_not_part_of_it() -> None:
+    assert read({"access_token": " abc\r\n", "expires_in": 60}) == ("Bearer abc", 60.0)
+
+
+@pytest.mark.parametrize("value", ["a b", "a\nb", "a\r\nX-Evil: 1", "a\0b", "abcä", "a\u200bb"])
+def test_a_token_that_no_header_may_carry_is_none_and_is_not_quoted(value: str) -> None:
+    reason = read({"access_token": value, "expires_in": 60})
+    assert isinstance(reason, str)
+    assert value not in reason
+    assert "no header may carry" in reason
+
+
+@pytest.mark.parametrize("answer", [None, 7, "token", ["token"]])
+def test_what_is_no_object_holds_no_token(answer: object) -> None:
+    assert read(answer) == "not a JSON object"
+
+
+@pytest.mark.parametrize("value", [None, 7, "", "  ", ["x"]])
+def test_what_is_no_text_is_no_token(value: object) -> None:
+    assert read({"access_token": value}) == "it holds no access_token"
+    assert read({}) == "it holds no access_token"
 
 
 def test_a_token_never_shows_its_value() -> None:

@@ -84,7 +84,7 @@ class Bench:
             method=method,
             product="supersim",
             base=more.pop("base", self.url),
-            path="/v1/Sims/HS1",
+            path=more.pop("path", "/v1/Sims/HS1"),
             verb="update Sim HS1" if method == "POST" else "fetch Sim HS1",
             repeat=repeat,
             **more,

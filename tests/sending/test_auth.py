@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import pickle
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from asyncsim.auth import Basic, ClientCredentials
 from asyncsim.core.retry import Repeat
-from asyncsim.core.settings import RetryPolicy
+from asyncsim.core.settings import RetryPolicy, Timeout
 from asyncsim.errors import (
+    AsyncSimError,
     AuthenticationError,
     ClientClosed,
     ConnectionFailed,
@@ -18,6 +22,7 @@ from asyncsim.errors import (
     NotFound,
     PermissionDenied,
     RateLimited,
+    RequestTimeout,
     ServerError,
 )
 from asyncsim.events import TokenMinted
@@ -41,8 +46,8 @@ EXPIRED = Answer(
 class Kore:
     """KORE's token endpoint and an API behind it; tokens are numbered."""
 
-    def __init__(self, server: Server, *, life: float = 3600.0) -> None:
-        self.life = life
+    def __init__(self, server: Server) -> None:
+        self.life: Any = 3600.0
         self.minted = 0
         self.good: set[str] = set()
         self.mint_answers: list[Answer] = []
@@ -50,6 +55,8 @@ class Kore:
         self.api_answers: list[Answer] = []
         """What the API answers next to a good token."""
         self.wrong = EXPIRED
+        self.forbidden = ""
+        """A path that no token may ask for."""
         self.forms: list[dict[str, list[str]]] = []
         server.otherwise = self._answer
 
@@ -57,6 +64,8 @@ class Kore:
         if request.raw_path == "/token":
             self.forms.append(parse_qs(request.body))
             return self.mint_answers.pop(0) if self.mint_answers else self._mint()
+        if request.raw_path == self.forbidden:
+            return Answer(403, {"message": "not for you"})
         if request.headers.get("Authorization") not in self.good:
             return self.wrong
         return self.api_answers.pop(0) if self.api_answers else Answer(200)
@@ -77,7 +86,9 @@ def kore(server: Server) -> Kore:
     return Kore(server)
 
 
-def login_of(bench: Bench, attempts: int = 3) -> Callable[[Transport], ClientCredentials]:
+def login_of(
+    bench: Bench, attempts: int = 3, timeout: Timeout | None = None
+) -> Callable[[Transport], ClientCredentials]:
     def make(transport: Transport) -> ClientCredentials:
         login = ClientCredentials(
             transport,
@@ -86,6 +97,7 @@ def login_of(bench: Bench, attempts: int = 3) -> Callable[[Transport], ClientCre
             SECRET,
             clock=bench.clock,
             retry=RetryPolicy(attempts=attempts, base=0.0),
+            timeout=timeout or Timeout(),
             tell=bench.events.append,
         )
         bench.stack.push_async_callback(login.close)
@@ -113,7 +125,7 @@ async def fetch(bench: Bench, sender: Sender) -> int:
 
 async def test_a_token_is_asked_for_as_documented(login: ClientCredentials, kore: Kore) -> None:
     assert login.current() is None
-    await login.obtain()
+    await login.obtain(math.inf)
     assert login.current() == (f"Bearer {TOKEN}-1", 1)
     assert kore.forms == [
         {
@@ -136,7 +148,7 @@ async def test_a_hundred_callers_at_once_share_one_token(
 async def test_a_cancelled_caller_does_not_stop_the_mint_of_the_others(
     bench: Bench, login: ClientCredentials, kore: Kore
 ) -> None:
-    first, second = (asyncio.create_task(login.obtain()) for _ in range(2))
+    first, second = (asyncio.create_task(login.obtain(math.inf)) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
     await bench.run(second)
@@ -149,12 +161,12 @@ async def test_a_mint_that_all_callers_left_ends_by_itself(
     bench: Bench, login: ClientCredentials, kore: Kore
 ) -> None:
     kore.mint_answers = [Answer(401)]
-    caller = asyncio.create_task(login.obtain())
+    caller = asyncio.create_task(login.obtain(math.inf))
     await asyncio.sleep(0)
     caller.cancel()
     await bench.clock.settle()
     assert len(kore.forms) == 1
-    await bench.run(login.obtain())
+    await bench.run(login.obtain(math.inf))
     assert kore.minted == 1
 
 
@@ -217,43 +229,115 @@ async def test_a_429_of_the_token_endpoint_uses_up_no_attempt(
     assert bench.clock.now() >= 90
 
 
-async def test_429s_of_the_token_endpoint_without_end_are_given_up(
+async def test_429s_of_the_token_endpoint_end_with_the_time_to_queue(
+    bench: Bench, kore: Kore
+) -> None:
+    sender = bench.sender(auth=login_of(bench, timeout=Timeout(queue=100.0)))
+    kore.mint_answers = [Answer(429, headers={"Retry-After": "30"})] * 99
+    error = await bench.fails(sender.send(bench.request()), RateLimited)
+    assert error.retry_after == 30.0
+    assert 90 <= bench.clock.now() <= 100
+
+
+async def test_429s_of_the_token_endpoint_never_come_without_a_pause(
+    bench: Bench, kore: Kore
+) -> None:
+    sender = bench.sender(auth=login_of(bench, timeout=Timeout(queue=2.0)))
+    kore.mint_answers = [Answer(429)] * 99
+    await bench.fails(sender.send(bench.request()), RateLimited)
+    assert len(kore.forms) <= 21
+    assert bench.clock.now() <= 2.0
+
+
+@pytest.mark.parametrize("seconds", ["301", "1000000000", "inf"])
+async def test_a_pause_that_the_token_endpoint_asks_for_is_not_endless(
+    bench: Bench, sender: Sender, kore: Kore, seconds: str
+) -> None:
+    kore.mint_answers = [Answer(429, headers={"Retry-After": seconds})] * 9
+    error = await bench.fails(sender.send(bench.request()), RateLimited)
+    assert error.retry_after == float(seconds)
+    assert (len(kore.forms), bench.clock.now()) == (1, 0.0)
+
+
+async def test_who_cannot_wait_for_a_token_leaves_and_the_others_get_it(
+    bench: Bench, login: ClientCredentials, kore: Kore
+) -> None:
+    kore.mint_answers = [Answer(429, headers={"Retry-After": "60"})]
+    patient = asyncio.create_task(login.obtain(math.inf))
+    error = await bench.fails(login.obtain(10.0), RequestTimeout)
+    assert str(error) == "fetch a KORE access token: no token within 10 s; nothing was sent"
+    assert bench.clock.now() == 10.0
+    await bench.run(patient)
+    assert (kore.minted, len(kore.forms)) == (1, 2)
+
+
+async def test_a_callers_deadline_ends_its_wait_for_a_token(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.mint_answers = [Answer(429, headers={"Retry-After": "60"})] * 99
-    await bench.fails(sender.send(bench.request()), RateLimited)
-    assert 300 <= bench.clock.now() <= 400
+    kore.mint_answers = [Answer(429, headers={"Retry-After": "60"})] * 9
+    await bench.fails(sender.send(bench.request("POST", patience=10.0)), RequestTimeout)
+    assert bench.clock.now() == 10.0
 
 
 @pytest.mark.parametrize(
     "body",
     [
         "no json",
+        "<html><body>Bad gateway</body></html>",
         "[]",
         "{}",
         "null",
-        '{"access_token": "x"}',
         '{"expires_in": 1}',
         '{"access_token": null, "expires_in": 1}',
         '{"access_token": "", "expires_in": 1}',
-        '{"access_token": "x", "expires_in": "nan"}',
-        '{"access_token": "x", "expires_in": "soon"}',
+        f'{{"access_token": "{TOKEN} {TOKEN}", "expires_in": 1}}',
+        f'{{"access_token": "{TOKEN}\\r\\nX-Evil: 1", "expires_in": 1}}',
+        f'{{"access_token": "{TOKEN}\\u0000", "expires_in": 1}}',
+        '{"error": "temporarily_unavailable"}',
     ],
 )
-async def test_a_token_answer_that_is_none_shows_nothing_of_itself(
+async def test_a_token_response_that_cannot_be_used_is_tried_again(
     bench: Bench, sender: Sender, kore: Kore, body: str
 ) -> None:
+    kore.mint_answers = [Answer(200, body)] * 2
+    assert await fetch(bench, sender) == 200
+    kore.mint_answers = [Answer(200, body)] * 3
+    await bench.clock.advance(3600)
+    error = await bench.fails(sender.send(bench.request()), AsyncSimError)
+    assert isinstance(error, DecodeError | ServerError)
+    assert len(kore.forms) == 6
+    assert TOKEN not in str(error)
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+async def test_a_refusal_with_status_200_is_a_refusal(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    body = {"error": "invalid_client", "error_description": f"unknown secret {SECRET}"}
     kore.mint_answers = [Answer(200, body)]
-    error = await bench.fails(sender.send(bench.request()), DecodeError)
-    assert "KORE's token answer" in str(error)
-    assert error.__cause__ is None
+    error = await bench.fails(sender.send(bench.request()), AuthenticationError)
+    assert str(error).startswith("fetch a KORE access token: unknown secret *** (HTTP 200)")
+    assert len(kore.forms) == 1
 
 
-@pytest.mark.parametrize("life", [0, -5, 0.001])
-async def test_a_token_that_is_due_at_once_is_not_minted_for_ever(
-    bench: Bench, sender: Sender, kore: Kore, life: float
+@pytest.mark.parametrize("life", [None, "soon", 0, -5, 1e300])
+async def test_a_token_without_a_life_is_used_until_it_is_refused(
+    bench: Bench, sender: Sender, kore: Kore, life: Any
 ) -> None:
     kore.life = life
+    assert await fetch(bench, sender) == 200
+    await bench.clock.advance(1000)
+    assert await fetch(bench, sender) == 200
+    assert kore.minted == 1
+    kore.expire()
+    assert await fetch(bench, sender) == 200
+    assert kore.minted == 2
+
+
+async def test_a_token_that_is_due_at_once_is_not_minted_for_ever(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    kore.life = 0.001
     assert await fetch(bench, sender) == 200
     assert kore.minted == 1
 
@@ -361,13 +445,15 @@ async def test_whatever_was_refused_by_an_expired_token_goes_out_again(
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (403, PermissionDenied)])
-async def test_a_refusal_of_a_fresh_token_is_final(
+async def test_what_a_new_token_does_not_cure_is_the_requests_own(
     bench: Bench, sender: Sender, kore: Kore, status: int, kind: type[Exception]
 ) -> None:
-    kore.api_answers = [Answer(status, {"code": 20006, "message": "not yours"})]
+    kore.api_answers = [Answer(status, {"code": 20006, "message": "not yours"})] * 3
     error = await bench.fails(sender.send(bench.request()), kind)
     assert "not yours" in str(error)
-    assert kore.minted == 1
+    assert kore.minted == 2
+    await bench.fails(sender.send(bench.request()), kind)
+    assert kore.minted == 2
 
 
 async def test_a_refusal_right_after_the_new_mint_is_final(
@@ -409,14 +495,116 @@ async def test_an_answer_that_is_an_error_proves_a_token_too(
 async def test_a_token_that_never_worked_is_given_up_in_the_end(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.api_answers = [Answer(403)]
+    kore.api_answers = [Answer(403)] * 2
     await bench.fails(sender.send(bench.request()), PermissionDenied)
     kore.expire()
     await bench.clock.advance(60)
     await bench.fails(sender.send(bench.request()), PermissionDenied)
     await bench.clock.advance(300)
     assert await fetch(bench, sender) == 200
+    assert kore.minted == 3
+
+
+async def test_a_refusal_while_others_are_accepted_costs_no_second_token(
+    bench: Bench, sender: Sender, kore: Kore, server: Server
+) -> None:
+    await fetch(bench, sender)
+    kore.forbidden = "/v1/Sims/HS9"
+    await bench.fails(sender.send(bench.request(path=kore.forbidden)), PermissionDenied)
+    assert kore.minted == 2  # it might have been the token
+    await fetch(bench, sender)
+    refused = asyncio.create_task(sender.send(bench.request(path=kore.forbidden)))
+    await server.arrival()
+    await bench.clock.settle()
+    await bench.clock.advance(0.25)
+    assert not refused.done()
+    assert await fetch(bench, sender) == 200
+    await bench.fails(refused, PermissionDenied)
     assert kore.minted == 2
+
+
+# Two processes, one API client, and a vendor that allows one active token.
+
+
+async def test_a_token_made_void_moments_after_it_was_minted_is_minted_anew(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    await fetch(bench, sender)
+    for minted in (2, 3, 4):
+        kore.expire()
+        assert await fetch(bench, sender) == 200
+        assert kore.minted == minted
+
+
+async def test_the_pauses_before_new_tokens_grow(bench: Bench, sender: Sender, kore: Kore) -> None:
+    await fetch(bench, sender)
+    pauses = []
+    for _ in range(4):
+        kore.expire()
+        began = bench.clock.now()
+        await fetch(bench, sender)
+        pauses.append(bench.clock.now() - began)
+    assert pauses[0] == 0.0
+    assert 0.5 <= pauses[1] <= 1.25
+    assert 1.0 <= pauses[2] <= 2.25
+    assert 2.0 <= pauses[3] <= 4.25
+
+
+async def test_the_fifth_token_within_a_minute_that_was_made_void_names_a_second_process(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    await fetch(bench, sender)
+    for _ in range(4):
+        kore.expire()
+        await fetch(bench, sender)
+    kore.expire()
+    error = await bench.fails(sender.send(bench.request()), AuthenticationError)
+    assert "another process logs in with the same client_id" in str(error)
+    assert "give each process an API client of its own" in str(error)
+    assert "check the account SID" not in str(error)
+    assert kore.minted == 5
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    await bench.clock.advance(60)
+    assert await fetch(bench, sender) == 200
+
+
+async def test_all_requests_that_a_void_token_was_refused_to_share_one_pause_and_one_token(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    await fetch(bench, sender)
+    kore.expire()
+    await fetch(bench, sender)
+    kore.expire()
+    replies = await bench.run(asyncio.gather(*(sender.send(bench.request()) for _ in range(50))))
+    assert {reply.status for reply in replies} == {200}
+    assert kore.minted == 3
+
+
+async def test_who_cannot_wait_for_the_pause_leaves_it(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    await fetch(bench, sender)
+    for _ in range(3):
+        kore.expire()
+        await fetch(bench, sender)
+    kore.expire()
+    await bench.fails(sender.send(bench.request(patience=0.5)), RequestTimeout)
+    assert await fetch(bench, sender) == 200
+
+
+async def test_closing_during_such_a_pause_is_told_to_those_who_wait(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    await fetch(bench, sender)
+    kore.expire()
+    await fetch(bench, sender)
+    kore.expire()
+    caller = asyncio.create_task(sender.send(bench.request()))
+    await bench.clock.settle()
+    await bench.clock.advance(0.25)
+    await sender._auth.close()
+    with pytest.raises(ClientClosed):
+        await caller
 
 
 # Closing.
@@ -426,7 +614,7 @@ async def test_closing_during_a_mint_is_told_to_those_who_wait(
     bench: Bench, login: ClientCredentials, kore: Kore, server: Server
 ) -> None:
     kore.mint_answers = [Answer(HANG)]
-    caller = asyncio.create_task(login.obtain())
+    caller = asyncio.create_task(login.obtain(math.inf))
     await server.arrival()
     await login.close()
     await login.close()
@@ -445,7 +633,7 @@ async def test_neither_logs_nor_reprs_nor_events_show_a_secret(
     await fetch(bench, sender)
     await bench.clock.advance(60)
     kore.expire()
-    kore.mint_answers = [Answer(503), Answer(200, f'{{"access_token": "{TOKEN}"')]
+    kore.mint_answers = [Answer(503), *[Answer(200, f'{{"access_token": "{TOKEN}"')] * 2]
     error = await bench.fails(sender.send(bench.request()), DecodeError)
     login = sender._auth
     assert isinstance(login, ClientCredentials)
@@ -459,7 +647,7 @@ async def test_basic_never_shows_its_password_and_never_logs_in_again() -> None:
     login = Basic("AC1", "pässword:with a colon")
     assert login.current() == ("Basic QUMxOnDDpHNzd29yZDp3aXRoIGEgY29sb24=", 0)
     assert "QUMx" not in repr(login)
-    await login.obtain()
-    login.accepted(0)
-    assert not login.refused(0)
+    await login.obtain(math.inf)
+    login.accepted(0, 0.0, False)
+    assert not await login.refused(0, AuthenticationError(401), math.inf)
     await login.close()

@@ -243,7 +243,7 @@ class SlowLogin(Basic):
     def current(self) -> tuple[str, int] | None:  # type: ignore[override]  # as Auth has it
         return super().current() if self._obtained else None
 
-    async def obtain(self) -> None:
+    async def obtain(self, latest: float) -> None:
         await self._clock.sleep(60.0)
         self._obtained = True
 

@@ -1,0 +1,22 @@
+"""Text that goes out as it is and is never shown.
+
+Tracebacks with locals (rich, Sentry, pytest) show each frame's variables, aiohttp's too, by their
+`repr`. A credential that is `Hidden` stays hidden there.
+"""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+
+class Hidden(str):
+    """A `str` whose `repr`, and that of its slices, shows nothing of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Hidden:
+        # What is long is cut before it is shown.
+        return Hidden(super().__getitem__(key))
