@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from rich.text import Text
 
 from asyncsim import CallbackReceiver, Client, Watching
 from asyncsim.bulk import Job, Journal, Report
@@ -83,9 +84,8 @@ def _show(report: Report, run: Run, active: int, output: Format) -> None:
         elif output == "csv":
             print_one(output, _flat(data))
         else:
-            table = reports.told(report, run.tally)
-            table.add_row("verified active", f"{active:,}")
-            terminal.show(table)
+            rows = reports.told(report, run.tally)
+            terminal.show_rows([*rows, ("verified active", Text(f"{active:,}"))])
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ async def _report(kept: Journal, output: Format) -> Exit:
         elif output == "json":
             print_one(output, found.summary())
         else:
-            terminal.show(reports.told(found))
+            terminal.show_rows(reports.told(found))
     return code_of_report(found)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import groupby
 
-from rich.table import Table
 from rich.text import Text
 
 from asyncsim.bulk import Report
@@ -20,22 +19,23 @@ from asyncsim.observers import Tally
 _MINUTE = 60.0
 
 
-def told(report: Report, tally: Tally | None = None, written: Written | None = None) -> Table:
-    """The report as a table; `tally` has counted what this run sent, `written` went into files."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for name, text in _lines(report, tally):
-        table.add_row(name, text)
+def told(
+    report: Report, tally: Tally | None = None, written: Written | None = None
+) -> list[tuple[str, Text]]:
+    """The report as labels and what stands behind them.
+
+    `tally` has counted what this run sent, `written` went into files.
+    """
+    rows = list(_lines(report, tally))
     label = "others"
     for remedy, group in groupby(report.shortfalls, key=lambda one: one.remedy):
-        table.add_row(label, _why(group, remedy))
+        rows.append((label, _why(group, remedy)))
         label = ""
-    for note in report.plan.notes if report.plan else ():
-        table.add_row("note", Text(printable(note)))
+    notes = report.plan.notes if report.plan else ()
+    rows += [("note", Text(printable(note))) for note in notes]
     if written is not None:
-        table.add_row("files", Text("\n".join(map(printable, _files(written)))))
-    return table
+        rows.append(("files", Text("\n".join(map(printable, _files(written))))))
+    return rows
 
 
 def _files(written: Written) -> Iterator[str]:

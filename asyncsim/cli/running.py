@@ -76,7 +76,7 @@ async def run_job(run: Run, journal: Journal, results: Path) -> Exit:
         if run.options.json:
             run.ndjson.write("Report", report.summary())
     if not run.options.quiet:
-        terminal.show(reports.told(report, run.tally, written), on_stderr=True)
+        terminal.show_rows(reports.told(report, run.tally, written), on_stderr=True)
     if trouble is not None:
         # Not the code of a file that could not be used: things were sent.
         raise CommandError(trouble, Exit.FAILED)

@@ -54,6 +54,17 @@ def show(table: Table, *, on_stderr: bool = False) -> None:
     stream.flush()
 
 
+def show_rows(rows: Sequence[tuple[str, Text]], *, on_stderr: bool = False) -> None:
+    """Print texts behind labels; a line is never broken: commands and paths can be copied."""
+    console = _console(sys.stderr if on_stderr else sys.stdout)
+    width = max(len(label) for label, _ in rows) + 2
+    for label, text in rows:
+        for number, part in enumerate(text.split("\n")):
+            start = Text("" if number else label, style="bold")
+            start.pad_right(width - len(start))
+            console.print(start + part, soft_wrap=True)
+
+
 def data() -> TextIO:
     """Stdout for programs: UTF-8 whatever its encoding was, and no line ends but ours."""
     if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,3 +35,36 @@ def test_another_environment_than_the_one_on_the_path_is_named(
     (tmp_path / "asyncsim").touch()
     started_as(str(tmp_path / "asyncsim"), monkeypatch)
     assert again.command().startswith(f"{tmp_path}/asyncsim activate ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two\nlines.csv",
+        "it's \x1b[31mred.csv",
+        "Z\u00e4hler.csv",
+        "back\\slash \u202e.csv",
+        "$HOME;`ls`",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_any_name_is_one_line_that_a_shell_reads_as_it_was(
+    name: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/nowhere/else"])
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    again.remember(["activate", name])
+    command = again.command()
+    assert command.encode(encoding)
+    assert command.isprintable()
+    said = subprocess.run(
+        ["bash", "-c", command.replace("asyncsim activate", "printf %s", 1)],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert said.stdout == os.fsencode(name)
+
+
+def test_on_windows_it_is_quoted_as_windows_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_as("/nowhere/else", monkeypatch)
+    monkeypatch.setattr(again, "_WINDOWS", True)
+    assert again.command() == 'asyncsim activate "my batch.csv" --status ready'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncsim.emulator import Emulator
+from asyncsim.emulator import Emulator, Faults
 from tests.cli.test_activate import fill
 from tests.cli.test_bulk import sids
 
@@ -45,6 +45,22 @@ async def test_events_on_a_terminal_are_not_drawn_over(emulator: Emulator, batch
     assert status == 0
     told = [line for line in screen.splitlines() if not line.startswith("{")]
     assert told[0].startswith("job ")  # the report comes after all events
+
+
+async def test_commands_are_whole_lines_on_the_narrowest_terminal(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    emulator.faults = Faults(failing_updates=1.0)
+    batch = tmp_path / "a name with blanks and more than twenty characters.csv"
+    fill(batch, sids(emulator), "sid")
+    status, screen = await on_a_terminal(b"", "activate", str(batch), "--limit", "5")
+    assert status == 3
+    lines = screen.splitlines()
+    assert lines[-1].startswith("to go on: ")
+    assert lines[-1].endswith(f"-m asyncsim.cli activate '{batch}' --limit 5")
+    (remedy,) = [line for line in lines if "jobs retry-failed" in line]
+    assert f"`asyncsim jobs retry-failed '{batch.with_suffix('.db')}'`" in remedy
 
 
 async def on_a_terminal(typed: bytes | None, *arguments: str) -> tuple[int, str]:
