@@ -35,7 +35,10 @@ class Drawing:
         """Draw it."""
         if (phase := self._standing.phase) is not None:
             yield _first_line(phase, "  ".join(figures(self._standing, phase)), options.max_width)
-            yield Text("  ").join(counts(self._standing, self._limit()))
+            items = Text("  ").join(counts(self._standing, self._limit()))
+            if options.ascii_only:  # it has no space that lines are not broken at
+                items.plain = items.plain.replace("\N{NO-BREAK SPACE}", " ")
+            yield items
 
 
 def _first_line(phase: Phase, text: str, width: int) -> Table:

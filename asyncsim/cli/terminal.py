@@ -60,9 +60,8 @@ def show_rows(rows: Sequence[tuple[str, Text]], *, on_stderr: bool = False) -> N
     width = max(len(label) for label, _ in rows) + 2
     for label, text in rows:
         for number, part in enumerate(text.split("\n")):
-            start = Text("" if number else label, style="bold")
-            start.pad_right(width - len(start))
-            console.print(start + part, soft_wrap=True)
+            start = ("" if number else label).ljust(width)
+            console.print(Text.assemble((start, "bold"), part), soft_wrap=True)
 
 
 def data() -> TextIO:

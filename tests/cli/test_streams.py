@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -318,3 +319,22 @@ async def printed(*arguments: str) -> bytes:
     out, _ = await process.communicate()
     assert process.returncode == 0
     return out
+
+
+async def test_events_hold_the_exact_text_in_utf_8_a_line_each(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    name = "Z\u00e4hler \u202e\u2028\x85 [b] :100:"
+    sim = emulator.world("twilio").add_sim("supersim", unique_name=name)
+    batch = tmp_path / "batch.csv"
+    batch.write_text(f"unique_name\n{name}\n", encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(*PROGRAM, "bulk", "change", str(batch), "--status", "inactive", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    out, _ = await process.communicate()
+    assert "Z\u00e4hler".encode() in out
+    moved = [event for line in out.decode().splitlines() if "row" in (event := json.loads(line))]
+    assert {(event["name"], event["sid"]) for event in moved if event["sid"]} == {(name, sim.sid)}

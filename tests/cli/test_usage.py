@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from aiohttp.test_utils import unused_port
 
@@ -80,6 +82,27 @@ async def test_bad_usage_is_one_line_and_code_2(
     assert errors[0].startswith("asyncsim: ")
     assert said.lower() in errors[0].lower()
     assert not [request for request in emulator.requests if request.method == "POST"]
+
+
+async def test_names_reach_a_terminal_without_what_would_steer_it(
+    cli: Cli, emulator: Emulator, tmp_path: Path
+) -> None:
+    name = "a  [/b] :smile: \x1b[2J\x9b\u202ex"
+    shown = r"a  [/b] :smile: \x1b[2J\x9b\u202ex"
+    batch = tmp_path / "batch.csv"
+    batch.write_text(f"status,iccid\nactive,{name}\n", encoding="utf-8")
+    for command in (
+        ("sims", "get", name),
+        ("sims", "wait", name),
+        ("sims", "list", "--status", name),
+        ("bulk", "change", str(batch)),
+        ("bulk", "change", str(batch), "--columns", name),
+        (name,),
+    ):
+        ended = await cli(*command)
+        assert ended.code in (1, 2)
+        assert not [one for one in ended.err if one in "\x1b\x9b\u202e"], command
+        assert shown in ended.err, command
 
 
 async def test_no_credentials_end_with_4(cli: Cli) -> None:
