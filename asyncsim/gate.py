@@ -45,7 +45,8 @@ class PausedTooLong(GateClosed):
         """From now on, till the pause ends."""
 
 
-def _open_files() -> float:
+def open_files() -> float:
+    """How many files this process may open."""
     if resource is None:  # pragma: no cover
         return math.inf
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -67,7 +68,7 @@ class Gate:
     """Slots for requests in flight; fair, bounded in time, cancellable."""
 
     def __init__(self, settings: Throttle, clock: Clock, *, ceiling: float, slow: float) -> None:
-        self.limit = Limit(settings, ceiling=min(ceiling, _open_files() / 4), slow=slow)
+        self.limit = Limit(settings, ceiling=min(ceiling, open_files() / 4), slow=slow)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._lines: tuple[_Line, _Line] = (deque(), deque())

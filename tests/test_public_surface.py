@@ -79,7 +79,7 @@ def test_every_public_name_is_explained() -> None:
         (
             asyncsim.CallbackReceiver,
             "public_url, *, host, port, ticket_secrets, twilio_auth_tokens, kore_webhook_secrets,"
-            " max_body, clock, observers",
+            " max_body, max_connections, clock, observers",
         ),
         (asyncsim.Hosts, "*, wireless, supersim, monitor, webhooks, token"),
         (asyncsim.Timeout, "*, request, connect, queue"),

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from asyncsim.callbacks.reception import Reception
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 ASGIReceive = Callable[[], Awaitable[Message]]
@@ -23,9 +25,9 @@ _READ_WITHIN = 10.0  # seconds for a body, as in `server`
 
 @frozen
 class Application:
-    """Hands every HTTP request to `receive`; takes part in lifespan without doing anything."""
+    """Hands every HTTP request to a reception; takes part in lifespan without doing anything."""
 
-    _receive: Callable[[str, str, Mapping[str, str], bytes], int]
+    _reception: Reception
     _max_body: int
 
     async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
@@ -33,11 +35,20 @@ class Application:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            await _answer(send, await self._status(scope, receive))
+            await _respond(send, await self._status(scope, receive), scope)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _status(self, scope: Scope, receive: ASGIReceive) -> int:
+        method, target = scope["method"], _target(scope)
+        headers = {
+            name.decode("latin-1").lower(): text.decode("latin-1")
+            for name, text in reversed(scope["headers"])  # the first of several counts
+        }
+        # Before its body is read: who has no ticket cannot make anybody wait for one.
+        refused = self._reception.admit(method, target, _length(headers))
+        if refused is not None:
+            return refused
         try:
             async with asyncio.timeout(_READ_WITHIN):
                 body = await _read(receive, self._max_body)
@@ -45,10 +56,12 @@ class Application:
             return 408
         if body is None:
             return 400  # nobody is left to read it
-        headers = {
-            name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
-        }
-        return self._receive(scope["method"], _target(scope), headers, body)
+        return self._reception.receive_lowered(method, target, headers, body)
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _target(scope: Scope) -> str:
@@ -78,9 +91,14 @@ async def _read(receive: ASGIReceive, most: int) -> bytes | None:
     return bytes(body)
 
 
-async def _answer(send: ASGISend, status: int) -> None:
-    allow = [(b"allow", b"GET, POST")] if status == 405 else []
-    headers = [*allow] if status == 204 else [*allow, (b"content-length", b"0")]
+async def _respond(send: ASGISend, status: int, scope: Scope) -> None:
+    headers = [] if status == 204 else [(b"content-length", b"0")]
+    if status == 405:
+        headers.append((b"allow", b"GET, POST"))
+    # Whatever was not accepted ends its connection, and with it a body that never ends. HTTP/2 has
+    # no such header.
+    if status != 204 and scope.get("http_version", "1.1").startswith("1"):
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 

@@ -16,3 +16,6 @@ class Counts:
     duplicates: int = 0
     """Delivered again under an idempotency token seen before; nobody was told twice."""
     refused: int = 0
+    """A wrong ticket or signature, or what no vendor sends."""
+    not_found: int = 0
+    """Other paths, answered with 404; requests for a health check (200) are counted nowhere."""

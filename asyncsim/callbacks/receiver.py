@@ -12,21 +12,27 @@ from attrs import evolve
 from asyncsim.callbacks import keyring, tickets
 from asyncsim.callbacks.address import checked_url, own_url, shown
 from asyncsim.callbacks.asgi import Application, ASGIApp
-from asyncsim.callbacks.bus import Bus, Callback
+from asyncsim.callbacks.bus import Bus
 from asyncsim.callbacks.counts import Counts
 from asyncsim.callbacks.desk import Desk
-from asyncsim.callbacks.inbound import INBOUND, InboundCommands, inbound_command
-from asyncsim.callbacks.judge import Request, judge
-from asyncsim.callbacks.payload import Refusal
+from asyncsim.callbacks.inbound import INBOUND, InboundCommands
+from asyncsim.callbacks.reception import Reception
 from asyncsim.clock import SYSTEM_CLOCK, Clock
-from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
-from asyncsim.events import CallbackReceived, CallbackRefused, Observer, tell
-from asyncsim.vendors import VENDORS, Vendor
+from asyncsim.errors import ConfigurationError, ReceiverError
+from asyncsim.events import Observer
+from asyncsim.vendors import Vendor
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from asyncsim.callbacks.server import Listener
+
+
+def checked_most(connections: int) -> int:
+    """Return how many connections are allowed; ConfigurationError if that is none."""
+    if isinstance(connections, bool) or not isinstance(connections, int) or connections < 1:
+        raise ConfigurationError(f"max_connections={connections!r}: must be a whole number from 1")
+    return connections
 
 
 class CallbackReceiver:
@@ -35,13 +41,17 @@ class CallbackReceiver:
     `public_url` is where the vendors reach it, as they spell it, prefix included; without one it
     is `http://host:port`, which only programs on this machine can reach. `port=0` takes a free
     port, None opens none (for callers of `receive`). The first of `ticket_secrets` signs tickets,
-    all verify; without any they are derived from the clients' credentials. Clients also bring
-    the secrets they know callbacks to be signed with; `twilio_auth_tokens` and
-    `kore_webhook_secrets` add others: of subaccounts, of a rotation.
+    all verify; without any they are derived from the clients' credentials.
 
-    A vendor without any signing secret is believed only as far as its ticket goes: such
-    callbacks are hints. So are those that do not verify while a client of the vendor brought no
-    secret, unless the receiver was given some. `max_body` is in bytes. `clock` is for tests.
+    Clients bring the secrets that callbacks of their account are signed with, and these prove
+    callbacks of that account. `twilio_auth_tokens` and `kore_webhook_secrets` add others, of
+    subaccounts or of a rotation: they verify callbacks of all accounts, but what they sign is
+    confirmed by a read. Without any secret a callback is believed only as far as its ticket goes,
+    and confirmed by a read too.
+
+    `max_body` is in bytes. `max_connections` is for a port of its own: beyond, connections that
+    never brought a callback are closed first, then those idle for longest, then nobody is let in;
+    a quarter of the files that the process may open is the most. `clock` is for tests.
     """
 
     def __init__(
@@ -54,6 +64,7 @@ class CallbackReceiver:
         twilio_auth_tokens: Sequence[str] = (),
         kore_webhook_secrets: Sequence[str] = (),
         max_body: int = 65536,
+        max_connections: int = 512,
         clock: Clock | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -66,10 +77,20 @@ class CallbackReceiver:
         self._host = host
         self._wanted_port = port
         self._max_body = max_body
-        self._observers = tuple(observers)
-        self._bus = Bus(clock or SYSTEM_CLOCK)
-        self._counts = Counts()
+        self._max_connections = checked_most(max_connections)
+        self._clock = clock or SYSTEM_CLOCK
+        self._bus = Bus(self._clock)
         self._commands = InboundCommands()
+        self._reception = Reception(
+            keyring=self._keyring,
+            bus=self._bus,
+            commands=self._commands,
+            public_url=lambda: self.public_url,
+            max_body=max_body,
+            observers=tuple(observers),
+            clock=self._clock,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._listener: Listener | None = None
         self._starts = 0
         self._turn = asyncio.Lock()
@@ -78,12 +99,12 @@ class CallbackReceiver:
         where = "no port of its own" if self._wanted_port is None else "closed"
         if self._listener is not None:
             where = f"listening on {self._host}:{self._listener.port}"
-        return f"<CallbackReceiver {shown(self._given_url)}, {where}, {self._counts}>"
+        return f"<CallbackReceiver {shown(self._given_url)}, {where}, {self._reception.counts}>"
 
     @property
     def counts(self) -> Counts:
         """What came in so far; a copy."""
-        return evolve(self._counts)
+        return evolve(self._reception.counts)
 
     @property
     def port(self) -> int:
@@ -110,6 +131,7 @@ class CallbackReceiver:
         """
         async with self._turn:
             if self._starts == 0:
+                self._loop = asyncio.get_running_loop()
                 await self._open()
                 self._commands.turn(open=True)
             self._starts += 1
@@ -123,10 +145,15 @@ class CallbackReceiver:
             return
         if self._given_url is None:
             own_url(self._host, self._wanted_port)  # refuses hosts that nobody can call
-        from asyncsim.callbacks.server import Listener, handling  # see server: not before
+        from asyncsim.callbacks.server import Listener  # see server: not before
 
-        handler = handling(self._receive, self._max_body)
-        self._listener = await Listener.open(handler, self._host, self._wanted_port)
+        self._listener = await Listener.open(
+            self._reception,
+            max_body=self._max_body,
+            most=self._max_connections,
+            host=self._host,
+            port=self._wanted_port,
+        )
 
     async def stop(self) -> None:
         """Take back one `start`; harmless when there is none."""
@@ -160,12 +187,12 @@ class CallbackReceiver:
         from asyncsim.callbacks.server import application  # see server: not before
 
         self._wanted_port = None
-        return application(self._receive, self._max_body)
+        return application(self._reception, self._max_body)
 
     def asgi(self) -> ASGIApp:
         """Build the same for FastAPI, Starlette and any other ASGI application."""
         self._wanted_port = None
-        return Application(self.receive, self._max_body)
+        return Application(self._reception, self._max_body)
 
     def commands_url(self, vendor: str, product: str) -> str:
         """Make the URL to set as a Fleet's `sms_commands_url` or `ip_commands_url`.
@@ -193,58 +220,34 @@ class CallbackReceiver:
         return Desk(keys, self._keyring, self._bus, lambda: self.public_url)
 
     def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Judge one request and return the HTTP status to answer with; for any web framework.
+        """Judge one request and return the HTTP status to respond with; for any web framework.
 
-        `raw_target` is path and query exactly as they came, percent-encoding untouched. Call it
-        from the event loop. 204: accepted. 403: wrong ticket or signature. 404: no ticket. 400,
-        405, 413, 414, 415: not a request that a vendor sends. 503: a Command for which there is
-        no room.
+        `raw_target` is path and query as they came. Call it from the event loop: from a thread, as
+        in a WSGI application, by `loop.call_soon_threadsafe`. 204: accepted. 403: wrong ticket or
+        signature. 404: no ticket; 200 for `GET /` and paths that end in `/healthz` or the like.
+        400, 405, 413, 414, 415: not a request that a vendor sends. 503: a Command for which there
+        is no room. Respond to all but 204 with `Connection: close`.
         """
-        lowered = {name.lower(): text for name, text in headers.items()}
-        return self._receive(method, raw_target, lowered, body)
+        self._check_loop()
+        if not isinstance(body, bytes | bytearray | memoryview):
+            raise TypeError(f"body is {type(body).__name__}: give the bytes as they came")
+        lowered: dict[str, str] = {}
+        for name, text in headers.items() if isinstance(headers, Mapping) else ((None, None),):
+            if not (isinstance(name, str) and isinstance(text, str)):
+                raise TypeError("headers: give a mapping of names to one text each")
+            lowered.setdefault(name.lower(), text)
+        return self._reception.receive_lowered(method, raw_target, lowered, bytes(body))
 
-    def _receive(
-        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
-    ) -> int:
-        """Do the same with headers that are found by lower-case names."""
-        request = Request(method=method, raw_target=raw_target, headers=headers, body=body)
+    def _check_loop(self) -> None:
+        """Refuse calls from elsewhere: those who wait would be told in the wrong thread."""
         try:
-            callback = judge(request, self._keyring, self.public_url, self._max_body)
-        except Refusal as refusal:
-            return self._refuse(refusal.status, str(refusal))
-        except SignatureError as error:
-            return self._refuse(403, str(error))
-        header = VENDORS[callback.vendor].idempotency_header
-        return self._accept(callback, request.headers.get(header, ""))
-
-    def _refuse(self, status: int, reason: str) -> int:
-        self._counts.refused += 1
-        tell(self._observers, CallbackRefused(status=status, reason=reason))
-        return status
-
-    def _accept(self, callback: Callback, token: str) -> int:
-        inbound = callback.name == INBOUND
-        if inbound and self._commands.full:  # before its token counts: it will come again
-            return self._refuse(503, "nobody takes the Commands that came in before")
-        repeated = self._bus.is_repeated(callback, token)
-        self._counts.accepted += 1
-        self._counts.hints += not callback.signed
-        self._counts.duplicates += repeated
-        if self._observers:
-            self._tell(callback, repeated)
-        if inbound and not repeated:
-            self._commands.add(inbound_command(callback))
-        elif not repeated:
-            self._bus.publish(callback)
-        return 204
-
-    def _tell(self, callback: Callback, repeated: bool) -> None:
-        event = CallbackReceived(
-            vendor=callback.vendor,
-            product=callback.product,
-            name=callback.name,
-            status=callback.status,
-            signed=callback.signed,
-            duplicate=repeated,
-        )
-        tell(self._observers, event)
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if self._loop is None or self._loop.is_closed():
+            self._loop = running
+        if running is not self._loop or (running is None and self._clock is SYSTEM_CLOCK):
+            raise ReceiverError(
+                "receive() was called outside the receiver's event loop; in a thread, for instance"
+                " of a WSGI server, have loop.call_soon_threadsafe() call it"
+            )

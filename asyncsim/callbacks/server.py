@@ -7,54 +7,84 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from aiohttp import web
+from multidict import CIMultiDict
 
+from asyncsim.callbacks.door import Door
+from asyncsim.callbacks.reception import Reception
 from asyncsim.errors import ReceiverError
 
+logger = logging.getLogger("asyncsim")
+
 _READ_WITHIN = 10.0  # seconds for a body; both vendors hang up after 15 (Twilio docs, error 11205)
-_KEEPALIVE = 30.0  # seconds a connection may stay silent, also before and within its first request
+# Seconds for which a connection may be idle. Longer than proxies keep theirs (nginx and AWS: 60):
+# else one would send a callback on a connection that is just being closed, and lose it.
+_KEEPALIVE = 120.0
 _LINGER = 2.0  # seconds of reading away the rest of a body that was refused
 _SHUTDOWN = 2.0  # seconds for deliveries in flight when the listener stops
+# A callback has a dozen headers, and proxies add a few. Bytes of each.
+_HEADERS, _HEADER = 64, 4096
 
-Receive = Callable[[str, str, Mapping[str, str], bytes], int]
-"""Method, raw target, headers, body; the answer is the HTTP status."""
-
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# Else aiohttp tells its version and Python's.
+_SILENT = CIMultiDict({"Server": ""})
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-def application(receive: Receive, max_body: int) -> web.Application:
-    """Build an application that hands every request under it to `receive`."""
+def application(reception: Reception, max_body: int) -> web.Application:
+    """Build an application that hands every request under it to `reception`."""
     app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handling(receive, max_body))
+    app.router.add_route("*", "/{tail:.*}", handling(reception, max_body))
     return app
 
 
-def handling(receive: Receive, max_body: int) -> Handler:
-    """Build what hands a request to `receive`; aiohttp's headers are found in any case."""
+def handling(reception: Reception, max_body: int, door: Door | None = None) -> Handler:
+    """Build what hands a request to `reception`; aiohttp's headers are found in any case.
+
+    `door` is told which connections had a callback accepted; an application that this is mounted
+    in has none.
+    """
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        # Never request.path or .url: those were decoded or rebuilt, and signatures cover the
+        # text that was sent.
+        method, target = request.method, request.raw_path
         try:
             # Mostly it has come with the head, and a timer would cost as much as the check of it.
             if request.content.is_eof():
                 body = request.content.read_nowait()
             else:
+                refused = reception.admit(method, target, request.content_length)
+                if refused is not None:
+                    return await _respond(request, refused)
                 async with asyncio.timeout(_READ_WITHIN):
+                    await _call_for(request, door)
                     body = await _read(request, max_body)
         except TimeoutError:
-            return await _answer(request, 408)
+            return await _respond(request, 408)
         except (web.RequestPayloadError, ConnectionError):  # broken framing; hung up
-            return await _answer(request, 400)
-        # Never request.path or .url: those were decoded or rebuilt, and signatures cover the
-        # text that was sent.
-        status = receive(request.method, request.raw_path, request.headers, body)
-        if request.content.at_eof() and status != 405:
-            return web.Response(status=status)
-        return await _answer(request, status)
+            return await _respond(request, 400)
+        status = reception.receive_lowered(method, target, request.headers, body)
+        if status != 204 or not request.content.at_eof():
+            return await _respond(request, status)
+        if door is not None and request.transport is not None:
+            door.served(request.transport)
+        return web.Response(status=status, headers=_SILENT.copy())
 
     return handle
+
+
+async def _call_for(request: web.BaseRequest, door: Door | None) -> None:
+    """Say that the body may come, to a sender that waits for it; applications do so themselves."""
+    waits = request.headers.get("Expect", "").lower() == "100-continue"
+    if door is not None and waits and request.version >= (1, 1):
+        await request.writer.write(_CONTINUE)
+        request.writer.output_size = 0  # the response itself has not begun
 
 
 async def _read(request: web.BaseRequest, most: int) -> bytes:
@@ -66,12 +96,13 @@ async def _read(request: web.BaseRequest, most: int) -> bytes:
     return bytes(body)
 
 
-async def _answer(request: web.BaseRequest, status: int) -> web.StreamResponse:
-    response = web.Response(status=status)
+async def _respond(request: web.BaseRequest, status: int) -> web.StreamResponse:
+    """Respond to what was not accepted, and close the connection."""
+    response = web.Response(status=status, headers=_SILENT.copy())
+    response.force_close()
     if status == 405:
         response.headers["Allow"] = "GET, POST"
     if not request.content.at_eof():
-        response.force_close()
         await _send_and_read_away(request, response)
     return response
 
@@ -89,41 +120,94 @@ async def _send_and_read_away(request: web.BaseRequest, response: web.Response) 
                 pass
 
 
-def serving(handler: Handler) -> web.Server:
-    """Build the server that a handler has on a port of its own."""
-    return web.Server(
-        handler,
-        access_log=None,  # its lines would show whole tickets
-        keepalive_timeout=_KEEPALIVE,
-        lingering_time=0,  # see _send_and_read_away
-        auto_decompress=False,  # signatures cover the bytes as sent, and bombs stay small
-    )
+class Server(web.Server):
+    """aiohttp's server with connections of our own: counted by a door, silent about garbage."""
+
+    def __init__(self, reception: Reception, max_body: int, door: Door) -> None:
+        super().__init__(handling(reception, max_body, door))
+        self.reception = reception
+        self.door = door
+
+    def __call__(self) -> web.RequestHandler:
+        """Make what speaks HTTP on one connection."""
+        return _Connection(
+            self,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # its lines would show whole tickets
+            keepalive_timeout=_KEEPALIVE,
+            lingering_time=0,  # see _send_and_read_away
+            auto_decompress=False,  # signatures cover the bytes as sent, and bombs stay small
+            max_headers=_HEADERS,
+            max_field_size=_HEADER,
+        )
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ("_door", "_reception", "_wire")
+
+    def __init__(self, server: Server, **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self._reception, self._door = server.reception, server.door
+        self._wire: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._wire = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._door.came(self._wire)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self._wire is not None:
+            self._door.left(self._wire)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Respond without a word about why; aiohttp would log a traceback for each."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("a response has begun already")
+        if status == 400:
+            self._reception.malformed()
+        else:
+            self.log_exception("", exc_info=exc)
+        response = web.Response(status=status, headers=_SILENT.copy())
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **settings: Any) -> None:
+        """Log a fault of ours; what aiohttp has to say might show a ticket."""
+        logger.error("a fault in the receiver", exc_info=settings.get("exc_info"))
 
 
 class Listener:
-    """An open port with a handler behind it: all paths go to that, so there is no router."""
+    """An open port with a reception behind it: all paths go to that, so there is no router."""
 
-    def __init__(self, runner: web.ServerRunner, port: int) -> None:
+    def __init__(self, runner: web.ServerRunner, door: Door, port: int) -> None:
         self._runner = runner
+        self._door = door
         self.port = port
 
     @classmethod
-    async def open(cls, handler: Handler, host: str, port: int) -> Listener:
+    async def open(
+        cls, reception: Reception, max_body: int, most: int, host: str, port: int
+    ) -> Listener:
         """Listen; port 0 takes a free one. ReceiverError when the port cannot be had."""
-        runner = web.ServerRunner(serving(handler), shutdown_timeout=_SHUTDOWN)
+        door = Door(most)
+        server = Server(reception, max_body, door)
+        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
+        await runner.setup()
         try:
-            await runner.setup()
-            await web.TCPSite(runner, host, port).start()
+            return cls(runner, door, await door.open(server, host, port))
         except OSError as error:
-            await runner.cleanup()
             raise ReceiverError(_cannot_listen(host, port, error)) from error
-        except BaseException:
-            await runner.cleanup()
-            raise
-        return cls(runner, runner.addresses[0][1])
 
     async def close(self) -> None:
         """Close the port; deliveries in flight get a moment to end."""
+        await self._door.close()
         await self._runner.cleanup()
 
 

@@ -13,10 +13,11 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator
 
 from asyncsim.callbacks import CallbackReceiver
-from asyncsim.callbacks.bus import Callback
 from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.door import Door
 from asyncsim.callbacks.judge import Request, judge
-from asyncsim.callbacks.server import handling, serving
+from asyncsim.callbacks.reception import Reception
+from asyncsim.callbacks.server import Server
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
@@ -123,34 +124,59 @@ def _receiver() -> tuple[CallbackReceiver, Desk]:
     )
 
 
-def server_alone() -> Contender:
-    """What the receiver stands on: reads the body, believes nothing, answers."""
-    taken: list[bytes] = []
+class _Alone(Reception):
+    """Believes nothing."""
 
-    def take(method: str, target: str, headers: Mapping[str, str], body: bytes) -> int:
-        taken.append(body)
+    def receive_lowered(
+        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
+    ) -> int:
+        self.counts.accepted += 1
         return 204
 
+
+class _Judging(Reception):
+    """Tells nobody."""
+
+    def receive_lowered(
+        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
+    ) -> int:
+        request = Request(method=method, raw_target=raw_target, headers=headers, body=body)
+        judge(request, self.keyring, _PUBLIC, self.max_body)
+        self.counts.accepted += 1
+        return 204
+
+
+def _like(kind: type[Reception], other: Reception) -> Reception:
+    given = ("keyring", "bus", "commands", "public_url", "max_body", "observers", "clock")
+    return kind(**{name: getattr(other, name) for name in given})
+
+
+def _serving(reception: Reception) -> web.Server:
+    """As `CallbackReceiver.start` opens it on its port."""
+    return Server(reception, reception.max_body, Door(512))
+
+
+def server_alone() -> Contender:
+    """What the receiver stands on: reads the body, believes nothing, answers."""
+    reception = _like(_Alone, _receiver()[0]._reception)
     url = "https://example.com" + _PATH
-    app = serving(handling(take, 65536))
-    return Contender(app, lambda number: _post(_PATH, url, number), lambda: len(taken))
+    return Contender(
+        _serving(reception),
+        lambda number: _post(_PATH, url, number),
+        lambda: reception.counts.accepted,
+    )
 
 
 def judged() -> Contender:
     """The receiver's judgement without anybody to tell: ticket, form and signature."""
     receiver, desk = _receiver()
-    taken: list[Callback] = []
-
-    def take(method: str, target: str, headers: Mapping[str, str], body: bytes) -> int:
-        request = Request(method=method, raw_target=target, headers=headers, body=body)
-        taken.append(judge(request, receiver._keyring, _PUBLIC, 65536))
-        return 204
+    reception = _like(_Judging, receiver._reception)
 
     def request(number: int) -> bytes:
         url, _ = desk.ticket("supersim", f"HS{number:032x}")
         return _post(url.removeprefix(_PUBLIC), url, number)
 
-    return Contender(serving(handling(take, 65536)), request, lambda: len(taken))
+    return Contender(_serving(reception), request, lambda: reception.counts.accepted)
 
 
 def ours(pending: int, *, mounted: bool = False) -> Contender:
@@ -179,5 +205,5 @@ def ours(pending: int, *, mounted: bool = False) -> Contender:
     def request(number: int) -> bytes:
         return _post(urls[number].removeprefix(_PUBLIC), urls[number], number)
 
-    own = serving(handling(receiver._receive, 65536))  # as `start` opens it on its port
-    return Contender(receiver.app() if mounted else own, request, lambda: len(ended))
+    app = receiver.app() if mounted else _serving(receiver._reception)
+    return Contender(app, request, lambda: len(ended))

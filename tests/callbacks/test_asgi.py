@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import aiohttp
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from fastapi import FastAPI
 
 from asyncsim.callbacks import Callback, CallbackReceiver, asgi
@@ -73,7 +73,8 @@ async def test_forgeries_are_refused_in_fastapi(mounted: Mounted) -> None:
     assert await senders.twilio(mounted.receiver.public_url + "/").post() == 404
     assert await Sent(method="PUT", url=url).post() == 405
     assert mounted.told == []
-    assert mounted.receiver.counts.refused == 4
+    counts = mounted.receiver.counts
+    assert (counts.refused, counts.not_found) == (3, 1)
 
 
 @pytest.mark.parametrize("size", [2_000, 500_000])
@@ -204,6 +205,39 @@ async def test_a_body_that_never_ends_is_given_up(
 ) -> None:
     monkeypatch.setattr(asgi, "_READ_WITHIN", 0.0)
     assert status_of(await speak(receiver.asgi(), http(sent))) == 408
+
+
+@pytest.mark.parametrize(("version", "closes"), [("1.0", True), ("1.1", True), ("2", False)])
+async def test_whatever_was_not_accepted_ends_its_connection(
+    receiver: CallbackReceiver, sent: Sent, version: str, closes: bool
+) -> None:
+    body = {"type": "http.request", "body": sent.body}
+    forged = http(evolve(sent, url=sent.url + "x"), http_version=version)
+    (start, _) = await speak(receiver.asgi(), forged, body)
+    assert ((b"connection", b"close") in start["headers"]) == closes
+    (start, _) = await speak(receiver.asgi(), http(sent, http_version=version), body)
+    assert (start["status"], start["headers"]) == (204, [])
+
+
+async def test_nobody_without_a_ticket_makes_the_application_wait_for_a_body(
+    receiver: CallbackReceiver, sent: Sent
+) -> None:
+    app = receiver.asgi()
+    assert status_of(await speak(app, http(evolve(sent, url=sent.url[:-1])))) == 404
+    forged = evolve(sent, url=sent.url.replace(SIM, SIM[:-1] + "1"))
+    assert status_of(await speak(app, http(forged))) == 403
+    sent.headers["content-length"] = "1001"
+    assert status_of(await speak(app, http(sent))) == 413
+    assert (receiver.counts.refused, receiver.counts.not_found) == (2, 1)
+
+
+async def test_health_checks_are_answered_where_it_is_mounted(
+    receiver: CallbackReceiver, sent: Sent
+) -> None:
+    for path in ("/hooks/", "/hooks/healthz"):
+        scope = http(Sent(method="GET", url="https://example.com" + path))
+        assert status_of(await speak(receiver.asgi(), scope)) == 200
+    assert (receiver.counts.refused, receiver.counts.not_found) == (0, 0)
 
 
 async def test_a_wrong_method_is_told_which_are_right(

@@ -74,7 +74,7 @@ async def test_forgeries_get_their_statuses_over_a_real_socket(
     assert await senders.twilio(open_receiver.public_url + "/").post() == 404
     assert await Sent(method="PUT", url=url).post() == 405
     assert told == []
-    assert open_receiver.counts.refused == 4
+    assert (open_receiver.counts.refused, open_receiver.counts.not_found) == (3, 1)
 
 
 async def raw(receiver: CallbackReceiver, *parts: bytes) -> bytes:
@@ -331,4 +331,4 @@ async def test_a_delivery_that_is_under_way_when_the_port_closes_is_answered(
     writer.close()
     await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 4")
-    assert not caplog.records
+    assert not [one for one in caplog.records if one.name != "asyncsim"]

@@ -1,5 +1,6 @@
 """The heart of the receiver, without a socket: what is accepted, and how far it is believed."""
 
+import asyncio
 import hashlib
 import json
 from urllib.parse import quote, unquote
@@ -12,6 +13,7 @@ from asyncsim.callbacks import Callback, CallbackReceiver
 from asyncsim.callbacks.desk import Desk
 from asyncsim.clock import ManualClock
 from asyncsim.core.signatures import kore_signature, twilio_signature
+from asyncsim.errors import ReceiverError
 from asyncsim.events import CallbackReceived, CallbackRefused, Event
 from asyncsim.vendors import KORE, TWILIO
 from tests.callbacks import senders
@@ -222,7 +224,7 @@ def test_a_changed_ticket_is_refused_and_a_path_that_is_none_is_not_found(
     assert senders.twilio(other).received_by(receiver) == 403
     assert senders.twilio(url.replace(SIM, SIM[:-1] + "1")).received_by(receiver) == 403
     assert senders.twilio("https://example.com/hooks/healthz").received_by(receiver) == 404
-    assert receiver.counts.refused == 3
+    assert (receiver.counts.refused, receiver.counts.not_found) == (2, 1)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "get"])
@@ -240,6 +242,20 @@ def test_a_body_may_be_as_long_as_max_body_and_no_longer(
     room = 1000 - len("SimStatus=")
     assert senders.kore(url, {"SimStatus": "x" * room}).received_by(receiver) == 204
     assert senders.kore(url, {"SimStatus": "x" * (room + 1)}).received_by(receiver) == 413
+
+
+async def test_it_is_called_in_its_loop_with_texts_and_bytes(clock: ManualClock) -> None:
+    receiver = CallbackReceiver("https://example.com", clock=clock)
+    sent = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+    assert sent.received_by(receiver) == 204
+    with pytest.raises(ReceiverError, match="call_soon_threadsafe"):
+        await asyncio.to_thread(sent.received_by, receiver)
+    path = sent.url.removeprefix("https://example.com")
+    for headers in ({"kore-signature": ["a"]}, [("kore-signature", "a")], {b"a": b"b"}):
+        with pytest.raises(TypeError, match="headers"):
+            receiver.receive("POST", path, headers, b"")  # type: ignore[arg-type]  # the point
+    with pytest.raises(TypeError, match="body"):
+        receiver.receive("POST", path, {}, None)  # type: ignore[arg-type]  # the point
 
 
 def test_a_target_of_any_length_is_bounded(receiver: CallbackReceiver, kore_desk: Desk) -> None:
