@@ -297,7 +297,8 @@ async def test_garbage_is_rejected_in_silence(
     assert told == []
     status = int(said.split()[1]) if said else None
     assert status in (None, 400, 403, 404, 405, 413, 414, 415)
-    lines = [one for one in caplog.records if one.levelno > logging.DEBUG]
+    # On a busy machine asyncio, in debug mode, also warns of slow steps.
+    lines = [one for one in caplog.records if one.levelno > 10 and one.name != "asyncio"]
     assert [one.exc_info for one in caplog.records if one.exc_info] == []
     assert len(lines) == len([one for one in events if isinstance(one, CallbackRefused)]) <= 1
     assert nonce not in caplog.text + str(events)
