@@ -216,7 +216,9 @@ class Watched(Resource[T], Generic[T]):
 
 def _state(row: Any) -> State:
     """Read of a row what can be read: one that names no SIM must not spoil the others."""
-    sid, status = (row.get("sid"), row.get("status")) if isinstance(row, dict) else (None, None)
+    if not isinstance(row, dict):
+        return State("", None)
+    sid, status = row.get("sid"), row.get("status")
     known = sid if isinstance(sid, str) else ""
     return State(known, status if isinstance(status, str) else None)
 

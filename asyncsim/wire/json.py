@@ -8,6 +8,7 @@ Whole numbers are exact: an ICCID of 20 digits, sent as a number, is beyond 64 b
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 
@@ -21,6 +22,8 @@ _STRICT = json.JSONDecoder(parse_constant=_refuse)
 _LENIENT = json.JSONDecoder()
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _BOM = "\ufeff"
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How a surrogate is written, alone or with its other half."""
 
 
 def loads(data: bytes) -> Any:
@@ -32,7 +35,8 @@ def read(data: bytes) -> Any:
     """Read what a vendor sent; ValueError where it is no JSON at all."""
     try:
         text = data.decode()
-        if "\\ud" not in text and "\\uD" not in text:
+        # One character is found a hundred times as fast as two, and most pages have none.
+        if "\\" not in text or not _HALF.search(text):
             return _decoded(_STRICT, text)
     except ValueError:
         text = data.decode("utf-8", "replace")

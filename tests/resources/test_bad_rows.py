@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from asyncsim import BadRecord, Client, DecodeError, Page, Pager
+from asyncsim import (
+    BadRecord,
+    BadRequest,
+    Client,
+    DecodeError,
+    OutcomeUnknown,
+    Page,
+    Pager,
+)
 from asyncsim.resources.resource import Resource
 from asyncsim.wire import straight
 from tests.resources.conftest import SetFar
@@ -214,3 +223,26 @@ async def test_what_means_the_same_is_read_wherever_it_comes(far: Far, verb: str
         sim = await sims.update(odd["sid"], unique_name="7")
     assert (sim.status, sim.links, sim.iccid) == (None, {}, "89883070000123456789")
     assert (sim.unique_name, sim.date_updated) == ("7", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("depth", [2_000, 200_000])
+async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(far: Far, depth: int) -> None:
+    deep = (
+        f'{{"sid": "{sid("HS")}", "status": "active", "added_later": {"[" * depth}{"]" * depth}}}'
+    )
+    sims, texts = far.client.supersim.sims, far.client.supersim.sms_commands
+    calls: list[Callable[[], Awaitable[Any]]] = [
+        lambda: sims.fetch(sid("HS")),
+        lambda: sims.update(sid("HS"), unique_name="x"),
+        lambda: sims.register(iccid="89" * 10, registration_code="A" * 10),
+        lambda: sims.list(),
+        lambda: texts.create(sim=sid("HS"), payload="x"),
+    ]
+    for call in calls:
+        far.plan(*[Answer(200, deep)] * 3)
+        with pytest.raises((DecodeError, OutcomeUnknown)):
+            await far.play(call())
+        far.answers.clear()
+    far.plan(Answer(400, deep))
+    with pytest.raises(BadRequest):
+        await sims.fetch(sid("HS"))
