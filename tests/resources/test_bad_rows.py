@@ -22,7 +22,7 @@ from asyncsim.resources.resource import Resource
 from asyncsim.wire import straight
 from tests.resources.conftest import SetFar
 from tests.resources.far import ACCOUNT, Far, sid
-from tests.sending.server import Answer
+from tests.sending.server import Answer, Received
 
 ODD = [{"url": {}}, {"fleet_sid": False}, {"iccid": 8.9e18}, {"date_updated": 7}, {"sid": None}]
 
@@ -238,11 +238,15 @@ async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(far: Far, dept
         lambda: sims.list(),
         lambda: texts.create(sim=sid("HS"), payload="x"),
     ]
+    status = 200
+
+    async def nested(_: Received) -> Answer:
+        return Answer(status, deep)
+
+    far.script = nested
     for call in calls:
-        far.plan(*[Answer(200, deep)] * 3)
         with pytest.raises((DecodeError, OutcomeUnknown)):
             await far.play(call())
-        far.answers.clear()
-    far.plan(Answer(400, deep))
+    status = 400
     with pytest.raises(BadRequest):
         await sims.fetch(sid("HS"))
