@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -139,6 +143,40 @@ def audit(session: nox.Session) -> None:
     # `--strict`: a package that could not be looked up is a failure, not a pass.
     options = ("--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off")
     session.run("pip-audit", *options, "--requirement", str(frozen))
+
+
+@nox.session(venv_backend="none")
+def simulate(session: nox.Session) -> None:
+    """Worlds from seeds: network, clock and processes are simulated, and killed anywhere.
+
+    `-- --seed 17` lives one again, `-- --release` 20,000 of them. In an environment of its own,
+    because what simulates needs Python 3.12 or newer.
+    """
+    newer = _newer_python()
+    if newer is None:
+        missing = "no Python 3.12 or newer was found, without which nothing is simulated"
+        if os.environ.get("CI"):
+            session.error(missing)
+        session.skip(missing)
+    where = Path(session.cache_dir) / "simulate"
+    python = where / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not python.exists():
+        session.run(newer, "-m", "venv", "--clear", str(where), external=True)
+    quiet = ("install", "--quiet", "--disable-pip-version-check")
+    session.run(str(python), "-m", "pip", *quiet, "--editable", ".[simulate]", external=True)
+    session.run(str(python), "-m", "tests.simulation", *session.posargs, external=True)
+
+
+def _newer_python() -> str | None:
+    """Find a Python of at least 3.12: this one, one on the path, or one that pyenv has."""
+    named = [found for minor in range(12, 20) if (found := shutil.which(f"python3.{minor}"))]
+    pyenv = sorted(Path.home().glob(".pyenv/versions/3.1[2-9].*/bin/python"))
+    for candidate in (sys.executable, *named, *map(str, pyenv)):
+        # A shim of pyenv may have the name and nothing behind it.
+        check = [candidate, "-c", "import sys, venv; sys.exit(sys.version_info < (3, 12))"]
+        if subprocess.run(check, capture_output=True, check=False).returncode == 0:  # noqa: S603  # a Python
+            return candidate
+    return None
 
 
 @nox.session

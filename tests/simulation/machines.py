@@ -1,0 +1,99 @@
+"""Processes that can be killed at any scheduling point, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+import simloom
+from attrs import define, field
+
+from tests.simulation.stand_ins import Belongings
+
+
+class Order:
+    """Which of the callbacks that are ready runs next; between two of them, processes may die.
+
+    `disorder` is the share of steps at which the order is not that of their arrival.
+    """
+
+    def __init__(self, disorder: float) -> None:
+        self.descriptor = f"disorder {disorder:g}"
+        self.steps = 0
+        self._thousandth = round(disorder * 1000)
+        self._plans: list[tuple[int, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._loop: Any = None
+
+    def __call__(self, loop: Any) -> Order:
+        self._loop = loop
+        return self
+
+    def in_steps(self, steps: int, action: Callable[[], object]) -> None:
+        """Do something after so many more steps, between two of them."""
+        heapq.heappush(self._plans, (self.steps + steps, next(self._numbers), action))
+
+    def pick(self, ready: Sequence[asyncio.Handle]) -> int:
+        """Choose one."""
+        self.steps += 1
+        if self._plans and self._plans[0][0] <= self.steps:
+            heapq.heappop(self._plans)[2]()
+            return self._living(ready)
+        if len(ready) > 1 and self._loop.tape.draw("order.disorder", 1000) < self._thousandth:
+            return int(self._loop.tape.draw("order.pick", len(ready)))
+        return 0
+
+    def _living(self, ready: Sequence[asyncio.Handle]) -> int:
+        """The first callback whose process is still there."""
+        for place, handle in enumerate(ready):
+            if not self._loop._handle_is_dead(handle):
+                return place
+        self._loop.call_soon(lambda: None)  # it is the last one in `ready` then
+        return len(ready) - 1
+
+
+@define(eq=False)
+class Machine:
+    """One process on a machine of its own: what it runs, what it has open, how often it died."""
+
+    world: simloom.World
+    name: str
+    work: Callable[[], Coroutine[Any, Any, None]]
+    belongings: Belongings = field(factory=Belongings)
+    life: int = 0
+    """Which life this is, from 1; 0 before the first."""
+    deaths: int = 0
+    died_at: list[float] = field(factory=list)
+    born_at: list[float] = field(factory=list)
+    neighbours: Callable[[], Iterable[Belongings]] = tuple
+
+    @property
+    def host(self) -> Any:
+        """Its place in the network."""
+        return self.world.host(self.name)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.life > self.deaths
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        self.life += 1
+        self.born_at.append(self.world.time)
+        if self.life == 1:
+            self.host.spawn(lambda: self.work(), name=f"{self.name} lives")
+        else:
+            self.host.restart()
+
+    def kill(self) -> None:
+        """End it here and now: no handler, no `finally`, nothing more is written."""
+        if not self.alive:
+            return
+        self.deaths += 1
+        self.died_at.append(self.world.time)
+        self.host.crash()
+        self.belongings.take_back(one for one in self.neighbours() if one is not self.belongings)

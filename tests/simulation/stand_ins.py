@@ -1,0 +1,208 @@
+"""What cannot be simulated is replaced: a worker thread, a file lock, an alias of a real clock.
+
+The product stays as it is. A database call runs at one scheduling point, so that a process can be
+killed just before it or just after; files and locks belong to a process and go with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import aiohttp.connector
+import aiosqlite.core
+import filelock
+from attrs import define, field
+
+_Call = tuple[asyncio.Future[Any] | None, Callable[[], Any]]
+_BESIDE = ("", "-wal", "-journal")
+"""What SQLite keeps of a database on disk; `-shm` it makes anew."""
+_BUSY_FOR, _BUSY_EVERY = 10.0, 0.05
+"""Seconds of virtual time: the product's own `busy_timeout`, and how often it is tried again."""
+
+
+@define(eq=False)
+class Belongings:
+    """What one process has open; the operating system takes it back when the process dies."""
+
+    databases: list[sqlite3.Connection] = field(factory=list)
+    locks: set[str] = field(factory=set)
+
+    def files(self) -> set[Path]:
+        """Databases that are open just now."""
+        found = set()
+        for database in self.databases:
+            try:
+                row = database.execute("PRAGMA database_list").fetchone()
+            except sqlite3.ProgrammingError:  # closed by its owner
+                continue
+            if row and row[2]:
+                found.add(Path(row[2]))
+        return found
+
+    def take_back(self, others: Iterable[Belongings]) -> None:
+        """Leave on disk what a killed process leaves: what was committed, and nothing tidied up."""
+        shared = {path for one in others for path in one.files()}
+        # Closing the last connection tidies up, which a dying process does not do: the files are
+        # put back as they were. What others have open stays theirs.
+        kept = {path: _contents(path) for path in self.files() - shared}
+        for database in self.databases:
+            with suppress(sqlite3.ProgrammingError):  # closed by its owner
+                database.rollback()
+                database.close()
+        for path, contents in kept.items():
+            _put_back(path, contents)
+        self.databases.clear()
+        self.locks.clear()
+
+
+def _contents(path: Path) -> dict[str, bytes | None]:
+    beside = {suffix: path.with_name(path.name + suffix) for suffix in _BESIDE}
+    return {suffix: one.read_bytes() if one.exists() else None for suffix, one in beside.items()}
+
+
+def _put_back(path: Path, contents: dict[str, bytes | None]) -> None:
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    for suffix, content in contents.items():
+        beside = path.with_name(path.name + suffix)
+        # New files: cursors of the dead process would keep its locks on the old ones.
+        beside.unlink(missing_ok=True)
+        if content is not None:
+            beside.write_bytes(content)
+
+
+class InlineCalls:
+    """aiosqlite's queue to its thread: each call runs in the loop, in order, a moment later."""
+
+    committed: Callable[[], object] = staticmethod(lambda: None)
+    """Called after each COMMIT: a moment worth being killed at."""
+
+    def __init__(self) -> None:
+        self._calls: deque[_Call] = deque()
+        self._waited = 0.0
+
+    def __class_getitem__(cls, item: object) -> type[InlineCalls]:
+        return cls
+
+    def put_nowait(self, call: _Call) -> None:
+        """Let it run."""
+        self._calls.append(call)
+        if len(self._calls) == 1:
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _next(self) -> None:
+        self._calls.popleft()
+        self._waited = 0.0
+        if self._calls:
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _may_wait(self) -> bool:
+        """Tell whether a busy database is waited for, as `busy_timeout` would."""
+        self._waited += _BUSY_EVERY
+        return self._waited <= _BUSY_FOR
+
+    def _run(self) -> None:
+        future, function = self._calls[0]
+        try:
+            result = function()
+            _never_block(function)
+        except BaseException as error:  # noqa: BLE001  # as the thread: it is for who called
+            if _is_busy(error) and self._may_wait():
+                asyncio.get_running_loop().call_later(_BUSY_EVERY, self._run)
+                return
+            self._next()
+            if future is not None and not future.done():
+                future.set_exception(error)
+            return
+        self._next()
+        if getattr(getattr(function, "func", None), "__name__", "") == "commit":
+            type(self).committed()
+        if future is not None and not future.done():
+            future.set_result(result)
+
+
+def _never_block(function: Callable[[], Any]) -> None:
+    """Take back a `busy_timeout`: it would wait in real time for what happens in virtual time."""
+    if "busy_timeout" in str(getattr(function, "args", "")):
+        function.func.__self__.connection.execute("PRAGMA busy_timeout=0")  # type: ignore[attr-defined]
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+class NoThread:
+    """aiosqlite's thread, which has nothing left to do."""
+
+    daemon = True
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        """Begin nothing."""
+
+
+class MortalLock:
+    """A file lock that the running process holds until it gives it back or dies."""
+
+    owner: Callable[[], Belongings]
+    everybody: Callable[[], Iterable[Belongings]]
+
+    def __init__(self, path: str | Path, **_: object) -> None:
+        self._path = str(path)
+
+    def acquire(self, timeout: float | None = None) -> None:
+        """Take it; `filelock.Timeout` if another process has it."""
+        if any(self._path in one.locks for one in type(self).everybody()):
+            raise filelock.Timeout(self._path)
+        type(self).owner().locks.add(self._path)
+
+    def release(self, force: bool = False) -> None:
+        """Give it back."""
+        for one in type(self).everybody():
+            one.locks.discard(self._path)
+
+
+def _users_of(name: str) -> Iterator[Any]:
+    """Modules of the product that have imported something by this name, wherever they live."""
+    for module in [*sys.modules.values()]:
+        if getattr(module, "__name__", "").startswith("asyncsim") and name in vars(module):
+            yield module
+
+
+@contextmanager
+def stood_in(
+    owner: Callable[[], Belongings],
+    everybody: Callable[[], Iterable[Belongings]],
+    now: Callable[[], float],
+    committed: Callable[[], object],
+) -> Iterator[None]:
+    """Replace what cannot be simulated while a world lives."""
+    connect = sqlite3.connect
+
+    def owned(*args: Any, **keywords: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*args, **keywords)
+        owner().databases.append(database)
+        return database
+
+    MortalLock.owner, MortalLock.everybody = staticmethod(owner), staticmethod(everybody)
+    InlineCalls.committed = staticmethod(committed)
+    with ExitStack() as stack:
+        for place, name, value in (
+            (sqlite3, "connect", owned),
+            (aiosqlite.core, "SimpleQueue", InlineCalls),
+            (aiosqlite.core, "Thread", NoThread),
+            # Bound at import, so that patching `time` does not reach it.
+            (aiohttp.connector, "monotonic", now),
+            *((module, "FileLock", MortalLock) for module in _users_of("FileLock")),
+        ):
+            stack.enter_context(mock.patch.object(place, name, value))
+        yield
