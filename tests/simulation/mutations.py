@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 
 import asyncsim
 from tests.simulation.scenario import Scenario, draw
+from tests.simulation.universe import Verdict
 
 SEEDS = 500
 """Within so many, each has to be found."""
@@ -43,6 +44,15 @@ class Mutation:
     def seeds(self) -> Iterator[int]:
         """Those of the first seeds whose worlds have what it takes."""
         return (seed for seed in range(1, SEEDS + 1) if self.matters(draw(seed)))
+
+    def fault_of(self, verdict: Verdict) -> str:
+        """The first fault of a world that shows that the safeguard is missing, empty if none."""
+        faults = verdict.faults
+        return next((one for one in faults if any(words in one for words in self.shows)), "")
+
+    def is_shown_by(self, verdict: Verdict) -> bool:
+        """Whether a world went wrong in a way that the missing safeguard explains."""
+        return bool(self.fault_of(verdict))
 
     def switch_off(self) -> Callable[[], None]:
         """Find what is to be patched; the result patches it. LookupError if it is not there."""
@@ -183,10 +193,9 @@ def _throttled_fails(original: Any) -> Any:
 
 
 def _sees_need_everywhere(original: Any) -> Any:
-    def judge(action: Any, entry: Any, sim: Any, goal: Any) -> Any:
-        planned = original(action, entry, sim, goal)
-        verdict, state = type(planned.verdict), type(planned.state)
-        return evolve(planned, verdict=verdict.CHANGE, state=state.READY)
+    def judge(entry: Any, sim: Any, goal: Any) -> Any:
+        verdict, state = original(entry, sim, goal)
+        return type(verdict).CHANGE, type(state).READY
 
     return judge
 
@@ -340,7 +349,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="plan",
         why="what a look shows decides which rows are sent, after a kill too",
-        of="judge",
+        of="_judge_update",
         without=_sees_need_everywhere,
         shows=("without a look", "unseen"),
         matters=lambda scenario: scenario.work == "job",
