@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from aiohttp import ClientSession
+from yarl import URL
 
 from asyncsim import emulated
 from asyncsim.auth import Auth, Basic, ClientCredentials
@@ -23,6 +24,7 @@ from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
 from asyncsim.hints import nearest
+from asyncsim.proxies import Proxies, check_login
 from asyncsim.resources.keywords import spelled_out
 from asyncsim.transport import Transport
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
@@ -42,7 +44,12 @@ class Settings(TypedDict, total=False):
     hosts: Hosts | None
     """Other base URLs: a gateway, a proxy, the emulator."""
     session: ClientSession | None
-    """A session of yours; it is used and never closed."""
+    """A session of yours; it is used and never closed. Proxies are then its own to choose."""
+    proxy: str | None
+    """`http://[user:password@]host:port` of a proxy that all requests go through."""
+    proxies_from_env: bool
+    """Use HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment, never for loopback.
+    False, as in aiohttp; the command line has True."""
     receiver: CallbackReceiver | None
     """Listens for callbacks; every wait uses it. Started and stopped with the client."""
     observers: Sequence[Observer]
@@ -265,6 +272,8 @@ def _connect(
     settings: Settings,
 ) -> Connection:
     _check_settings(settings)
+    hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
+    proxies = _proxies(settings, hosts)
 
     def enter_desk(receiver: CallbackReceiver) -> Desk:
         return receiver.register(
@@ -276,9 +285,10 @@ def _connect(
     return Connection(
         vendor=vendor,
         account=account,
-        hosts=(settings.get("hosts") or Hosts()).over(vendor.hosts),
+        hosts=hosts,
         login=login,
         session=settings.get("session"),
+        proxies=proxies,
         receiver=settings.get("receiver"),
         enter_desk=enter_desk,
         observers=settings.get("observers", ()),
@@ -288,6 +298,23 @@ def _connect(
         watching=settings.get("watching") or Watching(),
         clock=settings.get("clock") or SYSTEM_CLOCK,
     )
+
+
+def _proxies(settings: Settings, hosts: Hosts) -> Proxies:
+    """Choose proxies, and check now what would fail, or log in as another, at each request."""
+    urls = [URL(url) for url in hosts.all() if url]
+    proxies = Proxies(settings.get("proxy"), from_env=bool(settings.get("proxies_from_env", False)))
+    session = settings.get("session")
+    if session is not None:
+        if settings.get("proxy") or settings.get("proxies_from_env"):
+            raise ConfigurationError(
+                "session=... chooses its proxies itself: make it with ClientSession(proxy=...),"
+                " or leave session=... out"
+            )
+        check_login(session, urls)
+    for url in urls:
+        proxies.of(url)
+    return proxies
 
 
 _VARIABLES: Mapping[str, str] = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}

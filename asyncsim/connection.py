@@ -17,6 +17,7 @@ from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, tell
 from asyncsim.gate import Gate, gate_of
+from asyncsim.proxies import Proxies
 from asyncsim.sender import Sender
 from asyncsim.transport import Transport
 from asyncsim.vendors import Hosts, Product, Vendor
@@ -33,6 +34,7 @@ class Connection:
         hosts: Hosts,
         login: Callable[[Connection, Transport], Auth],
         session: ClientSession | None,
+        proxies: Proxies,
         receiver: CallbackReceiver | None,
         enter_desk: Callable[[CallbackReceiver], Desk],
         observers: Sequence[Observer],
@@ -54,6 +56,7 @@ class Connection:
         self.clock = clock
         self._login = login
         self._session = session
+        self._proxies = proxies
         self._receiver = receiver
         self._enter_desk = enter_desk
         self._closers: list[Callable[[], Awaitable[object]]] = []
@@ -134,7 +137,7 @@ class Connection:
             self.desk = self._enter_desk(self._receiver)
 
     def _build(self) -> Sender:
-        transport = Transport(self._session, self.timeout, self.clock)
+        transport = Transport(self._session, self.timeout, self.clock, self._proxies)
         ceiling = float(transport.connections) or math.inf
         gate = gate_of(
             self.throttle,

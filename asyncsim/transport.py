@@ -39,6 +39,7 @@ from asyncsim.errors import (
     DecodeError,
     RequestTimeout,
 )
+from asyncsim.proxies import Proxies
 from asyncsim.version import __version__
 
 USER_AGENT = f"asyncsim/{__version__} aiohttp/{aiohttp.__version__}"
@@ -72,6 +73,8 @@ class _Keywords(TypedDict, total=False):
     data: Body
     headers: Mapping[str, str]
     middlewares: Sequence[ClientMiddlewareType]
+    proxy: URL
+    proxy_headers: Mapping[str, str]
     timeout: ClientTimeout
     raise_for_status: bool
 
@@ -136,7 +139,13 @@ class Reply:
 class Transport:
     """Owns a session, or borrows one of the user's, which it then never closes."""
 
-    def __init__(self, session: ClientSession | None, timeout: Timeout, clock: Clock) -> None:
+    def __init__(
+        self,
+        session: ClientSession | None,
+        timeout: Timeout,
+        clock: Clock,
+        proxies: Proxies | None = None,
+    ) -> None:
         self._session = session
         self._others: dict[Reuse, ClientSession] = {}
         self._distrusted_until = 0.0
@@ -158,16 +167,19 @@ class Transport:
                 "raise_for_status": False,
                 "auto_decompress": False,
             }
+        self._proxies = proxies or None
         self._marks = clock is not SYSTEM_CLOCK
 
     def carry(self, header: str, value: str) -> bool:
-        """Send a header with every request from now on; False in a session that is not ours.
+        """Send a header with every request from now on; False where each must bring it itself.
 
-        To merge headers into each request costs 2 % of it (benchmarks/cases/requests.py).
+        To merge headers into each request costs 2 % of it (benchmarks/cases/requests.py). But to a
+        proxy aiohttp sends a session's headers as well, Authorization as the proxy's own.
         """
-        if not self._borrowed:
-            self._carried[header] = value
-        return not self._borrowed
+        if self._borrowed or self._proxies is not None:
+            return False
+        self._carried[header] = value
+        return True
 
     @property
     def connections(self) -> int:
@@ -236,7 +248,7 @@ class Transport:
             try:
                 # Awaited, not `async with`, which costs a tenth of the request: what a failing
                 # `read` leaves open, it closes itself.
-                reply = await session.request(method, url, **self._keywords(headers, body))
+                reply = await session.request(method, url, **self._keywords(url, headers, body))
                 content = await _read(reply, most, asked)
             except BaseException as error:
                 if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
@@ -262,9 +274,17 @@ class Transport:
         # response the headers of the request, that of a proxy its password.
         raise silence from cause
 
-    def _keywords(self, headers: Mapping[str, str] | None, body: Body | None) -> _Keywords:
+    def _keywords(
+        self, url: URL, headers: Mapping[str, str] | None, body: Body | None
+    ) -> _Keywords:
         """Choose what aiohttp is told: no more than is needed, as each keyword costs a little."""
         keywords = self._always.copy()
+        if self._proxies is not None and (proxy := self._proxies.of(url)) is not None:
+            keywords["proxy"] = proxy.url
+            if url.scheme == "https":
+                keywords["proxy_headers"] = proxy.login  # with CONNECT
+            else:
+                headers = {**(headers or {}), **proxy.login}
         if self._borrowed:
             keywords["headers"] = {hdrs.ACCEPT_ENCODING: _ENCODINGS, **(headers or {})}
         elif headers is not None:

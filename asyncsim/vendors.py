@@ -67,6 +67,10 @@ class Hosts:
         }
         return evolve(defaults, **given)
 
+    def all(self) -> tuple[str | None, ...]:
+        """All of them, the token endpoint's included."""
+        return self.wireless, self.supersim, self.monitor, self.webhooks, self.token
+
     def of(self, product: Product) -> str | None:
         """The base URL of one product."""
         value: str | None = getattr(self, product.value)

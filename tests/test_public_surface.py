@@ -26,7 +26,10 @@ NAMES = [
     "__version__",
 ]  # fmt: skip
 
-SETTINGS = "hosts, session, receiver, observers, retry, throttle, timeout, watching, clock"
+SETTINGS = (
+    "hosts, session, proxy, proxies_from_env, receiver, observers, retry, throttle, timeout,"
+    " watching, clock"
+)
 SUPERSIM_UPDATE = "unique_name, status, fleet, callback_url, callback_method, account_sid"
 WIRELESS_UPDATE = (
     "unique_name, callback_method, callback_url, friendly_name, rate_plan, status,"

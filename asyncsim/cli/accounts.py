@@ -74,6 +74,7 @@ class Sims(Protocol):
 
 def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
     """Make a client from the environment's credentials."""
+    settings["proxies_from_env"] = True
     try:
         return Client.from_env(vendor, **settings)
     except ConfigurationError as error:
