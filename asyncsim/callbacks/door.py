@@ -37,7 +37,8 @@ class Door:
         self._crowd: Crowd[asyncio.Transport] = Crowd(places(most))
         self._servers: list[asyncio.Server] = []
         self._shut: list[socket.socket] = []
-        """The sockets while nobody is let in: they go on listening, and nobody accepts."""
+        """Copies of their sockets while nobody is let in: the kernel goes on listening."""
+        self._stopped: list[asyncio.Server] = []
         self._opening: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._make: Callable[[], asyncio.BaseProtocol] = asyncio.Protocol
@@ -102,11 +103,10 @@ class Door:
         if self._shut or not self._servers:
             return
         with contextlib.suppress(OSError):  # no file left for a copy: better too many than none
-            for server in self._servers:
-                self._shut += [_copy(one) for one in server.sockets]
-            for server in self._servers:
-                server.close()
-            self._servers = []
+            self._shut = [_copy(one) for server in self._servers for one in server.sockets]
+            self._stopped, self._servers = self._servers, []
+            for server in self._stopped:
+                _stop_reading(server)
 
     def _accept_again(self) -> None:
         if self._shut and self._opening is None and not self._closed:
@@ -114,6 +114,7 @@ class Door:
 
     async def _reopen(self) -> None:
         loop = asyncio.get_running_loop()
+        self._close_stopped()
         try:
             while self._shut:
                 server = await loop.create_server(self._make, sock=self._shut[-1], backlog=_AT_ONCE)
@@ -134,10 +135,34 @@ class Door:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         for server in self._servers:
-            server.close()
+            _stop_reading(server)
+        await asyncio.sleep(0)  # until those are in who have been accepted: see _stop_reading
+        await asyncio.sleep(0)
+        self._stopped += self._servers
+        self._close_stopped()
         for one in self._shut:
             one.close()
         self._shut = []
+
+    def _close_stopped(self) -> None:
+        while self._stopped:
+            self._stopped.pop().close()
+
+
+def _stop_reading(server: asyncio.Server) -> None:
+    """Have a server accept nobody any more; it is closed later, where that is possible.
+
+    asyncio accepts first and makes connections of them in the next turn: whoever is in between
+    when the server is closed is lost, and asyncio logs an AssertionError for each.
+    """
+    loop = asyncio.get_running_loop()
+    files = [file for one in server.sockets if (file := one.fileno()) >= 0]  # of a real network
+    try:
+        stopped = set(map(loop.remove_reader, files)) <= {True}
+    except NotImplementedError:  # Windows
+        stopped = False
+    if not stopped:  # uvloop reads in its own way, and has nobody in between
+        server.close()
 
 
 def _now() -> float:
