@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from asyncsim.clock import Clock
-from asyncsim.errors import AsyncSimError
+from asyncsim.errors import AsyncSimError, DecodeError
 from asyncsim.kind import Kind, looks_like_sid
 
 # Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
@@ -101,7 +101,7 @@ class Directory:
     async def _look_up(self, name: str) -> None:
         self._failures.pop(name, None)
         try:
-            sid = (await self._fetch(name)).sid
+            sid = await self._fetched(name)
             if len(self._sids) >= _MOST_NAMES:
                 self._sids.clear()
             self._sids[name] = (self._clock.now() + _GOOD_FOR, sid)
@@ -112,3 +112,13 @@ class Directory:
             raise
         finally:
             self._lookups += 1
+
+    async def _fetched(self, name: str) -> str:
+        try:
+            found: str = (await self._fetch(name)).sid
+            return found
+        except DecodeError as error:
+            # All that is wanted of it is its SID, however odd the rest of it is.
+            if error.sid is None or not self._kind.is_sid(error.sid):
+                raise
+            return error.sid

@@ -31,7 +31,7 @@ class Page(Generic[T]):
     """Whether the vendor said that there is another."""
     bad: tuple[BadRecord, ...] = ()
     """The rows that cannot be read, in their order."""
-    _stop: int | None = field(default=None, kw_only=True, repr=False)
+    _stop: int | None = field(default=None, kw_only=True, repr=False, alias="stop")
     """How many items stand before the row at which iterating raises."""
 
     def __iter__(self) -> Iterator[T]:

@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import shorten
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from attrs import frozen
 
@@ -33,31 +33,33 @@ class RawPage:
     """A page; what its rows are, who asked for it knows."""
 
     rows: Sequence[Any]
-    next_page_url: str | None
-    """Opaque; only its query is ever used."""
+    next_page_url: object
+    """Opaque; only its query is ever used, and looked at when the next page is wanted."""
     bad: tuple[BadRecord, ...] = ()
     """Rows that are not among `rows`, because they cannot be read."""
 
     @property
     def next_query(self) -> str | None:
-        """Query of the next page, exactly as sent; None on the last page."""
-        return urlsplit(self.next_page_url).query if self.next_page_url else None
+        """Query of the next page, exactly as sent; None on the last one, DecodeError for no URL."""
+        return self._next.query if self.next_page_url else None
 
     @property
     def next_origin(self) -> str | None:
         """Scheme and host which the next page's URL names."""
         if not self.next_page_url:
             return None
-        parts = urlsplit(self.next_page_url)
-        host = parts.netloc.rpartition("@")[2]
-        return f"{parts.scheme}://{host}" if host else None
+        host = self._next.netloc.rpartition("@")[2]
+        return f"{self._next.scheme}://{host}" if host else None
 
-
-def _splits(url: object) -> bool:
-    try:
-        return isinstance(url, str) and bool(urlsplit(url))
-    except ValueError:  # half an IPv6 address
-        return False
+    @property
+    def _next(self) -> SplitResult:
+        try:
+            if isinstance(self.next_page_url, str):
+                return urlsplit(self.next_page_url)
+        except ValueError:  # half an IPv6 address
+            pass
+        reason = f"its next_page_url is {reprlib.repr(self.next_page_url)}"
+        raise DecodeError("next page of a list", reason)
 
 
 def decode_page(value: Any, key: str) -> RawPage:
@@ -73,14 +75,7 @@ def decode_page(value: Any, key: str) -> RawPage:
         rows = []  # null for an empty list, as Go writes it
     if not isinstance(rows, list):
         raise DecodeError(f"page of {key}", f"it has no list under {key!r}")
-    return page_of(rows, meta.get("next_page_url"), key)
-
-
-def page_of(rows: Sequence[Any], following: object, key: str) -> RawPage:
-    """Make a page; `DecodeError` for a URL of the next one that is none."""
-    if following is not None and not _splits(following):
-        raise DecodeError(f"page of {key}", f"next_page_url is {reprlib.repr(following)}")
-    return RawPage(rows, str(following) if following else None)
+    return RawPage(rows, meta.get("next_page_url") or None)
 
 
 def read_rows(page: RawPage, read: Callable[[Any], Any]) -> RawPage:

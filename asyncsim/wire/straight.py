@@ -16,7 +16,7 @@ import attrs
 
 from asyncsim.kind import other_spellings, spelling
 from asyncsim.vendors import Vendor
-from asyncsim.wire.pages import RawPage, page_of
+from asyncsim.wire.pages import RawPage
 from asyncsim.wire.shapes import plain_hints
 
 try:
@@ -142,6 +142,6 @@ def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:
             page: Any = read(body)
         except _UNREADABLE:
             return None
-        return page_of(page.rows, page.meta.next_page_url, key)
+        return RawPage(page.rows, page.meta.next_page_url or None)
 
     return envelope

@@ -31,7 +31,7 @@ def row(digit: str, **changes: Any) -> dict[str, Any]:
     return {"sid": sid("HS", digit), "status": "new", **changes}
 
 
-def page_of(*rows: Any, following: str | None = None) -> dict[str, Any]:
+def page_of(*rows: Any, following: Any = None) -> dict[str, Any]:
     return {"sims": list(rows), "meta": {"key": "sims", "next_page_url": following}}
 
 
@@ -144,6 +144,23 @@ async def test_a_bad_record_is_short_in_messages(far: Far) -> None:
     assert repr(bad).startswith(f"<BadRecord 0: cannot read Sim {sid('HS', '1')}: ")
     assert len(repr(bad)) < 160
     assert len(str(bad.error)) < 600
+
+
+async def test_a_next_page_that_is_no_url_ends_the_list_after_the_rows_before_it(far: Far) -> None:
+    far.plan(page_of(row("1"), row("2"), following=7))
+    sims = aiter(far.client.supersim.sims.list())
+    assert digits([await anext(sims), await anext(sims)]) == "12"
+    with pytest.raises(DecodeError, match="its next_page_url is 7"):
+        await anext(sims)
+
+
+async def test_a_fleet_that_is_named_needs_nothing_but_its_sid_to_be_readable(far: Far) -> None:
+    far.plan(
+        {"sid": sid("HF", "7"), "data_limit": "a lot"},
+        row("1", status="active", fleet_sid=sid("HF", "7")),
+    )
+    sim = await far.client.supersim.sims.update_and_wait(sid("HS", "1"), fleet="mine")
+    assert sim.fleet_sid == sid("HF", "7")
 
 
 async def test_a_page_that_is_null_is_empty(far: Far) -> None:
