@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -36,6 +37,7 @@ for _command in (demo, emulate, sims, activate, bulk, jobs):
 def start(arguments: Sequence[str]) -> int:
     """Run a command line to its end and return the exit code."""
     survive_hangup()
+    logging.getLogger().addHandler(terminal.Log(logging.WARNING))
     with lasting():
         try:
             return asyncio.run(execute(arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -32,6 +33,7 @@ from asyncsim.cli.options import (
     Vendor,
 )
 from asyncsim.cli.output import Format, print_one, printer
+from asyncsim.cli.streams import OutputLost, ReaderLeft
 
 sims = App(name="sims", help="Look at SIMs, change one, wait for one.", help_format="plaintext")
 
@@ -156,7 +158,14 @@ async def update(
     async with log_in(vendor) as client:
         account = sims_of(client, product)
         sid = await _addressed(account, name)
-        _print_one(output, await _change(account, sid, changes, timeout, wait=wait))
+        changed = await _change(account, sid, changes, timeout, wait=wait)
+        try:
+            _print_one(output, changed)
+            sys.stdout.flush()
+        except ReaderLeft:
+            raise
+        except OutputLost as lost:
+            raise CommandError(f"the change was sent, but {lost}", lost.code) from None
 
 
 async def _addressed(account: Sims, name: str) -> str:

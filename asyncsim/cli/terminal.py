@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import re
 import sys
 import unicodedata
@@ -104,6 +105,15 @@ def line(text: str) -> Text:
 def say(text: str) -> None:
     """Write a message to stderr, word for word."""
     stderr().print(line(text), soft_wrap=True)
+
+
+class Log(logging.Handler):
+    """Warnings of the library, as messages: a vendor's words may be among them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one; a traceback keeps its lines."""
+        for one in self.format(record).splitlines():
+            say(one)
 
 
 def fail(text: str) -> None:

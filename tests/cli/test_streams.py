@@ -6,6 +6,7 @@ import asyncio
 import csv
 import fcntl
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncsim.cli import terminal
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
 from tests.cli.conftest import Cli, asked, posted
@@ -239,6 +241,27 @@ async def test_a_list_that_cannot_be_printed_ends_with_1_but_quietly_for_a_reade
     assert process.returncode == code
     assert (err.decode().startswith("asyncsim: the output cannot be written: ")) is (code == 1)
     assert err.count(b"\n") == code
+
+
+async def test_a_change_whose_output_is_lost_says_that_it_was_sent(emulator: Emulator) -> None:
+    (sid, *_) = emulator.world("twilio").sims("supersim")
+    with full() as out:
+        process = await asyncio.create_subprocess_exec(
+            *(*PROGRAM, "sims", "update", sid, "--status", "active"),
+            stdout=out,
+            stderr=subprocess.PIPE,
+        )
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.startswith(b"asyncsim: the change was sent, but the output cannot be written: ")
+
+
+async def test_warnings_of_the_library_do_not_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = logging.makeLogRecord({"msg": "a [/b] \x1b[2J\nand more", "levelno": logging.WARNING})
+    terminal.Log().handle(record)
+    assert capsys.readouterr().err == "a [/b] \\x1b[2J\nand more\n"
 
 
 async def test_a_reader_who_leaves_does_not_change_what_a_report_ends_with(
