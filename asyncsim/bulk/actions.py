@@ -16,8 +16,11 @@ from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
 from asyncsim.vendors import Product
 from asyncsim.wire import forms
 
+CLEAR = "!clear"
+"""What a cell says to clear a field; an empty one asks for nothing."""
 _CLEARED = "(cleared)"
 _LONGEST_TEXT = 160  # characters, both vendors, both products
+_CODE = 10  # characters of a registration code (Twilio's reference, Register a Super SIM)
 _LONGEST_BINARY = 188  # 140 bytes as Base64
 
 
@@ -170,8 +173,19 @@ def _account_is_a_sid(product: Product, action: Action, change: Mapping[str, Any
     return None
 
 
+def _code_is_whole(product: Product, action: Action, change: Mapping[str, Any]) -> str | None:
+    code = change.get("registration_code")
+    if not isinstance(code, str) or (len(code) == _CODE and code.isalnum()):
+        return None
+    return (
+        f"registration_code must be the {_CODE} letters and digits of the card, not {code!r}; a"
+        " spreadsheet drops zeros and digits unless that column is formatted as text"
+    )
+
+
 _RULES: tuple[Callable[[Product, Action, Mapping[str, Any]], str | None], ...] = (
     _reset_goes_alone,
     _text_fits,
     _account_is_a_sid,
+    _code_is_whole,
 )

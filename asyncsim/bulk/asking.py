@@ -91,6 +91,8 @@ def _cleaned(param: Param, value: object) -> object:
     text = value.strip()
     if param.keyword in _RAW:
         return value if text else ""
+    if text.lower() == actions.CLEAR:
+        return None
     if param.keyword == "registration_code":
         return naming.unquoted(text)
     spellings = {choice.lower(): choice for choice in param.choices or ()}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, islice
 from os import PathLike, fspath
-from pathlib import PurePath
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from attrs import field, frozen
@@ -24,6 +24,7 @@ from asyncsim.errors import JobError
 
 T = TypeVar("T")
 _DELIMITERS = ";\t,"
+_TALLEST = 100  # lines of a header; with more, a quote was never closed
 _DECLARED = re.compile(r'"?sep=(.)"?\s*')  # what Excel understands as a first line
 
 
@@ -49,7 +50,12 @@ class CsvSource:
         """Name of the file."""
         if self.target == STANDARD_INPUT:
             return "standard input"
-        return PurePath(fspath(self.target)).name
+        return Path(fspath(self.target)).name
+
+    @property
+    def path(self) -> str | None:
+        """Where the file lies; None for standard input."""
+        return None if self.target == STANDARD_INPUT else str(Path(fspath(self.target)).resolve())
 
     @property
     def unit(self) -> str:
@@ -96,18 +102,19 @@ class CsvFeed:
             first = next((line for line in lines if line.strip()), None)
         if first is None:
             return
-        delimiter = declared[1] if declared else _delimiter(first, self._known)
         before = self._text.line - 1
-        records = self._parsed(csv.reader(chain([first], lines), delimiter=delimiter, strict=True))
+        start = [first, *_rest_of_record(first, lines)]
+        delimiter = declared[1] if declared else _delimiter("".join(start), self._known)
+        reader = csv.reader(chain(start, lines), delimiter=delimiter, strict=True)
+        records = self._parsed(reader, before)
         for line, cells in records:
             if line == 1 and not looks_like_a_name(cells[0]):
                 self._shape = Shape(header=tuple(cells))
             elif (fitting := self._fitting(before + line, cells)) is not None:
                 yield Record(before + line, fitting)
 
-    def _parsed(self, reader: _Reader) -> Iterator[tuple[int, list[str]]]:
+    def _parsed(self, reader: _Reader, before: int) -> Iterator[tuple[int, list[str]]]:
         """Give the records that are not blank, with the lines in which they begin."""
-        before = self._text.line - 1
         while True:
             line = reader.line_num + 1
             try:
@@ -133,6 +140,16 @@ class CsvFeed:
         return [*cells[:width], *[""] * (width - len(cells))]
 
 
+def _rest_of_record(first: str, lines: Iterator[str]) -> Iterator[str]:
+    """Give the lines that belong to a first one, whose cells may hold line breaks in quotes."""
+    quotes = first.count('"')
+    for line in islice(lines, _TALLEST if quotes % 2 else 0):
+        yield line
+        quotes += line.count('"')
+        if quotes % 2 == 0:
+            return
+
+
 def _delimiter(first: str, known: Callable[[str], bool]) -> str:
     """Guess by the first line: what gives the most names of columns, or of SIMs."""
     # A bare list; and where commas are decimal, 8,99E+19 is one cell, not two.
@@ -142,7 +159,7 @@ def _delimiter(first: str, known: Callable[[str], bool]) -> str:
 
 
 def _score(first: str, delimiter: str, known: Callable[[str], bool]) -> tuple[int, int]:
-    cells = next(csv.reader([first], delimiter=delimiter))
+    cells = next(csv.reader(first.splitlines(keepends=True), delimiter=delimiter))
     named = looks_like_a_name(cells[0]) if cells else False
     return sum(known(squeezed(cell)) for cell in cells) + named, len(cells)
 

@@ -42,6 +42,11 @@ class ItemSource:
     _taken: list[bool] = field(factory=list, init=False, repr=False, eq=False)
 
     @property
+    def path(self) -> None:
+        """It is no file."""
+        return None
+
+    @property
     def unit(self) -> str:
         """They are counted, they have no lines."""
         return "row"

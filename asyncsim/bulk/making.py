@@ -96,6 +96,7 @@ class RowMaker:
             line=line,
             name=name,
             naming=naming_,
+            iccid=self._iccid_beside(values) if naming_ == "sid" else None,
             change=asked.change,
             cells=self._cells(values),
         )
@@ -120,6 +121,16 @@ class RowMaker:
             if text := _text(values[place]).strip():
                 return naming.CHECKS[sort](text, self._kind), sort
         raise ValueError("names no SIM")
+
+    def _iccid_beside(self, values: Sequence[Any]) -> str | None:
+        """The ICCID of a row that is named by its SID; None where it has none that is whole."""
+        place = dict(self.columns.names).get("iccid")
+        if place is None:
+            return None
+        try:
+            return naming.iccid(_text(values[place]).strip(), self._kind)
+        except ValueError:
+            return None
 
     def _bare(self, text: str) -> tuple[str, Naming]:
         sort = naming.sort_of(text)

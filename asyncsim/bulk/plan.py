@@ -14,6 +14,7 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.journal import Journal, Planned
 from asyncsim.bulk.judging import Unreadable, judge, judge_absent, judge_unreadable
+from asyncsim.bulk.problems import Problems
 from asyncsim.bulk.rows import Entry
 from asyncsim.bulk.states import HOPELESS, OPEN, State, Verdict
 from asyncsim.bulk.task import Task
@@ -74,6 +75,8 @@ class Planner:
         """Whether the list has a row that does not even tell whose it is."""
         self._missing: dict[str, list[int]] = {}
         """What rows name and the account does not have -> their lines."""
+        self._contradictions = Problems()
+        """Rows whose SID and ICCID mean different SIMs."""
 
     async def plan(self, states: Collection[State] = OPEN) -> Plan:
         """Look at all rows in these states; JobError when what they ask for does not exist.
@@ -88,7 +91,7 @@ class Planner:
         if self._left > _FEW:
             await self._walk()
         await self._look_up_the_rest()
-        self._refuse_missing()
+        self._refuse_what_cannot_be()
         plan = Plan(
             rows=self._total,
             verdicts=dict(self._verdicts),
@@ -163,6 +166,10 @@ class Planner:
 
     async def _judge(self, entry: Entry, sim: Any) -> Planned:
         goal = await self._goal_of(entry)
+        shown = getattr(sim, "iccid", None)
+        if entry.iccid and shown and shown != entry.iccid:
+            text = f"{sim.sid} is the SIM with ICCID {shown}, not {entry.iccid}"
+            self._contradictions.add(text, entry.line)
         if sim is None:
             return judge_absent(self._task.action, entry, goal)
         if isinstance(sim, Unreadable):
@@ -211,7 +218,10 @@ class Planner:
         )
         tell(self._observers, moved)
 
-    def _refuse_missing(self) -> None:
+    def _refuse_what_cannot_be(self) -> None:
+        if self._contradictions:
+            why = "rows name two different SIMs, by SID and by ICCID; leave the right one of each"
+            raise JobError(why, list(self._contradictions))
         if self._missing:
             lines = [f"{what}; {line_numbers(rows)}" for what, rows in self._missing.items()]
             raise JobError("what the job asks for does not exist", lines)

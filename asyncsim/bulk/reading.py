@@ -22,6 +22,8 @@ class Reading:
         self.problems = Problems(source.unit)
         """What is wrong with the input; complete after the last batch."""
         self._label = source.label
+        self.path = source.path
+        """Where the input lies, if it is a file."""
         self._feed = source.open(self.problems)
         self._maker = RowMaker(wanted, change, self.problems)
 

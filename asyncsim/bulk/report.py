@@ -32,6 +32,8 @@ class Report:
     """Whose the job is, and what it asks for."""
     journal: str
     """Where its journal lies."""
+    columns: tuple[str, ...]
+    """Keywords that are taken from columns of its input."""
     statistics: Statistics
     """What was counted, over the whole job."""
     shortfalls: tuple[Shortfall, ...] = field(repr=False)
@@ -115,7 +117,11 @@ class Report:
         """Everything but the single errors, as plain values for JSON."""
         counted = self.statistics
         return {
-            "job": {**asdict(self.head), "change": dict(self.head.change)},
+            "job": {
+                **asdict(self.head),
+                "change": dict(self.head.change),
+                "columns": list(self.columns),
+            },
             "journal": self.journal,
             "rows": self.rows,
             "ok": self.ok,
@@ -162,6 +168,7 @@ async def report_on(
     return Report(
         head=head,
         journal=journal.target,
+        columns=journal.applied,
         statistics=statistics,
         shortfalls=shortfalls(statistics, samples, product=head.product, journal=journal.target),
         errors=errors,

@@ -28,6 +28,7 @@ from asyncsim.bulk.states import State
 T = TypeVar("T")
 
 _BATCH = 1000
+_RESULTS, _FAILED, _UNKNOWN, _SUMMARY = "results.csv", "failed.csv", "unknown.csv", "summary.json"
 
 _TO_REPEAT = frozenset({State.FAILED, State.IMPOSSIBLE, State.TIMED_OUT, State.NO_ANSWER})
 """Ended short of their goal, or left there: what a person may feed in again."""
@@ -58,9 +59,14 @@ async def write_results(
     """Write `results.csv`, `failed.csv` and `summary.json` into a folder, made if need be.
 
     A job that sends texts gets `unknown.csv`, too. Files of that name are replaced, each once it
-    is complete. Raises OSError when the folder cannot be written; the journal keeps everything.
+    is complete. Raises OSError when the folder cannot be written, or holds the job's own input
+    under such a name; the journal keeps everything.
     """
     place = Path(folder)
+    if journal.source is not None and replaces(place, journal.source):
+        raise FileExistsError(
+            errno.EEXIST, f"results in {place} would replace the job's own input, {journal.source}"
+        )
     files = _Files(place, await sheets.input_columns(journal), report)
     try:
         await _in_thread(files.open)
@@ -77,6 +83,12 @@ async def write_results(
         ) from error
     finally:
         files.close()
+
+
+def replaces(folder: Path, file: str) -> bool:
+    """Tell whether results in a folder would replace a file, as a `failed.csv` given in again."""
+    found = (folder / name for name in (_RESULTS, _FAILED, _UNKNOWN, _SUMMARY))
+    return any(one.exists() and Path(file).exists() and one.samefile(file) for one in found)
 
 
 async def _batches(journal: Journal) -> AsyncGenerator[list[Result], None]:
@@ -113,9 +125,9 @@ class _Files:
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder") from None
         everything = {**sheets.RESULT, **sheets.CREATED} if self._sends else sheets.RESULT
-        self._results = self._table("results.csv", everything)
-        self._failed = self._table("failed.csv", sheets.REASON)
-        self._unknown = self._table("unknown.csv", sheets.REASON) if self._sends else None
+        self._results = self._table(_RESULTS, everything)
+        self._failed = self._table(_FAILED, sheets.REASON)
+        self._unknown = self._table(_UNKNOWN, sheets.REASON) if self._sends else None
 
     def _table(self, name: str, added: sheets.Added) -> _Table:
         draft = self._stack.enter_context(Draft(self._folder / name))
@@ -133,7 +145,7 @@ class _Files:
 
     def finish(self) -> Written:
         """Write the summary, and let all files take their places."""
-        summary = self._stack.enter_context(Draft(self._folder / "summary.json"))
+        summary = self._stack.enter_context(Draft(self._folder / _SUMMARY))
         json.dump(self._report.summary(), summary.file, indent=2, ensure_ascii=False)
         summary.file.write("\n")
         tables = [self._results, self._failed, *([self._unknown] if self._unknown else [])]

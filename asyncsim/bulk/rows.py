@@ -25,6 +25,8 @@ class Row:
     """Line of the file; of other input, the number."""
     name: str
     naming: Naming
+    iccid: str | None = None
+    """Its ICCID where its SID is the name: both have to mean one SIM."""
     change: Mapping[str, Any] | None = None
     """Keywords of this row alone; they come on top of the job's. None: no own ones."""
     cells: tuple[str, ...] | None = None
@@ -41,6 +43,8 @@ class Entry:
     naming: Naming
     change: Mapping[str, Any] | None
     state: State
+    iccid: str | None = None
+    """What the row says of its SIM beside the SID that is its name."""
     sid: str | None = None
     """SID, once the SIM was found."""
     verdict: Verdict | None = None

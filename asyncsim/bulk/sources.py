@@ -64,6 +64,11 @@ class Source(Protocol):
         ...
 
     @property
+    def path(self) -> str | None:
+        """Where it lies, if it is a file."""
+        ...
+
+    @property
     def unit(self) -> str:
         """What they call a place in it: `line` or `row`."""
         ...

@@ -95,6 +95,7 @@ async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer], ha
         applied=reading.applied,
         digest=reading.digest,
         notes=reading.notes,
+        source=reading.path,
     )
 
 

@@ -19,6 +19,8 @@ _SIGNATURES = {
     b"PK\x03\x04": "is a workbook (or another packed file), not CSV; save the sheet as CSV UTF-8",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook, not CSV; save the sheet as CSV UTF-8",
     b"\x1f\x8b": "is compressed; unpack it first",
+    b"%PDF-": "is a PDF, not CSV; save the table as CSV UTF-8",
+    b"\x89PNG": "is a picture, not CSV",
 }
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -27,6 +29,8 @@ _BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_HEAD = 4096  # bytes by which a file is judged
+_NO_TEXT = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # control characters of no text
 _ESCAPED = re.compile("[^\\s,;\"']*[\udc80-\udcff][^\\s,;\"']*")  # a word with undecoded bytes
 _ADVICE = "save the file again as CSV UTF-8"
 
@@ -87,7 +91,7 @@ class Text:
 
     def _decoded(self) -> io.TextIOWrapper | None:
         binary = self._binary()
-        head = binary.peek(4)[:4096]
+        head = binary.peek(_HEAD)[:_HEAD]
         encoding = next(
             (name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), "utf-8"
         )
@@ -116,6 +120,8 @@ def _spoilt(head: bytes, encoding: str) -> str | None:
             return text
     if encoding == "utf-8" and head.count(b"\0") > len(head) // 4:
         return "looks like UTF-16 without a byte order mark, or is no text; save it as CSV UTF-8"
+    if encoding.startswith("utf-8") and len(head.translate(None, _NO_TEXT)) * 16 < len(head) * 15:
+        return "is no text file; give one that names SIMs, saved as CSV UTF-8"
     return None
 
 

@@ -70,7 +70,7 @@ async def execute(arguments: Sequence[str]) -> int:
 
 
 def _tell(error: Exception) -> None:
-    if isinstance(error, JobError) and error.problems:
+    if isinstance(error, JobError) and len(error.problems) > 1:
         terminal.fail_all(error.message, error.problems)
     else:
         terminal.fail(str(error))

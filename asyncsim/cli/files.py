@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from asyncsim.bulk import Job, Journal
+from asyncsim.bulk.results import replaces
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.joboptions import RunOptions
 from asyncsim.cli.receiving import check_listen
@@ -56,6 +57,7 @@ async def run_file(
                 async with Journal.open(Path(folder) / "plan.db") as kept:
                     return await look(run, kept)
         place = journal_of(given.file, journal)
+        check_results(given.file, results_of(place, options.results))
         async with Journal.open(place) as kept:
             return await run_job(run, kept, results_of(place, options.results))
 
@@ -67,6 +69,15 @@ def _check_file(file: str) -> None:
         raise CommandError(f"{file}: there is no such file")
     if path.is_dir():
         raise CommandError(f"{file} is a directory, not a file that names SIMs")
+
+
+def check_results(file: str, folder: Path) -> None:
+    """Refuse to write results over the input, before anything is sent."""
+    if file != STDIN and replaces(folder, file):
+        raise CommandError(
+            f"the results would replace {file}, the job's own input: give another folder for them"
+            f" (--results {Path(file).stem}-results)"
+        )
 
 
 def journal_of(file: str, given: Path | None) -> Path:

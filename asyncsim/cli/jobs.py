@@ -14,7 +14,7 @@ from asyncsim.bulk import Journal, write_results
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.cli import reports, terminal
 from asyncsim.cli.exits import CommandError, Exit, code_of_report
-from asyncsim.cli.files import results_of
+from asyncsim.cli.files import check_results, results_of
 from asyncsim.cli.joboptions import DEFAULTS, RunOptions
 from asyncsim.cli.options import Output
 from asyncsim.cli.output import Format, print_one
@@ -97,6 +97,9 @@ async def _go_on(journal: Path, options: RunOptions, *, retry_failed: bool = Fal
             head = await kept.head()
             if head is None:
                 raise CommandError(f"{journal} holds no job yet: give its file once more")
+            results = results_of(journal, options.results)
+            if kept.source is not None:
+                check_results(kept.source, results)
             run = Run(
                 job=None,
                 vendor=head.vendor,
@@ -104,7 +107,7 @@ async def _go_on(journal: Path, options: RunOptions, *, retry_failed: bool = Fal
                 stop=stop,
                 retry_failed=retry_failed,
             )
-            return await run_job(run, kept, results_of(journal, options.results))
+            return await run_job(run, kept, results)
 
 
 def _check_there(journal: Path) -> None:

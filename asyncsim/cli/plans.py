@@ -18,12 +18,14 @@ def hopeless(plan: Plan) -> int:
     return sum(count for verdict, count in plan.verdicts.items() if verdict in HOPELESS)
 
 
-def told(plan: Plan) -> Table:
-    """Verdicts, how many rows each has, and the first of them."""
+def told(plan: Plan, about: Iterable[tuple[str, Text]] = ()) -> Table:
+    """What a job asks for; then verdicts, how many rows each has, and the first of them."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(no_wrap=True, justify="right")
     table.add_column(overflow="fold")
+    for name, text in about:
+        table.add_row(name, "", text)
     for verdict, count in plan.verdicts.items():
         _add(table, verdict, count, map(_sample, plan.samples.get(verdict, ())))
     if plan.irreversible:

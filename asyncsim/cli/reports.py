@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import groupby
 
@@ -15,6 +15,7 @@ from asyncsim.bulk.shortfalls import Shortfall
 from asyncsim.bulk.states import SUCCEEDED, State
 from asyncsim.cli.terminal import printable
 from asyncsim.observers import Tally
+from asyncsim.vendors import Product
 
 _MINUTE = 60.0
 
@@ -47,7 +48,7 @@ def _files(written: Written) -> Iterator[str]:
 
 
 def _lines(report: Report, tally: Tally | None) -> Iterator[tuple[str, Text]]:
-    yield "job", Text(printable(asked(report.head.action, report.head.change, report.head.label)))
+    yield from about(report)
     yield "SIMs", Text(f"{report.rows:,}{_ended(report)}")
     for state in (State.DONE, State.ALREADY):
         if count := report.states.get(state):
@@ -61,10 +62,15 @@ def _lines(report: Report, tally: Tally | None) -> Iterator[tuple[str, Text]]:
         yield "requests", Text(_requests(report, tally))
 
 
-def asked(action: str, change: Mapping[str, object], label: str) -> str:
-    """What a job asks for, of which file."""
-    given = described(change)
-    return f"{action} {given + ' ' if given else ''}for {label}"
+def about(report: Report) -> Iterator[tuple[str, Text]]:
+    """What a job asks for, of which file, in whose account."""
+    head = report.head
+    columns = ", ".join(report.columns)
+    of_rows = f"{columns} as {head.label} says" if columns else ""
+    what = ", ".join(filter(None, (described(head.change), of_rows)))
+    yield "job", Text(printable(" ".join(filter(None, (head.action, what, f"for {head.label}")))))
+    where = f"{head.vendor}, {Product(head.product).label}, {head.account}"
+    yield "account", Text(printable(where))
 
 
 def _ended(report: Report) -> str:

@@ -61,7 +61,7 @@ async def look(run: Run, journal: Journal) -> Exit:
     if report.plan is None:
         raise CommandError("stopped before all SIMs were looked at; nothing was sent", Exit.PENDING)
     with terminal.product():
-        terminal.show(plans.told(report.plan), on_stderr=run.options.json)
+        terminal.show(plans.told(report.plan, reports.about(report)), on_stderr=run.options.json)
     return Exit.FAILED if plans.hopeless(report.plan) else Exit.OK
 
 

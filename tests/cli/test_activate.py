@@ -318,3 +318,42 @@ async def test_a_job_that_has_ended_says_that_nothing_was_done_again(
     assert "nothing was looked at, nothing was sent" in ended.err
     assert "--journal" in ended.err
     assert posts(emulator) == sent
+
+
+async def test_results_never_replace_the_input(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    failed = batch.with_name("failed.csv")
+    fill(failed, iccids(emulator))
+    before = content(failed)
+    ended = await cli("activate", str(failed), "--results", str(failed.parent), "--limit", "2")
+    assert (ended.code, content(failed)) == (2, before)
+    assert "the job's own input" in ended.err
+    assert not emulator.requests
+    journal = str(failed.with_suffix(".db"))
+    assert (await cli("activate", str(failed), "--limit", "2", "--listen", "0")).code == 3
+    ended = await cli("jobs", "resume", journal, "--results", str(failed.parent))
+    assert (ended.code, content(failed)) == (2, before)
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+async def test_a_file_that_is_refused_leaves_nothing_behind(
+    cli: Cli, emulator: Emulator, batch: Path, tmp_path: Path
+) -> None:
+    fill(batch, ["nonsense"])
+    ended = await cli("activate", str(batch))
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert sorted(one.name for one in batch.parent.iterdir()) == [batch.name]
+
+
+async def test_a_dry_run_names_what_will_be_done(cli: Cli, emulator: Emulator, batch: Path) -> None:
+    lines = [f"{iccid},fleet-{number}" for number, iccid in enumerate(iccids(emulator))]
+    batch.write_text("\n".join(["iccid,unique_name", *lines]))  # noqa: ASYNC240
+    ended = await cli(
+        *("bulk", "change", str(batch), "--status", "active", "--columns", "unique_name"),
+        "--dry-run",
+    )
+    assert "update status=active, unique_name as batch.csv says for batch.csv" in ended.out
+    account = emulator.credentials.account_sid
+    assert f"twilio, Super SIM, {account}" in ended.out

@@ -34,7 +34,13 @@ def report(states: dict[State, int], stopped: str | None) -> Report:
         requests_done=0,
     )
     return Report(
-        head=HEAD, journal="job.db", statistics=counted, shortfalls=(), errors=(), stopped=stopped
+        head=HEAD,
+        journal="job.db",
+        columns=(),
+        statistics=counted,
+        shortfalls=(),
+        errors=(),
+        stopped=stopped,
     )
 
 

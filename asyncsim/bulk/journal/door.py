@@ -95,6 +95,8 @@ class Door:
                 await self._engine.dispose()
             if self._made and not self.used:
                 sqlite.remove(self._path)
+                if self._lock is not None:
+                    locks.remove(self._lock)
             if self._lock is not None:
                 self._lock.release()
             self._made, self._lock, self._engine, self._store = False, None, None, None

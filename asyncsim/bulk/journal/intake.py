@@ -26,6 +26,7 @@ class Sealed:
     applied: tuple[str, ...] = ()
     digest: str | None = None
     notes: tuple[str, ...] = ()
+    source: str | None = None
 
 
 async def _job(connection: AsyncConnection) -> RowMapping | None:
@@ -54,6 +55,7 @@ async def sealed(connection: AsyncConnection) -> Sealed:
         applied=tuple(found["applied"]),
         digest=found["digest"],
         notes=tuple(found["notes"]),
+        source=found["source"],
     )
 
 
@@ -101,6 +103,7 @@ async def add(connection: AsyncConnection, some: Sequence[Row]) -> None:
             "line": row.line,
             "name": row.name,
             "naming": row.naming,
+            "iccid": row.iccid,
             "change": row.change,
             "cells": row.cells,
         }

@@ -77,6 +77,11 @@ class Journal(Session):
         """What was odd in the input."""
         return self._input.notes
 
+    @property
+    def source(self) -> str | None:
+        """Path of the file that it was read from; None where it was no file."""
+        return self._input.source
+
     async def head(self) -> Head | None:
         """Whose the journal is; None without a job, or with one whose input is not all there."""
         return await self._read(intake.head)
@@ -102,11 +107,16 @@ class Journal(Session):
         applied: Sequence[str],
         digest: str,
         notes: Sequence[str],
+        source: str | None = None,
     ) -> None:
         """Note that the input is all there; until then a crash makes it be read again."""
         columns = None if header is None else tuple(header)
         what = intake.Sealed(
-            header=columns, applied=tuple(applied), digest=digest, notes=tuple(notes)
+            header=columns,
+            applied=tuple(applied),
+            digest=digest,
+            notes=tuple(notes),
+            source=source,
         )
         await self._write(intake.seal, what, self._clock.utcnow())
         self._input = what

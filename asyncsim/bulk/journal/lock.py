@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -22,6 +23,15 @@ def take(lock: BaseFileLock) -> bool:
     except Timeout:
         return False
     return True
+
+
+def remove(lock: BaseFileLock) -> None:
+    """Remove the file of a lock that is taken, for a journal that does not stay.
+
+    Whoever waits for it notices that its file is gone and makes another (filelock >= 3.21).
+    """
+    with suppress(OSError):  # Windows keeps a file that is open
+        Path(lock.lock_file).unlink()
 
 
 def in_use(target: str, process: int | None, host: str | None) -> JournalError:

@@ -58,6 +58,7 @@ job = Table(
     Column("applied", Json),
     Column("digest", Text),
     Column("notes", Json),
+    Column("source", Text),
 )
 
 # One row per row of the input. `look` is the last look at the SIMs that this row was judged in,
@@ -70,6 +71,7 @@ rows = Table(
     Column("line", Integer, nullable=False),
     Column("name", Text, nullable=False),
     Column("naming", Text, nullable=False),
+    Column("iccid", Text),
     Column("state", Word(State), nullable=False),
     Column("look", Integer, nullable=False, server_default="0"),
     Column("verdict", Word(Verdict)),

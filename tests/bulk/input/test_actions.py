@@ -18,7 +18,7 @@ UPDATE, SEND = Action.UPDATE, Action.SEND
         (WIRELESS, UPDATE, {"status": "suspended", "rate_plan": "p", "friendly_name": "x"}),
         (WIRELESS, UPDATE, {"reset_status": "resetting"}),
         (SUPERSIM, UPDATE, {"account_sid": "AC" + "0a" * 16}),
-        (SUPERSIM, Action.REGISTER, {"registration_code": "H3LL0"}),
+        (SUPERSIM, Action.REGISTER, {"registration_code": "H3LL0W0RLD"}),
         (SUPERSIM, SEND, {"payload": "reboot"}),
         (WIRELESS, SEND, {"command": "x" * 188, "command_mode": "binary", "include_sid": "end"}),
         (WIRELESS, SEND, {"command": "x", "delivery_receipt_requested": False}),

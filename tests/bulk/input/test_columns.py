@@ -147,10 +147,10 @@ async def test_values_are_checked_with_their_line(
 
 
 async def test_registering_takes_an_iccid_and_a_code(path: Path) -> None:
-    content = f"sid,iccid,Registration Code\n,{ICCID},'h3llo\n{SID},,h3llo\n,{OTHER},\n"
+    content = f"sid,iccid,Registration Code\n,{ICCID},'h3llow0rld\n{SID},,h3llow0rld\n,{OTHER},\n"
     found = await read_csv(path, content, action="register")
     assert found.names == [(2, "iccid", ICCID)]
-    assert found.changes == [{"registration_code": "h3llo"}]
+    assert found.changes == [{"registration_code": "h3llow0rld"}]
     assert found.problems == ["line 3: names no SIM", "line 4: registration_code is empty"]
 
 
@@ -159,10 +159,12 @@ async def test_registering_a_bare_list_needs_the_code_from_the_job(path: Path) -
         "register needs registration_code for every SIM: give it for all rows, or in a column of"
         " that name (registration_code)"
     ]
-    found = await read_csv(path, ICCID, action="register", change={"registration_code": "x"})
+    found = await read_csv(
+        path, ICCID, action="register", change={"registration_code": "h3llow0rld"}
+    )
     assert (found.problems, found.changes) == ([], [None])
     (problem,) = (
-        await read_csv(path, SID, action="register", change={"registration_code": "x"})
+        await read_csv(path, SID, action="register", change={"registration_code": "h3llow0rld"})
     ).problems
     assert "no ICCID" in problem
 
@@ -240,3 +242,43 @@ async def test_a_column_that_may_have_been_meant_is_mentioned(
 async def test_other_columns_are_not_worth_a_word(path: Path) -> None:
     content = f"sid,id,note,state,name,phone,fleet\n{SID},1,2,3,4,5,f\n"
     assert (await read_csv(path, content)).reading.notes == ()
+
+
+@pytest.mark.parametrize(
+    "code", ["1.23E+09", "123456789", "12345678901", "H3LL0 W0RL", "1234567.89"]
+)
+async def test_a_registration_code_that_a_spreadsheet_has_spoilt_is_refused(
+    code: str, path: Path
+) -> None:
+    content = f"iccid,registration code\n{ICCID},{code}\n"
+    (problem,) = (await read_csv(path, content, action="register")).problems
+    assert problem.startswith("line 2: registration_code must be the 10 letters and digits")
+    assert repr(code) in problem
+
+
+async def test_a_cell_can_say_that_a_field_is_to_be_cleared(path: Path) -> None:
+    content = f"iccid,unique_name,fleet\n{ICCID},!clear,\n{OTHER},a, !CLEAR \n"
+    found = await read_csv(
+        path, content, change={"status": "inactive"}, columns=["unique_name", "fleet"]
+    )
+    assert found.problems == []
+    assert found.changes == [{"unique_name": None}, {"unique_name": "a", "fleet": None}]
+
+
+async def test_what_cannot_be_cleared_is_refused(path: Path) -> None:
+    found = await read_csv(path, f"iccid,status\n{ICCID},!clear\n")
+    assert found.problems == ["line 2: status cannot be cleared; leave it out to keep it as it is"]
+
+
+async def test_a_text_may_say_whatever_it_says(path: Path) -> None:
+    found = await read_csv(path, f"iccid,payload\n{ICCID},!clear\n", action="send")
+    assert found.changes == [{"payload": "!clear"}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+async def test_a_heading_may_have_a_line_break(delimiter: str, path: Path) -> None:
+    header = delimiter.join(['"SIM\nICCID"', '"New\r\nStatus"', "note"])
+    found = await read_csv(path, f"{header}\n" + delimiter.join([ICCID, "active", "x"]) + "\n")
+    assert found.problems == []
+    assert found.names == [(4, "iccid", ICCID)]  # below the three lines of the header
+    assert found.changes == [{"status": "active"}]

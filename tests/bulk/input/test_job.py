@@ -43,7 +43,7 @@ def test_a_job_keeps_the_change_it_was_made_with() -> None:
         ),
         ({"action": "send"}, "send the texts of batch.csv to SIMs of Super SIM"),
         (
-            {"action": "register", "change": {"registration_code": "H3LL0"}},
+            {"action": "register", "change": {"registration_code": "H3LL0W0RLD"}},
             "register SIMs of Super SIM",
         ),
         ({"action": "delete", "product": "wireless"}, "delete SIMs of Programmable Wireless"),

@@ -81,3 +81,19 @@ async def test_a_folder_is_said(tmp_path: Path) -> None:
     job = Job.from_csv(tmp_path, product="supersim", change=ACTIVE)
     (problem,) = (await read(job)).problems
     assert problem.endswith(": Is a directory")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x89PNG\r\n\x1a\n" + bytes(range(64)),
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
+        b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\x3e" * 50,
+        bytes((7 * number) % 256 for number in range(4096)),
+    ],
+    ids=["png", "pdf", "program", "noise"],
+)
+async def test_a_file_that_is_no_text_is_one_problem(content: bytes, path: Path) -> None:
+    found = await read_csv(path, content)
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(path.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from asyncsim import JobError
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.events import JobPlanned
 from tests.bulk.runs.conftest import Desk, OpenDesk
@@ -102,3 +103,20 @@ async def test_what_was_impossible_is_looked_at_again(desk: Desk) -> None:
     sim = store[desk.stage.sids[1]]
     store.put(evolve(sim, sid=stranger, iccid="8988307000000000007"))  # type: ignore[attr-defined]  # the emulator's own
     assert (await desk.run(job)).ok
+
+
+async def test_a_row_whose_sid_and_iccid_are_of_different_sims_is_refused(desk: Desk) -> None:
+    first, second, *others = desk.stage.store.values()
+    rows = [{"sid": sim.sid, "iccid": sim.iccid} for sim in others]
+    rows.append({"sid": first.sid, "iccid": second.iccid})
+    with pytest.raises(JobError, match="two different SIMs") as refused:
+        await desk.run(desk.job(rows))
+    assert refused.value.problems == (
+        f"line {len(rows)}: {first.sid} is the SIM with ICCID {first.iccid}, not {second.iccid}",
+    )
+    assert desk.posts() == {}
+
+
+async def test_a_row_with_both_names_of_one_sim_is_as_good_as_one_with_one(desk: Desk) -> None:
+    rows = [{"sid": sim.sid, "iccid": sim.iccid} for sim in desk.stage.store.values()]
+    assert (await desk.run(desk.job(rows))).ok
