@@ -187,6 +187,7 @@ class DecodeError(AsyncSimError):
     """
 
     sid: str | None = None  # of errors that an older version has stored, too
+    accepted: str | None = None
 
     def __init__(
         self, what: str, reason: str, *, sid: str | None = None, accepted: str | None = None
@@ -201,9 +202,8 @@ class DecodeError(AsyncSimError):
         text = f"cannot read {self.what}: {self.reason}"
         if self.accepted is not None:
             sid = self.accepted
-            return (
-                f"{text}; the change of {sid} was accepted: await_transition({sid!r}) waits for it"
-            )
+            then = f"a fetch shows its state, and await_transition({sid!r}) waits for a SIM"
+            return f"{text}; the change of {sid} was accepted: {then}"
         return text + _UNKNOWN if self.outcome_unknown else text
 
 
@@ -282,7 +282,7 @@ class TransitionFailed(TransitionError):
         if self.error_code is not None or self.error_message:
             code = f" (code {self.error_code})" if self.error_code is not None else ""
             text += f": {self.error_message or 'no message'}{code}"
-        return f"{text}; the change was not applied: fix its cause, then send it again"
+        return f"{text}; the change was not applied: fix its cause first"
 
 
 class UnreachableStatus(TransitionError):
@@ -346,24 +346,26 @@ class ClientClosed(AsyncSimError):
     """The client was closed before this came to its end, or even before it began.
 
     `sent`: whether a change had been sent, which the vendor then goes on with; False also for
-    what changes nothing. `last`: the record as last seen by a wait, else None.
+    what changes nothing. `last`: the record as last seen by a wait, else None. `look`: how to find
+    out what became of a create.
     """
 
-    def __init__(self, asked: str = "", *, sent: bool = False, last: Any = None) -> None:
+    def __init__(
+        self, asked: str = "", *, sent: bool = False, last: Any = None, look: str = ""
+    ) -> None:
         super().__init__(asked)
         self.asked = asked
         self.sent = sent
         self.last = last
+        self.look = look
 
     def __str__(self) -> str:
         status = getattr(self.last, "status", None)
         seen = f", last seen {status!r}" if status else ""
-        state = (
-            "the change had been sent and may be carried out: await_transition() of a new client"
-            " shows its outcome"
-            if self.sent
-            else "no change had been sent: make a new client"
-        )
+        state = "no change had been sent: make a new client"
+        if self.sent:
+            how = self.look or "await_transition() of a new client shows its outcome"
+            state = f"the change had been sent and may be carried out: {how}"
         asked = f"{self.asked}: " if self.asked else ""
         return f"{asked}the client was closed{seen}; {state}"
 

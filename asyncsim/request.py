@@ -16,6 +16,7 @@ from asyncsim.errors import (
     AsyncSimError,
     AuthenticationError,
     BadRequest,
+    ClientClosed,
     Conflict,
     NotFound,
     PermissionDenied,
@@ -103,10 +104,10 @@ class Request:
         if self.halting is not None and not self.halting.done():
             self.halting.set_result(None)
 
-    @property
-    def changes(self) -> bool:
-        """Whether it changes something, so that it matters whether it went out."""
-        return self.method != "GET"
+    def closed(self, *, sent: bool) -> ClientClosed:
+        """Make the error of a client that is closed before this has come to its end."""
+        changes = self.method != "GET"
+        return ClientClosed(self.verb, sent=sent and changes, look=self.look)
 
     @property
     def url(self) -> URL:

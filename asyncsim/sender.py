@@ -135,7 +135,7 @@ class Sender:
         try:
             await self._auth.obtain(self._login_deadline(request, attempt))
         except ClientClosed as closed:  # what the caller wanted is this request, not a token
-            raise ClientClosed(request.verb, sent=request.lost and request.changes) from closed
+            raise request.closed(sent=request.lost) from closed
 
     async def _queue(self, request: Request, attempt: _Attempt) -> None:
         self._refuse_if_closed(request, attempt.error)
@@ -179,7 +179,7 @@ class Sender:
         except ClientClosed as closed:
             self._gate.left()
             request.lost |= closed.sent
-            raise
+            raise request.closed(sent=request.lost) from closed
         except BaseException:
             self._gate.left()
             request.lost = True  # cancelled: its answer is not waited for
@@ -294,7 +294,7 @@ class Sender:
         try:
             again = await self._auth.refused(attempt.generation, error, latest)
         except ClientClosed as closed:
-            raise ClientClosed(request.verb, sent=request.lost and request.changes) from closed
+            raise request.closed(sent=request.lost) from closed
         attempt.deadline += self._clock.now() - asked
         return again
 
@@ -343,7 +343,7 @@ class Sender:
 
     def _refuse_if_closed(self, request: Request, error: Exception | None) -> None:
         if self._closed:
-            raise ClientClosed(request.verb, sent=request.lost and request.changes) from error
+            raise request.closed(sent=request.lost) from error
 
     async def close(self) -> None:
         """End the calls that pause or queue; those on the wire are the transport's to end."""

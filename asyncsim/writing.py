@@ -75,7 +75,7 @@ async def write(
     try:
         return await _write(sender, request, goal, decode, read, attempts)
     except ClientClosed as closed:
-        raise ClientClosed(request.verb, sent=request.lost or closed.sent) from closed
+        raise request.closed(sent=request.lost or closed.sent) from closed
     except AsyncSimError as error:
         if not request.lost or error.outcome_unknown:
             raise
@@ -123,7 +123,6 @@ def _decoded(reply: Reply, request: Request, decode: Callable[[Reply], T]) -> T:
         return decode(reply)
     except DecodeError as error:
         if was_processed(error):
-            error.outcome_unknown = error.accepted is None
             raise
         request.lost = True
         raise Ambiguous(error, None) from error

@@ -9,6 +9,7 @@ from asyncsim.bulk.rows import Ending
 from asyncsim.bulk.states import State
 from asyncsim.errors import (
     AsyncSimError,
+    ClientClosed,
     DecodeError,
     NotFound,
     OutcomeUnknown,
@@ -51,6 +52,9 @@ def ending_of(action: Action, outcome: Outcome[Any], reference: str | None = Non
     if record is not None and created:
         reference = record.sid
     state, error = state_of(outcome.error), outcome.error
+    if isinstance(error, ClientClosed):
+        text = action is Action.SEND and error.sent
+        state = State.UNKNOWN if text else State.NO_ANSWER
     if reference is not None and state is State.FAILED:
         state, error = _of_what_exists(outcome.sid, error, reference)
     return Ending(

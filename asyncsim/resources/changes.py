@@ -35,7 +35,7 @@ from asyncsim.resources.names import Directory, check_name, path_of
 from asyncsim.resources.recipes import Recipe, Recipes
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.watched import Watched, accepted_by
-from asyncsim.transport import Body, Reply, form
+from asyncsim.transport import Body, form
 from asyncsim.wire import forms
 from asyncsim.writing import Written, was_processed, write
 
@@ -175,7 +175,7 @@ class Changing(Watched[T], Generic[T]):
             self._connection.sender_here or await self._connection.open(),
             request,
             change.goal,
-            decode=lambda reply: self._decode_changed(reply, change.sid or change.name),
+            decode=lambda reply: self._decode_accepted(reply, change.sid or change.name),
             read=read or (lambda: self._look_on(change, request, self._look)),
             attempts=self._connection.retry.attempts,
         )
@@ -184,20 +184,10 @@ class Changing(Watched[T], Generic[T]):
             self._remember(change, record.sid, record.date_updated)
         return written
 
-    def _decode_changed(self, reply: Reply, name: str) -> T:
-        """Decode the response of an update; one that names its SIM proves that it was accepted."""
-        try:
-            return self._decode_own(reply, name)
-        except WrongResource:
-            raise
-        except DecodeError as error:
-            if sid := self._sid_in(reply):
-                self._meet(name, sid)
-                error.accepted = sid
-            raise
-
     def _meet(self, name: str, sid: str) -> None:
         super()._meet(name, sid)
+        if not name or self.kind.is_sid(name):
+            return
         if len(self._sids) >= _MOST_NAMES:
             self._sids.clear()
         self._sids[name] = sid
@@ -258,8 +248,12 @@ class Changing(Watched[T], Generic[T]):
     def _remember(self, change: Change, sid: str, date: datetime | None) -> None:
         now = self._connection.clock.now()
         accepted = Accepted(change.goal, now, date, change.nonce, change.name, sid)
-        renamed = change.given.get("unique_name") or sid
-        self._memory.keep(accepted, *{change.name: None, sid: None, renamed: None})
+        self._keep(accepted, change.given)
+
+    def _keep(self, accepted: Accepted, given: Mapping[str, Any]) -> None:
+        """Remember a change by the name that was addressed, the SID, and the name it gives."""
+        names = (accepted.addressed, accepted.sid, given.get("unique_name"))
+        self._memory.keep(accepted, *{name: None for name in names if name})
 
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
         """Remember the change of one of many, now that its wait ends, and return it as given.
@@ -269,7 +263,7 @@ class Changing(Watched[T], Generic[T]):
         accepted = accepted_by(wait)
         newer = self._memory.find(wait.name, self._connection.clock.now())
         if newer is None or newer.answered_at <= accepted.answered_at:
-            self._memory.keep(accepted, *{wait.name: None, wait.sid or wait.name: None})
+            self._keep(accepted, wait.goal.requested)
         given: Mapping[str, Any] = wait.tag
         return given
 

@@ -177,13 +177,13 @@ class One(Stoppable, Generic[T]):
                 await self._clock.sleep(policy.pause(self._conflicts, random.random()))  # noqa: S311  # jitter
         if not can_reach(goal.kind, record.status, goal.targets):
             raise refused
-        change.sid = record.sid
         await self._post_if_needed(change, record)
 
     async def _post_if_needed(self, change: Change, record: Any) -> None:
         if change.goal.judge(record) is Standing.REACHED and change.goal.expected:
             self._end_with(record)
         else:
+            change.sid = record.sid
             await self._post(change)
 
     def _end_with(self, record: T) -> None:

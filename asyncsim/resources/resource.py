@@ -88,6 +88,25 @@ class Resource(Generic[T]):
         checked: T = record
         return checked
 
+    def _decode_accepted(self, reply: Reply, name: str) -> T:
+        """Decode the response of a write.
+
+        One that cannot be read, but names the SID, proves that the write was accepted.
+        """
+        try:
+            try:
+                return self._decode_own(reply, name)
+            except WrongResource:
+                raise
+            except DecodeError as error:
+                error.accepted = self._sid_in(reply)
+                if error.accepted is not None:
+                    self._meet(name, error.accepted)
+                raise
+        except WrongResource as wrong:
+            wrong.outcome_unknown = True
+            raise
+
     def _meet(self, name: str, sid: str) -> None:
         """Take note of the SID of what was asked for by this name."""
         if self.kind.is_sid(name) and not is_same_sid(sid, name):
@@ -154,11 +173,7 @@ class Resource(Generic[T]):
         )
         body = form(forms.encode(self.kind.update, keywords))
         reply = await self._send(self._request("POST", "update", name, body=body))
-        try:
-            return self._decode_own(reply, name)
-        except WrongResource as wrong:
-            wrong.outcome_unknown = True
-            raise
+        return self._decode_accepted(reply, name)
 
     async def _delete(self, name: str, *, parent: str | None = None) -> None:
         await self._send_deletion(self._deletion(name, parent=parent))

@@ -13,6 +13,7 @@ from asyncsim import (
     AsyncSimError,
     BadRequest,
     Client,
+    ClientClosed,
     DecodeError,
     NotFound,
     OutcomeUnknown,
@@ -23,7 +24,7 @@ from asyncsim.events import WaitSettled
 from tests.callbacks import senders
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
-from tests.sending.server import CUT, DROP, Answer, Received
+from tests.sending.server import CUT, DROP, HANG, Answer, Received
 
 DC, HC, HG, HP, HS = sid("DC"), sid("HC"), sid("HG"), sid("HP"), sid("HS")
 
@@ -205,6 +206,17 @@ async def test_closing_the_client_names_what_was_awaited(far: Far) -> None:
     task = await start(far, send(far.client))
     await far.client.close()
     with pytest.raises(AsyncSimError, match=f"await {HC}: the client was closed"):
+        await task
+
+
+async def test_a_create_in_flight_when_the_client_closes_says_how_to_look_for_it(
+    far: Far,
+) -> None:
+    far.plan(Answer(HANG))
+    task = asyncio.create_task(far.client.supersim.sms_commands.create(sim=HS, payload="hi"))
+    await far.server.arrival()
+    await far.client.close()
+    with pytest.raises(ClientClosed, match=r"had been sent.*look for it with sms_commands.list"):
         await task
 
 

@@ -116,3 +116,16 @@ async def test_a_create_names_what_was_created(far: Far) -> None:
     with pytest.raises(OutcomeUnknown, match=f"created as {HC}"):
         await far.play(far.client.supersim.sms_commands.create(sim=HS, payload="wake up"))
     assert posts(far) == 1
+
+
+async def test_so_do_the_update_of_a_fleet_and_a_registration(far: Far) -> None:
+    fleet = sid("HF")
+    far.plan({"sid": fleet, "date_created": "last Tuesday"})
+    with pytest.raises(DecodeError, match=f"change of {fleet} was accepted"):
+        await far.play(far.client.supersim.fleets.update(fleet, data_limit=1))
+    far.plan(ODD)
+    sims = far.client.supersim.sims
+    registering = sims.register(iccid="8988307000000000001", registration_code="H3LL0W0RLD")
+    with pytest.raises(DecodeError, match=f"change of {HS} was accepted"):
+        await far.play(registering)
+    assert posts(far) == 2

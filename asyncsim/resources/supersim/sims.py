@@ -57,7 +57,7 @@ class Sims(Settling[Sim]):
 
     async def _send_registration(self, request: Request, iccid: str) -> Sim:
         try:
-            sim = self._decode(await self._send(request))
+            sim = self._decode_accepted(await self._send(request), "")
         except APIError as error:
             if error.code != _ALREADY_YOURS:
                 raise
