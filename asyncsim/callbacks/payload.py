@@ -92,7 +92,7 @@ def callback_of(ticket: ReadTicket, params: Params, *, signed: bool, method: str
 
 def _json(body: bytes) -> Params:
     try:
-        values = json.loads(body.decode())
+        values = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise Refusal(400, "the body is not the JSON it is said to be") from None
     if not isinstance(values, dict) or len(values) > _MOST_FIELDS:

@@ -344,6 +344,18 @@ def test_json_bodies_are_read_and_verified_as_each_vendor_signs_them(
     assert "yes" not in told[0].params
 
 
+def test_a_byte_order_mark_before_a_json_body_is_read_over(
+    receiver: CallbackReceiver, kore_desk: Desk, told: list[Callback]
+) -> None:
+    body = "\ufeff".encode() + json.dumps(ACTIVE).encode()
+    url, _ = kore_desk.ticket("supersim", SIM)
+    signature = kore_signature("webhook-secret", "POST", url, body)
+    headers = {"Content-Type": "application/json", "kore-signature": signature}
+    sent = senders.Sent(method="POST", url=url, headers=headers, body=body)
+    assert sent.received_by(receiver) == 204
+    assert [(one.signed, one.status) for one in told] == [(True, "active")]
+
+
 def test_a_delivery_that_is_repeated_is_answered_but_told_only_once(
     receiver: CallbackReceiver,
     twilio_desk: Desk,
