@@ -23,9 +23,11 @@ from asyncsim.connection import Connection
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
+from asyncsim.hidden import Hidden, hide
 from asyncsim.hints import nearest
 from asyncsim.proxies import Proxies, check_login
 from asyncsim.resources.keywords import spelled_out
+from asyncsim.strays import stray
 from asyncsim.transport import Transport
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
 
@@ -136,7 +138,11 @@ class Client:
         Callbacks are signed with the auth token only, so with an API key alone they are hints,
         each confirmed by a read. Source: Twilio docs, "Secure webhooks".
         """
-        _check_filled(account_sid=account_sid)
+        auth_token, api_secret = hide(auth_token), hide(api_secret)
+        _check("account_sid", account_sid)
+        _check("auth_token", auth_token, optional=True)
+        _check("api_key", api_key, optional=True)
+        _check("api_secret", api_secret, optional=True)
         if bool(api_key) != bool(api_secret):
             raise ConfigurationError("api_key and api_secret go together; one of them is missing")
         user, password = (api_key, api_secret) if api_key else (account_sid, auth_token)
@@ -154,7 +160,7 @@ class Client:
                 TWILIO,
                 account_sid,
                 lambda connection, transport: Basic(user, password),
-                ticket_material=f"{account_sid}:{auth_token or password}",
+                ticket_material=Hidden(f"{account_sid}:{auth_token or password}"),
                 signing_secrets=(auth_token,) if auth_token else (),
                 settings=settings,
             )
@@ -176,7 +182,9 @@ class Client:
         `webhook_secrets`, both during a rotation. Without them each callback is unconfirmed and
         costs a read. Source: KORE docs, "Validate Webhook Signatures".
         """
-        _check_filled(client_id=client_id, client_secret=client_secret)
+        client_secret = hide(client_secret)
+        _check("client_id", client_id)
+        _check("client_secret", client_secret)
 
         def login(connection: Connection, transport: Transport) -> Auth:
             return ClientCredentials(
@@ -195,7 +203,7 @@ class Client:
                 KORE,
                 client_id,
                 login,
-                ticket_material=f"{client_id}:{client_secret}",
+                ticket_material=Hidden(f"{client_id}:{client_secret}"),
                 signing_secrets=checked(webhook_secrets, "webhook_secrets"),
                 settings=settings,
             )
@@ -212,28 +220,27 @@ class Client:
         URL of an emulator to talk to instead; alone, it means Twilio there, with the emulator's
         own credentials. `vendor` is needed when both vendors are set.
         """
-        env = os.environ
-        name = _choose_vendor(vendor, env)
-        emulator = env.get("ASYNCSIM_EMULATOR")
+        name = _choose_vendor(vendor)
+        emulator = _variable("ASYNCSIM_EMULATOR")
         if emulator and settings.get("hosts") is None:
             settings["hosts"] = _emulator_hosts(emulator, VENDORS[name])
-        made_up = emulated.CREDENTIALS if emulator and not _is_set(name, env) else None
+        made_up = emulated.CREDENTIALS if emulator and not _is_set(name) else None
         if name == "kore":
             own = made_up.webhook_secret if made_up else None
-            secret = env.get("ASYNCSIM_KORE_WEBHOOK_SECRET") or own
+            secret = _variable("ASYNCSIM_KORE_WEBHOOK_SECRET") or own
             return cls.kore(
-                made_up.client_id if made_up else _needed(env, "ASYNCSIM_KORE_CLIENT_ID"),
-                made_up.client_secret if made_up else _needed(env, "ASYNCSIM_KORE_CLIENT_SECRET"),
+                made_up.client_id if made_up else _needed("ASYNCSIM_KORE_CLIENT_ID"),
+                made_up.client_secret if made_up else _needed("ASYNCSIM_KORE_CLIENT_SECRET"),
                 webhook_secrets=[secret] if secret else [],
                 **settings,
             )
         if made_up:
             return cls.twilio(made_up.account_sid, made_up.auth_token, **settings)
         return cls.twilio(
-            _needed(env, "TWILIO_ACCOUNT_SID"),
-            env.get("TWILIO_AUTH_TOKEN") or None,
-            api_key=env.get("TWILIO_API_KEY") or None,
-            api_secret=env.get("TWILIO_API_SECRET") or None,
+            _needed("TWILIO_ACCOUNT_SID"),
+            _variable("TWILIO_AUTH_TOKEN"),
+            api_key=_variable("TWILIO_API_KEY"),
+            api_secret=_variable("TWILIO_API_SECRET"),
             **settings,
         )
 
@@ -272,6 +279,8 @@ def _connect(
     settings: Settings,
 ) -> Connection:
     _check_settings(settings)
+    if (proxy := settings.get("proxy")) is not None:
+        settings["proxy"] = Hidden(proxy)  # it may hold a password
     hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
     proxies = _proxies(settings, hosts)
 
@@ -320,21 +329,21 @@ def _proxies(settings: Settings, hosts: Hosts) -> Proxies:
 _VARIABLES: Mapping[str, str] = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
 
 
-def _is_set(vendor: str, env: Mapping[str, str]) -> bool:
-    return bool(env.get(_VARIABLES[vendor]))
+def _is_set(vendor: str) -> bool:
+    return _variable(_VARIABLES[vendor]) is not None
 
 
-def _choose_vendor(vendor: str | None, env: Mapping[str, str]) -> str:
+def _choose_vendor(vendor: str | None) -> str:
     if vendor is not None:
         if vendor not in VENDORS:
             raise ConfigurationError(f"vendor={vendor!r}: there are {' and '.join(VENDORS)}")
         return vendor
-    found = [name for name in VENDORS if _is_set(name, env)]
+    found = [name for name in VENDORS if _is_set(name)]
     if len(found) > 1:
         raise ConfigurationError(
             "the environment holds credentials of both vendors; say vendor='twilio' or 'kore'"
         )
-    if not found and not env.get("ASYNCSIM_EMULATOR"):
+    if not found and _variable("ASYNCSIM_EMULATOR") is None:
         raise ConfigurationError(
             "no credentials in the environment: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or"
             " ASYNCSIM_KORE_CLIENT_ID and ASYNCSIM_KORE_CLIENT_SECRET, or ASYNCSIM_EMULATOR"
@@ -351,9 +360,19 @@ def _emulator_hosts(url: str, vendor: Vendor) -> Hosts:
         ) from None
 
 
-def _needed(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name)
+def _variable(name: str) -> Hidden | None:
+    """Read a variable of the environment; None where it is empty, as where it is missing."""
+    value = Hidden(os.environ.get(name, ""))
     if not value:
+        return None
+    if found := stray(value):
+        raise ConfigurationError(f"{name} in the environment has {found}")
+    return value
+
+
+def _needed(name: str) -> Hidden:
+    value = _variable(name)
+    if value is None:
         raise ConfigurationError(f"{name} is not set")
     return value
 
@@ -381,7 +400,11 @@ def _check_settings(settings: Mapping[str, object]) -> None:
             )
 
 
-def _check_filled(**credentials: str) -> None:
-    for name, value in credentials.items():
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{name} is empty")
+def _check(name: str, value: object, *, optional: bool = False) -> None:
+    """Refuse a credential that is none, without repeating it."""
+    if optional and value in (None, ""):
+        return
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name} is empty")
+    if found := stray(value):
+        raise ConfigurationError(f"{name} has {found}")

@@ -6,7 +6,9 @@ Tracebacks with locals (rich, Sentry, pytest) show each frame's variables, aioht
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeVar
+
+T = TypeVar("T")
 
 
 class Hidden(str):
@@ -20,3 +22,8 @@ class Hidden(str):
     def __getitem__(self, key: SupportsIndex | slice) -> Hidden:
         # What is long is cut before it is shown.
         return Hidden(super().__getitem__(key))
+
+
+def hide(value: T) -> T | Hidden:
+    """Hide a text; what else was given is left to whoever checks it."""
+    return Hidden(value) if isinstance(value, str) else value

@@ -10,7 +10,6 @@ import base64
 import ipaddress
 import netrc
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.request import getproxies_environment, proxy_bypass
@@ -21,6 +20,7 @@ from yarl import URL
 
 from asyncsim.errors import ConfigurationError
 from asyncsim.hidden import Hidden
+from asyncsim.strays import stray
 
 
 @frozen
@@ -81,7 +81,7 @@ def parse(text: str, name: str) -> Proxy:
     whole = text if "://" in text else f"http://{text}"
     try:
         # yarl would quote blanks and control characters, and drop line breaks.
-        url = None if re.search(r"[\s\x00-\x1f\x7f]", text) else URL(whole)
+        url = None if stray(text) or " " in text else URL(whole)
         usable = url is not None and url.scheme in ("http", "https") and bool(url.host)
         user, password = (url.user, url.password) if url is not None else (None, None)
         url = url.origin() if url is not None and usable else None

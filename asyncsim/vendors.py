@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
+from asyncsim.strays import stray
+
 
 class Product(enum.StrEnum):
     """A namespace of the client, and one host of a vendor."""
@@ -28,9 +30,14 @@ class Product(enum.StrEnum):
 
 def _can_serve(url: str) -> bool:
     try:
+        # Looked at first, because `urlsplit` drops some of them.
+        if stray(url) or " " in url:
+            return False
         parts = urlsplit(url)
         reachable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except (TypeError, ValueError, AttributeError):  # no text; a port or an address that is none
+        return False
+    if not parts.path.isascii():  # sent as it is, so to be encoded already
         return False
     return reachable and "@" not in parts.netloc and not parts.query and not parts.fragment
 
@@ -40,7 +47,7 @@ def _usable(owner: object, attribute: Attribute[str | None], url: str | None) ->
     if url is not None and not _can_serve(url):
         raise ValueError(
             f"Hosts({attribute.name}=...) must read https://host[:port][/prefix] (or http://),"
-            " without a login, query or fragment"
+            " percent-encoded, without blanks, login, query or fragment"
         )
 
 

@@ -10,6 +10,8 @@ from asyncsim.callbacks import tickets
 from asyncsim.core import signatures
 from asyncsim.core.signatures import Mac
 from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
+from asyncsim.hidden import hide
+from asyncsim.strays import stray
 from asyncsim.vendors import VENDORS, Vendor
 
 
@@ -167,9 +169,11 @@ def checked(secrets: Iterable[str], what: str) -> tuple[str, ...]:
     # A lone string would count as a sequence of secrets of one letter each.
     if isinstance(secrets, (str, bytes)):
         raise ConfigurationError(f"{what} takes a list of secrets, not a single text")
-    found = tuple(secrets)
+    found = tuple(map(hide, secrets))
     if not all(isinstance(secret, str) and secret for secret in found):
         raise ConfigurationError(f"{what} holds an empty secret, or one that is no text")
+    if found_stray := next(filter(None, map(stray, found)), None):
+        raise ConfigurationError(f"{what} holds a secret with {found_stray}")
     return found
 
 

@@ -28,6 +28,7 @@ from attrs import frozen
 from asyncsim.errors import Unsupported
 from asyncsim.hints import nearest
 from asyncsim.kind import Only
+from asyncsim.strays import stray
 from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import format_date
 
@@ -103,6 +104,20 @@ def params_by_wire(keywords: Any) -> Mapping[str, Param]:
     return {param.wire: param for param in params_of(keywords).values()}
 
 
+# What people write for people and devices may have any characters, and end as it likes.
+_FREE = frozenset({"command", "friendly_name", "name", "payload"})
+
+
+def _stray_in(value: Any) -> str | None:
+    return next(
+        (found for one in _each(value) if isinstance(one, str) and (found := stray(one))), None
+    )
+
+
+def _each(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+
+
 def _guess(given: str, known: Iterable[str]) -> str:
     near = nearest(given, known)
     return f"; did you mean {near!r}?" if near else f"; it takes {', '.join(known)}"
@@ -126,6 +141,9 @@ def check(
             raise ValueError(
                 f"{what}: {keyword} cannot be cleared; leave it out to keep it as it is"
             )
+        if param.choices is None and keyword not in _FREE and (found := _stray_in(value)):
+            shown = "" if keyword.endswith("url") else f"={value!r}"  # URLs may hold secrets
+            raise ValueError(f"{what}: {keyword}{shown} has {found}")
         if param.choices is not None and value not in param.choices:
             raise ValueError(
                 f"{what}: {keyword} cannot be {value!r}{_guess(str(value), param.choices)}"
@@ -151,8 +169,7 @@ def encode(keywords: Any, values: Mapping[str, Any]) -> str:
     pairs: list[str] = []
     for keyword, value in values.items():
         key = params[keyword].wire
-        many = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
-        pairs += [f"{key}={quote_plus(_text(one))}" for one in many]
+        pairs += [f"{key}={quote_plus(_text(one))}" for one in _each(value)]
     return "&".join(pairs)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import shorten
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from attrs import frozen
 
@@ -28,6 +29,9 @@ class BadRecord:
         return f"<BadRecord {self.index}: {shorten(str(self.error), 120, placeholder='...')}>"
 
 
+_UNQUOTED = re.compile(r"[^\x21-\x7e]+")
+
+
 @frozen
 class RawPage:
     """A page; what its rows are, who asked for it knows."""
@@ -40,7 +44,7 @@ class RawPage:
 
     @property
     def next_query(self) -> str | None:
-        """Query of the next page, exactly as sent; None on the last one, DecodeError for no URL."""
+        """Query of the next page, as sent; None on the last one, DecodeError for no URL."""
         return self._next.query if self.next_page_url else None
 
     @property
@@ -55,7 +59,9 @@ class RawPage:
     def _next(self) -> SplitResult:
         try:
             if isinstance(self.next_page_url, str):
-                return urlsplit(self.next_page_url)
+                # What may not stand in a URL is percent-encoded; `urlsplit` would drop some of it.
+                url = self.next_page_url.strip()
+                return urlsplit(_UNQUOTED.sub(lambda one: quote(one[0], errors="replace"), url))
         except ValueError:  # half an IPv6 address
             pass
         reason = f"its next_page_url is {reprlib.repr(self.next_page_url)}"
