@@ -120,7 +120,6 @@ async def _prepare(connection: AsyncConnection, target: str, now: datetime) -> N
         values = {"format": FORMAT, "created_at": now, "ticket_secret": secret}
         await connection.execute(insert(journal), values)
         await sqlite.mark(connection)
-    await connection.execute(update(journal).values(needs_wal=True))
     await _note_holder(connection, os.getpid(), socket.gethostname())
 
 

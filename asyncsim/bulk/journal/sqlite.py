@@ -149,9 +149,12 @@ def check_complete(path: Path, target: str) -> None:
 
 
 async def write_ahead(engine: AsyncEngine, writer: AsyncEngine) -> None:
-    """Begin, or go on, with a WAL that the file does not do without; `check_complete` tells."""
+    """Begin, or go on, with a WAL that the file does not do without; `check_complete` tells.
+
+    The pragma makes no WAL, only the first write does: a process may be killed in between.
+    """
     await _outside_of_transactions(engine, "PRAGMA journal_mode=WAL")
-    await _set_needs_wal(writer, needed=False)
+    await checkpoint(engine, writer)
 
 
 async def checkpoint(engine: AsyncEngine, writer: AsyncEngine) -> None:

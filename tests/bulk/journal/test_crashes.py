@@ -38,6 +38,21 @@ async def main():
 asyncio.run(main())
 """
 
+# Dies while it opens a journal, just after a statement.
+_OPENER = """
+import asyncio, os, sys
+from sqlalchemy import Engine, event
+from asyncsim.bulk.journal import Journal
+def die(connection, cursor, statement, *rest):
+    if sys.argv[2] in statement:
+        os._exit(9)
+event.listen(Engine, "after_cursor_execute", die)
+async def main():
+    async with Journal.open(sys.argv[1]):
+        pass
+asyncio.run(main())
+"""
+
 # Adds to an input that never ends.
 _READER = """
 import asyncio, sys
@@ -73,7 +88,7 @@ asyncio.run(main())
 """
 
 
-async def started(code: str, path: Path) -> asyncio.subprocess.Process:
+async def started(code: str, path: Path, *more: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-W",
@@ -81,6 +96,7 @@ async def started(code: str, path: Path) -> asyncio.subprocess.Process:
         "-c",
         code,
         str(path),
+        *more,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -249,6 +265,21 @@ async def test_a_journal_whose_wal_is_missing_is_refused_and_stays_as_it_is(
     kept.rename(wal)
     async with Journal.open(path) as journal:
         assert (await journal.counts())[State.SENDING] >= 5
+
+
+@pytest.mark.parametrize(
+    "statement", ["CREATE TABLE", "opened_by_process", "journal_mode=WAL", "needs_wal", "wal_check"]
+)
+async def test_a_process_that_dies_while_it_opens_a_journal_leaves_one_that_opens(
+    path: Path, statement: str
+) -> None:
+    for _ in range(2):  # a new one, and one that is there
+        opener = await started(_OPENER, path, statement)
+        await opener.communicate()
+        async with Journal.open(path) as journal:
+            assert opener.returncode == 9 or statement == "CREATE TABLE"
+            if await journal.head() is None:
+                await fill(journal, 3)
 
 
 async def test_a_killed_job_that_another_program_has_opened_meanwhile_goes_on(path: Path) -> None:
