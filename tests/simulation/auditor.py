@@ -19,7 +19,7 @@ _DEFINITE = frozenset(
 )
 """Errors that say: it was not carried out."""
 _MOMENT = 0.001
-_SOON, _POLLED = 3.0, 75.0
+_SOON, _POLLED = 7.0, 75.0
 """Seconds until a callback is heeded; and until a poll is, which has the longest pause twice."""
 
 
@@ -267,7 +267,7 @@ class _Auditor:
 
     def _repeated(self, wish: Wish, target: Mapping[str, Any], until: float) -> Iterator[str]:
         """Changes that began twice, though the first had not failed."""
-        begun = self._begun(wish.sid, wish.tries[0].began, until)
+        begun = self._begun(wish.sid, wish.tries[0].began, until - 2 * _MOMENT)
         for one, following in pairwise(begun):
             between = [
                 move.after

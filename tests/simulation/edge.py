@@ -44,7 +44,9 @@ class Weather:
     """Of reads: a copy that is up to `lag` seconds old."""
     lag: float = 4.0
     held: float = 0.0
-    """Held for up to two seconds before the vendor sees it, or before the client does."""
+    """Held for up to two seconds before the vendor sees it."""
+    late: float = 0.0
+    """The response is held for up to two seconds."""
 
 
 CALM = Weather()
@@ -138,7 +140,7 @@ class Edge:
         found = await self._ask(request, exchange, body)
         if exchange.method == "POST":
             self.seen("posted", exchange)
-        if self._strikes("held"):
+        if self._strikes("late"):
             await asyncio.sleep(self._somewhat("hold", _LONGEST_HOLD))
         if found is None or gateway:
             return self._answer(

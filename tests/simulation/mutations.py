@@ -57,9 +57,9 @@ class Mutation:
     def switch_off(self) -> Callable[[], None]:
         """Find what is to be patched; the result patches it. LookupError if it is not there."""
         owners, name = _owners(self.of)
-        changed = self.without(getattr(owners[0], name))
 
         def patch() -> None:
+            changed = self.without(getattr(owners[0], name))
             for owner in owners:
                 setattr(owner, name, changed)
 
@@ -130,20 +130,20 @@ def _absent_is_there(_: Any) -> Any:
 
 
 def _too_late(original: Any) -> Any:
-    """Take up a wait only when its POST is answered: `begin` does nothing before that."""
+    """Take up a wait only when its POST has been responded to."""
+    (watcher, *_), _ = _owners("Watcher.answered")
+    answered = watcher.answered
 
     def begin(self: Any, wait: Any) -> None:
-        if wait.is_unanswered and not wait.strict:
-            asyncio.get_running_loop().call_later(1.0, _begin_late, original, self, wait)
-        else:
+        if not wait.is_unanswered or wait.strict:
             original(self, wait)
 
+    def answered_late(self: Any, wait: Any, record: Any) -> None:
+        original(self, wait)
+        answered(self, wait, record)
+
+    watcher.answered = answered_late
     return begin
-
-
-def _begin_late(original: Any, watcher: Any, wait: Any) -> None:
-    if not wait.done:
-        original(watcher, wait)
 
 
 def _believes_old_reads(original: Any) -> Any:
@@ -280,7 +280,7 @@ TABLE: Collection[Mutation] = (
         why="a wait is registered before its POST is sent",
         of="Watcher.begin",
         without=_too_late,
-        shows=("after it was there", "not done", "deadline"),
+        shows=("after it was there",),
         matters=lambda scenario: scenario.fair and scenario.listens and scenario.transition < 1,
     ),
     Mutation(
@@ -381,7 +381,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="deadlines",
         why="every wait ends by its deadline",
-        of="Watcher._expire",
+        of="Deadlines.add",
         without=_does_nothing,
         shows=("deadline", "not done"),
         matters=lambda scenario: scenario.work == "waits" and scenario.transition >= 20,

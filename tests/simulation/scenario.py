@@ -14,7 +14,7 @@ Work = Literal["job", "texts", "many", "waits", "creates"]
 CALM_AT = 240.0
 """Seconds; from then on nothing goes wrong any more, and everything must come to its end."""
 
-_FAIR = 0.15
+_FAIR = 0.2
 """Share of worlds in which nothing stands in the way of a request."""
 
 # What may be asked of SIMs, from which status, one wish after the other.
@@ -81,7 +81,8 @@ class Scenario:
         troubles = (self.deaths, self.vendor_deaths, self.partitions, self.resets, self.expiries)
         refused = self.faults.get("rate_limited") or self.faults.get("concurrency")
         slow = self.faults.get("slow") or self.latency[1] > 0.05
-        return self.weather == CALM and not (any(troubles) or refused or slow or self.second)
+        calm = evolve(self.weather, late=0.0) == CALM
+        return calm and not (any(troubles) or refused or slow or self.second)
 
 
 def draw(seed: int) -> Scenario:
@@ -139,7 +140,10 @@ def draw(seed: int) -> Scenario:
 
 def _asked(dice: random.Random, product: str, work: str) -> tuple[str, tuple[str, ...]]:
     """The status in which all SIMs begin, and those which they are to have, one after another."""
-    start, statuses = dice.choice(_SUPERSIM if product == "supersim" else _WIRELESS)
+    known = _SUPERSIM if product == "supersim" else _WIRELESS
+    if work in ("many", "waits") and dice.random() < 0.4:
+        known = tuple(one for one in known if len(one[1]) > 1)
+    start, statuses = dice.choice(known)
     if work in ("texts", "creates"):
         return "active", ()
     return start, statuses[:1] if work == "job" else statuses
@@ -167,6 +171,7 @@ def _weather(dice: random.Random) -> Weather:
         page=_rarely(dice, 0.3, 0.1),
         old=_rarely(dice, 0.4, 0.5),
         held=_rarely(dice, 0.3, 0.3),
+        late=_rarely(dice, 0.5, 0.5),
     )
 
 
@@ -180,7 +185,7 @@ def _faults(dice: random.Random) -> Mapping[str, Any]:
         "slow_seconds": dice.uniform(1.0, 12.0),
         "lost_callbacks": _rarely(dice, 0.4, 0.6),
         "late_callbacks": _rarely(dice, 0.4, 0.6),
-        "late_seconds": dice.choice((3.0, 30.0)),
+        "late_seconds": dice.choice((3.0, 30.0, 45.0)),
         "doubled_callbacks": _rarely(dice, 0.3, 0.6),
         "failing_updates": _rarely(dice, 0.3, 0.4),
         "failing_commands": _rarely(dice, 0.3, 0.4),
@@ -188,9 +193,13 @@ def _faults(dice: random.Random) -> Mapping[str, Any]:
 
 
 def _in_fair_weather(scenario: Scenario) -> Scenario:
-    """The same world with nothing in the way of a request: all must be known at once there."""
+    """The same world with nothing in the way of a request: all must be known soon there.
+
+    In half of such worlds each callback comes too, often before the response to its own request.
+    """
     callbacks = ("lost_callbacks", "late_callbacks", "late_seconds", "doubled_callbacks")
     kept = ("failing_updates", *callbacks)
+    prompt = scenario.seed % 2 == 0
     return evolve(
         scenario,
         deaths=0,
@@ -200,7 +209,9 @@ def _in_fair_weather(scenario: Scenario) -> Scenario:
         expiries=0,
         colleague=0,
         second=False,
+        forged=0.0 if prompt else scenario.forged,
         latency=(0.0005, 0.01),
-        weather=CALM,
-        faults={name: value for name, value in scenario.faults.items() if name in kept},
+        weather=Weather(late=0.6 if prompt else 0.0),
+        faults={name: scenario.faults[name] for name in (kept[:1] if prompt else kept)},
+        transition=0.01 if prompt and scenario.listens else scenario.transition,
     )

@@ -155,7 +155,8 @@ class Service:
                 sims = self._sims(client)
                 async for outcome in sims.update_many(changes, timeout=self.scenario.timeout):
                     self._end(wishes[outcome.sid], outcome.error)
-                await asyncio.sleep(_AGAIN)
+                if not all(one.is_over for one in wishes.values()):
+                    await asyncio.sleep(_AGAIN)
 
     def _is_over(self, wish: Wish) -> bool:
         """Whether nobody tries any more: it has ended, or one before it has ended badly."""
