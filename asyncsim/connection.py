@@ -13,6 +13,7 @@ from asyncsim.callbacks.address import shown
 from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.receiver import CallbackReceiver
 from asyncsim.clock import Clock
+from asyncsim.core.credentials import Credentials
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, tell
@@ -54,6 +55,7 @@ class Connection:
         self.timeout = timeout
         self.watching = watching
         self.clock = clock
+        self.credentials = Credentials(watching, clock.now)
         self._login = login
         self._session = session
         self._proxies = proxies
@@ -153,6 +155,7 @@ class Connection:
             retry=self.retry,
             timeout=self.timeout,
             observers=self.observers,
+            worked=self.credentials.worked,
         )
         self._closers += [transport.close, auth.close, sender.close]
         return sender

@@ -239,17 +239,30 @@ class TransitionError(AsyncSimError):
 class TransitionTimeout(TransitionError, TimeoutError):
     """The wait's deadline passed; the change may still complete later.
 
-    `last` is the record as last read (just before giving up), None if no read succeeded.
+    `last` is the record as last read (just before giving up), None if no read succeeded; `status`
+    the status last seen, also where its record was not kept.
     """
 
-    def __init__(self, sid: str, requested: Mapping[str, Any], last: Any, seconds: float) -> None:
+    def __init__(
+        self,
+        sid: str,
+        requested: Mapping[str, Any],
+        last: Any,
+        seconds: float,
+        *,
+        status: str | None = None,
+    ) -> None:
         super().__init__(sid, requested)
         self.last = last
         self.seconds = seconds
+        self.status: str | None = getattr(last, "status", None) or status
 
     def __str__(self) -> str:
-        status = getattr(self.last, "status", None)
-        seen = f"last seen {status!r}" if status else "never read"
+        seen = "never read"
+        if self.status is not None:
+            seen = f"last seen {self.status!r}"
+        elif self.last is not None:
+            seen = "last seen without a status"
         return (
             f"{self.sid} did not reach {_worded(self.requested)} within {self.seconds:g} s, {seen};"
             " the vendor may still finish it: call await_transition() again to go on waiting"
@@ -282,7 +295,7 @@ class TransitionFailed(TransitionError):
         if self.error_code is not None or self.error_message:
             code = f" (code {self.error_code})" if self.error_code is not None else ""
             text += f": {self.error_message or 'no message'}{code}"
-        return f"{text}; the change was not applied: fix its cause first"
+        return f"{text}; find out why, and read it before you change it again"
 
 
 class UnreachableStatus(TransitionError):

@@ -99,6 +99,16 @@ class WaitSettled:
 
 
 @frozen(kw_only=True)
+class UnknownStatus:
+    """A SIM is in a status that no document knows: it counts as pending. Told once for each."""
+
+    product: str
+    name: str
+    """Its SID."""
+    status: str
+
+
+@frozen(kw_only=True)
 class SweepFinished:
     """One sweep or walk of the list ended."""
 
@@ -177,6 +187,7 @@ Event = (
     | CallbackReceived
     | CallbackRefused
     | WaitSettled
+    | UnknownStatus
     | SweepFinished
     | SweepingStopped
     | JobProgressed

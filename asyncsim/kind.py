@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
-from attrs import Factory, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from asyncsim.vendors import Product, Vendor
 
@@ -64,6 +64,19 @@ class Kind(Generic[T]):
     def page_ceiling(self, vendor: Vendor) -> int:
         """Rows in the largest page a vendor gives."""
         return self.largest_pages.get(vendor.name, self.largest_page)
+
+    def is_final(self, status: str | None) -> bool:
+        """Tell whether a status is one that is not left within hours: a known one, not pending."""
+        return status in self.statuses and status not in self.pending
+
+    def with_final(self, statuses: Collection[str]) -> Kind[T]:
+        """Know these final statuses too; `ValueError` for one that is pending here."""
+        pending = self.pending.intersection(statuses)
+        if pending:
+            words = ", ".join(sorted(pending))
+            raise ValueError(f"Watching(final=...): a {self.noun} in {words} has not settled")
+        added = [one for one in sorted(statuses) if one not in self.statuses]
+        return evolve(self, statuses=(*self.statuses, *added)) if added else self
 
     def is_sid(self, name: str) -> bool:
         """Tell whether `name` is a SID of this kind."""

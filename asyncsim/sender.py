@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -57,6 +57,7 @@ class Sender:
         retry: RetryPolicy,
         timeout: Timeout,
         observers: Sequence[Observer],
+        worked: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._transport = transport
         self._auth = auth
@@ -65,6 +66,8 @@ class Sender:
         self._retry = retry
         self._timeout = timeout
         self._observers = observers
+        self._worked = worked
+        """Told when each request began that the credentials were good for."""
         standing = auth.standing
         self._carried = standing is not None and transport.carry("Authorization", standing)
         self._closed = False
@@ -98,6 +101,7 @@ class Sender:
             reply = await self._exchange(request, attempt)
             if reply is not None and 200 <= reply.status < 300:  # as `judge_status` has it
                 self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
+                self._worked(attempt.started)
                 request.done = True
                 return reply
             verdict = self._judge(reply, request, attempt)

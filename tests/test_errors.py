@@ -71,15 +71,15 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE, 33104, "no plan"),
-        [SID, "status='active'", "'inactive': no plan (code 33104)", "fix its cause"],
+        [SID, "status='active'", "'inactive': no plan (code 33104)", "find out why"],
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE),
-        [SID, "settled as 'inactive'; the change was not applied"],
+        [SID, "settled as 'inactive'; find out why, and read it before"],
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE, None, "no plan"),
-        ["settled as 'inactive': no plan; the change"],
+        ["settled as 'inactive': no plan; find out why"],
     ),
     (
         errors.UnreachableStatus(SID, {"status": "ready"}, "active"),

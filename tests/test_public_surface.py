@@ -90,7 +90,7 @@ def test_every_public_name_is_explained() -> None:
         (asyncsim.Throttle, "*, limit, minimum, maximum, max_rps"),
         (
             asyncsim.Watching,
-            "*, timeout, first, longest, sweep_from, sweep_every, safety_every, stale_for",
+            "*, timeout, first, longest, sweep_from, sweep_every, safety_every, stale_for, final",
         ),
         (
             asyncsim.Outcome,

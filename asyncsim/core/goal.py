@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from asyncsim.core.graph import follows_by_itself, has_passed
+from asyncsim.core.graph import follows_by_itself, has_passed, leads_through
 from asyncsim.kind import Kind
 
 
@@ -20,7 +20,7 @@ class Standing(enum.Enum):
     """The vendor is still at it."""
     REACHED = "reached"
     ONWARD = "onward"
-    """Settled on the way: the vendor goes on to the goal by itself, later."""
+    """Settled on the way: the vendor goes on to the goal by itself."""
     ELSEWHERE = "elsewhere"
     """Settled, and not at the goal."""
     FAILED = "failed"
@@ -82,13 +82,19 @@ class Goal:
         return {**self.requested, "until": ", ".join(sorted(self.until))}
 
     def is_pending(self, record: Any) -> bool:
-        """Whether the vendor is still working on it."""
-        # Null by KORE's documents, which do not say when: it tells of no settled SIM.
-        return (
-            record.status is None
-            or record.status in self.kind.pending
-            or (self.resets and record.reset_status == "resetting")
-        )
+        """Whether the vendor is still working on it, as far as anybody can tell.
+
+        A status that is neither known to be pending nor to be final tells of no settled SIM, and
+        nor does null, which KORE's documents allow.
+        """
+        return not self.kind.is_final(record.status) or self._is_resetting(record)
+
+    def is_swept_for(self, record: Any) -> bool:
+        """Whether a list of the known pending statuses would show it."""
+        return record.status in self.kind.pending or self.kind.is_final(record.status)
+
+    def _is_resetting(self, record: Any) -> bool:
+        return self.resets and record.reset_status == "resetting"
 
     def judge(self, record: Any) -> Standing:
         """Tell where a record stands."""
@@ -100,6 +106,8 @@ class Goal:
             return Standing.FAILED
         elif self.until is not None:
             return self._beside(record.status, self.until)
+        elif leads_through(self.kind, record.status, self.expected.get("status")):
+            return Standing.ONWARD
         return Standing.REACHED if self._shows(record, self.expected) else Standing.ELSEWHERE
 
     def _beside(self, status: str, until: frozenset[str]) -> Standing:

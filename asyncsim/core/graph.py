@@ -33,6 +33,9 @@ _AUTOMATIC: Mapping[_Key, Mapping[str, str]] = {
     # The download is up to the device.
     (Product.SUPERSIM, "esim_profiles"): {"available": "downloaded", "downloaded": "installed"},
 }
+# Settled statuses that a request may pass through before its own target. Twilio docs,
+# "Understanding SIM Statuses": a SIM may be `ready` before it is `active`.
+_THROUGH: Mapping[_Key, Mapping[str, str]] = {_WIRELESS_SIMS: {"ready": "active"}}
 _TERMINAL: Mapping[_Key, frozenset[str]] = {
     _WIRELESS_SIMS: frozenset({"canceled", "deleted"}),
     **{key: frozenset({"delivered", "received", "failed"}) for key in _COMMANDS},
@@ -70,6 +73,12 @@ def follows_by_itself(kind: Kind[Any], start: str, targets: Collection[str]) -> 
         if start in targets:
             return True
     return False
+
+
+def leads_through(kind: Kind[Any], status: str, requested: str | None) -> bool:
+    """Tell whether a change to the requested status may be seen in this one before."""
+    through = _THROUGH.get((kind.product, kind.key), {})
+    return requested is not None and through.get(status) == requested
 
 
 def has_passed(kind: Kind[Any], status: str, targets: Collection[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from attrs import define, field
 
@@ -11,6 +12,7 @@ from asyncsim.core.goal import Goal
 # Names; the last half of them at least. What is forgotten has no target left.
 _MOST = 100_000
 _SECONDS = 3600.0
+_MOST_SEEN = 50_000
 
 
 @define  # one for each change: to freeze it would take longer than to make it
@@ -89,3 +91,27 @@ class Memory:
         """Recall a change that was accepted within the last hour."""
         found = self._young.find(name) or self._old.find(name)
         return found if found is not None and now - found.answered_at <= _SECONDS else None
+
+
+class Seen:
+    """Which records this client has seen, by SID and unique name; bounded, the latest ones.
+
+    Kept as hashes, a fifth of what the names would weigh. Should two share one, a 404 is believed
+    some seconds later.
+    """
+
+    def __init__(self) -> None:
+        self._young: set[int] = set()
+        self._old: set[int] = set()
+
+    def add(self, record: Any) -> None:
+        """Take note of a record out of a response of success."""
+        self._young.add(hash(record.sid))
+        name = getattr(record, "unique_name", None)
+        if name:
+            self._young.add(hash(name))
+        if len(self._young) >= _MOST_SEEN:
+            self._old, self._young = self._young, set()
+
+    def __contains__(self, name: str) -> bool:
+        return hash(name) in self._young or hash(name) in self._old

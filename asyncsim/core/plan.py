@@ -128,6 +128,12 @@ def read_pause(
     return max(draw * longest, min(watching.first / 10, watching.longest))
 
 
+def retry_pause(watching: Watching, failures: int, draw: float) -> float:
+    """Seconds after which a read that failed is repeated: exponential, full jitter."""
+    most = min(watching.longest, watching.first * 2.0 ** min(failures, 60))
+    return max(draw * most, min(watching.first / 10, watching.longest))
+
+
 def begins(absent: int, now: Situation, fleet: Fleet) -> bool:
     """Tell whether to walk for those that a sweep has not shown, rather than read each of them."""
     # What was guessed from a few waits says little of the many there are now: look again.

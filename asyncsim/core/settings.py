@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from attrs import Attribute, field, frozen
@@ -26,6 +27,13 @@ def _must_be(bound: float, *, inclusive: bool = False, whole: bool = False) -> A
 
 def _refuse(owner: object, attribute: Attribute[Any], value: object, words: str) -> NoReturn:
     raise ValueError(f"{type(owner).__name__}({attribute.name}={value!r}): must be {words}")
+
+
+def _words(value: Collection[str]) -> frozenset[str]:
+    words = frozenset(() if isinstance(value, str) else value)
+    if isinstance(value, str) or not all(isinstance(one, str) and one.strip() for one in words):
+        raise ValueError(f"Watching(final={value!r}): give a set of statuses, as {{'retired'}}")
+    return words
 
 
 _POSITIVE = _must_be(0)
@@ -119,4 +127,8 @@ class Watching:
     """Pause between sweeps, or reads, while callbacks are expected: what a lost one costs. Between
     sweeps up to four times as long, where few SIMs are left."""
     stale_for: float = field(default=10.0, validator=_NOT_NEGATIVE)
-    """How long a settled read that misses the target may still be an old copy."""
+    """How long a settled read that misses the target may still be an old copy; how long a 404, 401
+    or 403 must last, in three reads at least, before it is believed."""
+    final: frozenset[str] = field(default=frozenset(), converter=_words)
+    """Statuses that the vendor has added and in which a SIM stays. Any other status that the
+    documents do not know counts as pending: it ends no wait."""

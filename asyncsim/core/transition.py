@@ -1,22 +1,43 @@
 """One transition as a machine: facts in, the next step out. No clock, no await.
 
-The rules: a callback is a hint and a read is the truth; a settled read that misses the target
-may be an old copy; what has ended never opens again.
+What ends a wait, and nothing else does: a current read, or a believed callback, at the target; a
+current read in a final status off it; proof that the SIM is gone or that this client may not read
+it; the deadline. All other facts mean "not known yet". What has ended never opens again.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import attrs
+from attrs import define, field
 
-from asyncsim.core.goal import Standing
-from asyncsim.core.pending import Pending, shared
-from asyncsim.errors import TransitionFailed, TransitionTimeout
+from asyncsim.core.goal import Goal, Standing
+from asyncsim.errors import (
+    APIError,
+    AsyncSimError,
+    AuthenticationError,
+    ConfigurationError,
+    NotFound,
+    PermissionDenied,
+    TransitionFailed,
+    TransitionTimeout,
+)
 from asyncsim.events import SettledBy
 
-_SOON = 1.0  # seconds between looks at a copy that is certainly old
+V = TypeVar("V")
+
+_SOON = 1.0  # seconds until a copy that is certainly old, or called back again, is read again
+_LONGEST = 30.0  # the same, once it has happened for long
+_LASTS = 6.0  # of `stale_for`: how long an old copy must stay the same to be the truth
+_READS = 3  # of the same, for what is old, gone or refused
+
+REFUSALS = (AuthenticationError, PermissionDenied)
+"""What a refused login looks like, or one that is not allowed to read this."""
 
 
 class Next(enum.Enum):
@@ -33,13 +54,120 @@ class Next(enum.Enum):
     DONE = "done"
 
 
-class Transition(Pending):
-    """A wait for one SIM, step by step. `sink` is told once, at the end."""
+@define(eq=False, repr=False, kw_only=True)
+class Transition:
+    """A wait for one SIM, step by step. `sink` is called once, at the end, with the wait itself.
 
-    __slots__ = ()
+    All moments are the clock's.
+    """
+
+    name: str
+    """As addressed: SID or unique name."""
+    goal: Goal
+    started: float
+    timeout: float
+    """Seconds from the response to the POST on."""
+    stale_for: float = 10.0
+    """Seconds for which a settled read that misses the target may be an old copy."""
+    sink: Callable[[Any], None]
+    tag: Any = None
+    """Whatever its owner knows it by."""
+    nonce: str | None = None
+    """Of the ticket in its callback URL; None when no callback is expected."""
+    sid: str | None = None
+    answer_date: datetime | None = None
+    """The vendor's date in the response to the POST."""
+    answered_at: float | None = None
+    """When that came."""
+    resumed_at: float | None = None
+    """When somebody went on with it, if that was not at the response to its POST."""
+    trusting: bool = False
+    """Whether a signed callback is enough, without a read to confirm it."""
+    strict: bool = False
+    """Nothing was sent for it, so there is no response that could be later than a read."""
+    heard: bool = False
+    """A callback has come, so none needs to be waited for."""
+    lean: bool = False
+    """Whether pending records are not kept: of very many waits they would weigh the most."""
+    known: bool = False
+    """Whether this client has seen it in a response of success, so that a 404 may pass."""
+
+    last: Any = field(init=False, default=None)
+    """The record as last seen."""
+    status: str | None = field(init=False, default=None)
+    """Its status, also where the record is not kept."""
+    requests: int = field(init=False, default=0)
+    """POSTs and single reads sent for this SIM alone."""
+    reads: int = field(init=False, default=0)
+    failures: int = field(init=False, default=0)
+    """Reads in a row that failed."""
+    listed: bool = field(init=False, default=False)
+    """The watcher's: a sweep tells about it."""
+    counted: bool = field(init=False, default=False)
+    """The watcher's: and it is among those that expect a callback."""
+    called: bool = field(init=False, default=False)
+    """A callback says that it has settled, and no read has contradicted it."""
+    vouched_at: float | None = field(init=False, default=None)
+    """When a callback of this very change named the target."""
+    callbacks: int = field(init=False, default=0)
+    """Reads that callbacks have caused."""
+    callback_from: float = field(init=False, default=0.0)
+    """When a callback may cause the next one."""
+    owed: bool = field(init=False, default=False)
+    """A callback came too soon after another: it is read for then."""
+    slow: bool = field(init=False, default=False)
+    alone: bool = field(init=False, default=False)
+    """In a status that no sweep asks for."""
+    refused_at: float | None = field(init=False, default=None)
+    """When a read of it was last refused with 401 or 403."""
+    evidence: tuple[object, float, int] | None = field(init=False, default=None)
+    """What speaks against it, since when, and how many reads in a row have shown it."""
+    hold_until: float = field(init=False, default=0.0)
+    problem: tuple[int | None, str | None] | None = field(init=False, default=None)
+    """Code and message of a callback of this very change."""
+    trouble: Exception | None = field(init=False, default=None)
+    """Why the latest read failed; the cause of a timeout."""
+    done: bool = field(init=False, default=False)
+    confirmed: bool = field(init=False, default=False)
+    settled_by: SettledBy | None = field(init=False, default=None)
+    error: Exception | None = field(init=False, default=None)
+
+    def __repr__(self) -> str:
+        """Without the nonce, which is as good as the ticket."""
+        return f"{type(self).__name__}({self.shown!r}, {dict(self.goal.described)!r})"
+
+    @property
+    def deadline(self) -> float | None:
+        """When to give up; None while its POST is in flight, which has deadlines of its own."""
+        since = self.answered_at if self.resumed_at is None else self.resumed_at
+        return None if since is None else since + self.timeout
+
+    @property
+    def expecting(self) -> bool:
+        """Whether a callback may still come."""
+        return self.nonce is not None and not self.heard
+
+    @property
+    def shown(self) -> str:
+        """What messages call it: as it was addressed, or the SID of what was created."""
+        kind = self.goal.kind
+        return self.name if kind.named else self.sid or f"the new {kind.noun}"
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether its POST is still in flight."""
+        return self.answered_at is None and not self.strict
+
+    def identify(self, record: Any) -> None:
+        """Take over the SID of a record."""
+        self.known = True
+        if self.sid != record.sid:  # else ours, which its name and the register share
+            self.sid = self.name if record.sid == self.name else record.sid
+
+    # Facts.
 
     def answered(self, record: Any, now: float) -> Next:
-        """Take the answer of the POST; too late if a callback has ended the wait already."""
+        """Take the response to the POST; too late if a callback has ended the wait already."""
         self.answered_at = now
         self.answer_date = shared(record.date_updated)
         self.identify(record)
@@ -48,14 +176,14 @@ class Transition(Pending):
         early = self.called
         step = self._take(record, now, "answer")
         if early and step in (Next.WAIT, Next.SLOW):
-            # An early callback waited for this answer, to have a date to compare its read with.
+            # An early callback waited for this response, to have a date to compare its read with.
             self.called = True
             return Next.READ
         return step
 
     def unread(self, now: float) -> Next:
         """Take note that the POST was processed; what its response says could not be used."""
-        self.answered_at = now
+        self.answered_at, self.known = now, True
         return Next.DONE if self.done else Next.READ
 
     def called_back(
@@ -80,62 +208,122 @@ class Transition(Pending):
             self.problem = (code, message)
         self.called = True
         self.heard |= current
+        targets = self.goal.targets
+        if current and self.problem is None and (status in targets or not targets):
+            self.vouched_at = now
         if self.is_unanswered and not self.goal.kind.named:
-            return Next.WAIT  # only the answer of the POST will tell the SID to read
+            return Next.WAIT  # only the response to the POST will tell the SID to read
         believed = signed and self.trusting and self.problem is None and self.goal.status_only
-        # Before the POST's own answer there is no record to show, so that one is read.
+        # Before the POST's own response there is no record to show, so that one is read.
         seen = self.last is not None or (self.lean and not self.is_unanswered)
-        if believed and status in self.goal.targets and seen:
+        if believed and status in targets and seen:
             self.last = self.last and attrs.evolve(self.last, status=status)
             return self._end("callback", confirmed=False)
+        return self._confirm(now)
+
+    def _confirm(self, now: float) -> Next:
+        """Read what a callback says: at once, but repeated callbacks ever more seldom."""
+        if now < self.callback_from:
+            self.owed = True
+            return self._hold(self.callback_from)
+        self.callback_from = now + min(_SOON * 2.0 ** min(self.callbacks, 60), _LONGEST)
+        self.callbacks += 1
         return Next.READ
 
-    def read(self, record: Any, now: float, source: SettledBy = "read") -> Next:
-        """Take a record that was read, alone or off a list."""
+    def read(
+        self, record: Any, now: float, source: SettledBy = "read", *, began: float | None = None
+    ) -> Next:
+        """Take a record that was read, alone or off a list, by a request that `began` then."""
         if self.done:
             return Next.DONE
         self.identify(record)
-        self.trouble = None
-        if self.is_unanswered and not self.heard:
-            return Next.WAIT  # read for another wait or change: it is older than ours
+        self.trouble = self.refused_at = None
+        self.failures = 0
+        if not self._follows(now if began is None else began):
+            return Next.WAIT  # from before the change, or perhaps so
         return self._take(record, now, "callback" if self.called else source)
 
+    def _follows(self, began: float) -> bool:
+        """Whether a read that began then was certainly sent after the change was accepted."""
+        if self.strict or (self.vouched_at is not None and began >= self.vouched_at):
+            return True
+        return self.answered_at is not None and began >= self.answered_at
+
+    def read_failed(self, error: Exception, now: float, *, own: bool = False) -> Next:
+        """Take the failure of a read; `own`: other requests of this client succeed meanwhile."""
+        if self.done:
+            return Next.DONE
+        self.trouble = error
+        self.failures += 1
+        if self.is_unanswered:
+            return Next.WAIT  # the response to its POST will tell what has become of it
+        if isinstance(error, ConfigurationError):  # the session is closed: nothing is ever read
+            return self.abort(error)
+        if isinstance(error, NotFound):
+            lasts = self._lasts(NotFound, now, self.stale_for, _READS)
+            return self.abort(error) if lasts or not self.known else Next.WAIT
+        if isinstance(error, REFUSALS):
+            lasts = self._lasts(PermissionDenied, now, self.stale_for, _READS)
+            return self.abort(_denied(error)) if lasts and own else Next.WAIT
+        return Next.WAIT
+
+    # What they mean.
+
     def _take(self, record: Any, now: float, source: SettledBy) -> Next:
-        self.last = record
+        self.last, self.status = record, record.status
         standing = self.goal.judge(record)
-        self.slow = standing is Standing.ONWARD
+        self.slow = standing is Standing.ONWARD and self.goal.until is not None
+        self.alone = standing is Standing.ONWARD or not self.goal.is_swept_for(record)
         if standing is Standing.REACHED:
-            return self._end(source, confirmed=True)
+            return self._reached(record, now, source)
         if standing is Standing.FAILED:
             self.problem = self.problem or _reported(record)
             return self._fail(source)
-        if standing is Standing.ELSEWHERE:
+        if standing is Standing.ELSEWHERE or (standing is Standing.ONWARD and self.problem):
             return self._missed(record, now, source)
-        self.off_since = None
+        self.evidence = None
         if standing is Standing.PENDING:
             self.last = None if self.lean else record
-            self.called = False  # the callback was early; the next one counts again
-        return Next.SLOW if standing is Standing.ONWARD else Next.WAIT
+            self.called, self.vouched_at = False, None  # early; the next callback counts again
+        return Next.SLOW if self.slow else Next.WAIT
+
+    def _reached(self, record: Any, now: float, source: SettledBy) -> Next:
+        vouched = self.vouched_at is not None
+        if source == "answer" or vouched or self._moved(record) >= 0:
+            return self._end(source, confirmed=True)
+        # A copy from before the change that happens to show the target.
+        self.evidence = None
+        age = 0.0 if self.answered_at is None else now - self.answered_at
+        return self._hold(now + max(_SOON, min(age / 2, _LONGEST)))
 
     def _missed(self, record: Any, now: float, source: SettledBy) -> Next:
         if self.is_unanswered:
-            return Next.WAIT  # the POST is still on its way: this was before it
-        if self.strict or self.problem is not None or self._moved(record) > 0:
+            return Next.WAIT  # the POST is still in flight: this was before it
+        moved = self._moved(record)
+        if self.strict or self.problem is not None or moved > 0:
             return self._fail(source)
-        if self._moved(record) < 0:
-            return self._hold(now + max(self.stale_for, _SOON))
-        if self.off_since is None or source == "answer":
-            self.off_since = now
-            return self._hold(now + self.stale_for)
-        ripe = self.off_since + self.stale_for
-        return self._fail(source) if now >= ripe else self._hold(ripe)
+        seconds, reads = (self.stale_for, 2) if moved == 0 else (self.stale_for * _LASTS, _READS)
+        if source == "answer":
+            self.evidence = None
+        if self._lasts((record.status, record.date_updated), now, seconds, reads):
+            return self._fail(source)
+        assert self.evidence is not None  # noqa: S101  # just taken down
+        ripe = self.evidence[1] + seconds
+        return self._hold(ripe if moved == 0 else now + max(self.stale_for, _SOON))
+
+    def _lasts(self, what: object, now: float, seconds: float, reads: int) -> bool:
+        """Take down what speaks against it; whether it has, for so long and in so many reads."""
+        before = self.evidence
+        since, count = before[1:] if before is not None and before[0] == what else (now, 0)
+        self.evidence = (what, since, count + 1)
+        return count + 1 >= reads and now >= since + seconds
 
     def _hold(self, until: float) -> Next:
         self.hold_until = until
         return Next.HOLD
 
     def _moved(self, record: Any) -> int:
-        """Compare with the answer of the POST: -1 older, 1 later, 0 the same or not known."""
+        """Compare with the response to the POST: -1 older, 1 later, 0 the same or not known."""
         if self.answer_date is None or record.date_updated is None:
             return 0
         later: bool = record.date_updated > self.answer_date
@@ -150,19 +338,46 @@ class Transition(Pending):
         self.settled_by = source
         self.confirmed = confirmed
         self.done = True
+        self.evidence = None
         return Next.DONE
 
     def time_out(self, now: float) -> None:
         """Give up; the watcher has read once more just before."""
-        error = TransitionTimeout(self.shown, self.goal.described, self.last, now - self.started)
+        error = TransitionTimeout(
+            self.shown, self.goal.described, self.last, now - self.started, status=self.status
+        )
         error.__cause__ = self.trouble
         self.abort(error)
 
-    def abort(self, error: Exception) -> None:
+    def abort(self, error: Exception) -> Next:
         """End with an error, unless it has ended already."""
         if not self.done:
             self.error = error
             self.done = True
+        return Next.DONE
+
+
+@lru_cache(maxsize=1024)
+def shared(value: V) -> V:
+    """Return an equal value that is there already: vendors' dates are to the second."""
+    return value
+
+
+def _denied(error: AsyncSimError) -> AsyncSimError:
+    """Name what a refusal is while the credentials work elsewhere: whatever its number, this SIM's.
+
+    A token endpoint's refusal has no SIM; it stays what it is.
+    """
+    if isinstance(error, PermissionDenied) or not isinstance(error, APIError):
+        return error
+    return PermissionDenied(
+        error.status,
+        error.code,
+        error.message,
+        error.more_info,
+        error.request_id,
+        asked=error.asked,
+    )
 
 
 def _reported(record: Any) -> tuple[int | None, str | None] | None:

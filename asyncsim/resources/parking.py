@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asyncsim.clock import Clock
-from asyncsim.core.pending import shared
-from asyncsim.core.transition import Transition
+from asyncsim.core.transition import Transition, shared
 from asyncsim.resources.outcome import Outcome
 
 if TYPE_CHECKING:  # not every program waits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from asyncsim.connection import Connection
@@ -27,7 +27,8 @@ P = TypeVar("P", bound=RawPage)
 class Resource(Generic[T]):
     """Base of all resources; a subclass names its kind and its verbs."""
 
-    kind: ClassVar[Kind[Any]]
+    kind: Kind[Any]
+    """Of the class; of one that can be awaited, with the final statuses of `Watching`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from asyncsim.connection import Connection
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach
-from asyncsim.core.memory import Accepted, Memory
+from asyncsim.core.memory import Accepted, Memory, Seen
 from asyncsim.core.transition import Transition
 from asyncsim.errors import DecodeError, TransitionFailed, UnreachableStatus
 from asyncsim.resources.names import check_name
@@ -42,7 +42,9 @@ class Watched(Resource[T], Generic[T]):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
+        self.kind = self.kind.with_final(connection.watching.final)
         self._memory = Memory()
+        self._seen = Seen()
         self._watcher: Watcher | None = None
 
     async def _the_watcher(self) -> Watcher:
@@ -61,11 +63,23 @@ class Watched(Resource[T], Generic[T]):
                 watching=connection.watching,
                 observers=connection.observers,
                 grace=connection.timeout.request,
+                credentials=connection.credentials,
             )
             connection.on_close(self._watcher.close)
             if connection.desk is not None:
                 connection.desk.subscribe(self.kind.product, self._watcher.called_back)
         return self._watcher
+
+    def _decode(self, reply: Reply) -> T:
+        record = super()._decode(reply)
+        self._seen.add(record)
+        return record
+
+    def _record_page(self, reply: Reply) -> RawPage:
+        page = super()._record_page(reply)
+        for row in page.rows:
+            self._seen.add(row)
+        return page
 
     async def _rows(self, status: str | None) -> AsyncGenerator[RowPage, None]:
         filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self._connection.vendor)}
@@ -196,6 +210,7 @@ class Watched(Resource[T], Generic[T]):
         ended = asyncio.get_running_loop().create_future()
         wait = self._wait_for(name, goal, partial(wake, ended), timeout)
         wait.strict = accepted is None
+        wait.known = given is not None or accepted is not None or name in self._seen
         wait.answered_at = self._connection.clock.now()
         if accepted is not None:
             wait.answered_at, wait.answer_date = accepted.answered_at, accepted.answer_date

@@ -8,33 +8,22 @@ from typing import Any, Protocol
 
 from attrs import define
 
+from asyncsim.clock import Clock
+from asyncsim.core.credentials import Credentials
 from asyncsim.core.transition import Transition
-from asyncsim.errors import (
-    AsyncSimError,
-    AuthenticationError,
-    ConfigurationError,
-    NotFound,
-    PermissionDenied,
-)
+from asyncsim.errors import AsyncSimError
 
 _AT_ONCE = 256  # the gate holds back what the vendor would refuse
-_MISSES = 2  # such errors in a row end a wait
-# A SIM that is gone, an account that is closed: time will not mend it. A page of a gateway, or a
-# response about another SIM, says nothing of this one.
-_LASTING = (AuthenticationError, ConfigurationError, NotFound, PermissionDenied)
 
 
 class Reports(Protocol):
     """To whom reads report."""
 
-    def record_read(self, wait: Transition, record: Any) -> None:
+    def record_read(self, wait: Transition, record: Any, began: float) -> None:
         """A read succeeded."""
 
-    def read_failed(self, wait: Transition) -> None:
-        """A read failed; `wait.trouble` says why; it may be tried again later."""
-
-    def read_hopeless(self, wait: Transition, error: AsyncSimError) -> None:
-        """A read failed in a way that ends the wait."""
+    def read_failed(self, wait: Transition, error: Exception, began: float) -> None:
+        """A read failed."""
 
     def read_over(self, wait: Transition, *, again: bool) -> None:
         """A read is over, whatever it brought; `again`: another follows at once."""
@@ -45,6 +34,8 @@ class _Read:
     task: asyncio.Future[None] | None = None
     begun: bool = False
     again: bool = False
+    probes: bool = False
+    """Whether it is the one that goes out while the credentials are in doubt."""
 
 
 class Readers:
@@ -55,30 +46,37 @@ class Readers:
         fetch: Callable[[str], Awaitable[Any]],
         spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
         reports: Reports,
+        credentials: Credentials,
+        clock: Clock,
     ) -> None:
         self._fetch = fetch
         self._spawn = spawn
         self._reports = reports
+        self._credentials = credentials
+        self._clock = clock
         self._queue: dict[Transition, None] = {}
         self._reading: dict[Transition, _Read] = {}
-        self._misses: dict[Transition, int] = {}
 
     def __contains__(self, wait: object) -> bool:
         return wait in self._reading or wait in self._queue
 
+    @property
+    def are_queued(self) -> bool:
+        """Whether reads wait until they may go out."""
+        return bool(self._queue)
+
     def ask(self, wait: Transition) -> None:
-        """Read as soon as possible; once more if a read is under way that may be older."""
+        """Read as soon as possible; once more if a read is in flight that may be older."""
         read = self._reading.get(wait)
         if read is None:
             self._queue[wait] = None
-            self._start()
+            self.start()
         else:
             read.again |= read.begun
 
     def forget(self, wait: Transition) -> None:
         """Drop what is kept for a wait that has ended."""
         self._queue.pop(wait, None)
-        self._misses.pop(wait, None)
 
     def cancel(self, wait: Transition) -> None:
         """Stop a read whose result nobody wants any more."""
@@ -87,54 +85,44 @@ class Readers:
         if read is None or read.task is None:
             return
         if not read.begun:  # cancelled before its first step, it would clean up nothing
-            del self._reading[wait]
+            self._end(wait, read)
         read.task.cancel()
 
-    def _start(self) -> None:
-        while self._queue and len(self._reading) < _AT_ONCE:
+    def start(self) -> None:
+        """Send what may go out now."""
+        while self._queue and len(self._reading) < _AT_ONCE and self._credentials.admits():
             wait = next(iter(self._queue))
             del self._queue[wait]
-            self._reading[wait] = read = _Read()
+            self._reading[wait] = read = _Read(probes=self._credentials.doubt is not None)
             read.task = self._spawn(self._read(wait, read))
+
+    def _end(self, wait: Transition, read: _Read) -> None:
+        del self._reading[wait]
+        if read.probes:
+            self._credentials.probed()
 
     async def _read(self, wait: Transition, read: _Read) -> None:
         read.begun = True
+        wait.owed = False
         wait.reads += 1
         wait.requests += 1
         try:
             await self._fetch_and_report(wait)
         finally:
-            del self._reading[wait]
+            self._end(wait, read)
             if again := read.again and not wait.done:
                 self._queue[wait] = None
-            self._start()
+            self.start()
         self._reports.read_over(wait, again=again)
 
     async def _fetch_and_report(self, wait: Transition) -> None:
+        began = self._clock.now()
         try:
             record = await self._fetch(wait.sid or wait.name)
-        except _LASTING as error:
-            self._missed(wait, error)
         except AsyncSimError as error:
-            wait.trouble = error
-            self._reports.read_failed(wait)
+            self._reports.read_failed(wait, error, began)
         except Exception as error:  # ours to mend; it is tried again until the deadline
-            wait.trouble = error
-            self._reports.read_failed(wait)
+            self._reports.read_failed(wait, error, began)
             raise
         else:
-            self._misses.pop(wait, None)
-            self._reports.record_read(wait, record)
-
-    def _missed(self, wait: Transition, error: AsyncSimError) -> None:
-        wait.trouble = error
-        if wait.done:
-            return
-        if wait.is_unanswered:  # the answer of its POST will tell what has become of it
-            self._reports.read_failed(wait)
-            return
-        self._misses[wait] = self._misses.get(wait, 0) + 1
-        if self._misses[wait] >= _MISSES:
-            self._reports.read_hopeless(wait, error)
-        else:
-            self._reports.read_failed(wait)
+            self._reports.record_read(wait, record, began)

@@ -32,7 +32,7 @@ from asyncsim.core.plan import (
     walk_pays,
 )
 from asyncsim.core.settings import Watching
-from asyncsim.core.transition import Transition
+from asyncsim.core.transition import REFUSALS, Transition
 from asyncsim.errors import AsyncSimError, BadRequest, DecodeError
 from asyncsim.events import Event, SettledBy, SweepFinished
 from asyncsim.kind import Kind
@@ -59,10 +59,11 @@ class Sweeper:
         wake: Callable[[], None],
         waits: Register,
         spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
-        take: Callable[[Any, SettledBy, str], None],
+        take: Callable[[Any, SettledBy, float], None],
         read: Callable[[Transition], None],
         reading: Container[Transition],
         tell: Callable[[Event], None],
+        refused: Callable[[Exception, float], None],
     ) -> None:
         self._kind = kind
         self._rows = rows
@@ -77,6 +78,7 @@ class Sweeper:
         self._read = read
         self._reading = reading
         self._tell = tell
+        self._refused = refused
         self.trust = Trust(kind.product, clock, watching, tell)
         self.due_at: float | None = None
         """When the next look should start; None while one is running, or none is planned."""
@@ -124,6 +126,8 @@ class Sweeper:
                 self.trust.worked()
         except AsyncSimError as error:
             self.trust.failed(error)
+            if isinstance(error, REFUSALS):
+                self._refused(error, started)
         except Exception as error:
             # Ours to mend; nobody may hang on it.
             self.trust.lose(f"it broke down: {error!r}")
@@ -237,7 +241,7 @@ class Sweeper:
             return  # a single read of it will say what is wrong
         walk.shows(waits)
         walk.settled += len(waits)
-        self._take(record, "sweep", page.rows[place].sid)
+        self._take(record, "sweep", walk.asked)
 
     def _tell_finished(self, pages: int, rows: int, settled: int, *, walk: bool) -> None:
         product = self._kind.product

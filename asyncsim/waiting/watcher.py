@@ -11,19 +11,23 @@ from typing import Any
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import Clock
-from asyncsim.core.plan import Situation, read_pause, sweeps
+from asyncsim.core.credentials import Credentials
+from asyncsim.core.plan import Situation, read_pause, retry_pause, sweeps
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Next, Transition
 from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
 from asyncsim.events import Event, Observer, SettledBy, WaitSettled, tell
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.waiting.deadlines import Deadlines
+from asyncsim.waiting.doubt import Doubt
 from asyncsim.waiting.listed import Listed
 from asyncsim.waiting.readers import Readers
 from asyncsim.waiting.register import Register
 from asyncsim.waiting.rows import Rows
 from asyncsim.waiting.sweeper import Sweeper
+from asyncsim.waiting.tasks import Tasks
 from asyncsim.waiting.timetable import Timetable
+from asyncsim.waiting.unknown import Unknown
 
 
 class Watcher:
@@ -39,6 +43,7 @@ class Watcher:
         watching: Watching,
         observers: Sequence[Observer],
         grace: float,
+        credentials: Credentials,
     ) -> None:
         self._kind = kind
         self._clock = clock
@@ -54,13 +59,22 @@ class Watcher:
         """When to read which wait next."""
         self._deadlines = Deadlines()
         self._last_reads: set[Transition] = set()
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._tasks = Tasks()
         self._driver: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._rests_until = -math.inf
         self._by_list = False
         self._closed = False
-        self._readers = Readers(fetch, self._spawn, self)
+        self._unknown = Unknown(kind, self._tell)
+        self._readers = Readers(fetch, self._tasks.spawn, self, credentials, clock)
+        self._doubt = Doubt(
+            credentials,
+            self._waits,
+            self._readers,
+            first=watching.first,
+            wake=self._wake.set,
+            end=self._finish,
+        )
         self._sweeper = Sweeper(
             kind,
             rows,
@@ -70,11 +84,12 @@ class Watcher:
             situation=self._situation,
             wake=self._wake.set,
             waits=self._waits,
-            spawn=self._spawn,
+            spawn=self._tasks.spawn,
             take=self._take,
             read=self._readers.ask,
             reading=self._readers,
             tell=self._tell,
+            refused=credentials.refused,
         )
 
     def __len__(self) -> int:
@@ -109,6 +124,7 @@ class Watcher:
         """Give a wait the answer of its POST."""
         waits = wait in self._waits
         self._unanswered -= waits
+        self._unknown.notice(record)
         step = wait.answered(record, self._clock.now())
         if waits:
             self._waits.name(wait, record.sid)
@@ -154,6 +170,7 @@ class Watcher:
         """Give a callback to the waits it names; False when there is none."""
         waits = self._waits.of(callback.name, callback.sid or callback.name)
         sid = callback.sid if callback.sid and self._kind.is_sid(callback.sid) else None
+        reading: Transition | None = None
         for wait in waits:
             same = sid is None or wait.sid in (None, sid)
             current = callback.nonce == wait.nonce and same
@@ -167,6 +184,10 @@ class Watcher:
                 code=callback.error_code,
                 message=callback.error_message,
             )
+            if step is Next.READ and reading is not None and _are_of_one_sim(wait, reading):
+                step = Next.WAIT  # that read serves both
+            elif step is Next.READ:
+                reading = wait
             self._follow(wait, step)
         return bool(waits)
 
@@ -199,6 +220,8 @@ class Watcher:
             self._readers.ask(wait)
         elif step is Next.HOLD:
             self._read_at(wait.hold_until, wait)
+        elif wait.owed:
+            self._read_at(wait.callback_from, wait)
         elif step is Next.SLOW:
             self._read_at(self._clock.now() + self._watching.longest, wait)
         elif not (self._by_list and wait in self._listed) and wait.answered_at is not None:
@@ -206,7 +229,7 @@ class Watcher:
 
     def _list(self, wait: Transition, step: Next) -> None:
         """Keep track of which waits a sweep would tell about."""
-        tells = step in (Next.WAIT, Next.READ) and not wait.goal.resets and not wait.slow
+        tells = step in (Next.WAIT, Next.READ) and not (wait.goal.resets or wait.alone)
         if tells and wait.answered_at is not None and wait in self._waits:
             self._listed.add(wait)
             if not self._by_list and len(self._listed) >= self._watching.sweep_from:
@@ -242,37 +265,44 @@ class Watcher:
         )
         self._tell(event)
 
-    def _take(self, record: Any, source: SettledBy, *names: str) -> None:
+    def _take(self, record: Any, source: SettledBy, began: float, *names: str) -> None:
         now = self._clock.now()
+        self._unknown.notice(record)
         for wait in self._waits.of(record.sid, *names):
             if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
                 continue  # they share a name, which has been given to another SIM
             self._waits.name(wait, record.sid)
-            step = wait.read(record, now, source)
-            if step is Next.WAIT:
+            step = wait.read(record, now, source, began=began)
+            if record.status in self._kind.pending:
                 self._sweeper.trust.contradict(wait)
             self._follow(wait, step)
 
     # What single reads report.
 
-    def record_read(self, wait: Transition, record: Any) -> None:
+    def record_read(self, wait: Transition, record: Any, began: float) -> None:
         """One read serves all waits for the same SIM."""
         if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
             # The name by which it was read is another SIM's by now; its SID is known meanwhile.
-            wait.trouble = WrongResource(wait.sid, record.sid, noun=self._kind.noun)
-            self.read_failed(wait)
-        self._take(record, "read", wait.name)
+            wrong = WrongResource(wait.sid, record.sid, noun=self._kind.noun)
+            self.read_failed(wait, wrong, began)
+        # A name that was read serves those who know no more than the name.
+        self._take(record, "read", began, *([wait.name] if wait.sid is None else ()))
 
-    def read_failed(self, wait: Transition) -> None:
+    def read_failed(self, wait: Transition, error: Exception, began: float) -> None:
         """Try again later, not before the vendor wants it; the deadline bounds it."""
-        if wait in self._waits:
-            told: float = getattr(wait.trouble, "retry_after", None) or 0.0
-            self._read_at(self._clock.now() + max(self._pause(wait), told), wait)
-
-    def read_hopeless(self, wait: Transition, error: AsyncSimError) -> None:
-        """End the wait with what the read said."""
-        wait.abort(error)
-        self._finish(wait)
+        now = self._clock.now()
+        if wait not in self._waits:
+            return
+        own = self._doubt.is_own(wait, error, now)
+        if wait.read_failed(error, now, own=own) is Next.DONE:
+            self._finish(wait)
+            return
+        told: float = getattr(error, "retry_after", None) or 0.0
+        draw = random.random()  # noqa: S311  # jitter
+        pause = min(self._pause(wait), retry_pause(self._watching, wait.failures, draw))
+        self._read_at(now + max(pause, told), wait)
+        if not own:
+            self._doubt.raise_for(error, began)
 
     def read_over(self, wait: Transition, *, again: bool) -> None:
         """After the last read there is nothing more to hope for."""
@@ -286,8 +316,11 @@ class Watcher:
             while self._waits:
                 now = self._clock.now()
                 self._expire(now)
-                self._choose(now)
                 self._collect(now)
+                if self._doubt.reason is None:
+                    self._choose(now)
+                else:
+                    self._doubt.probe(now)
                 await self._rest()
         except Exception as error:
             self._give_up(error)
@@ -319,8 +352,7 @@ class Watcher:
         """Single reads or sweeps; single reads go on whatever becomes of the planning."""
         try:
             self._plan(now)
-        except Exception as error:  # noqa: BLE001  # told to the loop's handler
-            # Ours to mend, so it is told to the loop's handler; the waits go on without sweeps.
+        except Exception as error:  # noqa: BLE001  # ours to mend: the loop's handler hears
             text = f"planning sweeps of {self._kind.product} broke down"
             asyncio.get_running_loop().call_exception_handler({"message": text, "exception": error})
             self._sweeper.trust.lose(f"planning them broke down: {error!r}")
@@ -348,7 +380,8 @@ class Watcher:
 
     def _expire(self, now: float) -> None:
         for wait in self._deadlines.due(now):
-            if wait in self._last_reads:
+            if wait in self._last_reads or self._doubt.reason is not None:
+                wait.trouble = wait.trouble or self._doubt.reason
                 self._time_out(wait)
             else:
                 self._last_reads.add(wait)
@@ -363,14 +396,17 @@ class Watcher:
 
     def _collect(self, now: float) -> None:
         for wait in self._turns.due(now):
-            if not (self._by_list and wait in self._listed):
+            if wait.owed or not (self._by_list and wait in self._listed):
                 self._readers.ask(wait)
 
     async def _rest(self) -> None:
-        planned = (self._turns.next, self._deadlines.next, self._sweeper.due_at)
+        now, due = self._clock.now(), self._sweeper.due_at
+        if self._doubt.reason is not None:
+            due = self._doubt.due_at(now)  # nothing is swept for meanwhile
+        elif due is not None:  # planned for those that are there now
+            due = min(due, now + self._watching.sweep_every)
+        planned = (self._turns.next, self._deadlines.next, due)
         moments = [moment for moment in planned if moment is not None]
-        if self._sweeper.due_at is not None:  # planned for those that are there now
-            moments.append(self._clock.now() + self._watching.sweep_every)
         # None: all POSTs are still on their way, and their answers wake it.
         self._rests_until = min(moments, default=math.inf)
         timer = self._clock.call_at(self._rests_until, self._wake.set) if moments else None
@@ -392,17 +428,6 @@ class Watcher:
         if self._observers:
             tell(self._observers, event)
 
-    def _spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Future[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.result()  # a fault of ours must be heard, by the loop's handler
-
     async def close(self) -> None:
         """End all waits with an error that says that the changes themselves go on."""
         self._closed = True
@@ -410,11 +435,15 @@ class Watcher:
             sent, last = not wait.strict, wait.last
             wait.abort(ClientClosed(f"await {wait.shown}", sent=sent, last=last))
             self._finish(wait)
-        tasks = [task for task in (self._driver, *self._tasks) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._driver is not None:
+            self._driver.cancel()
+            await asyncio.gather(self._driver, return_exceptions=True)
+        await self._tasks.cancel()
         self._driver = None  # one that had not begun could not say so itself
+
+
+def _are_of_one_sim(one: Transition, other: Transition) -> bool:
+    return one.name == other.name or (one.sid is not None and one.sid == other.sid)
 
 
 def _nobody(_: Transition) -> None:

@@ -19,6 +19,7 @@ from asyncsim.callbacks.judge import Request, judge
 from asyncsim.callbacks.reception import Reception
 from asyncsim.callbacks.server import Server
 from asyncsim.clock import SYSTEM_CLOCK
+from asyncsim.core.credentials import Credentials
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
@@ -114,6 +115,7 @@ def _watcher() -> Watcher:
         watching=Watching(),
         observers=(),
         grace=30.0,
+        credentials=Credentials(Watching(), SYSTEM_CLOCK.now),
     )
 
 

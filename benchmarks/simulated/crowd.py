@@ -14,6 +14,7 @@ from typing import NoReturn
 from attrs import frozen
 
 from asyncsim.clock import SYSTEM_CLOCK
+from asyncsim.core.credentials import Credentials
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
@@ -54,6 +55,7 @@ def _watcher() -> Watcher:
         watching=Watching(),
         observers=(),
         grace=30.0,
+        credentials=Credentials(Watching(), SYSTEM_CLOCK.now),
     )
 
 
@@ -93,7 +95,7 @@ def _timed(work: Callable[[], object], times: int) -> float:
 
 def _settle(watcher: Watcher, settled: Sequence[tuple[Transition, Sim]]) -> None:
     for wait, record in settled:
-        watcher.record_read(wait, record)
+        watcher.record_read(wait, record, SYSTEM_CLOCK.now())
 
 
 def _cancel(watcher: Watcher, waits: Sequence[Transition]) -> None:

@@ -19,12 +19,15 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
         (supersim_goal(status="active"), supersim("scheduled"), PENDING),
         (supersim_goal(status="active"), supersim("active"), REACHED),
         (supersim_goal(status="active"), supersim("inactive"), ELSEWHERE),
-        (supersim_goal(status="active"), supersim("a status of tomorrow"), ELSEWHERE),
+        (supersim_goal(status="active"), supersim("a status of tomorrow"), PENDING),
         (supersim_goal(status="active"), supersim(None), PENDING),
         (supersim_goal(fleet=FLEET), supersim(None, fleet_sid=FLEET), PENDING),
         (wireless_goal("active", status="ready"), wireless(None), PENDING),
         (wireless_goal(status="active"), wireless("updating"), PENDING),
         (wireless_goal(status="active"), wireless("scheduled"), PENDING),
+        # Programmable Wireless may reach active by way of ready.
+        (wireless_goal(status="active"), wireless("ready"), ONWARD),
+        (supersim_goal(status="active"), supersim("ready"), ELSEWHERE),
         # Ready becomes active by itself, deactivated becomes canceled: not failures.
         (supersim_goal(status="ready"), supersim("ready"), REACHED),
         (supersim_goal(status="ready"), supersim("active"), REACHED),

@@ -25,7 +25,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert attrs.astuple(Timeout()) == (30.0, 5.0, 600.0)
     assert attrs.astuple(RetryPolicy()) == (6, 0.25, 30.0, 300.0)
     assert attrs.astuple(Throttle()) == (64, 1, 1024, None)
-    assert attrs.astuple(Watching()) == (900.0, 1.0, 30.0, 25, 2.0, 15.0, 10.0)
+    assert attrs.astuple(Watching()) == (900.0, 1.0, 30.0, 25, 2.0, 15.0, 10.0, frozenset())
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,9 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         (Throttle, {"max_rps": 0}, "Throttle(max_rps=0): must be a number above 0"),
         (Throttle, {"minimum": 9, "maximum": 8}, "Throttle: minimum=9 is above maximum=8"),
         (Watching, {"sweep_from": 0}, "Watching(sweep_from=0): must be a whole number"),
+        (Watching, {"final": "retired"}, "Watching(final='retired'): give a set of statuses"),
+        (Watching, {"final": [" "]}, "Watching(final=[' ']): give a set of statuses"),
+        (Watching, {"final": [None]}, "Watching(final=[None]): give a set of statuses"),
         (Watching, {"stale_for": -1}, "Watching(stale_for=-1): must be a number of at least 0"),
     ],
 )

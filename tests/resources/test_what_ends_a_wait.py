@@ -8,13 +8,21 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from asyncsim import TransitionTimeout
+from asyncsim import (
+    AuthenticationError,
+    NotFound,
+    PermissionDenied,
+    TransitionFailed,
+    TransitionTimeout,
+    Watching,
+)
+from asyncsim.events import UnknownStatus
 from tests.callbacks import senders
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
 from tests.sending.server import Answer, Received
 
-HS = sid("HS")
+HS, DE = sid("HS"), sid("DE")
 BEFORE, ACCEPTED, AFTER = (f"2026-01-01T00:00:{second:02}Z" for second in (0, 10, 20))
 """Dates of a record from before the change, of the response to the POST, and of its end."""
 
@@ -26,8 +34,9 @@ def record(status: str | None, date: str | None = AFTER, **more: Any) -> Answer:
 class Vendor:
     """One SIM; `read` is the response to each read of it."""
 
-    def __init__(self, far: Far) -> None:
+    def __init__(self, far: Far, sims: Any = None) -> None:
         self.far = far
+        self.sims: Any = sims or far.client.supersim.sims
         self.accepted = record("scheduled", ACCEPTED)
         self.read = record("scheduled", ACCEPTED)
         self.reads = 0
@@ -47,8 +56,7 @@ class Vendor:
             await senders.twilio(self.callback_url, params, secret=AUTH_TOKEN).post()
 
     async def activate(self, **keywords: Any) -> asyncio.Task[Any]:
-        sims = self.far.client.supersim.sims
-        task = asyncio.create_task(sims.update_and_wait(HS, status="active", **keywords))
+        task = asyncio.create_task(self.sims.update_and_wait(HS, status="active", **keywords))
         await self.far.clock.settle()
         return task
 
@@ -105,3 +113,217 @@ async def test_a_wait_whose_reads_all_fail_ends_at_its_deadline(vendor: Vendor) 
     await vendor.far.clock.advance(60)
     with pytest.raises(TransitionTimeout):
         wait.result()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Answer(404, {"code": 20404, "message": "not found", "status": 404}),
+        Answer(401, {"code": 20003, "message": "Authenticate", "status": 401}),
+        Answer(403, "<html>blocked</html>"),
+        Answer(200, "<html>please log in</html>"),
+        Answer(200, {"code": 20500, "message": "Internal Server Error", "status": 500}),
+        Answer(408),
+        Answer(502, "<html>bad gateway</html>"),
+    ],
+    ids=["404", "401", "403", "html-with-200", "envelope-with-200", "408", "502"],
+)
+async def test_bad_reads_of_some_seconds_end_no_wait(vendor: Vendor, bad: Answer) -> None:
+    vendor.read = bad
+    wait = await vendor.activate()
+    await vendor.far.clock.advance(9)
+    assert vendor.reads >= 2
+    vendor.read = record("active")
+    await vendor.far.clock.advance(60)
+    assert wait.result().status == "active"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, NotFound), (401, AuthenticationError), (403, PermissionDenied)]
+)
+async def test_what_is_gone_or_refused_for_long_ends_the_wait(
+    vendor: Vendor, status: int, error: type[Exception]
+) -> None:
+    vendor.read = Answer(status)
+    wait = await vendor.activate()
+    await vendor.far.clock.advance(30)
+    with pytest.raises(error):
+        wait.result()
+    assert 3 <= vendor.reads <= 8
+
+
+@pytest.mark.parametrize("body", ["<html>please log in</html>", {"code": 20500, "message": "x"}])
+async def test_what_no_read_can_decode_lasts_until_the_deadline(vendor: Vendor, body: Any) -> None:
+    vendor.read = Answer(200, body)
+    wait = await vendor.activate(timeout=60)
+    await vendor.far.clock.advance(60)
+    with pytest.raises(TransitionTimeout, match="last seen 'scheduled'"):
+        wait.result()
+
+
+async def test_the_first_404_of_a_sim_that_was_never_seen_ends_its_wait(far: Far) -> None:
+    with pytest.raises(NotFound):
+        await far.client.supersim.sims.await_transition(HS)
+    assert len(far.received) == 1
+
+
+@pytest.mark.parametrize("seen", ["fetched", "listed", "updated"])
+async def test_a_404_of_a_sim_that_this_client_has_seen_may_pass(far: Far, seen: str) -> None:
+    vendor, sims = Vendor(far), far.client.supersim.sims
+    vendor.read = record("scheduled")
+    if seen == "fetched":
+        await sims.fetch(HS)
+    elif seen == "updated":
+        await sims.update(HS, status="active")
+    else:
+        vendor.read = Answer(200, {"sims": [vendor.read.body], "meta": {"key": "sims"}})
+        assert len([sim async for sim in sims.list()]) == 1
+    vendor.read = Answer(404)
+    wait = asyncio.create_task(sims.await_transition(HS))
+    await far.clock.advance(5)
+    vendor.read = record("active")
+    await far.clock.advance(30)
+    assert wait.result().status == "active"
+
+
+# Statuses.
+
+
+@pytest.mark.parametrize("dates", [(ACCEPTED, ACCEPTED), (ACCEPTED, AFTER)])
+@pytest.mark.parametrize("status", ["provisioning", None])
+async def test_a_status_that_nobody_knows_ends_no_wait(
+    vendor: Vendor, status: str | None, dates: tuple[str, str]
+) -> None:
+    vendor.accepted, vendor.read = record(status, dates[0]), record(status, dates[1])
+    wait = await vendor.activate()
+    await vendor.far.clock.advance(120)
+    assert not wait.done()
+    vendor.read = record("active")
+    await vendor.far.clock.advance(30)
+    assert wait.result().status == "active"
+    told = [one for one in vendor.far.events if isinstance(one, UnknownStatus)]
+    assert [one.status for one in told] == ([] if status is None else [status]), "once"
+
+
+async def test_a_timeout_names_the_status_that_nobody_knows(vendor: Vendor) -> None:
+    vendor.read = record("provisioning")
+    wait = await vendor.activate(timeout=60)
+    await vendor.far.clock.advance(60)
+    with pytest.raises(TransitionTimeout, match="last seen 'provisioning'"):
+        wait.result()
+
+
+async def test_a_status_that_was_declared_final_ends_the_wait(set_far: SetFar) -> None:
+    vendor = Vendor(await set_far(watching=Watching(final={"retired"})))
+    vendor.read = record("retired")
+    wait = await vendor.activate()
+    await vendor.far.clock.advance(30)
+    with pytest.raises(TransitionFailed, match="settled as 'retired'"):
+        wait.result()
+    found = await vendor.sims.await_transition(HS, until="retired")
+    assert found.status == "retired"
+
+
+async def test_a_pending_status_cannot_be_declared_final(set_far: SetFar) -> None:
+    far = await set_far(watching=Watching(final={"scheduled"}))
+    with pytest.raises(ValueError, match="a Sim in scheduled has not settled"):
+        _ = far.client.supersim.sims
+
+
+async def test_programmable_wireless_may_reach_active_by_way_of_ready(far: Far) -> None:
+    vendor = Vendor(far, far.client.wireless.sims)
+    one = {"sid": DE, "date_updated": ACCEPTED}
+    vendor.accepted = Answer(200, {**one, "status": "updating"})
+    vendor.read = Answer(200, {**one, "status": "ready", "date_updated": AFTER})
+    wait = asyncio.create_task(vendor.sims.update_and_wait(DE, status="active"))
+    await far.clock.advance(60)
+    assert not wait.done()
+    vendor.read = Answer(200, {**one, "status": "active", "date_updated": AFTER})
+    await far.clock.advance(30)
+    assert wait.result().status == "active"
+
+
+# Old reads.
+
+
+async def test_an_old_read_that_shows_the_target_ends_no_wait(vendor: Vendor) -> None:
+    vendor.read = record("active", BEFORE)
+    wait = await vendor.activate(timeout=100)
+    await vendor.far.clock.advance(50)
+    assert not wait.done()
+    vendor.read = record("new", AFTER)
+    await vendor.far.clock.advance(50)
+    with pytest.raises(TransitionFailed, match="settled as 'new'"):
+        wait.result()
+
+
+async def test_a_callback_that_names_the_target_makes_up_for_an_old_date(set_far: SetFar) -> None:
+    vendor = Vendor(await set_far(listens=True))
+    wait = await vendor.activate()
+    vendor.read = record("active", BEFORE)
+    await vendor.call_back("active")
+    await vendor.far.clock.settle()
+    assert wait.result().status == "active"
+
+
+async def test_a_failure_whose_old_date_stands_still_counts_in_the_end(vendor: Vendor) -> None:
+    vendor.read = record("new", BEFORE)
+    wait = await vendor.activate()
+    await vendor.far.clock.advance(60)
+    assert not wait.done()
+    await vendor.far.clock.advance(30)
+    with pytest.raises(TransitionFailed, match="settled as 'new'"):
+        wait.result()
+
+
+async def test_old_reads_that_change_prove_nothing(vendor: Vendor) -> None:
+    wait = await vendor.activate(timeout=300)
+    for second in range(29):
+        vendor.read = record("new", f"2026-01-01T00:00:0{second % 10}Z")
+        await vendor.far.clock.advance(10)
+    assert not wait.done()
+    vendor.read = record("active")
+    await vendor.far.clock.advance(10)
+    assert wait.result().status == "active"
+
+
+async def test_a_read_that_began_before_the_response_ends_no_wait(far: Far) -> None:
+    vendor, sims, slow = Vendor(far), far.client.supersim.sims, asyncio.Event()
+    vendor.read = record("scheduled", BEFORE)
+
+    async def answer(one: Received) -> Answer:
+        found = await vendor.answer(one)
+        if one.method == "GET" and vendor.reads == 2:
+            with far.clock.resting():
+                await slow.wait()
+            return record("active", None)
+        return found
+
+    far.script = answer
+    other = asyncio.create_task(sims.await_transition(HS, until="active", timeout=30))
+    await far.clock.advance(2.1)
+    assert vendor.reads == 2, "its second read is in flight"
+    vendor.read = record("scheduled", ACCEPTED)
+    wait = await vendor.activate()
+    slow.set()
+    await far.clock.settle()
+    assert (other.done(), wait.done()) == (True, False)
+    vendor.read = record("active")
+    await far.clock.advance(60)
+    assert wait.result().status == "active"
+
+
+# Callbacks.
+
+
+async def test_a_callback_that_is_replayed_costs_few_reads(set_far: SetFar) -> None:
+    vendor = Vendor(await set_far(listens=True))
+    wait = await vendor.activate()
+    for _ in range(50):
+        await vendor.call_back("active")
+        await vendor.far.clock.advance(0.1)
+    assert vendor.reads <= 6
+    vendor.read = record("active")
+    await vendor.call_back("active")
+    await vendor.far.clock.advance(8)
+    assert wait.result().status == "active"

@@ -10,6 +10,7 @@ import pytest
 from attrs import define, field, frozen
 
 from asyncsim.clock import ManualClock
+from asyncsim.core.credentials import Credentials
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
@@ -29,6 +30,7 @@ class Rows:
 @define(eq=False)
 class World:
     clock: ManualClock
+    credentials: Credentials
     sims: dict[str, Sim] = field(factory=dict)
     errors: dict[str, Exception] = field(factory=dict)
     reads: list[str] = field(factory=list)
@@ -50,10 +52,12 @@ class World:
 
     async def fetch(self, name: str) -> Sim:
         self.reads.append(name)
+        began = self.clock.now()
         if self.hold is not None:
             await self.hold.wait()
         if name in self.errors:
             raise self.errors[name]
+        self.credentials.worked(began)
         return self.sims[name]
 
     async def rows(self, status: str | None) -> AsyncIterator[Rows]:
@@ -89,7 +93,7 @@ def begin(world: World, watcher: Watcher, number: int) -> list[Transition]:
 
 @pytest.fixture
 def world(clock: ManualClock) -> World:
-    return World(clock)
+    return World(clock, Credentials(Watching(), clock.now))
 
 
 @pytest.fixture
@@ -102,6 +106,7 @@ async def watcher(world: World, clock: ManualClock) -> AsyncIterator[Watcher]:
         watching=Watching(sweep_from=5),
         observers=[world.events.append],
         grace=10.0,
+        credentials=world.credentials,
     )
     yield made
     await made.close()

@@ -11,7 +11,7 @@ from tests.waiting.test_timetable import wait as plain
 
 def wait(deadline: float) -> Transition:
     made = plain(answered_at=0.0)
-    made.terms = (deadline, made.stale_for)
+    made.timeout = deadline
     return made
 
 

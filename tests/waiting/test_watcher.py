@@ -130,7 +130,7 @@ async def test_no_read_ends_a_wait_whose_post_is_on_its_way(
     world.errors["old"] = NotFound(404, 20404, "renamed")
     for _ in range(3):
         watcher.called_back(callback("old", "active"))
-        await clock.settle()
+        await clock.advance(2)
     assert (wait.done, len(world.reads)) == (False, 3)
     del world.errors["old"]
     watcher.answered(wait, world.put("HS1", "scheduled"))
@@ -154,7 +154,7 @@ async def test_a_callback_during_a_read_costs_another_read(
     watcher.called_back(callback("HS1", "active"))
     world.sims["HS1"] = old
     world.hold.set()
-    await clock.settle()
+    await clock.advance(1)
     assert world.reads == ["HS1", "HS1"]
 
 
@@ -227,18 +227,50 @@ async def test_no_more_reads_than_256_are_under_way(
         NotFound(404, 20404, "gone"),
         AuthenticationError(401, 20003, "the account is closed"),
         PermissionDenied(403),
-        ConfigurationError("the session given to this client is closed"),
     ],
 )
-async def test_what_is_gone_twice_ends_its_wait(
+async def test_what_is_gone_or_refused_ends_its_wait_once_it_has_lasted(
     world: World, watcher: Watcher, clock: ManualClock, error: Exception
 ) -> None:
-    wait = world.wait("HS1")
+    (wait,) = begin(world, watcher, 1)
+    world.errors[wait.name] = error
+    await clock.advance(9.9)
+    assert not wait.done
+    await clock.advance(20)
+    assert (type(wait.error), len(world.reads) >= 3) == (type(error), True)
+
+
+async def test_a_closed_session_ends_its_wait_at_once(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    (wait,) = begin(world, watcher, 1)
+    world.errors[wait.name] = ConfigurationError("the session given to this client is closed")
+    await clock.advance(5)
+    assert (type(wait.error), len(world.reads)) == (ConfigurationError, 1)
+
+
+async def test_a_404_of_what_was_never_seen_ends_its_wait_at_once(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    wait = world.wait("HS1", strict=True)
     watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
-    world.errors["HS1"] = error
-    await clock.advance(90)
-    assert (wait.error, len(world.reads)) == (error, 2)
+    world.errors["HS1"] = NotFound(404, 20404, "gone")
+    watcher.resume(wait)
+    await clock.settle()
+    assert (type(wait.error), len(world.reads)) == (NotFound, 1)
+
+
+async def test_what_cannot_be_decoded_is_not_known_yet_until_the_deadline(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    (wait,) = begin(world, watcher, 1)
+    world.errors[wait.name] = DecodeError("Sim", "not JSON: '<html>'")
+    await clock.advance(99)
+    assert not wait.done
+    world.put(wait.name, "active")
+    del world.errors[wait.name]
+    await clock.advance(1)
+    assert (wait.done, wait.error) == (True, None)
 
 
 @pytest.mark.parametrize("error", [DecodeError("Sim", "no sid"), WrongResource("HS1", "HS2")])

@@ -50,5 +50,5 @@ def test_with_callbacks_of_which_1_percent_are_lost_hardly_anything_is_asked(
     assert waited.p99 <= p99
 
 
-def test_a_pending_wait_weighs_at_most_256_bytes_beyond_its_sid() -> None:
-    assert simulate(weigh(20_000, lean=True)) <= 256
+def test_a_pending_wait_weighs_at_most_640_bytes_beyond_its_sid() -> None:
+    assert simulate(weigh(20_000, lean=True)) <= 640

@@ -1,0 +1,35 @@
+"""Tasks with an owner: none outlives it, and none breaks down unheard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+
+class Tasks:
+    """The running ones."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Future[None]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._running)
+
+    def spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
+        """Start one."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.result()  # a fault of ours must be heard, by the loop's handler
+
+    async def cancel(self) -> None:
+        """End them all."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
