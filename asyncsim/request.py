@@ -79,7 +79,9 @@ class Request:
     """Which connections it may take."""
     patience: float = math.inf
     """Seconds, from the first pause that the server asks for, in which all of them must end: the
-    caller's own deadline. At 0 there is no pause at all: a failure is raised at once."""
+    caller's own deadline."""
+    once: bool = False
+    """Whether a failure is raised at once: who sent it decides when to repeat it."""
     look: str = ""
     """For a create: how to find out whether it was carried out."""
     until: float | None = None

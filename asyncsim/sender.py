@@ -246,7 +246,7 @@ class Sender:
         if verdict is not Verdict.AGAIN:
             _give_up(verdict, error, request, attempt)
         attempt.failures += 1
-        if attempt.failures >= self._retry.attempts or request.patience == 0:
+        if attempt.failures >= self._retry.attempts or request.once:
             raise error
         if isinstance(error, APIError) and error.status == WRONG_CONNECTION:
             request.reuse = Reuse.NONE

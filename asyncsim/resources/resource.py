@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -128,12 +127,10 @@ class Resource(Generic[T]):
         *,
         parent: str | None = None,
         urgent: bool = False,
-        patience: float = math.inf,
+        once: bool = False,
     ) -> T:
         check_name(self.kind, name)
-        request = self._request(
-            "GET", "fetch", name, parent=parent, urgent=urgent, patience=patience
-        )
+        request = self._request("GET", "fetch", name, parent=parent, urgent=urgent, once=once)
         return self._decode_own(await self._send(request), name)
 
     async def _create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:

@@ -57,7 +57,7 @@ class Watched(Resource[T], Generic[T]):
             self._watcher = Watcher(
                 self.kind,
                 # A read never sleeps: what is newer (a callback, the deadline) must get through.
-                fetch=partial(self._fetch, urgent=True, patience=0.0),
+                fetch=partial(self._fetch, urgent=True, once=True),
                 rows=self._rows,
                 clock=connection.clock,
                 watching=connection.watching,
