@@ -24,6 +24,7 @@ _CHUNK = 16_384  # bytes; a blocking pipe is asked for no more at once, to see i
 _MOMENT = 0.25  # seconds that a flush waits, so that stdout and stderr keep their order
 _PATIENCE = 10.0  # seconds without any progress after which a reader counts as gone
 _RETRY = 0.02  # seconds between attempts at a pipe that is full and does not block
+_WINDOWS = os.name == "nt"  # where a pipe without a reader is an invalid argument
 _MAY_PASS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -66,6 +67,9 @@ def _fill_gaps() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold any character
+    # A list waits for its reader; what started us may have left a pipe that does not.
+    with contextlib.suppress(OSError, AttributeError):  # Windows has it since Python 3.12
+        os.set_blocking(1, True)
 
 
 def _opened(number: int) -> TextIO:
@@ -112,7 +116,7 @@ class Output(_Stream):
         # Without this, Python would try to write the rest as it exits, and complain.
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), self._stream.fileno())
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError) or (_WINDOWS and error.errno == errno.EINVAL):
             return ReaderLeft("nobody reads it any more")
         return OutputLost(error.strerror or str(error))
 

@@ -8,6 +8,7 @@ import fcntl
 import json
 import logging
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -263,6 +264,21 @@ async def test_warnings_of_the_library_do_not_steer_the_terminal(
     record = logging.makeLogRecord({"msg": "a [/b] \x1b[2J\nand more", "levelno": logging.WARNING})
     terminal.Log().handle(record)
     assert capsys.readouterr().err == "a [/b] \\x1b[2J\nand more\n"
+
+
+async def test_a_list_waits_for_its_reader_though_the_pipe_does_not(emulator: Emulator) -> None:
+    for number in range(400):  # more than a pipe holds
+        emulator.world("twilio").add_sim("supersim", unique_name=f"{number} {'x' * 200}")
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    running = asyncio.create_task(run("sims", "list", "-o", "csv", out=theirs, err=None))
+    while not select.select([ours], [], [], 0)[0]:  # noqa: ASYNC110  # another process writes
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)  # long enough to fill it
+    os.close(theirs)
+    text = await asyncio.to_thread(_all_of, ours)
+    assert await running == 0
+    assert text.count(b"\n") == 413
 
 
 async def test_a_reader_who_leaves_does_not_change_what_a_report_ends_with(
