@@ -19,6 +19,7 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from asyncsim.cli import terminal
+from asyncsim.cli.ndjson import Ndjson
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
 from tests.cli.conftest import Cli, asked, posted
@@ -377,7 +378,7 @@ async def test_events_hold_the_exact_text_in_utf_8_a_line_each(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
-    name = "Z\u00e4hler \u202e\u2028\x85 [b] :100:"
+    name = "Z\u00e4hler \u202e [b] :100:"
     sim = emulator.world("twilio").add_sim("supersim", unique_name=name)
     batch = tmp_path / "batch.csv"
     batch.write_text(f"unique_name\n{name}\n", encoding="utf-8")
@@ -390,3 +391,17 @@ async def test_events_hold_the_exact_text_in_utf_8_a_line_each(
     assert "Z\u00e4hler".encode() in out
     moved = [event for line in out.decode().splitlines() if "row" in (event := json.loads(line))]
     assert {(event["name"], event["sid"]) for event in moved if event["sid"]} == {(name, sim.sid)}
+
+
+def test_no_text_of_a_vendor_breaks_the_line_of_an_event(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "Z\u00e4hler \u2028\x85\n\x1b[2J \ud800 end"
+    with Ndjson() as events:
+        events.write("One", {"text": text})
+        events.write("Two", {})
+    first, second = capsys.readouterr().out.splitlines()
+    assert json.loads(first) == {"event": "One", "text": text}
+    assert json.loads(second) == {"event": "Two"}
+    assert "Z\u00e4hler" in first
+    assert "\x1b" not in first
