@@ -304,7 +304,9 @@ class Sender:
 
     def _login_deadline(self, request: Request, attempt: _Attempt) -> float:
         """When a call that has no login gives up: its own time to queue, or its caller's."""
-        return min(attempt.deadline, request.until or self._clock.now() + request.patience)
+        # What never pauses can wait for a token all the same, as it waits for a response.
+        patience = request.patience or self._timeout.request
+        return min(attempt.deadline, request.until or self._clock.now() + patience)
 
     async def pause(
         self,
