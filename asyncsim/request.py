@@ -75,8 +75,8 @@ class Request:
     asked for: it goes first, and never waits for a Retry-After."""
     most: int = RECORD
     """Bytes, decoded, of the largest body that is read."""
-    reuse: Reuse = Reuse.ANY
-    """Which connections it may take."""
+    reuse: Reuse | None = None
+    """Which connections it may take, if not any."""
     patience: float = math.inf
     """Seconds, from the first pause that the server asks for, in which all of them must end: the
     caller's own deadline."""

@@ -52,9 +52,8 @@ _ENCODINGS = "gzip, deflate"  # those decoded here; others may be decoded by aio
 
 
 class Reuse(enum.Enum):
-    """Which connections a request may take."""
+    """Which connections a request may take, if not any."""
 
-    ANY = "any"
     RECENT = "recent"
     """Used within the last second, so hardly one that its server is about to close for idleness:
     what is lost with a connection may have been carried out."""
@@ -103,10 +102,7 @@ Body: TypeAlias = Payload
 class _Written:
     """Whether the body of one request has begun to go out: until then its server has nothing."""
 
-    __slots__ = ("begun",)
-
-    def __init__(self) -> None:
-        self.begun = False
+    begun = False
 
 
 _written: ContextVar[_Written] = ContextVar("asyncsim_written")
@@ -115,11 +111,11 @@ _written: ContextVar[_Written] = ContextVar("asyncsim_written")
 class _Body(BytesPayload):
     """Tells the request whose turn it is that it goes out; many requests may share one body."""
 
-    async def write_with_length(
+    def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
-    ) -> None:
+    ) -> Coroutine[None, None, None]:
         _written.get().begun = True
-        await super().write_with_length(writer, content_length)
+        return super().write_with_length(writer, content_length)
 
 
 def form(text: str, content_type: str = FORM) -> Body:
@@ -215,7 +211,7 @@ class Transport:
         body: Body | None,
         asked: str,
         most: int = SMALL,
-        reuse: Reuse = Reuse.ANY,
+        reuse: Reuse | None = None,
     ) -> Coroutine[None, None, Reply]:
         """Send one request and read its whole response; `TransportError` if there is none.
 
@@ -236,10 +232,9 @@ class Transport:
         body: Body | None,
         asked: str,
         most: int,
-        reuse: Reuse,
+        reuse: Reuse | None,
     ) -> Reply:
-        session = self._usable(asked, reuse)
-        written = None
+        session, written = self._usable(asked, reuse), None
         if body is not None:
             written = _Written()
             _written.set(written)
@@ -249,14 +244,17 @@ class Transport:
                 # Awaited, not `async with`, which costs a tenth of the request: what a failing
                 # `read` leaves open, it closes itself.
                 reply = await session.request(method, url, **self._keywords(url, headers, body))
-                content = await _read(reply, most, asked)
+                if reply.content.is_eof():  # here already, as small ones mostly are
+                    content = await reply.read()
+                else:
+                    content = await _read_up_to(reply, most + 1)
             except BaseException as error:
                 if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
                     raise TimeoutError from error
                 raise
             self._deadlines.end(task)
-            if reply.status == _PROXY_LOGIN:  # of a proxy that forwards; one that tunnels raises
-                raise ConnectionFailed(asked, _refused_by_proxy(url, reply), sent=False)
+            if reply.status >= 300 or len(content) > most or content[:1] not in _JSON_BEGINS:
+                content = _checked(reply, content, most, url, asked)
             return Reply(reply.status, reply.headers, content)
         except AsyncSimError:
             raise
@@ -295,7 +293,7 @@ class Transport:
                 keywords["middlewares"] = ()  # aiohttp never repeats a POST, so `_once` is idle
         return keywords
 
-    def _usable(self, asked: str, reuse: Reuse) -> ClientSession:
+    def _usable(self, asked: str, reuse: Reuse | None) -> ClientSession:
         session = self._session
         if self._closed:
             raise ClientClosed(asked)
@@ -304,7 +302,7 @@ class Transport:
         if session is None:
             # No limit here: the gate in front is the limit.
             session = self._session = self._open(TCPConnector(limit=0))
-        if reuse is Reuse.ANY or self._borrowed:
+        if reuse is None or self._borrowed:
             return session
         if reuse is Reuse.RECENT and asyncio.get_running_loop().time() < self._distrusted_until:
             reuse = Reuse.NONE
@@ -362,6 +360,8 @@ class Transport:
 
 
 _PROXY_LOGIN = 407
+# No packed JSON begins like that: to look for the header of each response would cost 2 % of it.
+_JSON_BEGINS = b"{["
 # What aiohttp raises at a URL or a header that is none.
 _UNSENDABLE = (ValueError, TypeError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
@@ -384,25 +384,6 @@ def _cause(error: aiohttp.ClientConnectorError) -> Exception:
     return error.os_error
 
 
-async def _read(reply: ClientResponse, most: int, asked: str) -> bytes:
-    """Read and unpack a body of limited size; of an error as much as there is room for."""
-    good = reply.status < 300
-    most = most if good else min(most, SMALL)
-    length = reply.content_length
-    if length is not None and length <= most:  # the parser lets no more than that through
-        content = await reply.read()
-    else:
-        content = await _read_up_to(reply, most + 1)
-    encoding = reply.headers.get(hdrs.CONTENT_ENCODING)
-    if encoding is not None:
-        content = _unpacked(content, encoding.strip().lower(), most + 1, asked, good)
-    if len(content) <= most:
-        return content
-    if good:
-        raise DecodeError(f"the response to {asked}", f"it is larger than {most:,} bytes")
-    return content[:most]
-
-
 async def _read_up_to(reply: ClientResponse, size: int) -> bytes:
     content = bytearray()
     try:
@@ -417,19 +398,31 @@ async def _read_up_to(reply: ClientResponse, size: int) -> bytes:
     return bytes(content[:size])
 
 
-def _unpacked(content: bytes, encoding: str, size: int, asked: str, good: bool) -> bytes:
-    """Undo a Content-Encoding, up to so many bytes; of an error that cannot be, nothing is left."""
-    if encoding in ("", "identity") or not content:
-        return content
+def _checked(reply: ClientResponse, content: bytes, most: int, url: URL, asked: str) -> bytes:
+    """Unpack a body, and refuse one that is too large; of an error as much is left as there may be.
+
+    A proxy that forwards, and wants another login, has not forwarded: that is no response at all.
+    """
+    if reply.status == _PROXY_LOGIN:  # one that tunnels is an error of aiohttp
+        raise ConnectionFailed(asked, _refused_by_proxy(url, reply), sent=False)
+    good = reply.status < 300
+    most = most if good else min(most, SMALL)
     try:
-        return _inflated(content, encoding, size)
+        encoding = reply.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
+        content = _unpacked(content, encoding, most + 1)
+        if good and len(content) > most:
+            raise ValueError(f"it is larger than {most:,} bytes")
     except (ValueError, zlib.error) as error:
         if good:
             raise DecodeError(f"the response to {asked}", str(error)) from None
         return b""
+    return content[:most]
 
 
-def _inflated(content: bytes, encoding: str, size: int) -> bytes:
+def _unpacked(content: bytes, encoding: str, size: int) -> bytes:
+    """Undo a Content-Encoding, up to so many bytes."""
+    if encoding in ("", "identity") or not content or content[:1] in _JSON_BEGINS:
+        return content
     if encoding in ("gzip", "x-gzip"):
         window = 16 + zlib.MAX_WBITS
     elif encoding == "deflate":  # with zlib's header (RFC 9110, 8.4.1.2), or as some do without
