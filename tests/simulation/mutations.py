@@ -297,7 +297,9 @@ TABLE: Collection[Mutation] = (
         of="Transition.called_back",
         without=_believes_callbacks,
         shows=("called a success, but it was never there",),
-        matters=lambda scenario: _of_many(scenario) and scenario.forged > 0.2,
+        matters=lambda scenario: (
+            _of_many(scenario) and scenario.forged > 0.2 and scenario.vendor == "kore"
+        ),
     ),
     Mutation(
         name="signatures",
@@ -317,9 +319,7 @@ TABLE: Collection[Mutation] = (
             scenario.work == "many"
             and scenario.listens
             and len(scenario.wishes) > 1
-            and bool(
-                scenario.faults.get("late_callbacks") or scenario.faults.get("doubled_callbacks")
-            )
+            and scenario.kept_back > 0
         ),
     ),
     Mutation(

@@ -65,6 +65,8 @@ class Scenario:
     """Changes by somebody else."""
     forged: float
     """Share of changes for which somebody forges callbacks."""
+    kept_back: float
+    """Share of callbacks that come when the same is asked once more."""
     second: bool
     """A second process tries to run the same job."""
     latency: tuple[float, float]
@@ -94,6 +96,7 @@ def draw(seed: int) -> Scenario:
     start, statuses = _asked(dice, product, work)
     follows = len(statuses) > 1
     listens = dice.random() < 0.6
+    fair = dice.random() < _FAIR
     scenario = Scenario(
         seed=seed,
         vendor=vendor,
@@ -113,6 +116,7 @@ def draw(seed: int) -> Scenario:
         expiries=dice.choice((0, 0, 1, 4)) if vendor == "kore" else 0,
         colleague=dice.choice((0, 0, 0, 1, 3)) if statuses else 0,
         forged=_rarely(dice, 0.4, 1.0) if listens else 0.0,
+        kept_back=_rarely(dice, 0.4, 0.8) if listens and not fair else 0.0,
         second=work in ("job", "texts") and dice.random() < 0.25,
         latency=dice.choice(((0.0005, 0.01), (0.01, 0.2), (0.0, 1.0))),
         disorder=dice.choice((0.0, 0.02, 0.2, 1.0)),
@@ -128,7 +132,7 @@ def draw(seed: int) -> Scenario:
             "callback_on_sync_update": dice.random() < 0.3,
         },
     )
-    if dice.random() < _FAIR:
+    if fair:
         return _in_fair_weather(scenario)
     if follows:
         # A request that arrives after its wish was given up would change what the next one wanted,

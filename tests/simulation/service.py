@@ -19,6 +19,7 @@ from asyncsim.emulated import CREDENTIALS, hosts
 from asyncsim.errors import AsyncSimError, JobError, JournalError
 from asyncsim.events import Event, RowMoved
 from asyncsim.vendors import VENDORS
+from tests.simulation import postman
 from tests.simulation.clock import SkewedClock
 from tests.simulation.edge import PORT
 from tests.simulation.notebook import Notebook, Try, Wish
@@ -82,6 +83,7 @@ class Service:
         }
         if scenario.listens and listens:
             settings["receiver"] = CallbackReceiver(
+                f"http://127.0.0.1:{postman.PORT}",
                 port=LISTENS_AT,
                 kore_webhook_secrets=[CREDENTIALS.webhook_secret],
                 clock=clock,

@@ -19,8 +19,9 @@ from tests.simulation.clock import SkewedClock
 from tests.simulation.edge import CALM, Edge, Exchange, records_shown
 from tests.simulation.machines import Machine, Order
 from tests.simulation.notebook import Move, Notebook, Wish
+from tests.simulation.postman import Postman
 from tests.simulation.scenario import CALM_AT, Scenario, draw
-from tests.simulation.service import Service
+from tests.simulation.service import LISTENS_AT, Service
 from tests.simulation.stand_ins import Belongings, stood_in
 
 VENDOR_PORT = 8900
@@ -75,6 +76,11 @@ class Universe:
             weather=self.scenario.weather,
             log=self.notebook.exchanges,
         )
+        self.postman = Postman(
+            seed=self.scenario.seed,
+            receiver=f"http://127.0.0.1:{LISTENS_AT}",
+            keeps=self.scenario.kept_back,
+        )
         self._service = Service(
             scenario=self.scenario,
             notebook=self.notebook,
@@ -86,6 +92,7 @@ class Universe:
         for name, work in (
             ("vendor", self._vend),
             ("edge", self.edge.serve),
+            ("postman", self.postman.serve),
             ("service", self._serve),
             ("office", self._meddle),
             ("forger", self._forge),
@@ -180,6 +187,8 @@ class Universe:
         self._say(f"edge: {what} {exchange.path[-8:]} {exchange.form.get('Status', '')}")
         if what == "post" and "CallbackUrl" in exchange.form:
             self._tempt(exchange)
+        if what == "posted":
+            self.postman.asked_again(exchange)
         self._happened(what)
 
     def _happened(self, what: str) -> None:
@@ -239,7 +248,8 @@ class Universe:
                     "SimStatus": status,
                     "AccountSid": "AC" + "e" * 32,
                 }
-                method = self._dice.choice(("GET", "POST"))
+                kore = self.scenario.vendor == "kore"  # which signs nothing of a GET
+                method = self._dice.choice(("GET", "GET", "POST") if kore else ("GET", "POST"))
                 data = {"params": form} if method == "GET" else {"data": form}
                 try:
                     async with session.request(
@@ -263,7 +273,7 @@ class Universe:
 
     async def _partition(self) -> None:
         hosts = {name: machine.host for name, machine in self.machines.items()}
-        cut_off = self._dice.choice(("edge", "vendor"))
+        cut_off = self._dice.choice(("edge", "postman"))
         began = self.world.time
         self._say(f"partition: service | {cut_off}")
         self.world.net.partition([hosts["service"]], [hosts[cut_off]])
@@ -294,7 +304,7 @@ class Universe:
 
     def _calm_down(self) -> None:
         self._say("nothing goes wrong from here on")
-        self.calm, self.edge.weather = True, CALM
+        self.calm, self.edge.weather, self.postman.keeps = True, CALM, 0.0
         self.world.net.heal()
         if self.emulator is not None:
             self.emulator.faults = Faults()
@@ -307,6 +317,7 @@ class Universe:
         self.machines["vendor"].start()
         await self._up.wait()
         self.machines["edge"].start()
+        self.machines["postman"].start()
         self._wish()
         self._plan_death()
         for name, wanted in (
