@@ -68,7 +68,7 @@ class AsyncSimError(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        return self.message
+        return self.message + _UNKNOWN if self.outcome_unknown else self.message
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -214,7 +214,8 @@ class WrongResource(DecodeError):
     """
 
     def __init__(self, asked: str, received: str, *, noun: str = "Sim") -> None:
-        super().__init__(f"{noun} {asked}", f"the response is about {received}, not about {asked}")
+        reason = f"the response is about {received}, not about {asked}"
+        super().__init__(f"{noun} {asked}", reason, sid=asked)
         self.asked = asked
         self.received = received
 

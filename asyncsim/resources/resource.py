@@ -82,7 +82,12 @@ class Resource(Generic[T]):
 
     def _decode_own(self, reply: Reply, name: str) -> T:
         """Decode a response about `name`; `WrongResource` if it names another SID than that."""
-        record: Any = self._decode(reply)
+        try:
+            record: Any = self._decode(reply)
+        except DecodeError as error:
+            if name and error.sid is None:  # a response that names none is about this one
+                error.what = f"{self.kind.noun} {name}"
+            raise
         if record.sid != name:
             self._meet(name, record.sid)
         checked: T = record

@@ -12,6 +12,7 @@ import pytest
 from asyncsim import (
     AsyncSimError,
     AuthenticationError,
+    DecodeError,
     NotFound,
     PermissionDenied,
     RetryPolicy,
@@ -121,12 +122,15 @@ async def test_a_wait_goes_on_reading_until_its_deadline(
         ("503", ServerError),
     ],
 )
+@pytest.mark.parametrize("lost", ["504", "HTML with 200"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_which_sim(
-    far: Far, way: Callable[[Far], Any], bad: str, kind: type[AsyncSimError]
+    far: Far, way: Callable[[Far], Any], bad: str, kind: type[AsyncSimError], lost: str
 ) -> None:
-    vendor = Vendor(far, LOST["504"], BAD_READS[bad], seconds=1e9)
+    vendor = Vendor(far, LOST[lost], BAD_READS[bad], seconds=1e9)
     began = far.clock.now()
+    if kind is ServerError and lost != "504":
+        kind = DecodeError
     with pytest.raises(kind) as caught:
         await far.play(way(far))
     assert far.clock.now() - began >= 10.0

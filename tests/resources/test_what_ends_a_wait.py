@@ -146,7 +146,7 @@ async def test_what_is_gone_or_refused_for_long_ends_the_wait(
 ) -> None:
     vendor.read = Answer(status)
     wait = await vendor.activate()
-    await vendor.far.clock.advance(30)
+    await vendor.far.clock.advance(120)
     with pytest.raises(error):
         wait.result()
     assert 3 <= vendor.reads <= 8

@@ -112,6 +112,22 @@ async def test_reads_that_fail_after_a_lost_response_fail_no_row(
     assert (states, vendor.posted) == (DONE, ONCE)
 
 
+async def test_a_plan_that_is_shown_another_sim_for_one_row_goes_on_with_the_others(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    answer = vendor.answer
+
+    async def wrong_for_the_first(one: Received) -> Answer:
+        if one.method == "GET" and one.raw_path.endswith(SIDS[0]):
+            return Answer(200, vendor.sim(SIDS[1]))
+        return await answer(one)
+
+    vendor.far.script = wrong_for_the_first
+    _, states = await run(vendor, tmp_path)
+    assert states == {**DONE, SIDS[0]: State.IMPOSSIBLE}
+    assert vendor.posted == Counter(SIDS[1:])
+
+
 async def test_a_conflict_that_has_passed_fails_no_row(vendor: Vendor, tmp_path: Path) -> None:
     refusals = iter([REFUSED] * 3)
 
