@@ -19,6 +19,7 @@
     ├── TransitionError           a change was accepted, or asked for, and did not work out
     │   ├── TransitionTimeout       also a TimeoutError; `.last` is the last state seen
     │   ├── TransitionFailed        settled elsewhere than asked
+    │   ├── TargetForgotten         changed so long ago that `until=` has to be given
     │   └── UnreachableStatus       no path leads there; nothing was sent
     ├── OutcomeUnknown            a create whose answer was lost
     ├── ClientClosed              the client was closed first; `.sent`: a change had gone out
@@ -259,11 +260,9 @@ class TransitionTimeout(TransitionError, TimeoutError):
         self.status: str | None = getattr(last, "status", None) or status
 
     def __str__(self) -> str:
-        seen = "never read"
+        seen = "never read" if self.last is None else "last seen without a status"
         if self.status is not None:
             seen = f"last seen {self.status!r}"
-        elif self.last is not None:
-            seen = "last seen without a status"
         return (
             f"{self.sid} did not reach {_worded(self.requested)} within {self.seconds:g} s, {seen};"
             " the vendor may still finish it: call await_transition() again to go on waiting"
@@ -309,6 +308,18 @@ class UnreachableStatus(TransitionError):
     def __str__(self) -> str:
         where = f" from {self.start!r}" if self.start else ""
         return f"{self.sid} can never reach {_worded(self.requested)}{where}; nothing was sent"
+
+
+class TargetForgotten(TransitionError):
+    """This client has changed that SIM before so many others that it no longer knows to what."""
+
+    def __init__(self, sid: str) -> None:
+        super().__init__(sid, {})
+
+    def __str__(self) -> str:
+        ago = "was so many changes ago that its target is not remembered"
+        text = f"{self.sid}: its last change by this client {ago}; say what to wait for:"
+        return f"{text} await_transition(..., until=...)"
 
 
 class OutcomeUnknown(AsyncSimError):

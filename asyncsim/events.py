@@ -121,7 +121,7 @@ class SweepFinished:
 
 @frozen(kw_only=True)
 class SweepingStopped:
-    """The list's status filter cannot be trusted here, so single reads take over."""
+    """The list cannot be trusted here, for a while or for good, so single reads take over."""
 
     product: str
     reason: str

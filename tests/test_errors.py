@@ -81,6 +81,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
         errors.TransitionFailed(SID, WANTED, INACTIVE, None, "no plan"),
         ["settled as 'inactive': no plan; find out why"],
     ),
+    (errors.TargetForgotten(SID), [SID, "await_transition(..., until=...)"]),
     (
         errors.UnreachableStatus(SID, {"status": "ready"}, "active"),
         [SID, "status='ready'", "from 'active'", "nothing was sent"],

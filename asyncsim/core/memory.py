@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,9 @@ from attrs import define, field
 
 from asyncsim.core.goal import Goal
 
-# Names; the last half of them at least. What is forgotten has no target left.
-_MOST = 100_000
-_SECONDS = 3600.0
+_MOST = 100_000  # names; the last half of them at least
+_BITS = 1 << 23  # a megabyte: of a million names, 2 % of others look as if they were among them
+_PLACES = 5
 _MOST_SEEN = 50_000
 
 
@@ -68,12 +69,42 @@ class _Generation:
         )
 
 
+class _Forgotten:
+    """Names whose changes are not remembered any more: a Bloom filter.
+
+    It says yes to all of them, and to few others. Who is taken for one of them by mistake has to
+    say what to wait for; who was one of them never gets "any settled status" for an answer.
+    """
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, names: Iterable[str]) -> None:
+        """Take note of names."""
+        if not self._bits:
+            self._bits = bytearray(_BITS // 8)
+        for name in names:
+            for place in _places(name):
+                self._bits[place >> 3] |= 1 << (place & 7)
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self._bits) and all(
+            self._bits[place >> 3] >> (place & 7) & 1 for place in _places(name)
+        )
+
+
+def _places(name: str) -> Iterator[int]:
+    first, step = divmod(hash(name) & (1 << 62) - 1, 1 << 31)
+    return ((first + number * (step | 1)) % _BITS for number in range(_PLACES))
+
+
 class Memory:
-    """Bounded and expiring; keyed by SID, and by the name that was used."""
+    """Bounded by number, never by time; keyed by SID, and by the name that was used."""
 
     def __init__(self) -> None:
         self._young = _Generation()
         self._old = _Generation()
+        self._forgotten = _Forgotten()
 
     def __len__(self) -> int:
         """How many changes there may be at most, each counted for each of its names."""
@@ -85,12 +116,19 @@ class Memory:
             self._young.keep(name, accepted)
         if len(self._young.goals) >= _MOST // 2:
             # The older half is forgotten in one go: one by one would keep an order of all.
+            self._forgotten.add(name for name in self._old.goals if name not in self._young.goals)
             self._old, self._young = self._young, _Generation()
 
-    def find(self, name: str, now: float) -> Accepted | None:
-        """Recall a change that was accepted within the last hour."""
-        found = self._young.find(name) or self._old.find(name)
-        return found if found is not None and now - found.answered_at <= _SECONDS else None
+    def find(self, name: str) -> Accepted | None:
+        """Recall a change; whoever asks for one that is old has it remembered for longer."""
+        found = self._young.find(name)
+        if found is None and (found := self._old.find(name)) is not None:
+            self.keep(found, name)
+        return found
+
+    def has_forgotten(self, name: str) -> bool:
+        """Whether a change of this name may have been remembered once."""
+        return name in self._forgotten
 
 
 class Seen:

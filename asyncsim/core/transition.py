@@ -158,6 +158,11 @@ class Transition:
         """Whether its POST is still in flight."""
         return self.answered_at is None and not self.strict
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether it is for a change that this client has had accepted."""
+        return self.answered_at is not None and not self.strict
+
     def identify(self, record: Any) -> None:
         """Take over the SID of a record."""
         self.known = True

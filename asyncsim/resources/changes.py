@@ -34,7 +34,7 @@ from asyncsim.request import Request
 from asyncsim.resources.names import Directory, check_name, path_of
 from asyncsim.resources.recipes import Recipe, Recipes
 from asyncsim.resources.resource import Resource
-from asyncsim.resources.watched import Watched, accepted_by
+from asyncsim.resources.watched import Watched
 from asyncsim.transport import Body, form
 from asyncsim.wire import forms
 from asyncsim.writing import Written, was_processed, write
@@ -250,20 +250,12 @@ class Changing(Watched[T], Generic[T]):
         accepted = Accepted(change.goal, now, date, change.nonce, change.name, sid)
         self._keep(accepted, change.given)
 
-    def _keep(self, accepted: Accepted, given: Mapping[str, Any]) -> None:
-        """Remember a change by the name that was addressed, the SID, and the name it gives."""
-        names = (accepted.addressed, accepted.sid, given.get("unique_name"))
-        self._memory.keep(accepted, *{name: None for name in names if name})
-
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
         """Remember the change of one of many, now that its wait ends, and return it as given.
 
         While it is pending the wait itself is what remembers it.
         """
-        accepted = accepted_by(wait)
-        newer = self._memory.find(wait.name, self._connection.clock.now())
-        if newer is None or newer.answered_at <= accepted.answered_at:
-            self._keep(accepted, wait.goal.requested)
+        self._remember_of(wait)
         given: Mapping[str, Any] = wait.tag
         return given
 

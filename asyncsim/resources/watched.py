@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,7 +17,13 @@ from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach
 from asyncsim.core.memory import Accepted, Memory, Seen
 from asyncsim.core.transition import Transition
-from asyncsim.errors import DecodeError, TransitionFailed, UnreachableStatus
+from asyncsim.errors import (
+    DecodeError,
+    TargetForgotten,
+    TransitionFailed,
+    TransitionTimeout,
+    UnreachableStatus,
+)
 from asyncsim.resources.names import check_name
 from asyncsim.resources.resource import Resource
 from asyncsim.resources.rows import State, StatePage
@@ -156,6 +162,8 @@ class Watched(Resource[T], Generic[T]):
         finally:
             watcher.abandon(wait)
         if wait.error is not None:
+            if isinstance(wait.error, TransitionTimeout) and wait.goal.requested:
+                self._remember_of(wait)  # whoever goes on waiting waits for the same
             raise wait.error
         record: T = wait.last
         return record
@@ -171,6 +179,8 @@ class Watched(Resource[T], Generic[T]):
         name = check_name(self.kind, sim if given is None else given.sid)
         statuses = self._statuses(until)
         accepted = self._accepted(name)
+        if accepted is None and statuses is None and self._memory.has_forgotten(name):
+            raise TargetForgotten(name)
         goal = accepted.goal if accepted is not None else Goal(self.kind)
         if statuses is not None:
             goal = Goal(self.kind, {}, statuses)
@@ -180,15 +190,26 @@ class Watched(Resource[T], Generic[T]):
         return await self._watch(name, goal, accepted, given, timeout)
 
     def _accepted(self, name: str) -> Accepted | None:
-        """Recall the last change: one of many is remembered by its own wait while that lasts."""
-        now = self._connection.clock.now()
-        found = self._memory.find(name, now)
+        """Recall the last change: while somebody awaits it, the wait remembers it."""
+        found = self._memory.find(name)
         waits = self._watcher.of(name) if self._watcher is not None else ()
-        pending = [accepted_by(wait) for wait in waits if wait.tag is not None]
+        pending = [accepted_by(wait) for wait in waits if wait.goal.requested and wait.was_sent]
         candidates = [*pending, found] if found is not None else pending
         if found is not None and found.sid not in (None, name):  # since changed by its SID
-            candidates += [self._memory.find(found.sid, now) or found]
+            candidates += [self._memory.find(found.sid) or found]
         return max(candidates, key=lambda one: one.answered_at, default=None)
+
+    def _keep(self, accepted: Accepted, given: Mapping[str, Any]) -> None:
+        """Remember a change by the name that was addressed, the SID, and the name it gives."""
+        names = (accepted.addressed, accepted.sid, given.get("unique_name"))
+        self._memory.keep(accepted, *{name: None for name in names if name})
+
+    def _remember_of(self, wait: Transition) -> None:
+        """Remember the change of a wait that ends, unless there is a later one."""
+        accepted = accepted_by(wait)
+        newer = self._memory.find(wait.name)
+        if newer is None or newer.answered_at <= accepted.answered_at:
+            self._keep(accepted, wait.goal.requested)
 
     def _is_there(self, name: str, goal: Goal, given: Any, accepted: Accepted | None) -> bool:
         """Judge a record that is in the caller's hands."""

@@ -1,7 +1,8 @@
 """Asking about all pending SIMs at once: sweeps, and walks.
 
-A sweep lists the SIMs in a pending status, 1,000 a request. Those that are missing have probably
-settled: probably, because pages shift while they are read. A walk lists all SIMs and so shows
+A sweep lists the SIMs in a pending status, 1,000 a request. Those that are missing, or that it
+shows in another status, have probably settled: probably, because pages shift while they are read,
+and filters may be ignored. A walk lists all SIMs and so shows
 what the missing ones have become; where few are missing, single reads are cheaper. Where the
 whole list is hardly longer than the pending part of it, a walk is all that is needed.
 """
@@ -18,7 +19,6 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
-from operator import attrgetter
 from typing import Any
 
 from asyncsim.clock import Clock
@@ -38,10 +38,9 @@ from asyncsim.events import Event, SettledBy, SweepFinished
 from asyncsim.kind import Kind
 from asyncsim.waiting.register import Register
 from asyncsim.waiting.rows import RowPage, Rows
+from asyncsim.waiting.spots import Spots
 from asyncsim.waiting.trust import Trust
 from asyncsim.waiting.walk import Walk, answered
-
-_sid = attrgetter("sid")
 
 
 class Sweeper:
@@ -87,6 +86,7 @@ class Sweeper:
         self._task: asyncio.Future[None] | None = None
         self._fleet = Fleet()
         self._found = 0
+        self._spots = Spots(read)
 
     def plan(self) -> None:
         """Set the time of the next look; sooner, if it was planned for fewer waits."""
@@ -140,6 +140,7 @@ class Sweeper:
                 self._wake()
 
     async def _look(self, look: Look, started: float) -> None:
+        self._spots.begin()
         if look.walk:
             await self._walk(self._answered_before(started), whole=True)
             return
@@ -153,13 +154,16 @@ class Sweeper:
         await self._confirm(pages, seen, started)
 
     async def _pending(self) -> tuple[int, set[str]]:
-        """List the SIMs in a pending status; how many pages, and which SIDs."""
-        pages, seen = 0, set[str]()
-        for status in sorted(self._kind.pending):
+        """List the SIMs in a pending status; how many pages, and which SIDs they show in one."""
+        pages, rows, seen = 0, 0, set[str]()
+        known = self._kind.pending
+        for status in sorted(known):
             async with aclosing(self._rows(status)) as listed:
                 async for page in listed:
                     pages += 1
-                    seen.update(map(_sid, page.rows))
+                    rows += len(page.rows)
+                    seen.update(row.sid for row in page.rows if row.status in known)
+        self.trust.filtered(rows, len(seen))
         return pages, seen
 
     async def _confirm(self, pages: int, seen: set[str], started: float) -> None:
@@ -172,10 +176,19 @@ class Sweeper:
         self._found = len(absent)
         self._tell_finished(pages, len(seen), len(absent), walk=False)
         self.trust.doubt(absent)
+        self._check_spots(seen, expected)
         if begins(len(absent), self._situation(), self._fleet):
             await self._walk(missing, whole=False)
         else:
             self._read_all(missing)
+
+    def _check_spots(self, pending: set[str], expected: Sequence[Transition]) -> None:
+        """Find out whether the list lags: whom it calls pending, a read may have shown settled."""
+        if self._spots.contradict(pending):
+            self.trust.rest("they show SIMs as pending that had settled before")
+        else:
+            able = (one for one in expected if one in self._listed and one not in self._reading)
+            self._spots.choose([one for one in able if one.sid in pending])
 
     def _answered_before(self, moment: float) -> list[Transition]:
         """Those whose change was accepted before a list was read, so that it must show them."""
@@ -199,6 +212,7 @@ class Sweeper:
             self._fleet = fleet
         if whole:
             self._found = walk.settled
+            self._check_spots(walk.pending, wanted)
         self._tell_finished(walk.pages, walk.rows, walk.settled, walk=True)
         self._read_all(walk.unseen)  # pages shift, and some are known by their names only
 
@@ -226,6 +240,7 @@ class Sweeper:
             waits = [one for one in self._waits.of(row.sid) if self._is_told(one, walk.asked)]
             if waits and row.status in self._kind.pending:
                 walk.shows(waits)
+                walk.pending.add(row.sid)
                 for wait in waits:
                     self.trust.contradict(wait)
             elif waits:

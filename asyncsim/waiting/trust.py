@@ -17,7 +17,9 @@ logger = logging.getLogger("asyncsim")
 
 _FAILURES = 3  # looks in a row, each of many attempts
 _CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
-_SAMPLE = 5  # absentees; fewer may have slipped between two pages
+_SAMPLE = 5  # absentees, or rows; fewer may have slipped between two pages
+_REST = 2.0  # of `Watching.longest`: the first rest; each that follows is twice as long, up to
+_LONGEST_REST = 3600.0  # seconds: a service lives for weeks, and a bad hour passes
 
 
 class Trust:
@@ -36,6 +38,7 @@ class Trust:
         self._contradictions = 0
         self._failures = 0
         self._rests_until = -math.inf
+        self._rests = 0
 
     def __bool__(self) -> bool:
         return not self._lost and self._clock.now() >= self._rests_until
@@ -69,6 +72,13 @@ class Trust:
     def confirm(self) -> None:
         """Take note of a sweep that showed whoever it had to show."""
         self._contradictions = 0
+        self._rests = 0
+
+    def filtered(self, rows: int, right: int) -> None:
+        """Take note of a filtered list, and how many of its rows show the status asked for."""
+        wrong = rows - right
+        if wrong >= _SAMPLE and wrong * 2 > rows:
+            self.rest("the status filter is ignored, or lags behind")
 
     def weigh(self) -> None:
         """Judge the last sweep by what became of its absentees."""
@@ -79,7 +89,19 @@ class Trust:
         elif total >= _SAMPLE:
             self._contradictions += 1
         if self._contradictions >= _CONTRADICTIONS:
-            self.lose("SIMs missing in its answers turned out to be pending")
+            self.rest("SIMs missing in its answers turned out to be pending")
+
+    def rest(self, reason: str) -> None:
+        """Stop sweeping for a while, ever longer, and say so."""
+        if not self:
+            return
+        pause = min(self._watching.longest * _REST * 2.0 ** min(self._rests, 60), _LONGEST_REST)
+        self._rests += 1
+        self._contradictions = 0
+        self._rests_until = self._clock.now() + pause
+        text = "sweeping of %s stops for %.0f s, single reads go on: %s"
+        logger.warning(text, self._product, pause, reason)
+        self._tell(SweepingStopped(product=self._product, reason=reason))
 
     def lose(self, reason: str) -> None:
         """Stop sweeping for good, and say so."""

@@ -23,6 +23,8 @@ class Walk:
     """When the page that comes next was asked for."""
     pages: int = field(init=False, default=0)
     rows: int = field(init=False, default=0)
+    pending: set[str] = field(init=False, factory=set)
+    """SIDs of those waits that it shows in a pending status."""
     settled: int = field(init=False, default=0)
     _seen: int = field(init=False, default=0)
 

@@ -18,9 +18,9 @@ def test_a_change_is_found_by_each_of_its_names() -> None:
     memory = Memory()
     change = accepted()
     memory.keep(change, HS, "my sim")
-    assert memory.find(HS, 1.0) == change
-    assert memory.find("my sim", 1.0) == change
-    assert memory.find("another", 1.0) is None
+    assert memory.find(HS) == change
+    assert memory.find("my sim") == change
+    assert memory.find("another") is None
 
 
 def test_a_later_change_takes_the_place_of_the_earlier() -> None:
@@ -28,14 +28,7 @@ def test_a_later_change_takes_the_place_of_the_earlier() -> None:
     later = accepted(5.0, "inactive")
     memory.keep(accepted(), HS)
     memory.keep(later, HS)
-    assert memory.find(HS, 6.0) == later
-
-
-def test_a_change_is_forgotten_after_an_hour() -> None:
-    memory = Memory()
-    memory.keep(accepted(100.0), HS)
-    assert memory.find(HS, 3700.0) is not None
-    assert memory.find(HS, 3700.1) is None
+    assert memory.find(HS) == later
 
 
 def test_the_oldest_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,8 +38,29 @@ def test_the_oldest_are_forgotten_when_there_are_too_many(monkeypatch: pytest.Mo
         memory.keep(accepted(), f"sim {number}")
     memory.keep(accepted(), "sim 0")  # renewed, so no longer the oldest
     memory.keep(accepted(), "sim 4")
-    found = [number for number in range(5) if memory.find(f"sim {number}", 0.0) is not None]
+    found = [number for number in range(5) if memory.find(f"sim {number}") is not None]
     assert found == [0, 3, 4]
+    assert [number for number in range(9) if memory.has_forgotten(f"sim {number}")] == [1, 2]
+
+
+def test_who_is_asked_for_again_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 6)
+    memory = Memory()
+    change = accepted()
+    memory.keep(change, HS)
+    for number in range(40):
+        memory.keep(accepted(), f"sim {number}")
+        assert memory.find(HS) == change
+
+
+def test_hardly_anybody_is_taken_for_one_that_was_forgotten() -> None:
+    memory = Memory()
+    change = accepted()
+    for number in range(250_000):
+        memory.keep(change, f"sim {number}")
+    assert all(memory.has_forgotten(f"sim {number}") for number in range(0, 150_000, 97))
+    wrong = sum(memory.has_forgotten(f"another {number}") for number in range(10_000))
+    assert wrong < 10
 
 
 @pytest.mark.parametrize("changes", [100_000, 123_456, 150_000])
@@ -57,7 +71,7 @@ def test_any_number_of_changes_keeps_a_hundred_thousand_at_most(changes: int) ->
         memory.keep(change, f"sim {number}")
     assert 50_000 <= len(memory) <= 100_000
     for number in (changes - 1, changes - 50_000):
-        assert memory.find(f"sim {number}", 0.0) == change
+        assert memory.find(f"sim {number}") == change
 
 
 def test_what_is_remembered_is_nothing_to_the_garbage_collector() -> None:

@@ -12,10 +12,12 @@ from asyncsim import (
     AuthenticationError,
     NotFound,
     PermissionDenied,
+    TargetForgotten,
     TransitionFailed,
     TransitionTimeout,
     Watching,
 )
+from asyncsim.core import memory
 from asyncsim.events import UnknownStatus
 from tests.callbacks import senders
 from tests.resources.conftest import SetFar
@@ -27,8 +29,8 @@ BEFORE, ACCEPTED, AFTER = (f"2026-01-01T00:00:{second:02}Z" for second in (0, 10
 """Dates of a record from before the change, of the response to the POST, and of its end."""
 
 
-def record(status: str | None, date: str | None = AFTER, **more: Any) -> Answer:
-    return Answer(200, {"sid": HS, "status": status, "date_updated": date, **more})
+def record(status: str | None, date: str | None = AFTER) -> Answer:
+    return Answer(200, {"sid": HS, "status": status, "date_updated": date})
 
 
 class Vendor:
@@ -46,9 +48,17 @@ class Vendor:
     async def answer(self, one: Received) -> Answer:
         if one.method == "POST":
             self.callback_url = parse_qs(one.body).get("CallbackUrl", [""])[0]
-            return self.accepted
+            return self.of(one, self.accepted)
         self.reads += 1
-        return self.read
+        return self.of(one, self.read)
+
+    def of(self, one: Received, answer: Answer) -> Answer:
+        """Answer about the SIM that was asked for."""
+        named = one.raw_path.rpartition("/")[2]
+        if not named.startswith("HS") or not isinstance(answer.body, dict):
+            return answer
+        known = {"sid": named} if "sid" in answer.body else {}
+        return Answer(answer.status, {**answer.body, **known}, answer.headers)
 
     async def call_back(self, status: str, **more: str) -> None:
         params = {"SimSid": HS, "SimStatus": status, **more}
@@ -327,3 +337,56 @@ async def test_a_callback_that_is_replayed_costs_few_reads(set_far: SetFar) -> N
     await vendor.call_back("active")
     await vendor.far.clock.advance(8)
     assert wait.result().status == "active"
+
+
+# The remembered target.
+
+
+async def test_the_target_is_remembered_for_as_long_as_somebody_waits_again(
+    vendor: Vendor,
+) -> None:
+    wait = await vendor.activate()
+    for _ in range(6):
+        await vendor.far.clock.advance(930)
+        with pytest.raises(TransitionTimeout):
+            wait.result()
+        wait = asyncio.create_task(vendor.sims.await_transition(HS))
+        await vendor.far.clock.settle()
+    vendor.read = record("new")
+    await vendor.far.clock.advance(60)
+    with pytest.raises(TransitionFailed, match="settled as 'new'"):
+        wait.result()
+
+
+async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_MOST", 4)
+    first = await vendor.activate()
+    await change_others(vendor)
+    again = asyncio.create_task(vendor.sims.await_transition(HS))
+    await vendor.far.clock.settle()
+    vendor.read = record("new")
+    await vendor.far.clock.advance(60)
+    for wait in (first, again):
+        with pytest.raises(TransitionFailed, match="to reach status='active'"):
+            wait.result()
+
+
+async def test_a_target_that_is_forgotten_is_never_any_settled_status(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_MOST", 4)
+    await vendor.sims.update(HS, status="active")
+    await change_others(vendor)
+    vendor.read = record("new")
+    with pytest.raises(TargetForgotten, match="until="):
+        await vendor.sims.await_transition(HS)
+    assert (await vendor.sims.await_transition(HS, until="new")).status == "new"
+    assert (await vendor.sims.await_transition(sid("HS", "8"))).status == "new"
+
+
+async def change_others(vendor: Vendor) -> None:
+    """Have so many other changes accepted that the earlier ones are forgotten."""
+    for digit in "1234567":
+        await vendor.sims.update(sid("HS", digit), status="active")

@@ -43,6 +43,9 @@ class World:
     walks_fail: Exception | None = None
     unlisted: set[str] = field(factory=set)
     """SIMs that the filtered list leaves out."""
+    ignores_filter: bool = False
+    frozen: list[Sim] | None = None
+    """What lists show, if that lags behind."""
     between_pages: asyncio.Event | None = None
     """Sweeps wait for it, if there is one, after what they have listed."""
 
@@ -66,12 +69,15 @@ class World:
             raise self.sweeps_fail
         if self.walks_fail is not None and status is None:
             raise self.walks_fail
-        yield Rows([one for one in self.sims.values() if self._is_listed(one, status)])
+        rows = self.sims.values() if self.frozen is None else self.frozen
+        yield Rows([one for one in rows if self._is_listed(one, status)])
         if self.between_pages is not None:
             await self.between_pages.wait()
 
     def _is_listed(self, sim: Sim, status: str | None) -> bool:
-        return status is None or (status == sim.status and sim.sid not in self.unlisted)
+        if status is None or self.ignores_filter:
+            return True
+        return status == sim.status and sim.sid not in self.unlisted
 
     def wait(self, name: str, status: str = "active", **more: Any) -> Transition:
         return Transition(

@@ -103,9 +103,9 @@ async def test_a_sim_that_slips_between_pages_now_and_then_does_not_end_sweeping
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     begin(world, watcher, 20)
-    for _ in range(4):
+    for _ in range(3):
         await slip(world, clock, "HS0")
-    assert (len(world.reads), stops(world)) == (4, [])
+    assert (len(world.reads), stops(world)) == (3, [])
 
 
 async def test_good_sweeps_between_two_bad_ones_make_good_for_the_first(
@@ -126,3 +126,78 @@ async def test_sweeps_that_hide_pending_sims_one_after_the_other_are_given_up(
         await slip(world, clock, *(wait.name for wait in waits[:8]))
     await clock.advance(2)
     assert "turned out to be pending" in stops(world)[0].reason
+
+
+async def test_a_list_that_ignores_its_filter_holds_nobody_up(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    world.ignores_filter = True
+    for number in range(100, 140):
+        world.put(f"HS{number}", "new")
+    waits = begin(world, watcher, 20)
+    await clock.advance(5)
+    assert "filter is ignored" in stops(world)[0].reason
+    for wait in waits:
+        world.put(wait.name, "active")
+    await clock.advance(30)
+    assert [wait.error for wait in waits] == [None] * 20
+    assert len(world.ended) == 20
+
+
+async def test_rows_in_another_status_than_the_filters_are_confirmed(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    world.ignores_filter = True
+    waits = begin(world, watcher, 20)
+    for wait in waits[:4]:
+        world.put(wait.name, "active")
+    await clock.advance(3)
+    assert world.ended == waits[:4]
+    assert all(wait.confirmed for wait in waits[:4])
+    assert stops(world) == []
+
+
+async def test_a_list_that_calls_settled_sims_pending_is_found_out(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin(world, watcher, 20)
+    for wait in waits:
+        wait.timeout = 900.0
+    await clock.advance(1)
+    world.frozen = list(world.sims.values())
+    for wait in waits:
+        world.put(wait.name, "active")
+    await clock.advance(120)
+    assert len(world.ended) == 20, "though every list shows them as scheduled"
+    assert "had settled before" in stops(world)[0].reason
+
+
+async def test_sweeping_goes_on_after_a_bad_hour(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin(world, watcher, 20)
+    for wait in waits:
+        wait.timeout = 90_000.0
+    world.unlisted.update(wait.name for wait in waits)
+    await clock.advance(3600)
+    assert len(stops(world)) < 8, "ever more seldom"
+    world.unlisted.clear()
+    await clock.advance(3600)
+    world.sweeps.clear()
+    await clock.advance(600)
+    assert world.sweeps
+
+
+async def test_a_status_that_no_list_is_asked_for_is_read_singly_and_sweeping_goes_on(
+    world: World, watcher: Watcher, clock: ManualClock
+) -> None:
+    waits = begin(world, watcher, 20)
+    for wait in waits[:6]:
+        world.put(wait.name, "provisioning")
+    await clock.advance(60)
+    assert (world.ended, stops(world)) == ([], [])
+    for wait in waits:
+        world.put(wait.name, "active")
+    await clock.advance(30)
+    assert [wait.error for wait in waits] == [None] * 20
+    assert len(world.ended) == 20
