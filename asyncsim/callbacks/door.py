@@ -41,6 +41,7 @@ class Door:
         self._stopped: list[asyncio.Server] = []
         self._opening: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._now = asyncio.get_running_loop().time
         self._make: Callable[[], asyncio.BaseProtocol] = asyncio.Protocol
         self._closed = False
 
@@ -55,12 +56,12 @@ class Door:
 
     def came(self, peer: asyncio.Transport) -> None:
         """Take in a new connection, in the place of another if need be."""
-        self._crowd.came(peer, _now())
+        self._crowd.came(peer, self._now())
         self._keep_order()
 
     def served(self, peer: asyncio.Transport) -> None:
         """A request of it was accepted."""
-        self._crowd.served(peer, _now())
+        self._crowd.served(peer, self._now())
 
     def left(self, peer: asyncio.Transport) -> None:
         """It is closed."""
@@ -69,7 +70,7 @@ class Door:
             self._keep_order()
 
     def _keep_order(self) -> None:
-        crowd, now = self._crowd, _now()
+        crowd, now = self._crowd, self._now()
         for peer in crowd.take_overdue(now):
             peer.abort()
         while len(crowd) > crowd.most and (one := crowd.make_room(now)) is not None:
@@ -84,7 +85,7 @@ class Door:
         """Set the timer to when there will be something to do."""
         moment = self._crowd.due_at
         if self._shut:
-            moment = min(moment, max(self._crowd.yields_at, _now() + _SHUT_FOR))
+            moment = min(moment, max(self._crowd.yields_at, self._now() + _SHUT_FOR))
         if not math.isfinite(moment):  # nobody is there
             return
         if self._timer is not None:
@@ -163,10 +164,6 @@ def _stop_reading(server: asyncio.Server) -> None:
         stopped = False
     if not stopped:  # uvloop reads in its own way, and has nobody in between
         server.close()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _copy(one: socket.socket) -> socket.socket:

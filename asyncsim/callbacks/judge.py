@@ -78,7 +78,7 @@ def _urls(
     A proxy may spell the path in another way, or add a query to a POST; nothing of it is read.
     """
     issued = f"{public_url}/{'/'.join(tail)}"
-    if not query and path.endswith(tail[-1]) and "%" not in path:
+    if not query and "%" not in path and path[-1] != "/":
         return (issued,)
     received = f"{public_url}/{'/'.join(path.rstrip('/').split('/')[-len(tail) :])}"
     urls = (issued + query, received + query, *((issued, received) if method == "POST" else ()))

@@ -215,6 +215,19 @@ async def test_a_loop_that_is_cancelled_loses_nothing(open_receiver: CallbackRec
 # The URL to give to the vendor.
 
 
+@pytest.mark.parametrize("ticket_secrets", [[], ["the receiver's"]])
+def test_a_command_is_signed_by_any_account_of_the_vendor_that_is_served(
+    clock: ManualClock, ticket_secrets: list[str]
+) -> None:
+    receiver = CallbackReceiver("https://example.com", ticket_secrets=ticket_secrets, clock=clock)
+    for account in ("one", "two"):
+        receiver.register(TWILIO, signing_secrets=[account], ticket_secret=account.encode())
+    url = receiver.commands_url("twilio", "supersim")
+    for secret, status in (("one", 204), ("two", 204), ("three", 403)):
+        assert senders.twilio(url, SMS, secret=secret).received_by(receiver) == status
+    assert [command.signed for command in receiver.commands()._waiting] == [True, True]
+
+
 async def test_a_url_needs_a_secret_to_sign_with(open_receiver: CallbackReceiver) -> None:
     with pytest.raises(ReceiverError, match="open a client of twilio that uses it first"):
         open_receiver.commands_url("twilio", "supersim")

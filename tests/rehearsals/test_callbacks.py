@@ -13,6 +13,7 @@ from attrs import evolve
 
 from asyncsim import CallbackReceiver, Client, TransitionFailed, Watching
 from asyncsim.clock import ManualClock
+from asyncsim.emulated import CREDENTIALS
 from asyncsim.emulator import Behaviour, Emulator, Faults
 from asyncsim.events import CallbackReceived, CallbackRefused, WaitSettled
 from asyncsim.vendors import VENDORS
@@ -224,6 +225,18 @@ async def test_a_callback_by_get_is_a_hint_that_costs_a_read(stage: Stage) -> No
     assert (call.method, call.status, stage.clock.now()) == ("GET", 204, SETTLES)
     outcome = outcomes[stage.sid]
     assert (outcome.settled_by, outcome.confirmed, len(stage.reads())) == ("callback", True, 1)
+
+
+async def test_what_a_secret_of_the_receiver_signs_is_confirmed_by_a_read(
+    set_stage: OpenStage,
+) -> None:
+    secrets = {"kore_webhook_secrets": [CREDENTIALS.webhook_secret]}
+    place = Place("kore", "supersim")
+    stage = await set_stage(place, listens=True, world=WORLD, receiver=secrets, webhook_secrets=[])
+    outcomes = await stage.collect(stage.sims.update_many({stage.sid: {"status": "active"}}))
+    outcome = outcomes[stage.sid]
+    assert (outcome.settled_by, outcome.confirmed) == ("callback", True)
+    assert (len(stage.reads()), counts(stage).hints, counts(stage).refused) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("product", ["supersim", "wireless"])
