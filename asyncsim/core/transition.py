@@ -113,6 +113,8 @@ class Transition:
     """Reads that callbacks have caused."""
     callback_from: float = field(init=False, default=0.0)
     """When a callback may cause the next one."""
+    prompted: bool = field(init=False, default=False)
+    """A callback of this very change has had its read at once, whatever came before."""
     owed: bool = field(init=False, default=False)
     """A callback came too soon after another: it is read for then."""
     slow: bool = field(init=False, default=False)
@@ -224,11 +226,13 @@ class Transition:
         if believed and status in targets and seen:
             self.last = self.last and attrs.evolve(self.last, status=status)
             return self._end("callback", confirmed=False)
-        return self._confirm(now)
+        first = current and not self.prompted and (status in targets or not targets)
+        self.prompted |= first
+        return self._confirm(now, at_once=first)
 
-    def _confirm(self, now: float) -> Next:
+    def _confirm(self, now: float, *, at_once: bool) -> Next:
         """Read what a callback says: at once, but repeated callbacks ever more seldom."""
-        if now < self.callback_from:
+        if now < self.callback_from and not at_once:
             self.owed = True
             return self._hold(self.callback_from)
         self.callback_from = now + min(_SOON * 2.0 ** min(self.callbacks, 60), _LONGEST)

@@ -339,6 +339,23 @@ async def test_a_callback_that_is_replayed_costs_few_reads(set_far: SetFar) -> N
     assert wait.result().status == "active"
 
 
+async def test_a_replay_of_an_older_callback_does_not_delay_the_true_one(set_far: SetFar) -> None:
+    vendor = Vendor(await set_far(listens=True))
+    vendor.accepted = record("active", ACCEPTED)
+    wait = await vendor.activate()
+    assert wait.result().status == "active"
+    old_url, vendor.accepted = vendor.callback_url, record("scheduled", ACCEPTED)
+    wait = await vendor.activate()
+    url, vendor.callback_url = vendor.callback_url, old_url
+    await vendor.call_back("active")
+    await vendor.far.clock.settle()
+    assert (wait.done(), vendor.reads) == (False, 1)
+    vendor.callback_url, vendor.read = url, record("active")
+    await vendor.call_back("active")
+    await vendor.far.clock.settle()
+    assert wait.result().status == "active"
+
+
 # The remembered target.
 
 
