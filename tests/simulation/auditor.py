@@ -19,8 +19,9 @@ _DEFINITE = frozenset(
 )
 """Errors that say: it was not carried out."""
 _MOMENT = 0.001
-_SOON, _POLLED = 7.0, 75.0
-"""Seconds until a callback is heeded; and until a poll is, which has the longest pause twice."""
+_READ, _SOON, _POLLED = 1.0, 7.0, 75.0
+"""Seconds that one read may take; until a callback is heeded; and until a poll shows it, which has
+the longest pause twice."""
 
 
 def audit(scenario: Scenario, notebook: Notebook) -> list[str]:
@@ -218,7 +219,7 @@ class _Auditor:
         if not there:
             return
         late = told.time - there[0]
-        if told.error == "TransitionTimeout" and late > _SOON:
+        if told.error == "TransitionTimeout" and late > _READ:
             yield f"timed out, though it had been there for {late:g} s"
         callbacks = self._scenario.faults
         lost = callbacks.get("lost_callbacks") or callbacks.get("late_callbacks")

@@ -124,7 +124,7 @@ def _absent_is_there(_: Any) -> Any:
         for wait in [*waits]:
             shown = {"status": "active", "unique_name": None, "date_updated": None}
             record = SimpleNamespace(**{**shown, "sid": wait.sid, **wait.goal.expected})
-            self._take(record, "sweep", wait.sid)
+            self._take(record, "sweep", self._clock.now())
 
     return read_all
 
