@@ -16,7 +16,7 @@ from contextlib import closing
 
 from tests.simulation import mutations
 from tests.simulation.crowd import lives
-from tests.simulation.universe import Verdict
+from tests.simulation.verdict import Verdict
 
 IN_CI, FOR_A_RELEASE = 300, 20_000
 TWICE = 50

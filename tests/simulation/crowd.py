@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 from attrs import asdict
 
-from tests.simulation.universe import BROKEN, Verdict, live
+from tests.simulation.universe import live
+from tests.simulation.verdict import BROKEN, Verdict
 
 
 def lives(

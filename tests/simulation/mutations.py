@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 import asyncsim
 from tests.simulation.scenario import Scenario, draw
-from tests.simulation.universe import Verdict
+from tests.simulation.verdict import Verdict
 
 SEEDS = 500
 """Within so many, each has to be found."""

@@ -74,8 +74,8 @@ class Notebook:
     """SIDs of Fleets and RatePlans by their names."""
     touched: set[str] = field(factory=set)
     """SIMs that somebody else has changed."""
-    disturbed: list[tuple[float, float]] = field(factory=list)
-    """When a partition or a reset may have held up or lost what was sent."""
+    disturbed: bool = False
+    """Whether a partition, a reset or the vendor's death may have lost what was sent."""
     births: list[float] = field(factory=list)
     deaths: list[float] = field(factory=list)
     vendor_deaths: int = 0

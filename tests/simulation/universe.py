@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import simloom
-from attrs import define, evolve, field
+from attrs import evolve
 
 from asyncsim.emulator import Behaviour, Emulator, Faults, Latency
 from tests.simulation.auditor import audit
@@ -23,28 +23,13 @@ from tests.simulation.postman import Postman
 from tests.simulation.scenario import CALM_AT, Scenario, draw
 from tests.simulation.service import LISTENS_AT, Service
 from tests.simulation.stand_ins import Belongings, stood_in
+from tests.simulation.verdict import BROKEN, Verdict
 
 VENDOR_PORT = 8900
 MUST_END_BY = CALM_AT + 1800.0
 """Seconds of virtual time by which everything has to have come to its end."""
-BROKEN = "the world itself broke"
-"""What a fault of these tests, and not of the product, begins with."""
 _LONGEST = 120.0
 """Seconds of real time for one world; a loop that never yields is found by that."""
-
-
-@define
-class Verdict:
-    """What became of one world."""
-
-    seed: int
-    faults: list[str]
-    kills: int = 0
-    vendor_kills: int = 0
-    requests: int = 0
-    seconds: float = 0.0
-    digest: str = ""
-    story: list[str] = field(factory=list)
 
 
 class Universe:
@@ -274,19 +259,18 @@ class Universe:
     async def _partition(self) -> None:
         hosts = {name: machine.host for name, machine in self.machines.items()}
         cut_off = self._dice.choice(("edge", "postman"))
-        began = self.world.time
+        self.notebook.disturbed = True
         self._say(f"partition: service | {cut_off}")
         self.world.net.partition([hosts["service"]], [hosts[cut_off]])
         await asyncio.sleep(10 ** self._dice.uniform(-0.5, 1.5))
         self.world.net.heal()
         self._say("the partition heals")
-        self.notebook.disturbed.append((began, self.world.time + 2.0))
 
     async def _reset(self) -> None:
         hosts = {name: machine.host for name, machine in self.machines.items()}
         self._say("connections are reset")
         self.world.net.reset_connections(hosts["service"], hosts["edge"])
-        self.notebook.disturbed.append((self.world.time, self.world.time + 1.0))
+        self.notebook.disturbed = True
 
     async def _expiry(self) -> None:
         if self.emulator is not None and self.machines["vendor"].alive:
@@ -297,10 +281,9 @@ class Universe:
         vendor = self.machines["vendor"]
         self.order.in_steps(1, vendor.kill)
         self._say("the vendor dies")
-        began = self.world.time
+        self.notebook.disturbed = True
         await asyncio.sleep(10 ** self._dice.uniform(-1.0, 1.5))
         vendor.start()
-        self.notebook.disturbed.append((began, self.world.time + 1.0))
 
     def _calm_down(self) -> None:
         self._say("nothing goes wrong from here on")
