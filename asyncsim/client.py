@@ -23,7 +23,7 @@ from asyncsim.connection import Connection
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
-from asyncsim.hidden import Hidden, hide
+from asyncsim.hidden import Hidden, hide, hide_all
 from asyncsim.hints import nearest
 from asyncsim.proxies import Proxies, check_login
 from asyncsim.resources.keywords import spelled_out
@@ -182,7 +182,7 @@ class Client:
         `webhook_secrets`, both during a rotation. Without them each callback is unconfirmed and
         costs a read. Source: KORE docs, "Validate Webhook Signatures".
         """
-        client_secret = hide(client_secret)
+        client_secret, webhook_secrets = hide(client_secret), hide_all(webhook_secrets)
         _check("client_id", client_id)
         _check("client_secret", client_secret)
 
@@ -279,8 +279,7 @@ def _connect(
     settings: Settings,
 ) -> Connection:
     _check_settings(settings)
-    if (proxy := settings.get("proxy")) is not None:
-        settings["proxy"] = Hidden(proxy)  # it may hold a password
+    settings["proxy"] = hide(settings.get("proxy"))  # it may hold a password
     hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
     proxies = _proxies(settings, hosts)
 

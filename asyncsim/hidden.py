@@ -6,6 +6,7 @@ Tracebacks with locals (rich, Sentry, pytest) show each frame's variables, aioht
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import SupportsIndex, TypeVar
 
 T = TypeVar("T")
@@ -27,3 +28,8 @@ class Hidden(str):
 def hide(value: T) -> T | Hidden:
     """Hide a text; what else was given is left to whoever checks it."""
     return Hidden(value) if isinstance(value, str) else value
+
+
+def hide_all(values: Iterable[str]) -> Sequence[str]:
+    """Hide each text; a lone one as such."""
+    return Hidden(values) if isinstance(values, str) else tuple(map(hide, values))

@@ -77,25 +77,30 @@ def is_loopback(host: str) -> bool:
 
 def parse(text: str, name: str) -> Proxy:
     """Read a proxy's address; errors name where it stands, and never quote it."""
-    # As curl has it, an address without a scheme is one of an HTTP proxy.
-    whole = text if "://" in text else f"http://{text}"
+    text = Hidden(text)
     try:
-        # yarl would quote blanks and control characters, and drop line breaks.
-        url = None if stray(text) or " " in text else URL(whole)
-        usable = url is not None and url.scheme in ("http", "https") and bool(url.host)
-        user, password = (url.user, url.password) if url is not None else (None, None)
-        url = url.origin() if url is not None and usable else None
+        # Looked at first, because yarl encodes or drops some of them. As curl has it, an address
+        # without a scheme is one of an HTTP proxy.
+        good = not stray(text) and " " not in text
+        url = Hidden(text if "://" in text else f"http://{text}") if good else ""
+        proxy = URL(url).origin()
+        login = _login(url)
     except ValueError:
-        url = None
-    if url is None:
+        proxy, login = None, {}
+    if proxy is None or proxy.scheme not in ("http", "https"):
         raise ConfigurationError(
             f"{name} must read http://[user:password@]host:port (or https://), without blanks;"
             " other kinds of proxies are not supported"
         )
-    if user is None and password is None:
-        return Proxy(url, {})
-    login = base64.b64encode(f"{user or ''}:{password or ''}".encode()).decode()
-    return Proxy(url, {hdrs.PROXY_AUTHORIZATION: Hidden(f"Basic {login}")})
+    return Proxy(proxy, login)
+
+
+def _login(url: str) -> Mapping[str, str]:
+    parts = URL(url)
+    if parts.user is None and parts.password is None:
+        return {}
+    login = base64.b64encode(f"{parts.user or ''}:{parts.password or ''}".encode()).decode()
+    return {hdrs.PROXY_AUTHORIZATION: Hidden(f"Basic {login}")}
 
 
 def check_login(session: ClientSession, urls: Iterable[URL]) -> None:

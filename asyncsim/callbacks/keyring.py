@@ -10,7 +10,7 @@ from asyncsim.callbacks import tickets
 from asyncsim.core import signatures
 from asyncsim.core.signatures import Mac
 from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
-from asyncsim.hidden import hide
+from asyncsim.hidden import hide_all
 from asyncsim.strays import stray
 from asyncsim.vendors import VENDORS, Vendor
 
@@ -171,7 +171,8 @@ def checked(secrets: Iterable[str], what: str) -> tuple[str, ...]:
     # A lone string would count as a sequence of secrets of one letter each.
     if isinstance(secrets, (str, bytes)):
         raise ConfigurationError(f"{what} takes a list of secrets, not a single text")
-    found = tuple(map(hide, secrets))
+    found = tuple(hide_all(secrets))
+    del secrets
     if not all(isinstance(secret, str) and secret for secret in found):
         raise ConfigurationError(f"{what} holds an empty secret, or one that is no text")
     if found_stray := next(filter(None, map(stray, found)), None):
