@@ -51,14 +51,14 @@ def measure() -> Result:
             Target(
                 what="bytes beyond the SID of a pending wait, of 100,000",
                 measured=lean,
-                bound=256,
+                bound=640,
                 spread="counted",
             ),
             *(
                 Target(
                     what=f"the same of {name} at sockets, from {_LIVE // 2:,} to {_LIVE:,}",
                     measured=real[name],
-                    bound=256,
+                    bound=640,
                     spread="all memory traced",
                 )
                 for name in ("update_many", "a job")
