@@ -190,9 +190,9 @@ async def _unless_halted(
         return task.result()
     finally:
         request.halting = None
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        task.cancel()
+        # Also one that is done: a cancellation may have come in the moment in which it failed.
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _done_before(

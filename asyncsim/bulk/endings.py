@@ -8,6 +8,7 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.rows import Ending
 from asyncsim.bulk.states import State
 from asyncsim.errors import (
+    APIError,
     AsyncSimError,
     ClientClosed,
     DecodeError,
@@ -38,6 +39,16 @@ def state_of(error: Exception | None) -> State:
     # Whatever it says, an earlier attempt may have been carried out: the next run reads first.
     unsure = isinstance(error, AsyncSimError) and error.outcome_unknown
     return State.NO_ANSWER if unsure or isinstance(error, VENDORS_TROUBLE) else State.FAILED
+
+
+def pause_asked(error: BaseException | None, longest: float) -> float | None:
+    """Seconds for which the server wants no requests, if that is longer than a call waits."""
+    if isinstance(error, OutcomeUnknown):
+        error = error.__cause__
+    if isinstance(error, QueueTimeout):
+        return error.retry_after
+    asked = error.retry_after if isinstance(error, APIError) else None
+    return asked if asked is not None and asked > longest else None
 
 
 def is_failure(state: State) -> bool:

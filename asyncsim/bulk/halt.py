@@ -26,6 +26,10 @@ class Halt:
             self.reason, self.error = reason, error
         self.happened.set()
 
+    def for_pause(self, seconds: float) -> None:
+        """Stop, as the server wants no requests for so long: whoever runs it again then goes on."""
+        self(f"retry after {seconds:,.10g} s")
+
     def check(self) -> None:
         """Raise `Halted` if it was."""
         if self.happened.is_set():

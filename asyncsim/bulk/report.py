@@ -43,7 +43,8 @@ class Report:
     plan: Plan | None = None
     """What this run's look at the SIMs found; None outside a run."""
     stopped: str | None = None
-    """Why the run ended early: `drained`, `deadline`, `max_failures`, `limit`, `dry run`."""
+    """Why the run ended early: `drained`, `deadline`, `max_failures`, `limit`, `dry run`,
+    `no answer`, `PermissionDenied`, or `retry after ... s`, as the server asked."""
     seconds: float | None = None
     """How long the run took; None outside one."""
     requests: int | None = None

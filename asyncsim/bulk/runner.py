@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.endings import VENDORS_TROUBLE
+from asyncsim.bulk.endings import VENDORS_TROUBLE, pause_asked
 from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Head, Journal
@@ -182,7 +182,11 @@ class _Run:
         for attempt in range(1, _LOOKS + 1):
             try:
                 return await planner.plan(states)
-            except VENDORS_TROUBLE:
+            except VENDORS_TROUBLE as error:
+                longest = self._client._connection.retry.longest_pause
+                if seconds := pause_asked(error, longest):
+                    self._halt.for_pause(seconds)
+                    raise Halted from error
                 if attempt < _LOOKS:
                     await self._pause(attempt)
         self._halt("no answer")

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.endings import ending_of, is_failure
+from asyncsim.bulk.endings import ending_of, is_failure, pause_asked
 from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.pacing import PATIENCE, Pace
@@ -24,7 +24,15 @@ from asyncsim.bulk.rows import Ending, Entry
 from asyncsim.bulk.states import IN_DOUBT, State, Verdict
 from asyncsim.bulk.task import Task
 from asyncsim.core.transition import Transition
-from asyncsim.errors import AuthenticationError, JobError, JournalError, PermissionDenied
+from asyncsim.errors import (
+    AuthenticationError,
+    JobError,
+    JournalError,
+    OutcomeUnknown,
+    PermissionDenied,
+    QueueTimeout,
+    RateLimited,
+)
 from asyncsim.events import JobProgressed, Observer, tell
 from asyncsim.resources.fanout import FanOut
 from asyncsim.resources.outcome import Outcome
@@ -69,6 +77,10 @@ class Sending:
         self._intended: set[int] = set()
         """Those of them that the journal has as SENDING because of this run."""
         self._pace = Pace(task)
+        connection = task.sims._connection
+        self._longest = min(
+            connection.retry.longest_pause, limits.timeout or connection.watching.timeout
+        )
         self._counted: set[int] = set()
         """Those that were sent, where there is a limit to them."""
         self._failures = self._forbidden = self._ended = 0
@@ -202,6 +214,13 @@ class Sending:
             if text and isinstance(error, AuthenticationError):
                 await self._give_back(entry)
             return
+        if seconds := pause_asked(error, self._longest):
+            self._halt.for_pause(seconds)
+            if not isinstance(error, OutcomeUnknown):
+                # In doubt, if it may have been carried out: then the next run looks first.
+                if isinstance(error, RateLimited | QueueTimeout) and not error.outcome_unknown:
+                    await self._give_back(entry)
+                return
         ending = ending_of(self._task.action, outcome, entry.reference)
         await self._journal.ended(entry.number, ending)
         self._intended.discard(entry.number)

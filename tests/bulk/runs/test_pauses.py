@@ -1,0 +1,86 @@
+"""A server that wants no requests for long ends a run, and costs no row anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncsim.bulk.states import State
+from asyncsim.cli.exits import Exit, code_of_report
+from asyncsim.emulator.exchange import Reply
+from asyncsim.emulator.reception import Reception
+from tests.bulk.runs.conftest import OpenDesk
+
+LONG = {"Retry-After": "86400"}
+
+
+def busy(monkeypatch: pytest.MonkeyPatch, status: int, *, method: str, after: int = 0) -> None:
+    """Have the vendor refuse requests of one method, after the first few."""
+    decide, seen = Reception.decide, [0]
+
+    def refuse(self: Reception, call: Any, in_flight: Any) -> Reply:
+        seen[0] += call.method == method
+        if call.method == method and seen[0] > after:
+            body = {"code": None, "message": "come back tomorrow"}
+            return Reply(status=status, body=body, headers=LONG)
+        return decide(self, call, in_flight)
+
+    monkeypatch.setattr(Reception, "decide", refuse)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_the_run_ends_resumable_with_its_rows_unchanged(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    desk = await open_desk(sims=40)
+    began = desk.stage.clock.now()
+    busy(monkeypatch, status, method="POST")
+    report = await desk.run(desk.job())
+    assert report.stopped == "retry after 86,400 s"
+    assert code_of_report(report) is Exit.PENDING
+    assert report.states.keys() <= {State.READY, State.SENDING}
+    assert report.states.get(State.SENDING, 0) == 0 or status == 503
+    assert desk.stage.clock.now() - began < 60.0
+    monkeypatch.undo()
+    assert (await desk.run(desk.job())).states == {State.DONE: 40}
+    assert set(desk.posts().values()) <= {1, 2}  # refused, and accepted
+
+
+async def test_what_was_accepted_before_is_awaited_by_the_next_run(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await open_desk(sims=40)
+    busy(monkeypatch, 429, method="POST", after=10)
+    report = await desk.run(desk.job())
+    assert report.stopped == "retry after 86,400 s"
+    assert report.states[State.READY] == 30
+    monkeypatch.undo()
+    assert (await desk.run(desk.job())).states == {State.DONE: 40}
+    assert sorted(desk.posts().values())[:10] == [1] * 10  # what was accepted is not sent again
+
+
+async def test_before_anything_is_sent_the_run_ends_too(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await open_desk(sims=4)
+    began = desk.stage.clock.now()
+    busy(monkeypatch, 503, method="GET")
+    report = await desk.run(desk.job())
+    assert report.stopped == "retry after 86,400 s"
+    assert report.states == {State.READ: 4}
+    assert desk.stage.clock.now() - began < 60.0
+
+
+async def test_a_text_that_may_have_been_sent_is_unknown_and_no_other_goes_out(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await open_desk(sims=200)
+    for sid in desk.stage.sids:
+        desk.stage.put(sid, status="active")
+    busy(monkeypatch, 503, method="POST")
+    report = await desk.run(desk.job(change={"payload": "wake up"}, action="send"))
+    assert report.stopped == "retry after 86,400 s"
+    unknown = report.states[State.UNKNOWN]
+    assert 1 <= unknown <= 64
+    assert report.states[State.READY] == 200 - unknown
