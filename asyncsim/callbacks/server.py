@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from asyncsim.callbacks.door import Door
@@ -160,6 +161,13 @@ class _Connection(web.RequestHandler):
         if self._wire is not None:
             self._door.left(self._wire)
 
+    def data_received(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except Exception as error:  # noqa: BLE001  # aiohttp 3.12 fails on some URLs
+            self._note(error, malformed=True)
+            self.force_close()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -170,17 +178,22 @@ class _Connection(web.RequestHandler):
         """Respond without a word about why; aiohttp would log a traceback for each."""
         if request.writer.output_size > 0:
             raise ConnectionError("a response has begun already")
-        if status == 400:
-            self._reception.malformed()
-        else:
-            self.log_exception("", exc_info=exc)
+        self._note(exc, malformed=status == 400)
         response = web.Response(status=status, headers=_SILENT.copy())
         response.force_close()
         return response
 
     def log_exception(self, *args: Any, **settings: Any) -> None:
         """Log a fault of ours; what aiohttp has to say might show a ticket."""
-        logger.error("a fault in the receiver", exc_info=settings.get("exc_info"))
+        error = settings.get("exc_info")
+        self._note(error if isinstance(error, BaseException) else None)
+
+    def _note(self, error: BaseException | None, *, malformed: bool = False) -> None:
+        # HTTP that cannot be read is the sender's fault; aiohttp 3.12 takes some of it for its own.
+        if malformed or isinstance(error, HttpProcessingError):
+            self._reception.malformed()
+        else:
+            logger.error("a fault in the receiver", exc_info=error)
 
 
 class Listener:
