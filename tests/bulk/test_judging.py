@@ -87,8 +87,8 @@ def test_a_fleet_of_its_own_is_compared_by_sid() -> None:
     assert judge(Action.UPDATE, entry(), elsewhere, goal).state is State.READY
 
 
-def test_a_status_that_nobody_knows_yet_may_lead_anywhere() -> None:
-    assert of("hibernating") == (Verdict.CHANGE, State.READY)
+def test_a_status_that_nobody_knows_counts_as_pending() -> None:
+    assert of("hibernating") == (Verdict.BUSY, State.READY)
 
 
 def test_a_reset_is_always_asked_for() -> None:

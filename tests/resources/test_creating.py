@@ -314,13 +314,12 @@ async def test_many_are_watched_by_list_and_not_one_by_one(far: Far) -> None:
         if one.method == "POST":
             sent.append(f"HC{len(sent):032x}")
             return Answer(201, {"sid": sent[-1], "status": "queued"})
+        status = "queued" if far.clock.now() < 20 else "sent"
         if "?" in one.raw_path:
-            queued = "Status=queued" in one.raw_path and far.clock.now() < 20
-            status = "queued" if queued else "sent"
-            listed = sent if queued or "Status" not in one.raw_path else []
+            listed = sent if status == "queued" or "Status" not in one.raw_path else []
             rows = [{"sid": name, "status": status} for name in listed]
             return Answer(200, {"sms_commands": rows, "meta": {"next_page_url": None}})
-        return Answer(200, {"sid": one.raw_path[-34:], "status": "sent"})
+        return Answer(200, {"sid": one.raw_path[-34:], "status": status})
 
     far.script = script
     ended = await far.play(asyncio.gather(*[send(far.client) for _ in range(60)]))
