@@ -301,7 +301,8 @@ class ClientCredentials:
 
     async def close(self) -> None:
         """End what is under way."""
-        tasks = [task for task in (self._minting, self._doubting) if task is not None]
+        ours: tuple[asyncio.Task[Any] | None, ...] = (self._minting, self._doubting)
+        tasks = [task for task in ours if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
