@@ -301,10 +301,11 @@ class ClientCredentials:
 
     async def close(self) -> None:
         """End what is under way."""
-        ours: tuple[asyncio.Task[Any] | None, ...] = (self._minting, self._doubting)
-        tasks = [task for task in ours if task is not None]
-        for task in tasks:
-            task.cancel()
+        tasks: list[asyncio.Task[Any]] = []
+        for task in (self._minting, self._doubting):
+            if task is not None:
+                task.cancel()
+                tasks.append(task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
