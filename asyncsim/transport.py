@@ -111,11 +111,11 @@ _written: ContextVar[_Written] = ContextVar("asyncsim_written")
 class _Body(BytesPayload):
     """Tells the request whose turn it is that it goes out; many requests may share one body."""
 
-    def write_with_length(
+    async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
-    ) -> Coroutine[None, None, None]:
+    ) -> None:
         _written.get().begun = True
-        return super().write_with_length(writer, content_length)
+        await super().write_with_length(writer, content_length)
 
 
 def form(text: str, content_type: str = FORM) -> Body:
