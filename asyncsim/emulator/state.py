@@ -118,7 +118,7 @@ class File:
     def all(self, room: str) -> Iterator[tuple[str, Any]]:
         """Read a room in the order of its keys' first appearance."""
         rows = self._db.execute(
-            "SELECT key, body FROM items WHERE room = ? ORDER BY place", (room,)
+            "SELECT key, CAST(body AS BLOB) FROM items WHERE room = ? ORDER BY place", (room,)
         )
         return ((key, json.loads(body)) for key, body in rows.fetchall())
 
@@ -149,7 +149,7 @@ def _check_ours(path: Path) -> None:
             raise ValueError("it is another program's database")
         if not tables:
             return
-        about = "SELECT body FROM items WHERE room = 'about' AND key = 'format'"
+        about = "SELECT CAST(body AS BLOB) FROM items WHERE room = 'about' AND key = 'format'"
         found = [json.loads(body) for (body,) in db.execute(about)]
         if found not in ([], [FORMAT]):
             raise ValueError(f"it has format {found[0]!r}, this version reads {FORMAT}")

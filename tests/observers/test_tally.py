@@ -43,6 +43,7 @@ EXAMPLES: tuple[events.Event, ...] = (
     events.JobPlanned(rows=10, verdicts={"will change": 10}, requests=1),
     MOVED,
     events.JobEnded(states={"done": 10}, seconds=1.0),
+    events.UnknownStatus(product="supersim", name="HS1", status="hibernating"),
 )
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def opened_by_another(path: Path, *, how: str = "write") -> str:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that also a process without root's rights can reach."""
     folder = tmp_path_factory.mktemp("shared")
-    for parent in (folder, folder.parent, folder.parent.parent):
+    for parent in (folder, *folder.parents):
+        if parent == Path(tempfile.gettempdir()):
+            break
         if parent.owner() == "root" or os.getuid() != 0:
             parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     return folder
