@@ -181,9 +181,12 @@ class _Auditor:
             if model.is_pending(self._product, last) or model.meets(self._product, last, target):
                 yield f"called failed, while it is {last}"
         elif told.error in _DEFINITE or self._keeps_book:
-            waits = self._scenario.work == "waits" and told.error == "Conflict"
+            # One change alone does not wait for another that is running; it says so. The code means
+            # "not allowed" too, so that it may be a BadRequest once the other one has ended.
+            refused = told.error in ("Conflict", "BadRequest")
+            alone = self._scenario.work == "waits" and refused
             busy = any(model.is_pending(self._product, state) for state in states)
-            if not (waits and busy):
+            if not (alone and busy):
                 yield f"ended with {told.error}, which nothing can excuse here"
 
     def _begun(self, sid: str, since: float, until: float) -> list[Move]:
