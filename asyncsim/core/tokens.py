@@ -23,9 +23,10 @@ _MINUTE = 60.0
 _EARLY = 60.0  # seconds before its end at which a token is renewed, but not more than
 _EARLY_SHARE = 0.1  # of its life
 _PATIENCE = 5.0  # seconds between attempts to renew a token that is still good
-# Seconds after which even a token that never worked is given up, because it may have been revoked
-# meanwhile, or its client granted more: KORE's scopes are those of the minting.
-_UNPROVEN = 300.0
+# Seconds after which even a token that never worked is given up: another process may have made it
+# void before it was used, or its client was granted more (KORE's scopes are those of the minting).
+# Below `Watching.stale_for`, after which waits believe a refusal that lasts.
+_UNPROVEN = 5.0
 _PAUSE = 1.0  # seconds before the second renewal in a minute; doubles with each
 _SHORTEST = 3600.0  # seconds: what KORE grants is an hour, a day, 30 days or 24 months
 _LONGEST = 750 * 86400.0
