@@ -35,9 +35,7 @@ def judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> Planned:
     sid = sim.sid or entry.sid
     verdict, state = Verdict.UNREADABLE, State.IMPOSSIBLE
     if entry.state in IN_DOUBT and action is not Action.SEND:
-        # Something was sent: it is waited for, and never called impossible.
-        waits = entry.state in (State.ACCEPTED, State.TIMED_OUT)
-        verdict, state = Verdict.BUSY, State.ACCEPTED if waits else entry.state
+        verdict, state = _judge_unseen(entry)  # never impossible
     elif action is Action.SEND and sid is not None:
         verdict, state = _judge_sending(entry)
     elif action is Action.REGISTER:
@@ -83,10 +81,18 @@ def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
         # Sent, or seen here once, it may be in the other account; to ask again is harmless, and
         # tells.
         verdict, state = Verdict.CHANGE, State.READY
+    elif doubtful:
+        verdict, state = _judge_unseen(entry)
     else:
         verdict, state = Verdict.UNKNOWN, State.IMPOSSIBLE
     state = _planned(entry, verdict, state)
     return Planned(number=entry.number, verdict=verdict, state=state, sid=entry.sid)
+
+
+def _judge_unseen(entry: Entry) -> tuple[Verdict, State]:
+    """Something was sent, and what became of it is not seen: it is waited for, whatever it is."""
+    waits = entry.state in (State.ACCEPTED, State.TIMED_OUT)
+    return Verdict.BUSY, State.ACCEPTED if waits else entry.state
 
 
 def _anew(entry: Entry) -> Entry:

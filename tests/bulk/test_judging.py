@@ -115,6 +115,15 @@ def test_an_unknown_sim_is_impossible() -> None:
     assert (planned.verdict, planned.state) == (Verdict.UNKNOWN, State.IMPOSSIBLE)
 
 
+@pytest.mark.parametrize("state", sorted(IN_DOUBT))
+def test_what_was_perhaps_sent_is_never_impossible_though_its_sim_is_not_there(
+    state: State,
+) -> None:
+    planned = judge_absent(Action.UPDATE, entry(state), TO_ACTIVE)
+    assert planned.verdict is Verdict.BUSY
+    assert planned.state in IN_DOUBT
+
+
 def test_a_sim_that_may_have_moved_away_is_asked_for_once_more() -> None:
     goal = Goal(SUPER_SIMS, {"account_sid": "AC1"})
     assert judge_absent(Action.UPDATE, entry(State.SENDING), goal).state is State.READY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import inspect
 import json
 import tracemalloc
 import zlib
@@ -283,10 +282,6 @@ async def test_an_error_that_cannot_be_unpacked_is_still_that_error(open_client:
             await open_client(server.url).supersim.sims.fetch(SID)
 
 
-@pytest.mark.skipif(
-    "max_headers" not in inspect.signature(aiohttp.ClientSession).parameters,
-    reason="aiohttp before 3.13.4 has no such limit; there Timeout.request is the only one",
-)
 async def test_headers_are_limited_in_number(open_client: Open) -> None:
     said = (
         STATUS
