@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ from attrs import frozen
 from tests.simulation import model
 from tests.simulation.edge import Exchange, records_shown
 from tests.simulation.notebook import Move, Notebook, Try, Wish
-from tests.simulation.scenario import Scenario
+from tests.simulation.scenario import JOBS, Scenario
 from tests.simulation.service import OPEN, TIMEOUT
 
 _DEFINITE = frozenset(
@@ -45,7 +46,7 @@ class _Auditor:
         self._scenario = scenario
         self._product = scenario.product
         self._notebook = notebook
-        self._keeps_book = scenario.work in ("job", "texts")
+        self._keeps_book = scenario.work in JOBS
 
     # The vendor itself: is what it did what its documents say?
 
@@ -94,6 +95,8 @@ class _Auditor:
 
     def _moves(self, sid: str) -> Iterator[str]:
         history = self._notebook.history(sid)
+        if not history:
+            return  # a card that is to be registered
         origin: Mapping[str, Any] = history[0].after
         for one, following in pairwise(history):
             before, after = one.after, following.after
@@ -122,8 +125,13 @@ class _Auditor:
         """Judge every wish."""
         for wish, following in self._with_next():
             until = following.tries[0].began if following and following.tries else float("inf")
-            judged = self._text(wish) if not self._scenario.wishes else self._update(wish, until)
-            for fault in judged:
+            judged = {
+                "texts": self._text,
+                "creates": self._text,
+                "registers": self._existence,
+                "deletes": self._existence,
+            }.get(self._scenario.work, partial(self._update, until=until))
+            for fault in judged(wish):
                 yield f"{wish.sid} {dict(wish.change)}: {fault}"
 
     def _with_next(self) -> Iterator[tuple[Wish, Wish | None]]:
@@ -186,7 +194,9 @@ class _Auditor:
             refused = told.error in ("Conflict", "BadRequest")
             alone = self._scenario.work == "waits" and refused
             busy = any(model.is_pending(self._product, state) for state in states)
-            if not (alone and busy):
+            # Whose tokens are made void again and again is told so, before anything was done.
+            voided = told.error == "PermissionDenied" and self._scenario.expiries and not began
+            if not (alone and busy) and not voided:
                 yield f"ended with {told.error}, which nothing can excuse here"
 
     def _begun(self, sid: str, since: float, until: float) -> list[Move]:
@@ -280,6 +290,18 @@ class _Auditor:
             ]
             if any(model.meets(self._product, state, target) for state in between):
                 yield f"changed at {one.time:.3f} and, after it was there, at {following.time:.3f}"
+
+    # Registrations and deletions, which do no harm when they are repeated.
+
+    def _existence(self, wish: Wish) -> Iterator[str]:
+        if wish.state is None:
+            yield "lost: nobody knows what became of it"
+        is_there = wish.sid in self._notebook.there
+        for _, told in self._endings(wish):
+            if not told.ok:
+                yield f"ended with {told.error}, which nothing can excuse here"
+            elif is_there is not (self._scenario.work == "registers"):
+                yield f"called done, and it is {'still' if is_there else 'not'} there"
 
     # Texts: each once, or at most once and said so.
 

@@ -112,6 +112,8 @@ class Edge:
             connector=aiohttp.TCPConnector(force_close=True, limit=0),
             timeout=aiohttp.ClientTimeout(total=60.0),
         ) as self._session:
+            # Else aiohttp would send a read or a deletion again by itself; no setting says so.
+            self._session._retry_connection = False
             await asyncio.Event().wait()
 
     def _strikes(self, what: str) -> bool:

@@ -23,7 +23,7 @@ class Try:
 
 @define(eq=False)
 class Wish:
-    """A change that somebody wants for one SIM, or a text that it is to be sent."""
+    """What somebody wants for one SIM: a change, a text, a registration (by ICCID), a deletion."""
 
     sid: str
     change: Mapping[str, Any]
@@ -85,6 +85,8 @@ class Notebook:
     """The story in words; kept only where somebody reads it."""
     ended: float | None = None
     """When all work was done."""
+    there: set[str] = field(factory=set)
+    """SIDs and ICCIDs of all SIMs that there are in the end."""
 
     def history(self, sid: str) -> list[Move]:
         """What a SIM went through, oldest first."""

@@ -10,10 +10,21 @@ from attrs import evolve, field, frozen
 
 from tests.simulation.edge import CALM, Weather
 
-Work = Literal["job", "texts", "many", "waits", "creates"]
+Work = Literal["job", "texts", "registers", "deletes", "many", "waits", "creates"]
+"""A job of changes, of texts, of registrations, of deletions; the rest without a journal."""
+JOBS = frozenset({"job", "texts", "registers", "deletes"})
 CALM_AT = 240.0
 """Seconds; from then on nothing goes wrong any more, and everything must come to its end."""
 
+_SHARES: Mapping[Work, int] = {
+    "job": 6,
+    "texts": 2,
+    "registers": 1,
+    "deletes": 1,
+    "many": 4,
+    "waits": 4,
+    "creates": 1,
+}
 _FAIR = 0.2
 """Share of worlds in which nothing stands in the way of a request."""
 
@@ -92,7 +103,8 @@ def draw(seed: int) -> Scenario:
     dice = random.Random(f"scenario {seed}")
     vendor: Any = dice.choice(("twilio", "twilio", "kore"))
     product: Any = dice.choice(("supersim", "supersim", "wireless"))
-    work: Any = dice.choices(("job", "texts", "many", "waits", "creates"), (6, 2, 4, 4, 1))[0]
+    work: Any = dice.choices((*_SHARES,), (*_SHARES.values(),))[0]
+    product = {"registers": "supersim", "deletes": "wireless"}.get(work, product)
     start, statuses = _asked(dice, product, work)
     follows = len(statuses) > 1
     listens = dice.random() < 0.6
@@ -150,6 +162,8 @@ def _asked(dice: random.Random, product: str, work: str) -> tuple[str, tuple[str
     start, statuses = dice.choice(known)
     if work in ("texts", "creates"):
         return "active", ()
+    if work in ("registers", "deletes"):
+        return "new", ()
     return start, statuses[:1] if work == "job" else statuses
 
 

@@ -29,6 +29,7 @@ LISTENS_AT = 8080
 TIMEOUT = Timeout(request=10.0, connect=3.0, queue=60.0)
 _AGAIN = 15.0
 """Seconds until somebody runs it again who was told that it is not done."""
+_ACTIONS = {"job": "update", "texts": "send", "registers": "register", "deletes": "delete"}
 OPEN = frozenset({"read", "ready", "sending", "accepted", "timed out", "no answer"})
 
 
@@ -50,14 +51,8 @@ class Service:
         clock = SkewedClock(start=1000.0 * self.life(), skew=scenario.skew)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._client(clock))
-            work = {
-                "job": self._job,
-                "texts": self._job,
-                "many": self._many,
-                "waits": self._waits,
-                "creates": self._creates,
-            }[scenario.work]
-            await work(client, clock)
+            works = {"many": self._many, "waits": self._waits, "creates": self._creates}
+            await works.get(scenario.work, self._job)(client, clock)
         self.done.set()
 
     async def second(self) -> None:
@@ -113,12 +108,12 @@ class Service:
 
     async def _run_job(self, client: Client, clock: SkewedClock) -> bool:
         path, scenario = self.folder / "job.db", self.scenario
-        rows: list[Any] = [{"sid": wish.sid, **wish.change} for wish in self.notebook.wishes]
-        sends = scenario.work == "texts"
+        naming = "iccid" if scenario.work == "registers" else "sid"
+        rows: list[Any] = [{naming: one.sid, **one.change} for one in self.notebook.wishes]
         job = bulk.Job.from_rows(
             rows,
             product=scenario.product,
-            action="send" if sends else "update",
+            action=_ACTIONS[scenario.work],
             columns=sorted(self.notebook.wishes[0].change),
         )
         async with bulk.Journal.open(path, clock=clock) as journal:
@@ -129,6 +124,7 @@ class Service:
                 client,
                 journal=journal,
                 timeout=scenario.timeout,
+                confirm=lambda plan: True,
                 observers=[self._hear],
             )
             results = [result async for result in journal.results()]

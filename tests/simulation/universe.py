@@ -326,19 +326,31 @@ class Universe:
         self.notebook.births = self.machines["service"].born_at
         self.notebook.deaths = self.machines["service"].died_at
         self.notebook.vendor_deaths = self.machines["vendor"].deaths
+        self.notebook.there = {name for sim in self._sims() for name in (sim.sid, sim.iccid)}
+
+    def _sims(self) -> Any:
+        assert self.emulator is not None
+        return self.emulator.world(self.scenario.vendor).sims(self.scenario.product).values()
 
     def _wish(self) -> None:
         assert self.emulator is not None
         world = self.emulator.world(self.scenario.vendor)
         owned: Any = world.fleets if self.scenario.product == "supersim" else world.rate_plans
         self.notebook.names = {one.unique_name: one.sid for one in owned.values()}
-        sims = world.sims(self.scenario.product)
-        for number, sid in enumerate(sims):
-            if self.scenario.wishes:
-                self.notebook.wishes.extend(Wish(sid, one) for one in self.scenario.wishes)
-            else:
-                keyword = "command" if self.scenario.product == "wireless" else "payload"
-                self.notebook.wishes.append(Wish(sid, {keyword: f"text {number}"}))
+        if self.scenario.work == "registers":
+            for _ in range(self.scenario.sims):
+                card = world.add_registrable()
+                wish = Wish(card.iccid, {"registration_code": card.registration_code})
+                self.notebook.wishes.append(wish)
+            self.emulator.expire_tokens()  # which commits; there are none yet
+            return
+        text = "command" if self.scenario.product == "wireless" else "payload"
+        sends = self.scenario.work in ("texts", "creates")
+        for number, sid in enumerate(world.sims(self.scenario.product)):
+            nothing: Mapping[str, Any] = {}
+            wanted = self.scenario.wishes or (nothing,)
+            for one in ({text: f"text {number}"},) if sends else wanted:
+                self.notebook.wishes.append(Wish(sid, one))
 
     def committed(self) -> None:
         """Take note of a commit by the service's journal."""
