@@ -306,13 +306,15 @@ async def test_closing_the_client_while_a_change_is_in_flight_tells_that_it_was_
 ) -> None:
     await stage.sims.fetch(stage.sid)
     stage.emulator.faults = Faults(answer_takes=5.0)
+    updates = []
     for change in (stage.sims.update, stage.sims.update_and_wait):
-        update = await stage.start(change(stage.sid, status="active"))
+        updates.append(await stage.start(change(stage.sid, status="active")))
         await stage.clock.advance(1)
     await stage.client.close()
-    with pytest.raises(ClientClosed, match=f"update Sim {stage.sid}: the client") as caught:
-        await update
-    assert (caught.value.sent, caught.value.last) == (True, None)
+    for update in updates:
+        with pytest.raises(ClientClosed, match=f"update Sim {stage.sid}: the client") as caught:
+            await update
+        assert (caught.value.sent, caught.value.last) == (True, None)
     await stage.clock.advance(6)  # the emulator's response, to nobody
 
 

@@ -166,8 +166,8 @@ async def test_only_its_owner_may_read_a_new_journal(path: Path) -> None:
 async def test_a_closed_journal_is_one_file_that_lookers_do_not_add_to(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 3)
-    left = {"batch.db", "batch.db.lock"}
-    assert files_in(path.parent) == left
+    left = files_in(path.parent)
+    assert left - {"batch.db.lock"} == {"batch.db"}  # some versions of filelock remove theirs
     async with Journal.open(path, read_only=True) as journal:
         assert await journal.counts() == {State.READ: 3}
         assert files_in(path.parent) == left
