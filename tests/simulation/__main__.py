@@ -116,8 +116,8 @@ def _print_wrong(verdict: Verdict, mutation: str = "") -> None:
     print(f"world {verdict.seed} is wrong; see it again: {_command(verdict.seed, mutation)}")
     for fault in verdict.faults[:_SHOWN]:
         print(f"    {fault}")
-    if more := len(verdict.faults) - _SHOWN:
-        print(f"    and {more} more" if more > 0 else "", end="\n" if more > 0 else "")
+    if len(verdict.faults) > _SHOWN:
+        print(f"    and {len(verdict.faults) - _SHOWN} more")
     sys.stdout.flush()
 
 

@@ -58,8 +58,6 @@ class Exchange:
 
     number: int
     arrived: float
-    life: int
-    """Which life of the client's process sent it."""
     method: str
     path: str
     """From the product on: `/v1/Sims/HS...`."""
@@ -77,6 +75,9 @@ class Exchange:
     status: int | None = None
     """What the client was given; None: nothing, or not all of it."""
     shown: Any = None
+    """What that said."""
+    pause: str | None = None
+    """The vendor's `Retry-After`."""
     old: bool = False
 
     @property
@@ -94,7 +95,6 @@ class Edge:
     upstream: str
     seed: int
     now: Callable[[], float]
-    life: Callable[[], int]
     record_at: Callable[[str, float], Mapping[str, Any] | None]
     """Fields that a SIM had at a moment."""
     seen: Callable[[str, Exchange], object] = lambda what, exchange: None
@@ -163,7 +163,6 @@ class Edge:
         exchange = Exchange(
             number=len(self.log) + 1,
             arrived=self.now(),
-            life=self.life(),
             method=request.method,
             path="/" + "/".join(rest),
             product=product,
@@ -192,8 +191,7 @@ class Edge:
             return None
         exchange.carried_out, exchange.responded = answer.status, self.now()
         exchange.body = _plain(content)
-        pause = answer.headers.get("Retry-After")
-        exchange.shown = {"retry_after": pause} if pause else None
+        exchange.pause = answer.headers.get("Retry-After")
         return answer.status, content, answer.content_type
 
     def _perhaps_old(self, exchange: Exchange, content: bytes) -> bytes:
@@ -215,11 +213,11 @@ class Edge:
         self, request: web.BaseRequest, exchange: Exchange, status: int, content: bytes, kind: str
     ) -> web.StreamResponse:
         gone = request.transport is None or request.transport.is_closing()
-        pause = (exchange.shown or {}).get("retry_after")
         if not gone:
             exchange.answered, exchange.status = self.now(), status
             exchange.shown = _plain(content)
-        headers = {"Retry-After": pause} if pause and status == 429 else {}
+        pause = exchange.pause if status == 429 else None
+        headers = {} if pause is None else {"Retry-After": pause}
         return web.Response(status=status, body=content, content_type=kind, headers=headers)
 
     def _hang_up(self, request: web.BaseRequest) -> web.StreamResponse:

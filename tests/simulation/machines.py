@@ -67,7 +67,6 @@ class Machine:
     """Which life this is, from 1; 0 before the first."""
     deaths: int = 0
     died_at: list[float] = field(factory=list)
-    born_at: list[float] = field(factory=list)
     neighbours: Callable[[], Iterable[Belongings]] = tuple
 
     @property
@@ -83,7 +82,6 @@ class Machine:
     def start(self) -> None:
         """Start it, or start it again."""
         self.life += 1
-        self.born_at.append(self.world.time)
         if self.life == 1:
             self.host.spawn(lambda: self.work(), name=f"{self.name} lives")
         else:

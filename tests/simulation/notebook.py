@@ -14,7 +14,6 @@ from tests.simulation.edge import Exchange
 class Try:
     """One time that a process set out to fulfil a wish."""
 
-    life: int
     began: float
     ended: float | None = None
     error: Exception | None = None
@@ -59,8 +58,6 @@ class Move:
     sid: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
-    requests: int
-    """How many requests the edge had passed on until then."""
 
 
 @define
@@ -76,7 +73,6 @@ class Notebook:
     """SIMs that somebody else has changed."""
     disturbed: bool = False
     """Whether a partition, a reset or the vendor's death may have lost what was sent."""
-    births: list[float] = field(factory=list)
     deaths: list[float] = field(factory=list)
     vendor_deaths: int = 0
     complaints: list[str] = field(factory=list)

@@ -136,13 +136,7 @@ def draw(seed: int) -> Scenario:
         weather=_weather(dice),
         faults=_faults(dice),
         transition=dice.choice((0.01, 2.0, 8.0, 8.0, 20.0, 60.0)),
-        behaviour={
-            "date_updated_moves_on_settle": dice.random() < 0.7,
-            "wireless_pending": dice.choice(
-                (("updating",), ("scheduled",), ("scheduled", "updating"))
-            ),
-            "callback_on_sync_update": dice.random() < 0.3,
-        },
+        behaviour=_behaviour(dice),
     )
     if fair:
         return _in_fair_weather(scenario)
@@ -207,6 +201,16 @@ def _faults(dice: random.Random) -> Mapping[str, Any]:
         "doubled_callbacks": _rarely(dice, 0.3, 0.6),
         "failing_updates": _rarely(dice, 0.3, 0.4),
         "failing_commands": _rarely(dice, 0.3, 0.4),
+    }
+
+
+def _behaviour(dice: random.Random) -> Mapping[str, Any]:
+    """What the documents leave open."""
+    pending = (("updating",), ("scheduled",), ("scheduled", "updating"))
+    return {
+        "date_updated_moves_on_settle": dice.random() < 0.7,
+        "wireless_pending": dice.choice(pending),
+        "callback_on_sync_update": dice.random() < 0.3,
     }
 
 

@@ -118,7 +118,7 @@ class Service:
         )
         async with bulk.Journal.open(path, clock=clock) as journal:
             for wish in self.notebook.wishes:
-                wish.tries.append(Try(self.life(), self.now()))
+                wish.tries.append(Try(self.now()))
             await bulk.run(
                 job,
                 client,
@@ -148,7 +148,7 @@ class Service:
             wave = self.notebook.wishes[place :: len(self.scenario.wishes)]
             while wishes := {one.sid: one for one in wave if not self._is_over(one)}:
                 for wish in wishes.values():
-                    wish.tries.append(Try(self.life(), self.now()))
+                    wish.tries.append(Try(self.now()))
                 changes = {sid: self._asked(wish.change) for sid, wish in wishes.items()}
                 sims = self._sims(client)
                 async for outcome in sims.update_many(changes, timeout=self.scenario.timeout):
@@ -182,7 +182,7 @@ class Service:
         """Fulfil the wishes of one SIM in their order, each until it is known how it went."""
         for wish in wishes:
             while not wish.is_over:
-                wish.tries.append(Try(self.life(), self.now()))
+                wish.tries.append(Try(self.now()))
                 try:
                     await self._change(client, wish, in_two=in_two)
                 except AsyncSimError as error:
@@ -214,7 +214,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             for wish in self.notebook.wishes:
                 if not wish.tries:
-                    wish.tries.append(Try(self.life(), self.now()))
+                    wish.tries.append(Try(self.now()))
                     group.create_task(self._create(client, wish))
 
     async def _create(self, client: Client, wish: Wish) -> None:

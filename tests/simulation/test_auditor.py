@@ -36,7 +36,6 @@ def post(at: float, **parts: Any) -> Exchange:
     return Exchange(
         number=int(at),
         arrived=at,
-        life=1,
         method="POST",
         path=f"/v1/Sims/{SID}",
         product="supersim",
@@ -57,13 +56,13 @@ def read(at: float, shown: dict[str, str]) -> Exchange:
 
 def story(moves: list[tuple[float, dict[str, str]]], **parts: Any) -> Notebook:
     """A SIM's life, and the wish that it be active, of which somebody was told at 9 seconds."""
-    tried = Try(life=1, began=1.0, ended=9.0, ok=True)
+    tried = Try(began=1.0, ended=9.0, ok=True)
     wish = Wish(SID, {"status": "active"}, [tried])
     told = [
-        Move(when, SID, moves[place - 1][1] if place else None, after, 0)
+        Move(when, SID, moves[place - 1][1] if place else None, after)
         for place, (when, after) in enumerate(moves)
     ]
-    return Notebook(**{"moves": told, "wishes": [wish], "births": [0.0], **parts})
+    return Notebook(**{"moves": told, "wishes": [wish], **parts})
 
 
 GOOD = [(0.0, NEW), (2.05, SCHEDULED), (5.0, ACTIVE)]
@@ -81,14 +80,14 @@ def test_a_success_that_never_was_is_found() -> None:
 def test_a_failure_that_is_none_is_found() -> None:
     notebook = story(GOOD, exchanges=[post(2)])
     error = TransitionFailed(SID, {"status": "active"}, None)
-    notebook.wishes[0].tries = [Try(life=1, began=1.0, ended=4.0, error=error)]
+    notebook.wishes[0].tries = [Try(began=1.0, ended=4.0, error=error)]
     assert any("called failed, while it is" in fault for fault in audit(scenario(), notebook))
 
 
 def test_a_refusal_of_what_was_carried_out_is_found() -> None:
     notebook = story(GOOD, exchanges=[post(2)])
     error = BadRequest(400, 83010, "no", None, None, asked="update")
-    notebook.wishes[0].tries = [Try(life=1, began=1.0, ended=4.0, error=error)]
+    notebook.wishes[0].tries = [Try(began=1.0, ended=4.0, error=error)]
     assert any("nothing can excuse" in fault for fault in audit(scenario(), notebook))
 
 
@@ -115,7 +114,7 @@ def test_a_text_that_is_sent_twice_is_found() -> None:
     }
     sent = [evolve(post(at, carried_out=201, status=201), **text) for at in (2, 3)]
     notebook = story([(0.0, ACTIVE)], exchanges=sent)
-    notebook.wishes = [Wish(SID, {"payload": "text 0"}, [Try(1, 1.0, 9.0, ok=True)])]
+    notebook.wishes = [Wish(SID, {"payload": "text 0"}, [Try(1.0, 9.0, ok=True)])]
     texts = scenario(work="creates", wishes=())
     assert any("sent 2 times" in fault for fault in audit(texts, notebook))
     notebook.exchanges = sent[:1]

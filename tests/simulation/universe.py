@@ -55,7 +55,6 @@ class Universe:
             upstream=f"http://127.0.0.1:{VENDOR_PORT}",
             seed=self.scenario.seed,
             now=lambda: self.world.time,
-            life=lambda: self.machines["service"].life,
             record_at=self._record_at,
             seen=self._seen,
             weather=self.scenario.weather,
@@ -132,7 +131,6 @@ class Universe:
             after.sid,
             None if before is None else _shown(before),
             _shown(after),
-            sum(one.passed_on is not None for one in self.notebook.exchanges),
         )
         self.notebook.moves.append(move)
         self._say(f"vendor: {after.sid[:6]} is {after.status}")
@@ -323,7 +321,6 @@ class Universe:
             self.notebook.complaints.append(late)
         self.notebook.ended = self.world.time
         disturbing.cancel()
-        self.notebook.births = self.machines["service"].born_at
         self.notebook.deaths = self.machines["service"].died_at
         self.notebook.vendor_deaths = self.machines["vendor"].deaths
         self.notebook.there = {name for sim in self._sims() for name in (sim.sid, sim.iccid)}
