@@ -17,14 +17,13 @@ from asyncsim.core.plan import read_pause
 from asyncsim.core.retry import Repeat
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
+    APIError,
     AsyncSimError,
     AuthenticationError,
     DecodeError,
     NotFound,
     PermissionDenied,
     QueueTimeout,
-    RateLimited,
-    ServerError,
     TransportError,
     UnreachableStatus,
     WrongResource,
@@ -43,8 +42,9 @@ T = TypeVar("T")
 _MOST_NAMES = 10_000  # whose SIDs are kept
 _LOOKS = 3  # at least, before a refused read is believed
 
-# What a read after a lost response may meet that says nothing yet about the SIM.
-_PASSING = (DecodeError, QueueTimeout, RateLimited, ServerError, TransportError)
+# What a read after a lost response may meet that says nothing yet about the SIM, any other refusal
+# included: it is a gateway's.
+_PASSING = (APIError, DecodeError, QueueTimeout, TransportError)
 # And what says something, once it has lasted: a gateway's, or a replica's, passes as well.
 _LASTING = (AuthenticationError, NotFound, PermissionDenied)
 
@@ -196,7 +196,7 @@ class Changing(Watched[T], Generic[T]):
         self,
         change: Change,
         request: Request,
-        look: Callable[[Change], Awaitable[T]],
+        look: Callable[[Change, bool], Awaitable[T]],
         seconds: float | None = None,
     ) -> T:
         """Read what became of a change; after a lost response, for up to so many seconds.
@@ -208,8 +208,9 @@ class Changing(Watched[T], Generic[T]):
         began, reads = clock.now(), 0
         while True:
             try:
-                record = await look(change)
-            except (*_PASSING, *_LASTING) as error:
+                # Where it is repeated here, it must not be within: this knows when to end.
+                record = await look(change, request.lost)
+            except _PASSING as error:
                 reads += 1
                 left = began + (watching.stale_for if seconds is None else seconds) - clock.now()
                 lasted = reads >= _LOOKS and began + watching.stale_for <= clock.now()
@@ -224,9 +225,9 @@ class Changing(Watched[T], Generic[T]):
                     request.path = path_of(self.kind, change.sid)
                 return record
 
-    async def _look(self, change: Change) -> T:
+    async def _look(self, change: Change, once: bool) -> T:
         """Read the resource of a change whose response was lost, or that was refused."""
-        record: Any = await self._look_by_name(change)
+        record: Any = await self._look_by_name(change, once)
         seen = change.seen
         if change.sid is None and seen is not None and not is_same_sid(seen, record.sid):
             # Whose the name was when the change arrived, nobody can tell.
@@ -235,15 +236,15 @@ class Changing(Watched[T], Generic[T]):
         found: T = record
         return found
 
-    async def _look_by_name(self, change: Change) -> T:
+    async def _look_by_name(self, change: Change, once: bool) -> T:
         try:
-            return await self._fetch(change.sid or change.name, urgent=True)
+            return await self._fetch(change.sid or change.name, urgent=True, once=once)
         except NotFound:
             # Renamed by a colleague; or the change was carried out, and it has its new name.
             renamed = change.seen or change.given.get("unique_name")
             if not renamed or change.sid is not None:
                 raise
-            return await self._fetch(renamed, urgent=True)
+            return await self._fetch(renamed, urgent=True, once=once)
 
     def _remember(self, change: Change, sid: str, date: datetime | None) -> None:
         now = self._connection.clock.now()

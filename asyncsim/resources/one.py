@@ -152,9 +152,9 @@ class One(Stoppable, Generic[T]):
         self._recovered = written.recovered
         return written.record
 
-    async def _look(self, change: Change) -> T:
+    async def _look(self, change: Change, once: bool) -> T:
         self._spent += 1
-        self._seen = record = await self._resource._look(change)
+        self._seen = record = await self._resource._look(change, once)
         return record
 
     async def _after_conflict(self, change: Change, refused: APIError) -> None:

@@ -19,6 +19,7 @@ from asyncsim import (
     ServerError,
 )
 from tests.callbacks import senders
+from tests.rehearsals.stage import play
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
 from tests.sending.server import Answer, Received
@@ -36,6 +37,8 @@ BAD_READS = {
     "an envelope with 200": Answer(200, ENVELOPE),
     "nothing with 200": Answer(200, ""),
     "503": Answer(503),
+    "a gateway's 400": Answer(400, HTML),
+    "a gateway's redirect": Answer(302, headers={"Location": "/login"}),
 }
 LOST = {
     "504": Answer(504),
@@ -102,7 +105,7 @@ async def test_bad_reads_after_a_lost_response_say_nothing_of_the_change(
     assert (found.status, vendor.posts) == ("active", 1)
 
 
-@pytest.mark.parametrize("bad", ["HTML with 200", "an envelope with 200", "503"])
+@pytest.mark.parametrize("bad", ["HTML with 200", "an envelope with 200", "503", "a gateway's 400"])
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 async def test_a_wait_goes_on_reading_until_its_deadline(
     far: Far, way: Callable[[Far], Any], bad: str
@@ -120,6 +123,7 @@ async def test_a_wait_goes_on_reading_until_its_deadline(
         ("403", PermissionDenied),
         ("HTML with 200", ServerError),
         ("503", ServerError),
+        ("a gateway's 400", ServerError),
     ],
 )
 @pytest.mark.parametrize("lost", ["504", "HTML with 200"])
@@ -206,3 +210,15 @@ async def test_a_change_that_may_not_be_sent_before_the_pause_is_over_is_not_sen
         await far.play(update_and_wait(far))
     assert caught.value.retry_after == 1000000000
     assert [one.method for one in far.received] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize(("way", "most"), [(update, 10.0), (update_and_wait, 900.0)])
+async def test_reads_after_a_lost_response_end_in_time_where_none_is_answered(
+    set_far: SetFar, way: Callable[[Far], Any], most: float
+) -> None:
+    far = await set_far(retry=RetryPolicy(base=1000.0, cap=1000.0, longest_pause=1000.0))
+    Vendor(far, LOST["504"], Answer("drop"), seconds=1e9)
+    began = far.clock.now()
+    with pytest.raises(AsyncSimError, match="outcome of the change is unknown"):
+        await play(far.clock, way(far), within=20000.0)
+    assert far.clock.now() - began <= 1000.0 + most
