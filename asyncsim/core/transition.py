@@ -108,7 +108,9 @@ class Transition:
     called: bool = field(init=False, default=False)
     """A callback says that it has settled, and no read has contradicted it."""
     vouched_at: float | None = field(init=False, default=None)
-    """When a callback of this very change named the target."""
+    """When a signed callback of this very change named the target."""
+    blamed: bool = field(init=False, default=False)
+    """A signed callback of this very change says what went wrong."""
     callbacks: int = field(init=False, default=0)
     """Reads that callbacks have caused."""
     callback_from: float = field(init=False, default=0.0)
@@ -213,10 +215,11 @@ class Transition:
             return Next.WAIT
         if current and (code is not None or message):  # an older ticket's is an older change's
             self.problem = (code, message)
+            self.blamed |= signed
         self.called = True
         self.heard |= current
         targets = self.goal.targets
-        if current and self.problem is None and (status in targets or not targets):
+        if signed and self.problem is None and (status in targets or not targets):
             self.vouched_at = now
         if self.is_unanswered and not self.goal.kind.named:
             return Next.WAIT  # only the response to the POST will tell the SID to read
@@ -285,10 +288,10 @@ class Transition:
         self.alone = standing is Standing.ONWARD or not self.goal.is_swept_for(record)
         if standing is Standing.REACHED:
             return self._reached(record, now, source)
-        if standing is Standing.FAILED:
-            self.problem = self.problem or _reported(record)
+        if standing is Standing.FAILED and (self.strict or self._moved(record) >= 0):
             return self._fail(source)
-        if standing is Standing.ELSEWHERE or (standing is Standing.ONWARD and self.problem):
+        missed = standing in (Standing.FAILED, Standing.ELSEWHERE)
+        if missed or (standing is Standing.ONWARD and self.problem):
             return self._missed(record, now, source)
         self.evidence = None
         if standing is Standing.PENDING:
@@ -309,7 +312,7 @@ class Transition:
         if self.is_unanswered:
             return Next.WAIT  # the POST is still in flight: this was before it
         moved = self._moved(record)
-        if self.strict or self.problem is not None or moved > 0:
+        if self.strict or self.blamed or moved > 0:
             return self._fail(source)
         seconds, reads = (self.stale_for, 2) if moved == 0 else (self.stale_for * _LASTS, _READS)
         if source == "answer":
@@ -339,7 +342,7 @@ class Transition:
         return int(later) - int(record.date_updated < self.answer_date)
 
     def _fail(self, source: SettledBy) -> Next:
-        code, message = self.problem or (None, None)
+        code, message = self.problem or _reported(self.last) or (None, None)
         self.error = TransitionFailed(self.shown, self.goal.described, self.last, code, message)
         return self._end(source, confirmed=True)
 

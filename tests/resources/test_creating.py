@@ -108,6 +108,19 @@ async def test_a_profile_says_itself_why_it_failed(far: Far) -> None:
     assert caught.value.error_code == 83500
 
 
+async def test_a_failure_from_before_the_answer_ends_no_wait_by_itself(far: Far) -> None:
+    old, new = ({"date_updated": f"2026-01-01T00:00:{second}Z"} for second in (10, 20))
+    code: Any = {"error_code": "83007", "error_message": "no Fleet", **old}
+    far.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 2, esim("available"))
+    assert (await far.play(far.client.supersim.esim_profiles.create_and_wait())).sid == HP
+    far.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 20)
+    began = far.clock.now()
+    with pytest.raises(TransitionFailed, match="no Fleet") as caught:
+        await far.play(far.client.supersim.esim_profiles.create_and_wait())
+    assert caught.value.error_code == 83007
+    assert far.clock.now() - began >= 60.0
+
+
 async def test_a_profile_is_awaited_until_it_is_available(far: Far) -> None:
     far.plan(Answer(201, esim("new")), esim("reserving"), esim("available", sim_sid=HS))
     create = far.client.supersim.esim_profiles.create_and_wait

@@ -276,6 +276,25 @@ async def test_a_callback_that_names_the_target_makes_up_for_an_old_date(set_far
     assert wait.result().status == "active"
 
 
+@pytest.mark.parametrize(
+    ("seen", "said"), [("active", {}), ("new", {"ErrorCode": "33105", "ErrorMessage": "no"})]
+)
+async def test_what_nobody_signed_makes_up_for_no_old_date(
+    set_far: SetFar, seen: str, said: dict[str, str]
+) -> None:
+    vendor = Vendor(await set_far("kore", listens=True))
+    wait = await vendor.activate()
+    vendor.read = record(seen, BEFORE)
+    params = {"SimSid": HS, "SimStatus": seen, **said}
+    with vendor.far.clock.working():
+        assert await senders.kore_get(vendor.callback_url, params).post() == 204
+    await vendor.far.clock.advance(5)
+    assert (wait.done(), vendor.reads > 0) == (False, True)
+    vendor.read = record("active")
+    await vendor.far.clock.advance(60)
+    assert wait.result().status == "active"
+
+
 async def test_a_failure_whose_old_date_stands_still_counts_in_the_end(vendor: Vendor) -> None:
     vendor.read = record("new", BEFORE)
     wait = await vendor.activate()
