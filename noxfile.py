@@ -94,9 +94,9 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def scale(session: nox.Session) -> None:
-    """Rehearse with as many SIMs as the figures are about."""
+    """Rehearse with as many SIMs as the figures are about, alone: some are about real seconds."""
     install(session)
-    checks = ("-o", "python_files=check_*.py", "tests/rehearsals")
+    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/rehearsals", "tests/sending")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
 
 

@@ -200,10 +200,12 @@ async def test_a_hangup_is_never_one_of_the_two_that_cancel(
         process.send_signal(later)
         if first != later:
             process.send_signal(signal.SIGHUP)
-        await asyncio.sleep(0.1)
-        await clock.advance(30)
+        ending = asyncio.create_task(process.communicate())
         async with asyncio.timeout(60):
-            _, err = await process.communicate()
+            while not ending.done():  # whenever its signals arrive, its requests get responses
+                await clock.advance(30)
+                await asyncio.wait([ending], timeout=0.1)
+        _, err = await ending
     assert process.returncode == 3
     assert err.decode().splitlines()[-1].startswith("to go on: ")
 
