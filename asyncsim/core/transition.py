@@ -54,7 +54,7 @@ class Next(enum.Enum):
     DONE = "done"
 
 
-@define(eq=False, repr=False, kw_only=True)
+@define(eq=False, repr=False, kw_only=True, weakref_slot=False)  # 100,000 may be pending
 class Transition:
     """A wait for one SIM, step by step. `sink` is called once, at the end, with the wait itself.
 
