@@ -75,11 +75,11 @@ def contract(session: nox.Session) -> None:
     if session.venv_backend != "none":
         session.install("--editable", ".[contract]")
     session.run("python", "-m", "tests.contract.prism")
-    checks = ("-o", "python_files=check_*.py", "tests/contract")
+    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/contract")  # one Prism
     session.run("python", "-m", "pytest", *checks, *session.posargs)
     # The rehearsals once more, with Prism in between; but for those that send what no document
     # allows, those whose size is the point, and those whose connections are cut: Prism answers.
-    refereed = ("-p", "tests.contract.through_prism", "-s", "-q", "tests/rehearsals")
+    refereed = ("-n", "0", "-p", "tests.contract.through_prism", "-s", "-q", "tests/rehearsals")
     others = (f"--ignore-glob=*test_{one}.py" for one in ("refusals", "scale", "lost_answers"))
     session.run("python", "-m", "pytest", *refereed, *others)
 

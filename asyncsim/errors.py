@@ -242,7 +242,8 @@ class TransitionTimeout(TransitionError, TimeoutError):
     """The wait's deadline passed; the change may still complete later.
 
     `last` is the record as last read (just before giving up), None if no read succeeded; `status`
-    the status last seen, also where its record was not kept.
+    the status last seen, also where its record was not kept. `refused`: the vendor did not accept
+    this change, because of another one that was still running at the deadline.
     """
 
     def __init__(
@@ -253,8 +254,10 @@ class TransitionTimeout(TransitionError, TimeoutError):
         seconds: float,
         *,
         status: str | None = None,
+        refused: APIError | None = None,
     ) -> None:
         super().__init__(sid, requested)
+        self.refused = refused
         self.last = last
         self.seconds = seconds
         self.status: str | None = getattr(last, "status", None) or status
@@ -263,6 +266,11 @@ class TransitionTimeout(TransitionError, TimeoutError):
         seen = "never read" if self.last is None else "last seen without a status"
         if self.status is not None:
             seen = f"last seen {self.status!r}"
+        if self.refused is not None:
+            return (
+                f"{self.sid}: another change was still running after {self.seconds:g} s, {seen}, so"
+                f" the vendor did not accept {_worded(self.requested)}: {self.refused}"
+            )
         return (
             f"{self.sid} did not reach {_worded(self.requested)} within {self.seconds:g} s, {seen};"
             " the vendor may still finish it: call await_transition() again to go on waiting"

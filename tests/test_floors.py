@@ -17,7 +17,7 @@ HEAVY = (
     *("asyncsim.bulk", "asyncsim.emulator"),
 )
 
-LONGEST = 450  # a module is as long as its one idea; past this there is usually a second one
+LONGEST = 475  # about 450: a module is as long as its one idea; past this there is usually a second
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach
 from asyncsim.core.transition import Transition
-from asyncsim.errors import APIError, DecodeError, TransitionFailed
+from asyncsim.errors import APIError, DecodeError, TransitionFailed, TransitionTimeout
 from asyncsim.resources.changes import Change
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import NO_LOG, Host, Log, Stoppable
@@ -171,7 +171,14 @@ class One(Stoppable, Generic[T]):
         record = self._seen
         goal = change.goal
         if record is None or goal.is_pending(record):
-            record = await self._calm(Goal(goal.kind))
+            try:
+                record = await self._calm(Goal(goal.kind))
+            except TransitionTimeout as late:  # of the other change; this one was never accepted
+                raise TransitionTimeout(
+                    *(self.name, goal.described, late.last, late.seconds),
+                    status=late.status,
+                    refused=refused,
+                ) from late
         elif goal.judge(record) is not Standing.REACHED:
             with self._host.aside():
                 await self._clock.sleep(policy.pause(self._conflicts, random.random()))  # noqa: S311  # jitter

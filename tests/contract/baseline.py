@@ -56,12 +56,6 @@ PRISM = [
     ),
     Known(
         "kore_wireless_v1",
-        r".* /v1/RatePlans(/\{\})?",
-        r"response: .*\busage_notification_(url|method) must be string",
-        "not marked nullable, and no documented request sets them: null until somebody has",
-    ),
-    Known(
-        "kore_wireless_v1",
         _KORE_USAGE,
         r"response: .*\bmeta must have required property '(list_key|direct_token)'",
         "`ListMeta` requires properties which neither it nor any other document has",
@@ -123,12 +117,6 @@ SCHEMATHESIS = [
         "GET /v1/UsageRecords",
         f"{_SCHEMA}supersim.v1.usage_record/properties/data_total_billed",
         "a number in the schema, a text in every example of the documents",
-    ),
-    Known(
-        "kore_wireless_v1",
-        r".* /v1/RatePlans(/\{\})?",
-        "20[0-9]: Response violates schema .*/properties/usage_notification_(url|method)",
-        "not marked nullable, and no documented request sets them: null until somebody has",
     ),
     Known(
         "kore_wireless_v1",

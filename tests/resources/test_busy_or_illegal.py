@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asyncsim import APIError, BadRequest, Conflict, RetryPolicy
+from asyncsim import APIError, BadRequest, Conflict, RetryPolicy, TransitionTimeout
 from tests.resources.conftest import SetFar
 from tests.resources.far import Far, sid
 from tests.sending.server import Answer, Received
@@ -106,3 +106,18 @@ async def test_a_single_change_never_waits_for_another(
     assert type(caught.value) is kind
     assert "send" not in str(caught.value)
     assert methods(far) == ["POST", "GET"]
+
+
+async def test_a_conflict_that_outlasts_the_deadline_says_that_the_change_was_not_accepted(
+    far: Far,
+) -> None:
+    async def answer(one: Received) -> Answer:
+        return REFUSED if one.method == "POST" else Answer(200, sim("scheduled"))
+
+    far.script = answer
+    outcome = await far.play(change(far))
+    assert type(outcome.error) is TransitionTimeout
+    assert outcome.error.refused is not None
+    assert outcome.error.refused.code == 83010
+    assert "did not accept status='active'" in str(outcome.error)
+    assert methods(far).count("POST") == 1
