@@ -175,7 +175,8 @@ def _account_is_a_sid(product: Product, action: Action, change: Mapping[str, Any
 
 def _code_is_whole(product: Product, action: Action, change: Mapping[str, Any]) -> str | None:
     code = change.get("registration_code")
-    if not isinstance(code, str) or (len(code) == _CODE and code.isalnum()):
+    whole = isinstance(code, str) and len(code) == _CODE and code.isascii() and code.isalnum()
+    if not isinstance(code, str) or whole:
         return None
     return (
         f"registration_code must be the {_CODE} letters and digits of the card, not {code!r}; a"

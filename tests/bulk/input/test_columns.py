@@ -245,7 +245,15 @@ async def test_other_columns_are_not_worth_a_word(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["1.23E+09", "123456789", "12345678901", "H3LL0 W0RL", "1234567.89"]
+    "code",
+    [
+        "1.23E+09",
+        "123456789",
+        "12345678901",
+        "H3LL0 W0RL",
+        "1234567.89",
+        "H\N{LATIN CAPITAL LETTER E WITH ACUTE}LL0W0RLD",
+    ],
 )
 async def test_a_registration_code_that_a_spreadsheet_has_spoilt_is_refused(
     code: str, path: Path

@@ -267,6 +267,26 @@ async def test_a_journal_whose_wal_is_missing_is_refused_and_stays_as_it_is(
         assert (await journal.counts())[State.SENDING] >= 5
 
 
+@pytest.mark.parametrize("read_only", [False, True], ids=["to go on", "to look in"])
+@pytest.mark.parametrize("rest", ["nothing", "an empty file"])
+async def test_a_wal_whose_journal_is_missing_is_refused_and_stays_as_it_is(
+    path: Path, read_only: bool, rest: str
+) -> None:
+    await killed(await started(_INTENDER, path), after=5)
+    wal = path.with_name("batch.db-wal")
+    before = wal.read_bytes()  # small
+    kept = path.rename(path.with_name("elsewhere"))
+    if rest != "nothing":
+        path.touch()
+    with pytest.raises(JournalError, match=r"is missing, but batch\.db-wal"):
+        async with Journal.open(path, read_only=read_only):
+            pass
+    assert wal.read_bytes() == before
+    kept.replace(path)
+    async with Journal.open(path) as journal:
+        assert (await journal.counts())[State.SENDING] >= 5
+
+
 @pytest.mark.parametrize(
     "statement", ["CREATE TABLE", "opened_by_process", "journal_mode=WAL", "needs_wal", "wal_check"]
 )
