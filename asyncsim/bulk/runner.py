@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.endings import VENDORS_TROUBLE, pause_asked
@@ -21,6 +22,8 @@ from asyncsim.client import Client
 from asyncsim.errors import JobError, JournalError
 from asyncsim.events import JobEnded, Observer, tell
 from asyncsim.vendors import Product
+
+T = TypeVar("T")
 
 _PASSES = 6
 """Times that rows without an answer are looked at and sent again within one run."""
@@ -181,7 +184,8 @@ class _Run:
         planner = Planner(task, self._journal, self._observers, self._halt, phase=phase)
         for attempt in range(1, _LOOKS + 1):
             try:
-                return await planner.plan(states)
+                # A look only reads: whoever stops the run does not wait for its end.
+                return await self._unless_halted(planner.plan(states))
             except VENDORS_TROUBLE as error:
                 longest = self._client._connection.retry.longest_pause
                 if seconds := pause_asked(error, longest):
@@ -220,15 +224,22 @@ class _Run:
     async def _pause(self, attempt: int) -> None:
         """Give an outage time to end; whoever stops the run does not wait for that."""
         seconds = min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
-        pause = asyncio.ensure_future(self._clock.sleep(seconds))
+        await self._unless_halted(self._clock.sleep(seconds))
+        self._halt.check()
+
+    async def _unless_halted(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that may be cut off anywhere; `Halted` as soon as the run is."""
+        working = asyncio.ensure_future(work)
         halted = asyncio.ensure_future(self._halt.happened.wait())
         try:
-            await asyncio.wait((pause, halted), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((working, halted), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            raise Halted
         finally:
-            pause.cancel()
+            working.cancel()
             halted.cancel()
-            await asyncio.gather(pause, halted, return_exceptions=True)
-        self._halt.check()
+            await asyncio.gather(working, halted, return_exceptions=True)
 
     async def _count(self, states: Collection[State]) -> int:
         counts = await self._journal.counts()

@@ -11,11 +11,14 @@ def main() -> None:
     """Run the command line and exit with its code; the entry point `asyncsim`."""
     try:
         from asyncsim.cli.app import start
+        from asyncsim.cli.signals import ignore_hangup
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         sys.exit(_without_extra())
-    sys.exit(start(sys.argv[1:]))
+    code = start(sys.argv[1:])
+    ignore_hangup()
+    sys.exit(code)
 
 
 def _without_extra() -> int:

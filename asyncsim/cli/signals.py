@@ -24,6 +24,15 @@ def survive_hangup() -> None:
         signal.signal(_HANGUP, _nothing)
 
 
+def ignore_hangup() -> None:
+    """Keep SIGHUP from changing the exit code of what has ended.
+
+    As Python ends it brings every handler back to the default, but not what is ignored.
+    """
+    if _HANGUP is not None:
+        signal.signal(_HANGUP, signal.SIG_IGN)
+
+
 def _nothing(number: int, frame: FrameType | None) -> None:
     pass
 

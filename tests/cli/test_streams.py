@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -208,6 +209,28 @@ async def test_a_hangup_is_never_one_of_the_two_that_cancel(
         _, err = await ending
     assert process.returncode == 3
     assert err.decode().splitlines()[-1].startswith("to go on: ")
+
+
+_LATE = """
+import os, signal, sys
+from asyncsim.cli import main
+
+class Late:  # goes when Python has brought all handlers back to the default
+    def __del__(self, kill=os.kill, own=os.getpid(), hangup=signal.SIGHUP):
+        kill(own, hangup)
+
+late = Late()
+sys.argv = ["asyncsim", "--version"]
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+main()
+"""
+
+
+async def test_a_hangup_after_the_end_does_not_change_the_exit_code() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _LATE, stdout=subprocess.DEVNULL
+    )
+    assert await process.wait() == 0
 
 
 async def test_ctrl_c_in_a_pipeline_drains_though_the_reader_dies_of_it(

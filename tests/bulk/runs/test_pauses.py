@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -15,15 +17,24 @@ from tests.bulk.runs.conftest import OpenDesk
 LONG = {"Retry-After": "86400"}
 
 
-def busy(monkeypatch: pytest.MonkeyPatch, status: int, *, method: str, after: int = 0) -> None:
+def busy(
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    *,
+    method: str,
+    after: int = 0,
+    headers: Mapping[str, str] = LONG,
+    then: Callable[[], object] = int,
+) -> None:
     """Have the vendor refuse requests of one method, after the first few."""
     decide, seen = Reception.decide, [0]
 
     def refuse(self: Reception, call: Any, in_flight: Any) -> Reply:
         seen[0] += call.method == method
         if call.method == method and seen[0] > after:
+            then()
             body = {"code": None, "message": "come back tomorrow"}
-            return Reply(status=status, body=body, headers=LONG)
+            return Reply(status=status, body=body, headers=headers)
         return decide(self, call, in_flight)
 
     monkeypatch.setattr(Reception, "decide", refuse)
@@ -69,6 +80,32 @@ async def test_before_anything_is_sent_the_run_ends_too(
     report = await desk.run(desk.job())
     assert report.stopped == "retry after 86,400 s"
     assert report.states == {State.READ: 4}
+    assert desk.stage.clock.now() - began < 60.0
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("rows", [4, 40])
+async def test_a_deadline_holds_while_the_server_asks_for_pauses(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, status: int, rows: int
+) -> None:
+    desk = await open_desk(sims=rows)
+    began = desk.stage.clock.now()
+    busy(monkeypatch, status, method="GET", headers={"Retry-After": "200"})
+    report = await desk.run(desk.job(), deadline=5.0)
+    assert report.stopped == "deadline"
+    assert report.states == {State.READ: rows}
+    assert desk.stage.clock.now() - began < 6.0
+    monkeypatch.undo()
+    assert (await desk.run(desk.job())).states == {State.DONE: rows}
+
+
+async def test_a_stop_does_not_wait_for_a_pause_that_the_server_asks_for(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await open_desk(sims=40)
+    began, stop = desk.stage.clock.now(), asyncio.Event()
+    busy(monkeypatch, 429, method="GET", headers={"Retry-After": "200"}, then=stop.set)
+    assert (await desk.run(desk.job(), stop=stop)).stopped == "drained"
     assert desk.stage.clock.now() - began < 60.0
 
 
