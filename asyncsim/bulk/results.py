@@ -85,10 +85,14 @@ async def write_results(
         files.close()
 
 
-def replaces(folder: Path, file: str) -> bool:
-    """Tell whether results in a folder would replace a file, as a `failed.csv` given in again."""
+def replaces(folder: Path, file: str | int) -> bool:
+    """Tell whether results in a folder would replace a file, as a `failed.csv` given in again.
+
+    The file is named by its path, or by the descriptor that it is open as.
+    """
     found = (folder / name for name in (_RESULTS, _FAILED, _UNKNOWN, _SUMMARY))
-    return any(one.exists() and Path(file).exists() and one.samefile(file) for one in found)
+    there = os.path.exists(file)  # noqa: PTH110 - descriptors are no paths
+    return there and any(one.exists() and os.path.samefile(one, file) for one in found)  # noqa: PTH121
 
 
 async def _batches(journal: Journal) -> AsyncGenerator[list[Result], None]:

@@ -17,6 +17,7 @@ from asyncsim.cli.running import Run, look, run_job
 from asyncsim.cli.signals import outliving_terminal
 
 STDIN = "-"
+_DESCRIPTOR = 0  # of standard input, which may be a file (`< failed.csv`)
 
 
 @frozen(kw_only=True)
@@ -73,10 +74,12 @@ def _check_file(file: str) -> None:
 
 def check_results(file: str, folder: Path) -> None:
     """Refuse to write results over the input, before anything is sent."""
-    if file != STDIN and replaces(folder, file):
+    piped = file == STDIN
+    if replaces(folder, _DESCRIPTOR if piped else file):
+        stem = "job" if piped else Path(file).stem
         raise CommandError(
-            f"the results would replace {file}, the job's own input: give another folder for them"
-            f" (--results {Path(file).stem}-results)"
+            f"the results would replace {'standard input' if piped else file}, the job's own input:"
+            f" give another folder for them (--results {stem}-results)"
         )
 
 

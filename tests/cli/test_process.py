@@ -49,6 +49,27 @@ async def ended(process: asyncio.subprocess.Process) -> str:
     return err.decode()
 
 
+async def test_results_never_replace_a_file_that_is_standard_input(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    given = tmp_path / "failed.csv"
+    given.write_text("\n".join(emulator.world("twilio").sims("supersim")))
+    before = given.read_bytes()
+    journal = str(tmp_path / "job.db")
+    with given.open() as source:
+        process = await asyncio.create_subprocess_exec(
+            *(*PROGRAM, "activate", "-", "--journal", journal, "--results", str(tmp_path)),
+            stdin=source,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said = await ended(process)
+    assert process.returncode == 2
+    assert "would replace standard input" in said
+    assert given.read_bytes() == before
+    assert not [one for one in emulator.requests if one.method == "POST"]
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
 async def test_the_first_signal_drains_and_the_job_goes_on_where_it_was(
     sent: signal.Signals, emulator: Emulator, batch: Path
