@@ -70,7 +70,8 @@ def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
 
 def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
     """Judge a row whose SIM the account does not have."""
-    doubtful = entry.state in IN_DOUBT
+    # Of a text that is not in doubt it is known that it was not sent.
+    doubtful = entry.state in IN_DOUBT or (entry.sent and action is not Action.SEND)
     if action is Action.REGISTER:
         verdict, state = Verdict.CHANGE, State.READY  # registering twice does no harm
     elif action is Action.DELETE and doubtful:
@@ -111,7 +112,7 @@ def _planned(entry: Entry, verdict: Verdict, state: State) -> State:
 
 def _arrived(entry: Entry) -> State:
     """It is there: by this job, if that had sent anything."""
-    return State.DONE if entry.state in IN_DOUBT else State.ALREADY
+    return State.DONE if entry.sent or entry.state in IN_DOUBT else State.ALREADY
 
 
 def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:

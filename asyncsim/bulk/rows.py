@@ -54,6 +54,8 @@ class Entry:
     """When the vendor accepted what this job sent, by our clock, in UTC."""
     reference: str | None = None
     """SID of what was created (a Command)."""
+    sent: bool = False
+    """A request of this job may have gone out for it in an earlier run."""
     approved: bool = False
     """Somebody has agreed that it is changed, even if that is for ever."""
 

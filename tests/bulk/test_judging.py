@@ -162,3 +162,13 @@ def test_a_text_that_was_accepted_is_awaited() -> None:
 def test_a_text_that_certainly_was_not_sent_is_sent() -> None:
     assert sending(State.READ) is State.READY
     assert sending(State.NO_ANSWER) is State.READY
+
+
+def test_what_a_late_request_has_brought_to_its_goal_is_done_by_this_job() -> None:
+    there = SuperSim(sid=SUPER, status="active")
+    assert judge(Action.UPDATE, entry(), there, TO_ACTIVE).state is State.ALREADY
+    assert judge(Action.UPDATE, entry(sent=True), there, TO_ACTIVE).state is State.DONE
+
+
+def test_what_a_late_request_has_deleted_is_done_by_this_job() -> None:
+    assert judge_absent(Action.DELETE, entry(sent=True), TO_ACTIVE).state is State.DONE

@@ -26,7 +26,7 @@ from asyncsim.bulk.journal.entries import ENTRY, entry
 from asyncsim.bulk.journal.records import Planned
 from asyncsim.bulk.journal.schema import in_states, job, rows
 from asyncsim.bulk.rows import Entry
-from asyncsim.bulk.states import HOPELESS, UNFINISHED, State, Verdict
+from asyncsim.bulk.states import HOPELESS, IN_DOUBT, UNFINISHED, State, Verdict
 
 _NAMES = 500  # in one statement, which has a limit of parameters
 
@@ -113,6 +113,8 @@ _PLAN = (
         error=case((_stays_failed, rows.c.error), else_=null()),
         error_parts=case((_stays_failed, rows.c.error_parts), else_=null()),
         ended_at=case((_stays_failed, rows.c.ended_at), else_=bindparam("now", type_=Moment)),
+        # A request may still be on its way when a look does not see what it has done.
+        sent=or_(rows.c.sent, *(rows.c.state == one for one in sorted(IN_DOUBT))),
         retry=bindparam("is_tried_again", type_=Boolean),
     )
 )

@@ -63,6 +63,7 @@ job = Table(
 
 # One row per row of the input. `look` is the last look at the SIMs that this row was judged in,
 # `looks` above how many there were: what a look has not come to yet has a smaller number.
+# `sent`: an earlier look found it in doubt, so that what is at its goal now may be so by this job.
 # `retry`: a failed row is to be tried again; until its request goes out it keeps its error.
 rows = Table(
     "rows",
@@ -85,6 +86,7 @@ rows = Table(
     Column("settled_by", Text),
     Column("confirmed", Boolean, nullable=False, server_default=false()),
     Column("approved", Boolean, nullable=False, server_default=false()),
+    Column("sent", Boolean, nullable=False, server_default=false()),
     Column("retry", Boolean, nullable=False, server_default=false()),
     Column("requests", Integer, nullable=False, server_default="0"),
     Column("seconds", Float),

@@ -158,3 +158,16 @@ async def test_a_failed_row_is_given_to_a_run_that_retries_and_keeps_its_error_u
     [result] = [result async for result in journal.results({State.ACCEPTED})]
     assert (result.error, result.error_type, result.error_parts) == (None, None, None)
     assert await journal.retries() == 0
+
+
+async def test_what_was_perhaps_sent_once_is_remembered_when_a_look_calls_it_ready_again(
+    journal: Journal,
+) -> None:
+    await fill(journal, 2)
+    await journal.plan([ready(1), ready(2)])
+    await journal.intent(1)
+    await journal.begin_plan(OPEN)
+    await journal.plan([ready(1), ready(2)])
+    await journal.begin_plan(OPEN)
+    await journal.plan([ready(1), ready(2)])
+    assert [(await entry_of(journal, number)).sent for number in (1, 2)] == [True, False]
