@@ -126,6 +126,15 @@ class Memory:
             self.keep(found, name)
         return found
 
+    def advance(self, name: str, date: datetime | None) -> None:
+        """Take note that what a change has led to bears this date: what is older is a copy."""
+        for generation in (self._young, self._old):
+            if name in generation.goals:
+                known = generation.answer_dates[name]
+                if date is not None and (known is None or known < date):
+                    generation.answer_dates[name] = date
+                return
+
     def has_forgotten(self, name: str) -> bool:
         """Whether a change of this name may have been remembered once."""
         return name in self._forgotten

@@ -210,6 +210,8 @@ class Changing(Watched[T], Generic[T]):
             try:
                 # Where it is repeated here, it must not be within: this knows when to end.
                 record = await look(change, request.lost)
+                if request.lost:
+                    self._refuse_copy(record)
             except _PASSING as error:
                 reads += 1
                 left = began + (watching.stale_for if seconds is None else seconds) - clock.now()
@@ -224,6 +226,18 @@ class Changing(Watched[T], Generic[T]):
                 if change.sid is not None:  # sent again, it goes to this SIM and to no other
                     request.path = path_of(self.kind, change.sid)
                 return record
+
+    def _refuse_copy(self, record: Any) -> None:
+        """Raise for a copy from before an earlier change of ours: it says nothing of the lost one.
+
+        It may show the very target: the SIM was there before, and this may be how it looked.
+        """
+        known = self._memory.find(record.sid)
+        if known is None or known.answer_date is None or record.date_updated is None:
+            return
+        if record.date_updated < known.answer_date:
+            what = f"{self.kind.noun} {record.sid}"
+            raise DecodeError(what, "it is a copy from before an earlier change")
 
     async def _look(self, change: Change, once: bool) -> T:
         """Read the resource of a change whose response was lost, or that was refused."""

@@ -165,6 +165,8 @@ class Watched(Resource[T], Generic[T]):
             if isinstance(wait.error, TransitionTimeout) and wait.goal.requested:
                 self._remember_of(wait)  # whoever goes on waiting waits for the same
             raise wait.error
+        for name in {wait.name, wait.sid or wait.name}:
+            self._memory.advance(name, wait.last.date_updated)
         record: T = wait.last
         return record
 
@@ -268,11 +270,13 @@ def _is_current(given: Any, accepted: Accepted) -> bool:
 
 
 def accepted_by(wait: Transition) -> Accepted:
-    """Make of a wait what it remembers of its change."""
+    """Make of a wait what it remembers of its change, and of what that has led to."""
+    shown = getattr(wait.last, "date_updated", None) if wait.done and wait.error is None else None
+    date = wait.answer_date
     return Accepted(
         wait.goal,
         wait.answered_at or wait.started,
-        wait.answer_date,
+        shown if shown is not None and (date is None or date < shown) else date,
         wait.nonce,
         wait.name,
         wait.sid,

@@ -222,3 +222,26 @@ async def test_reads_after_a_lost_response_end_in_time_where_none_is_answered(
     with pytest.raises(AsyncSimError, match="outcome of the change is unknown"):
         await play(far.clock, way(far), within=20000.0)
     assert far.clock.now() - began <= 1000.0 + most
+
+
+@pytest.mark.parametrize("way", ["update_and_wait", "update_many"])
+async def test_after_a_lost_response_a_copy_from_before_an_earlier_change_proves_nothing(
+    far: Far, way: str
+) -> None:
+    """It was `active` before, so that an old copy shows the very target of the change."""
+    before, between, later = (f"2026-01-01T00:00:{second}Z" for second in ("00", "10", "20"))
+    far.plan(Answer(202, sim("scheduled", before)), sim("inactive", between))
+    await far.play(changed(far, way, "inactive"))
+    far.plan(Answer(504), sim("active", before), sim("inactive", between))
+    far.plan(Answer(202, sim("scheduled", between)), sim("active", later))
+    await far.play(changed(far, way, "active"))
+    assert [one.method for one in far.received].count("POST") == 3  # the lost one was not done
+
+
+async def changed(far: Far, way: str, status: Any) -> None:
+    sims = far.client.supersim.sims
+    if way == "update_and_wait":
+        assert (await sims.update_and_wait(HS, status=status)).status == status
+        return
+    (outcome,) = [one async for one in sims.update_many({HS: {"status": status}})]
+    assert outcome.ok
