@@ -9,7 +9,7 @@
     ├── APIError                  the vendor answered with an error
     │   ├── BadRequest              400 and other 4xx
     │   ├── AuthenticationError     401, and credentials the token endpoint refuses
-    │   ├── PermissionDenied        403 on a fresh token
+    │   ├── PermissionDenied        401 or 403 of one resource, while others can be read
     │   ├── NotFound                404
     │   ├── Conflict                409, or 33010, 83009, 83010 while an update is pending
     │   ├── RateLimited             429
@@ -136,7 +136,7 @@ class APIError(AsyncSimError):
         code = f", code {self.code}" if self.code is not None else ""
         text = f"{self.asked}: " if self.asked else ""
         text += f"{self.message or 'no message'} (HTTP {self.status}{code})"
-        pause = self.retry_after and f"the server asks for a pause of {_seconds(self.retry_after)}"
+        pause = self.retry_after and f"the server asks for a pause of {self.retry_after:,.10g} s"
         request_id = self.request_id and f"request {self.request_id}"
         for part in (self.advice, pause, self.more_info, request_id):
             if part:
@@ -201,8 +201,7 @@ class DecodeError(AsyncSimError):
 
     def __str__(self) -> str:
         text = f"cannot read {self.what}: {self.reason}"
-        if self.accepted is not None:
-            sid = self.accepted
+        if (sid := self.accepted) is not None:
             then = f"a fetch shows its state, and await_transition({sid!r}) waits for a SIM"
             return f"{text}; the change of {sid} was accepted: {then}"
         return text + _UNKNOWN if self.outcome_unknown else text
@@ -219,10 +218,6 @@ class WrongResource(DecodeError):
         super().__init__(f"{noun} {asked}", reason, sid=asked)
         self.asked = asked
         self.received = received
-
-
-def _seconds(number: float) -> str:
-    return f"{number:,.10g} s"
 
 
 def _worded(requested: Mapping[str, Any]) -> str:
@@ -267,10 +262,8 @@ class TransitionTimeout(TransitionError, TimeoutError):
         if self.status is not None:
             seen = f"last seen {self.status!r}"
         if self.refused is not None:
-            return (
-                f"{self.sid}: another change was still running after {self.seconds:g} s, {seen}, so"
-                f" the vendor did not accept {_worded(self.requested)}: {self.refused}"
-            )
+            why = f"the vendor did not accept {_worded(self.requested)}: {self.refused}"
+            return f"{self.sid}: another change still ran after {self.seconds:g} s, {seen}; {why}"
         return (
             f"{self.sid} did not reach {_worded(self.requested)} within {self.seconds:g} s, {seen};"
             " the vendor may still finish it: call await_transition() again to go on waiting"
@@ -367,7 +360,7 @@ class QueueTimeout(AsyncSimError, TimeoutError):
     def __str__(self) -> str:
         state = "an earlier attempt may have been carried out" if self.sent else "nothing was sent"
         if self.retry_after is not None:
-            pause = f"the server asks everyone for a pause of {_seconds(self.retry_after)}"
+            pause = f"the server asks everyone for a pause of {self.retry_after:,.10g} s"
             return f"{self.asked}: {pause}, longer than this call may wait; {state}"
         return (
             f"{self.asked}: no slot came free within {self.seconds:g} s, {state};"

@@ -17,7 +17,7 @@ HEAVY = (
     *("asyncsim.bulk", "asyncsim.emulator"),
 )
 
-LONGEST = 475  # about 450: a module is as long as its one idea; past this there is usually a second
+LONGEST = 450  # a module is as long as its one idea; past this there is usually a second one
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

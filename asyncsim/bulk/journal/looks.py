@@ -159,7 +159,7 @@ async def doubt(connection: AsyncConnection) -> int:
 
 
 async def retry(connection: AsyncConnection) -> int:
-    """Have it tried again what has failed; returns how many rows that is."""
+    """Mark failed rows to be tried again; returns how many there are."""
     failed = update(rows).where(rows.c.state == State.FAILED)
     return (await connection.execute(failed.values(retry=True))).rowcount
 
