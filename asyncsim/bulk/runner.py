@@ -19,7 +19,7 @@ from asyncsim.bulk.states import IN_DOUBT, OPEN, State
 from asyncsim.bulk.taking import begin, confirm_irreversible, refuse_twins
 from asyncsim.bulk.task import Task
 from asyncsim.client import Client
-from asyncsim.errors import JobError, JournalError
+from asyncsim.errors import AsyncSimError, JobError, JournalError
 from asyncsim.events import JobEnded, Observer, tell
 from asyncsim.vendors import Product
 
@@ -145,6 +145,9 @@ class _Run:
             yield
         except BaseException as error:
             with contextlib.suppress(JournalError):
+                if retry_failed and isinstance(error, AsyncSimError):
+                    # Refused credentials, say: a later run that nobody asks for it retries nothing.
+                    await self._journal.retry_nothing()
                 await self._journal.end_run(type(error).__name__)
             raise
         await self._journal.end_run(self._halt.reason)

@@ -144,6 +144,10 @@ class Journal(Session):
         self._run = await self._write(history.begin, self._clock.utcnow())
         return self._run
 
+    async def retry_nothing(self) -> None:
+        """Leave failed rows as they are, though they were to be tried again."""
+        await self._write(looks.retry_nothing)
+
     async def retries(self) -> int:
         """How many failed rows are still to be tried again."""
         return await self._read(looks.retries)

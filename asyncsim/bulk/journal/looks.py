@@ -164,6 +164,11 @@ async def retry(connection: AsyncConnection) -> int:
     return (await connection.execute(failed.values(retry=True))).rowcount
 
 
+async def retry_nothing(connection: AsyncConnection) -> None:
+    """Leave failed rows as they are."""
+    await connection.execute(update(rows).where(rows.c.retry).values(retry=False))
+
+
 async def retries(connection: AsyncConnection) -> int:
     """How many rows are still to be tried again."""
     asked = select(func.count()).select_from(rows).where(rows.c.retry)

@@ -247,6 +247,8 @@ async def test_a_failed_row_keeps_its_state_and_reason_until_its_retry_is_sent(
         with pytest.raises(AuthenticationError):
             await desk.run(None, retry_failed=True)
     assert await reasons(desk) == ["TransitionFailed"] * 12
+    # Nothing came of that retry, so a run that was not asked to does not go on with it.
+    assert (await desk.run(None)).states == {State.FAILED: 12}
     report = await desk.run(None, retry_failed=True, limit=4)
     assert (report.stopped, report.states) == ("limit", {State.DONE: 4, State.FAILED: 8})
     assert await reasons(desk) == ["TransitionFailed"] * 8
