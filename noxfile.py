@@ -98,7 +98,7 @@ def chaos(session: nox.Session) -> None:
 def scale(session: nox.Session) -> None:
     """Rehearse with as many SIMs as the figures are about, alone: some are about real seconds."""
     install(session)
-    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/rehearsals", "tests/sending")
+    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/rehearsals", "tests/http")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
 
 

@@ -36,7 +36,7 @@ from asyncsim.errors import (
     WrongResource,
 )
 from asyncsim.resources.outcome import Outcome
-from asyncsim.resources.pager import Page, Pager
+from asyncsim.resources.pages import Page, Pager
 from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
 from asyncsim.version import __version__
 from asyncsim.wire.pages import BadRecord

@@ -13,22 +13,22 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from asyncsim import emulated
-from asyncsim.auth import Auth, Basic, ClientCredentials
 from asyncsim.callbacks.desk import Desk
-from asyncsim.callbacks.keyring import checked
 from asyncsim.callbacks.receiver import CallbackReceiver
+from asyncsim.callbacks.secrets import checked
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
-from asyncsim.connection import Connection
+from asyncsim.context import Connection
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
-from asyncsim.hidden import Hidden, hide, hide_all
-from asyncsim.hints import nearest
-from asyncsim.proxies import Proxies, check_login
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.strays import stray
-from asyncsim.transport import Transport
+from asyncsim.http.auth import Auth, Basic, ClientCredentials
+from asyncsim.http.proxies import Proxies, check_login
+from asyncsim.http.transport import Transport
+from asyncsim.redaction import Hidden, hide, hide_all
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.suggestions import nearest
+from asyncsim.validation import stray
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
-from asyncsim.strays import stray
+from asyncsim.validation import stray
 
 
 class Product(enum.StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncsim.emulator import Emulator
-from asyncsim.hints import nearest
+from asyncsim.suggestions import nearest
 
 SUPERSIM = ("ready", "active", "inactive")
 WIRELESS = ("ready", "active", "suspended", "deactivated")

@@ -15,7 +15,7 @@ import pytest
 
 import asyncsim
 from asyncsim import Client
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.base import Resource
 from tests.test_public_surface import PAGING, SUPERSIM_UPDATE, WIRELESS_UPDATE, shown
 
 PAGES = "bad, " + ", ".join(PAGING)

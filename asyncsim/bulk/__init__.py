@@ -22,7 +22,7 @@ from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
 from asyncsim.bulk.report import Report
 from asyncsim.bulk.results import write_results
-from asyncsim.bulk.runner import run
+from asyncsim.bulk.run import run
 from asyncsim.bulk.states import State, Verdict
 
 __all__ = [

@@ -11,13 +11,13 @@ from attrs import field, frozen
 
 from asyncsim.bulk import actions
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.columns import Wanted
-from asyncsim.bulk.csvs import CsvSource
-from asyncsim.bulk.headings import is_known, keyword_of
-from asyncsim.bulk.iterables import Items, ItemSource, check_items
-from asyncsim.bulk.reading import Reading
-from asyncsim.bulk.sources import Source
-from asyncsim.hints import nearest
+from asyncsim.bulk.input.columns import Wanted
+from asyncsim.bulk.input.files import CsvSource
+from asyncsim.bulk.input.headings import is_known, keyword_of
+from asyncsim.bulk.input.iterables import Items, ItemSource, check_items
+from asyncsim.bulk.input.rows import Reading
+from asyncsim.bulk.input.sources import Source
+from asyncsim.suggestions import nearest
 from asyncsim.vendors import Product
 
 __all__ = ["Job", "Reading"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.task import Task
+from asyncsim.bulk.tasks import Task
 
 PATIENCE = 20
 """Rows in a row without an answer; then the vendor is away, and the next rows wait a little."""

@@ -12,16 +12,16 @@ from attrs import evolve, field, frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.halt import Halt
+from asyncsim.bulk.input.problems import Problems
 from asyncsim.bulk.journal import Journal, Planned
 from asyncsim.bulk.judging import Unreadable, judge, judge_absent, judge_unreadable
-from asyncsim.bulk.problems import Problems
-from asyncsim.bulk.rows import Entry
+from asyncsim.bulk.records import Entry
 from asyncsim.bulk.states import HOPELESS, OPEN, State, Verdict
-from asyncsim.bulk.task import Task
+from asyncsim.bulk.tasks import Task
 from asyncsim.core.goal import Goal
 from asyncsim.errors import DecodeError, JobError, NotFound
 from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, tell
-from asyncsim.resources.pager import Page
+from asyncsim.resources.pages import Page
 from asyncsim.wire.pages import BadRecord
 
 _FEW = 10

@@ -20,8 +20,8 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.drafts import Draft
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.store import to_the_end
+from asyncsim.bulk.records import Result
 from asyncsim.bulk.report import Report
-from asyncsim.bulk.rows import Result
 from asyncsim.bulk.sheets import InputColumns
 from asyncsim.bulk.states import State
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from asyncsim.bulk import failures
 from asyncsim.bulk.journal import Head
-from asyncsim.bulk.rows import Result
+from asyncsim.bulk.records import Result
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.errors import AsyncSimError, JobError, OutcomeUnknown, UnreachableStatus
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from asyncsim.bulk.rows import Ending, Entry
+from asyncsim.bulk.records import Ending, Entry
 from asyncsim.bulk.states import State
 from asyncsim.events import RowMoved
 

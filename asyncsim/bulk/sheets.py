@@ -11,7 +11,7 @@ from typing import get_args
 from attrs import frozen
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.rows import Naming, Result
+from asyncsim.bulk.records import Naming, Result
 from asyncsim.bulk.states import State, Verdict
 
 PREFIX = "asyncsim_"

@@ -11,7 +11,7 @@ from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Head, Journal, Repeated
 from asyncsim.bulk.plan import Plan, line_numbers
-from asyncsim.bulk.rows import Row
+from asyncsim.bulk.records import Row
 from asyncsim.client import Client
 from asyncsim.errors import JobError, JobStopped, JournalError, NotConfirmed
 from asyncsim.events import JobProgressed, Observer, tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asyncsim.callbacks.bus import Bus, Callback, Handler
-from asyncsim.callbacks.keyring import Keyring, Keys
+from asyncsim.callbacks.secrets import Keyring, Keys
 
 
 class Desk:

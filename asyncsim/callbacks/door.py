@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 
 from asyncsim.callbacks.crowd import Crowd
-from asyncsim.gate import open_files
+from asyncsim.http.limiter import open_files
 
 logger = logging.getLogger("asyncsim")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import evolve
 
-from asyncsim.callbacks import keyring, tickets
+from asyncsim.callbacks import secrets, tickets
 from asyncsim.callbacks.address import checked_url, own_url, shown
 from asyncsim.callbacks.asgi import Application, ASGIApp
 from asyncsim.callbacks.bus import Bus
@@ -25,7 +25,7 @@ from asyncsim.vendors import Vendor
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from asyncsim.callbacks.server import Listener
+    from asyncsim.callbacks.web import Listener
 
 
 def checked_most(connections: int) -> int:
@@ -68,10 +68,10 @@ class CallbackReceiver:
         clock: Clock | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
-        own = keyring.checked(ticket_secrets, "ticket_secrets")
-        self._keyring = keyring.Keyring(
+        own = secrets.checked(ticket_secrets, "ticket_secrets")
+        self._keyring = secrets.Keyring(
             tuple(tickets.derive_ticket_secret(secret) for secret in own),
-            keyring.by_vendor(twilio_auth_tokens, kore_webhook_secrets),
+            secrets.by_vendor(twilio_auth_tokens, kore_webhook_secrets),
         )
         self._given_url = checked_url(public_url)
         self._host = host
@@ -145,7 +145,7 @@ class CallbackReceiver:
             return
         if self._given_url is None:
             own_url(self._host, self._wanted_port)  # refuses hosts that nobody can call
-        from asyncsim.callbacks.server import Listener  # see server: not before
+        from asyncsim.callbacks.web import Listener  # see server: not before
 
         self._listener = await Listener.open(
             self._reception,
@@ -184,7 +184,7 @@ class CallbackReceiver:
 
         From then on `start` opens no port, and `public_url` must be given, prefix included.
         """
-        from asyncsim.callbacks.server import application  # see server: not before
+        from asyncsim.callbacks.web import application  # see server: not before
 
         self._wanted_port = None
         return application(self._reception, self._max_body)
@@ -215,8 +215,8 @@ class CallbackReceiver:
         """
         if not ticket_secret:
             raise ConfigurationError("ticket_secret is empty")
-        signing = keyring.checked(signing_secrets, "signing_secrets")
-        keys = keyring.Keys(vendor=vendor, signing=signing, ticket=ticket_secret)
+        signing = secrets.checked(signing_secrets, "signing_secrets")
+        keys = secrets.Keys(vendor=vendor, signing=signing, ticket=ticket_secret)
         return Desk(keys, self._keyring, self._bus, lambda: self.public_url)
 
     def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:

@@ -10,9 +10,9 @@ from attrs import define, field
 from asyncsim.callbacks.bus import Bus, Callback
 from asyncsim.callbacks.counts import Counts
 from asyncsim.callbacks.inbound import INBOUND, InboundCommands, inbound_command
-from asyncsim.callbacks.judge import Request, admit, judge
-from asyncsim.callbacks.keyring import Keyring
 from asyncsim.callbacks.payload import Refusal
+from asyncsim.callbacks.secrets import Keyring
+from asyncsim.callbacks.verify import Request, admit, judge
 from asyncsim.clock import Clock
 from asyncsim.errors import SignatureError
 from asyncsim.events import CallbackReceived, CallbackRefused, Observer, tell

@@ -11,9 +11,9 @@ from asyncsim import Client, ConfigurationError, Pager
 from asyncsim.bulk.actions import Action, clearable
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
-from asyncsim.hints import nearest
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
+from asyncsim.suggestions import nearest
 from asyncsim.vendors import Product as Of
 
 ProductName = Literal["supersim", "wireless"]

@@ -19,7 +19,7 @@ from asyncsim.cli.exits import Exit, code_of_report
 from asyncsim.cli.joboptions import DEFAULTS
 from asyncsim.cli.options import AT_LEAST_ONE, NO_FAULTS, FaultOptions, Output, Product
 from asyncsim.cli.output import Format, print_one
-from asyncsim.cli.running import Run, carry_out
+from asyncsim.cli.run import Run, carry_out
 from asyncsim.emulator import Emulator
 
 # A demonstration runs 40 times faster than life, so callbacks that are lost should not hold it

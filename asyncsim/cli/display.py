@@ -12,7 +12,7 @@ from rich.live import Live
 from asyncsim import events
 from asyncsim.cli import terminal
 from asyncsim.cli.drawing import Drawing, counts, figures
-from asyncsim.cli.standing import Standing
+from asyncsim.cli.progress import Standing
 
 _EVERY = 5.0  # seconds of work between plain lines
 _A_SECOND = 8  # times that live lines are drawn anew

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncsim.bulk.states import State
-from asyncsim.cli.standing import Phase, Standing
+from asyncsim.cli.progress import Phase, Standing
 
 _LONGEST = 60  # columns; a bar as long as a wide terminal is hard to follow
 _SHORTEST = 8

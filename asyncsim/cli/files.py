@@ -13,7 +13,7 @@ from asyncsim.bulk.results import replaces
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.joboptions import RunOptions
 from asyncsim.cli.receiving import check_listen
-from asyncsim.cli.running import Run, look, run_job
+from asyncsim.cli.run import Run, look, run_job
 from asyncsim.cli.signals import outliving_terminal
 
 STDIN = "-"

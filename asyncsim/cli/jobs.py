@@ -19,7 +19,7 @@ from asyncsim.cli.joboptions import DEFAULTS, RunOptions
 from asyncsim.cli.options import Output
 from asyncsim.cli.output import Format, print_one
 from asyncsim.cli.receiving import check_listen
-from asyncsim.cli.running import Run, run_job
+from asyncsim.cli.run import Run, run_job
 from asyncsim.cli.signals import outliving_terminal
 from asyncsim.cli.statuses import status_of
 

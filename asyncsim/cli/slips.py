@@ -14,7 +14,7 @@ from cyclopts import (
 )
 
 from asyncsim.cli.exits import CommandError
-from asyncsim.hints import nearest
+from asyncsim.suggestions import nearest
 
 _EMPTY = "is a variable unset? To clear a field, use --clear, as in --clear unique-name"
 

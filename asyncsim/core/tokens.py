@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, field
 
-from asyncsim.hidden import Hidden
+from asyncsim.redaction import Hidden
 
 MOST = 5
 """Renewals after a refusal, within a minute, of a client and of a call."""

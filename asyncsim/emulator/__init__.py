@@ -6,12 +6,12 @@
         async with emulator.client() as client: ...
 """
 
-from asyncsim.emulator.behaviour import Behaviour
 from asyncsim.emulator.embedded import Emulator
 from asyncsim.emulator.exchange import RequestRecord
 from asyncsim.emulator.faults import Faults
 from asyncsim.emulator.latency import Latency
 from asyncsim.emulator.letters import Delivery
+from asyncsim.emulator.settings import Behaviour
 from asyncsim.emulator.world import Card, World
 
 __all__ = [

@@ -11,7 +11,7 @@ from attrs import fields_dict, frozen
 from asyncsim.clock import Clock
 from asyncsim.emulated import Credentials
 from asyncsim.emulator import identity
-from asyncsim.emulator.state import State
+from asyncsim.emulator.persistence import State
 from asyncsim.emulator.store import Store
 from asyncsim.kind import Kind
 from asyncsim.models.monitor.events import EVENTS

@@ -14,8 +14,8 @@ from typing import Any
 from asyncsim.clock import Clock
 from asyncsim.emulated import Credentials
 from asyncsim.emulator import identity
-from asyncsim.emulator.refusals import Refusal
-from asyncsim.emulator.state import State
+from asyncsim.emulator.errors import Refusal
+from asyncsim.emulator.persistence import State
 from asyncsim.wire import json
 
 _ROOM, _COUNT = "tokens", "token count"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asyncsim.emulator.behaviour import Behaviour
 from asyncsim.emulator.faults import Dice, Faults
 from asyncsim.emulator.latency import Latency
+from asyncsim.emulator.settings import Behaviour
 
 
 class Conditions:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from asyncsim.emulated import Credentials
-from asyncsim.emulator.emulation import Emulation
+from asyncsim.emulator.emulator import Emulation
 
 if TYPE_CHECKING:
     from asyncsim.client import Client, Settings

@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from asyncsim.emulator.journal import Entry
-from asyncsim.emulator.views.desk import Pairs
+from asyncsim.emulator.context import Pairs
+from asyncsim.emulator.request_log import Entry
 from asyncsim.vendors import Product, Vendor
 
 FORM = "application/x-www-form-urlencoded"

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from asyncsim import emulated
 from asyncsim.clock import Clock
-from asyncsim.emulator.agenda import Agenda
+from asyncsim.emulator.audit import Chronicle
 from asyncsim.emulator.auth import Tokens
-from asyncsim.emulator.carrier import Carrier
-from asyncsim.emulator.chronicle import Chronicle
+from asyncsim.emulator.callbacks import Outbox
+from asyncsim.emulator.commands import Courier
 from asyncsim.emulator.conditions import Conditions
-from asyncsim.emulator.courier import Courier
 from asyncsim.emulator.exchange import RequestRecord
-from asyncsim.emulator.journal import Journal
 from asyncsim.emulator.letters import Delivery
-from asyncsim.emulator.outbox import Outbox
+from asyncsim.emulator.persistence import FORMAT, State
+from asyncsim.emulator.request_log import Journal
+from asyncsim.emulator.scheduler import Agenda
 from asyncsim.emulator.seeds import seed as sow
-from asyncsim.emulator.state import FORMAT, State
+from asyncsim.emulator.transitions import Carrier
 from asyncsim.emulator.world import World
 from asyncsim.vendors import VENDORS
 

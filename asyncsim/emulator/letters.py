@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 from attrs import frozen
 
 from asyncsim.emulator import signing
-from asyncsim.emulator.behaviour import Behaviour
-from asyncsim.emulator.journal import Entry
+from asyncsim.emulator.request_log import Entry
+from asyncsim.emulator.settings import Behaviour
 
 Outcome = Literal["delivered", "failed", "lost", "refused"]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from asyncsim.emulator.behaviour import Behaviour
+from asyncsim.emulator.settings import Behaviour
 from asyncsim.vendors import Product
 
 Moves = Mapping[str, frozenset[str]]

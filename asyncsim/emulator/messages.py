@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from asyncsim.emulator import identity
-from asyncsim.emulator.behaviour import Behaviour
-from asyncsim.emulator.chronicle import CONNECTED
+from asyncsim.emulator.audit import CONNECTED
 from asyncsim.emulator.letters import Callback
+from asyncsim.emulator.settings import Behaviour
 from asyncsim.emulator.world import World
 from asyncsim.kind import Kind
 from asyncsim.models.supersim.esim_profiles import ESIM_PROFILES

@@ -7,11 +7,12 @@ from urllib.parse import unquote
 
 from asyncsim.emulator.auth import Denied, Tokens, check_basic
 from asyncsim.emulator.conditions import Conditions
+from asyncsim.emulator.context import Answer, Desk
 from asyncsim.emulator.envelope import error_body
+from asyncsim.emulator.errors import Refusal, allow, method_not_allowed, not_found
 from asyncsim.emulator.exchange import FORM, Call, Reply
-from asyncsim.emulator.refusals import Refusal, allow, method_not_allowed, not_found
-from asyncsim.emulator.views import dispatch, methods_at, secrets
-from asyncsim.emulator.views.desk import Answer, Desk
+from asyncsim.emulator.routes import dispatch, methods_at
+from asyncsim.emulator.webhooks import secrets
 from asyncsim.vendors import Product
 
 _PRODUCTS = frozenset(product.value for product in Product)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import define
 
-from asyncsim.emulator.state import State
+from asyncsim.emulator.persistence import State
 from asyncsim.kind import Kind
 from asyncsim.vendors import KORE, Vendor
 from asyncsim.wire.records import decode, encode

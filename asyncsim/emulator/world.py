@@ -10,7 +10,7 @@ from attrs import evolve
 from asyncsim.emulated import Credentials
 from asyncsim.emulator import identity
 from asyncsim.emulator.account import Account, Card
-from asyncsim.emulator.defaults import FLEET, RATE_PLAN, SETTINGS_PACKAGE, networks
+from asyncsim.emulator.fixtures import FLEET, RATE_PLAN, SETTINGS_PACKAGE, networks
 from asyncsim.emulator.store import Store
 from asyncsim.models.supersim.esim_profiles import ESIM_PROFILES, ESimProfile
 from asyncsim.models.supersim.fleets import FLEETS, Fleet

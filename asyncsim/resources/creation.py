@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
 from asyncsim.core.transition import Transition
-from asyncsim.resources.creating import Creating, Draft
+from asyncsim.resources.creatable import Creating, Draft
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import NO_LOG, Host, Log, Stoppable
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from asyncsim.clock import Clock
 from asyncsim.errors import AsyncSimError, DecodeError
 from asyncsim.kind import Kind, looks_like_sid
-from asyncsim.strays import stray
+from asyncsim.validation import stray
 
 # Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
 _HOMES: Mapping[str, str] = {

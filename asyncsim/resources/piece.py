@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from attrs import frozen
 
 from asyncsim.core.transition import Transition
-from asyncsim.request import Request
+from asyncsim.http.request import Request
 from asyncsim.resources.outcome import Outcome
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import Factory, field, frozen
 
 from asyncsim.core.goal import Goal
-from asyncsim.transport import Body, form
+from asyncsim.http.transport import Body, form
 
 _MOST = 256  # changes that differ for each SIM, such as unique names, must not pile up
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncsim.core.transition import Transition
 from asyncsim.errors import DecodeError, TransitionError, TransitionFailed
-from asyncsim.request import Request
-from asyncsim.resources.changes import Change, Changing
-from asyncsim.resources.watched import check_timeout, wake
-from asyncsim.writing import was_processed
+from asyncsim.http.reconcile import was_processed
+from asyncsim.http.request import Request
+from asyncsim.resources.awaitable import check_timeout, wake
+from asyncsim.resources.updatable import Change, Changing
 
 if TYPE_CHECKING:
     from asyncsim.waiting import Watcher

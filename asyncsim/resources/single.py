@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from asyncsim.connection import Connection
-from asyncsim.request import Request
+from asyncsim.context import Connection
+from asyncsim.http.request import Request
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import NO_LOG, Host, Log, Stoppable
 

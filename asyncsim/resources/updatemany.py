@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from asyncsim.resources.fanout import FanOut
-from asyncsim.resources.one import One
+from asyncsim.resources.awaitable import check_timeout
+from asyncsim.resources.fan_out import FanOut
+from asyncsim.resources.jobs import One
 from asyncsim.resources.piece import Order
 from asyncsim.resources.settling import Settling
-from asyncsim.resources.watched import check_timeout
 
 T = TypeVar("T")
 C = TypeVar("C")

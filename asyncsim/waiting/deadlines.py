@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator
 
 from asyncsim.core.transition import Transition
-from asyncsim.waiting.timetable import Timetable
+from asyncsim.waiting.timers import Timetable
 
 _WIDTH = 1.0  # seconds that share a shelf
 _SLACK = 1000  # ended waits that may lie on shelves before they are cleared

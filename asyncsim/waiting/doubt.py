@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from asyncsim.core.credentials import Credentials
 from asyncsim.core.transition import REFUSALS, Transition
-from asyncsim.waiting.readers import Readers
-from asyncsim.waiting.register import Register
+from asyncsim.waiting.reads import Readers
+from asyncsim.waiting.waits import Register
 
 
 class Doubt:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from asyncsim.core.plan import Fleet, projected
+from asyncsim.core.polling import Fleet, projected
 from asyncsim.core.transition import Transition
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import Clock
 from asyncsim.core.credentials import Credentials
-from asyncsim.core.plan import Situation, read_pause, retry_pause, sweeps
+from asyncsim.core.polling import Situation, read_pause, retry_pause, sweeps
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Next, Transition
 from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
@@ -21,13 +21,13 @@ from asyncsim.kind import Kind, is_same_sid
 from asyncsim.waiting.deadlines import Deadlines
 from asyncsim.waiting.doubt import Doubt
 from asyncsim.waiting.listed import Listed
-from asyncsim.waiting.readers import Readers
-from asyncsim.waiting.register import Register
+from asyncsim.waiting.reads import Readers
 from asyncsim.waiting.rows import Rows
-from asyncsim.waiting.sweeper import Sweeper
+from asyncsim.waiting.sweeps import Sweeper
 from asyncsim.waiting.tasks import Tasks
-from asyncsim.waiting.timetable import Timetable
+from asyncsim.waiting.timers import Timetable
 from asyncsim.waiting.unknown import Unknown
+from asyncsim.waiting.waits import Register
 
 
 class Watcher:

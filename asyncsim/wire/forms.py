@@ -26,9 +26,9 @@ from urllib.parse import parse_qsl, quote_plus
 from attrs import frozen
 
 from asyncsim.errors import Unsupported
-from asyncsim.hints import nearest
 from asyncsim.kind import Only
-from asyncsim.strays import stray
+from asyncsim.suggestions import nearest
+from asyncsim.validation import stray
 from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import format_date
 

@@ -28,7 +28,7 @@ def _twilio() -> Reader:
 
 def _ours() -> dict[str, Reader]:
     from asyncsim import Client
-    from asyncsim.transport import Reply
+    from asyncsim.http.transport import Reply
     from asyncsim.wire import json as wire
 
     sims = Client.twilio(ACCOUNT, "token").supersim.sims

@@ -15,9 +15,9 @@ from twilio.request_validator import RequestValidator
 from asyncsim.callbacks import CallbackReceiver
 from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.door import Door
-from asyncsim.callbacks.judge import Request, judge
 from asyncsim.callbacks.reception import Reception
-from asyncsim.callbacks.server import Server
+from asyncsim.callbacks.verify import Request, judge
+from asyncsim.callbacks.web import Server
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.core.credentials import Credentials
 from asyncsim.core.goal import Goal

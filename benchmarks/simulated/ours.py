@@ -13,7 +13,7 @@ from asyncsim.core.credentials import Credentials
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Throttle, Watching
 from asyncsim.core.transition import Transition
-from asyncsim.gate import Gate
+from asyncsim.http.limiter import Gate
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.waiting import Watcher
 from benchmarks.simulated.outcome import Waited, waited

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.core.settings import Throttle
-from asyncsim.gate import Gate
+from asyncsim.http.limiter import Gate
 
 _DEADLINE = 1e6
 

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from asyncsim import errors
 from asyncsim.bulk.journal import Head, Journal, Planned
-from asyncsim.bulk.rows import Ending, Naming, Row
+from asyncsim.bulk.records import Ending, Naming, Row
 from asyncsim.bulk.states import OPEN, State, Verdict
 from asyncsim.models.supersim.sims import Sim
 

@@ -11,9 +11,9 @@ import pytest
 
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Head, Journal
+from asyncsim.bulk.records import Ending, Row
 from asyncsim.bulk.report import report_on
 from asyncsim.bulk.results import Written, write_results
-from asyncsim.bulk.rows import Ending, Row
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.errors import BadRequest
 from tests.bulk.journals import (

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from attrs import define
 
-from asyncsim.callbacks import Callback, CallbackReceiver, crowd, door, server
+from asyncsim.callbacks import Callback, CallbackReceiver, crowd, door, web
 from asyncsim.callbacks.desk import Desk
 from asyncsim.clock import ManualClock
 from asyncsim.errors import ConfigurationError
@@ -182,8 +182,8 @@ async def test_a_request_that_never_comes_whole_ends_its_connection(
 async def test_a_body_that_never_comes_whole_ends_its_connection(
     desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_READ_WITHIN", 0.01)
-    monkeypatch.setattr(server, "_LINGER", 0.01)
+    monkeypatch.setattr(web, "_READ_WITHIN", 0.01)
+    monkeypatch.setattr(web, "_LINGER", 0.01)
     wire = await connect()
     wire.send(callback(desk)[:-1])
     assert (await wire.rest()).startswith(b"HTTP/1.1 408")
@@ -196,7 +196,7 @@ async def test_a_body_that_never_comes_whole_ends_its_connection(
 async def test_nobody_without_a_ticket_makes_the_receiver_wait_for_a_body(
     desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch, path: str, status: int
 ) -> None:
-    monkeypatch.setattr(server, "_LINGER", 0.01)
+    monkeypatch.setattr(web, "_LINGER", 0.01)
     if path == "wrong":
         ticket = urlsplit(desk.ticket("supersim", SIM)[0]).path
         path = ticket.replace(SIM, SIM[:-1] + "1")
@@ -209,7 +209,7 @@ async def test_nobody_without_a_ticket_makes_the_receiver_wait_for_a_body(
 async def test_a_body_that_says_it_is_too_long_is_not_waited_for(
     desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_LINGER", 0.01)
+    monkeypatch.setattr(web, "_LINGER", 0.01)
     path = urlsplit(desk.ticket("supersim", SIM)[0]).path
     wire = await connect()
     wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n".encode())
@@ -288,7 +288,7 @@ async def test_garbage_is_rejected_in_silence(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
-    monkeypatch.setattr(server, "_LINGER", 0.01)
+    monkeypatch.setattr(web, "_LINGER", 0.01)
     monkeypatch.setattr(crowd, "_PROVE_WITHIN", 0.05)  # what looks like a request half sent
     url, nonce = desk.ticket("supersim", SIM)
     wire = await connect()

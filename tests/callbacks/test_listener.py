@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from asyncsim.callbacks import Callback, CallbackReceiver, server
+from asyncsim.callbacks import Callback, CallbackReceiver, web as callbacks_web
 from asyncsim.callbacks.desk import Desk
 from asyncsim.clock import ManualClock
 from asyncsim.errors import ReceiverError
@@ -120,7 +120,7 @@ async def test_a_chunked_body_is_bounded_too(
 async def test_a_body_that_never_comes_does_not_hold_its_connection(
     open_receiver: CallbackReceiver, kore_here: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_READ_WITHIN", 0.01)
+    monkeypatch.setattr(callbacks_web, "_READ_WITHIN", 0.01)
     path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)

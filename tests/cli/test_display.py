@@ -11,7 +11,7 @@ from rich.console import Console
 from asyncsim.bulk.states import State
 from asyncsim.cli.display import progress
 from asyncsim.cli.drawing import Drawing
-from asyncsim.cli.standing import Standing
+from asyncsim.cli.progress import Standing
 from asyncsim.events import JobEnded
 from tests.cli.test_standing import Watch, answered, moved, progressed
 

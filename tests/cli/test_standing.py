@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from asyncsim.bulk.states import State
-from asyncsim.cli.standing import Standing
+from asyncsim.cli.progress import Standing
 from asyncsim.events import JobEnded, JobPlanned, JobProgressed, RequestFinished, RowMoved
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import define
 
-from asyncsim.core.limit import Limit
+from asyncsim.core.concurrency import Limit
 
 
 @define

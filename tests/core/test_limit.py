@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.core.limit import Limit
+from asyncsim.core.concurrency import Limit
 from asyncsim.core.settings import Throttle
 from tests.core.simulation import simulate
 

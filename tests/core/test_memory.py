@@ -5,8 +5,8 @@ import gc
 import pytest
 from attrs import evolve
 
-from asyncsim.core import memory as module
-from asyncsim.core.memory import Accepted, Memory
+from asyncsim.core import accepted as module
+from asyncsim.core.accepted import Accepted, Memory
 from tests.core.records import HS, NOON, supersim_goal
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.core.plan import (
+from asyncsim.core.polling import (
     Fleet,
     Situation,
     begins,

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from asyncsim.core.tokens import Renewals, Token, read
-from asyncsim.hidden import Hidden
+from asyncsim.redaction import Hidden
 
 
 def token(*, life: float = 3600.0, replaces: bool = False, proven_at: float = -math.inf) -> Token:

@@ -149,7 +149,7 @@ async def test_an_ipv6_host_is_bracketed() -> None:
 async def test_a_log_that_grows_for_ever_loses_its_oldest(
     supersim: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncsim.emulator.journal._MOST", 10)
+    monkeypatch.setattr("asyncsim.emulator.request_log._MOST", 10)
     for _ in range(12):
         await supersim.get()
     numbers = [entry.number for entry in supersim.emulator.requests]

@@ -10,7 +10,7 @@ import pytest
 
 from asyncsim import Throttle, TransitionTimeout
 from asyncsim.emulator import Latency
-from asyncsim.resources.one import One
+from asyncsim.resources.jobs import One
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import Place, Stage
 

@@ -12,10 +12,10 @@ import pytest
 from attrs import evolve
 
 from asyncsim import AuthenticationError, TransitionFailed, TransitionTimeout, Watching
-from asyncsim.auth import Basic
 from asyncsim.emulator import Behaviour, Faults
 from asyncsim.events import SweepFinished, SweepingStopped
-from asyncsim.transport import Reply
+from asyncsim.http.auth import Basic
+from asyncsim.http.transport import Reply
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import LATENCY, TRANSITION, Place, Stage
 

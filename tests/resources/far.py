@@ -11,8 +11,8 @@ from attrs import define, field
 from asyncsim import CallbackReceiver, Client, Hosts
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
+from tests.http.server import Answer, Received, Server
 from tests.rehearsals.stage import play
-from tests.sending.server import Answer, Received, Server
 
 T = TypeVar("T")
 Script = Callable[[Received], Awaitable[Answer]]

@@ -18,11 +18,11 @@ from asyncsim import (
     Page,
     Pager,
 )
-from asyncsim.resources.resource import Resource
-from asyncsim.wire import straight
+from asyncsim.resources.base import Resource
+from asyncsim.wire import fast
+from tests.http.server import Answer, Received
 from tests.resources.conftest import SetFar
 from tests.resources.far import ACCOUNT, Far, sid
-from tests.sending.server import Answer, Received
 
 ODD = [{"url": {}}, {"fleet_sid": False}, {"iccid": 8.9e18}, {"date_updated": 7}, {"sid": None}]
 
@@ -43,7 +43,7 @@ def digits(sims: Any) -> str:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With msgspec, and without it."""
     if request.param == "plain":
-        monkeypatch.setattr(straight, "msgspec", None)
+        monkeypatch.setattr(fast, "msgspec", None)
     return str(request.param)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from asyncsim import APIError, BadRequest, Conflict, RetryPolicy, TransitionTimeout
+from tests.http.server import Answer, Received
 from tests.resources.conftest import SetFar
 from tests.resources.far import Far, sid
-from tests.sending.server import Answer, Received
 
 HS, DE = sid("HS", "1"), sid("DE", "1")
 ACTIVE: Any = {"status": "active"}

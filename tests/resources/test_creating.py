@@ -22,9 +22,9 @@ from asyncsim import (
 )
 from asyncsim.events import WaitSettled
 from tests.callbacks import senders
+from tests.http.server import CUT, DROP, HANG, Answer, Received
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
-from tests.sending.server import CUT, DROP, HANG, Answer, Received
 
 DC, HC, HG, HP, HS = sid("DC"), sid("HC"), sid("HG"), sid("HP"), sid("HS")
 

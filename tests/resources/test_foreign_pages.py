@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from asyncsim.events import ForeignPage
+from tests.http.server import Answer, Received, Server
 from tests.resources.conftest import SetFar
 from tests.resources.far import sid
-from tests.sending.server import Answer, Received, Server
 from tests.test_surface_all_kinds import SURFACE
 
 Listing = Callable[[Any], Any]

@@ -6,8 +6,8 @@ import json
 import tracemalloc
 from urllib.parse import parse_qs, urlsplit
 
+from tests.http.server import Answer, Received
 from tests.resources.far import Far
-from tests.sending.server import Answer, Received
 
 ROWS, SIZE = 100_000, 1000
 MOST_HELD = 6_000_000  # bytes, of both sides: a handful of pages of 1,000 rows

@@ -19,10 +19,10 @@ from asyncsim import (
     ServerError,
 )
 from tests.callbacks import senders
+from tests.http.server import Answer, Received
 from tests.rehearsals.stage import play
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
-from tests.sending.server import Answer, Received
 
 HS = sid("HS", "1")
 ACTIVE: Any = {"status": "active"}

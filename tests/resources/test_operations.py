@@ -11,9 +11,9 @@ import pytest
 
 from asyncsim import Client
 from asyncsim.kind import looks_like_sid
+from tests.http.server import Answer
 from tests.resources.conftest import SetFar
 from tests.resources.far import Far, sid
-from tests.sending.server import Answer
 
 Call = Callable[[Client], Any]
 

@@ -12,9 +12,9 @@ import pytest
 from asyncsim import Outcome, RetryPolicy
 from asyncsim.models.supersim.sims import SimUpdate
 from tests.callbacks import senders
+from tests.http.server import DROP, Answer, Received
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
-from tests.sending.server import DROP, Answer, Received
 
 HS = sid("HS")
 

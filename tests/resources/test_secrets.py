@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from asyncsim import BadRequest, DecodeError, OutcomeUnknown
+from tests.http.server import DROP, Answer
 from tests.resources.far import Far
-from tests.sending.server import DROP, Answer
 
 ID = "whs_01H8XGJWBWBAQ4ZZZZZZZZZZZZ"
 VALUE = "value-that-nobody-may-see"

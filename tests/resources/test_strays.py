@@ -10,8 +10,8 @@ import pytest
 
 from asyncsim import AsyncSimError, CallbackReceiver, Client, ConfigurationError, Hosts
 from asyncsim.models.supersim.sims import Sim
+from tests.http.server import Answer, Received
 from tests.resources.far import Far
-from tests.sending.server import Answer, Received
 
 AC, HS, HF = "AC" + "0" * 32, "HS" + "0" * 32, "HF" + "0" * 32
 AROUND = [" {}", "{} ", "{}\n", "\t{}", "\u00a0{}", "{}\u200b", "\ufeff{}", "{}\r\n"]

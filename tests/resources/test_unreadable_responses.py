@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from asyncsim import DecodeError, OutcomeUnknown, TransitionFailed, TransitionTimeout
+from tests.http.server import Answer, Received
 from tests.resources.far import Far, sid
-from tests.sending.server import Answer, Received
 
 HS, HC = sid("HS", "1"), sid("HC")
 ACTIVE: Any = {"status": "active"}

@@ -17,12 +17,12 @@ from asyncsim import (
     TransitionTimeout,
     Watching,
 )
-from asyncsim.core import memory
+from asyncsim.core import accepted
 from asyncsim.events import UnknownStatus
 from tests.callbacks import senders
+from tests.http.server import Answer, Received
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
-from tests.sending.server import Answer, Received
 
 HS, DE = sid("HS"), sid("DE")
 BEFORE, ACCEPTED, AFTER = (f"2026-01-01T00:00:{second:02}Z" for second in (0, 10, 20))
@@ -397,7 +397,7 @@ async def test_the_target_is_remembered_for_as_long_as_somebody_waits_again(
 async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_MOST", 4)
+    monkeypatch.setattr(accepted, "_MOST", 4)
     first = await vendor.activate()
     await change_others(vendor)
     again = asyncio.create_task(vendor.sims.await_transition(HS))
@@ -412,7 +412,7 @@ async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
 async def test_a_target_that_is_forgotten_is_never_any_settled_status(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_MOST", 4)
+    monkeypatch.setattr(accepted, "_MOST", 4)
     await vendor.sims.update(HS, status="active")
     await change_others(vendor)
     vendor.read = record("new")

@@ -14,8 +14,8 @@ from asyncsim import (
     TransitionTimeout,
     WrongResource,
 )
+from tests.http.server import Answer, Received
 from tests.resources.far import Far, sid
-from tests.sending.server import Answer, Received
 
 OURS, OTHER = sid("HS", "1"), sid("HS", "2")
 HC, HF = sid("HC"), sid("HF")

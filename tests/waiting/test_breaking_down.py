@@ -11,7 +11,7 @@ from asyncsim.clock import ManualClock
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError
 from asyncsim.events import SweepingStopped
-from asyncsim.waiting import Watcher, sweeper, watcher as driver
+from asyncsim.waiting import Watcher, sweeps, watcher as driver
 from tests.waiting.conftest import World, begin
 
 
@@ -33,7 +33,7 @@ async def heard() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("where", "what"), [(sweeper, "look_pause"), (driver, "sweeps")])
+@pytest.mark.parametrize(("where", "what"), [(sweeps, "look_pause"), (driver, "sweeps")])
 async def test_what_planning_raises_ends_sweeping_and_single_reads_go_on(
     world: World, watcher: Watcher, clock: ManualClock, heard: list[Any], where: Any, what: str
 ) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given, strategies as st
 from asyncsim.core.goal import Goal
 from asyncsim.core.transition import Transition
 from asyncsim.models.supersim.sims import SIMS
-from asyncsim.waiting.register import Register
-from asyncsim.waiting.timetable import Timetable
+from asyncsim.waiting.timers import Timetable
+from asyncsim.waiting.waits import Register
 
 
 def wait(name: str = "HS1", **more: object) -> Transition:

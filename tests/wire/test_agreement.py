@@ -15,7 +15,7 @@ from asyncsim.models.supersim.sims import Sim as SuperSim
 from asyncsim.models.wireless.commands import Command
 from asyncsim.models.wireless.sims import Sim
 from asyncsim.vendors import KORE, TWILIO, Vendor
-from asyncsim.wire import json, straight
+from asyncsim.wire import fast, json
 from asyncsim.wire.lenient import structure
 from asyncsim.wire.quick import quick_reader
 
@@ -58,7 +58,7 @@ def test_what_a_quick_way_reads_is_what_the_lenient_one_reads(
 ) -> None:
     body = standard.dumps(row, ensure_ascii=ascii).encode("utf-8", "surrogatepass")
     expected = slowly(model, body, vendor)
-    assert straight.record_reader(model, vendor)(body) in (None, expected)
+    assert fast.record_reader(model, vendor)(body) in (None, expected)
     quick = quick_reader(model, vendor)
     assert quick is not None
     with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -69,6 +69,6 @@ def test_what_a_quick_way_reads_is_what_the_lenient_one_reads(
 def test_no_reader_lets_out_an_error_of_a_library(model: Any) -> None:
     deep = b'{"sid": "XX1", "added_later": ' + b"[" * 100_000
     for body in (deep, b'{"sid": 9e999}', b'{"sid": "\\ud800"', b"\xff", b"\xef\xbb\xbf{}"):
-        assert straight.record_reader(model, TWILIO)(body) is None
-        assert straight.page_reader(model, "sims", TWILIO)(b'{"sims": [%s]' % body) is None
-        assert straight.states_reader("sims")(b'{"sims": [%s]' % body) is None
+        assert fast.record_reader(model, TWILIO)(body) is None
+        assert fast.page_reader(model, "sims", TWILIO)(b'{"sims": [%s]' % body) is None
+        assert fast.states_reader("sims")(b'{"sims": [%s]' % body) is None

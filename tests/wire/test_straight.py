@@ -11,7 +11,7 @@ from asyncsim.errors import DecodeError
 from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.models.wireless.sims import Sim as WirelessSim
 from asyncsim.vendors import KORE, TWILIO, Vendor
-from asyncsim.wire import records, straight
+from asyncsim.wire import fast, records
 
 ROW: dict[str, Any] = {
     "sid": "HS" + "0" * 32,
@@ -44,7 +44,7 @@ def page(*rows: dict[str, Any], **meta: Any) -> bytes:
     ids=["as documented", "a new status", "a new field", "a null", "no status"],
 )
 def test_what_is_as_documented_is_read_alike(changes: dict[str, Any]) -> None:
-    found = straight.record_reader(Sim, TWILIO)(body(**changes))
+    found = fast.record_reader(Sim, TWILIO)(body(**changes))
     assert found == records.decode(Sim, {**ROW, **changes}, TWILIO)
 
 
@@ -61,14 +61,14 @@ def test_what_is_as_documented_is_read_alike(changes: dict[str, Any]) -> None:
     ids=str,
 )
 def test_everything_else_is_left_to_the_one_that_explains(changes: dict[str, Any]) -> None:
-    assert straight.record_reader(Sim, TWILIO)(body(**changes)) is None
-    assert straight.page_reader(Sim, "sims", TWILIO)(page(ROW, {**ROW, **changes})) is None
+    assert fast.record_reader(Sim, TWILIO)(body(**changes)) is None
+    assert fast.page_reader(Sim, "sims", TWILIO)(page(ROW, {**ROW, **changes})) is None
 
 
 def test_what_is_no_json_is_left_to_it_too() -> None:
     for text in (b"", b"<html>", b"[1, 2]", b"\xff"):
-        assert straight.record_reader(Sim, TWILIO)(text) is None
-        assert straight.states_reader("sims")(text) is None
+        assert fast.record_reader(Sim, TWILIO)(text) is None
+        assert fast.states_reader("sims")(text) is None
 
 
 WIRELESS: dict[str, Any] = {"sid": "DE" + "0" * 32, "status": "new", "links": {"a": "b"}}
@@ -85,8 +85,8 @@ def test_a_field_is_found_however_it_is_spelled(vendor: Vendor, spelled: dict[st
     decoded = records.decode(WirelessSim, row, vendor)
     for separators in ((",", ":"), (", ", ": ")):
         text = json.dumps(row, separators=separators).encode()
-        assert straight.record_reader(WirelessSim, vendor)(text) == decoded
-    found = straight.page_reader(WirelessSim, "sims", vendor)(page(row, row))
+        assert fast.record_reader(WirelessSim, vendor)(text) == decoded
+    found = fast.page_reader(WirelessSim, "sims", vendor)(page(row, row))
     assert found is not None
     assert list(found.rows) == [decoded] * 2
 
@@ -102,26 +102,26 @@ def test_a_field_is_found_however_it_is_spelled(vendor: Vendor, spelled: dict[st
 )
 def test_what_is_not_certainly_a_spelling_is_left_to_it(text: bytes) -> None:
     for vendor in (TWILIO, KORE):
-        assert straight.record_reader(WirelessSim, vendor)(text) is None
+        assert fast.record_reader(WirelessSim, vendor)(text) is None
 
 
 def test_a_page_is_read_alike() -> None:
     text = page(ROW, ROW, next_page_url="https://supersim.twilio.com/v1/Sims?Page=1")
-    found = straight.page_reader(Sim, SIMS.key, TWILIO)(text)
+    found = fast.page_reader(Sim, SIMS.key, TWILIO)(text)
     assert found is not None
     assert list(found.rows) == [records.decode(Sim, ROW, TWILIO)] * 2
     assert found.next_query == "Page=1"
 
 
 def test_a_page_can_be_read_for_its_states_alone() -> None:
-    found = straight.states_reader("sims")(page(ROW, {**ROW, "iccid": 7}))
+    found = fast.states_reader("sims")(page(ROW, {**ROW, "iccid": 7}))
     assert found is not None
     assert [(row.sid, row.status) for row in found.rows] == [(ROW["sid"], ROW["status"])] * 2
     assert found.next_page_url is None
 
 
 def test_a_next_page_that_is_no_url_spoils_no_row_of_this_page() -> None:
-    found = straight.states_reader("sims")(page(ROW, next_page_url="https://[half"))
+    found = fast.states_reader("sims")(page(ROW, next_page_url="https://[half"))
     assert found is not None
     assert len(found.rows) == 1
     with pytest.raises(DecodeError, match="next_page_url"):
@@ -129,5 +129,5 @@ def test_a_next_page_that_is_no_url_spoils_no_row_of_this_page() -> None:
 
 
 def test_a_page_can_be_split_into_its_rows() -> None:
-    rows = straight.splitter("sims")(page(ROW, {**ROW, "date_created": 7}))
+    rows = fast.splitter("sims")(page(ROW, {**ROW, "date_created": 7}))
     assert [json.loads(bytes(row)) for row in rows] == [ROW, {**ROW, "date_created": 7}]

@@ -13,7 +13,7 @@ from filelock import BaseFileLock
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from asyncsim.bulk.journal import lock as locks, paths, sqlite
+from asyncsim.bulk.journal import database, lock as locks, paths
 from asyncsim.bulk.journal.columns import Secret
 from asyncsim.bulk.journal.schema import FORMAT, create, journal
 from asyncsim.bulk.journal.store import Store
@@ -45,15 +45,15 @@ class Door:
             paths.check(self._path, self._target, read_only=self._read_only)
             if not self._read_only:
                 await self._claim()
-            sqlite.check_content(self._path, self._target)
-            sqlite.check_complete(self._path, self._target)
-            self._engine = sqlite.engine_for(self._path, read_only=self._read_only)
-            writer = sqlite.writing(self._engine)
+            database.check_content(self._path, self._target)
+            database.check_complete(self._path, self._target)
+            self._engine = database.engine_for(self._path, read_only=self._read_only)
+            writer = database.writing(self._engine)
             store = Store(self._target, self._engine, writer, self._clock, path=self._path)
             await self._check(store)
             if not self._read_only:
                 await store.write(_prepare, self._target, self._clock.utcnow())
-                await sqlite.write_ahead(self._engine, writer)
+                await database.write_ahead(self._engine, writer)
                 self._store = store
             return store
 
@@ -62,10 +62,10 @@ class Door:
         if not locks.take(lock):
             raise await self._in_use()
         self._lock = lock
-        self._made = sqlite.make_file(self._path)
+        self._made = database.make_file(self._path)
 
     async def _in_use(self) -> JournalError:
-        engine = sqlite.engine_for(self._path, read_only=True)
+        engine = database.engine_for(self._path, read_only=True)
         store = Store(self._target, engine, engine, self._clock, path=self._path)
         holder: tuple[int | None, str | None] = None, None
         try:
@@ -77,7 +77,7 @@ class Door:
         return locks.in_use(self._target, *holder)
 
     async def _check(self, store: Store) -> None:
-        marked = await store.read(sqlite.is_marked, self._target)
+        marked = await store.read(database.is_marked, self._target)
         if not marked and self._read_only:
             raise JournalError(f"journal {self._target} is empty: has the job been started?")
         if marked and await store.read(_format) > FORMAT:
@@ -94,7 +94,7 @@ class Door:
             if self._engine is not None:
                 await self._engine.dispose()
             if self._made and not self.used:
-                sqlite.remove(self._path)
+                database.remove(self._path)
                 if self._lock is not None:
                     locks.remove(self._lock)
             if self._lock is not None:
@@ -104,7 +104,7 @@ class Door:
     async def _leave(self, store: Store, engine: AsyncEngine) -> None:
         with suppress(JournalError), spoken(self._target):
             await store.write(_note_holder, None, None)
-            await sqlite.unset_wal(engine)
+            await database.unset_wal(engine)
 
 
 async def _format(connection: AsyncConnection) -> int:
@@ -114,12 +114,12 @@ async def _format(connection: AsyncConnection) -> int:
 
 async def _prepare(connection: AsyncConnection, target: str, now: datetime) -> None:
     """Make the tables if there are none, and note who has it open."""
-    if not await sqlite.is_marked(connection, target):
+    if not await database.is_marked(connection, target):
         await create(connection)
         secret = Secret(secrets.token_urlsafe(_SECRET))
         values = {"format": FORMAT, "created_at": now, "ticket_secret": secret}
         await connection.execute(insert(journal), values)
-        await sqlite.mark(connection)
+        await database.mark(connection)
     await _note_holder(connection, os.getpid(), socket.gethostname())
 
 

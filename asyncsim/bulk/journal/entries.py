@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import in_states, rows
-from asyncsim.bulk.rows import Entry, Result
+from asyncsim.bulk.records import Entry, Result
 from asyncsim.bulk.states import State
 
 ENTRY = tuple(rows.c[field.name] for field in fields(Entry))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.records import Head
 from asyncsim.bulk.journal.schema import job, rows, runs
-from asyncsim.bulk.rows import Row
+from asyncsim.bulk.records import Row
 from asyncsim.bulk.states import State
 from asyncsim.errors import JournalError
 from asyncsim.wire import json

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Collection, Sequence
 
-from asyncsim.bulk.journal import doubles, entries, history, intake, looks, moves, statistics
+from asyncsim.bulk.journal import doubles, entries, history, intake, moves, plans, statistics
 from asyncsim.bulk.journal.records import Head, Planned, Repeated, Run, Statistics
 from asyncsim.bulk.journal.schema import rows
 from asyncsim.bulk.journal.session import Session
 from asyncsim.bulk.journal.store import Store
-from asyncsim.bulk.rows import Ending, Entry, Result, Row
+from asyncsim.bulk.records import Ending, Entry, Result, Row
 from asyncsim.bulk.states import State
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 
@@ -29,7 +29,7 @@ class Journal(Session):
         super().__init__(target, read_only=read_only, clock=clock)
         self._input = intake.Sealed()
         self._run = 0
-        self._look = looks.Look(0, frozenset())
+        self._look = plans.Look(0, frozenset())
 
     @classmethod
     def open(
@@ -140,17 +140,17 @@ class Journal(Session):
         next run. Until its request goes out, such a row stays failed and keeps its error.
         """
         if retry_failed:
-            await self._write(looks.retry)
+            await self._write(plans.retry)
         self._run = await self._write(history.begin, self._clock.utcnow())
         return self._run
 
     async def retry_nothing(self) -> None:
         """Leave failed rows as they are, though they were to be tried again."""
-        await self._write(looks.retry_nothing)
+        await self._write(plans.retry_nothing)
 
     async def retries(self) -> int:
         """How many failed rows are still to be tried again."""
-        return await self._read(looks.retries)
+        return await self._read(plans.retries)
 
     async def end_run(self, reason: str | None) -> None:
         """Note that it is over, and why early; None if it was not."""
@@ -162,35 +162,35 @@ class Journal(Session):
 
     async def doubt(self) -> int:
         """Take rows that are DONE by word of a callback alone for ACCEPTED; returns how many."""
-        return await self._write(looks.doubt)
+        return await self._write(plans.doubt)
 
     async def begin_plan(self, states: Collection[State]) -> int:
         """Begin a look at all rows that are in these states now; returns how many there are."""
-        self._look = await self._write(looks.begin, states)
+        self._look = await self._write(plans.begin, states)
         return await self.to_plan()
 
     async def to_plan(self) -> int:
         """How many rows the look has still to judge."""
-        return await self._read(looks.left, self._look)
+        return await self._read(plans.left, self._look)
 
     async def match(self, names: Collection[str]) -> list[Entry]:
         """Return those still to judge whose name or SID is among these."""
-        return await self._read(looks.match, self._look, names)
+        return await self._read(plans.match, self._look, names)
 
     async def plan(self, planned: Sequence[Planned]) -> None:
         """Write down what the look says of these rows, all or nothing."""
-        await self._write(looks.plan, self._look, planned, self._clock.utcnow())
+        await self._write(plans.plan, self._look, planned, self._clock.utcnow())
 
     async def unplanned(self, chunk: int = 1000) -> AsyncGenerator[list[Entry], None]:
         """Iterate over those still to judge, in input order; they may be planned meanwhile."""
         after = 0
-        while some := await self._read(looks.some_ahead, self._look, after, chunk):
+        while some := await self._read(plans.some_ahead, self._look, after, chunk):
             yield some
             after = some[-1].number
 
     async def approve(self) -> None:
         """Note that somebody has agreed to what the look has in store for rows, even for ever."""
-        await self._write(looks.approve)
+        await self._write(plans.approve)
 
     async def twins(self, most: int = 1000) -> list[Repeated]:
         """Return the SIMs that several rows turned out to mean."""

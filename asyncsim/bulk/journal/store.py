@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from asyncsim.bulk.journal import sqlite
+from asyncsim.bulk.journal import database
 from asyncsim.bulk.journal.troubles import spoken
 from asyncsim.clock import Clock
 
@@ -78,11 +78,11 @@ class Store:
         **kwargs: P.kwargs,
     ) -> T:
         result = await self._do(self._writer, work, *args, **kwargs)
-        if sqlite.wal_size(self._path) >= self._checkpoint_at:
+        if database.wal_size(self._path) >= self._checkpoint_at:
             with self._clock.working(), spoken(self.target):
-                await sqlite.checkpoint(self._reader, self._writer)
+                await database.checkpoint(self._reader, self._writer)
             # Where a reader is in the way it is not shorter now; try after as much again.
-            self._checkpoint_at = sqlite.wal_size(self._path) + _LONGEST_WAL
+            self._checkpoint_at = database.wal_size(self._path) + _LONGEST_WAL
         return result
 
     async def _do(

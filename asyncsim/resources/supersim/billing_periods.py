@@ -9,9 +9,9 @@ from asyncsim.models.supersim.billing_periods import (
     BillingPeriod,
     BillingPeriodFilter,
 )
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.base import Resource
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.pages import OnBad, Pager
 
 
 class BillingPeriods(Resource[BillingPeriod]):

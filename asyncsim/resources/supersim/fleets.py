@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Unpack
 
 from asyncsim.models.supersim.fleets import FLEETS, Fleet, FleetCreate, FleetFilter, FleetUpdate
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.base import Resource
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.pages import OnBad, Pager
 
 
 class Fleets(Resource[Fleet]):

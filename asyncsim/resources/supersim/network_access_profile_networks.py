@@ -10,9 +10,9 @@ from asyncsim.models.supersim.network_access_profile_networks import (
     NetworkAccessProfileNetworkCreate,
     NetworkAccessProfileNetworkFilter,
 )
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.base import Resource
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.pages import OnBad, Pager
 
 
 class NetworkAccessProfileNetworks(Resource[NetworkAccessProfileNetwork]):

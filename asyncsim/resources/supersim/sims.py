@@ -6,6 +6,8 @@ from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Unpack, overload
 
 from asyncsim.errors import APIError, WrongResource
+from asyncsim.http.request import Request
+from asyncsim.http.transport import form
 from asyncsim.models.supersim.sims import (
     SIMS,
     KnownStatus,
@@ -14,14 +16,12 @@ from asyncsim.models.supersim.sims import (
     SimRegister,
     SimUpdate,
 )
-from asyncsim.request import Request
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.base import Resource
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.pages import OnBad, Pager
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.supersim.fleets import Fleets
 from asyncsim.resources.updatemany import Changes, UpdateMany
-from asyncsim.transport import form
 from asyncsim.wire import forms
 
 _ALREADY_YOURS = 83003

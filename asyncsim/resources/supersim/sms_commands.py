@@ -12,9 +12,9 @@ from asyncsim.models.supersim.sms_commands import (
     SmsCommandCreate,
     SmsCommandFilter,
 )
-from asyncsim.resources.creating import Creating
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.creatable import Creating
+from asyncsim.resources.pages import OnBad, Pager
 
 
 class SmsCommands(Creating[SmsCommand]):

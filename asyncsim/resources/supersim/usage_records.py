@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Unpack
 
 from asyncsim.models.supersim.usage_records import USAGE_RECORDS, UsageFilter, UsageRecord
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.base import Resource
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.pages import OnBad, Pager
 
 
 class UsageRecords(Resource[UsageRecord]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncsim.connection import Connection
+from asyncsim.context import Connection
 from asyncsim.resources.webhooks.secrets import Secrets
 
 

@@ -7,6 +7,8 @@ from typing import Any, Unpack
 
 from asyncsim.core.retry import Repeat
 from asyncsim.errors import DecodeError
+from asyncsim.http.request import PAGE
+from asyncsim.http.transport import JSON, Body, Reply, Reuse, form
 from asyncsim.models.webhooks.secrets import (
     SECRETS,
     Secret,
@@ -14,11 +16,9 @@ from asyncsim.models.webhooks.secrets import (
     SecretFilter,
     SecretUpdate,
 )
-from asyncsim.request import PAGE
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Page, Pager, check_on_bad, page_of
-from asyncsim.resources.resource import Resource, read_json
-from asyncsim.transport import JSON, Body, Reply, Reuse, form
+from asyncsim.resources.base import Resource, read_json
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
 from asyncsim.wire import forms, json
 from asyncsim.wire.pages import RawPage, read_rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from asyncsim.connection import Connection
+from asyncsim.context import Connection
 
 if TYPE_CHECKING:
     from asyncsim.resources.wireless.account_usage_records import AccountUsageRecords

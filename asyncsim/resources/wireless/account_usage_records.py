@@ -9,9 +9,9 @@ from asyncsim.models.wireless.usage_records import (
     AccountUsageRecord,
     UsageFilter,
 )
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.base import Resource
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.pages import OnBad, Pager
 
 
 class AccountUsageRecords(Resource[AccountUsageRecord]):

@@ -12,9 +12,9 @@ from asyncsim.models.wireless.commands import (
     CommandFilter,
     KnownStatus,
 )
-from asyncsim.resources.creating import Creating
-from asyncsim.resources.keywords import spelled_out
-from asyncsim.resources.pager import OnBad, Pager
+from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.creatable import Creating
+from asyncsim.resources.pages import OnBad, Pager
 
 
 class Commands(Creating[Command]):

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Unpack, overload
 
 from asyncsim.models.monitor.events import SimEvent
 from asyncsim.models.wireless.sims import SIMS, KnownStatus, Sim, SimFilter, SimUpdate
-from asyncsim.resources.keywords import spelled_out
+from asyncsim.resources.base import Resource
+from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.monitor.events import Events
 from asyncsim.resources.names import check_name
-from asyncsim.resources.pager import OnBad, Pager
-from asyncsim.resources.resource import Resource
+from asyncsim.resources.pages import OnBad, Pager
 from asyncsim.resources.settling import Settling
 from asyncsim.resources.updatemany import Changes, UpdateMany
 from asyncsim.resources.wireless.history import sim_event

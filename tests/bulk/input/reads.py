@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from asyncsim.bulk.job import Job, Reading
-from asyncsim.bulk.rows import Row
+from asyncsim.bulk.records import Row
 
 ICCID = "8988307000001234564"
 OTHER = "89883070000012345672"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.bulk import naming
+from asyncsim.bulk.input import names
 from asyncsim.emulator.identity import luhn
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
@@ -24,9 +24,9 @@ from tests.bulk.input.reads import ICCID, SID
     ],
 )
 def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) -> None:
-    assert naming.iccid(text, SIMS) == ICCID
-    assert naming.sort_of(text) == "iccid"
-    assert naming.looks_like_a_name(text)
+    assert names.iccid(text, SIMS) == ICCID
+    assert names.sort_of(text) == "iccid"
+    assert names.looks_like_a_name(text)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) ->
 )
 def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None:
     with pytest.raises(ValueError, match=r"rounded.*as text.*export again"):
-        naming.iccid(text, SIMS)
-    assert naming.looks_like_a_name(text)
+        names.iccid(text, SIMS)
+    assert names.looks_like_a_name(text)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None
 )
 def test_what_is_no_iccid_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        naming.iccid(text, SIMS)
+        names.iccid(text, SIMS)
 
 
 @pytest.mark.parametrize("text", [SID, SID.upper(), SID.lower(), f" '{SID}", f'="{SID}"'])
 def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
-    assert naming.sid(text, SIMS) == SID
+    assert names.sid(text, SIMS) == SID
 
 
 @pytest.mark.parametrize(
@@ -74,36 +74,36 @@ def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
 )
 def test_what_is_no_sid_of_such_a_sim_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        naming.sid(text, SIMS)
+        names.sid(text, SIMS)
 
 
 def test_the_sid_of_the_other_product_is_said_both_ways() -> None:
     with pytest.raises(ValueError, match="a Super SIM Sim"):
-        naming.sid(SID, WIRELESS_SIMS)
+        names.sid(SID, WIRELESS_SIMS)
 
 
 @pytest.mark.parametrize("text", [".", "..", "HF" + "0a" * 16])
 def test_what_can_stand_in_no_path_is_no_unique_name(text: str) -> None:
     with pytest.raises(ValueError):
-        naming.unique_name(text, SIMS)
+        names.unique_name(text, SIMS)
 
 
 def test_a_unique_name_keeps_its_spaces_and_apostrophes_inside() -> None:
-    assert naming.unique_name(" 's van 7/8 ", SIMS) == "'s van 7/8"
-    assert naming.sort_of("van 7/8") == "unique_name"
+    assert names.unique_name(" 's van 7/8 ", SIMS) == "'s van 7/8"
+    assert names.sort_of("van 7/8") == "unique_name"
 
 
 @given(st.text("0123456789", min_size=17, max_size=21))
 def test_check_digits_are_those_of_the_standard(body: str) -> None:
     right = luhn(body)
-    assert naming.has_check_digit(body + right)
-    assert not any(naming.has_check_digit(body + d) for d in "0123456789" if d != right)
+    assert names.has_check_digit(body + right)
+    assert not any(names.has_check_digit(body + d) for d in "0123456789" if d != right)
 
 
 def test_numbers_written_out_by_a_spreadsheet_end_in_zeros() -> None:
-    assert naming.ends_in_zeros("89883070000012300000")
-    assert not naming.ends_in_zeros("89883070000012300001")
+    assert names.ends_in_zeros("89883070000012300000")
+    assert not names.ends_in_zeros("89883070000012300001")
 
 
 def test_a_long_value_is_shown_cut_short() -> None:
-    assert naming.shown("x" * 100) == "'" + "x" * 55 + "...'"
+    assert names.shown("x" * 100) == "'" + "x" * 55 + "...'"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from asyncsim.bulk.problems import Places, Problems
+from asyncsim.bulk.input.problems import Places, Problems
 
 
 def test_problems_come_in_the_order_of_their_lines_those_of_the_whole_input_first() -> None:

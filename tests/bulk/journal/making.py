@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncsim.bulk.journal import Head, Journal, Planned
-from asyncsim.bulk.rows import Entry, Row
+from asyncsim.bulk.records import Entry, Row
 from asyncsim.bulk.states import OPEN, State, Verdict
 
 HEAD = Head(

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.writer import TICK
-from asyncsim.bulk.rows import Ending
+from asyncsim.bulk.records import Ending
 from asyncsim.bulk.states import State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
@@ -169,7 +169,7 @@ def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     def single(url: URL, **options: Any) -> AsyncEngine:
         return create_async_engine(url, **options | {"pool_size": 1, "max_overflow": 0})
 
-    monkeypatch.setattr("asyncsim.bulk.journal.sqlite.create_async_engine", single)
+    monkeypatch.setattr("asyncsim.bulk.journal.database.create_async_engine", single)
 
 
 LONG = Ending(state=State.FAILED, error=ValueError("x" * 9000))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncsim.bulk.journal import Failures, Journal, Planned
-from asyncsim.bulk.rows import Ending
+from asyncsim.bulk.records import Ending
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, NotFound

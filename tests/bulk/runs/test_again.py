@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asyncsim import JobError, JobStopped, NotConfirmed, Throttle, bulk
-from asyncsim.bulk.rows import Result
+from asyncsim.bulk.records import Result
 from asyncsim.bulk.states import State
 from asyncsim.emulator import Faults
 from asyncsim.events import JobPlanned, RequestFinished

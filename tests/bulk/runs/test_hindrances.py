@@ -18,12 +18,12 @@ from asyncsim import (
 from asyncsim.bulk.endings import state_of
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.emulator import Faults, Latency
+from asyncsim.emulator.errors import Refusal
 from asyncsim.emulator.exchange import Reply
 from asyncsim.emulator.reception import Reception
-from asyncsim.emulator.refusals import Refusal
 from asyncsim.errors import DecodeError
 from asyncsim.events import JobPlanned, JobProgressed, RowMoved
-from asyncsim.transport import Transport
+from asyncsim.http.transport import Transport
 from tests.bulk.runs.conftest import Desk, OpenDesk
 from tests.rehearsals.stage import PLACES, Place
 

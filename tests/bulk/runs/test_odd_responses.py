@@ -14,8 +14,8 @@ from asyncsim import bulk
 from asyncsim.bulk.states import State
 from asyncsim.clock import ManualClock
 from tests.bulk.runs.conftest import Desk
+from tests.http.server import Answer, Received
 from tests.resources.far import Far, open_far, sid
-from tests.sending.server import Answer, Received
 
 SIDS = [sid("HS", digit) for digit in "123"]
 REFUSED = Answer(400, {"code": 83010, "message": "Status not reachable", "status": 400})

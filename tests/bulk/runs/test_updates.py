@@ -21,8 +21,8 @@ from asyncsim import (
 )
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.emulator import Faults
+from asyncsim.emulator.errors import Refusal
 from asyncsim.emulator.reception import Reception
-from asyncsim.emulator.refusals import Refusal
 from asyncsim.events import JobEnded, JobPlanned, RowMoved
 from tests.bulk.runs.conftest import ACTIVE, Desk, OpenDesk
 from tests.rehearsals.stage import PLACES, TRANSITION, Place

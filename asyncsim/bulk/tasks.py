@@ -1,0 +1,126 @@
+"""What a job asks of each SIM, in terms of a client's resources."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from asyncsim.bulk.actions import Action, is_irreversible
+from asyncsim.bulk.records import Entry
+from asyncsim.bulk.states import IN_DOUBT, Verdict
+from asyncsim.client import Client
+from asyncsim.core.goal import Goal
+from asyncsim.errors import NotFound
+from asyncsim.resources.creation import Creation
+from asyncsim.resources.jobs import One
+from asyncsim.resources.piece import Log, Order
+from asyncsim.resources.single import Single
+from asyncsim.vendors import Product
+from asyncsim.waiting import Watcher
+
+_MOST_GOALS = 10_000  # different changes that are kept resolved
+
+
+class Task:
+    """One job's work at one client; knows no journal."""
+
+    def __init__(
+        self, client: Client, product: Product, action: Action, change: Mapping[str, Any]
+    ) -> None:
+        self.product = product
+        self.action = action
+        self.change = change
+        wireless = product is Product.WIRELESS
+        self.sims: Any = client.wireless.sims if wireless else client.supersim.sims
+        self._commands: Any = client.wireless.commands if wireless else client.supersim.sms_commands
+        self._goals: dict[str, Goal] = {}
+        self._missing: dict[tuple[str, str], NotFound] = {}
+
+    @property
+    def page_size(self) -> int:
+        """Rows of the largest page."""
+        return int(self.sims.kind.page_ceiling(self.sims._connection.vendor))
+
+    async def ready(self) -> Watcher:
+        """Start the watcher whose waits these are."""
+        watched = self._commands if self.action is Action.SEND else self.sims
+        watcher: Watcher = await watched._the_watcher()
+        return watcher
+
+    def asked(self, entry: Entry) -> Mapping[str, Any]:
+        """What is asked of one row: the job's keywords, and its own on top."""
+        return {**self.change, **entry.change} if entry.change else self.change
+
+    def is_irreversible(self, entry: Entry) -> bool:
+        """Tell whether what is asked of it can never be taken back."""
+        return is_irreversible(self.product, self.action, self.asked(entry))
+
+    async def goal_of(self, entry: Entry) -> Goal:
+        """Resolve names in what is asked; `NotFound` when there is no such Fleet or RatePlan."""
+        if self.action is not Action.UPDATE:
+            return self._goals.setdefault("", Goal(self.sims.kind))
+        key = json.dumps(entry.change) if entry.change else ""
+        goal = self._goals.get(key)
+        if goal is None:
+            await self._check_names(self.asked(entry))
+            goal = Goal(self.sims.kind, await self.sims._resolved(self.asked(entry)))
+            if len(self._goals) >= _MOST_GOALS:
+                self._goals.clear()
+            self._goals[key] = goal
+        return goal
+
+    async def _check_names(self, asked: Mapping[str, Any]) -> None:
+        """Ask for each Fleet or RatePlan once, also for one that does not exist."""
+        if "account_sid" in asked:
+            return  # they are another account's then
+        for keyword, directory in self.sims._directories.items():
+            name: str = asked.get(keyword) or ""
+            if name and (keyword, name) not in self._missing:
+                try:
+                    await directory.sid_of(name)
+                except NotFound as error:
+                    self._missing[keyword, name] = error
+            if missing := self._missing.get((keyword, name)):
+                raise copy.copy(missing)
+
+    def order(self, entry: Entry, log: Log, timeout: float | None) -> Order[Any]:
+        """Build the piece of work that brings a row to its end."""
+        name, given = entry.sid or entry.name, self.asked(entry)
+        return Order(name, given, self._piece(name, given, entry, log, timeout))
+
+    def _piece(
+        self, name: str, given: Mapping[str, Any], entry: Entry, log: Log, timeout: float | None
+    ) -> Any:
+        if self.action is Action.UPDATE:
+            ours = entry.state in IN_DOUBT
+            adopted = ours or entry.verdict is Verdict.BUSY
+            make = partial(One, self.sims, name, given, log=log, adopted=adopted, ours=ours)
+            return partial(make, timeout=timeout)
+        if self.action is Action.SEND:
+            return self._creation(name, given, entry, log, timeout)
+        single = partial(Single, self.sims._connection, name, given, log=log)
+        if self.action is Action.DELETE:
+            request = partial(self.sims._deletion, name)
+            return partial(single, request=request, send=self.sims._send_deletion)
+        request = partial(self.sims._registration, {"iccid": entry.name, **given})
+        send = partial(self.sims._send_registration, iccid=entry.name)
+        return partial(single, request=request, send=send)
+
+    def _creation(
+        self, name: str, given: Mapping[str, Any], entry: Entry, log: Log, timeout: float | None
+    ) -> Any:
+        # A Command whose receipt was asked for goes on from `sent`.
+        receipt = str(given.get("delivery_receipt_requested", "")).lower() == "true"
+        return partial(
+            Creation,
+            self._commands,
+            name,
+            {**given, "sim": name},
+            until="delivered" if receipt else None,
+            reference=entry.reference,
+            log=log,
+            timeout=timeout,
+        )

@@ -1,0 +1,199 @@
+"""One client's way to one vendor: made without a loop, opened in the first one that uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import ClientSession
+
+from asyncsim.callbacks.address import shown
+from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import CallbackReceiver
+from asyncsim.clock import Clock
+from asyncsim.core.credentials import Credentials
+from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
+from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
+from asyncsim.events import Event, Observer, tell
+from asyncsim.http.auth import Auth
+from asyncsim.http.limiter import Gate, gate_of
+from asyncsim.http.proxies import Proxies
+from asyncsim.http.sender import Sender
+from asyncsim.http.transport import Transport
+from asyncsim.vendors import Hosts, Product, Vendor
+
+
+class Connection:
+    """Settings and shared machinery of one client; every resource sends through it."""
+
+    def __init__(
+        self,
+        *,
+        vendor: Vendor,
+        account: str,
+        hosts: Hosts,
+        login: Callable[[Connection, Transport], Auth],
+        session: ClientSession | None,
+        proxies: Proxies,
+        receiver: CallbackReceiver | None,
+        enter_desk: Callable[[CallbackReceiver], Desk],
+        observers: Sequence[Observer],
+        retry: RetryPolicy,
+        throttle: Throttle,
+        timeout: Timeout,
+        watching: Watching,
+        clock: Clock,
+    ) -> None:
+        self.vendor = vendor
+        self.account = account
+        """Account SID or client id: tells accounts apart, and is no secret."""
+        self.hosts = hosts
+        self.observers = tuple(observers)
+        self.retry = retry
+        self.throttle = throttle
+        self.timeout = timeout
+        self.watching = watching
+        self.clock = clock
+        self.credentials = Credentials(watching, clock.now)
+        self._login = login
+        self._session = session
+        self._proxies = proxies
+        self._receiver = receiver
+        self._enter_desk = enter_desk
+        self._closers: list[Callable[[], Awaitable[object]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: asyncio.Lock | None = None
+        self._sender: Sender | None = None
+        self.desk: Desk | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<{self.vendor.title} at {shown(self.hosts.supersim)}>"
+
+    @property
+    def limit(self) -> float:
+        """Requests at once that the throttle allows just now."""
+        return self._sender.limit if self._sender is not None else float(self.throttle.limit)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests on the wire, of all clients that share the throttle."""
+        return self._sender.in_flight if self._sender is not None else 0
+
+    @property
+    def requests(self) -> int:
+        """Requests that have gone out, each attempt counted."""
+        return self._sender.requests if self._sender is not None else 0
+
+    def base(self, product: Product) -> str:
+        """Base URL of a product; `Unsupported` where the vendor documents none."""
+        url = self.hosts.of(product)
+        if url is None:
+            raise Unsupported(
+                f"{self.vendor.title} documents no {product.label} API;"
+                f" if you know its address, pass hosts=Hosts({product.value}=...)"
+            )
+        return url
+
+    @property
+    def sender_here(self) -> Sender | None:
+        """The sender, once opened, seen from its own loop: every request but the first is here."""
+        return self._sender if self._loop is asyncio.get_running_loop() else None
+
+    async def open(self) -> Sender:
+        """Return the sender; on first use bind to the running loop and start the receiver."""
+        if self.sender_here is not None:
+            return self.sender_here
+        self._bind()
+        assert self._opening is not None  # noqa: S101  # _bind made it
+        async with self._opening:
+            self._refuse_if_closed()  # it may have been, while this waited for another opening
+            if self._sender is None:
+                await self._start_receiver()
+                self._sender = self._build()
+            return self._sender
+
+    def _bind(self) -> None:
+        self._refuse_if_closed()
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop, self._opening = loop, asyncio.Lock()
+        elif self._loop is not loop:
+            raise ConfigurationError(
+                "this client belongs to another event loop (perhaps another thread, or an earlier"
+                " asyncio.run); make one client per loop, inside it"
+            )
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ClientClosed
+
+    async def _start_receiver(self) -> None:
+        if self._receiver is not None and self.desk is None:
+            await self._receiver.start()
+            self._closers.append(self._receiver.stop)
+            if self._closed:
+                await self._run_closers()
+            self._refuse_if_closed()
+            self.desk = self._enter_desk(self._receiver)
+
+    def _build(self) -> Sender:
+        transport = Transport(self._session, self.timeout, self.clock, self._proxies)
+        ceiling = float(transport.connections) or math.inf
+        gate = gate_of(
+            self.throttle,
+            lambda: Gate(self.throttle, self.clock, ceiling=ceiling, slow=self.timeout.request / 4),
+            ceiling=ceiling,
+        )
+        auth = self._login(self, transport)
+        sender = Sender(
+            transport=transport,
+            auth=auth,
+            gate=gate,
+            clock=self.clock,
+            retry=self.retry,
+            timeout=self.timeout,
+            observers=self.observers,
+            worked=self.credentials.worked,
+        )
+        self._closers += [transport.close, auth.close, sender.close]
+        return sender
+
+    def tell(self, event: Event) -> None:
+        """Tell this client's observers."""
+        if self.observers:
+            tell(self.observers, event)
+
+    def on_close(self, closer: Callable[[], Awaitable[object]]) -> None:
+        """Have something closed before the connection itself; the latest first."""
+        self._closers.append(closer)
+
+    def forget(self, closer: Callable[[], Awaitable[object]]) -> None:
+        """Take back an `on_close`."""
+        if closer in self._closers:
+            self._closers.remove(closer)
+
+    async def close(self) -> None:
+        """End waits and tasks, close the session if it is ours; may be called twice."""
+        self._closed = True
+        if self.desk is not None:
+            self.desk.close()
+        try:
+            if self._opening is not None and self._sender is None:
+                async with self._opening:  # what is being opened ends itself, seeing that flag
+                    pass
+        finally:
+            await self._run_closers()
+            self._sender = None
+
+    async def _run_closers(self) -> None:
+        """Run them all, whatever becomes of one: a second Ctrl-C must not leave a port open."""
+        trouble: BaseException | None = None
+        while self._closers:
+            try:
+                await self._closers.pop()()
+            except BaseException as error:  # noqa: BLE001  # raised below
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble

@@ -1,0 +1,124 @@
+"""The emulator's own room, `/_emulator/`: health, the logs, the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from attrs import asdict, evolve, fields_dict
+
+from asyncsim.emulator.conditions import Conditions
+from asyncsim.emulator.faults import Faults
+from asyncsim.emulator.request_log import Journal
+from asyncsim.emulator.world import World
+from asyncsim.wire import json
+
+_LONGEST_NUMBER = 18
+"""Digits; int() itself fails at some thousands."""
+
+_JSON = ("application/json", "application/x-www-form-urlencoded")
+"""Media types that faults may have: curl and urllib say the second unless told otherwise. Plain
+text is what a page of another site would send, and older browsers without an `Origin`."""
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Controls:
+    """What a person, or a test in another process, may ask of the emulator itself."""
+
+    def __init__(
+        self,
+        *,
+        conditions: Conditions,
+        worlds: Mapping[str, World],
+        requests: Journal[Any],
+        deliveries: Journal[Any],
+        expire_tokens: Callable[[], None],
+        commit: Callable[[], None],
+    ) -> None:
+        self._conditions = conditions
+        self._worlds = worlds
+        self._journals = {"requests": requests, "deliveries": deliveries}
+        self._expire_tokens = expire_tokens
+        self._commit = commit
+
+    def routes(self) -> list[web.RouteDef]:
+        """Paths under `/_emulator/`; what changes something is not for pages of other sites."""
+        log = "/_emulator/{log:requests|deliveries}"
+        return [
+            web.get("/_emulator/health", self.health),
+            web.get(log, self.read_log),
+            web.delete(log, _own_site_only(self.clear_log)),
+            web.get("/_emulator/faults", self.read_faults),
+            web.post("/_emulator/faults", _own_site_only(self.change_faults)),
+            web.post("/_emulator/tokens/expire", _own_site_only(self.expire_tokens)),
+        ]
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Say that the emulator is up, and how many SIMs it has."""
+        sims = {
+            name: {product: len(world.sims(product)) for product in ("wireless", "supersim")}
+            for name, world in self._worlds.items()
+        }
+        return _reply({"status": "ok", "sims": sims})
+
+    async def read_log(self, request: web.Request) -> web.Response:
+        """Entries of a log; `?after=N` gives those with a higher number."""
+        after = request.query.get("after", "0")
+        if not after.isascii() or not after.isdigit() or len(after) > _LONGEST_NUMBER:
+            return _reply({"message": "after must be a whole number"}, 400)
+        log = request.match_info["log"]
+        return _reply({log: self._journals[log].plain(int(after))})
+
+    async def clear_log(self, request: web.Request) -> web.Response:
+        """Empty a log."""
+        self._journals[request.match_info["log"]].clear()
+        self._commit()
+        return web.Response(status=204)
+
+    async def read_faults(self, request: web.Request) -> web.Response:
+        """The faults in force."""
+        return _reply(asdict(self._conditions.faults))
+
+    async def change_faults(self, request: web.Request) -> web.Response:
+        """Change some faults, named in a JSON object; the others stay."""
+        if request.content_type not in _JSON:
+            return _reply({"message": "send the faults as application/json"}, 415)
+        try:
+            given = json.loads(await request.read())
+            faults = evolve(self._conditions.faults, **_checked(given))
+        except (ValueError, RecursionError) as error:
+            return _reply({"message": str(error)}, 400)
+        self._conditions.faults = faults
+        return _reply(asdict(faults))
+
+    async def expire_tokens(self, request: web.Request) -> web.Response:
+        """Make every access token worthless."""
+        self._expire_tokens()
+        self._commit()
+        return web.Response(status=204)
+
+
+def _checked(given: Any) -> dict[str, Any]:
+    known = fields_dict(Faults)
+    if not isinstance(given, dict) or not set(given) <= set(known):
+        raise ValueError(f"faults are a JSON object with any of {', '.join(known)}")
+    return given
+
+
+def _own_site_only(handler: _Handler) -> _Handler:
+    """Refuse what a browser sends for a page of another site, which needs no preflight."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        same = origin in (None, f"{request.scheme}://{request.host}")
+        if not same or site not in (None, "same-origin", "none"):
+            return _reply({"message": "this request came from a page of another site"}, 403)
+        return await handler(request)
+
+    return checked
+
+
+def _reply(value: Any, status: int = 200) -> web.Response:
+    return web.Response(body=json.dumps(value), status=status, content_type="application/json")

@@ -1,0 +1,1 @@
+"""Monitor, one file per kind."""

@@ -1,0 +1,1 @@
+"""Super SIM, one file per kind."""

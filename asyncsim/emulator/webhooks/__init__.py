@@ -1,0 +1,1 @@
+"""KORE webhooks, one file per kind."""

@@ -1,0 +1,1 @@
+"""Programmable Wireless, one file per kind."""

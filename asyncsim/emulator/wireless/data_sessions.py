@@ -1,0 +1,58 @@
+"""Data sessions of a Programmable Wireless Sim, up to 30 days back.
+
+Sources: both wireless_v1 documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from asyncsim.emulator import identity, usage
+from asyncsim.emulator.context import Derived, Desk, Row, Values
+from asyncsim.models.supersim.networks import NETWORKS, Identifier
+from asyncsim.models.wireless.data_sessions import DATA_SESSIONS, CellLocation, DataSession
+from asyncsim.models.wireless.sims import Sim
+from asyncsim.wire.records import encode
+
+_REACH = timedelta(days=30)
+
+
+def rows(desk: Desk, sim: Sim, query: Values) -> Sequence[Row]:
+    """The sessions, newest first."""
+    world, now = desk.world, desk.world.now()
+    notes = world.sims("wireless").notes(sim.sid)
+    found = usage.sessions(world.seed, sim.sid, notes, now - _REACH, now, now)
+    return [_row(desk, sim, session) for session in reversed(found)]
+
+
+def _row(desk: Desk, sim: Sim, session: usage.Session) -> Row:
+    world = desk.world
+    # Programmable Wireless is at home at an operator of the United States: the first ones are.
+    home = next(iter(world.store(NETWORKS).values()))
+    code = next(iter(home.identifiers or ()), Identifier())
+    digest = identity.digest(world.seed, "WN", sim.sid, session.start.isoformat(), session.draw)
+    record = DataSession(
+        sid="WN" + digest,
+        sim_sid=sim.sid,
+        account_sid=sim.account_sid,
+        radio_link="LTE",
+        operator_mcc=code.mcc,
+        operator_mnc=code.mnc,
+        operator_country=home.iso_country,
+        operator_name=home.friendly_name,
+        cell_id=str(1 + session.draw % 268_435_455),
+        cell_location_estimate=CellLocation(
+            lat=25.0 + session.draw % 2300 / 100, lon=-122.0 + session.draw // 2300 % 5000 / 100
+        ),
+        packets_uploaded=session.upload,
+        packets_downloaded=session.download,
+        last_updated=session.end,
+        start=session.start,
+        end=session.end if session.is_over else None,
+        imei="35" + str(int(identity.digest(world.seed, "imei", sim.sid), 16))[:13],
+    )
+    return encode(record, world.vendor)
+
+
+RESOURCE = Derived(kind=DATA_SESSIONS, rows=rows)

@@ -1,0 +1,243 @@
+"""The queue before the wire: who may send next.
+
+One per `Throttle`, so clients that share the object share the limit. Urgent requests (sweeps, and
+reads that unblock waits) go first, but never so many in a row that the others starve; a request
+refused with 429 goes back to the front of its line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
+
+from asyncsim.clock import Clock, Timer
+from asyncsim.core.concurrency import Limit
+from asyncsim.core.settings import Throttle
+from asyncsim.errors import ConfigurationError
+
+try:
+    import resource
+except ImportError:  # pragma: no cover  # Windows has no such limit
+    resource = None  # type: ignore[assignment]  # absent is a value here
+
+
+_URGENT_IN_A_ROW = 4  # hundreds of reads may wait at once, and others have deadlines too
+
+_Place: TypeAlias = asyncio.Future[None]
+_Line: TypeAlias = deque[_Place]
+
+
+class GateClosed(Exception):  # a fact, not an error: the caller words it
+    """No slot came free before the deadline."""
+
+
+class PausedTooLong(GateClosed):
+    """The vendor has asked everyone for a pause that ends after who queued would have left."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        """From now on, till the pause ends."""
+
+
+def open_files() -> float:
+    """How many files this process may open."""
+    if resource is None:  # pragma: no cover
+        return math.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def _expire(slot: asyncio.Future[None]) -> None:
+    if not slot.done():
+        slot.set_exception(GateClosed())
+
+
+def turn_away(places: Iterable[_Place]) -> None:
+    """End the waiting of some with `GateClosed`."""
+    for place in places:
+        _expire(place)
+
+
+class Gate:
+    """Slots for requests in flight; fair, bounded in time, cancellable."""
+
+    def __init__(self, settings: Throttle, clock: Clock, *, ceiling: float, slow: float) -> None:
+        self.limit = Limit(settings, ceiling=min(ceiling, open_files() / 4), slow=slow)
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._lines: tuple[_Line, _Line] = (deque(), deque())
+        self._urgent_in_a_row = 0
+        self._paused_until = -math.inf
+        self._told_until = -math.inf
+        """As the vendor asked for; the other pauses are ours, and short."""
+        self._latest: dict[_Place, float] = {}
+        """Place -> when a pause must have ended for it to be worth while to queue."""
+        self._spacing = 1.0 / settings.max_rps if settings.max_rps else 0.0
+        self._next_start = -math.inf
+        self._wake: tuple[float, Timer] | None = None
+
+    def try_enter(self) -> bool:
+        """Take a slot if nobody waits and one is free."""
+        urgent, others = self._lines
+        if urgent or others or not self._may_start():
+            return False
+        self._start()
+        return True
+
+    async def enter(
+        self,
+        deadline: float,
+        *,
+        urgent: bool = False,
+        front: bool = False,
+        among: set[_Place] | None = None,
+        latest: float = math.inf,
+    ) -> None:
+        """Wait for a slot; `GateClosed` at the deadline (of the clock), or by `turn_away`.
+
+        `PausedTooLong` at once when the vendor asks for a pause beyond the deadline, or `latest`.
+        While it waits its place is `among` those that can be turned away together.
+        """
+        now, latest = self._clock.now(), min(deadline, latest)
+        if now >= deadline:
+            raise GateClosed
+        if self._told_until > max(latest, now):
+            raise PausedTooLong(self._told_until - now)
+        slot: _Place = self._loop.create_future()
+        self._latest[slot] = latest
+        among = set() if among is None else among
+        among.add(slot)
+        line = self._lines[0 if urgent else 1]
+        (line.appendleft if front else line.append)(slot)
+        self._admit()
+        timer = self._clock.call_at(deadline, partial(_expire, slot))
+        try:
+            await slot
+        except asyncio.CancelledError:
+            if slot.done() and not slot.cancelled() and not slot.exception():
+                self.left()  # the slot had been given away in the same moment
+            raise
+        finally:
+            timer.cancel()
+            among.discard(slot)
+            del self._latest[slot]
+            self._tidy()
+
+    def left(self, seconds: float | None = None, now: float | None = None) -> None:
+        """Give a slot back; `seconds` if the request was carried out, by `now`."""
+        if seconds is None:
+            self.limit.abandoned()
+        else:
+            self.limit.accepted(self._clock.now() if now is None else now, seconds)
+        if self._lines[0] or self._lines[1]:
+            self._admit()
+
+    def refused(self, retry_after: float | None) -> None:
+        """Give a slot back after a 429; all pause only on Retry-After or at the minimum."""
+        now = self._clock.now()
+        pause = max(self.limit.refused(now), retry_after or 0.0)
+        self._paused_until = max(self._paused_until, now + pause)
+        if retry_after and now + retry_after > self._told_until:
+            self._told_until = now + retry_after
+            self._send_home(now)
+        self._admit()
+
+    def _send_home(self, now: float) -> None:
+        """Do not keep those waiting whose time ends before the pause does."""
+        for slot, latest in self._latest.items():
+            if latest < self._told_until and not slot.done():
+                slot.set_exception(PausedTooLong(self._told_until - now))
+
+    def timed_out(self) -> None:
+        """Give a slot back after an answer that did not come in time."""
+        self.limit.overloaded(self._clock.now())
+        self._admit()
+
+    def _opens_at(self) -> float:
+        return max(self._paused_until, self._next_start)
+
+    def _may_start(self) -> bool:
+        if not self.limit.has_room:
+            return False
+        held_up = self._spacing or self._paused_until > -math.inf
+        return not held_up or self._clock.now() >= self._opens_at()
+
+    def _start(self) -> None:
+        self.limit.started()
+        if self._spacing:
+            now = self._clock.now()
+            # What a timer was late is made up for; what nobody used is not.
+            late = now - self._next_start < self._spacing
+            self._next_start = (self._next_start if late else now) + self._spacing
+
+    def _admit(self) -> None:
+        while (line := self._next_line()) and self._may_start():
+            self._urgent_in_a_row = self._urgent_in_a_row + 1 if line is self._lines[0] else 0
+            self._start()
+            line.popleft().set_result(None)
+        if line and self.limit.has_room:
+            self._wake_at(self._opens_at())
+
+    def _next_line(self) -> _Line:
+        """Return the line whose turn it is; an empty one if nobody waits."""
+        self._drop_those_gone()
+        urgent, others = self._lines
+        if not urgent or (others and self._urgent_in_a_row >= _URGENT_IN_A_ROW):
+            return others
+        return urgent
+
+    def _drop_those_gone(self) -> None:
+        for line in self._lines:
+            while line and line[0].done():  # cancelled, or expired
+                line.popleft()
+
+    def _wake_at(self, moment: float) -> None:
+        if self._wake is None or self._wake[0] != moment:
+            self._sleep_on()
+            self._wake = (moment, self._clock.call_at(moment, self._on_wake))
+
+    def _on_wake(self) -> None:
+        self._wake = None
+        self._admit()
+
+    def _sleep_on(self) -> None:
+        if self._wake is not None:
+            self._wake[1].cancel()
+            self._wake = None
+
+    def _tidy(self) -> None:
+        """Leave neither a place nor a timer behind for those who have gone."""
+        self._drop_those_gone()
+        if not (self._lines[0] or self._lines[1]):
+            self._sleep_on()
+
+    def belongs_here(self) -> bool:
+        """Whether the running loop is the one this gate was made in."""
+        return self._loop is asyncio.get_running_loop()
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether the loop this gate was made in is gone."""
+        return self._loop.is_closed()
+
+
+_gates: WeakKeyDictionary[Throttle, Gate] = WeakKeyDictionary()
+
+
+def gate_of(settings: Throttle, make: Callable[[], Gate], *, ceiling: float = math.inf) -> Gate:
+    """Find the gate of a Throttle, which all clients given that object share."""
+    gate = _gates.get(settings)
+    if gate is None or gate.is_stranded:
+        gate = _gates[settings] = make()
+    if not gate.belongs_here():
+        raise ConfigurationError(
+            "this Throttle is in use in another event loop; give each loop a Throttle of its own"
+        )
+    gate.limit.cap(ceiling)
+    return gate

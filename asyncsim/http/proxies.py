@@ -1,0 +1,129 @@
+"""The proxy that requests go through: the one given, those of the environment, or none.
+
+aiohttp reads the environment only together with netrc, which would replace our login, and takes a
+proxy's password into URLs that its errors show. So both are done here.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import netrc
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.request import getproxies_environment, proxy_bypass
+
+from aiohttp import ClientSession, hdrs
+from attrs import frozen
+from yarl import URL
+
+from asyncsim.errors import ConfigurationError
+from asyncsim.redaction import Hidden
+from asyncsim.validation import stray
+
+
+@frozen
+class Proxy:
+    """One proxy; its password is never shown."""
+
+    url: URL
+    """Without user and password."""
+    login: Mapping[str, str]
+    """Headers that it wants: Proxy-Authorization, or none."""
+
+
+class Proxies:
+    """Chooses a proxy for each host; the environment is read once, when this is made."""
+
+    def __init__(self, given: str | None = None, *, from_env: bool = False) -> None:
+        self._given = None if given is None else parse(given, "proxy=...")
+        self._of_env = getproxies_environment() if from_env and given is None else {}
+        self._chosen: dict[tuple[str, str | None, int | None], Proxy | None] = {}
+
+    def __bool__(self) -> bool:
+        return self._given is not None or bool(self._of_env)
+
+    def of(self, url: URL) -> Proxy | None:
+        """Choose for one URL; `ConfigurationError` where the environment's is unusable."""
+        key = (url.scheme, url.host, url.port)
+        if key not in self._chosen:
+            self._chosen[key] = self._given or self._choose(url)
+        return self._chosen[key]
+
+    def _choose(self, url: URL) -> Proxy | None:
+        host = url.host or ""
+        # Where the environment names proxies, this heeds its NO_PROXY, on each platform.
+        if not self._of_env or is_loopback(host) or proxy_bypass(f"{host}:{url.port}"):
+            return None
+        for scheme in (url.scheme, "all"):
+            if text := self._of_env.get(scheme):
+                return parse(text, f"{scheme.upper()}_PROXY in the environment")
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine; names below `localhost` are (RFC 6761, 6.3)."""
+    host = host.rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def parse(text: str, name: str) -> Proxy:
+    """Read a proxy's address; errors name where it stands, and never quote it."""
+    text = Hidden(text)
+    try:
+        # Looked at first, because yarl encodes or drops some of them. As curl has it, an address
+        # without a scheme is one of an HTTP proxy.
+        good = not stray(text) and " " not in text
+        url = Hidden(text if "://" in text else f"http://{text}") if good else ""
+        proxy = URL(url).origin()
+        login = _login(url)
+    except ValueError:
+        proxy, login = None, {}
+    if proxy is None or proxy.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"{name} must read http://[user:password@]host:port (or https://), without blanks;"
+            " other kinds of proxies are not supported"
+        )
+    return Proxy(proxy, login)
+
+
+def _login(url: str) -> Mapping[str, str]:
+    parts = URL(url)
+    if parts.user is None and parts.password is None:
+        return {}
+    login = base64.b64encode(f"{parts.user or ''}:{parts.password or ''}".encode()).decode()
+    return {hdrs.PROXY_AUTHORIZATION: Hidden(f"Basic {login}")}
+
+
+def check_login(session: ClientSession, urls: Iterable[URL]) -> None:
+    """Refuse a borrowed session that would log in as somebody else, or not at all."""
+    if session.auth is not None:
+        raise ConfigurationError(
+            "the session given has auth=..., but each client logs in by itself: make the session"
+            " without auth=..."
+        )
+    if not session.trust_env:
+        return
+    for url in urls:
+        if url.host is not None and _netrc_knows(url.host):
+            raise ConfigurationError(
+                f"the session given has trust_env=True, and netrc a login for {url.host}, but each"
+                " client logs in by itself: take that entry out of netrc, or make the session"
+                " with trust_env=False and proxy=..."
+            )
+
+
+def _netrc_knows(host: str) -> bool:
+    path = os.environ.get("NETRC") or Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError, RuntimeError):  # RuntimeError: nobody's home
+        return False

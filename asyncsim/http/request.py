@@ -1,0 +1,146 @@
+"""One call of the API: what goes out, and what a refusal of it is called."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+
+from attrs import define, field
+from yarl import URL
+
+from asyncsim.core.retry import Repeat
+from asyncsim.errors import (
+    APIError,
+    AsyncSimError,
+    AuthenticationError,
+    BadRequest,
+    ClientClosed,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+)
+from asyncsim.http.transport import Body, Reply, Reuse
+from asyncsim.wire.problems import decode_problem
+
+_LONGEST_ID = 100  # characters; theirs have 34 and 36
+RECORD = 1_000_000
+"""Bytes, decoded, of the largest body that is read of one record; they have some thousand."""
+PAGE = 16_000_000
+"""The same of a page of a list: 1,000 Programmable Wireless Sims have about 1,500,000."""
+
+_CLASSES: Mapping[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDenied,
+    404: NotFound,
+    408: ServerError,
+    409: Conflict,
+    421: ServerError,
+    425: ServerError,
+    429: RateLimited,
+}
+# Update while another one runs: Programmable Wireless and the Fleet of a Super SIM. 83010 says so
+# too, but also "illegal transition": who asked must look (twilio.com/docs/api/errors).
+_CONFLICTS = frozenset({33010, 83009})
+
+
+class Ambiguous(Exception):  # internal: always answered by a look at the resource
+    """A desired-state write may or may not have been carried out."""
+
+    def __init__(self, error: AsyncSimError, retry_after: float | None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
+        """Seconds which the answer asked us to wait."""
+
+
+@define(eq=False)
+class Request:
+    """One call of the API, before it is sent; `base` and `path` are already encoded."""
+
+    method: str
+    product: str
+    base: str
+    path: str
+    verb: str
+    """For messages: `update Sim HS...`."""
+    query: str = ""
+    body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
+    repeat: Repeat = Repeat.SAFE
+    urgent: bool = False
+    """A read that somebody schedules, and who knows better than to sleep when another pause is
+    asked for: it goes first, and never waits for a Retry-After."""
+    most: int = RECORD
+    """Bytes, decoded, of the largest body that is read."""
+    reuse: Reuse | None = None
+    """Which connections it may take, if not any."""
+    patience: float = math.inf
+    """Seconds, from the first pause that the server asks for, in which all of them must end: the
+    caller's own deadline."""
+    once: bool = False
+    """Whether a failure is raised at once: who sent it decides when to repeat it."""
+    look: str = ""
+    """For a create: how to find out whether it was carried out."""
+    until: float | None = None
+    """When that is over, once the server has asked for one."""
+    sim: str = ""
+    """For a create: SID or name of the SIM that it is for."""
+    attempts: int = 0
+    """How often it went out."""
+    in_flight: bool = False
+    lost: bool = False
+    """An earlier attempt may have been carried out without our knowing."""
+    done: bool = False
+    """It was carried out, and its answer came."""
+    halted: bool = False
+    """The response in flight may still come; nothing goes out again."""
+    halting: asyncio.Future[None] | None = field(default=None, repr=False)
+    """Done as soon as it is halted, for whoever pauses or reads between two attempts."""
+
+    def halt(self) -> None:
+        """Send nothing more; who closes shop, or needs it no more, calls this."""
+        self.halted = True
+        if self.halting is not None and not self.halting.done():
+            self.halting.set_result(None)
+
+    def closed(self, *, sent: bool) -> ClientClosed:
+        """Make the error of a client that is closed before this has come to its end."""
+        changes = self.method != "GET"
+        return ClientClosed(self.verb, sent=sent and changes, look=self.look)
+
+    @property
+    def url(self) -> URL:
+        """The whole URL, exactly as it goes out."""
+        if self.query:
+            return URL(f"{self.base}{self.path}?{self.query}", encoded=True)
+        root, prefix = _parsed(self.base)
+        return root.with_path(prefix + self.path, encoded=True)
+
+
+@lru_cache(maxsize=64)
+def _parsed(base: str) -> tuple[URL, str]:
+    # Requests to one host differ in their paths, and parsing the rest is three quarters of what a
+    # URL costs (benchmarks/cases/requests.py).
+    url = URL(base, encoded=True)
+    return url, url.raw_path.rstrip("/")
+
+
+def refusal(reply: Reply, asked: str, retry_after: float | None = None) -> APIError:
+    """Build the typed error of an answer; `asked` says what was asked of what."""
+    problem = decode_problem(reply.body)
+    kind = _CLASSES.get(reply.status, ServerError if reply.status >= 500 else BadRequest)
+    if problem.code in _CONFLICTS:
+        kind = Conflict
+    request_id = reply.headers.get("Twilio-Request-Id") or reply.headers.get("X-Request-Id") or ""
+    return kind(
+        reply.status,
+        problem.code,
+        problem.message,
+        problem.more_info,
+        request_id[:_LONGEST_ID] or None,
+        asked=asked,
+        retry_after=retry_after,
+    )

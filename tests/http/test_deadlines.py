@@ -1,0 +1,60 @@
+"""One timer for many requests of equal length."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asyncsim.http.deadlines import Deadlines
+
+
+async def hang(deadlines: Deadlines) -> None:
+    task = deadlines.begin()
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        if deadlines.end(task):
+            raise TimeoutError from None
+        raise
+
+
+async def test_whoever_is_late_gets_a_timeout_and_is_not_cancelled_for_good() -> None:
+    deadlines = Deadlines(0.01)
+    task = asyncio.create_task(hang(deadlines))
+    with pytest.raises(TimeoutError):
+        await task
+    assert task.cancelling() == 0
+
+
+async def test_those_who_began_together_all_end() -> None:
+    deadlines = Deadlines(0.01)
+    ended = await asyncio.gather(*(hang(deadlines) for _ in range(50)), return_exceptions=True)
+    assert {type(one) for one in ended} == {TimeoutError}
+
+
+async def test_a_cancellation_by_the_caller_stays_one() -> None:
+    deadlines = Deadlines(60.0)
+    task = asyncio.create_task(hang(deadlines))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    deadlines.close()
+
+
+async def test_a_caller_who_cancels_while_time_runs_out_is_heard() -> None:
+    deadlines = Deadlines(0.0)
+    task = asyncio.create_task(hang(deadlines))
+    await asyncio.sleep(0)
+    task.cancel()  # before the loop comes to the timer, which is due
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    deadlines.close()
+
+
+async def test_who_is_in_time_leaves_nothing_behind() -> None:
+    deadlines = Deadlines(60.0)
+    assert not deadlines.end(deadlines.begin())
+    assert not deadlines._running
+    deadlines.close()

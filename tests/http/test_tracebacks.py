@@ -1,0 +1,207 @@
+"""What shows the variables of all frames of a failure (rich, Sentry, pytest) shows no secret."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Awaitable, Callable, Iterator
+from types import FrameType
+from typing import Any
+from urllib.parse import parse_qs
+
+import aiohttp
+import pytest
+from rich.console import Console
+from rich.traceback import Traceback
+
+from asyncsim import CallbackReceiver, Client, ConfigurationError, Hosts, RetryPolicy, Timeout
+from asyncsim.redaction import Hidden
+from tests.http.server import CUT, DROP, HANG, Answer, Received, Server
+
+AC, HS = "AC" + "0" * 32, "HS" + "0" * 32
+PASSWORD = "password-that-nobody-may-see"
+TOKEN = "token-that-nobody-may-see-" + "x" * 200  # longer than what rich cuts
+PROXY = "proxy-word-that-nobody-may-see"
+# Not whole: what is shown may be cut.
+SECRETS = [
+    PASSWORD,
+    TOKEN[:26],
+    PROXY,
+    base64.b64encode(f"{AC}:{PASSWORD}".encode()).decode()[:60],
+]
+SIM = {"sid": HS, "status": "scheduled", "account_sid": AC}
+OPTIONS: dict[str, Any] = {
+    "retry": RetryPolicy(attempts=2, base=0.0),
+    "timeout": Timeout(request=0.1),
+}
+
+
+def frames_of(error: BaseException | None, seen: set[int]) -> Iterator[FrameType]:
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+    for one in (error.__cause__, error.__context__):
+        yield from frames_of(one, seen)
+
+
+def shown(error: BaseException) -> str:
+    """All variables of all frames but the tests' own, as Sentry and as rich show them."""
+    frames = [one for one in frames_of(error, set()) if "/tests/" not in one.f_code.co_filename]
+    texts = [repr(value) for frame in frames for value in frame.f_locals.values()]
+    assert any("asyncsim" in frame.f_code.co_filename for frame in frames)
+    error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None
+    while error.__traceback__ and "/tests/" in error.__traceback__.tb_frame.f_code.co_filename:
+        error.__traceback__ = error.__traceback__.tb_next
+    console = Console(file=io.StringIO(), width=500)
+    trace = Traceback.from_exception(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_length=100
+    )
+    console.print(trace)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join([*texts, console.file.getvalue()])
+
+
+async def fails(work: Awaitable[object], *more: str) -> None:
+    with pytest.raises(Exception) as caught:  # whatever it is
+        await work
+    text = shown(caught.value)
+    assert [secret for secret in (*SECRETS, *more) if secret in text] == []
+
+
+def client(server: Server, vendor: str, **settings: Any) -> Client:
+    options = {
+        "hosts": Hosts(supersim=server.url, token=f"{server.url}/token"),
+        **OPTIONS,
+        **settings,
+    }
+    if vendor == "kore":
+        return Client.kore("id", PASSWORD, **options)
+    return Client.twilio(AC, PASSWORD, **options)
+
+
+def answering(answer: Answer) -> Callable[[Received], Awaitable[Answer]]:
+    async def script(one: Received) -> Answer:
+        if one.raw_path == "/token":
+            return Answer(200, {"access_token": TOKEN, "expires_in": 3600})
+        return answer
+
+    return script
+
+
+FAILURES = [401, 500, DROP, CUT, HANG]
+each_vendor = pytest.mark.parametrize("vendor", ["twilio", "kore"])
+
+
+@each_vendor
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_failing_request_shows_no_login(
+    server: Server, vendor: str, failure: int | str
+) -> None:
+    server.otherwise = answering(Answer(failure))
+    async with client(server, vendor) as one:
+        await fails(one.supersim.sims.fetch(HS))
+        await fails(one.supersim.sms_commands.create(sim=HS, payload="x"))
+    async with aiohttp.ClientSession() as session, client(server, vendor, session=session) as one:
+        await fails(one.supersim.sims.fetch(HS))
+
+
+@each_vendor
+async def test_an_unreadable_response_shows_no_login(server: Server, vendor: str) -> None:
+    server.otherwise = answering(Answer(200, "<html>"))
+    async with client(server, vendor) as one:
+        await fails(one.supersim.sims.fetch(HS))
+        await fails(one.supersim.sims.list())
+
+
+@each_vendor
+@pytest.mark.parametrize("failure", [200, 400, DROP])
+async def test_a_failing_change_shows_neither_login_nor_ticket(
+    server: Server, vendor: str, failure: int | str
+) -> None:
+    server.otherwise = answering(Answer(failure, SIM if failure == 200 else {}))
+    async with client(server, vendor, receiver=CallbackReceiver()) as one:
+        # Known before the failure is looked at: the ticket of the change that is about to fail.
+        with pytest.raises(Exception) as caught:
+            await one.supersim.sims.update_and_wait(HS, status="active", timeout=0.3)
+    forms = [parse_qs(one.body) for one in server.received if "Status=active" in one.body]
+    tickets = {form["CallbackUrl"][0].rpartition("/")[2] for form in forms}
+    assert tickets
+    text = shown(caught.value)
+    assert [secret for secret in (*SECRETS, *tickets) if secret in text] == []
+
+
+@each_vendor
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_failing_proxy_shows_no_login(server: Server, vendor: str, scheme: str) -> None:
+    server.otherwise = answering(Answer(407))
+    for port in (1, server.port):
+        settings = {
+            "proxy": f"http://me:{PROXY}@127.0.0.1:{port}",
+            "hosts": Hosts(supersim=f"{scheme}://x.invalid", token=f"{scheme}://x.invalid/token"),
+        }
+        async with client(server, vendor, **settings) as one:
+            await fails(one.supersim.sims.fetch(HS))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401, {"error": "invalid_client", "error_description": PASSWORD}),
+        Answer(200, {"access_token": f"{TOKEN} {TOKEN}", "expires_in": 60}),
+        Answer(200, f'{{"access_token": "{TOKEN}'),
+        Answer(DROP),
+    ],
+)
+async def test_a_token_that_cannot_be_had_shows_no_secret(server: Server, answer: Answer) -> None:
+    async def script(one: Received) -> Answer:
+        return answer
+
+    server.otherwise = script
+    async with client(server, "kore") as one:
+        await fails(one.supersim.sims.fetch(HS))
+
+
+def from_env(**variables: str) -> Callable[[], Client]:
+    def make() -> Client:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            return Client.from_env()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Client.twilio(AC, f"{PASSWORD}\n"),
+        lambda: Client.twilio(AC, api_secret=PASSWORD),
+        lambda: Client.twilio(AC, PASSWORD, timeout=5),  # type: ignore[arg-type]  # the point
+        lambda: Client.twilio(AC, PASSWORD, proxy=f"socks5://me:{PROXY}@127.0.0.1:1"),
+        lambda: Client.kore("id", f"{PASSWORD}\n"),
+        lambda: Client.kore("id", PASSWORD, timeout=5),  # type: ignore[arg-type]
+        lambda: Client.kore("id", PASSWORD, webhook_secrets=[f"{PASSWORD}\n"]),
+        from_env(TWILIO_ACCOUNT_SID=AC, TWILIO_AUTH_TOKEN=f"{PASSWORD}\n"),
+        from_env(
+            TWILIO_ACCOUNT_SID=AC,
+            TWILIO_AUTH_TOKEN=PASSWORD,
+            ASYNCSIM_KORE_CLIENT_ID="id",
+            ASYNCSIM_KORE_CLIENT_SECRET=PASSWORD,
+        ),
+    ],
+)
+def test_a_client_that_cannot_be_made_shows_no_secret(make: Callable[[], Client]) -> None:
+    with pytest.raises((ConfigurationError, TypeError)) as caught:
+        make()
+    text = shown(caught.value)
+    assert [secret for secret in SECRETS if secret in text] == []
+
+
+def test_hidden_text_is_what_it_is_and_shows_nothing() -> None:
+    hidden = Hidden("secret")
+    assert (hidden, f"{hidden}", hidden.encode()) == ("secret", "secret", b"secret")
+    assert repr([hidden, {"a": hidden}, hidden[:3]]) == "['***', {'a': '***'}, '***']"
