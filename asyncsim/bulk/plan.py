@@ -13,9 +13,9 @@ from attrs import evolve, field, frozen
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.input.problems import Problems
-from asyncsim.bulk.journal import Journal, Planned
+from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.judging import Unreadable, judge, judge_absent, judge_unreadable
-from asyncsim.bulk.records import Entry
+from asyncsim.bulk.records import Entry, Planned
 from asyncsim.bulk.states import HOPELESS, OPEN, State, Verdict
 from asyncsim.bulk.tasks import Task
 from asyncsim.core.goal import Goal

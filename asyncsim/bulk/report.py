@@ -8,8 +8,9 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
-from asyncsim.bulk.journal import Head, Journal, Statistics
+from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
+from asyncsim.bulk.records import Head, Statistics
 from asyncsim.bulk.rowerrors import error_of
 from asyncsim.bulk.shortfalls import Shortfall, shortfalls
 from asyncsim.bulk.states import SUCCEEDED, UNFINISHED, State, Verdict

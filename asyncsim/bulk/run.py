@@ -11,8 +11,9 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.endings import VENDORS_TROUBLE, pause_asked
 from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.job import Job
-from asyncsim.bulk.journal import Head, Journal
+from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan, Planner
+from asyncsim.bulk.records import Head
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import Limits, Sending
 from asyncsim.bulk.states import IN_DOUBT, OPEN, State

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from asyncsim import errors
-from asyncsim.bulk.journal import Statistics
+from asyncsim.bulk.records import Statistics
 from asyncsim.bulk.states import State, Verdict
 
 _AGAIN = "run the same command again"

@@ -9,9 +9,9 @@ from contextlib import aclosing
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.job import Job
-from asyncsim.bulk.journal import Head, Journal, Repeated
+from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan, line_numbers
-from asyncsim.bulk.records import Row
+from asyncsim.bulk.records import Head, Repeated, Row
 from asyncsim.client import Client
 from asyncsim.errors import JobError, JobStopped, JournalError, NotConfirmed
 from asyncsim.events import JobProgressed, Observer, tell

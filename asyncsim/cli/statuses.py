@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from asyncsim.bulk.actions import described
-from asyncsim.bulk.journal import Head, Journal, Run
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.records import Head, Run
 from asyncsim.bulk.states import UNFINISHED
 
 

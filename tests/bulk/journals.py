@@ -9,8 +9,8 @@ from typing import Any
 from attrs import field, frozen
 
 from asyncsim import errors
-from asyncsim.bulk.journal import Head, Journal, Planned
-from asyncsim.bulk.records import Ending, Naming, Row
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.records import Ending, Head, Naming, Planned, Row
 from asyncsim.bulk.states import OPEN, State, Verdict
 from asyncsim.models.supersim.sims import Sim
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from asyncsim.bulk.job import Job
-from asyncsim.bulk.journal import Head, Journal
-from asyncsim.bulk.records import Ending, Row
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.records import Ending, Head, Row
 from asyncsim.bulk.report import report_on
 from asyncsim.bulk.results import Written, write_results
 from asyncsim.bulk.states import State, Verdict

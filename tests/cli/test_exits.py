@@ -11,7 +11,7 @@ from asyncsim import (
     QueueTimeout,
 )
 from asyncsim.bulk import Report, State
-from asyncsim.bulk.journal import Head, Statistics
+from asyncsim.bulk.records import Head, Statistics
 from asyncsim.cli.exits import code_of, code_of_report
 
 HEAD = Head(product="supersim", action="update", change={}, vendor="twilio", account="", label="")

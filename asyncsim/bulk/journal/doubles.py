@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Column, Text, cast, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.records import Repeated
 from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.records import Repeated
 
 _LINES = 5
 

@@ -10,8 +10,8 @@ from attrs import fields
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.records import Run
 from asyncsim.bulk.journal.schema import runs
+from asyncsim.bulk.records import Run
 
 _RUN = tuple(runs.c[field.name] for field in fields(Run))
 

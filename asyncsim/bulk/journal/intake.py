@@ -10,9 +10,8 @@ from attrs import asdict, fields, frozen
 from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.records import Head
 from asyncsim.bulk.journal.schema import job, rows, runs
-from asyncsim.bulk.records import Row
+from asyncsim.bulk.records import Head, Row
 from asyncsim.bulk.states import State
 from asyncsim.errors import JournalError
 from asyncsim.wire import json

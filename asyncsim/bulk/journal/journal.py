@@ -6,11 +6,20 @@ import os
 from collections.abc import AsyncGenerator, Collection, Sequence
 
 from asyncsim.bulk.journal import doubles, entries, history, intake, moves, plans, statistics
-from asyncsim.bulk.journal.records import Head, Planned, Repeated, Run, Statistics
 from asyncsim.bulk.journal.schema import rows
 from asyncsim.bulk.journal.session import Session
 from asyncsim.bulk.journal.store import Store
-from asyncsim.bulk.records import Ending, Entry, Result, Row
+from asyncsim.bulk.records import (
+    Ending,
+    Entry,
+    Head,
+    Planned,
+    Repeated,
+    Result,
+    Row,
+    Run,
+    Statistics,
+)
 from asyncsim.bulk.states import State
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.records import Failures, Statistics
 from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.records import Failures, Statistics
 from asyncsim.bulk.states import State
 
 _done = rows.c.state == State.DONE

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from asyncsim.bulk.journal import Head, Journal, Planned
-from asyncsim.bulk.records import Entry, Row
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.records import Entry, Head, Planned, Row
 from asyncsim.bulk.states import OPEN, State, Verdict
 
 HEAD = Head(

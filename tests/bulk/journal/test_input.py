@@ -8,7 +8,8 @@ from types import MappingProxyType
 import attrs
 import pytest
 
-from asyncsim.bulk.journal import Journal, Repeated
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.records import Repeated
 from asyncsim.bulk.states import State
 from asyncsim.errors import JournalError
 from tests.bulk.journal.making import HEAD, exists, fed, fill, query, row

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from asyncsim.bulk.journal import Failures, Journal, Planned
-from asyncsim.bulk.records import Ending
+from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.records import Ending, Failures, Planned
 from asyncsim.bulk.states import State, Verdict
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, NotFound
