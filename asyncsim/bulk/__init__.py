@@ -20,10 +20,10 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
+from asyncsim.bulk.records import State, Verdict
 from asyncsim.bulk.report import Report
 from asyncsim.bulk.results import write_results
 from asyncsim.bulk.run import run
-from asyncsim.bulk.states import State, Verdict
 
 __all__ = [
     "Action",

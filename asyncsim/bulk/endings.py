@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.records import Ending
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Ending, State
 from asyncsim.errors import (
     APIError,
     AsyncSimError,

@@ -11,8 +11,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.records import Entry, Planned
-from asyncsim.bulk.states import HOPELESS, IN_DOUBT, State, Verdict
+from asyncsim.bulk.records import HOPELESS, IN_DOUBT, Entry, Planned, State, Verdict
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach, is_terminal
 from asyncsim.errors import DecodeError

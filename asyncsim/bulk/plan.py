@@ -15,8 +15,7 @@ from asyncsim.bulk.halt import Halt
 from asyncsim.bulk.input.problems import Problems
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.judging import Unreadable, judge, judge_absent, judge_unreadable
-from asyncsim.bulk.records import Entry, Planned
-from asyncsim.bulk.states import HOPELESS, OPEN, State, Verdict
+from asyncsim.bulk.records import HOPELESS, OPEN, Entry, Planned, State, Verdict
 from asyncsim.bulk.tasks import Task
 from asyncsim.core.goal import Goal
 from asyncsim.errors import DecodeError, JobError, NotFound

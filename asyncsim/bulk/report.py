@@ -10,10 +10,9 @@ from attrs import asdict, field, frozen
 
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
-from asyncsim.bulk.records import Head, Statistics
+from asyncsim.bulk.records import SUCCEEDED, UNFINISHED, Head, State, Statistics, Verdict
 from asyncsim.bulk.rowerrors import error_of
 from asyncsim.bulk.shortfalls import Shortfall, shortfalls
-from asyncsim.bulk.states import SUCCEEDED, UNFINISHED, State, Verdict
 from asyncsim.errors import AsyncSimError, JournalError
 
 _MOST = 1000

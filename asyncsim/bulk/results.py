@@ -20,10 +20,9 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.drafts import Draft
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.store import to_the_end
-from asyncsim.bulk.records import Result
+from asyncsim.bulk.records import Result, State
 from asyncsim.bulk.report import Report
 from asyncsim.bulk.sheets import InputColumns
-from asyncsim.bulk.states import State
 
 T = TypeVar("T")
 

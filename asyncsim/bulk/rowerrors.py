@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asyncsim.bulk import failures
-from asyncsim.bulk.records import Head, Result
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import Head, Result, State, Verdict
 from asyncsim.errors import AsyncSimError, JobError, OutcomeUnknown, UnreachableStatus
 
 

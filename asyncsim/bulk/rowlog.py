@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from asyncsim.bulk.records import Ending, Entry
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Ending, Entry, State
 from asyncsim.events import RowMoved
 
 

@@ -13,10 +13,9 @@ from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan, Planner
-from asyncsim.bulk.records import Head
+from asyncsim.bulk.records import IN_DOUBT, OPEN, Head, State
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import Limits, Sending
-from asyncsim.bulk.states import IN_DOUBT, OPEN, State
 from asyncsim.bulk.taking import begin, confirm_irreversible, refuse_twins
 from asyncsim.bulk.tasks import Task
 from asyncsim.client import Client

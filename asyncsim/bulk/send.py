@@ -19,9 +19,8 @@ from asyncsim.bulk.endings import ending_of, is_failure, pause_asked
 from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.pacing import PATIENCE, Pace
-from asyncsim.bulk.records import Ending, Entry
+from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
 from asyncsim.bulk.rowlog import RowLog, entry_of, moved, tag_of
-from asyncsim.bulk.states import IN_DOUBT, State, Verdict
 from asyncsim.bulk.tasks import Task
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (

@@ -11,8 +11,7 @@ from typing import get_args
 from attrs import frozen
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Naming, Result
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import Naming, Result, State, Verdict
 
 PREFIX = "asyncsim_"
 """How added columns begin, so that a job that reads them back takes none of them for its own."""

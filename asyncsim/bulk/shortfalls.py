@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from asyncsim import errors
-from asyncsim.bulk.records import Statistics
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import State, Statistics, Verdict
 
 _AGAIN = "run the same command again"
 _MEND = "mend the cause, then run `asyncsim jobs retry-failed {journal}`"

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from asyncsim.bulk.actions import Action, is_irreversible
-from asyncsim.bulk.records import Entry
-from asyncsim.bulk.states import IN_DOUBT, Verdict
+from asyncsim.bulk.records import IN_DOUBT, Entry, Verdict
 from asyncsim.client import Client
 from asyncsim.core.goal import Goal
 from asyncsim.errors import NotFound

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from asyncsim import CallbackReceiver, Client, Watching
 from asyncsim.bulk import Job, Journal, Report
-from asyncsim.bulk.states import SUCCEEDED
+from asyncsim.bulk.records import SUCCEEDED
 from asyncsim.cli import reports, terminal
 from asyncsim.cli.accounts import VendorName, sims_of
 from asyncsim.cli.exits import Exit, code_of_report

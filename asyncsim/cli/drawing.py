@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.cli.progress import Phase, Standing
 
 _LONGEST = 60  # columns; a bar as long as a wide terminal is hard to follow

@@ -16,7 +16,7 @@ from asyncsim import (
     Unsupported,
 )
 from asyncsim.bulk import Report
-from asyncsim.bulk.states import SUCCEEDED, UNFINISHED
+from asyncsim.bulk.records import SUCCEEDED, UNFINISHED
 
 
 class Exit(enum.IntEnum):

@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncsim.bulk import Plan
-from asyncsim.bulk.records import Entry
-from asyncsim.bulk.states import HOPELESS
+from asyncsim.bulk.records import HOPELESS, Entry
 from asyncsim.cli.terminal import printable
 
 

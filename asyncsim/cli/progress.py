@@ -10,7 +10,7 @@ from functools import singledispatchmethod
 from attrs import frozen
 
 from asyncsim import events
-from asyncsim.bulk.states import IN_DOUBT, State
+from asyncsim.bulk.records import IN_DOUBT, State
 
 Clock = Callable[[], float]
 

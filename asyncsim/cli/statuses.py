@@ -10,8 +10,7 @@ from typing import Any
 
 from asyncsim.bulk.actions import described
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Head, Run
-from asyncsim.bulk.states import UNFINISHED
+from asyncsim.bulk.records import UNFINISHED, Head, Run
 
 
 async def status_of(journal: Journal) -> dict[str, Any]:

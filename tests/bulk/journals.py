@@ -10,8 +10,7 @@ from attrs import field, frozen
 
 from asyncsim import errors
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Ending, Head, Naming, Planned, Row
-from asyncsim.bulk.states import OPEN, State, Verdict
+from asyncsim.bulk.records import OPEN, Ending, Head, Naming, Planned, Row, State, Verdict
 from asyncsim.models.supersim.sims import Sim
 
 HEAD = Head(

@@ -9,8 +9,7 @@ import pytest
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.judging import judge, judge_absent
-from asyncsim.bulk.records import Entry
-from asyncsim.bulk.states import IN_DOUBT, State, Verdict
+from asyncsim.bulk.records import IN_DOUBT, Entry, State, Verdict
 from asyncsim.core.goal import Goal
 from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS, Sim as SuperSim
 from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS, Sim as WirelessSim

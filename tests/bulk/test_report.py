@@ -9,9 +9,8 @@ import pytest
 from asyncsim import errors
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
-from asyncsim.bulk.records import Ending
+from asyncsim.bulk.records import SUCCEEDED, Ending, State, Verdict
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.bulk.states import SUCCEEDED, State, Verdict
 from tests.bulk.journals import (
     CUT,
     LATE,

@@ -11,10 +11,9 @@ import pytest
 
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Ending, Head, Row
+from asyncsim.bulk.records import Ending, Head, Row, State, Verdict
 from asyncsim.bulk.report import report_on
 from asyncsim.bulk.results import Written, write_results
-from asyncsim.bulk.states import State, Verdict
 from asyncsim.errors import BadRequest
 from tests.bulk.journals import (
     CUT,

@@ -18,7 +18,7 @@ import aiohttp
 from attrs import define, field
 
 from asyncsim.bulk import Journal
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 
 _URL = re.compile(r"ASYNCSIM_EMULATOR=http://127\.0\.0\.1:(\d+)")
 _PATIENCE = 60.0  # seconds for a process to come up, or to end once nothing is in its way

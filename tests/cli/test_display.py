@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.cli.display import progress
 from asyncsim.cli.drawing import Drawing
 from asyncsim.cli.progress import Standing

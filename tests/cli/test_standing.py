@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.cli.progress import Standing
 from asyncsim.events import JobEnded, JobPlanned, JobProgressed, RequestFinished, RowMoved
 

@@ -9,8 +9,7 @@ from sqlalchemy import RowMapping, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import in_states, rows
-from asyncsim.bulk.records import Entry, Result
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Entry, Result, State
 
 ENTRY = tuple(rows.c[field.name] for field in fields(Entry))
 """The columns of an `Entry`."""

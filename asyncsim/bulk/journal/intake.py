@@ -11,8 +11,7 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import job, rows, runs
-from asyncsim.bulk.records import Head, Row
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Head, Row, State
 from asyncsim.errors import JournalError
 from asyncsim.wire import json
 

@@ -18,9 +18,9 @@ from asyncsim.bulk.records import (
     Result,
     Row,
     Run,
+    State,
     Statistics,
 )
-from asyncsim.bulk.states import State
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 
 _CHUNK = 500

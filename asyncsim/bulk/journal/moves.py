@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from asyncsim.bulk import failures
 from asyncsim.bulk.journal.columns import Moment, Word
 from asyncsim.bulk.journal.schema import rows
-from asyncsim.bulk.records import Ending
-from asyncsim.bulk.states import UNFINISHED, State
+from asyncsim.bulk.records import UNFINISHED, Ending, State
 from asyncsim.errors import JournalError
 
 

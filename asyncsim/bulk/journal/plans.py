@@ -24,8 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from asyncsim.bulk.journal.columns import Moment, Word
 from asyncsim.bulk.journal.entries import ENTRY, entry
 from asyncsim.bulk.journal.schema import in_states, job, rows
-from asyncsim.bulk.records import Entry, Planned
-from asyncsim.bulk.states import HOPELESS, IN_DOUBT, UNFINISHED, State, Verdict
+from asyncsim.bulk.records import HOPELESS, IN_DOUBT, UNFINISHED, Entry, Planned, State, Verdict
 
 _NAMES = 500  # in one statement, which has a limit of parameters
 

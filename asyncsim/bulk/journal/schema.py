@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.columns import Json, Moment, Word
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import State, Verdict
 
 FORMAT = 1
 """Counts up when an older asyncsim could not read the tables any more."""

@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import rows
-from asyncsim.bulk.records import Failures, Statistics
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Failures, State, Statistics
 
 _done = rows.c.state == State.DONE
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Entry, Head, Planned, Row
-from asyncsim.bulk.states import OPEN, State, Verdict
+from asyncsim.bulk.records import OPEN, Entry, Head, Planned, Row, State, Verdict
 
 HEAD = Head(
     product="supersim",

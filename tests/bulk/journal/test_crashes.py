@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.writer import TICK
-from asyncsim.bulk.records import Ending
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
 from tests.bulk.journal.making import HEAD, fill, query, row, states_in

@@ -9,8 +9,7 @@ import attrs
 import pytest
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Repeated
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Repeated, State
 from asyncsim.errors import JournalError
 from tests.bulk.journal.making import HEAD, exists, fed, fill, query, row
 

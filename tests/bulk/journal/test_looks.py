@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Ending, Planned
-from asyncsim.bulk.states import OPEN, State, Verdict
+from asyncsim.bulk.records import OPEN, Ending, Planned, State, Verdict
 from asyncsim.errors import JournalError, NotFound
 from tests.bulk.journal.making import entry_of, fed, fill, ready, row
 

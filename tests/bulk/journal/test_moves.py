@@ -12,8 +12,7 @@ import pytest
 from asyncsim.bulk import failures
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.writer import TICK
-from asyncsim.bulk.records import Ending
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, JournalError
 from tests.bulk.journal.making import change_by_hand, entry_of, fed, fill, query, states_in

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.errors import JournalError
 from tests.bulk.journal.making import change_by_hand, files_in, fill, query, row
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Ending, Failures, Planned
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import Ending, Failures, Planned, State, Verdict
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, NotFound
 from tests.bulk.journal.making import fill

@@ -11,7 +11,7 @@ import pytest
 from attrs import define, field
 
 from asyncsim import bulk
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
 from tests.rehearsals.stage import PLACES, Place, Stage, open_stage

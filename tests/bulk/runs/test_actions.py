@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asyncsim import NotConfirmed, OutcomeUnknown
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
 from tests.bulk.runs.conftest import Desk, OpenDesk
 from tests.rehearsals.stage import PLACES, Place

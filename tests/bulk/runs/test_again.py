@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from asyncsim import JobError, JobStopped, NotConfirmed, Throttle, bulk
-from asyncsim.bulk.records import Result
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import Result, State
 from asyncsim.emulator import Faults
 from asyncsim.events import JobPlanned, RequestFinished
 from tests.bulk.runs.conftest import Desk, OpenDesk

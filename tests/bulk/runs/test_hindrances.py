@@ -16,7 +16,7 @@ from asyncsim import (
     bulk,
 )
 from asyncsim.bulk.endings import state_of
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import State, Verdict
 from asyncsim.emulator import Faults, Latency
 from asyncsim.emulator.errors import Refusal
 from asyncsim.emulator.exchange import Reply

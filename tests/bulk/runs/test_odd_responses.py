@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from asyncsim import bulk
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
 from tests.bulk.runs.conftest import Desk
 from tests.http.server import Answer, Received

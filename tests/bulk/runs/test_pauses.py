@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asyncsim.bulk.states import State
+from asyncsim.bulk.records import State
 from asyncsim.cli.exits import Exit, code_of_report
 from asyncsim.emulator.exchange import Reply
 from asyncsim.emulator.reception import Reception

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from asyncsim import JobError
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import State, Verdict
 from asyncsim.events import JobPlanned
 from tests.bulk.runs.conftest import Desk, OpenDesk
 from tests.rehearsals.stage import PLACES

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import State, Verdict
 from asyncsim.errors import JobError
 from tests.bulk.runs.conftest import Desk, OpenDesk
 from tests.rehearsals.stage import Place

@@ -19,7 +19,7 @@ from asyncsim import (
     TransitionFailed,
     bulk,
 )
-from asyncsim.bulk.states import State, Verdict
+from asyncsim.bulk.records import State, Verdict
 from asyncsim.emulator import Faults
 from asyncsim.emulator.errors import Refusal
 from asyncsim.emulator.reception import Reception
