@@ -7,22 +7,167 @@ import csv
 import errno
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import ExitStack, aclosing
+import secrets
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, aclosing, suppress
+from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TextIO, TypeVar, get_args
 
 from attrs import frozen
 
-from asyncsim.bulk import sheets
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.drafts import Draft
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.store import to_the_end
-from asyncsim.bulk.records import Result, State
+from asyncsim.bulk.records import Naming, Result, State, Verdict
 from asyncsim.bulk.report import Report
-from asyncsim.bulk.sheets import InputColumns
+
+
+class Draft:
+    """A text file to be; leaving the context before `take_place` removes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        """Its place."""
+        # In the same folder: only there it can take its place in one step.
+        self._draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+    def __enter__(self) -> Self:
+        self.file: TextIO = self._draft.open("x", encoding="utf-8", newline="")
+        return self
+
+    def take_place(self) -> None:
+        """Put it where it belongs, once it is on disk."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        self._draft.replace(self.path)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):  # what could not be written is not wanted any more
+            self.file.close()
+        self._draft.unlink(missing_ok=True)
+
+
+PREFIX = "asyncsim_"
+"""How added columns begin, so that a job that reads them back takes none of them for its own."""
+_HOPELESS = {
+    Verdict.UNKNOWN: "unknown SIM: not in this account and product",
+    Verdict.ILLEGAL: "illegal transition: no request leads there from {!r}",
+    Verdict.TERMINAL: "terminal: nothing leads out of {!r}",
+    Verdict.UNREADABLE: "unreadable: what the vendor shows of it cannot be read",
+}
+_OPEN = {
+    State.SENDING: "perhaps sent: the run ended before an answer came",
+    State.UNKNOWN: "perhaps sent: the run ended before an answer came",
+    State.ACCEPTED: "accepted, not settled yet",
+}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@frozen(kw_only=True)
+class InputColumns:
+    """The input's columns; for input without a header, made up."""
+
+    header: tuple[str, ...]
+    namings: tuple[str, ...] | None
+    """Which of them hold bare names; None: the input had a header."""
+
+    def cells(self, result: Result) -> Sequence[str]:
+        """The input's cells of a row, as they came."""
+        cells = result.cells or (result.name,)
+        if self.namings is None:
+            return cells
+        names = [cells[0] if result.naming == one else "" for one in self.namings]
+        padding = [""] * (len(self.header) - len(names) - len(cells) + 1)
+        return [*names, *cells[1:], *padding]
+
+
+async def input_columns(journal: Journal) -> InputColumns:
+    """Find out which columns the input has; one without a header is looked through for that."""
+    if journal.header is not None:
+        return InputColumns(header=journal.header, namings=None)
+    namings: set[Naming] = set()
+    widest = 1
+    async with aclosing(journal.results()) as results:
+        async for result in results:
+            namings.add(result.naming)
+            widest = max(widest, len(result.cells or ()))
+    sorts = tuple(one for one in get_args(Naming) if one in namings)
+    others = (f"column_{number}" for number in range(2, widest + 1))
+    return InputColumns(header=(*sorts, *others), namings=sorts)
+
+
+def headings(added: Added, taken: Collection[str]) -> list[str]:
+    """Headings of added columns; one that the input has already gets a number."""
+    known = {one.strip().lower() for one in taken}
+    return [_free(PREFIX + name, known) for name in added]
+
+
+def _free(heading: str, taken: Collection[str]) -> str:
+    free, number = heading, 1
+    while free in taken:
+        number += 1
+        free = f"{heading}_{number}"
+    return free
+
+
+def _harmless(value: object) -> str:
+    """A value as a cell that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def message_of(result: Result) -> str | None:
+    """Why a row is not at its goal, in words."""
+    if result.error is not None:
+        return result.error
+    if result.state is State.IMPOSSIBLE and result.verdict is not None:
+        return _HOPELESS[result.verdict].format(result.before)
+    return _OPEN.get(result.state)
+
+
+Added = Mapping[str, Callable[[Result], object]]
+"""Name of an added column, without the prefix -> what stands there."""
+REASON: Added = {"result": attrgetter("state.value"), "reason": message_of}
+"""What files to be fed in again add."""
+RESULT: Added = {
+    "result": attrgetter("state.value"),
+    "sid": attrgetter("sid"),
+    "status_before": attrgetter("before"),
+    "status": lambda result: result.status or result.before,
+    "error": attrgetter("error_type"),
+    "message": message_of,
+    "settled_by": attrgetter("settled_by"),
+    "confirmed": attrgetter("confirmed"),
+    "requests": attrgetter("requests"),
+    "seconds": attrgetter("seconds"),
+    "ended_at": attrgetter("ended_at"),
+    "line": attrgetter("line"),
+}
+"""What the file of all results adds."""
+CREATED: Added = {"created": attrgetter("reference")}
+"""What it adds where each row creates something: its SID."""
+
+
+def cells(added: Added, result: Result) -> list[str]:
+    """What a job adds to a row."""
+    return [_harmless(value(result)) for value in added.values()]
+
 
 T = TypeVar("T")
 
@@ -66,7 +211,7 @@ async def write_results(
         raise FileExistsError(
             errno.EEXIST, f"results in {place} would replace the job's own input, {journal.source}"
         )
-    files = _Files(place, await sheets.input_columns(journal), report)
+    files = _Files(place, await input_columns(journal), report)
     try:
         await _in_thread(files.open)
         async with aclosing(_batches(journal)) as batches:
@@ -127,12 +272,12 @@ class _Files:
             self._folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder") from None
-        everything = {**sheets.RESULT, **sheets.CREATED} if self._sends else sheets.RESULT
+        everything = {**RESULT, **CREATED} if self._sends else RESULT
         self._results = self._table(_RESULTS, everything)
-        self._failed = self._table(_FAILED, sheets.REASON)
-        self._unknown = self._table(_UNKNOWN, sheets.REASON) if self._sends else None
+        self._failed = self._table(_FAILED, REASON)
+        self._unknown = self._table(_UNKNOWN, REASON) if self._sends else None
 
-    def _table(self, name: str, added: sheets.Added) -> _Table:
+    def _table(self, name: str, added: Added) -> _Table:
         draft = self._stack.enter_context(Draft(self._folder / name))
         return _Table(draft, self._columns, added)
 
@@ -178,18 +323,16 @@ def _is_perhaps_sent(result: Result) -> bool:
 class _Table:
     """One CSV file."""
 
-    def __init__(self, draft: Draft, columns: InputColumns, added: sheets.Added) -> None:
+    def __init__(self, draft: Draft, columns: InputColumns, added: Added) -> None:
         self.draft = draft
         self.rows = 0
         self._columns = columns
         self._added = added
         self._writer = csv.writer(draft.file, lineterminator="\n")
-        self._writer.writerow([*columns.header, *sheets.headings(added, columns.header)])
+        self._writer.writerow([*columns.header, *headings(added, columns.header)])
 
     def write(self, results: Iterable[Result]) -> None:
         """Write rows."""
         for result in results:
-            self._writer.writerow(
-                [*self._columns.cells(result), *sheets.cells(self._added, result)]
-            )
+            self._writer.writerow([*self._columns.cells(result), *cells(self._added, result)])
             self.rows += 1

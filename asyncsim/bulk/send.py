@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.endings import ending_of, is_failure, pause_asked
-from asyncsim.bulk.halt import Halt, Halted
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.pacing import PATIENCE, Pace
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
-from asyncsim.bulk.rowlog import RowLog, entry_of, moved, tag_of
-from asyncsim.bulk.tasks import Task
+from asyncsim.bulk.tasks import Halt, Halted, Task, ending_of, is_failure, pause_asked
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     AuthenticationError,
@@ -32,10 +29,136 @@ from asyncsim.errors import (
     QueueTimeout,
     RateLimited,
 )
-from asyncsim.events import JobProgressed, Observer, tell
+from asyncsim.events import JobProgressed, Observer, RowMoved, tell
 from asyncsim.resources.fan_out import FanOut
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import Order
+
+PATIENCE = 20
+"""Rows in a row without an answer; then the vendor is away, and the next rows wait a little."""
+_LONGEST_PATIENCE = 30.0  # seconds before one more row tries
+_SPARE = 16  # rows; a throttle that allows one request must not wait for each commit
+
+
+class Pace:
+    """Holds back rows whose request would have no place yet: a crash puts in doubt what is out.
+
+    Twice what the throttle allows keeps that busy while intents are written; of texts, whose
+    doubts nothing resolves, just as many as go out at once.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._connection = task.sims._connection
+        self._once_only = task.action is Action.SEND
+        self._unanswered: set[int] = set()
+        """Rows whose request is on its way, or will be in a moment."""
+        self._answered = asyncio.Event()
+        self._silent = 0
+
+    async def wait(self) -> None:
+        """Return when one more row may go out."""
+        if self._silent >= PATIENCE:  # one tries now and then, an answer ends that
+            seconds = min(self._silent / PATIENCE, _LONGEST_PATIENCE)
+            await self._connection.clock.sleep(seconds)
+        while len(self._unanswered) >= self._most():
+            self._answered.clear()
+            await self._answered.wait()
+
+    def _most(self) -> int:
+        limit = int(self._connection.limit)
+        if not self._once_only:
+            return 2 * limit + _SPARE
+        # Texts that only wait for their turn would be in doubt as well.
+        rate = self._connection.throttle.max_rps
+        return (
+            limit if rate is None else min(limit, self._connection.in_flight + int(rate / 10) + 1)
+        )
+
+    def goes(self, row: int) -> None:
+        """Take note of a row whose request goes out."""
+        self._unanswered.add(row)
+
+    def is_answered(self, row: int) -> None:
+        """Take note that it is answered, or will not be for long."""
+        self._unanswered.discard(row)
+        self._answered.set()
+
+    def heard(self, *, answer: bool) -> None:
+        """Take note of whether a row has heard from the vendor."""
+        self._silent = 0 if answer else self._silent + 1
+
+
+class Keeper(Protocol):
+    """Who has to know of each step."""
+
+    async def intend(self, entry: Entry) -> None:
+        """Return once it is on disk that a row's request will go out."""
+
+    async def wait(self, entry: Entry) -> None:
+        """Let others go out while another's change of this SIM is waited for."""
+
+    async def accept(self, entry: Entry, record: Any) -> None:
+        """Record that the vendor has taken it; None where its response could not be read."""
+
+    def tag(self, entry: Entry) -> int | Entry:
+        """Keep of a row that is awaited no more than is needed at its end."""
+        ...
+
+
+class RowLog:
+    """One row's."""
+
+    def __init__(self, keeper: Keeper, entry: Entry) -> None:
+        self._keeper = keeper
+        self._entry = entry
+        self.waits = partial(keeper.wait, entry)
+        self.accepted = partial(keeper.accept, entry)
+
+    async def before(self) -> None:
+        """Return once it is on disk that its request will go out."""
+        await self._keeper.intend(self._entry)
+
+    def tag(self, given: Mapping[str, Any]) -> int | Entry:
+        """Return what tells later which row it was."""
+        return self._keeper.tag(self._entry)
+
+
+def tag_of(entry: Entry) -> int | Entry:
+    """Keep of a row as little as can be: of one that was named by its SID, its number."""
+    plain = entry.name == entry.sid and not entry.change
+    return entry.number if plain else entry
+
+
+def entry_of(tag: int | Entry, name: str) -> Entry:
+    """Return a row by what was kept of it, as far as its end needs it."""
+    if isinstance(tag, Entry):
+        return tag
+    return Entry(
+        number=tag,
+        line=tag,
+        name=name,
+        naming="sid",
+        change=None,
+        state=State.ACCEPTED,
+        sid=name,
+    )
+
+
+def moved(entry: Entry, ending: Ending) -> RowMoved:
+    """Tell observers where a row has come to."""
+    return RowMoved(
+        row=entry.number,
+        name=entry.name,
+        sid=ending.sid or entry.sid,
+        state=ending.state.value,
+        status=ending.status,
+        error=type(ending.error).__name__ if ending.error else None,
+        message=str(ending.error) if ending.error else None,
+        settled_by=ending.settled_by,
+        requests=ending.requests,
+        seconds=ending.seconds,
+    )
+
 
 _ADOPTED = IN_DOUBT - {State.TIMED_OUT}
 """What the plan has left in doubt is under way; what timed out has had its time in this run."""

@@ -11,8 +11,8 @@ from rich.text import Text
 from asyncsim.bulk import Report
 from asyncsim.bulk.actions import described
 from asyncsim.bulk.records import SUCCEEDED, State
+from asyncsim.bulk.report import Shortfall
 from asyncsim.bulk.results import Written
-from asyncsim.bulk.shortfalls import Shortfall
 from asyncsim.cli.terminal import printable
 from asyncsim.observers import Tally
 from asyncsim.vendors import Product

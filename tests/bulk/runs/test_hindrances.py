@@ -15,8 +15,8 @@ from asyncsim import (
     Throttle,
     bulk,
 )
-from asyncsim.bulk.endings import state_of
 from asyncsim.bulk.records import State, Verdict
+from asyncsim.bulk.tasks import state_of
 from asyncsim.emulator import Faults, Latency
 from asyncsim.emulator.errors import Refusal
 from asyncsim.emulator.exchange import Reply

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.judging import judge, judge_absent
+from asyncsim.bulk.plan import judge, judge_absent
 from asyncsim.bulk.records import IN_DOUBT, Entry, State, Verdict
 from asyncsim.core.goal import Goal
 from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS, Sim as SuperSim
