@@ -1,4 +1,4 @@
-"""The house rules that no type checker knows: who may import whom, what is light, what is short."""
+"""The house rules that no type checker knows: who may import whom, what is light."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "asyncsim"
 
 # What a service that only sends requests should not pay for at its start.
 HEAVY = (
     *("aiohttp.web", "cyclopts", "pandas", "rich", "sqlalchemy", "sqlite3"),
     *("asyncsim.bulk", "asyncsim.emulator"),
 )
-
-LONGEST = 450  # a module is as long as its one idea; past this there is usually a second one
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -64,16 +61,3 @@ def test_sending_does_not_import_what_waits() -> None:
     code = "import sys, asyncsim.resources.supersim; sys.exit('asyncsim.waiting' in sys.modules)"
     checked = run("-c", code)
     assert checked.returncode == 0, checked.stderr or "not every program waits"
-
-
-def lines_of(path: Path) -> int:
-    return len(path.read_text("utf-8").splitlines())
-
-
-def test_no_module_holds_more_than_one_idea() -> None:
-    long = {
-        path.relative_to(PACKAGE).as_posix()
-        for path in PACKAGE.rglob("*.py")
-        if lines_of(path) > LONGEST
-    }
-    assert long == set(), "is there a second idea in it? then that is a module of its own"

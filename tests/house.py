@@ -1,0 +1,130 @@
+"""Measures of the source that no linter takes: `python -m tests.house` prints them."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import statistics
+import tokenize
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+PACKAGE = Path(__file__).parent.parent / "asyncsim"
+
+PER_KIND = frozenset({"monitor", "supersim", "webhooks", "wireless"})
+"""Folders with one file per kind, at the same relative path in each package that has them."""
+
+COMMENTED = ("bulk", "core", "http", "waiting")
+"""The packages whose rules come from vendors and from faults, so that comments must say why."""
+
+_DIRECTIVE = re.compile(r"#:?\s*(noqa|type:|pragma|pyright|mypy)")
+
+
+@frozen
+class Function:
+    """One function or method."""
+
+    name: str
+    lines: int
+    """Those of its `def` to its last, docstring included."""
+    uses: int
+    """How often its name stands in its own module."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its name says that it is its module's own."""
+        return self.name.startswith("_") and not self.name.startswith("__")
+
+
+@frozen
+class Module:
+    """One source file."""
+
+    path: str
+    """From the package: `waiting/watcher.py`."""
+    lines: int
+    comments: int
+    """Without directives such as `noqa`."""
+    functions: tuple[Function, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def is_of_a_kind(self) -> bool:
+        """Whether this is one of the files of which there is one per kind."""
+        return bool(PER_KIND.intersection(Path(self.path).parts))
+
+
+def modules() -> Iterator[Module]:
+    """Read all modules of the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield _read(path)
+
+
+def names_used_twice() -> dict[str, list[str]]:
+    """Module names that occur in two packages -> where; the files of one kind each aside."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for one in modules():
+        name = Path(one.path).stem
+        if not one.is_of_a_kind and not name.startswith("__"):
+            places[name].append(one.path)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def classes_used_twice() -> dict[str, int]:
+    """Class names that occur twice; the files of one kind each aside."""
+    counted = Counter(name for one in modules() if not one.is_of_a_kind for name in one.classes)
+    return {name: count for name, count in counted.items() if count > 1}
+
+
+def comment_share(package: str) -> float:
+    """Comments per 100 lines in one package."""
+    inside = [one for one in modules() if one.path.startswith(f"{package}/")]
+    return 100 * sum(one.comments for one in inside) / sum(one.lines for one in inside)
+
+
+def _read(path: Path) -> Module:
+    source = path.read_text("utf-8")
+    nodes = [*ast.walk(ast.parse(source))]
+    used = Counter(n.id for n in nodes if isinstance(n, ast.Name))
+    used.update(n.attr for n in nodes if isinstance(n, ast.Attribute))
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = [t.string for t in tokens if t.type == tokenize.COMMENT]
+    return Module(
+        path=path.relative_to(PACKAGE).as_posix(),
+        lines=len(source.splitlines()),
+        comments=sum(_DIRECTIVE.match(text) is None for text in comments),
+        functions=tuple(
+            Function(n.name, (n.end_lineno or n.lineno) - n.lineno + 1, used[n.name])
+            for n in nodes
+            if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+        ),
+        classes=tuple(n.name for n in nodes if isinstance(n, ast.ClassDef)),
+    )
+
+
+def main() -> None:
+    """Print the measures."""
+    every = [*modules()]
+    functions = [one for module in every for one in module.functions]
+    lengths = [one.lines for one in functions]
+    once = [one for one in functions if one.is_private and one.uses == 1]
+    mechanics = [one for one in every if not one.is_of_a_kind and not one.path.startswith("models")]
+    print(f"lines                                {sum(one.lines for one in every):6}")
+    print(f"modules                              {len(every):6}")
+    print(f"modules of mechanics                 {len(mechanics):6}")
+    print(f"functions                            {len(functions):6}")
+    print(f"lines of a function, median          {statistics.median(lengths):6.0f}")
+    print(f"lines of a function, mean            {statistics.mean(lengths):6.1f}")
+    print(f"private functions called once        {len(once):6} ({len(once) / len(functions):.0%})")
+    for package in COMMENTED:
+        print(f"comments per 100 lines, {package:12} {comment_share(package):6.1f}")
+    print(f"class names used twice               {sorted(classes_used_twice())}")
+    print(f"module names in two packages         {sorted(names_used_twice())}")
+
+
+if __name__ == "__main__":
+    main()
