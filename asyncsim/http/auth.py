@@ -30,7 +30,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import Event, TokenMinted
 from asyncsim.http.request import refusal
-from asyncsim.http.transport import Reply, Transport, form
+from asyncsim.http.transport import Response, Transport, form
 from asyncsim.redaction import Hidden
 from asyncsim.wire import json
 
@@ -261,29 +261,29 @@ class ClientCredentials:
                 raise error
             await self._clock.sleep(min(pause, left))
 
-    def _post(self) -> Awaitable[Reply]:
+    def _post(self) -> Awaitable[Response]:
         headers = {"Accept": "application/json"}
         return self._transport.exchange("POST", self._url, headers, form(self._form), _ASKED)
 
-    def _read(self, reply: Reply) -> Token:
+    def _read(self, response: Response) -> Token:
         """Make a token of a response; raises here, where no variable shows what it holds."""
-        if reply.status >= 300:
-            raise self._refusal(reply)
-        found = _token_in(reply)
+        if response.status >= 300:
+            raise self._refusal(response)
+        found = _token_in(response)
         if isinstance(found, str):
-            raise self._refusal(reply) if _error_in(reply) else DecodeError(_RESPONSE, found)
+            raise self._refusal(response) if _error_in(response) else DecodeError(_RESPONSE, found)
         header, life = found
         self._minted += 1
         now = self._clock.now()
         return Token(header, self._minted, now, now + life, self._replacing)
 
-    def _refusal(self, reply: Reply) -> APIError:
-        told = retry_after(reply.headers, self._clock.utcnow)
-        error = refusal(reply, _ASKED, told)
+    def _refusal(self, response: Response) -> APIError:
+        told = retry_after(response.headers, self._clock.utcnow)
+        error = refusal(response, _ASKED, told)
         kind, message = type(error), error.message
-        if _error_in(reply) in _PASSING:
+        if _error_in(response) in _PASSING:
             kind = ServerError
-        elif reply.status in (200, 400, 401, 403):
+        elif response.status in (200, 400, 401, 403):
             # OAuth2 lets a token endpoint answer 400 or 401 to a client it does not know (RFC 6749,
             # 5.2); some do so with 200.
             kind = AuthenticationError
@@ -309,17 +309,17 @@ class ClientCredentials:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _token_in(reply: Reply) -> tuple[Hidden, float] | str:
+def _token_in(response: Response) -> tuple[Hidden, float] | str:
     try:
-        return tokens.read(json.read(reply.body))
+        return tokens.read(json.read(response.body))
     except ValueError:
-        return f"not JSON (HTTP {reply.status})"
+        return f"not JSON (HTTP {response.status})"
 
 
-def _error_in(reply: Reply) -> str | None:
+def _error_in(response: Response) -> str | None:
     """OAuth2's word for what is wrong (RFC 6749, 5.2)."""
     try:
-        answer = json.read(reply.body)
+        answer = json.read(response.body)
     except ValueError:
         return None
     error = answer.get("error") if isinstance(answer, dict) else None

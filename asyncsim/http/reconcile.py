@@ -26,7 +26,7 @@ from asyncsim.errors import (
 )
 from asyncsim.http.request import Ambiguous, Request
 from asyncsim.http.sender import Sender
-from asyncsim.http.transport import Reply
+from asyncsim.http.transport import Response
 
 T = TypeVar("T")
 _SPEAK_FOR_THEMSELVES = (AuthenticationError, NotFound, PermissionDenied)
@@ -63,7 +63,7 @@ async def write(
     request: Request,
     goal: Goal,
     *,
-    decode: Callable[[Reply], T],
+    decode: Callable[[Response], T],
     read: Callable[[], Awaitable[T]],
     attempts: int,
 ) -> Written[T]:
@@ -88,7 +88,7 @@ async def _write(
     sender: Sender,
     request: Request,
     goal: Goal,
-    decode: Callable[[Reply], T],
+    decode: Callable[[Response], T],
     read: Callable[[], Awaitable[T]],
     attempts: int,
 ) -> Written[T]:
@@ -117,10 +117,10 @@ async def _write(
             raise lost.error
 
 
-def _decoded(reply: Reply, request: Request, decode: Callable[[Reply], T]) -> T:
+def _decoded(response: Response, request: Request, decode: Callable[[Response], T]) -> T:
     """Decode a response; one that proves nothing (a gateway's page) is as good as lost."""
     try:
-        return decode(reply)
+        return decode(response)
     except DecodeError as error:
         if was_processed(error):
             raise

@@ -23,7 +23,7 @@ from asyncsim.errors import (
     RateLimited,
     ServerError,
 )
-from asyncsim.http.transport import Body, Reply, Reuse
+from asyncsim.http.transport import Body, Response, Reuse
 from asyncsim.wire.problems import decode_problem
 
 _LONGEST_ID = 100  # characters; theirs have 34 and 36
@@ -128,15 +128,17 @@ def _parsed(base: str) -> tuple[URL, str]:
     return url, url.raw_path.rstrip("/")
 
 
-def refusal(reply: Reply, asked: str, retry_after: float | None = None) -> APIError:
+def refusal(response: Response, asked: str, retry_after: float | None = None) -> APIError:
     """Build the typed error of an answer; `asked` says what was asked of what."""
-    problem = decode_problem(reply.body)
-    kind = _CLASSES.get(reply.status, ServerError if reply.status >= 500 else BadRequest)
+    problem = decode_problem(response.body)
+    kind = _CLASSES.get(response.status, ServerError if response.status >= 500 else BadRequest)
     if problem.code in _CONFLICTS:
         kind = Conflict
-    request_id = reply.headers.get("Twilio-Request-Id") or reply.headers.get("X-Request-Id") or ""
+    request_id = (
+        response.headers.get("Twilio-Request-Id") or response.headers.get("X-Request-Id") or ""
+    )
     return kind(
-        reply.status,
+        response.status,
         problem.code,
         problem.message,
         problem.more_info,

@@ -41,7 +41,7 @@ from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, Requ
 from asyncsim.http.auth import Auth
 from asyncsim.http.limiter import Gate, GateClosed, PausedTooLong, turn_away
 from asyncsim.http.request import Ambiguous, Request, refusal
-from asyncsim.http.transport import Reply, Reuse, Transport
+from asyncsim.http.transport import Response, Reuse, Transport
 
 
 class Sender:
@@ -86,7 +86,7 @@ class Sender:
         """Requests on the wire, of all clients that share the throttle."""
         return self._gate.limit.in_flight
 
-    async def send(self, request: Request) -> Reply:
+    async def send(self, request: Request) -> Response:
         """Send until there is a final answer.
 
         Raises `APIError`, `TransportError`, `QueueTimeout`; for a write `Ambiguous`, for a
@@ -98,13 +98,13 @@ class Sender:
             if not self._walk_in(attempt):
                 await self._enter(request, attempt)
                 attempt.started = self._clock.now()
-            reply = await self._exchange(request, attempt)
-            if reply is not None and 200 <= reply.status < 300:  # as `judge_status` has it
+            response = await self._exchange(request, attempt)
+            if response is not None and 200 <= response.status < 300:  # as `judge_status` has it
                 self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
                 self._worked(attempt.started)
                 request.done = True
-                return reply
-            verdict = self._judge(reply, request, attempt)
+                return response
+            verdict = self._judge(response, request, attempt)
             request.lost |= _may_be_done(attempt.error)
             await self._follow(verdict, request, attempt)
 
@@ -158,15 +158,15 @@ class Sender:
                 request.verb, self._timeout.queue, sent=request.lost, retry_after=paused
             ) from attempt.error
 
-    async def _exchange(self, request: Request, attempt: _Attempt) -> Reply | None:
+    async def _exchange(self, request: Request, attempt: _Attempt) -> Response | None:
         """Send once; without an answer, None, and the reason as `attempt.error`."""
         headers = None if self._carried else {"Authorization": attempt.authorization}
         request.attempts += 1
         self.requests += 1
         request.in_flight = True
-        reply, silence = None, None
+        response, silence = None, None
         try:
-            reply = await self._transport.exchange(
+            response = await self._transport.exchange(
                 request.method,
                 request.url,
                 headers,
@@ -192,38 +192,38 @@ class Sender:
             request.in_flight = False
         ended = self._clock.now()
         attempt.seconds = ended - attempt.started
-        if reply is not None and reply.status < 300:
+        if response is not None and response.status < 300:
             self._gate.left(attempt.seconds, ended)
         else:
-            self._release(reply, silence, attempt)
+            self._release(response, silence, attempt)
         if self._observers:
-            self._note(request, reply, silence, attempt.seconds)
-        return reply
+            self._note(request, response, silence, attempt.seconds)
+        return response
 
-    def _judge(self, reply: Reply | None, request: Request, attempt: _Attempt) -> Verdict:
-        if reply is None:
+    def _judge(self, response: Response | None, request: Request, attempt: _Attempt) -> Verdict:
+        if response is None:
             return judge_silence(request.repeat, sent=_may_be_done(attempt.error))
-        verdict = judge_status(reply.status, request.repeat)
+        verdict = judge_status(response.status, request.repeat)
         if verdict is Verdict.REFUSED:  # whatever it says, it let us in
             self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
-        attempt.error = refusal(reply, request.verb, attempt.told)
+        attempt.error = refusal(response, request.verb, attempt.told)
         return verdict
 
     def _release(
-        self, reply: Reply | None, silence: TransportError | None, attempt: _Attempt
+        self, response: Response | None, silence: TransportError | None, attempt: _Attempt
     ) -> None:
         """Give the slot back after anything but success, and read what the server asks for."""
         attempt.told = None
-        if reply is not None:
-            attempt.told = retry_after(reply.headers, self._clock.utcnow)
-        if reply is not None and reply.status == 429:
+        if response is not None:
+            attempt.told = retry_after(response.headers, self._clock.utcnow)
+        if response is not None and response.status == 429:
             before = self._gate.limit.value
             # Nobody waits for longer than that, whoever was told so.
             self._gate.refused(min(attempt.told or 0.0, self._retry.longest_pause))
             limit = self._gate.limit
             if limit.value < before:
                 tell(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
-        elif reply is not None and not may_be_done(reply.status):
+        elif response is not None and not may_be_done(response.status):
             self._gate.left(attempt.seconds)
         elif isinstance(silence, RequestTimeout):
             self._gate.timed_out()
@@ -372,13 +372,17 @@ class Sender:
             )
 
     def _note(
-        self, request: Request, reply: Reply | None, silence: TransportError | None, seconds: float
+        self,
+        request: Request,
+        response: Response | None,
+        silence: TransportError | None,
+        seconds: float,
     ) -> None:
         event: Event = RequestFinished(
             method=request.method,
             product=request.product,
             path=request.path,
-            status=None if reply is None else reply.status,
+            status=None if response is None else response.status,
             seconds=seconds,
             attempt=request.attempts,
             error=None if silence is None else silence.reason,

@@ -124,7 +124,7 @@ def form(text: str, content_type: str = FORM) -> Body:
 
 
 @define(eq=False)  # not frozen: that would triple what making one costs, once for each request
-class Reply:
+class Response:
     """An answer, whole."""
 
     status: int
@@ -212,7 +212,7 @@ class Transport:
         asked: str,
         most: int = SMALL,
         reuse: Reuse | None = None,
-    ) -> Coroutine[None, None, Reply]:
+    ) -> Coroutine[None, None, Response]:
         """Send one request and read its whole response; `TransportError` if there is none.
 
         `DecodeError` if the body of a success is larger than `most` bytes, or packed unreadably.
@@ -220,7 +220,7 @@ class Transport:
         exchange = self._exchange(method, url, headers, body, asked, most, reuse)
         return self._marked(exchange) if self._marks else exchange
 
-    async def _marked(self, exchange: Coroutine[None, None, Reply]) -> Reply:
+    async def _marked(self, exchange: Coroutine[None, None, Response]) -> Response:
         with self._clock.working():
             return await exchange
 
@@ -233,7 +233,7 @@ class Transport:
         asked: str,
         most: int,
         reuse: Reuse | None,
-    ) -> Reply:
+    ) -> Response:
         session, written = self._usable(asked, reuse), None
         if body is not None:
             written = _Written()
@@ -243,19 +243,19 @@ class Transport:
             try:
                 # Awaited, not `async with`, which costs a tenth of the request: what a failing
                 # `read` leaves open, it closes itself.
-                reply = await session.request(method, url, **self._keywords(url, headers, body))
-                if reply.content.is_eof():  # here already, as small ones mostly are
-                    content = await reply.read()
+                response = await session.request(method, url, **self._keywords(url, headers, body))
+                if response.content.is_eof():  # here already, as small ones mostly are
+                    content = await response.read()
                 else:
-                    content = await _read_up_to(reply, most + 1)
+                    content = await _read_up_to(response, most + 1)
             except BaseException as error:
                 if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
                     raise TimeoutError from error
                 raise
             self._deadlines.end(task)
-            if reply.status >= 300 or len(content) > most or content[:1] not in _JSON_BEGINS:
-                content = _checked(reply, content, most, url, asked)
-            return Reply(reply.status, reply.headers, content)
+            if response.status >= 300 or len(content) > most or content[:1] not in _JSON_BEGINS:
+                content = _checked(response, content, most, url, asked)
+            return Response(response.status, response.headers, content)
         except AsyncSimError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever aiohttp fails with, the caller gets ours
@@ -384,31 +384,31 @@ def _cause(error: aiohttp.ClientConnectorError) -> Exception:
     return error.os_error
 
 
-async def _read_up_to(reply: ClientResponse, size: int) -> bytes:
+async def _read_up_to(response: ClientResponse, size: int) -> bytes:
     content = bytearray()
     try:
-        async for part in reply.content.iter_any():
+        async for part in response.content.iter_any():
             content += part
             if len(content) >= size:
-                reply.close()  # the rest of it is nothing that a later request could wait for
+                response.close()  # the rest of it is nothing that a later request could wait for
                 break
     except BaseException:
-        reply.close()
+        response.close()
         raise
     return bytes(content[:size])
 
 
-def _checked(reply: ClientResponse, content: bytes, most: int, url: URL, asked: str) -> bytes:
+def _checked(response: ClientResponse, content: bytes, most: int, url: URL, asked: str) -> bytes:
     """Unpack a body, and refuse one that is too large; of an error as much is left as there may be.
 
     A proxy that forwards, and wants another login, has not forwarded: that is no response at all.
     """
-    if reply.status == _PROXY_LOGIN:  # one that tunnels is an error of aiohttp
-        raise ConnectionFailed(asked, _refused_by_proxy(url, reply), sent=False)
-    good = reply.status < 300
+    if response.status == _PROXY_LOGIN:  # one that tunnels is an error of aiohttp
+        raise ConnectionFailed(asked, _refused_by_proxy(url, response), sent=False)
+    good = response.status < 300
     most = most if good else min(most, SMALL)
     try:
-        encoding = reply.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
+        encoding = response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
         content = _unpacked(content, encoding, most + 1)
         if good and len(content) > most:
             raise ValueError(f"it is larger than {most:,} bytes")

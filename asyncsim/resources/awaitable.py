@@ -24,7 +24,7 @@ from asyncsim.errors import (
     TransitionTimeout,
     UnreachableStatus,
 )
-from asyncsim.http.transport import Reply
+from asyncsim.http.transport import Response
 from asyncsim.resources.base import Resource
 from asyncsim.resources.names import check_name
 from asyncsim.resources.rows import State, StatePage
@@ -76,13 +76,13 @@ class Watched(Resource[T], Generic[T]):
                 connection.desk.subscribe(self.kind.product, self._watcher.called_back)
         return self._watcher
 
-    def _decode(self, reply: Reply) -> T:
-        record = super()._decode(reply)
+    def _decode(self, response: Response) -> T:
+        record = super()._decode(response)
         self._seen.add(record)
         return record
 
-    def _record_page(self, reply: Reply) -> RawPage:
-        page = super()._record_page(reply)
+    def _record_page(self, response: Response) -> RawPage:
+        page = super()._record_page(response)
         for row in page.rows:
             self._seen.add(row)
         return page
@@ -105,20 +105,20 @@ class Watched(Resource[T], Generic[T]):
     def _split_straight(self) -> Callable[[bytes], Sequence[bytes]]:
         return fast.splitter(self.kind.key)
 
-    def _state_page(self, reply: Reply) -> StatePage:
+    def _state_page(self, response: Response) -> StatePage:
         """Read of a page what a sweep needs."""
-        found = self._read_states_straight(reply.body)
+        found = self._read_states_straight(response.body)
         if found is None:
-            return self._plain_state_page(reply)
+            return self._plain_state_page(response)
 
         def decode(row: bytes) -> T:
-            return self._decode(Reply(reply.status, reply.headers, bytes(row)))
+            return self._decode(Response(response.status, response.headers, bytes(row)))
 
-        split = partial(self._split_straight, reply.body)
+        split = partial(self._split_straight, response.body)
         return StatePage(found.rows, found.next_page_url, sources=split, decode=decode)
 
-    def _plain_state_page(self, reply: Reply) -> StatePage:
-        page = self._plain_page(reply)
+    def _plain_state_page(self, response: Response) -> StatePage:
+        page = self._plain_page(response)
         states = [_state(row) for row in page.rows]
         if states and not any(one.sid for one in states):
             raise DecodeError(f"page of {self.kind.key}", "none of its rows has a sid")

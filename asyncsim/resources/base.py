@@ -12,7 +12,7 @@ from asyncsim.core.retry import Repeat
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
 from asyncsim.http.request import PAGE, Request
-from asyncsim.http.transport import Reply, Reuse, form
+from asyncsim.http.transport import Response, Reuse, form
 from asyncsim.kind import Kind, is_same_sid, looks_like_sid
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
@@ -66,24 +66,24 @@ class Resource(Generic[T]):
         found: Callable[[Any], T] = read(self.kind.model, self._connection.vendor)
         return found
 
-    def _send(self, request: Request) -> Coroutine[Any, Any, Reply]:
+    def _send(self, request: Request) -> Coroutine[Any, Any, Response]:
         sender = self._connection.sender_here
         return self._open_and_send(request) if sender is None else sender.send(request)
 
-    async def _open_and_send(self, request: Request) -> Reply:
+    async def _open_and_send(self, request: Request) -> Response:
         sender = await self._connection.open()
         return await sender.send(request)
 
-    def _decode(self, reply: Reply) -> T:
-        record = self._read_straight(reply.body)
+    def _decode(self, response: Response) -> T:
+        record = self._read_straight(response.body)
         if record is not None:
             return record
-        return self._read_row(read_json(reply, self.kind.noun))
+        return self._read_row(read_json(response, self.kind.noun))
 
-    def _decode_own(self, reply: Reply, name: str) -> T:
+    def _decode_own(self, response: Response, name: str) -> T:
         """Decode a response about `name`; `WrongResource` if it names another SID than that."""
         try:
-            record: Any = self._decode(reply)
+            record: Any = self._decode(response)
         except DecodeError as error:
             if name and error.sid is None:  # a response that names none is about this one
                 error.what = f"{self.kind.noun} {name}"
@@ -93,18 +93,18 @@ class Resource(Generic[T]):
         checked: T = record
         return checked
 
-    def _decode_accepted(self, reply: Reply, name: str) -> T:
+    def _decode_accepted(self, response: Response, name: str) -> T:
         """Decode the response of a write.
 
         One that cannot be read, but names the SID, proves that the write was accepted.
         """
         try:
             try:
-                return self._decode_own(reply, name)
+                return self._decode_own(response, name)
             except WrongResource:
                 raise
             except DecodeError as error:
-                error.accepted = self._sid_in(reply)
+                error.accepted = self._sid_in(response)
                 if error.accepted is not None:
                     self._meet(name, error.accepted)
                 raise
@@ -117,10 +117,10 @@ class Resource(Generic[T]):
         if self.kind.is_sid(name) and not is_same_sid(sid, name):
             raise WrongResource(name, sid, noun=self.kind.noun)
 
-    def _sid_in(self, reply: Reply) -> str | None:
+    def _sid_in(self, response: Response) -> str | None:
         """Find the SID in a response that cannot be read otherwise."""
         try:
-            found = json.loads(reply.body)
+            found = json.loads(response.body)
         except ValueError:
             return None
         sid = found.get("sid") if isinstance(found, dict) else None
@@ -144,13 +144,13 @@ class Resource(Generic[T]):
 
     async def _send_once(self, request: Request) -> T:
         """Send a create; an answer that cannot be read (a gateway's page) is as good as lost."""
-        reply = await self._send(request)
+        response = await self._send(request)
         try:
-            record = self._decode(reply)
+            record = self._decode(response)
             _check_sim(request.sim, record)
             return record
         except DecodeError as error:
-            sid = self._sid_in(reply)
+            sid = self._sid_in(response)
             look = f"it was created as {sid}: fetch that" if sid else request.look
             raise OutcomeUnknown(request.verb, look) from error
 
@@ -175,8 +175,8 @@ class Resource(Generic[T]):
             self.kind.update, keywords, f"{self.kind.key}.update()", self._connection.vendor
         )
         body = form(forms.encode(self.kind.update, keywords))
-        reply = await self._send(self._request("POST", "update", name, body=body))
-        return self._decode_accepted(reply, name)
+        response = await self._send(self._request("POST", "update", name, body=body))
+        return self._decode_accepted(response, name)
 
     async def _delete(self, name: str, *, parent: str | None = None) -> None:
         await self._send_deletion(self._deletion(name, parent=parent))
@@ -219,16 +219,16 @@ class Resource(Generic[T]):
     def _read_page_straight(self) -> Callable[[bytes], RawPage | None]:
         return fast.page_reader(self.kind.model, self.kind.key, self._connection.vendor)
 
-    def _record_page(self, reply: Reply) -> RawPage:
+    def _record_page(self, response: Response) -> RawPage:
         """Read a page whose rows are records."""
-        page = self._read_page_straight(reply.body)
+        page = self._read_page_straight(response.body)
         if page is not None:
             return page
-        return read_rows(self._plain_page(reply), self._read_row)
+        return read_rows(self._plain_page(response), self._read_row)
 
-    def _plain_page(self, reply: Reply) -> RawPage:
+    def _plain_page(self, response: Response) -> RawPage:
         """Read a page whose rows are JSON objects."""
-        return decode_page(read_json(reply, f"page of {self.kind.key}"), self.kind.key)
+        return decode_page(read_json(response, f"page of {self.kind.key}"), self.kind.key)
 
     async def _raw_page(
         self,
@@ -236,7 +236,7 @@ class Resource(Generic[T]):
         *,
         parent: str | None = None,
         urgent: bool = False,
-        read: Callable[[Reply], P],
+        read: Callable[[Response], P],
     ) -> P:
         request = self._request("GET", "list", parent=parent, query=query, urgent=urgent, most=PAGE)
         return read(await self._send(request))
@@ -247,7 +247,7 @@ class Resource(Generic[T]):
         *,
         parent: str | None = None,
         urgent: bool = False,
-        read: Callable[[Reply], P],
+        read: Callable[[Response], P],
     ) -> AsyncGenerator[P, None]:
         """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
 
@@ -299,10 +299,10 @@ class _Circle:
         return False
 
 
-def read_json(reply: Reply, what: str) -> Any:
+def read_json(response: Response, what: str) -> Any:
     """Decode an answer's body; `DecodeError` shows how it starts."""
     try:
-        return json.read(reply.body)
+        return json.read(response.body)
     except ValueError:
-        start = reply.body[:80].decode("utf-8", "replace")
-        raise DecodeError(what, f"not JSON (HTTP {reply.status}): {start!r}") from None
+        start = response.body[:80].decode("utf-8", "replace")
+        raise DecodeError(what, f"not JSON (HTTP {response.status}): {start!r}") from None

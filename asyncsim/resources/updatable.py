@@ -175,7 +175,7 @@ class Changing(Watched[T], Generic[T]):
             self._connection.sender_here or await self._connection.open(),
             request,
             change.goal,
-            decode=lambda reply: self._decode_accepted(reply, change.sid or change.name),
+            decode=lambda response: self._decode_accepted(response, change.sid or change.name),
             read=read or (lambda: self._look_on(change, request, self._look)),
             attempts=self._connection.retry.attempts,
         )

@@ -28,16 +28,16 @@ def _twilio() -> Reader:
 
 def _ours() -> dict[str, Reader]:
     from asyncsim import Client
-    from asyncsim.http.transport import Reply
+    from asyncsim.http.transport import Response
     from asyncsim.wire import json as wire
 
     sims = Client.twilio(ACCOUNT, "token").supersim.sims
 
     def records(body: bytes) -> list[str]:
-        return [row.sid for row in sims._record_page(Reply(200, {}, body)).rows]
+        return [row.sid for row in sims._record_page(Response(200, {}, body)).rows]
 
     def states(body: bytes) -> list[str]:
-        rows = sims._state_page(Reply(200, {}, body)).rows
+        rows = sims._state_page(Response(200, {}, body)).rows
         return [row.sid for row in rows if row.status]
 
     def parsed(body: bytes) -> list[str]:

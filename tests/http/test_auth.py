@@ -428,8 +428,8 @@ async def test_an_expired_token_is_minted_anew_once_for_all(
     await bench.clock.advance(60)
     kore.expire()
     kore.wrong = Answer(status, EXPIRED.body)
-    replies = await bench.run(asyncio.gather(*(sender.send(bench.request()) for _ in range(50))))
-    assert {reply.status for reply in replies} == {200}
+    responses = await bench.run(asyncio.gather(*(sender.send(bench.request()) for _ in range(50))))
+    assert {response.status for response in responses} == {200}
     assert kore.minted == 2
 
 
@@ -440,8 +440,8 @@ async def test_whatever_was_refused_by_an_expired_token_goes_out_again(
     await fetch(bench, sender)
     await bench.clock.advance(60)
     kore.expire()
-    reply = await bench.run(sender.send(bench.request("POST", repeat)))
-    assert reply.status == 200
+    response = await bench.run(sender.send(bench.request("POST", repeat)))
+    assert response.status == 200
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (403, PermissionDenied)])
@@ -575,8 +575,8 @@ async def test_all_requests_that_a_void_token_was_refused_to_share_one_pause_and
     kore.expire()
     await fetch(bench, sender)
     kore.expire()
-    replies = await bench.run(asyncio.gather(*(sender.send(bench.request()) for _ in range(50))))
-    assert {reply.status for reply in replies} == {200}
+    responses = await bench.run(asyncio.gather(*(sender.send(bench.request()) for _ in range(50))))
+    assert {response.status for response in responses} == {200}
     assert kore.minted == 3
 
 

@@ -14,7 +14,7 @@ from yarl import URL
 from asyncsim.clock import ManualClock
 from asyncsim.core.settings import Timeout
 from asyncsim.errors import ConnectionFailed, RequestTimeout, TransportError
-from asyncsim.http.transport import Reply, Transport
+from asyncsim.http.transport import Response, Transport
 
 SIMS = URL("https://supersim.example.com/v1/Sims")
 WHERE = ConnectionKey("supersim.example.com", 443, True, True, None, None, None)
@@ -26,7 +26,7 @@ def wire() -> Iterator[aioresponses]:
         yield mocked
 
 
-async def exchange(clock: ManualClock) -> Reply:
+async def exchange(clock: ManualClock) -> Response:
     transport = Transport(None, Timeout(request=7, connect=3), clock)
     try:
         return await transport.exchange("GET", SIMS, {}, None, "list Sim")

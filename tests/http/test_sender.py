@@ -45,8 +45,8 @@ SHORT = Timeout(request=0.05)
 async def test_a_429_uses_up_no_attempt(bench: Bench, server: Server, repeat: Repeat) -> None:
     server.plan(*[429] * 5, Answer(200, '{"sid": "HS1"}'))
     request = bench.request("POST", repeat)
-    reply = await bench.run(bench.sender(attempts=1).send(request))
-    assert reply.body == b'{"sid": "HS1"}'
+    response = await bench.run(bench.sender(attempts=1).send(request))
+    assert response.body == b'{"sid": "HS1"}'
     assert server.answered == [429] * 5 + [200]
     assert not request.lost
 
@@ -444,8 +444,8 @@ async def test_a_body_that_is_no_envelope_is_shown_shortened(bench: Bench, serve
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_any_2xx_is_success(bench: Bench, server: Server, status: int) -> None:
     server.plan(Answer(status, ""))
-    reply = await bench.run(bench.sender().send(bench.request()))
-    assert reply.status == status
+    response = await bench.run(bench.sender().send(bench.request()))
+    assert response.status == status
 
 
 async def test_what_is_sent_is_signed_in_and_form_encoded(bench: Bench, server: Server) -> None:

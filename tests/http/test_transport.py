@@ -18,7 +18,7 @@ from asyncsim.errors import (
     RequestTimeout,
     TransportError,
 )
-from asyncsim.http.transport import FORM, USER_AGENT, Reply, Transport, form
+from asyncsim.http.transport import FORM, USER_AGENT, Response, Transport, form
 from tests.http.conftest import Bench
 from tests.http.server import CUT, DROP, GARBAGE, HANG, Answer, Server
 
@@ -26,7 +26,7 @@ ASKED = "fetch Sim HS1"
 SECRET = "Bearer a-token-that-nobody-may-see"
 
 
-async def get(transport: Transport, url: str) -> Reply:
+async def get(transport: Transport, url: str) -> Response:
     headers = {"Authorization": SECRET}
     return await transport.exchange("GET", URL(url, encoded=True), headers, None, ASKED)
 
@@ -41,11 +41,11 @@ def unused_port() -> int:
 async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server: Server) -> None:
     server.plan(Answer(202, '{"sid": "HS1"}', {"Twilio-Request-Id": "RQ1"}))
     url = URL(f"{server.url}/v1/Sims/a%20b%2Fc?Status=new&PageToken=PA%2B", encoded=True)
-    reply = await bench.open().exchange(
+    response = await bench.open().exchange(
         "POST", url, {"Authorization": SECRET, "Content-Type": FORM}, form("Status=active"), ASKED
     )
-    assert (reply.status, reply.body) == (202, b'{"sid": "HS1"}')
-    assert reply.headers["twilio-request-id"] == "RQ1"
+    assert (response.status, response.body) == (202, b'{"sid": "HS1"}')
+    assert response.headers["twilio-request-id"] == "RQ1"
     [request] = server.received
     assert request.raw_path == "/v1/Sims/a%20b%2Fc?Status=new&PageToken=PA%2B"
     assert (request.method, request.body) == ("POST", "Status=active")
@@ -276,6 +276,6 @@ async def test_a_session_of_ones_own_has_no_limit_but_the_gate(bench: Bench) -> 
 
 
 async def test_neither_answers_nor_requests_show_their_secrets(bench: Bench) -> None:
-    assert "token" not in repr(Reply(200, {}, b'{"access_token": "token"}'))
+    assert "token" not in repr(Response(200, {}, b'{"access_token": "token"}'))
     request = bench.request("POST", body=form("CallbackUrl=https%3A%2F%2Fexample.com%2Fticket"))
     assert "ticket" not in repr(request)

@@ -23,7 +23,7 @@ from asyncsim.errors import (
 from asyncsim.events import RequestRetried
 from asyncsim.http.reconcile import Written, write
 from asyncsim.http.request import Request
-from asyncsim.http.transport import Reply, form
+from asyncsim.http.transport import Response, form
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.vendors import TWILIO
 from asyncsim.wire import json, records
@@ -83,10 +83,10 @@ class Writer:
         return decode(await self.sender.send(self.bench.request(urgent=True)))
 
 
-def decode(reply: Reply) -> Sim:
-    if reply.body.startswith(b"<"):
+def decode(response: Response) -> Sim:
+    if response.body.startswith(b"<"):
         raise DecodeError("Sim", "not JSON")
-    return records.decode(Sim, json.loads(reply.body), TWILIO)
+    return records.decode(Sim, json.loads(response.body), TWILIO)
 
 
 # Sent once, answered once.
@@ -223,7 +223,7 @@ async def test_a_request_halted_during_the_look_is_not_sent_again(
 
     async def halt() -> Sim:
         writer.request.halted = True
-        return decode(Reply(200, {}, b'{"sid": "HS1", "status": "new"}'))
+        return decode(Response(200, {}, b'{"sid": "HS1", "status": "new"}'))
 
     desk = Desk(server, [Answer(DROP)], [])
     with pytest.raises(ConnectionFailed):

@@ -15,7 +15,7 @@ from asyncsim import AuthenticationError, TransitionFailed, TransitionTimeout, W
 from asyncsim.emulator import Behaviour, Faults
 from asyncsim.events import SweepFinished, SweepingStopped
 from asyncsim.http.auth import Basic
-from asyncsim.http.transport import Reply
+from asyncsim.http.transport import Response
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import LATENCY, TRANSITION, Place, Stage
 
@@ -150,10 +150,10 @@ def change_pages(
     """Let the watcher be given lists with other rows than the emulator's."""
     read = stage.sims._state_page
 
-    def changed(reply: Reply) -> Any:
-        page = json.loads(reply.body)
+    def changed(response: Response) -> Any:
+        page = json.loads(response.body)
         rows = change(page["sims"])
-        return read(evolve(reply, body=json.dumps({**page, "sims": rows}).encode()))
+        return read(evolve(response, body=json.dumps({**page, "sims": rows}).encode()))
 
     monkeypatch.setattr(stage.sims, "_state_page", changed)
 

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from asyncsim.core.retry import Repeat
 from asyncsim.errors import DecodeError
 from asyncsim.http.request import PAGE
-from asyncsim.http.transport import JSON, Body, Reply, Reuse, form
+from asyncsim.http.transport import JSON, Body, Response, Reuse, form
 from asyncsim.models.webhooks.secrets import (
     SECRETS,
     Secret,
@@ -66,8 +66,8 @@ class Secrets(Resource[Secret]):
 
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
-            reply = await self._send(self._request("GET", "list", query=query, most=PAGE))
-            return page_of(self._secrets(reply), bad)
+            response = await self._send(self._request("GET", "list", query=query, most=PAGE))
+            return page_of(self._secrets(response), bad)
 
         async def pages() -> AsyncIterator[Page[Secret]]:
             number = filters.get("page_number", 1)
@@ -81,16 +81,16 @@ class Secrets(Resource[Secret]):
 
         return Pager(pages, lambda: page(filters.get("page_number", 1)))
 
-    def _decode(self, reply: Reply) -> Secret:
+    def _decode(self, response: Response) -> Secret:
         try:
-            return super()._decode(reply)
+            return super()._decode(response)
         except DecodeError:
-            reason = f"not a secret in JSON (HTTP {reply.status}); it is not shown"
+            reason = f"not a secret in JSON (HTTP {response.status}); it is not shown"
             # From None: its words quote the response, and with it perhaps the value.
             raise DecodeError("Secret", reason) from None
 
-    def _secrets(self, reply: Reply) -> RawPage:
-        value = read_json(reply, "page of secrets")
+    def _secrets(self, response: Response) -> RawPage:
+        value = read_json(response, "page of secrets")
         rows = value.get("data") if isinstance(value, dict) else None
         if not isinstance(rows, list):
             raise DecodeError("page of secrets", "it has no list under 'data'")
