@@ -18,7 +18,7 @@ from asyncsim.callbacks.receiver import CallbackReceiver
 from asyncsim.callbacks.secrets import checked
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
-from asyncsim.context import Connection
+from asyncsim.context import ClientContext
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
@@ -70,8 +70,9 @@ class Client:
     It may be made anywhere, and belongs to the event loop of its first request.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, context: ClientContext) -> None:
+        self.context = context
+        """Internal: settings and machinery that the resources and bulk jobs share."""
 
     # Imported when used: records and keywords of all kinds are a third of what there is to import
     # (benchmarks/cases/startup.py), and most programs use one product.
@@ -81,46 +82,46 @@ class Client:
         """Programmable Wireless."""
         from asyncsim.resources.wireless import Wireless
 
-        return Wireless(self._connection)
+        return Wireless(self.context)
 
     @cached_property
     def supersim(self) -> SuperSim:
         """Super SIM."""
         from asyncsim.resources.supersim import SuperSim
 
-        return SuperSim(self._connection)
+        return SuperSim(self.context)
 
     @cached_property
     def monitor(self) -> Monitor:
         """The audit trail, at Twilio."""
         from asyncsim.resources.monitor import Monitor
 
-        return Monitor(self._connection)
+        return Monitor(self.context)
 
     @cached_property
     def webhooks(self) -> Webhooks:
         """KORE's signing secrets."""
         from asyncsim.resources.webhooks import Webhooks
 
-        return Webhooks(self._connection)
+        return Webhooks(self.context)
 
     def __repr__(self) -> str:
-        return f"<asyncsim.Client of {self._connection!r}>"
+        return f"<asyncsim.Client of {self.context!r}>"
 
     @property
     def vendor(self) -> Vendor:
         """Whose API this is."""
-        return self._connection.vendor
+        return self.context.vendor
 
     @property
     def concurrency_limit(self) -> float:
         """Requests at once that the throttle allows just now: it adapts to what is refused."""
-        return self._connection.limit
+        return self.context.limit
 
     @property
     def requests(self) -> int:
         """Requests that this client has sent, each attempt counted."""
-        return self._connection.requests
+        return self.context.requests
 
     @classmethod
     @spelled_out
@@ -159,7 +160,7 @@ class Client:
             _connect(
                 TWILIO,
                 account_sid,
-                lambda connection, transport: Basic(user, password),
+                lambda context, transport: Basic(user, password),
                 ticket_material=Hidden(f"{account_sid}:{auth_token or password}"),
                 signing_secrets=(auth_token,) if auth_token else (),
                 settings=settings,
@@ -186,16 +187,16 @@ class Client:
         _check("client_id", client_id)
         _check("client_secret", client_secret)
 
-        def login(connection: Connection, transport: Transport) -> Auth:
+        def login(context: ClientContext, transport: Transport) -> Auth:
             return ClientCredentials(
                 transport,
-                connection.hosts.token or "",
+                context.hosts.token or "",
                 client_id,
                 client_secret,
-                clock=connection.clock,
-                retry=connection.retry,
-                timeout=connection.timeout,
-                tell=connection.tell,
+                clock=context.clock,
+                retry=context.retry,
+                timeout=context.timeout,
+                tell=context.tell,
             )
 
         return cls(
@@ -246,11 +247,11 @@ class Client:
 
     async def open(self) -> None:
         """Start the receiver, if there is one; `async with` does this."""
-        await self._connection.open()
+        await self.context.open()
 
     async def close(self) -> None:
         """End waits, close the session if it is ours, stop the receiver; may be called twice."""
-        await self._connection.close()
+        await self.context.close()
 
     async def __aenter__(self) -> Self:
         try:
@@ -272,12 +273,12 @@ class Client:
 def _connect(
     vendor: Vendor,
     account: str,
-    login: Callable[[Connection, Transport], Auth],
+    login: Callable[[ClientContext, Transport], Auth],
     *,
     ticket_material: str,
     signing_secrets: Sequence[str],
     settings: Settings,
-) -> Connection:
+) -> ClientContext:
     _check_settings(settings)
     settings["proxy"] = hide(settings.get("proxy"))  # it may hold a password
     hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
@@ -290,7 +291,7 @@ def _connect(
             ticket_secret=derive_ticket_secret(ticket_material),
         )
 
-    return Connection(
+    return ClientContext(
         vendor=vendor,
         account=account,
         hosts=hosts,

@@ -24,7 +24,7 @@ from asyncsim.http.transport import Transport
 from asyncsim.vendors import Hosts, Product, Vendor
 
 
-class Connection:
+class ClientContext:
     """Settings and shared machinery of one client; every resource sends through it."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Connection:
         vendor: Vendor,
         account: str,
         hosts: Hosts,
-        login: Callable[[Connection, Transport], Auth],
+        login: Callable[[ClientContext, Transport], Auth],
         session: ClientSession | None,
         proxies: Proxies,
         receiver: CallbackReceiver | None,
@@ -97,14 +97,14 @@ class Connection:
         return url
 
     @property
-    def sender_here(self) -> Sender | None:
+    def current_sender(self) -> Sender | None:
         """The sender, once opened, seen from its own loop: every request but the first is here."""
         return self._sender if self._loop is asyncio.get_running_loop() else None
 
     async def open(self) -> Sender:
         """Return the sender; on first use bind to the running loop and start the receiver."""
-        if self.sender_here is not None:
-            return self.sender_here
+        if self.current_sender is not None:
+            return self.current_sender
         self._bind()
         assert self._opening is not None  # noqa: S101  # _bind made it
         async with self._opening:
@@ -166,7 +166,7 @@ class Connection:
             tell(self.observers, event)
 
     def on_close(self, closer: Callable[[], Awaitable[object]]) -> None:
-        """Have something closed before the connection itself; the latest first."""
+        """Have something closed before the context itself; the latest first."""
         self._closers.append(closer)
 
     def forget(self, closer: Callable[[], Awaitable[object]]) -> None:

@@ -226,7 +226,7 @@ async def test_each_base_url_can_be_replaced_alone(emulator: Emulator) -> None:
     only_supersim = Hosts(supersim=emulator.hosts.supersim)
     async with Client.twilio(OWN.account_sid, OWN.auth_token, hosts=only_supersim) as client:
         assert await client.supersim.sims.list()
-        assert client._connection.hosts.wireless == "https://wireless.twilio.com"
+        assert client.context.hosts.wireless == "https://wireless.twilio.com"
 
 
 # Whose loop, whose session, open and closed.
@@ -304,7 +304,7 @@ async def test_no_repr_shows_a_secret() -> None:
         Client.kore("id", "kore-secret", hosts=Hosts(supersim="https://gateway/x")),
     ]
     for client in clients:
-        shown = repr([client, client.supersim.sims, client.wireless.sims, client._connection])
+        shown = repr([client, client.supersim.sims, client.wireless.sims, client.context])
         assert "secret" not in shown
     assert repr(clients[0]) == "<asyncsim.Client of <Twilio at https://supersim.twilio.com>>"
 
@@ -364,8 +364,8 @@ async def test_a_close_that_is_cancelled_leaves_neither_session_nor_port_open(
     receiver = CallbackReceiver()
     client = emulator.client(receiver=receiver)
     await client.supersim.sims.list()
-    session = client._connection._sender._transport._session  # type: ignore[union-attr]  # open
-    client._connection.on_close(asyncio.Event().wait)
+    session = client.context._sender._transport._session  # type: ignore[union-attr]  # open
+    client.context.on_close(asyncio.Event().wait)
     closing = asyncio.create_task(client.close())
     await clock.settle()
     closing.cancel()
@@ -386,7 +386,7 @@ async def test_whatever_fails_in_closing_the_rest_is_closed_and_the_failure_rais
     receiver = CallbackReceiver()
     client = emulator.client(receiver=receiver)
     await client.open()
-    client._connection.on_close(broken)
+    client.context.on_close(broken)
     with pytest.raises(OSError, match="would not"):
         await client.close()
     with pytest.raises(ReceiverError):
@@ -445,4 +445,4 @@ async def test_what_fails_after_the_receiver_started_stops_it_again(emulator: Em
 
 async def test_a_request_timeout_is_a_setting_of_the_client(emulator: Emulator) -> None:
     async with emulator.client(timeout=Timeout(request=3.0)) as client:
-        assert client._connection.timeout.request == 3.0
+        assert client.context.timeout.request == 3.0

@@ -209,10 +209,10 @@ class Planner:
 
         Called again, after an error of the vendor's, it goes on with the same look.
         """
-        connection = self._task.sims._connection
+        context = self._task.sims.context
         if self._before is None:
             self._total = self._left = await self._journal.begin_plan(states)
-            self._before = connection.requests
+            self._before = context.requests
         self._pages = 0
         if self._left > _FEW:
             await self._walk()
@@ -223,7 +223,7 @@ class Planner:
             verdicts=dict(self._verdicts),
             samples={verdict: tuple(some) for verdict, some in self._samples.items()},
             irreversible=self._irreversible,
-            requests=connection.requests - self._before,
+            requests=context.requests - self._before,
             notes=tuple(self._journal.notes),
         )
         tell(

@@ -64,8 +64,8 @@ async def _resume(client: Client, journal: Journal) -> Head:
 
 def _account(client: Client, product: Product) -> str:
     """Tell accounts apart, and an emulator from the vendor: its SIMs are others."""
-    connection = client._connection
-    return f"{connection.account} at {connection.base(product)}"
+    context = client.context
+    return f"{context.account} at {context.base(product)}"
 
 
 async def confirm_irreversible(
@@ -241,7 +241,7 @@ class _Run:
         self._confirm = confirm
         self._stop = stop
         self._halt = Halt()
-        self._clock = client._connection.clock
+        self._clock = client.context.clock
         self._started = self._clock.now()
         self._requests = client.requests
 
@@ -320,7 +320,7 @@ class _Run:
                 # A look only reads: whoever stops the run does not wait for its end.
                 return await self._unless_halted(planner.plan(states))
             except VENDORS_TROUBLE as error:
-                longest = self._client._connection.retry.longest_pause
+                longest = self._client.context.retry.longest_pause
                 if seconds := pause_asked(error, longest):
                     self._halt.for_pause(seconds)
                     raise Halted from error

@@ -48,7 +48,7 @@ class Pace:
     """
 
     def __init__(self, task: Task) -> None:
-        self._connection = task.sims._connection
+        self._context = task.sims.context
         self._once_only = task.action is Action.SEND
         self._unanswered: set[int] = set()
         """Rows whose request is on its way, or will be in a moment."""
@@ -59,19 +59,19 @@ class Pace:
         """Return when one more row may go out."""
         if self._silent >= PATIENCE:  # one tries now and then, an answer ends that
             seconds = min(self._silent / PATIENCE, _LONGEST_PATIENCE)
-            await self._connection.clock.sleep(seconds)
+            await self._context.clock.sleep(seconds)
         while len(self._unanswered) >= self._most():
             self._answered.clear()
             await self._answered.wait()
 
     def _most(self) -> int:
-        limit = int(self._connection.limit)
+        limit = int(self._context.limit)
         if not self._once_only:
             return 2 * limit + _SPARE
         # Texts that only wait for their turn would be in doubt as well.
-        rate = self._connection.throttle.max_rps
+        rate = self._context.throttle.max_rps
         return (
-            limit if rate is None else min(limit, self._connection.in_flight + int(rate / 10) + 1)
+            limit if rate is None else min(limit, self._context.in_flight + int(rate / 10) + 1)
         )
 
     def goes(self, row: int) -> None:
@@ -191,7 +191,7 @@ class Sending:
         self._observers = observers
         self._limits = limits
         self._halt = halt
-        self._clock = task.sims._connection.clock
+        self._clock = task.sims.context.clock
         self._under_way: dict[str, Entry] = {}
         """By the name under which the fan-out knows it: those that are sent, or have ended. Of
         those that are awaited their waits tell which they are."""
@@ -199,10 +199,8 @@ class Sending:
         self._intended: set[int] = set()
         """Those of them that the journal has as SENDING because of this run."""
         self._pace = Pace(task)
-        connection = task.sims._connection
-        self._longest = min(
-            connection.retry.longest_pause, limits.timeout or connection.watching.timeout
-        )
+        context = task.sims.context
+        self._longest = min(context.retry.longest_pause, limits.timeout or context.watching.timeout)
         self._counted: set[int] = set()
         """Those that were sent, where there is a limit to them."""
         self._failures = self._forbidden = self._ended = 0
@@ -216,7 +214,7 @@ class Sending:
         if total:  # the first end may be a minute away
             self._tell_progress()
         fan = FanOut(
-            self._task.sims._connection,
+            self._task.sims.context,
             self._orders(),
             window=self._limits.window,
             ready=self._task.ready,

@@ -163,7 +163,7 @@ class Task:
     @property
     def page_size(self) -> int:
         """Rows of the largest page."""
-        return int(self.sims.kind.page_ceiling(self.sims._connection.vendor))
+        return int(self.sims.kind.page_ceiling(self.sims.context.vendor))
 
     async def ready(self) -> Watcher:
         """Start the watcher whose waits these are."""
@@ -222,7 +222,7 @@ class Task:
             return partial(make, timeout=timeout)
         if self.action is Action.SEND:
             return self._creation(name, given, entry, log, timeout)
-        single = partial(Single, self.sims._connection, name, given, log=log)
+        single = partial(Single, self.sims.context, name, given, log=log)
         if self.action is Action.DELETE:
             request = partial(self.sims._deletion, name)
             return partial(single, request=request, send=self.sims._send_deletion)

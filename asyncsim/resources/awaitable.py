@@ -12,7 +12,7 @@ from contextlib import aclosing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from asyncsim.context import Connection
+from asyncsim.context import ClientContext
 from asyncsim.core.accepted import Accepted, Memory, Seen
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach
@@ -46,9 +46,9 @@ def check_timeout(timeout: float | None) -> None:
 class Watched(Resource[T], Generic[T]):
     """A resource that can be awaited."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self.kind = self.kind.with_final(connection.watching.final)
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(context)
+        self.kind = self.kind.with_final(context.watching.final)
         self._memory = Memory()
         self._seen = Seen()
         self._watcher: Watcher | None = None
@@ -57,23 +57,23 @@ class Watched(Resource[T], Generic[T]):
         """Return the one watcher of this kind, made on first use."""
         from asyncsim.waiting import Watcher  # not every program waits
 
-        await self._connection.open()
+        await self.context.open()
         if self._watcher is None:
-            connection = self._connection
+            context = self.context
             self._watcher = Watcher(
                 self.kind,
                 # A read never sleeps: what is newer (a callback, the deadline) must get through.
                 fetch=partial(self._fetch, urgent=True, once=True),
                 rows=self._rows,
-                clock=connection.clock,
-                watching=connection.watching,
-                observers=connection.observers,
-                grace=connection.timeout.request,
-                credentials=connection.credentials,
+                clock=context.clock,
+                watching=context.watching,
+                observers=context.observers,
+                grace=context.timeout.request,
+                credentials=context.credentials,
             )
-            connection.on_close(self._watcher.close)
-            if connection.desk is not None:
-                connection.desk.subscribe(self.kind.product, self._watcher.called_back)
+            context.on_close(self._watcher.close)
+            if context.desk is not None:
+                context.desk.subscribe(self.kind.product, self._watcher.called_back)
         return self._watcher
 
     def _decode(self, response: Response) -> T:
@@ -88,7 +88,7 @@ class Watched(Resource[T], Generic[T]):
         return page
 
     async def _rows(self, status: str | None) -> AsyncGenerator[RowPage, None]:
-        filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self._connection.vendor)}
+        filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self.context.vendor)}
         if status is not None:
             filters["status"] = status
         query = forms.encode(self.kind.filters, filters)
@@ -141,11 +141,11 @@ class Watched(Resource[T], Generic[T]):
     ) -> Transition:
         """Build a wait; `timeout` counts from the answer of its POST on."""
         check_timeout(timeout)
-        watching = self._connection.watching
+        watching = self.context.watching
         return Transition(
             name=name,
             goal=goal,
-            started=self._connection.clock.now(),
+            started=self.context.clock.now(),
             timeout=watching.timeout if timeout is None else timeout,
             sink=sink,
             stale_for=watching.stale_for,
@@ -234,7 +234,7 @@ class Watched(Resource[T], Generic[T]):
         wait = self._wait_for(name, goal, partial(wake, ended), timeout)
         wait.strict = accepted is None
         wait.known = given is not None or accepted is not None or name in self._seen
-        wait.answered_at = self._connection.clock.now()
+        wait.answered_at = self.context.clock.now()
         if accepted is not None:
             wait.answered_at, wait.answer_date = accepted.answered_at, accepted.answer_date
             wait.nonce, wait.sid = accepted.nonce, accepted.sid or wait.sid
@@ -244,7 +244,7 @@ class Watched(Resource[T], Generic[T]):
         return await self._finish(watcher, wait, ended)
 
     def _deliver_kept(self, watcher: Watcher, name: str, accepted: Accepted | None) -> None:
-        desk = self._connection.desk
+        desk = self.context.desk
         if desk is None:
             return
         for addressed in {name, (accepted and accepted.addressed) or name}:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from asyncsim.context import Connection
+from asyncsim.context import ClientContext
 from asyncsim.core.retry import Repeat
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
@@ -29,11 +29,11 @@ class Resource(Generic[T]):
     kind: Kind[Any]
     """Of the class; of one that can be awaited, with the final statuses of `Watching`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, context: ClientContext) -> None:
+        self.context = context
 
     def __repr__(self) -> str:
-        return f"<{self.kind.product.label} {self.kind.key} of {self._connection!r}>"
+        return f"<{self.kind.product.label} {self.kind.key} of {self.context!r}>"
 
     def _request(
         self,
@@ -53,25 +53,25 @@ class Resource(Generic[T]):
 
     @cached_property
     def _base(self) -> str:
-        return self._connection.base(self.kind.product)
+        return self.context.base(self.kind.product)
 
     @cached_property
     def _read_straight(self) -> Callable[[bytes], T | None]:
         model: type[T] = self.kind.model
-        return fast.record_reader(model, self._connection.vendor)
+        return fast.record_reader(model, self.context.vendor)
 
     @cached_property
     def _read_row(self) -> Callable[[Any], T]:
         read: Any = records.reader  # mypy takes no class for hashable
-        found: Callable[[Any], T] = read(self.kind.model, self._connection.vendor)
+        found: Callable[[Any], T] = read(self.kind.model, self.context.vendor)
         return found
 
     def _send(self, request: Request) -> Coroutine[Any, Any, Response]:
-        sender = self._connection.sender_here
+        sender = self.context.current_sender
         return self._open_and_send(request) if sender is None else sender.send(request)
 
     async def _open_and_send(self, request: Request) -> Response:
-        sender = await self._connection.open()
+        sender = await self.context.open()
         return await sender.send(request)
 
     def _decode(self, response: Response) -> T:
@@ -156,7 +156,7 @@ class Resource(Generic[T]):
 
     def _creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
         what = f"{self.kind.key}.create()"
-        forms.check(self.kind.create, keywords, what, self._connection.vendor)
+        forms.check(self.kind.create, keywords, what, self.context.vendor)
         return self._request(
             "POST",
             "create",
@@ -171,9 +171,7 @@ class Resource(Generic[T]):
     async def _update(self, name: str, keywords: Mapping[str, Any]) -> T:
         """Send an update that is done when it is answered; doing it twice does no harm."""
         check_name(self.kind, name)
-        forms.check(
-            self.kind.update, keywords, f"{self.kind.key}.update()", self._connection.vendor
-        )
+        forms.check(self.kind.update, keywords, f"{self.kind.key}.update()", self.context.vendor)
         body = form(forms.encode(self.kind.update, keywords))
         response = await self._send(self._request("POST", "update", name, body=body))
         return self._decode_accepted(response, name)
@@ -196,7 +194,7 @@ class Resource(Generic[T]):
         self, filters: Mapping[str, Any], bad: OnBad = "raise", *, parent: str | None = None
     ) -> Pager[T]:
         check_on_bad(bad)
-        vendor = self._connection.vendor
+        vendor = self.context.vendor
         forms.check(self.kind.filters, filters, f"{self.kind.key}.list()", vendor)
         ceiling = self.kind.page_ceiling(vendor)
         size = filters.get("page_size")
@@ -217,7 +215,7 @@ class Resource(Generic[T]):
 
     @cached_property
     def _read_page_straight(self) -> Callable[[bytes], RawPage | None]:
-        return fast.page_reader(self.kind.model, self.kind.key, self._connection.vendor)
+        return fast.page_reader(self.kind.model, self.kind.key, self.context.vendor)
 
     def _record_page(self, response: Response) -> RawPage:
         """Read a page whose rows are records."""
@@ -271,7 +269,7 @@ class Resource(Generic[T]):
         expected = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
-            self._connection.tell(ForeignPage(origin=str(origin), expected=expected))
+            self.context.tell(ForeignPage(origin=str(origin), expected=expected))
 
 
 def _check_sim(asked: str, record: Any) -> None:

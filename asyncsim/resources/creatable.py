@@ -64,7 +64,7 @@ class Creating(Watched[T], Generic[T]):
         timeout: float | None,
     ) -> Draft:
         """Check a creation before anything is sent, and build its request and its wait."""
-        vendor = self._connection.vendor
+        vendor = self.context.vendor
         forms.check(self.kind.create, keywords, f"{self.kind.key}.create()", vendor)
         # Its SID is known only from the answer, so its callbacks go by a name of our own.
         name = f"{self.kind.key}:{uuid.uuid4().hex}"
@@ -88,7 +88,7 @@ class Creating(Watched[T], Generic[T]):
     def _with_ticket(
         self, keywords: Mapping[str, Any], name: str
     ) -> tuple[Mapping[str, Any], str | None]:
-        desk = self._connection.desk
+        desk = self.context.desk
         if desk is None or "callback_url" in keywords:
             return keywords, None
         url, nonce = desk.ticket(self.kind.product, name)

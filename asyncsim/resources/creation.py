@@ -41,7 +41,7 @@ class Creation(Stoppable, Generic[T]):
         self._until = until
         self._reference = reference
         self._log = log
-        self._clock = resource._connection.clock
+        self._clock = resource.context.clock
         self._started = self._clock.now()
         self._wait: Transition | None = None
         self._settled = False

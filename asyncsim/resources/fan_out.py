@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from asyncsim.context import Connection
+from asyncsim.context import ClientContext
 from asyncsim.core.transition import Transition
 from asyncsim.errors import ClientClosed
 from asyncsim.resources.outcome import Outcome, refused
@@ -38,7 +38,7 @@ class FanOut(Generic[T]):
 
     def __init__(
         self,
-        connection: Connection,
+        context: ClientContext,
         orders: AsyncGenerator[Order[T], None],
         *,
         window: int,
@@ -47,14 +47,14 @@ class FanOut(Generic[T]):
     ) -> None:
         if window < 1:
             raise ValueError(f"window={window}: at least 1 SIM must fit")
-        self._connection = connection
+        self._context = context
         self._orders = orders
         self._ready = ready
         self._room = asyncio.Semaphore(window)
         # As long as the window at most: an outcome keeps its SIM's place until it is taken out.
         self._outcomes: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
         self._pieces: dict[str, Piece] = {}
-        self._parked = Parking(self._end, recall, connection.clock)
+        self._parked = Parking(self._end, recall, context.clock)
         self._left: dict[str, Mapping[str, Any]] = {}
         self._tasks: dict[asyncio.Task[None], Piece] = {}
         self._aside = 0
@@ -107,7 +107,7 @@ class FanOut(Generic[T]):
     async def _open(self) -> None:
         # First the watcher, so that a client which closes asks here before it closes that.
         self._parked.open(await self._ready())
-        self._connection.on_close(self._client_closes)
+        self._context.on_close(self._client_closes)
         self._feeder = asyncio.create_task(self._feed(), name="asyncsim-fan-out")
 
     def _is_over(self) -> bool:
@@ -143,7 +143,7 @@ class FanOut(Generic[T]):
 
     async def _until_more_can_go(self) -> None:
         """Let no tasks pile up that could only queue; what waits aside for another is none."""
-        way = self._connection
+        way = self._context
         while len(self._tasks) - self._aside >= _SPARE + way.limit + min(way.limit, _AHEAD):
             self._sent_one.clear()
             await self._sent_one.wait()
@@ -205,7 +205,7 @@ class FanOut(Generic[T]):
             await self._closed.wait()
             return
         self._closing = True
-        self._connection.forget(self._client_closes)
+        self._context.forget(self._client_closes)
         try:
             await self._stop_sending()
         finally:

@@ -52,7 +52,7 @@ class One(Stoppable, Generic[T]):
         """Something is under way there already: that comes first."""
         self._ours = ours
         """As far as an earlier look could tell it is this very change."""
-        self._clock = resource._connection.clock
+        self._clock = resource.context.clock
         self._started = self._clock.now()
         self._wait: Transition | None = None
         self._spent = 0
@@ -162,7 +162,7 @@ class One(Stoppable, Generic[T]):
 
         The same code also says that there is no way to the target: then it cannot.
         """
-        policy = self._resource._connection.retry
+        policy = self._resource.context.retry
         if self._conflicts >= policy.attempts or self._closed:
             raise refused
         self._conflicts += 1

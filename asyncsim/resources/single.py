@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from asyncsim.context import Connection
+from asyncsim.context import ClientContext
 from asyncsim.http.request import Request
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import NO_LOG, Host, Log, Stoppable
@@ -18,7 +18,7 @@ class Single(Stoppable, Generic[T]):
 
     def __init__(
         self,
-        connection: Connection,
+        context: ClientContext,
         name: str,
         given: Mapping[str, Any],
         host: Host[T],
@@ -34,7 +34,7 @@ class Single(Stoppable, Generic[T]):
         self._build = request
         self._send = send
         self._log = log
-        self._clock = connection.clock
+        self._clock = context.clock
         self._started = self._clock.now()
 
     async def run(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from attrs import define, field
 
-from asyncsim.context import Connection
+from asyncsim.context import ClientContext
 from asyncsim.core.accepted import Accepted
 from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
@@ -74,10 +74,10 @@ class Changing(Watched[T], Generic[T]):
     _references: ClassVar[Mapping[str, type[Resource[Any]]]] = {}
     """Keyword of an update that names another resource -> that resource."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(context)
         self._directories = {
-            keyword: Directory(resource.kind, resource(connection)._fetch, connection.clock)
+            keyword: Directory(resource.kind, resource(context)._fetch, context.clock)
             for keyword, resource in self._references.items()
         }
         self._recipes = Recipes(self._recipe)
@@ -97,9 +97,9 @@ class Changing(Watched[T], Generic[T]):
             statuses = self._statuses(until)
             self._check_reachable(name, changes, statuses)
             goal = Goal(self.kind, await self._resolved(changes), statuses)
-        if self._connection.sender_here is None:
-            await self._connection.open()
-        desk = self._connection.desk
+        if self.context.current_sender is None:
+            await self.context.open()
+        desk = self.context.desk
         change = Change(
             name=name,
             sid=name if self.kind.is_sid(name) else None,
@@ -172,12 +172,12 @@ class Changing(Watched[T], Generic[T]):
         `read` replaces the look that follows a lost answer.
         """
         written = await write(
-            self._connection.sender_here or await self._connection.open(),
+            self.context.current_sender or await self.context.open(),
             request,
             change.goal,
             decode=lambda response: self._decode_accepted(response, change.sid or change.name),
             read=read or (lambda: self._look_on(change, request, self._look)),
-            attempts=self._connection.retry.attempts,
+            attempts=self.context.retry.attempts,
         )
         if remember:
             record: Any = written.record
@@ -204,7 +204,7 @@ class Changing(Watched[T], Generic[T]):
         Who reported it as failed after a few bad reads would be wrong: it may be in flight. Unless
         somebody waits for its end anyway, that is as long as a copy may be stale.
         """
-        clock, watching = self._connection.clock, self._connection.watching
+        clock, watching = self.context.clock, self.context.watching
         began, reads = clock.now(), 0
         while True:
             try:
@@ -261,7 +261,7 @@ class Changing(Watched[T], Generic[T]):
             return await self._fetch(renamed, urgent=True, once=once)
 
     def _remember(self, change: Change, sid: str, date: datetime | None) -> None:
-        now = self._connection.clock.now()
+        now = self.context.clock.now()
         accepted = Accepted(change.goal, now, date, change.nonce, change.name, sid)
         self._keep(accepted, change.given)
 

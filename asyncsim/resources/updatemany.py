@@ -31,7 +31,7 @@ class UpdateMany(FanOut[T], Generic[T]):
     ) -> None:
         check_timeout(timeout)
         super().__init__(
-            resource._connection,
+            resource.context,
             _orders(resource, changes, timeout),
             window=window,
             ready=resource._the_watcher,

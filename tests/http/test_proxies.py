@@ -134,7 +134,7 @@ async def test_a_proxys_login_goes_to_it_and_into_no_text(
     assert f"Proxy-Authorization: {LOGIN}\r\n" in head
     assert "\r\nAuthorization: Basic " in head
     assert "hidden-word" not in head
-    for text in (repr(one), repr(vars(one._connection))):
+    for text in (repr(one), repr(vars(one.context))):
         assert "hidden-word" not in text
         assert LOGIN not in text
 

@@ -228,7 +228,7 @@ async def test_an_account_that_is_closed_ends_all_waits_long_before_their_deadli
 ) -> None:
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
     work = await stage.start(activate_all(stage))
-    sender: Any = await stage.client._connection.open()
+    sender: Any = await stage.client.context.open()
     sender._auth, sender._carried = Basic("AC" + "0" * 32, "closed"), False
     outcomes = await stage.play(work)
     assert {type(one.error) for one in outcomes.values()} == {AuthenticationError}

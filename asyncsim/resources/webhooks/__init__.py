@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from asyncsim.context import Connection
+from asyncsim.context import ClientContext
 from asyncsim.resources.webhooks.secrets import Secrets
 
 
 class Webhooks:
     """`client.webhooks`; `Unsupported` at Twilio, which signs with the auth token."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.secrets = Secrets(connection)
+    def __init__(self, context: ClientContext) -> None:
+        self.secrets = Secrets(context)

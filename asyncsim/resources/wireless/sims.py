@@ -117,7 +117,7 @@ class Sims(Settling[Sim]):
         """
         if not self.kind.is_sid(check_name(self.kind, sid)):
             raise ValueError(f"history() takes a SID (DE and 32 hex digits), not {sid!r}")
-        events = Events(self._connection)
+        events = Events(self.context)
         listed = events.list(bad=bad, resource_sid=sid, page_size=events.kind.largest_page)
         found = listed.map(sim_event)
         # The trail also holds the SIM's connections, which change neither.
