@@ -17,7 +17,7 @@ from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, tell
 from asyncsim.http.auth import Auth
-from asyncsim.http.limiter import Gate, gate_of
+from asyncsim.http.limiter import ConcurrencyLimiter, limiter_of
 from asyncsim.http.proxies import Proxies
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
@@ -141,16 +141,18 @@ class ClientContext:
     def _build(self) -> Sender:
         transport = Transport(self._session, self.timeout, self.clock, self._proxies)
         ceiling = float(transport.connections) or math.inf
-        gate = gate_of(
+        limiter = limiter_of(
             self.throttle,
-            lambda: Gate(self.throttle, self.clock, ceiling=ceiling, slow=self.timeout.request / 4),
+            lambda: ConcurrencyLimiter(
+                self.throttle, self.clock, ceiling=ceiling, slow=self.timeout.request / 4
+            ),
             ceiling=ceiling,
         )
         auth = self._login(self, transport)
         sender = Sender(
             transport=transport,
             auth=auth,
-            gate=gate,
+            limiter=limiter,
             clock=self.clock,
             retry=self.retry,
             timeout=self.timeout,

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 
 from asyncsim.callbacks.crowd import Crowd
-from asyncsim.http.limiter import open_files
+from asyncsim.http.limiter import open_file_limit
 
 logger = logging.getLogger("asyncsim")
 
@@ -27,7 +27,7 @@ def places(most: int) -> int:
 
     Another quarter is the client's (`Throttle.maximum`), and half is left to everybody else.
     """
-    return int(max(1, min(most, open_files() / 4 - _AT_ONCE)))
+    return int(max(1, min(most, open_file_limit() / 4 - _AT_ONCE)))
 
 
 class Door:

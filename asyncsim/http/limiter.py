@@ -28,15 +28,15 @@ except ImportError:  # pragma: no cover  # Windows has no such limit
 
 _URGENT_IN_A_ROW = 4  # hundreds of reads may wait at once, and others have deadlines too
 
-_Place: TypeAlias = asyncio.Future[None]
-_Line: TypeAlias = deque[_Place]
+_Waiter: TypeAlias = asyncio.Future[None]
+_Queue: TypeAlias = deque[_Waiter]
 
 
-class GateClosed(Exception):  # a fact, not an error: the caller words it
+class SlotTimeout(Exception):  # a fact, not an error: the caller words it
     """No slot came free before the deadline."""
 
 
-class PausedTooLong(GateClosed):
+class PauseTooLong(SlotTimeout):
     """The vendor has asked everyone for a pause that ends after who queued would have left."""
 
     def __init__(self, seconds: float) -> None:
@@ -45,7 +45,7 @@ class PausedTooLong(GateClosed):
         """From now on, till the pause ends."""
 
 
-def open_files() -> float:
+def open_file_limit() -> float:
     """How many files this process may open."""
     if resource is None:  # pragma: no cover
         return math.inf
@@ -55,65 +55,65 @@ def open_files() -> float:
 
 def _expire(slot: asyncio.Future[None]) -> None:
     if not slot.done():
-        slot.set_exception(GateClosed())
+        slot.set_exception(SlotTimeout())
 
 
-def turn_away(places: Iterable[_Place]) -> None:
-    """End the waiting of some with `GateClosed`."""
-    for place in places:
-        _expire(place)
+def reject(waiters: Iterable[_Waiter]) -> None:
+    """End the waiting of some with `SlotTimeout`."""
+    for waiter in waiters:
+        _expire(waiter)
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Slots for requests in flight; fair, bounded in time, cancellable."""
 
     def __init__(self, settings: Throttle, clock: Clock, *, ceiling: float, slow: float) -> None:
-        self.limit = Limit(settings, ceiling=min(ceiling, open_files() / 4), slow=slow)
+        self.limit = Limit(settings, ceiling=min(ceiling, open_file_limit() / 4), slow=slow)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._lines: tuple[_Line, _Line] = (deque(), deque())
+        self._queues: tuple[_Queue, _Queue] = (deque(), deque())
         self._urgent_in_a_row = 0
         self._paused_until = -math.inf
         self._told_until = -math.inf
         """As the vendor asked for; the other pauses are ours, and short."""
-        self._latest: dict[_Place, float] = {}
+        self._latest: dict[_Waiter, float] = {}
         """Place -> when a pause must have ended for it to be worth while to queue."""
         self._spacing = 1.0 / settings.max_rps if settings.max_rps else 0.0
         self._next_start = -math.inf
         self._wake: tuple[float, Timer] | None = None
 
-    def try_enter(self) -> bool:
+    def try_acquire(self) -> bool:
         """Take a slot if nobody waits and one is free."""
-        urgent, others = self._lines
+        urgent, others = self._queues
         if urgent or others or not self._may_start():
             return False
         self._start()
         return True
 
-    async def enter(
+    async def acquire(
         self,
         deadline: float,
         *,
         urgent: bool = False,
         front: bool = False,
-        among: set[_Place] | None = None,
+        group: set[_Waiter] | None = None,
         latest: float = math.inf,
     ) -> None:
-        """Wait for a slot; `GateClosed` at the deadline (of the clock), or by `turn_away`.
+        """Wait for a slot; `SlotTimeout` at the deadline (of the clock), or by `reject`.
 
-        `PausedTooLong` at once when the vendor asks for a pause beyond the deadline, or `latest`.
-        While it waits its place is `among` those that can be turned away together.
+        `PauseTooLong` at once when the vendor asks for a pause beyond the deadline, or `latest`.
+        While it waits it is in `group`, which `reject` can end together.
         """
         now, latest = self._clock.now(), min(deadline, latest)
         if now >= deadline:
-            raise GateClosed
+            raise SlotTimeout
         if self._told_until > max(latest, now):
-            raise PausedTooLong(self._told_until - now)
-        slot: _Place = self._loop.create_future()
+            raise PauseTooLong(self._told_until - now)
+        slot: _Waiter = self._loop.create_future()
         self._latest[slot] = latest
-        among = set() if among is None else among
-        among.add(slot)
-        line = self._lines[0 if urgent else 1]
+        group = set() if group is None else group
+        group.add(slot)
+        line = self._queues[0 if urgent else 1]
         (line.appendleft if front else line.append)(slot)
         self._admit()
         timer = self._clock.call_at(deadline, partial(_expire, slot))
@@ -121,24 +121,24 @@ class Gate:
             await slot
         except asyncio.CancelledError:
             if slot.done() and not slot.cancelled() and not slot.exception():
-                self.left()  # the slot had been given away in the same moment
+                self.release()  # the slot had been given away in the same moment
             raise
         finally:
             timer.cancel()
-            among.discard(slot)
+            group.discard(slot)
             del self._latest[slot]
             self._tidy()
 
-    def left(self, seconds: float | None = None, now: float | None = None) -> None:
+    def release(self, seconds: float | None = None, now: float | None = None) -> None:
         """Give a slot back; `seconds` if the request was carried out, by `now`."""
         if seconds is None:
             self.limit.abandoned()
         else:
             self.limit.accepted(self._clock.now() if now is None else now, seconds)
-        if self._lines[0] or self._lines[1]:
+        if self._queues[0] or self._queues[1]:
             self._admit()
 
-    def refused(self, retry_after: float | None) -> None:
+    def throttled(self, retry_after: float | None) -> None:
         """Give a slot back after a 429; all pause only on Retry-After or at the minimum."""
         now = self._clock.now()
         pause = max(self.limit.refused(now), retry_after or 0.0)
@@ -152,7 +152,7 @@ class Gate:
         """Do not keep those waiting whose time ends before the pause does."""
         for slot, latest in self._latest.items():
             if latest < self._told_until and not slot.done():
-                slot.set_exception(PausedTooLong(self._told_until - now))
+                slot.set_exception(PauseTooLong(self._told_until - now))
 
     def timed_out(self) -> None:
         """Give a slot back after an answer that did not come in time."""
@@ -178,22 +178,22 @@ class Gate:
 
     def _admit(self) -> None:
         while (line := self._next_line()) and self._may_start():
-            self._urgent_in_a_row = self._urgent_in_a_row + 1 if line is self._lines[0] else 0
+            self._urgent_in_a_row = self._urgent_in_a_row + 1 if line is self._queues[0] else 0
             self._start()
             line.popleft().set_result(None)
         if line and self.limit.has_room:
             self._wake_at(self._opens_at())
 
-    def _next_line(self) -> _Line:
+    def _next_line(self) -> _Queue:
         """Return the line whose turn it is; an empty one if nobody waits."""
         self._drop_those_gone()
-        urgent, others = self._lines
+        urgent, others = self._queues
         if not urgent or (others and self._urgent_in_a_row >= _URGENT_IN_A_ROW):
             return others
         return urgent
 
     def _drop_those_gone(self) -> None:
-        for line in self._lines:
+        for line in self._queues:
             while line and line[0].done():  # cancelled, or expired
                 line.popleft()
 
@@ -212,32 +212,34 @@ class Gate:
             self._wake = None
 
     def _tidy(self) -> None:
-        """Leave neither a place nor a timer behind for those who have gone."""
+        """Leave neither a waiter nor a timer behind for those who have gone."""
         self._drop_those_gone()
-        if not (self._lines[0] or self._lines[1]):
+        if not (self._queues[0] or self._queues[1]):
             self._sleep_on()
 
     def belongs_here(self) -> bool:
-        """Whether the running loop is the one this gate was made in."""
+        """Whether the running loop is the one this limiter was made in."""
         return self._loop is asyncio.get_running_loop()
 
     @property
     def is_stranded(self) -> bool:
-        """Whether the loop this gate was made in is gone."""
+        """Whether the loop this limiter was made in is gone."""
         return self._loop.is_closed()
 
 
-_gates: WeakKeyDictionary[Throttle, Gate] = WeakKeyDictionary()
+_limiters: WeakKeyDictionary[Throttle, ConcurrencyLimiter] = WeakKeyDictionary()
 
 
-def gate_of(settings: Throttle, make: Callable[[], Gate], *, ceiling: float = math.inf) -> Gate:
-    """Find the gate of a Throttle, which all clients given that object share."""
-    gate = _gates.get(settings)
-    if gate is None or gate.is_stranded:
-        gate = _gates[settings] = make()
-    if not gate.belongs_here():
+def limiter_of(
+    settings: Throttle, make: Callable[[], ConcurrencyLimiter], *, ceiling: float = math.inf
+) -> ConcurrencyLimiter:
+    """Find the limiter of a Throttle, which all clients given that object share."""
+    limiter = _limiters.get(settings)
+    if limiter is None or limiter.is_stranded:
+        limiter = _limiters[settings] = make()
+    if not limiter.belongs_here():
         raise ConfigurationError(
             "this Throttle is in use in another event loop; give each loop a Throttle of its own"
         )
-    gate.limit.cap(ceiling)
-    return gate
+    limiter.limit.cap(ceiling)
+    return limiter

@@ -39,7 +39,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
 from asyncsim.http.auth import Auth
-from asyncsim.http.limiter import Gate, GateClosed, PausedTooLong, turn_away
+from asyncsim.http.limiter import ConcurrencyLimiter, PauseTooLong, SlotTimeout, reject
 from asyncsim.http.request import Ambiguous, Request, refusal
 from asyncsim.http.transport import Response, Reuse, Transport
 
@@ -52,7 +52,7 @@ class Sender:
         *,
         transport: Transport,
         auth: Auth,
-        gate: Gate,
+        limiter: ConcurrencyLimiter,
         clock: Clock,
         retry: RetryPolicy,
         timeout: Timeout,
@@ -61,7 +61,7 @@ class Sender:
     ) -> None:
         self._transport = transport
         self._auth = auth
-        self._gate = gate
+        self._limiter = limiter
         self._clock = clock
         self._retry = retry
         self._timeout = timeout
@@ -79,12 +79,12 @@ class Sender:
     @property
     def limit(self) -> float:
         """Requests at once that the throttle allows just now."""
-        return self._gate.limit.value
+        return self._limiter.limit.value
 
     @property
     def in_flight(self) -> int:
         """Requests on the wire, of all clients that share the throttle."""
-        return self._gate.limit.in_flight
+        return self._limiter.limit.in_flight
 
     async def send(self, request: Request) -> Response:
         """Send until there is a final answer.
@@ -111,7 +111,7 @@ class Sender:
     def _walk_in(self, attempt: _Attempt) -> bool:
         """Take a slot at once, which is the usual case: a login at hand and nobody before us."""
         login = self._auth.current()
-        if login is None or attempt.error is not None or not self._gate.try_enter():
+        if login is None or attempt.error is not None or not self._limiter.try_acquire():
             return False
         attempt.authorization, attempt.generation = login
         return True
@@ -124,16 +124,16 @@ class Sender:
                 await self._log_in(request, attempt)
                 attempt.deadline += self._clock.now() - asked  # not spent in the queue either
                 continue
-            if attempt.front or not self._gate.try_enter():
+            if attempt.front or not self._limiter.try_acquire():
                 await self._queue(request, attempt)
             login = self._auth.current()
             if login is not None and request.halted and attempt.error is not None:
-                self._gate.left()  # its wait ended, or was closed, while it queued to go out again
+                self._limiter.release()  # its wait ended, or it was closed, while it queued
                 raise attempt.error
             if login is not None:
                 attempt.authorization, attempt.generation = login
                 return
-            self._gate.left()  # the token ran out in the queue
+            self._limiter.release()  # the token ran out in the queue
 
     async def _log_in(self, request: Request, attempt: _Attempt) -> None:
         try:
@@ -144,16 +144,16 @@ class Sender:
     async def _queue(self, request: Request, attempt: _Attempt) -> None:
         self._refuse_if_closed(request, attempt.error)
         try:
-            await self._gate.enter(
+            await self._limiter.acquire(
                 attempt.deadline,
                 urgent=request.urgent,
                 front=attempt.front,
-                among=self._queueing,
+                group=self._queueing,
                 latest=self._latest(request),
             )
-        except GateClosed as closed:
+        except SlotTimeout as closed:
             self._refuse_if_closed(request, attempt.error)
-            paused = closed.seconds if isinstance(closed, PausedTooLong) else None
+            paused = closed.seconds if isinstance(closed, PauseTooLong) else None
             raise QueueTimeout(
                 request.verb, self._timeout.queue, sent=request.lost, retry_after=paused
             ) from attempt.error
@@ -178,14 +178,14 @@ class Sender:
         except TransportError as error:
             attempt.error = silence = error
         except DecodeError as error:
-            self._gate.left()
+            self._limiter.release()
             raise _unreadable(request, error) from error
         except ClientClosed as closed:
-            self._gate.left()
+            self._limiter.release()
             request.lost |= closed.sent
             raise request.closed(sent=request.lost) from closed
         except BaseException:
-            self._gate.left()
+            self._limiter.release()
             request.lost = True  # cancelled: its answer is not waited for
             raise
         finally:
@@ -193,7 +193,7 @@ class Sender:
         ended = self._clock.now()
         attempt.seconds = ended - attempt.started
         if response is not None and response.status < 300:
-            self._gate.left(attempt.seconds, ended)
+            self._limiter.release(attempt.seconds, ended)
         else:
             self._release(response, silence, attempt)
         if self._observers:
@@ -217,18 +217,18 @@ class Sender:
         if response is not None:
             attempt.told = retry_after(response.headers, self._clock.utcnow)
         if response is not None and response.status == 429:
-            before = self._gate.limit.value
+            before = self._limiter.limit.value
             # Nobody waits for longer than that, whoever was told so.
-            self._gate.refused(min(attempt.told or 0.0, self._retry.longest_pause))
-            limit = self._gate.limit
+            self._limiter.throttled(min(attempt.told or 0.0, self._retry.longest_pause))
+            limit = self._limiter.limit
             if limit.value < before:
                 tell(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
         elif response is not None and not may_be_done(response.status):
-            self._gate.left(attempt.seconds)
+            self._limiter.release(attempt.seconds)
         elif isinstance(silence, RequestTimeout):
-            self._gate.timed_out()
+            self._limiter.timed_out()
         else:
-            self._gate.left()
+            self._limiter.release()
 
     async def _follow(self, verdict: Verdict, request: Request, attempt: _Attempt) -> None:
         """Return when the request should go out again, else raise."""
@@ -354,7 +354,7 @@ class Sender:
     async def close(self) -> None:
         """End the calls that pause or queue; those on the wire are the transport's to end."""
         self._closed = True
-        turn_away(self._queueing)
+        reject(self._queueing)
         for rested in self._pausing:
             _wake(rested)
 

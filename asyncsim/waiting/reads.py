@@ -13,7 +13,7 @@ from asyncsim.core.credentials import Credentials
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError
 
-_AT_ONCE = 256  # the gate holds back what the vendor would refuse
+_AT_ONCE = 256  # the limiter holds back what the vendor would refuse
 
 
 class Reports(Protocol):

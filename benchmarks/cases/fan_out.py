@@ -1,4 +1,4 @@
-"""10,000 updates at a vendor whose limit is unknown: the gate simulated, and at real sockets."""
+"""10,000 updates at a vendor whose limit is unknown: the limiter simulated, and at real sockets."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def measure() -> Result:
         targets=[target for name, sent in found.items() for target in _targets(name, sent)],
         tables=[Table(title="Every seed", head=_HEAD, rows=rows)],
         notes=(
-            "The gate and the limit themselves, in an event loop whose time jumps; the server"
+            "The limiter and the limit themselves, in an event loop whose time jumps; the server"
             " takes 50 ms, give or take a tenth, and 5 ms to refuse.",
             "Those called real: `sims.update` of real clients, at sockets, one run each; the vendor"
             " is a process of its own. All that takes time takes twice as long and the figures are"

@@ -93,7 +93,7 @@ def measure() -> Result:
         targets=[target for sims, ways in found.items() for target in _targets(sims, ways)],
         tables=[Table(title="Median of the seeds", head=_HEAD, rows=rows)],
         notes=(
-            "Simulated with the watcher, the plan and the gate themselves, in an event loop whose"
+            "Simulated with the watcher, the plan and the limiter, in an event loop whose"
             " time jumps; the same seeds always give the same figures.",
             "Polling is bounded by the poll whose updates are all queued first, as a gather does."
             " Fed by workers its polls go before the updates that are left: sooner known, five"

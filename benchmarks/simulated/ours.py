@@ -1,4 +1,4 @@
-"""Our side: the watcher itself, behind the gate itself, in simulated time."""
+"""Our side: the watcher itself, behind the limiter itself, in simulated time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asyncsim.core.credentials import Credentials
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Throttle, Watching
 from asyncsim.core.transition import Transition
-from asyncsim.http.limiter import Gate
+from asyncsim.http.limiter import ConcurrencyLimiter
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.waiting import Watcher
 from benchmarks.simulated.outcome import Waited, waited
@@ -23,15 +23,15 @@ _CALLBACK = 0.05  # seconds that one takes
 _DEADLINE = 1e6
 
 
-def _gate(slots: int) -> Gate:
+def _limiter(slots: int) -> ConcurrencyLimiter:
     # The limit is known, so that only the waiting is measured.
     settings = Throttle(limit=slots, maximum=slots)
-    return Gate(settings, SYSTEM_CLOCK, ceiling=slots, slow=7.5)
+    return ConcurrencyLimiter(settings, SYSTEM_CLOCK, ceiling=slots, slow=7.5)
 
 
 class _Job:
     def __init__(self, sims: int, others: int, seed: int, lost: float | None, slots: int) -> None:
-        self._gate = _gate(slots)
+        self._limiter = _limiter(slots)
         self._vendor = Vendor(sims, others, self._slot, seed)
         self._known: dict[str, float] = {}
         self._lost = lost
@@ -56,12 +56,12 @@ class _Job:
 
     @asynccontextmanager
     async def _hold(self, urgent: bool) -> AsyncIterator[None]:
-        if not self._gate.try_enter():
-            await self._gate.enter(_DEADLINE, urgent=urgent)
+        if not self._limiter.try_acquire():
+            await self._limiter.acquire(_DEADLINE, urgent=urgent)
         try:
             yield
         finally:
-            self._gate.left(0.1)
+            self._limiter.release(0.1)
 
     async def run(self) -> Waited:
         async with asyncio.TaskGroup() as senders:

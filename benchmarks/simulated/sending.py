@@ -1,4 +1,4 @@
-"""A vendor of limited concurrency in simulated time, and clients that send through the gate."""
+"""A vendor of limited concurrency in simulated time, and clients that send through the limiter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.core.settings import Throttle
-from asyncsim.http.limiter import Gate
+from asyncsim.http.limiter import ConcurrencyLimiter
 
 _DEADLINE = 1e6
 
@@ -60,15 +60,15 @@ class Limited:
         return True
 
 
-async def _send(server: Limited, gate: Gate) -> None:
+async def _send(server: Limited, limiter: ConcurrencyLimiter) -> None:
     again = False
     while True:
-        await gate.enter(_DEADLINE, front=again)
+        await limiter.acquire(_DEADLINE, front=again)
         began = SYSTEM_CLOCK.now()
         if await server.serve():
-            gate.left(SYSTEM_CLOCK.now() - began)
+            limiter.release(SYSTEM_CLOCK.now() - began)
             return
-        gate.refused(None)
+        limiter.throttled(None)
         again = True
 
 
@@ -91,9 +91,9 @@ async def fan_out(
     server = Limited(lambda now: slots(now) - held, seed)
     async with asyncio.TaskGroup() as tasks:
         for number in requests:
-            gate = Gate(Throttle(), SYSTEM_CLOCK, ceiling=1024, slow=7.5)
+            limiter = ConcurrencyLimiter(Throttle(), SYSTEM_CLOCK, ceiling=1024, slow=7.5)
             for _ in range(number):
-                tasks.create_task(_send(server, gate))
+                tasks.create_task(_send(server, limiter))
     total = sum(requests)
     return Sent(
         seconds=SYSTEM_CLOCK.now(),

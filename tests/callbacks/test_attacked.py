@@ -357,7 +357,7 @@ def test_connections_take_a_quarter_of_the_open_files_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for files, most in ((100_000, 512), (1024, 240), (256, 48), (16, 1)):
-        monkeypatch.setattr(door, "open_files", lambda files=files: files)
+        monkeypatch.setattr(door, "open_file_limit", lambda files=files: files)
         assert door.places(512) == most
 
 

@@ -15,7 +15,7 @@ from asyncsim.core.retry import Repeat
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout
 from asyncsim.events import Event
 from asyncsim.http.auth import Auth, Basic
-from asyncsim.http.limiter import Gate
+from asyncsim.http.limiter import ConcurrencyLimiter
 from asyncsim.http.request import Request
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
@@ -40,7 +40,7 @@ class Bench:
         self.clock = clock
         self.events: list[Event] = []
         self.stack = AsyncExitStack()
-        self.gate: Gate
+        self.limiter: ConcurrencyLimiter
         self.transport: Transport
 
     def open(
@@ -67,11 +67,11 @@ class Bench:
     ) -> Sender:
         """Make a sender; its pauses take no time unless `base` is given."""
         transport = self.open(session=session, timeout=timeout)
-        self.gate = Gate(throttle or Throttle(), self.clock, ceiling=1e9, slow=1.0)
+        self.limiter = ConcurrencyLimiter(throttle or Throttle(), self.clock, ceiling=1e9, slow=1.0)
         return Sender(
             transport=transport,
             auth=auth(transport) if auth else Basic("AC" + "1" * 32, PASSWORD),
-            gate=self.gate,
+            limiter=self.limiter,
             clock=self.clock,
             retry=RetryPolicy(attempts=attempts, base=base),
             timeout=timeout or Timeout(),

@@ -186,7 +186,7 @@ async def test_a_client_that_kore_does_not_know_is_an_authentication_error_at_on
     assert str(error).startswith("fetch a KORE access token: Invalid client credentials")
     assert "check the account SID or client id and its secret" in str(error)
     assert len(kore.forms) == 1
-    assert bench.gate.limit.in_flight == 0
+    assert bench.limiter.limit.in_flight == 0
 
 
 async def test_all_callers_hear_of_a_failed_mint_and_the_next_one_tries_anew(
@@ -407,11 +407,11 @@ async def test_a_token_that_ran_out_in_the_queue_is_replaced_before_sending(
     kore.life = 100.0
     sender = bench.sender(auth=login_of(bench))
     await fetch(bench, sender)
-    while bench.gate.try_enter():
+    while bench.limiter.try_acquire():
         pass
     waiting = asyncio.create_task(sender.send(bench.request()))
     await bench.clock.advance(200)
-    bench.gate.left()
+    bench.limiter.release()
     await bench.run(waiting)
     assert kore.minted == 2
     assert 403 not in server.answered

@@ -1,4 +1,4 @@
-"""Sending very many at once to a vendor of unknown limit, by simulation: the gate is real."""
+"""Sending very many at once to a vendor of unknown limit, by simulation: the limiter is real."""
 
 from __future__ import annotations
 

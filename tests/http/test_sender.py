@@ -69,7 +69,7 @@ async def test_429s_without_end_end_with_the_queues_deadline(bench: Bench, serve
     )
     assert isinstance(error.__cause__, RateLimited)
     assert bench.clock.now() == 60.0
-    assert bench.gate.limit.in_flight == 0
+    assert bench.limiter.limit.in_flight == 0
 
 
 async def test_a_retry_after_of_zero_does_not_make_a_flood_of_429s(
@@ -99,7 +99,7 @@ async def test_a_slot_is_not_held_during_a_pause(bench: Bench, server: Server) -
     sender = bench.sender(throttle=Throttle(limit=1, maximum=1))
     paused = asyncio.create_task(sender.send(bench.request()))
     await bench.clock.settle()
-    assert bench.gate.limit.in_flight == 0
+    assert bench.limiter.limit.in_flight == 0
     await sender.send(bench.request())  # no time has to pass for this one
     await bench.run(paused)
 
@@ -129,7 +129,7 @@ async def test_when_the_attempts_are_used_up_the_last_failure_is_raised(
     error = await bench.fails(bench.sender(timeout=SHORT, attempts=3).send(request), kind)
     assert str(error).startswith("fetch Sim HS1: ")
     assert request.attempts == 3
-    assert bench.gate.limit.in_flight == 0
+    assert bench.limiter.limit.in_flight == 0
 
 
 @pytest.mark.parametrize(
@@ -252,15 +252,15 @@ async def test_waiting_for_a_login_does_not_count_against_the_queue(
     bench: Bench, server: Server
 ) -> None:
     sender = bench.sender(timeout=Timeout(queue=30.0), auth=lambda _: SlowLogin(bench.clock))
-    assert bench.gate.try_enter()
-    bench.gate.refused(80.0)
+    assert bench.limiter.try_acquire()
+    bench.limiter.throttled(80.0)
     await bench.run(sender.send(bench.request()))
     assert bench.clock.now() >= 80.0
 
 
 async def test_who_finds_no_slot_in_time_has_sent_nothing(bench: Bench, server: Server) -> None:
     sender = bench.sender(timeout=Timeout(queue=5.0), throttle=Throttle(limit=1, maximum=1))
-    assert bench.gate.try_enter()
+    assert bench.limiter.try_acquire()
     request = bench.request()
     error = await bench.fails(sender.send(request), QueueTimeout)
     assert isinstance(error, TimeoutError)
@@ -280,12 +280,12 @@ async def test_who_finds_no_slot_for_another_attempt_hears_that_something_was_se
 
 async def test_urgent_requests_overtake(bench: Bench, server: Server) -> None:
     sender = bench.sender(throttle=Throttle(limit=1, maximum=1))
-    assert bench.gate.try_enter()
+    assert bench.limiter.try_acquire()
     tasks = [asyncio.create_task(sender.send(bench.request(query=f"N={n}"))) for n in range(3)]
     await bench.clock.settle()
     tasks.append(asyncio.create_task(sender.send(bench.request(query="N=sweep", urgent=True))))
     await bench.clock.settle()
-    bench.gate.left()
+    bench.limiter.release()
     await bench.run(asyncio.gather(*tasks))
     paths = [one.raw_path.partition("=")[2] for one in server.received]
     assert paths == ["sweep", "0", "1", "2"]
@@ -302,7 +302,7 @@ async def test_a_cancelled_request_gives_its_slot_back(bench: Bench, server: Ser
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert bench.gate.limit.in_flight == 0
+    assert bench.limiter.limit.in_flight == 0
     await sender.send(bench.request())
 
 
@@ -313,7 +313,7 @@ async def test_a_cancelled_pause_holds_nothing(bench: Bench, server: Server) -> 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert bench.gate.limit.in_flight == 0
+    assert bench.limiter.limit.in_flight == 0
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ async def test_what_waits_when_the_client_closes_is_not_sent(
     await bench.transport.close()
     await bench.fails(task, ClientClosed)
     assert len(server.received) == 1
-    assert bench.gate.limit.in_flight == 0
+    assert bench.limiter.limit.in_flight == 0
 
 
 @pytest.mark.parametrize("held_up", [Answer(503, headers={"Retry-After": "300"}), 429])
@@ -381,21 +381,21 @@ async def test_who_pauses_or_queues_when_the_client_closes_hears_of_it_at_once(
     assert task.done()
     with pytest.raises(ClientClosed, match="the client was closed"):
         await task
-    assert (bench.clock.next_timer, bench.gate.limit.in_flight) == (None, 0)
+    assert (bench.clock.next_timer, bench.limiter.limit.in_flight) == (None, 0)
 
 
 async def test_closing_one_client_turns_nobody_elses_requests_away(bench: Bench) -> None:
     sender = bench.sender(throttle=Throttle(limit=1, maximum=1))
-    assert bench.gate.try_enter()
+    assert bench.limiter.try_acquire()
     ours = asyncio.create_task(sender.send(bench.request()))
-    others = asyncio.create_task(bench.gate.enter(1000.0))
+    others = asyncio.create_task(bench.limiter.acquire(1000.0))
     await bench.clock.settle()
     await sender.close()
     await bench.clock.settle()
     assert (ours.done(), others.done()) == (True, False)
     with pytest.raises(ClientClosed, match="the client was closed"):
         await ours
-    bench.gate.left()
+    bench.limiter.release()
     await others
 
 

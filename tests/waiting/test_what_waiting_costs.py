@@ -1,4 +1,4 @@
-"""Requests and delays of waiting for very many, by simulation: the watcher and the gate are real.
+"""Requests and delays of waiting for very many, by simulation: watcher and limiter are real.
 
 A vendor of 100 slots; a read takes 0.1 s, a page 0.2 s and 0.4 ms for each row; changes take a
 lognormal time with a median of 20 s and sigma 0.8. Requests are those beyond the POSTs.

@@ -16,16 +16,18 @@ from asyncsim.clock import ManualClock
 from asyncsim.core.settings import Throttle
 from asyncsim.errors import ConfigurationError
 from asyncsim.http import limiter as module
-from asyncsim.http.limiter import Gate, GateClosed, gate_of
+from asyncsim.http.limiter import ConcurrencyLimiter, SlotTimeout, limiter_of
 
 LATE = 1000.0
 
 
-def gate_with(clock: ManualClock, *, ceiling: float = math.inf, **settings: Any) -> Gate:
-    return Gate(Throttle(**settings), clock, ceiling=ceiling, slow=7.5)
+def limiter_with(
+    clock: ManualClock, *, ceiling: float = math.inf, **settings: Any
+) -> ConcurrencyLimiter:
+    return ConcurrencyLimiter(Throttle(**settings), clock, ceiling=ceiling, slow=7.5)
 
 
-class StrictGate(Gate):
+class StrictLimiter(ConcurrencyLimiter):
     """Looks at each start whether there was room for it."""
 
     def _start(self) -> None:
@@ -36,8 +38,8 @@ class StrictGate(Gate):
 class Queue:
     """Names in the order in which they were let in, or turned away."""
 
-    def __init__(self, gate: Gate, clock: ManualClock) -> None:
-        self.gate = gate
+    def __init__(self, limiter: ConcurrencyLimiter, clock: ManualClock) -> None:
+        self.limiter = limiter
         self.clock = clock
         self.entered: list[str] = []
         self.expired: list[str] = []
@@ -51,8 +53,8 @@ class Queue:
 
     async def _enter(self, name: str, deadline: float, how: dict[str, Any]) -> None:
         try:
-            await self.gate.enter(deadline, **how)
-        except GateClosed:
+            await self.limiter.acquire(deadline, **how)
+        except SlotTimeout:
             self.expired.append(name)
         else:
             self.entered.append(name)
@@ -65,72 +67,72 @@ class Queue:
 
 
 async def test_those_who_wait_are_let_in_in_order(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
     assert queue.entered == ["a"]
     for _ in range(2):
-        gate.left()
+        limiter.release()
         await clock.settle()
     assert queue.entered == ["a", "b", "c"]
-    assert gate.limit.in_flight == 1
+    assert limiter.limit.in_flight == 1
 
 
 async def test_what_unblocks_others_goes_first(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
     await queue.add("sweep", "read", urgent=True)
     for _ in range(4):
-        gate.left()
+        limiter.release()
         await clock.settle()
     assert queue.entered == ["a", "sweep", "read", "b", "c"]
 
 
 async def test_however_many_are_urgent_every_fifth_is_not(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
     await queue.add(*"123456789", urgent=True)
     for _ in range(11):
-        gate.left()
+        limiter.release()
         await clock.settle()
     assert "".join(queue.entered) == "a1234b5678c9"
 
 
 async def test_a_refused_request_goes_back_to_the_front_of_its_line(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=3)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=3)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b", "c", "d", "e")
-    gate.refused(None)  # c; two are in flight now and the limit is 1
+    limiter.throttled(None)  # c; two are in flight now and the limit is 1
     await queue.add("c again", front=True)
-    assert gate.limit.value == pytest.approx(1.9)
+    assert limiter.limit.value == pytest.approx(1.9)
     for _ in range(2):
-        gate.left()
+        limiter.release()
         await clock.settle()
     assert queue.entered == ["a", "b", "c", "c again"]
-    gate.left()
+    limiter.release()
     await clock.settle()
     assert queue.entered[-1] == "d"
     await queue.end()
 
 
 async def test_nobody_overtakes_those_who_wait(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=2)
-    assert gate.try_enter()
-    assert gate.try_enter()
-    assert not gate.try_enter()
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=2)
+    assert limiter.try_acquire()
+    assert limiter.try_acquire()
+    assert not limiter.try_acquire()
+    queue = Queue(limiter, clock)
     await queue.add("a")
-    gate.left()
-    assert not gate.try_enter()
+    limiter.release()
+    assert not limiter.try_acquire()
     await clock.settle()
     assert queue.entered == ["a"]
 
 
 async def test_who_waits_too_long_is_told_so_and_takes_no_slot(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1)
+    queue = Queue(limiter, clock)
     await queue.add("a")
     await queue.add("b", deadline=5.0)
     await queue.add("c", deadline=10.0)
@@ -138,86 +140,86 @@ async def test_who_waits_too_long_is_told_so_and_takes_no_slot(clock: ManualCloc
     assert queue.expired == []
     await clock.advance(0.001)
     assert queue.expired == ["b"]
-    gate.left()
+    limiter.release()
     await clock.settle()
     assert queue.entered == ["a", "c"]
-    assert gate.limit.in_flight == 1
+    assert limiter.limit.in_flight == 1
 
 
 async def test_after_the_deadline_nobody_is_let_in_even_if_there_is_room(
     clock: ManualClock,
 ) -> None:
-    gate = gate_with(clock)
+    limiter = limiter_with(clock)
     await clock.advance(5)
-    with pytest.raises(GateClosed):
-        await gate.enter(5.0, front=True)
-    assert gate.limit.in_flight == 0
+    with pytest.raises(SlotTimeout):
+        await limiter.acquire(5.0, front=True)
+    assert limiter.limit.in_flight == 0
 
 
 async def test_who_leaves_the_queue_does_not_hold_up_the_others(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
     queue.tasks["b"].cancel()
     await clock.settle()
-    gate.left()
+    limiter.release()
     await clock.settle()
     assert queue.entered == ["a", "c"]
-    assert gate.limit.in_flight == 1
+    assert limiter.limit.in_flight == 1
 
 
 async def test_who_is_cancelled_in_the_moment_of_being_let_in_gives_the_slot_on(
     clock: ManualClock,
 ) -> None:
-    gate = gate_with(clock, limit=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
-    gate.left()  # b has the slot now, and has not run yet
+    limiter.release()  # b has the slot now, and has not run yet
     queue.tasks["b"].cancel()
     await clock.settle()
     assert queue.entered == ["a", "c"]
-    assert gate.limit.in_flight == 1
+    assert limiter.limit.in_flight == 1
 
 
 async def test_who_is_cancelled_in_the_moment_of_being_turned_away_is_cancelled(
     clock: ManualClock,
 ) -> None:
-    gate = gate_with(clock, limit=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1)
+    queue = Queue(limiter, clock)
     await queue.add("a")
     await queue.add("b", deadline=5.0)
     clock.call_at(5.0, queue.tasks["b"].cancel)
     await clock.advance(5.0)
     assert queue.tasks["b"].cancelled()
-    assert gate.limit.in_flight == 1
+    assert limiter.limit.in_flight == 1
 
 
 async def test_nothing_is_left_behind_when_all_have_gone(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=1, max_rps=1)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=1, max_rps=1)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b", "c", "d")
     await queue.add("e", deadline=0.5)
-    gate.refused(20.0)
+    limiter.throttled(20.0)
     await clock.advance(1.0)
     for name in "bcd":
         queue.tasks[name].cancel()
     await clock.settle()
     assert queue.expired == ["e"]
-    assert not any(gate._lines)
-    assert gate._wake is None
+    assert not any(limiter._queues)
+    assert limiter._wake is None
 
 
 async def test_starts_are_spaced_by_the_cap_on_requests_per_second(clock: ManualClock) -> None:
-    gate = gate_with(clock, max_rps=4)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, max_rps=4)
+    queue = Queue(limiter, clock)
     await queue.add(*"abcde")
     await clock.advance(10)
     assert queue.times == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 async def test_unused_time_is_not_saved_up_for_a_burst(clock: ManualClock) -> None:
-    gate = gate_with(clock, max_rps=4)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, max_rps=4)
+    queue = Queue(limiter, clock)
     await queue.add("a")
     await clock.advance(60)
     await queue.add("b", "c", "d")
@@ -226,70 +228,70 @@ async def test_unused_time_is_not_saved_up_for_a_burst(clock: ManualClock) -> No
 
 
 async def test_a_late_timer_is_made_up_for(clock: ManualClock) -> None:
-    gate = gate_with(clock, max_rps=10)
-    assert gate.try_enter()
+    limiter = limiter_with(clock, max_rps=10)
+    assert limiter.try_acquire()
     await clock.advance(0.15)
-    assert gate.try_enter()  # 0.05 late
+    assert limiter.try_acquire()  # 0.05 late
     await clock.advance(0.05)
-    assert gate.try_enter()
+    assert limiter.try_acquire()
 
 
 async def test_retry_after_pauses_everyone_the_urgent_too(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=10)
-    queue = Queue(gate, clock)
+    limiter = limiter_with(clock, limit=10)
+    queue = Queue(limiter, clock)
     await queue.add("a", "b")
-    gate.refused(7.0)
+    limiter.throttled(7.0)
     await queue.add("c")
     await queue.add("sweep", urgent=True)
-    assert not gate.try_enter()
+    assert not limiter.try_acquire()
     await clock.advance(6.9)
     assert queue.entered == ["a", "b"]
     await clock.advance(0.1)
     assert queue.entered == ["a", "b"]  # one is in flight, and the limit is 1
-    gate.left()
+    limiter.release()
     await clock.settle()
     assert queue.entered == ["a", "b", "sweep"]
     await queue.end()
 
 
 async def test_a_refusal_above_the_minimum_pauses_nobody(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=20)
+    limiter = limiter_with(clock, limit=20)
     for _ in range(20):
-        gate.try_enter()
-    gate.refused(None)
-    gate.left()
-    gate.left()
-    assert gate.try_enter()
+        limiter.try_acquire()
+    limiter.throttled(None)
+    limiter.release()
+    limiter.release()
+    assert limiter.try_acquire()
 
 
 async def test_a_retry_after_of_zero_cannot_undo_the_pause_at_the_minimum(
     clock: ManualClock,
 ) -> None:
-    gate = gate_with(clock, limit=1)
-    gate.try_enter()
-    gate.refused(0.0)
-    assert not gate.try_enter()
+    limiter = limiter_with(clock, limit=1)
+    limiter.try_acquire()
+    limiter.throttled(0.0)
+    assert not limiter.try_acquire()
     await clock.advance(0.25)
-    assert gate.try_enter()
+    assert limiter.try_acquire()
 
 
 async def test_a_longer_pause_is_not_shortened_by_a_later_refusal(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=10)
+    limiter = limiter_with(clock, limit=10)
     for _ in range(5):
-        gate.try_enter()
-    gate.refused(9.0)
-    gate.refused(1.0)
+        limiter.try_acquire()
+    limiter.throttled(9.0)
+    limiter.throttled(1.0)
     await clock.advance(8.9)
-    assert not gate.try_enter()
+    assert not limiter.try_acquire()
 
 
 async def test_an_answer_that_did_not_come_gives_the_slot_back(clock: ManualClock) -> None:
-    gate = gate_with(clock, limit=4)
+    limiter = limiter_with(clock, limit=4)
     for _ in range(4):
-        gate.try_enter()
-    gate.timed_out()
-    assert gate.limit.in_flight == 3
-    assert gate.limit.value == pytest.approx(0.95 * 3)
+        limiter.try_acquire()
+    limiter.timed_out()
+    assert limiter.limit.in_flight == 3
+    assert limiter.limit.value == pytest.approx(0.95 * 3)
 
 
 async def test_a_quarter_of_the_open_files_is_the_most(
@@ -297,11 +299,11 @@ async def test_a_quarter_of_the_open_files_is_the_most(
 ) -> None:
     for soft, ceiling in [(256, 64), (2, 1), (resource.RLIM_INFINITY, 1024)]:
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        assert gate_with(clock).limit.ceiling == ceiling
+        assert limiter_with(clock).limit.ceiling == ceiling
 
 
 async def test_a_connectors_limit_is_the_most(clock: ManualClock) -> None:
-    assert gate_with(clock, ceiling=10).limit.value == 10
+    assert limiter_with(clock, ceiling=10).limit.value == 10
 
 
 # One Throttle, several clients, several loops.
@@ -311,14 +313,18 @@ async def test_clients_that_share_a_throttle_share_its_gate_and_the_lower_ceilin
     clock: ManualClock,
 ) -> None:
     throttle = Throttle()
-    first = gate_of(throttle, lambda: Gate(throttle, clock, ceiling=math.inf, slow=1))
-    second = gate_of(throttle, lambda: Gate(throttle, clock, ceiling=50, slow=1), ceiling=50)
+    first = limiter_of(
+        throttle, lambda: ConcurrencyLimiter(throttle, clock, ceiling=math.inf, slow=1)
+    )
+    second = limiter_of(
+        throttle, lambda: ConcurrencyLimiter(throttle, clock, ceiling=50, slow=1), ceiling=50
+    )
     assert first is second
     assert first.limit.ceiling == 50
-    assert gate_of(Throttle(), lambda: gate_with(clock)) is not first
+    assert limiter_of(Throttle(), lambda: limiter_with(clock)) is not first
 
 
-def run(work: Coroutine[Any, Any, Gate]) -> Gate:
+def run(work: Coroutine[Any, Any, ConcurrencyLimiter]) -> ConcurrencyLimiter:
     """Run in a loop of its own, which is closed afterwards."""
     return asyncio.run(work)
 
@@ -326,18 +332,18 @@ def run(work: Coroutine[Any, Any, Gate]) -> Gate:
 def test_after_the_end_of_its_loop_a_throttle_gets_a_new_gate(clock: ManualClock) -> None:
     throttle = Throttle()
 
-    async def use() -> Gate:
-        return gate_of(throttle, lambda: gate_with(clock))
+    async def use() -> ConcurrencyLimiter:
+        return limiter_of(throttle, lambda: limiter_with(clock))
 
     assert run(use()) is not run(use())
 
 
 async def test_a_throttle_in_use_in_another_loop_is_refused(clock: ManualClock) -> None:
     throttle = Throttle()
-    gate_of(throttle, lambda: gate_with(clock))
+    limiter_of(throttle, lambda: limiter_with(clock))
 
-    async def use() -> Gate:
-        return gate_of(throttle, lambda: gate_with(clock))
+    async def use() -> ConcurrencyLimiter:
+        return limiter_of(throttle, lambda: limiter_with(clock))
 
     with pytest.raises(ConfigurationError, match="a Throttle of its own"):
         await asyncio.to_thread(run, use())
@@ -345,11 +351,13 @@ async def test_a_throttle_in_use_in_another_loop_is_refused(clock: ManualClock) 
 
 async def test_a_gate_goes_with_its_throttle(clock: ManualClock) -> None:
     throttle = Throttle()
-    gate = weakref.ref(gate_of(throttle, partial(Gate, throttle, clock, ceiling=9, slow=1)))
+    limiter = weakref.ref(
+        limiter_of(throttle, partial(ConcurrencyLimiter, throttle, clock, ceiling=9, slow=1))
+    )
     del throttle
     gc.collect()
-    assert gate() is None
-    assert not [one for one in module._gates.values() if one.limit.ceiling == 9]
+    assert limiter() is None
+    assert not [one for one in module._limiters.values() if one.limit.ceiling == 9]
 
 
 # Whatever happens.
@@ -383,37 +391,37 @@ def test_slots_are_neither_lost_nor_invented_and_all_who_wait_are_served_or_expi
     async def scenario() -> None:
         clock = ManualClock()
         throttle = Throttle(limit=3, maximum=5, max_rps=max_rps)
-        gate = StrictGate(throttle, clock, ceiling=math.inf, slow=1)
-        queue = Queue(gate, clock)
+        limiter = StrictLimiter(throttle, clock, ceiling=math.inf, slow=1)
+        queue = Queue(limiter, clock)
         gone = 0
 
         def check() -> None:
             held = len(queue.entered) - gone
-            assert gate.limit.in_flight == held >= 0
+            assert limiter.limit.in_flight == held >= 0
             assert held <= 5
 
         for number, (step, amount) in enumerate(steps):
-            await take(step, amount, f"{number}", gate, queue, clock)
+            await take(step, amount, f"{number}", limiter, queue, clock)
             if step in ("left", "accepted", "refused", "wait", "timed out"):
-                gone += queue_left(gate, queue, step, amount, gone)
+                gone += queue_left(limiter, queue, step, amount, gone)
             await clock.settle()
             check()
         for _ in range(500):  # whoever is in leaves, until nobody waits
             while len(queue.entered) > gone:
-                gate.left()
+                limiter.release()
                 gone += 1
             await clock.advance(1)
             if all(task.done() for task in queue.tasks.values()):
                 break
         check()
         assert all(task.done() for task in queue.tasks.values())
-        assert not any(gate._lines)
+        assert not any(limiter._queues)
 
     asyncio.run(scenario())
 
 
 async def take(
-    step: str, amount: int, name: str, gate: Gate, queue: Queue, clock: ManualClock
+    step: str, amount: int, name: str, limiter: ConcurrencyLimiter, queue: Queue, clock: ManualClock
 ) -> None:
     if step in ("enter", "urgent"):
         await queue.add(name, deadline=clock.now() + 1 + amount, urgent=step == "urgent")
@@ -423,16 +431,16 @@ async def take(
         await clock.advance(amount / 4)
 
 
-def queue_left(gate: Gate, queue: Queue, step: str, amount: int, gone: int) -> int:
+def queue_left(limiter: ConcurrencyLimiter, queue: Queue, step: str, amount: int, gone: int) -> int:
     """Let one leave, if anybody is in; returns how many left."""
     if len(queue.entered) <= gone:
         return 0
     if step == "left":
-        gate.left()
+        limiter.release()
     elif step == "accepted":
-        gate.left(amount / 4)
+        limiter.release(amount / 4)
     elif step == "timed out":
-        gate.timed_out()
+        limiter.timed_out()
     else:
-        gate.refused(float(amount) if step == "wait" else None)
+        limiter.throttled(float(amount) if step == "wait" else None)
     return 1
