@@ -18,63 +18,63 @@ WRONG_CONNECTION = 421
 _NOT_PROCESSED = frozenset({WRONG_CONNECTION, 425})
 
 
-class Repeat(enum.Enum):
+class Idempotency(enum.Enum):
     """What sending a request twice would do."""
 
     SAFE = "safe"
     """Nothing: reads, deletes, registration."""
-    CHECK = "check"
+    CHECK_FIRST = "check first"
     """A write of a desired state: look first, and send again only if it is not there."""
-    NEVER = "never"
+    UNSAFE = "unsafe"
     """A create: it would be done twice."""
 
 
-class Verdict(enum.Enum):
+class RetryDecision(enum.Enum):
     """What follows from one attempt."""
 
     DONE = "done"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """The answer is an error that repeating cannot change."""
-    LOG_IN = "log in"
+    RENEW_LOGIN = "renew login"
     """The credentials were refused: perhaps a new token helps."""
     THROTTLED = "throttled"
     """Not processed; send again as soon as there is room, at no attempt."""
-    AGAIN = "again"
+    RETRY = "retry"
     """Send again after a pause, at one attempt."""
     AMBIGUOUS = "ambiguous"
     """It may have been carried out: look before sending again."""
-    UNKNOWN = "unknown"
+    OUTCOME_UNKNOWN = "outcome unknown"
     """It may have been carried out, and must not be sent again."""
 
 
 _AFTER_LOST = {
-    Repeat.SAFE: Verdict.AGAIN,
-    Repeat.CHECK: Verdict.AMBIGUOUS,
-    Repeat.NEVER: Verdict.UNKNOWN,
+    Idempotency.SAFE: RetryDecision.RETRY,
+    Idempotency.CHECK_FIRST: RetryDecision.AMBIGUOUS,
+    Idempotency.UNSAFE: RetryDecision.OUTCOME_UNKNOWN,
 }
 
 
-def judge_status(status: int, repeat: Repeat) -> Verdict:
+def decide_on_status(status: int, idempotency: Idempotency) -> RetryDecision:
     """Judge an answer by its HTTP status; any 2xx will do (KORE's success codes differ)."""
     if 200 <= status < 300:
-        return Verdict.DONE
+        return RetryDecision.DONE
     if status == 429:
-        return Verdict.THROTTLED
+        return RetryDecision.THROTTLED
     if status in (401, 403):  # KORE reports an expired token as 403
-        return Verdict.LOG_IN
+        return RetryDecision.RENEW_LOGIN
     if status in _NOT_PROCESSED:
-        return Verdict.AGAIN
-    if may_be_done(status):
-        return _AFTER_LOST[repeat]
-    return Verdict.REFUSED
+        return RetryDecision.RETRY
+    if may_have_been_processed(status):
+        return _AFTER_LOST[idempotency]
+    return RetryDecision.REJECTED
 
 
-def judge_silence(repeat: Repeat, *, sent: bool) -> Verdict:
+def decide_without_response(idempotency: Idempotency, *, sent: bool) -> RetryDecision:
     """Judge the absence of an answer."""
-    return _AFTER_LOST[repeat] if sent else Verdict.AGAIN
+    return _AFTER_LOST[idempotency] if sent else RetryDecision.RETRY
 
 
-def may_be_done(status: int) -> bool:
+def may_have_been_processed(status: int) -> bool:
     """Tell whether a request that got this status may have been carried out all the same."""
     return status >= 500 or status == 408  # 408 of a gateway
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from attrs import define, field
 from yarl import URL
 
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.errors import (
     APIError,
     AsyncSimError,
@@ -69,7 +69,7 @@ class Request:
     """For messages: `update Sim HS...`."""
     query: str = ""
     body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
-    repeat: Repeat = Repeat.SAFE
+    idempotency: Idempotency = Idempotency.SAFE
     urgent: bool = False
     """A read that somebody schedules, and who knows better than to sleep when another pause is
     asked for: it goes first, and never waits for a Retry-After."""

@@ -18,11 +18,11 @@ from attrs import define, field
 from asyncsim.clock import Clock
 from asyncsim.core.retry import (
     WRONG_CONNECTION,
-    Repeat,
-    Verdict,
-    judge_silence,
-    judge_status,
-    may_be_done,
+    Idempotency,
+    RetryDecision,
+    decide_on_status,
+    decide_without_response,
+    may_have_been_processed,
     retry_after,
 )
 from asyncsim.core.settings import RetryPolicy, Timeout
@@ -99,14 +99,16 @@ class Sender:
                 await self._enter(request, attempt)
                 attempt.started = self._clock.now()
             response = await self._exchange(request, attempt)
-            if response is not None and 200 <= response.status < 300:  # as `judge_status` has it
+            if (
+                response is not None and 200 <= response.status < 300
+            ):  # as `decide_on_status` has it
                 self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
                 self._worked(attempt.started)
                 request.done = True
                 return response
-            verdict = self._judge(response, request, attempt)
+            decision = self._judge(response, request, attempt)
             request.lost |= _may_be_done(attempt.error)
-            await self._follow(verdict, request, attempt)
+            await self._follow(decision, request, attempt)
 
     def _walk_in(self, attempt: _Attempt) -> bool:
         """Take a slot at once, which is the usual case: a login at hand and nobody before us."""
@@ -200,14 +202,16 @@ class Sender:
             self._note(request, response, silence, attempt.seconds)
         return response
 
-    def _judge(self, response: Response | None, request: Request, attempt: _Attempt) -> Verdict:
+    def _judge(
+        self, response: Response | None, request: Request, attempt: _Attempt
+    ) -> RetryDecision:
         if response is None:
-            return judge_silence(request.repeat, sent=_may_be_done(attempt.error))
-        verdict = judge_status(response.status, request.repeat)
-        if verdict is Verdict.REFUSED:  # whatever it says, it let us in
+            return decide_without_response(request.idempotency, sent=_may_be_done(attempt.error))
+        decision = decide_on_status(response.status, request.idempotency)
+        if decision is RetryDecision.REJECTED:  # whatever it says, it let us in
             self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
         attempt.error = refusal(response, request.verb, attempt.told)
-        return verdict
+        return decision
 
     def _release(
         self, response: Response | None, silence: TransportError | None, attempt: _Attempt
@@ -223,28 +227,28 @@ class Sender:
             limit = self._limiter.limit
             if limit.value < before:
                 tell(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
-        elif response is not None and not may_be_done(response.status):
+        elif response is not None and not may_have_been_processed(response.status):
             self._limiter.release(attempt.seconds)
         elif isinstance(silence, RequestTimeout):
             self._limiter.timed_out()
         else:
             self._limiter.release()
 
-    async def _follow(self, verdict: Verdict, request: Request, attempt: _Attempt) -> None:
+    async def _follow(self, decision: RetryDecision, request: Request, attempt: _Attempt) -> None:
         """Return when the request should go out again, else raise."""
         error = attempt.error
         assert error is not None  # noqa: S101  # whatever is not done has one
-        if request.halted and verdict is not Verdict.UNKNOWN:
+        if request.halted and decision is not RetryDecision.OUTCOME_UNKNOWN:
             raise error
-        attempt.front = verdict is Verdict.THROTTLED
+        attempt.front = decision is RetryDecision.THROTTLED
         if attempt.front:
             await self._stand_back(request, attempt, error)
             return
-        if await self._may_log_in(verdict, request, attempt, error):
+        if await self._may_log_in(decision, request, attempt, error):
             self._tell_retry(request, 0.0, error)
             return
-        if verdict is not Verdict.AGAIN:
-            _give_up(verdict, error, request, attempt)
+        if decision is not RetryDecision.RETRY:
+            _give_up(decision, error, request, attempt)
         attempt.failures += 1
         if attempt.failures >= self._retry.attempts or request.once:
             raise error
@@ -283,11 +287,11 @@ class Sender:
         request.until = latest
 
     async def _may_log_in(
-        self, verdict: Verdict, request: Request, attempt: _Attempt, error: AsyncSimError
+        self, decision: RetryDecision, request: Request, attempt: _Attempt, error: AsyncSimError
     ) -> bool:
         """Tell whether a refused login is worth another try; it may have to wait for that."""
         if (
-            verdict is not Verdict.LOG_IN
+            decision is not RetryDecision.RENEW_LOGIN
             or not isinstance(error, APIError)
             or attempt.logins >= MOST
         ):
@@ -418,15 +422,15 @@ class _Attempt:
 def _may_be_done(error: APIError | TransportError | None) -> bool:
     if isinstance(error, TransportError):
         return error.sent
-    return error is not None and may_be_done(error.status)
+    return error is not None and may_have_been_processed(error.status)
 
 
 def _give_up(
-    verdict: Verdict, error: APIError | TransportError, request: Request, attempt: _Attempt
+    decision: RetryDecision, error: APIError | TransportError, request: Request, attempt: _Attempt
 ) -> NoReturn:
-    if verdict is Verdict.AMBIGUOUS:
+    if decision is RetryDecision.AMBIGUOUS:
         raise Ambiguous(error, attempt.told)
-    if verdict is Verdict.UNKNOWN:
+    if decision is RetryDecision.OUTCOME_UNKNOWN:
         raise OutcomeUnknown(request.verb, request.look) from error
     raise error
 
@@ -434,9 +438,9 @@ def _give_up(
 def _unreadable(request: Request, error: DecodeError) -> Exception:
     """Judge a success whose body cannot be had: what it changes is as good as lost."""
     request.lost = True
-    if request.repeat is Repeat.NEVER:
+    if request.idempotency is Idempotency.UNSAFE:
         return OutcomeUnknown(request.verb, request.look)
-    if request.repeat is Repeat.CHECK:
+    if request.idempotency is Idempotency.CHECK_FIRST:
         return Ambiguous(error, None)
     error.outcome_unknown = request.method != "GET"
     return error

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from asyncsim.context import ClientContext
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
 from asyncsim.http.request import PAGE, Request
@@ -162,7 +162,7 @@ class Resource(Generic[T]):
             "create",
             parent=parent,
             body=form(forms.encode(self.kind.create, keywords)),
-            repeat=Repeat.NEVER,
+            idempotency=Idempotency.UNSAFE,
             reuse=Reuse.RECENT,
             look=f"look for it with {self.kind.key}.list() before you create it again",
             sim=keywords.get("sim") or "",

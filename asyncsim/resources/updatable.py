@@ -14,7 +14,7 @@ from asyncsim.core.accepted import Accepted
 from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
 from asyncsim.core.polling import read_pause
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     APIError,
@@ -157,7 +157,9 @@ class Changing(Watched[T], Generic[T]):
     def _request_for(self, change: Change) -> Request:
         """Build the POST of a change; once its SID is known, it goes to no other SIM."""
         name = change.sid or change.name
-        return self._request("POST", "update", name, body=change.body, repeat=Repeat.CHECK)
+        return self._request(
+            "POST", "update", name, body=change.body, idempotency=Idempotency.CHECK_FIRST
+        )
 
     async def _write(
         self,

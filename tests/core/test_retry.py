@@ -6,62 +6,76 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.core.retry import Repeat, Verdict, judge_silence, judge_status, retry_after
+from asyncsim.core.retry import (
+    Idempotency,
+    RetryDecision,
+    decide_on_status,
+    decide_without_response,
+    retry_after,
+)
 
-SAFE, CHECK, NEVER = Repeat.SAFE, Repeat.CHECK, Repeat.NEVER
+SAFE, CHECK_FIRST, UNSAFE = Idempotency.SAFE, Idempotency.CHECK_FIRST, Idempotency.UNSAFE
 
 
-@pytest.mark.parametrize("repeat", Repeat)
+@pytest.mark.parametrize("idempotency", Idempotency)
 @pytest.mark.parametrize(
-    ("status", "verdict"),
+    ("status", "decision"),
     [
-        (200, Verdict.DONE),
-        (201, Verdict.DONE),
-        (202, Verdict.DONE),
-        (204, Verdict.DONE),
-        (301, Verdict.REFUSED),
-        (307, Verdict.REFUSED),
-        (400, Verdict.REFUSED),
-        (401, Verdict.LOG_IN),
-        (403, Verdict.LOG_IN),
-        (404, Verdict.REFUSED),
-        (409, Verdict.REFUSED),
-        (422, Verdict.REFUSED),
-        (421, Verdict.AGAIN),
-        (425, Verdict.AGAIN),
-        (429, Verdict.THROTTLED),
+        (200, RetryDecision.DONE),
+        (201, RetryDecision.DONE),
+        (202, RetryDecision.DONE),
+        (204, RetryDecision.DONE),
+        (301, RetryDecision.REJECTED),
+        (307, RetryDecision.REJECTED),
+        (400, RetryDecision.REJECTED),
+        (401, RetryDecision.RENEW_LOGIN),
+        (403, RetryDecision.RENEW_LOGIN),
+        (404, RetryDecision.REJECTED),
+        (409, RetryDecision.REJECTED),
+        (422, RetryDecision.REJECTED),
+        (421, RetryDecision.RETRY),
+        (425, RetryDecision.RETRY),
+        (429, RetryDecision.THROTTLED),
     ],
 )
 def test_these_answers_mean_the_same_whatever_is_repeated(
-    status: int, verdict: Verdict, repeat: Repeat
+    status: int, decision: RetryDecision, idempotency: Idempotency
 ) -> None:
-    assert judge_status(status, repeat) is verdict
+    assert decide_on_status(status, idempotency) is decision
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520, 599])
 @pytest.mark.parametrize(
-    ("repeat", "verdict"),
-    [(SAFE, Verdict.AGAIN), (CHECK, Verdict.AMBIGUOUS), (NEVER, Verdict.UNKNOWN)],
+    ("idempotency", "decision"),
+    [
+        (SAFE, RetryDecision.RETRY),
+        (CHECK_FIRST, RetryDecision.AMBIGUOUS),
+        (UNSAFE, RetryDecision.OUTCOME_UNKNOWN),
+    ],
 )
 def test_after_a_failure_of_the_server_or_a_408_it_depends_on_what_is_repeated(
-    status: int, repeat: Repeat, verdict: Verdict
+    status: int, idempotency: Idempotency, decision: RetryDecision
 ) -> None:
-    assert judge_status(status, repeat) is verdict
+    assert decide_on_status(status, idempotency) is decision
 
 
 @pytest.mark.parametrize(
-    ("repeat", "verdict"),
-    [(SAFE, Verdict.AGAIN), (CHECK, Verdict.AMBIGUOUS), (NEVER, Verdict.UNKNOWN)],
+    ("idempotency", "decision"),
+    [
+        (SAFE, RetryDecision.RETRY),
+        (CHECK_FIRST, RetryDecision.AMBIGUOUS),
+        (UNSAFE, RetryDecision.OUTCOME_UNKNOWN),
+    ],
 )
 def test_silence_after_sending_is_as_a_failure_of_the_server(
-    repeat: Repeat, verdict: Verdict
+    idempotency: Idempotency, decision: RetryDecision
 ) -> None:
-    assert judge_silence(repeat, sent=True) is verdict
+    assert decide_without_response(idempotency, sent=True) is decision
 
 
-@pytest.mark.parametrize("repeat", Repeat)
-def test_what_was_never_sent_is_sent_again_whatever_it_is(repeat: Repeat) -> None:
-    assert judge_silence(repeat, sent=False) is Verdict.AGAIN
+@pytest.mark.parametrize("idempotency", Idempotency)
+def test_what_was_never_sent_is_sent_again_whatever_it_is(idempotency: Idempotency) -> None:
+    assert decide_without_response(idempotency, sent=False) is RetryDecision.RETRY
 
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)

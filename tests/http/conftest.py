@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientSession
 
 from asyncsim.clock import Clock, ManualClock
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout
 from asyncsim.events import Event
 from asyncsim.http.auth import Auth, Basic
@@ -78,7 +78,9 @@ class Bench:
             observers=[self.events.append],
         )
 
-    def request(self, method: str = "GET", repeat: Repeat = Repeat.SAFE, **more: Any) -> Request:
+    def request(
+        self, method: str = "GET", idempotency: Idempotency = Idempotency.SAFE, **more: Any
+    ) -> Request:
         """Prepare a request for one SIM."""
         return Request(
             method=method,
@@ -86,7 +88,7 @@ class Bench:
             base=more.pop("base", self.url),
             path=more.pop("path", "/v1/Sims/HS1"),
             verb="update Sim HS1" if method == "POST" else "fetch Sim HS1",
-            repeat=repeat,
+            idempotency=idempotency,
             **more,
         )
 

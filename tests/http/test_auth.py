@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.core.settings import RetryPolicy, Timeout
 from asyncsim.errors import (
     AsyncSimError,
@@ -433,14 +433,14 @@ async def test_an_expired_token_is_minted_anew_once_for_all(
     assert kore.minted == 2
 
 
-@pytest.mark.parametrize("repeat", Repeat)
+@pytest.mark.parametrize("idempotency", Idempotency)
 async def test_whatever_was_refused_by_an_expired_token_goes_out_again(
-    bench: Bench, sender: Sender, kore: Kore, repeat: Repeat
+    bench: Bench, sender: Sender, kore: Kore, idempotency: Idempotency
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(60)
     kore.expire()
-    response = await bench.run(sender.send(bench.request("POST", repeat)))
+    response = await bench.run(sender.send(bench.request("POST", idempotency)))
     assert response.status == 200
 
 

@@ -9,7 +9,7 @@ from aiohttp import ClientSession, TCPConnector
 
 from asyncsim.client import Client
 from asyncsim.clock import ManualClock
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.core.settings import Throttle, Timeout
 from asyncsim.errors import (
     APIError,
@@ -34,17 +34,19 @@ from asyncsim.vendors import Hosts
 from tests.http.conftest import PASSWORD, Bench
 from tests.http.server import DROP, HANG, Answer, Received, Server
 
-SAFE, CHECK, NEVER = Repeat.SAFE, Repeat.CHECK, Repeat.NEVER
+SAFE, CHECK, NEVER = Idempotency.SAFE, Idempotency.CHECK_FIRST, Idempotency.UNSAFE
 SHORT = Timeout(request=0.05)
 
 
 # 429: not processed, so always sent again, at no attempt.
 
 
-@pytest.mark.parametrize("repeat", Repeat)
-async def test_a_429_uses_up_no_attempt(bench: Bench, server: Server, repeat: Repeat) -> None:
+@pytest.mark.parametrize("idempotency", Idempotency)
+async def test_a_429_uses_up_no_attempt(
+    bench: Bench, server: Server, idempotency: Idempotency
+) -> None:
     server.plan(*[429] * 5, Answer(200, '{"sid": "HS1"}'))
-    request = bench.request("POST", repeat)
+    request = bench.request("POST", idempotency)
     response = await bench.run(bench.sender(attempts=1).send(request))
     assert response.body == b'{"sid": "HS1"}'
     assert server.answered == [429] * 5 + [200]
@@ -159,15 +161,15 @@ async def test_a_create_is_never_sent_again_blindly(
     assert len(server.received) == 1
 
 
-@pytest.mark.parametrize("repeat", Repeat)
+@pytest.mark.parametrize("idempotency", Idempotency)
 async def test_a_refused_connection_is_tried_again_because_nothing_was_sent(
-    bench: Bench, repeat: Repeat
+    bench: Bench, idempotency: Idempotency
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     sender = bench.sender(base=8.0)
-    request = bench.request("POST", repeat, base=f"http://127.0.0.1:{port}")
+    request = bench.request("POST", idempotency, base=f"http://127.0.0.1:{port}")
     task = asyncio.create_task(sender.send(request))
     while not bench.seen(RequestRetried):
         await bench.clock.settle()
@@ -317,7 +319,7 @@ async def test_a_cancelled_pause_holds_nothing(bench: Bench, server: Server) -> 
 
 
 @pytest.mark.parametrize(
-    ("failure", "repeat", "kind"),
+    ("failure", "idempotency", "kind"),
     [
         (429, SAFE, RateLimited),
         (503, SAFE, ServerError),
@@ -327,9 +329,9 @@ async def test_a_cancelled_pause_holds_nothing(bench: Bench, server: Server) -> 
     ],
 )
 async def test_a_halted_request_gets_its_answer_and_does_not_go_out_again(
-    bench: Bench, server: Server, failure: int, repeat: Repeat, kind: type[Exception]
+    bench: Bench, server: Server, failure: int, idempotency: Idempotency, kind: type[Exception]
 ) -> None:
-    request = bench.request("POST", repeat)
+    request = bench.request("POST", idempotency)
 
     async def halt(_: Received) -> Answer:
         assert request.in_flight

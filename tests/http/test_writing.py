@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asyncsim.core.goal import Goal
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.core.settings import Timeout
 from asyncsim.errors import (
     APIError,
@@ -65,7 +65,9 @@ class Writer:
         self.bench = bench
         self.attempts = attempts
         self.sender = bench.sender(attempts=attempts, **more)
-        self.request: Request = bench.request("POST", Repeat.CHECK, body=form("Status=active"))
+        self.request: Request = bench.request(
+            "POST", Idempotency.CHECK_FIRST, body=form("Status=active")
+        )
 
     async def write(self, goal: Goal = ACTIVE) -> Written[Sim]:
         return await self.bench.run(

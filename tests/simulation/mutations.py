@@ -178,18 +178,18 @@ def _looks_away(_: Any) -> Any:
 def _repeats_creates(original: Any) -> Any:
     def creation(self: Any, *args: Any, **keywords: Any) -> Any:
         request = original(self, *args, **keywords)
-        request.repeat = type(request.repeat).SAFE
+        request.idempotency = type(request.idempotency).SAFE
         return request
 
     return creation
 
 
 def _throttled_fails(original: Any) -> Any:
-    def judge_status(status: int, repeat: Any) -> Any:
-        verdict = original(status, repeat)
-        return type(verdict).REFUSED if status == 429 else verdict
+    def decide_on_status(status: int, idempotency: Any) -> Any:
+        decision = original(status, idempotency)
+        return type(decision).REJECTED if status == 429 else decision
 
-    return judge_status
+    return decide_on_status
 
 
 def _sees_need_everywhere(original: Any) -> Any:
@@ -341,7 +341,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="throttled",
         why="a request that was throttled is sent again, however often",
-        of="judge_status",
+        of="decide_on_status",
         without=_throttled_fails,
         shows=("RateLimited",),
         matters=lambda scenario: _changes(scenario) and bool(scenario.faults.get("rate_limited")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Unpack
 
-from asyncsim.core.retry import Repeat
+from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError
 from asyncsim.http.request import PAGE
 from asyncsim.http.transport import JSON, Body, Response, Reuse, form
@@ -43,7 +43,7 @@ class Secrets(Resource[Secret]):
             "POST",
             "create",
             body=_body(SecretCreate, keywords),
-            repeat=Repeat.NEVER,
+            idempotency=Idempotency.UNSAFE,
             reuse=Reuse.RECENT,
             look="look for it with secrets.list(); a value you have not seen is lost",
         )
