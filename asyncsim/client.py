@@ -25,7 +25,7 @@ from asyncsim.events import Observer
 from asyncsim.http.auth import Auth, Basic, ClientCredentials
 from asyncsim.http.proxies import Proxies, check_login
 from asyncsim.http.transport import Transport
-from asyncsim.redaction import Hidden, hide, hide_all
+from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.suggestions import nearest
 from asyncsim.validation import stray
@@ -139,7 +139,7 @@ class Client:
         Callbacks are signed with the auth token only, so with an API key alone they are hints,
         each confirmed by a read. Source: Twilio docs, "Secure webhooks".
         """
-        auth_token, api_secret = hide(auth_token), hide(api_secret)
+        auth_token, api_secret = redact(auth_token), redact(api_secret)
         _check("account_sid", account_sid)
         _check("auth_token", auth_token, optional=True)
         _check("api_key", api_key, optional=True)
@@ -161,7 +161,7 @@ class Client:
                 TWILIO,
                 account_sid,
                 lambda context, transport: Basic(user, password),
-                ticket_material=Hidden(f"{account_sid}:{auth_token or password}"),
+                ticket_material=Redacted(f"{account_sid}:{auth_token or password}"),
                 signing_secrets=(auth_token,) if auth_token else (),
                 settings=settings,
             )
@@ -183,7 +183,7 @@ class Client:
         `webhook_secrets`, both during a rotation. Without them each callback is unconfirmed and
         costs a read. Source: KORE docs, "Validate Webhook Signatures".
         """
-        client_secret, webhook_secrets = hide(client_secret), hide_all(webhook_secrets)
+        client_secret, webhook_secrets = redact(client_secret), redact_all(webhook_secrets)
         _check("client_id", client_id)
         _check("client_secret", client_secret)
 
@@ -204,7 +204,7 @@ class Client:
                 KORE,
                 client_id,
                 login,
-                ticket_material=Hidden(f"{client_id}:{client_secret}"),
+                ticket_material=Redacted(f"{client_id}:{client_secret}"),
                 signing_secrets=checked(webhook_secrets, "webhook_secrets"),
                 settings=settings,
             )
@@ -280,7 +280,7 @@ def _connect(
     settings: Settings,
 ) -> ClientContext:
     _check_settings(settings)
-    settings["proxy"] = hide(settings.get("proxy"))  # it may hold a password
+    settings["proxy"] = redact(settings.get("proxy"))  # it may hold a password
     hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
     proxies = _proxies(settings, hosts)
 
@@ -360,9 +360,9 @@ def _emulator_hosts(url: str, vendor: Vendor) -> Hosts:
         ) from None
 
 
-def _variable(name: str) -> Hidden | None:
+def _variable(name: str) -> Redacted | None:
     """Read a variable of the environment; None where it is empty, as where it is missing."""
-    value = Hidden(os.environ.get(name, ""))
+    value = Redacted(os.environ.get(name, ""))
     if not value:
         return None
     if found := stray(value):
@@ -370,7 +370,7 @@ def _variable(name: str) -> Hidden | None:
     return value
 
 
-def _needed(name: str) -> Hidden:
+def _needed(name: str) -> Redacted:
     value = _variable(name)
     if value is None:
         raise ConfigurationError(f"{name} is not set")

@@ -1,7 +1,7 @@
 """Text that goes out as it is and is never shown.
 
 Tracebacks with locals (rich, Sentry, pytest) show each frame's variables, aiohttp's too, by their
-`repr`. A credential that is `Hidden` stays hidden there.
+`repr`. A credential that is `Redacted` stays hidden there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import SupportsIndex, TypeVar
 T = TypeVar("T")
 
 
-class Hidden(str):
+class Redacted(str):
     """A `str` whose `repr`, and that of its slices, shows nothing of it."""
 
     __slots__ = ()
@@ -20,16 +20,16 @@ class Hidden(str):
     def __repr__(self) -> str:
         return "'***'"
 
-    def __getitem__(self, key: SupportsIndex | slice) -> Hidden:
+    def __getitem__(self, key: SupportsIndex | slice) -> Redacted:
         # What is long is cut before it is shown.
-        return Hidden(super().__getitem__(key))
+        return Redacted(super().__getitem__(key))
 
 
-def hide(value: T) -> T | Hidden:
+def redact(value: T) -> T | Redacted:
     """Hide a text; what else was given is left to whoever checks it."""
-    return Hidden(value) if isinstance(value, str) else value
+    return Redacted(value) if isinstance(value, str) else value
 
 
-def hide_all(values: Iterable[str]) -> Sequence[str]:
+def redact_all(values: Iterable[str]) -> Sequence[str]:
     """Hide each text; a lone one as such."""
-    return Hidden(values) if isinstance(values, str) else tuple(map(hide, values))
+    return Redacted(values) if isinstance(values, str) else tuple(map(redact, values))

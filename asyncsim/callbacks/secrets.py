@@ -10,7 +10,7 @@ from asyncsim.callbacks import tickets
 from asyncsim.core import signatures
 from asyncsim.core.signatures import Mac
 from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
-from asyncsim.redaction import hide_all
+from asyncsim.redaction import redact_all
 from asyncsim.validation import stray
 from asyncsim.vendors import VENDORS, Vendor
 
@@ -171,7 +171,7 @@ def checked(secrets: Iterable[str], what: str) -> tuple[str, ...]:
     # A lone string would count as a sequence of secrets of one letter each.
     if isinstance(secrets, (str, bytes)):
         raise ConfigurationError(f"{what} takes a list of secrets, not a single text")
-    found = tuple(hide_all(secrets))
+    found = tuple(redact_all(secrets))
     del secrets
     if not all(isinstance(secret, str) and secret for secret in found):
         raise ConfigurationError(f"{what} holds an empty secret, or one that is no text")

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, field
 
-from asyncsim.redaction import Hidden
+from asyncsim.redaction import Redacted
 
 MOST = 5
 """Renewals after a refusal, within a minute, of a client and of a call."""
@@ -36,7 +36,7 @@ _LONGEST = 750 * 86400.0
 class Token:
     """One access token; its value is never shown."""
 
-    header: Hidden
+    header: Redacted
     generation: int
     minted_at: float
     expires_at: float
@@ -110,7 +110,7 @@ def _within_a_minute(moments: deque[float], now: float) -> int:
     return len(moments)
 
 
-def read(answer: Any) -> tuple[Hidden, float] | str:
+def read(answer: Any) -> tuple[Redacted, float] | str:
     """Read a token response: header and seconds of life, or what is wrong, without quoting it."""
     if not isinstance(answer, Mapping):
         return "not a JSON object"
@@ -120,7 +120,7 @@ def read(answer: Any) -> tuple[Hidden, float] | str:
     value = value.strip()
     if not all("!" <= one <= "~" for one in value):  # RFC 6750, 2.1
         return "its access_token holds white space or characters that no header may carry"
-    return Hidden(f"Bearer {value}"), _life(answer.get("expires_in"))
+    return Redacted(f"Bearer {value}"), _life(answer.get("expires_in"))
 
 
 def _life(expires_in: Any) -> float:

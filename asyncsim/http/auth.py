@@ -31,7 +31,7 @@ from asyncsim.errors import (
 from asyncsim.events import Event, TokenMinted
 from asyncsim.http.request import refusal
 from asyncsim.http.transport import Response, Transport, form
-from asyncsim.redaction import Hidden
+from asyncsim.redaction import Redacted
 from asyncsim.wire import json
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class Basic:
 
     def __init__(self, user: str, password: str) -> None:
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self.standing = Hidden(f"Basic {token}")
+        self.standing = Redacted(f"Basic {token}")
         self._header = (self.standing, 0)
 
     def current(self) -> tuple[str, int]:
@@ -126,8 +126,8 @@ class ClientCredentials:
     ) -> None:
         self._transport = transport
         self._url = URL(url)
-        self._secret = Hidden(client_secret)
-        self._form = Hidden(
+        self._secret = Redacted(client_secret)
+        self._form = Redacted(
             urlencode(
                 {
                     "grant_type": "client_credentials",
@@ -309,7 +309,7 @@ class ClientCredentials:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _token_in(response: Response) -> tuple[Hidden, float] | str:
+def _token_in(response: Response) -> tuple[Redacted, float] | str:
     try:
         return tokens.read(json.read(response.body))
     except ValueError:

@@ -19,7 +19,7 @@ from attrs import frozen
 from yarl import URL
 
 from asyncsim.errors import ConfigurationError
-from asyncsim.redaction import Hidden
+from asyncsim.redaction import Redacted
 from asyncsim.validation import stray
 
 
@@ -77,12 +77,12 @@ def is_loopback(host: str) -> bool:
 
 def parse(text: str, name: str) -> Proxy:
     """Read a proxy's address; errors name where it stands, and never quote it."""
-    text = Hidden(text)
+    text = Redacted(text)
     try:
         # Looked at first, because yarl encodes or drops some of them. As curl has it, an address
         # without a scheme is one of an HTTP proxy.
         good = not stray(text) and " " not in text
-        url = Hidden(text if "://" in text else f"http://{text}") if good else ""
+        url = Redacted(text if "://" in text else f"http://{text}") if good else ""
         proxy = URL(url).origin()
         login = _login(url)
     except ValueError:
@@ -100,7 +100,7 @@ def _login(url: str) -> Mapping[str, str]:
     if parts.user is None and parts.password is None:
         return {}
     login = base64.b64encode(f"{parts.user or ''}:{parts.password or ''}".encode()).decode()
-    return {hdrs.PROXY_AUTHORIZATION: Hidden(f"Basic {login}")}
+    return {hdrs.PROXY_AUTHORIZATION: Redacted(f"Basic {login}")}
 
 
 def check_login(session: ClientSession, urls: Iterable[URL]) -> None:

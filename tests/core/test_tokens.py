@@ -5,11 +5,11 @@ import math
 import pytest
 
 from asyncsim.core.tokens import Renewals, Token, read
-from asyncsim.redaction import Hidden
+from asyncsim.redaction import Redacted
 
 
 def token(*, life: float = 3600.0, replaces: bool = False, proven_at: float = -math.inf) -> Token:
-    return Token(Hidden("Bearer s3cret"), 1, 0.0, life, replaces, proven_at)
+    return Token(Redacted("Bearer s3cret"), 1, 0.0, life, replaces, proven_at)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 from asyncsim import CallbackReceiver, Client, ConfigurationError, Hosts, RetryPolicy, Timeout
-from asyncsim.redaction import Hidden
+from asyncsim.redaction import Redacted
 from tests.http.server import CUT, DROP, HANG, Answer, Received, Server
 
 AC, HS = "AC" + "0" * 32, "HS" + "0" * 32
@@ -202,6 +202,6 @@ def test_a_client_that_cannot_be_made_shows_no_secret(make: Callable[[], Client]
 
 
 def test_hidden_text_is_what_it_is_and_shows_nothing() -> None:
-    hidden = Hidden("secret")
+    hidden = Redacted("secret")
     assert (hidden, f"{hidden}", hidden.encode()) == ("secret", "secret", b"secret")
     assert repr([hidden, {"a": hidden}, hidden[:3]]) == "['***', {'a': '***'}, '***']"
