@@ -27,8 +27,8 @@ from asyncsim.http.proxies import Proxies, check_login
 from asyncsim.http.transport import Transport
 from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import spelled_out
-from asyncsim.suggestions import nearest
-from asyncsim.validation import stray
+from asyncsim.suggestions import closest_match
+from asyncsim.validation import invalid_characters
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
 
 if TYPE_CHECKING:
@@ -365,7 +365,7 @@ def _variable(name: str) -> Redacted | None:
     value = Redacted(os.environ.get(name, ""))
     if not value:
         return None
-    if found := stray(value):
+    if found := invalid_characters(value):
         raise ConfigurationError(f"{name} in the environment has {found}")
     return value
 
@@ -390,7 +390,7 @@ _TYPES: Mapping[str, type] = {
 def _check_settings(settings: Mapping[str, object]) -> None:
     for name, value in settings.items():
         if name not in Settings.__annotations__:
-            near = nearest(name, Settings.__annotations__)
+            near = closest_match(name, Settings.__annotations__)
             guess = f"; did you mean {near!r}?" if near else ""
             raise TypeError(f"a Client takes no setting {name!r}{guess}")
         wanted = _TYPES.get(name, object)
@@ -406,5 +406,5 @@ def _check(name: str, value: object, *, optional: bool = False) -> None:
         return
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name} is empty")
-    if found := stray(value):
+    if found := invalid_characters(value):
         raise ConfigurationError(f"{name} has {found}")

@@ -11,7 +11,7 @@ _OPPOSITES = ("in", "un", "de", "dis", "no")
 """How words begin that mean the opposite of their rest: `inactive`, `--no-callbacks`."""
 
 
-def nearest(given: str, known: Iterable[str]) -> str | None:
+def closest_match(given: str, known: Iterable[str]) -> str | None:
     """The one that `given` is a misspelling of; None where there is none, or where it is risky.
 
     Never `deactivated` for `activated`, though two letters make the difference; and nothing for

@@ -8,7 +8,7 @@ from unicodedata import category
 _NEVER = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def stray(text: str) -> str | None:
+def invalid_characters(text: str) -> str | None:
     """Say what does not belong into a SID, a name, a secret or a URL; None where all does.
 
     Blanks within are no business of ours: a unique name may have some.

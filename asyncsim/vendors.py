@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
-from asyncsim.validation import stray
+from asyncsim.validation import invalid_characters
 
 
 class Product(enum.StrEnum):
@@ -31,7 +31,7 @@ class Product(enum.StrEnum):
 def _can_serve(url: str) -> bool:
     try:
         # Looked at first, because `urlsplit` drops some of them.
-        if stray(url) or " " in url:
+        if invalid_characters(url) or " " in url:
             return False
         parts = urlsplit(url)
         reachable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -17,7 +17,7 @@ from asyncsim.bulk.input.headings import is_known, keyword_of
 from asyncsim.bulk.input.iterables import Items, ItemSource, check_items
 from asyncsim.bulk.input.rows import Reading
 from asyncsim.bulk.input.sources import Source
-from asyncsim.suggestions import nearest
+from asyncsim.suggestions import closest_match
 from asyncsim.vendors import Product
 
 __all__ = ["Job", "Reading"]
@@ -135,7 +135,7 @@ def _parse(kind: type[E], given: str, what: str) -> E:
     known = [str(one) for one in (_PRODUCTS if kind is Product else kind)]
     if given in known:
         return kind(given)
-    near = nearest(str(given), known)
+    near = closest_match(str(given), known)
     hint = f"did you mean {near!r}?" if near else f"it is one of {', '.join(known)}"
     raise ValueError(f"{what}={given!r}: {hint}")
 

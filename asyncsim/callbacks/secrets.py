@@ -11,7 +11,7 @@ from asyncsim.core import signatures
 from asyncsim.core.signatures import Mac
 from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
 from asyncsim.redaction import redact_all
-from asyncsim.validation import stray
+from asyncsim.validation import invalid_characters
 from asyncsim.vendors import VENDORS, Vendor
 
 
@@ -175,8 +175,8 @@ def checked(secrets: Iterable[str], what: str) -> tuple[str, ...]:
     del secrets
     if not all(isinstance(secret, str) and secret for secret in found):
         raise ConfigurationError(f"{what} holds an empty secret, or one that is no text")
-    if found_stray := next(filter(None, map(stray, found)), None):
-        raise ConfigurationError(f"{what} holds a secret with {found_stray}")
+    if wrong := next(filter(None, map(invalid_characters, found)), None):
+        raise ConfigurationError(f"{what} holds a secret with {wrong}")
     return found
 
 

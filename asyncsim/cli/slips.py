@@ -14,7 +14,7 @@ from cyclopts import (
 )
 
 from asyncsim.cli.exits import CommandError
-from asyncsim.suggestions import nearest
+from asyncsim.suggestions import closest_match
 
 _EMPTY = "is a variable unset? To clear a field, use --clear, as in --clear unique-name"
 
@@ -56,5 +56,5 @@ def options_of(command: App) -> set[str]:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    near = nearest(name, known)
+    near = closest_match(name, known)
     return f"Unknown {what}: {name}." + (f" Did you mean {near}?" if near else "")

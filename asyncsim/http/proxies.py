@@ -20,7 +20,7 @@ from yarl import URL
 
 from asyncsim.errors import ConfigurationError
 from asyncsim.redaction import Redacted
-from asyncsim.validation import stray
+from asyncsim.validation import invalid_characters
 
 
 @frozen
@@ -81,7 +81,7 @@ def parse(text: str, name: str) -> Proxy:
     try:
         # Looked at first, because yarl encodes or drops some of them. As curl has it, an address
         # without a scheme is one of an HTTP proxy.
-        good = not stray(text) and " " not in text
+        good = not invalid_characters(text) and " " not in text
         url = Redacted(text if "://" in text else f"http://{text}") if good else ""
         proxy = URL(url).origin()
         login = _login(url)

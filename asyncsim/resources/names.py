@@ -11,7 +11,7 @@ from urllib.parse import quote
 from asyncsim.clock import Clock
 from asyncsim.errors import AsyncSimError, DecodeError
 from asyncsim.kind import Kind, looks_like_sid
-from asyncsim.validation import stray
+from asyncsim.validation import invalid_characters
 
 # Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
 _HOMES: Mapping[str, str] = {
@@ -42,7 +42,7 @@ def check_name(kind: Kind[Any], name: object) -> str:
         raise TypeError(f"a {kind.noun} is named by its SID as text, not by {type(name).__name__}")
     if kind.is_sid(name):
         return name
-    if found := stray(name):
+    if found := invalid_characters(name):
         raise ValueError(f"{name!r} names no {kind.noun}: it has {found}")
     wanted = f"{kind.sid_prefix} and 32 hex digits"
     if name in ("", ".", ".."):

@@ -27,8 +27,8 @@ from attrs import frozen
 
 from asyncsim.errors import Unsupported
 from asyncsim.kind import Only
-from asyncsim.suggestions import nearest
-from asyncsim.validation import stray
+from asyncsim.suggestions import closest_match
+from asyncsim.validation import invalid_characters
 from asyncsim.vendors import Vendor
 from asyncsim.wire.dates import format_date
 
@@ -108,9 +108,14 @@ def params_by_wire(keywords: Any) -> Mapping[str, Param]:
 _FREE = frozenset({"command", "friendly_name", "name", "payload"})
 
 
-def _stray_in(value: Any) -> str | None:
+def _invalid_characters_in(value: Any) -> str | None:
     return next(
-        (found for one in _each(value) if isinstance(one, str) and (found := stray(one))), None
+        (
+            found
+            for one in _each(value)
+            if isinstance(one, str) and (found := invalid_characters(one))
+        ),
+        None,
     )
 
 
@@ -119,7 +124,7 @@ def _each(value: Any) -> Iterable[Any]:
 
 
 def _guess(given: str, known: Iterable[str]) -> str:
-    near = nearest(given, known)
+    near = closest_match(given, known)
     return f"; did you mean {near!r}?" if near else f"; it takes {', '.join(known)}"
 
 
@@ -141,7 +146,11 @@ def check(
             raise ValueError(
                 f"{what}: {keyword} cannot be cleared; leave it out to keep it as it is"
             )
-        if param.choices is None and keyword not in _FREE and (found := _stray_in(value)):
+        if (
+            param.choices is None
+            and keyword not in _FREE
+            and (found := _invalid_characters_in(value))
+        ):
             shown = "" if keyword.endswith("url") else f"={value!r}"  # URLs may hold secrets
             raise ValueError(f"{what}: {keyword}{shown} has {found}")
         if param.choices is not None and value not in param.choices:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from asyncsim.bulk.actions import Action, keywords
 from asyncsim.bulk.records import Naming
-from asyncsim.suggestions import nearest
+from asyncsim.suggestions import closest_match
 from asyncsim.vendors import Product
 
 PREFERENCE: tuple[Naming, ...] = ("sid", "iccid", "unique_name")
@@ -60,7 +60,7 @@ def keyword_of(heading: str, product: Product, action: Action) -> str:
     found = meaning(squeezed(heading), aliases)
     if found is not None:
         return found[0]
-    near = nearest(squeezed(heading), aliases)
+    near = closest_match(squeezed(heading), aliases)
     known = ", ".join(keywords(product, action)) or "none"
     hint = f"did you mean {aliases[near]!r}?" if near else f"it takes {known}"
     raise ValueError(
@@ -75,7 +75,7 @@ def near_miss(heading: str, product: Product, action: Action) -> str | None:
     if action is Action.UPDATE and meaning(plain, aliases_of(other, action)):
         return f"a {product.label} Sim has no such thing"
     known = {**aliases_of(product, action), **names_of(action)}
-    near = nearest(plain, known)
+    near = closest_match(plain, known)
     return f"did you mean {known[near]!r}?" if near else None
 
 

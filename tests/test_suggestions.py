@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncsim.emulator import Emulator
-from asyncsim.suggestions import nearest
+from asyncsim.suggestions import closest_match
 
 SUPERSIM = ("ready", "active", "inactive")
 WIRELESS = ("ready", "active", "suspended", "deactivated")
@@ -23,7 +23,7 @@ WIRELESS = ("ready", "active", "suspended", "deactivated")
     ],
 )
 def test_a_misspelling_is_told(given: str, known: tuple[str, ...], meant: str) -> None:
-    assert nearest(given, known) == meant
+    assert closest_match(given, known) == meant
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_a_misspelling_is_told(given: str, known: tuple[str, ...], meant: str) -
     ],
 )
 def test_no_hint_leads_to_the_opposite(given: str, known: tuple[str, ...]) -> None:
-    assert nearest(given, known) is None
+    assert closest_match(given, known) is None
 
 
 @pytest.mark.parametrize(("given", "known"), [("imsi", "simsid"), ("id", "sid"), ("", "a")])
 def test_what_is_not_near_is_no_hint(given: str, known: str) -> None:
-    assert nearest(given, [known]) is None
+    assert closest_match(given, [known]) is None
 
 
 async def test_no_keyword_and_no_value_is_hinted_at_by_its_opposite() -> None:
