@@ -196,7 +196,7 @@ class Client:
                 clock=context.clock,
                 retry=context.retry,
                 timeout=context.timeout,
-                tell=context.tell,
+                notify=context.notify,
             )
 
         return cls(

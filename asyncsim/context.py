@@ -15,7 +15,7 @@ from asyncsim.clock import Clock
 from asyncsim.core.credentials import Credentials
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
-from asyncsim.events import Event, Observer, tell
+from asyncsim.events import Event, Observer, notify
 from asyncsim.http.auth import Auth
 from asyncsim.http.limiter import ConcurrencyLimiter, limiter_of
 from asyncsim.http.proxies import Proxies
@@ -162,10 +162,10 @@ class ClientContext:
         self._closers += [transport.close, auth.close, sender.close]
         return sender
 
-    def tell(self, event: Event) -> None:
+    def notify(self, event: Event) -> None:
         """Tell this client's observers."""
         if self.observers:
-            tell(self.observers, event)
+            notify(self.observers, event)
 
     def on_close(self, closer: Callable[[], Awaitable[object]]) -> None:
         """Have something closed before the context itself; the latest first."""

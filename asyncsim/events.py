@@ -205,7 +205,7 @@ class Observer(Protocol):
         ...
 
 
-def tell(observers: Sequence[Observer], event: Event) -> None:
+def notify(observers: Sequence[Observer], event: Event) -> None:
     """Tell all observers; one that raises is logged, never heard by the operation."""
     for observer in observers:
         try:

@@ -14,7 +14,7 @@ EVENT = events.TokenMinted(generation=1, expires_in=3600.0)
 
 def test_all_observers_are_told_in_order() -> None:
     told: list[str] = []
-    events.tell([lambda _: told.append("first"), lambda _: told.append("second")], EVENT)
+    events.notify([lambda _: told.append("first"), lambda _: told.append("second")], EVENT)
     assert told == ["first", "second"]
 
 
@@ -27,7 +27,7 @@ def test_an_observer_that_raises_is_logged_and_the_next_is_still_told(
         raise RuntimeError("my own mistake")
 
     with caplog.at_level(logging.ERROR, logger="asyncsim"):
-        events.tell([broken, told.append], EVENT)
+        events.notify([broken, told.append], EVENT)
     assert told == [EVENT]
     assert "raised on TokenMinted" in caplog.text
     assert "my own mistake" in caplog.text
@@ -38,7 +38,7 @@ def test_a_cancellation_is_not_swallowed() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        events.tell([cancelled], EVENT)
+        events.notify([cancelled], EVENT)
 
 
 def test_every_event_is_frozen_and_takes_keywords_only() -> None:

@@ -18,7 +18,7 @@ from asyncsim.bulk.tasks import Halt, Task
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach, is_terminal
 from asyncsim.errors import DecodeError, JobError, NotFound
-from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, tell
+from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, notify
 from asyncsim.resources.pages import Page
 from asyncsim.wire.pages import BadRecord
 
@@ -226,7 +226,7 @@ class Planner:
             requests=context.requests - self._before,
             notes=tuple(self._journal.notes),
         )
-        tell(
+        notify(
             self._observers,
             JobPlanned(
                 rows=plan.rows,
@@ -315,7 +315,7 @@ class Planner:
         await self._journal.plan(planned)
         self._left -= len(planned)
         done = self._total - self._left
-        tell(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))
+        notify(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))
         by_number = {entry.number: entry for entry in entries}
         for one in planned:
             self._note(one, by_number[one.number])
@@ -342,7 +342,7 @@ class Planner:
             status=planned.before,
             message=message,
         )
-        tell(self._observers, moved)
+        notify(self._observers, moved)
 
     def _refuse_what_cannot_be(self) -> None:
         if self._contradictions:

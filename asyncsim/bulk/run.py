@@ -18,7 +18,7 @@ from asyncsim.bulk.send import Limits, Sending
 from asyncsim.bulk.tasks import VENDORS_TROUBLE, Halt, Halted, Task, pause_asked
 from asyncsim.client import Client
 from asyncsim.errors import AsyncSimError, JobError, JobStopped, JournalError, NotConfirmed
-from asyncsim.events import JobEnded, JobProgressed, Observer, tell
+from asyncsim.events import JobEnded, JobProgressed, Observer, notify
 from asyncsim.vendors import Product
 
 
@@ -89,7 +89,7 @@ async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer], ha
     async with aclosing(_until_halted(job, reading.batches(), halt)) as batches:
         async for batch in batches:
             await journal.add(batch)
-            tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
+            notify(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
     problems = [*reading.problems, *_repetitions(await journal.repeated())]
     if problems:
         await journal.discard()
@@ -110,7 +110,7 @@ async def _check_same(
     reading = job.read()
     async with aclosing(_until_halted(job, reading.batches(), halt)) as batches:
         async for _ in batches:
-            tell(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
+            notify(observers, JobProgressed(phase="reading", done=reading.rows, total=None))
     if reading.digest != journal.digest:
         raise JournalError(
             f"journal {journal.target} was begun with another input: {job.label}, or which of its"
@@ -386,5 +386,5 @@ class _Run:
             self._journal, plan=plan, stopped=reason, seconds=seconds, requests=requests
         )
         states = {state.value: count for state, count in (await self._journal.counts()).items()}
-        tell(self._observers, JobEnded(states=states, seconds=seconds, reason=reason))
+        notify(self._observers, JobEnded(states=states, seconds=seconds, reason=reason))
         return report

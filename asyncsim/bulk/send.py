@@ -29,7 +29,7 @@ from asyncsim.errors import (
     QueueTimeout,
     RateLimited,
 )
-from asyncsim.events import JobProgressed, Observer, RowMoved, tell
+from asyncsim.events import JobProgressed, Observer, RowMoved, notify
 from asyncsim.resources.fan_out import FanOut
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import Order
@@ -275,7 +275,7 @@ class Sending:
         ending = Ending(state=State.FAILED, error=error)
         await self._journal.ended(entry.number, ending)
         self._count(ending)
-        self._tell(entry, ending)
+        self._notify(entry, ending)
         return True
 
     def _order(self, entry: Entry) -> Order[Any]:
@@ -307,7 +307,7 @@ class Sending:
         self._pace.goes(entry.number)
         self._intended.add(entry.number)  # first: who stops while it is written puts it back
         await self._journal.intent(entry.number)
-        self._tell(entry, Ending(state=State.SENDING))
+        self._notify(entry, Ending(state=State.SENDING))
 
     async def accept(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has taken it; `record` is None where that could not be read."""
@@ -318,7 +318,7 @@ class Sending:
         self._intended.discard(entry.number)
         await self._journal.accepted(entry.number, reference=created)
         status = record.status if record is not None else None
-        self._tell(entry, Ending(state=State.ACCEPTED, status=status))
+        self._notify(entry, Ending(state=State.ACCEPTED, status=status))
 
     async def _take(self, outcome: Outcome[Any]) -> None:
         entry = self._under_way.pop(outcome.sid)
@@ -345,7 +345,7 @@ class Sending:
         await self._journal.ended(entry.number, ending)
         self._intended.discard(entry.number)
         self._count(ending)
-        self._tell(entry, ending)
+        self._notify(entry, ending)
 
     def _count(self, ending: Ending) -> None:
         self._ended += 1
@@ -362,7 +362,7 @@ class Sending:
 
     def _tell_progress(self) -> None:
         progress = JobProgressed(phase="sending", done=self._ended, total=self._total)
-        tell(self._observers, progress)
+        notify(self._observers, progress)
 
     async def _put_back(self, fan: FanOut[Any]) -> None:
         """Let the journal know of rows that were to be sent, and were not."""
@@ -374,6 +374,6 @@ class Sending:
             self._intended.discard(entry.number)
             await self._journal.back(entry.number)
 
-    def _tell(self, entry: Entry, ending: Ending) -> None:
+    def _notify(self, entry: Entry, ending: Ending) -> None:
         if self._observers:
-            tell(self._observers, moved(entry, ending))
+            notify(self._observers, moved(entry, ending))

@@ -15,7 +15,7 @@ from asyncsim.callbacks.secrets import Keyring
 from asyncsim.callbacks.verify import Request, admit, judge
 from asyncsim.clock import Clock
 from asyncsim.errors import SignatureError
-from asyncsim.events import CallbackReceived, CallbackRefused, Observer, tell
+from asyncsim.events import CallbackReceived, CallbackRefused, Observer, notify
 from asyncsim.vendors import VENDORS
 
 logger = logging.getLogger("asyncsim")
@@ -82,7 +82,7 @@ class Reception:
 
     def _refuse(self, status: int, reason: str) -> int:
         self.counts.refused += 1
-        tell(self.observers, CallbackRefused(status=status, reason=reason))
+        notify(self.observers, CallbackRefused(status=status, reason=reason))
         self._unsaid += 1
         now = self.clock.now()
         if now >= self._quiet_until:
@@ -103,14 +103,14 @@ class Reception:
         self.counts.hints += not callback.signed
         self.counts.duplicates += repeated
         if self.observers:
-            self._tell(callback, repeated)
+            self._notify(callback, repeated)
         if inbound and not repeated:
             self.commands.add(inbound_command(callback))
         elif not repeated:
             self.bus.publish(callback)
         return 204
 
-    def _tell(self, callback: Callback, repeated: bool) -> None:
+    def _notify(self, callback: Callback, repeated: bool) -> None:
         event = CallbackReceived(
             vendor=callback.vendor,
             product=callback.product,
@@ -119,4 +119,4 @@ class Reception:
             signed=callback.signed,
             duplicate=repeated,
         )
-        tell(self.observers, event)
+        notify(self.observers, event)

@@ -122,7 +122,7 @@ class ClientCredentials:
         clock: Clock,
         retry: RetryPolicy,
         timeout: Timeout,
-        tell: Callable[[Event], None],
+        notify: Callable[[Event], None],
     ) -> None:
         self._transport = transport
         self._url = URL(url)
@@ -139,7 +139,7 @@ class ClientCredentials:
         self._clock = clock
         self._retry = retry
         self._throttled_for = timeout.queue
-        self._tell = tell
+        self._notify = notify
         self._token: Token | None = None
         self._minted = 0
         self._renewals = Renewals()
@@ -241,7 +241,7 @@ class ClientCredentials:
             return
         self._token, self._replacing = token, False
         expires_in = token.expires_at - token.minted_at
-        self._tell(TokenMinted(generation=token.generation, expires_in=expires_in))
+        self._notify(TokenMinted(generation=token.generation, expires_in=expires_in))
 
     async def _ask(self) -> Token:
         tries, failures, give_up_at = 0, 0, self._clock.now() + self._throttled_for

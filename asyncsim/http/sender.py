@@ -37,7 +37,7 @@ from asyncsim.errors import (
     RequestTimeout,
     TransportError,
 )
-from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, tell
+from asyncsim.events import Event, LimitChanged, Observer, RequestFinished, RequestRetried, notify
 from asyncsim.http.auth import Auth
 from asyncsim.http.limiter import ConcurrencyLimiter, PauseTooLong, SlotTimeout, reject
 from asyncsim.http.request import Ambiguous, Request, refusal
@@ -226,7 +226,7 @@ class Sender:
             self._limiter.throttled(min(attempt.told or 0.0, self._retry.longest_pause))
             limit = self._limiter.limit
             if limit.value < before:
-                tell(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
+                notify(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
         elif response is not None and not may_have_been_processed(response.status):
             self._limiter.release(attempt.seconds)
         elif isinstance(silence, RequestTimeout):
@@ -364,7 +364,7 @@ class Sender:
 
     def _tell_retry(self, request: Request, delay: float, error: Exception) -> None:
         if self._observers:
-            tell(
+            notify(
                 self._observers,
                 RequestRetried(
                     method=request.method,
@@ -391,7 +391,7 @@ class Sender:
             attempt=request.attempts,
             error=None if silence is None else silence.reason,
         )
-        tell(self._observers, event)
+        notify(self._observers, event)
 
 
 def _wake(rested: asyncio.Future[None]) -> None:

@@ -269,7 +269,7 @@ class Resource(Generic[T]):
         expected = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin not in (None, expected, *foreign):
             foreign.add(str(origin))
-            self.context.tell(ForeignPage(origin=str(origin), expected=expected))
+            self.context.notify(ForeignPage(origin=str(origin), expected=expected))
 
 
 def _check_sim(asked: str, record: Any) -> None:

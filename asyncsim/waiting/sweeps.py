@@ -61,7 +61,7 @@ class Sweeper:
         take: Callable[[Any, SettledBy, float], None],
         read: Callable[[Transition], None],
         reading: Container[Transition],
-        tell: Callable[[Event], None],
+        notify: Callable[[Event], None],
         refused: Callable[[Exception, float], None],
     ) -> None:
         self._kind = kind
@@ -76,9 +76,9 @@ class Sweeper:
         self._take = take
         self._read = read
         self._reading = reading
-        self._tell = tell
+        self._notify = notify
         self._refused = refused
-        self.trust = Trust(kind.product, clock, watching, tell)
+        self.trust = Trust(kind.product, clock, watching, notify)
         self.due_at: float | None = None
         """When the next look should start; None while one is running, or none is planned."""
         self._ended_at: float | None = None
@@ -261,7 +261,7 @@ class Sweeper:
     def _tell_finished(self, pages: int, rows: int, settled: int, *, walk: bool) -> None:
         product = self._kind.product
         event = SweepFinished(product=product, pages=pages, rows=rows, settled=settled, walk=walk)
-        self._tell(event)
+        self._notify(event)
 
 
 def _is_the_vendors(refusal: BadRequest) -> bool:

@@ -26,12 +26,12 @@ class Trust:
     """One product's, for as long as its client lives."""
 
     def __init__(
-        self, product: Product, clock: Clock, watching: Watching, tell: Callable[[Event], None]
+        self, product: Product, clock: Clock, watching: Watching, notify: Callable[[Event], None]
     ) -> None:
         self._product = product
         self._clock = clock
         self._watching = watching
-        self._tell = tell
+        self._notify = notify
         self._lost = False
         self._doubted: dict[Transition, bool] = {}
         """Absentees being confirmed -> whether they turned out to be pending after all."""
@@ -101,11 +101,11 @@ class Trust:
         self._rests_until = self._clock.now() + pause
         text = "sweeping of %s stops for %.0f s, single reads go on: %s"
         logger.warning(text, self._product, pause, reason)
-        self._tell(SweepingStopped(product=self._product, reason=reason))
+        self._notify(SweepingStopped(product=self._product, reason=reason))
 
     def lose(self, reason: str) -> None:
         """Stop sweeping for good, and say so."""
         if not self._lost:
             self._lost = True
             logger.warning("sweeping of %s stops, single reads go on: %s", self._product, reason)
-            self._tell(SweepingStopped(product=self._product, reason=reason))
+            self._notify(SweepingStopped(product=self._product, reason=reason))

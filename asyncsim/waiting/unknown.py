@@ -17,9 +17,9 @@ _MOST = 20  # different ones; whoever makes statuses up must not fill the log
 class Unknown:
     """Those of one kind."""
 
-    def __init__(self, kind: Kind[Any], tell: Callable[[Event], None]) -> None:
+    def __init__(self, kind: Kind[Any], notify: Callable[[Event], None]) -> None:
         self._kind = kind
-        self._tell = tell
+        self._notify = notify
         self._told: set[str] = set()
 
     def notice(self, record: Any) -> None:
@@ -34,4 +34,4 @@ class Unknown:
                 " if it is final, say Watching(final={%r})"
             )
             logger.warning(text, record.sid, status, status)
-            self._tell(UnknownStatus(product=self._kind.product, name=record.sid, status=status))
+            self._notify(UnknownStatus(product=self._kind.product, name=record.sid, status=status))

@@ -16,7 +16,7 @@ from asyncsim.core.polling import Situation, read_pause, retry_pause, sweeps
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Next, Transition
 from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
-from asyncsim.events import Event, Observer, SettledBy, WaitSettled, tell
+from asyncsim.events import Event, Observer, SettledBy, WaitSettled, notify
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.waiting.deadlines import Deadlines
 from asyncsim.waiting.doubt import Doubt
@@ -65,7 +65,7 @@ class Watcher:
         self._rests_until = -math.inf
         self._by_list = False
         self._closed = False
-        self._unknown = Unknown(kind, self._tell)
+        self._unknown = Unknown(kind, self._notify)
         self._readers = Readers(fetch, self._tasks.spawn, self, credentials, clock)
         self._doubt = Doubt(
             credentials,
@@ -88,7 +88,7 @@ class Watcher:
             take=self._take,
             read=self._readers.ask,
             reading=self._readers,
-            tell=self._tell,
+            notify=self._notify,
             refused=credentials.refused,
         )
 
@@ -263,7 +263,7 @@ class Watcher:
             requests=wait.requests,
             error=type(wait.error).__name__ if wait.error else None,
         )
-        self._tell(event)
+        self._notify(event)
 
     def _take(self, record: Any, source: SettledBy, began: float, *names: str) -> None:
         now = self._clock.now()
@@ -424,9 +424,9 @@ class Watcher:
 
     # Housekeeping.
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         if self._observers:
-            tell(self._observers, event)
+            notify(self._observers, event)
 
     async def close(self) -> None:
         """End all waits with an error that says that the changes themselves go on."""

@@ -98,7 +98,7 @@ def login_of(
             clock=bench.clock,
             retry=RetryPolicy(attempts=attempts, base=0.0),
             timeout=timeout or Timeout(),
-            tell=bench.events.append,
+            notify=bench.events.append,
         )
         bench.stack.push_async_callback(login.close)
         return login

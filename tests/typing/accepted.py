@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Unpack, assert_type
 
 from asyncsim.clock import SYSTEM_CLOCK, Clock, ManualClock
-from asyncsim.events import Event, Observer, RequestFinished, tell
+from asyncsim.events import Event, Observer, RequestFinished, notify
 from asyncsim.kind import Kind
 from asyncsim.models.supersim import fleets, sims as supersim
 from asyncsim.models.wireless import rate_plans, sims as wireless
@@ -72,7 +72,7 @@ def observe(event: Event) -> None:
 def observers_and_clocks() -> None:
     seen: list[Event] = []
     observers: list[Observer] = [observe, seen.append, print]
-    tell(
+    notify(
         observers,
         RequestFinished(
             method="GET", product="supersim", path="/v1/Sims", status=200, seconds=0.1, attempt=1
