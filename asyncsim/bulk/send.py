@@ -70,9 +70,7 @@ class Pace:
             return 2 * limit + _SPARE
         # Texts that only wait for their turn would be in doubt as well.
         rate = self._context.throttle.max_rps
-        return (
-            limit if rate is None else min(limit, self._context.in_flight + int(rate / 10) + 1)
-        )
+        return limit if rate is None else min(limit, self._context.in_flight + int(rate / 10) + 1)
 
     def goes(self, row: int) -> None:
         """Take note of a row whose request goes out."""
