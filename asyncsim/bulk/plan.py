@@ -14,7 +14,7 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.input.problems import Problems
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, OPEN, Entry, Planned, State, Verdict
-from asyncsim.bulk.tasks import Halt, Task
+from asyncsim.bulk.tasks import JobTask, StopSignal
 from asyncsim.core.goal import Goal, Standing
 from asyncsim.core.graph import can_reach, is_terminal
 from asyncsim.errors import DecodeError, JobError, NotFound
@@ -179,10 +179,10 @@ class Planner:
 
     def __init__(
         self,
-        task: Task,
+        task: JobTask,
         journal: Journal,
         observers: Sequence[Observer],
-        halt: Halt,
+        halt: StopSignal,
         *,
         phase: str = "planning",
     ) -> None:

@@ -191,7 +191,7 @@ class Planned:
 
 
 @frozen(kw_only=True)
-class Repeated:
+class Duplicate:
     """A name that several rows have, or a SIM that several rows mean."""
 
     name: str
@@ -217,7 +217,7 @@ class Run:
 
 
 @frozen(kw_only=True)
-class Failures:
+class FailureGroup:
     """All rows that one class of error has."""
 
     error_type: str
@@ -234,7 +234,7 @@ class Statistics:
     rows: int
     states: Mapping[State, int]
     """Only those that occur."""
-    failures: Mapping[str, Failures]
+    failures: Mapping[str, FailureGroup]
     """By class of error."""
     impossible: Mapping[Verdict, int]
     """Verdicts of the rows in state IMPOSSIBLE."""

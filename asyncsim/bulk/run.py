@@ -12,22 +12,22 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan, Planner, line_numbers
-from asyncsim.bulk.records import IN_DOUBT, OPEN, Head, Repeated, Row, State
+from asyncsim.bulk.records import IN_DOUBT, OPEN, Duplicate, Head, Row, State
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.bulk.send import Limits, Sending
-from asyncsim.bulk.tasks import VENDORS_TROUBLE, Halt, Halted, Task, pause_asked
+from asyncsim.bulk.send import BulkSender, Limits
+from asyncsim.bulk.tasks import VENDORS_TROUBLE, JobTask, Stopped, StopSignal, pause_asked
 from asyncsim.client import Client
 from asyncsim.errors import AsyncSimError, JobError, JobStopped, JournalError, NotConfirmed
 from asyncsim.events import JobEnded, JobProgressed, Observer, notify
 from asyncsim.vendors import Product
 
 
-async def begin(
+async def open_job(
     job: Job | None,
     client: Client,
     journal: Journal,
     observers: Sequence[Observer],
-    halt: Halt,
+    halt: StopSignal,
 ) -> Head:
     """Begin a job in a journal, or go on with the one it holds; JournalError if they differ."""
     if job is None:
@@ -83,7 +83,9 @@ async def confirm_irreversible(
     await journal.approve()  # these rows: a later run asks again for others, and not for them
 
 
-async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer], halt: Halt) -> None:
+async def _take_in(
+    job: Job, journal: Journal, observers: Sequence[Observer], halt: StopSignal
+) -> None:
     """Read a job's input into the journal; JobError has all that is wrong with it, at once."""
     reading = job.read()
     async with aclosing(_until_halted(job, reading.batches(), halt)) as batches:
@@ -104,7 +106,7 @@ async def _take_in(job: Job, journal: Journal, observers: Sequence[Observer], ha
 
 
 async def _check_same(
-    job: Job, journal: Journal, observers: Sequence[Observer], halt: Halt
+    job: Job, journal: Journal, observers: Sequence[Observer], halt: StopSignal
 ) -> None:
     """Make sure that the input is the one which the journal began with."""
     reading = job.read()
@@ -120,7 +122,7 @@ async def _check_same(
 
 
 async def _until_halted(
-    job: Job, batches: AsyncGenerator[list[Row], None], halt: Halt
+    job: Job, batches: AsyncGenerator[list[Row], None], halt: StopSignal
 ) -> AsyncGenerator[list[Row], None]:
     """Give all batches; `JobStopped` as soon as the run is halted, however slow the next one is."""
     halted = asyncio.ensure_future(halt.happened.wait())
@@ -140,14 +142,14 @@ async def _until_halted(
         await batches.aclose()
 
 
-async def refuse_twins(label: str, journal: Journal) -> None:
+async def reject_duplicate_sims(label: str, journal: Journal) -> None:
     """Refuse rows that turned out to mean the same SIM by different names."""
-    twins = list(_repetitions(await journal.twins()))
+    twins = list(_repetitions(await journal.duplicate_sims()))
     if twins:
         raise JobError(f"{label} has different names of the same SIM; leave one of each", twins)
 
 
-def _repetitions(repeated: Iterable[Repeated]) -> Iterable[str]:
+def _repetitions(repeated: Iterable[Duplicate]) -> Iterable[str]:
     for one in repeated:
         what = "is to become different things" if one.conflicting else "is named more than once"
         yield f"{one.name} {what}: {line_numbers(one.lines, one.times)}"
@@ -240,7 +242,7 @@ class _Run:
         self._deadline = deadline
         self._confirm = confirm
         self._stop = stop
-        self._halt = Halt()
+        self._halt = StopSignal()
         self._clock = client.context.clock
         self._started = self._clock.now()
         self._requests = client.requests
@@ -249,10 +251,12 @@ class _Run:
         helpers = self._supervise()
         plan: Plan | None = None
         try:
-            head = await begin(job, self._client, self._journal, self._observers, self._halt)
+            head = await open_job(job, self._client, self._journal, self._observers, self._halt)
             async with self._numbered(retry_failed=retry_failed):
-                task = Task(self._client, Product(head.product), Action(head.action), head.change)
-                with contextlib.suppress(Halted):
+                task = JobTask(
+                    self._client, Product(head.product), Action(head.action), head.change
+                )
+                with contextlib.suppress(Stopped):
                     plan = await self._plan(task, head)
                     if dry_run:
                         self._halt("dry run")
@@ -300,19 +304,19 @@ class _Run:
 
     # Before anything is sent.
 
-    async def _plan(self, task: Task, head: Head) -> Plan:
+    async def _plan(self, task: JobTask, head: Head) -> Plan:
         await self._journal.doubt()
         try:
             plan = await self._look(task, OPEN | {State.FAILED}, "planning")
             if not await self._count(_SENT):  # later only one of them goes out at a time
-                await refuse_twins(head.label, self._journal)
+                await reject_duplicate_sims(head.label, self._journal)
         except JobError:
             if not await self._count(_SENT):  # whoever mends the input may use the same journal
                 await self._journal.discard()
             raise
         return plan
 
-    async def _look(self, task: Task, states: Collection[State], phase: str) -> Plan:
+    async def _look(self, task: JobTask, states: Collection[State], phase: str) -> Plan:
         """Look at all SIMs; an outage has time to end, then the run does, with what it has."""
         planner = Planner(task, self._journal, self._observers, self._halt, phase=phase)
         for attempt in range(1, _LOOKS + 1):
@@ -323,16 +327,16 @@ class _Run:
                 longest = self._client.context.retry.longest_pause
                 if seconds := pause_asked(error, longest):
                     self._halt.for_pause(seconds)
-                    raise Halted from error
+                    raise Stopped from error
                 if attempt < _LOOKS:
                     await self._pause(attempt)
         self._halt("no answer")
-        raise Halted
+        raise Stopped
 
-    # Sending.
+    # BulkSender.
 
-    async def _send(self, task: Task) -> None:
-        sending = Sending(task, self._journal, self._observers, self._limits, self._halt)
+    async def _send(self, task: JobTask) -> None:
+        sending = BulkSender(task, self._journal, self._observers, self._limits, self._halt)
         try:
             for attempt in range(1, _PASSES + 1):
                 await sending.run(await self._count(_TO_SEND) + await self._journal.retries())
@@ -341,7 +345,7 @@ class _Run:
         finally:
             await self._journal.flush()
 
-    async def _look_again(self, task: Task, attempt: int) -> bool:
+    async def _look_again(self, task: JobTask, attempt: int) -> bool:
         """Look at rows without an answer, or known by callbacks alone; True: some need more."""
         if self._halt.happened.is_set():
             return False
@@ -361,14 +365,14 @@ class _Run:
         self._halt.check()
 
     async def _unless_halted(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do work that may be cut off anywhere; `Halted` as soon as the run is."""
+        """Do work that may be cut off anywhere; `Stopped` as soon as the run is."""
         working = asyncio.ensure_future(work)
         halted = asyncio.ensure_future(self._halt.happened.wait())
         try:
             await asyncio.wait((working, halted), return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 return working.result()
-            raise Halted
+            raise Stopped
         finally:
             working.cancel()
             halted.cancel()

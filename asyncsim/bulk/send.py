@@ -18,7 +18,7 @@ from attrs import frozen
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
-from asyncsim.bulk.tasks import Halt, Halted, Task, ending_of, is_failure, pause_asked
+from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, is_failure, pause_asked
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     AuthenticationError,
@@ -40,14 +40,14 @@ _LONGEST_PATIENCE = 30.0  # seconds before one more row tries
 _SPARE = 16  # rows; a throttle that allows one request must not wait for each commit
 
 
-class Pace:
+class SendPacer:
     """Holds back rows whose request would have no place yet: a crash puts in doubt what is out.
 
     Twice what the throttle allows keeps that busy while intents are written; of texts, whose
     doubts nothing resolves, just as many as go out at once.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: JobTask) -> None:
         self._context = task.sims.context
         self._once_only = task.action is Action.SEND
         self._unanswered: set[int] = set()
@@ -103,7 +103,7 @@ class Keeper(Protocol):
         ...
 
 
-class RowLog:
+class RowRecorder:
     """One row's."""
 
     def __init__(self, keeper: Keeper, entry: Entry) -> None:
@@ -173,16 +173,16 @@ class Limits:
     limit: int | None
 
 
-class Sending:
+class BulkSender:
     """Sends what the plan has made ready and goes on with what was sent before."""
 
     def __init__(
         self,
-        task: Task,
+        task: JobTask,
         journal: Journal,
         observers: Sequence[Observer],
         limits: Limits,
-        halt: Halt,
+        halt: StopSignal,
     ) -> None:
         self._task = task
         self._journal = journal
@@ -196,7 +196,7 @@ class Sending:
         self._fan: FanOut[Any] | None = None
         self._intended: set[int] = set()
         """Those of them that the journal has as SENDING because of this run."""
-        self._pace = Pace(task)
+        self._pace = SendPacer(task)
         context = task.sims.context
         self._longest = min(context.retry.longest_pause, limits.timeout or context.watching.timeout)
         self._counted: set[int] = set()
@@ -277,7 +277,7 @@ class Sending:
         return True
 
     def _order(self, entry: Entry) -> Order[Any]:
-        order = self._task.order(entry, RowLog(self, entry), self._limits.timeout)
+        order = self._task.order(entry, RowRecorder(self, entry), self._limits.timeout)
         self._under_way[order.name] = entry
         return order
 
@@ -301,7 +301,7 @@ class Sending:
     async def intend(self, entry: Entry) -> None:
         """Return once it is on disk that a row's request will go out."""
         if not self._may_send(entry):
-            raise Halted
+            raise Stopped
         self._pace.goes(entry.number)
         self._intended.add(entry.number)  # first: who stops while it is written puts it back
         await self._journal.intent(entry.number)
@@ -322,7 +322,7 @@ class Sending:
         entry = self._under_way.pop(outcome.sid)
         self._pace.is_answered(entry.number)
         error = outcome.error
-        if isinstance(error, Halted):
+        if isinstance(error, Stopped):
             return  # beyond the limit: it stays where it is
         if isinstance(error, JournalError | AuthenticationError):
             self._halt(f"{type(error).__name__}", error)

@@ -38,12 +38,12 @@ from asyncsim.vendors import Product
 from asyncsim.waiting import Watcher
 
 
-class Halted(Exception):  # internal: ends reading or planning, where nothing is under way
+class Stopped(Exception):  # internal: ends reading or planning, where nothing is under way
     """The run was halted."""
 
 
 @define(eq=False)
-class Halt:
+class StopSignal:
     """The first reason counts."""
 
     reason: str | None = None
@@ -62,9 +62,9 @@ class Halt:
         self(f"retry after {seconds:,.10g} s")
 
     def check(self) -> None:
-        """Raise `Halted` if it was."""
+        """Raise `Stopped` if it was."""
         if self.happened.is_set():
-            raise Halted
+            raise Stopped
 
 
 VENDORS_TROUBLE = (TransportError, ServerError, RateLimited, QueueTimeout, DecodeError)
@@ -145,7 +145,7 @@ def _of_what_exists(
 _MOST_GOALS = 10_000  # different changes that are kept resolved
 
 
-class Task:
+class JobTask:
     """One job's work at one client; knows no journal."""
 
     def __init__(

@@ -10,12 +10,12 @@ from sqlalchemy import Column, Text, cast, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import rows
-from asyncsim.bulk.records import Repeated
+from asyncsim.bulk.records import Duplicate
 
 _LINES = 5
 
 
-async def doubles(connection: AsyncConnection, column: Column[Any], most: int) -> list[Repeated]:
+async def doubles(connection: AsyncConnection, column: Column[Any], most: int) -> list[Duplicate]:
     """Return what several rows have in this column, in the order of their first rows."""
     several = (
         select(column)
@@ -26,7 +26,7 @@ async def doubles(connection: AsyncConnection, column: Column[Any], most: int) -
         .limit(most)
     )
     names = (await connection.execute(several)).scalars().all()
-    found: list[Repeated] = []
+    found: list[Duplicate] = []
     # In portions: a statement has a limit of parameters.
     for start in range(0, len(names), 500):
         found += await _described(connection, column, names[start : start + 500])
@@ -35,14 +35,14 @@ async def doubles(connection: AsyncConnection, column: Column[Any], most: int) -
 
 async def _described(
     connection: AsyncConnection, column: Column[Any], names: Sequence[str]
-) -> list[Repeated]:
+) -> list[Duplicate]:
     lines = await _first_lines(connection, column, names)
     # As text, and with a text for none: what is not there would not be counted.
     change = func.coalesce(cast(rows.c.change, Text), "")
     counted = select(column, func.count(), func.count(distinct(change))).group_by(column)
     result = await connection.execute(counted.where(column.in_(names)))
     told = {
-        name: Repeated(name=name, lines=tuple(lines[name]), times=times, conflicting=different > 1)
+        name: Duplicate(name=name, lines=tuple(lines[name]), times=times, conflicting=different > 1)
         for name, times, different in result
     }
     return [told[name] for name in names]

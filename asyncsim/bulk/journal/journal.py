@@ -10,11 +10,11 @@ from asyncsim.bulk.journal.schema import rows
 from asyncsim.bulk.journal.session import Session
 from asyncsim.bulk.journal.store import Store
 from asyncsim.bulk.records import (
+    Duplicate,
     Ending,
     Entry,
     Head,
     Planned,
-    Repeated,
     Result,
     Row,
     Run,
@@ -136,7 +136,7 @@ class Journal(Session):
         self._door.used = False
         self._input = intake.Sealed()
 
-    async def repeated(self, most: int = 1000) -> list[Repeated]:
+    async def repeated(self, most: int = 1000) -> list[Duplicate]:
         """Return the names that occur more than once in the input."""
         return await self._read(doubles.doubles, rows.c.name, most)
 
@@ -201,7 +201,7 @@ class Journal(Session):
         """Note that somebody has agreed to what the look has in store for rows, even for ever."""
         await self._write(plans.approve)
 
-    async def twins(self, most: int = 1000) -> list[Repeated]:
+    async def duplicate_sims(self, most: int = 1000) -> list[Duplicate]:
         """Return the SIMs that several rows turned out to mean."""
         return await self._read(doubles.doubles, rows.c.sid, most)
 

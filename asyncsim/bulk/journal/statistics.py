@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import rows
-from asyncsim.bulk.records import Failures, State, Statistics
+from asyncsim.bulk.records import FailureGroup, State, Statistics
 
 _done = rows.c.state == State.DONE
 
@@ -51,7 +51,7 @@ async def _by(
     return {row[0]: row[1] for row in result}
 
 
-async def _failures(connection: AsyncConnection) -> dict[str, Failures]:
+async def _failures(connection: AsyncConnection) -> dict[str, FailureGroup]:
     each = (
         select(
             rows.c.error_type, func.count().label("times"), func.min(rows.c.number).label("first")
@@ -64,7 +64,7 @@ async def _failures(connection: AsyncConnection) -> dict[str, Failures]:
         rows, rows.c.number == each.c.first
     )
     return {
-        name: Failures(error_type=name, rows=times, sample=text)
+        name: FailureGroup(error_type=name, rows=times, sample=text)
         for name, times, text in await connection.execute(asked.order_by(each.c.times.desc()))
     }
 

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Repeated, State
+from asyncsim.bulk.records import Duplicate, State
 from asyncsim.errors import JournalError
 from tests.bulk.journal.making import HEAD, exists, fed, fill, query, row
 
@@ -81,8 +81,8 @@ async def test_names_that_repeat_are_told_in_the_order_of_the_input(journal: Jou
     names = ["b", "a", "b", "c", "a", "b", "b", "b", "b"]
     await fill(journal, 0, *[row(number, name=name) for number, name in enumerate(names, 1)])
     assert await journal.repeated() == [
-        Repeated(name="b", lines=(2, 4, 7, 8, 9), times=6, conflicting=False),
-        Repeated(name="a", lines=(3, 6), times=2, conflicting=False),
+        Duplicate(name="b", lines=(2, 4, 7, 8, 9), times=6, conflicting=False),
+        Duplicate(name="a", lines=(3, 6), times=2, conflicting=False),
     ]
     assert [one.name for one in await journal.repeated(most=1)] == ["b"]
 

@@ -102,7 +102,7 @@ async def test_what_was_agreed_to_is_kept_with_the_rows_that_were_to_change(path
 async def test_different_rows_that_are_one_sim_are_told(journal: Journal) -> None:
     await fill(journal, 0, row(1), row(2, change={"fleet": "x"}), row(3))
     await journal.plan([ready(1, sid="HSa"), ready(2, sid="HSa"), ready(3, sid="HSb")])
-    [found] = await journal.twins()
+    [found] = await journal.duplicate_sims()
     assert (found.name, found.lines, found.conflicting) == ("HSa", (2, 3), True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import Ending, Failures, Planned, State, Verdict
+from asyncsim.bulk.records import Ending, FailureGroup, Planned, State, Verdict
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, NotFound
 from tests.bulk.journal.making import fill
@@ -57,7 +57,7 @@ async def test_failures_are_grouped_by_class_with_the_first_as_a_sample(journal:
     await journal.ended(4, Ending(state=State.FAILED, error=NotFound(404)))
     found = (await journal.statistics()).failures
     sample = "fleet 1 (HTTP 400, code 83007)"
-    assert found["BadRequest"] == Failures(error_type="BadRequest", rows=3, sample=sample)
+    assert found["BadRequest"] == FailureGroup(error_type="BadRequest", rows=3, sample=sample)
     assert list(found) == ["BadRequest", "NotFound"]
 
 
