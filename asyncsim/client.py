@@ -13,8 +13,7 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from asyncsim import emulated
-from asyncsim.callbacks.desk import Desk
-from asyncsim.callbacks.receiver import CallbackReceiver
+from asyncsim.callbacks.receiver import CallbackReceiver, Registration
 from asyncsim.callbacks.secrets import checked
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
@@ -284,7 +283,7 @@ def _connect(
     hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
     proxies = _proxies(settings, hosts)
 
-    def enter_desk(receiver: CallbackReceiver) -> Desk:
+    def register(receiver: CallbackReceiver) -> Registration:
         return receiver.register(
             vendor,
             signing_secrets=signing_secrets,
@@ -299,7 +298,7 @@ def _connect(
         session=settings.get("session"),
         proxies=proxies,
         receiver=settings.get("receiver"),
-        enter_desk=enter_desk,
+        register=register,
         observers=settings.get("observers", ()),
         retry=settings.get("retry") or RetryPolicy(),
         throttle=settings.get("throttle") or Throttle(),

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import ClientSession
 
 from asyncsim.callbacks.address import shown
-from asyncsim.callbacks.desk import Desk
-from asyncsim.callbacks.receiver import CallbackReceiver
+from asyncsim.callbacks.receiver import CallbackReceiver, Registration
 from asyncsim.clock import Clock
 from asyncsim.core.credentials import Credentials
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
@@ -37,7 +36,7 @@ class ClientContext:
         session: ClientSession | None,
         proxies: Proxies,
         receiver: CallbackReceiver | None,
-        enter_desk: Callable[[CallbackReceiver], Desk],
+        register: Callable[[CallbackReceiver], Registration],
         observers: Sequence[Observer],
         retry: RetryPolicy,
         throttle: Throttle,
@@ -60,12 +59,12 @@ class ClientContext:
         self._session = session
         self._proxies = proxies
         self._receiver = receiver
-        self._enter_desk = enter_desk
+        self._register = register
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Lock | None = None
         self._sender: Sender | None = None
-        self.desk: Desk | None = None
+        self.registration: Registration | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -130,13 +129,13 @@ class ClientContext:
             raise ClientClosed
 
     async def _start_receiver(self) -> None:
-        if self._receiver is not None and self.desk is None:
+        if self._receiver is not None and self.registration is None:
             await self._receiver.start()
             self._closers.append(self._receiver.stop)
             if self._closed:
                 await self._run_closers()
             self._refuse_if_closed()
-            self.desk = self._enter_desk(self._receiver)
+            self.registration = self._register(self._receiver)
 
     def _build(self) -> Sender:
         transport = Transport(self._session, self.timeout, self.clock, self._proxies)
@@ -179,8 +178,8 @@ class ClientContext:
     async def close(self) -> None:
         """End waits and tasks, close the session if it is ours; may be called twice."""
         self._closed = True
-        if self.desk is not None:
-            self.desk.close()
+        if self.registration is not None:
+            self.registration.close()
         try:
             if self._opening is not None and self._sender is None:
                 async with self._opening:  # what is being opened ends itself, seeing that flag

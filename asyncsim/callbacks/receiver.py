@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -12,9 +12,8 @@ from attrs import evolve
 from asyncsim.callbacks import secrets, tickets
 from asyncsim.callbacks.address import checked_url, own_url, shown
 from asyncsim.callbacks.asgi import Application, ASGIApp
-from asyncsim.callbacks.bus import Bus
+from asyncsim.callbacks.bus import Bus, Callback, Handler
 from asyncsim.callbacks.counts import Counts
-from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.inbound import INBOUND, InboundCommands
 from asyncsim.callbacks.reception import Reception
 from asyncsim.clock import SYSTEM_CLOCK, Clock
@@ -33,6 +32,49 @@ def checked_most(connections: int) -> int:
     if isinstance(connections, bool) or not isinstance(connections, int) or connections < 1:
         raise ConfigurationError(f"max_connections={connections!r}: must be a whole number from 1")
     return connections
+
+
+class Registration:
+    """One client's use of a receiver: made by `CallbackReceiver.register`, until `close`."""
+
+    def __init__(
+        self,
+        keys: secrets.Keys,
+        keyring: secrets.Keyring,
+        bus: Bus,
+        public_url: Callable[[], str],
+    ) -> None:
+        self._keys = keys
+        self._keyring = keyring
+        self._bus = bus
+        self._public_url = public_url
+        self._subscriptions: list[Callable[[], None]] = []
+        keyring.join(keys)
+
+    def issue_url(self, product: str, name: str) -> tuple[str, str]:
+        """Issue a callback URL for one update of the SIM addressed as `name`, and its nonce.
+
+        ReceiverError when the receiver does not know its public URL yet.
+        """
+        issued = self._keyring.issue(self._keys, product, name)
+        return self._public_url() + issued.path, issued.nonce
+
+    def subscribe(self, product: str, handler: Handler) -> None:
+        """Call `handler` with this vendor's callbacks for a product.
+
+        It returns whether one of its waits claimed the callback; unclaimed ones are kept.
+        """
+        self._subscriptions.append(self._bus.subscribe(self._keys.vendor.name, product, handler))
+
+    def take_unclaimed(self, product: str, name: str) -> list[Callback]:
+        """Take the callbacks for `name` that came before anybody waited, oldest first."""
+        return self._bus.take_kept(self._keys.vendor.name, product, name)
+
+    def close(self) -> None:
+        """Unsubscribe all handlers, and remove the client's secrets from the receiver."""
+        while self._subscriptions:
+            self._subscriptions.pop()()
+        self._keyring.leave(self._keys)
 
 
 class CallbackReceiver:
@@ -207,8 +249,8 @@ class CallbackReceiver:
 
     def register(
         self, vendor: Vendor, *, signing_secrets: Sequence[str], ticket_secret: bytes
-    ) -> Desk:
-        """Give a client its desk; its secrets verify until the desk is closed.
+    ) -> Registration:
+        """Register a client: its secrets verify callbacks until the registration is closed.
 
         `ticket_secret` comes from `derive_ticket_secret`; `signing_secrets` is empty when the
         client knows none, as with an API key.
@@ -217,7 +259,7 @@ class CallbackReceiver:
             raise ConfigurationError("ticket_secret is empty")
         signing = secrets.checked(signing_secrets, "signing_secrets")
         keys = secrets.Keys(vendor=vendor, signing=signing, ticket=ticket_secret)
-        return Desk(keys, self._keyring, self._bus, lambda: self.public_url)
+        return Registration(keys, self._keyring, self._bus, lambda: self.public_url)
 
     def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
         """Judge one request and return the HTTP status to respond with; for any web framework.

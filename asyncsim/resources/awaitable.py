@@ -72,8 +72,8 @@ class Watched(Resource[T], Generic[T]):
                 credentials=context.credentials,
             )
             context.on_close(self._watcher.close)
-            if context.desk is not None:
-                context.desk.subscribe(self.kind.product, self._watcher.called_back)
+            if context.registration is not None:
+                context.registration.subscribe(self.kind.product, self._watcher.called_back)
         return self._watcher
 
     def _decode(self, response: Response) -> T:
@@ -240,15 +240,15 @@ class Watched(Resource[T], Generic[T]):
             wait.nonce, wait.sid = accepted.nonce, accepted.sid or wait.sid
         watcher.begin(wait)
         watcher.resume(wait, given)
-        self._deliver_kept(watcher, name, accepted)
+        self._deliver_unclaimed(watcher, name, accepted)
         return await self._finish(watcher, wait, ended)
 
-    def _deliver_kept(self, watcher: Watcher, name: str, accepted: Accepted | None) -> None:
-        desk = self.context.desk
-        if desk is None:
+    def _deliver_unclaimed(self, watcher: Watcher, name: str, accepted: Accepted | None) -> None:
+        registration = self.context.registration
+        if registration is None:
             return
         for addressed in {name, (accepted and accepted.addressed) or name}:
-            for callback in desk.kept(self.kind.product, addressed):
+            for callback in registration.take_unclaimed(self.kind.product, addressed):
                 watcher.called_back(callback)
 
 

@@ -88,8 +88,8 @@ class Creating(Watched[T], Generic[T]):
     def _with_ticket(
         self, keywords: Mapping[str, Any], name: str
     ) -> tuple[Mapping[str, Any], str | None]:
-        desk = self.context.desk
-        if desk is None or "callback_url" in keywords:
+        registration = self.context.registration
+        if registration is None or "callback_url" in keywords:
             return keywords, None
-        url, nonce = desk.ticket(self.kind.product, name)
+        url, nonce = registration.issue_url(self.kind.product, name)
         return {**keywords, "callback_url": url}, nonce

@@ -99,7 +99,7 @@ class Changing(Watched[T], Generic[T]):
             goal = Goal(self.kind, await self._resolved(changes), statuses)
         if self.context.current_sender is None:
             await self.context.open()
-        desk = self.context.desk
+        registration = self.context.registration
         change = Change(
             name=name,
             sid=name if self.kind.is_sid(name) else None,
@@ -110,9 +110,9 @@ class Changing(Watched[T], Generic[T]):
             nonce=None,
             body=recipe.body,
         )
-        if desk is None or "callback_url" in changes:
+        if registration is None or "callback_url" in changes:
             return change
-        url, nonce = desk.ticket(self.kind.product, name)
+        url, nonce = registration.issue_url(self.kind.product, name)
         ticket = {"callback_url": url}
         text = "&".join(filter(None, (recipe.form, forms.encode(self.kind.update, ticket))))
         change.sent, change.nonce, change.body = {**changes, **ticket}, nonce, form(text)

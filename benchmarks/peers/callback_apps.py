@@ -13,8 +13,8 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator
 
 from asyncsim.callbacks import CallbackReceiver
-from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.door import Door
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.callbacks.reception import Reception
 from asyncsim.callbacks.verify import Request, judge
 from asyncsim.callbacks.web import Server
@@ -119,7 +119,7 @@ def _watcher() -> Watcher:
     )
 
 
-def _receiver() -> tuple[CallbackReceiver, Desk]:
+def _receiver() -> tuple[CallbackReceiver, Registration]:
     receiver = CallbackReceiver(public_url=_PUBLIC)
     return receiver, receiver.register(
         TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket secret"
@@ -171,11 +171,11 @@ def server_alone() -> Contender:
 
 def judged() -> Contender:
     """The receiver's judgement without anybody to tell: ticket, form and signature."""
-    receiver, desk = _receiver()
+    receiver, registration = _receiver()
     reception = _like(_Judging, receiver._reception)
 
     def request(number: int) -> bytes:
-        url, _ = desk.ticket("supersim", f"HS{number:032x}")
+        url, _ = registration.issue_url("supersim", f"HS{number:032x}")
         return _post(url.removeprefix(_PUBLIC), url, number)
 
     return Contender(_serving(reception), request, lambda: reception.counts.accepted)
@@ -183,13 +183,13 @@ def judged() -> Contender:
 
 def ours(pending: int, *, mounted: bool = False) -> Contender:
     """The receiver: ticket, signature, repetitions, and so many waits that it ends one by one."""
-    receiver, desk = _receiver()
+    receiver, registration = _receiver()
     watcher, goal, ended = _watcher(), Goal(SIMS, {"status": "active"}), list[Transition]()
-    desk.subscribe("supersim", watcher.called_back)
+    registration.subscribe("supersim", watcher.called_back)
     urls: list[str] = []
     for number in range(pending):
         sid = f"HS{number:032x}"
-        url, nonce = desk.ticket("supersim", sid)
+        url, nonce = registration.issue_url("supersim", sid)
         urls.append(url)
         wait = Transition(
             name=sid,

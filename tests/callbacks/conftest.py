@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from asyncsim.callbacks import Callback, CallbackReceiver
-from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
@@ -11,10 +11,10 @@ from asyncsim.vendors import KORE, TWILIO, Vendor
 
 SECRETS = {"twilio": "auth-token", "kore": "webhook-secret"}
 
-Register = Callable[..., Desk]
+Register = Callable[..., Registration]
 
 
-def register(receiver: CallbackReceiver, vendor: Vendor, *secrets: str) -> Desk:
+def register(receiver: CallbackReceiver, vendor: Vendor, *secrets: str) -> Registration:
     """What a client does on entering."""
     return receiver.register(
         vendor,
@@ -40,22 +40,22 @@ def told() -> list[Callback]:
     return []
 
 
-def listen(desk: Desk, told: list[Callback]) -> Desk:
-    """Let a wait of this desk take every Super SIM callback."""
+def listen(registration: Registration, told: list[Callback]) -> Registration:
+    """Let a wait of this registration take every Super SIM callback."""
 
     def take(callback: Callback) -> bool:
         told.append(callback)
         return True
 
-    desk.subscribe("supersim", take)
-    return desk
+    registration.subscribe("supersim", take)
+    return registration
 
 
 @pytest.fixture
-def twilio_desk(receiver: CallbackReceiver, told: list[Callback]) -> Desk:
+def twilio(receiver: CallbackReceiver, told: list[Callback]) -> Registration:
     return listen(register(receiver, TWILIO), told)
 
 
 @pytest.fixture
-def kore_desk(receiver: CallbackReceiver, told: list[Callback]) -> Desk:
+def kore(receiver: CallbackReceiver, told: list[Callback]) -> Registration:
     return listen(register(receiver, KORE), told)

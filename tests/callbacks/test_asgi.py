@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 from fastapi import FastAPI
 
 from asyncsim.callbacks import Callback, CallbackReceiver, asgi
-from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
 from asyncsim.errors import ReceiverError
@@ -29,8 +29,8 @@ PREFIX = "/hooks/sims"
 @define
 class Mounted:
     receiver: CallbackReceiver
-    twilio: Desk
-    kore: Desk
+    twilio: Registration
+    kore: Registration
     origin: str
     told: list[Callback] = field(factory=list)
 
@@ -50,10 +50,10 @@ async def mounted(clock: ManualClock) -> AsyncIterator[Mounted]:
 
 
 async def test_callbacks_reach_a_receiver_in_fastapi(mounted: Mounted) -> None:
-    assert await senders.twilio(mounted.twilio.ticket("supersim", SIM)[0]).post() == 204
-    assert await senders.twilio_get(mounted.twilio.ticket("supersim", SIM)[0]).post() == 204
-    assert await senders.kore(mounted.kore.ticket("supersim", SIM)[0]).post() == 204
-    assert await senders.kore_get(mounted.kore.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.twilio(mounted.twilio.issue_url("supersim", SIM)[0]).post() == 204
+    assert await senders.twilio_get(mounted.twilio.issue_url("supersim", SIM)[0]).post() == 204
+    assert await senders.kore(mounted.kore.issue_url("supersim", SIM)[0]).post() == 204
+    assert await senders.kore_get(mounted.kore.issue_url("supersim", SIM)[0]).post() == 204
     assert [(one.status, one.signed) for one in mounted.told] == [
         ("active", True), ("active", True), ("active", True), ("active", False),
     ]  # fmt: skip
@@ -61,13 +61,13 @@ async def test_callbacks_reach_a_receiver_in_fastapi(mounted: Mounted) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "50%25", "é", "日本/x?y#z", "a+b"])
 async def test_encoded_names_pass_fastapi_untouched(mounted: Mounted, name: str) -> None:
-    assert await senders.twilio(mounted.twilio.ticket("supersim", name)[0]).post() == 204
-    assert await senders.kore(mounted.kore.ticket("supersim", name)[0]).post() == 204
+    assert await senders.twilio(mounted.twilio.issue_url("supersim", name)[0]).post() == 204
+    assert await senders.kore(mounted.kore.issue_url("supersim", name)[0]).post() == 204
     assert [(one.name, one.signed) for one in mounted.told] == [(name, True)] * 2
 
 
 async def test_forgeries_are_refused_in_fastapi(mounted: Mounted) -> None:
-    url, _ = mounted.twilio.ticket("supersim", SIM)
+    url, _ = mounted.twilio.issue_url("supersim", SIM)
     assert await senders.twilio(url, secret="wrong").post() == 403
     assert await senders.twilio(url[:-4] + "AAAA").post() == 403
     assert await senders.twilio(mounted.receiver.public_url + "/").post() == 404
@@ -79,7 +79,7 @@ async def test_forgeries_are_refused_in_fastapi(mounted: Mounted) -> None:
 
 @pytest.mark.parametrize("size", [2_000, 500_000])
 async def test_a_body_beyond_the_limit_is_refused_in_fastapi(mounted: Mounted, size: int) -> None:
-    url, _ = mounted.twilio.ticket("supersim", SIM)
+    url, _ = mounted.twilio.issue_url("supersim", SIM)
     try:
         assert await senders.twilio(url, {"Padding": "x" * size}).post() == 413
     except aiohttp.ClientOSError:  # the answer was there before the whole body had been sent
@@ -99,9 +99,9 @@ async def test_it_can_be_the_whole_application(clock: ManualClock) -> None:
     with free_socket() as where:
         receiver = CallbackReceiver(f"http://127.0.0.1:{where.getsockname()[1]}", clock=clock)
         told: list[Callback] = []
-        desk = listen(register(receiver, TWILIO), told)
+        registration = listen(register(receiver, TWILIO), told)
         async with served(receiver.asgi(), where, lifespan="on"):
-            assert await senders.twilio(desk.ticket("supersim", SIM)[0]).post() == 204
+            assert await senders.twilio(registration.issue_url("supersim", SIM)[0]).post() == 204
         assert len(told) == 1
 
 
@@ -169,8 +169,8 @@ def status_of(said: list[dict[str, Any]]) -> int:
 
 
 @pytest.fixture
-def sent(twilio_desk: Desk) -> Sent:
-    return senders.twilio(twilio_desk.ticket("supersim", SIM)[0])
+def sent(twilio: Registration) -> Sent:
+    return senders.twilio(twilio.issue_url("supersim", SIM)[0])
 
 
 async def test_a_body_in_pieces_is_put_together(receiver: CallbackReceiver, sent: Sent) -> None:
@@ -251,9 +251,9 @@ async def test_a_wrong_method_is_told_which_are_right(
 
 @pytest.mark.parametrize("raw_path", [None, b"with the query"])
 async def test_servers_that_spell_the_raw_path_otherwise_will_do(
-    receiver: CallbackReceiver, twilio_desk: Desk, raw_path: bytes | None
+    receiver: CallbackReceiver, twilio: Registration, raw_path: bytes | None
 ) -> None:
-    sent = senders.twilio_get(twilio_desk.ticket("supersim", SIM)[0])
+    sent = senders.twilio_get(twilio.issue_url("supersim", SIM)[0])
     scope = http(sent)
     if raw_path:
         raw_path = scope["raw_path"] + b"?" + scope["query_string"]
@@ -264,9 +264,9 @@ async def test_servers_that_spell_the_raw_path_otherwise_will_do(
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "50%25", "é", "日本/x?y#z", "a+b", "..", "%2e"])
 async def test_a_server_without_raw_path_will_do_for_any_name(
-    receiver: CallbackReceiver, twilio_desk: Desk, told: list[Callback], name: str
+    receiver: CallbackReceiver, twilio: Registration, told: list[Callback], name: str
 ) -> None:
-    sent = senders.twilio(twilio_desk.ticket("supersim", name)[0])
+    sent = senders.twilio(twilio.issue_url("supersim", name)[0])
     decoded = "/über?#\udcff" + unquote(http(sent)["path"])
     body = {"type": "http.request", "body": sent.body}
     for scope in ({"raw_path": None}, {"raw_path": None, "path": decoded}):

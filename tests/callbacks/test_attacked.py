@@ -12,7 +12,7 @@ import pytest
 from attrs import define
 
 from asyncsim.callbacks import Callback, CallbackReceiver, crowd, door, web
-from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import CallbackRefused, Event
@@ -64,7 +64,7 @@ async def small(clock: ManualClock, events: list[Event]) -> AsyncIterator[Callba
 
 
 @pytest.fixture
-def desk(small: CallbackReceiver, told: list[Callback]) -> Desk:
+def registration(small: CallbackReceiver, told: list[Callback]) -> Registration:
     return listen(register(small, TWILIO), told)
 
 
@@ -91,48 +91,48 @@ def raw(sent: Sent, *headers: str, version: str = "1.1") -> bytes:
     return "\r\n".join(lines).encode() + sent.body
 
 
-def callback(desk: Desk) -> bytes:
-    return raw(senders.twilio(desk.ticket("supersim", SIM)[0]))
+def callback(registration: Registration) -> bytes:
+    return raw(senders.twilio(registration.issue_url("supersim", SIM)[0]))
 
 
 async def test_a_silent_connection_gives_its_place_to_a_new_one(
-    desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowd, "_YOUNG", 0.0)
     silent = [await connect() for _ in range(5)]
     late = await connect()
-    late.send(callback(desk))
+    late.send(callback(registration))
     assert await late.status() == 204
     assert [await wire.rest() for wire in silent[:4]] == [b""] * 4
 
 
 async def test_a_pool_keeps_its_connections_under_a_flood(
-    desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowd, "_YOUNG", 0.0)
     pooled = await connect()
-    pooled.send(callback(desk))
+    pooled.send(callback(registration))
     assert await pooled.status() == 204
     for wire in [await connect() for _ in range(10)][:-1]:
         assert await wire.rest() == b""
-    pooled.send(callback(desk))
+    pooled.send(callback(registration))
     assert await pooled.status() == 204
 
 
 async def test_while_all_are_busy_the_next_one_waits_until_one_leaves(
-    desk: Desk, connect: Connect
+    registration: Registration, connect: Connect
 ) -> None:
     pool = [await connect(), await connect()]
     for wire in pool:
-        wire.send(callback(desk))
+        wire.send(callback(registration))
         assert await wire.status() == 204
     late = await connect()
-    late.send(callback(desk))
+    late.send(callback(registration))
     for wire in pool:  # they are served as ever
-        wire.send(callback(desk))
+        wire.send(callback(registration))
         assert await wire.status() == 204
     waiting = asyncio.create_task(late.status())
-    pool[0].send(callback(desk))
+    pool[0].send(callback(registration))
     assert await pool[0].status() == 204
     assert not waiting.done()
     await pool[1].close()
@@ -140,29 +140,29 @@ async def test_while_all_are_busy_the_next_one_waits_until_one_leaves(
 
 
 async def test_a_connection_idle_for_longest_gives_its_place_to_a_new_one(
-    desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowd, "_RESERVED", 0.0)
     pool = [await connect(), await connect()]
     for wire in (*pool, pool[0]):
-        wire.send(callback(desk))
+        wire.send(callback(registration))
         assert await wire.status() == 204
     late = await connect()
-    late.send(callback(desk))
+    late.send(callback(registration))
     assert await late.status() == 204
     assert await pool[1].rest() == b""
-    pool[0].send(callback(desk))
+    pool[0].send(callback(registration))
     assert await pool[0].status() == 204
 
 
 async def test_a_receiver_stops_while_it_lets_nobody_in(clock: ManualClock) -> None:
     async with CallbackReceiver(clock=clock, max_connections=1) as receiver:
-        desk = register(receiver, TWILIO)
+        registration = register(receiver, TWILIO)
         wire = Wire(*await asyncio.open_connection("127.0.0.1", receiver.port))
-        wire.send(callback(desk))
+        wire.send(callback(registration))
         assert await wire.status() == 204
         late = Wire(*await asyncio.open_connection("127.0.0.1", receiver.port))
-        late.send(callback(desk))
+        late.send(callback(registration))
     assert await wire.rest() == b""
     assert await late.rest() == b""
     await wire.close()
@@ -171,7 +171,7 @@ async def test_a_receiver_stops_while_it_lets_nobody_in(clock: ManualClock) -> N
 
 @pytest.mark.parametrize("begun", [b"", b"POST /twilio/supersim", b"GET / HTTP/1.1\r\nX: y\r\n"])
 async def test_a_request_that_never_comes_whole_ends_its_connection(
-    desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch, begun: bytes
+    registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
     monkeypatch.setattr(crowd, "_PROVE_WITHIN", 0.01)
     wire = await connect()
@@ -180,12 +180,12 @@ async def test_a_request_that_never_comes_whole_ends_its_connection(
 
 
 async def test_a_body_that_never_comes_whole_ends_its_connection(
-    desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "_READ_WITHIN", 0.01)
     monkeypatch.setattr(web, "_LINGER", 0.01)
     wire = await connect()
-    wire.send(callback(desk)[:-1])
+    wire.send(callback(registration)[:-1])
     assert (await wire.rest()).startswith(b"HTTP/1.1 408")
 
 
@@ -194,11 +194,15 @@ async def test_a_body_that_never_comes_whole_ends_its_connection(
     [("/nowhere", 404), ("wrong", 403), ("/" + "x" * 20_000, 400)],
 )
 async def test_nobody_without_a_ticket_makes_the_receiver_wait_for_a_body(
-    desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+    registration: Registration,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    status: int,
 ) -> None:
     monkeypatch.setattr(web, "_LINGER", 0.01)
     if path == "wrong":
-        ticket = urlsplit(desk.ticket("supersim", SIM)[0]).path
+        ticket = urlsplit(registration.issue_url("supersim", SIM)[0]).path
         path = ticket.replace(SIM, SIM[:-1] + "1")
     wire = await connect()
     wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode())
@@ -207,19 +211,19 @@ async def test_nobody_without_a_ticket_makes_the_receiver_wait_for_a_body(
 
 
 async def test_a_body_that_says_it_is_too_long_is_not_waited_for(
-    desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "_LINGER", 0.01)
-    path = urlsplit(desk.ticket("supersim", SIM)[0]).path
+    path = urlsplit(registration.issue_url("supersim", SIM)[0]).path
     wire = await connect()
     wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n".encode())
     assert await wire.status() == 413
 
 
 async def test_a_sender_that_asks_whether_to_send_its_body_is_told_so(
-    desk: Desk, connect: Connect, told: list[Callback]
+    registration: Registration, connect: Connect, told: list[Callback]
 ) -> None:
-    sent = senders.twilio(desk.ticket("supersim", SIM)[0])
+    sent = senders.twilio(registration.issue_url("supersim", SIM)[0])
     whole = raw(sent, "Expect: 100-continue")
     wire = await connect()
     wire.send(whole.removesuffix(sent.body))
@@ -233,13 +237,13 @@ async def test_a_sender_that_asks_whether_to_send_its_body_is_told_so(
 
 
 async def test_it_speaks_http_1_0_and_answers_pipelined_requests_in_order(
-    desk: Desk, connect: Connect, told: list[Callback]
+    registration: Registration, connect: Connect, told: list[Callback]
 ) -> None:
     wire = await connect()
-    wire.send(callback(desk) * 3 + raw(Sent(method="GET", url="http://x.example/nowhere")))
+    wire.send(callback(registration) * 3 + raw(Sent(method="GET", url="http://x.example/nowhere")))
     assert [await wire.status() for _ in range(4)] == [204, 204, 204, 404]
     wire = await connect()
-    wire.send(raw(senders.twilio(desk.ticket("supersim", SIM)[0]), version="1.0"))
+    wire.send(raw(senders.twilio(registration.issue_url("supersim", SIM)[0]), version="1.0"))
     assert (await wire.rest()).startswith(b"HTTP/1.0 204")
     assert len(told) == 4
 
@@ -278,7 +282,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 async def test_garbage_is_rejected_in_silence(
-    desk: Desk,
+    registration: Registration,
     connect: Connect,
     events: list[Event],
     told: list[Callback],
@@ -290,7 +294,7 @@ async def test_garbage_is_rejected_in_silence(
     asyncio.get_running_loop().set_debug(True)
     monkeypatch.setattr(web, "_LINGER", 0.01)
     monkeypatch.setattr(crowd, "_PROVE_WITHIN", 0.05)  # what looks like a request half sent
-    url, nonce = desk.ticket("supersim", SIM)
+    url, nonce = registration.issue_url("supersim", SIM)
     wire = await connect()
     wire.send(garbage.replace(b"TICKET", urlsplit(url).path.encode()))
     said = await wire.rest()
@@ -304,12 +308,15 @@ async def test_garbage_is_rejected_in_silence(
     assert nonce not in caplog.text + str(events)
     monkeypatch.undo()
     wire = await connect()
-    wire.send(callback(desk))
+    wire.send(callback(registration))
     assert await wire.status() == 204
 
 
 async def test_rejected_requests_are_one_line_a_minute(
-    desk: Desk, connect: Connect, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    registration: Registration,
+    connect: Connect,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     for _ in range(5):
         wire = await connect()
@@ -317,7 +324,7 @@ async def test_rejected_requests_are_one_line_a_minute(
         assert await wire.status() == 400
     await clock.advance(60.0)
     wire = await connect()
-    wire.send(raw(senders.twilio(desk.ticket("supersim", SIM)[0], secret="wrong")))
+    wire.send(raw(senders.twilio(registration.issue_url("supersim", SIM)[0], secret="wrong")))
     assert await wire.status() == 403
     assert [one.getMessage() for one in caplog.records] == [
         "callbacks: rejected 1 since the last such line, the latest with 400: it is not HTTP, or"
@@ -327,9 +334,11 @@ async def test_rejected_requests_are_one_line_a_minute(
     ]
 
 
-async def test_no_response_says_what_software_it_comes_from(desk: Desk, connect: Connect) -> None:
+async def test_no_response_says_what_software_it_comes_from(
+    registration: Registration, connect: Connect
+) -> None:
     for request in (
-        callback(desk).replace(b"Host", b"Connection: close\r\nHost"),
+        callback(registration).replace(b"Host", b"Connection: close\r\nHost"),
         b"GET / HTTP/1.0\r\n\r\n",
         b"GET /nowhere HTTP/1.0\r\n\r\n",
         b"nonsense\r\n\r\n",

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from asyncsim import CallbackReceiver, Client, InboundCommand, ReceiverError
-from asyncsim.callbacks.desk import Desk
 from asyncsim.callbacks.inbound import InboundCommands
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.events import CallbackReceived, CallbackRefused, Event
 from asyncsim.vendors import KORE, TWILIO
@@ -54,7 +54,7 @@ async def open_receiver(clock: ManualClock, events: list[Event]) -> AsyncIterato
 
 
 @pytest.fixture
-def desks(open_receiver: CallbackReceiver) -> list[Desk]:
+def registrations(open_receiver: CallbackReceiver) -> list[Registration]:
     return [register(open_receiver, vendor) for vendor in (TWILIO, KORE)]
 
 
@@ -63,7 +63,7 @@ async def take(receiver: CallbackReceiver, count: int) -> list[InboundCommand]:
         return [await anext(receiver.commands()) for _ in range(count)]
 
 
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_a_text_from_a_device_arrives_over_a_real_socket(
     open_receiver: CallbackReceiver,
 ) -> None:
@@ -76,7 +76,7 @@ async def test_a_text_from_a_device_arrives_over_a_real_socket(
     assert command.params == SMS
 
 
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_a_datagram_from_a_device_says_whence_it_came(
     open_receiver: CallbackReceiver,
 ) -> None:
@@ -88,7 +88,7 @@ async def test_a_datagram_from_a_device_says_whence_it_came(
     assert (command.payload, command.payload_type) == ("aGVsbG8=", "binary")
 
 
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_programmable_wireless_calls_its_payload_command(
     open_receiver: CallbackReceiver,
 ) -> None:
@@ -99,7 +99,7 @@ async def test_programmable_wireless_calls_its_payload_command(
 
 
 @pytest.mark.parametrize("port", ["", "x", "-1", "４", "123456"])
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_a_port_that_is_none_is_left_out(open_receiver: CallbackReceiver, port: str) -> None:
     url = open_receiver.commands_url("twilio", "supersim")
     senders.twilio(url, IP | {"DevicePort": port}).received_by(open_receiver)
@@ -107,7 +107,7 @@ async def test_a_port_that_is_none_is_left_out(open_receiver: CallbackReceiver, 
     assert (command.device_port, command.params["DevicePort"]) == (None, port)
 
 
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_what_a_get_from_kore_says_is_not_signed(open_receiver: CallbackReceiver) -> None:
     url = open_receiver.commands_url("kore", "supersim")
     assert await senders.kore_get(url, IP).post() == 204
@@ -115,7 +115,7 @@ async def test_what_a_get_from_kore_says_is_not_signed(open_receiver: CallbackRe
     assert (command.signed, command.payload) == (False, "aGVsbG8=")
 
 
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_a_forged_command_is_refused(open_receiver: CallbackReceiver) -> None:
     url = open_receiver.commands_url("twilio", "supersim")
     assert await senders.twilio(url, SMS, secret="wrong").post() == 403
@@ -123,7 +123,7 @@ async def test_a_forged_command_is_refused(open_receiver: CallbackReceiver) -> N
     assert len(open_receiver.commands()) == 0
 
 
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_a_command_delivered_twice_comes_once(open_receiver: CallbackReceiver) -> None:
     sent = senders.twilio(open_receiver.commands_url("twilio", "supersim"), SMS)
     sent.headers["I-Twilio-Idempotency-Token"] = "one"
@@ -143,7 +143,7 @@ def fill(receiver: CallbackReceiver, most: int = 1) -> Sent:
     return refused
 
 
-@pytest.mark.usefixtures("desks")
+@pytest.mark.usefixtures("registrations")
 async def test_without_room_it_is_refused_and_counts_when_it_comes_again(
     open_receiver: CallbackReceiver, events: list[Event]
 ) -> None:
@@ -158,10 +158,10 @@ async def test_without_room_it_is_refused_and_counts_when_it_comes_again(
 
 
 async def test_waits_are_told_even_when_nobody_takes_the_commands(
-    open_receiver: CallbackReceiver, desks: list[Desk]
+    open_receiver: CallbackReceiver, registrations: list[Registration]
 ) -> None:
     fill(open_receiver)
-    assert await senders.kore(desks[1].ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.kore(registrations[1].issue_url("supersim", SIM)[0]).post() == 204
 
 
 async def test_the_loop_ends_when_the_receiver_stops_after_what_had_come_in(

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from asyncsim.callbacks import Callback, CallbackReceiver, web as callbacks_web
-from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.errors import ReceiverError
 from asyncsim.vendors import KORE, TWILIO
@@ -27,48 +27,48 @@ async def open_receiver(clock: ManualClock) -> AsyncIterator[CallbackReceiver]:
 
 
 @pytest.fixture
-def twilio_here(open_receiver: CallbackReceiver, told: list[Callback]) -> Desk:
+def twilio_here(open_receiver: CallbackReceiver, told: list[Callback]) -> Registration:
     return listen(register(open_receiver, TWILIO), told)
 
 
 @pytest.fixture
-def kore_here(open_receiver: CallbackReceiver, told: list[Callback]) -> Desk:
+def kore_here(open_receiver: CallbackReceiver, told: list[Callback]) -> Registration:
     return listen(register(open_receiver, KORE), told)
 
 
 async def test_callbacks_arrive_over_a_real_socket(
-    twilio_here: Desk, kore_here: Desk, told: list[Callback]
+    twilio_here: Registration, kore_here: Registration, told: list[Callback]
 ) -> None:
-    assert await senders.twilio(twilio_here.ticket("supersim", SIM)[0]).post() == 204
-    assert await senders.twilio_get(twilio_here.ticket("supersim", SIM)[0]).post() == 204
-    assert await senders.kore(kore_here.ticket("supersim", SIM)[0]).post() == 204
-    assert await senders.kore_get(kore_here.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.twilio(twilio_here.issue_url("supersim", SIM)[0]).post() == 204
+    assert await senders.twilio_get(twilio_here.issue_url("supersim", SIM)[0]).post() == 204
+    assert await senders.kore(kore_here.issue_url("supersim", SIM)[0]).post() == 204
+    assert await senders.kore_get(kore_here.issue_url("supersim", SIM)[0]).post() == 204
     assert [one.signed for one in told] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "50%25", "é", "日本/x?y#z", "a+b"])
 async def test_encoded_names_pass_the_web_server_untouched(
-    twilio_here: Desk, kore_here: Desk, told: list[Callback], name: str
+    twilio_here: Registration, kore_here: Registration, told: list[Callback], name: str
 ) -> None:
-    assert await senders.twilio(twilio_here.ticket("supersim", name)[0]).post() == 204
-    assert await senders.kore(kore_here.ticket("supersim", name)[0]).post() == 204
+    assert await senders.twilio(twilio_here.issue_url("supersim", name)[0]).post() == 204
+    assert await senders.kore(kore_here.issue_url("supersim", name)[0]).post() == 204
     assert [(one.name, one.signed) for one in told] == [(name, True)] * 2
 
 
 async def test_an_equivalent_spelling_of_the_path_is_verified_as_it_was_sent(
-    kore_here: Desk, told: list[Callback]
+    kore_here: Registration, told: list[Callback]
 ) -> None:
     # yarl would turn %2d into "-" and %c3 into %C3, and the signature would no longer fit.
-    url, _ = kore_here.ticket("supersim", "é-")
+    url, _ = kore_here.issue_url("supersim", "é-")
     spelt = url.replace("%C3%A9-", "%c3%a9%2d")
     assert await senders.kore(spelt).post() == 204
     assert [(one.name, one.signed) for one in told] == [("é-", True)]
 
 
 async def test_forgeries_get_their_statuses_over_a_real_socket(
-    open_receiver: CallbackReceiver, twilio_here: Desk, told: list[Callback]
+    open_receiver: CallbackReceiver, twilio_here: Registration, told: list[Callback]
 ) -> None:
-    url, _ = twilio_here.ticket("supersim", SIM)
+    url, _ = twilio_here.issue_url("supersim", SIM)
     assert await senders.twilio(url, secret="wrong").post() == 403
     assert await senders.twilio(url[:-4] + "AAAA").post() == 403
     assert await senders.twilio(open_receiver.public_url + "/").post() == 404
@@ -92,9 +92,9 @@ async def raw(receiver: CallbackReceiver, *parts: bytes) -> bytes:
 
 
 async def test_a_body_that_is_too_long_is_refused_without_being_read_to_its_end(
-    open_receiver: CallbackReceiver, kore_here: Desk
+    open_receiver: CallbackReceiver, kore_here: Registration
 ) -> None:
-    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    path = kore_here.issue_url("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
     writer.write(head + b"x" * 2000)  # and nothing more of the billion it promised
@@ -105,9 +105,9 @@ async def test_a_body_that_is_too_long_is_refused_without_being_read_to_its_end(
 
 
 async def test_a_chunked_body_is_bounded_too(
-    open_receiver: CallbackReceiver, kore_here: Desk
+    open_receiver: CallbackReceiver, kore_here: Registration
 ) -> None:
-    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    path = kore_here.issue_url("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
     writer.write(head + b"7d0\r\n" + b"x" * 2000 + b"\r\n")
@@ -118,10 +118,10 @@ async def test_a_chunked_body_is_bounded_too(
 
 
 async def test_a_body_that_never_comes_does_not_hold_its_connection(
-    open_receiver: CallbackReceiver, kore_here: Desk, monkeypatch: pytest.MonkeyPatch
+    open_receiver: CallbackReceiver, kore_here: Registration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(callbacks_web, "_READ_WITHIN", 0.01)
-    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    path = kore_here.issue_url("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
     writer.write(head.encode() + b"Sim")
@@ -132,42 +132,42 @@ async def test_a_body_that_never_comes_does_not_hold_its_connection(
 
 
 async def test_a_body_that_breaks_its_own_framing_is_refused(
-    open_receiver: CallbackReceiver, kore_here: Desk
+    open_receiver: CallbackReceiver, kore_here: Registration
 ) -> None:
-    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    path = kore_here.issue_url("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     answer = await raw(open_receiver, head, b"zz\r\nSim")
     assert b" 400 " in answer.splitlines()[0]
 
 
 async def test_a_moderately_long_body_gets_its_answer_after_it_was_sent_whole(
-    open_receiver: CallbackReceiver, kore_here: Desk
+    open_receiver: CallbackReceiver, kore_here: Registration
 ) -> None:
-    url, _ = kore_here.ticket("supersim", SIM)
+    url, _ = kore_here.issue_url("supersim", SIM)
     for _ in range(5):
         assert await Sent(method="POST", url=url, body=b"x" * 1_000_000).post() == 413
     assert open_receiver.counts.refused == 5
 
 
 async def test_a_sender_that_hangs_up_half_way_is_not_counted(
-    open_receiver: CallbackReceiver, kore_here: Desk, caplog: pytest.LogCaptureFixture
+    open_receiver: CallbackReceiver, kore_here: Registration, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    path = kore_here.issue_url("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     _, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
     writer.write(head.encode() + b"Sim")
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-    assert await senders.kore(kore_here.ticket("supersim", SIM)[0]).post() == 204
+    assert await senders.kore(kore_here.issue_url("supersim", SIM)[0]).post() == 204
     assert (open_receiver.counts.accepted, open_receiver.counts.refused) == (1, 0)
     assert caplog.text == ""
 
 
 async def test_the_method_refused_is_answered_with_those_allowed(
-    open_receiver: CallbackReceiver, kore_here: Desk
+    open_receiver: CallbackReceiver, kore_here: Registration
 ) -> None:
-    path = kore_here.ticket("supersim", SIM)[0].removeprefix(open_receiver.public_url)
+    path = kore_here.issue_url("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     request = f"DELETE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     answer = await raw(open_receiver, request)
     assert b"405" in answer.splitlines()[0]
@@ -205,7 +205,7 @@ async def test_a_stopped_receiver_starts_again_and_knows_its_old_tickets(
 ) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
     async with receiver:
-        sent = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+        sent = senders.kore(register(receiver, KORE).issue_url("supersim", SIM)[0])
     async with receiver:
         path = sent.url.removeprefix("https://example.com")
         assert await sent.post(to=f"http://127.0.0.1:{receiver.port}{path}") == 204
@@ -268,9 +268,9 @@ async def test_it_mounts_under_a_prefix_of_a_users_application(
         twilio = listen(register(receiver, TWILIO), told)
         kore = listen(register(receiver, KORE), told)
         for sent in (
-            senders.twilio(twilio.ticket("supersim", "a/b é")[0]),
-            senders.kore(kore.ticket("supersim", "a/b é")[0]),
-            senders.twilio_get(twilio.ticket("supersim", "a/b é")[0]),
+            senders.twilio(twilio.issue_url("supersim", "a/b é")[0]),
+            senders.kore(kore.issue_url("supersim", "a/b é")[0]),
+            senders.twilio_get(twilio.issue_url("supersim", "a/b é")[0]),
         ):
             here = base + sent.url.removeprefix("https://example.com")
             assert await sent.post(to=here) == 204
@@ -295,7 +295,7 @@ async def test_a_mounted_receiver_opens_no_port_and_needs_a_public_url(clock: Ma
 
 async def test_a_receiver_for_another_framework_opens_no_port(clock: ManualClock) -> None:
     async with CallbackReceiver("https://example.com", port=None, clock=clock) as receiver:
-        sent = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+        sent = senders.kore(register(receiver, KORE).issue_url("supersim", SIM)[0])
         assert sent.received_by(receiver) == 204
         with pytest.raises(ReceiverError):
             _ = receiver.port
@@ -316,8 +316,8 @@ async def test_a_delivery_that_is_under_way_when_the_port_closes_is_answered(
 ) -> None:
     receiver = CallbackReceiver(clock=clock)
     await receiver.start()
-    desk = register(receiver, TWILIO)
-    path = desk.ticket("supersim", SIM)[0].partition(str(receiver.port))[2]
+    registration = register(receiver, TWILIO)
+    path = registration.issue_url("supersim", SIM)[0].partition(str(receiver.port))[2]
     reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
     writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na".encode())
     await writer.drain()

@@ -10,7 +10,7 @@ from attrs import evolve
 from twilio.request_validator import RequestValidator
 
 from asyncsim.callbacks import Callback, CallbackReceiver
-from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.core.signatures import kore_signature, twilio_signature
 from asyncsim.errors import ReceiverError
@@ -22,10 +22,10 @@ from tests.callbacks.senders import ACTIVE, SIM, plain
 
 
 def test_a_signed_post_of_either_vendor_tells_all_it_says(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
 ) -> None:
-    twilio_url, nonce = twilio_desk.ticket("supersim", "my-sim")
-    kore_url, _ = kore_desk.ticket("supersim", SIM)
+    twilio_url, nonce = twilio.issue_url("supersim", "my-sim")
+    kore_url, _ = kore.issue_url("supersim", SIM)
     assert senders.twilio(twilio_url).received_by(receiver) == 204
     assert senders.kore(kore_url).received_by(receiver) == 204
     first, second = told
@@ -41,7 +41,7 @@ def test_a_signed_post_of_either_vendor_tells_all_it_says(
 
 
 def test_errors_of_programmable_wireless_are_told(
-    receiver: CallbackReceiver, kore_desk: Desk
+    receiver: CallbackReceiver, kore: Registration
 ) -> None:
     failed = {
         "SimSid": "DE" + "0" * 32,
@@ -50,9 +50,9 @@ def test_errors_of_programmable_wireless_are_told(
         "ErrorCode": "33105",
         "ErrorMessage": "",
     }
-    url, _ = kore_desk.ticket("wireless", "my-sim")
+    url, _ = kore.issue_url("wireless", "my-sim")
     assert senders.kore(url, failed).received_by(receiver) == 204
-    [callback] = kore_desk.kept("wireless", "my-sim")
+    [callback] = kore.take_unclaimed("wireless", "my-sim")
     assert (callback.error_code, callback.error_message) == (33105, "")
     assert callback.unique_name == " my sim "
 
@@ -60,30 +60,38 @@ def test_errors_of_programmable_wireless_are_told(
 @pytest.mark.parametrize("code", ["", "none", "-1", "٣", "9" * 5000])
 def test_an_error_code_that_is_no_number_is_left_out(clock: ManualClock, code: str) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
-    desk = register(receiver, KORE)
-    url, _ = desk.ticket("wireless", "x")
+    registration = register(receiver, KORE)
+    url, _ = registration.issue_url("wireless", "x")
     assert senders.kore(url, {"ErrorCode": code}).received_by(receiver) == 204
-    [callback] = desk.kept("wireless", "x")
+    [callback] = registration.take_unclaimed("wireless", "x")
     assert callback.error_code is None
     assert callback.params["ErrorCode"] == code
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "50% off", "é/ü", "日本", "a+b", "x?y#z"])
 def test_names_arrive_as_they_were_addressed(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback], name: str
+    receiver: CallbackReceiver,
+    twilio: Registration,
+    kore: Registration,
+    told: list[Callback],
+    name: str,
 ) -> None:
-    assert senders.twilio(twilio_desk.ticket("supersim", name)[0]).received_by(receiver) == 204
-    assert senders.kore(kore_desk.ticket("supersim", name)[0]).received_by(receiver) == 204
+    assert senders.twilio(twilio.issue_url("supersim", name)[0]).received_by(receiver) == 204
+    assert senders.kore(kore.issue_url("supersim", name)[0]).received_by(receiver) == 204
     assert [one.name for one in told] == [name, name]
     assert all(one.signed for one in told)
 
 
 @pytest.mark.parametrize("name", [SIM, "pump 7", "plant/3", "Zürich", "a+b", "50%", "x;y", "k=v&w"])
 def test_a_proxy_that_decodes_the_path_and_encodes_it_anew_breaks_no_signature(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback], name: str
+    receiver: CallbackReceiver,
+    twilio: Registration,
+    kore: Registration,
+    told: list[Callback],
+    name: str,
 ) -> None:
-    for desk, send in ((twilio_desk, senders.twilio), (kore_desk, senders.kore)):
-        sent = send(desk.ticket("supersim", name)[0])
+    for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
+        sent = send(registration.issue_url("supersim", name)[0])
         path = sent.url.removeprefix("https://example.com")
         encoded_anew = quote(unquote(path), safe="/~!$&'()*+,;=:@")
         all_encoded = "".join(
@@ -95,40 +103,40 @@ def test_a_proxy_that_decodes_the_path_and_encodes_it_anew_breaks_no_signature(
 
 
 def test_a_signature_over_another_spelling_of_the_path_is_accepted_when_that_came_in(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
 ) -> None:
-    for desk, send in ((twilio_desk, senders.twilio), (kore_desk, senders.kore)):
-        url = desk.ticket("supersim", "a b")[0].replace("supersim", "super%73im")
+    for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
+        url = registration.issue_url("supersim", "a b")[0].replace("supersim", "super%73im")
         assert send(url).received_by(receiver) == 204
     assert [one.signed for one in told] == [True, True]
 
 
-def test_twilios_own_validator_agrees_about_what_is_signed(twilio_desk: Desk) -> None:
-    sent = senders.twilio(twilio_desk.ticket("supersim", "a b/ü")[0])
+def test_twilios_own_validator_agrees_about_what_is_signed(twilio: Registration) -> None:
+    sent = senders.twilio(twilio.issue_url("supersim", "a b/ü")[0])
     signature = sent.headers["X-Twilio-Signature"]
     assert RequestValidator("auth-token").validate(sent.url, ACTIVE, signature)
 
 
 def test_a_get_from_twilio_is_signed_and_says_that_it_is_a_get(
-    receiver: CallbackReceiver, twilio_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, told: list[Callback]
 ) -> None:
-    url, _ = twilio_desk.ticket("supersim", SIM)
+    url, _ = twilio.issue_url("supersim", SIM)
     assert senders.twilio_get(url).received_by(receiver) == 204
     assert (told[0].signed, told[0].method, told[0].status) == (True, "GET", "active")
 
 
 def test_a_get_from_twilio_with_a_changed_query_is_refused(
-    receiver: CallbackReceiver, twilio_desk: Desk
+    receiver: CallbackReceiver, twilio: Registration
 ) -> None:
-    sent = senders.twilio_get(twilio_desk.ticket("supersim", SIM)[0])
+    sent = senders.twilio_get(twilio.issue_url("supersim", SIM)[0])
     forged = evolve(sent, url=sent.url.replace("active", "inactive"))
     assert forged.received_by(receiver) == 403
 
 
 def test_a_get_from_kore_is_a_hint_at_best(
-    receiver: CallbackReceiver, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
 ) -> None:
-    sent = senders.kore_get(kore_desk.ticket("supersim", SIM)[0])
+    sent = senders.kore_get(kore.issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver) == 204
     assert plain(sent).received_by(receiver) == 204
     assert plain(sent, kore_signature="").received_by(receiver) == 204
@@ -137,18 +145,18 @@ def test_a_get_from_kore_is_a_hint_at_best(
 
 
 def test_a_get_from_kore_with_a_wrong_signature_is_refused(
-    receiver: CallbackReceiver, kore_desk: Desk
+    receiver: CallbackReceiver, kore: Registration
 ) -> None:
-    sent = senders.kore_get(kore_desk.ticket("supersim", SIM)[0], secret="wrong")
+    sent = senders.kore_get(kore.issue_url("supersim", SIM)[0], secret="wrong")
     assert sent.received_by(receiver) == 403
 
 
 def test_a_post_with_a_wrong_missing_or_empty_signature_is_refused_and_counted(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
 ) -> None:
     for sent in (
-        senders.twilio(twilio_desk.ticket("supersim", SIM)[0], secret="wrong"),
-        senders.kore(kore_desk.ticket("supersim", SIM)[0], secret="wrong"),
+        senders.twilio(twilio.issue_url("supersim", SIM)[0], secret="wrong"),
+        senders.kore(kore.issue_url("supersim", SIM)[0], secret="wrong"),
     ):
         assert sent.received_by(receiver) == 403
         assert plain(sent).received_by(receiver) == 403
@@ -158,48 +166,48 @@ def test_a_post_with_a_wrong_missing_or_empty_signature_is_refused_and_counted(
 
 
 def test_the_other_vendors_secret_signs_nothing(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration
 ) -> None:
-    url, _ = twilio_desk.ticket("supersim", SIM)
+    url, _ = twilio.issue_url("supersim", SIM)
     assert senders.twilio(url, secret="webhook-secret").received_by(receiver) == 403
-    url, _ = kore_desk.ticket("supersim", SIM)
+    url, _ = kore.issue_url("supersim", SIM)
     assert senders.kore(url, secret="auth-token").received_by(receiver) == 403
     assert senders.twilio(url, secret="webhook-secret").received_by(receiver) == 403
 
 
 def test_a_signed_post_with_a_changed_body_is_refused(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration
 ) -> None:
     for sent in (
-        senders.twilio(twilio_desk.ticket("supersim", SIM)[0]),
-        senders.kore(kore_desk.ticket("supersim", SIM)[0]),
+        senders.twilio(twilio.issue_url("supersim", SIM)[0]),
+        senders.kore(kore.issue_url("supersim", SIM)[0]),
     ):
         forged = evolve(sent, body=sent.body.replace(b"active", b"inactive"))
         assert forged.received_by(receiver) == 403
 
 
 def test_a_signature_does_not_fit_another_ticket(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration
 ) -> None:
-    for desk, send in ((twilio_desk, senders.twilio), (kore_desk, senders.kore)):
-        sent = send(desk.ticket("supersim", SIM)[0])
-        other, _ = desk.ticket("supersim", SIM)
+    for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
+        sent = send(registration.issue_url("supersim", SIM)[0])
+        other, _ = registration.issue_url("supersim", SIM)
         assert evolve(sent, url=other).received_by(receiver) == 403
 
 
 def test_a_query_that_a_proxy_adds_to_a_post_is_ignored(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
 ) -> None:
-    sent = senders.twilio(twilio_desk.ticket("supersim", SIM)[0])
+    sent = senders.twilio(twilio.issue_url("supersim", SIM)[0])
     assert evolve(sent, url=sent.url + "?SimStatus=inactive").received_by(receiver) == 204
-    sent = senders.kore(kore_desk.ticket("supersim", SIM)[0])
+    sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     assert evolve(sent, url=sent.url + "?SimStatus=inactive").received_by(receiver) == 204
     assert [(one.status, one.signed) for one in told] == [("active", True)] * 2
 
 
-def test_kores_digest_cannot_be_extended(receiver: CallbackReceiver, kore_desk: Desk) -> None:
+def test_kores_digest_cannot_be_extended(receiver: CallbackReceiver, kore: Registration) -> None:
     # What an attacker adds after a body whose digest is known begins with SHA-256's own padding.
-    sent = senders.kore(kore_desk.ticket("supersim", SIM)[0])
+    sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     longer = sent.body + b"\x80" + b"\x00" * 40 + b"&SimStatus=inactive"
     signature = kore_signature("webhook-secret", "POST", sent.url, longer)
     forged = evolve(sent, body=longer, headers=sent.headers | {"kore-signature": signature})
@@ -208,18 +216,18 @@ def test_kores_digest_cannot_be_extended(receiver: CallbackReceiver, kore_desk: 
 
 def test_a_vendor_without_any_secret_gives_hints(clock: ManualClock) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
-    desk = receiver.register(KORE, signing_secrets=[], ticket_secret=b"t")
-    sent = senders.kore(desk.ticket("supersim", SIM)[0])
+    registration = receiver.register(KORE, signing_secrets=[], ticket_secret=b"t")
+    sent = senders.kore(registration.issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver) == 204
     assert plain(sent).received_by(receiver) == 204
-    assert [one.signed for one in desk.kept("supersim", SIM)] == [False, False]
+    assert [one.signed for one in registration.take_unclaimed("supersim", SIM)] == [False, False]
     assert (receiver.counts.accepted, receiver.counts.hints) == (2, 2)
 
 
 def test_a_changed_ticket_is_refused_and_a_path_that_is_none_is_not_found(
-    receiver: CallbackReceiver, twilio_desk: Desk
+    receiver: CallbackReceiver, twilio: Registration
 ) -> None:
-    url, _ = twilio_desk.ticket("supersim", SIM)
+    url, _ = twilio.issue_url("supersim", SIM)
     other = url[:-1] + ("A" if url[-1] != "A" else "B")
     assert senders.twilio(other).received_by(receiver) == 403
     assert senders.twilio(url.replace(SIM, SIM[:-1] + "1")).received_by(receiver) == 403
@@ -229,16 +237,16 @@ def test_a_changed_ticket_is_refused_and_a_path_that_is_none_is_not_found(
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "get"])
 def test_other_methods_are_refused(
-    receiver: CallbackReceiver, kore_desk: Desk, method: str
+    receiver: CallbackReceiver, kore: Registration, method: str
 ) -> None:
-    sent = senders.kore(kore_desk.ticket("supersim", SIM)[0])
+    sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     assert evolve(sent, method=method).received_by(receiver) == 405
 
 
 def test_a_body_may_be_as_long_as_max_body_and_no_longer(
-    receiver: CallbackReceiver, kore_desk: Desk
+    receiver: CallbackReceiver, kore: Registration
 ) -> None:
-    url, _ = kore_desk.ticket("supersim", SIM)
+    url, _ = kore.issue_url("supersim", SIM)
     room = 1000 - len("SimStatus=")
     assert senders.kore(url, {"SimStatus": "x" * room}).received_by(receiver) == 204
     assert senders.kore(url, {"SimStatus": "x" * (room + 1)}).received_by(receiver) == 413
@@ -246,7 +254,7 @@ def test_a_body_may_be_as_long_as_max_body_and_no_longer(
 
 async def test_it_is_called_in_its_loop_with_texts_and_bytes(clock: ManualClock) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
-    sent = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+    sent = senders.kore(register(receiver, KORE).issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver) == 204
     with pytest.raises(ReceiverError, match="call_soon_threadsafe"):
         await asyncio.to_thread(sent.received_by, receiver)
@@ -258,8 +266,8 @@ async def test_it_is_called_in_its_loop_with_texts_and_bytes(clock: ManualClock)
         receiver.receive("POST", path, {}, None)  # type: ignore[arg-type]  # the point
 
 
-def test_a_target_of_any_length_is_bounded(receiver: CallbackReceiver, kore_desk: Desk) -> None:
-    sent = senders.kore_get(kore_desk.ticket("supersim", SIM)[0], {"a": "x" * 20_000})
+def test_a_target_of_any_length_is_bounded(receiver: CallbackReceiver, kore: Registration) -> None:
+    sent = senders.kore_get(kore.issue_url("supersim", SIM)[0], {"a": "x" * 20_000})
     assert sent.received_by(receiver) == 414
 
 
@@ -277,9 +285,13 @@ def test_a_target_of_any_length_is_bounded(receiver: CallbackReceiver, kore_desk
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused(
-    receiver: CallbackReceiver, kore_desk: Desk, headers: dict[str, str], body: bytes, status: int
+    receiver: CallbackReceiver,
+    kore: Registration,
+    headers: dict[str, str],
+    body: bytes,
+    status: int,
 ) -> None:
-    url, _ = kore_desk.ticket("supersim", SIM)
+    url, _ = kore.issue_url("supersim", SIM)
     signature = kore_signature("webhook-secret", "POST", url, body)
     sent = senders.Sent(
         method="POST", url=url, headers=headers | {"kore-signature": signature}, body=body
@@ -287,16 +299,16 @@ def test_a_body_that_cannot_be_read_is_refused(
     assert sent.received_by(receiver) == status
 
 
-def test_a_query_with_raw_bytes_is_refused(receiver: CallbackReceiver, kore_desk: Desk) -> None:
-    path = kore_desk.ticket("supersim", SIM)[0].removeprefix("https://example.com")
+def test_a_query_with_raw_bytes_is_refused(receiver: CallbackReceiver, kore: Registration) -> None:
+    path = kore.issue_url("supersim", SIM)[0].removeprefix("https://example.com")
     for text in ("é", "\udcff"):
         assert receiver.receive("GET", f"{path}?SimStatus={text}", {}, b"") == 400
 
 
 def test_form_values_are_kept_blank_and_untrimmed_and_the_first_of_several_counts(
-    receiver: CallbackReceiver, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
 ) -> None:
-    url, _ = kore_desk.ticket("supersim", SIM)
+    url, _ = kore.issue_url("supersim", SIM)
     body = b"SimUniqueName=+a%20b+&ErrorMessage=&SimStatus=%61ctive&SimStatus=new&x"
     headers = {"kore-signature": kore_signature("webhook-secret", "POST", url, body)}
     sent = senders.Sent(method="POST", url=url, headers=headers, body=body)
@@ -310,9 +322,9 @@ def test_form_values_are_kept_blank_and_untrimmed_and_the_first_of_several_count
 
 
 def test_repeated_and_blank_parameters_count_in_twilios_signature(
-    receiver: CallbackReceiver, twilio_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, told: list[Callback]
 ) -> None:
-    url, _ = twilio_desk.ticket("supersim", SIM)
+    url, _ = twilio.issue_url("supersim", SIM)
     signature = twilio_signature("auth-token", url, {"a": ["2", "1", "1"], "b": [""], "c": [" "]})
     headers = {"X-TWILIO-SIGNATURE": signature, "Content-Type": f"{senders.FORM}; charset=UTF-8"}
     body = b"b=&a=1&c=+&a=2&a=1"
@@ -322,17 +334,17 @@ def test_repeated_and_blank_parameters_count_in_twilios_signature(
 
 
 def test_json_bodies_are_read_and_verified_as_each_vendor_signs_them(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
 ) -> None:
     body = json.dumps(ACTIVE | {"ErrorCode": 33105, "nested": {}, "yes": True}).encode()
     json_type = {"Content-Type": "application/json"}
-    url = f"{twilio_desk.ticket('supersim', SIM)[0]}?bodySHA256={hashlib.sha256(body).hexdigest()}"
+    url = f"{twilio.issue_url('supersim', SIM)[0]}?bodySHA256={hashlib.sha256(body).hexdigest()}"
     signed = json_type | {"X-Twilio-Signature": twilio_signature("auth-token", url)}
     sent = senders.Sent(method="POST", url=url, headers=signed, body=body)
     assert sent.received_by(receiver) == 204
     assert evolve(sent, body=body + b" ").received_by(receiver) == 403
 
-    url, _ = kore_desk.ticket("supersim", SIM)
+    url, _ = kore.issue_url("supersim", SIM)
     compact = json.dumps(json.loads(body), separators=(",", ":")).encode()
     signed = json_type | {"kore-signature": kore_signature("webhook-secret", "POST", url, compact)}
     assert senders.Sent(method="POST", url=url, headers=signed, body=body).received_by(receiver)
@@ -345,10 +357,10 @@ def test_json_bodies_are_read_and_verified_as_each_vendor_signs_them(
 
 
 def test_a_byte_order_mark_before_a_json_body_is_read_over(
-    receiver: CallbackReceiver, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
 ) -> None:
     body = "\ufeff".encode() + json.dumps(ACTIVE).encode()
-    url, _ = kore_desk.ticket("supersim", SIM)
+    url, _ = kore.issue_url("supersim", SIM)
     signature = kore_signature("webhook-secret", "POST", url, body)
     headers = {"Content-Type": "application/json", "kore-signature": signature}
     sent = senders.Sent(method="POST", url=url, headers=headers, body=body)
@@ -358,16 +370,16 @@ def test_a_byte_order_mark_before_a_json_body_is_read_over(
 
 def test_a_delivery_that_is_repeated_is_answered_but_told_only_once(
     receiver: CallbackReceiver,
-    twilio_desk: Desk,
-    kore_desk: Desk,
+    twilio: Registration,
+    kore: Registration,
     told: list[Callback],
     events: list[Event],
 ) -> None:
-    for desk, send, header in (
-        (twilio_desk, senders.twilio, "I-Twilio-Idempotency-Token"),
-        (kore_desk, senders.kore, "kore-idempotency-token"),
+    for registration, send, header in (
+        (twilio, senders.twilio, "I-Twilio-Idempotency-Token"),
+        (kore, senders.kore, "kore-idempotency-token"),
     ):
-        sent = send(desk.ticket("supersim", SIM)[0])
+        sent = send(registration.issue_url("supersim", SIM)[0])
         sent = evolve(sent, headers=sent.headers | {header: "token-1"})
         assert [sent.received_by(receiver) for _ in range(3)] == [204, 204, 204]
     assert len(told) == 2
@@ -377,9 +389,9 @@ def test_a_delivery_that_is_repeated_is_answered_but_told_only_once(
 
 
 def test_a_forged_delivery_does_not_use_up_an_idempotency_token(
-    receiver: CallbackReceiver, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
 ) -> None:
-    sent = senders.kore(kore_desk.ticket("supersim", SIM)[0])
+    sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     token = {"kore-idempotency-token": "token-1"}
     get = senders.kore_get(sent.url)
     assert plain(sent, **token).received_by(receiver) == 403
@@ -389,9 +401,9 @@ def test_a_forged_delivery_does_not_use_up_an_idempotency_token(
 
 
 def test_an_idempotency_token_of_absurd_length_is_not_remembered(
-    receiver: CallbackReceiver, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
 ) -> None:
-    sent = senders.kore(kore_desk.ticket("supersim", SIM)[0])
+    sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     sent = evolve(sent, headers=sent.headers | {"kore-idempotency-token": "x" * 5000})
     sent.received_by(receiver)
     sent.received_by(receiver)
@@ -400,27 +412,31 @@ def test_an_idempotency_token_of_absurd_length_is_not_remembered(
 
 @pytest.mark.parametrize("path", ["", "/a", "/hooks", "/hooks/hooks", "/x/y/z/twilio/supersim"])
 def test_the_prefix_may_be_stripped_or_added_by_what_stands_in_front(
-    receiver: CallbackReceiver, twilio_desk: Desk, kore_desk: Desk, told: list[Callback], path: str
+    receiver: CallbackReceiver,
+    twilio: Registration,
+    kore: Registration,
+    told: list[Callback],
+    path: str,
 ) -> None:
-    for desk, send in ((twilio_desk, senders.twilio), (kore_desk, senders.kore)):
-        url, _ = desk.ticket("supersim", "a b")
+    for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
+        url, _ = registration.issue_url("supersim", "a b")
         tail = url.removeprefix("https://example.com/hooks")
         assert send(url).received_by(receiver, path=path + tail) == 204
     assert [one.signed for one in told] == [True, True]
 
 
 def test_a_target_in_absolute_form_is_understood(
-    receiver: CallbackReceiver, kore_desk: Desk, told: list[Callback]
+    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
 ) -> None:
-    sent = senders.kore(kore_desk.ticket("supersim", SIM)[0])
+    sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver, path=f"http://internal:8080{sent.url[25:]}") == 204
     assert told[0].signed
 
 
 def test_events_tell_what_came_and_why_something_was_refused_without_the_ticket(
-    receiver: CallbackReceiver, kore_desk: Desk, events: list[Event]
+    receiver: CallbackReceiver, kore: Registration, events: list[Event]
 ) -> None:
-    url, nonce = kore_desk.ticket("supersim", SIM)
+    url, nonce = kore.issue_url("supersim", SIM)
     senders.kore(url).received_by(receiver)
     senders.kore(url, secret="wrong").received_by(receiver)
     assert events == [
@@ -441,10 +457,19 @@ def test_reprs_hold_no_secret_and_no_ticket(clock: ManualClock) -> None:
         kore_webhook_secrets=["kore-secret"],
         clock=clock,
     )
-    desk = listen(register(receiver, TWILIO, "client-secret"), told)
-    url, nonce = desk.ticket("supersim", SIM)
+    registration = listen(register(receiver, TWILIO, "client-secret"), told)
+    url, nonce = registration.issue_url("supersim", SIM)
     assert senders.twilio(url, secret="client-secret").received_by(receiver) == 204
-    shown = repr((receiver, desk, told, receiver._keyring, receiver._keyring.clients, desk._keys))
+    shown = repr(
+        (
+            receiver,
+            registration,
+            told,
+            receiver._keyring,
+            receiver._keyring.clients,
+            registration._keys,
+        )
+    )
     assert "https://example.com/hooks" in shown
     assert SIM in shown
     hidden = ["proxy-password", "-secret", nonce, url.rpartition("/")[2], "credential"]

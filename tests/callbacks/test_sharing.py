@@ -3,7 +3,7 @@
 import pytest
 
 from asyncsim.callbacks import Callback, CallbackReceiver
-from asyncsim.callbacks.desk import Desk
+from asyncsim.callbacks.receiver import Registration
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import ManualClock
 from asyncsim.errors import ConfigurationError, ReceiverError
@@ -15,31 +15,35 @@ from tests.callbacks.senders import SIM, plain
 URL = "https://example.com/hooks"
 
 
-def desk_of(receiver: CallbackReceiver, account: str, *secrets: str) -> Desk:
+def register_account(receiver: CallbackReceiver, account: str, *secrets: str) -> Registration:
     """A Twilio client of one account; without secrets it logs in with an API key."""
     ticket_secret = derive_ticket_secret(account)
     return receiver.register(TWILIO, signing_secrets=secrets, ticket_secret=ticket_secret)
 
 
 def test_two_accounts_of_a_vendor_share_a_receiver(receiver: CallbackReceiver) -> None:
-    desks = {name: desk_of(receiver, name, f"token of {name}") for name in ("one", "two")}
-    for name, desk in desks.items():
-        url, _ = desk.ticket("supersim", f"sim of {name}")
+    registrations = {
+        name: register_account(receiver, name, f"token of {name}") for name in ("one", "two")
+    }
+    for name, registration in registrations.items():
+        url, _ = registration.issue_url("supersim", f"sim of {name}")
         assert senders.twilio(url, secret=f"token of {name}").received_by(receiver) == 204
         assert senders.twilio(url, secret="token of three").received_by(receiver) == 403
-        assert [one.signed for one in desk.kept("supersim", f"sim of {name}")] == [True]
+        assert [
+            one.signed for one in registration.take_unclaimed("supersim", f"sim of {name}")
+        ] == [True]
 
 
 def test_an_account_that_knows_only_an_api_key_gets_hints_beside_one_that_knows_its_token(
     receiver: CallbackReceiver,
 ) -> None:
-    desk_of(receiver, "one", "token of one")
-    desk = desk_of(receiver, "two")
-    url, _ = desk.ticket("supersim", SIM)
+    register_account(receiver, "one", "token of one")
+    registration = register_account(receiver, "two")
+    url, _ = registration.issue_url("supersim", SIM)
     assert senders.twilio(url, secret="token of two").received_by(receiver) == 204
     assert senders.twilio(url, secret="token of one").received_by(receiver) == 204
-    assert [one.signed for one in desk.kept("supersim", SIM)] == [False, False]
-    desk.close()
+    assert [one.signed for one in registration.take_unclaimed("supersim", SIM)] == [False, False]
+    registration.close()
 
 
 @pytest.mark.parametrize("ticket_secrets", [[], ["the receiver's"]])
@@ -47,14 +51,14 @@ def test_one_accounts_secret_proves_nothing_about_anothers_ticket(
     clock: ManualClock, ticket_secrets: list[str]
 ) -> None:
     receiver = CallbackReceiver(URL, ticket_secrets=ticket_secrets, clock=clock)
-    one = desk_of(receiver, "one", "token of one")
-    desk_of(receiver, "two", "token of two")
+    one = register_account(receiver, "one", "token of one")
+    register_account(receiver, "two", "token of two")
     kore = register(receiver, KORE, "secret of one")
     receiver.register(KORE, signing_secrets=["secret of two"], ticket_secret=b"two")
-    url, _ = one.ticket("supersim", SIM)
+    url, _ = one.issue_url("supersim", SIM)
     assert senders.twilio(url, secret="token of two").received_by(receiver) == 403
     assert senders.twilio(url, secret="token of one").received_by(receiver) == 204
-    url, _ = kore.ticket("supersim", SIM)
+    url, _ = kore.issue_url("supersim", SIM)
     assert senders.kore(url, secret="secret of two").received_by(receiver) == 403
     assert senders.kore(url, secret="secret of one").received_by(receiver) == 204
 
@@ -65,22 +69,24 @@ def test_secrets_given_to_the_receiver_verify_tickets_of_all_accounts_as_unconfi
     receiver = CallbackReceiver(
         URL, twilio_auth_tokens=["token"], kore_webhook_secrets=["secret"], clock=clock
     )
-    one, two = desk_of(receiver, "one", "token of one"), desk_of(receiver, "two")
+    one, two = register_account(receiver, "one", "token of one"), register_account(receiver, "two")
     kore = register(receiver, KORE, "secret of kore")
-    for desk in (one, two):
-        url, _ = desk.ticket("supersim", SIM)
+    for registration in (one, two):
+        url, _ = registration.issue_url("supersim", SIM)
         assert senders.twilio(url, secret="token").received_by(receiver) == 204
-        assert [callback.signed for callback in desk.kept("supersim", SIM)] == [False]
-    url, _ = kore.ticket("supersim", SIM)
+        assert [callback.signed for callback in registration.take_unclaimed("supersim", SIM)] == [
+            False
+        ]
+    url, _ = kore.issue_url("supersim", SIM)
     assert senders.kore(url, secret="secret").received_by(receiver) == 204
-    assert [callback.signed for callback in kore.kept("supersim", SIM)] == [False]
+    assert [callback.signed for callback in kore.take_unclaimed("supersim", SIM)] == [False]
     assert receiver.counts.hints == 3
 
 
 def test_secrets_given_to_the_receiver_are_insisted_on(clock: ManualClock) -> None:
     receiver = CallbackReceiver(URL, twilio_auth_tokens=["token"], clock=clock)
-    desk = desk_of(receiver, "api key")
-    url, _ = desk.ticket("supersim", SIM)
+    registration = register_account(receiver, "api key")
+    url, _ = registration.issue_url("supersim", SIM)
     assert senders.twilio(url, secret="token").received_by(receiver) == 204
     assert senders.twilio(url, secret="other").received_by(receiver) == 403
     assert plain(senders.twilio(url)).received_by(receiver) == 403
@@ -93,9 +99,9 @@ def test_during_a_rotation_old_and_new_signing_secrets_verify(clock: ManualClock
     kore = register(receiver, KORE, "old")
     twilio = register(receiver, TWILIO, "old")
     for secret, status in (("new", 204), ("old", 204), ("older", 403)):
-        url, _ = kore.ticket("supersim", SIM)
+        url, _ = kore.issue_url("supersim", SIM)
         assert senders.kore(url, secret=secret).received_by(receiver) == status
-        url, _ = twilio.ticket("supersim", SIM)
+        url, _ = twilio.issue_url("supersim", SIM)
         assert senders.twilio(url, secret=secret).received_by(receiver) == status
 
 
@@ -103,7 +109,7 @@ def test_tickets_of_an_older_ticket_secret_stay_good_while_it_is_listed(
     clock: ManualClock,
 ) -> None:
     before = CallbackReceiver(URL, ticket_secrets=["old"], clock=clock)
-    sent = senders.kore(register(before, KORE).ticket("supersim", SIM)[0])
+    sent = senders.kore(register(before, KORE).issue_url("supersim", SIM)[0])
     for listed, status in ((["new", "old"], 204), (["new"], 403)):
         after = CallbackReceiver(URL, ticket_secrets=listed, clock=clock)
         register(after, KORE)
@@ -114,9 +120,9 @@ def test_the_receivers_first_ticket_secret_signs_and_the_clients_own_still_verif
     clock: ManualClock,
 ) -> None:
     plain_receiver = CallbackReceiver(URL, clock=clock)
-    early = senders.kore(register(plain_receiver, KORE).ticket("supersim", SIM)[0])
+    early = senders.kore(register(plain_receiver, KORE).issue_url("supersim", SIM)[0])
     receiver = CallbackReceiver(URL, ticket_secrets=["first", "second"], clock=clock)
-    late = senders.kore(register(receiver, KORE).ticket("supersim", SIM)[0])
+    late = senders.kore(register(receiver, KORE).issue_url("supersim", SIM)[0])
     assert early.received_by(receiver) == 204
     assert late.received_by(receiver) == 204
     only_first = CallbackReceiver(URL, ticket_secrets=["first"], clock=clock)
@@ -124,13 +130,13 @@ def test_the_receivers_first_ticket_secret_signs_and_the_clients_own_still_verif
 
 
 def test_a_restarted_process_recognises_old_tickets_without_a_table(
-    receiver: CallbackReceiver, kore_desk: Desk, clock: ManualClock
+    receiver: CallbackReceiver, kore: Registration, clock: ManualClock
 ) -> None:
-    url, nonce = kore_desk.ticket("supersim", SIM)
+    url, nonce = kore.issue_url("supersim", SIM)
     restarted = CallbackReceiver(URL, clock=clock)
-    desk = register(restarted, KORE)
+    registration = register(restarted, KORE)
     assert senders.kore(url).received_by(restarted) == 204
-    [callback] = desk.kept("supersim", SIM)
+    [callback] = registration.take_unclaimed("supersim", SIM)
     assert (callback.nonce, callback.signed) == (nonce, True)
 
 
@@ -139,20 +145,20 @@ def test_another_credential_does_not_make_our_tickets(
 ) -> None:
     register(receiver, TWILIO)
     other = CallbackReceiver(URL, clock=clock)
-    url, _ = desk_of(other, "another account", "auth-token").ticket("supersim", SIM)
+    url, _ = register_account(other, "another account", "auth-token").issue_url("supersim", SIM)
     assert senders.twilio(url).received_by(receiver) == 403
 
 
-def test_a_closed_desk_is_told_nothing_and_its_secrets_are_forgotten(
+def test_a_closed_registration_is_told_nothing_and_its_secrets_are_forgotten(
     receiver: CallbackReceiver, told: list[Callback]
 ) -> None:
-    desk = listen(register(receiver, TWILIO), told)
-    staying = desk_of(receiver, "staying", "other token")
-    url, _ = desk.ticket("supersim", SIM)
-    desk.close()
-    desk.close()
+    registration = listen(register(receiver, TWILIO), told)
+    staying = register_account(receiver, "staying", "other token")
+    url, _ = registration.issue_url("supersim", SIM)
+    registration.close()
+    registration.close()
     assert senders.twilio(url).received_by(receiver) == 403
-    url, _ = staying.ticket("supersim", SIM)
+    url, _ = staying.issue_url("supersim", SIM)
     assert senders.twilio(url).received_by(receiver) == 403
     assert senders.twilio(url, secret="other token").received_by(receiver) == 204
     assert told == []
@@ -172,6 +178,6 @@ def test_secrets_that_would_let_anybody_in_are_refused(
 
 
 def test_a_ticket_cannot_be_had_before_the_public_url_is_known() -> None:
-    desk = register(CallbackReceiver(), KORE)
+    registration = register(CallbackReceiver(), KORE)
     with pytest.raises(ReceiverError, match="public_url"):
-        desk.ticket("supersim", SIM)
+        registration.issue_url("supersim", SIM)
