@@ -87,7 +87,7 @@ async def _call(url: str, due: float) -> float:
 
 async def _measure(seconds: float) -> list[float]:
     async with CallbackReceiver() as receiver:
-        desk = receiver.register(TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket")
+        registration = receiver.register(TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket")
         other = multiprocessing.get_context("spawn").Process(target=attack, args=(receiver.port,))
         other.start()
         try:
@@ -97,7 +97,7 @@ async def _measure(seconds: float) -> list[float]:
             for number in range(int(seconds / _EVERY)):
                 due = began + number * _EVERY
                 await asyncio.sleep(due - time.monotonic())
-                url, _ = desk.ticket("supersim", "HS" + "0" * 32)
+                url, _ = registration.issue_url("supersim", "HS" + "0" * 32)
                 calls.append(asyncio.create_task(_call(url, due)))
             late = await asyncio.gather(*calls)
         finally:
