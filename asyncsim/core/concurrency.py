@@ -21,7 +21,7 @@ _CREEP, _HASTE = 0.5, 36.0
 _PAUSES = (0.25, 30.0)  # seconds: the first and the longest stop when even the minimum is refused
 
 
-class Limit:
+class AdaptiveLimit:
     """Counts what is in flight; times are the caller's clock."""
 
     __slots__ = (
@@ -31,7 +31,7 @@ class Limit:
         "_slow",
         "ceiling",
         "in_flight",
-        "refused_at",
+        "throttled_at",
         "value",
     )
 
@@ -41,7 +41,7 @@ class Limit:
         self._minimum = min(float(settings.minimum), self.ceiling)
         self.value = max(self._minimum, min(float(settings.limit), self.ceiling))
         self.in_flight = 0
-        self.refused_at: float | None = None
+        self.throttled_at: float | None = None
         self._slow = slow
         self._paused_times = 0
         self._paused_until = -math.inf
@@ -77,15 +77,15 @@ class Limit:
         self.value = min(self.ceiling, self.value + self._step(now))
 
     def _step(self, now: float) -> float:
-        if self.refused_at is None:
+        if self.throttled_at is None:
             return 1.0
-        since = now - self.refused_at
+        since = now - self.throttled_at
         return min(1.0, (_CREEP + _HASTE * since * since) / self.value)
 
-    def refused(self, now: float) -> float:
+    def throttled(self, now: float) -> float:
         """One was refused (429); returns the seconds for which everyone should pause, mostly 0."""
         self.in_flight -= 1
-        self.refused_at = now
+        self.throttled_at = now
         at_minimum = self.value <= self._minimum or self.in_flight == 0
         self._fall()
         return self._pause(now) if at_minimum else 0.0
@@ -101,7 +101,7 @@ class Limit:
     def overloaded(self, now: float) -> None:
         """One got no answer in time: slow down as after a refusal, without a pause."""
         self.in_flight -= 1
-        self.refused_at = now
+        self.throttled_at = now
         self._fall()
 
     def _fall(self) -> None:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from asyncsim.clock import Clock, Timer
-from asyncsim.core.concurrency import Limit
+from asyncsim.core.concurrency import AdaptiveLimit
 from asyncsim.core.settings import Throttle
 from asyncsim.errors import ConfigurationError
 
@@ -68,7 +68,7 @@ class ConcurrencyLimiter:
     """Slots for requests in flight; fair, bounded in time, cancellable."""
 
     def __init__(self, settings: Throttle, clock: Clock, *, ceiling: float, slow: float) -> None:
-        self.limit = Limit(settings, ceiling=min(ceiling, open_file_limit() / 4), slow=slow)
+        self.limit = AdaptiveLimit(settings, ceiling=min(ceiling, open_file_limit() / 4), slow=slow)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._queues: tuple[_Queue, _Queue] = (deque(), deque())
@@ -141,7 +141,7 @@ class ConcurrencyLimiter:
     def throttled(self, retry_after: float | None) -> None:
         """Give a slot back after a 429; all pause only on Retry-After or at the minimum."""
         now = self._clock.now()
-        pause = max(self.limit.refused(now), retry_after or 0.0)
+        pause = max(self.limit.throttled(now), retry_after or 0.0)
         self._paused_until = max(self._paused_until, now + pause)
         if retry_after and now + retry_after > self._told_until:
             self._told_until = now + retry_after

@@ -1,4 +1,4 @@
-"""A server of limited concurrency and a client that obeys a `Limit`, in simulated time."""
+"""A server of limited concurrency and a client that obeys a `AdaptiveLimit`, in simulated time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import define
 
-from asyncsim.core.concurrency import Limit
+from asyncsim.core.concurrency import AdaptiveLimit
 
 
 @define
@@ -23,7 +23,7 @@ class Result:
 
 
 def simulate(
-    limit: Limit,
+    limit: AdaptiveLimit,
     requests: int,
     slots: Callable[[float], int],
     *,
@@ -58,7 +58,7 @@ def simulate(
         else:
             waiting += 1
             result.refused += 1
-            opens_at = max(opens_at, now + limit.refused(now))
+            opens_at = max(opens_at, now + limit.throttled(now))
         result.highest = max(result.highest, limit.value)
     result.seconds = now
     return result

@@ -5,16 +5,16 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.core.concurrency import Limit
+from asyncsim.core.concurrency import AdaptiveLimit
 from asyncsim.core.settings import Throttle
 from tests.core.simulation import simulate
 
 
-def limit_of(*, ceiling: float = math.inf, slow: float = 7.5, **settings: float) -> Limit:
-    return Limit(Throttle(**settings), ceiling=ceiling, slow=slow)  # type: ignore[arg-type]  # some are whole
+def limit_of(*, ceiling: float = math.inf, slow: float = 7.5, **settings: float) -> AdaptiveLimit:
+    return AdaptiveLimit(Throttle(**settings), ceiling=ceiling, slow=slow)  # type: ignore[arg-type]  # some are whole
 
 
-def fill(limit: Limit) -> None:
+def fill(limit: AdaptiveLimit) -> None:
     while limit.has_room:
         limit.started()
 
@@ -75,7 +75,7 @@ def test_a_refusal_brings_it_to_just_below_what_is_in_flight_and_accepted() -> N
     limit = limit_of(limit=64)
     fill(limit)
     for _ in range(24):
-        assert limit.refused(1.0) == 0.0
+        assert limit.throttled(1.0) == 0.0
     assert limit.in_flight == 40
     assert limit.value == pytest.approx(0.95 * 40)
 
@@ -84,7 +84,7 @@ def test_a_refusal_never_raises_it() -> None:
     limit = limit_of(limit=10)
     for _ in range(30):
         limit.started()
-    limit.refused(1.0)
+    limit.throttled(1.0)
     assert limit.value == 10
 
 
@@ -93,7 +93,7 @@ def test_growth_speeds_up_with_the_time_since_the_last_refusal() -> None:
     for later in (0.0, 0.1, 0.5, 100.0):
         limit = limit_of(limit=20)
         fill(limit)
-        limit.refused(0.0)
+        limit.throttled(0.0)
         before = limit.value
         fill(limit)
         limit.accepted(later, 0.1)
@@ -109,29 +109,29 @@ def test_only_refusals_at_the_minimum_pause_and_ever_longer() -> None:
     pauses, now = [], 0.0
     for _ in range(10):
         limit.started()
-        pauses.append(limit.refused(now))
+        pauses.append(limit.throttled(now))
         now += pauses[-1]
     assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     limit.started()
     limit.accepted(now, 0.1)
     limit.started()
-    limit.refused(now)
+    limit.throttled(now)
     limit.started()
-    assert limit.refused(now + 1) == 0.5  # the acceptance began it anew
+    assert limit.throttled(now + 1) == 0.5  # the acceptance began it anew
 
 
 def test_a_volley_of_refusals_at_the_minimum_is_one_pause() -> None:
     limit = limit_of(limit=10, minimum=10)
     fill(limit)
-    assert [limit.refused(0.01 * n) for n in range(10)] == [0.25] + [0.0] * 9
+    assert [limit.throttled(0.01 * n) for n in range(10)] == [0.25] + [0.0] * 9
     fill(limit)
-    assert limit.refused(0.25) == 0.5
+    assert limit.throttled(0.25) == 0.5
 
 
 def test_a_refusal_of_the_only_request_in_flight_pauses() -> None:
     limit = limit_of(limit=64)
     limit.started()
-    assert limit.refused(0.0) == 0.25
+    assert limit.throttled(0.0) == 0.25
     assert limit.value == 1
 
 
@@ -140,14 +140,14 @@ def test_an_answer_that_did_not_come_slows_down_without_a_pause() -> None:
     fill(limit)
     limit.overloaded(1.0)
     assert limit.value == pytest.approx(0.95 * 19)
-    assert limit.refused_at == 1.0
+    assert limit.throttled_at == 1.0
 
 
 def test_what_was_abandoned_says_nothing_about_the_limit() -> None:
     limit = limit_of(limit=20)
     fill(limit)
     limit.abandoned()
-    assert (limit.value, limit.in_flight, limit.refused_at) == (20, 19, None)
+    assert (limit.value, limit.in_flight, limit.throttled_at) == (20, 19, None)
 
 
 def test_a_cap_lowers_the_ceiling_and_never_raises_it() -> None:
@@ -157,7 +157,7 @@ def test_a_cap_lowers_the_ceiling_and_never_raises_it() -> None:
     limit.cap(100)
     assert limit.ceiling == 5
     limit.started()
-    assert limit.refused(0.0) == 0.25
+    assert limit.throttled(0.0) == 0.25
     assert limit.value == 5  # its minimum now
 
 
@@ -183,7 +183,7 @@ def test_it_stays_between_minimum_and_ceiling_whatever_happens(
             if name == "accepted":
                 limit.accepted(now, later)
             elif name == "refused":
-                assert 0 <= limit.refused(now) <= 30
+                assert 0 <= limit.throttled(now) <= 30
             elif name == "overloaded":
                 limit.overloaded(now)
             else:
