@@ -15,7 +15,7 @@ from asyncsim.bulk.input.problems import Problems
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, OPEN, Entry, Planned, State, Verdict
 from asyncsim.bulk.tasks import JobTask, StopSignal
-from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.goal import Goal, GoalStatus
 from asyncsim.core.graph import can_reach, is_terminal
 from asyncsim.errors import DecodeError, JobError, NotFound
 from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, notify
@@ -121,16 +121,16 @@ def _arrived(entry: Entry) -> State:
 
 def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
     doubtful = entry.state in IN_DOUBT
-    standing = goal.judge(sim)
+    goal_status = goal.judge(sim)
     resetting = goal.resets and sim.reset_status == "resetting"
     if goal.resets and not resetting and entry.accepted_at is not None:
         return Verdict.ALREADY, State.DONE  # a reset that was accepted and runs no more
-    if standing is Standing.PENDING:
+    if goal_status is GoalStatus.PENDING:
         # An own change that was accepted, or somebody else's: the wait for it will tell. But that
         # a reset has ended is all it shows, so what runs there has to be one.
         ours = doubtful and (resetting or not goal.resets)
         return Verdict.BUSY, State.ACCEPTED if ours else State.READY
-    if standing is Standing.REACHED and goal.expected:
+    if goal_status is GoalStatus.REACHED and goal.expected:
         return Verdict.ALREADY, _arrived(entry)
     if is_terminal(goal.kind, sim.status):
         return Verdict.TERMINAL, State.IMPOSSIBLE

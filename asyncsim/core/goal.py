@@ -13,15 +13,15 @@ from asyncsim.core.graph import follows_by_itself, has_passed, leads_through
 from asyncsim.kind import Kind
 
 
-class Standing(enum.Enum):
+class GoalStatus(enum.Enum):
     """Where a record stands relative to the goal."""
 
     PENDING = "pending"
     """The vendor is still at it."""
     REACHED = "reached"
-    ONWARD = "onward"
+    INTERMEDIATE = "intermediate"
     """Settled on the way: the vendor goes on to the goal by itself."""
-    ELSEWHERE = "elsewhere"
+    OFF_TARGET = "off target"
     """Settled, and not at the goal."""
     FAILED = "failed"
     """Settled in a status that says that it did not work out."""
@@ -96,26 +96,26 @@ class Goal:
     def _is_resetting(self, record: Any) -> bool:
         return self.resets and record.reset_status == "resetting"
 
-    def judge(self, record: Any) -> Standing:
+    def judge(self, record: Any) -> GoalStatus:
         """Tell where a record stands."""
         if self.until is not None and record.status in self.until:
             pass  # a goal may name a pending status
         elif self.is_pending(record):
-            return Standing.PENDING
+            return GoalStatus.PENDING
         elif record.status in self.kind.failures:
-            return Standing.FAILED
+            return GoalStatus.FAILED
         elif self.until is not None:
             return self._beside(record.status, self.until)
         elif leads_through(self.kind, record.status, self.expected.get("status")):
-            return Standing.ONWARD
-        return Standing.REACHED if self._shows(record, self.expected) else Standing.ELSEWHERE
+            return GoalStatus.INTERMEDIATE
+        return GoalStatus.REACHED if self._shows(record, self.expected) else GoalStatus.OFF_TARGET
 
-    def _beside(self, status: str, until: frozenset[str]) -> Standing:
+    def _beside(self, status: str, until: frozenset[str]) -> GoalStatus:
         """Judge a settled status that is not in `until`."""
         if has_passed(self.kind, status, until):
-            return Standing.REACHED
+            return GoalStatus.REACHED
         onward = follows_by_itself(self.kind, status, until)
-        return Standing.ONWARD if onward else Standing.ELSEWHERE
+        return GoalStatus.INTERMEDIATE if onward else GoalStatus.OFF_TARGET
 
     def is_taken_up(self, record: Any) -> bool:
         """Whether a record shows that what was requested was accepted: pending, or applied.

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import attrs
 from attrs import define, field
 
-from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.goal import Goal, GoalStatus
 from asyncsim.errors import (
     APIError,
     AsyncSimError,
@@ -283,18 +283,18 @@ class Transition:
 
     def _take(self, record: Any, now: float, source: SettledBy) -> Next:
         self.last, self.status = record, record.status
-        standing = self.goal.judge(record)
-        self.slow = standing is Standing.ONWARD and self.goal.until is not None
-        self.alone = standing is Standing.ONWARD or not self.goal.is_swept_for(record)
-        if standing is Standing.REACHED:
+        goal_status = self.goal.judge(record)
+        self.slow = goal_status is GoalStatus.INTERMEDIATE and self.goal.until is not None
+        self.alone = goal_status is GoalStatus.INTERMEDIATE or not self.goal.is_swept_for(record)
+        if goal_status is GoalStatus.REACHED:
             return self._reached(record, now, source)
-        if standing is Standing.FAILED and (self.strict or self._moved(record) >= 0):
+        if goal_status is GoalStatus.FAILED and (self.strict or self._moved(record) >= 0):
             return self._fail(source)
-        missed = standing in (Standing.FAILED, Standing.ELSEWHERE)
-        if missed or (standing is Standing.ONWARD and self.problem):
+        missed = goal_status in (GoalStatus.FAILED, GoalStatus.OFF_TARGET)
+        if missed or (goal_status is GoalStatus.INTERMEDIATE and self.problem):
             return self._missed(record, now, source)
         self.evidence = None
-        if standing is Standing.PENDING:
+        if goal_status is GoalStatus.PENDING:
             self.last = None if self.lean else record
             self.called, self.vouched_at = False, None  # early; the next callback counts again
         return Next.SLOW if self.slow else Next.WAIT

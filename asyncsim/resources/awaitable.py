@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncsim.context import ClientContext
 from asyncsim.core.accepted import Accepted, Memory, Seen
-from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.goal import Goal, GoalStatus
 from asyncsim.core.graph import can_reach
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
@@ -215,13 +215,13 @@ class Watched(Resource[T], Generic[T]):
 
     def _is_there(self, name: str, goal: Goal, given: Any, accepted: Accepted | None) -> bool:
         """Judge a record that is in the caller's hands."""
-        standing = goal.judge(given)
-        if standing is Standing.FAILED:
+        goal_status = goal.judge(given)
+        if goal_status is GoalStatus.FAILED:
             raise TransitionFailed(name, goal.described, given)
         if accepted is not None:  # a copy from before the change tells nothing
-            return standing is Standing.REACHED and _is_current(given, accepted)
-        if standing is not Standing.ELSEWHERE:
-            return standing is Standing.REACHED
+            return goal_status is GoalStatus.REACHED and _is_current(given, accepted)
+        if goal_status is not GoalStatus.OFF_TARGET:
+            return goal_status is GoalStatus.REACHED
         if not can_reach(self.kind, given.status, goal.targets):
             raise UnreachableStatus(name, goal.described, given.status)
         raise TransitionFailed(name, goal.described, given)

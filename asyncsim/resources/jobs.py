@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.goal import Goal, GoalStatus
 from asyncsim.core.graph import can_reach
 from asyncsim.core.transition import Transition
 from asyncsim.errors import APIError, DecodeError, TransitionFailed, TransitionTimeout
@@ -179,7 +179,7 @@ class One(Stoppable, Generic[T]):
                     status=late.status,
                     refused=refused,
                 ) from late
-        elif goal.judge(record) is not Standing.REACHED:
+        elif goal.judge(record) is not GoalStatus.REACHED:
             with self._host.aside():
                 await self._clock.sleep(policy.pause(self._conflicts, random.random()))  # noqa: S311  # jitter
         if not can_reach(goal.kind, record.status, goal.targets):
@@ -187,7 +187,7 @@ class One(Stoppable, Generic[T]):
         await self._post_if_needed(change, record)
 
     async def _post_if_needed(self, change: Change, record: Any) -> None:
-        if change.goal.judge(record) is Standing.REACHED and change.goal.expected:
+        if change.goal.judge(record) is GoalStatus.REACHED and change.goal.expected:
             self._end_with(record)
         else:
             change.sid = record.sid

@@ -4,21 +4,21 @@ from typing import Any
 
 import pytest
 
-from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.goal import Goal, GoalStatus
 from tests.core.records import supersim, supersim_goal, wireless, wireless_goal
 
-PENDING, REACHED = Standing.PENDING, Standing.REACHED
-ONWARD, ELSEWHERE = Standing.ONWARD, Standing.ELSEWHERE
+PENDING, REACHED = GoalStatus.PENDING, GoalStatus.REACHED
+INTERMEDIATE, OFF_TARGET = GoalStatus.INTERMEDIATE, GoalStatus.OFF_TARGET
 FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
 
 
 @pytest.mark.parametrize(
-    ("goal", "record", "standing"),
+    ("goal", "record", "goal_status"),
     [
         # A status.
         (supersim_goal(status="active"), supersim("scheduled"), PENDING),
         (supersim_goal(status="active"), supersim("active"), REACHED),
-        (supersim_goal(status="active"), supersim("inactive"), ELSEWHERE),
+        (supersim_goal(status="active"), supersim("inactive"), OFF_TARGET),
         (supersim_goal(status="active"), supersim("a status of tomorrow"), PENDING),
         (supersim_goal(status="active"), supersim(None), PENDING),
         (supersim_goal(fleet=FLEET), supersim(None, fleet_sid=FLEET), PENDING),
@@ -26,17 +26,17 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
         (wireless_goal(status="active"), wireless("updating"), PENDING),
         (wireless_goal(status="active"), wireless("scheduled"), PENDING),
         # Programmable Wireless may reach active by way of ready.
-        (wireless_goal(status="active"), wireless("ready"), ONWARD),
-        (supersim_goal(status="active"), supersim("ready"), ELSEWHERE),
+        (wireless_goal(status="active"), wireless("ready"), INTERMEDIATE),
+        (supersim_goal(status="active"), supersim("ready"), OFF_TARGET),
         # Ready becomes active by itself, deactivated becomes canceled: not failures.
         (supersim_goal(status="ready"), supersim("ready"), REACHED),
         (supersim_goal(status="ready"), supersim("active"), REACHED),
         (wireless_goal(status="deactivated"), wireless("canceled"), REACHED),
-        (supersim_goal(status="ready"), supersim("inactive"), ELSEWHERE),
+        (supersim_goal(status="ready"), supersim("inactive"), OFF_TARGET),
         # A Fleet, as its SID; it is the old one while the change is pending.
         (supersim_goal(fleet=FLEET), supersim("scheduled", fleet_sid=OTHER), PENDING),
         (supersim_goal(fleet=FLEET), supersim("active", fleet_sid=FLEET), REACHED),
-        (supersim_goal(fleet=FLEET), supersim("active", fleet_sid=OTHER), ELSEWHERE),
+        (supersim_goal(fleet=FLEET), supersim("active", fleet_sid=OTHER), OFF_TARGET),
         # Both.
         (
             supersim_goal(status="ready", fleet=FLEET),
@@ -46,13 +46,13 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
         (
             supersim_goal(status="ready", fleet=FLEET),
             supersim("active", fleet_sid=OTHER),
-            ELSEWHERE,
+            OFF_TARGET,
         ),
         # Clearing: asked with None or "", shown as either.
         (supersim_goal(unique_name=None), supersim("active", unique_name=""), REACHED),
         (supersim_goal(unique_name=""), supersim("active", unique_name=None), REACHED),
-        (supersim_goal(unique_name=None), supersim("active", unique_name="x"), ELSEWHERE),
-        (supersim_goal(unique_name="x"), supersim("active", unique_name=None), ELSEWHERE),
+        (supersim_goal(unique_name=None), supersim("active", unique_name="x"), OFF_TARGET),
+        (supersim_goal(unique_name="x"), supersim("active", unique_name=None), OFF_TARGET),
         # A reset.
         (
             wireless_goal(reset_status="resetting"),
@@ -63,25 +63,25 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
         (wireless_goal(status="active"), wireless("active", reset_status="resetting"), REACHED),
         # Until.
         (wireless_goal("active", status="ready"), wireless("updating"), PENDING),
-        (wireless_goal("active", status="ready"), wireless("ready"), ONWARD),
+        (wireless_goal("active", status="ready"), wireless("ready"), INTERMEDIATE),
         (wireless_goal("active", status="ready"), wireless("active"), REACHED),
-        (wireless_goal("canceled", status="deactivated"), wireless("deactivated"), ONWARD),
-        (wireless_goal("canceled"), wireless("active"), ELSEWHERE),
+        (wireless_goal("canceled", status="deactivated"), wireless("deactivated"), INTERMEDIATE),
+        (wireless_goal("canceled"), wireless("active"), OFF_TARGET),
         (wireless_goal("active", "suspended"), wireless("suspended"), REACHED),
         (wireless_goal("updating"), wireless("updating"), REACHED),
-        (wireless_goal("ready"), wireless("active"), ELSEWHERE),
+        (wireless_goal("ready"), wireless("active"), OFF_TARGET),
         (
             supersim_goal("active", status="ready", fleet=FLEET),
             supersim("active", fleet_sid=OTHER),
-            ELSEWHERE,
+            OFF_TARGET,
         ),
         # Nothing in particular.
         (supersim_goal(), supersim("scheduled"), PENDING),
         (supersim_goal(), supersim("inactive"), REACHED),
     ],
 )
-def test_where_a_record_stands(goal: Goal, record: Any, standing: Standing) -> None:
-    assert goal.judge(record) is standing
+def test_where_a_record_stands(goal: Goal, record: Any, goal_status: GoalStatus) -> None:
+    assert goal.judge(record) is goal_status
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asyncsim.core.goal import Goal, Standing
+from asyncsim.core.goal import Goal, GoalStatus
 from asyncsim.core.graph import can_reach, has_passed
 from asyncsim.core.transition import Next, Transition
 from asyncsim.kind import Kind
@@ -16,18 +16,18 @@ from asyncsim.models.supersim.sims import SIMS
 from asyncsim.models.supersim.sms_commands import SMS_COMMANDS, SmsCommand
 from asyncsim.models.wireless.commands import COMMANDS
 
-PENDING, REACHED, ONWARD = Standing.PENDING, Standing.REACHED, Standing.ONWARD
-ELSEWHERE, FAILED = Standing.ELSEWHERE, Standing.FAILED
+PENDING, REACHED, INTERMEDIATE = GoalStatus.PENDING, GoalStatus.REACHED, GoalStatus.INTERMEDIATE
+OFF_TARGET, FAILED = GoalStatus.OFF_TARGET, GoalStatus.FAILED
 
 
 @pytest.mark.parametrize(
-    ("kind", "until", "status", "standing"),
+    ("kind", "until", "status", "goal_status"),
     [
         (SMS_COMMANDS, None, "queued", PENDING),
         (SMS_COMMANDS, None, "sent", REACHED),
         (SMS_COMMANDS, None, "failed", FAILED),
         (SMS_COMMANDS, {"failed"}, "failed", REACHED),
-        (SMS_COMMANDS, {"delivered"}, "sent", ONWARD),
+        (SMS_COMMANDS, {"delivered"}, "sent", INTERMEDIATE),
         (SMS_COMMANDS, {"delivered"}, "delivered", REACHED),
         (SMS_COMMANDS, {"delivered"}, "failed", FAILED),
         # Passed between two looks.
@@ -38,15 +38,15 @@ ELSEWHERE, FAILED = Standing.ELSEWHERE, Standing.FAILED
         (ESIM_PROFILES, {"reserving"}, "failed", FAILED),
         (ESIM_PROFILES, {"reserving"}, "new", PENDING),
         # And what it never comes to.
-        (SMS_COMMANDS, {"received"}, "sent", ELSEWHERE),
-        (IP_COMMANDS, {"received"}, "sent", ELSEWHERE),
+        (SMS_COMMANDS, {"received"}, "sent", OFF_TARGET),
+        (IP_COMMANDS, {"received"}, "sent", OFF_TARGET),
     ],
 )
 def test_where_a_record_stands(
-    kind: Kind[Any], until: set[str] | None, status: str, standing: Standing
+    kind: Kind[Any], until: set[str] | None, status: str, goal_status: GoalStatus
 ) -> None:
     goal = Goal(kind, {}, frozenset(until) if until else None)
-    assert goal.judge(kind.model(sid="XX1", status=status)) is standing
+    assert goal.judge(kind.model(sid="XX1", status=status)) is goal_status
 
 
 def test_a_sim_in_a_later_status_proves_nothing_about_an_earlier_one() -> None:
