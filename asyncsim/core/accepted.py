@@ -17,14 +17,14 @@ _MOST_SEEN = 50_000
 
 
 @define  # one for each change: to freeze it would take longer than to make it
-class Accepted:
-    """An accepted change; `answered_at` is the clock's, `answer_date` the vendor's."""
+class AcceptedChange:
+    """An accepted change; `accepted_at` is the clock's, `response_date` the vendor's."""
 
     goal: Goal
-    answered_at: float
-    answer_date: datetime | None
+    accepted_at: float
+    response_date: datetime | None
     nonce: str | None = field(repr=False)
-    addressed: str | None = None
+    ticket_name: str | None = None
     """The name in its ticket: kept callbacks are found under it."""
     sid: str | None = None
     """Whose change it is, whoever has the name by now."""
@@ -40,31 +40,31 @@ class _Generation:
     """
 
     goals: dict[str, Goal] = field(factory=dict)
-    answered_at: dict[str, float] = field(factory=dict)
-    answer_dates: dict[str, datetime | None] = field(factory=dict)
+    accepted_at: dict[str, float] = field(factory=dict)
+    response_dates: dict[str, datetime | None] = field(factory=dict)
     nonces: dict[str, str | None] = field(factory=dict, repr=False)
-    addressed: dict[str, str | None] = field(factory=dict)
+    ticket_name: dict[str, str | None] = field(factory=dict)
     sids: dict[str, str | None] = field(factory=dict)
 
-    def keep(self, name: str, accepted: Accepted) -> None:
+    def remember(self, name: str, accepted: AcceptedChange) -> None:
         """Remember a change."""
         self.goals[name] = accepted.goal
-        self.answered_at[name] = accepted.answered_at
-        self.answer_dates[name] = accepted.answer_date
+        self.accepted_at[name] = accepted.accepted_at
+        self.response_dates[name] = accepted.response_date
         self.nonces[name] = accepted.nonce
-        self.addressed[name] = accepted.addressed
+        self.ticket_name[name] = accepted.ticket_name
         self.sids[name] = accepted.sid
 
-    def find(self, name: str) -> Accepted | None:
+    def find(self, name: str) -> AcceptedChange | None:
         """Recall a change."""
         if name not in self.goals:
             return None
-        return Accepted(
+        return AcceptedChange(
             self.goals[name],
-            self.answered_at[name],
-            self.answer_dates[name],
+            self.accepted_at[name],
+            self.response_dates[name],
             self.nonces[name],
-            self.addressed[name],
+            self.ticket_name[name],
             self.sids[name],
         )
 
@@ -98,7 +98,7 @@ def _places(name: str) -> Iterator[int]:
     return ((first + number * (step | 1)) % _BITS for number in range(_PLACES))
 
 
-class Memory:
+class AcceptedChanges:
     """Bounded by number, never by time; keyed by SID, and by the name that was used."""
 
     def __init__(self) -> None:
@@ -110,37 +110,37 @@ class Memory:
         """How many changes there may be at most, each counted for each of its names."""
         return len(self._young.goals) + len(self._old.goals)
 
-    def keep(self, accepted: Accepted, *names: str) -> None:
+    def remember(self, accepted: AcceptedChange, *names: str) -> None:
         """Remember a change under each name, in place of what was remembered before."""
         for name in names:
-            self._young.keep(name, accepted)
+            self._young.remember(name, accepted)
         if len(self._young.goals) >= _MOST // 2:
             # The older half is forgotten in one go: one by one would keep an order of all.
             self._forgotten.add(name for name in self._old.goals if name not in self._young.goals)
             self._old, self._young = self._young, _Generation()
 
-    def find(self, name: str) -> Accepted | None:
+    def find(self, name: str) -> AcceptedChange | None:
         """Recall a change; whoever asks for one that is old has it remembered for longer."""
         found = self._young.find(name)
         if found is None and (found := self._old.find(name)) is not None:
-            self.keep(found, name)
+            self.remember(found, name)
         return found
 
-    def advance(self, name: str, date: datetime | None) -> None:
+    def update_date(self, name: str, date: datetime | None) -> None:
         """Take note that what a change has led to bears this date: what is older is a copy."""
         for generation in (self._young, self._old):
             if name in generation.goals:
-                known = generation.answer_dates[name]
+                known = generation.response_dates[name]
                 if date is not None and (known is None or known < date):
-                    generation.answer_dates[name] = date
+                    generation.response_dates[name] = date
                 return
 
-    def has_forgotten(self, name: str) -> bool:
+    def may_have_forgotten(self, name: str) -> bool:
         """Whether a change of this name may have been remembered once."""
         return name in self._forgotten
 
 
-class Seen:
+class SeenRecords:
     """Which records this client has seen, by SID and unique name; bounded, the latest ones.
 
     Kept as hashes, a fifth of what the names would weigh. Should two share one, a 404 is believed

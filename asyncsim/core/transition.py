@@ -75,9 +75,9 @@ class Transition:
     nonce: str | None = None
     """Of the ticket in its callback URL; None when no callback is expected."""
     sid: str | None = None
-    answer_date: datetime | None = None
+    response_date: datetime | None = None
     """The vendor's date in the response to the POST."""
-    answered_at: float | None = None
+    accepted_at: float | None = None
     """When that came."""
     resumed_at: float | None = None
     """When somebody went on with it, if that was not at the response to its POST."""
@@ -143,7 +143,7 @@ class Transition:
     @property
     def deadline(self) -> float | None:
         """When to give up; None while its POST is in flight, which has deadlines of its own."""
-        since = self.answered_at if self.resumed_at is None else self.resumed_at
+        since = self.accepted_at if self.resumed_at is None else self.resumed_at
         return None if since is None else since + self.timeout
 
     @property
@@ -160,12 +160,12 @@ class Transition:
     @property
     def is_unanswered(self) -> bool:
         """Whether its POST is still in flight."""
-        return self.answered_at is None and not self.strict
+        return self.accepted_at is None and not self.strict
 
     @property
     def was_sent(self) -> bool:
         """Whether it is for a change that this client has had accepted."""
-        return self.answered_at is not None and not self.strict
+        return self.accepted_at is not None and not self.strict
 
     def identify(self, record: Any) -> None:
         """Take over the SID of a record."""
@@ -177,8 +177,8 @@ class Transition:
 
     def answered(self, record: Any, now: float) -> Next:
         """Take the response to the POST; too late if a callback has ended the wait already."""
-        self.answered_at = now
-        self.answer_date = shared(record.date_updated)
+        self.accepted_at = now
+        self.response_date = shared(record.date_updated)
         self.identify(record)
         if self.done:
             return Next.DONE
@@ -192,7 +192,7 @@ class Transition:
 
     def unread(self, now: float) -> Next:
         """Take note that the POST was processed; what its response says could not be used."""
-        self.answered_at, self.known = now, True
+        self.accepted_at, self.known = now, True
         return Next.DONE if self.done else Next.READ
 
     def called_back(
@@ -259,7 +259,7 @@ class Transition:
         """Whether a read that began then was certainly sent after the change was accepted."""
         if self.strict or (self.vouched_at is not None and began >= self.vouched_at):
             return True
-        return self.answered_at is not None and began >= self.answered_at
+        return self.accepted_at is not None and began >= self.accepted_at
 
     def read_failed(self, error: Exception, now: float, *, own: bool = False) -> Next:
         """Take the failure of a read; `own`: other requests of this client succeed meanwhile."""
@@ -305,7 +305,7 @@ class Transition:
             return self._end(source, confirmed=True)
         # A copy from before the change that happens to show the target.
         self.evidence = None
-        age = 0.0 if self.answered_at is None else now - self.answered_at
+        age = 0.0 if self.accepted_at is None else now - self.accepted_at
         return self._hold(now + max(_SOON, min(age / 2, _LONGEST)))
 
     def _missed(self, record: Any, now: float, source: SettledBy) -> Next:
@@ -336,10 +336,10 @@ class Transition:
 
     def _moved(self, record: Any) -> int:
         """Compare with the response to the POST: -1 older, 1 later, 0 the same or not known."""
-        if self.answer_date is None or record.date_updated is None:
+        if self.response_date is None or record.date_updated is None:
             return 0
-        later: bool = record.date_updated > self.answer_date
-        return int(later) - int(record.date_updated < self.answer_date)
+        later: bool = record.date_updated > self.response_date
+        return int(later) - int(record.date_updated < self.response_date)
 
     def _fail(self, source: SettledBy) -> Next:
         code, message = self.problem or _reported(self.last) or (None, None)

@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncsim.context import ClientContext
-from asyncsim.core.accepted import Accepted, Memory, Seen
+from asyncsim.core.accepted import AcceptedChange, AcceptedChanges, SeenRecords
 from asyncsim.core.goal import Goal, GoalStatus
 from asyncsim.core.graph import can_reach
 from asyncsim.core.transition import Transition
@@ -49,8 +49,8 @@ class Watched(Resource[T], Generic[T]):
     def __init__(self, context: ClientContext) -> None:
         super().__init__(context)
         self.kind = self.kind.with_final(context.watching.final)
-        self._memory = Memory()
-        self._seen = Seen()
+        self._memory = AcceptedChanges()
+        self._seen = SeenRecords()
         self._watcher: Watcher | None = None
 
     async def _the_watcher(self) -> Watcher:
@@ -166,7 +166,7 @@ class Watched(Resource[T], Generic[T]):
                 self._remember_of(wait)  # whoever goes on waiting waits for the same
             raise wait.error
         for name in {wait.name, wait.sid or wait.name}:
-            self._memory.advance(name, wait.last.date_updated)
+            self._memory.update_date(name, wait.last.date_updated)
         record: T = wait.last
         return record
 
@@ -181,7 +181,7 @@ class Watched(Resource[T], Generic[T]):
         name = check_name(self.kind, sim if given is None else given.sid)
         statuses = self._statuses(until)
         accepted = self._accepted(name)
-        if accepted is None and statuses is None and self._memory.has_forgotten(name):
+        if accepted is None and statuses is None and self._memory.may_have_forgotten(name):
             raise TargetForgotten(name)
         goal = accepted.goal if accepted is not None else Goal(self.kind)
         if statuses is not None:
@@ -191,7 +191,7 @@ class Watched(Resource[T], Generic[T]):
             return record
         return await self._watch(name, goal, accepted, given, timeout)
 
-    def _accepted(self, name: str) -> Accepted | None:
+    def _accepted(self, name: str) -> AcceptedChange | None:
         """Recall the last change: while somebody awaits it, the wait remembers it."""
         found = self._memory.find(name)
         waits = self._watcher.of(name) if self._watcher is not None else ()
@@ -199,21 +199,21 @@ class Watched(Resource[T], Generic[T]):
         candidates = [*pending, found] if found is not None else pending
         if found is not None and found.sid not in (None, name):  # since changed by its SID
             candidates += [self._memory.find(found.sid) or found]
-        return max(candidates, key=lambda one: one.answered_at, default=None)
+        return max(candidates, key=lambda one: one.accepted_at, default=None)
 
-    def _keep(self, accepted: Accepted, given: Mapping[str, Any]) -> None:
+    def _keep(self, accepted: AcceptedChange, given: Mapping[str, Any]) -> None:
         """Remember a change by the name that was addressed, the SID, and the name it gives."""
-        names = (accepted.addressed, accepted.sid, given.get("unique_name"))
-        self._memory.keep(accepted, *{name: None for name in names if name})
+        names = (accepted.ticket_name, accepted.sid, given.get("unique_name"))
+        self._memory.remember(accepted, *{name: None for name in names if name})
 
     def _remember_of(self, wait: Transition) -> None:
         """Remember the change of a wait that ends, unless there is a later one."""
         accepted = accepted_by(wait)
         newer = self._memory.find(wait.name)
-        if newer is None or newer.answered_at <= accepted.answered_at:
+        if newer is None or newer.accepted_at <= accepted.accepted_at:
             self._keep(accepted, wait.goal.requested)
 
-    def _is_there(self, name: str, goal: Goal, given: Any, accepted: Accepted | None) -> bool:
+    def _is_there(self, name: str, goal: Goal, given: Any, accepted: AcceptedChange | None) -> bool:
         """Judge a record that is in the caller's hands."""
         goal_status = goal.judge(given)
         if goal_status is GoalStatus.FAILED:
@@ -227,27 +227,34 @@ class Watched(Resource[T], Generic[T]):
         raise TransitionFailed(name, goal.described, given)
 
     async def _watch(
-        self, name: str, goal: Goal, accepted: Accepted | None, given: Any, timeout: float | None
+        self,
+        name: str,
+        goal: Goal,
+        accepted: AcceptedChange | None,
+        given: Any,
+        timeout: float | None,
     ) -> T:
         watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
         wait = self._wait_for(name, goal, partial(wake, ended), timeout)
         wait.strict = accepted is None
         wait.known = given is not None or accepted is not None or name in self._seen
-        wait.answered_at = self.context.clock.now()
+        wait.accepted_at = self.context.clock.now()
         if accepted is not None:
-            wait.answered_at, wait.answer_date = accepted.answered_at, accepted.answer_date
+            wait.accepted_at, wait.response_date = accepted.accepted_at, accepted.response_date
             wait.nonce, wait.sid = accepted.nonce, accepted.sid or wait.sid
         watcher.begin(wait)
         watcher.resume(wait, given)
         self._deliver_unclaimed(watcher, name, accepted)
         return await self._finish(watcher, wait, ended)
 
-    def _deliver_unclaimed(self, watcher: Watcher, name: str, accepted: Accepted | None) -> None:
+    def _deliver_unclaimed(
+        self, watcher: Watcher, name: str, accepted: AcceptedChange | None
+    ) -> None:
         registration = self.context.registration
         if registration is None:
             return
-        for addressed in {name, (accepted and accepted.addressed) or name}:
+        for addressed in {name, (accepted and accepted.ticket_name) or name}:
             for callback in registration.take_unclaimed(self.kind.product, addressed):
                 watcher.called_back(callback)
 
@@ -261,21 +268,21 @@ def _state(row: Any) -> State:
     return State(known, status if isinstance(status, str) else None)
 
 
-def _is_current(given: Any, accepted: Accepted) -> bool:
+def _is_current(given: Any, accepted: AcceptedChange) -> bool:
     return (
         given.date_updated is not None
-        and accepted.answer_date is not None
-        and given.date_updated >= accepted.answer_date
+        and accepted.response_date is not None
+        and given.date_updated >= accepted.response_date
     )
 
 
-def accepted_by(wait: Transition) -> Accepted:
+def accepted_by(wait: Transition) -> AcceptedChange:
     """Make of a wait what it remembers of its change, and of what that has led to."""
     shown = getattr(wait.last, "date_updated", None) if wait.done and wait.error is None else None
-    date = wait.answer_date
-    return Accepted(
+    date = wait.response_date
+    return AcceptedChange(
         wait.goal,
-        wait.answered_at or wait.started,
+        wait.accepted_at or wait.started,
         shown if shown is not None and (date is None or date < shown) else date,
         wait.nonce,
         wait.name,

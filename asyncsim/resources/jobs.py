@@ -210,7 +210,7 @@ class One(Stoppable, Generic[T]):
         ended = asyncio.get_running_loop().create_future()
         sink = partial(wake, ended)
         wait = self._resource._wait_for(self.name, goal, sink, self._timeout)
-        wait.strict, wait.answered_at = True, self._clock.now()
+        wait.strict, wait.accepted_at = True, self._clock.now()
         watcher = await self._resource._the_watcher()
         watcher.begin(wait)
         watcher.resume(wait)

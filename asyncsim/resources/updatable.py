@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from attrs import define, field
 
 from asyncsim.context import ClientContext
-from asyncsim.core.accepted import Accepted
+from asyncsim.core.accepted import AcceptedChange
 from asyncsim.core.goal import Goal
 from asyncsim.core.graph import reaches_after
 from asyncsim.core.polling import read_pause
@@ -235,9 +235,9 @@ class Changing(Watched[T], Generic[T]):
         It may show the very target: the SIM was there before, and this may be how it looked.
         """
         known = self._memory.find(record.sid)
-        if known is None or known.answer_date is None or record.date_updated is None:
+        if known is None or known.response_date is None or record.date_updated is None:
             return
-        if record.date_updated < known.answer_date:
+        if record.date_updated < known.response_date:
             what = f"{self.kind.noun} {record.sid}"
             raise DecodeError(what, "it is a copy from before an earlier change")
 
@@ -264,7 +264,7 @@ class Changing(Watched[T], Generic[T]):
 
     def _remember(self, change: Change, sid: str, date: datetime | None) -> None:
         now = self.context.clock.now()
-        accepted = Accepted(change.goal, now, date, change.nonce, change.name, sid)
+        accepted = AcceptedChange(change.goal, now, date, change.nonce, change.name, sid)
         self._keep(accepted, change.given)
 
     def _recall(self, wait: Transition) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ class Listed:
         wait.listed, wait.counted = True, wait.expecting
         self._count += 1
         self.expecting += wait.counted
-        self._accepted += wait.answered_at or 0.0
+        self._accepted += wait.accepted_at or 0.0
 
     def discard(self, wait: Transition) -> None:
         """Count it no longer, if it was."""
@@ -32,7 +32,7 @@ class Listed:
             return
         self._count -= 1
         self.expecting -= wait.counted
-        self._accepted -= wait.answered_at or 0.0
+        self._accepted -= wait.accepted_at or 0.0
         wait.listed = False
 
     def age(self, now: float) -> float:

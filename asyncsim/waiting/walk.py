@@ -63,4 +63,4 @@ class Walk:
 
 def answered(wait: Transition, before: float) -> bool:
     """Whether a list that was asked for at that moment must show a change."""
-    return wait.answered_at is not None and wait.answered_at < before
+    return wait.accepted_at is not None and wait.accepted_at < before

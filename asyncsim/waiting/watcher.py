@@ -224,13 +224,13 @@ class Watcher:
             self._read_at(wait.callback_from, wait)
         elif step is Next.SLOW:
             self._read_at(self._clock.now() + self._watching.longest, wait)
-        elif not (self._by_list and wait in self._listed) and wait.answered_at is not None:
+        elif not (self._by_list and wait in self._listed) and wait.accepted_at is not None:
             self._read_at(self._clock.now() + self._pause(wait), wait)
 
     def _list(self, wait: Transition, step: Next) -> None:
         """Keep track of which waits a sweep would tell about."""
         tells = step in (Next.WAIT, Next.READ) and not (wait.goal.resets or wait.alone)
-        if tells and wait.answered_at is not None and wait in self._waits:
+        if tells and wait.accepted_at is not None and wait in self._waits:
             self._listed.add(wait)
             if not self._by_list and len(self._listed) >= self._watching.sweep_from:
                 self._wake.set()
@@ -238,7 +238,7 @@ class Watcher:
             self._listed.discard(wait)
 
     def _pause(self, wait: Transition) -> float:
-        age = 0.0 if wait.answered_at is None else self._clock.now() - wait.answered_at
+        age = 0.0 if wait.accepted_at is None else self._clock.now() - wait.accepted_at
         draw = random.random()  # noqa: S311  # jitter
         return read_pause(self._watching, wait.reads, draw, expecting=wait.expecting, age=age)
 

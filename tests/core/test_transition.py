@@ -36,7 +36,7 @@ def answered(goal: Goal = ACTIVE, **more: Any) -> Transition:
 def test_a_pending_answer_is_waited_for() -> None:
     wait = wait_for()
     assert wait.answered(supersim("scheduled"), 1.0) is WAIT
-    assert (wait.sid, wait.answered_at, wait.done) == (HS, 1.0, False)
+    assert (wait.sid, wait.accepted_at, wait.done) == (HS, 1.0, False)
 
 
 def test_a_no_op_is_settled_by_the_answer_of_its_own_post() -> None:
@@ -354,7 +354,7 @@ def test_a_wait_ends_only_for_a_reason(
             assert wait.last.status == "active"
             assert wait.confirmed or trusting
         else:
-            assert wait.answered_at is not None
+            assert wait.accepted_at is not None
             assert fact[0] != "callback"  # only a record condemns
             assert wait.last.status in ("inactive", "odd")
         break
@@ -400,7 +400,7 @@ def test_no_repr_shows_the_ticket() -> None:
 
 def test_a_lean_wait_keeps_no_pending_record_and_shows_the_settled_one() -> None:
     wait = answered(lean=True)
-    assert (wait.last, wait.sid, wait.answer_date) == (None, HS, supersim("active").date_updated)
+    assert (wait.last, wait.sid, wait.response_date) == (None, HS, supersim("active").date_updated)
     last = supersim("active", 3.0)
     assert wait.read(last, 3.0) is DONE
     assert wait.last is last

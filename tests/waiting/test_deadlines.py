@@ -10,7 +10,7 @@ from tests.waiting.test_timetable import wait as plain
 
 
 def wait(deadline: float) -> Transition:
-    made = plain(answered_at=0.0)
+    made = plain(accepted_at=0.0)
     made.timeout = deadline
     return made
 
