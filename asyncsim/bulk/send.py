@@ -292,7 +292,7 @@ class BulkSender:
 
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
         """Have a row back that was awaited, and tell what was asked of it."""
-        entry = entry_of(wait.tag, wait.name)
+        entry = entry_of(wait.owner_data, wait.name)
         self._under_way[wait.name] = entry
         return self._task.asked(entry)
 

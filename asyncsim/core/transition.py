@@ -69,8 +69,8 @@ class Transition:
     """Seconds from the response to the POST on."""
     stale_for: float = 10.0
     """Seconds for which a settled read that misses the target may be an old copy."""
-    sink: Callable[[Any], None]
-    tag: Any = None
+    on_done: Callable[[Any], None]
+    owner_data: Any = None
     """Whatever its owner knows it by."""
     nonce: str | None = None
     """Of the ticket in its callback URL; None when no callback is expected."""
@@ -81,15 +81,15 @@ class Transition:
     """When that came."""
     resumed_at: float | None = None
     """When somebody went on with it, if that was not at the response to its POST."""
-    trusting: bool = False
+    accepts_signed: bool = False
     """Whether a signed callback is enough, without a read to confirm it."""
-    strict: bool = False
+    no_request: bool = False
     """Nothing was sent for it, so there is no response that could be later than a read."""
-    heard: bool = False
+    callback_seen: bool = False
     """A callback has come, so none needs to be waited for."""
-    lean: bool = False
+    drops_records: bool = False
     """Whether pending records are not kept: of very many waits they would weigh the most."""
-    known: bool = False
+    seen_before: bool = False
     """Whether this client has seen it in a response of success, so that a 404 may pass."""
 
     last: Any = field(init=False, default=None)
@@ -101,35 +101,35 @@ class Transition:
     reads: int = field(init=False, default=0)
     failures: int = field(init=False, default=0)
     """Reads in a row that failed."""
-    listed: bool = field(init=False, default=False)
+    in_sweep: bool = field(init=False, default=False)
     """The watcher's: a sweep tells about it."""
-    counted: bool = field(init=False, default=False)
+    counted_as_expecting: bool = field(init=False, default=False)
     """The watcher's: and it is among those that expect a callback."""
-    called: bool = field(init=False, default=False)
+    callback_pending: bool = field(init=False, default=False)
     """A callback says that it has settled, and no read has contradicted it."""
-    vouched_at: float | None = field(init=False, default=None)
+    signed_at: float | None = field(init=False, default=None)
     """When a signed callback of this very change named the target."""
-    blamed: bool = field(init=False, default=False)
+    failure_signed: bool = field(init=False, default=False)
     """A signed callback of this very change says what went wrong."""
-    callbacks: int = field(init=False, default=0)
+    callback_reads: int = field(init=False, default=0)
     """Reads that callbacks have caused."""
-    callback_from: float = field(init=False, default=0.0)
+    next_callback_read_at: float = field(init=False, default=0.0)
     """When a callback may cause the next one."""
-    prompted: bool = field(init=False, default=False)
+    callback_read_done: bool = field(init=False, default=False)
     """A callback of this very change has had its read at once, whatever came before."""
-    owed: bool = field(init=False, default=False)
+    callback_read_due: bool = field(init=False, default=False)
     """A callback came too soon after another: it is read for then."""
-    slow: bool = field(init=False, default=False)
-    alone: bool = field(init=False, default=False)
+    intermediate: bool = field(init=False, default=False)
+    read_singly: bool = field(init=False, default=False)
     """In a status that no sweep asks for."""
     refused_at: float | None = field(init=False, default=None)
     """When a read of it was last refused with 401 or 403."""
     evidence: tuple[object, float, int] | None = field(init=False, default=None)
     """What speaks against it, since when, and how many reads in a row have shown it."""
     hold_until: float = field(init=False, default=0.0)
-    problem: tuple[int | None, str | None] | None = field(init=False, default=None)
+    callback_error: tuple[int | None, str | None] | None = field(init=False, default=None)
     """Code and message of a callback of this very change."""
-    trouble: Exception | None = field(init=False, default=None)
+    last_error: Exception | None = field(init=False, default=None)
     """Why the latest read failed; the cause of a timeout."""
     done: bool = field(init=False, default=False)
     confirmed: bool = field(init=False, default=False)
@@ -138,7 +138,7 @@ class Transition:
 
     def __repr__(self) -> str:
         """Without the nonce, which is as good as the ticket."""
-        return f"{type(self).__name__}({self.shown!r}, {dict(self.goal.described)!r})"
+        return f"{type(self).__name__}({self.label!r}, {dict(self.goal.described)!r})"
 
     @property
     def deadline(self) -> float | None:
@@ -147,29 +147,29 @@ class Transition:
         return None if since is None else since + self.timeout
 
     @property
-    def expecting(self) -> bool:
+    def expects_callback(self) -> bool:
         """Whether a callback may still come."""
-        return self.nonce is not None and not self.heard
+        return self.nonce is not None and not self.callback_seen
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """What messages call it: as it was addressed, or the SID of what was created."""
         kind = self.goal.kind
         return self.name if kind.named else self.sid or f"the new {kind.noun}"
 
     @property
-    def is_unanswered(self) -> bool:
+    def post_pending(self) -> bool:
         """Whether its POST is still in flight."""
-        return self.accepted_at is None and not self.strict
+        return self.accepted_at is None and not self.no_request
 
     @property
-    def was_sent(self) -> bool:
+    def was_accepted(self) -> bool:
         """Whether it is for a change that this client has had accepted."""
-        return self.accepted_at is not None and not self.strict
+        return self.accepted_at is not None and not self.no_request
 
     def identify(self, record: Any) -> None:
         """Take over the SID of a record."""
-        self.known = True
+        self.seen_before = True
         if self.sid != record.sid:  # else ours, which its name and the register share
             self.sid = self.name if record.sid == self.name else record.sid
 
@@ -182,17 +182,17 @@ class Transition:
         self.identify(record)
         if self.done:
             return Next.DONE
-        early = self.called
+        early = self.callback_pending
         step = self._take(record, now, "answer")
         if early and step in (Next.WAIT, Next.SLOW):
             # An early callback waited for this response, to have a date to compare its read with.
-            self.called = True
+            self.callback_pending = True
             return Next.READ
         return step
 
     def unread(self, now: float) -> Next:
         """Take note that the POST was processed; what its response says could not be used."""
-        self.accepted_at, self.known = now, True
+        self.accepted_at, self.seen_before = now, True
         return Next.DONE if self.done else Next.READ
 
     def called_back(
@@ -214,32 +214,36 @@ class Transition:
         if status in self.goal.kind.pending:
             return Next.WAIT
         if current and (code is not None or message):  # an older ticket's is an older change's
-            self.problem = (code, message)
-            self.blamed |= signed
-        self.called = True
-        self.heard |= current
+            self.callback_error = (code, message)
+            self.failure_signed |= signed
+        self.callback_pending = True
+        self.callback_seen |= current
         targets = self.goal.targets
-        if signed and self.problem is None and (status in targets or not targets):
-            self.vouched_at = now
-        if self.is_unanswered and not self.goal.kind.named:
+        if signed and self.callback_error is None and (status in targets or not targets):
+            self.signed_at = now
+        if self.post_pending and not self.goal.kind.named:
             return Next.WAIT  # only the response to the POST will tell the SID to read
-        believed = signed and self.trusting and self.problem is None and self.goal.status_only
+        believed = (
+            signed and self.accepts_signed and self.callback_error is None and self.goal.status_only
+        )
         # Before the POST's own response there is no record to show, so that one is read.
-        seen = self.last is not None or (self.lean and not self.is_unanswered)
+        seen = self.last is not None or (self.drops_records and not self.post_pending)
         if believed and status in targets and seen:
             self.last = self.last and attrs.evolve(self.last, status=status)
             return self._end("callback", confirmed=False)
-        first = current and not self.prompted and (status in targets or not targets)
-        self.prompted |= first
+        first = current and not self.callback_read_done and (status in targets or not targets)
+        self.callback_read_done |= first
         return self._confirm(now, at_once=first)
 
     def _confirm(self, now: float, *, at_once: bool) -> Next:
         """Read what a callback says: at once, but repeated callbacks ever more seldom."""
-        if now < self.callback_from and not at_once:
-            self.owed = True
-            return self._hold(self.callback_from)
-        self.callback_from = now + min(_SOON * 2.0 ** min(self.callbacks, 60), _LONGEST)
-        self.callbacks += 1
+        if now < self.next_callback_read_at and not at_once:
+            self.callback_read_due = True
+            return self._hold(self.next_callback_read_at)
+        self.next_callback_read_at = now + min(
+            _SOON * 2.0 ** min(self.callback_reads, 60), _LONGEST
+        )
+        self.callback_reads += 1
         return Next.READ
 
     def read(
@@ -249,15 +253,15 @@ class Transition:
         if self.done:
             return Next.DONE
         self.identify(record)
-        self.trouble = self.refused_at = None
+        self.last_error = self.refused_at = None
         self.failures = 0
         if not self._follows(now if began is None else began):
             return Next.WAIT  # from before the change, or perhaps so
-        return self._take(record, now, "callback" if self.called else source)
+        return self._take(record, now, "callback" if self.callback_pending else source)
 
     def _follows(self, began: float) -> bool:
         """Whether a read that began then was certainly sent after the change was accepted."""
-        if self.strict or (self.vouched_at is not None and began >= self.vouched_at):
+        if self.no_request or (self.signed_at is not None and began >= self.signed_at):
             return True
         return self.accepted_at is not None and began >= self.accepted_at
 
@@ -265,15 +269,15 @@ class Transition:
         """Take the failure of a read; `own`: other requests of this client succeed meanwhile."""
         if self.done:
             return Next.DONE
-        self.trouble = error
+        self.last_error = error
         self.failures += 1
-        if self.is_unanswered:
+        if self.post_pending:
             return Next.WAIT  # the response to its POST will tell what has become of it
         if isinstance(error, ConfigurationError):  # the session is closed: nothing is ever read
             return self.abort(error)
         if isinstance(error, NotFound):
             lasts = self._lasts(NotFound, now, self.stale_for, _READS)
-            return self.abort(error) if lasts or not self.known else Next.WAIT
+            return self.abort(error) if lasts or not self.seen_before else Next.WAIT
         if isinstance(error, REFUSALS):
             lasts = self._lasts(PermissionDenied, now, self.stale_for, _READS)
             return self.abort(_denied(error)) if lasts and own else Next.WAIT
@@ -284,23 +288,28 @@ class Transition:
     def _take(self, record: Any, now: float, source: SettledBy) -> Next:
         self.last, self.status = record, record.status
         goal_status = self.goal.judge(record)
-        self.slow = goal_status is GoalStatus.INTERMEDIATE and self.goal.until is not None
-        self.alone = goal_status is GoalStatus.INTERMEDIATE or not self.goal.is_swept_for(record)
+        self.intermediate = goal_status is GoalStatus.INTERMEDIATE and self.goal.until is not None
+        self.read_singly = goal_status is GoalStatus.INTERMEDIATE or not self.goal.is_swept_for(
+            record
+        )
         if goal_status is GoalStatus.REACHED:
             return self._reached(record, now, source)
-        if goal_status is GoalStatus.FAILED and (self.strict or self._moved(record) >= 0):
+        if goal_status is GoalStatus.FAILED and (self.no_request or self._moved(record) >= 0):
             return self._fail(source)
         missed = goal_status in (GoalStatus.FAILED, GoalStatus.OFF_TARGET)
-        if missed or (goal_status is GoalStatus.INTERMEDIATE and self.problem):
+        if missed or (goal_status is GoalStatus.INTERMEDIATE and self.callback_error):
             return self._missed(record, now, source)
         self.evidence = None
         if goal_status is GoalStatus.PENDING:
-            self.last = None if self.lean else record
-            self.called, self.vouched_at = False, None  # early; the next callback counts again
-        return Next.SLOW if self.slow else Next.WAIT
+            self.last = None if self.drops_records else record
+            self.callback_pending, self.signed_at = (
+                False,
+                None,
+            )  # early; the next callback counts again
+        return Next.SLOW if self.intermediate else Next.WAIT
 
     def _reached(self, record: Any, now: float, source: SettledBy) -> Next:
-        vouched = self.vouched_at is not None
+        vouched = self.signed_at is not None
         if source == "answer" or vouched or self._moved(record) >= 0:
             return self._end(source, confirmed=True)
         # A copy from before the change that happens to show the target.
@@ -309,10 +318,10 @@ class Transition:
         return self._hold(now + max(_SOON, min(age / 2, _LONGEST)))
 
     def _missed(self, record: Any, now: float, source: SettledBy) -> Next:
-        if self.is_unanswered:
+        if self.post_pending:
             return Next.WAIT  # the POST is still in flight: this was before it
         moved = self._moved(record)
-        if self.strict or self.blamed or moved > 0:
+        if self.no_request or self.failure_signed or moved > 0:
             return self._fail(source)
         seconds, reads = (self.stale_for, 2) if moved == 0 else (self.stale_for * _LASTS, _READS)
         if source == "answer":
@@ -342,8 +351,8 @@ class Transition:
         return int(later) - int(record.date_updated < self.response_date)
 
     def _fail(self, source: SettledBy) -> Next:
-        code, message = self.problem or _reported(self.last) or (None, None)
-        self.error = TransitionFailed(self.shown, self.goal.described, self.last, code, message)
+        code, message = self.callback_error or _reported(self.last) or (None, None)
+        self.error = TransitionFailed(self.label, self.goal.described, self.last, code, message)
         return self._end(source, confirmed=True)
 
     def _end(self, source: SettledBy, *, confirmed: bool) -> Next:
@@ -356,9 +365,9 @@ class Transition:
     def time_out(self, now: float) -> None:
         """Give up; the watcher has read once more just before."""
         error = TransitionTimeout(
-            self.shown, self.goal.described, self.last, now - self.started, status=self.status
+            self.label, self.goal.described, self.last, now - self.started, status=self.status
         )
-        error.__cause__ = self.trouble
+        error.__cause__ = self.last_error
         self.abort(error)
 
     def abort(self, error: Exception) -> Next:

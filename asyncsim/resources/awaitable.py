@@ -147,11 +147,11 @@ class Watched(Resource[T], Generic[T]):
             goal=goal,
             started=self.context.clock.now(),
             timeout=watching.timeout if timeout is None else timeout,
-            sink=sink,
+            on_done=sink,
             stale_for=watching.stale_for,
             sid=name if self.kind.is_sid(name) else None,
             # No document promises a callback at the end of a connectivity reset.
-            heard=goal.resets,
+            callback_seen=goal.resets,
             **more,
         )
 
@@ -195,7 +195,7 @@ class Watched(Resource[T], Generic[T]):
         """Recall the last change: while somebody awaits it, the wait remembers it."""
         found = self._memory.find(name)
         waits = self._watcher.of(name) if self._watcher is not None else ()
-        pending = [accepted_by(wait) for wait in waits if wait.goal.requested and wait.was_sent]
+        pending = [accepted_by(wait) for wait in waits if wait.goal.requested and wait.was_accepted]
         candidates = [*pending, found] if found is not None else pending
         if found is not None and found.sid not in (None, name):  # since changed by its SID
             candidates += [self._memory.find(found.sid) or found]
@@ -237,8 +237,8 @@ class Watched(Resource[T], Generic[T]):
         watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
         wait = self._wait_for(name, goal, partial(wake, ended), timeout)
-        wait.strict = accepted is None
-        wait.known = given is not None or accepted is not None or name in self._seen
+        wait.no_request = accepted is None
+        wait.seen_before = given is not None or accepted is not None or name in self._seen
         wait.accepted_at = self.context.clock.now()
         if accepted is not None:
             wait.accepted_at, wait.response_date = accepted.accepted_at, accepted.response_date

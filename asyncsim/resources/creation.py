@@ -80,7 +80,7 @@ class Creation(Stoppable, Generic[T]):
         watcher = await self._resource._the_watcher()
         goal = self._resource._goal(self._until)
         self._wait = wait = self._resource._wait_for(reference, goal, self._ended, self._timeout)
-        wait.strict, wait.accepted_at = True, self._clock.now()
+        wait.no_request, wait.accepted_at = True, self._clock.now()
         watcher.begin(wait)
         watcher.resume(wait)
 

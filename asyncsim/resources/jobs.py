@@ -127,9 +127,9 @@ class One(Stoppable, Generic[T]):
         ended = partial(self._ended, change)
         wait = self._resource._wait_for(self.name, change.goal, ended, self._timeout)
         wait.nonce = change.nonce
-        wait.trusting = change.goal.status_only
+        wait.accepts_signed = change.goal.status_only
         # What settles it brings a record, unless that is a callback; a job needs none even then.
-        wait.lean = change.nonce is None or self._log is not NO_LOG
+        wait.drops_records = change.nonce is None or self._log is not NO_LOG
         return wait
 
     def _put_away(self) -> None:
@@ -210,7 +210,7 @@ class One(Stoppable, Generic[T]):
         ended = asyncio.get_running_loop().create_future()
         sink = partial(wake, ended)
         wait = self._resource._wait_for(self.name, goal, sink, self._timeout)
-        wait.strict, wait.accepted_at = True, self._clock.now()
+        wait.no_request, wait.accepted_at = True, self._clock.now()
         watcher = await self._resource._the_watcher()
         watcher.begin(wait)
         watcher.resume(wait)

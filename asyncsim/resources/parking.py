@@ -45,7 +45,7 @@ class Parking:
 
     def park(self, wait: Transition, tag: Any, started: float) -> None:
         """Take over a wait; what sent its change is not needed any more."""
-        wait.tag, wait.sink = tag, self._sink
+        wait.owner_data, wait.on_done = tag, self._sink
         wait.started = shared(math.floor(started * _GRAIN) / _GRAIN)
         self._count += 1
 
@@ -75,7 +75,7 @@ class Parking:
         return filter(self._is_ours, self._watcher or ())
 
     def _is_ours(self, wait: Transition) -> bool:
-        return wait.sink is self._sink
+        return wait.on_done is self._sink
 
     def asked(self) -> dict[str, Mapping[str, Any]]:
         """What was asked for, by name."""

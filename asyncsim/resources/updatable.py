@@ -273,7 +273,7 @@ class Changing(Watched[T], Generic[T]):
         While it is pending the wait itself is what remembers it.
         """
         self._remember_of(wait)
-        given: Mapping[str, Any] = wait.tag
+        given: Mapping[str, Any] = wait.owner_data
         return given
 
     async def _update_now(self, name: str, changes: Mapping[str, Any]) -> T:

@@ -57,7 +57,7 @@ class Doubt:
     def credentials_refused(self, error: Exception) -> None:
         """End all waits, but those whose POST is in flight: its response tells."""
         for wait in self._waits:
-            if not wait.is_unanswered:
+            if not wait.post_pending:
                 wait.abort(copy.copy(error))
                 self._end(wait)
 
@@ -74,7 +74,7 @@ class Doubt:
         if self._readers.are_queued:
             self._readers.start()
             return
-        able = [one for one in self._waits if not one.is_unanswered and one not in self._readers]
+        able = [one for one in self._waits if not one.post_pending and one not in self._readers]
         fresh = (one for one in able if one.refused_at is None)
         one = next(fresh, able[0] if able else None)
         if one is not None:

@@ -21,19 +21,19 @@ class Listed:
     def add(self, wait: Transition) -> None:
         """Count a wait whose POST was answered, or whether it expects a callback anew."""
         self.discard(wait)
-        wait.listed, wait.counted = True, wait.expecting
+        wait.in_sweep, wait.counted_as_expecting = True, wait.expects_callback
         self._count += 1
-        self.expecting += wait.counted
+        self.expecting += wait.counted_as_expecting
         self._accepted += wait.accepted_at or 0.0
 
     def discard(self, wait: Transition) -> None:
         """Count it no longer, if it was."""
-        if not wait.listed:
+        if not wait.in_sweep:
             return
         self._count -= 1
-        self.expecting -= wait.counted
+        self.expecting -= wait.counted_as_expecting
         self._accepted -= wait.accepted_at or 0.0
-        wait.listed = False
+        wait.in_sweep = False
 
     def age(self, now: float) -> float:
         """Seconds since their changes were accepted, on average."""
@@ -41,10 +41,10 @@ class Listed:
         return max(now - self._accepted / self._count, 0.0) if self._count else 0.0
 
     def __contains__(self, wait: object) -> bool:
-        return isinstance(wait, Transition) and wait.listed
+        return isinstance(wait, Transition) and wait.in_sweep
 
     def __iter__(self) -> Iterator[Transition]:
-        return (wait for wait in self._waits if wait.listed)
+        return (wait for wait in self._waits if wait.in_sweep)
 
     def __len__(self) -> int:
         return self._count

@@ -103,7 +103,7 @@ class Readers:
 
     async def _read(self, wait: Transition, read: _Read) -> None:
         read.begun = True
-        wait.owed = False
+        wait.callback_read_due = False
         wait.reads += 1
         wait.requests += 1
         try:

@@ -116,9 +116,11 @@ class Watcher:
         Its deadline counts from the answer of the POST, which has deadlines of its own.
         """
         if self._closed:
-            raise ClientClosed(f"await {wait.shown}", sent=not (wait.strict or wait.is_unanswered))
+            raise ClientClosed(
+                f"await {wait.label}", sent=not (wait.no_request or wait.post_pending)
+            )
         self._waits.add(wait)
-        self._unanswered += wait.is_unanswered
+        self._unanswered += wait.post_pending
 
     def answered(self, wait: Transition, record: Any) -> None:
         """Give a wait the answer of its POST."""
@@ -135,7 +137,7 @@ class Watcher:
         """Go on by reads where the response of the POST could not be used."""
         waits = wait in self._waits
         self._unanswered -= waits
-        wait.trouble = unread
+        wait.last_error = unread
         step = wait.unread(self._clock.now())
         if waits:
             self._identify(wait, unread.accepted)
@@ -162,7 +164,7 @@ class Watcher:
     def abandon(self, wait: Transition) -> None:
         """Forget a wait: its task was cancelled, or its POST was refused."""
         wait.done = True
-        wait.sink = _nobody
+        wait.on_done = _nobody
         self._readers.cancel(wait)
         self._remove(wait)
 
@@ -204,7 +206,7 @@ class Watcher:
         self._deadlines.forget(wait)
         self._readers.forget(wait)
         removed = self._waits.remove(wait)
-        self._unanswered -= removed and wait.is_unanswered
+        self._unanswered -= removed and wait.post_pending
         if not self._waits:
             self._wake.set()  # the driver goes home
         return removed
@@ -220,8 +222,8 @@ class Watcher:
             self._readers.ask(wait)
         elif step is Next.HOLD:
             self._read_at(wait.hold_until, wait)
-        elif wait.owed:
-            self._read_at(wait.callback_from, wait)
+        elif wait.callback_read_due:
+            self._read_at(wait.next_callback_read_at, wait)
         elif step is Next.SLOW:
             self._read_at(self._clock.now() + self._watching.longest, wait)
         elif not (self._by_list and wait in self._listed) and wait.accepted_at is not None:
@@ -229,7 +231,7 @@ class Watcher:
 
     def _list(self, wait: Transition, step: Next) -> None:
         """Keep track of which waits a sweep would tell about."""
-        tells = step in (Next.WAIT, Next.READ) and not (wait.goal.resets or wait.alone)
+        tells = step in (Next.WAIT, Next.READ) and not (wait.goal.resets or wait.read_singly)
         if tells and wait.accepted_at is not None and wait in self._waits:
             self._listed.add(wait)
             if not self._by_list and len(self._listed) >= self._watching.sweep_from:
@@ -240,7 +242,9 @@ class Watcher:
     def _pause(self, wait: Transition) -> float:
         age = 0.0 if wait.accepted_at is None else self._clock.now() - wait.accepted_at
         draw = random.random()  # noqa: S311  # jitter
-        return read_pause(self._watching, wait.reads, draw, expecting=wait.expecting, age=age)
+        return read_pause(
+            self._watching, wait.reads, draw, expecting=wait.expects_callback, age=age
+        )
 
     def _read_at(self, moment: float, wait: Transition) -> None:
         self._turns.set(wait, moment)
@@ -251,13 +255,13 @@ class Watcher:
             return
         if self._observers:
             self._tell_settled(wait)
-        sink, wait.sink = wait.sink, _nobody
+        sink, wait.on_done = wait.on_done, _nobody
         sink(wait)
 
     def _tell_settled(self, wait: Transition) -> None:
         event = WaitSettled(
             product=self._kind.product,
-            name=wait.shown,
+            name=wait.label,
             settled_by=wait.settled_by,
             seconds=self._clock.now() - wait.started,
             requests=wait.requests,
@@ -333,7 +337,7 @@ class Watcher:
     def _give_up(self, why: Exception) -> None:
         """End all waits: the fault is ours to mend, but nobody may hang on it."""
         for wait in self._waits:
-            wait.abort(AsyncSimError(f"waiting for {wait.shown} broke down: {why!r}"))
+            wait.abort(AsyncSimError(f"waiting for {wait.label} broke down: {why!r}"))
             with contextlib.suppress(Exception):  # of one sink; the others must hear as well
                 self._finish(wait)
 
@@ -381,11 +385,11 @@ class Watcher:
     def _expire(self, now: float) -> None:
         for wait in self._deadlines.due(now):
             if wait in self._last_reads or self._doubt.reason is not None:
-                wait.trouble = wait.trouble or self._doubt.reason
+                wait.last_error = wait.last_error or self._doubt.reason
                 self._time_out(wait)
             else:
                 self._last_reads.add(wait)
-                wait.lean = False  # what it shows is for the error, and for the outcome
+                wait.drops_records = False  # what it shows is for the error, and for the outcome
                 self._deadlines.extend(wait, now + self._grace)
                 self._readers.ask(wait)
 
@@ -396,7 +400,7 @@ class Watcher:
 
     def _collect(self, now: float) -> None:
         for wait in self._turns.due(now):
-            if wait.owed or not (self._by_list and wait in self._listed):
+            if wait.callback_read_due or not (self._by_list and wait in self._listed):
                 self._readers.ask(wait)
 
     async def _rest(self) -> None:
@@ -432,8 +436,8 @@ class Watcher:
         """End all waits with an error that says that the changes themselves go on."""
         self._closed = True
         for wait in self._waits:
-            sent, last = not wait.strict, wait.last
-            wait.abort(ClientClosed(f"await {wait.shown}", sent=sent, last=last))
+            sent, last = not wait.no_request, wait.last
+            wait.abort(ClientClosed(f"await {wait.label}", sent=sent, last=last))
             self._finish(wait)
         if self._driver is not None:
             self._driver.cancel()

@@ -27,8 +27,8 @@ def _steps(number: int, repeats: int) -> Steps:
 
 def measure() -> Result:
     """Weigh, and time."""
-    lean = simulate(weigh(_WEIGHED, lean=True))
-    full = simulate(weigh(_WEIGHED // 10, lean=False))
+    lean = simulate(weigh(_WEIGHED, drops_records=True))
+    full = simulate(weigh(_WEIGHED // 10, drops_records=False))
     found = [_steps(number, repeats) for number, repeats in _NUMBERS.items()]
     first, last = found[0], found[-1]
     real = weights(_LIVE)

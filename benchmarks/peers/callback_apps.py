@@ -196,8 +196,8 @@ def ours(pending: int, *, mounted: bool = False) -> Contender:
             goal=goal,
             started=SYSTEM_CLOCK.now(),
             timeout=900.0,
-            sink=ended.append,
-            trusting=True,
+            on_done=ended.append,
+            accepts_signed=True,
             sid=sid,
             nonce=nonce,
         )

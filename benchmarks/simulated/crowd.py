@@ -72,15 +72,17 @@ def _record(sid: str, status: str, number: int) -> Sim:
     )
 
 
-def _add(watcher: Watcher, goal: Goal, sid: str, number: int, *, lean: bool = True) -> Transition:
+def _add(
+    watcher: Watcher, goal: Goal, sid: str, number: int, *, drops_records: bool = True
+) -> Transition:
     wait = Transition(
         name=sid,
         goal=goal,
         started=SYSTEM_CLOCK.now(),
         timeout=900.0,
-        sink=_ended,
+        on_done=_ended,
         sid=sid,
-        lean=lean,
+        drops_records=drops_records,
     )
     watcher.begin(wait)
     watcher.answered(wait, _record(sid, "scheduled", number))
@@ -108,16 +110,16 @@ def sids(number: int) -> list[str]:
     return [f"HS{one:032x}" for one in range(number)]
 
 
-async def weigh(number: int, *, lean: bool) -> float:
+async def weigh(number: int, *, drops_records: bool) -> float:
     """Bytes of one pending wait beyond its SID, of so many.
 
-    With the record that its POST was answered with, unless it is `lean`.
+    With the record that its POST was answered with, unless it is `drops_records`.
     """
     watcher, goal, names = _watcher(), Goal(SIMS, {"status": "active"}), sids(number)
     gc.collect()
     tracemalloc.start()
     for at, sid in enumerate(names):
-        _add(watcher, goal, sid, at, lean=lean)
+        _add(watcher, goal, sid, at, drops_records=drops_records)
         if at == _SOME:
             await asyncio.sleep(0)
     gc.collect()

@@ -84,9 +84,9 @@ class _Job:
             goal=self._goal,
             started=SYSTEM_CLOCK.now(),
             timeout=3600.0,
-            sink=self._ended,
+            on_done=self._ended,
             sid=name,
-            trusting=True,
+            accepts_signed=True,
             nonce=None if self._lost is None else "current",
         )
 

@@ -78,7 +78,7 @@ def test_what_can_still_be_reached(
 def wait(until: str | None = None) -> Transition:
     goal = Goal(SMS_COMMANDS, {}, frozenset({until}) if until else None)
     return Transition(
-        name="sms_commands:1", goal=goal, started=0.0, timeout=9.0, sink=lambda _: None
+        name="sms_commands:1", goal=goal, started=0.0, timeout=9.0, on_done=lambda _: None
     )
 
 
@@ -93,6 +93,6 @@ def test_a_callback_before_the_answer_is_kept_until_there_is_a_sid_to_read(answe
 
 def test_messages_call_it_by_its_sid_once_that_is_known() -> None:
     one = wait()
-    assert one.shown == "the new SmsCommand"
+    assert one.label == "the new SmsCommand"
     one.answered(SmsCommand(sid="HC1", status="queued"), 1.0)
-    assert one.shown == "HC1"
+    assert one.label == "HC1"

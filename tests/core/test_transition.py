@@ -18,7 +18,7 @@ FLEET = "HF" + "1" * 32
 
 def wait_for(goal: Goal = ACTIVE, **more: Any) -> Transition:
     return Transition(
-        name=HS, goal=goal, started=0.0, timeout=60.0, sink=lambda _: None, nonce="n", **more
+        name=HS, goal=goal, started=0.0, timeout=60.0, on_done=lambda _: None, nonce="n", **more
     )
 
 
@@ -84,13 +84,13 @@ def test_a_read_for_another_wait_does_not_end_one_whose_post_is_on_its_way() -> 
 def test_a_sim_settled_on_the_way_is_asked_about_seldom() -> None:
     wait = answered(wireless_goal("active", status="ready"))
     assert wait.read(wireless("ready", 5.0), 5.0) is SLOW
-    assert wait.slow
+    assert wait.intermediate
     assert wait.read(wireless("active", 9.0), 9.0) is DONE
-    assert not wait.slow
+    assert not wait.intermediate
 
 
 def test_without_a_post_a_sim_elsewhere_fails_at_once() -> None:
-    wait = wait_for(strict=True)
+    wait = wait_for(no_request=True)
     assert wait.read(supersim("inactive"), 1.0) is DONE
     assert isinstance(wait.error, TransitionFailed)
 
@@ -175,12 +175,12 @@ def test_a_callback_is_a_hint_that_costs_a_read(status: str | None) -> None:
 def test_a_pending_callback_only_refreshes() -> None:
     wait = answered()
     assert wait.called_back("scheduled", 2.0, signed=True) is WAIT
-    assert wait.expecting
-    assert not wait.called
+    assert wait.expects_callback
+    assert not wait.callback_pending
 
 
 def test_who_trusts_callbacks_needs_no_read() -> None:
-    wait = answered(trusting=True)
+    wait = answered(accepts_signed=True)
     assert wait.called_back("active", 2.0, signed=True) is DONE
     assert (wait.settled_by, wait.confirmed, wait.last.status) == ("callback", False, "active")
 
@@ -200,7 +200,7 @@ def test_who_trusts_callbacks_needs_no_read() -> None:
 def test_even_who_trusts_callbacks_reads_after_these(
     goal: Goal, status: str | None, more: dict[str, Any]
 ) -> None:
-    wait = answered(goal, trusting=True)
+    wait = answered(goal, accepts_signed=True)
     assert wait.called_back(status, 2.0, **more) is READ
     assert not wait.done
 
@@ -216,7 +216,7 @@ def test_a_callback_before_the_answer_of_the_post_is_read_and_the_answer_reopens
 
 
 def test_before_the_answer_there_is_no_record_to_show_so_even_a_trusted_callback_is_read() -> None:
-    wait = wait_for(trusting=True)
+    wait = wait_for(accepts_signed=True)
     assert wait.called_back("active", 1.0, signed=True) is READ
 
 
@@ -239,7 +239,7 @@ def test_a_callback_that_the_read_contradicts_counts_no_more() -> None:
     wait = answered()
     wait.called_back("active", 1.0, signed=True)
     assert wait.read(supersim("scheduled"), 1.1) is WAIT
-    assert not wait.expecting  # so single reads go on at their own pace
+    assert not wait.expects_callback  # so single reads go on at their own pace
     wait.read(supersim("active", 9.0), 9.0)
     assert wait.settled_by == "read"
 
@@ -257,7 +257,7 @@ def test_doubled_and_late_callbacks_change_nothing() -> None:
 def test_the_two_callbacks_of_programmable_wireless_may_come_in_either_order() -> None:
     until = wireless_goal("active", status="ready")
     for order in (["ready", "active"], ["active", "ready"]):
-        wait = answered(until, trusting=True)
+        wait = answered(until, accepts_signed=True)
         steps = [wait.called_back(status, 5.0, signed=True) for status in order]
         assert steps == ([READ, DONE] if order[0] == "ready" else [DONE, DONE])
     wait = answered(wireless_goal(status="ready"))
@@ -272,17 +272,17 @@ def test_the_two_callbacks_of_programmable_wireless_may_come_in_either_order() -
 def test_a_timeout_says_what_was_last_seen_and_why_nothing_newer_was() -> None:
     wait = answered()
     wait.read(supersim("scheduled"), 5.0)
-    wait.trouble = AsyncSimError("the reads fail")
+    wait.last_error = AsyncSimError("the reads fail")
     wait.time_out(60.0)
     assert isinstance(wait.error, TransitionTimeout)
     assert wait.error.last.status == "scheduled"
-    assert wait.error.__cause__ is wait.trouble
+    assert wait.error.__cause__ is wait.last_error
     assert "within 60 s, last seen 'scheduled'" in str(wait.error)
 
 
 def test_a_read_that_worked_ends_the_trouble() -> None:
     wait = answered()
-    wait.trouble = AsyncSimError("the reads fail")
+    wait.last_error = AsyncSimError("the reads fail")
     wait.read(supersim("scheduled"), 5.0)
     wait.time_out(60.0)
     assert wait.error is not None
@@ -324,11 +324,13 @@ def tell(wait: Transition, fact: tuple[str, str | None, float, float, bool], now
     return wait.answered(record, now) if name == "answer" else wait.read(record, now)
 
 
-@given(history=histories(), trusting=st.booleans(), strict=st.booleans())
+@given(history=histories(), accepts_signed=st.booleans(), no_request=st.booleans())
 def test_a_wait_ends_at_most_once_and_never_opens_again(
-    history: list[tuple[str, str | None, float, float, bool]], trusting: bool, strict: bool
+    history: list[tuple[str, str | None, float, float, bool]],
+    accepts_signed: bool,
+    no_request: bool,
 ) -> None:
-    wait, now, end = wait_for(trusting=trusting, strict=strict), 0.0, None
+    wait, now, end = wait_for(accepts_signed=accepts_signed, no_request=no_request), 0.0, None
     for fact in history:
         now += fact[2]
         step = tell(wait, fact, now)
@@ -340,11 +342,11 @@ def test_a_wait_ends_at_most_once_and_never_opens_again(
             end = outcome
 
 
-@given(history=histories(), trusting=st.booleans())
+@given(history=histories(), accepts_signed=st.booleans())
 def test_a_wait_ends_only_for_a_reason(
-    history: list[tuple[str, str | None, float, float, bool]], trusting: bool
+    history: list[tuple[str, str | None, float, float, bool]], accepts_signed: bool
 ) -> None:
-    wait, now = wait_for(trusting=trusting), 0.0
+    wait, now = wait_for(accepts_signed=accepts_signed), 0.0
     for fact in history:
         now += fact[2]
         tell(wait, fact, now)
@@ -352,7 +354,7 @@ def test_a_wait_ends_only_for_a_reason(
             continue
         if wait.error is None:
             assert wait.last.status == "active"
-            assert wait.confirmed or trusting
+            assert wait.confirmed or accepts_signed
         else:
             assert wait.accepted_at is not None
             assert fact[0] != "callback"  # only a record condemns
@@ -391,7 +393,7 @@ def test_an_unmoved_copy_condemns_after_the_while_and_not_before(later: list[flo
 def test_no_repr_shows_the_ticket() -> None:
     wait = wait_for()
     wait.nonce = "ticket-1"
-    wait.sink = partial(print, "ticket-1")
+    wait.on_done = partial(print, "ticket-1")
     assert "ticket-1" not in repr(wait)
 
 
@@ -399,7 +401,7 @@ def test_no_repr_shows_the_ticket() -> None:
 
 
 def test_a_lean_wait_keeps_no_pending_record_and_shows_the_settled_one() -> None:
-    wait = answered(lean=True)
+    wait = answered(drops_records=True)
     assert (wait.last, wait.sid, wait.response_date) == (None, HS, supersim("active").date_updated)
     last = supersim("active", 3.0)
     assert wait.read(last, 3.0) is DONE
@@ -407,11 +409,11 @@ def test_a_lean_wait_keeps_no_pending_record_and_shows_the_settled_one() -> None
 
 
 def test_a_callback_ends_a_lean_wait_without_a_record() -> None:
-    wait = answered(lean=True, trusting=True)
+    wait = answered(drops_records=True, accepts_signed=True)
     assert wait.called_back("active", 1.0, signed=True) is DONE
     assert (wait.last, wait.confirmed, wait.settled_by) == (None, False, "callback")
 
 
 def test_a_callback_before_the_answer_is_read_also_of_a_lean_wait() -> None:
-    wait = wait_for(lean=True, trusting=True)
+    wait = wait_for(drops_records=True, accepts_signed=True)
     assert wait.called_back("active", 1.0, signed=True) is READ

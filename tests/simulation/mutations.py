@@ -135,7 +135,7 @@ def _too_late(original: Any) -> Any:
     answered = watcher.answered
 
     def begin(self: Any, wait: Any) -> None:
-        if not wait.is_unanswered or wait.strict:
+        if not wait.post_pending or wait.no_request:
             original(self, wait)
 
     def answered_late(self: Any, wait: Any, record: Any) -> None:
@@ -148,7 +148,7 @@ def _too_late(original: Any) -> Any:
 
 def _believes_old_reads(original: Any) -> Any:
     def missed(self: Any, record: Any, now: float, source: Any) -> Any:
-        return original(self, record, now, source) if self.is_unanswered else self._fail(source)
+        return original(self, record, now, source) if self.post_pending else self._fail(source)
 
     return missed
 

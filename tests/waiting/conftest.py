@@ -84,7 +84,7 @@ class World:
             name=name,
             goal=Goal(SIMS, {"status": status}),
             started=self.clock.now(),
-            sink=self.ended.append,
+            on_done=self.ended.append,
             **{"timeout": 100.0, **more},
         )
 

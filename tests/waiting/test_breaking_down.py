@@ -73,7 +73,7 @@ async def test_a_driver_that_breaks_down_ends_all_waits(
 
     waits = [world.wait(f"HS{one}", timeout=5.0) for one in range(3)]
     for wait in waits:
-        wait.sink = told
+        wait.on_done = told
         watcher.begin(wait)
         watcher.answered(wait, world.put(wait.name, "scheduled"))
     with pytest.MonkeyPatch.context() as patch:

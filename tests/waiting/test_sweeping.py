@@ -26,7 +26,7 @@ async def test_waits_by_name_whose_first_reads_failed_are_all_read_again(
     for name in names:
         world.sims[name] = Sim(sid=f"HS-{name}", status="active", date_updated=clock.utcnow())
         world.errors[name] = ConnectionFailed(f"fetch Sim {name}", "connection lost")
-        wait = world.wait(name, strict=True, accepted_at=clock.now())
+        wait = world.wait(name, no_request=True, accepted_at=clock.now())
         watcher.begin(wait)
         watcher.resume(wait)
     await clock.advance(1)

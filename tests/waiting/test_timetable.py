@@ -12,7 +12,7 @@ from asyncsim.waiting.waits import Register
 
 
 def wait(name: str = "HS1", **more: object) -> Transition:
-    return Transition(name=name, goal=Goal(SIMS), started=0.0, timeout=1.0, sink=print, **more)  # type: ignore[arg-type]  # of several types
+    return Transition(name=name, goal=Goal(SIMS), started=0.0, timeout=1.0, on_done=print, **more)  # type: ignore[arg-type]  # of several types
 
 
 def test_turns_come_in_order_and_once() -> None:

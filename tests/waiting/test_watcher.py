@@ -166,7 +166,7 @@ async def test_an_old_ticket_says_nothing_of_what_went_wrong_now(
     watcher.answered(wait, world.put("HS1", "scheduled"))
     watcher.called_back(callback("HS1", "new", nonce="old", error_code=33000))
     await clock.settle()
-    assert (wait.problem, len(world.reads), wait.done) == (None, 1, False)
+    assert (wait.callback_error, len(world.reads), wait.done) == (None, 1, False)
 
 
 async def test_abandoning_a_wait_stops_its_read(
@@ -187,13 +187,13 @@ async def test_abandoning_a_wait_stops_its_read(
 async def test_abandoning_a_wait_whose_read_has_not_begun_stops_it_too(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    wait = world.wait("HS1", strict=True)
+    wait = world.wait("HS1", no_request=True)
     watcher.begin(wait)
     watcher.resume(wait)
     watcher.abandon(wait)
     await clock.settle()
     assert (world.reads, watcher.at_rest) == ([], True)
-    again = world.wait("HS1", strict=True)
+    again = world.wait("HS1", no_request=True)
     world.put("HS1", "active")
     watcher.begin(again)
     watcher.resume(again)
@@ -205,7 +205,7 @@ async def test_no_more_reads_than_256_are_under_way(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     world.hold = asyncio.Event()
-    waits = [world.wait(f"HS{number}", strict=True) for number in range(300)]
+    waits = [world.wait(f"HS{number}", no_request=True) for number in range(300)]
     for wait in waits:
         world.put(wait.name, "active")
         watcher.begin(wait)
@@ -252,7 +252,7 @@ async def test_a_closed_session_ends_its_wait_at_once(
 async def test_a_404_of_what_was_never_seen_ends_its_wait_at_once(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    wait = world.wait("HS1", strict=True)
+    wait = world.wait("HS1", no_request=True)
     watcher.begin(wait)
     world.errors["HS1"] = NotFound(404, 20404, "gone")
     watcher.resume(wait)
@@ -445,7 +445,7 @@ async def test_a_wait_that_has_ended_keeps_nobody_alive_whom_it_told(
     waits = [world.wait("HS1"), world.wait("HS2")]
     listeners = [Listener(), Listener()]
     for at, wait in enumerate(waits):
-        wait.sink = listeners[at].hear
+        wait.on_done = listeners[at].hear
         watcher.begin(wait)
     gone = [weakref.ref(one) for one in listeners]
     del listeners

@@ -51,4 +51,4 @@ def test_with_callbacks_of_which_1_percent_are_lost_hardly_anything_is_asked(
 
 
 def test_a_pending_wait_weighs_at_most_640_bytes_beyond_its_sid() -> None:
-    assert simulate(weigh(20_000, lean=True)) <= 640
+    assert simulate(weigh(20_000, drops_records=True)) <= 640
