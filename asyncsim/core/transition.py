@@ -40,16 +40,16 @@ REFUSALS = (AuthenticationError, PermissionDenied)
 """What a refused login looks like, or one that is not allowed to read this."""
 
 
-class Next(enum.Enum):
+class NextStep(enum.Enum):
     """What the watcher should do with a transition."""
 
     WAIT = "wait"
     """Ask as planned."""
     READ = "read"
     """Read it now."""
-    HOLD = "hold"
+    READ_LATER = "read later"
     """Read it at `hold_until`, not before."""
-    SLOW = "slow"
+    READ_SELDOM = "read seldom"
     """Settled on the way; the rest takes hours: ask seldom, one by one."""
     DONE = "done"
 
@@ -175,27 +175,27 @@ class Transition:
 
     # Facts.
 
-    def answered(self, record: Any, now: float) -> Next:
+    def accepted(self, record: Any, now: float) -> NextStep:
         """Take the response to the POST; too late if a callback has ended the wait already."""
         self.accepted_at = now
         self.response_date = shared(record.date_updated)
         self.identify(record)
         if self.done:
-            return Next.DONE
+            return NextStep.DONE
         early = self.callback_pending
         step = self._take(record, now, "answer")
-        if early and step in (Next.WAIT, Next.SLOW):
+        if early and step in (NextStep.WAIT, NextStep.READ_SELDOM):
             # An early callback waited for this response, to have a date to compare its read with.
             self.callback_pending = True
-            return Next.READ
+            return NextStep.READ
         return step
 
-    def unread(self, now: float) -> Next:
+    def accepted_unread(self, now: float) -> NextStep:
         """Take note that the POST was processed; what its response says could not be used."""
         self.accepted_at, self.seen_before = now, True
-        return Next.DONE if self.done else Next.READ
+        return NextStep.DONE if self.done else NextStep.READ
 
-    def called_back(
+    def callback_received(
         self,
         status: str | None,
         now: float,
@@ -204,15 +204,15 @@ class Transition:
         current: bool = True,
         code: int | None = None,
         message: str | None = None,
-    ) -> Next:
+    ) -> NextStep:
         """Take a callback whose ticket names this SIM.
 
         `current`: the ticket is this wait's own; `signed`: it is, and its signature proves it.
         """
         if self.done:
-            return Next.DONE
+            return NextStep.DONE
         if status in self.goal.kind.pending:
-            return Next.WAIT
+            return NextStep.WAIT
         if current and (code is not None or message):  # an older ticket's is an older change's
             self.callback_error = (code, message)
             self.failure_signed |= signed
@@ -222,7 +222,7 @@ class Transition:
         if signed and self.callback_error is None and (status in targets or not targets):
             self.signed_at = now
         if self.post_pending and not self.goal.kind.named:
-            return Next.WAIT  # only the response to the POST will tell the SID to read
+            return NextStep.WAIT  # only the response to the POST will tell the SID to read
         believed = (
             signed and self.accepts_signed and self.callback_error is None and self.goal.status_only
         )
@@ -235,7 +235,7 @@ class Transition:
         self.callback_read_done |= first
         return self._confirm(now, at_once=first)
 
-    def _confirm(self, now: float, *, at_once: bool) -> Next:
+    def _confirm(self, now: float, *, at_once: bool) -> NextStep:
         """Read what a callback says: at once, but repeated callbacks ever more seldom."""
         if now < self.next_callback_read_at and not at_once:
             self.callback_read_due = True
@@ -244,19 +244,19 @@ class Transition:
             _SOON * 2.0 ** min(self.callback_reads, 60), _LONGEST
         )
         self.callback_reads += 1
-        return Next.READ
+        return NextStep.READ
 
     def read(
         self, record: Any, now: float, source: SettledBy = "read", *, began: float | None = None
-    ) -> Next:
+    ) -> NextStep:
         """Take a record that was read, alone or off a list, by a request that `began` then."""
         if self.done:
-            return Next.DONE
+            return NextStep.DONE
         self.identify(record)
         self.last_error = self.refused_at = None
         self.failures = 0
         if not self._follows(now if began is None else began):
-            return Next.WAIT  # from before the change, or perhaps so
+            return NextStep.WAIT  # from before the change, or perhaps so
         return self._take(record, now, "callback" if self.callback_pending else source)
 
     def _follows(self, began: float) -> bool:
@@ -265,27 +265,27 @@ class Transition:
             return True
         return self.accepted_at is not None and began >= self.accepted_at
 
-    def read_failed(self, error: Exception, now: float, *, own: bool = False) -> Next:
+    def read_failed(self, error: Exception, now: float, *, own: bool = False) -> NextStep:
         """Take the failure of a read; `own`: other requests of this client succeed meanwhile."""
         if self.done:
-            return Next.DONE
+            return NextStep.DONE
         self.last_error = error
         self.failures += 1
         if self.post_pending:
-            return Next.WAIT  # the response to its POST will tell what has become of it
+            return NextStep.WAIT  # the response to its POST will tell what has become of it
         if isinstance(error, ConfigurationError):  # the session is closed: nothing is ever read
             return self.abort(error)
         if isinstance(error, NotFound):
             lasts = self._lasts(NotFound, now, self.stale_for, _READS)
-            return self.abort(error) if lasts or not self.seen_before else Next.WAIT
+            return self.abort(error) if lasts or not self.seen_before else NextStep.WAIT
         if isinstance(error, REFUSALS):
             lasts = self._lasts(PermissionDenied, now, self.stale_for, _READS)
-            return self.abort(_denied(error)) if lasts and own else Next.WAIT
-        return Next.WAIT
+            return self.abort(_denied(error)) if lasts and own else NextStep.WAIT
+        return NextStep.WAIT
 
     # What they mean.
 
-    def _take(self, record: Any, now: float, source: SettledBy) -> Next:
+    def _take(self, record: Any, now: float, source: SettledBy) -> NextStep:
         self.last, self.status = record, record.status
         goal_status = self.goal.judge(record)
         self.intermediate = goal_status is GoalStatus.INTERMEDIATE and self.goal.until is not None
@@ -306,9 +306,9 @@ class Transition:
                 False,
                 None,
             )  # early; the next callback counts again
-        return Next.SLOW if self.intermediate else Next.WAIT
+        return NextStep.READ_SELDOM if self.intermediate else NextStep.WAIT
 
-    def _reached(self, record: Any, now: float, source: SettledBy) -> Next:
+    def _reached(self, record: Any, now: float, source: SettledBy) -> NextStep:
         vouched = self.signed_at is not None
         if source == "answer" or vouched or self._moved(record) >= 0:
             return self._end(source, confirmed=True)
@@ -317,9 +317,9 @@ class Transition:
         age = 0.0 if self.accepted_at is None else now - self.accepted_at
         return self._hold(now + max(_SOON, min(age / 2, _LONGEST)))
 
-    def _missed(self, record: Any, now: float, source: SettledBy) -> Next:
+    def _missed(self, record: Any, now: float, source: SettledBy) -> NextStep:
         if self.post_pending:
-            return Next.WAIT  # the POST is still in flight: this was before it
+            return NextStep.WAIT  # the POST is still in flight: this was before it
         moved = self._moved(record)
         if self.no_request or self.failure_signed or moved > 0:
             return self._fail(source)
@@ -339,9 +339,9 @@ class Transition:
         self.evidence = (what, since, count + 1)
         return count + 1 >= reads and now >= since + seconds
 
-    def _hold(self, until: float) -> Next:
+    def _hold(self, until: float) -> NextStep:
         self.hold_until = until
-        return Next.HOLD
+        return NextStep.READ_LATER
 
     def _moved(self, record: Any) -> int:
         """Compare with the response to the POST: -1 older, 1 later, 0 the same or not known."""
@@ -350,17 +350,17 @@ class Transition:
         later: bool = record.date_updated > self.response_date
         return int(later) - int(record.date_updated < self.response_date)
 
-    def _fail(self, source: SettledBy) -> Next:
+    def _fail(self, source: SettledBy) -> NextStep:
         code, message = self.callback_error or _reported(self.last) or (None, None)
         self.error = TransitionFailed(self.label, self.goal.described, self.last, code, message)
         return self._end(source, confirmed=True)
 
-    def _end(self, source: SettledBy, *, confirmed: bool) -> Next:
+    def _end(self, source: SettledBy, *, confirmed: bool) -> NextStep:
         self.settled_by = source
         self.confirmed = confirmed
         self.done = True
         self.evidence = None
-        return Next.DONE
+        return NextStep.DONE
 
     def time_out(self, now: float) -> None:
         """Give up; the watcher has read once more just before."""
@@ -370,12 +370,12 @@ class Transition:
         error.__cause__ = self.last_error
         self.abort(error)
 
-    def abort(self, error: Exception) -> Next:
+    def abort(self, error: Exception) -> NextStep:
         """End with an error, unless it has ended already."""
         if not self.done:
             self.error = error
             self.done = True
-        return Next.DONE
+        return NextStep.DONE
 
 
 @lru_cache(maxsize=1024)

@@ -73,7 +73,7 @@ class Watched(Resource[T], Generic[T]):
             )
             context.on_close(self._watcher.close)
             if context.registration is not None:
-                context.registration.subscribe(self.kind.product, self._watcher.called_back)
+                context.registration.subscribe(self.kind.product, self._watcher.handle_callback)
         return self._watcher
 
     def _decode(self, response: Response) -> T:
@@ -194,7 +194,7 @@ class Watched(Resource[T], Generic[T]):
     def _accepted(self, name: str) -> AcceptedChange | None:
         """Recall the last change: while somebody awaits it, the wait remembers it."""
         found = self._memory.find(name)
-        waits = self._watcher.of(name) if self._watcher is not None else ()
+        waits = self._watcher.find(name) if self._watcher is not None else ()
         pending = [accepted_by(wait) for wait in waits if wait.goal.requested and wait.was_accepted]
         candidates = [*pending, found] if found is not None else pending
         if found is not None and found.sid not in (None, name):  # since changed by its SID
@@ -243,7 +243,7 @@ class Watched(Resource[T], Generic[T]):
         if accepted is not None:
             wait.accepted_at, wait.response_date = accepted.accepted_at, accepted.response_date
             wait.nonce, wait.sid = accepted.nonce, accepted.sid or wait.sid
-        watcher.begin(wait)
+        watcher.register(wait)
         watcher.resume(wait, given)
         self._deliver_unclaimed(watcher, name, accepted)
         return await self._finish(watcher, wait, ended)
@@ -256,7 +256,7 @@ class Watched(Resource[T], Generic[T]):
             return
         for addressed in {name, (accepted and accepted.ticket_name) or name}:
             for callback in registration.take_unclaimed(self.kind.product, addressed):
-                watcher.called_back(callback)
+                watcher.handle_callback(callback)
 
 
 def _state(row: Any) -> State:

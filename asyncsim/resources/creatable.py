@@ -46,14 +46,14 @@ class Creating(Watched[T], Generic[T]):
         watcher = await self._the_watcher()
         ended = asyncio.get_running_loop().create_future()
         draft = self._draft(keywords, until, partial(wake, ended), timeout)
-        watcher.begin(draft.wait)
+        watcher.register(draft.wait)
         try:
             record = await self._send_once(draft.request)
         except BaseException:
             watcher.abandon(draft.wait)
             raise
         draft.wait.requests += draft.request.attempts
-        watcher.answered(draft.wait, record)
+        watcher.accepted(draft.wait, record)
         return await self._finish(watcher, draft.wait, ended)
 
     def _draft(

@@ -62,7 +62,7 @@ class Creation(Stoppable, Generic[T]):
         draft = self._draft()
         self._wait, self._request = draft.wait, draft.request
         await self._log.before()
-        watcher.begin(draft.wait)
+        watcher.register(draft.wait)
         try:
             record = await self._resource._send_once(draft.request)
             await self._log.accepted(record)
@@ -71,7 +71,7 @@ class Creation(Stoppable, Generic[T]):
             raise
         finally:
             draft.wait.requests += draft.request.attempts
-        watcher.answered(draft.wait, record)
+        watcher.accepted(draft.wait, record)
 
     def _draft(self) -> Draft:
         return self._resource._draft(self.given, self._until, self._ended, self._timeout)
@@ -81,7 +81,7 @@ class Creation(Stoppable, Generic[T]):
         goal = self._resource._goal(self._until)
         self._wait = wait = self._resource._wait_for(reference, goal, self._ended, self._timeout)
         wait.no_request, wait.accepted_at = True, self._clock.now()
-        watcher.begin(wait)
+        watcher.register(wait)
         watcher.resume(wait)
 
     def _ended(self, wait: Transition) -> None:

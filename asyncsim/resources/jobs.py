@@ -85,7 +85,7 @@ class One(Stoppable, Generic[T]):
         watcher = await self._resource._the_watcher()
         await self._log.before()
         self._wait = wait = self._wait_for(change)
-        watcher.begin(wait)
+        watcher.register(wait)
         try:
             record = await self._write(change, wait)
         except BaseException as error:
@@ -100,7 +100,7 @@ class One(Stoppable, Generic[T]):
         else:
             if not self._settled:
                 await self._log.accepted(record)
-            watcher.answered(wait, record)
+            watcher.accepted(wait, record)
             self._leave(change, wait, record.sid, record.date_updated)
             return
         await self._after_conflict(change, blocked)
@@ -111,7 +111,7 @@ class One(Stoppable, Generic[T]):
         """Wait by reads: the response of the change could not be used, and it is not sent again."""
         if not self._settled:
             await self._log.accepted(None)
-        watcher.answered_unread(wait, unread)
+        watcher.accepted_unread(wait, unread)
         self._leave(change, wait, unread.accepted or self.name, None)
 
     def _leave(self, change: Change, wait: Transition, sid: str, date: datetime | None) -> None:
@@ -212,7 +212,7 @@ class One(Stoppable, Generic[T]):
         wait = self._resource._wait_for(self.name, goal, sink, self._timeout)
         wait.no_request, wait.accepted_at = True, self._clock.now()
         watcher = await self._resource._the_watcher()
-        watcher.begin(wait)
+        watcher.register(wait)
         watcher.resume(wait)
         try:
             with self._host.aside():

@@ -69,7 +69,7 @@ class Parking:
     def __contains__(self, name: object) -> bool:
         if self._watcher is None or not isinstance(name, str):
             return False
-        return any(self._is_ours(wait) and wait.name == name for wait in self._watcher.of(name))
+        return any(self._is_ours(wait) and wait.name == name for wait in self._watcher.find(name))
 
     def __iter__(self) -> Iterator[Transition]:
         return filter(self._is_ours, self._watcher or ())

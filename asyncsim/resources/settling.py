@@ -48,7 +48,7 @@ class Settling(Changing[T], Generic[T]):
         wait = self._wait_for(change.name, change.goal, sink, timeout)
         wait.nonce = change.nonce
         request.patience = wait.timeout
-        watcher.begin(wait)
+        watcher.register(wait)
         try:
             look = partial(self._look_on, change, request, self._look, wait.timeout)
             written = await self._write(change, request, look)
@@ -62,7 +62,7 @@ class Settling(Changing[T], Generic[T]):
             watcher.abandon(wait)
             raise
         wait.requests += request.attempts
-        watcher.answered(wait, written.record)
+        watcher.accepted(wait, written.record)
         try:
             return await self._finish(watcher, wait, ended)
         except TransitionFailed as failed:
@@ -80,7 +80,7 @@ class Settling(Changing[T], Generic[T]):
     ) -> T:
         """Wait by reads: the response of the change could not be used, and it is not sent again."""
         self._remember(change, unread.accepted or change.name, None)
-        watcher.answered_unread(wait, unread)
+        watcher.accepted_unread(wait, unread)
         try:
             return await self._finish(watcher, wait, ended)
         except TransitionError as error:

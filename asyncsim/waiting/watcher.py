@@ -14,7 +14,7 @@ from asyncsim.clock import Clock
 from asyncsim.core.credentials import Credentials
 from asyncsim.core.polling import Situation, read_pause, retry_pause, sweeps
 from asyncsim.core.settings import Watching
-from asyncsim.core.transition import Next, Transition
+from asyncsim.core.transition import NextStep, Transition
 from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
 from asyncsim.events import Event, Observer, SettledBy, WaitSettled, notify
 from asyncsim.kind import Kind, is_same_sid
@@ -99,18 +99,18 @@ class Watcher:
     def __iter__(self) -> Iterator[Transition]:
         return iter(self._waits)
 
-    def of(self, name: str) -> list[Transition]:
+    def find(self, name: str) -> list[Transition]:
         """Return the waits known under a name, or a SID."""
         return self._waits.of(name)
 
     @property
-    def at_rest(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether nothing is left: no wait, no task, no timer."""
         return not self._waits and not self._tasks and self._driver is None
 
     # Waits come and go.
 
-    def begin(self, wait: Transition) -> None:
+    def register(self, wait: Transition) -> None:
         """Take up a wait; before its POST is sent, so that no callback can come too early.
 
         Its deadline counts from the answer of the POST, which has deadlines of its own.
@@ -122,23 +122,23 @@ class Watcher:
         self._waits.add(wait)
         self._unanswered += wait.post_pending
 
-    def answered(self, wait: Transition, record: Any) -> None:
+    def accepted(self, wait: Transition, record: Any) -> None:
         """Give a wait the answer of its POST."""
         waits = wait in self._waits
         self._unanswered -= waits
         self._unknown.notice(record)
-        step = wait.answered(record, self._clock.now())
+        step = wait.accepted(record, self._clock.now())
         if waits:
             self._waits.name(wait, record.sid)
             self._set_deadline(wait)
             self._follow(wait, step)
 
-    def answered_unread(self, wait: Transition, unread: DecodeError) -> None:
+    def accepted_unread(self, wait: Transition, unread: DecodeError) -> None:
         """Go on by reads where the response of the POST could not be used."""
         waits = wait in self._waits
         self._unanswered -= waits
         wait.last_error = unread
-        step = wait.unread(self._clock.now())
+        step = wait.accepted_unread(self._clock.now())
         if waits:
             self._identify(wait, unread.accepted)
             self._set_deadline(wait)
@@ -152,7 +152,7 @@ class Watcher:
         wait.resumed_at = self._clock.now()
         self._set_deadline(wait)
         pending = record is not None and wait.goal.is_pending(record)
-        self._follow(wait, wait.read(record, self._clock.now()) if pending else Next.READ)
+        self._follow(wait, wait.read(record, self._clock.now()) if pending else NextStep.READ)
 
     def _set_deadline(self, wait: Transition) -> None:
         self._deadlines.add(wait, self._clock.now())
@@ -168,7 +168,7 @@ class Watcher:
         self._readers.cancel(wait)
         self._remove(wait)
 
-    def called_back(self, callback: Callback) -> bool:
+    def handle_callback(self, callback: Callback) -> bool:
         """Give a callback to the waits it names; False when there is none."""
         waits = self._waits.of(callback.name, callback.sid or callback.name)
         sid = callback.sid if callback.sid and self._kind.is_sid(callback.sid) else None
@@ -178,7 +178,7 @@ class Watcher:
             current = callback.nonce == wait.nonce and same
             if current and wait.nonce is not None:
                 self._identify(wait, sid)
-            step = wait.called_back(
+            step = wait.callback_received(
                 callback.status,
                 self._clock.now(),
                 signed=callback.signed and current and callback.method == "POST",
@@ -186,9 +186,9 @@ class Watcher:
                 code=callback.error_code,
                 message=callback.error_message,
             )
-            if step is Next.READ and reading is not None and _are_of_one_sim(wait, reading):
-                step = Next.WAIT  # that read serves both
-            elif step is Next.READ:
+            if step is NextStep.READ and reading is not None and _are_of_one_sim(wait, reading):
+                step = NextStep.WAIT  # that read serves both
+            elif step is NextStep.READ:
                 reading = wait
             self._follow(wait, step)
         return bool(waits)
@@ -213,25 +213,27 @@ class Watcher:
 
     # Facts become steps.
 
-    def _follow(self, wait: Transition, step: Next) -> None:
-        if step is Next.DONE:
+    def _follow(self, wait: Transition, step: NextStep) -> None:
+        if step is NextStep.DONE:
             self._finish(wait)
             return
         self._list(wait, step)
-        if step is Next.READ:
+        if step is NextStep.READ:
             self._readers.ask(wait)
-        elif step is Next.HOLD:
+        elif step is NextStep.READ_LATER:
             self._read_at(wait.hold_until, wait)
         elif wait.callback_read_due:
             self._read_at(wait.next_callback_read_at, wait)
-        elif step is Next.SLOW:
+        elif step is NextStep.READ_SELDOM:
             self._read_at(self._clock.now() + self._watching.longest, wait)
         elif not (self._by_list and wait in self._listed) and wait.accepted_at is not None:
             self._read_at(self._clock.now() + self._pause(wait), wait)
 
-    def _list(self, wait: Transition, step: Next) -> None:
+    def _list(self, wait: Transition, step: NextStep) -> None:
         """Keep track of which waits a sweep would tell about."""
-        tells = step in (Next.WAIT, Next.READ) and not (wait.goal.resets or wait.read_singly)
+        tells = step in (NextStep.WAIT, NextStep.READ) and not (
+            wait.goal.resets or wait.read_singly
+        )
         if tells and wait.accepted_at is not None and wait in self._waits:
             self._listed.add(wait)
             if not self._by_list and len(self._listed) >= self._watching.sweep_from:
@@ -298,7 +300,7 @@ class Watcher:
         if wait not in self._waits:
             return
         own = self._doubt.is_own(wait, error, now)
-        if wait.read_failed(error, now, own=own) is Next.DONE:
+        if wait.read_failed(error, now, own=own) is NextStep.DONE:
             self._finish(wait)
             return
         told: float = getattr(error, "retry_after", None) or 0.0

@@ -185,7 +185,7 @@ def ours(pending: int, *, mounted: bool = False) -> Contender:
     """The receiver: ticket, signature, repetitions, and so many waits that it ends one by one."""
     receiver, registration = _receiver()
     watcher, goal, ended = _watcher(), Goal(SIMS, {"status": "active"}), list[Transition]()
-    registration.subscribe("supersim", watcher.called_back)
+    registration.subscribe("supersim", watcher.handle_callback)
     urls: list[str] = []
     for number in range(pending):
         sid = f"HS{number:032x}"
@@ -201,8 +201,8 @@ def ours(pending: int, *, mounted: bool = False) -> Contender:
             sid=sid,
             nonce=nonce,
         )
-        watcher.begin(wait)
-        watcher.answered(wait, Sim(sid=sid, status="scheduled"))
+        watcher.register(wait)
+        watcher.accepted(wait, Sim(sid=sid, status="scheduled"))
 
     def request(number: int) -> bytes:
         return _post(urls[number].removeprefix(_PUBLIC), urls[number], number)

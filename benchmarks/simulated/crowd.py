@@ -84,8 +84,8 @@ def _add(
         sid=sid,
         drops_records=drops_records,
     )
-    watcher.begin(wait)
-    watcher.answered(wait, _record(sid, "scheduled", number))
+    watcher.register(wait)
+    watcher.accepted(wait, _record(sid, "scheduled", number))
     return wait
 
 
@@ -113,7 +113,7 @@ def sids(number: int) -> list[str]:
 async def weigh(number: int, *, drops_records: bool) -> float:
     """Bytes of one pending wait beyond its SID, of so many.
 
-    With the record that its POST was answered with, unless it is `drops_records`.
+    With the record that its POST was answered with, unless it drops records.
     """
     watcher, goal, names = _watcher(), Goal(SIMS, {"status": "active"}), sids(number)
     gc.collect()

@@ -73,8 +73,8 @@ class _Job:
 
     async def _send(self, name: str) -> None:
         wait = self._wait(name)
-        self._watcher.begin(wait)
-        self._watcher.answered(wait, await self._vendor.update(name))
+        self._watcher.register(wait)
+        self._watcher.accepted(wait, await self._vendor.update(name))
         if wait.nonce is not None and self._draw.random() >= (self._lost or 0.0):
             self._call_back(wait)
 
@@ -102,7 +102,7 @@ class _Job:
             status="active",
         )
         moment = self._vendor.settled[wait.name] + _CALLBACK
-        asyncio.get_running_loop().call_at(moment, self._watcher.called_back, callback)
+        asyncio.get_running_loop().call_at(moment, self._watcher.handle_callback, callback)
 
     def _ended(self, wait: Transition) -> None:
         if wait.error is not None:

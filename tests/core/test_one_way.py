@@ -8,7 +8,7 @@ import pytest
 
 from asyncsim.core.goal import Goal, GoalStatus
 from asyncsim.core.graph import can_reach, has_passed
-from asyncsim.core.transition import Next, Transition
+from asyncsim.core.transition import NextStep, Transition
 from asyncsim.kind import Kind
 from asyncsim.models.supersim.esim_profiles import ESIM_PROFILES
 from asyncsim.models.supersim.ip_commands import IP_COMMANDS
@@ -85,14 +85,14 @@ def wait(until: str | None = None) -> Transition:
 @pytest.mark.parametrize("answer", ["queued", "sent"])
 def test_a_callback_before_the_answer_is_kept_until_there_is_a_sid_to_read(answer: str) -> None:
     one = wait("delivered")
-    assert one.called_back("delivered", 0.0, signed=True) is Next.WAIT
-    assert one.answered(SmsCommand(sid="HC1", status=answer), 1.0) is Next.READ
-    assert one.read(SmsCommand(sid="HC1", status="delivered"), 2.0) is Next.DONE
+    assert one.callback_received("delivered", 0.0, signed=True) is NextStep.WAIT
+    assert one.accepted(SmsCommand(sid="HC1", status=answer), 1.0) is NextStep.READ
+    assert one.read(SmsCommand(sid="HC1", status="delivered"), 2.0) is NextStep.DONE
     assert one.settled_by == "callback"
 
 
 def test_messages_call_it_by_its_sid_once_that_is_known() -> None:
     one = wait()
     assert one.label == "the new SmsCommand"
-    one.answered(SmsCommand(sid="HC1", status="queued"), 1.0)
+    one.accepted(SmsCommand(sid="HC1", status="queued"), 1.0)
     assert one.label == "HC1"

@@ -7,11 +7,17 @@ import pytest
 from hypothesis import given, strategies as st
 
 from asyncsim.core.goal import Goal
-from asyncsim.core.transition import Next, Transition
+from asyncsim.core.transition import NextStep, Transition
 from asyncsim.errors import AsyncSimError, TransitionFailed, TransitionTimeout
 from tests.core.records import DE, HS, supersim, supersim_goal, wireless, wireless_goal
 
-WAIT, READ, HOLD, SLOW, DONE = Next.WAIT, Next.READ, Next.HOLD, Next.SLOW, Next.DONE
+WAIT, READ, READ_LATER, READ_SELDOM, DONE = (
+    NextStep.WAIT,
+    NextStep.READ,
+    NextStep.READ_LATER,
+    NextStep.READ_SELDOM,
+    NextStep.DONE,
+)
 ACTIVE = supersim_goal(status="active")
 FLEET = "HF" + "1" * 32
 
@@ -26,7 +32,7 @@ def answered(goal: Goal = ACTIVE, **more: Any) -> Transition:
     """A wait whose POST was answered with a pending Sim, at second 0 by either clock."""
     wait = wait_for(goal, **more)
     pending = supersim("scheduled") if goal.kind.sid_prefix == "HS" else wireless("updating")
-    assert wait.answered(pending, 0.0) is WAIT
+    assert wait.accepted(pending, 0.0) is WAIT
     return wait
 
 
@@ -35,21 +41,21 @@ def answered(goal: Goal = ACTIVE, **more: Any) -> Transition:
 
 def test_a_pending_answer_is_waited_for() -> None:
     wait = wait_for()
-    assert wait.answered(supersim("scheduled"), 1.0) is WAIT
+    assert wait.accepted(supersim("scheduled"), 1.0) is WAIT
     assert (wait.sid, wait.accepted_at, wait.done) == (HS, 1.0, False)
 
 
 def test_a_no_op_is_settled_by_the_answer_of_its_own_post() -> None:
     wait = wait_for()
-    assert wait.answered(supersim("active"), 1.0) is DONE
+    assert wait.accepted(supersim("active"), 1.0) is DONE
     assert (wait.settled_by, wait.confirmed, wait.error) == ("answer", True, None)
 
 
 def test_an_answer_that_is_settled_elsewhere_is_looked_at_again_first() -> None:
     wait = wait_for()
-    assert wait.answered(supersim("inactive"), 1.0) is HOLD
+    assert wait.accepted(supersim("inactive"), 1.0) is READ_LATER
     assert wait.hold_until == 11.0
-    assert wait.read(supersim("inactive"), 5.0) is HOLD
+    assert wait.read(supersim("inactive"), 5.0) is READ_LATER
     assert wait.read(supersim("inactive"), 11.0) is DONE
     assert isinstance(wait.error, TransitionFailed)
 
@@ -77,13 +83,13 @@ def test_a_pending_read_is_waited_on() -> None:
 def test_a_read_for_another_wait_does_not_end_one_whose_post_is_on_its_way() -> None:
     wait = wait_for(wireless_goal(reset_status="resetting"))
     assert wait.read(wireless("active"), 1.0) is WAIT  # from before the reset
-    assert wait.answered(wireless("active", reset_status="resetting"), 2.0) is WAIT
+    assert wait.accepted(wireless("active", reset_status="resetting"), 2.0) is WAIT
     assert wait.read(wireless("active"), 3.0) is DONE
 
 
 def test_a_sim_settled_on_the_way_is_asked_about_seldom() -> None:
     wait = answered(wireless_goal("active", status="ready"))
-    assert wait.read(wireless("ready", 5.0), 5.0) is SLOW
+    assert wait.read(wireless("ready", 5.0), 5.0) is READ_SELDOM
     assert wait.intermediate
     assert wait.read(wireless("active", 9.0), 9.0) is DONE
     assert not wait.intermediate
@@ -103,9 +109,9 @@ def test_a_settled_read_older_than_the_answer_is_stale_however_late_it_comes(
     moment: float,
 ) -> None:
     wait = answered()
-    assert wait.read(supersim("inactive", -1.0), moment) is HOLD
+    assert wait.read(supersim("inactive", -1.0), moment) is READ_LATER
     assert wait.hold_until == moment + 10.0
-    assert wait.read(supersim("inactive", -1.0), moment + 100) is HOLD
+    assert wait.read(supersim("inactive", -1.0), moment + 100) is READ_LATER
 
 
 @pytest.mark.parametrize("date", [0.0, None])
@@ -113,9 +119,9 @@ def test_one_as_old_as_the_answer_counts_after_a_while_and_a_second_read(
     date: float | None,
 ) -> None:
     wait = answered()
-    assert wait.read(supersim("inactive", date), 3.0) is HOLD
+    assert wait.read(supersim("inactive", date), 3.0) is READ_LATER
     assert wait.hold_until == 13.0
-    assert wait.read(supersim("inactive", date), 12.9) is HOLD
+    assert wait.read(supersim("inactive", date), 12.9) is READ_LATER
     assert wait.hold_until == 13.0
     assert wait.read(supersim("inactive", date), 13.0) is DONE
     assert isinstance(wait.error, TransitionFailed)
@@ -123,7 +129,7 @@ def test_one_as_old_as_the_answer_counts_after_a_while_and_a_second_read(
 
 def test_there_is_a_second_read_even_when_nothing_counts_as_stale() -> None:
     wait = answered(stale_for=0.0)
-    assert wait.read(supersim("inactive"), 3.0) is HOLD
+    assert wait.read(supersim("inactive"), 3.0) is READ_LATER
     assert wait.read(supersim("inactive"), 3.0) is DONE
 
 
@@ -131,7 +137,7 @@ def test_a_pending_read_in_between_begins_the_while_anew() -> None:
     wait = answered()
     wait.read(supersim("inactive"), 3.0)
     assert wait.read(supersim("scheduled"), 8.0) is WAIT
-    assert wait.read(supersim("inactive"), 14.0) is HOLD
+    assert wait.read(supersim("inactive"), 14.0) is READ_LATER
     assert wait.hold_until == 24.0
 
 
@@ -145,7 +151,7 @@ def test_one_later_than_the_answer_fails_at_once() -> None:
 
 def test_one_with_an_error_code_from_a_callback_fails_at_once() -> None:
     wait = answered(wireless_goal(status="active"))
-    assert wait.called_back("new", 2.0, signed=True, code=33104, message="no plan") is READ
+    assert wait.callback_received("new", 2.0, signed=True, code=33104, message="no plan") is READ
     assert wait.read(wireless("new"), 2.0) is DONE
     assert isinstance(wait.error, TransitionFailed)
     assert (wait.error.error_code, wait.error.error_message) == (33104, "no plan")
@@ -155,9 +161,11 @@ def test_one_with_an_error_code_from_a_callback_fails_at_once() -> None:
 
 def test_the_error_code_of_an_older_ticket_is_that_of_an_older_change() -> None:
     wait = answered(wireless_goal(status="active"))
-    step = wait.called_back("new", 2.0, signed=False, current=False, code=33104, message="no plan")
+    step = wait.callback_received(
+        "new", 2.0, signed=False, current=False, code=33104, message="no plan"
+    )
     assert step is READ
-    assert wait.read(wireless("new"), 2.0) is HOLD
+    assert wait.read(wireless("new"), 2.0) is READ_LATER
 
 
 # Callbacks.
@@ -166,7 +174,7 @@ def test_the_error_code_of_an_older_ticket_is_that_of_an_older_change() -> None:
 @pytest.mark.parametrize("status", ["active", "inactive", "a status of tomorrow", None])
 def test_a_callback_is_a_hint_that_costs_a_read(status: str | None) -> None:
     wait = answered()
-    assert wait.called_back(status, 2.0, signed=True) is READ
+    assert wait.callback_received(status, 2.0, signed=True) is READ
     assert not wait.done
     assert wait.read(supersim("active", 2.0), 2.1) is DONE
     assert (wait.settled_by, wait.confirmed) == ("callback", True)
@@ -174,14 +182,14 @@ def test_a_callback_is_a_hint_that_costs_a_read(status: str | None) -> None:
 
 def test_a_pending_callback_only_refreshes() -> None:
     wait = answered()
-    assert wait.called_back("scheduled", 2.0, signed=True) is WAIT
+    assert wait.callback_received("scheduled", 2.0, signed=True) is WAIT
     assert wait.expects_callback
     assert not wait.callback_pending
 
 
 def test_who_trusts_callbacks_needs_no_read() -> None:
     wait = answered(accepts_signed=True)
-    assert wait.called_back("active", 2.0, signed=True) is DONE
+    assert wait.callback_received("active", 2.0, signed=True) is DONE
     assert (wait.settled_by, wait.confirmed, wait.last.status) == ("callback", False, "active")
 
 
@@ -201,15 +209,15 @@ def test_even_who_trusts_callbacks_reads_after_these(
     goal: Goal, status: str | None, more: dict[str, Any]
 ) -> None:
     wait = answered(goal, accepts_signed=True)
-    assert wait.called_back(status, 2.0, **more) is READ
+    assert wait.callback_received(status, 2.0, **more) is READ
     assert not wait.done
 
 
 def test_a_callback_before_the_answer_of_the_post_is_read_and_the_answer_reopens_nothing() -> None:
     wait = wait_for()
-    assert wait.called_back("active", 1.0, signed=True) is READ
+    assert wait.callback_received("active", 1.0, signed=True) is READ
     assert wait.read(supersim("active", 1.0), 1.1) is DONE
-    assert wait.answered(supersim("scheduled"), 2.0) is DONE
+    assert wait.accepted(supersim("scheduled"), 2.0) is DONE
     assert wait.done
     assert wait.error is None
     assert wait.last.status == "active"
@@ -217,27 +225,27 @@ def test_a_callback_before_the_answer_of_the_post_is_read_and_the_answer_reopens
 
 def test_before_the_answer_there_is_no_record_to_show_so_even_a_trusted_callback_is_read() -> None:
     wait = wait_for(accepts_signed=True)
-    assert wait.called_back("active", 1.0, signed=True) is READ
+    assert wait.callback_received("active", 1.0, signed=True) is READ
 
 
 def test_a_late_callback_of_an_older_change_does_not_end_one_whose_post_is_on_its_way() -> None:
     wait = wait_for(wireless_goal(reset_status="resetting"))
-    assert wait.called_back("active", 1.0, signed=False, current=False) is READ
+    assert wait.callback_received("active", 1.0, signed=False, current=False) is READ
     assert wait.read(wireless("active"), 1.1) is WAIT
     assert not wait.done
 
 
 def test_an_early_callback_whose_read_missed_is_read_again_after_the_answer() -> None:
     wait = wait_for()
-    wait.called_back("active", 1.0, signed=True)
+    wait.callback_received("active", 1.0, signed=True)
     assert wait.read(supersim("inactive", -5.0), 1.1) is WAIT  # from before the POST
-    assert wait.answered(supersim("scheduled"), 2.0) is READ
+    assert wait.accepted(supersim("scheduled"), 2.0) is READ
     assert wait.read(supersim("active", 3.0), 3.0) is DONE
 
 
 def test_a_callback_that_the_read_contradicts_counts_no_more() -> None:
     wait = answered()
-    wait.called_back("active", 1.0, signed=True)
+    wait.callback_received("active", 1.0, signed=True)
     assert wait.read(supersim("scheduled"), 1.1) is WAIT
     assert not wait.expects_callback  # so single reads go on at their own pace
     wait.read(supersim("active", 9.0), 9.0)
@@ -246,11 +254,11 @@ def test_a_callback_that_the_read_contradicts_counts_no_more() -> None:
 
 def test_doubled_and_late_callbacks_change_nothing() -> None:
     wait = answered()
-    assert wait.called_back("active", 1.0, signed=True) is READ
-    assert wait.called_back("active", 1.0, signed=True) is HOLD
+    assert wait.callback_received("active", 1.0, signed=True) is READ
+    assert wait.callback_received("active", 1.0, signed=True) is READ_LATER
     assert wait.read(supersim("active", 1.0), 1.1) is DONE
     for status in ("active", "inactive", "scheduled"):
-        assert wait.called_back(status, 99.0, signed=True, code=1) is DONE
+        assert wait.callback_received(status, 99.0, signed=True, code=1) is DONE
     assert wait.error is None
 
 
@@ -258,10 +266,10 @@ def test_the_two_callbacks_of_programmable_wireless_may_come_in_either_order() -
     until = wireless_goal("active", status="ready")
     for order in (["ready", "active"], ["active", "ready"]):
         wait = answered(until, accepts_signed=True)
-        steps = [wait.called_back(status, 5.0, signed=True) for status in order]
+        steps = [wait.callback_received(status, 5.0, signed=True) for status in order]
         assert steps == ([READ, DONE] if order[0] == "ready" else [DONE, DONE])
     wait = answered(wireless_goal(status="ready"))
-    assert wait.called_back("active", 5.0, signed=True) is READ
+    assert wait.callback_received("active", 5.0, signed=True) is READ
     assert wait.read(wireless("active", 5.0), 5.1) is DONE
     assert wait.error is None
 
@@ -316,12 +324,14 @@ def histories(draw: st.DrawFn) -> list[tuple[str, str | None, float, float, bool
     ]
 
 
-def tell(wait: Transition, fact: tuple[str, str | None, float, float, bool], now: float) -> Next:
+def tell(
+    wait: Transition, fact: tuple[str, str | None, float, float, bool], now: float
+) -> NextStep:
     name, status, _, date, flag = fact
     if name == "callback":
-        return wait.called_back(status, now, signed=flag, code=None if flag else 33000)
+        return wait.callback_received(status, now, signed=flag, code=None if flag else 33000)
     record = supersim(status or "odd", float(date))
-    return wait.answered(record, now) if name == "answer" else wait.read(record, now)
+    return wait.accepted(record, now) if name == "answer" else wait.read(record, now)
 
 
 @given(history=histories(), accepts_signed=st.booleans(), no_request=st.booleans())
@@ -410,10 +420,10 @@ def test_a_lean_wait_keeps_no_pending_record_and_shows_the_settled_one() -> None
 
 def test_a_callback_ends_a_lean_wait_without_a_record() -> None:
     wait = answered(drops_records=True, accepts_signed=True)
-    assert wait.called_back("active", 1.0, signed=True) is DONE
+    assert wait.callback_received("active", 1.0, signed=True) is DONE
     assert (wait.last, wait.confirmed, wait.settled_by) == (None, False, "callback")
 
 
 def test_a_callback_before_the_answer_is_read_also_of_a_lean_wait() -> None:
     wait = wait_for(drops_records=True, accepts_signed=True)
-    assert wait.called_back("active", 1.0, signed=True) is READ
+    assert wait.callback_received("active", 1.0, signed=True) is READ

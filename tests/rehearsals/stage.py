@@ -129,7 +129,7 @@ class Stage:
     @property
     def is_at_rest(self) -> bool:
         """Whether the client has no wait, no task and no timer left for this product."""
-        return self.sims._watcher is None or self.sims._watcher.at_rest
+        return self.sims._watcher is None or self.sims._watcher.is_idle
 
 
 @asynccontextmanager

@@ -211,7 +211,7 @@ async def test_cancelling_leaves_no_wait_behind(far: Far) -> None:
     await asyncio.gather(task, return_exceptions=True)
     watcher = await far.client.supersim.sms_commands._the_watcher()
     await far.clock.settle()
-    assert watcher.at_rest
+    assert watcher.is_idle
 
 
 async def test_closing_the_client_names_what_was_awaited(far: Far) -> None:

@@ -131,19 +131,19 @@ def _absent_is_there(_: Any) -> Any:
 
 def _too_late(original: Any) -> Any:
     """Take up a wait only when its POST has been responded to."""
-    (watcher, *_), _ = _owners("Watcher.answered")
-    answered = watcher.answered
+    (watcher, *_), _ = _owners("Watcher.accepted")
+    accepted = watcher.accepted
 
-    def begin(self: Any, wait: Any) -> None:
+    def register(self: Any, wait: Any) -> None:
         if not wait.post_pending or wait.no_request:
             original(self, wait)
 
-    def answered_late(self: Any, wait: Any, record: Any) -> None:
+    def accepted_late(self: Any, wait: Any, record: Any) -> None:
         original(self, wait)
-        answered(self, wait, record)
+        accepted(self, wait, record)
 
-    watcher.answered = answered_late
-    return begin
+    watcher.accepted = accepted_late
+    return register
 
 
 def _believes_old_reads(original: Any) -> Any:
@@ -154,18 +154,18 @@ def _believes_old_reads(original: Any) -> Any:
 
 
 def _believes_callbacks(original: Any) -> Any:
-    def called_back(self: Any, status: Any, now: float, **facts: Any) -> Any:
+    def callback_received(self: Any, status: Any, now: float, **facts: Any) -> Any:
         return original(self, status, now, **{**facts, "signed": True, "current": True})
 
-    return called_back
+    return callback_received
 
 
 def _believes_old_tickets(original: Any) -> Any:
-    def called_back(self: Any, callback: Any) -> Any:
-        waits = self.of(callback.name)
+    def handle_callback(self: Any, callback: Any) -> Any:
+        waits = self.find(callback.name)
         return original(self, evolve(callback, nonce=waits[0].nonce) if waits else callback)
 
-    return called_back
+    return handle_callback
 
 
 def _looks_away(_: Any) -> Any:
@@ -278,7 +278,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="registration",
         why="a wait is registered before its POST is sent",
-        of="Watcher.begin",
+        of="Watcher.register",
         without=_too_late,
         shows=("after it was there",),
         matters=lambda scenario: scenario.fair and scenario.listens and scenario.transition < 1,
@@ -294,7 +294,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="unconfirmed-callbacks",
         why="a callback that nobody signed is confirmed by a read",
-        of="Transition.called_back",
+        of="Transition.callback_received",
         without=_believes_callbacks,
         shows=("called a success, but it was never there",),
         matters=lambda scenario: (
@@ -312,7 +312,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="old-tickets",
         why="a callback of an earlier change proves nothing of this one",
-        of="Watcher.called_back",
+        of="Watcher.handle_callback",
         without=_believes_old_tickets,
         shows=("called a success, but it was never there",),
         matters=lambda scenario: (

@@ -92,8 +92,8 @@ class World:
 def begin(world: World, watcher: Watcher, number: int) -> list[Transition]:
     waits = [world.wait(f"HS{one}") for one in range(number)]
     for wait in waits:
-        watcher.begin(wait)
-        watcher.answered(wait, world.put(wait.name, "scheduled"))
+        watcher.register(wait)
+        watcher.accepted(wait, world.put(wait.name, "scheduled"))
     return waits
 
 

@@ -74,8 +74,8 @@ async def test_a_driver_that_breaks_down_ends_all_waits(
     waits = [world.wait(f"HS{one}", timeout=5.0) for one in range(3)]
     for wait in waits:
         wait.on_done = told
-        watcher.begin(wait)
-        watcher.answered(wait, world.put(wait.name, "scheduled"))
+        watcher.register(wait)
+        watcher.accepted(wait, world.put(wait.name, "scheduled"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Watcher, "_collect", broken)
         await clock.advance(60)

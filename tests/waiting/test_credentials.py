@@ -27,7 +27,7 @@ async def test_ten_thousand_waits_do_not_hammer_a_revoked_password(
     await clock.advance(40)
     assert {type(wait.error) for wait in waits} == {AuthenticationError}
     assert len(world.reads) + len(world.sweeps) <= 10
-    assert watcher.at_rest
+    assert watcher.is_idle
 
 
 async def test_nor_do_they_where_each_is_read_singly(
@@ -84,8 +84,8 @@ async def test_in_doubt_a_deadline_is_kept_to_the_second(
 ) -> None:
     (wait,) = begin(world, watcher, 1)
     other = world.wait("HS9", timeout=5.0)
-    watcher.begin(other)
-    watcher.answered(other, world.put("HS9", "scheduled"))
+    watcher.register(other)
+    watcher.accepted(other, world.put("HS9", "scheduled"))
     revoke(world)
     await clock.advance(5)
     assert isinstance(other.error, TransitionTimeout)

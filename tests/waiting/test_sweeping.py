@@ -27,7 +27,7 @@ async def test_waits_by_name_whose_first_reads_failed_are_all_read_again(
         world.sims[name] = Sim(sid=f"HS-{name}", status="active", date_updated=clock.utcnow())
         world.errors[name] = ConnectionFailed(f"fetch Sim {name}", "connection lost")
         wait = world.wait(name, no_request=True, accepted_at=clock.now())
-        watcher.begin(wait)
+        watcher.register(wait)
         watcher.resume(wait)
     await clock.advance(1)
     assert world.reads == names

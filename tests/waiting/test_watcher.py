@@ -35,27 +35,27 @@ async def test_a_wait_is_read_until_it_has_settled(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     await clock.advance(20)
     assert (world.ended, len(watcher)) == ([], 1)
     world.put("HS1", "active")
     await clock.advance(30)
     assert world.ended == [wait]
     assert (wait.settled_by, wait.error) == ("read", None)
-    assert watcher.at_rest
+    assert watcher.is_idle
 
 
 async def test_a_post_that_outlives_every_other_wait_disturbs_nobody(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     slow, quick = world.wait("HS1"), world.wait("HS2", timeout=5.0)
-    watcher.begin(slow)
-    watcher.begin(quick)
-    watcher.answered(quick, world.put("HS2", "scheduled"))
+    watcher.register(slow)
+    watcher.register(quick)
+    watcher.accepted(quick, world.put("HS2", "scheduled"))
     await clock.advance(50)
     assert world.ended == [quick], "its deadline has passed, and nothing is planned for the other"
-    watcher.answered(slow, world.put("HS1", "scheduled"))
+    watcher.accepted(slow, world.put("HS1", "scheduled"))
     world.put("HS1", "active")
     await clock.advance(30)
     assert (slow.error, slow.done) == (None, True)
@@ -67,8 +67,8 @@ async def test_waits_for_one_sim_do_not_multiply_its_reads(
     record = world.put("HS1", "scheduled")
     for _ in range(4):  # fewer than are swept
         wait = world.wait("HS1", timeout=1000.0)
-        watcher.begin(wait)
-        watcher.answered(wait, record)
+        watcher.register(wait)
+        watcher.accepted(wait, record)
     await clock.advance(900)
     assert len(world.reads) < 4 * 100
 
@@ -77,10 +77,10 @@ async def test_a_callback_that_only_refreshes_adds_no_reads(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", timeout=1000.0, nonce="current")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     for _ in range(50):
-        assert watcher.called_back(callback("HS1", "scheduled"))
+        assert watcher.handle_callback(callback("HS1", "scheduled"))
     await clock.advance(900)
     assert len(world.reads) == 900 // 15
 
@@ -89,11 +89,11 @@ async def test_a_callback_finds_waits_by_the_sid_it_names(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", nonce="current")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     world.put("HS1", "active")
-    assert not watcher.called_back(callback("other", "active"))
-    assert watcher.called_back(callback("depot", "active", sid="HS1"))
+    assert not watcher.handle_callback(callback("other", "active"))
+    assert watcher.handle_callback(callback("depot", "active", sid="HS1"))
     await clock.settle()
     assert world.ended == [wait]
 
@@ -102,10 +102,10 @@ async def test_a_sim_renamed_by_a_slow_post_is_read_by_the_sid_of_its_early_call
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("old", nonce="current")
-    watcher.begin(wait)
+    watcher.register(wait)
     world.put("HS" + "1" * 32, "active")
     world.errors["old"] = NotFound(404, 20404, "renamed")
-    watcher.called_back(callback("old", "active", sid="HS" + "1" * 32))
+    watcher.handle_callback(callback("old", "active", sid="HS" + "1" * 32))
     await clock.settle()
     assert (world.reads, wait.error, world.ended) == (["HS" + "1" * 32], None, [wait])
 
@@ -114,9 +114,9 @@ async def test_an_old_ticket_does_not_tell_the_sid_to_read(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("depot", nonce="current")
-    watcher.begin(wait)
+    watcher.register(wait)
     world.put("depot", "scheduled")
-    watcher.called_back(callback("depot", "active", sid="HS" + "2" * 32, nonce="old"))
+    watcher.handle_callback(callback("depot", "active", sid="HS" + "2" * 32, nonce="old"))
     assert wait.sid is None
     await clock.settle()
     assert world.reads == ["depot"]
@@ -126,14 +126,14 @@ async def test_no_read_ends_a_wait_whose_post_is_on_its_way(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("old", nonce="current")
-    watcher.begin(wait)
+    watcher.register(wait)
     world.errors["old"] = NotFound(404, 20404, "renamed")
     for _ in range(3):
-        watcher.called_back(callback("old", "active"))
+        watcher.handle_callback(callback("old", "active"))
         await clock.advance(2)
     assert (wait.done, len(world.reads)) == (False, 3)
     del world.errors["old"]
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     world.put("HS1", "active")
     await clock.advance(60)
     assert (wait.done, wait.error) == (True, None)
@@ -143,15 +143,15 @@ async def test_a_callback_during_a_read_costs_another_read(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", nonce="current")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     old = world.sims["HS1"]
     world.hold = asyncio.Event()
-    watcher.called_back(callback("HS1", "active"))
-    watcher.called_back(callback("HS1", "active"))
+    watcher.handle_callback(callback("HS1", "active"))
+    watcher.handle_callback(callback("HS1", "active"))
     await clock.settle()
     assert world.reads == ["HS1"], "two hints before the read went out are one"
-    watcher.called_back(callback("HS1", "active"))
+    watcher.handle_callback(callback("HS1", "active"))
     world.sims["HS1"] = old
     world.hold.set()
     await clock.advance(1)
@@ -162,9 +162,9 @@ async def test_an_old_ticket_says_nothing_of_what_went_wrong_now(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", nonce="current")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
-    watcher.called_back(callback("HS1", "new", nonce="old", error_code=33000))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
+    watcher.handle_callback(callback("HS1", "new", nonce="old", error_code=33000))
     await clock.settle()
     assert (wait.callback_error, len(world.reads), wait.done) == (None, 1, False)
 
@@ -173,29 +173,29 @@ async def test_abandoning_a_wait_stops_its_read(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     world.hold = asyncio.Event()
-    watcher.called_back(callback("HS1", "active"))
+    watcher.handle_callback(callback("HS1", "active"))
     await clock.settle()
     assert world.reads == ["HS1"]
     watcher.abandon(wait)
     await clock.settle()
-    assert (watcher.at_rest, clock.next_timer, world.ended) == (True, None, [])
+    assert (watcher.is_idle, clock.next_timer, world.ended) == (True, None, [])
 
 
 async def test_abandoning_a_wait_whose_read_has_not_begun_stops_it_too(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", no_request=True)
-    watcher.begin(wait)
+    watcher.register(wait)
     watcher.resume(wait)
     watcher.abandon(wait)
     await clock.settle()
-    assert (world.reads, watcher.at_rest) == ([], True)
+    assert (world.reads, watcher.is_idle) == ([], True)
     again = world.wait("HS1", no_request=True)
     world.put("HS1", "active")
-    watcher.begin(again)
+    watcher.register(again)
     watcher.resume(again)
     await clock.settle()
     assert world.ended == [again]
@@ -208,7 +208,7 @@ async def test_no_more_reads_than_256_are_under_way(
     waits = [world.wait(f"HS{number}", no_request=True) for number in range(300)]
     for wait in waits:
         world.put(wait.name, "active")
-        watcher.begin(wait)
+        watcher.register(wait)
         watcher.resume(wait)
     await clock.settle()
     assert len(world.reads) == 256
@@ -253,7 +253,7 @@ async def test_a_404_of_what_was_never_seen_ends_its_wait_at_once(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", no_request=True)
-    watcher.begin(wait)
+    watcher.register(wait)
     world.errors["HS1"] = NotFound(404, 20404, "gone")
     watcher.resume(wait)
     await clock.settle()
@@ -278,8 +278,8 @@ async def test_what_says_nothing_of_the_sim_never_ends_its_wait(
     world: World, watcher: Watcher, clock: ManualClock, error: Exception
 ) -> None:
     wait = world.wait("HS1", timeout=900.0)
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     world.errors["HS1"] = error
     await clock.advance(600)
     assert not wait.done
@@ -293,8 +293,8 @@ async def test_what_cannot_be_read_for_a_while_is_read_again(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     world.errors["HS1"] = ConnectionFailed("fetch Sim HS1", "connection lost")
     await clock.advance(40)
     del world.errors["HS1"]
@@ -307,8 +307,8 @@ async def test_a_deadline_with_a_read_that_never_ends_is_kept_all_the_same(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", timeout=20.0)
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "scheduled"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "scheduled"))
     world.hold = asyncio.Event()
     await clock.advance(29)
     assert not wait.done
@@ -322,15 +322,15 @@ async def test_from_as_many_waits_as_the_settings_say_they_are_swept(
 ) -> None:
     waits = [world.wait(f"HS{number}") for number in range(5)]
     for wait in waits:
-        watcher.begin(wait)
-        watcher.answered(wait, world.put(wait.name, "scheduled"))
+        watcher.register(wait)
+        watcher.accepted(wait, world.put(wait.name, "scheduled"))
     await clock.advance(10)
     assert (world.reads, world.sweeps) == ([], ["scheduled"] * 3), "ever more seldom"
     for wait in waits:
         world.put(wait.name, "active")
     await clock.advance(4)
     assert {wait.settled_by for wait in waits} == {"sweep"}
-    assert (world.reads, world.sweeps[-1], watcher.at_rest) == ([], None, True)
+    assert (world.reads, world.sweeps[-1], watcher.is_idle) == ([], None, True)
 
 
 async def test_a_sweep_ends_with_the_last_wait_and_the_next_waits_are_swept_again(
@@ -341,7 +341,7 @@ async def test_a_sweep_ends_with_the_last_wait_and_the_next_waits_are_swept_agai
         await clock.advance(2)
         if wait is not None:
             watcher.abandon(wait)
-    assert (watcher.at_rest, clock.next_timer) == (True, None)
+    assert (watcher.is_idle, clock.next_timer) == (True, None)
     world.between_pages.set()
     asked = len(world.sweeps)
     waits = begin(world, watcher, 5)
@@ -358,8 +358,8 @@ async def test_a_sweep_tells_nothing_of_changes_that_came_after_it_began(
     world.between_pages = asyncio.Event()
     await clock.advance(2)
     late = world.wait("HS9")
-    watcher.begin(late)
-    watcher.answered(late, world.put("HS9", "scheduled"))
+    watcher.register(late)
+    watcher.accepted(late, world.put("HS9", "scheduled"))
     world.between_pages.set()
     await clock.settle()
     assert world.reads == [], "it is not in that list because it was not scheduled yet"
@@ -395,8 +395,8 @@ async def test_ends_are_told_to_observers(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1")
-    watcher.begin(wait)
-    watcher.answered(wait, world.put("HS1", "active"))
+    watcher.register(wait)
+    watcher.accepted(wait, world.put("HS1", "active"))
     await clock.settle()
     (event,) = world.events
     assert isinstance(event, WaitSettled)
@@ -408,28 +408,28 @@ async def test_a_closed_watcher_takes_nothing_more_and_has_told_everybody(
 ) -> None:
     waits = [world.wait(f"HS{number}") for number in range(3)]
     for wait in waits:
-        watcher.begin(wait)
-    watcher.answered(waits[0], world.put("HS0", "scheduled"))
+        watcher.register(wait)
+    watcher.accepted(waits[0], world.put("HS0", "scheduled"))
     await watcher.close()
     assert world.ended == waits
     assert all(isinstance(wait.error, ClientClosed) for wait in waits)
-    assert (watcher.at_rest, clock.next_timer) == (True, None)
+    assert (watcher.is_idle, clock.next_timer) == (True, None)
     with pytest.raises(ClientClosed, match="closed"):
-        watcher.begin(world.wait("HS9"))
+        watcher.register(world.wait("HS9"))
 
 
 async def test_an_answer_after_the_end_opens_nothing_again(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
     wait = world.wait("HS1", nonce="current")
-    watcher.begin(wait)
+    watcher.register(wait)
     pending = world.put("HS1", "scheduled")
     world.put("HS1", "active")
-    watcher.called_back(callback("HS1", "active"))
+    watcher.handle_callback(callback("HS1", "active"))
     await clock.settle()
     assert world.ended == [wait]
-    watcher.answered(wait, pending)
-    assert (world.ended, watcher.at_rest, clock.next_timer) == ([wait], True, None)
+    watcher.accepted(wait, pending)
+    assert (world.ended, watcher.is_idle, clock.next_timer) == ([wait], True, None)
 
 
 class Listener:
@@ -446,9 +446,9 @@ async def test_a_wait_that_has_ended_keeps_nobody_alive_whom_it_told(
     listeners = [Listener(), Listener()]
     for at, wait in enumerate(waits):
         wait.on_done = listeners[at].hear
-        watcher.begin(wait)
+        watcher.register(wait)
     gone = [weakref.ref(one) for one in listeners]
     del listeners
-    watcher.answered(waits[0], world.put("HS1", "active"))
+    watcher.accepted(waits[0], world.put("HS1", "active"))
     watcher.abandon(waits[1])
     assert [one() for one in gone] == [None, None]
