@@ -11,16 +11,13 @@ from attrs import field, frozen
 
 from asyncsim.bulk import actions
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.input.columns import Wanted
+from asyncsim.bulk.input.columns import ColumnRequest, is_known_heading, keyword_of
 from asyncsim.bulk.input.files import CsvSource
-from asyncsim.bulk.input.headings import is_known, keyword_of
 from asyncsim.bulk.input.iterables import Items, ItemSource, check_items
-from asyncsim.bulk.input.rows import Reading
-from asyncsim.bulk.input.sources import Source
+from asyncsim.bulk.input.rows import RowReader
+from asyncsim.bulk.input.source import Source
 from asyncsim.suggestions import closest_match
 from asyncsim.vendors import Product
-
-__all__ = ["Job", "Reading"]
 
 E = TypeVar("E", bound=enum.StrEnum)
 _PRODUCTS = (Product.SUPERSIM, Product.WIRELESS)
@@ -60,7 +57,9 @@ class Job:
         for keywords that could not be sent.
         """
         verb, of = _parse(Action, action, "action"), _parse(Product, product, "product")
-        source = CsvSource(target=path, known=lambda heading: is_known(heading, of, verb))
+        source = CsvSource(
+            target=path, is_known_heading=lambda heading: is_known_heading(heading, of, verb)
+        )
         return cls._made(verb, of, change, columns, source)
 
     @classmethod
@@ -107,12 +106,12 @@ class Job:
         """What messages call the input: the file's name, `standard input`, `rows`."""
         return self.source.label
 
-    def read(self) -> Reading:
+    def read(self) -> RowReader:
         """Begin to read; JobError if the input can be read only once and has been."""
-        wanted = Wanted(
+        request = ColumnRequest(
             product=self.product, action=self.action, given=self.change, columns=self.columns
         )
-        return Reading(self.source, wanted, self.change)
+        return RowReader(self.source, request, self.change)
 
     def describe(self, rows: int | None = None) -> str:
         """Say in words what is asked of the SIMs, of how many if that is known."""

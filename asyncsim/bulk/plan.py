@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.input.problems import Problems
+from asyncsim.bulk.input.source import Problems, format_lines
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, OPEN, Entry, Planned, State, Verdict
 from asyncsim.bulk.tasks import JobTask, StopSignal
@@ -153,7 +153,7 @@ def _judge_sending(entry: Entry) -> tuple[Verdict, State]:
 _FEW = 10
 """Up to this many rows are looked up one by one; a page more may cost as much."""
 _AT_ONCE = 100  # look-ups; the client's throttle holds back what the vendor would refuse
-_SAMPLES = _LINES = 5
+_SAMPLES = 5
 _ENDED = frozenset({State.ALREADY, State.DONE, State.IMPOSSIBLE, State.UNKNOWN})
 
 
@@ -349,7 +349,7 @@ class Planner:
             why = "rows name two different SIMs, by SID and by ICCID; leave the right one of each"
             raise JobError(why, list(self._contradictions))
         if self._missing:
-            lines = [f"{what}; {line_numbers(rows)}" for what, rows in self._missing.items()]
+            lines = [f"{what}; {format_lines(rows)}" for what, rows in self._missing.items()]
             raise JobError("what the job asks for does not exist", lines)
 
 
@@ -385,11 +385,3 @@ def _text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) else None
-
-
-def line_numbers(lines: Sequence[int], times: int | None = None) -> str:
-    """Where rows stand, in words; `times` where `lines` has only the first of them."""
-    shown = ", ".join(str(line) for line in lines[:_LINES])
-    left = (times or len(lines)) - min(len(lines), _LINES)
-    more = f" and {left:,} more" if left else ""
-    return f"line{'s' if len(lines) > 1 else ''} {shown}{more}"

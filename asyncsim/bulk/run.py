@@ -9,9 +9,10 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 from asyncsim.bulk.actions import Action
+from asyncsim.bulk.input.source import format_lines
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.plan import Plan, Planner, line_numbers
+from asyncsim.bulk.plan import Plan, Planner
 from asyncsim.bulk.records import IN_DOUBT, OPEN, Duplicate, Head, Row, State
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import BulkSender, Limits
@@ -152,7 +153,7 @@ async def reject_duplicate_sims(label: str, journal: Journal) -> None:
 def _repetitions(repeated: Iterable[Duplicate]) -> Iterable[str]:
     for one in repeated:
         what = "is to become different things" if one.conflicting else "is named more than once"
-        yield f"{one.name} {what}: {line_numbers(one.lines, one.times)}"
+        yield f"{one.name} {what}: {format_lines(one.lines, one.times)}"
 
 
 T = TypeVar("T")

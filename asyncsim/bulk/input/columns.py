@@ -1,61 +1,49 @@
-"""Columns: what each is called, what names the SIM, what is applied, what is carried along."""
+"""Columns of an input: which names the SIM, which are applied, which are only carried along."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from asyncsim.bulk.actions import Action, required
-from asyncsim.bulk.input.headings import (
-    PREFERENCE,
-    aliases_of,
-    meaning,
-    names_of,
-    near_miss,
-    squeezed,
-)
+from asyncsim.bulk.actions import Action, keywords, required
 from asyncsim.bulk.records import Naming
+from asyncsim.suggestions import closest_match
 from asyncsim.vendors import Product
 
-_LONGEST = 200  # characters of a header that messages show
+# Best first: a SID is unique for ever, a unique name can be given to another SIM.
+_NAMINGS: Mapping[Naming, tuple[str, ...]] = {
+    "sid": ("sid", "simsid"),
+    "iccid": ("iccid", "simiccid", "iccidnumber"),
+    "unique_name": ("uniquename", "simuniquename"),
+}
+_TEXT = ("payload", "command", "message", "text")
+# Exports of the vendors' consoles and lists that people keep spell these differently.
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "status": ("simstatus", "targetstatus"),
+    "fleet": ("fleetsid", "fleetname", "fleetuniquename"),
+    "rate_plan": ("rateplansid", "rateplanname", "rateplanuniquename"),
+    "account_sid": ("account",),
+    "registration_code": ("simregistrationcode", "regcode"),
+    "payload": _TEXT,
+    "command": _TEXT,
+}
+_LONGEST_HEADER = 200  # characters that messages show
 
 
 @frozen(kw_only=True)
-class Columns:
-    """Where in a row to look for what."""
-
-    names: Sequence[tuple[Naming, int]]
-    """What names the SIM, the best first."""
-    changes: tuple[tuple[str, int], ...]
-    """Keyword and place of what is applied."""
-    renaming: int | None
-    """Place of a unique name that is a change only where something better names the SIM."""
-    notes: tuple[str, ...]
-    """What a person may have meant otherwise."""
-
-    @property
-    def applied(self) -> tuple[str, ...]:
-        """Keywords that are taken from columns."""
-        return tuple(keyword for keyword, _ in self.changes)
-
-
-BARE = Columns(names=(), changes=(), renaming=None, notes=())
-"""Input without a header: the first cell names the SIM."""
-
-
-@frozen(kw_only=True)
-class Wanted:
-    """What a job asks of columns."""
+class ColumnRequest:
+    """What a job wants from columns."""
 
     product: Product
     action: Action
     given: Collection[str]
     """Keywords that every row gets."""
     columns: frozenset[str] | None
-    """Keywords to be applied from columns; None: see `applies`."""
-    shy: bool = False
-    """Whether the input has columns that nobody chose, as records of the vendor do."""
+    """Keywords to apply from columns; None: see `applies`."""
+    vendor_columns: bool = False
+    """The input has columns that nobody chose, as the vendor's own records do."""
 
     def applies(self, keyword: str) -> bool:
         """Tell whether a column of this keyword is applied."""
@@ -63,7 +51,31 @@ class Wanted:
             return keyword in self.columns
         if keyword in required(self.product, self.action):
             return keyword not in self.given
-        return not self.given and not self.shy
+        # With a change given, a column `status` is most likely the status of today, exported.
+        return not self.given and not self.vendor_columns
+
+
+@frozen(kw_only=True)
+class Columns:
+    """Places of the columns that mean something."""
+
+    names: Sequence[tuple[Naming, int]] = ()
+    """What names the SIM, the best first."""
+    changes: tuple[tuple[str, int], ...] = ()
+    """Keyword and place of each column that is applied."""
+    renaming: int | None = None
+    """Place of a unique name that is a change only where a SID or ICCID names the SIM."""
+    notes: tuple[str, ...] = ()
+    """Columns that may have been meant and are not applied."""
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """Keywords that are taken from columns."""
+        return tuple(keyword for keyword, _ in self.changes)
+
+
+NO_COLUMNS = Columns()
+"""Input without a header: the first cell names the SIM."""
 
 
 class HeaderError(ValueError):
@@ -74,109 +86,162 @@ class HeaderError(ValueError):
         self.problems = tuple(problems)
 
 
-def arrange(header: Sequence[str], wanted: Wanted) -> Columns:
-    """Find out what each column is for; HeaderError says what cannot be."""
-    table = _Table(header, wanted)
-    if problems := [*table.doubled(), *table.nameless(), *table.missing()]:
+# Headings to keywords.
+
+
+def normalized(heading: str) -> str:
+    """Return a heading without what people vary: letter case, spaces, dashes, underscores."""
+    return re.sub(r"[\W_]+", "", heading.lower())
+
+
+def _keyword_aliases(product: Product, action: Action) -> dict[str, str]:
+    """Normalized heading -> keyword, for all that the action takes."""
+    return {
+        alias: keyword
+        for keyword in keywords(product, action)
+        for alias in (normalized(keyword), *_ALIASES.get(keyword, ()))
+    }
+
+
+def _naming_aliases(action: Action) -> dict[str, Naming]:
+    """Normalized heading -> what it names a SIM by."""
+    # A SIM that is not registered yet has no SID and no name.
+    usable = ("iccid",) if action is Action.REGISTER else tuple(_NAMINGS)
+    return {alias: naming for naming in usable for alias in _NAMINGS[naming]}
+
+
+def _find_keyword(heading: str, aliases: Mapping[str, str]) -> tuple[str, bool] | None:
+    """Return the keyword of a normalized heading, and whether it says "new": `new_status`."""
+    if heading == "newname" and "unique_name" in aliases.values():
+        return "unique_name", True
+    if heading in aliases:
+        return aliases[heading], False
+    stem = heading.removeprefix("new")
+    return (aliases[stem], True) if stem in aliases else None
+
+
+def is_known_heading(heading: str, product: Product, action: Action) -> bool:
+    """Tell whether a heading means anything to a job."""
+    plain = normalized(heading)
+    aliases = _keyword_aliases(product, action)
+    return plain in _naming_aliases(action) or _find_keyword(plain, aliases) is not None
+
+
+def keyword_of(heading: str, product: Product, action: Action) -> str:
+    """Return the keyword of a column that a caller names; ValueError if the action has none."""
+    aliases = _keyword_aliases(product, action)
+    found = _find_keyword(normalized(heading), aliases)
+    if found is not None:
+        return found[0]
+    near = closest_match(normalized(heading), aliases)
+    known = ", ".join(keywords(product, action)) or "no columns"
+    hint = f"did you mean {aliases[near]!r}?" if near else f"it takes {known}"
+    raise ValueError(
+        f"columns: a {product.label} {action} job cannot apply a column {heading!r}; {hint}"
+    )
+
+
+def _suggest_meaning(heading: str, product: Product, action: Action) -> str | None:
+    """Say what an unknown heading may have been meant to be; None where nothing is near."""
+    plain = normalized(heading)
+    other = Product.WIRELESS if product is Product.SUPERSIM else Product.SUPERSIM
+    if action is Action.UPDATE and _find_keyword(plain, _keyword_aliases(other, action)):
+        return f"a {product.label} Sim has no such field"
+    known = {**_keyword_aliases(product, action), **_naming_aliases(action)}
+    near = closest_match(plain, known)
+    return f"did you mean {known[near]!r}?" if near else None
+
+
+# A whole header.
+
+
+def parse_header(header: Sequence[str], request: ColumnRequest) -> Columns:
+    """Decide what each column is for; HeaderError says everything that is wrong."""
+    header = [heading.strip() for heading in header]
+    namings = _naming_aliases(request.action)
+    aliases = _keyword_aliases(request.product, request.action)
+    names: dict[Naming, list[int]] = {}
+    plain: dict[str, list[int]] = {}
+    new: dict[str, list[int]] = {}
+    unknown: list[str] = []
+    for place, heading in enumerate(header):
+        if (short := normalized(heading)) in namings:
+            names.setdefault(namings[short], []).append(place)
+        elif found := _find_keyword(short, aliases):
+            (new if found[1] else plain).setdefault(found[0], []).append(place)
+        else:
+            unknown.append(heading)
+    # `new_status` beside `status`: the target beside the current value, as lists are often kept.
+    changes = {**plain, **new}
+    if "unique_name" in aliases.values() and "unique_name" in names:
+        changes.setdefault("unique_name", names["unique_name"])
+    if problems := [*_header_problems(header, request, names, changes)]:
         raise HeaderError(problems)
-    return table.columns()
+
+    best_first = [(naming, names[naming][0]) for naming in _NAMINGS if naming in names]
+    places = {keyword: columns[0] for keyword, columns in changes.items()}
+    renaming = places.get("unique_name")
+    if ("unique_name", renaming) not in best_first:
+        renaming = None  # a column `new_name` is always a change
+    elif len(best_first) == 1:
+        del places["unique_name"]  # nothing else names the SIM
+    applied = [(key, place) for key, place in places.items() if request.applies(key)]
+    carried = sorted(set(places.values()) - {place for _, place in applied})
+    notes: list[str] = []
+    if not request.vendor_columns:
+        notes += _carried_note([header[place] for place in carried])
+        if not request.given and request.columns is None:  # the columns alone say what to change
+            notes += _suggestions(unknown, request)
+    return Columns(
+        names=best_first,
+        changes=tuple(sorted(applied, key=lambda one: one[1])),
+        renaming=renaming,
+        notes=tuple(notes),
+    )
 
 
-class _Table:
-    """A header under examination."""
+def _header_problems(
+    header: Sequence[str],
+    request: ColumnRequest,
+    names: Mapping[Naming, Sequence[int]],
+    changes: Mapping[str, Sequence[int]],
+) -> Iterator[str]:
+    applied = [places for keyword, places in changes.items() if request.applies(keyword)]
+    groups = {tuple(places) for places in (*names.values(), *applied)}
+    for group in sorted(group for group in groups if len(group) > 1):
+        headings = " and ".join(repr(header[place]) for place in group)
+        yield f"the columns {headings} mean the same; leave one of them or rename it"
+    text = ", ".join(header)
+    found = f"found: {text if len(text) <= _LONGEST_HEADER else text[:_LONGEST_HEADER] + '...'}"
+    if not names:
+        usable = dict.fromkeys(_naming_aliases(request.action).values())
+        *first, last = usable
+        known = f"{', '.join(first)} or {last}" if first else last
+        yield (
+            f"no column is called {known}, and the first line does not begin with an ICCID or a SID"
+            f" ({found})"
+        )
+    for keyword in sorted(request.columns or ()):
+        if keyword not in changes:
+            yield f"there is no column {keyword} that could be applied ({found})"
 
-    def __init__(self, header: Sequence[str], wanted: Wanted) -> None:
-        self._header = [heading.strip() for heading in header]
-        self._wanted = wanted
-        names = names_of(wanted.action)
-        aliases = aliases_of(wanted.product, wanted.action)
-        self._names: dict[Naming, list[int]] = {}
-        self._unknown: list[int] = []
-        plain: dict[str, list[int]] = {}
-        new: dict[str, list[int]] = {}
-        for place, heading in enumerate(map(squeezed, header)):
-            if heading in names:
-                self._names.setdefault(names[heading], []).append(place)
-            elif found := meaning(heading, aliases):
-                (new if found[1] else plain).setdefault(found[0], []).append(place)
-            else:
-                self._unknown.append(place)
-        # "new status" beside "status" is what is wanted, beside what is.
-        self._changes = {**plain, **new}
-        if "unique_name" in aliases.values():
-            self._changes.setdefault("unique_name", self._names.get("unique_name", []))
 
-    def doubled(self) -> Iterator[str]:
-        """Columns that say the same."""
-        applied = [self._changes[key] for key in self._changes if self._wanted.applies(key)]
-        groups = {tuple(group) for group in (*self._names.values(), *applied)}
-        for group in sorted(group for group in groups if len(group) > 1):
-            headings = " and ".join(repr(self._header[place]) for place in group)
-            yield f"the columns {headings} mean the same; leave one of them or rename it"
-
-    def nameless(self) -> Iterator[str]:
-        """The lack of a column that names SIMs."""
-        if not self._names:
-            known = _listed(n for n in PREFERENCE if n in names_of(self._wanted.action).values())
-            yield (
-                f"no column is called {known}, and it does not begin with an ICCID or a SID"
-                f" ({self._found()})"
-            )
-
-    def missing(self) -> Iterator[str]:
-        """Columns that were asked for and are not there."""
-        for keyword in sorted(self._wanted.columns or ()):
-            if not self._changes.get(keyword):
-                yield f"there is no column {keyword} that could be applied ({self._found()})"
-
-    def _found(self) -> str:
-        text = ", ".join(self._header)
-        return f"found: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}"
-
-    def columns(self) -> Columns:
-        """What was found out."""
-        names: list[tuple[Naming, int]] = [
-            (naming, self._names[naming][0]) for naming in PREFERENCE if naming in self._names
-        ]
-        places = {keyword: group[0] for keyword, group in self._changes.items() if group}
-        renaming = places.get("unique_name")
-        if ("unique_name", renaming) not in names:
-            renaming = None
-        elif len(names) == 1:
-            del places["unique_name"]  # nothing else names the SIM
-        applied = [(key, place) for key, place in places.items() if self._wanted.applies(key)]
-        carried = sorted(set(places.values()) - {place for _, place in applied})
-        notes = [*self._carried(carried), *self._doubts()]
-        return Columns(
-            names=names,
-            changes=tuple(sorted(applied, key=lambda one: one[1])),
-            renaming=renaming,
-            notes=() if self._wanted.shy else tuple(notes),
+def _carried_note(headings: Sequence[str]) -> Iterator[str]:
+    """One note for all of them: a list of SIMs has a dozen such columns."""
+    listed = ", ".join(map(repr, headings))
+    if len(headings) == 1:
+        yield (
+            f"the column {listed} could be applied but is not, it is only copied to the results;"
+            " name it among the columns to apply it"
+        )
+    elif headings:
+        yield (
+            f"the columns {listed} could be applied but are not, they are only copied to the"
+            " results; name those to apply among the columns"
         )
 
-    def _carried(self, places: Sequence[int]) -> Iterator[str]:
-        """Columns that may have been meant; one note, as a list of SIMs has a dozen of them."""
-        names = ", ".join(repr(self._header[place]) for place in places)
-        if len(places) == 1:
-            yield (
-                f"the column {names} could be applied and is not, it only goes along to the"
-                " results; name it among the columns if it is meant"
-            )
-        elif places:
-            yield (
-                f"the columns {names} could be applied and are not, they only go along to the"
-                " results; name those among the columns that are meant"
-            )
 
-    def _doubts(self) -> Iterator[str]:
-        """Columns that may have been meant, where it is the columns that say what is asked."""
-        if self._wanted.given or self._wanted.columns is not None:
-            return
-        for heading in (self._header[place] for place in self._unknown):
-            if hint := near_miss(heading, self._wanted.product, self._wanted.action):
-                yield f"the column {heading!r} only goes along to the results: {hint}"
-
-
-def _listed(words: Iterable[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+def _suggestions(headings: Sequence[str], request: ColumnRequest) -> Iterator[str]:
+    for heading in headings:
+        if hint := _suggest_meaning(heading, request.product, request.action):
+            yield f"the column {heading!r} is only copied to the results: {hint}"

@@ -1,35 +1,62 @@
-"""CSV files: header or none, comma, semicolon or tab, quotes, line numbers."""
+"""CSV files and standard input: encoding, delimiter, header, records with their lines."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import re
+import select
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, islice
-from os import PathLike, fspath
+from os import PathLike, fspath, read
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, cast
 
 from attrs import field, frozen
 
-from asyncsim.bulk.input.headings import squeezed
-from asyncsim.bulk.input.names import looks_like_a_name
-from asyncsim.bulk.input.problems import Problems
-from asyncsim.bulk.input.sources import CHUNK, Make, Record, Shape
-from asyncsim.bulk.input.texts import STANDARD_INPUT, Text
+from asyncsim.bulk.input.names import is_sid_or_iccid
+from asyncsim.bulk.input.source import CHUNK, BuildRows, Problems, Record, Shape
 from asyncsim.bulk.records import Row
 from asyncsim.errors import JobError
 
-T = TypeVar("T")
-_DELIMITERS = ";\t,"
-_TALLEST = 100  # lines of a header; with more, a quote was never closed
+_STANDARD_INPUT = "-"
+
+# CSV.
+
+_DELIMITERS = ";\t,"  # `,` last: where two give the same, it is a decimal comma in a cell
+_LONGEST_RECORD = 100  # lines of a header; with more, a quote was never closed
 _DECLARED = re.compile(r'"?sep=(.)"?\s*')  # what Excel understands as a first line
 
+# Text.
 
-class _Reader(Protocol):
-    """What `csv.reader` makes; its class has no public name."""
+_LONGEST_LINE = 1_000_000  # characters; a file without line ends must not fill the memory
+_HEAD = 4096  # bytes by which a file is judged
+_SIGNATURES = {
+    b"PK\x03\x04": "is a workbook (or another ZIP file), not CSV; save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook, not CSV; save the sheet as CSV UTF-8",
+    b"\x1f\x8b": "is compressed; unpack it first",
+    b"%PDF-": "is a PDF, not CSV; save the table as CSV UTF-8",
+    b"\x89PNG": "is an image, not CSV",
+}
+_BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",  # before UTF-16, whose mark it begins with
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_CONTROL = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # characters that no text has
+_UNDECODED = re.compile("[^\\s,;\"']*[\udc80-\udcff][^\\s,;\"']*")  # a word with undecoded bytes
+_ADVICE = "save the file again as CSV UTF-8"
+_STOP_INTERVAL = 0.2  # seconds after which a reader of standard input checks whether to stop
+
+
+class _CsvParser(Protocol):
+    """What `csv.reader` returns; its class has no public name."""
 
     line_num: int
 
@@ -41,95 +68,97 @@ class CsvSource:
     """A CSV file, or standard input."""
 
     target: str | PathLike[str]
-    known: Callable[[str], bool]
-    """Tells whether a squeezed heading is one that is looked for."""
-    _taken: list[bool] = field(factory=list, init=False, repr=False, eq=False)
+    is_known_heading: Callable[[str], bool]
+    """Tells whether a heading means anything to the job; by that the delimiter is guessed."""
+    _opened: list[bool] = field(factory=list, init=False, repr=False, eq=False)
 
     @property
     def label(self) -> str:
         """Name of the file."""
-        if self.target == STANDARD_INPUT:
+        if self.target == _STANDARD_INPUT:
             return "standard input"
         return Path(fspath(self.target)).name
 
     @property
     def path(self) -> str | None:
-        """Where the file lies; None for standard input."""
-        return None if self.target == STANDARD_INPUT else str(Path(fspath(self.target)).resolve())
+        """Absolute path of the file; None for standard input."""
+        return None if self.target == _STANDARD_INPUT else str(Path(fspath(self.target)).resolve())
 
     @property
     def unit(self) -> str:
         """Files have lines."""
         return "line"
 
-    def open(self, problems: Problems) -> CsvFeed:
-        """Begin a pass; standard input has only one."""
-        if self.target == STANDARD_INPUT and self._taken:
+    def open(self, problems: Problems) -> CsvReader:
+        """Begin a pass; standard input can be read once only."""
+        if self.target == _STANDARD_INPUT and self._opened:
             raise JobError("standard input can be read only once; save it to a file first")
-        self._taken.append(True)
-        return CsvFeed(self, problems)
+        self._opened.append(True)
+        return CsvReader(self, problems)
 
 
-class CsvFeed:
-    """One pass over a file, in a thread, a chunk at a time."""
+class CsvReader:
+    """One pass over a CSV file, in a thread, a chunk at a time."""
 
     def __init__(self, source: CsvSource, problems: Problems) -> None:
-        self._known = source.known
+        self._is_known_heading = source.is_known_heading
         self._problems = problems
-        self._text = Text(source.target, source.label, problems)
-        self._records = self._read()
-        self._shape = Shape(header=None, only_sure=True)
+        self._text = _TextFile(source.target, source.label, problems)
+        self._records = self._parse()
+        self._shape = Shape(header=None, strict_names=True)
 
-    async def take(self, make: Make) -> list[Row] | None:
-        """Make rows of the next chunk; None at the end."""
-        return await _in_thread(partial(self._take, make), self._text.halt)
+    async def read(self, build: BuildRows) -> list[Row] | None:
+        """Build rows from the next chunk; None at the end."""
+        # A thread: a pipe may be silent for minutes, and parsing must not hold up requests.
+        reading = asyncio.get_running_loop().run_in_executor(None, self._read_chunk, build)
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            # The thread goes on after a cancellation, with a file that `close` closes next.
+            self._text.stop()
+            await asyncio.wait([reading])
+            raise
 
-    def _take(self, make: Make) -> list[Row] | None:
+    def _read_chunk(self, build: BuildRows) -> list[Row] | None:
         chunk = list(islice(self._records, CHUNK))
-        return make(chunk, self._shape) if chunk else None
+        return build(chunk, self._shape) if chunk else None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; standard input itself stays open."""
         self._text.close()
 
-    # In the thread.
-
-    def _read(self) -> Iterator[Record]:
-        lines = self._text.lines()
-        first = next((line for line in lines if line.strip()), None)
+    def _parse(self) -> Iterator[Record]:
+        """Yield the records that are not blank, each as wide as the header."""
+        lines = self._text.read_lines()
+        first = next(filter(str.strip, lines), None)
         declared = _DECLARED.fullmatch(first or "")
         if declared:
-            first = next((line for line in lines if line.strip()), None)
+            first = next(filter(str.strip, lines), None)
         if first is None:
             return
         before = self._text.line - 1
         start = [first, *_rest_of_record(first, lines)]
-        delimiter = declared[1] if declared else _delimiter("".join(start), self._known)
-        reader = csv.reader(chain(start, lines), delimiter=delimiter, strict=True)
-        records = self._parsed(reader, before)
-        for line, cells in records:
-            if line == 1 and not looks_like_a_name(cells[0]):
-                self._shape = Shape(header=tuple(cells))
-            elif (fitting := self._fitting(before + line, cells)) is not None:
-                yield Record(before + line, fitting)
-
-    def _parsed(self, reader: _Reader, before: int) -> Iterator[tuple[int, list[str]]]:
-        """Give the records that are not blank, with the lines in which they begin."""
+        delimiter = declared[1] if declared else self._guess_delimiter("".join(start))
+        parser: _CsvParser = csv.reader(chain(start, lines), delimiter=delimiter, strict=True)
         while True:
-            line = reader.line_num + 1
+            line = before + parser.line_num + 1
             try:
-                cells = next(reader)
+                cells = next(parser)
             except StopIteration:
                 return
             except csv.Error as error:
-                self._problems.add(_explained(error), before + line)
+                self._problems.add(_explain(error), line)
                 if "field limit" in str(error):
-                    return  # who knows where the next record begins
+                    return  # where the next record begins is unknown
                 continue
-            if any(cells) and "".join(cells).strip():
-                yield line, cells
+            if not any(cells) or not "".join(cells).strip():
+                continue
+            if line == before + 1 and not is_sid_or_iccid(cells[0]):
+                self._shape = Shape(header=tuple(cells))
+            elif (fitted := self._fit(line, cells)) is not None:
+                yield Record(line, fitted)
 
-    def _fitting(self, line: int, cells: list[str]) -> list[str] | None:
+    def _fit(self, line: int, cells: list[str]) -> list[str] | None:
         """Give a record the width of the header; None if it has cells that would be lost."""
         if self._shape.header is None or len(cells) == (width := len(self._shape.header)):
             return cells
@@ -139,46 +168,158 @@ class CsvFeed:
             return None
         return [*cells[:width], *[""] * (width - len(cells))]
 
+    def _guess_delimiter(self, first: str) -> str:
+        """Return the delimiter with which the first record has the most known headings or SIMs."""
+        # A bare list; and where commas are decimal, 8,99E+19 is one cell, not two.
+        if is_sid_or_iccid(first):
+            return ";"
+
+        def score(delimiter: str) -> tuple[int, int]:
+            cells = next(csv.reader(first.splitlines(keepends=True), delimiter=delimiter))
+            named = is_sid_or_iccid(cells[0]) if cells else False
+            return sum(map(self._is_known_heading, cells)) + named, len(cells)
+
+        return max(_DELIMITERS, key=score)
+
 
 def _rest_of_record(first: str, lines: Iterator[str]) -> Iterator[str]:
-    """Give the lines that belong to a first one, whose cells may hold line breaks in quotes."""
+    """Yield the lines that belong to a first one, whose cells may hold line breaks in quotes."""
     quotes = first.count('"')
-    for line in islice(lines, _TALLEST if quotes % 2 else 0):
+    for line in islice(lines, _LONGEST_RECORD if quotes % 2 else 0):
         yield line
         quotes += line.count('"')
         if quotes % 2 == 0:
             return
 
 
-def _delimiter(first: str, known: Callable[[str], bool]) -> str:
-    """Guess by the first line: what gives the most names of columns, or of SIMs."""
-    # A bare list; and where commas are decimal, 8,99E+19 is one cell, not two.
-    if looks_like_a_name(first):
-        return ";"
-    return max(_DELIMITERS, key=lambda delimiter: _score(first, delimiter, known))
-
-
-def _score(first: str, delimiter: str, known: Callable[[str], bool]) -> tuple[int, int]:
-    cells = next(csv.reader(first.splitlines(keepends=True), delimiter=delimiter))
-    named = looks_like_a_name(cells[0]) if cells else False
-    return sum(known(squeezed(cell)) for cell in cells) + named, len(cells)
-
-
-def _explained(error: csv.Error) -> str:
+def _explain(error: csv.Error) -> str:
     text = str(error)
     if "end of data" in text:
         return "a quote that is opened here is never closed"
     if "field limit" in text:
         return f"a cell of more than {csv.field_size_limit():,} characters; is a quote not closed?"
-    return f"quotes that do not fit ({text}); a quote inside a cell must be doubled"
+    return f"misplaced quotes ({text}); a quote inside a cell must be doubled"
 
 
-async def _in_thread(work: Callable[[], T], halt: Callable[[], None]) -> T:
-    """Run in a thread; if cancelled, let it come to its end first: it uses what is closed next."""
-    running = asyncio.get_running_loop().run_in_executor(None, work)
+class _TextFile:
+    """A file or standard input, read once, line by line; what is not text is a problem."""
+
+    def __init__(self, target: str | PathLike[str], label: str, problems: Problems) -> None:
+        self.line = 0
+        """Lines read so far."""
+        self._target = target
+        self._label = label
+        self._problems = problems
+        self._stopped = threading.Event()
+        self._open_files: list[io.IOBase] = []
+        self._is_utf8 = True
+
+    def stop(self) -> None:
+        """Make a reader that waits for more give up; from any thread."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close the file; standard input itself stays open."""
+        self.stop()
+        while self._open_files:
+            self._open_files.pop().close()
+
+    def read_lines(self) -> Iterator[str]:
+        """Yield the lines with their ends; stop early after a problem that spoils the rest."""
+        try:
+            text = self._open()
+            if text is None:
+                return
+            for line in iter(partial(text.readline, _LONGEST_LINE), ""):
+                self.line += 1
+                if len(line) >= _LONGEST_LINE:
+                    too_long = f"longer than {_LONGEST_LINE:,} characters; is this a text file?"
+                    self._problems.add(too_long, self.line)
+                    return
+                # Nearly all lines are ASCII, which is quick to see.
+                yield line if line.isascii() and "\0" not in line else self._check(line)
+        except OSError as error:
+            self._problems.add(f"{self._label}: {error.strerror or error}")
+
+    def _open(self) -> io.TextIOWrapper | None:
+        if self._target == _STANDARD_INPUT:
+            binary = _open_standard_input(self._stopped)
+        else:
+            binary = Path(fspath(self._target)).open("rb")  # noqa: SIM115  # closed by close()
+        self._open_files.append(binary)
+        head = binary.peek(_HEAD)[:_HEAD]
+        encoding = next(
+            (name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), "utf-8"
+        )
+        self._is_utf8 = encoding.startswith("utf-8")
+        if found := _describe_binary(head, encoding):
+            self._problems.add(f"{self._label} {found}")
+            return None
+        # Undecoded bytes are kept, so that `_check` can show them as Windows-1252.
+        errors = "surrogateescape" if self._is_utf8 else "replace"
+        text = io.TextIOWrapper(binary, encoding=encoding, errors=errors, newline="")
+        self._open_files.append(text)
+        return text
+
+    def _check(self, line: str) -> str:
+        """Report what is wrong with a line, and return it as something that can be stored."""
+        if "\0" in line:
+            self._problems.add(f"a NUL byte; {_ADVICE}", self.line)
+            line = line.replace("\0", "")
+        if found := _UNDECODED.search(line):
+            guess = f"in Windows-1252 it has {_decode_western(found[0])[:40]!r}"
+            self._problems.add(f"not UTF-8 ({guess}); {_ADVICE}", self.line)
+            return _decode_western(line)
+        if "\ufffd" in line and not self._is_utf8:
+            self._problems.add(f"damaged text; {_ADVICE}", self.line)
+        return line
+
+
+def _describe_binary(head: bytes, encoding: str) -> str | None:
+    """Say what a file is whose first bytes are not text; None if they are."""
+    for signature, text in _SIGNATURES.items():
+        if head.startswith(signature):
+            return text
+    if encoding == "utf-8" and head.count(b"\0") > len(head) // 4:
+        return "looks like UTF-16 without a byte order mark, or is not text; save it as CSV UTF-8"
+    if encoding.startswith("utf-8") and len(head.translate(None, _CONTROL)) * 16 < len(head) * 15:
+        return "is not a text file; give one that names SIMs, saved as CSV UTF-8"
+    return None
+
+
+def _decode_western(text: str) -> str:
+    """Read undecoded bytes as the commonest other encoding, which has a letter for all but five."""
+    return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+
+
+def _open_standard_input(stopped: threading.Event) -> io.BufferedReader:
+    if sys.stdin is None:
+        raise OSError("this process has no standard input")
     try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        halt()
-        await asyncio.wait([running])
-        raise
+        raw: io.IOBase = _StandardInput(sys.stdin.fileno(), stopped)
+    except io.UnsupportedOperation:  # replaced by an object, as tests do
+        raw = io.BytesIO(sys.stdin.buffer.read())
+    return io.BufferedReader(cast("io.RawIOBase", raw))
+
+
+class _StandardInput(io.RawIOBase):
+    """Standard input that can be stopped: a thread blocked in `sys.stdin.read` cannot be."""
+
+    def __init__(self, descriptor: int, stopped: threading.Event) -> None:
+        self._descriptor = descriptor
+        self._stopped = stopped
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer, by the documents
+        # Windows selects sockets only; there a reader stays blocked.
+        while (
+            sys.platform != "win32"
+            and not select.select([self._descriptor], [], [], _STOP_INTERVAL)[0]
+        ):
+            if self._stopped.is_set():
+                return 0
+        data = read(self._descriptor, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

@@ -1,4 +1,4 @@
-"""Rows from a program: names, mappings or attrs records, from any iterable or async iterable."""
+"""Rows from a program: names, mappings or attrs records, from an iterable or async iterable."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 import attrs
 from attrs import field, frozen
 
-from asyncsim.bulk.input.names import FLOAT, shown
-from asyncsim.bulk.input.problems import Problems
-from asyncsim.bulk.input.sources import ABSENT, CHUNK, Make, Record, Shape
+from asyncsim.bulk.input.names import FLOAT_DIGITS, shortened
+from asyncsim.bulk.input.source import ABSENT, CHUNK, BuildRows, Problems, Record, Shape
 from asyncsim.bulk.records import Row
 from asyncsim.errors import JobError
 
@@ -23,14 +22,14 @@ Items = Iterable[Item] | AsyncIterable[Item]
 
 
 def check_items(items: object) -> None:
-    """Refuse what is no iterable of rows: TypeError says what to give instead."""
+    """Reject what is not an iterable of rows: TypeError says what to give instead."""
     if isinstance(items, Mapping):
         raise TypeError(
             "from_rows takes rows, not a mapping; give"
             " ({'sid': sid, **change} for sid, change in changes.items())"
         )
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
-        raise TypeError(f"from_rows takes an iterable of rows, not {shown(items)}")
+        raise TypeError(f"from_rows takes an iterable of rows, not {shortened(items)}")
 
 
 @frozen(kw_only=True)
@@ -39,11 +38,11 @@ class ItemSource:
 
     items: Items = field(repr=False)
     label: str = "rows"
-    _taken: list[bool] = field(factory=list, init=False, repr=False, eq=False)
+    _opened: list[bool] = field(factory=list, init=False, repr=False, eq=False)
 
     @property
     def path(self) -> None:
-        """It is no file."""
+        """It is not a file."""
         return None
 
     @property
@@ -51,19 +50,19 @@ class ItemSource:
         """They are counted, they have no lines."""
         return "row"
 
-    def open(self, problems: Problems) -> ItemFeed:
-        """Begin a pass; a generator has only one."""
-        if self._taken and isinstance(self.items, Iterator | AsyncIterator):
+    def open(self, problems: Problems) -> ItemReader:
+        """Begin a pass; a generator can be read once only."""
+        if self._opened and isinstance(self.items, Iterator | AsyncIterator):
             raise JobError(
                 "these rows came from an iterator, which has been read and is used up;"
                 " make the job from a list, or from a new iterator"
             )
-        self._taken.append(True)
-        return ItemFeed(self.items, problems)
+        self._opened.append(True)
+        return ItemReader(self.items, problems)
 
 
-class ItemFeed:
-    """One pass over rows of a program, in its own loop and thread."""
+class ItemReader:
+    """One pass over a program's rows, in its own loop and thread: they may touch its objects."""
 
     def __init__(self, items: Items, problems: Problems) -> None:
         self._items = aiter(items) if isinstance(items, AsyncIterable) else iter(items)
@@ -72,76 +71,67 @@ class ItemFeed:
         self._keys: frozenset[str] = frozenset()
         self._number = 0
 
-    async def take(self, make: Make) -> list[Row] | None:
-        """Make rows of the next chunk; None at the end."""
-        await asyncio.sleep(0)  # the loop has other work, too
-        items = await self._next_items()
+    async def read(self, build: BuildRows) -> list[Row] | None:
+        """Build rows from the next chunk; None at the end."""
+        await asyncio.sleep(0)  # a list never waits: between chunks other tasks get their turn
+        items: list[Item] = []
+        if isinstance(self._items, Iterator):
+            items = list(islice(self._items, CHUNK))
+        else:
+            async for item in self._items:
+                items.append(item)
+                if len(items) == CHUNK:
+                    break
         if not items:
             return None
-        records = list(self._records(items))
-        return make(records, self._shape) if self._shape is not None else []
-
-    def close(self) -> None:
-        """Nothing is open; the iterable belongs to who made it."""
-
-    async def _next_items(self) -> list[Item]:
-        if isinstance(self._items, Iterator):
-            return list(islice(self._items, CHUNK))
-        items: list[Item] = []
-        async for item in self._items:
-            items.append(item)
-            if len(items) == CHUNK:
-                break
-        return items
-
-    def _records(self, items: Iterable[Item]) -> Iterator[Record]:
+        records: list[Record] = []
         for item in items:
             self._number += 1
             try:
-                yield Record(self._number, self._values(item))
+                records.append(Record(self._number, self._values(item)))
             except ValueError as error:
                 self._problems.add(str(error), self._number)
+        return build(records, self._shape) if self._shape is not None else []
+
+    def close(self) -> None:
+        """Nothing to close: the iterable belongs to its maker."""
 
     def _values(self, item: Item) -> Sequence[Any]:
-        """The values of an item, in the order of the header."""
-        row, shape = _opened(item)
+        """Return the values of an item, in the order of the header."""
+        row, shape = _unpack(item)
         if self._shape is None:
             self._shape = shape
             self._keys = frozenset(shape.header or ())
         header = self._shape.header
         if (shape.header is None) != (header is None):
-            raise ValueError(f"{shown(item)} is not of the same sort as the rows before it")
-        if header is None:
-            return _storable([item])
+            raise ValueError(f"{shortened(item)} is not of the same sort as the rows before it")
         if unknown := row.keys() - self._keys:
-            names = ", ".join(sorted(map(shown, unknown)))
+            names = ", ".join(sorted(map(shortened, unknown)))
             raise ValueError(f"the rows before have no {names}; give the first row all keys")
-        return _storable([row.get(key, ABSENT) for key in header])
+        values = [item] if header is None else [row.get(key, ABSENT) for key in header]
+        for value in values:
+            if isinstance(value, str) and not value.isascii():
+                try:
+                    value.encode()
+                except UnicodeEncodeError:  # half a surrogate pair: no file or database takes it
+                    raise ValueError(f"{shortened(value)} cannot be written as UTF-8") from None
+        return values
 
 
-def _storable(values: list[Any]) -> list[Any]:
-    """Refuse text that no file and no database takes: half of a surrogate pair."""
-    for value in values:
-        if isinstance(value, str) and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise ValueError(f"{shown(value)} cannot be written as UTF-8") from None
-    return values
-
-
-def _opened(item: Item) -> tuple[Mapping[str, Any], Shape]:
-    """The values of an item by name, and the shape of an input of which it is the first."""
+def _unpack(item: Item) -> tuple[Mapping[str, Any], Shape]:
+    """Return the values of an item by name, and the shape of an input of which it is the first."""
     if isinstance(item, Mapping):
         if strange := [key for key in item if not isinstance(key, str)]:
-            raise ValueError(f"keys must be text, not {shown(strange[0])}")
+            raise ValueError(f"keys must be text, not {shortened(strange[0])}")
         return item, Shape(header=tuple(item))
-    sort: type[Any] = type(item)
-    if attrs.has(sort):
-        names = tuple(one.name for one in attrs.fields(sort))
-        return {name: getattr(item, name) for name in names}, Shape(header=names, shy=True)
+    kind: type[Any] = type(item)
+    if attrs.has(kind):
+        names = tuple(one.name for one in attrs.fields(kind))
+        return {name: getattr(item, name) for name in names}, Shape(
+            header=names, vendor_columns=True
+        )
     if isinstance(item, str | Integral) and not isinstance(item, bool):
         return {}, Shape(header=None)
     if isinstance(item, float):
-        raise ValueError(f"{shown(item)} is a float, {FLOAT}")
-    raise ValueError(f"{shown(item)} is no row; give a name, a mapping or an attrs record")
+        raise ValueError(f"{shortened(item)} is a float, {FLOAT_DIGITS}")
+    raise ValueError(f"{shortened(item)} is not a row; give a name, a mapping or an attrs record")

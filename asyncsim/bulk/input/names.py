@@ -1,4 +1,4 @@
-"""Names of SIMs as files and lists have them: SIDs, ICCIDs and unique names, checked."""
+"""Names of SIMs as files and lists spell them: SIDs, ICCIDs and unique names."""
 
 from __future__ import annotations
 
@@ -10,35 +10,46 @@ from asyncsim.bulk.records import Naming
 from asyncsim.kind import Kind
 from asyncsim.resources.names import check_name
 
+# ITU-T E.118 allows 19 digits; cards with 18, 20 and 22 are sold, so no narrower rule holds.
 _ICCID = re.compile(r"[0-9]{18,22}")
+# Either case: exports and scanners capitalise SIDs (`parse_sid` mends that).
 _SID = re.compile(r"[A-Za-z]{2}[0-9a-fA-F]{32}")
-# What spreadsheets and data frames make of 20 digits that they take for a number.
+# What spreadsheets and data frames make of 20 digits that they take for a number: 8.99E+19,
+# 8,99E+19 where commas are decimal, 89883070000012345678.0.
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{15,}[.,][0-9]+")
 _FORMULA = re.compile(r'="(.*)"')  # ="0012" keeps text text in spreadsheets, as '0012 does
+# Blanks, dashes and what copying from web pages and PDFs adds: soft hyphens, zero-width and
+# direction marks, byte order marks.
 _SEPARATORS = re.compile("[\\s\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060\ufeff-]+")
 _DOUBLED = bytes.maketrans(b"0123456789", bytes([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]))
-_PRECISE = 15  # digits that a spreadsheet keeps of a number; it writes zeros for the rest
+_PRECISE_DIGITS = 15  # that a spreadsheet keeps of a number (IEEE 754 doubles); the rest is zeros
+_LONGEST_SHOWN = 60  # characters of a value in a message
 
-AS_TEXT = (
+LOST_DIGITS = (
     "its last digits are lost; format that column as text before the numbers are entered or"
     " imported, then export again"
 )
+FLOAT_DIGITS = (
+    "which cannot hold all digits of an ICCID; read that column as text (in pandas: dtype=str)"
+)
 
-FLOAT = "which cannot hold all digits of an ICCID; read that column as text (in pandas: dtype=str)"
 
-
-def shown(value: object) -> str:
-    """A value as problems show it, cut short."""
+def shortened(value: object) -> str:
+    """Return a value as messages show it: its repr, cut short."""
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:56]}...{text[-1]}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 4]}...{text[-1]}"
 
 
-def unquoted(text: str) -> str:
-    """Without what spreadsheets put around text to keep it text."""
+def strip_text_marks(text: str) -> str:
+    """Remove blanks and the marks by which a spreadsheet keeps text text."""
     text = text.strip()
     if found := _FORMULA.fullmatch(text):
         text = found[1]
     return text.lstrip("'").strip()
+
+
+def _compact(text: str) -> str:
+    return _SEPARATORS.sub("", strip_text_marks(text))
 
 
 def is_rounded(text: str) -> bool:
@@ -46,72 +57,72 @@ def is_rounded(text: str) -> bool:
     return _ROUNDED.fullmatch(text) is not None
 
 
-def looks_like_a_name(text: str) -> bool:
+def is_sid_or_iccid(text: str) -> bool:
     """Tell whether a text can be nothing but a SID or an ICCID, rounded ones included."""
-    plain = _plain(text)
-    return bool(_ICCID.fullmatch(plain) or _SID.fullmatch(plain)) or is_rounded(unquoted(text))
-
-
-def _plain(text: str) -> str:
-    return _SEPARATORS.sub("", unquoted(text))
-
-
-def iccid(text: str, kind: Kind[Any]) -> str:
-    """An ICCID without separators; ValueError says what is wrong with it."""
-    if text.isascii() and text.isdigit() and 18 <= len(text) <= 22:
-        return text
-    if is_rounded(unquoted(text)):
-        raise ValueError(f"{shown(text)} is an ICCID that a program has rounded, {AS_TEXT}")
-    plain = _plain(text)
-    if _ICCID.fullmatch(plain):
-        return plain
-    if not (plain.isascii() and plain.isdigit()):
-        raise ValueError(f"{shown(text)} is no ICCID: those have digits only")
-    raise ValueError(f"{shown(text)} is no ICCID: {len(plain)} digits, not 18 to 22")
-
-
-def sid(text: str, kind: Kind[Any]) -> str:
-    """A SID of this kind; ValueError says what is wrong with it, or where it belongs."""
-    plain = _plain(text)
-    name = plain[:2].upper() + plain[2:].lower()
-    if kind.is_sid(name):
-        return name
-    if _SID.fullmatch(name):
-        check_name(kind, name)
-    wanted = f"{kind.sid_prefix} and 32 hex digits"
-    if _ICCID.fullmatch(plain) or is_rounded(plain):
-        raise ValueError(f"{shown(text)} is no SID ({wanted}); call a column of ICCIDs iccid")
-    raise ValueError(
-        f"{shown(text)} is no SID of a {kind.product.label} {kind.noun} ({wanted});"
-        " call a column of unique names unique_name"
+    compact = _compact(text)
+    return bool(_ICCID.fullmatch(compact) or _SID.fullmatch(compact)) or is_rounded(
+        strip_text_marks(text)
     )
 
 
-def unique_name(text: str, kind: Kind[Any]) -> str:
-    """A unique name; ValueError if it can be none."""
-    return check_name(kind, text.strip())
-
-
-CHECKS: Mapping[Naming, Callable[[str, Kind[Any]], str]] = {
-    "sid": sid,
-    "iccid": iccid,
-    "unique_name": unique_name,
-}
-"""How a name of each sort is checked."""
-
-
-def sort_of(text: str) -> Naming:
-    """What a bare name is, by its looks."""
-    plain = _plain(text)
-    if _SID.fullmatch(plain):
+def guess_naming(text: str) -> Naming:
+    """Tell what a bare name is, by its form."""
+    compact = _compact(text)
+    if _SID.fullmatch(compact):
         return "sid"
-    if _ICCID.fullmatch(plain) or is_rounded(unquoted(text)):
+    if _ICCID.fullmatch(compact) or is_rounded(strip_text_marks(text)):
         return "iccid"
     return "unique_name"
 
 
-def has_check_digit(digits: str) -> bool:
-    """Tell whether the last digit closes the others (Luhn; ITU-T E.118)."""
+def parse_iccid(text: str, kind: Kind[Any]) -> str:
+    """Return an ICCID without separators; ValueError says what is wrong with it."""
+    if text.isascii() and text.isdigit() and 18 <= len(text) <= 22:  # a million of these: no regex
+        return text
+    if is_rounded(strip_text_marks(text)):
+        raise ValueError(f"{shortened(text)} is an ICCID that a program has rounded, {LOST_DIGITS}")
+    compact = _compact(text)
+    if _ICCID.fullmatch(compact):
+        return compact
+    if not (compact.isascii() and compact.isdigit()):
+        raise ValueError(f"{shortened(text)} is not an ICCID: those have digits only")
+    raise ValueError(f"{shortened(text)} is not an ICCID: {len(compact)} digits, not 18 to 22")
+
+
+def parse_sid(text: str, kind: Kind[Any]) -> str:
+    """Return a SID of this kind; ValueError says what is wrong, or which column it belongs in."""
+    compact = _compact(text)
+    name = compact[:2].upper() + compact[2:].lower()
+    if kind.is_sid(name):
+        return name
+    if _SID.fullmatch(name):
+        check_name(kind, name)  # says which resource a SID of that prefix belongs to
+    wanted = f"{kind.sid_prefix} and 32 hex digits"
+    if _ICCID.fullmatch(compact) or is_rounded(compact):
+        raise ValueError(
+            f"{shortened(text)} is not a SID ({wanted}); call a column of ICCIDs iccid"
+        )
+    raise ValueError(
+        f"{shortened(text)} is not the SID of a {kind.product.label} {kind.noun} ({wanted});"
+        " call a column of unique names unique_name"
+    )
+
+
+def parse_unique_name(text: str, kind: Kind[Any]) -> str:
+    """Return a unique name; ValueError says why it cannot be one."""
+    return check_name(kind, text.strip())
+
+
+PARSERS: Mapping[Naming, Callable[[str, Kind[Any]], str]] = {
+    "sid": parse_sid,
+    "iccid": parse_iccid,
+    "unique_name": parse_unique_name,
+}
+
+
+def has_valid_check_digit(digits: str) -> bool:
+    """Tell whether the last digit is the Luhn check digit of the others (ITU-T E.118)."""
+    # On bytes, not digit by digit: this runs for each of a million rows.
     number = digits.encode()
     plain = number[::-1][::2]
     doubled = number[::-1][1::2].translate(_DOUBLED)
@@ -119,5 +130,5 @@ def has_check_digit(digits: str) -> bool:
 
 
 def ends_in_zeros(digits: str) -> bool:
-    """Tell whether an ICCID looks like a number that a spreadsheet has written out again."""
-    return not digits[_PRECISE:].strip("0")
+    """Tell whether an ICCID looks like a number that a spreadsheet has rounded."""
+    return not digits[_PRECISE_DIGITS:].strip("0")

@@ -7,7 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from asyncsim.bulk.job import Job, Reading
+from asyncsim.bulk.input.rows import RowReader
+from asyncsim.bulk.job import Job
 from asyncsim.bulk.records import Row
 
 ICCID = "8988307000001234564"
@@ -21,7 +22,7 @@ class Read:
     """An input read to its end."""
 
     rows: list[Row]
-    reading: Reading
+    reading: RowReader
 
     @property
     def names(self) -> list[tuple[int, str, str]]:

@@ -53,7 +53,7 @@ async def test_columns_narrow_what_is_applied(path: Path) -> None:
     found = await read_csv(path, f"fleet,iccid,status\nf,{ICCID},active\n", columns=["Fleet SID"])
     assert found.changes == [{"fleet": "f"}]
     (note,) = found.reading.notes
-    assert note.startswith("the column 'status' could be applied and is not")
+    assert note.startswith("the column 'status' could be applied but is not")
 
 
 async def test_with_a_change_columns_are_only_carried_along_unless_named(path: Path) -> None:
@@ -61,7 +61,7 @@ async def test_with_a_change_columns_are_only_carried_along_unless_named(path: P
     found = await read_csv(path, content, change=ACTIVE)
     assert found.changes == [None, None]
     (note,) = found.reading.notes
-    assert note.startswith("the columns 'fleet', 'status' could be applied and are not")
+    assert note.startswith("the columns 'fleet', 'status' could be applied but are not")
     found = await read_csv(path, content, change=ACTIVE, columns={"fleet"})
     assert found.changes == [{"fleet": "f"}, None]
     assert found.reading.applied == ("fleet",)
@@ -166,7 +166,7 @@ async def test_registering_a_bare_list_needs_the_code_from_the_job(path: Path) -
     (problem,) = (
         await read_csv(path, SID, action="register", change={"registration_code": "h3llow0rld"})
     ).problems
-    assert "no ICCID" in problem
+    assert "not an ICCID" in problem
 
 
 @pytest.mark.parametrize(("product", "keyword"), [("supersim", "payload"), ("wireless", "command")])
@@ -221,12 +221,12 @@ async def test_two_columns_of_the_same_do_no_harm_where_neither_is_applied(path:
 @pytest.mark.parametrize(
     ("heading", "said"),
     [
-        ("staus", "the column 'staus' only goes along to the results: did you mean 'status'?"),
-        ("icccid", "the column 'icccid' only goes along to the results: did you mean 'iccid'?"),
+        ("staus", "the column 'staus' is only copied to the results: did you mean 'status'?"),
+        ("icccid", "the column 'icccid' is only copied to the results: did you mean 'iccid'?"),
         (
             "Rate Plan",
-            "the column 'Rate Plan' only goes along to the results: a Super SIM Sim has no such"
-            " thing",
+            "the column 'Rate Plan' is only copied to the results: a Super SIM Sim has no such"
+            " field",
         ),
     ],
 )

@@ -105,9 +105,9 @@ async def test_a_missing_name_falls_back_to_the_next(missing: Any) -> None:
         ({"sid": SID, 7: "active"}, "keys must be text, not 7"),
         ({"sid": SID, "status": "a\ud800"}, "cannot be written as UTF-8"),
         ({"sid": SID, "status": "active", "note": "a\ud800"}, "cannot be written as UTF-8"),
-        (True, "True is no row"),
-        (None, "None is no row"),
-        ((SID, ACTIVE), "is no row; give a name, a mapping or an attrs record"),
+        (True, "True is not a row"),
+        (None, "None is not a row"),
+        ((SID, ACTIVE), "is not a row; give a name, a mapping or an attrs record"),
     ],
 )
 async def test_what_is_wrong_with_a_row_is_said(row: Any, said: str) -> None:

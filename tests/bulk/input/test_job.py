@@ -78,7 +78,7 @@ def test_a_description_may_count_the_sims() -> None:
         (
             ValueError,
             {"action": "delete", "product": "wireless", "columns": ["x"]},
-            "it takes none",
+            "it takes no columns",
         ),
     ],
 )

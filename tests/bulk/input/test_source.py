@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from asyncsim.bulk.input.problems import Places, Problems
+from asyncsim.bulk.input.source import LineNumbers, Problems
 
 
 def test_problems_come_in_the_order_of_their_lines_those_of_the_whole_input_first() -> None:
@@ -27,7 +27,7 @@ def test_no_problems_are_false() -> None:
 
 
 def test_places_name_the_first_few() -> None:
-    places = Places("line")
+    places = LineNumbers("line")
     places.add(7)
     assert str(places) == "line 7"
     for line in range(8, 15):

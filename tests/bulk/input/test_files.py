@@ -1,10 +1,19 @@
+"""CSV files and standard input."""
+
 from __future__ import annotations
 
+import asyncio
+import io
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.bulk.input.reads import ACTIVE, ICCID, OTHER, SID, read_csv
+from asyncsim.bulk.job import Job
+from asyncsim.errors import JobError
+from tests.bulk.input.reads import ACTIVE, ICCID, OTHER, SID, read, read_csv, write
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -70,8 +79,8 @@ async def test_cells_are_carried_along_as_they_came(path: Path) -> None:
 async def test_a_record_is_where_it_begins(path: Path) -> None:
     content = f'iccid,note\n{ICCID},"a\n\rb"\n1,"c\r\nd"\n2,\n'
     assert (await read_csv(path, content, change=ACTIVE)).problems == [
-        "line 5: '1' is no ICCID: 1 digits, not 18 to 22",
-        "line 7: '2' is no ICCID: 1 digits, not 18 to 22",
+        "line 5: '1' is not an ICCID: 1 digits, not 18 to 22",
+        "line 7: '2' is not an ICCID: 1 digits, not 18 to 22",
     ]
 
 
@@ -121,8 +130,8 @@ async def test_a_rounded_iccid_alone_on_its_line_is_one_cell(path: Path) -> None
         ("sep=;\n", "batch.csv names no SIM"),
         (
             "phone,name\n1,2\n",
-            "no column is called sid, iccid or unique_name, and it does not begin with an ICCID or"
-            " a SID (found: phone, name)",
+            "no column is called sid, iccid or unique_name, and the first line does not begin"
+            " with an ICCID or a SID (found: phone, name)",
         ),
         ("sid,note\n,forgotten\n", "line 2: names no SIM"),
         (
@@ -145,7 +154,7 @@ async def test_what_is_wrong_with_a_file_is_said(content: str, said: str, path: 
 async def test_a_quote_in_the_wrong_place_swallows_no_lines(path: Path) -> None:
     content = f'iccid,note\n{ICCID},"open\n{OTHER},x\n{SID},"closed"\n1,\n'
     first, second = (await read_csv(path, content, change=ACTIVE)).problems
-    assert first.startswith("line 2: quotes that do not fit")
+    assert first.startswith("line 2: misplaced quotes")
     assert second.startswith("line 5: ")
 
 
@@ -174,3 +183,168 @@ async def test_of_many_problems_a_thousand_are_kept_and_all_counted(path: Path) 
     assert len(found.problems) == 1001
     assert found.problems[-1] == "and 1,500 more"
     assert len(found.reading.problems) == 2500
+
+
+# Text and its encodings.
+
+
+TABLE = f"iccid,status,note\r\n{ICCID},active,Z\u00fcrich\r\n{OTHER},ready,\u4e2d\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+async def test_a_byte_order_mark_says_the_encoding(encoding: str, path: Path) -> None:
+    found = await read_csv(path, TABLE.encode(encoding))
+    assert found.problems == []
+    assert [row.cells for row in found.rows] == [
+        (ICCID, "active", "Z\u00fcrich"),
+        (OTHER, "ready", "\u4e2d"),
+    ]
+
+
+async def test_big_endian_is_read_too(path: Path) -> None:
+    found = await read_csv(path, b"\xfe\xff" + TABLE.encode("utf-16-be"))
+    assert (len(found.rows), found.problems) == (2, [])
+
+
+async def test_another_encoding_is_guessed_with_its_lines(path: Path) -> None:
+    content = f"iccid,note\n{ICCID},ok\n{OTHER},caf\u00e9 au lait\nx,\n".encode("cp1252")
+    assert (await read_csv(path, content, change=ACTIVE)).problems == [
+        "line 3: not UTF-8 (in Windows-1252 it has 'caf\u00e9'); save the file again as CSV UTF-8",
+        "line 4: 'x' is not an ICCID: those have digits only",
+    ]
+
+
+async def test_what_is_given_on_in_spite_of_a_problem_can_be_stored(path: Path) -> None:
+    content = f"iccid,note\n{ICCID},caf".encode() + b"\xe9\0\n"
+    found = await read_csv(path, content, change=ACTIVE)
+    assert [row.cells for row in found.rows] == [(ICCID, "caf\u00e9")]
+
+
+async def test_nul_bytes_are_said_with_their_line(path: Path) -> None:
+    content = f"iccid\n{ICCID}\n{'x' * 5000}\n\0\n"
+    found = await read_csv(path, content, change=ACTIVE)
+    assert "line 4: a NUL byte; save the file again as CSV UTF-8" in found.problems
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04...", "is a workbook"),
+        (b"\xd0\xcf\x11\xe0....", "is an old Excel workbook"),
+        (b"\x1f\x8b\x08", "is compressed"),
+        ("iccid\n1\n".encode("utf-16-le"), "looks like UTF-16 without a byte order mark"),
+    ],
+)
+async def test_what_is_no_text_is_said(content: bytes, said: str, path: Path) -> None:
+    (problem,) = (await read_csv(path, content, change=ACTIVE)).problems
+    assert problem.startswith(f"batch.csv {said}")
+
+
+async def test_a_damaged_utf_16_file_is_said(path: Path) -> None:
+    found = await read_csv(path, f"{ICCID}\n{SID}\n".encode("utf-16") + b"x", change=ACTIVE)
+    assert "line 3: damaged text; save the file again as CSV UTF-8" in found.problems
+
+
+async def test_a_line_without_end_does_not_fill_the_memory(path: Path) -> None:
+    found = await read_csv(path, f"{ICCID}\n" + "x" * 1_000_001, change=ACTIVE)
+    assert found.problems == ["line 2: longer than 1,000,000 characters; is this a text file?"]
+
+
+async def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    job = Job.from_csv(tmp_path / "none.csv", product="supersim", change=ACTIVE)
+    assert (await read(job)).problems == ["none.csv: No such file or directory"]
+
+
+async def test_a_folder_is_said(tmp_path: Path) -> None:
+    job = Job.from_csv(tmp_path, product="supersim", change=ACTIVE)
+    (problem,) = (await read(job)).problems
+    assert problem.endswith(": Is a directory")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x89PNG\r\n\x1a\n" + bytes(range(64)),
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
+        b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\x3e" * 50,
+        bytes((7 * number) % 256 for number in range(4096)),
+    ],
+    ids=["png", "pdf", "program", "noise"],
+)
+async def test_a_file_that_is_no_text_is_one_problem(content: bytes, path: Path) -> None:
+    found = await read_csv(path, content)
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(path.name)
+
+
+# Standard input.
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Give standard input's other end."""
+    reader, writer = os.pipe()
+    with open(reader) as stdin:  # noqa: PTH123  # a descriptor, no path
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield writer
+        assert not stdin.closed
+        os.fstat(reader)  # still open
+    os.close(writer)
+
+
+def end(pipe: int) -> None:
+    """Close a pipe, and keep its number busy until the fixture closes that."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, pipe)
+    os.close(nothing)
+
+
+async def test_standard_input_is_read_to_its_end_and_only_once(pipe: int) -> None:
+    os.write(pipe, f"\ufeffsid;status\n{SID};active\n".encode())
+    end(pipe)
+    job = Job.from_csv("-", product="supersim")
+    found = await read(job)
+    assert found.names == [(2, "sid", SID)]
+    with pytest.raises(JobError, match="only once"):
+        job.read()
+
+
+async def test_a_reader_of_standard_input_can_be_cancelled(pipe: int) -> None:
+    os.write(pipe, f"{ICCID}\n".encode())
+    reading = asyncio.create_task(read(Job.from_csv("-", product="supersim", change=ACTIVE)))
+    for _ in range(20):  # its thread waits for more
+        await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def test_standard_input_may_be_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{ICCID}\n".encode())))
+    found = await read(Job.from_csv("-", product="supersim", change=ACTIVE))
+    assert found.names == [(1, "iccid", ICCID)]
+
+
+async def test_a_process_without_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    found = await read(Job.from_csv("-", product="supersim", change=ACTIVE))
+    assert found.problems == ["standard input: this process has no standard input"]
+
+
+async def test_the_loop_goes_on_while_a_file_is_read(path: Path) -> None:
+    write(path, f"{ICCID}\n" * 20_000)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    neighbour = asyncio.create_task(other())
+    found = await read(Job.from_csv(path, product="supersim", change=ACTIVE))
+    neighbour.cancel()
+    assert len(found.rows) == 20_000
+    assert turns > 20  # at least between the batches
+    with pytest.raises(asyncio.CancelledError):
+        await neighbour

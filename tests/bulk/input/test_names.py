@@ -24,9 +24,9 @@ from tests.bulk.input.reads import ICCID, SID
     ],
 )
 def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) -> None:
-    assert names.iccid(text, SIMS) == ICCID
-    assert names.sort_of(text) == "iccid"
-    assert names.looks_like_a_name(text)
+    assert names.parse_iccid(text, SIMS) == ICCID
+    assert names.guess_naming(text) == "iccid"
+    assert names.is_sid_or_iccid(text)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) ->
 )
 def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None:
     with pytest.raises(ValueError, match=r"rounded.*as text.*export again"):
-        names.iccid(text, SIMS)
-    assert names.looks_like_a_name(text)
+        names.parse_iccid(text, SIMS)
+    assert names.is_sid_or_iccid(text)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None
 )
 def test_what_is_no_iccid_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        names.iccid(text, SIMS)
+        names.parse_iccid(text, SIMS)
 
 
 @pytest.mark.parametrize("text", [SID, SID.upper(), SID.lower(), f" '{SID}", f'="{SID}"'])
 def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
-    assert names.sid(text, SIMS) == SID
+    assert names.parse_sid(text, SIMS) == SID
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
     [
         ("DE" + "0a" * 16, "a Programmable Wireless Sim"),
         ("HF" + "0a" * 16, "a Fleet"),
-        ("ZZ" + "0a" * 16, "no SID of a Super SIM Sim"),
+        ("ZZ" + "0a" * 16, "not the SID of a Super SIM Sim"),
         (ICCID, "call a column of ICCIDs iccid"),
         ("8.99E+19", "call a column of ICCIDs iccid"),
         ("van 7", "call a column of unique names unique_name"),
@@ -74,30 +74,30 @@ def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
 )
 def test_what_is_no_sid_of_such_a_sim_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        names.sid(text, SIMS)
+        names.parse_sid(text, SIMS)
 
 
 def test_the_sid_of_the_other_product_is_said_both_ways() -> None:
     with pytest.raises(ValueError, match="a Super SIM Sim"):
-        names.sid(SID, WIRELESS_SIMS)
+        names.parse_sid(SID, WIRELESS_SIMS)
 
 
 @pytest.mark.parametrize("text", [".", "..", "HF" + "0a" * 16])
 def test_what_can_stand_in_no_path_is_no_unique_name(text: str) -> None:
     with pytest.raises(ValueError):
-        names.unique_name(text, SIMS)
+        names.parse_unique_name(text, SIMS)
 
 
 def test_a_unique_name_keeps_its_spaces_and_apostrophes_inside() -> None:
-    assert names.unique_name(" 's van 7/8 ", SIMS) == "'s van 7/8"
-    assert names.sort_of("van 7/8") == "unique_name"
+    assert names.parse_unique_name(" 's van 7/8 ", SIMS) == "'s van 7/8"
+    assert names.guess_naming("van 7/8") == "unique_name"
 
 
 @given(st.text("0123456789", min_size=17, max_size=21))
 def test_check_digits_are_those_of_the_standard(body: str) -> None:
     right = luhn(body)
-    assert names.has_check_digit(body + right)
-    assert not any(names.has_check_digit(body + d) for d in "0123456789" if d != right)
+    assert names.has_valid_check_digit(body + right)
+    assert not any(names.has_valid_check_digit(body + d) for d in "0123456789" if d != right)
 
 
 def test_numbers_written_out_by_a_spreadsheet_end_in_zeros() -> None:
@@ -106,4 +106,4 @@ def test_numbers_written_out_by_a_spreadsheet_end_in_zeros() -> None:
 
 
 def test_a_long_value_is_shown_cut_short() -> None:
-    assert names.shown("x" * 100) == "'" + "x" * 55 + "...'"
+    assert names.shortened("x" * 100) == "'" + "x" * 55 + "...'"
