@@ -95,6 +95,13 @@ class Only:
     vendor: str
 
 
+@frozen
+class FormKey:
+    """Marks a keyword (by `Annotated`) whose form key is not its PascalCase."""
+
+    key: str
+
+
 def only(vendor: str) -> dict[str, Any]:
     """Metadata of a model's field that only one vendor's documents have."""
     return {"vendor": vendor}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -12,16 +11,8 @@ VARIANTS = ("without the extra", "with the extra `speed`")
 
 
 def begin(variant: str) -> bool:
-    """Hide the extra from asyncsim, before it is imported, where it is to do without.
-
-    The peers keep theirs. Tells whether the extra is there.
-    """
-    extra = variant == VARIANTS[1]
-    if not extra:
-        importlib.import_module("benchmarks.peers.bare")  # what it has imported, it keeps
-        for name in ("orjson", "msgspec", "uvloop"):
-            sys.modules[name] = None  # type: ignore[assignment]  # absent, as import sees it
-    return extra
+    """Tell whether the variant has the extra."""
+    return variant == VARIANTS[1]
 
 
 def run(module: str, *arguments: str, timeout: float = 600.0) -> Any:

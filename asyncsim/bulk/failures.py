@@ -5,7 +5,7 @@ An error of this package keeps all its parts; of any other, only the text surviv
 
 from __future__ import annotations
 
-import json  # not wire.json: orjson refuses half a surrogate pair, which a vendor's text may hold
+import json  # not wire.json: msgspec refuses half a surrogate pair, which a vendor's text may hold
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -14,7 +14,7 @@ from asyncsim.emulator.lifecycle import AUTOMATIC
 from asyncsim.emulator.store import Store
 from asyncsim.emulator.world import World
 from asyncsim.models.monitor.events import EVENTS
-from asyncsim.wire.dates import format_date
+from asyncsim.wire.forms import format_date
 
 CONNECTED = frozenset({"ready", "active"})
 """Statuses in which a device can use the network."""

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from asyncsim.emulator import identity
 from asyncsim.emulator.dates import DAY, floor, months_later
-from asyncsim.wire.dates import parse_date
+from asyncsim.wire.forms import parse_date
 
 MOST_A_DAY = 2_000_000
 """Bytes that a drawn session has at most."""

@@ -29,7 +29,7 @@ from asyncsim.models.supersim.sms_commands import SMS_COMMANDS
 from asyncsim.models.webhooks.secrets import SECRETS, Secret
 from asyncsim.models.wireless.commands import COMMANDS
 from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
-from asyncsim.wire.dates import format_date
+from asyncsim.wire.forms import format_date
 
 __all__ = ["Card", "World"]
 

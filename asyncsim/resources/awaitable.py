@@ -99,11 +99,11 @@ class Watched(Resource[T], Generic[T]):
 
     @cached_property
     def _read_states_straight(self) -> Callable[[bytes], RawPage | None]:
-        return fast.states_reader(self.kind.key)
+        return fast.status_page_reader(self.kind.key)
 
     @cached_property
     def _split_straight(self) -> Callable[[bytes], Sequence[bytes]]:
-        return fast.splitter(self.kind.key)
+        return fast.row_splitter(self.kind.key)
 
     def _state_page(self, response: Response) -> StatePage:
         """Read of a page what a sweep needs."""

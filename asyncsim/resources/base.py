@@ -60,11 +60,9 @@ class Resource(Generic[T]):
         model: type[T] = self.kind.model
         return fast.record_reader(model, self.context.vendor)
 
-    @cached_property
-    def _read_row(self) -> Callable[[Any], T]:
-        read: Any = records.reader  # mypy takes no class for hashable
-        found: Callable[[Any], T] = read(self.kind.model, self.context.vendor)
-        return found
+    def _read_row(self, row: Any) -> T:
+        record: T = records.decode(self.kind.model, row, self.context.vendor)
+        return record
 
     def _send(self, request: Request) -> Coroutine[Any, Any, Response]:
         sender = self.context.current_sender

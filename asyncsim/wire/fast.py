@@ -1,147 +1,146 @@
-"""The straight way from bytes to records: msgspec, where it is installed (extra `speed`).
+"""For speed: from bytes straight to records, by msgspec (benchmarks: `pages`, `requests`).
 
-It reads only what is exactly as documented. None for everything else, and `records` judges: an
-ICCID sent as a number, a date without a zone, a broken row. Measured by
-`benchmarks/cases/pages.py`.
+It reads only what is exactly as documented, and returns None for everything else: an ICCID sent as
+a number, a date without a zone, a broken row. `records` reads that leniently, or says what is wrong
+with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import types
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
+import msgspec
 
 from asyncsim.kind import other_spellings, spelling
 from asyncsim.vendors import Vendor
 from asyncsim.wire.pages import RawPage
-from asyncsim.wire.shapes import plain_hints
-
-try:
-    import msgspec
-except ImportError:  # pragma: no cover  # the extra is part of dev
-    msgspec = None  # type: ignore[assignment]  # absent is a value here
 
 T = TypeVar("T")
 
-# msgspec's own are ValueErrors only in newer versions; it raises the other for what is nested
-# too deeply.
-_UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
-if msgspec is not None:
-    _UNREADABLE += (msgspec.MsgspecError,)
-
-
-def _dates(hints: Mapping[str, Any]) -> Callable[[Any], tuple[Any, ...]]:
-    names = [name for name, hint in hints.items() if datetime in (hint, *get_args(hint))]
-    read = attrgetter(*names) if names else None
-    if read is None:
-        return lambda record: ()
-    return read if len(names) > 1 else lambda record: (read(record),)
-
-
-def _all_zoned(moments: tuple[datetime | None, ...]) -> bool:
-    return all(moment is None or moment.tzinfo is not None for moment in moments)
-
-
-def _respelling(model: type[Any], vendor: Vendor) -> Callable[[bytes], bytes | None]:
-    """Make what spells an answer's keys as the model does; None if it must be looked at closely."""
-    odd = [
-        (f'"{other}"'.encode(), f'"{one.name}"'.encode())
-        for one in attrs.fields(model)
-        for other in {
-            spelling(one.name, one.metadata, vendor),
-            *other_spellings(one.name, one.metadata, vendor),
-        }
-        if other != one.name
-    ]
-
-    def respelled(body: bytes) -> bytes | None:
-        for other, ours in odd:
-            if other not in body:
-                continue
-            if ours in body:
-                return None
-            body = body.replace(other + b":", ours + b":")  # nothing but a key is followed by that
-            if other in body:
-                return None
-        return body
-
-    return respelled if odd else lambda body: body
+# What msgspec and `records` read alike. Not numbers and amounts: each has its own leniency there.
+_ALIKE: tuple[Any, ...] = (str, bool, datetime, dict[str, str], type(None))
+# Without a zone msgspec would make a naive date, which `records` reads as UTC.
+_ZONED = Annotated[datetime, msgspec.Meta(tz=True)]
+# msgspec's own errors are ValueErrors from 0.21 on only; RecursionError: nested too deeply.
+_UNREADABLE = (ValueError, RecursionError, msgspec.MsgspecError)
+# The frozen model's own `__setattr__` would refuse.
+_set = object.__setattr__
 
 
 def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]:
-    """Make the reader of answers that are one record."""
-    if msgspec is None or (hints := plain_hints(model)) is None:
+    """Make the reader of responses that are one record."""
+    twin = _twin(model, vendor)
+    if twin is None:
         return lambda body: None
-    read = msgspec.json.Decoder(model).decode
-    dates, spell = _dates(hints), _respelling(model, vendor)
+    decode = msgspec.json.Decoder(twin).decode
 
-    def straight(body: bytes) -> T | None:
-        spelled = spell(body)
-        if spelled is None:
-            return None
+    def read(body: bytes) -> T | None:
         try:
-            found: T = read(spelled)
+            record: T = decode(body)
         except _UNREADABLE:
             return None
-        for moment in dates(found):
-            if moment is not None and moment.tzinfo is None:
-                return None
-        return found
+        _set(record, "__class__", model)
+        return record
 
-    return straight
+    return read
 
 
 def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes], RawPage | None]:
-    """Make the reader of pages of records."""
-    hints = plain_hints(model) if msgspec is not None else None
-    if hints is None:
+    """Make the reader of pages of records; `key` is where a page has its rows."""
+    twin = _twin(model, vendor)
+    if twin is None:
         return lambda body: None
-    dates, spell = _dates(hints), _respelling(model, vendor)
-    read = _envelope(key, model)
+    decode = _page_decoder(key, twin)
 
-    def straight(body: bytes) -> RawPage | None:
-        spelled = spell(body)
-        page = None if spelled is None else read(spelled)
-        if page is None or not all(map(_all_zoned, map(dates, page.rows))):
-            return None
+    def read(body: bytes) -> RawPage | None:
+        page = decode(body)
+        if page is not None:
+            for record in page.rows:
+                _set(record, "__class__", model)
         return page
 
-    return straight
+    return read
 
 
-def states_reader(key: str) -> Callable[[bytes], RawPage | None]:
-    """Make the reader of pages of which each row's `sid` and `status` are wanted, as by a sweep."""
-    if msgspec is None:
-        return lambda body: None
+def status_page_reader(key: str) -> Callable[[bytes], RawPage | None]:
+    """Make the reader of pages of which a sweep needs each row's `sid` and `status`."""
     fields: list[Any] = [("sid", str), ("status", str | None, None)]
-    return _envelope(key, msgspec.defstruct("_State", fields, gc=False))
+    return _page_decoder(key, msgspec.defstruct("_Status", fields, gc=False))
 
 
-def splitter(key: str) -> Callable[[bytes], Sequence[bytes]]:
-    """Make what splits a page that `states_reader` has read into the JSON of each of its rows."""
-    read = _envelope(key, msgspec.Raw) if msgspec is not None else lambda body: None
+def row_splitter(key: str) -> Callable[[bytes], Sequence[bytes]]:
+    """Make what splits a page that `status_page_reader` has read into the JSON of each row."""
+    decode = _page_decoder(key, msgspec.Raw)
 
     def split(body: bytes) -> Sequence[bytes]:
-        page = read(body)
+        page = decode(body)
         return () if page is None else page.rows
 
     return split
 
 
-def _envelope(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:
-    assert msgspec is not None  # noqa: S101  # those who call have looked
+def _page_decoder(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]:
     meta = msgspec.defstruct("_Meta", [("next_page_url", str | None, None)])
     fields: list[Any] = [("rows", list[row]), ("meta", meta)]  # type: ignore[valid-type]  # known at run time
-    read = msgspec.json.Decoder(msgspec.defstruct("_Page", fields, rename={"rows": key})).decode
+    decode = msgspec.json.Decoder(msgspec.defstruct("_Page", fields, rename={"rows": key})).decode
 
-    def envelope(body: bytes) -> RawPage | None:
+    def read(body: bytes) -> RawPage | None:
         try:
-            page: Any = read(body)
+            page: Any = decode(body)
         except _UNREADABLE:
             return None
         return RawPage(page.rows, page.meta.next_page_url or None)
 
-    return envelope
+    return read
+
+
+def _twin(model: type[Any], vendor: Vendor) -> type[Any] | None:
+    """Make a subclass of a model whose fields are spelled as this vendor spells them.
+
+    msgspec knows no other names for the fields of attrs classes. An instance has the same layout as
+    one of the model, which becomes its class once it is read. None for a model with a field that
+    only `records` can read.
+    """
+    hints = get_type_hints(model)
+    members: dict[str, Any] = {"__slots__": (), "__module__": model.__module__}
+    fields: list[Any] = []
+    annotations: dict[str, Any] = {}
+    for field in attrs.fields(model):
+        hint = _strict(hints[field.name])
+        if hint is None:
+            return None
+        own = spelling(field.name, field.metadata, vendor)
+        others = other_spellings(field.name, field.metadata, vendor)
+        if others:
+            slot = getattr(model, field.name)
+            members |= {own: slot, **dict.fromkeys(others, _second_spelling(own, slot))}
+        fields += [field.evolve(name=name) for name in (own, *others)]
+        annotations |= dict.fromkeys((own, *others), hint)
+    members |= {"__attrs_attrs__": tuple(fields), "__annotations__": annotations}
+    return type(model.__name__, (model,), members)
+
+
+def _strict(hint: Any) -> Any:
+    """Return a field's type as msgspec is to check it; None where it would read otherwise."""
+    is_union = get_origin(hint) in (Union, types.UnionType)
+    options = get_args(hint) if is_union else (hint,)
+    if all(option in _ALIKE or get_origin(option) is Literal for option in options) and (
+        str in options or not any(get_origin(option) is Literal for option in options)
+    ):
+        return Union[tuple(_ZONED if option is datetime else option for option in options)]  # noqa: UP007  # of a tuple
+    return None
+
+
+def _second_spelling(own: str, slot: Any) -> property:
+    """Make what sets a field by another spelling, unless the row has the vendor's own too."""
+
+    def set_unless_there(record: Any, value: Any) -> None:
+        if not hasattr(record, own):
+            slot.__set__(record, value)
+
+    return property(attrgetter(own), set_unless_there)

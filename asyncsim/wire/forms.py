@@ -1,14 +1,16 @@
-"""Keywords to form keys and back: POST bodies and queries.
+"""Forms, as POST bodies and queries have them: keywords to form keys and back; date-times.
 
-Keys are the PascalCase of the keyword, or what `Annotated[..., override(rename=...)]` says.
+Keys are the PascalCase of the keyword, or what `Annotated[..., FormKey(...)]` says.
 Sources: both vendors' OpenAPI documents; values as twilio-python's serializers write them.
 """
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import (
     Annotated,
@@ -26,11 +28,10 @@ from urllib.parse import parse_qsl, quote_plus
 from attrs import frozen
 
 from asyncsim.errors import Unsupported
-from asyncsim.kind import Only
+from asyncsim.kind import FormKey, Only
 from asyncsim.suggestions import closest_match
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import Vendor
-from asyncsim.wire.dates import format_date
 
 
 @frozen
@@ -54,14 +55,14 @@ def pascal(keyword: str) -> str:
 
 
 def _unwrap(hint: Any) -> tuple[Any, str | None, str | None]:
-    """Strip Required, NotRequired and Annotated: the hint, a rename if any, its only vendor."""
-    rename = vendor = None
+    """Strip Required, NotRequired and Annotated: the hint, its key if given, its only vendor."""
+    key = vendor = None
     while get_origin(hint) in (Required, NotRequired, Annotated):
         for extra in getattr(hint, "__metadata__", ()):
-            rename = getattr(extra, "rename", None) or rename
+            key = extra.key if isinstance(extra, FormKey) else key
             vendor = extra.vendor if isinstance(extra, Only) else vendor
         hint = get_args(hint)[0]
-    return hint, rename, vendor
+    return hint, key, vendor
 
 
 def is_required(keywords: Any, keyword: str, annotation: Any) -> bool:
@@ -81,7 +82,7 @@ def params_of(keywords: Any) -> Mapping[str, Param]:
     """All keywords of a TypedDict, by keyword, in its order."""
     found: dict[str, Param] = {}
     for keyword, annotation in get_type_hints(keywords, include_extras=True).items():
-        hint, rename, vendor = _unwrap(annotation)
+        hint, key, vendor = _unwrap(annotation)
         alternatives = _alternatives(hint)
         literals = [get_args(one) for one in alternatives if get_origin(one) is Literal]
         is_open = any(
@@ -89,7 +90,7 @@ def params_of(keywords: Any) -> Mapping[str, Param]:
         )
         found[keyword] = Param(
             keyword=keyword,
-            wire=rename or pascal(keyword),
+            wire=key or pascal(keyword),
             required=is_required(keywords, keyword, annotation),
             choices=None if is_open else tuple(value for group in literals for value in group),
             clearable=type(None) in alternatives,
@@ -198,3 +199,52 @@ def _pairs(text: str) -> Iterable[Sequence[str]]:
         return parse_qsl(text, keep_blank_values=True)
     # Nothing to decode, as in most callbacks (benchmarks/cases/callbacks.py).
     return [one.partition("=")[::2] for one in text.split("&") if one]
+
+
+_FINER = re.compile(r"[.,]\d{6}(\d)")
+_SHORTEST_FINER = len("2015-07-30T20:00:00.1234567")
+
+
+def parse_date(text: object) -> datetime:
+    """Read a date-time; ValueError for anything else.
+
+    ISO 8601, or RFC 2822 as in Twilio's older APIs. Without a zone it is UTC, as all dates of both
+    vendors are; without a time it is midnight; what is finer than microseconds is rounded.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"a date-time as text was expected, not {type(text).__name__}")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = _spelled_otherwise(text)
+    if len(text) >= _SHORTEST_FINER and (finer := _FINER.search(text)):
+        moment = _rounded(moment, int(finer[1]))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _spelled_otherwise(text: str) -> datetime:
+    plain = text.strip()
+    try:
+        return datetime.fromisoformat(plain.upper().removesuffix(" UTC").removesuffix(" GMT"))
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(plain)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        raise ValueError(f"a date-time was expected, not {text[:60]!r}") from None
+
+
+def _rounded(moment: datetime, next_digit: int) -> datetime:
+    """Round as msgspec does, where `fromisoformat` cuts."""
+    try:
+        return moment + timedelta(microseconds=next_digit >= 5)
+    except OverflowError:
+        return moment
+
+
+def format_date(moment: datetime) -> str:
+    """Write as `YYYY-MM-DDTHH:MM:SSZ`, no fraction, UTC (twilio-python's own form)."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone; use datetime(..., tzinfo=timezone.utc)")
+    # Not strftime: its %Y has no leading zeros on Linux.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

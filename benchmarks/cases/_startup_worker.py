@@ -15,10 +15,6 @@ _MAKERS = {
     "twilio": ("twilio_", "twilio"),
     "httpx": ("httpx_", "httpx_client"),
 }
-if sys.argv[2].startswith("without"):
-    for name in ("orjson", "msgspec", "uvloop"):
-        if _WHO == "asyncsim":
-            sys.modules[name] = None  # type: ignore[assignment]  # absent, as import sees it
 
 _started = time.process_time()
 if _WHO == "asyncsim":

@@ -19,7 +19,6 @@ from asyncsim import (
     Pager,
 )
 from asyncsim.resources.base import Resource
-from asyncsim.wire import fast
 from tests.http.server import Answer, Received
 from tests.resources.conftest import SetFar
 from tests.resources.far import ACCOUNT, Far, sid
@@ -37,14 +36,6 @@ def page_of(*rows: Any, following: Any = None) -> dict[str, Any]:
 
 def digits(sims: Any) -> str:
     return "".join(one.sid[-1] for one in sims)
-
-
-@pytest.fixture(params=["quick", "plain"], autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """With msgspec, and without it."""
-    if request.param == "plain":
-        monkeypatch.setattr(fast, "msgspec", None)
-    return str(request.param)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.wire.dates import format_date, parse_date
+from asyncsim.wire.forms import format_date, parse_date
 
 ANY_ZONE = st.timezones() | st.just(UTC)
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from urllib.parse import parse_qs
 
 import pytest
-from cattrs.gen import override
 from hypothesis import given, strategies as st
 
+from asyncsim.kind import FormKey
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
 from asyncsim.wire import forms
@@ -26,7 +26,7 @@ class Odd(TypedDict, total=False):
     limit: int
     mode: Literal["a", "b"] | None
     open_mode: Literal["a"] | str
-    eid: Annotated[NotRequired[str], override(rename="EId")]
+    eid: Annotated[NotRequired[str], FormKey("EId")]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from attrs import field, frozen
-from cattrs.gen import override
 
-from asyncsim.kind import Kind
+from asyncsim.kind import FormKey, Kind
 from asyncsim.vendors import Product
 
 SecretStatus: TypeAlias = Literal["active", "pending"] | str
@@ -47,10 +46,10 @@ class SecretUpdate(TypedDict, total=False):
 class SecretFilter(TypedDict, total=False):
     """Keywords of `list`; this API spells its query in lower case."""
 
-    status: Annotated[Literal["active", "pending"], override(rename="status")]
-    page_number: Annotated[int, override(rename="page_number")]
+    status: Annotated[Literal["active", "pending"], FormKey("status")]
+    page_number: Annotated[int, FormKey("page_number")]
     """Counted from 1."""
-    page_size: Annotated[int, override(rename="page_size")]
+    page_size: Annotated[int, FormKey("page_size")]
 
 
 SECRETS = Kind(

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 
 from attrs import field, frozen
-from cattrs.gen import override
 
-from asyncsim.kind import Kind, spelled
+from asyncsim.kind import FormKey, Kind, spelled
 from asyncsim.models.common import HttpMethod, PageParams
 from asyncsim.vendors import Product
 
@@ -116,7 +115,7 @@ class SimFilter(PageParams, total=False):
     """Only the SIM with this ICCID: a list of at most one."""
     rate_plan: str
     """Only SIMs of this RatePlan, by SID or unique name."""
-    eid: Annotated[str, override(rename="EId")]
+    eid: Annotated[str, FormKey("EId")]
     """Deprecated."""
     sim_registration_code: str
     """Only the SIM with this registration code: a list of at most one."""
