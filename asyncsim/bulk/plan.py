@@ -15,8 +15,7 @@ from asyncsim.bulk.input.source import Problems, format_lines
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, OPEN, Entry, Planned, State, Verdict
 from asyncsim.bulk.tasks import JobTask, StopSignal
-from asyncsim.core.goal import Goal, GoalStatus
-from asyncsim.core.graph import can_reach, is_terminal
+from asyncsim.core.goal import Goal, GoalStatus, can_reach, is_terminal
 from asyncsim.errors import DecodeError, JobError, NotFound
 from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, notify
 from asyncsim.resources.pages import Page
@@ -82,7 +81,7 @@ def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
         verdict, state = Verdict.ALREADY, State.DONE
     elif action is Action.SEND and doubtful:
         verdict, state = _judge_sending(entry)
-    elif goal.moves and (doubtful or entry.sid is not None):
+    elif goal.changes_account and (doubtful or entry.sid is not None):
         # Sent, or seen here once, it may be in the other account; to ask again is harmless, and
         # tells.
         verdict, state = Verdict.CHANGE, State.READY
@@ -121,14 +120,14 @@ def _arrived(entry: Entry) -> State:
 
 def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
     doubtful = entry.state in IN_DOUBT
-    goal_status = goal.judge(sim)
-    resetting = goal.resets and sim.reset_status == "resetting"
-    if goal.resets and not resetting and entry.accepted_at is not None:
+    goal_status = goal.evaluate(sim)
+    resetting = goal.resets_connectivity and sim.reset_status == "resetting"
+    if goal.resets_connectivity and not resetting and entry.accepted_at is not None:
         return Verdict.ALREADY, State.DONE  # a reset that was accepted and runs no more
     if goal_status is GoalStatus.PENDING:
         # An own change that was accepted, or somebody else's: the wait for it will tell. But that
         # a reset has ended is all it shows, so what runs there has to be one.
-        ours = doubtful and (resetting or not goal.resets)
+        ours = doubtful and (resetting or not goal.resets_connectivity)
         return Verdict.BUSY, State.ACCEPTED if ours else State.READY
     if goal_status is GoalStatus.REACHED and goal.expected:
         return Verdict.ALREADY, _arrived(entry)

@@ -138,7 +138,7 @@ class Transition:
 
     def __repr__(self) -> str:
         """Without the nonce, which is as good as the ticket."""
-        return f"{type(self).__name__}({self.label!r}, {dict(self.goal.described)!r})"
+        return f"{type(self).__name__}({self.label!r}, {dict(self.goal.description)!r})"
 
     @property
     def deadline(self) -> float | None:
@@ -287,9 +287,9 @@ class Transition:
 
     def _take(self, record: Any, now: float, source: SettledBy) -> NextStep:
         self.last, self.status = record, record.status
-        goal_status = self.goal.judge(record)
+        goal_status = self.goal.evaluate(record)
         self.intermediate = goal_status is GoalStatus.INTERMEDIATE and self.goal.until is not None
-        self.read_singly = goal_status is GoalStatus.INTERMEDIATE or not self.goal.is_swept_for(
+        self.read_singly = goal_status is GoalStatus.INTERMEDIATE or not self.goal.shows_in_sweeps(
             record
         )
         if goal_status is GoalStatus.REACHED:
@@ -352,7 +352,7 @@ class Transition:
 
     def _fail(self, source: SettledBy) -> NextStep:
         code, message = self.callback_error or _reported(self.last) or (None, None)
-        self.error = TransitionFailed(self.label, self.goal.described, self.last, code, message)
+        self.error = TransitionFailed(self.label, self.goal.description, self.last, code, message)
         return self._end(source, confirmed=True)
 
     def _end(self, source: SettledBy, *, confirmed: bool) -> NextStep:
@@ -365,7 +365,7 @@ class Transition:
     def time_out(self, now: float) -> None:
         """Give up; the watcher has read once more just before."""
         error = TransitionTimeout(
-            self.label, self.goal.described, self.last, now - self.started, status=self.status
+            self.label, self.goal.description, self.last, now - self.started, status=self.status
         )
         error.__cause__ = self.last_error
         self.abort(error)

@@ -102,7 +102,7 @@ async def _write(
         except APIError as refused:
             if request.halted:
                 raise
-            if lost is not None and goal.moves and isinstance(refused, NotFound):
+            if lost is not None and goal.changes_account and isinstance(refused, NotFound):
                 raise lost.error from refused  # perhaps moved: a name is known in one account only
             return Written(await _done_before(refused, goal, read, failures), recovered=True)
         failures += 1
@@ -111,7 +111,7 @@ async def _write(
         record = await _unless_halted(
             request, lost, _pause_and_look(sender, request, lost, read, goal, failures)
         )
-        if record is not None and goal.is_taken_up(record):
+        if record is not None and goal.was_accepted(record):
             return Written(record, recovered=True)
         if request.halted or failures >= attempts:
             raise lost.error
@@ -145,7 +145,7 @@ async def _pause_and_look(
     if request.halted:
         raise lost.error
     record = await _look(lost, read, goal)
-    if not resend and (record is None or not goal.is_taken_up(record)):
+    if not resend and (record is None or not goal.was_accepted(record)):
         raise lost.error
     return record
 
@@ -170,7 +170,7 @@ async def _look(lost: Ambiguous, read: Callable[[], Awaitable[T]], goal: Goal) -
     except ClientClosed:
         raise
     except _SPEAK_FOR_THEMSELVES as error:
-        if isinstance(error, NotFound) and goal.moves:
+        if isinstance(error, NotFound) and goal.changes_account:
             return None
         raise
     except AsyncSimError as error:
@@ -210,7 +210,7 @@ async def _done_before(
         raise
     except AsyncSimError as error:
         raise refused from error
-    if failures and goal.is_taken_up(record):
+    if failures and goal.was_accepted(record):
         return record
     raise _as_conflict(refused) if goal.is_pending(record) else refused
 

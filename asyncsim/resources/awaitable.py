@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncsim.context import ClientContext
 from asyncsim.core.accepted import AcceptedChange, AcceptedChanges, SeenRecords
-from asyncsim.core.goal import Goal, GoalStatus
-from asyncsim.core.graph import can_reach
+from asyncsim.core.goal import Goal, GoalStatus, can_reach
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     DecodeError,
@@ -151,7 +150,7 @@ class Watched(Resource[T], Generic[T]):
             stale_for=watching.stale_for,
             sid=name if self.kind.is_sid(name) else None,
             # No document promises a callback at the end of a connectivity reset.
-            callback_seen=goal.resets,
+            callback_seen=goal.resets_connectivity,
             **more,
         )
 
@@ -215,16 +214,16 @@ class Watched(Resource[T], Generic[T]):
 
     def _is_there(self, name: str, goal: Goal, given: Any, accepted: AcceptedChange | None) -> bool:
         """Judge a record that is in the caller's hands."""
-        goal_status = goal.judge(given)
+        goal_status = goal.evaluate(given)
         if goal_status is GoalStatus.FAILED:
-            raise TransitionFailed(name, goal.described, given)
+            raise TransitionFailed(name, goal.description, given)
         if accepted is not None:  # a copy from before the change tells nothing
             return goal_status is GoalStatus.REACHED and _is_current(given, accepted)
         if goal_status is not GoalStatus.OFF_TARGET:
             return goal_status is GoalStatus.REACHED
         if not can_reach(self.kind, given.status, goal.targets):
-            raise UnreachableStatus(name, goal.described, given.status)
-        raise TransitionFailed(name, goal.described, given)
+            raise UnreachableStatus(name, goal.description, given.status)
+        raise TransitionFailed(name, goal.description, given)
 
     async def _watch(
         self,

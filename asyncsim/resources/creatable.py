@@ -10,8 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
-from asyncsim.core.goal import Goal
-from asyncsim.core.graph import can_reach
+from asyncsim.core.goal import Goal, can_reach
 from asyncsim.core.transition import Transition
 from asyncsim.errors import UnreachableStatus
 from asyncsim.http.request import Request
@@ -82,7 +81,7 @@ class Creating(Watched[T], Generic[T]):
     def _check_reachable(self, until: frozenset[str] | None) -> None:
         starts = self.kind.pending
         if until and not any(can_reach(self.kind, start, until) for start in starts):
-            described = Goal(self.kind, {}, until).described
+            described = Goal(self.kind, {}, until).description
             raise UnreachableStatus(f"a new {self.kind.noun}", described)
 
     def _with_ticket(

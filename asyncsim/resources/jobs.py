@@ -9,8 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from asyncsim.core.goal import Goal, GoalStatus
-from asyncsim.core.graph import can_reach
+from asyncsim.core.goal import Goal, GoalStatus, can_reach
 from asyncsim.core.transition import Transition
 from asyncsim.errors import APIError, DecodeError, TransitionFailed, TransitionTimeout
 from asyncsim.http.reconcile import may_be_busy, was_processed
@@ -175,11 +174,11 @@ class One(Stoppable, Generic[T]):
                 record = await self._calm(Goal(goal.kind))
             except TransitionTimeout as late:  # of the other change; this one was never accepted
                 raise TransitionTimeout(
-                    *(self.name, goal.described, late.last, late.seconds),
+                    *(self.name, goal.description, late.last, late.seconds),
                     status=late.status,
                     refused=refused,
                 ) from late
-        elif goal.judge(record) is not GoalStatus.REACHED:
+        elif goal.evaluate(record) is not GoalStatus.REACHED:
             with self._host.aside():
                 await self._clock.sleep(policy.pause(self._conflicts, random.random()))  # noqa: S311  # jitter
         if not can_reach(goal.kind, record.status, goal.targets):
@@ -187,7 +186,7 @@ class One(Stoppable, Generic[T]):
         await self._post_if_needed(change, record)
 
     async def _post_if_needed(self, change: Change, record: Any) -> None:
-        if change.goal.judge(record) is GoalStatus.REACHED and change.goal.expected:
+        if change.goal.evaluate(record) is GoalStatus.REACHED and change.goal.expected:
             self._end_with(record)
         else:
             change.sid = record.sid
@@ -198,7 +197,7 @@ class One(Stoppable, Generic[T]):
 
     async def _take_up(self, change: Change) -> None:
         """Go on where an earlier process stopped: what runs there may be the very same change."""
-        resets = change.goal.resets
+        resets = change.goal.resets_connectivity
         record = await self._calm(change.goal if resets else Goal(self._resource.kind))
         if resets and self._ours:  # that it has ended is all that a reset ever shows
             self._end_with(record)

@@ -11,8 +11,7 @@ from attrs import define, field
 
 from asyncsim.context import ClientContext
 from asyncsim.core.accepted import AcceptedChange
-from asyncsim.core.goal import Goal
-from asyncsim.core.graph import reaches_after
+from asyncsim.core.goal import Goal, can_end_in
 from asyncsim.core.polling import read_pause
 from asyncsim.core.retry import Idempotency
 from asyncsim.core.transition import Transition
@@ -141,8 +140,8 @@ class Changing(Watched[T], Generic[T]):
         self, name: str, changes: Mapping[str, Any], until: frozenset[str] | None
     ) -> None:
         requested = changes.get("status")
-        if until and requested and not reaches_after(self.kind, requested, until):
-            raise UnreachableStatus(name, Goal(self.kind, changes, until).described, requested)
+        if until and requested and not can_end_in(self.kind, requested, until):
+            raise UnreachableStatus(name, Goal(self.kind, changes, until).description, requested)
 
     async def _resolved(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Replace names of other resources by SIDs, so that they can be compared."""
@@ -218,7 +217,7 @@ class Changing(Watched[T], Generic[T]):
                 reads += 1
                 left = began + (watching.stale_for if seconds is None else seconds) - clock.now()
                 lasted = reads >= _LOOKS and began + watching.stale_for <= clock.now()
-                moved = change.goal.moves and isinstance(error, NotFound)
+                moved = change.goal.changes_account and isinstance(error, NotFound)
                 final = moved or (lasted and isinstance(error, _LASTING))
                 if not request.lost or request.halted or final or left <= 0:
                     raise
@@ -294,6 +293,6 @@ class Changing(Watched[T], Generic[T]):
             record = await self._fetch(unread.accepted or change.name, urgent=True)
         except AsyncSimError as error:
             raise unread from error
-        if not change.goal.is_taken_up(record):  # an old copy
+        if not change.goal.was_accepted(record):  # an old copy
             raise unread
         return record

@@ -232,7 +232,7 @@ class Watcher:
     def _list(self, wait: Transition, step: NextStep) -> None:
         """Keep track of which waits a sweep would tell about."""
         tells = step in (NextStep.WAIT, NextStep.READ) and not (
-            wait.goal.resets or wait.read_singly
+            wait.goal.resets_connectivity or wait.read_singly
         )
         if tells and wait.accepted_at is not None and wait in self._waits:
             self._listed.add(wait)

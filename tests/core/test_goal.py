@@ -4,11 +4,30 @@ from typing import Any
 
 import pytest
 
-from asyncsim.core.goal import Goal, GoalStatus
+from asyncsim.core.goal import (
+    Goal,
+    GoalStatus,
+    advances_automatically,
+    can_end_in,
+    can_reach,
+    has_passed,
+)
+from asyncsim.kind import Kind
+from asyncsim.models.monitor.events import EVENTS
+from asyncsim.models.supersim.esim_profiles import ESIM_PROFILES
+from asyncsim.models.supersim.ip_commands import IP_COMMANDS
+from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS
+from asyncsim.models.supersim.sms_commands import SMS_COMMANDS
+from asyncsim.models.wireless.commands import COMMANDS
+from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
 from tests.core.records import supersim, supersim_goal, wireless, wireless_goal
 
 PENDING, REACHED = GoalStatus.PENDING, GoalStatus.REACHED
-INTERMEDIATE, OFF_TARGET = GoalStatus.INTERMEDIATE, GoalStatus.OFF_TARGET
+INTERMEDIATE, OFF_TARGET, FAILED = (
+    GoalStatus.INTERMEDIATE,
+    GoalStatus.OFF_TARGET,
+    GoalStatus.FAILED,
+)
 FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
 
 
@@ -81,7 +100,7 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
     ],
 )
 def test_where_a_record_stands(goal: Goal, record: Any, goal_status: GoalStatus) -> None:
-    assert goal.judge(record) is goal_status
+    assert goal.evaluate(record) is goal_status
 
 
 @pytest.mark.parametrize(
@@ -104,7 +123,7 @@ def test_where_a_record_stands(goal: Goal, record: Any, goal_status: GoalStatus)
     ],
 )
 def test_whether_a_write_has_been_taken_up(goal: Goal, record: Any, answer: bool) -> None:
-    assert goal.is_taken_up(record) is answer
+    assert goal.was_accepted(record) is answer
 
 
 @pytest.mark.parametrize(
@@ -132,8 +151,138 @@ def test_targets_are_until_or_the_requested_status_or_any() -> None:
 
 
 def test_messages_name_what_was_asked_for() -> None:
-    assert wireless_goal(status="ready").described == {"status": "ready"}
-    assert wireless_goal("canceled", "active", status="ready").described == {
+    assert wireless_goal(status="ready").description == {"status": "ready"}
+    assert wireless_goal("canceled", "active", status="ready").description == {
         "status": "ready",
         "until": "active, canceled",
     }
+
+
+# The status graph.
+
+PW, SS, MONITOR = WIRELESS_SIMS, SUPER_SIMS, EVENTS
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "targets", "answer"),
+    [
+        (PW, "ready", {"active"}, True),
+        (PW, "deactivated", {"canceled"}, True),
+        (PW, "deactivated", {"active", "canceled"}, True),
+        (PW, "active", {"ready"}, False),
+        (PW, "active", {"active"}, False),
+        (PW, "new", {"active"}, False),
+        (PW, "ready", set(), False),
+        (SS, "ready", {"active"}, True),
+        (SS, "deactivated", {"canceled"}, False),
+        (SS, "active", {"inactive"}, False),
+        (MONITOR, "ready", {"active"}, False),
+    ],
+)
+def test_which_statuses_follow_by_themselves(
+    kind: Kind[Any], start: str, targets: set[str], answer: bool
+) -> None:
+    assert advances_automatically(kind, start, targets) is answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "targets", "answer"),
+    [
+        (PW, "new", {"active"}, True),
+        (PW, "active", {"new"}, False),
+        (PW, "suspended", {"new"}, False),
+        (PW, "suspended", {"new", "active"}, True),
+        (PW, "deactivated", {"active"}, True),  # not documented, so not ruled out
+        (PW, "canceled", {"active"}, False),
+        (PW, "canceled", {"canceled"}, True),
+        (PW, "canceled", set(), True),
+        (PW, "deleted", {"new"}, False),
+        (SS, "active", {"ready"}, False),
+        (SS, "inactive", {"ready"}, False),
+        (SS, "inactive", {"active"}, True),
+        (SS, "new", {"ready"}, True),
+        (SS, "ready", {"new"}, False),
+        (SS, "a status of tomorrow", {"active"}, True),
+        (MONITOR, "any", {"other"}, True),
+    ],
+)
+def test_only_what_the_documents_rule_out_is_out_of_reach(
+    kind: Kind[Any], start: str, targets: set[str], answer: bool
+) -> None:
+    assert can_reach(kind, start, targets) is answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "requested", "targets", "answer"),
+    [
+        (PW, "ready", {"active"}, True),
+        (PW, "ready", {"ready"}, True),
+        (PW, "deactivated", {"canceled"}, True),
+        (PW, "active", {"canceled"}, False),
+        (PW, "suspended", {"updating"}, True),
+        (SS, "active", {"ready"}, False),
+        (SS, "inactive", {"scheduled"}, True),
+    ],
+)
+def test_what_a_request_can_end_in(
+    kind: Kind[Any], requested: str, targets: set[str], answer: bool
+) -> None:
+    assert can_end_in(kind, requested, targets) is answer
+
+
+# Kinds that are created and never updated move in one direction.
+
+
+@pytest.mark.parametrize(
+    ("kind", "until", "status", "goal_status"),
+    [
+        (SMS_COMMANDS, None, "queued", PENDING),
+        (SMS_COMMANDS, None, "sent", REACHED),
+        (SMS_COMMANDS, None, "failed", FAILED),
+        (SMS_COMMANDS, {"failed"}, "failed", REACHED),
+        (SMS_COMMANDS, {"delivered"}, "sent", INTERMEDIATE),
+        (SMS_COMMANDS, {"delivered"}, "delivered", REACHED),
+        (SMS_COMMANDS, {"delivered"}, "failed", FAILED),
+        # Passed between two looks.
+        (SMS_COMMANDS, {"sent"}, "delivered", REACHED),
+        (COMMANDS, {"sent"}, "delivered", REACHED),
+        (ESIM_PROFILES, {"available"}, "installed", REACHED),
+        (ESIM_PROFILES, {"reserving"}, "available", REACHED),
+        (ESIM_PROFILES, {"reserving"}, "failed", FAILED),
+        (ESIM_PROFILES, {"reserving"}, "new", PENDING),
+        # And what it never comes to.
+        (SMS_COMMANDS, {"received"}, "sent", OFF_TARGET),
+        (IP_COMMANDS, {"received"}, "sent", OFF_TARGET),
+    ],
+)
+def test_where_a_record_of_a_kind_that_is_never_updated_stands(
+    kind: Kind[Any], until: set[str] | None, status: str, goal_status: GoalStatus
+) -> None:
+    goal = Goal(kind, {}, frozenset(until) if until else None)
+    assert goal.evaluate(kind.model(sid="XX1", status=status)) is goal_status
+
+
+def test_a_sim_in_a_later_status_proves_nothing_about_an_earlier_one() -> None:
+    # It can be moved to and fro: `active` may come after `ready`, or from `inactive`.
+    assert not has_passed(SUPER_SIMS, "active", {"ready"})
+    assert not has_passed(SUPER_SIMS, "active", {"scheduled"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "target", "answer"),
+    [
+        (COMMANDS, "queued", "delivered", True),
+        (COMMANDS, "queued", "received", False),
+        (SMS_COMMANDS, "sent", "queued", False),
+        (SMS_COMMANDS, "sent", "failed", True),
+        (SMS_COMMANDS, "delivered", "failed", False),
+        (IP_COMMANDS, "queued", "sent", True),
+        (IP_COMMANDS, "sent", "failed", False),
+        (ESIM_PROFILES, "new", "installed", True),
+        (ESIM_PROFILES, "failed", "available", False),
+    ],
+)
+def test_what_can_still_be_reached_by_a_kind_that_is_never_updated(
+    kind: Kind[Any], start: str, target: str, *, answer: bool
+) -> None:
+    assert can_reach(kind, start, {target}) is answer

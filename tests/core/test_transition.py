@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from asyncsim.core.goal import Goal
 from asyncsim.core.transition import NextStep, Transition
 from asyncsim.errors import AsyncSimError, TransitionFailed, TransitionTimeout
+from asyncsim.models.supersim.sms_commands import SMS_COMMANDS, SmsCommand
 from tests.core.records import DE, HS, supersim, supersim_goal, wireless, wireless_goal
 
 WAIT, READ, READ_LATER, READ_SELDOM, DONE = (
@@ -427,3 +428,29 @@ def test_a_callback_ends_a_lean_wait_without_a_record() -> None:
 def test_a_callback_before_the_answer_is_read_also_of_a_lean_wait() -> None:
     wait = wait_for(drops_records=True, accepts_signed=True)
     assert wait.callback_received("active", 1.0, signed=True) is READ
+
+
+# Messages: created, never updated, and without a SID before the response.
+
+
+def wait_for_message(until: str | None = None) -> Transition:
+    goal = Goal(SMS_COMMANDS, {}, frozenset({until}) if until else None)
+    return Transition(
+        name="sms_commands:1", goal=goal, started=0.0, timeout=9.0, on_done=lambda _: None
+    )
+
+
+@pytest.mark.parametrize("answer", ["queued", "sent"])
+def test_a_callback_before_the_answer_is_kept_until_there_is_a_sid_to_read(answer: str) -> None:
+    one = wait_for_message("delivered")
+    assert one.callback_received("delivered", 0.0, signed=True) is NextStep.WAIT
+    assert one.accepted(SmsCommand(sid="HC1", status=answer), 1.0) is NextStep.READ
+    assert one.read(SmsCommand(sid="HC1", status="delivered"), 2.0) is NextStep.DONE
+    assert one.settled_by == "callback"
+
+
+def test_messages_call_it_by_its_sid_once_that_is_known() -> None:
+    one = wait_for_message()
+    assert one.label == "the new SmsCommand"
+    one.accepted(SmsCommand(sid="HC1", status="queued"), 1.0)
+    assert one.label == "HC1"
