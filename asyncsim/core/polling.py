@@ -30,7 +30,7 @@ _HASTE_AGAIN = 0.65  # where a walk follows a walk: it takes the place of a swee
 
 
 @frozen(kw_only=True)
-class Situation:
+class PollState:
     """What the planner knows of one product's waits."""
 
     pending: int
@@ -50,7 +50,7 @@ class Situation:
 
 
 @frozen(kw_only=True)
-class Fleet:
+class ListSize:
     """What walks have shown of the whole list; a guess until one came to its end."""
 
     pages: int = 1
@@ -62,14 +62,14 @@ class Fleet:
     """Waits that it was guessed from."""
 
 
-def projected(pages: int, seconds: float, waits: int, seen: int) -> Fleet:
+def project_size(pages: int, seconds: float, waits: int, seen: int) -> ListSize:
     """Guess what a walk will come to whose first pages have shown so many of the waits."""
     factor = (waits + 1) / (seen + 1)
-    return Fleet(pages=math.ceil(pages * factor), seconds=_sane(seconds) * factor, basis=waits)
+    return ListSize(pages=math.ceil(pages * factor), seconds=_sane(seconds) * factor, basis=waits)
 
 
 @frozen(kw_only=True)
-class Look:
+class ListRequest:
     """One question about all pending SIMs."""
 
     walk: bool
@@ -77,7 +77,7 @@ class Look:
     requests: int
 
 
-def sweeps(watching: Watching, now: Situation) -> bool:
+def should_sweep(watching: Watching, now: PollState) -> bool:
     """Tell whether to ask by list rather than one by one.
 
     Once by list, down to the last two: they are what is left of many, and take longest.
@@ -86,18 +86,18 @@ def sweeps(watching: Watching, now: Situation) -> bool:
     return now.trusted and now.pending >= least
 
 
-def next_look(now: Situation, fleet: Fleet, found: int) -> Look:
+def next_list_request(now: PollState, fleet: ListSize, found: int) -> ListRequest:
     """Choose between a sweep, whose absentees must be confirmed, and a walk right away.
 
     `found` is how many the last look found settled: about as many will be the next time.
     """
     sweep = max(now.lists, _pages(now.pending))
     if fleet.whole and (fleet.pages <= sweep or _pays(found, fleet, _HASTE_AGAIN)):
-        return Look(walk=True, requests=fleet.pages)
-    return Look(walk=False, requests=sweep)
+        return ListRequest(walk=True, requests=fleet.pages)
+    return ListRequest(walk=False, requests=sweep)
 
 
-def look_pause(watching: Watching, now: Situation, requests: int, took: float) -> float:
+def list_pause(watching: Watching, now: PollState, requests: int, took: float) -> float:
     """Seconds until the next look.
 
     The longer, the fewer requests, and the more delay for those that settle meanwhile. Both
@@ -134,14 +134,14 @@ def retry_pause(watching: Watching, failures: int, draw: float) -> float:
     return max(draw * most, min(watching.first / 10, watching.longest))
 
 
-def begins(absent: int, now: Situation, fleet: Fleet) -> bool:
+def should_scan(absent: int, now: PollState, fleet: ListSize) -> bool:
     """Tell whether to walk for those that a sweep has not shown, rather than read each of them."""
     # What was guessed from a few waits says little of the many there are now: look again.
     stale = not fleet.whole and now.pending > 2 * fleet.basis
-    return walk_pays(absent, now, Fleet() if stale else fleet)
+    return scan_pays(absent, now, ListSize() if stale else fleet)
 
 
-def walk_pays(absent: int, now: Situation, fleet: Fleet) -> bool:
+def scan_pays(absent: int, now: PollState, fleet: ListSize) -> bool:
     """Tell whether one walk confirms `absent` SIMs better than a read of each.
 
     It has to save requests, and the more of them the longer everybody waits for its end.
@@ -149,7 +149,7 @@ def walk_pays(absent: int, now: Situation, fleet: Fleet) -> bool:
     return _pays(absent, fleet, _HASTE_BUSY if now.unanswered > absent else _HASTE)
 
 
-def _pays(absent: int, fleet: Fleet, haste: float) -> bool:
+def _pays(absent: int, fleet: ListSize, haste: float) -> bool:
     return absent > fleet.pages * (1.0 + haste * _sane(fleet.seconds))
 
 

@@ -23,13 +23,13 @@ from typing import Any
 
 from asyncsim.clock import Clock
 from asyncsim.core.polling import (
-    Fleet,
-    Look,
-    Situation,
-    begins,
-    look_pause,
-    next_look,
-    walk_pays,
+    ListRequest,
+    ListSize,
+    PollState,
+    list_pause,
+    next_list_request,
+    scan_pays,
+    should_scan,
 )
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import REFUSALS, Transition
@@ -54,7 +54,7 @@ class Sweeper:
         clock: Clock,
         watching: Watching,
         listed: Collection[Transition],
-        situation: Callable[[], Situation],
+        situation: Callable[[], PollState],
         wake: Callable[[], None],
         waits: Register,
         spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
@@ -84,7 +84,7 @@ class Sweeper:
         self._ended_at: float | None = None
         self._took = 0.0
         self._task: asyncio.Future[None] | None = None
-        self._fleet = Fleet()
+        self._fleet = ListSize()
         self._found = 0
         self._spots = Spots(read)
 
@@ -95,8 +95,8 @@ class Sweeper:
         began = self._clock.now() if self._ended_at is None else self._ended_at
         self._ended_at = began
         now = self._situation()
-        look = next_look(now, self._fleet, self._found)
-        due = began + look_pause(self._watching, now, look.requests, self._took)
+        look = next_list_request(now, self._fleet, self._found)
+        due = began + list_pause(self._watching, now, look.requests, self._took)
         self.due_at = due if self.due_at is None else min(self.due_at, due)
 
     def stop(self) -> None:
@@ -112,7 +112,7 @@ class Sweeper:
             task.cancel()
 
     def start(self) -> None:
-        """Look now."""
+        """Send a list request now."""
         if self._task is None:
             self.due_at = None
             self._task = self._spawn(self._run())
@@ -122,7 +122,9 @@ class Sweeper:
         self.trust.weigh()
         try:
             if self.trust:
-                await self._look(next_look(self._situation(), self._fleet, self._found), started)
+                await self._look(
+                    next_list_request(self._situation(), self._fleet, self._found), started
+                )
                 self.trust.worked()
         except AsyncSimError as error:
             self.trust.failed(error)
@@ -139,7 +141,7 @@ class Sweeper:
                 self._took = self._ended_at - started
                 self._wake()
 
-    async def _look(self, look: Look, started: float) -> None:
+    async def _look(self, look: ListRequest, started: float) -> None:
         self._spots.begin()
         if look.walk:
             await self._walk(self._answered_before(started), whole=True)
@@ -177,7 +179,7 @@ class Sweeper:
         self._tell_finished(pages, len(seen), len(absent), walk=False)
         self.trust.doubt(absent)
         self._check_spots(seen, expected)
-        if begins(len(absent), self._situation(), self._fleet):
+        if should_scan(len(absent), self._situation(), self._fleet):
             await self._walk(missing, whole=False)
         else:
             self._read_all(missing)
@@ -216,13 +218,13 @@ class Sweeper:
         self._tell_finished(walk.pages, walk.rows, walk.settled, walk=True)
         self._read_all(walk.unseen)  # pages shift, and some are known by their names only
 
-    async def _pages_of(self, walk: Walk, whole: bool) -> Fleet:
+    async def _pages_of(self, walk: Walk, whole: bool) -> ListSize:
         async with aclosing(self._rows(None)) as listed:
             async for page in listed:
                 self._show(page, walk)
                 walk.turn(len(page.rows), self._clock.now())
                 left = len(walk.unseen)
-                if not whole and not (left and walk_pays(left, self._situation(), walk.rest)):
+                if not whole and not (left and scan_pays(left, self._situation(), walk.rest)):
                     return walk.fleet
         return walk.counted
 

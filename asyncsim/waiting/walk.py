@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from asyncsim.core.polling import Fleet, projected
+from asyncsim.core.polling import ListSize, project_size
 from asyncsim.core.transition import Transition
 
 
@@ -45,20 +45,20 @@ class Walk:
         self.asked = now
 
     @property
-    def fleet(self) -> Fleet:
+    def fleet(self) -> ListSize:
         """What the whole list would be like, by what was shown of it."""
-        return projected(self.pages, self.asked - self.started, self.waits, self._seen)
+        return project_size(self.pages, self.asked - self.started, self.waits, self._seen)
 
     @property
-    def counted(self) -> Fleet:
+    def counted(self) -> ListSize:
         """What it is like, as this was its end."""
-        return Fleet(pages=max(self.pages, 1), seconds=self.asked - self.started, whole=True)
+        return ListSize(pages=max(self.pages, 1), seconds=self.asked - self.started, whole=True)
 
     @property
-    def rest(self) -> Fleet:
+    def rest(self) -> ListSize:
         """What is left of it, by that."""
         whole, took = self.fleet, self.asked - self.started
-        return Fleet(pages=whole.pages - self.pages, seconds=whole.seconds - took)
+        return ListSize(pages=whole.pages - self.pages, seconds=whole.seconds - took)
 
 
 def answered(wait: Transition, before: float) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import Clock
 from asyncsim.core.credentials import Credentials
-from asyncsim.core.polling import Situation, read_pause, retry_pause, sweeps
+from asyncsim.core.polling import PollState, read_pause, retry_pause, should_sweep
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import NextStep, Transition
 from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
@@ -343,8 +343,8 @@ class Watcher:
             with contextlib.suppress(Exception):  # of one sink; the others must hear as well
                 self._finish(wait)
 
-    def _situation(self) -> Situation:
-        return Situation(
+    def _situation(self) -> PollState:
+        return PollState(
             pending=len(self._listed),
             expecting=self._listed.expecting,
             age=self._listed.age(self._clock.now()),
@@ -367,7 +367,7 @@ class Watcher:
     def _plan(self, now: float) -> None:
         """Choose between the two; and sweep if it is time."""
         situation = self._situation()
-        before, self._by_list = self._by_list, sweeps(self._watching, situation)
+        before, self._by_list = self._by_list, should_sweep(self._watching, situation)
         if self._by_list and not before:
             for wait in self._listed:  # they were few, but their turns would be kept for long
                 self._turns.forget(wait)

@@ -33,7 +33,7 @@ async def heard() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("where", "what"), [(sweeps, "look_pause"), (driver, "sweeps")])
+@pytest.mark.parametrize(("where", "what"), [(sweeps, "list_pause"), (driver, "should_sweep")])
 async def test_what_planning_raises_ends_sweeping_and_single_reads_go_on(
     world: World, watcher: Watcher, clock: ManualClock, heard: list[Any], where: Any, what: str
 ) -> None:

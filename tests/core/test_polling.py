@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given, strategies as st
 
 from asyncsim.core.polling import (
-    Fleet,
-    Situation,
-    begins,
-    look_pause,
-    next_look,
-    projected,
+    ListSize,
+    PollState,
+    list_pause,
+    next_list_request,
+    project_size,
     read_pause,
-    sweeps,
-    walk_pays,
+    scan_pays,
+    should_scan,
+    should_sweep,
 )
 from asyncsim.core.settings import Watching
 
 WATCHING = Watching()
 
 
-def situation(pending: int, expecting: int = 0, **more: object) -> Situation:
-    return Situation(pending=pending, expecting=expecting, **more)  # type: ignore[arg-type]  # of several types
+def situation(pending: int, expecting: int = 0, **more: object) -> PollState:
+    return PollState(pending=pending, expecting=expecting, **more)  # type: ignore[arg-type]  # of several types
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,16 @@ def situation(pending: int, expecting: int = 0, **more: object) -> Situation:
 def test_many_pending_sims_are_swept_while_the_filter_is_trusted(
     pending: int, trusted: bool, answer: bool
 ) -> None:
-    assert sweeps(WATCHING, situation(pending, trusted=trusted)) is answer
+    assert should_sweep(WATCHING, situation(pending, trusted=trusted)) is answer
 
 
 @pytest.mark.parametrize(("pending", "answer"), [(24, True), (2, True), (1, False), (0, False)])
 def test_what_is_left_of_many_is_swept_down_to_the_last_two(pending: int, answer: bool) -> None:
-    assert sweeps(WATCHING, situation(pending, listing=True)) is answer
+    assert should_sweep(WATCHING, situation(pending, listing=True)) is answer
 
 
 def test_whoever_wants_sweeps_for_one_has_them_for_one() -> None:
-    assert sweeps(Watching(sweep_from=1), situation(1, listing=True))
+    assert should_sweep(Watching(sweep_from=1), situation(1, listing=True))
 
 
 # Pauses between looks.
@@ -51,28 +51,28 @@ def test_whoever_wants_sweeps_for_one_has_them_for_one() -> None:
 def test_looks_are_only_a_safety_net_while_most_callbacks_are_to_come(
     expecting: int, pause: float
 ) -> None:
-    assert look_pause(WATCHING, situation(100, expecting), 1, 0.1) == pause
+    assert list_pause(WATCHING, situation(100, expecting), 1, 0.1) == pause
 
 
 def test_pauses_grow_with_the_root_of_age_and_requests_and_shrink_with_that_of_waits() -> None:
-    base = look_pause(WATCHING, situation(10, age=20.0), 1, 0.0)
+    base = list_pause(WATCHING, situation(10, age=20.0), 1, 0.0)
     assert base == pytest.approx(20**0.5)
-    assert look_pause(WATCHING, situation(10, age=80.0), 1, 0.0) == pytest.approx(2 * base)
-    assert look_pause(WATCHING, situation(10, age=20.0), 4, 0.0) == pytest.approx(2 * base)
-    assert look_pause(WATCHING, situation(40, age=20.0), 4, 0.0) == pytest.approx(base)
+    assert list_pause(WATCHING, situation(10, age=80.0), 1, 0.0) == pytest.approx(2 * base)
+    assert list_pause(WATCHING, situation(10, age=20.0), 4, 0.0) == pytest.approx(2 * base)
+    assert list_pause(WATCHING, situation(40, age=20.0), 4, 0.0) == pytest.approx(base)
 
 
 @pytest.mark.parametrize(("expecting", "longest"), [(0, 15.0), (1, 60.0)])
 def test_pauses_between_looks_are_bounded(expecting: int, longest: float) -> None:
-    assert look_pause(WATCHING, situation(1, expecting, age=1e9), 1, 0.0) == longest
+    assert list_pause(WATCHING, situation(1, expecting, age=1e9), 1, 0.0) == longest
 
 
 def test_a_pause_between_sweeps_that_is_longer_than_the_safety_nets_wins() -> None:
-    assert look_pause(Watching(sweep_every=40.0), situation(100, age=5.0), 1, 0.0) == 40.0
+    assert list_pause(Watching(sweep_every=40.0), situation(100, age=5.0), 1, 0.0) == 40.0
 
 
 def test_looks_leave_a_fifth_of_the_time_to_others() -> None:
-    assert look_pause(WATCHING, situation(100), 1, 36.0) == 9.0
+    assert list_pause(WATCHING, situation(100), 1, 36.0) == 9.0
 
 
 # Sweep or walk.
@@ -84,7 +84,7 @@ def test_looks_leave_a_fifth_of_the_time_to_others() -> None:
 def test_a_sweep_takes_a_page_for_each_1000_and_each_list(
     pending: int, lists: int, requests: int
 ) -> None:
-    look = next_look(situation(pending, lists=lists), Fleet(), found=9999)
+    look = next_list_request(situation(pending, lists=lists), ListSize(), found=9999)
     assert (look.walk, look.requests) == (False, requests)
 
 
@@ -95,13 +95,13 @@ def test_a_sweep_takes_a_page_for_each_1000_and_each_list(
 def test_a_walk_is_begun_with_when_it_is_no_longer_than_a_sweep_or_will_pay(
     pages: int, found: int, walk: bool
 ) -> None:
-    fleet = Fleet(pages=pages, seconds=pages * 0.6, whole=True)
-    look = next_look(situation(3000), fleet, found)
+    fleet = ListSize(pages=pages, seconds=pages * 0.6, whole=True)
+    look = next_list_request(situation(3000), fleet, found)
     assert (look.walk, look.requests) == (walk, pages if walk else 3)
 
 
 def test_no_walk_is_begun_with_on_a_guess() -> None:
-    assert not next_look(situation(3000), Fleet(pages=1), found=3000).walk
+    assert not next_list_request(situation(3000), ListSize(pages=1), found=3000).walk
 
 
 @pytest.mark.parametrize(
@@ -111,28 +111,28 @@ def test_no_walk_is_begun_with_on_a_guess() -> None:
 def test_a_walk_pays_when_it_saves_requests_the_more_the_longer_it_takes(
     absent: int, pages: int, seconds: float, answer: bool
 ) -> None:
-    fleet = Fleet(pages=pages, seconds=seconds)
-    assert walk_pays(absent, situation(absent), fleet) is answer
+    fleet = ListSize(pages=pages, seconds=seconds)
+    assert scan_pays(absent, situation(absent), fleet) is answer
 
 
 def test_a_walk_pays_sooner_while_each_read_would_hold_up_a_post() -> None:
-    fleet = Fleet(pages=50, seconds=1.0)
-    assert not walk_pays(86, situation(86, unanswered=86), fleet)
-    assert walk_pays(86, situation(86, unanswered=87), fleet)
+    fleet = ListSize(pages=50, seconds=1.0)
+    assert not scan_pays(86, situation(86, unanswered=86), fleet)
+    assert scan_pays(86, situation(86, unanswered=87), fleet)
 
 
 def test_a_walk_is_projected_from_those_seen_so_far() -> None:
-    guess = projected(1, 0.6, waits=99, seen=1)
+    guess = project_size(1, 0.6, waits=99, seen=1)
     assert (guess.pages, guess.whole) == (50, False)
     assert guess.seconds == pytest.approx(30.0)
-    assert projected(7, 4.2, waits=99, seen=99).pages == 7
+    assert project_size(7, 4.2, waits=99, seen=99).pages == 7
 
 
 def test_what_was_guessed_from_a_few_waits_is_guessed_again_from_many() -> None:
-    guess = projected(1, 0.6, waits=100, seen=0)
-    assert not begins(60, situation(200), guess)
-    assert begins(60, situation(201), guess)
-    assert not begins(60, situation(201), Fleet(pages=100, seconds=60.0, whole=True))
+    guess = project_size(1, 0.6, waits=100, seen=0)
+    assert not should_scan(60, situation(200), guess)
+    assert should_scan(60, situation(201), guess)
+    assert not should_scan(60, situation(201), ListSize(pages=100, seconds=60.0, whole=True))
 
 
 # Single reads.
@@ -168,7 +168,7 @@ def test_reads_are_only_a_safety_net_while_a_callback_is_to_come(reads: int) -> 
 ANY_SECONDS = st.floats() | st.floats(-1e9, 1e9)
 COUNTS = st.integers(0, 10**7)
 SITUATIONS = st.builds(
-    Situation,
+    PollState,
     pending=COUNTS,
     expecting=COUNTS,
     age=ANY_SECONDS,
@@ -178,7 +178,7 @@ SITUATIONS = st.builds(
     trusted=st.booleans(),
 )
 FLEETS = st.builds(
-    Fleet, pages=st.integers(0, 10**5), seconds=ANY_SECONDS, whole=st.booleans(), basis=COUNTS
+    ListSize, pages=st.integers(0, 10**5), seconds=ANY_SECONDS, whole=st.booleans(), basis=COUNTS
 )
 SECONDS = st.floats(0.001, 1e6)
 WATCHINGS = st.builds(
@@ -193,9 +193,9 @@ WATCHINGS = st.builds(
 
 @given(WATCHINGS, SITUATIONS, COUNTS, ANY_SECONDS)
 def test_there_is_always_a_next_look_and_it_is_neither_at_once_nor_never(
-    watching: Watching, now: Situation, requests: int, took: float
+    watching: Watching, now: PollState, requests: int, took: float
 ) -> None:
-    pause = look_pause(watching, now, requests, took)
+    pause = list_pause(watching, now, requests, took)
     least = min(watching.sweep_every, watching.safety_every)
     assert least <= pause < math.inf
 
@@ -209,15 +209,15 @@ def test_there_is_always_a_next_read_and_it_is_neither_at_once_nor_never(
 
 
 @given(SITUATIONS, FLEETS, COUNTS)
-def test_there_is_always_a_choice(now: Situation, fleet: Fleet, number: int) -> None:
-    assert sweeps(WATCHING, now) in (True, False)
-    assert next_look(now, fleet, number).requests >= 0
-    assert begins(number, now, fleet) in (True, False)
-    assert walk_pays(number, now, fleet) in (True, False)
+def test_there_is_always_a_choice(now: PollState, fleet: ListSize, number: int) -> None:
+    assert should_sweep(WATCHING, now) in (True, False)
+    assert next_list_request(now, fleet, number).requests >= 0
+    assert should_scan(number, now, fleet) in (True, False)
+    assert scan_pays(number, now, fleet) in (True, False)
 
 
 @given(st.integers(1, 10**5), ANY_SECONDS, COUNTS, COUNTS)
 def test_there_is_always_a_guess(pages: int, seconds: float, waits: int, seen: int) -> None:
-    guess = projected(pages, seconds, waits, seen)
+    guess = project_size(pages, seconds, waits, seen)
     assert guess.pages >= 0
     assert guess.seconds >= 0.0
