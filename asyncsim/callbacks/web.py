@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
-from asyncsim.callbacks.door import Door
+from asyncsim.callbacks.connections import ConnectionLimiter
 from asyncsim.callbacks.reception import Reception
 from asyncsim.errors import ReceiverError
 
@@ -44,10 +44,12 @@ def application(reception: Reception, max_body: int) -> web.Application:
     return app
 
 
-def handling(reception: Reception, max_body: int, door: Door | None = None) -> Handler:
+def handling(
+    reception: Reception, max_body: int, limiter: ConnectionLimiter | None = None
+) -> Handler:
     """Build what hands a request to `reception`; aiohttp's headers are found in any case.
 
-    `door` is told which connections had a callback accepted; an application that this is mounted
+    `limiter` is told which connections had a callback accepted; an application that this is mounted
     in has none.
     """
 
@@ -64,7 +66,7 @@ def handling(reception: Reception, max_body: int, door: Door | None = None) -> H
                 if refused is not None:
                     return await _respond(request, refused)
                 async with asyncio.timeout(_READ_WITHIN):
-                    await _call_for(request, door)
+                    await _call_for(request, limiter)
                     body = await _read(request, max_body)
         except TimeoutError:
             return await _respond(request, 408)
@@ -73,17 +75,17 @@ def handling(reception: Reception, max_body: int, door: Door | None = None) -> H
         status = reception.receive_lowered(method, target, request.headers, body)
         if status != 204 or not request.content.at_eof():
             return await _respond(request, status)
-        if door is not None and request.transport is not None:
-            door.served(request.transport)
+        if limiter is not None and request.transport is not None:
+            limiter.request_accepted(request.transport)
         return web.Response(status=status, headers=_SILENT.copy())
 
     return handle
 
 
-async def _call_for(request: web.BaseRequest, door: Door | None) -> None:
+async def _call_for(request: web.BaseRequest, limiter: ConnectionLimiter | None) -> None:
     """Say that the body may come, to a sender that waits for it; applications do so themselves."""
     waits = request.headers.get("Expect", "").lower() == "100-continue"
-    if door is not None and waits and request.version >= (1, 1):
+    if limiter is not None and waits and request.version >= (1, 1):
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0  # the response itself has not begun
 
@@ -122,12 +124,12 @@ async def _send_and_read_away(request: web.BaseRequest, response: web.Response) 
 
 
 class Server(web.Server):
-    """aiohttp's server with connections of our own: counted by a door, silent about garbage."""
+    """aiohttp's server with connections of our own: counted by a limiter, silent about garbage."""
 
-    def __init__(self, reception: Reception, max_body: int, door: Door) -> None:
-        super().__init__(handling(reception, max_body, door))
+    def __init__(self, reception: Reception, max_body: int, limiter: ConnectionLimiter) -> None:
+        super().__init__(handling(reception, max_body, limiter))
         self.reception = reception
-        self.door = door
+        self.limiter = limiter
 
     def __call__(self) -> web.RequestHandler:
         """Make what speaks HTTP on one connection."""
@@ -144,22 +146,22 @@ class Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_door", "_reception", "_wire")
+    __slots__ = ("_limiter", "_reception", "_wire")
 
     def __init__(self, server: Server, **settings: Any) -> None:
         super().__init__(server, **settings)
-        self._reception, self._door = server.reception, server.door
+        self._reception, self._limiter = server.reception, server.limiter
         self._wire: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._wire = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        self._door.came(self._wire)
+        self._limiter.connection_opened(self._wire)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         if self._wire is not None:
-            self._door.left(self._wire)
+            self._limiter.connection_closed(self._wire)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -199,9 +201,9 @@ class _Connection(web.RequestHandler):
 class Listener:
     """An open port with a reception behind it: all paths go to that, so there is no router."""
 
-    def __init__(self, runner: web.ServerRunner, door: Door, port: int) -> None:
+    def __init__(self, runner: web.ServerRunner, limiter: ConnectionLimiter, port: int) -> None:
         self._runner = runner
-        self._door = door
+        self._limiter = limiter
         self.port = port
 
     @classmethod
@@ -209,18 +211,18 @@ class Listener:
         cls, reception: Reception, max_body: int, most: int, host: str, port: int
     ) -> Listener:
         """Listen; port 0 takes a free one. ReceiverError when the port cannot be had."""
-        door = Door(most)
-        server = Server(reception, max_body, door)
+        limiter = ConnectionLimiter(most)
+        server = Server(reception, max_body, limiter)
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await runner.setup()
         try:
-            return cls(runner, door, await door.open(server, host, port))
+            return cls(runner, limiter, await limiter.listen(server, host, port))
         except OSError as error:
             raise ReceiverError(_cannot_listen(host, port, error)) from error
 
     async def close(self) -> None:
         """Close the port; deliveries in flight get a moment to end."""
-        await self._door.close()
+        await self._limiter.close()
         await self._runner.cleanup()
 
 

@@ -13,7 +13,7 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator
 
 from asyncsim.callbacks import CallbackReceiver
-from asyncsim.callbacks.door import Door
+from asyncsim.callbacks.connections import ConnectionLimiter
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.callbacks.reception import Reception
 from asyncsim.callbacks.verify import Request, judge
@@ -155,7 +155,7 @@ def _like(kind: type[Reception], other: Reception) -> Reception:
 
 def _serving(reception: Reception) -> web.Server:
     """As `CallbackReceiver.start` opens it on its port."""
-    return Server(reception, reception.max_body, Door(512))
+    return Server(reception, reception.max_body, ConnectionLimiter(512))
 
 
 def server_alone() -> Contender:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from attrs import define
 
-from asyncsim.callbacks import Callback, CallbackReceiver, crowd, door, web
+from asyncsim.callbacks import Callback, CallbackReceiver, connections, web
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.errors import ConfigurationError
@@ -98,7 +98,7 @@ def callback(registration: Registration) -> bytes:
 async def test_a_silent_connection_gives_its_place_to_a_new_one(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "_YOUNG", 0.0)
+    monkeypatch.setattr(connections, "_GRACE", 0.0)
     silent = [await connect() for _ in range(5)]
     late = await connect()
     late.send(callback(registration))
@@ -109,7 +109,7 @@ async def test_a_silent_connection_gives_its_place_to_a_new_one(
 async def test_a_pool_keeps_its_connections_under_a_flood(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "_YOUNG", 0.0)
+    monkeypatch.setattr(connections, "_GRACE", 0.0)
     pooled = await connect()
     pooled.send(callback(registration))
     assert await pooled.status() == 204
@@ -142,7 +142,7 @@ async def test_while_all_are_busy_the_next_one_waits_until_one_leaves(
 async def test_a_connection_idle_for_longest_gives_its_place_to_a_new_one(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "_RESERVED", 0.0)
+    monkeypatch.setattr(connections, "_RESERVED", 0.0)
     pool = [await connect(), await connect()]
     for wire in (*pool, pool[0]):
         wire.send(callback(registration))
@@ -173,7 +173,7 @@ async def test_a_receiver_stops_while_it_lets_nobody_in(clock: ManualClock) -> N
 async def test_a_request_that_never_comes_whole_ends_its_connection(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(crowd, "_PROVE_WITHIN", 0.01)
+    monkeypatch.setattr(connections, "_FIRST_REQUEST", 0.01)
     wire = await connect()
     wire.send(begun)
     assert await wire.rest() == b""
@@ -293,7 +293,7 @@ async def test_garbage_is_rejected_in_silence(
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
     monkeypatch.setattr(web, "_LINGER", 0.01)
-    monkeypatch.setattr(crowd, "_PROVE_WITHIN", 0.05)  # what looks like a request half sent
+    monkeypatch.setattr(connections, "_FIRST_REQUEST", 0.05)  # what looks like a request half sent
     url, nonce = registration.issue_url("supersim", SIM)
     wire = await connect()
     wire.send(garbage.replace(b"TICKET", urlsplit(url).path.encode()))
@@ -366,8 +366,8 @@ def test_connections_take_a_quarter_of_the_open_files_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for files, most in ((100_000, 512), (1024, 240), (256, 48), (16, 1)):
-        monkeypatch.setattr(door, "open_file_limit", lambda files=files: files)
-        assert door.places(512) == most
+        monkeypatch.setattr(connections, "open_file_limit", lambda files=files: files)
+        assert connections.connection_limit(512) == most
 
 
 @pytest.mark.parametrize("most", [0, -1, 1.5, True, None])
