@@ -14,7 +14,7 @@ from yarl import URL
 
 from asyncsim import emulated
 from asyncsim.callbacks.receiver import CallbackReceiver, Registration
-from asyncsim.callbacks.secrets import checked
+from asyncsim.callbacks.secrets import checked_secrets
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.context import ClientContext
@@ -204,7 +204,7 @@ class Client:
                 client_id,
                 login,
                 ticket_material=Redacted(f"{client_id}:{client_secret}"),
-                signing_secrets=checked(webhook_secrets, "webhook_secrets"),
+                signing_secrets=checked_secrets(webhook_secrets, "webhook_secrets"),
                 settings=settings,
             )
         )

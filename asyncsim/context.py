@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import ClientSession
 
-from asyncsim.callbacks.address import shown
 from asyncsim.callbacks.receiver import CallbackReceiver, Registration
 from asyncsim.clock import Clock
 from asyncsim.core.credentials import Credentials
@@ -68,7 +67,7 @@ class ClientContext:
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<{self.vendor.title} at {shown(self.hosts.supersim)}>"
+        return f"<{self.vendor.title} at {self.hosts.supersim}>"
 
     @property
     def limit(self) -> float:

@@ -1,7 +1,6 @@
-"""Callbacks: the receiver, its tickets, and what it tells those who wait."""
+"""Callbacks: a receiver that verifies them, and a bus that takes them to the pending waits."""
 
-from asyncsim.callbacks.bus import Callback
-from asyncsim.callbacks.inbound import InboundCommand
+from asyncsim.callbacks.bus import Callback, InboundCommand
 from asyncsim.callbacks.receiver import CallbackReceiver
 
 __all__ = ["Callback", "CallbackReceiver", "InboundCommand"]

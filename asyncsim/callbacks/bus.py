@@ -1,11 +1,17 @@
-"""From the listener to the waits: callbacks find who waits for them, now or a little later."""
+"""Callbacks on their way to whoever waits for them, and Commands that devices send.
+
+Sources for Commands: Twilio docs and KORE docs, "SMSCommand Resource", "IPCommand Resource",
+"Command Resource". The names of most parameters are known from a captured callback only, so all
+parameters are kept.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from attrs import define, field, frozen
 
@@ -16,7 +22,7 @@ logger = logging.getLogger("asyncsim")
 
 @frozen(kw_only=True, slots=False)  # thirteen attributes: frozen slots take twice as long to fill
 class Callback:
-    """One callback with a genuine ticket: a hint of what happened, to be confirmed by a read.
+    """One callback with a valid ticket: unconfirmed until a fetch shows the same.
 
     `name` is what the update addressed (SID or unique name), `nonce` its ticket's. `signed` is
     True only when the vendor's signature was verified over all of it; a GET from KORE never is.
@@ -38,10 +44,10 @@ class Callback:
     params: Mapping[str, str] = field(factory=dict, repr=False)
 
 
-Handler = Callable[[Callback], bool]
-"""Told of each callback of its product; answers whether a wait of its took it."""
+Subscriber = Callable[[Callback], bool]
+"""Called with each callback of its product; returns whether one of its waits claimed it."""
 
-LONGEST_TOKEN = 256  # characters; what a sender may make us remember is bounded
+_MAX_TOKEN = 256  # characters: what a sender can make us remember is bounded
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -49,88 +55,174 @@ _Address = tuple[str, str, str]  # vendor, product, addressed name
 
 
 @define(eq=False)
-class Bus:
-    """Routes callbacks to handlers, and keeps for a while those that nobody took.
+class CallbackBus:
+    """Routes callbacks to subscribers, and keeps unclaimed ones for a while.
 
-    A callback may overtake the wait that wants it, for instance after a restart.
+    A callback may arrive before its wait is registered, for instance after a restart.
     """
 
     clock: Clock
     limit: int = 10_000
-    """Of names with kept callbacks, and of remembered idempotency tokens."""
+    """Of names with unclaimed callbacks, and of remembered idempotency tokens."""
     keep_for: float = 300.0
     keep_each: int = 4
-    """Kept callbacks of one name; Programmable Wireless sends two for one update."""
-    _handlers: dict[tuple[str, str], list[Handler]] = field(factory=dict, init=False)
-    _kept: OrderedDict[_Address, list[tuple[float, Callback]]] = field(
+    """Unclaimed callbacks of one name; Programmable Wireless sends two for one update."""
+    _subscribers: dict[tuple[str, str], list[Subscriber]] = field(factory=dict, init=False)
+    _unclaimed: OrderedDict[_Address, list[tuple[float, Callback]]] = field(
         factory=OrderedDict, init=False
     )
+    """With the time of arrival; names in the order of their newest callback."""
     _seen: OrderedDict[tuple[object, ...], None] = field(factory=OrderedDict, init=False)
 
-    def subscribe(self, vendor: str, product: str, handler: Handler) -> Callable[[], None]:
-        """Route a product's callbacks to `handler`; the result takes it off again."""
-        handlers = self._handlers.setdefault((vendor, product), [])
-        handlers.append(handler)
+    def subscribe(self, vendor: str, product: str, subscriber: Subscriber) -> Callable[[], None]:
+        """Route a product's callbacks to `subscriber`; returns what unsubscribes it."""
+        subscribers = self._subscribers.setdefault((vendor, product), [])
+        subscribers.append(subscriber)
 
         def unsubscribe() -> None:
-            if handler in handlers:
-                handlers.remove(handler)
+            if subscriber in subscribers:
+                subscribers.remove(subscriber)
 
         return unsubscribe
 
-    def is_repeated(self, callback: Callback, token: str) -> bool:
-        """Tell whether this delivery was seen before, and remember it.
+    def is_duplicate(self, callback: Callback, token: str) -> bool:
+        """Tell whether this idempotency token was seen before, and remember it.
 
-        Call it only for callbacks that passed verification. What was not signed is remembered
-        apart: it must never make a signed callback look like a repetition. Without a token, or
-        with one too long to keep, it cannot be told.
+        Call it only for callbacks that passed verification. Unsigned ones are remembered apart:
+        they must never make a signed callback look like a duplicate. Without a token, or with one
+        too long to keep, none is a duplicate.
         """
-        if not 0 < len(token) <= LONGEST_TOKEN:
+        if not 0 < len(token) <= _MAX_TOKEN:
             return False
         key = (callback.vendor, callback.nonce, callback.signed, token)
-        repeated = key in self._seen
+        duplicate = key in self._seen
         self._seen[key] = None
         self._seen.move_to_end(key)
         _trim(self._seen, self.limit)
-        return repeated
+        return duplicate
 
     def publish(self, callback: Callback) -> bool:
-        """Tell every handler of the product; what none of them takes is kept."""
-        handlers = tuple(self._handlers.get((callback.vendor, callback.product), ()))
-        # All are told, not only up to the first: two clients may wait for the same SIM.
-        taken = [handler for handler in handlers if _offer(handler, callback)]
-        if not taken:
+        """Call every subscriber of the product; keep the callback when none claims it."""
+        claimed = False
+        # All are called, not only up to the first: two clients may wait for the same SIM. A copy,
+        # because a subscriber may unsubscribe meanwhile.
+        for subscriber in tuple(self._subscribers.get((callback.vendor, callback.product), ())):
+            try:
+                claimed = subscriber(callback) or claimed
+            except Exception:
+                logger.exception("a callback handler raised on %r", callback)
+        if not claimed:
             self._keep(callback)
-        return bool(taken)
+        return claimed
 
-    def take_kept(self, vendor: str, product: str, name: str) -> list[Callback]:
-        """Hand over what was kept for a name, oldest first, and keep it no longer."""
-        fresh_from = self.clock.now() - self.keep_for
-        kept = self._kept.pop((vendor, product, name), [])
-        return [callback for came, callback in kept if came > fresh_from]
+    def take_unclaimed(self, vendor: str, product: str, name: str) -> list[Callback]:
+        """Return what was kept for a name, oldest first, and keep it no longer."""
+        expired_at = self.clock.now() - self.keep_for
+        kept = self._unclaimed.pop((vendor, product, name), [])
+        return [callback for arrived, callback in kept if arrived > expired_at]
 
     def _keep(self, callback: Callback) -> None:
         now = self.clock.now()
         address = (callback.vendor, callback.product, callback.name)
-        kept = [*self._kept.pop(address, ()), (now, callback)]
-        self._kept[address] = kept[-self.keep_each :]
-        _trim(self._kept, self.limit)
-        self._forget_expired(now)
-
-    def _forget_expired(self, now: float) -> None:
-        # The order is that of each name's newest callback, so the oldest is always in front.
-        while self._kept and next(iter(self._kept.values()))[-1][0] <= now - self.keep_for:
-            self._kept.popitem(last=False)
-
-
-def _offer(handler: Handler, callback: Callback) -> bool:
-    try:
-        return handler(callback)
-    except Exception:
-        logger.exception("a handler of callbacks raised on %r", callback)
-        return False
+        kept = [*self._unclaimed.pop(address, ()), (now, callback)]
+        self._unclaimed[address] = kept[-self.keep_each :]
+        _trim(self._unclaimed, self.limit)
+        # Names are in the order of their newest callback, so expired ones are always in front.
+        while (
+            self._unclaimed and next(iter(self._unclaimed.values()))[-1][0] <= now - self.keep_for
+        ):
+            self._unclaimed.popitem(last=False)
 
 
 def _trim(entries: OrderedDict[_Key, _Value], limit: int) -> None:
     while len(entries) > limit:
         entries.popitem(last=False)
+
+
+COMMANDS_NAME = "~commands"
+"""Stands in a ticket for the name of what was updated; no vendor's SID looks like it."""
+
+
+@frozen(kw_only=True)
+class InboundCommand:
+    """One Command from a device. `signed`: the vendor's signature proves all of it.
+
+    `payload` is text, or Base64 where `payload_type` is `binary` (IP Commands always are).
+    """
+
+    vendor: str
+    product: str
+    signed: bool
+    sid: str | None
+    """Of the Command: DC, HC or HG and 32 hex digits."""
+    sim_sid: str | None
+    sim_unique_name: str | None
+    sim_iccid: str | None
+    account_sid: str | None
+    payload: str | None
+    payload_type: str | None
+    device_ip: str | None
+    device_port: int | None
+    params: Mapping[str, str] = field(factory=dict, repr=False)
+    """Everything the vendor sent."""
+
+
+class InboundCommands:
+    """Commands from devices in the order of their arrival: a queue to iterate over.
+
+    Several iterators share the Commands. While the queue is full, callbacks are rejected with 503,
+    and KORE delivers them again. The iteration ends when the receiver stops and the queue is empty.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._queue: deque[InboundCommand] = deque()
+        self._changed = asyncio.Event()
+        self._open = True
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another."""
+        return len(self._queue) >= self._limit
+
+    def add(self, callback: Callback) -> None:
+        """Append the Command that a callback brings."""
+        params = callback.params
+        port = params.get("DevicePort", "")
+        command = InboundCommand(
+            vendor=callback.vendor,
+            product=callback.product,
+            signed=callback.signed,
+            sid=params.get("CommandSid"),
+            sim_sid=params.get("SimSid"),
+            sim_unique_name=params.get("SimUniqueName"),
+            sim_iccid=params.get("SimIccid"),
+            account_sid=params.get("AccountSid"),
+            # Programmable Wireless calls its payload `Command` (Twilio docs, "Command Resource").
+            payload=params.get("Payload", params.get("Command")),
+            payload_type=params.get("PayloadType", params.get("CommandMode")),
+            device_ip=params.get("DeviceIp"),
+            device_port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else None,
+            params=params,
+        )
+        self._queue.append(command)
+        self._changed.set()
+
+    def set_open(self, is_open: bool) -> None:
+        """Let iterators wait for more, or end once the queue is empty."""
+        self._open = is_open
+        self._changed.set()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> InboundCommand:
+        while not self._queue:
+            if not self._open:
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        return self._queue.popleft()

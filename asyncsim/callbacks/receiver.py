@@ -1,4 +1,4 @@
-"""The receiver of callbacks: judges each request, tells the waits, answers with a status."""
+"""The callback receiver: started and stopped, mounted, and shared by the clients registered."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 from attrs import evolve
 
-from asyncsim.callbacks import secrets, tickets
-from asyncsim.callbacks.address import checked_url, own_url, shown
-from asyncsim.callbacks.asgi import Application, ASGIApp
-from asyncsim.callbacks.bus import Bus, Callback, Handler
-from asyncsim.callbacks.counts import Counts
-from asyncsim.callbacks.inbound import INBOUND, InboundCommands
-from asyncsim.callbacks.reception import Reception
+from asyncsim.callbacks.asgi import ASGIApp, CallbackApplication
+from asyncsim.callbacks.bus import (
+    COMMANDS_NAME,
+    Callback,
+    CallbackBus,
+    InboundCommands,
+    Subscriber,
+)
+from asyncsim.callbacks.handler import CallbackHandler, ReceiverStats
+from asyncsim.callbacks.secrets import ClientSecrets, SecretStore, checked_secrets
+from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.errors import ConfigurationError, ReceiverError
 from asyncsim.events import Observer
-from asyncsim.vendors import Vendor
+from asyncsim.vendors import VENDORS, Vendor
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,54 +32,40 @@ if TYPE_CHECKING:
     from asyncsim.callbacks.web import Listener
 
 
-def checked_most(connections: int) -> int:
-    """Return how many connections are allowed; ConfigurationError if that is none."""
-    if isinstance(connections, bool) or not isinstance(connections, int) or connections < 1:
-        raise ConfigurationError(f"max_connections={connections!r}: must be a whole number from 1")
-    return connections
-
-
 class Registration:
     """One client's use of a receiver: made by `CallbackReceiver.register`, until `close`."""
 
-    def __init__(
-        self,
-        keys: secrets.Keys,
-        keyring: secrets.Keyring,
-        bus: Bus,
-        public_url: Callable[[], str],
-    ) -> None:
-        self._keys = keys
-        self._keyring = keyring
-        self._bus = bus
-        self._public_url = public_url
+    def __init__(self, client: ClientSecrets, handler: CallbackHandler) -> None:
+        self._client = client
+        self._handler = handler
         self._subscriptions: list[Callable[[], None]] = []
-        keyring.join(keys)
+        handler.secrets.add(client)
 
     def issue_url(self, product: str, name: str) -> tuple[str, str]:
         """Issue a callback URL for one update of the SIM addressed as `name`, and its nonce.
 
         ReceiverError when the receiver does not know its public URL yet.
         """
-        issued = self._keyring.issue(self._keys, product, name)
-        return self._public_url() + issued.path, issued.nonce
+        ticket = self._handler.secrets.issue_ticket(self._client, product, name)
+        return self._handler.require_public_url() + ticket.path, ticket.nonce
 
-    def subscribe(self, product: str, handler: Handler) -> None:
-        """Call `handler` with this vendor's callbacks for a product.
+    def subscribe(self, product: str, subscriber: Subscriber) -> None:
+        """Call `subscriber` with this vendor's callbacks for a product.
 
         It returns whether one of its waits claimed the callback; unclaimed ones are kept.
         """
-        self._subscriptions.append(self._bus.subscribe(self._keys.vendor.name, product, handler))
+        unsubscribe = self._handler.bus.subscribe(self._client.vendor.name, product, subscriber)
+        self._subscriptions.append(unsubscribe)
 
     def take_unclaimed(self, product: str, name: str) -> list[Callback]:
-        """Take the callbacks for `name` that came before anybody waited, oldest first."""
-        return self._bus.take_kept(self._keys.vendor.name, product, name)
+        """Take the callbacks for `name` that came before a wait was registered, oldest first."""
+        return self._handler.bus.take_unclaimed(self._client.vendor.name, product, name)
 
     def close(self) -> None:
-        """Unsubscribe all handlers, and remove the client's secrets from the receiver."""
+        """Unsubscribe, and remove the client's secrets from the receiver."""
         while self._subscriptions:
             self._subscriptions.pop()()
-        self._keyring.leave(self._keys)
+        self._handler.secrets.remove(self._client)
 
 
 class CallbackReceiver:
@@ -87,13 +78,14 @@ class CallbackReceiver:
 
     Clients bring the secrets that callbacks of their account are signed with, and these prove
     callbacks of that account. `twilio_auth_tokens` and `kore_webhook_secrets` add others, of
-    subaccounts or of a rotation: they verify callbacks of all accounts, but what they sign is
-    confirmed by a read. Without any secret a callback is believed only as far as its ticket goes,
-    and confirmed by a read too.
+    subaccounts or for a rotation: they verify callbacks of all accounts, but what they sign is
+    confirmed by a fetch. Without any secret only the ticket is verified, and every callback is
+    confirmed by a fetch.
 
-    `max_body` is in bytes. `max_connections` is for a port of its own: beyond, connections that
-    never brought a callback are closed first, then those idle for longest, then nobody is let in;
-    a quarter of the files that the process may open is the most. `clock` is for tests.
+    `max_body` is in bytes. `max_connections` limits the connections to its own port: at the limit,
+    connections that never brought a callback are closed first, then those idle for longest, then
+    no more are accepted. It is reduced to a quarter of the files that the process may open. `clock`
+    is for tests.
     """
 
     def __init__(
@@ -110,24 +102,29 @@ class CallbackReceiver:
         clock: Clock | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
-        own = secrets.checked(ticket_secrets, "ticket_secrets")
-        self._keyring = secrets.Keyring(
-            tuple(tickets.derive_ticket_secret(secret) for secret in own),
-            secrets.by_vendor(twilio_auth_tokens, kore_webhook_secrets),
-        )
+        own_tickets = checked_secrets(ticket_secrets, "ticket_secrets")
+        own_signing = {
+            "twilio": checked_secrets(twilio_auth_tokens, "twilio_auth_tokens"),
+            "kore": checked_secrets(kore_webhook_secrets, "kore_webhook_secrets"),
+        }
         self._given_url = checked_url(public_url)
         self._host = host
         self._wanted_port = port
-        self._max_body = max_body
-        self._max_connections = checked_most(max_connections)
+        if (
+            isinstance(max_connections, bool)
+            or not isinstance(max_connections, int)
+            or max_connections < 1
+        ):
+            raise ConfigurationError(
+                f"max_connections={max_connections!r}: must be a whole number from 1"
+            )
+        self._max_connections = max_connections
         self._clock = clock or SYSTEM_CLOCK
-        self._bus = Bus(self._clock)
-        self._commands = InboundCommands()
-        self._reception = Reception(
-            keyring=self._keyring,
-            bus=self._bus,
-            commands=self._commands,
-            public_url=lambda: self.public_url,
+        self._handler = CallbackHandler(
+            secrets=SecretStore(tuple(map(derive_ticket_secret, own_tickets)), own_signing),
+            bus=CallbackBus(self._clock),
+            commands=InboundCommands(),
+            public_url=self._given_url,
             max_body=max_body,
             observers=tuple(observers),
             clock=self._clock,
@@ -135,18 +132,19 @@ class CallbackReceiver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listener: Listener | None = None
         self._starts = 0
-        self._turn = asyncio.Lock()
+        self._starting = asyncio.Lock()
 
     def __repr__(self) -> str:
         where = "no port of its own" if self._wanted_port is None else "closed"
         if self._listener is not None:
             where = f"listening on {self._host}:{self._listener.port}"
-        return f"<CallbackReceiver {shown(self._given_url)}, {where}, {self._reception.counts}>"
+        url = "without public_url" if self._given_url is None else without_login(self._given_url)
+        return f"<CallbackReceiver {url}, {where}, {self._handler.stats}>"
 
     @property
-    def counts(self) -> Counts:
-        """What came in so far; a copy."""
-        return evolve(self._reception.counts)
+    def counts(self) -> ReceiverStats:
+        """How many requests came in so far, by what became of them; a copy."""
+        return evolve(self._handler.stats)
 
     @property
     def port(self) -> int:
@@ -158,56 +156,47 @@ class CallbackReceiver:
     @property
     def public_url(self) -> str:
         """Where the vendors reach it, without a trailing slash; ReceiverError while unknown."""
-        if self._given_url is not None:
-            return self._given_url
-        if self._listener is None:
-            raise ReceiverError(
-                "the receiver's public_url is not known: give one, or start() it on a port first"
-            )
-        return own_url(self._host, self._listener.port)
+        return self._handler.require_public_url()
 
     async def start(self) -> None:
         """Begin to listen; each start needs its stop, and only the last stop closes the port.
 
         ReceiverError when the port is taken, or when no public URL can be told.
         """
-        async with self._turn:
+        async with self._starting:
             if self._starts == 0:
                 self._loop = asyncio.get_running_loop()
-                await self._open()
-                self._commands.turn(open=True)
+                if self._wanted_port is not None:
+                    await self._open(self._wanted_port)
+                elif self._given_url is None:
+                    raise ReceiverError(
+                        "a receiver without a port of its own needs a public_url, prefix included"
+                    )
+                self._handler.commands.set_open(True)
             self._starts += 1
 
-    async def _open(self) -> None:
-        if self._wanted_port is None:
-            if self._given_url is None:
-                raise ReceiverError(
-                    "a receiver without a port of its own needs a public_url, prefix included"
-                )
-            return
+    async def _open(self, port: int) -> None:
         if self._given_url is None:
-            own_url(self._host, self._wanted_port)  # refuses hosts that nobody can call
-        from asyncsim.callbacks.web import Listener  # see server: not before
+            local_url(self._host, port)  # rejects hosts that cannot be called, before listening
+        from asyncsim.callbacks.web import Listener  # loads a web server, so not before
 
-        self._listener = await Listener.open(
-            self._reception,
-            max_body=self._max_body,
-            most=self._max_connections,
-            host=self._host,
-            port=self._wanted_port,
-        )
+        self._listener = await Listener.open(self._handler, self._host, port, self._max_connections)
+        self._handler.public_url = self._given_url or local_url(self._host, self._listener.port)
 
     async def stop(self) -> None:
-        """Take back one `start`; harmless when there is none."""
-        async with self._turn:
+        """Take back one `start`; ignored when there is none."""
+        async with self._starting:
             self._starts = max(0, self._starts - 1)
-            if self._starts == 0:
-                self._commands.turn(open=False)
-            if self._starts == 0 and self._listener is not None:
-                try:
-                    await self._listener.close()  # what still comes in needs its address
-                finally:
-                    self._listener = None
+            if self._starts > 0:
+                return
+            self._handler.commands.set_open(False)
+            if self._listener is None:
+                return
+            try:
+                await self._listener.close()
+            finally:
+                self._listener = None
+                self._handler.public_url = self._given_url  # requests in flight needed it
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -222,30 +211,35 @@ class CallbackReceiver:
         await self.stop()
 
     def app(self) -> web.Application:
-        """Build an application to mount in your own, under any prefix.
+        """Build an aiohttp application to mount in your own, under any prefix.
 
         From then on `start` opens no port, and `public_url` must be given, prefix included.
         """
-        from asyncsim.callbacks.web import application  # see server: not before
+        from asyncsim.callbacks.web import application  # loads a web server, so not before
 
         self._wanted_port = None
-        return application(self._reception, self._max_body)
+        return application(self._handler)
 
     def asgi(self) -> ASGIApp:
         """Build the same for FastAPI, Starlette and any other ASGI application."""
         self._wanted_port = None
-        return Application(self._reception, self._max_body)
+        return CallbackApplication(self._handler)
 
     def commands_url(self, vendor: str, product: str) -> str:
         """Make the URL to set as a Fleet's `sms_commands_url` or `ip_commands_url`.
 
-        Or as a Sim's `commands_callback_url`; good as long as the ticket secrets are.
+        Or as a Sim's `commands_callback_url`; valid as long as the ticket secrets are.
         """
-        return self.public_url + self._keyring.issue_any(vendor, product, INBOUND).path
+        if vendor not in VENDORS or product not in ("wireless", "supersim"):
+            raise ValueError(
+                f"{vendor!r}, {product!r}: Commands come from twilio or kore, wireless or supersim"
+            )
+        ticket = self._handler.secrets.issue_shared_ticket(vendor, product, COMMANDS_NAME)
+        return self.public_url + ticket.path
 
     def commands(self) -> InboundCommands:
         """Commands that devices send: `async for command in receiver.commands()`."""
-        return self._commands
+        return self._handler.commands
 
     def register(
         self, vendor: Vendor, *, signing_secrets: Sequence[str], ticket_secret: bytes
@@ -257,12 +251,12 @@ class CallbackReceiver:
         """
         if not ticket_secret:
             raise ConfigurationError("ticket_secret is empty")
-        signing = secrets.checked(signing_secrets, "signing_secrets")
-        keys = secrets.Keys(vendor=vendor, signing=signing, ticket=ticket_secret)
-        return Registration(keys, self._keyring, self._bus, lambda: self.public_url)
+        signing = checked_secrets(signing_secrets, "signing_secrets")
+        client = ClientSecrets(vendor=vendor, signing=signing, ticket=ticket_secret)
+        return Registration(client, self._handler)
 
     def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Judge one request and return the HTTP status to respond with; for any web framework.
+        """Handle one request and return the HTTP status to respond with; for any web framework.
 
         `raw_target` is path and query as they came. Call it from the event loop: from a thread, as
         in a WSGI application, by `loop.call_soon_threadsafe`. 204: accepted. 403: wrong ticket or
@@ -278,18 +272,56 @@ class CallbackReceiver:
             if not (isinstance(name, str) and isinstance(text, str)):
                 raise TypeError("headers: give a mapping of names to one text each")
             lowered.setdefault(name.lower(), text)
-        return self._reception.receive_lowered(method, raw_target, lowered, bytes(body))
+        return self._handler.receive(method, raw_target, lowered, bytes(body))
 
     def _check_loop(self) -> None:
-        """Refuse calls from elsewhere: those who wait would be told in the wrong thread."""
+        """Reject calls from another thread: they would resume waits outside their event loop."""
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
             running = None
         if self._loop is None or self._loop.is_closed():
             self._loop = running
+        # Without any loop it may only be called in tests, whose clock is moved by hand.
         if running is not self._loop or (running is None and self._clock is SYSTEM_CLOCK):
             raise ReceiverError(
                 "receive() was called outside the receiver's event loop; in a thread, for instance"
                 " of a WSGI server, have loop.call_soon_threadsafe() call it"
             )
+
+
+def checked_url(given: str | None) -> str | None:
+    """Return a public URL without its trailing slash; ConfigurationError if it is not usable."""
+    if given is None:
+        return None
+    try:
+        parts = urlsplit(given)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, an IPv6 address that is none
+        valid = False
+    # Tickets are appended to its text, and signatures cover that: so no query, and all encoded.
+    if not given.isascii() or any(one <= " " or one in "?#" for one in given):
+        valid = False
+    if not valid:
+        # Its text is not repeated: it may hold a password for the proxy in front.
+        raise ConfigurationError(
+            "public_url must read https://host[:port][/prefix] (or http://), percent-encoded,"
+            " without query and fragment"
+        )
+    return given.rstrip("/")
+
+
+def local_url(host: str, port: int) -> str:
+    """Make the URL of a listener on this machine; ReceiverError for a host that names none."""
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104  # recognised, not bound
+        raise ReceiverError(
+            f"host={host!r} is no address that can be called: give the receiver a public_url"
+        )
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def without_login(url: str) -> str:
+    """Return a URL without user and password, for reprs."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

@@ -1,85 +1,200 @@
-"""Whether a request is a callback at all, and how far it can be believed."""
+"""Verification: from an HTTP request to a callback, by its ticket, parameters and signature.
+
+Sources: Twilio docs and KORE docs, Sim resource, `CallbackUrl`. Both document form bodies; JSON
+is read too, because both vendors' signature documents describe it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 
 from attrs import define
 
-from asyncsim.callbacks import payload, tickets
 from asyncsim.callbacks.bus import Callback
-from asyncsim.callbacks.payload import Refusal
-from asyncsim.callbacks.secrets import Delivery, Keyring
+from asyncsim.callbacks.secrets import SecretStore, SigningSecrets
+from asyncsim.callbacks.tickets import VerifiedTicket, find_ticket, verify_ticket
+from asyncsim.core.signatures import verify_kore, verify_twilio
+from asyncsim.errors import ReceiverError, SignatureError
 from asyncsim.vendors import VENDORS
+from asyncsim.wire import forms
 
-_LONGEST_TARGET = 16_384  # characters; twice what aiohttp lets through, for other servers
+_MAX_TARGET = 16_384  # characters; twice what aiohttp lets through, for other servers
+_MAX_FIELDS = 100  # a Sim callback has seven
+
+_Params = Mapping[str, list[str]]
+
+
+class RequestRejected(ReceiverError):
+    """A request that is rejected with the HTTP status `status`."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @define(kw_only=True)
-class Request:
-    """A request as any web framework can tell it; `headers` have lower-case names."""
+class CallbackRequest:
+    """An HTTP request as every server can give it; `headers` are found by lower-case names."""
 
     method: str
     raw_target: str
+    """Path and query as they were sent: signatures cover that text."""
     headers: Mapping[str, str]
     body: bytes
 
 
-def judge(request: Request, keyring: Keyring, public_url: str, max_body: int) -> Callback:
-    """Make a callback of a request; Refusal or SignatureError when it is none.
+def verify_head(method: str, raw_target: str, secrets: SecretStore) -> None:
+    """Verify the ticket of a request whose body has yet to come.
 
-    The signature must cover `public_url` and the ticket: what stood between them when it was sent
-    is known only from `public_url`, as proxies strip prefixes and mounts add them.
+    RequestRejected or SignatureError when it is not worth waiting for.
+    """
+    path = raw_target.partition("#")[0].partition("?")[0]
+    verify_ticket(_ticket_segments(method, raw_target, path), secrets.ticket_keys)
+
+
+def verify_request(
+    request: CallbackRequest, secrets: SecretStore, public_url: str, max_body: int
+) -> Callback:
+    """Verify a request and return its callback; RequestRejected or SignatureError if it is none.
+
+    The signature must cover `public_url` and the ticket. What stood between them when it was sent
+    is known only from `public_url`, because proxies strip prefixes and mounts add them.
     """
     path, mark, query = request.raw_target.partition("#")[0].partition("?")
-    tail = _admit(request.method, request.raw_target, path)
+    segments = _ticket_segments(request.method, request.raw_target, path)
     if len(request.body) > max_body:
-        raise Refusal(413, f"the body is longer than {max_body} bytes")
-    ticket = keyring.read(tail)
-    read = payload.read(request.method, query, request.headers, request.body)
-    vendor = VENDORS[ticket.vendor]
-    signed = keyring.verify(
-        Delivery(
-            vendor=vendor,
-            account=ticket.account,
-            method=request.method,
-            urls=_urls(public_url, tail, path, mark + query, request.method),
-            body=request.body,
-            params=read.signed_params,
-            signature=request.headers.get(vendor.signature_header, ""),
-        )
+        raise RequestRejected(413, f"the body is longer than {max_body} bytes")
+    ticket = verify_ticket(segments, secrets.ticket_keys)
+    params, signed_params = _read_params(request, query)
+
+    # The URL as it was issued. A proxy may spell the path in another way, or add a query to a POST;
+    # the vendor may have signed that, but nothing of it is read.
+    urls = [f"{public_url}/{'/'.join(segments)}"]
+    if mark or "%" in path or path[-1] == "/":
+        received = f"{public_url}/{'/'.join(path.rstrip('/').split('/')[-len(segments) :])}"
+        spellings = [urls[0] + mark + query, received + mark + query]
+        if request.method == "POST":
+            spellings += [urls[0], received]
+        urls = list(dict.fromkeys(spellings))
+
+    signed = _is_proven(request, ticket, urls, signed_params, secrets)
+    first = {name: values[0] for name, values in params.items()}
+    code = first.get("ErrorCode", "")
+    return Callback(
+        vendor=ticket.vendor,
+        product=ticket.product,
+        name=ticket.name,
+        nonce=ticket.nonce,
+        signed=signed,
+        method=request.method,
+        # A callback about a Command, or an eSIM, names its SIM too. No document has the parameters
+        # of an eSIM's callback; if they are others, it is unconfirmed like one without a SID.
+        sid=first.get("CommandSid", first.get("ESimProfileSid", first.get("SimSid"))),
+        status=first.get("SimStatus", first.get("Status")),
+        unique_name=first.get("SimUniqueName"),
+        account_sid=first.get("AccountSid"),
+        error_code=int(code) if code.isascii() and code.isdigit() and len(code) < 10 else None,
+        error_message=first.get("ErrorMessage"),
+        params=first,
     )
-    return payload.callback_of(ticket, read.params, signed=signed, method=request.method)
 
 
-def admit(method: str, raw_target: str, keyring: Keyring) -> None:
-    """Judge a request by its first line, before its body is read; Refusal or SignatureError."""
-    path = raw_target.partition("#")[0].partition("?")[0]
-    keyring.read(_admit(method, raw_target, path))
-
-
-def _admit(method: str, raw_target: str, path: str) -> tuple[str, ...]:
-    """Return the ticket's segments of a request that has the outward form of a callback."""
-    if len(raw_target) > _LONGEST_TARGET:
-        raise Refusal(414, "the path and query are too long")
-    tail = tickets.tail_of(path)
-    if tail is None:
-        raise Refusal(404, "the path is no ticket")
+def _ticket_segments(method: str, raw_target: str, path: str) -> tuple[str, ...]:
+    if len(raw_target) > _MAX_TARGET:
+        raise RequestRejected(414, "the path and query are too long")
+    segments = find_ticket(path)
+    if segments is None:
+        raise RequestRejected(404, "the path is no ticket")
     if method not in ("GET", "POST"):
-        raise Refusal(405, "the method is neither GET nor POST")
-    return tail
+        raise RequestRejected(405, "the method is neither GET nor POST")
+    return segments
 
 
-def _urls(
-    public_url: str, tail: tuple[str, ...], path: str, query: str, method: str
-) -> tuple[str, ...]:
-    """Make the URLs that the vendor may have signed: as it came in, and as it was issued.
+def _read_params(request: CallbackRequest, query: str) -> tuple[_Params, _Params | None]:
+    """Read the parameters, and those of them that Twilio signs besides the URL.
 
-    A proxy may spell the path in another way, or add a query to a POST; nothing of it is read.
+    None for a body that is no form: its hash must be in the URL then. The query counts only for
+    GET, because KORE's signature of a POST leaves it out.
     """
-    issued = f"{public_url}/{'/'.join(tail)}"
-    if not query and "%" not in path and path[-1] != "/":
-        return (issued,)
-    received = f"{public_url}/{'/'.join(path.rstrip('/').split('/')[-len(tail) :])}"
-    urls = (issued + query, received + query, *((issued, received) if method == "POST" else ()))
-    return tuple(dict.fromkeys(urls))
+    if request.method == "GET":
+        return _read_form(query.encode("utf-8", "surrogateescape")), {}
+    headers = request.headers
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise RequestRejected(415, "the body is compressed")
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in ("", "application/x-www-form-urlencoded"):
+        params = _read_form(request.body)
+        return params, params
+    if media_type != "application/json":
+        raise RequestRejected(415, "the body is neither a form nor JSON")
+    try:
+        values = json.loads(request.body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise RequestRejected(400, "the body is not valid JSON") from None
+    if not isinstance(values, dict) or len(values) > _MAX_FIELDS:
+        raise RequestRejected(400, "the JSON is not an object of a few fields")
+    # Sim callbacks hold texts and one number; bool is an int, but none of these.
+    texts = {
+        name: [str(value)]
+        for name, value in values.items()
+        if isinstance(value, (str, int)) and not isinstance(value, bool)
+    }
+    return texts, None
+
+
+def _read_form(text: bytes) -> _Params:
+    # A form is ASCII by definition: blanks are kept, nothing is trimmed. Insisting on it also
+    # closes a hole: KORE's signature is a plain digest with the secret in front, so whoever has
+    # seen one can extend the body under it, but not without padding that is no ASCII.
+    if not text.isascii():
+        raise RequestRejected(400, "the form holds raw bytes that are not ASCII")
+    if text.count(b"&") >= _MAX_FIELDS:
+        raise RequestRejected(400, "the form has too many fields")
+    return forms.decode(text.decode("ascii"))
+
+
+def _is_proven(
+    request: CallbackRequest,
+    ticket: VerifiedTicket,
+    urls: Sequence[str],
+    signed_params: _Params | None,
+    secrets: SecretStore,
+) -> bool:
+    """Tell whether the vendor's signature proves the callback; SignatureError if it is wrong.
+
+    Only secrets that a client registered prove anything, and only for tickets of its own account:
+    whoever knows another account's secret, such as that account's owner, can sign anything with it.
+    Secrets given to the receiver belong to no account in particular, so they tell true from false,
+    but what they sign stays unconfirmed. False means unconfirmed, or no secret to verify with.
+    """
+    vendor = VENDORS[ticket.vendor]
+    signature = request.headers.get(vendor.signature_header, "")
+
+    def is_signed_with(candidates: SigningSecrets) -> bool:
+        if not candidates.secrets:
+            return False
+        for url in urls:
+            if vendor.name == "twilio":
+                keys = candidates.twilio_keys
+                valid = verify_twilio(keys, url, signed_params, signature, body=request.body)
+            else:
+                method, body = request.method, request.body
+                valid = verify_kore(candidates.secrets, method, url, body, signature)
+            if valid:
+                return True
+        return False
+
+    # KORE's signature leaves out the query, which is all that a GET has to say.
+    proves_nothing = vendor.name == "kore" and request.method == "GET"
+    of_account = secrets.of_account(vendor.name, ticket.account)
+    if is_signed_with(of_account):
+        return not proves_nothing
+    of_receiver = secrets.of_receiver(vendor.name)
+    if not of_account.secrets and not of_receiver.secrets:
+        # Its client knows only an API key, for instance, which signs no callback (Twilio docs,
+        # "Secure webhooks"): unconfirmed, but no forgery.
+        return False
+    if is_signed_with(of_receiver) or (proves_nothing and not signature):
+        return False
+    raise SignatureError(f"the signature is {'wrong' if signature else 'missing'}")

@@ -14,10 +14,10 @@ from twilio.request_validator import RequestValidator
 
 from asyncsim.callbacks import CallbackReceiver
 from asyncsim.callbacks.connections import ConnectionLimiter
+from asyncsim.callbacks.handler import CallbackHandler
 from asyncsim.callbacks.receiver import Registration
-from asyncsim.callbacks.reception import Reception
-from asyncsim.callbacks.verify import Request, judge
-from asyncsim.callbacks.web import Server
+from asyncsim.callbacks.verify import CallbackRequest, verify_request
+from asyncsim.callbacks.web import CallbackServer
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.core.credentials import Credentials
 from asyncsim.core.goal import Goal
@@ -126,59 +126,55 @@ def _receiver() -> tuple[CallbackReceiver, Registration]:
     )
 
 
-class _Alone(Reception):
-    """Believes nothing."""
+class _Unverified(CallbackHandler):
+    """Accepts everything, and publishes nothing."""
 
-    def receive_lowered(
-        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
-    ) -> int:
-        self.counts.accepted += 1
+    def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
+        self.stats.accepted += 1
         return 204
 
 
-class _Judging(Reception):
-    """Tells nobody."""
+class _Verifying(CallbackHandler):
+    """Publishes nothing."""
 
-    def receive_lowered(
-        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
-    ) -> int:
-        request = Request(method=method, raw_target=raw_target, headers=headers, body=body)
-        judge(request, self.keyring, _PUBLIC, self.max_body)
-        self.counts.accepted += 1
+    def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
+        request = CallbackRequest(method=method, raw_target=raw_target, headers=headers, body=body)
+        verify_request(request, self.secrets, _PUBLIC, self.max_body)
+        self.stats.accepted += 1
         return 204
 
 
-def _like(kind: type[Reception], other: Reception) -> Reception:
-    given = ("keyring", "bus", "commands", "public_url", "max_body", "observers", "clock")
+def _like(kind: type[CallbackHandler], other: CallbackHandler) -> CallbackHandler:
+    given = ("secrets", "bus", "commands", "public_url", "max_body", "observers", "clock")
     return kind(**{name: getattr(other, name) for name in given})
 
 
-def _serving(reception: Reception) -> web.Server:
+def _serving(handler: CallbackHandler) -> web.Server:
     """As `CallbackReceiver.start` opens it on its port."""
-    return Server(reception, reception.max_body, ConnectionLimiter(512))
+    return CallbackServer(handler, ConnectionLimiter(512))
 
 
 def server_alone() -> Contender:
-    """What the receiver stands on: reads the body, believes nothing, answers."""
-    reception = _like(_Alone, _receiver()[0]._reception)
+    """What the receiver stands on: reads the body, verifies nothing, responds."""
+    handler = _like(_Unverified, _receiver()[0]._handler)
     url = "https://example.com" + _PATH
     return Contender(
-        _serving(reception),
+        _serving(handler),
         lambda number: _post(_PATH, url, number),
-        lambda: reception.counts.accepted,
+        lambda: handler.stats.accepted,
     )
 
 
 def judged() -> Contender:
-    """The receiver's judgement without anybody to tell: ticket, form and signature."""
+    """The receiver's verification without a wait: ticket, form and signature."""
     receiver, registration = _receiver()
-    reception = _like(_Judging, receiver._reception)
+    handler = _like(_Verifying, receiver._handler)
 
     def request(number: int) -> bytes:
         url, _ = registration.issue_url("supersim", f"HS{number:032x}")
         return _post(url.removeprefix(_PUBLIC), url, number)
 
-    return Contender(_serving(reception), request, lambda: reception.counts.accepted)
+    return Contender(_serving(handler), request, lambda: handler.stats.accepted)
 
 
 def ours(pending: int, *, mounted: bool = False) -> Contender:
@@ -207,5 +203,5 @@ def ours(pending: int, *, mounted: bool = False) -> Contender:
     def request(number: int) -> bytes:
         return _post(urls[number].removeprefix(_PUBLIC), urls[number], number)
 
-    app = receiver.app() if mounted else _serving(receiver._reception)
+    app = receiver.app() if mounted else _serving(receiver._handler)
     return Contender(app, request, lambda: len(ended))

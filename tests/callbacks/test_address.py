@@ -1,7 +1,7 @@
 import pytest
 
 from asyncsim.callbacks import CallbackReceiver
-from asyncsim.callbacks.address import checked_url, own_url, shown
+from asyncsim.callbacks.receiver import checked_url, local_url, without_login
 from asyncsim.errors import ConfigurationError, ReceiverError
 
 
@@ -44,17 +44,16 @@ def test_a_public_url_that_cannot_serve_is_refused_without_repeating_it(url: str
 
 
 def test_the_url_of_the_own_listener_is_spelt_for_both_kinds_of_addresses() -> None:
-    assert own_url("127.0.0.1", 80) == "http://127.0.0.1:80"
-    assert own_url("::1", 80) == "http://[::1]:80"
+    assert local_url("127.0.0.1", 80) == "http://127.0.0.1:80"
+    assert local_url("::1", 80) == "http://[::1]:80"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
 def test_an_address_that_nobody_can_call_needs_a_public_url(host: str) -> None:
     with pytest.raises(ReceiverError, match="public_url"):
-        own_url(host, 80)
+        local_url(host, 80)
 
 
 def test_a_url_is_shown_without_user_and_password() -> None:
-    assert shown("https://user:pa@ss@example.com:1/a@b") == "https://example.com:1/a@b"
-    assert shown("https://example.com") == "https://example.com"
-    assert shown(None) == "without public_url"
+    assert without_login("https://user:pa@ss@example.com:1/a@b") == "https://example.com:1/a@b"
+    assert without_login("https://example.com") == "https://example.com"

@@ -203,7 +203,7 @@ async def test_a_sender_that_hangs_up_is_not_taken_for_one_that_is_done(
 async def test_a_body_that_never_ends_is_given_up(
     receiver: CallbackReceiver, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asgi, "_READ_WITHIN", 0.0)
+    monkeypatch.setattr(asgi, "BODY_TIMEOUT", 0.0)
     assert status_of(await speak(receiver.asgi(), http(sent))) == 408
 
 

@@ -182,7 +182,7 @@ async def test_a_request_that_never_comes_whole_ends_its_connection(
 async def test_a_body_that_never_comes_whole_ends_its_connection(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "_READ_WITHIN", 0.01)
+    monkeypatch.setattr(web, "BODY_TIMEOUT", 0.01)
     monkeypatch.setattr(web, "_LINGER", 0.01)
     wire = await connect()
     wire.send(callback(registration)[:-1])

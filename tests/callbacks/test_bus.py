@@ -3,7 +3,7 @@ import logging
 import pytest
 from attrs import evolve
 
-from asyncsim.callbacks.bus import Bus, Callback, Handler
+from asyncsim.callbacks.bus import Callback, CallbackBus, Subscriber
 from asyncsim.clock import ManualClock
 
 
@@ -19,7 +19,7 @@ def callback(name: str = "HS1", *, status: str = "active", **more: str) -> Callb
     )
 
 
-def recorder(told: list[str], label: str = "told") -> Handler:
+def recorder(told: list[str], label: str = "told") -> Subscriber:
     def take(_: Callback) -> bool:
         told.append(label)
         return True
@@ -28,11 +28,11 @@ def recorder(told: list[str], label: str = "told") -> Handler:
 
 
 @pytest.fixture
-def bus(clock: ManualClock) -> Bus:
-    return Bus(clock)
+def bus(clock: ManualClock) -> CallbackBus:
+    return CallbackBus(clock)
 
 
-def test_a_callback_goes_to_the_handlers_of_its_vendor_and_product_only(bus: Bus) -> None:
+def test_a_callback_goes_to_the_handlers_of_its_vendor_and_product_only(bus: CallbackBus) -> None:
     told: list[str] = []
     bus.subscribe("kore", "supersim", recorder(told, "kore supersim"))
     bus.subscribe("kore", "wireless", recorder(told, "kore wireless"))
@@ -41,54 +41,59 @@ def test_a_callback_goes_to_the_handlers_of_its_vendor_and_product_only(bus: Bus
     assert told == ["kore supersim"]
 
 
-def test_all_handlers_are_told_even_when_the_first_takes_it(bus: Bus) -> None:
+def test_all_handlers_are_told_even_when_the_first_takes_it(bus: CallbackBus) -> None:
     told: list[str] = []
     bus.subscribe("kore", "supersim", lambda _: True)
     bus.subscribe("kore", "supersim", recorder(told))
     bus.publish(callback())
     assert told == ["told"]
-    assert bus.take_kept("kore", "supersim", "HS1") == []
+    assert bus.take_unclaimed("kore", "supersim", "HS1") == []
 
 
-def test_a_callback_that_nobody_takes_is_kept_for_a_later_wait_once(bus: Bus) -> None:
+def test_a_callback_that_nobody_takes_is_kept_for_a_later_wait_once(bus: CallbackBus) -> None:
     bus.subscribe("kore", "supersim", lambda _: False)
     assert not bus.publish(callback(status="ready"))
     assert not bus.publish(callback(status="active"))
-    kept = bus.take_kept("kore", "supersim", "HS1")
+    kept = bus.take_unclaimed("kore", "supersim", "HS1")
     assert [one.status for one in kept] == ["ready", "active"]
-    assert bus.take_kept("kore", "supersim", "HS1") == []
+    assert bus.take_unclaimed("kore", "supersim", "HS1") == []
 
 
-async def test_kept_callbacks_expire(bus: Bus, clock: ManualClock) -> None:
+async def test_kept_callbacks_expire(bus: CallbackBus, clock: ManualClock) -> None:
     bus.publish(callback())
     await clock.advance(299)
     bus.publish(callback(status="late"))
     await clock.advance(1)
-    assert [one.status for one in bus.take_kept("kore", "supersim", "HS1")] == ["late"]
+    assert [one.status for one in bus.take_unclaimed("kore", "supersim", "HS1")] == ["late"]
 
 
 async def test_what_expired_is_forgotten_when_the_next_one_is_kept(
-    bus: Bus, clock: ManualClock
+    bus: CallbackBus, clock: ManualClock
 ) -> None:
     bus.publish(callback("HS1"))
     bus.publish(callback("HS2"))
     await clock.advance(300)
     bus.publish(callback("HS3"))
-    assert [address[2] for address in bus._kept] == ["HS3"]
+    assert [address[2] for address in bus._unclaimed] == ["HS3"]
 
 
 def test_kept_callbacks_are_bounded_by_name_and_in_number(clock: ManualClock) -> None:
-    bus = Bus(clock, limit=3)
+    bus = CallbackBus(clock, limit=3)
     for number in range(5):
         bus.publish(callback(f"HS{number}"))
-    assert [address[2] for address in bus._kept] == ["HS2", "HS3", "HS4"]
+    assert [address[2] for address in bus._unclaimed] == ["HS2", "HS3", "HS4"]
     for number in range(10):
         bus.publish(callback("HS4", status=str(number)))
-    assert [one.status for one in bus.take_kept("kore", "supersim", "HS4")] == ["6", "7", "8", "9"]
+    assert [one.status for one in bus.take_unclaimed("kore", "supersim", "HS4")] == [
+        "6",
+        "7",
+        "8",
+        "9",
+    ]
 
 
 def test_a_handler_that_raises_is_logged_and_the_callback_kept(
-    bus: Bus, caplog: pytest.LogCaptureFixture
+    bus: CallbackBus, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: Callback) -> bool:
         raise RuntimeError("broken")
@@ -98,17 +103,17 @@ def test_a_handler_that_raises_is_logged_and_the_callback_kept(
         assert not bus.publish(callback(nonce="secret-nonce"))
     assert "broken" in caplog.text
     assert "secret-nonce" not in caplog.text
-    assert len(bus.take_kept("kore", "supersim", "HS1")) == 1
+    assert len(bus.take_unclaimed("kore", "supersim", "HS1")) == 1
 
 
-def test_who_unsubscribed_is_told_no_more(bus: Bus) -> None:
+def test_who_unsubscribed_is_told_no_more(bus: CallbackBus) -> None:
     unsubscribe = bus.subscribe("kore", "supersim", lambda _: True)
     unsubscribe()
     unsubscribe()
     assert not bus.publish(callback())
 
 
-def test_a_handler_may_unsubscribe_while_it_is_told(bus: Bus) -> None:
+def test_a_handler_may_unsubscribe_while_it_is_told(bus: CallbackBus) -> None:
     told: list[str] = []
 
     def once(_: Callback) -> bool:
@@ -122,21 +127,21 @@ def test_a_handler_may_unsubscribe_while_it_is_told(bus: Bus) -> None:
     assert told == ["once", "other"]
 
 
-def test_a_token_seen_before_marks_a_repetition(bus: Bus) -> None:
-    assert not bus.is_repeated(callback(), "token")
-    assert bus.is_repeated(callback(), "token")
-    assert not bus.is_repeated(callback(), "other token")
-    assert not bus.is_repeated(callback(nonce="other"), "token")
+def test_a_token_seen_before_marks_a_duplicate(bus: CallbackBus) -> None:
+    assert not bus.is_duplicate(callback(), "token")
+    assert bus.is_duplicate(callback(), "token")
+    assert not bus.is_duplicate(callback(), "other token")
+    assert not bus.is_duplicate(callback(nonce="other"), "token")
 
 
-def test_an_unsigned_callback_never_makes_a_signed_one_a_repetition(bus: Bus) -> None:
-    assert not bus.is_repeated(evolve(callback(), signed=False), "token")
-    assert not bus.is_repeated(callback(), "token")
+def test_an_unsigned_callback_never_makes_a_signed_one_a_duplicate(bus: CallbackBus) -> None:
+    assert not bus.is_duplicate(evolve(callback(), signed=False), "token")
+    assert not bus.is_duplicate(callback(), "token")
 
 
 def test_remembered_tokens_are_bounded_and_the_oldest_goes_first(clock: ManualClock) -> None:
-    bus = Bus(clock, limit=2)
+    bus = CallbackBus(clock, limit=2)
     for token in ("a", "b", "a", "c"):
-        bus.is_repeated(callback(), token)
-    assert bus.is_repeated(callback(), "a")
-    assert not bus.is_repeated(callback(), "b")
+        bus.is_duplicate(callback(), token)
+    assert bus.is_duplicate(callback(), "a")
+    assert not bus.is_duplicate(callback(), "b")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from asyncsim import CallbackReceiver, Client, InboundCommand, ReceiverError
-from asyncsim.callbacks.inbound import InboundCommands
+from asyncsim.callbacks.bus import InboundCommands
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.events import CallbackReceived, CallbackRefused, Event
@@ -134,7 +134,7 @@ async def test_a_command_delivered_twice_comes_once(open_receiver: CallbackRecei
 
 def fill(receiver: CallbackReceiver, most: int = 1) -> Sent:
     """Fill a receiver with room for `most`; a delivery for which there is none."""
-    receiver._commands._most = most
+    receiver.commands()._limit = most
     url = receiver.commands_url("kore", "supersim")
     for number in range(most):
         assert senders.kore(url, IP | {"Payload": str(number)}).received_by(receiver) == 204
@@ -225,7 +225,7 @@ def test_a_command_is_signed_by_any_account_of_the_vendor_that_is_served(
     url = receiver.commands_url("twilio", "supersim")
     for secret, status in (("one", 204), ("two", 204), ("three", 403)):
         assert senders.twilio(url, SMS, secret=secret).received_by(receiver) == status
-    assert [command.signed for command in receiver.commands()._waiting] == [True, True]
+    assert [command.signed for command in receiver.commands()._queue] == [True, True]
 
 
 async def test_a_url_needs_a_secret_to_sign_with(open_receiver: CallbackReceiver) -> None:
@@ -236,7 +236,7 @@ async def test_a_url_needs_a_secret_to_sign_with(open_receiver: CallbackReceiver
 @pytest.mark.parametrize("where", [("twillio", "supersim"), ("twilio", "monitor"), ("kore", "")])
 async def test_a_url_for_nowhere_is_refused(where: tuple[str, str], clock: ManualClock) -> None:
     receiver = CallbackReceiver("https://example.com", ticket_secrets=["own"], clock=clock)
-    with pytest.raises(ValueError, match="no Command comes from there"):
+    with pytest.raises(ValueError, match="Commands come from"):
         receiver.commands_url(*where)
 
 
@@ -261,4 +261,4 @@ async def test_a_clients_credentials_are_enough_to_recognise_it(clock: ManualClo
 
 def test_there_is_room_for_ten_thousand() -> None:
     assert not InboundCommands().full
-    assert InboundCommands(most=0).full
+    assert InboundCommands(limit=0).full

@@ -120,7 +120,7 @@ async def test_a_chunked_body_is_bounded_too(
 async def test_a_body_that_never_comes_does_not_hold_its_connection(
     open_receiver: CallbackReceiver, kore_here: Registration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks_web, "_READ_WITHIN", 0.01)
+    monkeypatch.setattr(callbacks_web, "BODY_TIMEOUT", 0.01)
     path = kore_here.issue_url("supersim", SIM)[0].removeprefix(open_receiver.public_url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", open_receiver.port)
@@ -210,7 +210,7 @@ async def test_a_stopped_receiver_starts_again_and_knows_its_old_tickets(
         path = sent.url.removeprefix("https://example.com")
         assert await sent.post(to=f"http://127.0.0.1:{receiver.port}{path}") == 204
     assert receiver.counts.accepted == 1
-    assert receiver.counts.hints == 0
+    assert receiver.counts.unconfirmed == 0
 
 
 async def test_a_port_in_use_is_named_with_what_to_do_about_it(

@@ -141,7 +141,7 @@ def test_a_get_from_kore_is_a_hint_at_best(
     assert plain(sent).received_by(receiver) == 204
     assert plain(sent, kore_signature="").received_by(receiver) == 204
     assert [(one.signed, one.method, one.status) for one in told] == [(False, "GET", "active")] * 3
-    assert receiver.counts.hints == 3
+    assert receiver.counts.unconfirmed == 3
 
 
 def test_a_get_from_kore_with_a_wrong_signature_is_refused(
@@ -221,7 +221,7 @@ def test_a_vendor_without_any_secret_gives_hints(clock: ManualClock) -> None:
     assert sent.received_by(receiver) == 204
     assert plain(sent).received_by(receiver) == 204
     assert [one.signed for one in registration.take_unclaimed("supersim", SIM)] == [False, False]
-    assert (receiver.counts.accepted, receiver.counts.hints) == (2, 2)
+    assert (receiver.counts.accepted, receiver.counts.unconfirmed) == (2, 2)
 
 
 def test_a_changed_ticket_is_refused_and_a_path_that_is_none_is_not_found(
@@ -465,9 +465,9 @@ def test_reprs_hold_no_secret_and_no_ticket(clock: ManualClock) -> None:
             receiver,
             registration,
             told,
-            receiver._keyring,
-            receiver._keyring.clients,
-            registration._keys,
+            receiver._handler.secrets,
+            receiver._handler.secrets.clients,
+            registration._client,
         )
     )
     assert "https://example.com/hooks" in shown

@@ -80,7 +80,7 @@ def test_secrets_given_to_the_receiver_verify_tickets_of_all_accounts_as_unconfi
     url, _ = kore.issue_url("supersim", SIM)
     assert senders.kore(url, secret="secret").received_by(receiver) == 204
     assert [callback.signed for callback in kore.take_unclaimed("supersim", SIM)] == [False]
-    assert receiver.counts.hints == 3
+    assert receiver.counts.unconfirmed == 3
 
 
 def test_secrets_given_to_the_receiver_are_insisted_on(clock: ManualClock) -> None:

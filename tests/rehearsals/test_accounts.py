@@ -215,7 +215,11 @@ async def test_callbacks_of_a_subaccount_are_signed_with_its_own_secret(
             sims: Any = getattr(one, place.product).sims
             changed = await stage.play(sims.update_and_wait(sid, status="active"))
             assert changed.status == "active"
-    assert (receiver.counts.accepted, receiver.counts.hints, receiver.counts.refused) == (2, 0, 0)
+    assert (receiver.counts.accepted, receiver.counts.unconfirmed, receiver.counts.refused) == (
+        2,
+        0,
+        0,
+    )
 
 
 async def test_a_move_whose_answer_is_lost_is_done_once(family: Family) -> None:

@@ -236,7 +236,7 @@ async def test_what_a_secret_of_the_receiver_signs_is_confirmed_by_a_read(
     outcomes = await stage.collect(stage.sims.update_many({stage.sid: {"status": "active"}}))
     outcome = outcomes[stage.sid]
     assert (outcome.settled_by, outcome.confirmed) == ("callback", True)
-    assert (len(stage.reads()), counts(stage).hints, counts(stage).refused) == (1, 1, 0)
+    assert (len(stage.reads()), counts(stage).unconfirmed, counts(stage).refused) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("product", ["supersim", "wireless"])
@@ -249,7 +249,7 @@ async def test_without_a_webhook_secret_every_callback_of_kore_is_a_hint(
     outcomes = await stage.collect(stage.sims.update_many(changes))
     assert [one.confirmed for one in outcomes.values()] == [True] * 3
     assert [len(stage.reads(sid)) for sid in stage.sids] == [1] * 3
-    assert (counts(stage).hints, stage.clock.now()) == (3, SETTLES)
+    assert (counts(stage).unconfirmed, stage.clock.now()) == (3, SETTLES)
 
 
 async def test_a_signature_that_kore_leaves_out_is_refused_where_one_is_expected(

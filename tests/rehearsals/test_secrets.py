@@ -34,7 +34,7 @@ async def change(stage: Stage, secrets: list[str], sid: str) -> Any:
 async def confirmed(stage: Stage, secrets: list[str], sid: str) -> None:
     """Change a SIM, and find its callback verified."""
     counts = await change(stage, secrets, sid)
-    assert (counts.accepted, counts.hints, counts.refused) == (1, 0, 0)
+    assert (counts.accepted, counts.unconfirmed, counts.refused) == (1, 0, 0)
 
 
 async def test_a_new_secret_signs_once_it_is_active(stage: Stage) -> None:
@@ -44,7 +44,7 @@ async def test_a_new_secret_signs_once_it_is_active(stage: Stage) -> None:
     activated = await secrets.update(created.id, status="active", name="renamed")
     assert (activated.name, activated.status, activated.secret) == ("renamed", "active", None)
     counts = await change(stage, [created.secret], stage.sid)
-    assert (counts.accepted, counts.hints, counts.refused) == (1, 0, 0)
+    assert (counts.accepted, counts.unconfirmed, counts.refused) == (1, 0, 0)
 
 
 async def test_a_client_that_knows_the_old_secret_only_refuses_and_the_wait_ends_anyway(
