@@ -1,16 +1,20 @@
-"""The look before anything is sent: one walk of the list finds all SIMs and judges all rows."""
+"""The plan of a job: one list scan finds all SIMs, and a verdict says what each row needs.
+
+The same rules plan a job at first and reconcile it after a crash: what an earlier run has sent,
+and may never have had a response to, is judged by what the vendor shows now.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from asyncsim.bulk.actions import Action
+from asyncsim.bulk.actions import Action, is_irreversible
 from asyncsim.bulk.input.source import Problems, format_lines
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, OPEN, Entry, Planned, State, Verdict
@@ -21,127 +25,110 @@ from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, notif
 from asyncsim.resources.pages import Page
 from asyncsim.wire.pages import BadRecord
 
+_FEW = 10  # rows that are fetched one by one; scanning the list takes a request per page
+_CONCURRENT_FETCHES = 100  # the client's concurrency limit holds back what would be throttled
+_CHUNK = 1000  # rows that are judged at once where nothing has to be fetched
+_SAMPLES = 5
+_ENDED = frozenset({State.ALREADY, State.DONE, State.IMPOSSIBLE, State.UNKNOWN})
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What a scan of all SIMs found."""
+
+    rows: int
+    """Rows that were looked at: all that have not ended."""
+    verdicts: Mapping[Verdict, int]
+    samples: Mapping[Verdict, tuple[Entry, ...]] = field(repr=False)
+    """Up to five rows of each verdict."""
+    irreversible: int
+    """Rows whose change is irreversible, and which nobody has confirmed yet."""
+    requests: int
+    """Requests that planning took."""
+    notes: tuple[str, ...] = ()
+    """What was odd in the input, and is no reason to stop."""
+
 
 @frozen(kw_only=True)
 class Unreadable:
-    """A SIM whose record cannot be read, and what can be read of its names."""
+    """A SIM whose record cannot be decoded, and those of its names that can."""
 
     sid: str | None
     iccid: str | None = None
     unique_name: str | None = None
     error: DecodeError
 
+    @classmethod
+    def of_row(cls, bad: BadRecord) -> Unreadable:
+        """Read what names the SIM from a row of a list."""
+        raw = bad.raw if isinstance(bad.raw, dict) else {}
+        # KORE's example shows an ICCID as a number, so one may arrive as such. True is an int, too.
+        names = {key: raw.get(key) for key in ("sid", "iccid", "unique_name")}
+        readable = {key: str(name) for key, name in names.items() if type(name) in (str, int)}
+        return cls(**{"sid": None, **readable}, error=bad.error)
 
-def judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> Planned:
-    """Judge a row whose SIM cannot be read: it goes on where its state need not be known."""
-    entry = _anew(entry)
-    sid = sim.sid or entry.sid
-    verdict, state = Verdict.UNREADABLE, State.IMPOSSIBLE
-    if entry.state in IN_DOUBT and action is not Action.SEND:
-        verdict, state = _judge_unseen(entry)  # never impossible
-    elif action is Action.SEND and sid is not None:
-        verdict, state = _judge_sending(entry)
-    elif action is Action.REGISTER:
-        verdict, state = Verdict.ALREADY, _arrived(entry)
-    elif action is Action.DELETE and sid is not None:
-        verdict, state = Verdict.CHANGE, State.READY
-    hopeless = verdict is Verdict.UNREADABLE
-    note = str(sim.error) if hopeless else None
-    state = _planned(entry, verdict, state)
-    return Planned(number=entry.number, verdict=verdict, state=state, sid=sid, note=note)
+
+# Judging. Pure: what a row needs, from how an earlier run left it and what its SIM shows.
 
 
 def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
-    """Judge a row whose SIM the account has."""
-    entry = _anew(entry)
-    if action is Action.UPDATE:
+    """Judge a row; `sim` is the record of its SIM, an `Unreadable`, or None for no such SIM."""
+    if entry.state is State.FAILED:
+        # Its retry starts anew: what was accepted then has failed.
+        entry = evolve(entry, accepted_at=None, reference=None)
+    if sim is None:
+        verdict, state = _judge_absent(action, entry, goal)
+    elif isinstance(sim, Unreadable):
+        verdict, state = _judge_unreadable(action, entry, sim)
+    elif action is Action.UPDATE:
         verdict, state = _judge_update(entry, sim, goal)
     elif action is Action.SEND:
-        verdict, state = _judge_sending(entry)
+        verdict, state = _judge_send(entry)
     elif action is Action.REGISTER:
-        verdict, state = Verdict.ALREADY, _arrived(entry)
+        verdict, state = Verdict.ALREADY, _reached(entry)
     else:
         verdict, state = Verdict.CHANGE, State.READY
+    if entry.state is State.FAILED and verdict is not Verdict.ALREADY:
+        # It keeps state and error until its retry goes out, which this run may not get to.
+        state = State.FAILED
+    elif verdict in HOPELESS:
+        state = State.IMPOSSIBLE
     return Planned(
         number=entry.number,
         verdict=verdict,
-        state=_planned(entry, verdict, state),
-        sid=sim.sid,
-        before=sim.status,
+        state=state,
+        sid=entry.sid if sim is None else sim.sid or entry.sid,
+        before=getattr(sim, "status", None),
+        note=str(sim.error) if verdict is Verdict.UNREADABLE else None,
     )
 
 
-def judge_absent(action: Action, entry: Entry, goal: Goal) -> Planned:
-    """Judge a row whose SIM the account does not have."""
-    # Of a text that is not in doubt it is known that it was not sent.
-    doubtful = entry.state in IN_DOUBT or (entry.sent and action is not Action.SEND)
-    if action is Action.REGISTER:
-        verdict, state = Verdict.CHANGE, State.READY  # registering twice does no harm
-    elif action is Action.DELETE and doubtful:
-        verdict, state = Verdict.ALREADY, State.DONE
-    elif action is Action.SEND and doubtful:
-        verdict, state = _judge_sending(entry)
-    elif goal.changes_account and (doubtful or entry.sid is not None):
-        # Sent, or seen here once, it may be in the other account; to ask again is harmless, and
-        # tells.
-        verdict, state = Verdict.CHANGE, State.READY
-    elif doubtful:
-        verdict, state = _judge_unseen(entry)
-    else:
-        verdict, state = Verdict.UNKNOWN, State.IMPOSSIBLE
-    state = _planned(entry, verdict, state)
-    return Planned(number=entry.number, verdict=verdict, state=state, sid=entry.sid)
-
-
-def _judge_unseen(entry: Entry) -> tuple[Verdict, State]:
-    """Something was sent, and what became of it is not seen: it is waited for, whatever it is."""
-    waits = entry.state in (State.ACCEPTED, State.TIMED_OUT)
-    return Verdict.BUSY, State.ACCEPTED if waits else entry.state
-
-
-def _anew(entry: Entry) -> Entry:
-    """Forget of a failed row what was accepted then: its retry begins anew."""
-    if entry.state is State.FAILED:
-        return evolve(entry, accepted_at=None, reference=None)
-    return entry
-
-
-def _planned(entry: Entry, verdict: Verdict, state: State) -> State:
-    """Where a look leaves a row; one that has failed stays so until its retry is sent."""
-    if entry.state is State.FAILED and verdict is not Verdict.ALREADY:
-        return State.FAILED
-    return State.IMPOSSIBLE if verdict in HOPELESS else state
-
-
-def _arrived(entry: Entry) -> State:
-    """It is there: by this job, if that had sent anything."""
-    return State.DONE if entry.sent or entry.state in IN_DOUBT else State.ALREADY
-
-
 def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
-    doubtful = entry.state in IN_DOUBT
-    goal_status = goal.evaluate(sim)
+    in_doubt = entry.state in IN_DOUBT
+    standing = goal.evaluate(sim)
     resetting = goal.resets_connectivity and sim.reset_status == "resetting"
     if goal.resets_connectivity and not resetting and entry.accepted_at is not None:
-        return Verdict.ALREADY, State.DONE  # a reset that was accepted and runs no more
-    if goal_status is GoalStatus.PENDING:
-        # An own change that was accepted, or somebody else's: the wait for it will tell. But that
-        # a reset has ended is all it shows, so what runs there has to be one.
-        ours = doubtful and (resetting or not goal.resets_connectivity)
+        # `reset_status` reads null once the provider has accepted the reset (KORE docs,
+        # "Wireless Sim Resource"), so no final status will ever show that it was carried out.
+        return Verdict.ALREADY, State.DONE
+    if standing is GoalStatus.PENDING:
+        # Ours if we may have sent it, else somebody else's: waiting shows which. Of a reset only
+        # its end can be seen, so a pending change counts as our reset only while one is shown.
+        ours = in_doubt and (resetting or not goal.resets_connectivity)
         return Verdict.BUSY, State.ACCEPTED if ours else State.READY
-    if goal_status is GoalStatus.REACHED and goal.expected:
-        return Verdict.ALREADY, _arrived(entry)
+    if standing is GoalStatus.REACHED and goal.expected:
+        return Verdict.ALREADY, _reached(entry)
     if is_terminal(goal.kind, sim.status):
         return Verdict.TERMINAL, State.IMPOSSIBLE
     if not can_reach(goal.kind, sim.status, goal.targets):
         return Verdict.ILLEGAL, State.IMPOSSIBLE
-    # A list may be an old copy: what was accepted is read once before it is sent again.
+    # A list page may be a stale copy: an accepted change is fetched once before it is resent.
     accepted = entry.state is State.ACCEPTED and entry.accepted_at is not None
     return Verdict.CHANGE, State.ACCEPTED if accepted else State.READY
 
 
-def _judge_sending(entry: Entry) -> tuple[Verdict, State]:
-    """Never send again what may have been sent: a text that arrives twice is acted upon twice."""
+def _judge_send(entry: Entry) -> tuple[Verdict, State]:
+    """Never resend what may have been sent: a device acts upon a text that arrives twice."""
     if entry.reference is not None:
         return Verdict.BUSY, State.ACCEPTED
     if entry.state is State.SENDING:
@@ -149,238 +136,219 @@ def _judge_sending(entry: Entry) -> tuple[Verdict, State]:
     return Verdict.CHANGE, State.READY
 
 
-_FEW = 10
-"""Up to this many rows are looked up one by one; a page more may cost as much."""
-_AT_ONCE = 100  # look-ups; the client's throttle holds back what the vendor would refuse
-_SAMPLES = 5
-_ENDED = frozenset({State.ALREADY, State.DONE, State.IMPOSSIBLE, State.UNKNOWN})
+def _judge_absent(action: Action, entry: Entry, goal: Goal) -> tuple[Verdict, State]:
+    # A text outside IN_DOUBT was certainly not sent, whatever happened in earlier runs.
+    in_doubt = entry.state in IN_DOUBT or (entry.sent and action is not Action.SEND)
+    if action is Action.REGISTER:
+        return Verdict.CHANGE, State.READY  # a second one is rejected with 83003: already yours
+    if action is Action.DELETE and in_doubt:
+        return Verdict.ALREADY, State.DONE
+    if action is Action.SEND and in_doubt:
+        return _judge_send(entry)
+    if goal.changes_account and (in_doubt or entry.sid is not None):
+        # It was here, so it may be in the target account already, where these credentials cannot
+        # read it. Asking for the move again is harmless, and its response tells.
+        return Verdict.CHANGE, State.READY
+    if in_doubt:
+        return _wait_for_unseen(entry)
+    return Verdict.UNKNOWN, State.IMPOSSIBLE
 
 
-@frozen(kw_only=True)
-class Plan:
-    """What a look at all SIMs found."""
+def _judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> tuple[Verdict, State]:
+    """A row goes on where its SIM's status need not be known."""
+    has_sid = sim.sid is not None or entry.sid is not None
+    if entry.state in IN_DOUBT and action is not Action.SEND:
+        return _wait_for_unseen(entry)  # IMPOSSIBLE would say that nothing was sent
+    if action is Action.SEND and has_sid:
+        return _judge_send(entry)
+    if action is Action.REGISTER:
+        return Verdict.ALREADY, _reached(entry)
+    if action is Action.DELETE and has_sid:
+        return Verdict.CHANGE, State.READY
+    return Verdict.UNREADABLE, State.IMPOSSIBLE
 
-    rows: int
-    """That were looked at: all that have not ended."""
-    verdicts: Mapping[Verdict, int]
-    samples: Mapping[Verdict, tuple[Entry, ...]] = field(repr=False)
-    """Up to five rows of each verdict."""
-    irreversible: int
-    """Rows that will change in a way that can never be taken back, and are not confirmed yet."""
-    requests: int
-    """That the look took."""
-    notes: tuple[str, ...] = ()
-    """What was odd in the input, and is no reason to stop."""
+
+def _wait_for_unseen(entry: Entry) -> tuple[Verdict, State]:
+    """Wait for a change that was sent, and whose outcome the vendor does not show."""
+    waiting = entry.state in (State.ACCEPTED, State.TIMED_OUT)
+    return Verdict.BUSY, State.ACCEPTED if waiting else entry.state
+
+
+def _reached(entry: Entry) -> State:
+    """A row at its goal: DONE by this job if that may have sent anything, else ALREADY."""
+    return State.DONE if entry.sent or entry.state in IN_DOUBT else State.ALREADY
+
+
+# Finding the SIMs.
 
 
 class Planner:
-    """Looks at all rows in some states, finds their SIMs, judges them, and writes that down."""
+    """Finds the SIMs of all rows in some states, judges the rows and records the verdicts."""
 
     def __init__(
         self,
         task: JobTask,
         journal: Journal,
         observers: Sequence[Observer],
-        halt: StopSignal,
+        stop: StopSignal,
         *,
         phase: str = "planning",
     ) -> None:
         self._task = task
         self._journal = journal
         self._observers = observers
-        self._halt = halt
+        self._stop = stop
         self._phase = phase
         self._total = self._left = self._pages = 0
-        self._before: int | None = None
-        """Requests that were sent before the look began."""
+        self._requests_before: int | None = None
         self._verdicts: Counter[Verdict] = Counter()
         self._samples: dict[Verdict, list[Entry]] = {}
         self._irreversible = 0
-        self._nameless = False
-        """Whether the list has a row that does not even tell whose it is."""
+        self._has_nameless = False
+        """Whether the list has a SIM so unreadable that it may be that of any row."""
         self._missing: dict[str, list[int]] = {}
-        """What rows name and the account does not have -> their lines."""
+        """Fleets and RatePlans that do not exist -> lines of the rows that ask for them."""
         self._contradictions = Problems()
-        """Rows whose SID and ICCID mean different SIMs."""
+        """Rows whose SID and ICCID belong to different SIMs."""
 
     async def plan(self, states: Collection[State] = OPEN) -> Plan:
-        """Look at all rows in these states; JobError when what they ask for does not exist.
+        """Plan all rows in these states; JobError when what they ask for does not exist.
 
-        Called again, after an error of the vendor's, it goes on with the same look.
+        Called again after a transient error, it continues: rows judged before stay judged.
         """
-        context = self._task.sims.context
-        if self._before is None:
+        if self._requests_before is None:
             self._total = self._left = await self._journal.begin_plan(states)
-            self._before = context.requests
+            self._requests_before = self._task.context.requests
         self._pages = 0
         if self._left > _FEW:
-            await self._walk()
-        await self._look_up_the_rest()
-        self._refuse_what_cannot_be()
-        plan = Plan(
-            rows=self._total,
-            verdicts=dict(self._verdicts),
-            samples={verdict: tuple(some) for verdict, some in self._samples.items()},
-            irreversible=self._irreversible,
-            requests=context.requests - self._before,
-            notes=tuple(self._journal.notes),
-        )
-        notify(
-            self._observers,
-            JobPlanned(
-                rows=plan.rows,
-                verdicts={verdict.value: count for verdict, count in plan.verdicts.items()},
-                requests=plan.requests,
-            ),
-        )
-        return plan
-
-    async def _walk(self) -> None:
-        pages = self._task.sims.list(page_size=self._task.page_size).pages()
-        async with aclosing(pages):
-            async for page in pages:
-                self._pages += 1
-                await self._take_page(page)
-                if self._are_few:
-                    return
-
-    @property
-    def _are_few(self) -> bool:
-        return self._left <= max(self._pages, _FEW)
-
-    async def _take_page(self, page: Page[Any]) -> None:
-        unreadable = [_unreadable(one) for one in page.bad]
-        self._nameless = self._nameless or any(
-            not (one.sid or one.iccid or one.unique_name) for one in unreadable
-        )
-        found = _Found([*page.items, *unreadable])
-        entries = await self._journal.match(found.names)
-        pairs = [(entry, found.sim_of(entry)) for entry in entries]
-        await self._write([await self._judge(entry, sim) for entry, sim in pairs if sim], entries)
-
-    async def _look_up_the_rest(self) -> None:
-        """Ask for a few one by one; more than that are not in a list walked to its end."""
-        # That registering succeeds tells as much as a look-up would.
-        lookable = self._task.action is not Action.REGISTER
-        singly = lookable and (self._are_few or self._nameless)
-        async for entries in self._journal.unplanned(_AT_ONCE if singly else 1000):
-            sims = await self._look_up(entries) if singly else [None] * len(entries)
-            pairs = zip(entries, sims, strict=True)
-            await self._write([await self._judge(entry, sim) for entry, sim in pairs], entries)
-
-    async def _look_up(self, entries: Sequence[Entry]) -> list[Any]:
-        found = await asyncio.gather(*map(self._find, entries), return_exceptions=True)
-        for one in found:
-            if isinstance(one, BaseException):
-                raise one
-        return found
-
-    async def _find(self, entry: Entry) -> Any:
-        sims = self._task.sims
-        if entry.sid is None and entry.naming == "iccid":
-            page = await sims.list(iccid=entry.name)
-            return next(iter([*page.items, *map(_unreadable, page.bad)]), None)
-        try:
-            return await sims.fetch(entry.sid or entry.name)
-        except NotFound:
-            return None
-        except DecodeError as error:
-            if error.sid is None:  # a gateway's page: time may mend it
-                raise
-            return Unreadable(sid=error.sid, error=error)
-
-    async def _judge(self, entry: Entry, sim: Any) -> Planned:
-        goal = await self._goal_of(entry)
-        shown = getattr(sim, "iccid", None)
-        if entry.iccid and shown and shown != entry.iccid:
-            text = f"{sim.sid} is the SIM with ICCID {shown}, not {entry.iccid}"
-            self._contradictions.add(text, entry.line)
-        if sim is None:
-            return judge_absent(self._task.action, entry, goal)
-        if isinstance(sim, Unreadable):
-            return judge_unreadable(self._task.action, entry, sim)
-        return judge(self._task.action, entry, sim, goal)
-
-    async def _goal_of(self, entry: Entry) -> Goal:
-        try:
-            return await self._task.goal_of(entry)
-        except NotFound as error:
-            what = f"{error.asked}: {error.message}"
-            self._missing.setdefault(what, []).append(entry.line)
-            return Goal(self._task.sims.kind)  # of no account: the plan is refused in the end
-
-    async def _write(self, planned: Sequence[Planned], entries: Sequence[Entry]) -> None:
-        self._halt.check()
-        await self._journal.plan(planned)
-        self._left -= len(planned)
-        done = self._total - self._left
-        notify(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))
-        by_number = {entry.number: entry for entry in entries}
-        for one in planned:
-            self._note(one, by_number[one.number])
-
-    def _note(self, planned: Planned, entry: Entry) -> None:
-        self._verdicts[planned.verdict] += 1
-        changes = planned.state not in _ENDED and planned.verdict not in HOPELESS
-        unasked = changes and not entry.approved
-        self._irreversible += unasked and self._task.is_irreversible(entry)
-        samples = self._samples.setdefault(planned.verdict, [])
-        if len(samples) < _SAMPLES:
-            samples.append(evolve(entry, sid=planned.sid, before=planned.before))
-        known = entry.state is State.ACCEPTED and self._phase == "verifying"
-        if planned.state in _ENDED and not (known and planned.state is State.DONE):
-            self._tell_ended(planned, entry)  # what is only confirmed was told before
-
-    def _tell_ended(self, planned: Planned, entry: Entry) -> None:
-        message = planned.verdict.value if planned.state is State.IMPOSSIBLE else None
-        moved = RowMoved(
-            row=entry.number,
-            name=entry.name,
-            sid=planned.sid,
-            state=planned.state.value,
-            status=planned.before,
-            message=message,
-        )
-        notify(self._observers, moved)
-
-    def _refuse_what_cannot_be(self) -> None:
+            await self._scan_list()
+        await self._plan_remaining()
         if self._contradictions:
             why = "rows name two different SIMs, by SID and by ICCID; leave the right one of each"
             raise JobError(why, list(self._contradictions))
         if self._missing:
             lines = [f"{what}; {format_lines(rows)}" for what, rows in self._missing.items()]
             raise JobError("what the job asks for does not exist", lines)
-
-
-class _Found:
-    """The SIMs of a page, by each of their names."""
-
-    def __init__(self, sims: Iterable[Any]) -> None:
-        self._by: dict[str, dict[str, Any]] = {"sid": {}, "iccid": {}, "unique_name": {}}
-        for sim in sims:
-            for naming, known in self._by.items():
-                if name := getattr(sim, naming):
-                    known[name] = sim
+        plan = Plan(
+            rows=self._total,
+            verdicts=dict(self._verdicts),
+            samples={verdict: tuple(some) for verdict, some in self._samples.items()},
+            irreversible=self._irreversible,
+            requests=self._task.context.requests - self._requests_before,
+            notes=tuple(self._journal.notes),
+        )
+        verdicts = {verdict.value: count for verdict, count in plan.verdicts.items()}
+        planned = JobPlanned(rows=plan.rows, verdicts=verdicts, requests=plan.requests)
+        notify(self._observers, planned)
+        return plan
 
     @property
-    def names(self) -> set[str]:
-        """All names in use on this page."""
-        return set().union(*self._by.values())
+    def _few_left(self) -> bool:
+        """Whether fetching the rest costs no more requests than the pages scanned so far."""
+        return self._left <= max(self._pages, _FEW)
 
-    def sim_of(self, entry: Entry) -> Any:
-        """The SIM that a row means, None when the name is another kind of name here."""
-        if entry.sid is not None:
-            return self._by["sid"].get(entry.sid)
-        return self._by[entry.naming].get(entry.name)
+    async def _scan_list(self) -> None:
+        """Scan the account's SIMs, a request per page, until few rows are left."""
+        sims = self._task.sims
+        page_size = sims.kind.page_ceiling(self._task.context.vendor)
+        async with aclosing(sims.list(page_size=page_size).pages()) as pages:
+            async for page in pages:
+                self._pages += 1
+                await self._plan_page(page)
+                if self._few_left:
+                    return
 
+    async def _plan_page(self, page: Page[Any]) -> None:
+        unreadable = [Unreadable.of_row(bad) for bad in page.bad]
+        self._has_nameless |= any(
+            not (sim.sid or sim.iccid or sim.unique_name) for sim in unreadable
+        )
+        by_name: dict[str, dict[str, Any]] = {"sid": {}, "iccid": {}, "unique_name": {}}
+        for sim in [*page.items, *unreadable]:
+            for naming, sims in by_name.items():
+                if name := getattr(sim, naming):
+                    sims[name] = sim
+        found = []
+        for entry in await self._journal.match(set().union(*by_name.values())):
+            # By the kind of name that the row has: a unique name may look like an ICCID.
+            naming, name = ("sid", entry.sid) if entry.sid else (entry.naming, entry.name)
+            if sim := by_name[naming].get(name):
+                found.append((entry, sim))
+        await self._plan_rows(found)
 
-def _unreadable(bad: BadRecord) -> Unreadable:
-    raw = bad.raw if isinstance(bad.raw, dict) else {}
-    sid, iccid, name = (_text(raw.get(key)) for key in ("sid", "iccid", "unique_name"))
-    return Unreadable(sid=sid, iccid=iccid, unique_name=name, error=bad.error)
+    async def _plan_remaining(self) -> None:
+        """Fetch the rows left if they are few; more than that are not in a list scanned whole."""
+        # Registering tells as much as a fetch would, for the same request.
+        fetching = self._task.action is not Action.REGISTER and (
+            self._few_left or self._has_nameless
+        )
+        async for entries in self._journal.unplanned(_CONCURRENT_FETCHES if fetching else _CHUNK):
+            sims: Sequence[Any] = [None] * len(entries)
+            if fetching:
+                # All of them end before an error is raised, so that none goes on behind its back.
+                sims = await asyncio.gather(*map(self._fetch, entries), return_exceptions=True)
+                for sim in sims:
+                    if isinstance(sim, BaseException):
+                        raise sim
+            await self._plan_rows(list(zip(entries, sims, strict=True)))
 
+    async def _fetch(self, entry: Entry) -> Any:
+        sims = self._task.sims
+        if entry.sid is None and entry.naming == "iccid":
+            # An ICCID cannot stand in a path; as a filter it gives 0 or 1 row, never a 404.
+            page = await sims.list(iccid=entry.name)
+            return next(iter([*page.items, *map(Unreadable.of_row, page.bad)]), None)
+        try:
+            return await sims.fetch(entry.sid or entry.name)
+        except NotFound:
+            return None
+        except DecodeError as error:
+            if error.sid is None:  # a gateway's page: a later attempt may succeed
+                raise
+            return Unreadable(sid=error.sid, error=error)
 
-def _text(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) else None
+    async def _plan_rows(self, rows: Sequence[tuple[Entry, Any]]) -> None:
+        """Judge rows by their SIMs, and write the verdicts down."""
+        planned = [await self._judge(entry, sim) for entry, sim in rows]
+        self._stop.raise_if_stopped()
+        await self._journal.plan(planned)
+        self._left -= len(planned)
+        done = self._total - self._left
+        notify(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))
+        for (entry, _), verdict in zip(rows, planned, strict=True):
+            self._count(entry, verdict)
+
+    async def _judge(self, entry: Entry, sim: Any) -> Planned:
+        try:
+            goal = await self._task.goal_of(entry)
+        except NotFound as error:
+            missing = f"{error.asked}: {error.message}"
+            self._missing.setdefault(missing, []).append(entry.line)
+            goal = Goal(self._task.sims.kind)  # any: `plan` raises JobError in the end
+        shown = getattr(sim, "iccid", None)
+        if entry.iccid and shown and shown != entry.iccid:
+            text = f"{sim.sid} is the SIM with ICCID {shown}, not {entry.iccid}"
+            self._contradictions.add(text, entry.line)
+        return judge(self._task.action, entry, sim, goal)
+
+    def _count(self, entry: Entry, planned: Planned) -> None:
+        task = self._task
+        self._verdicts[planned.verdict] += 1
+        samples = self._samples.setdefault(planned.verdict, [])
+        if len(samples) < _SAMPLES:
+            samples.append(evolve(entry, sid=planned.sid, before=planned.before))
+        ended = planned.state in _ENDED
+        if not (ended or planned.verdict in HOPELESS or entry.approved):
+            self._irreversible += is_irreversible(task.product, task.action, task.change_of(entry))
+        # A change known by callback alone was reported as done when the callback came.
+        reported = entry.state is State.ACCEPTED and self._phase == "verifying"
+        if ended and not (reported and planned.state is State.DONE):
+            moved = RowMoved(
+                row=entry.number,
+                name=entry.name,
+                sid=planned.sid,
+                state=planned.state.value,
+                status=planned.before,
+                message=planned.verdict.value if planned.state is State.IMPOSSIBLE else None,
+            )
+            notify(self._observers, moved)

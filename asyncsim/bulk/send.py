@@ -1,8 +1,8 @@
-"""One pass through a job's rows: fed from the journal, run, recorded; stopped without losing any.
+"""Sending of a job's rows: fed from the journal, run in a fan-out, recorded step by step.
 
-The order of things is what makes a crash harmless: that a row will be sent is on disk before its
-request goes out, and what became of it is written after. Whatever is written in between, the next
-look at the SIMs puts right.
+The order of writes makes a crash harmless: that a row will be sent is on disk before its request
+goes out, and its outcome is written after. A crash in between leaves the row in doubt, and the
+next plan reads its SIM before anything is resent.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
-from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, is_failure, pause_asked
+from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, requested_pause
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
     AuthenticationError,
@@ -34,133 +33,15 @@ from asyncsim.resources.fan_out import FanOut
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.piece import Order
 
-PATIENCE = 20
-"""Rows in a row without an answer; then the vendor is away, and the next rows wait a little."""
-_LONGEST_PATIENCE = 30.0  # seconds before one more row tries
-_SPARE = 16  # rows; a throttle that allows one request must not wait for each commit
-
-
-class SendPacer:
-    """Holds back rows whose request would have no place yet: a crash puts in doubt what is out.
-
-    Twice what the throttle allows keeps that busy while intents are written; of texts, whose
-    doubts nothing resolves, just as many as go out at once.
-    """
-
-    def __init__(self, task: JobTask) -> None:
-        self._context = task.sims.context
-        self._once_only = task.action is Action.SEND
-        self._unanswered: set[int] = set()
-        """Rows whose request is on its way, or will be in a moment."""
-        self._answered = asyncio.Event()
-        self._silent = 0
-
-    async def wait(self) -> None:
-        """Return when one more row may go out."""
-        if self._silent >= PATIENCE:  # one tries now and then, an answer ends that
-            seconds = min(self._silent / PATIENCE, _LONGEST_PATIENCE)
-            await self._context.clock.sleep(seconds)
-        while len(self._unanswered) >= self._most():
-            self._answered.clear()
-            await self._answered.wait()
-
-    def _most(self) -> int:
-        limit = int(self._context.limit)
-        if not self._once_only:
-            return 2 * limit + _SPARE
-        # Texts that only wait for their turn would be in doubt as well.
-        rate = self._context.throttle.max_rps
-        return limit if rate is None else min(limit, self._context.in_flight + int(rate / 10) + 1)
-
-    def goes(self, row: int) -> None:
-        """Take note of a row whose request goes out."""
-        self._unanswered.add(row)
-
-    def is_answered(self, row: int) -> None:
-        """Take note that it is answered, or will not be for long."""
-        self._unanswered.discard(row)
-        self._answered.set()
-
-    def heard(self, *, answer: bool) -> None:
-        """Take note of whether a row has heard from the vendor."""
-        self._silent = 0 if answer else self._silent + 1
-
-
-class Keeper(Protocol):
-    """Who has to know of each step."""
-
-    async def intend(self, entry: Entry) -> None:
-        """Return once it is on disk that a row's request will go out."""
-
-    async def wait(self, entry: Entry) -> None:
-        """Let others go out while another's change of this SIM is waited for."""
-
-    async def accept(self, entry: Entry, record: Any) -> None:
-        """Record that the vendor has taken it; None where its response could not be read."""
-
-    def tag(self, entry: Entry) -> int | Entry:
-        """Keep of a row that is awaited no more than is needed at its end."""
-        ...
-
-
-class RowRecorder:
-    """One row's."""
-
-    def __init__(self, keeper: Keeper, entry: Entry) -> None:
-        self._keeper = keeper
-        self._entry = entry
-        self.waits = partial(keeper.wait, entry)
-        self.accepted = partial(keeper.accept, entry)
-
-    async def before(self) -> None:
-        """Return once it is on disk that its request will go out."""
-        await self._keeper.intend(self._entry)
-
-    def tag(self, given: Mapping[str, Any]) -> int | Entry:
-        """Return what tells later which row it was."""
-        return self._keeper.tag(self._entry)
-
-
-def tag_of(entry: Entry) -> int | Entry:
-    """Keep of a row as little as can be: of one that was named by its SID, its number."""
-    plain = entry.name == entry.sid and not entry.change
-    return entry.number if plain else entry
-
-
-def entry_of(tag: int | Entry, name: str) -> Entry:
-    """Return a row by what was kept of it, as far as its end needs it."""
-    if isinstance(tag, Entry):
-        return tag
-    return Entry(
-        number=tag,
-        line=tag,
-        name=name,
-        naming="sid",
-        change=None,
-        state=State.ACCEPTED,
-        sid=name,
-    )
-
-
-def moved(entry: Entry, ending: Ending) -> RowMoved:
-    """Tell observers where a row has come to."""
-    return RowMoved(
-        row=entry.number,
-        name=entry.name,
-        sid=ending.sid or entry.sid,
-        state=ending.state.value,
-        status=ending.status,
-        error=type(ending.error).__name__ if ending.error else None,
-        message=str(ending.error) if ending.error else None,
-        settled_by=ending.settled_by,
-        requests=ending.requests,
-        seconds=ending.seconds,
-    )
-
-
-_ADOPTED = IN_DOUBT - {State.TIMED_OUT}
-"""What the plan has left in doubt is under way; what timed out has had its time in this run."""
-_STEPS = 200  # of progress that observers hear of; of each row they hear anyway
+# Consecutive rows that end alike before all are taken to: without a response the vendor is down,
+# forbidden the credentials have lost their rights. A few of either are the rows' own trouble.
+_ALIKE = 20
+_LONGEST_PAUSE = 30.0  # seconds between two rows that try whether an outage is over
+_SPARE = 16  # rows; with a limit of one, each request would wait for the commit of its intent
+_PROGRESS_STEPS = 200  # events per pass about the whole; each row has events of its own anyway
+# The plan leaves as IN_DOUBT what is in flight. A row that timed out has had its time in this run.
+_IN_FLIGHT = IN_DOUBT - {State.TIMED_OUT}
+_FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})  # count for `max_failures`
 
 
 @frozen(kw_only=True)
@@ -173,8 +54,90 @@ class Limits:
     limit: int | None
 
 
+class SendPacer:
+    """Holds back rows whose request could not go out yet, as a crash leaves them in doubt.
+
+    Twice the concurrency limit keeps that busy while intents are written. Of texts, whose doubts
+    no read resolves, just as many as go out at once.
+    """
+
+    def __init__(self, task: JobTask) -> None:
+        self._context = task.context
+        self._only_once = task.action is Action.SEND
+        self._in_flight: set[int] = set()
+        """Rows whose request is in flight, or about to be."""
+        self._room = asyncio.Event()
+        self._without_response = 0
+
+    async def wait(self) -> None:
+        """Return when one more row may be sent."""
+        if self._without_response >= _ALIKE:
+            # One row a while tries; in an outage thousands would only become NO_ANSWER.
+            pause = min(self._without_response / _ALIKE, _LONGEST_PAUSE)
+            await self._context.clock.sleep(pause)
+        while len(self._in_flight) >= self._ceiling():
+            self._room.clear()
+            await self._room.wait()
+
+    def _ceiling(self) -> int:
+        limit, rate = int(self._context.limit), self._context.throttle.max_rps
+        if not self._only_once:
+            return 2 * limit + _SPARE
+        # Texts that only queue for `max_rps` would be in doubt, too: let in a tenth of a second's.
+        return limit if rate is None else min(limit, self._context.in_flight + int(rate / 10) + 1)
+
+    def sending(self, row: int) -> None:
+        """Count a row whose request goes out."""
+        self._in_flight.add(row)
+
+    def finished(self, row: int) -> None:
+        """Stop counting a row: it has its response, or will send nothing for long."""
+        self._in_flight.discard(row)
+        self._room.set()
+
+    def reached_vendor(self, *, responded: bool) -> None:
+        """Count consecutive rows without a response; the first response ends the outage."""
+        self._without_response = 0 if responded else self._without_response + 1
+
+
+class RowRecorder:
+    """Records the steps of one row in the journal as its request takes them."""
+
+    def __init__(self, sender: BulkSender, entry: Entry) -> None:
+        self._sender = sender
+        self._entry = entry
+
+    async def before(self) -> None:
+        """Return once the intent to send is on disk; raise, and nothing is sent."""
+        sender, entry = self._sender, self._entry
+        if not sender.may_send(entry):
+            raise Stopped
+        sender.pacer.sending(entry.number)
+        sender.intended.add(entry.number)  # first: a stop during the write has to take it back
+        await sender.journal.intent(entry.number)
+        sender.notify_moved(entry, Ending(state=State.SENDING))
+
+    async def waits(self) -> None:
+        """Let other rows go out: somebody else's change of this SIM has to settle first."""
+        self._sender.pacer.finished(self._entry.number)
+
+    async def accepted(self, record: Any) -> None:
+        """Record that the vendor has accepted it; `record` is None if it could not be read."""
+        self._sender.pacer.finished(self._entry.number)
+        await self._sender.record_accepted(self._entry, record)
+
+    def tag(self, given: Mapping[str, Any]) -> int | Entry:
+        """Keep of a detached row what `BulkSender` needs at its end, which is very little.
+
+        A million rows may wait at once: of one that its SID names, the number says everything.
+        """
+        entry = self._entry
+        self._sender.sent.pop(entry.sid or entry.name, None)
+        return entry.number if entry.name == entry.sid and not entry.change else entry
+
+
 class BulkSender:
-    """Sends what the plan has made ready and goes on with what was sent before."""
+    """Sends what the plan has made ready, and resumes what earlier runs have sent."""
 
     def __init__(
         self,
@@ -182,196 +145,199 @@ class BulkSender:
         journal: Journal,
         observers: Sequence[Observer],
         limits: Limits,
-        halt: StopSignal,
+        stop: StopSignal,
     ) -> None:
+        self.journal = journal
+        self.pacer = SendPacer(task)
+        self.sent: dict[str, Entry] = {}
+        """Rows in the fan-out, by its name for them; a detached wait carries its row as a tag."""
+        self.intended: set[int] = set()
+        """Rows that this run has marked as SENDING, and of whose response nothing is known."""
         self._task = task
-        self._journal = journal
         self._observers = observers
         self._limits = limits
-        self._halt = halt
-        self._clock = task.sims.context.clock
-        self._under_way: dict[str, Entry] = {}
-        """By the name under which the fan-out knows it: those that are sent, or have ended. Of
-        those that are awaited their waits tell which they are."""
-        self._fan: FanOut[Any] | None = None
-        self._intended: set[int] = set()
-        """Those of them that the journal has as SENDING because of this run."""
-        self._pace = SendPacer(task)
-        context = task.sims.context
-        self._longest = min(context.retry.longest_pause, limits.timeout or context.watching.timeout)
-        self._counted: set[int] = set()
-        """Those that were sent, where there is a limit to them."""
+        self._stop = stop
+        self._fan_out: FanOut[Any] | None = None
+        context = task.context
+        self._longest_pause = min(
+            context.retry.longest_pause, limits.timeout or context.watching.timeout
+        )
+        self._limited: set[int] = set()
+        """Rows counted against `Limits.limit`."""
         self._failures = self._forbidden = self._ended = 0
         self._total = 0
 
     async def run(self, total: int) -> None:
-        """Go through all rows once; return when they have ended, or the run was halted."""
+        """Send all rows once; return when they have ended, or the run was stopped."""
         self._total, self._ended = total, 0
-        if self._halt.reason is not None:
+        if self._stop.reason is not None:
             return
-        if total:  # the first end may be a minute away
-            self._tell_progress()
-        fan = FanOut(
-            self._task.sims.context,
-            self._orders(),
+        if total:  # the first row may take a minute to settle
+            self._notify_progress()
+        self._fan_out = fan_out = FanOut(
+            self._task.context,
+            self._queue(),
             window=self._limits.window,
-            ready=self._task.ready,
+            ready=self._task.start_watcher,
             recall=self._recall,
         )
-        self._fan = fan
-        closing = asyncio.create_task(self._close_when_halted(fan), name="asyncsim-job-halt")
+        closing = asyncio.create_task(
+            self._close_when_stopped(fan_out), name="asyncsim-job-closing"
+        )
         try:
-            while (outcome := await anext(fan, None)) is not None:
-                await self._take(outcome)
+            while (outcome := await anext(fan_out, None)) is not None:
+                await self._record(outcome)
         except asyncio.CancelledError:
-            fan.cut()
+            fan_out.cut()
             raise
         finally:
-            await fan.aclose()
+            await fan_out.aclose()
             closing.cancel()
             await asyncio.gather(closing, return_exceptions=True)
-            await self._put_back(fan)
+            for name in fan_out.unsent:
+                await self._take_back(self.sent[name])
 
-    async def _close_when_halted(self, fan: FanOut[Any]) -> None:
-        await self._halt.happened.wait()
-        await fan.aclose()
+    async def _close_when_stopped(self, fan_out: FanOut[Any]) -> None:
+        await self._stop.event.wait()
+        await fan_out.aclose()
 
     # Rows go out.
 
-    async def _orders(self) -> AsyncGenerator[Order[Any], None]:
-        async with aclosing(self._journal.feed(_ADOPTED)) as doubtful:
-            async for entry in doubtful:
-                if not await self._is_twin(entry):
+    async def _queue(self) -> AsyncGenerator[Order[Any], None]:
+        # In doubt first: their changes are in flight, and count against nobody's limit.
+        async with aclosing(self.journal.feed(_IN_FLIGHT)) as in_flight:
+            async for entry in in_flight:
+                if not await self._is_duplicate(entry):
                     yield self._order(entry)
-        async with aclosing(self._journal.feed({State.READY, State.FAILED})) as ready:
+        async with aclosing(self.journal.feed({State.READY, State.FAILED})) as ready:
             async for entry in ready:
-                if await self._is_twin(entry):
+                if await self._is_duplicate(entry):
                     continue
-                if not self._may_send(entry):
+                if not self.may_send(entry):
                     return
-                await self._pace.wait()
-                if entry.verdict is not Verdict.BUSY:  # else another's change is waited for first
-                    self._pace.goes(entry.number)
+                await self.pacer.wait()
+                if entry.verdict is not Verdict.BUSY:  # else it waits for another change first
+                    self.pacer.sending(entry.number)
                 yield self._order(entry)
-
-    def _may_send(self, entry: Entry) -> bool:
-        """Count a row that will be sent; False beyond the limit, where what was sent may settle."""
-        if self._limits.limit is None or entry.number in self._counted:
-            return True
-        if len(self._counted) >= self._limits.limit:
-            self._halt.reason = self._halt.reason or "limit"
-            return False
-        self._counted.add(entry.number)
-        return True
-
-    async def _is_twin(self, entry: Entry) -> bool:
-        """Refuse a row whose SIM another row is changing, by a name that was unknown at first."""
-        name = entry.sid or entry.name
-        if name not in self._under_way and not (self._fan is not None and name in self._fan):
-            return False
-        error = JobError(f"line {entry.line}: another row means the same SIM, {entry.sid}")
-        ending = Ending(state=State.FAILED, error=error)
-        await self._journal.ended(entry.number, ending)
-        self._count(ending)
-        self._notify(entry, ending)
-        return True
 
     def _order(self, entry: Entry) -> Order[Any]:
         order = self._task.order(entry, RowRecorder(self, entry), self._limits.timeout)
-        self._under_way[order.name] = entry
+        self.sent[order.name] = entry
         return order
 
-    async def wait(self, entry: Entry) -> None:
-        """Let others go out while another's change of this SIM is waited for."""
-        self._pace.is_answered(entry.number)
+    def may_send(self, entry: Entry) -> bool:
+        """Count a row against the limit; beyond it False, and what was sent may settle."""
+        if self._limits.limit is None or entry.number in self._limited:
+            return True
+        if len(self._limited) >= self._limits.limit:
+            self._stop.reason = self._stop.reason or "limit"
+            return False
+        self._limited.add(entry.number)
+        return True
 
-    def tag(self, entry: Entry) -> int | Entry:
-        """Keep of a row that is awaited no more than is needed at its end."""
-        self._under_way.pop(entry.sid or entry.name, None)
-        return tag_of(entry)
+    async def _is_duplicate(self, entry: Entry) -> bool:
+        """Fail a row whose SIM another row is changing, under a name that was unknown at first."""
+        name = entry.sid or entry.name
+        if name not in self.sent and not (self._fan_out is not None and name in self._fan_out):
+            return False
+        error = JobError(f"line {entry.line}: another row names the same SIM, {entry.sid}")
+        await self._record_ending(entry, Ending(state=State.FAILED, error=error))
+        return True
 
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
-        """Have a row back that was awaited, and tell what was asked of it."""
-        entry = entry_of(wait.owner_data, wait.name)
-        self._under_way[wait.name] = entry
-        return self._task.asked(entry)
+        """Restore the row of a detached wait, and return what was asked of its SIM."""
+        entry, name = wait.owner_data, wait.name
+        if not isinstance(entry, Entry):  # `RowRecorder.tag` kept only its number
+            entry = Entry(
+                number=entry,
+                line=entry,
+                name=name,
+                naming="sid",
+                change=None,
+                state=State.ACCEPTED,
+                sid=name,
+            )
+        self.sent[name] = entry
+        return self._task.change_of(entry)
 
     # What becomes of them.
 
-    async def intend(self, entry: Entry) -> None:
-        """Return once it is on disk that a row's request will go out."""
-        if not self._may_send(entry):
-            raise Stopped
-        self._pace.goes(entry.number)
-        self._intended.add(entry.number)  # first: who stops while it is written puts it back
-        await self._journal.intent(entry.number)
-        self._notify(entry, Ending(state=State.SENDING))
-
-    async def accept(self, entry: Entry, record: Any) -> None:
-        """Record that the vendor has taken it; `record` is None where that could not be read."""
-        self._pace.is_answered(entry.number)
-        self._pace.heard(answer=True)
+    async def record_accepted(self, entry: Entry, record: Any) -> None:
+        """Record that the vendor has accepted a row's change, or created its text."""
+        self.pacer.reached_vendor(responded=True)
         self._forbidden = 0
         created = record.sid if self._task.action is Action.SEND else None
-        self._intended.discard(entry.number)
-        await self._journal.accepted(entry.number, reference=created)
+        self.intended.discard(entry.number)
+        await self.journal.accepted(entry.number, reference=created)
         status = record.status if record is not None else None
-        self._notify(entry, Ending(state=State.ACCEPTED, status=status))
+        self.notify_moved(entry, Ending(state=State.ACCEPTED, status=status))
 
-    async def _take(self, outcome: Outcome[Any]) -> None:
-        entry = self._under_way.pop(outcome.sid)
-        self._pace.is_answered(entry.number)
-        error = outcome.error
+    async def _record(self, outcome: Outcome[Any]) -> None:
+        entry, error = self.sent.pop(outcome.sid), outcome.error
+        self.pacer.finished(entry.number)
         if isinstance(error, Stopped):
-            return  # beyond the limit: it stays where it is
+            return  # beyond the limit: its state is unchanged
         if isinstance(error, JournalError | AuthenticationError):
-            self._halt(f"{type(error).__name__}", error)
-            # Refused at the door. Whether an earlier request was carried out, the next look tells;
-            # of texts it could not, and those go out only once.
+            self._stop.stop(type(error).__name__, error)
+            # An earlier attempt of an update may have been carried out: the row stays SENDING, and
+            # the next plan reads its SIM. A text cannot be read, but it has no earlier attempt
+            # either, as a create is never retried: it was rejected, so it can be sent again.
             text = self._task.action is Action.SEND and outcome.sim is None
             if text and isinstance(error, AuthenticationError):
-                await self._give_back(entry)
+                await self._take_back(entry)
             return
-        if seconds := pause_asked(error, self._longest):
-            self._halt.for_pause(seconds)
+        if seconds := requested_pause(error, self._longest_pause):
+            self._stop.stop_for_pause(seconds)
             if not isinstance(error, OutcomeUnknown):
-                # In doubt, if it may have been carried out: then the next run looks first.
                 if isinstance(error, RateLimited | QueueTimeout) and not error.outcome_unknown:
-                    await self._give_back(entry)
-                return
+                    await self._take_back(entry)  # throttled requests were never processed
+                return  # else it stays SENDING, and the next plan reads its SIM first
         ending = ending_of(self._task.action, outcome, entry.reference)
-        await self._journal.ended(entry.number, ending)
-        self._intended.discard(entry.number)
-        self._count(ending)
-        self._notify(entry, ending)
+        await self._record_ending(entry, ending)
 
-    def _count(self, ending: Ending) -> None:
+    async def _record_ending(self, entry: Entry, ending: Ending) -> None:
+        await self.journal.ended(entry.number, ending)
+        self.intended.discard(entry.number)
         self._ended += 1
-        self._pace.heard(answer=ending.state is not State.NO_ANSWER)
-        self._failures += is_failure(ending.state)
+        self.pacer.reached_vendor(responded=ending.state is not State.NO_ANSWER)
+        self._failures += ending.state in _FAILURES
         forbidden = ending.state is State.FAILED and isinstance(ending.error, PermissionDenied)
         self._forbidden = self._forbidden + 1 if forbidden else 0
-        if self._forbidden >= PATIENCE:  # rights were taken away: all others would fail as well
-            self._halt("PermissionDenied", ending.error)
+        if self._forbidden >= _ALIKE:
+            self._stop.stop("PermissionDenied", ending.error)
         if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
-            self._halt("max_failures")
-        if self._ended % max(self._total // _STEPS, 1) == 0 or self._ended == self._total:
-            self._tell_progress()
+            self._stop.stop("max_failures")
+        if self._ended % max(self._total // _PROGRESS_STEPS, 1) == 0 or self._ended == self._total:
+            self._notify_progress()
+        self.notify_moved(entry, ending)
 
-    def _tell_progress(self) -> None:
+    async def _take_back(self, entry: Entry) -> None:
+        """Undo the intent of a row that was not sent after all."""
+        if entry.number in self.intended:
+            self.intended.discard(entry.number)
+            await self.journal.back(entry.number)
+
+    # Events.
+
+    def _notify_progress(self) -> None:
         progress = JobProgressed(phase="sending", done=self._ended, total=self._total)
         notify(self._observers, progress)
 
-    async def _put_back(self, fan: FanOut[Any]) -> None:
-        """Let the journal know of rows that were to be sent, and were not."""
-        for name in fan.unsent:
-            await self._give_back(self._under_way[name])
-
-    async def _give_back(self, entry: Entry) -> None:
-        if entry.number in self._intended:
-            self._intended.discard(entry.number)
-            await self._journal.back(entry.number)
-
-    def _notify(self, entry: Entry, ending: Ending) -> None:
-        if self._observers:
-            notify(self._observers, moved(entry, ending))
+    def notify_moved(self, entry: Entry, ending: Ending) -> None:
+        """Tell observers the new state of a row."""
+        if not self._observers:
+            return
+        error = ending.error
+        moved = RowMoved(
+            row=entry.number,
+            name=entry.name,
+            sid=ending.sid or entry.sid,
+            state=ending.state.value,
+            status=ending.status,
+            error=type(error).__name__ if error else None,
+            message=str(error) if error else None,
+            settled_by=ending.settled_by,
+            requests=ending.requests,
+            seconds=ending.seconds,
+        )
+        notify(self._observers, moved)

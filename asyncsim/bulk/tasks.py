@@ -1,4 +1,4 @@
-"""What a job asks of each SIM, in terms of a client's resources."""
+"""Job tasks: what a job asks of one SIM, how an outcome ends its row, and the stop signal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import define, field
 
-from asyncsim.bulk.actions import Action, is_irreversible
+from asyncsim.bulk.actions import Action
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
 from asyncsim.client import Client
 from asyncsim.core.goal import Goal
@@ -37,39 +37,40 @@ from asyncsim.resources.single import Single
 from asyncsim.vendors import Product
 from asyncsim.waiting import Watcher
 
+# Errors that a later attempt may not meet. A response that cannot be decoded is most often the
+# HTML page of a gateway, so it counts as an outage and not as the vendor's word on the SIM.
+TRANSIENT_ERRORS = (TransportError, ServerError, RateLimited, QueueTimeout, DecodeError)
+_CACHED_GOALS = 10_000  # distinct changes; a file may give every row a name of its own
 
-class Stopped(Exception):  # internal: ends reading or planning, where nothing is under way
-    """The run was halted."""
+
+class Stopped(Exception):  # internal: leaves reading and planning, which have nothing in flight
+    """The run was stopped."""
 
 
 @define(eq=False)
 class StopSignal:
-    """The first reason counts."""
+    """Why a run ends early; set by whichever part notices first, watched by all."""
 
     reason: str | None = None
+    """The first reason given. Set without `event`, rows in flight still settle."""
     error: Exception | None = None
-    """What the run ends with."""
-    happened: asyncio.Event = field(factory=asyncio.Event)
+    """What `bulk.run` raises in the end."""
+    event: asyncio.Event = field(factory=asyncio.Event)
 
-    def __call__(self, reason: str, error: Exception | None = None) -> None:
-        """Stop sending."""
+    def stop(self, reason: str, error: Exception | None = None) -> None:
+        """Stop the run; later reasons are ignored."""
         if self.reason is None:
             self.reason, self.error = reason, error
-        self.happened.set()
+        self.event.set()
 
-    def for_pause(self, seconds: float) -> None:
-        """Stop, as the server wants no requests for so long: whoever runs it again then goes on."""
-        self(f"retry after {seconds:,.10g} s")
+    def stop_for_pause(self, seconds: float) -> None:
+        """Stop because the server wants no requests for so long; the job stays resumable."""
+        self.stop(f"retry after {seconds:,.10g} s")
 
-    def check(self) -> None:
-        """Raise `Stopped` if it was."""
-        if self.happened.is_set():
+    def raise_if_stopped(self) -> None:
+        """Raise `Stopped` if the run was stopped."""
+        if self.event.is_set():
             raise Stopped
-
-
-VENDORS_TROUBLE = (TransportError, ServerError, RateLimited, QueueTimeout, DecodeError)
-"""Errors that time may mend; what cannot be decoded is a gateway's page."""
-_FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})
 
 
 def state_of(error: Exception | None) -> State:
@@ -80,77 +81,66 @@ def state_of(error: Exception | None) -> State:
         return State.UNKNOWN
     if isinstance(error, TransitionTimeout):
         return State.TIMED_OUT
-    # Whatever it says, an earlier attempt may have been carried out: the next run reads first.
-    unsure = isinstance(error, AsyncSimError) and error.outcome_unknown
-    return State.NO_ANSWER if unsure or isinstance(error, VENDORS_TROUBLE) else State.FAILED
+    # A lost earlier attempt may have been carried out although the last one was rejected; FAILED
+    # would say that it was not. NO_ANSWER makes the next plan read the SIM first.
+    unknown = isinstance(error, AsyncSimError) and error.outcome_unknown
+    return State.NO_ANSWER if unknown or isinstance(error, TRANSIENT_ERRORS) else State.FAILED
 
 
-def pause_asked(error: BaseException | None, longest: float) -> float | None:
-    """Seconds for which the server wants no requests, if that is longer than a call waits."""
+def requested_pause(error: BaseException | None, longest: float) -> float | None:
+    """Seconds for which the server wants no requests (`Retry-After`), if longer than `longest`."""
     if isinstance(error, OutcomeUnknown):
         error = error.__cause__
     if isinstance(error, QueueTimeout):
         return error.retry_after
-    asked = error.retry_after if isinstance(error, APIError) else None
-    return asked if asked is not None and asked > longest else None
-
-
-def is_failure(state: State) -> bool:
-    """Tell whether it counts towards the failures that a run may have."""
-    return state in _FAILURES
+    seconds = error.retry_after if isinstance(error, APIError) else None
+    return seconds if seconds is not None and seconds > longest else None
 
 
 def ending_of(action: Action, outcome: Outcome[Any], reference: str | None = None) -> Ending:
-    """Everything that the journal keeps of an outcome; `reference`: what was created before."""
-    record = outcome.sim
-    created = action is Action.SEND and record is not None
-    if record is not None and created:
-        reference = record.sid
-    state, error = state_of(outcome.error), outcome.error
+    """Convert an outcome for the journal; `reference`: SID of what the row created before."""
+    record, error, state = outcome.sim, outcome.error, state_of(outcome.error)
+    sid = record.sid if record is not None else None
+    if action is Action.SEND and sid is not None:  # the record is that of the text
+        sid, reference = None, sid
     if isinstance(error, ClientClosed):
-        text = action is Action.SEND and error.sent
-        state = State.UNKNOWN if text else State.NO_ANSWER
-    if reference is not None and state is State.FAILED:
-        state, error = _of_what_exists(outcome.sid, error, reference)
+        # The next plan reads a SIM to learn whether its update was carried out. A text cannot be
+        # read: its SID would have come with the response.
+        state = State.UNKNOWN if action is Action.SEND and error.sent else State.NO_ANSWER
+    elif (
+        reference is not None and state is State.FAILED and not isinstance(error, TransitionFailed)
+    ):
+        # The text exists, so only its own final status `failed` permits sending it again. Any
+        # other error came from reading it.
+        state = State.NO_ANSWER
+        if isinstance(error, NotFound):
+            state = State.UNKNOWN
+            why = f"it was created as {reference}, which no longer exists"
+            error = OutcomeUnknown(f"send to {outcome.sid}", why)
+    if record is not None:
+        status = record.status
+    else:  # a callback is accepted only with the requested status, and brings no record
+        status = outcome.requested.get("status") if outcome.settled_by == "callback" else None
     return Ending(
         state=state,
-        status=record.status if record is not None else _told(outcome),
+        status=status,
         error=error,
         settled_by=outcome.settled_by,
         confirmed=outcome.confirmed,
         requests=outcome.requests,
         seconds=outcome.seconds,
-        sid=None if created or record is None else record.sid,
+        sid=sid,
         reference=reference,
     )
 
 
-def _told(outcome: Outcome[Any]) -> str | None:
-    """Return the status that a callback told, which is believed only if it is the one wanted."""
-    return outcome.requested.get("status") if outcome.settled_by == "callback" else None
-
-
-def _of_what_exists(
-    name: str, error: Exception | None, reference: str
-) -> tuple[State, Exception | None]:
-    """Judge a text that was created: only what did not work out may be sent again, if asked for."""
-    if isinstance(error, TransitionFailed):
-        return State.FAILED, error
-    if isinstance(error, NotFound):
-        look = f"it was created as {reference}, which cannot be found any more"
-        return State.UNKNOWN, OutcomeUnknown(f"send to {name}", look)
-    return State.NO_ANSWER, error
-
-
-_MOST_GOALS = 10_000  # different changes that are kept resolved
-
-
 class JobTask:
-    """One job's work at one client; knows no journal."""
+    """One job's action and change in terms of one client's resources; knows no journal."""
 
     def __init__(
         self, client: Client, product: Product, action: Action, change: Mapping[str, Any]
     ) -> None:
+        self.context = client.context
         self.product = product
         self.action = action
         self.change = change
@@ -159,89 +149,76 @@ class JobTask:
         self._commands: Any = client.wireless.commands if wireless else client.supersim.sms_commands
         self._goals: dict[str, Goal] = {}
         self._missing: dict[tuple[str, str], NotFound] = {}
+        """Fleets and RatePlans that do not exist, so that a million rows ask for each only once."""
 
-    @property
-    def page_size(self) -> int:
-        """Rows of the largest page."""
-        return int(self.sims.kind.page_ceiling(self.sims.context.vendor))
-
-    async def ready(self) -> Watcher:
-        """Start the watcher whose waits these are."""
+    async def start_watcher(self) -> Watcher:
+        """Start the watcher that this job's waits belong to, and return it."""
         watched = self._commands if self.action is Action.SEND else self.sims
         watcher: Watcher = await watched._the_watcher()
         return watcher
 
-    def asked(self, entry: Entry) -> Mapping[str, Any]:
-        """What is asked of one row: the job's keywords, and its own on top."""
+    def change_of(self, entry: Entry) -> Mapping[str, Any]:
+        """The keywords for one row: the job's, overridden by the row's own."""
         return {**self.change, **entry.change} if entry.change else self.change
 
-    def is_irreversible(self, entry: Entry) -> bool:
-        """Tell whether what is asked of it can never be taken back."""
-        return is_irreversible(self.product, self.action, self.asked(entry))
-
     async def goal_of(self, entry: Entry) -> Goal:
-        """Resolve names in what is asked; `NotFound` when there is no such Fleet or RatePlan."""
+        """The goal of one row, with names resolved; `NotFound` for a missing Fleet or RatePlan."""
         if self.action is not Action.UPDATE:
             return self._goals.setdefault("", Goal(self.sims.kind))
         key = json.dumps(entry.change) if entry.change else ""
         goal = self._goals.get(key)
         if goal is None:
-            await self._check_names(self.asked(entry))
-            goal = Goal(self.sims.kind, await self.sims._resolved(self.asked(entry)))
-            if len(self._goals) >= _MOST_GOALS:
+            change = self.change_of(entry)
+            if "account_sid" not in change:  # else the names belong to the other account
+                await self._check_names(change)
+            goal = Goal(self.sims.kind, await self.sims._resolved(change))
+            if len(self._goals) >= _CACHED_GOALS:
                 self._goals.clear()
             self._goals[key] = goal
         return goal
 
-    async def _check_names(self, asked: Mapping[str, Any]) -> None:
-        """Ask for each Fleet or RatePlan once, also for one that does not exist."""
-        if "account_sid" in asked:
-            return  # they are another account's then
-        for keyword, directory in self.sims._directories.items():
-            name: str = asked.get(keyword) or ""
+    async def _check_names(self, change: Mapping[str, Any]) -> None:
+        for keyword, resolver in self.sims._directories.items():
+            name: str = change.get(keyword) or ""
             if name and (keyword, name) not in self._missing:
                 try:
-                    await directory.sid_of(name)
+                    await resolver.sid_of(name)
                 except NotFound as error:
                     self._missing[keyword, name] = error
             if missing := self._missing.get((keyword, name)):
-                raise copy.copy(missing)
+                raise copy.copy(missing)  # each raise would add its traceback to the same error
 
-    def order(self, entry: Entry, log: Log, timeout: float | None) -> Order[Any]:
-        """Build the piece of work that brings a row to its end."""
-        name, given = entry.sid or entry.name, self.asked(entry)
-        return Order(name, given, self._piece(name, given, entry, log, timeout))
-
-    def _piece(
-        self, name: str, given: Mapping[str, Any], entry: Entry, log: Log, timeout: float | None
-    ) -> Any:
-        if self.action is Action.UPDATE:
-            ours = entry.state in IN_DOUBT
-            adopted = ours or entry.verdict is Verdict.BUSY
-            make = partial(One, self.sims, name, given, log=log, adopted=adopted, ours=ours)
-            return partial(make, timeout=timeout)
-        if self.action is Action.SEND:
-            return self._creation(name, given, entry, log, timeout)
-        single = partial(Single, self.sims.context, name, given, log=log)
-        if self.action is Action.DELETE:
-            request = partial(self.sims._deletion, name)
-            return partial(single, request=request, send=self.sims._send_deletion)
-        request = partial(self.sims._registration, {"iccid": entry.name, **given})
-        send = partial(self.sims._send_registration, iccid=entry.name)
-        return partial(single, request=request, send=send)
-
-    def _creation(
-        self, name: str, given: Mapping[str, Any], entry: Entry, log: Log, timeout: float | None
-    ) -> Any:
-        # A Command whose receipt was asked for goes on from `sent`.
-        receipt = str(given.get("delivery_receipt_requested", "")).lower() == "true"
-        return partial(
-            Creation,
-            self._commands,
-            name,
-            {**given, "sim": name},
-            until="delivered" if receipt else None,
-            reference=entry.reference,
-            log=log,
-            timeout=timeout,
-        )
+    def order(self, entry: Entry, recorder: Log, timeout: float | None) -> Order[Any]:
+        """What the fan-out runs to bring a row to its end."""
+        name, change = entry.sid or entry.name, self.change_of(entry)
+        make: Any
+        match self.action:
+            case Action.UPDATE:
+                ours = entry.state in IN_DOUBT
+                adopted = ours or entry.verdict is Verdict.BUSY
+                make = partial(One, self.sims, name, change, log=recorder, adopted=adopted)
+                make = partial(make, ours=ours, timeout=timeout)
+            case Action.SEND:
+                # `sent` is final unless a receipt was asked for: only then `delivered` follows
+                # (Twilio docs, "Command Resource").
+                receipt = str(change.get("delivery_receipt_requested", "")).lower() == "true"
+                make = partial(
+                    Creation,
+                    self._commands,
+                    name,
+                    {**change, "sim": name},
+                    until="delivered" if receipt else None,
+                    reference=entry.reference,
+                    log=recorder,
+                    timeout=timeout,
+                )
+            case Action.DELETE:
+                make = partial(Single, self.context, name, change, log=recorder)
+                request = partial(self.sims._deletion, name)
+                make = partial(make, request=request, send=self.sims._send_deletion)
+            case Action.REGISTER:
+                make = partial(Single, self.context, name, change, log=recorder)
+                request = partial(self.sims._registration, {"iccid": entry.name, **change})
+                send = partial(self.sims._send_registration, iccid=entry.name)
+                make = partial(make, request=request, send=send)
+        return Order(name, change, make)

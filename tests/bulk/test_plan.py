@@ -1,4 +1,4 @@
-"""What a look at a SIM says of a row, for every state in which an earlier run may have left it."""
+"""Verdicts of the plan, for every state in which an earlier run may have left a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.plan import judge, judge_absent
+from asyncsim.bulk.plan import judge
 from asyncsim.bulk.records import IN_DOUBT, Entry, State, Verdict
 from asyncsim.core.goal import Goal
 from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS, Sim as SuperSim
@@ -110,7 +110,7 @@ def test_a_reset_of_which_nothing_shows_is_asked_for_again() -> None:
 
 
 def test_an_unknown_sim_is_impossible() -> None:
-    planned = judge_absent(Action.UPDATE, entry(), TO_ACTIVE)
+    planned = judge(Action.UPDATE, entry(), None, TO_ACTIVE)
     assert (planned.verdict, planned.state) == (Verdict.UNKNOWN, State.IMPOSSIBLE)
 
 
@@ -118,19 +118,19 @@ def test_an_unknown_sim_is_impossible() -> None:
 def test_what_was_perhaps_sent_is_never_impossible_though_its_sim_is_not_there(
     state: State,
 ) -> None:
-    planned = judge_absent(Action.UPDATE, entry(state), TO_ACTIVE)
+    planned = judge(Action.UPDATE, entry(state), None, TO_ACTIVE)
     assert planned.verdict is Verdict.BUSY
     assert planned.state in IN_DOUBT
 
 
 def test_a_sim_that_may_have_moved_away_is_asked_for_once_more() -> None:
     goal = Goal(SUPER_SIMS, {"account_sid": "AC1"})
-    assert judge_absent(Action.UPDATE, entry(State.SENDING), goal).state is State.READY
-    assert judge_absent(Action.UPDATE, entry(), goal).state is State.IMPOSSIBLE
+    assert judge(Action.UPDATE, entry(State.SENDING), None, goal).state is State.READY
+    assert judge(Action.UPDATE, entry(), None, goal).state is State.IMPOSSIBLE
 
 
 def test_registering_is_for_those_who_are_not_there() -> None:
-    assert judge_absent(Action.REGISTER, entry(), TO_ACTIVE).state is State.READY
+    assert judge(Action.REGISTER, entry(), None, TO_ACTIVE).state is State.READY
     sim = SuperSim(sid=SUPER, status="new")
     assert judge(Action.REGISTER, entry(), sim, TO_ACTIVE).state is State.ALREADY
     assert judge(Action.REGISTER, entry(State.SENDING), sim, TO_ACTIVE).state is State.DONE
@@ -139,8 +139,8 @@ def test_registering_is_for_those_who_are_not_there() -> None:
 def test_what_was_to_be_deleted_and_is_gone_is_deleted() -> None:
     sim = WirelessSim(sid=WIRELESS, status="new")
     assert judge(Action.DELETE, entry(), sim, TO_ACTIVE).state is State.READY
-    assert judge_absent(Action.DELETE, entry(State.SENDING), TO_ACTIVE).state is State.DONE
-    assert judge_absent(Action.DELETE, entry(), TO_ACTIVE).state is State.IMPOSSIBLE
+    assert judge(Action.DELETE, entry(State.SENDING), None, TO_ACTIVE).state is State.DONE
+    assert judge(Action.DELETE, entry(), None, TO_ACTIVE).state is State.IMPOSSIBLE
 
 
 def sending(state: State, **parts: Any) -> State:
@@ -150,7 +150,7 @@ def sending(state: State, **parts: Any) -> State:
 
 def test_a_text_that_may_have_been_sent_is_never_sent_again() -> None:
     assert sending(State.SENDING) is State.UNKNOWN
-    assert judge_absent(Action.SEND, entry(State.SENDING), TO_ACTIVE).state is State.UNKNOWN
+    assert judge(Action.SEND, entry(State.SENDING), None, TO_ACTIVE).state is State.UNKNOWN
 
 
 def test_a_text_that_was_accepted_is_awaited() -> None:
@@ -170,4 +170,4 @@ def test_what_a_late_request_has_brought_to_its_goal_is_done_by_this_job() -> No
 
 
 def test_what_a_late_request_has_deleted_is_done_by_this_job() -> None:
-    assert judge_absent(Action.DELETE, entry(sent=True), TO_ACTIVE).state is State.DONE
+    assert judge(Action.DELETE, entry(sent=True), None, TO_ACTIVE).state is State.DONE

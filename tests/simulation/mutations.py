@@ -357,7 +357,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="doubtful-texts",
         why="a text that was on its way at a kill is not sent again",
-        of="_judge_sending",
+        of="_judge_send",
         without=_sends_texts_again,
         shows=("sent 2 times",),
         matters=lambda scenario: bool(scenario.work == "texts" and scenario.deaths),
