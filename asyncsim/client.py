@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 from aiohttp import ClientSession
 from yarl import URL
 
-from asyncsim import emulated
 from asyncsim.callbacks.receiver import CallbackReceiver, Registration
 from asyncsim.callbacks.secrets import checked_secrets
 from asyncsim.callbacks.tickets import derive_ticket_secret
@@ -28,7 +27,15 @@ from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.suggestions import closest_match
 from asyncsim.validation import invalid_characters
-from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Vendor
+from asyncsim.vendors import (
+    EMULATOR_CREDENTIALS,
+    KORE,
+    TWILIO,
+    VENDORS,
+    Hosts,
+    Vendor,
+    emulator_hosts,
+)
 
 if TYPE_CHECKING:
     from asyncsim.resources.monitor import Monitor
@@ -224,7 +231,7 @@ class Client:
         emulator = _variable("ASYNCSIM_EMULATOR")
         if emulator and settings.get("hosts") is None:
             settings["hosts"] = _emulator_hosts(emulator, VENDORS[name])
-        made_up = emulated.CREDENTIALS if emulator and not _is_set(name) else None
+        made_up = EMULATOR_CREDENTIALS if emulator and not _is_set(name) else None
         if name == "kore":
             own = made_up.webhook_secret if made_up else None
             secret = _variable("ASYNCSIM_KORE_WEBHOOK_SECRET") or own
@@ -352,7 +359,7 @@ def _choose_vendor(vendor: str | None) -> str:
 
 def _emulator_hosts(url: str, vendor: Vendor) -> Hosts:
     try:
-        return emulated.hosts(url, vendor)
+        return emulator_hosts(url, vendor)
     except ValueError:
         raise ConfigurationError(
             "ASYNCSIM_EMULATOR must read http://host:port, as `asyncsim emulate` prints it"

@@ -126,3 +126,42 @@ KORE = Vendor(
 )
 
 VENDORS: Mapping[str, Vendor] = {"twilio": TWILIO, "kore": KORE}
+
+
+@frozen(kw_only=True)
+class EmulatorCredentials:
+    """What the emulator accepts as a login, and signs callbacks with."""
+
+    account_sid: str
+    auth_token: str
+    api_key: str
+    api_secret: str
+    client_id: str
+    client_secret: str
+    webhook_secret: str
+
+
+# The emulator's own, known to both sides: `Client.from_env()` must reach an emulator that runs in
+# another process. No secrets: `asyncsim emulate` prints them, and it listens on loopback.
+EMULATOR_CREDENTIALS = EmulatorCredentials(
+    account_sid="AC" + "e" * 32,
+    auth_token="emulated-auth-token",  # noqa: S106  # printed by the emulator
+    api_key="SK" + "e" * 32,
+    api_secret="emulated-api-secret",  # noqa: S106
+    client_id="apiclient_emulated",
+    client_secret="emulated-client-secret",  # noqa: S106
+    webhook_secret="emulated-webhook-secret",  # noqa: S106
+)
+
+
+def emulator_hosts(url: str, vendor: Vendor) -> Hosts:
+    """Base URLs of one vendor's products at the emulator that listens at `url`."""
+    base = f"{url.rstrip('/')}/{vendor.name}"
+    return Hosts(
+        wireless=f"{base}/wireless",
+        supersim=f"{base}/supersim",
+        # Only what the vendor documents: KORE has no Monitor API, Twilio no webhook secrets.
+        monitor=f"{base}/monitor" if vendor.hosts.monitor else None,
+        webhooks=f"{base}/webhooks" if vendor.hosts.webhooks else None,
+        token=f"{base}/auth/token" if vendor.hosts.token else None,
+    )

@@ -23,14 +23,14 @@ from asyncsim import (
     RetryPolicy,
     Throttle,
     Timeout,
-    emulated,
 )
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
+from asyncsim.vendors import EMULATOR_CREDENTIALS
 from tests.rehearsals.stage import LATENCY, play
 
 ONCE = RetryPolicy(attempts=1)
-OWN = emulated.CREDENTIALS
+OWN = EMULATOR_CREDENTIALS
 VARIABLES = (
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncsim import emulated
-from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Product, Vendor
+from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Product, Vendor, emulator_hosts
 
 
 def test_the_hosts_are_those_of_the_vendors_documents() -> None:
@@ -57,12 +56,12 @@ def test_vendors_are_found_by_name() -> None:
 
 def test_the_emulators_rooms_are_those_a_vendor_has() -> None:
     base = "http://127.0.0.1:8900"
-    assert emulated.hosts(f"{base}/", TWILIO) == Hosts(
+    assert emulator_hosts(f"{base}/", TWILIO) == Hosts(
         wireless=f"{base}/twilio/wireless",
         supersim=f"{base}/twilio/supersim",
         monitor=f"{base}/twilio/monitor",
     )
-    assert emulated.hosts(base, KORE) == Hosts(
+    assert emulator_hosts(base, KORE) == Hosts(
         wireless=f"{base}/kore/wireless",
         supersim=f"{base}/kore/supersim",
         webhooks=f"{base}/kore/webhooks",

@@ -9,7 +9,6 @@ from typing import Any, Literal, Self, TypeVar, overload
 from attrs import fields_dict, frozen
 
 from asyncsim.clock import Clock
-from asyncsim.emulated import Credentials
 from asyncsim.emulator import identity
 from asyncsim.emulator.persistence import State
 from asyncsim.emulator.store import Store
@@ -27,7 +26,7 @@ from asyncsim.models.webhooks.secrets import SECRETS
 from asyncsim.models.wireless import sims as wireless
 from asyncsim.models.wireless.commands import COMMANDS
 from asyncsim.models.wireless.rate_plans import RATE_PLANS
-from asyncsim.vendors import Vendor
+from asyncsim.vendors import EmulatorCredentials, Vendor
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class Account:
     def __init__(
         self,
         vendor: Vendor,
-        credentials: Credentials,
+        credentials: EmulatorCredentials,
         clock: Clock,
         state: State,
         seed: int,

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from asyncsim.clock import Clock
-from asyncsim.emulated import Credentials
 from asyncsim.emulator import identity
 from asyncsim.emulator.errors import Refusal
 from asyncsim.emulator.persistence import State
+from asyncsim.vendors import EmulatorCredentials
 from asyncsim.wire import json
 
 _ROOM, _COUNT = "tokens", "token count"
@@ -31,11 +31,11 @@ class Denied(Exception):
         self.body = body
 
 
-Accounts = Callable[[], Iterable[Credentials]]
+Accounts = Callable[[], Iterable[EmulatorCredentials]]
 """The credentials of all accounts there are at this moment."""
 
 
-def check_basic(header: str | None, accounts: Iterable[Credentials]) -> str:
+def check_basic(header: str | None, accounts: Iterable[EmulatorCredentials]) -> str:
     """Let an account SID with its token, or an API key with its secret, pass; whose they are."""
     user, password = _basic(header)
     own = next((one for one in accounts if user in (one.account_sid, one.api_key)), None)
@@ -92,7 +92,7 @@ class Tokens:
             "scope": "email",
         }
 
-    def _client(self, client_id: str, client_secret: str) -> Credentials:
+    def _client(self, client_id: str, client_secret: str) -> EmulatorCredentials:
         own = next((one for one in self._accounts() if one.client_id == client_id), None)
         right = "" if own is None else own.client_secret
         if own is None or not hmac.compare_digest(right.encode(), client_secret.encode()):
@@ -111,7 +111,7 @@ class Tokens:
         # A clock moved by hand may stand where it stood, so the count makes a token unique.
         self._minted = dict(self._state.all(_COUNT)).get("minted", 0)
 
-    def _mint(self, own: Credentials, lifetime: float) -> str:
+    def _mint(self, own: EmulatorCredentials, lifetime: float) -> str:
         now = self._now()
         for old in [token for token, (expiry, _) in self._expiry.items() if expiry <= now]:
             del self._expiry[old]

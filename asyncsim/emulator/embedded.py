@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from asyncsim.emulated import Credentials
 from asyncsim.emulator.emulator import Emulation
+from asyncsim.vendors import EmulatorCredentials
 
 if TYPE_CHECKING:
     from asyncsim.client import Client, Settings
@@ -29,7 +29,7 @@ class Emulator(Emulation):
         self,
         vendor: Literal["twilio", "kore"] = "twilio",
         *,
-        credentials: Credentials | None = None,
+        credentials: EmulatorCredentials | None = None,
         webhook_secrets: Sequence[str] | None = None,
         **settings: Unpack[Settings],
     ) -> Client:

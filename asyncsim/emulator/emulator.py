@@ -11,7 +11,6 @@ from typing import Self
 
 from aiohttp import web
 
-from asyncsim import emulated
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.emulator.app import Server
 from asyncsim.emulator.conditions import Conditions
@@ -28,7 +27,7 @@ from asyncsim.emulator.request_log import Journal
 from asyncsim.emulator.settings import Behaviour
 from asyncsim.emulator.world import World
 from asyncsim.errors import ConfigurationError, DecodeError
-from asyncsim.vendors import TWILIO, VENDORS, Hosts, Product
+from asyncsim.vendors import EMULATOR_CREDENTIALS, TWILIO, VENDORS, Hosts, Product, emulator_hosts
 
 
 class Emulation:
@@ -59,7 +58,7 @@ class Emulation:
         if sims < 0 or not 0 <= port <= 65535 or not 0 < speed < math.inf:
             raise ConfigurationError("an emulator needs sims >= 0, a port to 65535 and speed > 0")
         self.clock: Clock = clock or SYSTEM_CLOCK
-        self.credentials = emulated.CREDENTIALS
+        self.credentials = EMULATOR_CREDENTIALS
         self._conditions = Conditions(behaviour, latency, faults, speed=speed, seed=seed)
         self._sims = sims
         self._host = host
@@ -122,7 +121,7 @@ class Emulation:
 
     def hosts_of(self, vendor: str) -> Hosts:
         """Base URLs of a vendor's rooms."""
-        return emulated.hosts(self.url, VENDORS[vendor])
+        return emulator_hosts(self.url, VENDORS[vendor])
 
     def world(self, vendor: str) -> World:
         """A vendor's main account: look at it, change it, open subaccounts."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncsim import emulated
 from asyncsim.clock import Clock
 from asyncsim.emulator.audit import Chronicle
 from asyncsim.emulator.auth import Tokens
@@ -19,14 +18,14 @@ from asyncsim.emulator.scheduler import Agenda
 from asyncsim.emulator.seeds import seed as sow
 from asyncsim.emulator.transitions import Carrier
 from asyncsim.emulator.world import World
-from asyncsim.vendors import VENDORS
+from asyncsim.vendors import VENDORS, EmulatorCredentials
 
 
 class House:
     """All that exists only while the emulator runs."""
 
     def __init__(
-        self, clock: Clock, conditions: Conditions, credentials: emulated.Credentials, state: State
+        self, clock: Clock, conditions: Conditions, credentials: EmulatorCredentials, state: State
     ) -> None:
         seed = conditions.seed
         self.state = state
@@ -60,7 +59,7 @@ class House:
         self.carrier.serve(world)
         self.courier.serve(world)
 
-    def _kore_accounts(self) -> Iterator[emulated.Credentials]:
+    def _kore_accounts(self) -> Iterator[EmulatorCredentials]:
         return (world.credentials for world in self.worlds["kore"].family())
 
     def _secret(self, vendor: str, account_sid: str) -> str | None:

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 from attrs import evolve
 
-from asyncsim.emulated import Credentials
 from asyncsim.emulator import identity
 from asyncsim.emulator.account import Account, Card
 from asyncsim.emulator.fixtures import FLEET, RATE_PLAN, SETTINGS_PACKAGE, networks
@@ -29,6 +28,7 @@ from asyncsim.models.supersim.sms_commands import SMS_COMMANDS
 from asyncsim.models.webhooks.secrets import SECRETS, Secret
 from asyncsim.models.wireless.commands import COMMANDS
 from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
+from asyncsim.vendors import EmulatorCredentials
 from asyncsim.wire.forms import format_date
 
 __all__ = ["Card", "World"]
@@ -62,7 +62,7 @@ class World(Account):
         self._suspended = suspended
         self._state.put(f"{self.vendor.name}/suspended", self.account_sid, suspended)
 
-    def add_subaccount(self) -> Credentials:
+    def add_subaccount(self) -> EmulatorCredentials:
         """Open a subaccount; `world.subaccounts[credentials.account_sid]` is its world."""
         root = self.root
         number = len(root.subaccounts)
@@ -207,11 +207,11 @@ class World(Account):
         return store.put(evolve(store[sid], status=status, date_updated=self.now()))
 
 
-def _credentials(seed: int, vendor: str, number: int) -> Credentials:
+def _credentials(seed: int, vendor: str, number: int) -> EmulatorCredentials:
     def draw(what: str) -> str:
         return identity.digest(seed, vendor, "subaccount", number, what)
 
-    return Credentials(
+    return EmulatorCredentials(
         account_sid="AC" + draw("account"),
         auth_token=draw("auth token"),
         api_key="SK" + draw("api key"),

@@ -105,11 +105,10 @@ class EmulatorProcess:
 
     async def _sims(self) -> AsyncIterator[dict[str, Any]]:
         from asyncsim import Client
-        from asyncsim.emulated import CREDENTIALS, hosts
-        from asyncsim.vendors import TWILIO
+        from asyncsim.vendors import EMULATOR_CREDENTIALS, TWILIO, emulator_hosts
 
-        own = CREDENTIALS
-        at = hosts(self.url, TWILIO)
+        own = EMULATOR_CREDENTIALS
+        at = emulator_hosts(self.url, TWILIO)
         async with Client.twilio(own.account_sid, own.auth_token, hosts=at) as client:
             async for sim in client.supersim.sims.list(page_size=1000):
                 yield {"status": sim.status, "iccid": sim.iccid, "sid": sim.sid}

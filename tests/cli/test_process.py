@@ -12,9 +12,8 @@ import pytest
 
 from asyncsim.client import Client
 from asyncsim.clock import ManualClock
-from asyncsim.emulated import CREDENTIALS, hosts as emulated_hosts
 from asyncsim.emulator import Emulator, Faults, Latency
-from asyncsim.vendors import TWILIO
+from asyncsim.vendors import EMULATOR_CREDENTIALS, TWILIO, emulator_hosts
 from tests.cli.conftest import Cli, asked, posted, posts
 
 PROGRAM = (sys.executable, "-m", "asyncsim.cli")
@@ -155,8 +154,8 @@ async def emulated(*options: str) -> int:
     async with asyncio.timeout(60):
         while not (line := (await process.stdout.readline()).decode()).startswith("export "):
             assert line
-        hosts = emulated_hosts(line.strip().partition("=")[2], TWILIO)
-        own = CREDENTIALS
+        hosts = emulator_hosts(line.strip().partition("=")[2], TWILIO)
+        own = EMULATOR_CREDENTIALS
         async with Client.twilio(own.account_sid, own.auth_token, hosts=hosts) as client:
             sims = await client.wireless.sims.list()
         process.terminate()

@@ -14,9 +14,8 @@ from aiohttp import web
 from attrs import define, field, frozen
 from yarl import URL
 
-from asyncsim.emulated import Credentials
 from asyncsim.emulator import Emulator, World
-from asyncsim.vendors import Product
+from asyncsim.vendors import EmulatorCredentials, Product
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -49,7 +48,7 @@ class Api:
         session: aiohttp.ClientSession,
         vendor: str,
         product: str,
-        credentials: Credentials | None = None,
+        credentials: EmulatorCredentials | None = None,
     ) -> None:
         self.emulator = emulator
         self.vendor = vendor

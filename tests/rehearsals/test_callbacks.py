@@ -13,10 +13,9 @@ from attrs import evolve
 
 from asyncsim import CallbackReceiver, Client, TransitionFailed, Watching
 from asyncsim.clock import ManualClock
-from asyncsim.emulated import CREDENTIALS
 from asyncsim.emulator import Behaviour, Emulator, Faults
 from asyncsim.events import CallbackReceived, CallbackRefused, WaitSettled
-from asyncsim.vendors import VENDORS
+from asyncsim.vendors import EMULATOR_CREDENTIALS, VENDORS
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import LATENCY, Place, Stage, play
 
@@ -230,7 +229,7 @@ async def test_a_callback_by_get_is_a_hint_that_costs_a_read(stage: Stage) -> No
 async def test_what_a_secret_of_the_receiver_signs_is_confirmed_by_a_read(
     set_stage: OpenStage,
 ) -> None:
-    secrets = {"kore_webhook_secrets": [CREDENTIALS.webhook_secret]}
+    secrets = {"kore_webhook_secrets": [EMULATOR_CREDENTIALS.webhook_secret]}
     place = Place("kore", "supersim")
     stage = await set_stage(place, listens=True, world=WORLD, receiver=secrets, webhook_secrets=[])
     outcomes = await stage.collect(stage.sims.update_many({stage.sid: {"status": "active"}}))

@@ -15,10 +15,9 @@ from typing import Any
 from attrs import define
 
 from asyncsim import CallbackReceiver, Client, Timeout, Watching, bulk
-from asyncsim.emulated import CREDENTIALS, hosts
 from asyncsim.errors import AsyncSimError, JobError, JournalError
 from asyncsim.events import Event, RowMoved
-from asyncsim.vendors import VENDORS
+from asyncsim.vendors import EMULATOR_CREDENTIALS, VENDORS, emulator_hosts
 from tests.simulation import postman
 from tests.simulation.clock import SkewedClock
 from tests.simulation.edge import PORT
@@ -71,7 +70,7 @@ class Service:
     def _client(self, clock: SkewedClock, *, listens: bool = True) -> Client:
         scenario = self.scenario
         settings: dict[str, Any] = {
-            "hosts": hosts(f"http://127.0.0.1:{PORT}", VENDORS[scenario.vendor]),
+            "hosts": emulator_hosts(f"http://127.0.0.1:{PORT}", VENDORS[scenario.vendor]),
             "clock": clock,
             "timeout": TIMEOUT,
             "watching": Watching(sweep_from=scenario.sweep_from),
@@ -80,13 +79,15 @@ class Service:
             settings["receiver"] = CallbackReceiver(
                 f"http://127.0.0.1:{postman.PORT}",
                 port=LISTENS_AT,
-                kore_webhook_secrets=[CREDENTIALS.webhook_secret],
+                kore_webhook_secrets=[EMULATOR_CREDENTIALS.webhook_secret],
                 clock=clock,
             )
         if scenario.vendor == "kore":
-            own = CREDENTIALS.client_id, CREDENTIALS.client_secret
+            own = EMULATOR_CREDENTIALS.client_id, EMULATOR_CREDENTIALS.client_secret
             return Client.kore(*own, **settings)
-        return Client.twilio(CREDENTIALS.account_sid, CREDENTIALS.auth_token, **settings)
+        return Client.twilio(
+            EMULATOR_CREDENTIALS.account_sid, EMULATOR_CREDENTIALS.auth_token, **settings
+        )
 
     def _sims(self, client: Client) -> Any:
         return getattr(client, self.scenario.product).sims
