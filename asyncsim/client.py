@@ -25,7 +25,7 @@ from asyncsim.http.proxies import Proxies, check_login
 from asyncsim.http.transport import Transport
 from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import spelled_out
-from asyncsim.suggestions import closest_match
+from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import (
     EMULATOR_CREDENTIALS,
@@ -396,9 +396,9 @@ _TYPES: Mapping[str, type] = {
 def _check_settings(settings: Mapping[str, object]) -> None:
     for name, value in settings.items():
         if name not in Settings.__annotations__:
-            near = closest_match(name, Settings.__annotations__)
-            guess = f"; did you mean {near!r}?" if near else ""
-            raise TypeError(f"a Client takes no setting {name!r}{guess}")
+            known = Settings.__annotations__
+            hint = did_you_mean(name, known, f"it takes {', '.join(known)}")
+            raise TypeError(f"a Client takes no setting {name!r}; {hint}")
         wanted = _TYPES.get(name, object)
         if value is not None and not isinstance(value, wanted):
             raise TypeError(

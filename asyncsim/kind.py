@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
-from attrs import Factory, evolve, field, frozen
+from attrs import evolve, field, frozen
 
+from asyncsim.validation import looks_like_sid
 from asyncsim.vendors import Product, Vendor
 
 T = TypeVar("T")
-
-_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
-
-
-def looks_like_sid(name: str) -> bool:
-    """Tell whether a name has the form of a SID: two capitals and 32 hex digits."""
-    return _SID.fullmatch(name) is not None
 
 
 @frozen(kw_only=True, eq=False)
@@ -52,14 +45,6 @@ class Kind(Generic[T]):
     """Vendor -> its own ceiling, where that is lower."""
     parent: Kind[Any] | None = None
     """The kind whose name stands in `path`."""
-    _sid: re.Pattern[str] = field(
-        init=False,
-        repr=False,
-        default=Factory(
-            lambda self: re.compile(f"{self.sid_prefix or '[A-Z]{2}'}[0-9a-fA-F]{{32}}"),
-            takes_self=True,
-        ),
-    )
 
     def page_ceiling(self, vendor: Vendor) -> int:
         """Rows in the largest page a vendor gives."""
@@ -80,7 +65,7 @@ class Kind(Generic[T]):
 
     def is_sid(self, name: str) -> bool:
         """Tell whether `name` is a SID of this kind."""
-        return self._sid.fullmatch(name) is not None
+        return name.startswith(self.sid_prefix) and looks_like_sid(name)
 
 
 def is_same_sid(one: str, other: str) -> bool:

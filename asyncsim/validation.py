@@ -1,17 +1,27 @@
-"""Characters that slip into what is copied or read from a file: none of them is ever meant."""
+"""Checks of text before it is used: stray characters, URLs, SIDs, ICCIDs."""
 
 from __future__ import annotations
 
+import re
 from unicodedata import category
+from urllib.parse import SplitResult, urlsplit
 
-# Of Unicode's categories: control characters, half surrogate pairs, and breaks of lines.
+# Of Unicode's categories: control characters, half surrogate pairs, and breaks of lines. They slip
+# into what is copied or read from a file, and are never meant.
 _NEVER = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+# Twilio docs, "What is a String Identifier (SID)?": two capitals and 32 hex digits.
+_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
+# Exports and scanners capitalise SIDs, or put them in lower case.
+_SID_ANY_CASE = re.compile(r"[A-Za-z]{2}[0-9a-fA-F]{32}")
+# ITU-T E.118 allows 19 digits; cards with 18, 20 and 22 are sold, so no narrower rule holds.
+_ICCID = re.compile(r"[0-9]{18,22}")
 
 
 def invalid_characters(text: str) -> str | None:
     """Say what does not belong into a SID, a name, a secret or a URL; None where all does.
 
-    Blanks within are no business of ours: a unique name may have some.
+    Blanks within are allowed: a unique name may have some.
     """
     if text.isascii() and text.isalnum():
         return None
@@ -21,3 +31,29 @@ def invalid_characters(text: str) -> str | None:
     if text and any(one.isspace() or category(one) == "Cf" for one in (text[0], text[-1])):
         return "white space around it"
     return None
+
+
+def usable_url(url: object) -> SplitResult | None:
+    """Split an http(s) URL that a request could be sent to; None for anything else.
+
+    What may follow the host, and whether a login may stand before it, is the caller's to judge.
+    """
+    # Looked at first, because `urlsplit` drops line breaks and tabs without a word.
+    if not isinstance(url, str) or invalid_characters(url) or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        reachable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port, or an IPv6 address, that is none
+        return None
+    return parts if reachable else None
+
+
+def looks_like_sid(text: str, *, any_case: bool = False) -> bool:
+    """Tell whether a text has the form of a SID; `any_case`: also with its prefix in lower case."""
+    return (_SID_ANY_CASE if any_case else _SID).fullmatch(text) is not None
+
+
+def looks_like_iccid(text: str) -> bool:
+    """Tell whether a text has the form of an ICCID; no vendor takes one in place of a SID."""
+    return _ICCID.fullmatch(text) is not None

@@ -5,11 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
-from asyncsim.validation import invalid_characters
+from asyncsim.validation import usable_url
 
 
 class Product(enum.StrEnum):
@@ -28,23 +27,20 @@ class Product(enum.StrEnum):
         )
 
 
-def _can_serve(url: str) -> bool:
-    try:
-        # Looked at first, because `urlsplit` drops some of them.
-        if invalid_characters(url) or " " in url:
-            return False
-        parts = urlsplit(url)
-        reachable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except (TypeError, ValueError, AttributeError):  # no text; a port or an address that is none
-        return False
-    if not parts.path.isascii():  # sent as it is, so to be encoded already
-        return False
-    return reachable and "@" not in parts.netloc and not parts.query and not parts.fragment
-
-
-def _usable(owner: object, attribute: Attribute[str | None], url: str | None) -> None:
-    """Refuse what no request could be sent to, without repeating it: it may hold a password."""
-    if url is not None and not _can_serve(url):
+def _check_base_url(owner: object, attribute: Attribute[str | None], url: str | None) -> None:
+    if url is None:
+        return
+    parts = usable_url(url)
+    # A path goes out as it is written, so it has to be encoded already. A login here would replace
+    # the client's own, and a query or fragment would end up before the path of each request.
+    if (
+        parts is None
+        or not parts.path.isascii()
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
+        # The URL is not quoted: it may hold a password.
         raise ValueError(
             f"Hosts({attribute.name}=...) must read https://host[:port][/prefix] (or http://),"
             " percent-encoded, without blanks, login, query or fragment"
@@ -59,11 +55,11 @@ class Hosts:
     the emulator.
     """
 
-    wireless: str | None = field(default=None, validator=_usable)
-    supersim: str | None = field(default=None, validator=_usable)
-    monitor: str | None = field(default=None, validator=_usable)
-    webhooks: str | None = field(default=None, validator=_usable)
-    token: str | None = field(default=None, validator=_usable)
+    wireless: str | None = field(default=None, validator=_check_base_url)
+    supersim: str | None = field(default=None, validator=_check_base_url)
+    monitor: str | None = field(default=None, validator=_check_base_url)
+    webhooks: str | None = field(default=None, validator=_check_base_url)
+    token: str | None = field(default=None, validator=_check_base_url)
 
     def over(self, defaults: Hosts) -> Hosts:
         """These hosts, with what is None taken from `defaults`."""

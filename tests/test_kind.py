@@ -1,24 +1,10 @@
 from __future__ import annotations
 
-import pytest
-
-from asyncsim.kind import belongs, looks_like_sid, only
+from asyncsim.kind import belongs, only
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.vendors import KORE, TWILIO
 
 HEX = "0123456789abcdefABCDEF0123456789"
-
-
-@pytest.mark.parametrize("name", [f"HS{HEX}", f"DE{HEX}"])
-def test_two_capitals_and_32_hex_digits_look_like_a_sid(name: str) -> None:
-    assert looks_like_sid(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["", "HS", f"hs{HEX}", f"HS{HEX}0", f"HS{HEX[:-1]}", f"HS{HEX[:-1]}g", f"HS{HEX}\n"]
-)
-def test_anything_else_does_not(name: str) -> None:
-    assert not looks_like_sid(name)
 
 
 def test_a_kind_knows_its_own_sids() -> None:

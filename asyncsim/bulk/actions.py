@@ -8,11 +8,12 @@ from typing import Any
 
 from attrs import frozen
 
-from asyncsim.kind import Kind, looks_like_sid
+from asyncsim.kind import Kind
 from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS
 from asyncsim.models.supersim.sms_commands import SMS_COMMANDS
 from asyncsim.models.wireless.commands import COMMANDS
 from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
+from asyncsim.validation import looks_like_sid
 from asyncsim.vendors import Product
 from asyncsim.wire import forms
 

@@ -16,7 +16,7 @@ from asyncsim.bulk.input.files import CsvSource
 from asyncsim.bulk.input.iterables import Items, ItemSource, check_items
 from asyncsim.bulk.input.rows import RowReader
 from asyncsim.bulk.input.source import Source
-from asyncsim.suggestions import closest_match
+from asyncsim.suggestions import did_you_mean
 from asyncsim.vendors import Product
 
 E = TypeVar("E", bound=enum.StrEnum)
@@ -134,8 +134,7 @@ def _parse(kind: type[E], given: str, what: str) -> E:
     known = [str(one) for one in (_PRODUCTS if kind is Product else kind)]
     if given in known:
         return kind(given)
-    near = closest_match(str(given), known)
-    hint = f"did you mean {near!r}?" if near else f"it is one of {', '.join(known)}"
+    hint = did_you_mean(str(given), known, f"it is one of {', '.join(known)}")
     raise ValueError(f"{what}={given!r}: {hint}")
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
 
 from attrs import evolve
 
@@ -24,6 +23,7 @@ from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.errors import ConfigurationError, ReceiverError
 from asyncsim.events import Observer
+from asyncsim.validation import usable_url
 from asyncsim.vendors import VENDORS, Vendor
 
 if TYPE_CHECKING:
@@ -294,15 +294,8 @@ def checked_url(given: str | None) -> str | None:
     """Return a public URL without its trailing slash; ConfigurationError if it is not usable."""
     if given is None:
         return None
-    try:
-        parts = urlsplit(given)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, an IPv6 address that is none
-        valid = False
     # Tickets are appended to its text, and signatures cover that: so no query, and all encoded.
-    if not given.isascii() or any(one <= " " or one in "?#" for one in given):
-        valid = False
-    if not valid:
+    if usable_url(given) is None or not given.isascii() or "?" in given or "#" in given:
         # Its text is not repeated: it may hold a password for the proxy in front.
         raise ConfigurationError(
             "public_url must read https://host[:port][/prefix] (or http://), percent-encoded,"

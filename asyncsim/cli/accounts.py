@@ -13,7 +13,7 @@ from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
-from asyncsim.suggestions import closest_match
+from asyncsim.suggestions import did_you_mean
 from asyncsim.vendors import Product as Of
 
 ProductName = Literal["supersim", "wireless"]
@@ -150,8 +150,7 @@ def check_status(product: str, status: str | None) -> None:
     # `new` is asked for only along with a move to another account, for which there is no option.
     known = [name for name in get_args(wanted) if name != "new"]
     if status is not None and status not in known:
-        near = closest_match(status, known)
-        hint = f"did you mean {near!r}?" if near else f"it can be {', '.join(known)}"
+        hint = did_you_mean(status, known, f"it can be {', '.join(known)}")
         raise CommandError(f"--status {status}: {hint}")
 
 

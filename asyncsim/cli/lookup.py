@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import re
-
 from asyncsim import NotFound
 from asyncsim.cli.accounts import Sim, Sims
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.validation import looks_like_iccid, looks_like_sid
 
-_ICCID = re.compile(r"\d{18,22}")
-_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _PRODUCTS = {"HS": "supersim", "DE": "wireless"}
 
 
 def check_product(product: str, name: str) -> None:
     """Refuse the SID of the other product, with the option that helps."""
-    if (prefix := name[:2]) in _PRODUCTS and _SID.fullmatch(name) and _PRODUCTS[prefix] != product:
+    if (prefix := name[:2]) in _PRODUCTS and looks_like_sid(name) and _PRODUCTS[prefix] != product:
         raise CommandError(f"{name} is a SIM of the other product: --product {_PRODUCTS[prefix]}")
-
-
-def is_iccid(name: str) -> bool:
-    """Tell whether a name has the form of an ICCID; no vendor takes it in place of the SID."""
-    return _ICCID.fullmatch(name) is not None
 
 
 async def find(sims: Sims, name: str) -> Sim | None:
     """Find one SIM by SID, unique name or ICCID."""
-    if is_iccid(name):
+    if looks_like_iccid(name):
         page = await sims.list(iccid=name)
         if page.bad:
             raise page.bad[0].error

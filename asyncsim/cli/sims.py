@@ -34,6 +34,7 @@ from asyncsim.cli.options import (
 )
 from asyncsim.cli.output import Format, print_one, printer
 from asyncsim.cli.streams import OutputLost, ReaderLeft
+from asyncsim.validation import looks_like_iccid
 
 sims = App(name="sims", help="Look at SIMs, change one, wait for one.", help_format="plaintext")
 
@@ -170,7 +171,7 @@ async def update(
 
 async def _addressed(account: Sims, name: str) -> str:
     """What may stand in a path: an ICCID may not."""
-    return (await lookup.find_one(account, name)).sid if lookup.is_iccid(name) else name
+    return (await lookup.find_one(account, name)).sid if looks_like_iccid(name) else name
 
 
 async def _change(

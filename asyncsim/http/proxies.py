@@ -11,6 +11,7 @@ import ipaddress
 import netrc
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -20,7 +21,7 @@ from yarl import URL
 
 from asyncsim.errors import ConfigurationError
 from asyncsim.redaction import Redacted
-from asyncsim.validation import invalid_characters
+from asyncsim.validation import usable_url
 
 
 @frozen
@@ -78,29 +79,22 @@ def is_loopback(host: str) -> bool:
 def parse(text: str, name: str) -> Proxy:
     """Read a proxy's address; errors name where it stands, and never quote it."""
     text = Redacted(text)
-    try:
-        # Looked at first, because yarl encodes or drops some of them. As curl has it, an address
-        # without a scheme is one of an HTTP proxy.
-        good = not invalid_characters(text) and " " not in text
-        url = Redacted(text if "://" in text else f"http://{text}") if good else ""
-        proxy = URL(url).origin()
-        login = _login(url)
-    except ValueError:
-        proxy, login = None, {}
-    if proxy is None or proxy.scheme not in ("http", "https"):
+    # As in curl, an address without a scheme is an HTTP proxy's.
+    address = Redacted(text if "://" in text else f"http://{text}")
+    url = None
+    if usable_url(address):
+        with suppress(ValueError):  # a host that IDNA cannot encode
+            url = URL(address)
+    if url is None:
         raise ConfigurationError(
             f"{name} must read http://[user:password@]host:port (or https://), without blanks;"
             " other kinds of proxies are not supported"
         )
-    return Proxy(proxy, login)
-
-
-def _login(url: str) -> Mapping[str, str]:
-    parts = URL(url)
-    if parts.user is None and parts.password is None:
-        return {}
-    login = base64.b64encode(f"{parts.user or ''}:{parts.password or ''}".encode()).decode()
-    return {hdrs.PROXY_AUTHORIZATION: Redacted(f"Basic {login}")}
+    headers: Mapping[str, str] = {}
+    if url.user is not None or url.password is not None:
+        login = base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+        headers = {hdrs.PROXY_AUTHORIZATION: Redacted(f"Basic {login}")}
+    return Proxy(url.origin(), headers)
 
 
 def check_login(session: ClientSession, urls: Iterable[URL]) -> None:

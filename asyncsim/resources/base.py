@@ -13,9 +13,10 @@ from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
 from asyncsim.http.request import PAGE, Request
 from asyncsim.http.transport import Response, Reuse, form
-from asyncsim.kind import Kind, is_same_sid, looks_like_sid
+from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
+from asyncsim.validation import looks_like_sid
 from asyncsim.wire import fast, forms, json, records
 from asyncsim.wire.pages import RawPage, decode_page, read_rows
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from asyncsim.clock import Clock
 from asyncsim.errors import AsyncSimError, DecodeError
-from asyncsim.kind import Kind, looks_like_sid
-from asyncsim.validation import invalid_characters
+from asyncsim.kind import Kind
+from asyncsim.validation import invalid_characters, looks_like_sid
 
 # Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
 _HOMES: Mapping[str, str] = {

@@ -29,7 +29,7 @@ from attrs import frozen
 
 from asyncsim.errors import Unsupported
 from asyncsim.kind import FormKey, Only
-from asyncsim.suggestions import closest_match
+from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import Vendor
 
@@ -124,11 +124,6 @@ def _each(value: Any) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
 
 
-def _guess(given: str, known: Iterable[str]) -> str:
-    near = closest_match(given, known)
-    return f"; did you mean {near!r}?" if near else f"; it takes {', '.join(known)}"
-
-
 def check(
     keywords: Any, values: Mapping[str, Any], what: str, vendor: Vendor | None = None
 ) -> None:
@@ -140,7 +135,8 @@ def check(
     for keyword, value in values.items():
         param = params.get(keyword)
         if param is None:
-            raise TypeError(f"{what} takes no keyword {keyword!r}{_guess(keyword, params)}")
+            hint = did_you_mean(keyword, params, f"it takes {', '.join(params)}")
+            raise TypeError(f"{what} takes no keyword {keyword!r}; {hint}")
         if vendor is not None and param.vendor not in (None, vendor.name):
             raise Unsupported(f"{what}: {vendor.title} documents no keyword {keyword!r}")
         if value is None and not param.clearable:
@@ -155,9 +151,8 @@ def check(
             shown = "" if keyword.endswith("url") else f"={value!r}"  # URLs may hold secrets
             raise ValueError(f"{what}: {keyword}{shown} has {found}")
         if param.choices is not None and value not in param.choices:
-            raise ValueError(
-                f"{what}: {keyword} cannot be {value!r}{_guess(str(value), param.choices)}"
-            )
+            hint = did_you_mean(str(value), param.choices, f"it takes {', '.join(param.choices)}")
+            raise ValueError(f"{what}: {keyword} cannot be {value!r}; {hint}")
     missing = [param.keyword for param in params.values() if param.required]
     if missing := [keyword for keyword in missing if values.get(keyword) in (None, "")]:
         raise TypeError(f"{what} needs {' and '.join(missing)}")

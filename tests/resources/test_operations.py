@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncsim import Client
-from asyncsim.kind import looks_like_sid
+from asyncsim.validation import looks_like_sid
 from tests.http.server import Answer
 from tests.resources.conftest import SetFar
 from tests.resources.far import Far, sid

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from asyncsim.bulk.actions import Action, keywords, required
 from asyncsim.bulk.records import Naming
-from asyncsim.suggestions import closest_match
+from asyncsim.suggestions import did_you_mean
 from asyncsim.vendors import Product
 
 # Best first: a SID is unique for ever, a unique name can be given to another SIM.
@@ -133,9 +133,8 @@ def keyword_of(heading: str, product: Product, action: Action) -> str:
     found = _find_keyword(normalized(heading), aliases)
     if found is not None:
         return found[0]
-    near = closest_match(normalized(heading), aliases)
     known = ", ".join(keywords(product, action)) or "no columns"
-    hint = f"did you mean {aliases[near]!r}?" if near else f"it takes {known}"
+    hint = did_you_mean(normalized(heading), aliases, f"it takes {known}", names=aliases)
     raise ValueError(
         f"columns: a {product.label} {action} job cannot apply a column {heading!r}; {hint}"
     )
@@ -148,8 +147,7 @@ def _suggest_meaning(heading: str, product: Product, action: Action) -> str | No
     if action is Action.UPDATE and _find_keyword(plain, _keyword_aliases(other, action)):
         return f"a {product.label} Sim has no such field"
     known = {**_keyword_aliases(product, action), **_naming_aliases(action)}
-    near = closest_match(plain, known)
-    return f"did you mean {known[near]!r}?" if near else None
+    return did_you_mean(plain, known, "", names=known) or None
 
 
 # A whole header.

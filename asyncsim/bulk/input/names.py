@@ -9,11 +9,8 @@ from typing import Any
 from asyncsim.bulk.records import Naming
 from asyncsim.kind import Kind
 from asyncsim.resources.names import check_name
+from asyncsim.validation import looks_like_iccid, looks_like_sid
 
-# ITU-T E.118 allows 19 digits; cards with 18, 20 and 22 are sold, so no narrower rule holds.
-_ICCID = re.compile(r"[0-9]{18,22}")
-# Either case: exports and scanners capitalise SIDs (`parse_sid` mends that).
-_SID = re.compile(r"[A-Za-z]{2}[0-9a-fA-F]{32}")
 # What spreadsheets and data frames make of 20 digits that they take for a number: 8.99E+19,
 # 8,99E+19 where commas are decimal, 89883070000012345678.0.
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{15,}[.,][0-9]+")
@@ -60,17 +57,16 @@ def is_rounded(text: str) -> bool:
 def is_sid_or_iccid(text: str) -> bool:
     """Tell whether a text can be nothing but a SID or an ICCID, rounded ones included."""
     compact = _compact(text)
-    return bool(_ICCID.fullmatch(compact) or _SID.fullmatch(compact)) or is_rounded(
-        strip_text_marks(text)
-    )
+    named = looks_like_iccid(compact) or looks_like_sid(compact, any_case=True)
+    return named or is_rounded(strip_text_marks(text))
 
 
 def guess_naming(text: str) -> Naming:
     """Tell what a bare name is, by its form."""
     compact = _compact(text)
-    if _SID.fullmatch(compact):
+    if looks_like_sid(compact, any_case=True):
         return "sid"
-    if _ICCID.fullmatch(compact) or is_rounded(strip_text_marks(text)):
+    if looks_like_iccid(compact) or is_rounded(strip_text_marks(text)):
         return "iccid"
     return "unique_name"
 
@@ -82,7 +78,7 @@ def parse_iccid(text: str, kind: Kind[Any]) -> str:
     if is_rounded(strip_text_marks(text)):
         raise ValueError(f"{shortened(text)} is an ICCID that a program has rounded, {LOST_DIGITS}")
     compact = _compact(text)
-    if _ICCID.fullmatch(compact):
+    if looks_like_iccid(compact):
         return compact
     if not (compact.isascii() and compact.isdigit()):
         raise ValueError(f"{shortened(text)} is not an ICCID: those have digits only")
@@ -95,10 +91,10 @@ def parse_sid(text: str, kind: Kind[Any]) -> str:
     name = compact[:2].upper() + compact[2:].lower()
     if kind.is_sid(name):
         return name
-    if _SID.fullmatch(name):
+    if looks_like_sid(name):
         check_name(kind, name)  # says which resource a SID of that prefix belongs to
     wanted = f"{kind.sid_prefix} and 32 hex digits"
-    if _ICCID.fullmatch(compact) or is_rounded(compact):
+    if looks_like_iccid(compact) or is_rounded(compact):
         raise ValueError(
             f"{shortened(text)} is not a SID ({wanted}); call a column of ICCIDs iccid"
         )
