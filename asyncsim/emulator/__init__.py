@@ -1,4 +1,4 @@
-"""The vendors' SIM APIs on this machine: real HTTP, no account, no network.
+"""Emulator of both vendors' SIM APIs on this machine: real HTTP, no account, no network.
 
 ::
 
@@ -6,12 +6,10 @@
         async with emulator.client() as client: ...
 """
 
-from asyncsim.emulator.embedded import Emulator
-from asyncsim.emulator.exchange import RequestRecord
-from asyncsim.emulator.faults import Faults
-from asyncsim.emulator.latency import Latency
-from asyncsim.emulator.letters import Delivery
-from asyncsim.emulator.settings import Behaviour
+from asyncsim.emulator.callbacks import Delivery
+from asyncsim.emulator.emulator import Emulator
+from asyncsim.emulator.request_log import RequestRecord
+from asyncsim.emulator.settings import Behaviour, Faults, Latency
 from asyncsim.emulator.world import Card, World
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The emulator's own room, `/_emulator/`: health, the logs, the faults."""
+"""Control API of the emulator under `/_emulator/`: health, logs, faults, tokens."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from aiohttp import web
 from attrs import asdict, evolve, fields_dict
 
-from asyncsim.emulator.conditions import Conditions
-from asyncsim.emulator.faults import Faults
-from asyncsim.emulator.request_log import Journal
+from asyncsim.emulator.request_log import EntryLog
+from asyncsim.emulator.settings import Faults, RuntimeSettings
 from asyncsim.emulator.world import World
 from asyncsim.wire import json
 
@@ -24,27 +23,27 @@ text is what a page of another site would send, and older browsers without an `O
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Controls:
-    """What a person, or a test in another process, may ask of the emulator itself."""
+class ControlApi:
+    """The control API, for people and for tests in another process."""
 
     def __init__(
         self,
         *,
-        conditions: Conditions,
+        settings: RuntimeSettings,
         worlds: Mapping[str, World],
-        requests: Journal[Any],
-        deliveries: Journal[Any],
+        requests: EntryLog[Any],
+        deliveries: EntryLog[Any],
         expire_tokens: Callable[[], None],
         commit: Callable[[], None],
     ) -> None:
-        self._conditions = conditions
+        self._settings = settings
         self._worlds = worlds
-        self._journals = {"requests": requests, "deliveries": deliveries}
+        self._logs = {"requests": requests, "deliveries": deliveries}
         self._expire_tokens = expire_tokens
         self._commit = commit
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths under `/_emulator/`; what changes something is not for pages of other sites."""
+        """Paths under `/_emulator/`; those that change something reject other sites' pages."""
         log = "/_emulator/{log:requests|deliveries}"
         return [
             web.get("/_emulator/health", self.health),
@@ -56,47 +55,46 @@ class Controls:
         ]
 
     async def health(self, request: web.Request) -> web.Response:
-        """Say that the emulator is up, and how many SIMs it has."""
+        """Report that the emulator is up, and how many SIMs it has."""
         sims = {
             name: {product: len(world.sims(product)) for product in ("wireless", "supersim")}
             for name, world in self._worlds.items()
         }
-        return _reply({"status": "ok", "sims": sims})
+        return _json({"status": "ok", "sims": sims})
 
     async def read_log(self, request: web.Request) -> web.Response:
-        """Entries of a log; `?after=N` gives those with a higher number."""
+        """Entries of a log; with `?after=N` those with a higher number."""
         after = request.query.get("after", "0")
         if not after.isascii() or not after.isdigit() or len(after) > _LONGEST_NUMBER:
-            return _reply({"message": "after must be a whole number"}, 400)
+            return _json({"message": "after must be a whole number"}, 400)
         log = request.match_info["log"]
-        return _reply({log: self._journals[log].plain(int(after))})
+        return _json({log: self._logs[log].to_dicts(int(after))})
 
     async def clear_log(self, request: web.Request) -> web.Response:
         """Empty a log."""
-        self._journals[request.match_info["log"]].clear()
+        self._logs[request.match_info["log"]].clear()
         self._commit()
         return web.Response(status=204)
 
     async def read_faults(self, request: web.Request) -> web.Response:
         """The faults in force."""
-        return _reply(asdict(self._conditions.faults))
+        return _json(asdict(self._settings.faults))
 
     async def change_faults(self, request: web.Request) -> web.Response:
         """Change some faults, named in a JSON object; the others stay."""
         if request.content_type not in _JSON:
-            return _reply({"message": "send the faults as application/json"}, 415)
+            return _json({"message": "send the faults as application/json"}, 415)
         try:
             given = json.loads(await request.read())
-            faults = evolve(self._conditions.faults, **_checked(given))
+            faults = evolve(self._settings.faults, **_checked(given))
         except (ValueError, RecursionError) as error:
-            return _reply({"message": str(error)}, 400)
-        self._conditions.faults = faults
-        return _reply(asdict(faults))
+            return _json({"message": str(error)}, 400)
+        self._settings.faults = faults
+        return _json(asdict(faults))
 
     async def expire_tokens(self, request: web.Request) -> web.Response:
-        """Make every access token worthless."""
+        """Invalidate every access token."""
         self._expire_tokens()
-        self._commit()
         return web.Response(status=204)
 
 
@@ -108,17 +106,17 @@ def _checked(given: Any) -> dict[str, Any]:
 
 
 def _own_site_only(handler: _Handler) -> _Handler:
-    """Refuse what a browser sends for a page of another site, which needs no preflight."""
+    """Reject requests that a browser sends for a page of another site, without a preflight."""
 
     async def checked(request: web.Request) -> web.StreamResponse:
         origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
         same = origin in (None, f"{request.scheme}://{request.host}")
         if not same or site not in (None, "same-origin", "none"):
-            return _reply({"message": "this request came from a page of another site"}, 403)
+            return _json({"message": "this request came from a page of another site"}, 403)
         return await handler(request)
 
     return checked
 
 
-def _reply(value: Any, status: int = 200) -> web.Response:
+def _json(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=json.dumps(value), status=status, content_type="application/json")

@@ -1,43 +1,120 @@
-"""The emulator put together; this much of it knows nothing of our own client."""
+"""Emulator: both vendors' SIM APIs on one port of this machine, and clients for them."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from aiohttp import web
 
 from asyncsim.clock import SYSTEM_CLOCK, Clock
-from asyncsim.emulator.app import Server
-from asyncsim.emulator.conditions import Conditions
-from asyncsim.emulator.context import Desk
-from asyncsim.emulator.control_api import Controls
-from asyncsim.emulator.exchange import RequestRecord
-from asyncsim.emulator.faults import Faults
-from asyncsim.emulator.house import House
-from asyncsim.emulator.latency import Latency
-from asyncsim.emulator.letters import Delivery
-from asyncsim.emulator.persistence import open_state
-from asyncsim.emulator.reception import Reception
-from asyncsim.emulator.request_log import Journal
-from asyncsim.emulator.settings import Behaviour
+from asyncsim.emulator.app import RequestHandler, host_check
+from asyncsim.emulator.audit import AuditLog
+from asyncsim.emulator.auth import AccessTokens
+from asyncsim.emulator.callbacks import CallbackSender, Delivery
+from asyncsim.emulator.commands import CommandDelivery
+from asyncsim.emulator.context import RequestContext
+from asyncsim.emulator.control_api import ControlApi
+from asyncsim.emulator.persistence import FORMAT, NullStore, SqliteStore, StateStore
+from asyncsim.emulator.request_log import EntryLog, RequestRecord
+from asyncsim.emulator.scheduler import Scheduler
+from asyncsim.emulator.settings import Behaviour, Faults, Latency, RuntimeSettings
+from asyncsim.emulator.transitions import SimTransitions
 from asyncsim.emulator.world import World
 from asyncsim.errors import ConfigurationError, DecodeError
-from asyncsim.vendors import EMULATOR_CREDENTIALS, TWILIO, VENDORS, Hosts, Product, emulator_hosts
+from asyncsim.vendors import (
+    EMULATOR_CREDENTIALS,
+    VENDORS,
+    EmulatorCredentials,
+    Hosts,
+    Product,
+    emulator_hosts,
+)
+
+if TYPE_CHECKING:
+    from asyncsim.client import Client, Settings
 
 
-class Emulation:
-    """The SIM APIs of both vendors on one port of this machine. Use it as `async with`.
+class Runtime:
+    """Everything that exists only while the emulator runs."""
 
-    `sims` SIMs in status `new` are made for each product of each vendor, the same ones for the
+    def __init__(
+        self,
+        clock: Clock,
+        settings: RuntimeSettings,
+        credentials: EmulatorCredentials,
+        state: StateStore,
+        sims: int,
+    ) -> None:
+        seed = settings.seed
+        self.state = state
+        self.scheduler = Scheduler(clock, state)
+        self.requests = EntryLog("requests", RequestRecord, state)
+        self.deliveries = EntryLog("deliveries", Delivery, state)
+        self.callbacks = CallbackSender(
+            clock, self.scheduler, settings, self._signing_secret, self.deliveries
+        )
+        self.transitions = SimTransitions(self.scheduler, settings, self.callbacks)
+        self._commands = CommandDelivery(self.scheduler, settings, self.callbacks, self.transitions)
+        self._audit = AuditLog(settings)
+        self.worlds = {
+            name: World(vendor, credentials, clock, state, seed) for name, vendor in VENDORS.items()
+        }
+        self.tokens = AccessTokens(clock, state, self._kore_accounts, seed)
+        self._load(sims)
+
+    def _load(self, sims: int) -> None:
+        """Load what the state has; a new one gets its seeds."""
+        is_new = not list(self.state.items("about"))
+        for world in self.worlds.values():
+            world.on_opened = self._attach
+            self._attach(world)
+            if is_new:
+                world.create_seeds(sims)
+            else:
+                world.load()
+        self.state.put("about", "format", FORMAT)
+        self.tokens.load()
+        self.scheduler.load()
+        self.state.commit()
+
+    def _attach(self, world: World) -> None:
+        # The audit log first: a change may set off the next change before its listener returns.
+        self._audit.attach(world)
+        self.transitions.attach(world)
+        self._commands.attach(world)
+
+    def _kore_accounts(self) -> Iterator[EmulatorCredentials]:
+        return (world.credentials for world in self.worlds["kore"].family())
+
+    def _signing_secret(self, vendor: str, account_sid: str) -> str | None:
+        root = self.worlds[vendor]
+        world = root.subaccounts.get(account_sid, root)
+        return world.signing_secret() if vendor == "kore" else world.credentials.auth_token
+
+    async def close(self) -> None:
+        """Stop all timers and deliveries; the state keeps them."""
+        self.scheduler.close()
+        await self.callbacks.close()
+        self.state.close()
+
+
+class Emulator:
+    """The SIM APIs of both vendors on one port of this machine, and clients for them.
+
+    ::
+
+        async with Emulator(sims=500) as emulator:
+            async with emulator.client() as client: ...
+
+    `sims` SIMs in status `new` are created for each product of each vendor, the same ones for the
     same `seed`. `speed` divides all latencies. `clock` may be a `ManualClock`. `state` names a
-    SQLite file that keeps everything across restarts; a file that already has SIMs keeps those,
-    whatever `sims` says. `allowed_hosts` are further names that requests may use for this machine,
-    such as a container's: addresses, `localhost` and `host` always pass, `*` lets all pass.
+    SQLite file that keeps everything across restarts; the SIMs of an existing file stay, whatever
+    `sims` says. `allowed_hosts` are further host names that requests may use for this machine, such
+    as a container's: addresses, `localhost` and `host` are always allowed, `*` allows all.
     """
 
     def __init__(
@@ -59,39 +136,39 @@ class Emulation:
             raise ConfigurationError("an emulator needs sims >= 0, a port to 65535 and speed > 0")
         self.clock: Clock = clock or SYSTEM_CLOCK
         self.credentials = EMULATOR_CREDENTIALS
-        self._conditions = Conditions(behaviour, latency, faults, speed=speed, seed=seed)
+        self._settings = RuntimeSettings(behaviour, latency, faults, speed=speed, seed=seed)
         self._sims = sims
         self._host = host
         self._port = port
         self._path = state
-        self._allowed_hosts = frozenset(name.lower() for name in (host, *allowed_hosts))
-        self._house: House | None = None
+        self._allowed_hosts = (host, *allowed_hosts)
+        self._runtime: Runtime | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> Self:
-        """Open the state and listen; `ConfigurationError` if the port cannot be had."""
+        """Open the state and listen; `ConfigurationError` if the port is not available."""
         if self._runner is not None:
             raise ConfigurationError("this emulator is already running")
-        state = open_state(self._path)
+        state = NullStore() if self._path is None else SqliteStore(self._path)
         try:
-            self._house = House(self.clock, self._conditions, self.credentials, state)
-            self._house.furnish(self._sims)
+            runtime = Runtime(self.clock, self._settings, self.credentials, state, self._sims)
         except (AttributeError, DecodeError, LookupError, TypeError, ValueError) as error:
             state.discard()
             raise ConfigurationError(
                 f"the emulator's state in {self._path} cannot be read: {error!r}; "
-                "the file stays as it is: start with another one"
+                "the file is left unchanged: use another one"
             ) from error
+        self._runtime = runtime
         try:
-            await self._listen(self._house)
+            await self._listen(runtime)
         except BaseException:
-            await self._house.close()
+            await runtime.close()
             raise
-        self._house.agenda.resume()
+        runtime.scheduler.resume()
         return self
 
     async def stop(self) -> None:
-        """Stop listening, and everything under way; logs and worlds can still be looked at."""
+        """Stop listening and delivering; logs and worlds can still be read."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -110,74 +187,110 @@ class Emulation:
 
     @property
     def url(self) -> str:
-        """`http://HOST:PORT`, with the port that was given by the system if none was asked for."""
+        """`http://HOST:PORT`; with `port=0`, the port that the system chose."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
     @property
     def hosts(self) -> Hosts:
-        """Base URLs of Twilio's rooms."""
+        """Base URLs of Twilio's APIs."""
         return self.hosts_of("twilio")
 
     def hosts_of(self, vendor: str) -> Hosts:
-        """Base URLs of a vendor's rooms."""
+        """Base URLs of a vendor's APIs."""
         return emulator_hosts(self.url, VENDORS[vendor])
 
+    def client(
+        self,
+        vendor: Literal["twilio", "kore"] = "twilio",
+        *,
+        credentials: EmulatorCredentials | None = None,
+        webhook_secrets: Sequence[str] | None = None,
+        **settings: Unpack[Settings],
+    ) -> Client:
+        """A client of this emulator, on its clock; `settings` are those of `Client`.
+
+        `credentials` are those of a subaccount, as `world(vendor).add_subaccount()` gives them.
+        `webhook_secrets` are KORE's, by default the one in the credentials.
+        """
+        # Here alone the emulator imports the client, and only to build one: two sides that share
+        # code would agree on a bug.
+        from asyncsim.client import Client
+
+        given: Settings = {"hosts": self.hosts_of(vendor), "clock": self.clock, **settings}
+        own = credentials or self.credentials
+        if vendor == "kore":
+            secrets = [own.webhook_secret] if webhook_secrets is None else webhook_secrets
+            return Client.kore(own.client_id, own.client_secret, webhook_secrets=secrets, **given)
+        return Client.twilio(own.account_sid, own.auth_token, **given)
+
     def world(self, vendor: str) -> World:
-        """A vendor's main account: look at it, change it, open subaccounts."""
+        """A vendor's main account: read it, change it, open subaccounts."""
         return self._running.worlds[vendor]
 
     @property
-    def requests(self) -> Journal[RequestRecord]:
+    def requests(self) -> EntryLog[RequestRecord]:
         """All requests to the vendors' APIs, oldest first; `clear()` empties it."""
         return self._running.requests
 
     @property
-    def deliveries(self) -> Journal[Delivery]:
+    def deliveries(self) -> EntryLog[Delivery]:
         """All attempts to deliver callbacks, oldest first."""
         return self._running.deliveries
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong; may be replaced at any time."""
-        return self._conditions.faults
+        """The injected faults; may be replaced at any time."""
+        return self._settings.faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._conditions.faults = faults
+        self._settings.faults = faults
 
     @property
     def behaviour(self) -> Behaviour:
-        """What the documents leave open; may be replaced at any time."""
-        return self._conditions.behaviour
+        """The settings for what the documents leave open; may be replaced at any time."""
+        return self._settings.behaviour
 
     @behaviour.setter
     def behaviour(self, behaviour: Behaviour) -> None:
-        self._conditions.behaviour = behaviour
+        self._settings.behaviour = behaviour
 
     @property
     def latency(self) -> Latency:
-        """How long things take; may be replaced, for what begins from then on."""
-        return self._conditions.latency
+        """The latencies; may be replaced, for whatever is scheduled from then on."""
+        return self._settings.latency
 
     @latency.setter
     def latency(self, latency: Latency) -> None:
-        self._conditions.latency = latency
+        self._settings.latency = latency
 
     def expire_tokens(self) -> None:
-        """Make every KORE access token minted so far worthless."""
-        self._running.tokens.expire()
+        """Invalidate every KORE access token minted so far."""
+        self._running.tokens.expire_all()
         self._running.state.commit()
 
     @property
-    def _running(self) -> House:
-        if self._house is None:
+    def _running(self) -> Runtime:
+        if self._runtime is None:
             raise ConfigurationError("start the emulator first: async with Emulator() as emulator")
-        return self._house
+        return self._runtime
 
-    async def _listen(self, house: House) -> None:
-        app = web.Application(client_max_size=1 << 20, middlewares=[self._check_host])
-        app.add_routes([*self._server(house).routes(), *self._controls(house).routes()])
+    async def _listen(self, runtime: Runtime) -> None:
+        handler = RequestHandler(
+            self.clock, runtime.state, self._settings, runtime.tokens, runtime.requests
+        )
+        control = ControlApi(
+            settings=self._settings,
+            worlds=runtime.worlds,
+            requests=runtime.requests,
+            deliveries=runtime.deliveries,
+            expire_tokens=self.expire_tokens,
+            commit=runtime.state.commit,
+        )
+        middlewares = [host_check(self._allowed_hosts)]
+        app = web.Application(client_max_size=1 << 20, middlewares=middlewares)
+        app.add_routes([*handler.routes(), *control.routes()])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         try:
@@ -187,59 +300,17 @@ class Emulation:
             await runner.cleanup()
             where = f"{self._host}:{self._port}"
             raise ConfigurationError(
-                f"the emulator cannot listen on {where}: {error.strerror}; port 0 takes a free one"
+                f"the emulator cannot listen on {where}: {error.strerror}; "
+                "use port 0 for a free one"
             ) from error
         self._port = runner.addresses[0][1]
+        handler.contexts = {
+            name: RequestContext(world, runtime.transitions, self._settings, self._base_urls(name))
+            for name, world in runtime.worlds.items()
+        }
         self._runner = runner
 
-    @web.middleware
-    async def _check_host(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """Refuse names that are not ours: a page could point its own name at this machine."""
-        name = _host_name(request.host)
-        if not {name, "*"} & self._allowed_hosts and not _is_here(name):
-            message = f"Host {name!r} is not allowed here; add it to allowed_hosts (--allow-host)"
-            return web.json_response({"message": message}, status=403)
-        return await handler(request)
-
-    def _server(self, house: House) -> Server:
-        desks = {name: self._desk(house, name) for name in house.worlds}
-        reception = Reception(self._conditions, house.tokens, desks)
-        return Server(self.clock, house.state, reception, house.requests)
-
-    def _controls(self, house: House) -> Controls:
-        return Controls(
-            conditions=self._conditions,
-            worlds=house.worlds,
-            requests=house.requests,
-            deliveries=house.deliveries,
-            expire_tokens=house.tokens.expire,
-            commit=house.state.commit,
-        )
-
-    def _desk(self, house: House, vendor: str) -> Desk:
-        def base(product: Product) -> str:
-            return self.hosts_of(vendor).of(product) or self.url
-
-        def page_base(product: Product) -> str:
-            rewrites = vendor != "kore" or self.behaviour.kore_rewrites_page_urls
-            return base(product) if rewrites else TWILIO.hosts.of(product) or self.url
-
-        return Desk(house.worlds[vendor], house.carrier, self._conditions, base, page_base)
-
-
-def _host_name(host: str) -> str:
-    """A Host header without its port, in lower case."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()
-
-
-def _is_here(name: str) -> bool:
-    """Whether no name server was asked for it: an address, or `localhost` (RFC 6761)."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
-    return True
+    def _base_urls(self, vendor: str) -> dict[Product, str]:
+        # Once per start: a `Hosts` checks its URLs, which costs more than a row of a list.
+        hosts = self.hosts_of(vendor)
+        return {product: hosts.of(product) or self.url for product in Product}

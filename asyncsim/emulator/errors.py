@@ -1,11 +1,16 @@
-"""What is refused, with which code and HTTP status. Sources: the vendors' error dictionaries."""
+"""Error responses: codes, HTTP statuses and bodies, and the headers of every response.
+
+Sources: the vendors' error dictionaries; captured Twilio responses for the order of fields and for
+headers; KORE docs, API Responses and Authorization.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from asyncsim.emulator.settings import Behaviour
-from asyncsim.vendors import Product
+from asyncsim.vendors import Product, Vendor
 
 HTTP_STATUS: Mapping[int, int] = {
     20001: 400,  # unknown or invalid parameters
@@ -58,7 +63,7 @@ HTTP_STATUS: Mapping[int, int] = {
     83604: 400,  # usage: too long for the granularity
     83605: 400,  # usage: begins too long ago
 }
-"""Defaults; only 401, 404, 409 for 33010, and 429 are stated or captured, the rest follow sense.
+"""Defaults; only 401, 404, 409 for 33010, and 429 are documented or captured, the rest are guesses.
 `Behaviour.http_status` overrides them."""
 
 INVALID: Mapping[Product, int] = {Product.WIRELESS: 33101, Product.SUPERSIM: 20001}
@@ -67,12 +72,26 @@ INVALID: Mapping[Product, int] = {Product.WIRELESS: 33101, Product.SUPERSIM: 200
 MISSING: Mapping[Product, int] = {Product.WIRELESS: 33102}
 """Code of a missing parameter, else 20002."""
 
-PAGING: Mapping[Product, int] = {Product.WIRELESS: 33103, Product.SUPERSIM: 21481}
-"""Code of a page token that cannot be read; 33103 is Programmable Wireless's own."""
+
+_MORE_INFO = {
+    "twilio": "https://www.twilio.com/docs/errors/{}",
+    "kore": "https://docs.korewireless.com/errors/{}",
+}
+
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": (
+        "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, "
+        "If-Unmodified-Since, Idempotency-Key"
+    ),
+    "Access-Control-Allow-Credentials": "true",
+    "Access-Control-Expose-Headers": "ETag",
+}
 
 
-class Refusal(Exception):
-    """A request that the vendor turns down."""
+class VendorError(Exception):
+    """A rejected request: the vendor's error code and message."""
 
     def __init__(
         self,
@@ -89,25 +108,57 @@ class Refusal(Exception):
         self._status = status
 
     def http_status(self, behaviour: Behaviour) -> int:
-        """The HTTP status it is answered with."""
+        """The status of the error response."""
         return behaviour.http_status.get(self.code) or self._status or HTTP_STATUS[self.code]
 
 
-def method_not_allowed(allowed: Iterable[str], code: int = 20004) -> Refusal:
-    """A known path, but not this verb; RFC 9110 wants the others named."""
-    return Refusal(code, "Method not allowed", headers={"Allow": allow(allowed)})
+def method_not_allowed(allowed: Iterable[str], code: int = 20004) -> VendorError:
+    """A known path with a verb that it does not take (RFC 9110, 15.5.6: name those it takes)."""
+    return VendorError(code, "Method not allowed", headers={"Allow": allow_header(allowed)})
 
 
-def allow(methods: Iterable[str]) -> str:
+def allow_header(methods: Iterable[str]) -> str:
     """The value of an `Allow` header."""
     return ", ".join([*methods, "OPTIONS"])
 
 
-def not_found(path: str) -> Refusal:
-    """Nothing at this path; the vendors' text leaves the version out."""
-    return Refusal(20404, f"The requested resource {path.removeprefix('/v1')} was not found")
+def not_found(path: str) -> VendorError:
+    """Nothing at this path; the vendors' message leaves the version out."""
+    return VendorError(20404, f"The requested resource {path.removeprefix('/v1')} was not found")
 
 
-def invalid(product: Product, message: str, *, code: int | None = None) -> Refusal:
-    """A parameter has an impossible value."""
-    return Refusal(code or INVALID.get(product, 20001), message)
+def invalid_parameter(product: Product, message: str, *, code: int | None = None) -> VendorError:
+    """A parameter with an impossible value."""
+    return VendorError(code or INVALID.get(product, 20001), message)
+
+
+def invalid_page_token(product: Product) -> VendorError:
+    """A page token that cannot be read; 33103 is Programmable Wireless's own code."""
+    code = 33103 if product is Product.WIRELESS else 21481
+    return VendorError(code, "The PageToken is invalid")
+
+
+def error_body(vendor: Vendor, api: str, status: int, code: int, message: str) -> dict[str, Any]:
+    """The body of an error response."""
+    # KORE's webhooks API alone spells this name otherwise (kore_webhook_v1).
+    link = "info" if api == "webhooks" else "more_info"
+    more_info = _MORE_INFO[vendor.name].format(code)
+    return {"code": code, "message": message, link: more_info, "status": status}
+
+
+def response_headers(
+    vendor: Vendor, product: str, *, request_id: str, seconds: float, in_flight: int
+) -> dict[str, str]:
+    """Headers of every response of a product's API."""
+    if vendor.name == "kore":
+        return dict(_CORS)  # KORE documents no others
+    return {
+        **_CORS,
+        "Twilio-Request-Id": request_id,
+        "Twilio-Request-Duration": f"{seconds:.3f}",
+        "Twilio-Concurrent-Requests": str(in_flight),
+        "X-Home-Region": "us1",
+        "X-API-Domain": f"{product}.twilio.com",
+        "X-Powered-By": "AT-5000",
+        "X-Shenanigans": "none",
+    }

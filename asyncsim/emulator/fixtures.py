@@ -1,16 +1,17 @@
-"""What a record has that nobody said anything of, and the networks of the emulated world.
+"""Fixtures: default fields, the networks, and identifiers that follow from the seed.
 
 Sources: both supersim_v1 documents (create Fleet), twilio_wireless_v1 (create RatePlan).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from asyncsim.models.supersim.networks import Identifier
 
-FLEET: Mapping[str, Any] = {
+FLEET_DEFAULTS: Mapping[str, Any] = {
     "data_enabled": True,
     "data_limit": 1000,
     "data_metering": "payg",
@@ -19,7 +20,7 @@ FLEET: Mapping[str, Any] = {
     "ip_commands_method": "POST",
 }
 
-RATE_PLAN: Mapping[str, Any] = {
+RATE_PLAN_DEFAULTS: Mapping[str, Any] = {
     "data_enabled": True,
     "data_limit": 1000,
     "data_metering": "payg",
@@ -55,8 +56,35 @@ _OPERATORS = (
 )
 
 
-def networks() -> Iterator[dict[str, Any]]:
+def network_fields() -> Iterator[dict[str, Any]]:
     """The fields of every Network, without its SID."""
     for name, country, codes in _OPERATORS:
         identifiers = tuple(Identifier(mcc=mcc, mnc=mnc) for mcc, mnc in codes)
         yield {"friendly_name": name, "iso_country": country, "identifiers": identifiers}
+
+
+def seeded_hex(seed: int, *parts: object) -> str:
+    """32 hex digits that follow from a seed and what they are for."""
+    text = ":".join(str(part) for part in (seed, *parts))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def luhn_digit(digits: str) -> str:
+    """The check digit at the end of an ICCID (ITU-T E.118)."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if position % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)
+
+
+def make_iccid(seed: int, *parts: object, length: int = 19) -> str:
+    """A valid ICCID of 19 or 20 digits, in the range of an operator that does not exist."""
+    number = int(seeded_hex(seed, "iccid", *parts), 16)
+    body = ("8988999" + str(number).zfill(length))[: length - 1]
+    return body + luhn_digit(body)
+
+
+def make_registration_code(seed: int, *parts: object) -> str:
+    """The ten characters printed on a card."""
+    return seeded_hex(seed, "code", *parts)[:10].upper()

@@ -1,8 +1,9 @@
-"""Where the emulated world survives: one table of JSON rows in a SQLite file, or nowhere.
+"""Persistence of the emulated accounts: one table of JSON rows in a SQLite file, or nothing.
 
-A request's changes and its log entry are committed together, before its answer is sent, so killing
-the process at any moment loses nothing that was answered. WAL with `synchronous=NORMAL` outlives
-the process; only a crash of the machine itself may lose the last moments.
+A request's changes and its log entry are committed together, before its response is sent, so
+killing the process at any moment loses nothing that a client was told. WAL with
+`synchronous=NORMAL` outlives the process; only a crash of the machine itself may lose the last
+moments.
 """
 
 from __future__ import annotations
@@ -10,83 +11,66 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from asyncsim.errors import ConfigurationError
 from asyncsim.wire import json
 
+FORMAT = 1
+
+# `room` names a collection, `place` orders it by insertion. Files keep these names.
 _SCHEMA = """CREATE TABLE IF NOT EXISTS items(
     place INTEGER PRIMARY KEY, room TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
     UNIQUE (room, key))"""
 _COLUMNS = ["place", "room", "key", "body"]
-FORMAT = 1
 
 _PUT = """INSERT INTO items(room, key, body) VALUES (?, ?, ?)
     ON CONFLICT (room, key) DO UPDATE SET body = excluded.body"""
 
 
-class State(Protocol):
-    """Rooms of keyed plain values, in the order in which their keys first appeared."""
-
-    keeps: bool
-    """False: nothing is kept, so callers may save themselves the encoding."""
-
-    def put(self, room: str, key: str, value: Any) -> None:
-        """Keep a plain value; lasting after the next `commit`."""
-
-    def drop(self, room: str, key: str | None = None) -> None:
-        """Forget one key, or a whole room."""
-
-    def all(self, room: str) -> Iterator[tuple[str, Any]]:
-        """Everything in a room."""
-        ...
-
-    def commit(self) -> None:
-        """Make all changes since the last commit lasting, together."""
-
-    def close(self) -> None:
-        """Commit and let go of the file."""
-
-    def discard(self) -> None:
-        """Let go of the file as it was at the last commit."""
-
-
-class Nowhere:
-    """Keeps nothing: the world ends with its emulator."""
+class NullStore:
+    """Keeps nothing: the records end with their emulator."""
 
     keeps = False
+    """Whether anything is kept; if not, callers skip the encoding."""
 
-    def put(self, room: str, key: str, value: Any) -> None:
-        """Nothing to do."""
+    def put(self, collection: str, key: str, value: Any) -> None:
+        """Do nothing."""
 
-    def drop(self, room: str, key: str | None = None) -> None:
-        """Nothing to do."""
+    def delete(self, collection: str, key: str | None = None) -> None:
+        """Do nothing."""
 
-    def all(self, room: str) -> Iterator[tuple[str, Any]]:
-        """Always empty."""
+    def items(self, collection: str) -> Iterator[tuple[str, Any]]:
+        """Yield nothing."""
         return iter(())
 
     def commit(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def discard(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
-class File:
-    """Keeps everything in a SQLite file, which one emulator at a time may hold."""
+class SqliteStore:
+    """Collections of keyed JSON values in a SQLite file, which one emulator at a time may open."""
 
     keeps = True
 
     def __init__(self, path: str | Path) -> None:
         try:
-            _check_ours(Path(path))
+            _check_format(Path(path))
             self._db = sqlite3.connect(path, timeout=1.0)
             try:
-                self._prepare()
+                # Two emulators on one file would each write records the other does not know.
+                self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute(_SCHEMA)
+                self._db.commit()
             except sqlite3.Error:
                 self._db.close()
                 raise
@@ -95,35 +79,26 @@ class File:
                 f"cannot keep the emulator's state in {path}: {error}"
             ) from error
 
-    def _prepare(self) -> None:
-        # Two emulators on one file would each write a world the other does not know.
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute(_SCHEMA)
-        self._db.commit()
+    def put(self, collection: str, key: str, value: Any) -> None:
+        """Write a JSON value; durable after the next `commit`."""
+        self._db.execute(_PUT, (collection, key, json.dumps(value)))
 
-    def put(self, room: str, key: str, value: Any) -> None:
-        """Write, without committing yet."""
-        self._db.execute(_PUT, (room, key, json.dumps(value)))
-
-    def drop(self, room: str, key: str | None = None) -> None:
-        """Delete, without committing yet."""
+    def delete(self, collection: str, key: str | None = None) -> None:
+        """Delete one key, or a whole collection; durable after the next `commit`."""
         if key is None:
-            self._db.execute("DELETE FROM items WHERE room = ?", (room,))
+            self._db.execute("DELETE FROM items WHERE room = ?", (collection,))
         else:
-            self._db.execute("DELETE FROM items WHERE room = ? AND key = ?", (room, key))
+            self._db.execute("DELETE FROM items WHERE room = ? AND key = ?", (collection, key))
 
-    def all(self, room: str) -> Iterator[tuple[str, Any]]:
-        """Read a room in the order of its keys' first appearance."""
+    def items(self, collection: str) -> Iterator[tuple[str, Any]]:
+        """Yield keys and values in the order in which the keys were first written."""
         rows = self._db.execute(
-            "SELECT key, CAST(body AS BLOB) FROM items WHERE room = ? ORDER BY place", (room,)
+            "SELECT key, CAST(body AS BLOB) FROM items WHERE room = ? ORDER BY place", (collection,)
         )
         return ((key, json.loads(body)) for key, body in rows.fetchall())
 
     def commit(self) -> None:
-        """Commit the open transaction, if there is one."""
+        """Make all changes since the last commit durable, together."""
         self._db.commit()
 
     def close(self) -> None:
@@ -132,13 +107,16 @@ class File:
         self._db.close()
 
     def discard(self) -> None:
-        """Roll back and close the file."""
+        """Roll back to the last commit and close the file."""
         self._db.rollback()
         self._db.close()
 
 
-def _check_ours(path: Path) -> None:
-    """Refuse a file that is something else, by reading alone: opening it would change it."""
+StateStore = NullStore | SqliteStore
+
+
+def _check_format(path: Path) -> None:
+    """Reject a file that is something else, by reading alone: opening it would change it."""
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
@@ -155,8 +133,3 @@ def _check_ours(path: Path) -> None:
             raise ValueError(f"it has format {found[0]!r}, this version reads {FORMAT}")
     finally:
         db.close()
-
-
-def open_state(path: str | Path | None) -> State:
-    """A file's state, or none."""
-    return Nowhere() if path is None else File(path)

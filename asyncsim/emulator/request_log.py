@@ -1,4 +1,4 @@
-"""Numbered logs of what happened: requests and deliveries."""
+"""Numbered logs of requests and callback deliveries."""
 
 from __future__ import annotations
 
@@ -7,31 +7,56 @@ from typing import Any, TypeVar, overload
 
 from attrs import asdict, evolve, frozen
 
-from asyncsim.emulator.persistence import State
+from asyncsim.emulator.persistence import StateStore
 
 
 @frozen(kw_only=True)
-class Entry:
+class LogEntry:
     """What all entries of a log have."""
 
     number: int = 0
-    """Place in the log, counted from 1 and never used again."""
+    """Position in the log, counted from 1 and never used again."""
 
 
-E = TypeVar("E", bound=Entry)
+@frozen(kw_only=True)
+class RequestRecord(LogEntry):
+    """One request and its response."""
 
-# Beyond this the oldest tenth goes: a log must not eat the machine of a week-long run.
-_MOST = 200_000
+    seconds: float
+    """When it arrived, on the emulator's clock."""
+    vendor: str
+    product: str
+    """Empty at the token endpoint."""
+    method: str
+    path: str
+    """As sent, from the product's base URL."""
+    query: dict[str, list[str]]
+    form: dict[str, list[str]]
+    """Without secrets."""
+    status: int | None
+    """HTTP status of the response; None: the connection was closed instead."""
+    code: int | None = None
+    """The vendor's error code."""
+    sid: str | None = None
+    """SID of the record it was about, if there is one."""
+    hidden: int | None = None
+    """The status that a fault hid from the client: the request was processed all the same."""
 
 
-class Journal(Sequence[E]):
+E = TypeVar("E", bound=LogEntry)
+
+# Beyond this the oldest tenth goes: a log must not fill the memory in a week-long run.
+_MAX_ENTRIES = 200_000
+
+
+class EntryLog(Sequence[E]):
     """The entries of one log, oldest first."""
 
-    def __init__(self, room: str, model: type[E], state: State) -> None:
-        self._room = room
+    def __init__(self, collection: str, model: type[E], state: StateStore) -> None:
+        self._collection = collection
         self._state = state
-        self._entries = [model(**plain) for _, plain in state.all(room)]
-        self._ever = self._entries[-1].number if self._entries else 0
+        self._entries = [model(**plain) for _, plain in state.items(collection)]
+        self._last_number = self._entries[-1].number if self._entries else 0
 
     @overload
     def __getitem__(self, at: int) -> E: ...
@@ -50,31 +75,28 @@ class Journal(Sequence[E]):
         return repr(self._entries)
 
     @property
-    def ever(self) -> int:
-        """How many entries there have ever been."""
-        return self._ever
+    def last_number(self) -> int:
+        """Number of the newest entry ever, cleared ones included."""
+        return self._last_number
 
     def append(self, entry: E) -> None:
         """Number an entry and add it."""
-        self._ever += 1
-        entry = evolve(entry, number=self._ever)
+        self._last_number += 1
+        entry = evolve(entry, number=self._last_number)
         self._entries.append(entry)
         if self._state.keeps:
-            self._state.put(self._room, str(self._ever), asdict(entry))
-        if len(self._entries) > _MOST:
-            self._trim()
+            self._state.put(self._collection, str(self._last_number), asdict(entry))
+        if len(self._entries) > _MAX_ENTRIES:
+            oldest = self._entries[: _MAX_ENTRIES // 10]
+            del self._entries[: _MAX_ENTRIES // 10]
+            for old in oldest:
+                self._state.delete(self._collection, str(old.number))
 
-    def plain(self, after: int = 0) -> list[dict[str, Any]]:
+    def to_dicts(self, after: int = 0) -> list[dict[str, Any]]:
         """Entries with a higher number, for JSON."""
         return [asdict(entry) for entry in self._entries if entry.number > after]
 
     def clear(self) -> None:
-        """Forget all entries; numbers go on while the emulator runs."""
+        """Delete all entries; the numbering continues while the emulator runs."""
         self._entries.clear()
-        self._state.drop(self._room)
-
-    def _trim(self) -> None:
-        oldest = self._entries[: _MOST // 10]
-        del self._entries[: _MOST // 10]
-        for entry in oldest:
-            self._state.drop(self._room, str(entry.number))
+        self._state.delete(self._collection)

@@ -1,15 +1,27 @@
-"""The operations, one file per kind; a new kind is a new file and a row in a table here."""
+"""Routes: the table of operations, and the dispatch of requests to it.
+
+A new kind is a new file and a row in a table here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asyncsim.emulator.context import Answer, Derived, Desk, Done, Pairs, Resource, render
-from asyncsim.emulator.derived import on_derived_item, on_derived_list
-from asyncsim.emulator.errors import Refusal, method_not_allowed, not_found
-from asyncsim.emulator.lists import list_records
+from attrs import frozen
+
+from asyncsim.emulator.context import (
+    DerivedResource,
+    OperationResult,
+    RequestContext,
+    StoredResource,
+    VendorRequest,
+    VendorResponse,
+)
+from asyncsim.emulator.errors import method_not_allowed, not_found
+from asyncsim.emulator.lists import list_derived, list_stored, show
 from asyncsim.emulator.monitor import events
+from asyncsim.emulator.params import Params
 from asyncsim.emulator.supersim import (
     billing_periods,
     esim_profiles,
@@ -33,7 +45,7 @@ from asyncsim.emulator.wireless import (
 )
 from asyncsim.vendors import Product
 
-RESOURCES: tuple[Resource, ...] = (
+STORED: tuple[StoredResource, ...] = (
     wireless_sims.RESOURCE,
     rate_plans.RESOURCE,
     commands.RESOURCE,
@@ -47,9 +59,9 @@ RESOURCES: tuple[Resource, ...] = (
     settings_updates.RESOURCE,
     events.RESOURCE,
 )
-"""Kinds whose records are kept."""
+"""Kinds whose records are stored."""
 
-DERIVED: tuple[Derived, ...] = (
+DERIVED: tuple[DerivedResource, ...] = (
     data_sessions.RESOURCE,
     wireless_usage.OF_A_SIM,
     wireless_usage.OF_THE_ACCOUNT,
@@ -58,139 +70,166 @@ DERIVED: tuple[Derived, ...] = (
     network_access_profile_networks.RESOURCE,
     supersim_usage.RESOURCE,
 )
-"""Kinds whose rows follow from other records."""
+"""Kinds whose rows are computed from other records."""
 
-_ALL: tuple[Resource | Derived, ...] = (*RESOURCES, *DERIVED)
 _PARENT = "{parent}"
 
 
-def dispatch(
-    desk: Desk, product: Product, method: str, path: Sequence[str], query: Pairs, form: Pairs
-) -> Answer:
-    """Find who deals with a request, and let them; raises `Refusal`.
+@frozen
+class Route:
+    """The path of a resource, and the methods of its list and of one record."""
 
-    `path` is decoded, one element per segment, so a name may hold a slash.
-    """
-    one, name = _resource_at(product, path)
-    parent = None if isinstance(one, Resource) else _parent_of(desk, one, path)
-    allowed = _methods(one, of_item=name is not None)
-    if not allowed:
-        raise not_found("/" + "/".join(path))
-    if method not in allowed:
-        raise method_not_allowed(allowed)
-    if isinstance(one, Derived):
-        if name is None:
-            return on_derived_list(desk, one, parent, method, query, form)
-        return on_derived_item(desk, one, parent, method, name)
-    if name is None:
-        return _on_list(desk, one, method, query, form)
-    return _on_item(desk, one, method, name, form)
+    resource: StoredResource | DerivedResource
+    segments: Sequence[str]
+    list_methods: Sequence[str]
+    item_methods: Sequence[str]
+
+
+def _route(resource: StoredResource | DerivedResource) -> Route:
+    if isinstance(resource, StoredResource):
+        on_list = {"GET": resource.filters is not None, "POST": resource.create is not None}
+        on_item = {
+            "GET": not resource.is_listed_only,
+            "POST": resource.update is not None,
+            "DELETE": resource.delete is not None,
+        }
+    else:  # derived rows that cannot be deleted cannot be fetched either
+        on_list = {"GET": True, "POST": resource.create is not None}
+        on_item = dict.fromkeys(("GET", "DELETE"), resource.delete is not None)
+
+    def supported(methods: Mapping[str, bool]) -> list[str]:
+        return [method for method, is_supported in methods.items() if is_supported]
+
+    segments = resource.kind.path.strip("/").split("/")
+    return Route(resource, segments, supported(on_list), supported(on_item))
+
+
+_RESOURCES: tuple[StoredResource | DerivedResource, ...] = (*STORED, *DERIVED)
+_ROUTES = {
+    product: [_route(resource) for resource in _RESOURCES if resource.kind.product is product]
+    for product in Product
+}
+
+
+def _find_route(product: Product, path: Sequence[str]) -> tuple[Route, str | None] | None:
+    """The route of a path and, if the path names one record of the list, that name."""
+    for route in _ROUTES[product]:
+        extra = len(path) - len(route.segments)
+        if extra in (0, 1) and all(
+            own in (_PARENT, given) for own, given in zip(route.segments, path, strict=False)
+        ):
+            return route, path[-1] if extra else None
+    return None
 
 
 def methods_at(product: Product, path: Sequence[str]) -> Sequence[str]:
-    """The verbs that a path takes, none where there is nothing."""
-    try:
-        one, name = _resource_at(product, path)
-    except Refusal:
+    """The methods that a path takes, none where there is nothing."""
+    found = _find_route(product, path)
+    if found is None:
         return ()
-    return _methods(one, of_item=name is not None)
+    route, name = found
+    return route.list_methods if name is None else route.item_methods
 
 
-def _resource_at(product: Product, path: Sequence[str]) -> tuple[Resource | Derived, str | None]:
-    """What a path leads to: a list, or with a name an item of it."""
-    for one in _ALL:
-        own = _segments(one.kind.path)
-        if one.kind.product is product and _leads_to(own, path):
-            return one, path[len(own)] if len(path) > len(own) else None
-    raise not_found("/" + "/".join(path))
+def dispatch(
+    ctx: RequestContext, product: Product, path: Sequence[str], request: VendorRequest
+) -> VendorResponse:
+    """Carry out a request; raises `VendorError`.
+
+    `path` is decoded, one element a segment, so a name may contain a slash.
+    """
+    found = _find_route(product, path)
+    if found is None:
+        raise not_found("/" + "/".join(path))
+    route, name = found
+    resource, parent = route.resource, None
+    parent_kind = None if isinstance(resource, StoredResource) else resource.kind.parent
+    if parent_kind is not None:
+        parent_name = path[route.segments.index(_PARENT)]
+        parent = ctx.world.store(parent_kind).find(parent_name)
+        if parent is None:
+            raise not_found(f"{parent_kind.path}/{parent_name}")
+    methods = route.list_methods if name is None else route.item_methods
+    if not methods:
+        raise not_found("/" + "/".join(path))
+    if request.method not in methods:
+        raise method_not_allowed(methods)
+    if isinstance(resource, DerivedResource):
+        return _on_derived(ctx, resource, parent, name, request)
+    if name is None:
+        return _on_list(ctx, resource, request)
+    return _on_record(ctx, resource, name, request)
 
 
-def _segments(path: str) -> list[str]:
-    return path.strip("/").split("/")
-
-
-def _leads_to(own: Sequence[str], path: Sequence[str]) -> bool:
-    if len(path) - len(own) not in (0, 1):
-        return False
-    return all(mine in (_PARENT, given) for mine, given in zip(own, path, strict=False))
-
-
-def _parent_of(desk: Desk, one: Derived, path: Sequence[str]) -> Any:
-    if one.kind.parent is None:
-        return None
-    given = path[_segments(one.kind.path).index(_PARENT)]
-    parent = desk.world.store(one.kind.parent).find(given)
-    if parent is None:
-        raise not_found(f"{one.kind.parent.path}/{given}")
-    return parent
-
-
-def _methods(one: Resource | Derived, *, of_item: bool) -> list[str]:
-    if isinstance(one, Derived):  # rows that cannot be deleted are listed only
-        has = {"GET": one.delete is not None, "DELETE": one.delete is not None}
-        return _those(has if of_item else {"GET": True, "POST": one.create is not None})
-    if of_item:
-        return _those(
-            {
-                "GET": not one.is_listed_only,
-                "POST": one.update is not None,
-                "DELETE": one.delete is not None,
-            }
-        )
-    return _those({"GET": one.filters is not None, "POST": one.create is not None})
-
-
-def _those(offered: Mapping[str, bool]) -> list[str]:
-    return [method for method, is_offered in offered.items() if is_offered]
-
-
-def _on_list(desk: Desk, resource: Resource, method: str, query: Pairs, form: Pairs) -> Answer:
+def _on_list(
+    ctx: RequestContext, resource: StoredResource, request: VendorRequest
+) -> VendorResponse:
     kind, create = resource.kind, resource.create
-    if method == "GET":
-        return list_records(desk, resource, desk.read(kind, kind.filters, query))
-    assert create is not None  # noqa: S101  # POST is offered where there is one
-    values = desk.read(kind, kind.create, form, missing=resource.missing)
-    return _answer(desk, resource, create(desk, values))
+    if request.method == "GET" or create is None:
+        return list_stored(ctx, resource, ctx.read_params(kind, kind.filters, request.query))
+    params = ctx.read_params(kind, kind.create, request.form, missing=resource.missing)
+    return _respond(ctx, resource, create(ctx, params))
 
 
-def _on_item(desk: Desk, resource: Resource, method: str, name: str, form: Pairs) -> Answer:
-    if method == "POST":
-        return _update(desk, resource, name, form)
-    record = _find(desk, resource, name)
-    if method == "GET":
-        return _answer(desk, resource, Done(record))
-    assert resource.delete is not None  # noqa: S101  # DELETE is offered where there is one
-    return Answer(resource.delete(desk, record), sid=record.sid)
+def _on_record(
+    ctx: RequestContext, resource: StoredResource, name: str, request: VendorRequest
+) -> VendorResponse:
+    kind = resource.kind
+    if request.method == "POST" and resource.update is not None:
+        params = ctx.read_params(kind, kind.update, request.form)
+        if resource.moves and "account_sid" in params:
+            # A main account may move SIMs of its subaccounts, by their SIDs.
+            for world in ctx.world.subaccounts.values():
+                if name in world.store(kind):
+                    ctx = ctx.for_account(world, requester=ctx.world)
+                    break
+        result = resource.update(ctx, _find(ctx, resource, name), params)
+        return _respond(ctx, resource, result)
+    record = _find(ctx, resource, name)
+    if request.method == "DELETE" and resource.delete is not None:
+        return VendorResponse(resource.delete(ctx, record), sid=record.sid)
+    return _respond(ctx, resource, OperationResult(record))
 
 
-def _update(desk: Desk, resource: Resource, name: str, form: Pairs) -> Answer:
-    kind, update = resource.kind, resource.update
-    assert update is not None  # noqa: S101  # POST is offered where there is one
-    values = desk.read(kind, kind.update, form)
-    if resource.moves and "account_sid" in values:
-        desk = _desk_of(desk, resource, name)
-    done = update(desk, _find(desk, resource, name), values)
-    return _answer(desk if done.world is None else desk.of(done.world), resource, done)
-
-
-def _desk_of(desk: Desk, resource: Resource, sid: str) -> Desk:
-    """A main account may move SIMs of its subaccounts, by their SIDs."""
-    for world in desk.world.subaccounts.values():
-        if sid in world.store(resource.kind):
-            return desk.of(world, requester=desk.world)
-    return desk
-
-
-def _find(desk: Desk, resource: Resource, name: str) -> Any:
-    store = desk.world.store(resource.kind)
-    if resource.kept is not None:
-        store.forget_before(desk.world.now() - resource.kept)
+def _find(ctx: RequestContext, resource: StoredResource, name: str) -> Any:
+    store = ctx.world.store(resource.kind)
+    if resource.retention is not None:
+        store.remove_before(ctx.world.now() - resource.retention)
     record = store.find(name)
     if record is None:
         raise not_found(f"{resource.kind.path}/{name}")
     return record
 
 
-def _answer(desk: Desk, resource: Resource, done: Done) -> Answer:
-    body = {**render(desk, resource, done.record.sid), **done.shown}
-    return Answer(done.status, body, done.record.sid)
+def _respond(
+    ctx: RequestContext, resource: StoredResource, result: OperationResult
+) -> VendorResponse:
+    if result.world is not None:
+        ctx = ctx.for_account(result.world)
+    sid = result.record.sid
+    body = show(ctx, resource, sid, ctx.base_urls[resource.kind.product])
+    return VendorResponse(result.status, {**body, **result.shown}, sid)
+
+
+def _on_derived(
+    ctx: RequestContext,
+    resource: DerivedResource,
+    parent: Any,
+    name: str | None,
+    request: VendorRequest,
+) -> VendorResponse:
+    kind = resource.kind
+    if name is None:
+        if request.method == "POST" and resource.create is not None:
+            row = resource.create(ctx, parent, ctx.read_params(kind, kind.create, request.form))
+            return VendorResponse(201, dict(row), row["sid"])
+        query = ctx.read_params(kind, kind.filters, request.query, invalid=resource.invalid)
+        return list_derived(ctx, resource, parent, query)
+    if request.method == "DELETE" and resource.delete is not None:
+        resource.delete(ctx, parent, name)
+        return VendorResponse(204, sid=name)
+    for row in resource.rows(ctx, parent, Params()):
+        if row["sid"] == name:
+            return VendorResponse(200, dict(row), name)
+    path = kind.path if parent is None else kind.path.format(parent=parent.sid)
+    raise not_found(f"{path}/{name}")

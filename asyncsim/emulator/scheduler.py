@@ -1,7 +1,7 @@
-"""Errands: things to do later, that survive a restart.
+"""Scheduled tasks that survive a restart.
 
-Settling a change, activating a SIM after three months, delivering a callback: all are errands. An
-errand is dropped by whoever has carried it out, so one that was interrupted is carried out again.
+Settling a change, activating a SIM after three months and delivering a callback are scheduled
+tasks. A handler cancels its task once it has been carried out, so an interrupted one runs again.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 from attrs import asdict, frozen
 
 from asyncsim.clock import Clock, Timer
-from asyncsim.emulator.persistence import State
+from asyncsim.emulator.persistence import StateStore
 
-ROOM = "errands"
+_COLLECTION = "errands"  # a stored name
 
 # Dates of the clock count microseconds, timers do not.
 _ROUNDING = 0.001
 
 
 @frozen
-class Errand:
-    """What is to be done, for whom, when."""
+class ScheduledTask:
+    """What is to be done, for which key, and when."""
 
     what: str
     key: str
@@ -32,81 +32,80 @@ class Errand:
 
     @property
     def name(self) -> str:
-        """Unique: a key has at most one errand of a sort."""
+        """Unique: a key has at most one task of each sort."""
         return f"{self.what} {self.key}"
 
 
-class Agenda:
-    """All errands that are not done yet; one timer each, never a task."""
+class Scheduler:
+    """All tasks that are not done yet; one timer each, never an asyncio task."""
 
-    def __init__(self, clock: Clock, state: State) -> None:
+    def __init__(self, clock: Clock, state: StateStore) -> None:
         self._clock = clock
         self._state = state
-        self._handlers: dict[str, Callable[[Errand], None]] = {}
-        self._errands: dict[str, Errand] = {}
+        self._handlers: dict[str, Callable[[ScheduledTask], None]] = {}
+        self._tasks: dict[str, ScheduledTask] = {}
         self._timers: dict[str, Timer] = {}
 
-    def handle(self, what: str, handler: Callable[[Errand], None]) -> None:
-        """Name who carries out errands of a sort."""
+    def on(self, what: str, handler: Callable[[ScheduledTask], None]) -> None:
+        """Register the handler of all tasks of a sort."""
         self._handlers[what] = handler
 
-    def put(self, what: str, key: str, seconds: float, body: Mapping[str, Any]) -> Errand:
-        """Note something to do in so many seconds; replaces what was noted under the same name."""
-        errand = Errand(what, key, self._now() + seconds, body)
-        self._schedule(errand, seconds)
+    def schedule(self, what: str, key: str, seconds: float, body: Mapping[str, Any]) -> None:
+        """Run a handler in so many seconds; replaces a task of the same sort and key."""
+        now = self._clock.utcnow().timestamp()
+        task = ScheduledTask(what, key, now + seconds, body)
+        self._start_timer(task, seconds)
         if self._state.keeps:
-            self._state.put(ROOM, errand.name, asdict(errand))
-        return errand
+            self._state.put(_COLLECTION, task.name, asdict(task))
 
-    def get(self, what: str, key: str) -> Errand | None:
-        """What is noted under this name."""
-        return self._errands.get(f"{what} {key}")
+    def get(self, what: str, key: str) -> ScheduledTask | None:
+        """The task of this sort and key."""
+        return self._tasks.get(f"{what} {key}")
 
-    def is_due(self, errand: Errand) -> bool:
-        """Tell whether its moment has passed."""
-        return errand.due <= self._now() + _ROUNDING
+    def is_due(self, task: ScheduledTask) -> bool:
+        """Whether its time has passed."""
+        return task.due <= self._clock.utcnow().timestamp() + _ROUNDING
 
-    def drop(self, what: str, key: str) -> None:
-        """Forget an errand: done, or no longer wanted."""
+    def cancel(self, what: str, key: str) -> None:
+        """Remove a task: done, or no longer wanted."""
         name = f"{what} {key}"
-        if self._errands.pop(name, None) is None:
+        if self._tasks.pop(name, None) is None:
             return
         if timer := self._timers.pop(name, None):
             timer.cancel()
-        self._state.drop(ROOM, name)
+        self._state.delete(_COLLECTION, name)
 
     def load(self) -> None:
-        """Take up what an earlier run left; `resume` begins to carry it out."""
-        for _, plain in self._state.all(ROOM):
-            errand = Errand(**plain)
-            self._errands[errand.name] = errand
+        """Load the tasks of an earlier run; `resume` starts them."""
+        for _, plain in self._state.items(_COLLECTION):
+            task = ScheduledTask(**plain)
+            self._tasks[task.name] = task
 
     def resume(self) -> None:
-        """Carry out what was loaded, each when it is due, and at once what is overdue."""
-        for errand in list(self._errands.values()):
-            self._schedule(errand, errand.due - self._now())
+        """Start the timers of all loaded tasks; overdue ones run at once."""
+        now = self._clock.utcnow().timestamp()
+        for task in list(self._tasks.values()):
+            self._start_timer(task, task.due - now)
 
     def commit(self) -> None:
-        """Make what was done lasting; needed only outside a handler."""
+        """Make what was done durable; needed only outside a handler."""
         self._state.commit()
 
     def close(self) -> None:
-        """Stop all timers; what is noted stays in the state."""
+        """Stop all timers; the tasks stay in the state."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
 
-    def _now(self) -> float:
-        return self._clock.utcnow().timestamp()
-
-    def _schedule(self, errand: Errand, seconds: float) -> None:
-        if timer := self._timers.pop(errand.name, None):
+    def _start_timer(self, task: ScheduledTask, seconds: float) -> None:
+        name = task.name
+        if timer := self._timers.pop(name, None):
             timer.cancel()
-        self._errands[errand.name] = errand
+        self._tasks[name] = task
         when = self._clock.now() + max(seconds, 0.0)
-        self._timers[errand.name] = self._clock.call_at(when, lambda: self._fire(errand))
+        self._timers[name] = self._clock.call_at(when, lambda: self._run(task))
 
-    def _fire(self, errand: Errand) -> None:
-        self._timers.pop(errand.name, None)
-        self._handlers[errand.what](errand)
+    def _run(self, task: ScheduledTask) -> None:
+        self._timers.pop(task.name, None)
+        self._handlers[task.what](task)
         self._state.commit()

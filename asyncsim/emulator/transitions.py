@@ -1,7 +1,10 @@
-"""The mobile operator behind the vendor: carries accepted changes out, later.
+"""SIM status transitions: the state machines as tables, and accepted changes until they settle.
 
-A change runs through its pending statuses, then either comes to pass or fails and leaves the SIM
-as it was. What a SIM does by itself (ready to active, deactivated to canceled) happens here too.
+A change passes through its pending statuses, then either takes effect or fails and leaves the SIM
+as it was. Automatic transitions (`ready` to `active`, `deactivated` to `canceled`) run here too.
+
+Sources: Twilio docs, Sim resource (Super SIM) and Wireless Sim resource; KORE docs, Wireless Sim
+Resource; Twilio's error dictionary for what is rejected.
 """
 
 from __future__ import annotations
@@ -10,207 +13,267 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from attrs import asdict, evolve, frozen
+from attrs import evolve, frozen
 
-from asyncsim.emulator.callbacks import Outbox
-from asyncsim.emulator.conditions import Conditions
-from asyncsim.emulator.letters import Callback
-from asyncsim.emulator.lifecycle import AUTOMATIC, calls_back_twice
-from asyncsim.emulator.scheduler import Agenda, Errand
-from asyncsim.emulator.store import Store
+from asyncsim.emulator.callbacks import CallbackSender, CallbackTarget, target_to_dict
+from asyncsim.emulator.scheduler import ScheduledTask, Scheduler
+from asyncsim.emulator.settings import Behaviour, RuntimeSettings
+from asyncsim.emulator.store import RecordStore
 from asyncsim.emulator.world import World
 from asyncsim.vendors import Product
 
-SETTLE, AUTOMATE, RESET = "settle", "automate", "reset"
+_SETTLE, _AUTOMATE, _RESET = "settle", "automate", "reset"
 
 # The documents do not say which codes a failed change calls back with; 33000 is the generic one.
 _FAILURE = {"ErrorCode": "33000", "ErrorMessage": "The operator could not apply the change"}
 # Twilio docs, error 33201: a suspended account's pending requests are cancelled.
 _SUSPENDED = {"ErrorCode": "33201", "ErrorMessage": "The Account is suspended"}
 
-ENOUGH_BYTES = 250_000
+_BYTES_TO_ACTIVATE = 250_000
 """Data that makes a `ready` SIM `active` (Twilio docs and KORE docs, Sim resource)."""
+
+CONNECTED = frozenset({"ready", "active"})
+"""Statuses in which a device can use the network."""
+
+_REQUESTABLE: Mapping[Product, Mapping[str, frozenset[str]]] = {
+    Product.SUPERSIM: {
+        "new": frozenset({"ready", "active"}),
+        "ready": frozenset({"active", "inactive"}),
+        "active": frozenset({"inactive"}),
+        "inactive": frozenset({"active"}),
+    },
+    Product.WIRELESS: {
+        "new": frozenset({"ready", "active", "deactivated"}),
+        "ready": frozenset({"active", "suspended", "deactivated"}),
+        "active": frozenset({"suspended", "deactivated"}),
+        "suspended": frozenset({"active", "deactivated"}),
+    },
+}
+"""Status to the statuses that a request may lead to."""
 
 
 @frozen
-class Change:
-    """An accepted asynchronous change: the statuses on the way, what is true in the end."""
+class AutomaticTransition:
+    """A status that a SIM leaves by itself: for which status, and after which latency."""
+
+    to: str
+    latency: str
+
+
+AUTOMATIC: Mapping[Product, Mapping[str, AutomaticTransition]] = {
+    Product.SUPERSIM: {"ready": AutomaticTransition("active", "activation")},
+    Product.WIRELESS: {
+        "ready": AutomaticTransition("active", "activation"),
+        "deactivated": AutomaticTransition("canceled", "cancelation"),
+    },
+}
+
+
+def may_transition(product: Product, start: str | None, end: str, behaviour: Behaviour) -> bool:
+    """Whether a request may lead from one status to the other."""
+    if product is Product.SUPERSIM:
+        optional = {("new", "inactive"): behaviour.inactive_from_new}
+    else:
+        optional = {
+            ("suspended", "ready"): behaviour.ready_from_suspended,
+            ("deactivated", "active"): behaviour.active_from_deactivated,
+        }
+    if start is None:
+        return False
+    return end in _REQUESTABLE[product].get(start, ()) or optional.get((start, end), False)
+
+
+def calls_back_twice(product: Product, start: str, end: str) -> bool:
+    """Whether a change calls back again at the end of the automatic transition that follows.
+
+    Programmable Wireless: `new` to `ready`, and any status to `deactivated`.
+    """
+    if product is not Product.WIRELESS:
+        return False
+    return end == "deactivated" or (start, end) == ("new", "ready")
+
+
+@frozen
+class AsyncChange:
+    """An accepted asynchronous change: its pending statuses, and the fields when it settles."""
 
     steps: tuple[str, ...]
     target: Mapping[str, str | None]
-    callback: Callback | None = None
+    callback: CallbackTarget | None = None
 
 
-class Carrier:
-    """Changes under way at one vendor."""
+class SimTransitions:
+    """Pending changes, connectivity resets and automatic transitions of all SIMs."""
 
-    def __init__(self, agenda: Agenda, conditions: Conditions, outbox: Outbox) -> None:
-        self._agenda = agenda
-        self._conditions = conditions
-        self._outbox = outbox
-        self._worlds: dict[str, World] = {}
-        agenda.handle(SETTLE, self._settle)
-        agenda.handle(AUTOMATE, self._automate)
-        agenda.handle(RESET, self._finish_reset)
+    def __init__(
+        self, scheduler: Scheduler, settings: RuntimeSettings, callbacks: CallbackSender
+    ) -> None:
+        self._scheduler = scheduler
+        self._settings = settings
+        self._callbacks = callbacks
+        self._roots: dict[str, World] = {}
+        scheduler.on(_SETTLE, self._settle)
+        scheduler.on(_AUTOMATE, self._automate)
+        scheduler.on(_RESET, self._finish_reset)
 
-    def serve(self, world: World) -> None:
-        """Carry out the changes of a vendor's SIMs."""
-        self._worlds[world.vendor.name] = world.root
+    def attach(self, world: World) -> None:
+        """Run the transitions of an account's SIMs."""
+        self._roots[world.vendor.name] = world.root
         for product in ("wireless", "supersim"):
             store = world.sims(product)
-            store.watch(partial(self._notice, world, store))
+            store.watch(partial(self._on_put, world, store))
 
-    def accept(self, world: World, store: Store[Any], record: Any, change: Change) -> Any:
-        """Begin a change; returns the record as it stands meanwhile."""
-        number = store.notes(record.sid).get("changes", 0) + 1
-        share = self._conditions.transition(record.sid, number) / len(change.steps)
+    def accept(
+        self, world: World, store: RecordStore[Any], record: Any, change: AsyncChange
+    ) -> Any:
+        """Begin a change; returns the pending record."""
+        settings, sid = self._settings, record.sid
+        number = store.notes(sid).get("changes", 0) + 1
+        share = settings.transition_seconds(sid, number) / len(change.steps)
         body = {
+            **_address(store, sid),
             "before": record.status,
             "steps": list(change.steps[1:]),
             "target": dict(change.target),
-            "callback": _kept(change.callback),
-            "fails": self._conditions.strikes("failing_updates"),
+            "callback": target_to_dict(change.callback),
+            "fails": settings.sampler.hits("failing_updates"),
             "share": share,
         }
-        self._agenda.put(SETTLE, _key(world, record), share, {**_address(store, record), **body})
-        meanwhile = evolve(record, status=change.steps[0], date_updated=world.now())
-        return store.put(meanwhile, changes=number)
+        self._scheduler.schedule(_SETTLE, _key(store, sid), share, body)
+        pending = evolve(record, status=change.steps[0], date_updated=world.now())
+        return store.put(pending, changes=number)
 
-    def reset(self, world: World, store: Store[Any], record: Any, callback: Callback | None) -> Any:
-        """Begin a connectivity reset."""
-        body = {**_address(store, record), "callback": _kept(callback)}
-        self._agenda.put(RESET, _key(world, record), self._conditions.takes("reset"), body)
+    def reset(
+        self, world: World, store: RecordStore[Any], record: Any, callback: CallbackTarget | None
+    ) -> Any:
+        """Begin a connectivity reset; returns the record with its `reset_status`."""
+        body = {**_address(store, record.sid), "callback": target_to_dict(callback)}
+        delay = self._settings.seconds("reset")
+        self._scheduler.schedule(_RESET, _key(store, record.sid), delay, body)
         return store.put(evolve(record, reset_status="resetting", date_updated=world.now()))
 
     def call_back(
         self,
         world: World,
         record: Any,
-        callback: Callback | None,
+        callback: CallbackTarget | None,
         error: Mapping[str, str] | None = None,
     ) -> None:
-        """Owe the callback of a finished update, if one was asked for."""
-        if callback is not None:
-            params = callback_params(record, error)
-            self._outbox.owe(world.vendor.name, record.sid, callback, params)
+        """Enqueue the callback of a finished update, if one was requested."""
+        if callback is None:
+            return
+        # Seven names for Programmable Wireless, four for Super SIM.
+        params = {
+            "SimSid": record.sid,
+            "SimStatus": record.status,
+            "AccountSid": record.account_sid,
+        }
+        if record.unique_name:
+            params["SimUniqueName"] = record.unique_name
+        if record.sid.startswith("DE"):
+            params["ApiVersion"] = "v1"
+            params.update(error or {})
+        elif not record.unique_name:
+            params["SimUniqueName"] = ""  # Super SIM's list does not call it optional
+        self._callbacks.enqueue(world.vendor.name, record.sid, callback, params)
 
-    def hasten(self, world: World, record: Any) -> None:
-        """Let a `ready` SIM become `active` now: it has been used enough."""
-        errand = self._agenda.get(AUTOMATE, _key(world, record))
-        if errand is not None and errand.body["start"] == record.status == "ready":
-            self._automate(errand)
+    def activate_now(self, store: RecordStore[Any], record: Any) -> None:
+        """Let a `ready` SIM become `active` now, because it has been used enough."""
+        task = self._scheduler.get(_AUTOMATE, _key(store, record.sid))
+        if task is not None and task.body["start"] == record.status == "ready":
+            self._automate(task)
 
-    def forget(self, world: World, record: Any) -> None:
-        """Drop all that is under way for a SIM that is deleted."""
-        for what in (SETTLE, AUTOMATE, RESET):
-            self._agenda.drop(what, _key(world, record))
+    def forget(self, store: RecordStore[Any], sid: str) -> None:
+        """Cancel everything scheduled for a SIM that is deleted."""
+        for what in (_SETTLE, _AUTOMATE, _RESET):
+            self._scheduler.cancel(what, _key(store, sid))
 
-    def _find(self, errand: Errand) -> tuple[World, Store[Any], Any]:
-        sid, product = errand.body["sid"], errand.body["product"]
-        root = self._worlds[errand.body["vendor"]]
+    def _find(self, task: ScheduledTask) -> tuple[World, RecordStore[Any], Any]:
+        """The SIM of a task and the account that has it now; None if it has been deleted."""
+        sid, product = task.body["sid"], task.body["product"]
+        root = self._roots[task.body["vendor"]]
         world = next((one for one in root.family() if sid in one.sims(product)), root)
-        return world, world.sims(product), world.sims(product).get(sid)
+        store = world.sims(product)
+        return world, store, store.get(sid)
 
-    def _settle(self, errand: Errand) -> None:
-        world, store, record = self._find(errand)
-        body = errand.body
+    def _settle(self, task: ScheduledTask) -> None:
+        world, store, record = self._find(task)
+        body = task.body
+        if record is not None and body["steps"]:
+            status, *rest = body["steps"]
+            self._scheduler.schedule(_SETTLE, task.key, body["share"], {**body, "steps": rest})
+            store.put(evolve(record, status=status))
+            return
+        self._scheduler.cancel(_SETTLE, task.key)
         if record is None:
-            self._agenda.drop(SETTLE, errand.key)
-        elif body["steps"]:
-            first, *rest = body["steps"]
-            self._agenda.put(SETTLE, errand.key, body["share"], {**body, "steps": rest})
-            store.put(evolve(record, status=first))
-        else:
-            self._agenda.drop(SETTLE, errand.key)
-            self._finish(world, store, record, body)
-
-    def _finish(
-        self, world: World, store: Store[Any], record: Any, body: Mapping[str, Any]
-    ) -> None:
-        callback = Callback(**body["callback"]) if body["callback"] else None
+            return
+        callback = CallbackTarget(**body["callback"]) if body["callback"] else None
         error = _SUSPENDED if world.suspended else _FAILURE if body["fails"] else None
         target = body["target"] if error is None else {}
         changes = {"status": body["before"], **target}
-        if self._conditions.behaviour.date_updated_moves_on_settle:
+        if self._settings.behaviour.date_updated_moves_on_settle:
             changes["date_updated"] = world.now()
         record = store.put(evolve(record, **changes))
         self.call_back(world, record, callback, error)
         twice = calls_back_twice(store.kind.product, body["before"], record.status)
-        self._continue(world, store, record, callback if twice and target else None)
+        self._schedule_automatic(store, record, callback if twice and target else None)
 
-    def _notice(self, world: World, store: Store[Any], before: Any, record: Any) -> None:
-        """A SIM was added, and what it does by itself from here begins; or it has used data."""
+    def _on_put(self, world: World, store: RecordStore[Any], before: Any, record: Any) -> None:
+        """Schedule the automatic transition of a new SIM; activate one that has used its data."""
         if before is None:
-            self._continue(world, store, record, None)
+            self._schedule_automatic(store, record, None)
         elif record.status == "ready":
             used = store.notes(record.sid).get("used", ())
-            if sum(upload + download for _, upload, download in used) >= ENOUGH_BYTES:
-                self.hasten(world, record)
+            if sum(upload + download for _, upload, download in used) >= _BYTES_TO_ACTIVATE:
+                self.activate_now(store, record)
 
-    def _continue(
-        self, world: World, store: Store[Any], record: Any, callback: Callback | None
+    def _schedule_automatic(
+        self, store: RecordStore[Any], record: Any, callback: CallbackTarget | None
     ) -> None:
-        """Begin, keep, or drop what the SIM does by itself from the status it now has."""
-        key = _key(world, record)
-        under_way = self._agenda.get(AUTOMATE, key)
-        if under_way is not None and under_way.body["start"] == record.status:
-            # A failed change, or one of fleet, does not begin the three months anew.
-            if self._agenda.is_due(under_way):
-                self._automate(under_way)
+        """Schedule, keep, or cancel the automatic transition from the SIM's present status."""
+        key = _key(store, record.sid)
+        scheduled = self._scheduler.get(_AUTOMATE, key)
+        if scheduled is not None and scheduled.body["start"] == record.status:
+            # A failed change, or one of fleet, does not restart the three months.
+            if self._scheduler.is_due(scheduled):
+                self._automate(scheduled)
             return
-        self._agenda.drop(AUTOMATE, key)
+        self._scheduler.cancel(_AUTOMATE, key)
         automatic = AUTOMATIC[store.kind.product].get(record.status)
         if automatic is not None:
             body = {
-                **_address(store, record),
+                **_address(store, record.sid),
                 "start": record.status,
                 "to": automatic.to,
-                "callback": _kept(callback),
+                "callback": target_to_dict(callback),
             }
-            self._agenda.put(AUTOMATE, key, self._conditions.takes(automatic.latency), body)
+            delay = self._settings.seconds(automatic.latency)
+            self._scheduler.schedule(_AUTOMATE, key, delay, body)
 
-    def _automate(self, errand: Errand) -> None:
-        world, store, record = self._find(errand)
+    def _automate(self, task: ScheduledTask) -> None:
+        world, store, record = self._find(task)
         if record is not None and record.status in store.kind.pending:
-            return  # the change under way decides, and looks here when it ends
-        self._agenda.drop(AUTOMATE, errand.key)
-        if record is not None and record.status == errand.body["start"]:
-            record = store.put(evolve(record, status=errand.body["to"], date_updated=world.now()))
-            callback = errand.body["callback"]
-            self.call_back(world, record, Callback(**callback) if callback else None)
-            self._continue(world, store, record, None)
+            return  # `_settle` schedules it anew, or runs it, when the pending change ends
+        self._scheduler.cancel(_AUTOMATE, task.key)
+        if record is not None and record.status == task.body["start"]:
+            record = store.put(evolve(record, status=task.body["to"], date_updated=world.now()))
+            callback = task.body["callback"]
+            self.call_back(world, record, CallbackTarget(**callback) if callback else None)
+            self._schedule_automatic(store, record, None)
 
-    def _finish_reset(self, errand: Errand) -> None:
-        world, store, record = self._find(errand)
-        self._agenda.drop(RESET, errand.key)
+    def _finish_reset(self, task: ScheduledTask) -> None:
+        world, store, record = self._find(task)
+        self._scheduler.cancel(_RESET, task.key)
         if record is not None:
             record = store.put(evolve(record, reset_status=None, date_updated=world.now()))
-            callback = errand.body["callback"]
-            if callback and self._conditions.behaviour.callback_on_reset:
-                self.call_back(world, record, Callback(**callback))
+            callback = task.body["callback"]
+            if callback and self._settings.behaviour.callback_on_reset:
+                self.call_back(world, record, CallbackTarget(**callback))
 
 
-def callback_params(record: Any, error: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a callback says of a SIM: seven names for Programmable Wireless, four for Super SIM."""
-    params = {"SimSid": record.sid, "SimStatus": record.status, "AccountSid": record.account_sid}
-    if record.unique_name:
-        params["SimUniqueName"] = record.unique_name
-    if record.sid.startswith("DE"):
-        params["ApiVersion"] = "v1"
-        params.update(error or {})
-    elif not record.unique_name:
-        params["SimUniqueName"] = ""  # Super SIM's list does not call it optional
-    return params
+def _key(store: RecordStore[Any], sid: str) -> str:
+    return f"{store.vendor.name} {sid}"
 
 
-def _key(world: World, record: Any) -> str:
-    return f"{world.vendor.name} {record.sid}"
-
-
-def _address(store: Store[Any], record: Any) -> dict[str, str]:
-    product: Product = store.kind.product
-    return {"vendor": store.vendor.name, "product": product.value, "sid": record.sid}
-
-
-def _kept(callback: Callback | None) -> dict[str, Any] | None:
-    return None if callback is None else asdict(callback)
+def _address(store: RecordStore[Any], sid: str) -> dict[str, str]:
+    return {"vendor": store.vendor.name, "product": store.kind.product.value, "sid": sid}

@@ -6,15 +6,22 @@ and the day; what a test lets a SIM use is added. So all views of it agree, runs
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import frozen
 
-from asyncsim.emulator import identity
-from asyncsim.emulator.dates import DAY, floor, months_later
+from asyncsim.emulator.fixtures import seeded_hex
 from asyncsim.wire.forms import parse_date
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+STEPS = {"hour": HOUR, "hourly": HOUR, "day": DAY, "daily": DAY}
+"""Granularity to the length of a bucket."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 MOST_A_DAY = 2_000_000
 """Bytes that a drawn session has at most."""
@@ -90,7 +97,7 @@ def _drawn(
     begin, close = max(span.start, since), min(span.end or until, until)
     day = floor(begin, DAY)
     while day < close:
-        draw = int(identity.digest(seed, "traffic", sid, day.date().isoformat()), 16)
+        draw = int(seeded_hex(seed, "traffic", sid, day.date().isoformat()), 16)
         start = day + timedelta(seconds=draw % 82800)
         if begin <= start < close:
             yield _session(draw, start, min(span.end or now, now), span)
@@ -159,3 +166,35 @@ def within_limit(
             spent[month] = spent.get(month, 0) + session.total
             passed.append(session)
     return passed
+
+
+def months_later(moment: datetime, months: int) -> datetime:
+    """The same day and time so many months later, or the last day of a shorter month."""
+    number = moment.year * 12 + moment.month - 1 + months
+    year, month = number // 12, number % 12 + 1
+    day = min(moment.day, calendar.monthrange(year, month)[1])
+    return moment.replace(year=year, month=month, day=day)
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The beginning of the hour or day a moment is in."""
+    return moment - (moment - _EPOCH) % step
+
+
+def ceiling(moment: datetime, step: timedelta) -> datetime:
+    """The end of the hour or day, unless one ends right then."""
+    return floor(moment + step - timedelta(microseconds=1), step)
+
+
+def buckets(
+    start: datetime, end: datetime, step: timedelta | None
+) -> Iterator[tuple[datetime, datetime]]:
+    """The period cut at full hours or days, newest first; whole where there is no step."""
+    if step is None:
+        yield start, end
+        return
+    cut = end
+    while cut > start:
+        begin = max(floor(cut - timedelta(microseconds=1), step), start)
+        yield begin, cut
+        cut = begin

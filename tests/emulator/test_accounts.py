@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from asyncsim.clock import ManualClock
-from asyncsim.emulator import Emulator, Faults, signing
+from asyncsim.emulator import Emulator, Faults
+from asyncsim.emulator.callbacks import kore_signature, twilio_signature
 from tests.emulator.api import Api, Listener
 from tests.emulator.conftest import TRANSITION
 
@@ -176,10 +177,10 @@ async def test_a_moved_sim_works_where_it_is_now(
     assert call.params["AccountSid"] == sub.credentials.account_sid
     own = sub.credentials
     if api.vendor == "twilio":
-        expected = signing.twilio(own.auth_token, call.url, call.params.items())
+        expected = twilio_signature(own.auth_token, call.url, call.params.items())
         assert call.headers["x-twilio-signature"] == expected
     else:
-        expected = signing.kore(own.webhook_secret, "POST", call.url, call.body)
+        expected = kore_signature(own.webhook_secret, "POST", call.url, call.body)
         assert call.headers["kore-signature"] == expected
 
 

@@ -9,7 +9,8 @@ import socket
 import pytest
 
 from asyncsim.clock import ManualClock
-from asyncsim.emulator import Behaviour, Faults, signing
+from asyncsim.emulator import Behaviour, Faults
+from asyncsim.emulator.callbacks import kore_signature, twilio_signature
 from asyncsim.vendors import VENDORS
 from tests.emulator.api import Api, Listener
 from tests.emulator.conftest import TRANSITION
@@ -57,7 +58,7 @@ async def test_twilio_signs_a_post_with_the_auth_token(
     (call,) = listener.calls
     assert call.url == f"{listener.url}/a%2Fb?x=1"
     token = supersim.emulator.credentials.auth_token
-    expected = signing.twilio(token, call.url, call.params.items())
+    expected = twilio_signature(token, call.url, call.params.items())
     assert call.headers["x-twilio-signature"] == expected
     assert call.headers["i-twilio-idempotency-token"]
 
@@ -71,7 +72,7 @@ async def test_kore_signs_a_post_without_the_query(
     await clock.advance(TRANSITION)
     (call,) = listener.calls
     secret = kore_supersim.emulator.credentials.webhook_secret
-    expected = signing.kore(secret, "POST", listener.url, call.body)
+    expected = kore_signature(secret, "POST", listener.url, call.body)
     assert call.headers["kore-signature"] == expected
     assert call.url == f"{listener.url}?x=1&y=2"
     assert call.headers["user-agent"] == "KoreProxy/1.1"
@@ -103,9 +104,9 @@ async def test_a_get_carries_its_parameters_in_the_query(
     assert call.url.startswith(f"{listener.url}?{kept}SimSid={sid}&SimStatus=active")
     own = anywhere.emulator.credentials
     if anywhere.vendor == "twilio":
-        assert call.headers["x-twilio-signature"] == signing.twilio(own.auth_token, call.url)
+        assert call.headers["x-twilio-signature"] == twilio_signature(own.auth_token, call.url)
     else:
-        bare = signing.kore(own.webhook_secret, "GET", listener.url)
+        bare = kore_signature(own.webhook_secret, "GET", listener.url)
         assert call.headers["kore-signature"] == bare
 
 

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
-from asyncsim.emulator.identity import luhn
+from asyncsim.emulator.fixtures import luhn_digit
 from asyncsim.errors import ConfigurationError
 from tests.emulator.api import Api
 
@@ -118,18 +118,18 @@ async def test_seeded_sims_are_valid_and_ready_to_be_activated(anywhere: Api) ->
         assert sim.status == "new"
         assert sim.unique_name is None
         assert len(sim.iccid) in (19, 20)
-        assert sim.iccid[-1] == luhn(sim.iccid[:-1])
+        assert sim.iccid[-1] == luhn_digit(sim.iccid[:-1])
         assert (await anywhere.update(sim.sid, Status="active")).status in (200, 202)
     assert len({sim.iccid for sim in anywhere.sims}) == len(anywhere.sims)
 
 
 def test_the_check_digit_is_luhns() -> None:
-    assert luhn("7992739871") == "3"  # the example of ISO/IEC 7812-1's usual explanation
+    assert luhn_digit("7992739871") == "3"  # the example of ISO/IEC 7812-1's usual explanation
 
 
 async def test_speed_divides_latencies(clock: ManualClock) -> None:
     async with Emulator(sims=1, clock=clock, speed=10) as emulator:
-        assert emulator._conditions.takes("reset") == 1.0
+        assert emulator._settings.seconds("reset") == 1.0
 
 
 async def test_latencies_may_be_replaced_for_what_begins_later(
@@ -149,7 +149,7 @@ async def test_an_ipv6_host_is_bracketed() -> None:
 async def test_a_log_that_grows_for_ever_loses_its_oldest(
     supersim: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncsim.emulator.request_log._MOST", 10)
+    monkeypatch.setattr("asyncsim.emulator.request_log._MAX_ENTRIES", 10)
     for _ in range(12):
         await supersim.get()
     numbers = [entry.number for entry in supersim.emulator.requests]

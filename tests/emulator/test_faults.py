@@ -10,7 +10,7 @@ import pytest
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Faults, Latency
-from asyncsim.emulator.faults import Dice
+from asyncsim.emulator.settings import FaultSampler
 from tests.emulator.api import Api
 
 
@@ -56,7 +56,7 @@ async def test_a_slow_answer_tells_what_was_true_when_it_was_asked(
 
 
 @pytest.mark.parametrize(("share", "status", "after"), [(0.0, 503, "new"), (1.0, 500, "scheduled")])
-async def test_a_server_error_strikes_before_or_after_the_work(
+async def test_a_server_error_hits_before_or_after_the_work(
     supersim: Api, share: float, status: int, after: str
 ) -> None:
     supersim.emulator.faults = Faults(server_errors=1.0, share_processed=share)
@@ -85,12 +85,12 @@ async def test_wrong_credentials_are_refused_before_any_fault(supersim: Api) -> 
 
 
 def draws(faults: Faults) -> list[bool]:
-    dice = Dice(faults)
-    pairs = [(dice.strikes("slow"), dice.strikes("dropped")) for _ in range(200)]
+    sampler = FaultSampler(faults)
+    pairs = [(sampler.hits("slow"), sampler.hits("dropped")) for _ in range(200)]
     return [dropped for _, dropped in pairs]
 
 
-def test_dice_repeat_themselves_and_one_fault_does_not_disturb_another() -> None:
+def test_draws_repeat_themselves_and_one_fault_does_not_disturb_another() -> None:
     some = draws(Faults(dropped=0.3, seed=7))
     assert some == draws(Faults(dropped=0.3, slow=0.5, seed=7))
     assert some != draws(Faults(dropped=0.3, seed=8))

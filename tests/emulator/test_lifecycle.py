@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncsim.emulator import Behaviour
-from asyncsim.emulator.lifecycle import AUTOMATIC, calls_back_twice, may_move
+from asyncsim.emulator.transitions import AUTOMATIC, calls_back_twice, may_transition
 from asyncsim.vendors import Product
 
 SUPERSIM = ["new", "ready", "active", "inactive", "scheduled"]
@@ -37,14 +37,14 @@ WIRELESS_MOVES = {
 @pytest.mark.parametrize("start", SUPERSIM)
 @pytest.mark.parametrize("end", SUPERSIM)
 def test_super_sims_move_as_documented_and_nowhere_else(start: str, end: str) -> None:
-    allowed = may_move(Product.SUPERSIM, start, end, Behaviour())
+    allowed = may_transition(Product.SUPERSIM, start, end, Behaviour())
     assert allowed is ((start, end) in SUPERSIM_MOVES)
 
 
 @pytest.mark.parametrize("start", WIRELESS)
 @pytest.mark.parametrize("end", WIRELESS)
 def test_wireless_sims_move_as_documented_and_nowhere_else(start: str, end: str) -> None:
-    allowed = may_move(Product.WIRELESS, start, end, Behaviour())
+    allowed = may_transition(Product.WIRELESS, start, end, Behaviour())
     assert allowed is ((start, end) in WIRELESS_MOVES)
 
 
@@ -59,7 +59,7 @@ def test_wireless_sims_move_as_documented_and_nowhere_else(start: str, end: str)
 def test_what_the_documents_leave_open_is_a_setting(
     product: Product, start: str, end: str, behaviour: Behaviour
 ) -> None:
-    assert may_move(product, start, end, behaviour)
+    assert may_transition(product, start, end, behaviour)
 
 
 def test_a_ready_sim_becomes_active_by_itself_and_a_deactivated_one_canceled() -> None:

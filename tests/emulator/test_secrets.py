@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asyncsim.clock import ManualClock
-from asyncsim.emulator import Behaviour, signing
+from asyncsim.emulator import Behaviour
+from asyncsim.emulator.callbacks import kore_signature
 from tests.emulator.api import Api, Listener
 from tests.emulator.conftest import TRANSITION
 
@@ -23,7 +24,7 @@ async def signed_with(api: Api, clock: ManualClock, listener: Listener, secret: 
     await api.update(sim.sid, Status="active", CallbackUrl=listener.url)
     await clock.advance(TRANSITION)
     call = listener.calls[-1]
-    return call.headers["kore-signature"] == signing.kore(secret, "POST", call.url, call.body)
+    return call.headers["kore-signature"] == kore_signature(secret, "POST", call.url, call.body)
 
 
 async def test_a_value_is_shown_once(webhooks: Api) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
-from asyncsim.emulator.account import KINDS
+from asyncsim.emulator.world import KINDS
 from tests.emulator.api import Api, Listener
 from tests.emulator.conftest import LATENCY
 

@@ -9,7 +9,7 @@ import pytest
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Behaviour, Emulator
-from asyncsim.emulator.dates import DAY as A_DAY, HOUR, buckets, ceiling, floor, months_later
+from asyncsim.emulator.usage import DAY as A_DAY, HOUR, buckets, ceiling, floor, months_later
 from asyncsim.wire.forms import format_date, parse_date
 from tests.emulator.api import Api
 from tests.emulator.conftest import LATENCY, TRANSITION

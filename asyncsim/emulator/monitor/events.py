@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from asyncsim.emulator.context import Resource, Values
-from asyncsim.emulator.errors import Refusal
-from asyncsim.emulator.filters import equal, since, until
+from asyncsim.emulator.context import StoredResource
+from asyncsim.emulator.errors import VendorError
+from asyncsim.emulator.lists import equal, not_after, not_before
+from asyncsim.emulator.params import Params
 from asyncsim.models.monitor.events import EVENTS, Event
 from asyncsim.models.wireless.sims import SIMS
 from asyncsim.vendors import Product
@@ -24,21 +25,21 @@ def links(record: Event, base: str) -> dict[str, str]:
     }
 
 
-def check_query(query: Values) -> None:
+def check_query(query: Params) -> None:
     """Of the filters that are no dates, at most one; no code is published."""
     given: list[Any] = [keyword for keyword in _EXCLUSIVE if keyword in query]
     if len(given) > 1:
-        raise Refusal(20001, f"Only one of these can be given: {', '.join(given)}")
+        raise VendorError(20001, f"Only one of these can be given: {', '.join(given)}")
 
 
-RESOURCE = Resource(
+RESOURCE = StoredResource(
     kind=EVENTS,
     links=links,
     filters={
         **{keyword: equal(keyword) for keyword in _EXCLUSIVE},
-        "start_date": since("event_date", Product.MONITOR),
-        "end_date": until("event_date", Product.MONITOR),
+        "start_date": not_before("event_date", Product.MONITOR),
+        "end_date": not_after("event_date", Product.MONITOR),
     },
     check_query=check_query,
-    kept=timedelta(days=30),
+    retention=timedelta(days=30),
 )

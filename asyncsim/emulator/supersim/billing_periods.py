@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from asyncsim.emulator import identity, usage
-from asyncsim.emulator.context import Derived, Desk, Row, Values
+from asyncsim.emulator import usage
+from asyncsim.emulator.context import DerivedResource, RequestContext, Row
+from asyncsim.emulator.fixtures import seeded_hex
+from asyncsim.emulator.params import Params
 from asyncsim.models.supersim.billing_periods import BILLING_PERIODS, BillingPeriod
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.wire.records import encode
 
 
-def rows(desk: Desk, sim: Sim, query: Values) -> Sequence[Row]:
+def rows(ctx: RequestContext, sim: Sim, query: Params) -> Sequence[Row]:
     """One month each, from activation on, newest first."""
-    world = desk.world
+    world = ctx.world
     notes = world.sims("supersim").notes(sim.sid)
-    return [_row(desk, sim, period) for period in usage.periods(notes, world.now())]
+    return [_row(ctx, sim, period) for period in usage.periods(notes, world.now())]
 
 
-def _row(desk: Desk, sim: Sim, period: usage.Period) -> Row:
+def _row(ctx: RequestContext, sim: Sim, period: usage.Period) -> Row:
     # In every example a period is recorded a second after it began.
     recorded = period.start + timedelta(seconds=1)
-    digest = identity.digest(desk.world.seed, "HB", sim.sid, period.start.isoformat())
+    digest = seeded_hex(ctx.world.seed, "HB", sim.sid, period.start.isoformat())
     record = BillingPeriod(
         sid="HB" + digest,
         account_sid=sim.account_sid,
@@ -33,7 +35,7 @@ def _row(desk: Desk, sim: Sim, period: usage.Period) -> Row:
         date_created=recorded,
         date_updated=recorded,
     )
-    return encode(record, desk.world.vendor)
+    return encode(record, ctx.world.vendor)
 
 
-RESOURCE = Derived(kind=BILLING_PERIODS, rows=rows)
+RESOURCE = DerivedResource(kind=BILLING_PERIODS, rows=rows)

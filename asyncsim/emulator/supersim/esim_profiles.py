@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from asyncsim.emulator.commands import kept
-from asyncsim.emulator.context import Desk, Done, Resource, Values
-from asyncsim.emulator.errors import Refusal
-from asyncsim.emulator.filters import equal, status
-from asyncsim.emulator.params import flag
-from asyncsim.emulator.sim_updates import callback_of
+from asyncsim.emulator.callbacks import target_to_dict
+from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
+from asyncsim.emulator.errors import VendorError
+from asyncsim.emulator.lists import equal, status
+from asyncsim.emulator.params import Params, boolean
+from asyncsim.emulator.sim_updates import callback_target
 from asyncsim.models.supersim.esim_profiles import ESIM_PROFILES
 from asyncsim.vendors import Product
 
 
-def create(desk: Desk, values: Values) -> Done:
+def create(ctx: RequestContext, params: Params) -> OperationResult:
     """POST of the list: reserved later, for an eUICC or for whoever has the matching ID."""
-    callback = callback_of(values)
-    generates = flag(Product.SUPERSIM, values, "generate_matching_id") or False
-    eid = values.get("eid") or None
+    callback = callback_target(params)
+    generates = boolean(Product.SUPERSIM, params, "generate_matching_id") or False
+    eid = params.get("eid") or None
     if eid is None and not generates:
-        raise Refusal(20002, "Missing required parameter Eid, or GenerateMatchingId=true")
-    record = desk.world.add(
+        raise VendorError(20002, "Missing required parameter Eid, or GenerateMatchingId=true")
+    record = ctx.world.add(
         ESIM_PROFILES,
-        notes={"callback": kept(callback), "generate_matching_id": generates},
-        status=desk.behaviour.esim_first_status,
+        notes={"callback": target_to_dict(callback), "generate_matching_id": generates},
+        status=ctx.behaviour.esim_first_status,
         eid=eid,
     )
-    return Done(record, 201)
+    return OperationResult(record, 201)
 
 
-RESOURCE = Resource(
+RESOURCE = StoredResource(
     kind=ESIM_PROFILES,
     filters={
         "eid": equal("eid"),

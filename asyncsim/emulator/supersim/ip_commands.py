@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 
-from asyncsim.emulator.audit import CONNECTED
-from asyncsim.emulator.commands import kept
-from asyncsim.emulator.context import Desk, Done, Resource, Values
-from asyncsim.emulator.errors import Refusal, invalid
-from asyncsim.emulator.filters import equal, sim, status
-from asyncsim.emulator.messages import address_of
-from asyncsim.emulator.params import whole
-from asyncsim.emulator.sim_updates import callback_of
+from asyncsim.emulator.callbacks import target_to_dict
+from asyncsim.emulator.commands import ip_address_of
+from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
+from asyncsim.emulator.errors import VendorError, invalid_parameter
+from asyncsim.emulator.lists import equal, reference, status
+from asyncsim.emulator.params import Params, integer
+from asyncsim.emulator.sim_updates import callback_target
 from asyncsim.emulator.supersim.sms_commands import addressed
+from asyncsim.emulator.transitions import CONNECTED
 from asyncsim.models.supersim.ip_commands import IP_COMMANDS
 from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.vendors import Product
@@ -21,28 +21,28 @@ from asyncsim.vendors import Product
 _MOST_BYTES = 1300
 
 
-def create(desk: Desk, values: Values) -> Done:
+def create(ctx: RequestContext, params: Params) -> OperationResult:
     """POST of the list: queued, and sent later, or failed where the device is not attached."""
-    callback = callback_of(values)
-    port = whole(Product.SUPERSIM, values, "device_port", 1, 65535)
-    to = addressed(desk, values)
-    kind = values.get("payload_type", "text")
-    _check_size(values["payload"], kind)
-    _check_sendable(desk, to)
-    shows = desk.behaviour.ip_command_shows_address
-    record = desk.world.add(
+    callback = callback_target(params)
+    port = integer(Product.SUPERSIM, params, "device_port", 1, 65535)
+    to = addressed(ctx, params)
+    kind = params.get("payload_type", "text")
+    _check_size(params["payload"], kind)
+    _check_sendable(ctx, to)
+    shows = ctx.behaviour.ip_command_shows_address
+    record = ctx.world.add(
         IP_COMMANDS,
-        notes={"callback": kept(callback)},
+        notes={"callback": target_to_dict(callback)},
         status="queued",
         sim_sid=to.sid,
         sim_iccid=to.iccid,
         direction="to_sim",
-        device_ip=address_of(desk.world, to) if shows else None,
+        device_ip=ip_address_of(ctx.world, to) if shows else None,
         device_port=port,
         payload_type=kind,
-        payload=values["payload"],
+        payload=params["payload"],
     )
-    return Done(record, 201)
+    return OperationResult(record, 201)
 
 
 def _check_size(payload: str, kind: str) -> None:
@@ -51,22 +51,22 @@ def _check_size(payload: str, kind: str) -> None:
             base64.b64decode(payload, validate=True) if kind == "binary" else payload.encode()
         )
     except (binascii.Error, ValueError):
-        raise invalid(Product.SUPERSIM, "Payload is not Base64") from None
+        raise invalid_parameter(Product.SUPERSIM, "Payload is not Base64") from None
     if size > _MOST_BYTES:
-        raise invalid(Product.SUPERSIM, f"Payload exceeds {_MOST_BYTES} bytes")
+        raise invalid_parameter(Product.SUPERSIM, f"Payload exceeds {_MOST_BYTES} bytes")
 
 
-def _check_sendable(desk: Desk, to: Sim) -> None:
-    fleet = desk.world.fleets.get(to.fleet_sid or "")
+def _check_sendable(ctx: RequestContext, to: Sim) -> None:
+    fleet = ctx.world.fleets.get(to.fleet_sid or "")
     if to.status not in CONNECTED or (fleet is not None and not fleet.data_enabled):
         # 83400 is the unspecified error of IP Commands.
-        raise Refusal(83400, "The Super SIM cannot receive IP Commands")
+        raise VendorError(83400, "The Super SIM cannot receive IP Commands")
 
 
-RESOURCE = Resource(
+RESOURCE = StoredResource(
     kind=IP_COMMANDS,
     filters={
-        "sim": sim(SIMS),
+        "sim": reference(SIMS, "sim_sid"),
         "sim_iccid": equal("sim_iccid"),
         "status": status(IP_COMMANDS.product, *IP_COMMANDS.statuses),
         "direction": equal("direction"),

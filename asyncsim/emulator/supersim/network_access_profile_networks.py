@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asyncsim.emulator.context import Derived, Desk, Row, Values
+from asyncsim.emulator.context import DerivedResource, RequestContext, Row
 from asyncsim.emulator.errors import not_found
+from asyncsim.emulator.params import Params
 from asyncsim.emulator.supersim.network_access_profiles import check_network
 from asyncsim.models.supersim.network_access_profile_networks import (
     NETWORK_ACCESS_PROFILE_NETWORKS,
@@ -18,26 +19,26 @@ from asyncsim.vendors import Product
 from asyncsim.wire.records import encode
 
 
-def _sids(desk: Desk, profile: Any) -> list[str]:
-    sids: list[str] = desk.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)["networks"]
+def _sids(ctx: RequestContext, profile: Any) -> list[str]:
+    sids: list[str] = ctx.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)["networks"]
     return sids
 
 
-def _order(desk: Desk, profile: Any) -> list[str]:
+def _order(ctx: RequestContext, profile: Any) -> list[str]:
     """All that were ever allowed, in the order of the list."""
-    notes = desk.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)
+    notes = ctx.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)
     gone_too: list[str] = notes.get("order", notes["networks"])
     return gone_too
 
 
-def rows(desk: Desk, profile: Any, query: Values) -> Sequence[Row]:
+def rows(ctx: RequestContext, profile: Any, query: Params) -> Sequence[Row]:
     """The networks the profile allows."""
-    return [_row(desk, profile, sid) for sid in _sids(desk, profile)]
+    return [_row(ctx, profile, sid) for sid in _sids(ctx, profile)]
 
 
-def _row(desk: Desk, profile: Any, sid: str) -> Row:
-    network = desk.world.store(NETWORKS)[sid]
-    base = desk.base(Product.SUPERSIM)
+def _row(ctx: RequestContext, profile: Any, sid: str) -> Row:
+    network = ctx.world.store(NETWORKS)[sid]
+    base = ctx.base_urls[Product.SUPERSIM]
     record = NetworkAccessProfileNetwork(
         sid=sid,
         network_access_profile_sid=profile.sid,
@@ -46,28 +47,28 @@ def _row(desk: Desk, profile: Any, sid: str) -> Row:
         identifiers=network.identifiers,
         url=f"{base}{NETWORK_ACCESS_PROFILES.path}/{profile.sid}/Networks/{sid}",
     )
-    return encode(record, desk.world.vendor)
+    return encode(record, ctx.world.vendor)
 
 
-def create(desk: Desk, profile: Any, values: Values) -> Row:
+def create(ctx: RequestContext, profile: Any, params: Params) -> Row:
     """POST of the list: allow a network; one that is allowed already stays so."""
-    sid = values["network"]
-    check_network(desk, sid)
-    if sid not in (known := _sids(desk, profile)):
-        order = [*(one for one in _order(desk, profile) if one != sid), sid]
+    sid = params["network"]
+    check_network(ctx, sid)
+    if sid not in (known := _sids(ctx, profile)):
+        order = [*(one for one in _order(ctx, profile) if one != sid), sid]
         notes = {"networks": [*known, sid], "order": order}
-        desk.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
-    return _row(desk, profile, sid)
+        ctx.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
+    return _row(ctx, profile, sid)
 
 
-def delete(desk: Desk, profile: Any, sid: str) -> None:
+def delete(ctx: RequestContext, profile: Any, sid: str) -> None:
     """DELETE of a network: no longer allowed."""
-    if sid not in (known := _sids(desk, profile)):
+    if sid not in (known := _sids(ctx, profile)):
         raise not_found(f"{NETWORK_ACCESS_PROFILES.path}/{profile.sid}/Networks/{sid}")
-    notes = {"networks": [one for one in known if one != sid], "order": _order(desk, profile)}
-    desk.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
+    notes = {"networks": [one for one in known if one != sid], "order": _order(ctx, profile)}
+    ctx.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
 
 
-RESOURCE = Derived(
+RESOURCE = DerivedResource(
     kind=NETWORK_ACCESS_PROFILE_NETWORKS, rows=rows, create=create, delete=delete, order=_order
 )

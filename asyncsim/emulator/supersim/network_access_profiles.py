@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from asyncsim.emulator.context import Desk, Done, Resource, Values
-from asyncsim.emulator.errors import invalid
+from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
+from asyncsim.emulator.errors import invalid_parameter
+from asyncsim.emulator.params import Params
 from asyncsim.emulator.sim_updates import unique_name
 from asyncsim.models.supersim.network_access_profiles import (
     NETWORK_ACCESS_PROFILES,
@@ -20,30 +21,30 @@ def links(record: NetworkAccessProfile, base: str) -> dict[str, str]:
     return {"networks": f"{base}{NETWORK_ACCESS_PROFILES.path}/{record.sid}/Networks"}
 
 
-def create(desk: Desk, values: Values) -> Done:
+def create(ctx: RequestContext, params: Params) -> OperationResult:
     """POST of the list; without networks the profile allows none."""
-    name = unique_name(desk, NETWORK_ACCESS_PROFILES, values)
-    sids = [sid for sid in dict.fromkeys(values.every("networks")) if sid]
+    name = unique_name(ctx, NETWORK_ACCESS_PROFILES, params)
+    sids = [sid for sid in dict.fromkeys(params.get_all("networks")) if sid]
     for sid in sids:
-        check_network(desk, sid)
-    return Done(desk.world.add_network_access_profile(name, sids), 201)
+        check_network(ctx, sid)
+    return OperationResult(ctx.world.add_network_access_profile(name, sids), 201)
 
 
-def check_network(desk: Desk, sid: str) -> None:
+def check_network(ctx: RequestContext, sid: str) -> None:
     """Refuse what is no Network; no code is published."""
-    if sid not in desk.world.store(NETWORKS):
-        raise invalid(Product.SUPERSIM, f"Network '{sid}' was not found")
+    if sid not in ctx.world.store(NETWORKS):
+        raise invalid_parameter(Product.SUPERSIM, f"Network '{sid}' was not found")
 
 
-def update(desk: Desk, record: NetworkAccessProfile, values: Values) -> Done:
+def update(ctx: RequestContext, record: NetworkAccessProfile, params: Params) -> OperationResult:
     """POST of a profile: its name."""
-    if "unique_name" in values:
-        name = unique_name(desk, NETWORK_ACCESS_PROFILES, values, record)
-        record = evolve(record, unique_name=name, date_updated=desk.world.now())
-        desk.world.store(NETWORK_ACCESS_PROFILES).put(record)
-    return Done(record)
+    if "unique_name" in params:
+        name = unique_name(ctx, NETWORK_ACCESS_PROFILES, params, record)
+        record = evolve(record, unique_name=name, date_updated=ctx.world.now())
+        ctx.world.store(NETWORK_ACCESS_PROFILES).put(record)
+    return OperationResult(record)
 
 
-RESOURCE = Resource(
+RESOURCE = StoredResource(
     kind=NETWORK_ACCESS_PROFILES, links=links, filters={}, create=create, update=update
 )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from asyncsim.emulator.context import Desk, Values
-from asyncsim.emulator.dates import STEPS, ceiling, floor, months_later
-from asyncsim.emulator.errors import Refusal
-from asyncsim.emulator.params import moment
+from asyncsim.emulator.context import RequestContext
+from asyncsim.emulator.errors import VendorError
+from asyncsim.emulator.params import Params, date_time
+from asyncsim.emulator.usage import STEPS, ceiling, floor, months_later
 from asyncsim.vendors import Product
 from asyncsim.wire.forms import pascal
 
@@ -20,40 +20,42 @@ _LONGEST_BY_SIM = timedelta(days=31)
 _REACH_MONTHS = 18
 
 
-def period_of(desk: Desk, query: Values) -> tuple[datetime, datetime]:
+def period_of(ctx: RequestContext, query: Params) -> tuple[datetime, datetime]:
     """From `StartTime` (included) to `EndTime` (excluded); one month that ends now by default."""
     granularity = query.get("granularity", "all")
-    now = desk.world.now()
+    now = ctx.world.now()
     end = _given(query, "end_time", granularity)
     start = _given(query, "start_time", granularity)
     step = STEPS.get(granularity)
     close = end or (ceiling(now, step) if step else now)
     begin = start or months_later(close, -1)
     if begin >= close:
-        raise Refusal(INVALID, "StartTime must be before EndTime")
+        raise VendorError(INVALID, "StartTime must be before EndTime")
     if start is not None:
-        _check_length(desk, query, begin, close, now)
+        _check_length(ctx, query, begin, close, now)
     return begin, close
 
 
-def _given(query: Values, keyword: str, granularity: str) -> datetime | None:
+def _given(query: Params, keyword: str, granularity: str) -> datetime | None:
     if keyword not in query:
         return None
-    when = moment(Product.SUPERSIM, query[keyword], pascal(keyword), code=INVALID)
+    when = date_time(Product.SUPERSIM, query[keyword], pascal(keyword), code=INVALID)
     step = STEPS.get(granularity)
     if step is not None and floor(when, step) != when:
-        raise Refusal(
+        raise VendorError(
             _ALIGNMENT[granularity], f"{pascal(keyword)} must be at a full {granularity} in UTC"
         )
     return when
 
 
-def _check_length(desk: Desk, query: Values, start: datetime, end: datetime, now: datetime) -> None:
+def _check_length(
+    ctx: RequestContext, query: Params, start: datetime, end: datetime, now: datetime
+) -> None:
     if start < months_later(now, -_REACH_MONTHS):
-        raise Refusal(83605, f"StartTime is more than {_REACH_MONTHS} months ago")
+        raise VendorError(83605, f"StartTime is more than {_REACH_MONTHS} months ago")
     if query.get("group") == "sim" and end - start > _LONGEST_BY_SIM:
-        raise Refusal(83603, "Grouped by sim, the period can be 31 days at most")
+        raise VendorError(83603, "Grouped by sim, the period can be 31 days at most")
     granularity = query.get("granularity", "all")
-    longest = desk.behaviour.usage_longest_days.get(granularity)
+    longest = ctx.behaviour.usage_longest_days.get(granularity)
     if longest is not None and end - start > timedelta(days=longest):
-        raise Refusal(83604, f"The period is too long for a granularity of '{granularity}'")
+        raise VendorError(83604, f"The period is too long for a granularity of '{granularity}'")

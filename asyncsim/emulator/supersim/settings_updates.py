@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from asyncsim.emulator.context import Resource
-from asyncsim.emulator.filters import sim, status
+from asyncsim.emulator.context import StoredResource
+from asyncsim.emulator.lists import reference, status
 from asyncsim.models.supersim.settings_updates import SETTINGS_UPDATES
 from asyncsim.models.supersim.sims import SIMS
 
-RESOURCE = Resource(
+RESOURCE = StoredResource(
     kind=SETTINGS_UPDATES,
     filters={
-        "sim": sim(SIMS),
+        "sim": reference(SIMS, "sim_sid"),
         "status": status(SETTINGS_UPDATES.product, *SETTINGS_UPDATES.statuses),
     },
     is_listed_only=True,

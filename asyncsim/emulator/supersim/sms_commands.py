@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from asyncsim.emulator.audit import CONNECTED
-from asyncsim.emulator.commands import kept
-from asyncsim.emulator.context import Desk, Done, Resource, Values
-from asyncsim.emulator.errors import Refusal, invalid
-from asyncsim.emulator.filters import equal, sim, status
-from asyncsim.emulator.sim_updates import callback_of
+from asyncsim.emulator.callbacks import target_to_dict
+from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
+from asyncsim.emulator.errors import VendorError, invalid_parameter
+from asyncsim.emulator.lists import equal, reference, status
+from asyncsim.emulator.params import Params
+from asyncsim.emulator.sim_updates import callback_target
+from asyncsim.emulator.transitions import CONNECTED
 from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.models.supersim.sms_commands import SMS_COMMANDS
 from asyncsim.vendors import Product
@@ -15,39 +16,39 @@ from asyncsim.vendors import Product
 _MOST_CHARACTERS = 160
 
 
-def addressed(desk: Desk, values: Values) -> Sim:
+def addressed(ctx: RequestContext, params: Params) -> Sim:
     """The SIM a Super SIM Command is for."""
-    found = desk.world.store(SIMS).find(values["sim"])
+    found = ctx.world.store(SIMS).find(params["sim"])
     if found is None:
-        raise Refusal(83005, f"Super SIM '{values['sim']}' was not found")
+        raise VendorError(83005, f"Super SIM '{params['sim']}' was not found")
     return found
 
 
-def create(desk: Desk, values: Values) -> Done:
+def create(ctx: RequestContext, params: Params) -> OperationResult:
     """POST of the list: queued, and sent later."""
-    callback = callback_of(values)
-    to = addressed(desk, values)
-    if len(values["payload"]) > _MOST_CHARACTERS:
-        raise invalid(Product.SUPERSIM, f"Payload exceeds {_MOST_CHARACTERS} characters")
-    fleet = desk.world.fleets.get(to.fleet_sid or "")
+    callback = callback_target(params)
+    to = addressed(ctx, params)
+    if len(params["payload"]) > _MOST_CHARACTERS:
+        raise invalid_parameter(Product.SUPERSIM, f"Payload exceeds {_MOST_CHARACTERS} characters")
+    fleet = ctx.world.fleets.get(to.fleet_sid or "")
     if to.status not in CONNECTED or (fleet is not None and not fleet.sms_commands_enabled):
-        code = desk.behaviour.unsendable_code
-        raise Refusal(code, "The Super SIM cannot receive SMS Commands", status=400)
-    record = desk.world.add(
+        code = ctx.behaviour.unsendable_code
+        raise VendorError(code, "The Super SIM cannot receive SMS Commands", status=400)
+    record = ctx.world.add(
         SMS_COMMANDS,
-        notes={"callback": kept(callback)},
+        notes={"callback": target_to_dict(callback)},
         status="queued",
         sim_sid=to.sid,
-        payload=values["payload"],
+        payload=params["payload"],
         direction="to_sim",
     )
-    return Done(record, 201)
+    return OperationResult(record, 201)
 
 
-RESOURCE = Resource(
+RESOURCE = StoredResource(
     kind=SMS_COMMANDS,
     filters={
-        "sim": sim(SIMS),
+        "sim": reference(SIMS, "sim_sid"),
         "status": status(SMS_COMMANDS.product, *SMS_COMMANDS.statuses),
         "direction": equal("direction"),
     },

@@ -12,9 +12,10 @@ from decimal import Decimal
 from attrs import frozen
 
 from asyncsim.emulator import usage
-from asyncsim.emulator.context import Derived, Desk, Row, Values
-from asyncsim.emulator.dates import STEPS, buckets, floor
+from asyncsim.emulator.context import DerivedResource, RequestContext, Row
+from asyncsim.emulator.params import Params
 from asyncsim.emulator.supersim.period import INVALID, period_of
+from asyncsim.emulator.usage import STEPS, buckets, floor
 from asyncsim.models.supersim.network_access_profiles import NETWORK_ACCESS_PROFILES
 from asyncsim.models.supersim.networks import NETWORKS
 from asyncsim.models.supersim.sims import SIMS
@@ -40,16 +41,16 @@ class _Use:
     where: dict[str, str | None]
 
 
-def rows(desk: Desk, parent: None, query: Values) -> Sequence[Row]:
+def rows(ctx: RequestContext, parent: None, query: Params) -> Sequence[Row]:
     """The records, newest first."""
-    start, end = period_of(desk, query)
+    start, end = period_of(ctx, query)
     step = STEPS.get(query.get("granularity", "all"))
-    filters = _filters(desk, query)
+    filters = _filters(ctx, query)
     if None in filters.values():
         return []
     group = _DIMENSIONS.get(query.get("group", ""))
-    sums = _sums(_uses(desk, start, end, filters), start, step, group)
-    if group is None and (step is None or desk.behaviour.usage_shows_empty_periods):
+    sums = _sums(_uses(ctx, start, end, filters), start, step, group)
+    if group is None and (step is None or ctx.behaviour.usage_shows_empty_periods):
         for begin, _ in buckets(start, end, step):
             sums.setdefault((begin, ""), (0, 0))
     ordered = sorted(sums, key=lambda key: key[1])
@@ -58,17 +59,17 @@ def rows(desk: Desk, parent: None, query: Values) -> Sequence[Row]:
     for begin, name in ordered:
         close = end if step is None else min(floor(begin, step) + step, end)
         shown = {**filters, **({group: name} if group else {})}
-        found.append(_row(desk, begin, close, sums[begin, name], shown))
+        found.append(_row(ctx, begin, close, sums[begin, name], shown))
     return found
 
 
-def _filters(desk: Desk, query: Values) -> dict[str, str | None]:
-    """Fields and the values they must have; None where the value names nothing."""
+def _filters(ctx: RequestContext, query: Params) -> dict[str, str | None]:
+    """Fields and the params they must have; None where the value names nothing."""
     wanted: dict[str, str | None] = {}
     if "sim" in query:
-        wanted["sim_sid"] = getattr(desk.world.store(SIMS).find(query["sim"]), "sid", None)
+        wanted["sim_sid"] = getattr(ctx.world.store(SIMS).find(query["sim"]), "sid", None)
     if "fleet" in query:
-        wanted["fleet_sid"] = getattr(desk.world.fleets.find(query["fleet"]), "sid", None)
+        wanted["fleet_sid"] = getattr(ctx.world.fleets.find(query["fleet"]), "sid", None)
     if "network" in query:
         wanted["network_sid"] = query["network"]
     if "iso_country" in query:
@@ -77,19 +78,19 @@ def _filters(desk: Desk, query: Values) -> dict[str, str | None]:
 
 
 def _uses(
-    desk: Desk, start: datetime, end: datetime, filters: dict[str, str | None]
+    ctx: RequestContext, start: datetime, end: datetime, filters: dict[str, str | None]
 ) -> Iterator[_Use]:
-    sids = [filters["sim_sid"]] if filters.get("sim_sid") else list(desk.world.store(SIMS))
+    sids = [filters["sim_sid"]] if filters.get("sim_sid") else list(ctx.world.store(SIMS))
     for sid in sids:
-        for session in _sessions(desk, str(sid), start, end):
-            where = {"sim_sid": sid, "fleet_sid": session.fleet_sid, **_network(desk, session)}
+        for session in _sessions(ctx, str(sid), start, end):
+            where = {"sim_sid": sid, "fleet_sid": session.fleet_sid, **_network(ctx, session)}
             if all(where[field] == value for field, value in filters.items()):
                 yield _Use(session.start, session.upload, session.download, where)
 
 
-def _sessions(desk: Desk, sid: str, start: datetime, end: datetime) -> list[usage.Session]:
+def _sessions(ctx: RequestContext, sid: str, start: datetime, end: datetime) -> list[usage.Session]:
     """A SIM's sessions, until its Fleet's data limit blocks it."""
-    world, store = desk.world, desk.world.store(SIMS)
+    world, store = ctx.world, ctx.world.store(SIMS)
     notes, sim = store.notes(sid), store[sid]
     fleet = world.fleets.get(sim.fleet_sid or "")
     limit = fleet.data_limit if fleet is not None else None
@@ -102,15 +103,15 @@ def _sessions(desk: Desk, sid: str, start: datetime, end: datetime) -> list[usag
     return [session for session in found if session.start >= start]
 
 
-def _network(desk: Desk, session: usage.Session) -> dict[str, str | None]:
+def _network(ctx: RequestContext, session: usage.Session) -> dict[str, str | None]:
     """One of the networks that the Fleet's profile allows."""
-    fleet = desk.world.fleets.get(session.fleet_sid or "")
-    profiles = desk.world.store(NETWORK_ACCESS_PROFILES)
+    fleet = ctx.world.fleets.get(session.fleet_sid or "")
+    profiles = ctx.world.store(NETWORK_ACCESS_PROFILES)
     profile = (fleet.network_access_profile_sid if fleet is not None else None) or ""
     sids = profiles.notes(profile)["networks"] if profile in profiles else []
     if not sids:
         return {"network_sid": None, "iso_country": None}
-    network = desk.world.store(NETWORKS)[sids[session.draw % len(sids)]]
+    network = ctx.world.store(NETWORKS)[sids[session.draw % len(sids)]]
     return {"network_sid": network.sid, "iso_country": network.iso_country}
 
 
@@ -127,7 +128,7 @@ def _sums(
 
 
 def _row(
-    desk: Desk,
+    ctx: RequestContext,
     start: datetime,
     end: datetime,
     used: tuple[int, int],
@@ -136,7 +137,7 @@ def _row(
     total = sum(used)
     billed = (total * _DOLLARS_PER_MB / 1_000_000).quantize(Decimal("0.01"))
     record = UsageRecord(
-        account_sid=desk.world.account_sid,
+        account_sid=ctx.world.account_sid,
         period=UsagePeriod(start_time=start, end_time=end),
         data_upload=used[0],
         data_download=used[1],
@@ -146,7 +147,7 @@ def _row(
         billed_unit="USD" if billed else None,
         **shown,
     )
-    return encode(record, desk.world.vendor)
+    return encode(record, ctx.world.vendor)
 
 
-RESOURCE = Derived(kind=USAGE_RECORDS, rows=rows, invalid=INVALID)
+RESOURCE = DerivedResource(kind=USAGE_RECORDS, rows=rows, invalid=INVALID)

@@ -10,13 +10,13 @@ import binascii
 from datetime import timedelta
 from typing import Any
 
-from asyncsim.emulator.audit import CONNECTED
-from asyncsim.emulator.commands import kept
-from asyncsim.emulator.context import Desk, Done, Resource, Values
-from asyncsim.emulator.errors import Refusal, invalid
-from asyncsim.emulator.filters import equal, sim, status
-from asyncsim.emulator.params import flag
-from asyncsim.emulator.sim_updates import callback_of
+from asyncsim.emulator.callbacks import target_to_dict
+from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
+from asyncsim.emulator.errors import VendorError, invalid_parameter
+from asyncsim.emulator.lists import equal, reference, status
+from asyncsim.emulator.params import Params, boolean
+from asyncsim.emulator.sim_updates import callback_target
+from asyncsim.emulator.transitions import CONNECTED
 from asyncsim.models.wireless.commands import COMMANDS, Command
 from asyncsim.models.wireless.sims import SIMS, Sim
 from asyncsim.vendors import Product
@@ -26,86 +26,86 @@ _MOST_QUEUED = 100
 """Of one narrowband SIM: error 33118."""
 
 
-def create(desk: Desk, values: Values) -> Done:
+def create(ctx: RequestContext, params: Params) -> OperationResult:
     """POST of the list: queued, and sent later."""
-    callback = callback_of(values)
-    receipt = flag(Product.WIRELESS, values, "delivery_receipt_requested")
-    mode = values.get("command_mode", "text")
-    to = _sim(desk, values)
-    _check_length(values, mode)
-    _check_sendable(desk, to)
-    record = desk.world.add(
+    callback = callback_target(params)
+    receipt = boolean(Product.WIRELESS, params, "delivery_receipt_requested")
+    mode = params.get("command_mode", "text")
+    to = _sim(ctx, params)
+    _check_length(params, mode)
+    _check_sendable(ctx, to)
+    record = ctx.world.add(
         COMMANDS,
-        notes={"callback": kept(callback)},
+        notes={"callback": target_to_dict(callback)},
         status="queued",
         sim_sid=to.sid,
-        command=values["command"],
+        command=params["command"],
         command_mode=mode,
         transport="sms",
         delivery_receipt_requested=receipt is not False,
         direction="to_sim",
     )
-    is_kore = desk.world.vendor.name == "kore"
-    return Done(record, desk.behaviour.kore_command_create_status if is_kore else 201)
+    is_kore = ctx.world.vendor.name == "kore"
+    return OperationResult(record, ctx.behaviour.kore_command_create_status if is_kore else 201)
 
 
-def _sim(desk: Desk, values: Values) -> Sim:
-    name = values.get("sim")
+def _sim(ctx: RequestContext, params: Params) -> Sim:
+    name = params.get("sim")
     if not name:
-        raise Refusal(33102, "Missing required parameter Sim")
-    found = desk.world.store(SIMS).find(name)
+        raise VendorError(33102, "Missing required parameter Sim")
+    found = ctx.world.store(SIMS).find(name)
     if found is None:
-        raise Refusal(33107, f"Sim '{name}' was not found")
+        raise VendorError(33107, f"Sim '{name}' was not found")
     return found
 
 
-def _check_length(values: Values, mode: str) -> None:
-    text = values["command"]
+def _check_length(params: Params, mode: str) -> None:
+    text = params["command"]
     if mode == "binary":
         try:
             is_long = len(base64.b64decode(text, validate=True)) > _MOST_BYTES
         except (binascii.Error, ValueError):
-            raise invalid(Product.WIRELESS, "Command is not Base64") from None
+            raise invalid_parameter(Product.WIRELESS, "Command is not Base64") from None
     else:
-        has_sid = values.get("include_sid", "none") != "none"
+        has_sid = params.get("include_sid", "none") != "none"
         is_long = len(text) > (_MOST_WITH_SID if has_sid else _MOST_CHARACTERS)
     if is_long:
-        raise Refusal(33111, "The Command exceeds the maximum length")
+        raise VendorError(33111, "The Command exceeds the maximum length")
 
 
-def _check_sendable(desk: Desk, to: Sim) -> None:
-    if desk.world.suspended:
-        raise Refusal(33201, "The Account is suspended")
+def _check_sendable(ctx: RequestContext, to: Sim) -> None:
+    if ctx.world.suspended:
+        raise VendorError(33201, "The Account is suspended")
     if to.status not in CONNECTED:
-        raise Refusal(33104, f"A Sim that is '{to.status}' cannot receive Commands")
-    plan = desk.world.rate_plans.get(to.rate_plan_sid or "")
+        raise VendorError(33104, f"A Sim that is '{to.status}' cannot receive Commands")
+    plan = ctx.world.rate_plans.get(to.rate_plan_sid or "")
     if plan is not None and not plan.messaging_enabled:
-        raise Refusal(desk.behaviour.no_messaging_code, "The Rate Plan does not allow Commands")
-    if desk.world.store(SIMS).notes(to.sid).get("narrowband") and _queued(desk, to) >= _MOST_QUEUED:
-        raise Refusal(33118, "Too many Commands are queued for this Narrowband SIM")
+        raise VendorError(ctx.behaviour.no_messaging_code, "The Rate Plan does not allow Commands")
+    if ctx.world.store(SIMS).notes(to.sid).get("narrowband") and _queued(ctx, to) >= _MOST_QUEUED:
+        raise VendorError(33118, "Too many Commands are queued for this Narrowband SIM")
 
 
-def _queued(desk: Desk, to: Sim) -> int:
-    rows: Any = desk.world.store(COMMANDS).values()
+def _queued(ctx: RequestContext, to: Sim) -> int:
+    rows: Any = ctx.world.store(COMMANDS).values()
     return sum(1 for one in rows if one.sim_sid == to.sid and one.status == "queued")
 
 
-def delete(desk: Desk, record: Command) -> int:
+def delete(ctx: RequestContext, record: Command) -> int:
     """DELETE of a Command: 204 at Twilio, 202 or 204 at KORE."""
-    desk.world.store(COMMANDS).remove(record.sid)
-    is_kore = desk.world.vendor.name == "kore"
-    return desk.behaviour.kore_command_delete_status if is_kore else 204
+    ctx.world.store(COMMANDS).remove(record.sid)
+    is_kore = ctx.world.vendor.name == "kore"
+    return ctx.behaviour.kore_command_delete_status if is_kore else 204
 
 
-RESOURCE = Resource(
+RESOURCE = StoredResource(
     kind=COMMANDS,
     filters={
-        "sim": sim(SIMS),
+        "sim": reference(SIMS, "sim_sid"),
         "status": status(COMMANDS.product, *COMMANDS.statuses),
         "direction": equal("direction"),
         "transport": equal("transport"),
     },
     create=create,
     delete=delete,
-    kept=timedelta(days=30),  # Twilio docs, Command resource
+    retention=timedelta(days=30),  # Twilio docs, Command resource
 )

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from asyncsim.emulator import identity, usage
-from asyncsim.emulator.context import Derived, Desk, Row, Values
+from asyncsim.emulator import usage
+from asyncsim.emulator.context import DerivedResource, RequestContext, Row
+from asyncsim.emulator.fixtures import seeded_hex
+from asyncsim.emulator.params import Params
 from asyncsim.models.supersim.networks import NETWORKS, Identifier
 from asyncsim.models.wireless.data_sessions import DATA_SESSIONS, CellLocation, DataSession
 from asyncsim.models.wireless.sims import Sim
@@ -18,20 +20,20 @@ from asyncsim.wire.records import encode
 _REACH = timedelta(days=30)
 
 
-def rows(desk: Desk, sim: Sim, query: Values) -> Sequence[Row]:
+def rows(ctx: RequestContext, sim: Sim, query: Params) -> Sequence[Row]:
     """The sessions, newest first."""
-    world, now = desk.world, desk.world.now()
+    world, now = ctx.world, ctx.world.now()
     notes = world.sims("wireless").notes(sim.sid)
     found = usage.sessions(world.seed, sim.sid, notes, now - _REACH, now, now)
-    return [_row(desk, sim, session) for session in reversed(found)]
+    return [_row(ctx, sim, session) for session in reversed(found)]
 
 
-def _row(desk: Desk, sim: Sim, session: usage.Session) -> Row:
-    world = desk.world
+def _row(ctx: RequestContext, sim: Sim, session: usage.Session) -> Row:
+    world = ctx.world
     # Programmable Wireless is at home at an operator of the United States: the first ones are.
     home = next(iter(world.store(NETWORKS).values()))
     code = next(iter(home.identifiers or ()), Identifier())
-    digest = identity.digest(world.seed, "WN", sim.sid, session.start.isoformat(), session.draw)
+    digest = seeded_hex(world.seed, "WN", sim.sid, session.start.isoformat(), session.draw)
     record = DataSession(
         sid="WN" + digest,
         sim_sid=sim.sid,
@@ -50,9 +52,9 @@ def _row(desk: Desk, sim: Sim, session: usage.Session) -> Row:
         last_updated=session.end,
         start=session.start,
         end=session.end if session.is_over else None,
-        imei="35" + str(int(identity.digest(world.seed, "imei", sim.sid), 16))[:13],
+        imei="35" + str(int(seeded_hex(world.seed, "imei", sim.sid), 16))[:13],
     )
     return encode(record, world.vendor)
 
 
-RESOURCE = Derived(kind=DATA_SESSIONS, rows=rows)
+RESOURCE = DerivedResource(kind=DATA_SESSIONS, rows=rows)

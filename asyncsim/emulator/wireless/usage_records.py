@@ -12,10 +12,10 @@ from typing import Any
 from attrs import define
 
 from asyncsim.emulator import usage
-from asyncsim.emulator.context import Derived, Desk, Row, Values
-from asyncsim.emulator.dates import STEPS, buckets, floor, months_later
-from asyncsim.emulator.errors import invalid
-from asyncsim.emulator.params import moment
+from asyncsim.emulator.context import DerivedResource, RequestContext, Row
+from asyncsim.emulator.errors import invalid_parameter
+from asyncsim.emulator.params import Params, date_time
+from asyncsim.emulator.usage import STEPS, buckets, floor, months_later
 from asyncsim.models.wireless.commands import COMMANDS
 from asyncsim.models.wireless.sims import SIMS, Sim
 from asyncsim.models.wireless.usage_records import (
@@ -47,28 +47,28 @@ class _Sum:
     to_sim: int = 0
 
 
-def of_a_sim(desk: Desk, sim: Sim, query: Values) -> Sequence[Row]:
+def of_a_sim(ctx: RequestContext, sim: Sim, query: Params) -> Sequence[Row]:
     """A SIM's usage, newest first."""
 
     def record(usage: dict[str, Any]) -> Any:
         return UsageRecord(sim_sid=sim.sid, **usage)
 
-    return _rows(desk, [sim], query, record)
+    return _rows(ctx, [sim], query, record)
 
 
-def of_the_account(desk: Desk, parent: None, query: Values) -> Sequence[Row]:
+def of_the_account(ctx: RequestContext, parent: None, query: Params) -> Sequence[Row]:
     """The usage of all SIMs together, newest first."""
 
     def record(usage: dict[str, Any]) -> Any:
         return AccountUsageRecord(**usage)
 
-    return _rows(desk, desk.world.store(SIMS).values(), query, record)
+    return _rows(ctx, ctx.world.store(SIMS).values(), query, record)
 
 
 def _rows(
-    desk: Desk, sims: Iterable[Sim], query: Values, record: Callable[[dict[str, Any]], Any]
+    ctx: RequestContext, sims: Iterable[Sim], query: Params, record: Callable[[dict[str, Any]], Any]
 ) -> list[Row]:
-    start, end = _period(desk, query)
+    start, end = _period(ctx, query)
     step = STEPS.get(query.get("granularity", "all"))
     sums: dict[datetime, _Sum] = {}
 
@@ -79,18 +79,18 @@ def _rows(
         return sums.setdefault(begin, _Sum())
 
     sids = {sim.sid for sim in sims}
-    for session in _sessions(desk, sids, start, end):
+    for session in _sessions(ctx, sids, start, end):
         one = at(session.start)
         one.upload, one.download = one.upload + session.upload, one.download + session.download
-    for command in desk.world.store(COMMANDS).values():
+    for command in ctx.world.store(COMMANDS).values():
         if command.sim_sid in sids and start <= (when := command.date_created or start) <= end:
             one = at(when)
             one.from_sim += command.direction == "from_sim"
             one.to_sim += command.direction == "to_sim"
-    shown = step is None or desk.behaviour.usage_shows_empty_periods
+    shown = step is None or ctx.behaviour.usage_shows_empty_periods
     edges = buckets(start, end, step) if shown else _edges(sums, step, end)
     return [
-        encode(record(_usage(desk, sums.get(begin, _Sum()), begin, close)), desk.world.vendor)
+        encode(record(_usage(ctx, sums.get(begin, _Sum()), begin, close)), ctx.world.vendor)
         for begin, close in edges
     ]
 
@@ -101,25 +101,25 @@ def _edges(sums: Iterable[datetime], step: Any, end: datetime) -> Iterator[Any]:
 
 
 def _sessions(
-    desk: Desk, sids: Iterable[str], start: datetime, end: datetime
+    ctx: RequestContext, sids: Iterable[str], start: datetime, end: datetime
 ) -> Iterator[usage.Session]:
-    world, store = desk.world, desk.world.store(SIMS)
+    world, store = ctx.world, ctx.world.store(SIMS)
     for sid in sids:
         notes, until = store.notes(sid), end + _TICK
         yield from usage.sessions(world.seed, sid, notes, start, until, world.now())
 
 
-def _period(desk: Desk, query: Values) -> tuple[datetime, datetime]:
+def _period(ctx: RequestContext, query: Params) -> tuple[datetime, datetime]:
     """One month that ends now, unless times are given."""
     product = Product.WIRELESS
-    end = moment(product, query["end"], "End") if "end" in query else desk.world.now()
-    given = moment(product, query["start"], "Start") if "start" in query else None
+    end = date_time(product, query["end"], "End") if "end" in query else ctx.world.now()
+    given = date_time(product, query["start"], "Start") if "start" in query else None
     if given is not None and given > end:
-        raise invalid(product, "Start is after End")
+        raise invalid_parameter(product, "Start is after End")
     return given or months_later(end, -1), end
 
 
-def _usage(desk: Desk, used: _Sum, start: datetime, end: datetime) -> dict[str, Any]:
+def _usage(ctx: RequestContext, used: _Sum, start: datetime, end: datetime) -> dict[str, Any]:
     """A record's fields; all usage is at home."""
     total = used.upload + used.download
     data: dict[str, Any] = {
@@ -140,7 +140,7 @@ def _usage(desk: Desk, used: _Sum, start: datetime, end: datetime) -> dict[str, 
     no_data = {**data, "upload": 0, "download": 0, "total": 0, "billed": 0.0}
     no_commands = {**sent, "from_sim": 0, "to_sim": 0, "total": 0}
     return {
-        "account_sid": desk.world.account_sid,
+        "account_sid": ctx.world.account_sid,
         "period": Period(start=start, end=end),
         "data": DataUsage(
             **data,
@@ -157,5 +157,5 @@ def _usage(desk: Desk, used: _Sum, start: datetime, end: datetime) -> dict[str, 
     }
 
 
-OF_A_SIM = Derived(kind=USAGE_RECORDS, rows=of_a_sim)
-OF_THE_ACCOUNT = Derived(kind=ACCOUNT_USAGE_RECORDS, rows=of_the_account)
+OF_A_SIM = DerivedResource(kind=USAGE_RECORDS, rows=of_a_sim)
+OF_THE_ACCOUNT = DerivedResource(kind=ACCOUNT_USAGE_RECORDS, rows=of_the_account)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from asyncsim.bulk.input import names
-from asyncsim.emulator.identity import luhn
+from asyncsim.emulator.fixtures import luhn_digit
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
 from tests.bulk.input.reads import ICCID, SID
@@ -95,7 +95,7 @@ def test_a_unique_name_keeps_its_spaces_and_apostrophes_inside() -> None:
 
 @given(st.text("0123456789", min_size=17, max_size=21))
 def test_check_digits_are_those_of_the_standard(body: str) -> None:
-    right = luhn(body)
+    right = luhn_digit(body)
     assert names.has_valid_check_digit(body + right)
     assert not any(names.has_valid_check_digit(body + d) for d in "0123456789" if d != right)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from asyncsim.emulator.identity import luhn
+from asyncsim.emulator.fixtures import luhn_digit
 from tests.bulk.input.reads import ACTIVE, read_csv
 
 # Without quotes a carriage return ends a line, and `csv.writer` does not always set them.
@@ -20,7 +20,7 @@ BODIES = st.text("0123456789", min_size=18, max_size=19)
 SIDS = st.text("0123456789abcdef", min_size=32, max_size=32).map(lambda digits: f"HS{digits}")
 ROWS = st.fixed_dictionaries(
     {
-        "iccid": BODIES.map(lambda body: body + luhn(body)),
+        "iccid": BODIES.map(lambda body: body + luhn_digit(body)),
         "sid": st.one_of(st.just(""), SIDS),
         "status": st.sampled_from(["active", "ready", "inactive"]),
         "fleet": st.sampled_from(["", "f", "my; fl,eet"]),

@@ -18,9 +18,9 @@ from asyncsim import (
 from asyncsim.bulk.records import State, Verdict
 from asyncsim.bulk.tasks import state_of
 from asyncsim.emulator import Faults, Latency
-from asyncsim.emulator.errors import Refusal
-from asyncsim.emulator.exchange import Reply
-from asyncsim.emulator.reception import Reception
+from asyncsim.emulator.app import RequestHandler
+from asyncsim.emulator.context import VendorResponse
+from asyncsim.emulator.errors import VendorError
 from asyncsim.errors import DecodeError
 from asyncsim.events import JobPlanned, JobProgressed, RowMoved
 from asyncsim.http.transport import Transport
@@ -81,18 +81,18 @@ async def test_what_was_accepted_before_the_credentials_were_refused_is_this_job
 ) -> None:
     desk = await open_desk(sims=12)
     accepted: set[str] = set()
-    authenticate = Reception._authenticate
+    authenticate = RequestHandler.authenticate
 
-    def refuse(self: Reception, call: Any) -> Any:
+    def refuse(self: RequestHandler, call: Any) -> Any:
         if len(accepted) == 12:
-            raise Refusal(20003, "Authenticate")
+            raise VendorError(20003, "Authenticate")
         return authenticate(self, call)
 
     def hook(event: Any) -> None:
         if isinstance(event, RowMoved) and event.state == State.ACCEPTED:
             accepted.add(event.name)
 
-    monkeypatch.setattr(Reception, "_authenticate", refuse)
+    monkeypatch.setattr(RequestHandler, "authenticate", refuse)
     with pytest.raises(AuthenticationError):
         await watched(desk, desk.job(), hook)
     monkeypatch.undo()
@@ -114,14 +114,14 @@ async def test_a_text_that_was_created_is_never_sent_again(
     desk = await open_desk(sims=12)
     for sid in desk.stage.sids:
         desk.stage.put(sid, status="active")
-    answer = Reception._answer
+    answer = RequestHandler.execute
 
-    def refuse(self: Reception, call: Any, at: Any) -> Reply:
+    def refuse(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
         if call.method == "GET" and "Commands" in call.path:
-            return Reply(status=status, body={"code": 20000 + status, "message": "No"})
+            return VendorResponse(status, {"code": 20000 + status, "message": "No"})
         return answer(self, call, at)
 
-    monkeypatch.setattr(Reception, "_answer", refuse)
+    monkeypatch.setattr(RequestHandler, "execute", refuse)
     job = desk.job(change={"payload": "wake up"}, action="send")
     assert (await desk.run(job)).states == {state: 12}
     monkeypatch.undo()
@@ -167,16 +167,16 @@ async def test_a_list_that_lags_makes_nobody_send_again(
 ) -> None:
     latency = Latency(transition=3.0, sigma=0.0, callback=0.0)
     desk = await open_desk(sims=30, listens=True, world={"latency": latency})
-    answer, old = Reception._answer, list[Reply]()
+    answer, old = RequestHandler.execute, list[VendorResponse]()
 
-    def lag(self: Reception, call: Any, at: Any) -> Reply:
+    def lag(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
         reply = answer(self, call, at)
         if call.method == "GET" and call.path.endswith("/Sims") and "Status" not in call.query:
             old.append(reply)
             return old[0]
         return reply
 
-    monkeypatch.setattr(Reception, "_answer", lag)
+    monkeypatch.setattr(RequestHandler, "execute", lag)
     assert (await desk.run(desk.job())).ok
     assert len(old) > 1
     assert set(desk.posts().values()) == {1}
@@ -245,14 +245,14 @@ async def test_a_run_ends_when_all_is_forbidden(
 ) -> None:
     throttle = Throttle(limit=4, maximum=4)
     desk = await open_desk(Place("kore", "supersim"), sims=200, throttle=throttle)
-    answer = Reception._answer
+    answer = RequestHandler.execute
 
-    def forbid(self: Reception, call: Any, at: Any) -> Reply:
+    def forbid(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
         if call.method == "POST":
-            return Reply(status=403, body={"code": 20403, "message": "Forbidden"})
+            return VendorResponse(403, {"code": 20403, "message": "Forbidden"})
         return answer(self, call, at)
 
-    monkeypatch.setattr(Reception, "_answer", forbid)
+    monkeypatch.setattr(RequestHandler, "execute", forbid)
     with pytest.raises(PermissionDenied):
         await desk.run(desk.job())
     assert sum(desk.posts().values()) < 100

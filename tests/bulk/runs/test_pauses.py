@@ -10,8 +10,8 @@ import pytest
 
 from asyncsim.bulk.records import State
 from asyncsim.cli.exits import Exit, code_of_report
-from asyncsim.emulator.exchange import Reply
-from asyncsim.emulator.reception import Reception
+from asyncsim.emulator.app import RequestHandler
+from asyncsim.emulator.context import VendorResponse
 from tests.bulk.runs.conftest import OpenDesk
 
 LONG = {"Retry-After": "86400"}
@@ -27,17 +27,17 @@ def busy(
     then: Callable[[], object] = int,
 ) -> None:
     """Have the vendor refuse requests of one method, after the first few."""
-    decide, seen = Reception.decide, [0]
+    process, seen = RequestHandler.process, [0]
 
-    def refuse(self: Reception, call: Any, in_flight: Any) -> Reply:
+    def refuse(self: RequestHandler, call: Any) -> VendorResponse:
         seen[0] += call.method == method
         if call.method == method and seen[0] > after:
             then()
             body = {"code": None, "message": "come back tomorrow"}
-            return Reply(status=status, body=body, headers=headers)
-        return decide(self, call, in_flight)
+            return VendorResponse(status, body, headers=headers)
+        return process(self, call)
 
-    monkeypatch.setattr(Reception, "decide", refuse)
+    monkeypatch.setattr(RequestHandler, "process", refuse)
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -21,8 +21,8 @@ from asyncsim import (
 )
 from asyncsim.bulk.records import State, Verdict
 from asyncsim.emulator import Faults
-from asyncsim.emulator.errors import Refusal
-from asyncsim.emulator.reception import Reception
+from asyncsim.emulator.app import RequestHandler
+from asyncsim.emulator.errors import VendorError
 from asyncsim.events import JobEnded, JobPlanned, RowMoved
 from tests.bulk.runs.conftest import ACTIVE, Desk, OpenDesk
 from tests.rehearsals.stage import PLACES, TRANSITION, Place
@@ -218,8 +218,8 @@ async def failed(open_desk: OpenDesk) -> Desk:
     return desk
 
 
-def refuse_the_credentials(self: Reception, call: Any) -> Any:
-    raise Refusal(20003, "Authenticate")
+def refuse_the_credentials(self: RequestHandler, call: Any) -> Any:
+    raise VendorError(20003, "Authenticate")
 
 
 async def reasons(desk: Desk) -> list[str | None]:
@@ -243,7 +243,7 @@ async def test_a_failed_row_keeps_its_state_and_reason_until_its_retry_is_sent(
 ) -> None:
     desk = await failed(open_desk)
     with monkeypatch.context() as patched:
-        patched.setattr(Reception, "_authenticate", refuse_the_credentials)
+        patched.setattr(RequestHandler, "authenticate", refuse_the_credentials)
         with pytest.raises(AuthenticationError):
             await desk.run(None, retry_failed=True)
     assert await reasons(desk) == ["TransitionFailed"] * 12
