@@ -30,7 +30,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import Event, TokenMinted
 from asyncsim.http.request import refusal
-from asyncsim.http.transport import Response, Transport, form
+from asyncsim.http.transport import Response, Transport, make_body
 from asyncsim.redaction import Redacted
 from asyncsim.wire import json
 
@@ -263,7 +263,7 @@ class ClientCredentials:
 
     def _post(self) -> Awaitable[Response]:
         headers = {"Accept": "application/json"}
-        return self._transport.exchange("POST", self._url, headers, form(self._form), _ASKED)
+        return self._transport.exchange("POST", self._url, headers, make_body(self._form), _ASKED)
 
     def _read(self, response: Response) -> Token:
         """Make a token of a response; raises here, where no variable shows what it holds."""

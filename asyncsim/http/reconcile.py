@@ -75,9 +75,9 @@ async def write(
     try:
         return await _write(sender, request, goal, decode, read, attempts)
     except ClientClosed as closed:
-        raise request.closed(sent=request.lost or closed.sent) from closed
+        raise request.closed(sent=request.in_doubt or closed.sent) from closed
     except AsyncSimError as error:
-        if not request.lost or error.outcome_unknown:
+        if not request.in_doubt or error.outcome_unknown:
             raise
         unsure = copy.copy(error)  # a refused login is one error for all who wait for a token
         unsure.outcome_unknown = True
@@ -124,7 +124,7 @@ def _decoded(response: Response, request: Request, decode: Callable[[Response], 
     except DecodeError as error:
         if was_processed(error):
             raise
-        request.lost = True
+        request.in_doubt = True
         raise Ambiguous(error, None) from error
 
 
@@ -158,7 +158,7 @@ async def _paused(sender: Sender, request: Request, lost: Ambiguous, failures: i
     try:
         await sender.pause(failures, lost.error, request, lost.retry_after)
     except (APIError, TransportError):
-        if request.patience == math.inf:
+        if request.pause_budget == math.inf:
             raise
         return False
     return True
@@ -182,14 +182,14 @@ async def _unless_halted(
 ) -> T | None:
     """Do this only for as long as the request is needed: its wait may end meanwhile."""
     task = asyncio.ensure_future(work)
-    request.halting = asyncio.get_running_loop().create_future()
+    request.halt_signal = asyncio.get_running_loop().create_future()
     try:
-        await asyncio.wait((task, request.halting), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, request.halt_signal), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise lost.error
         return task.result()
     finally:
-        request.halting = None
+        request.halt_signal = None
         task.cancel()
         # Also one that is done: a cancellation may have come in the moment in which it failed.
         await asyncio.gather(task, return_exceptions=True)

@@ -27,9 +27,9 @@ from asyncsim.http.transport import Body, Response, Reuse
 from asyncsim.wire.problems import decode_problem
 
 _LONGEST_ID = 100  # characters; theirs have 34 and 36
-RECORD = 1_000_000
+MAX_RECORD_BYTES = 1_000_000
 """Bytes, decoded, of the largest body that is read of one record; they have some thousand."""
-PAGE = 16_000_000
+MAX_PAGE_BYTES = 16_000_000
 """The same of a page of a list: 1,000 Programmable Wireless Sims have about 1,500,000."""
 
 _CLASSES: Mapping[int, type[APIError]] = {
@@ -65,7 +65,7 @@ class Request:
     product: str
     base: str
     path: str
-    verb: str
+    operation: str
     """For messages: `update Sim HS...`."""
     query: str = ""
     body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
@@ -73,43 +73,43 @@ class Request:
     urgent: bool = False
     """A read that somebody schedules, and who knows better than to sleep when another pause is
     asked for: it goes first, and never waits for a Retry-After."""
-    most: int = RECORD
+    max_bytes: int = MAX_RECORD_BYTES
     """Bytes, decoded, of the largest body that is read."""
     reuse: Reuse | None = None
     """Which connections it may take, if not any."""
-    patience: float = math.inf
+    pause_budget: float = math.inf
     """Seconds, from the first pause that the server asks for, in which all of them must end: the
     caller's own deadline."""
-    once: bool = False
+    no_retry: bool = False
     """Whether a failure is raised at once: who sent it decides when to repeat it."""
     look: str = ""
     """For a create: how to find out whether it was carried out."""
-    until: float | None = None
+    pauses_end_by: float | None = None
     """When that is over, once the server has asked for one."""
-    sim: str = ""
+    for_sim: str = ""
     """For a create: SID or name of the SIM that it is for."""
     attempts: int = 0
     """How often it went out."""
     in_flight: bool = False
-    lost: bool = False
+    in_doubt: bool = False
     """An earlier attempt may have been carried out without our knowing."""
-    done: bool = False
+    succeeded: bool = False
     """It was carried out, and its answer came."""
     halted: bool = False
     """The response in flight may still come; nothing goes out again."""
-    halting: asyncio.Future[None] | None = field(default=None, repr=False)
+    halt_signal: asyncio.Future[None] | None = field(default=None, repr=False)
     """Done as soon as it is halted, for whoever pauses or reads between two attempts."""
 
     def halt(self) -> None:
         """Send nothing more; who closes shop, or needs it no more, calls this."""
         self.halted = True
-        if self.halting is not None and not self.halting.done():
-            self.halting.set_result(None)
+        if self.halt_signal is not None and not self.halt_signal.done():
+            self.halt_signal.set_result(None)
 
     def closed(self, *, sent: bool) -> ClientClosed:
         """Make the error of a client that is closed before this has come to its end."""
         changes = self.method != "GET"
-        return ClientClosed(self.verb, sent=sent and changes, look=self.look)
+        return ClientClosed(self.operation, sent=sent and changes, look=self.look)
 
     @property
     def url(self) -> URL:

@@ -104,10 +104,10 @@ class Sender:
             ):  # as `decide_on_status` has it
                 self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
                 self._worked(attempt.started)
-                request.done = True
+                request.succeeded = True
                 return response
             decision = self._judge(response, request, attempt)
-            request.lost |= _may_be_done(attempt.error)
+            request.in_doubt |= _may_be_done(attempt.error)
             await self._follow(decision, request, attempt)
 
     def _walk_in(self, attempt: _Attempt) -> bool:
@@ -141,7 +141,7 @@ class Sender:
         try:
             await self._auth.obtain(self._login_deadline(request, attempt))
         except ClientClosed as closed:  # what the caller wanted is this request, not a token
-            raise request.closed(sent=request.lost) from closed
+            raise request.closed(sent=request.in_doubt) from closed
 
     async def _queue(self, request: Request, attempt: _Attempt) -> None:
         self._refuse_if_closed(request, attempt.error)
@@ -157,7 +157,7 @@ class Sender:
             self._refuse_if_closed(request, attempt.error)
             paused = closed.seconds if isinstance(closed, PauseTooLong) else None
             raise QueueTimeout(
-                request.verb, self._timeout.queue, sent=request.lost, retry_after=paused
+                request.operation, self._timeout.queue, sent=request.in_doubt, retry_after=paused
             ) from attempt.error
 
     async def _exchange(self, request: Request, attempt: _Attempt) -> Response | None:
@@ -173,8 +173,8 @@ class Sender:
                 request.url,
                 headers,
                 request.body,
-                request.verb,
-                request.most,
+                request.operation,
+                request.max_bytes,
                 request.reuse,
             )
         except TransportError as error:
@@ -184,11 +184,11 @@ class Sender:
             raise _unreadable(request, error) from error
         except ClientClosed as closed:
             self._limiter.release()
-            request.lost |= closed.sent
-            raise request.closed(sent=request.lost) from closed
+            request.in_doubt |= closed.sent
+            raise request.closed(sent=request.in_doubt) from closed
         except BaseException:
             self._limiter.release()
-            request.lost = True  # cancelled: its answer is not waited for
+            request.in_doubt = True  # cancelled: its answer is not waited for
             raise
         finally:
             request.in_flight = False
@@ -210,7 +210,7 @@ class Sender:
         decision = decide_on_status(response.status, request.idempotency)
         if decision is RetryDecision.REJECTED:  # whatever it says, it let us in
             self._auth.accepted(attempt.generation, attempt.started, attempt.logins > 0)
-        attempt.error = refusal(response, request.verb, attempt.told)
+        attempt.error = refusal(response, request.operation, attempt.told)
         return decision
 
     def _release(
@@ -250,7 +250,7 @@ class Sender:
         if decision is not RetryDecision.RETRY:
             _give_up(decision, error, request, attempt)
         attempt.failures += 1
-        if attempt.failures >= self._retry.attempts or request.once:
+        if attempt.failures >= self._retry.attempts or request.no_retry:
             raise error
         if isinstance(error, APIError) and error.status == WRONG_CONNECTION:
             request.reuse = Reuse.NONE
@@ -273,9 +273,9 @@ class Sender:
 
     def _latest(self, request: Request) -> float:
         """When the pauses that the server asks for must have ended."""
-        if request.until is not None:
-            return request.until
-        return self._clock.now() + (0.0 if request.urgent else request.patience)
+        if request.pauses_end_by is not None:
+            return request.pauses_end_by
+        return self._clock.now() + (0.0 if request.urgent else request.pause_budget)
 
     def _bear(
         self, told: float, request: Request, error: AsyncSimError, left: float = math.inf
@@ -284,7 +284,7 @@ class Sender:
         latest = self._latest(request)
         if told > min(self._retry.longest_pause, left, latest - self._clock.now()):
             raise error
-        request.until = latest
+        request.pauses_end_by = latest
 
     async def _may_log_in(
         self, decision: RetryDecision, request: Request, attempt: _Attempt, error: AsyncSimError
@@ -302,15 +302,15 @@ class Sender:
         try:
             again = await self._auth.refused(attempt.generation, error, latest)
         except ClientClosed as closed:
-            raise request.closed(sent=request.lost) from closed
+            raise request.closed(sent=request.in_doubt) from closed
         attempt.deadline += self._clock.now() - asked
         return again
 
     def _login_deadline(self, request: Request, attempt: _Attempt) -> float:
         """When a call that has no login gives up: its own time to queue, or its caller's."""
         # What never pauses can wait for a token all the same, as it waits for a response.
-        patience = request.patience or self._timeout.request
-        return min(attempt.deadline, request.until or self._clock.now() + patience)
+        patience = request.pause_budget or self._timeout.request
+        return min(attempt.deadline, request.pauses_end_by or self._clock.now() + patience)
 
     async def pause(
         self,
@@ -353,7 +353,7 @@ class Sender:
 
     def _refuse_if_closed(self, request: Request, error: Exception | None) -> None:
         if self._closed:
-            raise request.closed(sent=request.lost) from error
+            raise request.closed(sent=request.in_doubt) from error
 
     async def close(self) -> None:
         """End the calls that pause or queue; those on the wire are the transport's to end."""
@@ -431,15 +431,15 @@ def _give_up(
     if decision is RetryDecision.AMBIGUOUS:
         raise Ambiguous(error, attempt.told)
     if decision is RetryDecision.OUTCOME_UNKNOWN:
-        raise OutcomeUnknown(request.verb, request.look) from error
+        raise OutcomeUnknown(request.operation, request.look) from error
     raise error
 
 
 def _unreadable(request: Request, error: DecodeError) -> Exception:
     """Judge a success whose body cannot be had: what it changes is as good as lost."""
-    request.lost = True
+    request.in_doubt = True
     if request.idempotency is Idempotency.UNSAFE:
-        return OutcomeUnknown(request.verb, request.look)
+        return OutcomeUnknown(request.operation, request.look)
     if request.idempotency is Idempotency.CHECK_FIRST:
         return Ambiguous(error, None)
     error.outcome_unknown = request.method != "GET"

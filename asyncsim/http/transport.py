@@ -118,7 +118,7 @@ class _Body(BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
-def form(text: str, content_type: str = FORM) -> Body:
+def make_body(text: str, content_type: str = FORM) -> Body:
     """Make a body; as a payload it brings its Content-Type along: cheaper than a header."""
     return _Body(text.encode(), content_type=content_type)
 

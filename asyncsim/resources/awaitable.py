@@ -62,7 +62,7 @@ class Watched(Resource[T], Generic[T]):
             self._watcher = Watcher(
                 self.kind,
                 # A read never sleeps: what is newer (a callback, the deadline) must get through.
-                fetch=partial(self._fetch, urgent=True, once=True),
+                fetch=partial(self._fetch, urgent=True, no_retry=True),
                 rows=self._rows,
                 clock=context.clock,
                 watching=context.watching,

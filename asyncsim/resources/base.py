@@ -11,8 +11,8 @@ from asyncsim.context import ClientContext
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
-from asyncsim.http.request import PAGE, Request
-from asyncsim.http.transport import Response, Reuse, form
+from asyncsim.http.request import MAX_PAGE_BYTES, Request
+from asyncsim.http.transport import Response, Reuse, make_body
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.names import check_name, path_of
 from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
@@ -131,10 +131,12 @@ class Resource(Generic[T]):
         *,
         parent: str | None = None,
         urgent: bool = False,
-        once: bool = False,
+        no_retry: bool = False,
     ) -> T:
         check_name(self.kind, name)
-        request = self._request("GET", "fetch", name, parent=parent, urgent=urgent, once=once)
+        request = self._request(
+            "GET", "fetch", name, parent=parent, urgent=urgent, no_retry=no_retry
+        )
         return self._decode_own(await self._send(request), name)
 
     async def _create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:
@@ -146,12 +148,12 @@ class Resource(Generic[T]):
         response = await self._send(request)
         try:
             record = self._decode(response)
-            _check_sim(request.sim, record)
+            _check_sim(request.for_sim, record)
             return record
         except DecodeError as error:
             sid = self._sid_in(response)
             look = f"it was created as {sid}: fetch that" if sid else request.look
-            raise OutcomeUnknown(request.verb, look) from error
+            raise OutcomeUnknown(request.operation, look) from error
 
     def _creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
         what = f"{self.kind.key}.create()"
@@ -160,18 +162,18 @@ class Resource(Generic[T]):
             "POST",
             "create",
             parent=parent,
-            body=form(forms.encode(self.kind.create, keywords)),
+            body=make_body(forms.encode(self.kind.create, keywords)),
             idempotency=Idempotency.UNSAFE,
             reuse=Reuse.RECENT,
             look=f"look for it with {self.kind.key}.list() before you create it again",
-            sim=keywords.get("sim") or "",
+            for_sim=keywords.get("sim") or "",
         )
 
     async def _update(self, name: str, keywords: Mapping[str, Any]) -> T:
         """Send an update that is done when it is answered; doing it twice does no harm."""
         check_name(self.kind, name)
         forms.check(self.kind.update, keywords, f"{self.kind.key}.update()", self.context.vendor)
-        body = form(forms.encode(self.kind.update, keywords))
+        body = make_body(forms.encode(self.kind.update, keywords))
         response = await self._send(self._request("POST", "update", name, body=body))
         return self._decode_accepted(response, name)
 
@@ -186,7 +188,7 @@ class Resource(Generic[T]):
         try:
             await self._send(request)
         except NotFound:
-            if not request.lost:  # else the attempt whose answer was lost has deleted it
+            if not request.in_doubt:  # else the attempt whose answer was lost has deleted it
                 raise
 
     def _list(
@@ -235,7 +237,9 @@ class Resource(Generic[T]):
         urgent: bool = False,
         read: Callable[[Response], P],
     ) -> P:
-        request = self._request("GET", "list", parent=parent, query=query, urgent=urgent, most=PAGE)
+        request = self._request(
+            "GET", "list", parent=parent, query=query, urgent=urgent, max_bytes=MAX_PAGE_BYTES
+        )
         return read(await self._send(request))
 
     async def _raw_pages(

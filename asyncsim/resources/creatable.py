@@ -70,7 +70,7 @@ class Creating(Watched[T], Generic[T]):
         wait = self._wait_for(name, self._goal(until), sink, timeout)
         sent, wait.nonce = self._with_ticket(keywords, name)
         request = self._creation(sent)
-        request.patience = wait.timeout
+        request.pause_budget = wait.timeout
         return Draft(request, wait)
 
     def _goal(self, until: Collection[str] | str | None) -> Goal:

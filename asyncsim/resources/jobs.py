@@ -139,7 +139,7 @@ class One(Stoppable, Generic[T]):
 
     async def _write(self, change: Change, wait: Transition) -> Any:
         self._request = request = self._resource._request_for(change)
-        request.patience = wait.timeout
+        request.pause_budget = wait.timeout
         self._seen = None
         try:
             look = partial(self._resource._look_on, change, request, self._look, wait.timeout)

@@ -48,7 +48,7 @@ class Stoppable:
     def sent(self) -> bool:
         """Whether its request may have been carried out; what was refused, as by 429, was not."""
         request = self._request
-        return request is not None and (request.in_flight or request.lost or request.done)
+        return request is not None and (request.in_flight or request.in_doubt or request.succeeded)
 
     def close(self) -> bool:
         """Send nothing more; True when a request is on the wire, whose answer should be awaited."""

@@ -12,13 +12,13 @@ from typing import Any
 from attrs import Factory, field, frozen
 
 from asyncsim.core.goal import Goal
-from asyncsim.http.transport import Body, form
+from asyncsim.http.transport import Body, make_body
 
 _MOST = 256  # changes that differ for each SIM, such as unique names, must not pile up
 
 
 def _body(recipe: Recipe) -> Body:
-    return form(recipe.form)
+    return make_body(recipe.form)
 
 
 @frozen

@@ -47,7 +47,7 @@ class Settling(Changing[T], Generic[T]):
         sink = partial(_stop, request, ended)
         wait = self._wait_for(change.name, change.goal, sink, timeout)
         wait.nonce = change.nonce
-        request.patience = wait.timeout
+        request.pause_budget = wait.timeout
         watcher.register(wait)
         try:
             look = partial(self._look_on, change, request, self._look, wait.timeout)

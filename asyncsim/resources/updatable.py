@@ -29,7 +29,7 @@ from asyncsim.errors import (
 )
 from asyncsim.http.reconcile import Written, was_processed, write
 from asyncsim.http.request import Request
-from asyncsim.http.transport import Body, form
+from asyncsim.http.transport import Body, make_body
 from asyncsim.kind import is_same_sid
 from asyncsim.resources.awaitable import Watched
 from asyncsim.resources.base import Resource
@@ -114,7 +114,7 @@ class Changing(Watched[T], Generic[T]):
         url, nonce = registration.issue_url(self.kind.product, name)
         ticket = {"callback_url": url}
         text = "&".join(filter(None, (recipe.form, forms.encode(self.kind.update, ticket))))
-        change.sent, change.nonce, change.body = {**changes, **ticket}, nonce, form(text)
+        change.sent, change.nonce, change.body = {**changes, **ticket}, nonce, make_body(text)
         return change
 
     def _recipe(self, changes: Mapping[str, Any]) -> Recipe:
@@ -210,8 +210,8 @@ class Changing(Watched[T], Generic[T]):
         while True:
             try:
                 # Where it is repeated here, it must not be within: this knows when to end.
-                record = await look(change, request.lost)
-                if request.lost:
+                record = await look(change, request.in_doubt)
+                if request.in_doubt:
                     self._refuse_copy(record)
             except _PASSING as error:
                 reads += 1
@@ -219,7 +219,7 @@ class Changing(Watched[T], Generic[T]):
                 lasted = reads >= _LOOKS and began + watching.stale_for <= clock.now()
                 moved = change.goal.changes_account and isinstance(error, NotFound)
                 final = moved or (lasted and isinstance(error, _LASTING))
-                if not request.lost or request.halted or final or left <= 0:
+                if not request.in_doubt or request.halted or final or left <= 0:
                     raise
                 pause = read_pause(watching, reads, random.random(), expecting=False)  # noqa: S311  # jitter
                 await clock.sleep(min(pause, left))
@@ -240,9 +240,9 @@ class Changing(Watched[T], Generic[T]):
             what = f"{self.kind.noun} {record.sid}"
             raise DecodeError(what, "it is a copy from before an earlier change")
 
-    async def _look(self, change: Change, once: bool) -> T:
+    async def _look(self, change: Change, no_retry: bool) -> T:
         """Read the resource of a change whose response was lost, or that was refused."""
-        record: Any = await self._look_by_name(change, once)
+        record: Any = await self._look_by_name(change, no_retry)
         seen = change.seen
         if change.sid is None and seen is not None and not is_same_sid(seen, record.sid):
             # Whose the name was when the change arrived, nobody can tell.
@@ -251,15 +251,15 @@ class Changing(Watched[T], Generic[T]):
         found: T = record
         return found
 
-    async def _look_by_name(self, change: Change, once: bool) -> T:
+    async def _look_by_name(self, change: Change, no_retry: bool) -> T:
         try:
-            return await self._fetch(change.sid or change.name, urgent=True, once=once)
+            return await self._fetch(change.sid or change.name, urgent=True, no_retry=no_retry)
         except NotFound:
             # Renamed by a colleague; or the change was carried out, and it has its new name.
             renamed = change.seen or change.given.get("unique_name")
             if not renamed or change.sid is not None:
                 raise
-            return await self._fetch(renamed, urgent=True, once=once)
+            return await self._fetch(renamed, urgent=True, no_retry=no_retry)
 
     def _remember(self, change: Change, sid: str, date: datetime | None) -> None:
         now = self.context.clock.now()

@@ -87,7 +87,7 @@ class Bench:
             product="supersim",
             base=more.pop("base", self.url),
             path=more.pop("path", "/v1/Sims/HS1"),
-            verb="update Sim HS1" if method == "POST" else "fetch Sim HS1",
+            operation="update Sim HS1" if method == "POST" else "fetch Sim HS1",
             idempotency=idempotency,
             **more,
         )

@@ -275,7 +275,7 @@ async def test_a_callers_deadline_ends_its_wait_for_a_token(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     kore.mint_answers = [Answer(429, headers={"Retry-After": "60"})] * 9
-    await bench.fails(sender.send(bench.request("POST", patience=10.0)), RequestTimeout)
+    await bench.fails(sender.send(bench.request("POST", pause_budget=10.0)), RequestTimeout)
     assert bench.clock.now() == 10.0
 
 
@@ -588,7 +588,7 @@ async def test_who_cannot_wait_for_the_pause_leaves_it(
         kore.expire()
         await fetch(bench, sender)
     kore.expire()
-    await bench.fails(sender.send(bench.request(patience=0.5)), RequestTimeout)
+    await bench.fails(sender.send(bench.request(pause_budget=0.5)), RequestTimeout)
     assert await fetch(bench, sender) == 200
 
 

@@ -29,7 +29,7 @@ from asyncsim.errors import (
 from asyncsim.events import LimitChanged, RequestFinished, RequestRetried
 from asyncsim.http.auth import Basic
 from asyncsim.http.request import Ambiguous
-from asyncsim.http.transport import form
+from asyncsim.http.transport import make_body
 from asyncsim.vendors import Hosts
 from tests.http.conftest import PASSWORD, Bench
 from tests.http.server import DROP, HANG, Answer, Received, Server
@@ -50,7 +50,7 @@ async def test_a_429_uses_up_no_attempt(
     response = await bench.run(bench.sender(attempts=1).send(request))
     assert response.body == b'{"sid": "HS1"}'
     assert server.answered == [429] * 5 + [200]
-    assert not request.lost
+    assert not request.in_doubt
 
 
 async def test_a_429_lowers_the_limit_and_observers_hear_of_it(
@@ -117,7 +117,7 @@ async def test_what_is_safe_to_repeat_is_repeated(
     request = bench.request()
     await bench.run(bench.sender(timeout=SHORT).send(request))
     assert server.answered[-1] == 200
-    assert (request.attempts, request.lost) == (3, True)
+    assert (request.attempts, request.in_doubt) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_a_desired_state_is_not_sent_again_without_a_look(
     bench: Bench, server: Server, failure: int | str, kind: type[Exception]
 ) -> None:
     server.plan(failure)
-    request = bench.request("POST", CHECK, body=form("Status=active"))
+    request = bench.request("POST", CHECK, body=make_body("Status=active"))
     error = await bench.fails(bench.sender(timeout=SHORT).send(request), Ambiguous)
     assert isinstance(error.error, kind)
     assert len(server.received) == 1
@@ -178,7 +178,7 @@ async def test_a_refused_connection_is_tried_again_because_nothing_was_sent(
         await bench.run(task)
         await bench.transport.close()
     assert len(server.received) == 1
-    assert not request.lost
+    assert not request.in_doubt
 
 
 async def test_a_server_that_stays_down_is_named_in_the_end(bench: Bench) -> None:
@@ -451,7 +451,9 @@ async def test_any_2xx_is_success(bench: Bench, server: Server, status: int) -> 
 
 
 async def test_what_is_sent_is_signed_in_and_form_encoded(bench: Bench, server: Server) -> None:
-    await bench.run(bench.sender().send(bench.request("POST", CHECK, body=form("Status=active"))))
+    await bench.run(
+        bench.sender().send(bench.request("POST", CHECK, body=make_body("Status=active")))
+    )
     await bench.run(bench.sender().send(bench.request()))
     post, get = server.received
     assert post.body == "Status=active"

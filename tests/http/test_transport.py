@@ -18,7 +18,7 @@ from asyncsim.errors import (
     RequestTimeout,
     TransportError,
 )
-from asyncsim.http.transport import FORM, USER_AGENT, Response, Transport, form
+from asyncsim.http.transport import FORM, USER_AGENT, Response, Transport, make_body
 from tests.http.conftest import Bench
 from tests.http.server import CUT, DROP, GARBAGE, HANG, Answer, Server
 
@@ -42,7 +42,11 @@ async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server
     server.plan(Answer(202, '{"sid": "HS1"}', {"Twilio-Request-Id": "RQ1"}))
     url = URL(f"{server.url}/v1/Sims/a%20b%2Fc?Status=new&PageToken=PA%2B", encoded=True)
     response = await bench.open().exchange(
-        "POST", url, {"Authorization": SECRET, "Content-Type": FORM}, form("Status=active"), ASKED
+        "POST",
+        url,
+        {"Authorization": SECRET, "Content-Type": FORM},
+        make_body("Status=active"),
+        ASKED,
     )
     assert (response.status, response.body) == (202, b'{"sid": "HS1"}')
     assert response.headers["twilio-request-id"] == "RQ1"
@@ -56,7 +60,7 @@ async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server
 
 
 async def test_many_requests_share_one_body(bench: Bench, server: Server) -> None:
-    transport, shared = bench.open(), form("Status=active")
+    transport, shared = bench.open(), make_body("Status=active")
     posts = [transport.exchange("POST", URL(server.url), {}, shared, ASKED) for _ in range(10)]
     await asyncio.gather(*posts)
     assert [request.body for request in server.received] == ["Status=active"] * 10
@@ -277,5 +281,7 @@ async def test_a_session_of_ones_own_has_no_limit_but_the_gate(bench: Bench) -> 
 
 async def test_neither_answers_nor_requests_show_their_secrets(bench: Bench) -> None:
     assert "token" not in repr(Response(200, {}, b'{"access_token": "token"}'))
-    request = bench.request("POST", body=form("CallbackUrl=https%3A%2F%2Fexample.com%2Fticket"))
+    request = bench.request(
+        "POST", body=make_body("CallbackUrl=https%3A%2F%2Fexample.com%2Fticket")
+    )
     assert "ticket" not in repr(request)

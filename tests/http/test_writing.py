@@ -23,7 +23,7 @@ from asyncsim.errors import (
 from asyncsim.events import RequestRetried
 from asyncsim.http.reconcile import Written, write
 from asyncsim.http.request import Request
-from asyncsim.http.transport import Response, form
+from asyncsim.http.transport import Response, make_body
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.vendors import TWILIO
 from asyncsim.wire import json, records
@@ -66,7 +66,7 @@ class Writer:
         self.attempts = attempts
         self.sender = bench.sender(attempts=attempts, **more)
         self.request: Request = bench.request(
-            "POST", Idempotency.CHECK_FIRST, body=form("Status=active")
+            "POST", Idempotency.CHECK_FIRST, body=make_body("Status=active")
         )
 
     async def write(self, goal: Goal = ACTIVE) -> Written[Sim]:

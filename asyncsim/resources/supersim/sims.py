@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Unpack, overload
 
 from asyncsim.errors import APIError, WrongResource
 from asyncsim.http.request import Request
-from asyncsim.http.transport import form
+from asyncsim.http.transport import make_body
 from asyncsim.models.supersim.sims import (
     SIMS,
     KnownStatus,
@@ -53,7 +53,9 @@ class Sims(Settling[Sim]):
 
     def _registration(self, keywords: SimRegister) -> Request:
         forms.check(SimRegister, keywords, "sims.register()")
-        return self._request("POST", "register", body=form(forms.encode(SimRegister, keywords)))
+        return self._request(
+            "POST", "register", body=make_body(forms.encode(SimRegister, keywords))
+        )
 
     async def _send_registration(self, request: Request, iccid: str) -> Sim:
         try:

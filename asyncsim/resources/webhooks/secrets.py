@@ -7,8 +7,8 @@ from typing import Any, Unpack
 
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError
-from asyncsim.http.request import PAGE
-from asyncsim.http.transport import JSON, Body, Response, Reuse, form
+from asyncsim.http.request import MAX_PAGE_BYTES
+from asyncsim.http.transport import JSON, Body, Response, Reuse, make_body
 from asyncsim.models.webhooks.secrets import (
     SECRETS,
     Secret,
@@ -66,7 +66,9 @@ class Secrets(Resource[Secret]):
 
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
-            response = await self._send(self._request("GET", "list", query=query, most=PAGE))
+            response = await self._send(
+                self._request("GET", "list", query=query, max_bytes=MAX_PAGE_BYTES)
+            )
             return page_of(self._secrets(response), bad)
 
         async def pages() -> AsyncIterator[Page[Secret]]:
@@ -114,4 +116,4 @@ def _check_id(id: str) -> None:
 def _body(keywords: Any, values: Mapping[str, Any]) -> Body:
     params = forms.params_of(keywords)
     text = json.dumps({params[key].wire: value for key, value in values.items()}).decode()
-    return form(text, JSON)
+    return make_body(text, JSON)
