@@ -13,6 +13,31 @@ from asyncsim.vendors import Product, Vendor
 T = TypeVar("T")
 
 
+# Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
+_HOMES: Mapping[str, str] = {
+    "AC": "an account",
+    "DE": "a Programmable Wireless Sim (client.wireless.sims)",
+    "WP": "a RatePlan (client.wireless.rate_plans)",
+    "DC": "a Programmable Wireless Command",
+    "WN": "a DataSession",
+    "HS": "a Super SIM Sim (client.supersim.sims)",
+    "HF": "a Fleet (client.supersim.fleets)",
+    "HA": "a NetworkAccessProfile",
+    "HW": "a Network",
+    "HC": "an SmsCommand",
+    "HG": "an IpCommand",
+    "HP": "an ESimProfile",
+    "HB": "a BillingPeriod",
+    "OB": "a SettingsUpdate",
+    "AE": "a Monitor Event",
+}
+
+
+def sid_home(name: str) -> str | None:
+    """Say what a SID belongs to, in words for messages; None for what is no SID of a known kind."""
+    return _HOMES.get(name[:2]) if looks_like_sid(name) else None
+
+
 @frozen(kw_only=True, eq=False)
 class Kind(Generic[T]):
     """What is known of one resource kind; no behaviour, no I/O."""

@@ -29,9 +29,8 @@ from asyncsim.errors import (
     RateLimited,
 )
 from asyncsim.events import JobProgressed, Observer, RowMoved, notify
-from asyncsim.resources.fan_out import FanOut
+from asyncsim.resources.fan_out import FanOut, QueuedJob
 from asyncsim.resources.outcome import Outcome
-from asyncsim.resources.piece import Order
 
 # Consecutive rows that end alike before all are taken to: without a response the vendor is down,
 # forbidden the credentials have lost their rights. A few of either are the rows' own trouble.
@@ -107,7 +106,7 @@ class RowRecorder:
         self._sender = sender
         self._entry = entry
 
-    async def before(self) -> None:
+    async def before_request(self) -> None:
         """Return once the intent to send is on disk; raise, and nothing is sent."""
         sender, entry = self._sender, self._entry
         if not sender.may_send(entry):
@@ -117,7 +116,7 @@ class RowRecorder:
         await sender.journal.intent(entry.number)
         sender.notify_moved(entry, Ending(state=State.SENDING))
 
-    async def waits(self) -> None:
+    async def waits_for_other(self) -> None:
         """Let other rows go out: somebody else's change of this SIM has to settle first."""
         self._sender.pacer.finished(self._entry.number)
 
@@ -126,7 +125,7 @@ class RowRecorder:
         self._sender.pacer.finished(self._entry.number)
         await self._sender.record_accepted(self._entry, record)
 
-    def tag(self, given: Mapping[str, Any]) -> int | Entry:
+    def owner_data(self, given: Mapping[str, Any]) -> int | Entry:
         """Keep of a detached row what `BulkSender` needs at its end, which is very little.
 
         A million rows may wait at once: of one that its SID names, the number says everything.
@@ -150,7 +149,7 @@ class BulkSender:
         self.journal = journal
         self.pacer = SendPacer(task)
         self.sent: dict[str, Entry] = {}
-        """Rows in the fan-out, by its name for them; a detached wait carries its row as a tag."""
+        """Rows in the fan-out, by its name for them; a detached wait carries its row itself."""
         self.intended: set[int] = set()
         """Rows that this run has marked as SENDING, and of whose response nothing is known."""
         self._task = task
@@ -178,8 +177,8 @@ class BulkSender:
             self._task.context,
             self._queue(),
             window=self._limits.window,
-            ready=self._task.start_watcher,
-            recall=self._recall,
+            start_watcher=self._task.start_watcher,
+            requested_of=self._recall,
         )
         closing = asyncio.create_task(
             self._close_when_stopped(fan_out), name="asyncsim-job-closing"
@@ -188,7 +187,7 @@ class BulkSender:
             while (outcome := await anext(fan_out, None)) is not None:
                 await self._record(outcome)
         except asyncio.CancelledError:
-            fan_out.cut()
+            fan_out.cancel()
             raise
         finally:
             await fan_out.aclose()
@@ -203,12 +202,12 @@ class BulkSender:
 
     # Rows go out.
 
-    async def _queue(self) -> AsyncGenerator[Order[Any], None]:
+    async def _queue(self) -> AsyncGenerator[QueuedJob[Any], None]:
         # In doubt first: their changes are in flight, and count against nobody's limit.
         async with aclosing(self.journal.feed(_IN_FLIGHT)) as in_flight:
             async for entry in in_flight:
                 if not await self._is_duplicate(entry):
-                    yield self._order(entry)
+                    yield self._queued(entry)
         async with aclosing(self.journal.feed({State.READY, State.FAILED})) as ready:
             async for entry in ready:
                 if await self._is_duplicate(entry):
@@ -218,12 +217,12 @@ class BulkSender:
                 await self.pacer.wait()
                 if entry.verdict is not Verdict.BUSY:  # else it waits for another change first
                     self.pacer.sending(entry.number)
-                yield self._order(entry)
+                yield self._queued(entry)
 
-    def _order(self, entry: Entry) -> Order[Any]:
-        order = self._task.order(entry, RowRecorder(self, entry), self._limits.timeout)
-        self.sent[order.name] = entry
-        return order
+    def _queued(self, entry: Entry) -> QueuedJob[Any]:
+        job = self._task.queued(entry, RowRecorder(self, entry), self._limits.timeout)
+        self.sent[job.name] = entry
+        return job
 
     def may_send(self, entry: Entry) -> bool:
         """Count a row against the limit; beyond it False, and what was sent may settle."""
@@ -247,7 +246,7 @@ class BulkSender:
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
         """Restore the row of a detached wait, and return what was asked of its SIM."""
         entry, name = wait.owner_data, wait.name
-        if not isinstance(entry, Entry):  # `RowRecorder.tag` kept only its number
+        if not isinstance(entry, Entry):  # `RowRecorder.owner_data` kept only its number
             entry = Entry(
                 number=entry,
                 line=entry,

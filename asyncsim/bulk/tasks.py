@@ -29,11 +29,9 @@ from asyncsim.errors import (
     TransitionTimeout,
     TransportError,
 )
-from asyncsim.resources.creation import Creation
-from asyncsim.resources.jobs import One
+from asyncsim.resources.fan_out import QueuedJob, Recorder
+from asyncsim.resources.jobs import CreateJob, RequestJob, UpdateJob
 from asyncsim.resources.outcome import Outcome
-from asyncsim.resources.piece import Log, Order
-from asyncsim.resources.single import Single
 from asyncsim.vendors import Product
 from asyncsim.waiting import Watcher
 
@@ -154,7 +152,7 @@ class JobTask:
     async def start_watcher(self) -> Watcher:
         """Start the watcher that this job's waits belong to, and return it."""
         watched = self._commands if self.action is Action.SEND else self.sims
-        watcher: Watcher = await watched._the_watcher()
+        watcher: Watcher = await watched.resource.start_watcher()
         return watcher
 
     def change_of(self, entry: Entry) -> Mapping[str, Any]:
@@ -171,14 +169,14 @@ class JobTask:
             change = self.change_of(entry)
             if "account_sid" not in change:  # else the names belong to the other account
                 await self._check_names(change)
-            goal = Goal(self.sims.kind, await self.sims._resolved(change))
+            goal = Goal(self.sims.kind, await self.sims.resource.resolve(change))
             if len(self._goals) >= _CACHED_GOALS:
                 self._goals.clear()
             self._goals[key] = goal
         return goal
 
     async def _check_names(self, change: Mapping[str, Any]) -> None:
-        for keyword, resolver in self.sims._directories.items():
+        for keyword, resolver in self.sims.resource.resolvers.items():
             name: str = change.get(keyword) or ""
             if name and (keyword, name) not in self._missing:
                 try:
@@ -188,37 +186,36 @@ class JobTask:
             if missing := self._missing.get((keyword, name)):
                 raise copy.copy(missing)  # each raise would add its traceback to the same error
 
-    def order(self, entry: Entry, recorder: Log, timeout: float | None) -> Order[Any]:
+    def queued(self, entry: Entry, recorder: Recorder, timeout: float | None) -> QueuedJob[Any]:
         """What the fan-out runs to bring a row to its end."""
         name, change = entry.sid or entry.name, self.change_of(entry)
+        sims = self.sims.resource
         make: Any
         match self.action:
             case Action.UPDATE:
                 ours = entry.state in IN_DOUBT
                 adopted = ours or entry.verdict is Verdict.BUSY
-                make = partial(One, self.sims, name, change, log=recorder, adopted=adopted)
+                make = partial(UpdateJob, sims, name, change, adopted=adopted)
                 make = partial(make, ours=ours, timeout=timeout)
             case Action.SEND:
                 # `sent` is final unless a receipt was asked for: only then `delivered` follows
                 # (Twilio docs, "Command Resource").
                 receipt = str(change.get("delivery_receipt_requested", "")).lower() == "true"
                 make = partial(
-                    Creation,
-                    self._commands,
+                    CreateJob,
+                    self._commands.resource,
                     name,
                     {**change, "sim": name},
                     until="delivered" if receipt else None,
                     reference=entry.reference,
-                    log=recorder,
                     timeout=timeout,
                 )
             case Action.DELETE:
-                make = partial(Single, self.context, name, change, log=recorder)
-                request = partial(self.sims._deletion, name)
-                make = partial(make, request=request, send=self.sims._send_deletion)
+                make = partial(RequestJob, self.context.clock, name, change)
+                make = partial(make, build=partial(sims.deletion, name), send=sims.send_deletion)
             case Action.REGISTER:
-                make = partial(Single, self.context, name, change, log=recorder)
-                request = partial(self.sims._registration, {"iccid": entry.name, **change})
-                send = partial(self.sims._send_registration, iccid=entry.name)
-                make = partial(make, request=request, send=send)
-        return Order(name, change, make)
+                make = partial(RequestJob, self.context.clock, name, change)
+                build = partial(sims.registration, {"iccid": entry.name, **change})
+                send = partial(sims.send_registration, iccid=entry.name)
+                make = partial(make, build=build, send=send)
+        return QueuedJob(name, change, partial(make, recorder=recorder))

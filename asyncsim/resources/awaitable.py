@@ -1,7 +1,4 @@
-"""Waiting for what moves by itself: one watcher per kind, and the wait for one resource.
-
-The mechanics under `await_transition` of every kind that has pending statuses.
-"""
+"""Kinds with pending statuses: `await_transition`, and the one watcher that drives their waits."""
 
 from __future__ import annotations
 
@@ -24,9 +21,10 @@ from asyncsim.errors import (
     UnreachableStatus,
 )
 from asyncsim.http.transport import Response
+from asyncsim.kind import Kind
 from asyncsim.resources.base import Resource
 from asyncsim.resources.names import check_name
-from asyncsim.resources.rows import State, StatePage
+from asyncsim.resources.pages import StatusPage, StatusRow
 from asyncsim.wire import fast, forms
 from asyncsim.wire.pages import RawPage
 
@@ -37,95 +35,98 @@ T = TypeVar("T")
 
 
 def check_timeout(timeout: float | None) -> None:
-    """Refuse a deadline that has passed before it begins."""
+    """Raise `ValueError` for a deadline that would have passed before the wait begins."""
     if timeout is not None and not 0 < timeout < math.inf:
         raise ValueError(f"timeout={timeout!r}: give seconds above 0, or None")
 
 
-class Watched(Resource[T], Generic[T]):
-    """A resource that can be awaited."""
+class AwaitableResource(Resource[T], Generic[T]):
+    """A kind whose rows move by themselves."""
 
-    def __init__(self, context: ClientContext) -> None:
-        super().__init__(context)
-        self.kind = self.kind.with_final(context.watching.final)
-        self._memory = AcceptedChanges()
+    def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
+        super().__init__(context, kind.with_final(context.watching.final))
+        self.watcher: Watcher | None = None
+        """Once there was something to wait for."""
+        self._accepted = AcceptedChanges()
+        """The changes that this client has had accepted: targets of a later `await_transition`."""
         self._seen = SeenRecords()
-        self._watcher: Watcher | None = None
 
-    async def _the_watcher(self) -> Watcher:
+    async def start_watcher(self) -> Watcher:
         """Return the one watcher of this kind, made on first use."""
         from asyncsim.waiting import Watcher  # not every program waits
 
         await self.context.open()
-        if self._watcher is None:
+        if self.watcher is None:
             context = self.context
-            self._watcher = Watcher(
+            self.watcher = Watcher(
                 self.kind,
                 # A read never sleeps: what is newer (a callback, the deadline) must get through.
-                fetch=partial(self._fetch, urgent=True, no_retry=True),
-                rows=self._rows,
+                fetch=partial(self.fetch, urgent=True, no_retry=True),
+                rows=self._list_statuses,
                 clock=context.clock,
                 watching=context.watching,
                 observers=context.observers,
                 grace=context.timeout.request,
                 credentials=context.credentials,
             )
-            context.on_close(self._watcher.close)
+            context.on_close(self.watcher.close)
             if context.registration is not None:
-                context.registration.subscribe(self.kind.product, self._watcher.handle_callback)
-        return self._watcher
+                context.registration.subscribe(self.kind.product, self.watcher.handle_callback)
+        return self.watcher
 
-    def _decode(self, response: Response) -> T:
-        record = super()._decode(response)
+    # Responses: which records this client has seen decides whether a later 404 is believed.
+
+    def parse(self, response: Response) -> T:
+        """Read a record, and take note that it exists."""
+        record = super().parse(response)
         self._seen.add(record)
         return record
 
-    def _record_page(self, response: Response) -> RawPage:
-        page = super()._record_page(response)
+    def read_page(self, response: Response) -> RawPage:
+        """Read a page whose rows are records, and take note that they exist."""
+        page = super().read_page(response)
         for row in page.rows:
             self._seen.add(row)
         return page
 
-    async def _rows(self, status: str | None) -> AsyncGenerator[RowPage, None]:
+    async def _list_statuses(self, status: str | None) -> AsyncGenerator[RowPage, None]:
         filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self.context.vendor)}
         if status is not None:
             filters["status"] = status
         query = forms.encode(self.kind.filters, filters)
-        paging = self._raw_pages(query, urgent=True, read=self._state_page)
+        paging = self.raw_pages(query, urgent=True, read=self.read_status_page)
         async with aclosing(paging) as pages:
             async for page in pages:
                 yield page
 
+    def read_status_page(self, response: Response) -> StatusPage:
+        """Read SID and status of each row of a page."""
+        found = self._read_statuses_fast(response.body)
+        if found is not None:
+
+            def decode(row: bytes) -> T:
+                return self.parse(Response(response.status, response.headers, bytes(row)))
+
+            split = partial(self._split_fast, response.body)
+            return StatusPage(found.rows, found.next_page_url, sources=split, decode=decode)
+        page = self.parse_page(response)
+        rows = [_status_row(row) for row in page.rows]
+        if rows and not any(row.sid for row in rows):
+            raise DecodeError(f"page of {self.kind.key}", "none of its rows has a sid")
+        return StatusPage(rows, page.next_page_url, sources=lambda: page.rows, decode=self.read_row)
+
     @cached_property
-    def _read_states_straight(self) -> Callable[[bytes], RawPage | None]:
+    def _read_statuses_fast(self) -> Callable[[bytes], RawPage | None]:
         return fast.status_page_reader(self.kind.key)
 
     @cached_property
-    def _split_straight(self) -> Callable[[bytes], Sequence[bytes]]:
+    def _split_fast(self) -> Callable[[bytes], Sequence[bytes]]:
         return fast.row_splitter(self.kind.key)
 
-    def _state_page(self, response: Response) -> StatePage:
-        """Read of a page what a sweep needs."""
-        found = self._read_states_straight(response.body)
-        if found is None:
-            return self._plain_state_page(response)
+    # Waits.
 
-        def decode(row: bytes) -> T:
-            return self._decode(Response(response.status, response.headers, bytes(row)))
-
-        split = partial(self._split_straight, response.body)
-        return StatePage(found.rows, found.next_page_url, sources=split, decode=decode)
-
-    def _plain_state_page(self, response: Response) -> StatePage:
-        page = self._plain_page(response)
-        states = [_state(row) for row in page.rows]
-        if states and not any(one.sid for one in states):
-            raise DecodeError(f"page of {self.kind.key}", "none of its rows has a sid")
-        return StatePage(
-            states, page.next_page_url, sources=lambda: page.rows, decode=self._read_row
-        )
-
-    def _statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
+    def check_statuses(self, until: Collection[str] | str | None) -> frozenset[str] | None:
+        """Return `until` as a set; `ValueError` for a status that this kind does not have."""
         if until is None:
             return None
         statuses = frozenset({until} if isinstance(until, str) else until)
@@ -135,10 +136,10 @@ class Watched(Resource[T], Generic[T]):
             raise ValueError(f"until={unknown or until!r}: a {self.kind.noun} can be {known}")
         return statuses
 
-    def _wait_for(
-        self, name: str, goal: Goal, sink: Any, timeout: float | None, **more: Any
+    def new_wait(
+        self, name: str, goal: Goal, on_done: Callable[[Transition], None], timeout: float | None
     ) -> Transition:
-        """Build a wait; `timeout` counts from the answer of its POST on."""
+        """Build a wait; `timeout` counts from the response to its POST on."""
         check_timeout(timeout)
         watching = self.context.watching
         return Transition(
@@ -146,15 +147,14 @@ class Watched(Resource[T], Generic[T]):
             goal=goal,
             started=self.context.clock.now(),
             timeout=watching.timeout if timeout is None else timeout,
-            on_done=sink,
+            on_done=on_done,
             stale_for=watching.stale_for,
             sid=name if self.kind.is_sid(name) else None,
             # No document promises a callback at the end of a connectivity reset.
             callback_seen=goal.resets_connectivity,
-            **more,
         )
 
-    async def _finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
+    async def finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
         """Wait for a wait's end; cancelling this frees all that it held."""
         try:
             await ended
@@ -162,80 +162,36 @@ class Watched(Resource[T], Generic[T]):
             watcher.abandon(wait)
         if wait.error is not None:
             if isinstance(wait.error, TransitionTimeout) and wait.goal.requested:
-                self._remember_of(wait)  # whoever goes on waiting waits for the same
+                self.remember_wait(wait)  # a later `await_transition` has the same target
             raise wait.error
         for name in {wait.name, wait.sid or wait.name}:
-            self._memory.update_date(name, wait.last.date_updated)
+            self._accepted.update_date(name, wait.last.date_updated)
         record: T = wait.last
         return record
 
-    async def _transition(
+    async def await_transition(
         self, sim: T | str, until: Collection[str] | str | None, timeout: float | None
     ) -> T:
         """Wait until it meets its target: `until`, the remembered change, or any settled status."""
         check_timeout(timeout)
         given: Any = None if isinstance(sim, str) else sim
-        if given is not None and not isinstance(given, self.kind.model):
+        model: type[Any] = self.kind.model
+        if given is not None and not isinstance(given, model):
             raise TypeError(f"a {self.kind.noun} or its SID is awaited, not {type(sim).__name__}")
         name = check_name(self.kind, sim if given is None else given.sid)
-        statuses = self._statuses(until)
-        accepted = self._accepted(name)
-        if accepted is None and statuses is None and self._memory.may_have_forgotten(name):
+        statuses = self.check_statuses(until)
+        accepted = self._last_accepted(name)
+        if accepted is None and statuses is None and self._accepted.may_have_forgotten(name):
             raise TargetForgotten(name)
         goal = accepted.goal if accepted is not None else Goal(self.kind)
         if statuses is not None:
             goal = Goal(self.kind, {}, statuses)
-        if given is not None and self._is_there(name, goal, given, accepted):
+        if given is not None and self._is_settled(name, goal, given, accepted):
             record: T = given
             return record
-        return await self._watch(name, goal, accepted, given, timeout)
-
-    def _accepted(self, name: str) -> AcceptedChange | None:
-        """Recall the last change: while somebody awaits it, the wait remembers it."""
-        found = self._memory.find(name)
-        waits = self._watcher.find(name) if self._watcher is not None else ()
-        pending = [accepted_by(wait) for wait in waits if wait.goal.requested and wait.was_accepted]
-        candidates = [*pending, found] if found is not None else pending
-        if found is not None and found.sid not in (None, name):  # since changed by its SID
-            candidates += [self._memory.find(found.sid) or found]
-        return max(candidates, key=lambda one: one.accepted_at, default=None)
-
-    def _keep(self, accepted: AcceptedChange, given: Mapping[str, Any]) -> None:
-        """Remember a change by the name that was addressed, the SID, and the name it gives."""
-        names = (accepted.ticket_name, accepted.sid, given.get("unique_name"))
-        self._memory.remember(accepted, *{name: None for name in names if name})
-
-    def _remember_of(self, wait: Transition) -> None:
-        """Remember the change of a wait that ends, unless there is a later one."""
-        accepted = accepted_by(wait)
-        newer = self._memory.find(wait.name)
-        if newer is None or newer.accepted_at <= accepted.accepted_at:
-            self._keep(accepted, wait.goal.requested)
-
-    def _is_there(self, name: str, goal: Goal, given: Any, accepted: AcceptedChange | None) -> bool:
-        """Judge a record that is in the caller's hands."""
-        goal_status = goal.evaluate(given)
-        if goal_status is GoalStatus.FAILED:
-            raise TransitionFailed(name, goal.description, given)
-        if accepted is not None:  # a copy from before the change tells nothing
-            return goal_status is GoalStatus.REACHED and _is_current(given, accepted)
-        if goal_status is not GoalStatus.OFF_TARGET:
-            return goal_status is GoalStatus.REACHED
-        if not can_reach(self.kind, given.status, goal.targets):
-            raise UnreachableStatus(name, goal.description, given.status)
-        raise TransitionFailed(name, goal.description, given)
-
-    async def _watch(
-        self,
-        name: str,
-        goal: Goal,
-        accepted: AcceptedChange | None,
-        given: Any,
-        timeout: float | None,
-    ) -> T:
-        watcher = await self._the_watcher()
+        watcher = await self.start_watcher()
         ended = asyncio.get_running_loop().create_future()
-        wait = self._wait_for(name, goal, partial(wake, ended), timeout)
+        wait = self.new_wait(name, goal, partial(wake, ended), timeout)
         wait.no_request = accepted is None
         wait.seen_before = given is not None or accepted is not None or name in self._seen
         wait.accepted_at = self.context.clock.now()
@@ -244,39 +200,77 @@ class Watched(Resource[T], Generic[T]):
             wait.nonce, wait.sid = accepted.nonce, accepted.sid or wait.sid
         watcher.register(wait)
         watcher.resume(wait, given)
-        self._deliver_unclaimed(watcher, name, accepted)
-        return await self._finish(watcher, wait, ended)
+        if (
+            registration := self.context.registration
+        ) is not None:  # callbacks may have come before the wait
+            for addressed in {name, (accepted and accepted.ticket_name) or name}:
+                for callback in registration.take_unclaimed(self.kind.product, addressed):
+                    watcher.handle_callback(callback)
+        return await self.finish(watcher, wait, ended)
 
-    def _deliver_unclaimed(
-        self, watcher: Watcher, name: str, accepted: AcceptedChange | None
-    ) -> None:
-        registration = self.context.registration
-        if registration is None:
-            return
-        for addressed in {name, (accepted and accepted.ticket_name) or name}:
-            for callback in registration.take_unclaimed(self.kind.product, addressed):
-                watcher.handle_callback(callback)
+    def _is_settled(
+        self, name: str, goal: Goal, given: Any, accepted: AcceptedChange | None
+    ) -> bool:
+        """Tell whether a record that the caller holds is the end already; raise if it failed."""
+        goal_status = goal.evaluate(given)
+        if goal_status is GoalStatus.FAILED:
+            raise TransitionFailed(name, goal.description, given)
+        if accepted is not None:
+            shown, accepted_at = given.date_updated, accepted.response_date
+            # A copy from before the change says nothing about it.
+            current = shown is not None and accepted_at is not None and shown >= accepted_at
+            return goal_status is GoalStatus.REACHED and current
+        if goal_status is not GoalStatus.OFF_TARGET:
+            return goal_status is GoalStatus.REACHED
+        if not can_reach(self.kind, given.status, goal.targets):
+            raise UnreachableStatus(name, goal.description, given.status)
+        raise TransitionFailed(name, goal.description, given)
+
+    # Accepted changes.
+
+    def _last_accepted(self, name: str) -> AcceptedChange | None:
+        """Recall the last change; one that is still awaited is remembered by its wait."""
+        found = self._accepted.find(name)
+        waits = self.watcher.find(name) if self.watcher is not None else ()
+        changes = [wait for wait in waits if wait.goal.requested and wait.was_accepted]
+        pending = [_accepted_by(wait) for wait in changes]
+        candidates = [*pending, found] if found is not None else pending
+        if found is not None and found.sid not in (None, name):  # since changed by its SID
+            candidates += [self._accepted.find(found.sid) or found]
+        return max(candidates, key=lambda one: one.accepted_at, default=None)
+
+    def remember(self, accepted: AcceptedChange, given: Mapping[str, Any]) -> None:
+        """Remember a change by the name that was addressed, the SID, and the name it gives."""
+        names = (accepted.ticket_name, accepted.sid, given.get("unique_name"))
+        self._accepted.remember(accepted, *{name: None for name in names if name})
+
+    def remember_wait(self, wait: Transition) -> None:
+        """Remember the change of a wait that ends, unless there is a later one."""
+        accepted = _accepted_by(wait)
+        newer = self._accepted.find(wait.name)
+        if newer is None or newer.accepted_at <= accepted.accepted_at:
+            self.remember(accepted, wait.goal.requested)
+
+    def is_outdated(self, record: Any) -> bool:
+        """Tell whether a record is a copy from before the change that was last accepted."""
+        known = self._accepted.find(record.sid)
+        if known is None or known.response_date is None or record.date_updated is None:
+            return False
+        outdated: bool = record.date_updated < known.response_date
+        return outdated
 
 
-def _state(row: Any) -> State:
+def _status_row(row: Any) -> StatusRow:
     """Read of a row what can be read: one that names no SIM must not spoil the others."""
     if not isinstance(row, dict):
-        return State("", None)
+        return StatusRow("", None)
     sid, status = row.get("sid"), row.get("status")
     known = sid if isinstance(sid, str) else ""
-    return State(known, status if isinstance(status, str) else None)
+    return StatusRow(known, status if isinstance(status, str) else None)
 
 
-def _is_current(given: Any, accepted: AcceptedChange) -> bool:
-    return (
-        given.date_updated is not None
-        and accepted.response_date is not None
-        and given.date_updated >= accepted.response_date
-    )
-
-
-def accepted_by(wait: Transition) -> AcceptedChange:
-    """Make of a wait what it remembers of its change, and of what that has led to."""
+def _accepted_by(wait: Transition) -> AcceptedChange:
+    """What a wait knows of its change, and of what that has led to."""
     shown = getattr(wait.last, "date_updated", None) if wait.done and wait.error is None else None
     date = wait.response_date
     return AcceptedChange(
@@ -290,6 +284,6 @@ def accepted_by(wait: Transition) -> AcceptedChange:
 
 
 def wake(ended: asyncio.Future[None], _: Transition) -> None:
-    """Sink of a wait that somebody awaits."""
+    """`on_done` of a wait that is awaited by `finish`."""
     if not ended.done():
         ended.set_result(None)

@@ -1,8 +1,8 @@
-"""The mechanics that all kinds share: build requests, decode answers, turn pages."""
+"""Requests, responses and lists of one kind; and the base of its typed verbs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -25,18 +25,19 @@ P = TypeVar("P", bound=RawPage)
 
 
 class Resource(Generic[T]):
-    """Base of all resources; a subclass names its kind and its verbs."""
+    """One kind at one client: builds requests, sends them, decodes what comes back.
 
-    kind: Kind[Any]
-    """Of the class; of one that can be awaited, with the final statuses of `Watching`."""
+    Typed verbs, `update_many` and `asyncsim.bulk` are written in terms of its methods; none of
+    them is for users.
+    """
 
-    def __init__(self, context: ClientContext) -> None:
+    def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
         self.context = context
+        self.kind = kind
 
-    def __repr__(self) -> str:
-        return f"<{self.kind.product.label} {self.kind.key} of {self.context!r}>"
+    # Requests.
 
-    def _request(
+    def request(
         self,
         method: str,
         verb: str,
@@ -45,74 +46,75 @@ class Resource(Generic[T]):
         parent: str | None = None,
         **more: Any,
     ) -> Request:
-        """Prepare a request; `verb` and the names word its errors: `update Sim HS...`."""
+        """Build a request; its errors begin with `verb` and the names: `update Sim HS...`."""
         kind = self.kind
-        asked = f"{verb} {kind.noun} {name}" if name else f"{verb} {kind.noun}"
+        action = f"{verb} {kind.noun} {name}" if name else f"{verb} {kind.noun}"
         if kind.parent is not None:
-            asked += f" of {check_name(kind.parent, parent)}"
-        return Request(method, kind.product, self._base, path_of(kind, name, parent), asked, **more)
+            action += f" of {check_name(kind.parent, parent)}"
+        path = path_of(kind, name, parent)
+        return Request(method, kind.product, self._base, path, action, **more)
 
     @cached_property
     def _base(self) -> str:
         return self.context.base(self.kind.product)
 
-    @cached_property
-    def _read_straight(self) -> Callable[[bytes], T | None]:
-        model: type[T] = self.kind.model
-        return fast.record_reader(model, self.context.vendor)
+    async def send(self, request: Request) -> Response:
+        """Send a request; the first one opens the client."""
+        sender = self.context.current_sender or await self.context.open()
+        return await sender.send(request)
 
-    def _read_row(self, row: Any) -> T:
+    # Responses.
+
+    def parse(self, response: Response) -> T:
+        """Read a record, whichever it is; `DecodeError` says what is wrong with it."""
+        record = self._read_fast(response.body)
+        if record is None:
+            record = self.read_row(read_json(response, self.kind.noun))
+        return record
+
+    @cached_property
+    def _read_fast(self) -> Callable[[bytes], T | None]:
+        return fast.record_reader(self.kind.model, self.context.vendor)
+
+    def read_row(self, row: Any) -> T:
+        """Read a row that is JSON already, as leniently as `parse`."""
         record: T = records.decode(self.kind.model, row, self.context.vendor)
         return record
 
-    def _send(self, request: Request) -> Coroutine[Any, Any, Response]:
-        sender = self.context.current_sender
-        return self._open_and_send(request) if sender is None else sender.send(request)
-
-    async def _open_and_send(self, request: Request) -> Response:
-        sender = await self.context.open()
-        return await sender.send(request)
-
-    def _decode(self, response: Response) -> T:
-        record = self._read_straight(response.body)
-        if record is not None:
-            return record
-        return self._read_row(read_json(response, self.kind.noun))
-
-    def _decode_own(self, response: Response, name: str) -> T:
-        """Decode a response about `name`; `WrongResource` if it names another SID than that."""
+    def decode(self, response: Response, name: str) -> T:
+        """Read the record of `name`; `WrongResource` if it has another SID than that."""
         try:
-            record: Any = self._decode(response)
+            record: Any = self.parse(response)
         except DecodeError as error:
             if name and error.sid is None:  # a response that names none is about this one
                 error.what = f"{self.kind.noun} {name}"
             raise
         if record.sid != name:
-            self._meet(name, record.sid)
+            self.check_sid(name, record.sid)
         checked: T = record
         return checked
 
-    def _decode_accepted(self, response: Response, name: str) -> T:
-        """Decode the response of a write.
+    def decode_accepted(self, response: Response, name: str) -> T:
+        """Read the response of a write.
 
         One that cannot be read, but names the SID, proves that the write was accepted.
         """
         try:
             try:
-                return self._decode_own(response, name)
+                return self.decode(response, name)
             except WrongResource:
                 raise
             except DecodeError as error:
                 error.accepted = self._sid_in(response)
                 if error.accepted is not None:
-                    self._meet(name, error.accepted)
+                    self.check_sid(name, error.accepted)
                 raise
         except WrongResource as wrong:
             wrong.outcome_unknown = True
             raise
 
-    def _meet(self, name: str, sid: str) -> None:
-        """Take note of the SID of what was asked for by this name."""
+    def check_sid(self, name: str, sid: str) -> None:
+        """Raise `WrongResource` if `name` is a SID, and a response about it has another one."""
         if self.kind.is_sid(name) and not is_same_sid(sid, name):
             raise WrongResource(name, sid, noun=self.kind.noun)
 
@@ -125,7 +127,9 @@ class Resource(Generic[T]):
         sid = found.get("sid") if isinstance(found, dict) else None
         return sid if isinstance(sid, str) and self.kind.is_sid(sid) else None
 
-    async def _fetch(
+    # One record.
+
+    async def fetch(
         self,
         name: str,
         *,
@@ -133,67 +137,79 @@ class Resource(Generic[T]):
         urgent: bool = False,
         no_retry: bool = False,
     ) -> T:
+        """Fetch by SID or unique name."""
         check_name(self.kind, name)
-        request = self._request(
+        request = self.request(
             "GET", "fetch", name, parent=parent, urgent=urgent, no_retry=no_retry
         )
-        return self._decode_own(await self._send(request), name)
+        return self.decode(await self.send(request), name)
 
-    async def _create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:
-        """Send a create once: when its answer is lost, whether it was done is unknown."""
-        return await self._send_once(self._creation(keywords, parent=parent))
+    async def create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:
+        """Send a create, never a second time; `OutcomeUnknown` when its response was lost."""
+        return await self.send_creation(self.creation(keywords, parent=parent))
 
-    async def _send_once(self, request: Request) -> T:
-        """Send a create; an answer that cannot be read (a gateway's page) is as good as lost."""
-        response = await self._send(request)
-        try:
-            record = self._decode(response)
-            _check_sim(request.for_sim, record)
-            return record
-        except DecodeError as error:
-            sid = self._sid_in(response)
-            look = f"it was created as {sid}: fetch that" if sid else request.look
-            raise OutcomeUnknown(request.operation, look) from error
-
-    def _creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
+    def creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
+        """Check a create and build its request."""
         what = f"{self.kind.key}.create()"
         forms.check(self.kind.create, keywords, what, self.context.vendor)
-        return self._request(
+        return self.request(
             "POST",
             "create",
             parent=parent,
             body=make_body(forms.encode(self.kind.create, keywords)),
+            # Neither vendor takes an idempotency key: a second request would be a second SMS.
             idempotency=Idempotency.UNSAFE,
             reuse=Reuse.RECENT,
             look=f"look for it with {self.kind.key}.list() before you create it again",
             for_sim=keywords.get("sim") or "",
         )
 
-    async def _update(self, name: str, keywords: Mapping[str, Any]) -> T:
-        """Send an update that is done when it is answered; doing it twice does no harm."""
-        check_name(self.kind, name)
-        forms.check(self.kind.update, keywords, f"{self.kind.key}.update()", self.context.vendor)
-        body = make_body(forms.encode(self.kind.update, keywords))
-        response = await self._send(self._request("POST", "update", name, body=body))
-        return self._decode_accepted(response, name)
-
-    async def _delete(self, name: str, *, parent: str | None = None) -> None:
-        await self._send_deletion(self._deletion(name, parent=parent))
-
-    def _deletion(self, name: str, *, parent: str | None = None) -> Request:
-        check_name(self.kind, name)
-        return self._request("DELETE", "delete", name, parent=parent)
-
-    async def _send_deletion(self, request: Request) -> None:
+    async def send_creation(self, request: Request) -> T:
+        """Send a create; a response that cannot be read (a gateway's page) is as good as lost."""
+        response = await self.send(request)
         try:
-            await self._send(request)
+            record = self.parse(response)
+            sim = getattr(record, "sim_sid", None)
+            if sim and looks_like_sid(request.for_sim) and not is_same_sid(sim, request.for_sim):
+                raise WrongResource(request.for_sim, sim)
+            return record
+        except DecodeError as error:
+            sid = self._sid_in(response)
+            look = f"it was created as {sid}: fetch that" if sid else request.look
+            raise OutcomeUnknown(request.operation, look) from error
+
+    async def update(self, name: str, keywords: Mapping[str, Any]) -> T:
+        """Send an update that is applied at once; applying it twice does no harm."""
+        check_name(self.kind, name)
+        what = f"{self.kind.key}.update()"
+        forms.check(self.kind.update, keywords, what, self.context.vendor)
+        body = make_body(forms.encode(self.kind.update, keywords))
+        response = await self.send(self.request("POST", "update", name, body=body))
+        return self.decode_accepted(response, name)
+
+    async def delete(self, name: str, *, parent: str | None = None) -> None:
+        """Delete by SID or unique name."""
+        await self.send_deletion(self.deletion(name, parent=parent))
+
+    def deletion(self, name: str, *, parent: str | None = None) -> Request:
+        """Check a deletion and build its request."""
+        check_name(self.kind, name)
+        return self.request("DELETE", "delete", name, parent=parent)
+
+    async def send_deletion(self, request: Request) -> None:
+        """Send a deletion."""
+        try:
+            await self.send(request)
         except NotFound:
-            if not request.in_doubt:  # else the attempt whose answer was lost has deleted it
+            if not request.in_doubt:  # else an earlier attempt, whose response was lost, deleted it
                 raise
 
-    def _list(
+    # Lists.
+
+    def list(
         self, filters: Mapping[str, Any], bad: OnBad = "raise", *, parent: str | None = None
     ) -> Pager[T]:
+        """Check a list's filters; nothing is sent before the `Pager` is used."""
         check_on_bad(bad)
         vendor = self.context.vendor
         forms.check(self.kind.filters, filters, f"{self.kind.key}.list()", vendor)
@@ -202,30 +218,30 @@ class Resource(Generic[T]):
         if size is not None and not 1 <= size <= ceiling:
             raise ValueError(f"page_size={size}: a page has 1 to {ceiling} rows at {vendor.title}")
         query = forms.encode(self.kind.filters, filters)
-        self._request("GET", "list", parent=parent)  # refuses now what could never be sent
+        self.request("GET", "list", parent=parent)  # raises now what it would raise when sent
 
         async def pages() -> AsyncIterator[Page[T]]:
-            async for raw in self._raw_pages(query, parent=parent, read=self._record_page):
+            async for raw in self.raw_pages(query, parent=parent, read=self.read_page):
                 yield page_of(raw, bad)
 
         async def first() -> Page[T]:
-            raw = await self._raw_page(query, parent=parent, read=self._record_page)
+            raw = await self._raw_page(query, parent=parent, read=self.read_page)
             return page_of(raw, bad)
 
         return Pager(pages, first)
 
+    def read_page(self, response: Response) -> RawPage:
+        """Read a page whose rows are records."""
+        page = self._read_page_fast(response.body)
+        if page is None:
+            page = read_rows(self.parse_page(response), self.read_row)
+        return page
+
     @cached_property
-    def _read_page_straight(self) -> Callable[[bytes], RawPage | None]:
+    def _read_page_fast(self) -> Callable[[bytes], RawPage | None]:
         return fast.page_reader(self.kind.model, self.kind.key, self.context.vendor)
 
-    def _record_page(self, response: Response) -> RawPage:
-        """Read a page whose rows are records."""
-        page = self._read_page_straight(response.body)
-        if page is not None:
-            return page
-        return read_rows(self._plain_page(response), self._read_row)
-
-    def _plain_page(self, response: Response) -> RawPage:
+    def parse_page(self, response: Response) -> RawPage:
         """Read a page whose rows are JSON objects."""
         return decode_page(read_json(response, f"page of {self.kind.key}"), self.kind.key)
 
@@ -237,12 +253,12 @@ class Resource(Generic[T]):
         urgent: bool = False,
         read: Callable[[Response], P],
     ) -> P:
-        request = self._request(
+        request = self.request(
             "GET", "list", parent=parent, query=query, urgent=urgent, max_bytes=MAX_PAGE_BYTES
         )
-        return read(await self._send(request))
+        return read(await self.send(request))
 
-    async def _raw_pages(
+    async def raw_pages(
         self,
         query: str,
         *,
@@ -252,56 +268,52 @@ class Resource(Generic[T]):
     ) -> AsyncGenerator[P, None]:
         """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
 
-        So a credential never goes to a host that an answer names, and gateways work.
+        So credentials never go to a host that a response names, and gateways work.
         """
-        foreign: set[str] = set()
-        circle = _Circle(query)
+        base = urlsplit(self._base)
+        expected = f"{base.scheme}://{base.netloc.rpartition('@')[2]}"
+        reported: set[str | None] = {None, expected}
+        # Brent's method notices next pages that lead in a circle, and remembers one page.
+        remembered, steps, limit = query, 0, 1
         while True:
             page = await self._raw_page(query, parent=parent, urgent=urgent, read=read)
             yield page
             following = page.next_query
             if following is None:
                 return
-            if not following or circle.closes_at(following):
+            if not following or following == remembered:
                 raise DecodeError(f"list of {self.kind.key}", "its next page was there before")
-            self._check_origin(page.next_origin, foreign)
+            steps += 1
+            if steps == limit:
+                remembered, steps, limit = following, 0, limit * 2
+            origin = page.next_origin
+            if origin not in reported:
+                reported.add(origin)
+                self.context.notify(ForeignPage(origin=str(origin), expected=expected))
             query = following
 
-    def _check_origin(self, origin: str | None, foreign: set[str]) -> None:
-        parts = urlsplit(self._base)
-        expected = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        if origin not in (None, expected, *foreign):
-            foreign.add(str(origin))
-            self.context.notify(ForeignPage(origin=str(origin), expected=expected))
+
+R = TypeVar("R", bound=Resource[Any])
 
 
-def _check_sim(asked: str, record: Any) -> None:
-    """Refuse the response of a create that names another SIM than the one it was for."""
-    received = getattr(record, "sim_sid", None)
-    if received and looks_like_sid(asked) and not is_same_sid(received, asked):
-        raise WrongResource(asked, received)
+class Verbs(Generic[R]):
+    """Base of `client.<product>.<kind>`: its typed verbs."""
 
+    def __init__(self, resource: R) -> None:
+        self.resource = resource
+        """What they are made of; not for users."""
 
-class _Circle:
-    """Notices a list whose next pages lead in a circle, remembering one page (Brent's method)."""
+    @property
+    def kind(self) -> Kind[Any]:
+        """What is known of this kind."""
+        return self.resource.kind
 
-    def __init__(self, first: str) -> None:
-        self._remembered = first
-        self._steps = 0
-        self._limit = 1
-
-    def closes_at(self, query: str) -> bool:
-        """Tell whether this page has been there; a circle is found after a few rounds at most."""
-        if query == self._remembered:
-            return True
-        self._steps += 1
-        if self._steps == self._limit:
-            self._remembered, self._steps, self._limit = query, 0, self._limit * 2
-        return False
+    def __repr__(self) -> str:
+        return f"<{self.kind.product.label} {self.kind.key} of {self.resource.context!r}>"
 
 
 def read_json(response: Response, what: str) -> Any:
-    """Decode an answer's body; `DecodeError` shows how it starts."""
+    """Read a response's body as JSON; `DecodeError` shows how it starts."""
     try:
         return json.read(response.body)
     except ValueError:

@@ -1,37 +1,226 @@
-"""Much work at once: taken lazily, run within a window, its outcomes yielded as they come.
+"""Many jobs at once: taken lazily, run within a window, their outcomes yielded as they come.
 
-There is a task per SIM only while its POST is under way; the waiting itself has none, and nothing
-is kept of it here (see `parking`).
+A job has a task only while its request is sent. While its SIM is awaited there is neither a task
+nor the job, only the wait (`DetachedWaits`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+import math
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
+from attrs import frozen
+
+from asyncsim.clock import Clock
 from asyncsim.context import ClientContext
-from asyncsim.core.transition import Transition
+from asyncsim.core.transition import Transition, shared
 from asyncsim.errors import ClientClosed
-from asyncsim.resources.outcome import Outcome, refused
-from asyncsim.resources.parking import Parking, Ready, Recall
-from asyncsim.resources.piece import Order, Piece
+from asyncsim.events import SettledBy
+from asyncsim.http.request import Request
+from asyncsim.resources.outcome import Outcome
+
+if TYPE_CHECKING:  # not every program waits
+    from asyncsim.waiting import Watcher
 
 T = TypeVar("T")
 
-# Tasks beyond what may be sent at once, so that a slot always finds one ready while others wait to
-# be sent again. Very many would only queue, and the garbage collector goes through all they hold.
-_AHEAD = 256
+# Tasks beyond the concurrency limit, so that a free slot always finds one ready while others wait
+# to be resent. More would only queue, and the garbage collector goes through all they hold.
+_MOST_AHEAD = 256
 _SPARE = 16
+
+# Starting times of detached waits are rounded to such a part of a second: many share one number
+# then, and of a hundred thousand pending SIMs each byte counts (benchmarks/cases/waiters.py).
+_GRAIN = 16
+
+StartWatcher = Callable[[], Awaitable["Watcher"]]
+"""Returns the watcher, which is made on first use."""
+RequestedOf = Callable[[Transition], Mapping[str, Any]]
+"""Returns what was requested for a wait, by its `owner_data`; called when the wait ends."""
+
+
+class Recorder(Protocol):
+    """Records the steps of one job, such as in a journal."""
+
+    async def before_request(self) -> None:
+        """Return once it is recorded that a request will be sent; raise, and none is."""
+
+    async def waits_for_other(self) -> None:
+        """Note that another client's change must end before anything is sent again."""
+
+    async def accepted(self, record: Any) -> None:
+        """Take the record with which the vendor accepted it; None if it could not be read."""
+
+    def owner_data(self, given: Mapping[str, Any]) -> Any:
+        """Return what tells later what was requested, now that the job itself goes."""
+
+
+class FanOutJob(ABC, Generic[T]):
+    """The work for one SIM: begun by `run`, ended by one outcome, or by leaving a wait behind."""
+
+    def __init__(
+        self,
+        name: str,
+        given: Mapping[str, Any],
+        runner: FanOut[T],
+        recorder: Recorder | None,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self.given = given
+        self._runner = runner
+        self._recorder = recorder
+        self._clock = clock
+        self._started = clock.now()
+        self._wait: Transition | None = None
+        self._request: Request | None = None
+        """The one that is being sent."""
+        self._spent = 0
+        """Requests that neither `_wait` nor `_request` counts."""
+        self._sent = False
+        self._closed = False
+        self._settled = False
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Send what is to be sent; what is left after that is waiting, without a task."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether a request may have been carried out; one that was rejected (429) was not."""
+        request = self._request
+        return self._sent or (
+            request is not None and (request.in_flight or request.in_doubt or request.succeeded)
+        )
+
+    def close(self) -> bool:
+        """Send nothing more; True when a request is in flight, whose response should be awaited."""
+        self._closed = True
+        if self._request is None or not self._request.in_flight:
+            return False
+        self._request.halt()
+        return True
+
+    def abandon(self) -> None:
+        """Forget the wait."""
+        if self._wait is not None and not self._wait.done:
+            self._runner.abandon(self._wait)
+
+    def _request_ended(self, request: Request, wait: Transition) -> None:
+        """Keep of a request what it counted, and whether it may have been carried out."""
+        self._sent = self.sent
+        self._request = None
+        wait.requests += request.attempts
+
+    def _settle(
+        self,
+        error: Exception | None,
+        *,
+        sim: T | None = None,
+        settled_by: SettledBy | None = None,
+        confirmed: bool = False,
+    ) -> None:
+        if self._settled:  # what a late response says is no news: the name may be in use again
+            return
+        self._settled = True
+        # A callback can overtake the response of the POST, which the wait has not counted then.
+        counted = self._wait.requests if self._wait is not None else 0
+        in_flight = self._request.attempts if self._request is not None else 0
+        self._runner.settle(
+            Outcome(
+                sid=self.name,
+                requested=self.given,
+                sim=sim,
+                error=error,
+                settled_by=settled_by,
+                confirmed=confirmed,
+                requests=self._spent + counted + in_flight,
+                seconds=self._clock.now() - self._started,
+            )
+        )
+
+
+@frozen
+class QueuedJob(Generic[T]):
+    """A job to be made as soon as there is room for it."""
+
+    name: str
+    """Unique among the jobs in the window."""
+    given: Mapping[str, Any]
+    make: Callable[[FanOut[T]], FanOutJob[T]]
+
+
+class DetachedWaits:
+    """The waits of one fan-out whose jobs are gone.
+
+    They are found in the watcher's index and there alone; their common `on_done` marks them as this
+    fan-out's.
+    """
+
+    def __init__(
+        self, settle: Callable[[Outcome[Any]], None], requested_of: RequestedOf, clock: Clock
+    ) -> None:
+        self._settle = settle
+        self._requested_of = requested_of
+        self._clock = clock
+        self.watcher: Watcher | None = None
+        self._on_done = self._ended  # made once: each look at a method makes another object
+        self._count = 0
+
+    def add(self, wait: Transition, owner_data: Any, started: float) -> None:
+        """Take over a wait."""
+        wait.owner_data, wait.on_done = owner_data, self._on_done
+        wait.started = shared(math.floor(started * _GRAIN) / _GRAIN)
+        self._count += 1
+
+    def _ended(self, wait: Transition) -> None:
+        self._count -= 1
+        outcome = Outcome[Any](
+            sid=wait.name,
+            requested=self._requested_of(wait),
+            sim=wait.last,
+            error=wait.error,
+            settled_by=wait.settled_by,
+            confirmed=wait.confirmed,
+            requests=wait.requests,
+            seconds=self._clock.now() - wait.started,
+        )
+        self._settle(outcome)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, name: object) -> bool:
+        if self.watcher is None or not isinstance(name, str):
+            return False
+        waits = self.watcher.find(name)
+        return any(wait.on_done is self._on_done and wait.name == name for wait in waits)
+
+    def __iter__(self) -> Iterator[Transition]:
+        return (wait for wait in self.watcher or () if wait.on_done is self._on_done)
+
+    def requested(self) -> dict[str, Mapping[str, Any]]:
+        """What was requested, by name."""
+        return {wait.name: self._requested_of(wait) for wait in self}
+
+    def abandon(self) -> None:
+        """Forget them all."""
+        for wait in self:
+            if self.watcher is not None:
+                self.watcher.abandon(wait)
+        self._count = 0
 
 
 class FanOut(Generic[T]):
     """Iterate over it for outcomes, in the order in which SIMs settle.
 
     As a context manager, by `aclose()`, or when its loop is left, it stops early: nothing more is
-    sent, POSTs on the wire get their answers, and what has not settled is left in `unfinished`.
+    sent, POSTs in flight get their responses, and what has not settled is left in `unfinished`.
     Input that was not read yet is not in there. Only the first two wait until that is done. What
     the input raises is raised once all SIMs read before have settled.
     """
@@ -39,28 +228,29 @@ class FanOut(Generic[T]):
     def __init__(
         self,
         context: ClientContext,
-        orders: AsyncGenerator[Order[T], None],
+        queue: AsyncGenerator[QueuedJob[T], None],
         *,
         window: int,
-        ready: Ready,
-        recall: Recall,
+        start_watcher: StartWatcher,
+        requested_of: RequestedOf,
     ) -> None:
         if window < 1:
             raise ValueError(f"window={window}: at least 1 SIM must fit")
         self._context = context
-        self._orders = orders
-        self._ready = ready
+        self._queue = queue
+        self._start_watcher = start_watcher
         self._room = asyncio.Semaphore(window)
         # As long as the window at most: an outcome keeps its SIM's place until it is taken out.
         self._outcomes: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
-        self._pieces: dict[str, Piece] = {}
-        self._parked = Parking(self._end, recall, context.clock)
+        self._jobs: dict[str, FanOutJob[T]] = {}
+        self._detached = DetachedWaits(self._put, requested_of, context.clock)
         self._left: dict[str, Mapping[str, Any]] = {}
-        self._tasks: dict[asyncio.Task[None], Piece] = {}
-        self._aside = 0
-        self._sent_one = asyncio.Event()
+        self._tasks: dict[asyncio.Task[None], FanOutJob[T]] = {}
+        self._yielded = 0
+        """Tasks that wait without needing a slot."""
+        self._task_ended = asyncio.Event()
         self._feeder: asyncio.Task[None] | None = None
-        self._fed = False
+        self._exhausted = False
         self._failure: Exception | None = None
         self._closing = False
         self._closed = asyncio.Event()
@@ -68,19 +258,24 @@ class FanOut(Generic[T]):
     @property
     def unfinished(self) -> dict[str, Mapping[str, Any]]:
         """Changes that were taken from the input and have not ended."""
-        under_way = {name: piece.given for name, piece in self._pieces.items()}
-        return {**self._left, **under_way, **self._parked.asked()}
+        running = {name: job.given for name, job in self._jobs.items()}
+        return {**self._left, **running, **self._detached.requested()}
+
+    @property
+    def unsent(self) -> set[str]:
+        """Those in `unfinished` for which nothing can have been carried out."""
+        return {name for name, job in self._jobs.items() if not job.sent}
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a SIM's change was taken from the input and has not ended."""
-        return name in self._pieces or name in self._parked
+        return name in self._jobs or name in self._detached
 
     @property
     def _is_done(self) -> bool:
-        return self._fed and not self._pieces and not self._parked
+        return self._exhausted and not self._jobs and not self._detached
 
     async def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
-        # A generator, because the loop is told when one is left; of an iterator nobody is.
+        # A generator, because the loop finalizes one that is left; an iterator would not be told.
         try:
             while True:
                 try:
@@ -93,8 +288,12 @@ class FanOut(Generic[T]):
 
     async def __anext__(self) -> Outcome[T]:
         if self._feeder is None and not self._closing:
-            await self._open()
-        outcome = None if self._is_over() else await self._outcomes.get()
+            # First the watcher, so that a client which closes closes this before the watcher.
+            self._detached.watcher = await self._start_watcher()
+            self._context.on_close(self._client_closes)
+            self._feeder = asyncio.create_task(self._feed(), name="asyncsim-fan-out")
+        ended = self._outcomes.empty() and (self._closed.is_set() or self._is_done)
+        outcome = None if ended else await self._outcomes.get()
         if outcome is not None:
             self._room.release()
             return outcome
@@ -103,15 +302,6 @@ class FanOut(Generic[T]):
             failure, self._failure = self._failure, None
             raise failure
         raise StopAsyncIteration
-
-    async def _open(self) -> None:
-        # First the watcher, so that a client which closes asks here before it closes that.
-        self._parked.open(await self._ready())
-        self._context.on_close(self._client_closes)
-        self._feeder = asyncio.create_task(self._feed(), name="asyncsim-fan-out")
-
-    def _is_over(self) -> bool:
-        return self._outcomes.empty() and (self._closed.is_set() or self._is_done)
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,121 +320,118 @@ class FanOut(Generic[T]):
         try:
             while True:
                 await self._room.acquire()  # first, so that nothing is read that has no room
-                await self._until_more_can_go()
-                self._take(await anext(self._orders))
+                # Tasks that could only queue for a slot must not pile up.
+                limit = self._context.limit
+                while len(self._tasks) - self._yielded >= _SPARE + limit + min(limit, _MOST_AHEAD):
+                    self._task_ended.clear()
+                    await self._task_ended.wait()
+                    limit = self._context.limit
+                self._take(await anext(self._queue))
         except StopAsyncIteration:
             pass
         except Exception as error:  # noqa: BLE001  # the caller's own iterable; raised to the caller
             self._failure = error
         finally:
-            await self._orders.aclose()
-            self._fed = True
-            self._ring()
+            await self._queue.aclose()
+            self._exhausted = True
+            self._wake_consumer()
 
-    async def _until_more_can_go(self) -> None:
-        """Let no tasks pile up that could only queue; what waits aside for another is none."""
-        way = self._context
-        while len(self._tasks) - self._aside >= _SPARE + way.limit + min(way.limit, _AHEAD):
-            self._sent_one.clear()
-            await self._sent_one.wait()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Let others go out while work of a piece only waits; pieces call this."""
-        self._aside += 1
-        self._sent_one.set()
-        try:
-            yield
-        finally:
-            self._aside -= 1
-
-    def _take(self, order: Order[T]) -> None:
-        if order.name in self:
-            text = f"{order.name} is in the window already; its first change has not settled"
-            self._outcomes.put_nowait(refused(order.name, order.given, ValueError(text)))
+    def _take(self, queued: QueuedJob[T]) -> None:
+        if queued.name in self:
+            text = f"{queued.name} is in the window already; its first change has not settled"
+            outcome = Outcome[T](
+                sid=queued.name, requested=queued.given, sim=None, error=ValueError(text)
+            )
+            self._outcomes.put_nowait(outcome)
             return
-        self._pieces[order.name] = piece = order.make(self)
-        self.start(piece, piece.run())
+        self._jobs[queued.name] = job = queued.make(self)
+        self.start(job, job.run())
 
-    def start(self, piece: Piece, work: Coroutine[Any, Any, None]) -> None:
-        """Run work of a piece; pieces call this."""
-        task = asyncio.create_task(work)
-        self._tasks[task] = piece
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
-        self._sent_one.set()
-        if not task.cancelled():
-            task.result()  # a fault of ours must be heard, by the loop's handler
-
-    def settle(self, outcome: Outcome[T]) -> None:
-        """Take the outcome of a piece; pieces call this."""
-        if self._pieces.pop(outcome.sid, None) is not None:
-            self._end(outcome)
-
-    def park(self, wait: Transition, tag: Any, started: float) -> None:
-        """Take over the wait of a piece that is needed no more; pieces call this."""
-        if self._pieces.pop(wait.name, None) is not None:
-            self._parked.park(wait, tag, started)
-
-    def _end(self, outcome: Outcome[T]) -> None:
-        self._outcomes.put_nowait(outcome)
-        self._ring()
-
-    def _ring(self) -> None:
+    def _wake_consumer(self) -> None:
         """Wake a consumer that waits for an outcome which will never come."""
         if self._closed.is_set() or (self._is_done and not self._closing):
             self._outcomes.put_nowait(None)
 
+    # What jobs call.
+
+    def start(self, job: FanOutJob[T], work: Coroutine[Any, Any, None]) -> None:
+        """Run work of a job."""
+        task = asyncio.create_task(work)
+        self._tasks[task] = job
+        task.add_done_callback(self._work_ended)
+
+    def _work_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        self._task_ended.set()
+        if not task.cancelled():
+            task.result()  # a fault of ours must reach the loop's exception handler
+
+    @contextmanager
+    def yielding_slot(self) -> Iterator[None]:
+        """Let another job start while work of this one only waits."""
+        self._yielded += 1
+        self._task_ended.set()
+        try:
+            yield
+        finally:
+            self._yielded -= 1
+
+    def settle(self, outcome: Outcome[T]) -> None:
+        """Take the outcome of a job."""
+        if self._jobs.pop(outcome.sid, None) is not None:
+            self._put(outcome)
+
+    def detach(self, wait: Transition, owner_data: Any, started: float) -> None:
+        """Take over a wait whose job is needed no more; `owner_data` tells what was requested."""
+        if self._jobs.pop(wait.name, None) is not None:
+            self._detached.add(wait, owner_data, started)
+
+    def abandon(self, wait: Transition) -> None:
+        """Forget the wait of a job."""
+        if self._detached.watcher is not None:
+            self._detached.watcher.abandon(wait)
+
+    def _put(self, outcome: Outcome[T]) -> None:
+        self._outcomes.put_nowait(outcome)
+        self._wake_consumer()
+
     # Closing.
 
     async def aclose(self) -> None:
-        """Stop sending, let POSTs on the wire answer, forget the waits."""
+        """Stop sending, let POSTs in flight get their responses, forget the waits."""
         if self._closing:
             await self._closed.wait()
             return
         self._closing = True
         self._context.forget(self._client_closes)
         try:
-            await self._stop_sending()
+            if self._feeder is not None:
+                self._feeder.cancel()
+                await asyncio.gather(self._feeder, return_exceptions=True)
+            for job in self._jobs.values():
+                job.close()
+            for task, job in list(self._tasks.items()):  # also of those that a callback has ended
+                if not job.close():
+                    task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:
-            self._forget_all()
+            self._left = self.unfinished
+            for job in self._jobs.values():
+                job.abandon()
+            self._detached.abandon()
             self._closed.set()
-            self._ring()
+            self._wake_consumer()
 
-    def _forget_all(self) -> None:
-        self._left = self.unfinished
-        for piece in self._pieces.values():
-            piece.abandon()
-        self._parked.abandon()
-
-    def cut(self) -> None:
-        """Give up answers too: what is on the wire is left in the air, for `aclose` to end soon."""
+    def cancel(self) -> None:
+        """Give up responses too: what is in flight gets an unknown outcome, for `aclose` to end."""
         if self._feeder is not None:
             self._feeder.cancel()
         for task in self._tasks:
             task.cancel()
 
-    async def _stop_sending(self) -> None:
-        if self._feeder is not None:
-            self._feeder.cancel()
-            await asyncio.gather(self._feeder, return_exceptions=True)
-        for piece in self._pieces.values():
-            piece.close()
-        for task, piece in list(self._tasks.items()):  # also of those that a callback has ended
-            if not piece.close():
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    @property
-    def unsent(self) -> set[str]:
-        """Those in `unfinished` for which nothing can have been carried out."""
-        return {name for name, piece in self._pieces.items() if not piece.sent}
-
     async def _client_closes(self) -> None:
         if self._feeder is not None and not self._is_done:
             left = self.unfinished
-            asked = f"{len(left)} SIMs are left in .unfinished"
-            self._failure = ClientClosed(asked, sent=len(left) > len(self.unsent))
+            what = f"{len(left)} SIMs are left in .unfinished"
+            self._failure = ClientClosed(what, sent=len(left) > len(self.unsent))
         await self.aclose()

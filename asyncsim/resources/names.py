@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
 from asyncsim.clock import Clock
 from asyncsim.errors import AsyncSimError, DecodeError
-from asyncsim.kind import Kind
-from asyncsim.validation import invalid_characters, looks_like_sid
-
-# Twilio docs, "What is a String Identifier (SID)?"; where a SID of each prefix belongs.
-_HOMES: Mapping[str, str] = {
-    "AC": "an account",
-    "DE": "a Programmable Wireless Sim (client.wireless.sims)",
-    "WP": "a RatePlan (client.wireless.rate_plans)",
-    "DC": "a Programmable Wireless Command",
-    "WN": "a DataSession",
-    "HS": "a Super SIM Sim (client.supersim.sims)",
-    "HF": "a Fleet (client.supersim.fleets)",
-    "HA": "a NetworkAccessProfile",
-    "HW": "a Network",
-    "HC": "an SmsCommand",
-    "HG": "an IpCommand",
-    "HP": "an ESimProfile",
-    "HB": "a BillingPeriod",
-    "OB": "a SettingsUpdate",
-    "AE": "a Monitor Event",
-}
+from asyncsim.kind import Kind, sid_home
+from asyncsim.validation import invalid_characters
 
 _MOST_NAMES = 1000
-_GOOD_FOR = 600.0  # seconds for which a resolved name is believed
+_VALID_FOR = 600.0  # seconds for which a resolved name is used without asking again
 
 
 def check_name(kind: Kind[Any], name: object) -> str:
@@ -45,12 +26,12 @@ def check_name(kind: Kind[Any], name: object) -> str:
     if found := invalid_characters(name):
         raise ValueError(f"{name!r} names no {kind.noun}: it has {found}")
     wanted = f"{kind.sid_prefix} and 32 hex digits"
+    # A path with an empty or a dotted segment is another resource's: `/v1/Sims/..` is `/v1`.
     if name in ("", ".", ".."):
         raise ValueError(f"{name!r} names no {kind.noun}; give its SID ({wanted}) or unique name")
-    if looks_like_sid(name) and name[:2] in _HOMES:
+    if home := sid_home(name):
         raise ValueError(
-            f"{name} is the SID of {_HOMES[name[:2]]}, not of a {kind.product.label} {kind.noun}"
-            f" ({wanted})"
+            f"{name} is the SID of {home}, not of a {kind.product.label} {kind.noun} ({wanted})"
         )
     if not kind.named:
         raise ValueError(f"a {kind.noun} is named by its SID only ({wanted}), not by {name!r}")
@@ -62,12 +43,13 @@ def path_of(kind: Kind[Any], name: str | None, parent: str | None = None) -> str
     path = kind.path if parent is None else kind.path.replace("{parent}", quote(parent, safe=""))
     if name is None:
         return path
-    plain = name.isalnum() and name.isascii()  # every SID is; `quote` takes longer to see that
+    # Every SID is plain, and `quote` takes longer to find that out (benchmarks/cases/requests.py).
+    plain = name.isalnum() and name.isascii()
     return f"{path}/{name if plain else quote(name, safe='')}"
 
 
-class Directory:
-    """Unique names already resolved to SIDs, each looked up once for a while.
+class NameResolver:
+    """Unique names resolved to SIDs by a fetch each, and cached for ten minutes.
 
     Not for good: a name can be given to another Fleet while a service runs for months.
     """
@@ -75,39 +57,40 @@ class Directory:
     def __init__(
         self, kind: Kind[Any], fetch: Callable[[str], Awaitable[Any]], clock: Clock
     ) -> None:
-        self._kind = kind
+        self.kind = kind
         self._fetch = fetch
         self._clock = clock
         self._sids: dict[str, tuple[float, str]] = {}
+        """Name -> until when it is valid, and the SID."""
         self._failures: dict[str, tuple[int, AsyncSimError]] = {}
+        """Name -> the number of the lookup that failed, and its error."""
         self._lookups = 0
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def sid_of(self, name: str) -> str:
-        """Resolve a name; a SID is its own."""
-        if self._kind.is_sid(name):
+        """Resolve a name; a SID is returned as it is."""
+        if self.kind.is_sid(name):
             return name
-        came = self._lookups
-        async with self._turn:  # a thousand updates with one Fleet ask once
+        started = self._lookups
+        async with self._lock:  # a thousand updates with one Fleet fetch it once
             known = self._sids.get(name)
-            if known is None or known[0] <= self._clock.now():
-                self._share_failure(name, came)
-                await self._look_up(name)
-        return self._sids[name][1]
+            if known is not None and known[0] > self._clock.now():
+                return known[1]
+            number, error = self._failures.get(name, (0, None))
+            if error is not None and number > started:  # it failed while this call waited
+                raise copy.copy(error)
+            return await self._look_up(name)
 
-    def _share_failure(self, name: str, came: int) -> None:
-        """Raise what a look-up found that ended while the caller waited for its turn."""
-        number, error = self._failures.get(name, (0, None))
-        if error is not None and number > came:
-            raise copy.copy(error)
-
-    async def _look_up(self, name: str) -> None:
+    async def _look_up(self, name: str) -> str:
         self._failures.pop(name, None)
         try:
-            sid = await self._fetched(name)
-            if len(self._sids) >= _MOST_NAMES:
-                self._sids.clear()
-            self._sids[name] = (self._clock.now() + _GOOD_FOR, sid)
+            try:
+                sid: str = (await self._fetch(name)).sid
+            except DecodeError as error:
+                # Only its SID is needed, however odd the rest of the record is.
+                if error.sid is None or not self.kind.is_sid(error.sid):
+                    raise
+                sid = error.sid
         except AsyncSimError as error:
             if len(self._failures) >= _MOST_NAMES:
                 self._failures.clear()
@@ -115,13 +98,7 @@ class Directory:
             raise
         finally:
             self._lookups += 1
-
-    async def _fetched(self, name: str) -> str:
-        try:
-            found: str = (await self._fetch(name)).sid
-            return found
-        except DecodeError as error:
-            # All that is wanted of it is its SID, however odd the rest of it is.
-            if error.sid is None or not self._kind.is_sid(error.sid):
-                raise
-            return error.sid
+        if len(self._sids) >= _MOST_NAMES:
+            self._sids.clear()
+        self._sids[name] = (self._clock.now() + _VALID_FOR, sid)
+        return sid

@@ -1,8 +1,9 @@
-"""Lists: awaitable for the first page, iterable for all rows."""
+"""Pages of a list: for users, and for sweeps, which read no more than SID and status of a row."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 from attrs import field, frozen
@@ -14,65 +15,67 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 OnBad = Literal["raise", "skip"]
-"""What iterating does at a row that cannot be read: raise its `DecodeError`, or go on past it."""
+"""What iterating does at a row that cannot be read: raise its `DecodeError`, or skip it."""
+
+
+def check_on_bad(on_bad: str) -> None:
+    """Raise `ValueError` for anything but an `OnBad`."""
+    if on_bad not in get_args(OnBad):
+        raise ValueError(f"bad={on_bad!r}: must be 'raise' or 'skip'")
 
 
 @frozen
 class Page(Generic[T]):
     """One page of a list.
 
-    Iterating gives its records, and raises `DecodeError` where a row stood that cannot be read;
-    after `list(..., bad="skip")` it gives those that can be read, as `items` always does.
+    Iterating gives its records, and raises `DecodeError` at the first row that cannot be read;
+    after `list(..., bad="skip")` it skips such rows, as `items` always does.
     """
 
     items: tuple[T, ...]
     """The records that can be read."""
     has_next: bool
-    """Whether the vendor said that there is another."""
+    """Whether the vendor named a next page."""
     bad: tuple[BadRecord, ...] = ()
     """The rows that cannot be read, in their order."""
     _stop: int | None = field(default=None, kw_only=True, repr=False, alias="stop")
     """How many items stand before the row at which iterating raises."""
 
     def __iter__(self) -> Iterator[T]:
-        return iter(self.items) if self._stop is None else self._up_to_the_bad_one(self._stop)
+        return iter(self.items) if self._stop is None else self._items_then_error(self._stop)
 
-    def _up_to_the_bad_one(self, stop: int) -> Iterator[T]:
+    def _items_then_error(self, stop: int) -> Iterator[T]:
         yield from self.items[:stop]
         error = self.bad[0].error
-        advice = "list(..., bad='skip') goes on past it"
+        advice = "list(..., bad='skip') skips such rows"
         raise DecodeError(error.what, f"{error.reason}; {advice}", sid=error.sid) from error
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def _through(self, change: Callable[[tuple[T, ...]], tuple[U, ...]]) -> Page[U]:
+    def convert(self, change: Callable[[tuple[T, ...]], tuple[U, ...]]) -> Page[U]:
+        """Build a page of what `change` makes of the items."""
         if self._stop is None:
             return Page(change(self.items), self.has_next, self.bad)
+        # Apart, because a filter changes how many items stand before the bad row.
         before, after = change(self.items[: self._stop]), change(self.items[self._stop :])
         return Page((*before, *after), self.has_next, self.bad, stop=len(before))
 
 
 def page_of(raw: RawPage, on_bad: OnBad) -> Page[Any]:
-    """Make a page for users of one whose rows are records."""
-    # All rows before the first bad one are good.
+    """Make a user's page of one whose rows are records."""
+    # All rows before the first bad one are good, so its index is also a number of items.
     stop = raw.bad[0].index if raw.bad and on_bad == "raise" else None
     return Page(tuple(raw.rows), raw.next_page_url is not None, raw.bad, stop=stop)
 
 
-def check_on_bad(on_bad: str) -> None:
-    """Refuse a word that is none."""
-    if on_bad not in get_args(OnBad):
-        raise ValueError(f"bad={on_bad!r}: 'raise' or 'skip'")
-
-
 class Pager(Generic[T]):
-    """A list that has not been asked for yet.
+    """A list that has not been requested yet.
 
     `await` it for the first page, `async for` over it for every row, over `pages()` for pages.
-    Each use asks anew; only one page is held at a time. A row that cannot be read spoils no other:
-    `async for` raises its `DecodeError` after the rows before it, or goes on past it if the list
-    was asked for with `bad="skip"`; pages come with all that can be read, and the rest in `bad`.
+    Each use sends its own requests; only one page is held at a time. A row that cannot be read
+    spoils no other: `async for` raises its `DecodeError` after the rows before it, or skips it
+    if the list was made with `bad="skip"`; pages hold all that can be read, and the rest in `bad`.
     """
 
     def __init__(
@@ -84,29 +87,60 @@ class Pager(Generic[T]):
     def __await__(self) -> Generator[object, None, Page[T]]:
         return self._first().__await__()
 
-    def map(self, change: Callable[[T], U]) -> Pager[U]:
-        """Build a list of what `change` makes of each row."""
-        return self._through(lambda items: tuple(map(change, items)))
-
-    def where(self, keep: Callable[[T], bool]) -> Pager[T]:
-        """Build a list of the rows that `keep` is true of; pages come out shorter, even empty."""
-        return self._through(lambda items: tuple(filter(keep, items)))
-
-    def _through(self, change: Callable[[tuple[T, ...]], tuple[U, ...]]) -> Pager[U]:
-        async def pages() -> AsyncIterator[Page[U]]:
-            async for page in self._pages():
-                yield page._through(change)
-
-        async def first() -> Page[U]:
-            return (await self._first())._through(change)
-
-        return Pager(pages, first)
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self._pages():
+            for item in page:
+                yield item
 
     def pages(self) -> AsyncIterator[Page[T]]:
         """Iterate over pages."""
         return self._pages()
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        async for page in self._pages():
-            for item in page:
-                yield item
+    def map(self, change: Callable[[T], U]) -> Pager[U]:
+        """Build a list of what `change` makes of each row."""
+        return self._converted(lambda items: tuple(map(change, items)))
+
+    def where(self, keep: Callable[[T], bool]) -> Pager[T]:
+        """Build a list of the rows that `keep` is true of; pages come out shorter, even empty."""
+        return self._converted(lambda items: tuple(filter(keep, items)))
+
+    def _converted(self, change: Callable[[tuple[T, ...]], tuple[U, ...]]) -> Pager[U]:
+        async def pages() -> AsyncIterator[Page[U]]:
+            async for page in self._pages():
+                yield page.convert(change)
+
+        async def first() -> Page[U]:
+            return (await self._first()).convert(change)
+
+        return Pager(pages, first)
+
+
+@frozen
+class StatusRow:
+    """What a sweep needs of a row."""
+
+    sid: str
+    """Empty where the row names none: then it belongs to no wait."""
+    status: str | None
+
+
+@frozen
+class StatusPage(RawPage):
+    """A page whose rows are `StatusRow`s; a record is decoded only if it is wanted.
+
+    A sweep asks which SIMs are still pending, and of most rows nothing else
+    (benchmarks/cases/pages.py, benchmarks/cases/growth.py).
+    """
+
+    # Each by itself: before attrs 25.4, `kw_only` of a class also applied to inherited fields.
+    sources: Callable[[], Sequence[Any]] = field(kw_only=True)
+    """All rows, as `decode` reads them; called once, when the first record is wanted."""
+    decode: Callable[[Any], Any] = field(kw_only=True)
+
+    @cached_property
+    def _sources(self) -> Sequence[Any]:
+        return self.sources()
+
+    def record(self, place: int) -> Any:
+        """Decode one row; a bad one spoils no other."""
+        return self.decode(self._sources[place])

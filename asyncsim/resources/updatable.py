@@ -1,13 +1,15 @@
-"""Changes on their way out: checked, named, given a ticket, written, remembered."""
+"""Kinds whose updates are accepted first and settle later: `update` and `update_and_wait`."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from asyncsim.context import ClientContext
 from asyncsim.core.accepted import AcceptedChange
@@ -23,6 +25,8 @@ from asyncsim.errors import (
     NotFound,
     PermissionDenied,
     QueueTimeout,
+    TransitionError,
+    TransitionFailed,
     TransportError,
     UnreachableStatus,
     WrongResource,
@@ -30,22 +34,61 @@ from asyncsim.errors import (
 from asyncsim.http.reconcile import Written, was_processed, write
 from asyncsim.http.request import Request
 from asyncsim.http.transport import Body, make_body
-from asyncsim.kind import is_same_sid
-from asyncsim.resources.awaitable import Watched
+from asyncsim.kind import Kind, is_same_sid
+from asyncsim.resources.awaitable import AwaitableResource, check_timeout, wake
 from asyncsim.resources.base import Resource
-from asyncsim.resources.names import Directory, check_name, path_of
-from asyncsim.resources.recipes import Recipe, Recipes
+from asyncsim.resources.names import NameResolver, check_name, path_of
 from asyncsim.wire import forms
 
 T = TypeVar("T")
 _MOST_NAMES = 10_000  # whose SIDs are kept
-_LOOKS = 3  # at least, before a refused read is believed
+_MOST_ENCODED = 256  # changes that differ for each SIM, such as unique names, must not pile up
+_MIN_READS = 3  # before an error that lasts is believed after a lost response
 
-# What a read after a lost response may meet that says nothing yet about the SIM, any other refusal
-# included: it is a gateway's.
-_PASSING = (APIError, DecodeError, QueueTimeout, TransportError)
-# And what says something, once it has lasted: a gateway's, or a replica's, passes as well.
-_LASTING = (AuthenticationError, NotFound, PermissionDenied)
+# What a read after a lost response may end in without saying anything about the SIM yet; any other
+# rejection (400, 422) comes from a gateway.
+_TRANSIENT = (APIError, DecodeError, QueueTimeout, TransportError)
+# Of these, what does say something once it has lasted: a replica's 404, or a gateway's 401, passes.
+_TELLING = (AuthenticationError, NotFound, PermissionDenied)
+
+
+@frozen
+class EncodedChange:
+    """What all SIMs that get the same change share."""
+
+    form: str
+    body: Body
+    """`form`, as it is sent."""
+    goal: Goal | None
+    """None: it names other resources, which must be resolved each time."""
+
+
+class EncodedChanges:
+    """The changes encoded so far.
+
+    Encoding is a tenth of what an update costs, and a goal for each SIM would stay in memory
+    (benchmarks/cases/requests.py).
+    """
+
+    def __init__(self, encode: Callable[[Mapping[str, Any]], EncodedChange]) -> None:
+        self._encode = encode
+        self._encoded: dict[tuple[Any, ...], EncodedChange] = {}
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def of(self, changes: Mapping[str, Any]) -> EncodedChange:
+        """Return a change as it is encoded."""
+        for value in changes.values():
+            if value.__class__ is not str and value is not None:
+                return self._encode(changes)  # 1 and True are the same key, and not the same text
+        key = tuple(changes.items())
+        encoded = self._encoded.get(key)
+        if encoded is None:
+            if len(self._encoded) >= _MOST_ENCODED:
+                self._encoded.clear()
+            encoded = self._encoded[key] = self._encode(changes)
+        return encoded
 
 
 @define(kw_only=True, eq=False)  # not frozen: for each update, that would cost as much as a URL
@@ -56,111 +99,170 @@ class Change:
     """As addressed: SID or unique name."""
     sid: str | None
     """Once a response to this change, or a read after it, has told it."""
-    seen: str | None
+    last_sid: str | None
     """Whose the name was when this client last saw it; it may be another SIM's by now."""
     given: Mapping[str, Any]
-    sent: Mapping[str, Any] = field(repr=False)  # holds the ticket
-    """As given, plus the callback URL."""
     goal: Goal
     nonce: str | None = field(repr=False)
-    body: Body = field(repr=False)
-    """`sent`, encoded."""
+    body: Body = field(repr=False)  # holds the ticket
+    """The changes and the callback URL, encoded."""
 
 
-class Changing(Watched[T], Generic[T]):
-    """A resource whose updates are accepted first and settle later."""
+class UpdatableResource(AwaitableResource[T], Generic[T]):
+    """A kind whose updates are accepted first and settle later.
 
-    _references: ClassVar[Mapping[str, type[Resource[Any]]]] = {}
-    """Keyword of an update that names another resource -> that resource."""
+    `references`: keyword of an update that names another resource -> that resource's kind.
+    """
 
-    def __init__(self, context: ClientContext) -> None:
-        super().__init__(context)
-        self._directories = {
-            keyword: Directory(resource.kind, resource(context)._fetch, context.clock)
-            for keyword, resource in self._references.items()
+    def __init__(
+        self, context: ClientContext, kind: Kind[T], references: Mapping[str, Kind[Any]]
+    ) -> None:
+        super().__init__(context, kind)
+        self.resolvers = {
+            keyword: NameResolver(other, Resource(context, other).fetch, context.clock)
+            for keyword, other in references.items()
         }
-        self._recipes = Recipes(self._recipe)
+        self._encoded = EncodedChanges(self._encode)
         self._sids: dict[str, str] = {}
         """Whose a unique name was when a response last told so."""
 
+    async def update(self, name: str, changes: Mapping[str, Any]) -> T:
+        """Send a change and return its response's record, mostly with a pending status."""
+        change = await self.prepare(name, changes)
+        try:
+            return (await self.write(change, self.request_for(change))).record
+        except DecodeError as unread:
+            if was_processed(unread):
+                self.remember_change(change, unread.accepted or name, None)
+            if unread.accepted is None:
+                raise
+            # AcceptedChange, but its response could not be read: read the SIM instead.
+            try:
+                record = await self.fetch(unread.accepted, urgent=True)
+            except AsyncSimError as error:
+                raise unread from error
+            if not change.goal.was_accepted(record):  # a copy from before the change
+                raise
+            return record
+
+    async def update_and_wait(
+        self,
+        name: str,
+        changes: Mapping[str, Any],
+        until: Collection[str] | str | None,
+        timeout: float | None,
+    ) -> T:
+        """Send a change and wait for its end."""
+        check_timeout(timeout)
+        change = await self.prepare(name, changes, until)
+        try:
+            return await self._send_and_wait(change, timeout)
+        except _ForeignChange:
+            return await self._send_and_wait(change, timeout, resent=True)
+
+    async def _send_and_wait(
+        self, change: Change, timeout: float | None, *, resent: bool = False
+    ) -> T:
+        watcher = await self.start_watcher()
+        ended = asyncio.get_running_loop().create_future()
+        request = self.request_for(change)
+        wait = self.new_wait(change.name, change.goal, partial(_stop, request, ended), timeout)
+        wait.nonce = change.nonce
+        request.pause_budget = wait.timeout
+        watcher.register(wait)  # before the POST is sent, so that no callback comes too early
+        try:
+            read = partial(self.read_back, change, request, self.read_target, wait.timeout)
+            written = await self.write(change, request, read)
+        except BaseException as error:
+            if was_processed(error):  # its response could not be used: wait by reads, never resend
+                wait.requests += request.attempts
+                self.remember_change(change, error.accepted or change.name, None)
+                watcher.accepted_unread(wait, error)
+                try:
+                    return await self.finish(watcher, wait, ended)
+                except TransitionError as failed:
+                    raise failed from failed.__cause__ or error
+            if wait.settled_by is not None and isinstance(error, Exception):
+                # Its callback overtook the response, which got lost; it was accepted all the same.
+                return await self.finish(watcher, wait, ended)
+            watcher.abandon(wait)
+            raise
+        wait.requests += request.attempts
+        watcher.accepted(wait, written.record)
+        try:
+            return await self.finish(watcher, wait, ended)
+        except TransitionFailed as failed:
+            if written.recovered and not resent:
+                raise _ForeignChange from failed
+            raise
+
     # Preparing.
 
-    async def _prepare(
+    async def prepare(
         self, name: str, changes: Mapping[str, Any], until: Collection[str] | str | None = None
     ) -> Change:
         """Check a change before anything is sent, and give it a callback URL of its own."""
         check_name(self.kind, name)
-        recipe = self._recipes.of(changes)
-        goal = recipe.goal
+        encoded = self._encoded.of(changes)
+        goal, body, nonce = encoded.goal, encoded.body, None
         if goal is None or until is not None:
-            statuses = self._statuses(until)
-            self._check_reachable(name, changes, statuses)
-            goal = Goal(self.kind, await self._resolved(changes), statuses)
+            statuses = self.check_statuses(until)
+            status = changes.get("status")
+            if statuses and status and not can_end_in(self.kind, status, statuses):
+                raise UnreachableStatus(
+                    name, Goal(self.kind, changes, statuses).description, status
+                )
+            goal = Goal(self.kind, await self.resolve(changes), statuses)
         if self.context.current_sender is None:
-            await self.context.open()
+            await self.context.open()  # which starts the receiver
         registration = self.context.registration
-        change = Change(
+        if registration is not None and "callback_url" not in changes:
+            url, nonce = registration.issue_url(self.kind.product, name)
+            ticket = forms.encode(self.kind.update, {"callback_url": url})
+            body = make_body(f"{encoded.form}&{ticket}" if encoded.form else ticket)
+        return Change(
             name=name,
             sid=name if self.kind.is_sid(name) else None,
-            seen=self._sids.get(name),
+            last_sid=self._sids.get(name),
             given=changes,
-            sent=changes,
             goal=goal,
-            nonce=None,
-            body=recipe.body,
+            nonce=nonce,
+            body=body,
         )
-        if registration is None or "callback_url" in changes:
-            return change
-        url, nonce = registration.issue_url(self.kind.product, name)
-        ticket = {"callback_url": url}
-        text = "&".join(filter(None, (recipe.form, forms.encode(self.kind.update, ticket))))
-        change.sent, change.nonce, change.body = {**changes, **ticket}, nonce, make_body(text)
-        return change
 
-    def _recipe(self, changes: Mapping[str, Any]) -> Recipe:
+    def _encode(self, changes: Mapping[str, Any]) -> EncodedChange:
         forms.check(self.kind.update, changes, f"{self.kind.key}.update()")
         text = forms.encode(self.kind.update, changes)
-        if self._names_others(changes):
-            return Recipe(text, None)
-        kept = {key: changes[key] for key in changes if not self._moves_away(key, changes)}
-        return Recipe(text, Goal(self.kind, kept))
-
-    def _names_others(self, changes: Mapping[str, Any]) -> bool:
-        """Whether another resource is named otherwise than by its SID."""
-        return "account_sid" not in changes and any(
-            changes.get(keyword) and not resource.kind.is_sid(changes[keyword])
-            for keyword, resource in self._references.items()
+        own = self._own_keywords(changes)
+        named = any(
+            own.get(keyword) and not resolver.kind.is_sid(own[keyword])
+            for keyword, resolver in self.resolvers.items()
         )
+        return EncodedChange(text, make_body(text), None if named else Goal(self.kind, own))
 
-    def _moves_away(self, keyword: str, changes: Mapping[str, Any]) -> bool:
-        """Whether a keyword names what belongs to the other account, which we cannot read."""
-        return "account_sid" in changes and keyword in self._references
+    def _own_keywords(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what belongs to the account that a SIM moves to: this one cannot read it."""
+        moves = "account_sid" in changes
+        return {key: changes[key] for key in changes if not (moves and key in self.resolvers)}
 
-    def _check_reachable(
-        self, name: str, changes: Mapping[str, Any], until: frozenset[str] | None
-    ) -> None:
-        requested = changes.get("status")
-        if until and requested and not can_end_in(self.kind, requested, until):
-            raise UnreachableStatus(name, Goal(self.kind, changes, until).description, requested)
-
-    async def _resolved(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def resolve(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Replace names of other resources by SIDs, so that they can be compared."""
-        resolved = {key: changes[key] for key in changes if not self._moves_away(key, changes)}
-        for keyword, directory in self._directories.items():
+        resolved = self._own_keywords(changes)
+        for keyword, resolver in self.resolvers.items():
             if resolved.get(keyword):
-                resolved[keyword] = await directory.sid_of(changes[keyword])
+                resolved[keyword] = await resolver.sid_of(changes[keyword])
         return resolved
 
     # Writing.
 
-    def _request_for(self, change: Change) -> Request:
+    def request_for(self, change: Change) -> Request:
         """Build the POST of a change; once its SID is known, it goes to no other SIM."""
         name = change.sid or change.name
-        return self._request(
+        return self.request(
             "POST", "update", name, body=change.body, idempotency=Idempotency.CHECK_FIRST
         )
 
-    async def _write(
+    async def write(
         self,
         change: Change,
         request: Request,
@@ -168,131 +270,110 @@ class Changing(Watched[T], Generic[T]):
         *,
         remember: bool = True,
     ) -> Written[T]:
-        """Send a change until it is known to be accepted or refused; remember it.
+        """Send a change until it is known to be accepted or rejected; remember it.
 
-        `read` replaces the look that follows a lost answer.
+        `read` replaces the read that follows a lost response.
         """
         written = await write(
             self.context.current_sender or await self.context.open(),
             request,
             change.goal,
-            decode=lambda response: self._decode_accepted(response, change.sid or change.name),
-            read=read or (lambda: self._look_on(change, request, self._look)),
+            decode=lambda response: self.decode_accepted(response, change.sid or change.name),
+            read=read or partial(self.read_back, change, request, self.read_target),
             attempts=self.context.retry.attempts,
         )
         if remember:
             record: Any = written.record
-            self._remember(change, record.sid, record.date_updated)
+            self.remember_change(change, record.sid, record.date_updated)
         return written
 
-    def _meet(self, name: str, sid: str) -> None:
-        super()._meet(name, sid)
-        if not name or self.kind.is_sid(name):
-            return
-        if len(self._sids) >= _MOST_NAMES:
-            self._sids.clear()
-        self._sids[name] = sid
+    def check_sid(self, name: str, sid: str) -> None:
+        """Raise `WrongResource` for another SID; remember whose a unique name is."""
+        super().check_sid(name, sid)
+        if name and not self.kind.is_sid(name):
+            if len(self._sids) >= _MOST_NAMES:
+                self._sids.clear()
+            self._sids[name] = sid
 
-    async def _look_on(
+    def remember_change(self, change: Change, sid: str, date: datetime | None) -> None:
+        """Remember an accepted change as the target of a later `await_transition`."""
+        now = self.context.clock.now()
+        accepted = AcceptedChange(change.goal, now, date, change.nonce, change.name, sid)
+        self.remember(accepted, change.given)
+
+    def recall(self, wait: Transition) -> Mapping[str, Any]:
+        """Remember the change of one of many, now that its wait ends, and return it as given.
+
+        While it is pending the wait itself is what remembers it.
+        """
+        self.remember_wait(wait)
+        given: Mapping[str, Any] = wait.owner_data
+        return given
+
+    # Reading back.
+
+    async def read_back(
         self,
         change: Change,
         request: Request,
-        look: Callable[[Change, bool], Awaitable[T]],
+        read: Callable[[Change, bool], Awaitable[T]],
         seconds: float | None = None,
     ) -> T:
         """Read what became of a change; after a lost response, for up to so many seconds.
 
-        Who reported it as failed after a few bad reads would be wrong: it may be in flight. Unless
-        somebody waits for its end anyway, that is as long as a copy may be stale.
+        To report it as failed after a few bad reads would be wrong: it may be in flight. Unless
+        its end is awaited anyway, they go on for as long as a copy may be stale.
         """
         clock, watching = self.context.clock, self.context.watching
         began, reads = clock.now(), 0
         while True:
             try:
-                # Where it is repeated here, it must not be within: this knows when to end.
-                record = await look(change, request.in_doubt)
-                if request.in_doubt:
-                    self._refuse_copy(record)
-            except _PASSING as error:
+                # Where it is retried here, the sender must not retry: only this knows when to end.
+                record = await read(change, request.in_doubt)
+                if request.in_doubt and self.is_outdated(record):
+                    # It may even show the target: the SIM may have been there before.
+                    what = f"{self.kind.noun} {change.sid}"
+                    raise DecodeError(what, "it is a copy from before an earlier change")
+            except _TRANSIENT as error:
                 reads += 1
                 left = began + (watching.stale_for if seconds is None else seconds) - clock.now()
-                lasted = reads >= _LOOKS and began + watching.stale_for <= clock.now()
+                lasted = reads >= _MIN_READS and began + watching.stale_for <= clock.now()
                 moved = change.goal.changes_account and isinstance(error, NotFound)
-                final = moved or (lasted and isinstance(error, _LASTING))
+                final = moved or (lasted and isinstance(error, _TELLING))
                 if not request.in_doubt or request.halted or final or left <= 0:
                     raise
                 pause = read_pause(watching, reads, random.random(), expecting=False)  # noqa: S311  # jitter
                 await clock.sleep(min(pause, left))
             else:
-                if change.sid is not None:  # sent again, it goes to this SIM and to no other
+                if change.sid is not None:  # resent, it goes to this SIM and to no other
                     request.path = path_of(self.kind, change.sid)
                 return record
 
-    def _refuse_copy(self, record: Any) -> None:
-        """Raise for a copy from before an earlier change of ours: it says nothing of the lost one.
-
-        It may show the very target: the SIM was there before, and this may be how it looked.
-        """
-        known = self._memory.find(record.sid)
-        if known is None or known.response_date is None or record.date_updated is None:
-            return
-        if record.date_updated < known.response_date:
-            what = f"{self.kind.noun} {record.sid}"
-            raise DecodeError(what, "it is a copy from before an earlier change")
-
-    async def _look(self, change: Change, no_retry: bool) -> T:
-        """Read the resource of a change whose response was lost, or that was refused."""
-        record: Any = await self._look_by_name(change, no_retry)
-        seen = change.seen
-        if change.sid is None and seen is not None and not is_same_sid(seen, record.sid):
-            # Whose the name was when the change arrived, nobody can tell.
-            raise WrongResource(seen, record.sid, noun=self.kind.noun)
+    async def read_target(self, change: Change, no_retry: bool) -> T:
+        """Read the resource of a change whose response was lost, or that was rejected."""
+        record: Any
+        try:
+            record = await self.fetch(change.sid or change.name, urgent=True, no_retry=no_retry)
+        except NotFound:
+            # Renamed by someone else; or the change was carried out, and it has its new name.
+            renamed = change.last_sid or change.given.get("unique_name")
+            if not renamed or change.sid is not None:
+                raise
+            record = await self.fetch(renamed, urgent=True, no_retry=no_retry)
+        last = change.last_sid
+        if change.sid is None and last is not None and not is_same_sid(last, record.sid):
+            # Whose the name was when the change arrived is unknown.
+            raise WrongResource(last, record.sid, noun=self.kind.noun)
         change.sid = record.sid
         found: T = record
         return found
 
-    async def _look_by_name(self, change: Change, no_retry: bool) -> T:
-        try:
-            return await self._fetch(change.sid or change.name, urgent=True, no_retry=no_retry)
-        except NotFound:
-            # Renamed by a colleague; or the change was carried out, and it has its new name.
-            renamed = change.seen or change.given.get("unique_name")
-            if not renamed or change.sid is not None:
-                raise
-            return await self._fetch(renamed, urgent=True, no_retry=no_retry)
 
-    def _remember(self, change: Change, sid: str, date: datetime | None) -> None:
-        now = self.context.clock.now()
-        accepted = AcceptedChange(change.goal, now, date, change.nonce, change.name, sid)
-        self._keep(accepted, change.given)
+def _stop(request: Request, ended: asyncio.Future[None], wait: Transition) -> None:
+    """`on_done`: what has ended is not sent again, or it would undo what came after it."""
+    request.halt()
+    wake(ended, wait)
 
-    def _recall(self, wait: Transition) -> Mapping[str, Any]:
-        """Remember the change of one of many, now that its wait ends, and return it as given.
 
-        While it is pending the wait itself is what remembers it.
-        """
-        self._remember_of(wait)
-        given: Mapping[str, Any] = wait.owner_data
-        return given
-
-    async def _update_now(self, name: str, changes: Mapping[str, Any]) -> T:
-        """Send a change and return the answer."""
-        change = await self._prepare(name, changes)
-        try:
-            return (await self._write(change, self._request_for(change))).record
-        except DecodeError as error:
-            if was_processed(error):
-                self._remember(change, error.accepted or name, None)
-            if error.accepted is None:
-                raise
-            return await self._read_accepted(change, error)
-
-    async def _read_accepted(self, change: Change, unread: DecodeError) -> T:
-        """Read what an accepted change is at, as its own response could not be read."""
-        try:
-            record = await self._fetch(unread.accepted or change.name, urgent=True)
-        except AsyncSimError as error:
-            raise unread from error
-        if not change.goal.was_accepted(record):  # an old copy
-            raise unread
-        return record
+class _ForeignChange(Exception):  # internal: leads to sending once more
+    """A response was lost, and what looked like our change was another client's."""

@@ -31,13 +31,13 @@ def _ours() -> dict[str, Reader]:
     from asyncsim.http.transport import Response
     from asyncsim.wire import json as wire
 
-    sims = Client.twilio(ACCOUNT, "token").supersim.sims
+    sims = Client.twilio(ACCOUNT, "token").supersim.sims.resource
 
     def records(body: bytes) -> list[str]:
-        return [row.sid for row in sims._record_page(Response(200, {}, body)).rows]
+        return [row.sid for row in sims.read_page(Response(200, {}, body)).rows]
 
     def states(body: bytes) -> list[str]:
-        rows = sims._state_page(Response(200, {}, body)).rows
+        rows = sims.read_status_page(Response(200, {}, body)).rows
         return [row.sid for row in rows if row.status]
 
     def parsed(body: bytes) -> list[str]:

@@ -129,7 +129,8 @@ class Stage:
     @property
     def is_at_rest(self) -> bool:
         """Whether the client has no wait, no task and no timer left for this product."""
-        return self.sims._watcher is None or self.sims._watcher.is_idle
+        watcher = self.sims.resource.watcher
+        return watcher is None or watcher.is_idle
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from asyncsim import Throttle, TransitionTimeout
 from asyncsim.emulator import Latency
-from asyncsim.resources.jobs import One
+from asyncsim.resources.jobs import UpdateJob
 from tests.rehearsals.conftest import OpenStage
 from tests.rehearsals.stage import Place, Stage
 
@@ -33,13 +33,13 @@ def kept(kind: type[Any]) -> int:
 
 
 async def test_of_a_pending_sim_there_is_neither_a_task_nor_a_piece(many: Stage) -> None:
-    before = kept(One)
+    before = kept(UpdateJob)
     async with many.sims.update_many(dict.fromkeys(many.sids, ACTIVE)) as work:
         first = await many.start(anext(work))
         await many.clock.advance(0.5)
         assert posted(many) == 30
-        assert kept(One) == before
-        assert not any("One." in repr(task.get_coro()) for task in asyncio.all_tasks())
+        assert kept(UpdateJob) == before
+        assert not any("UpdateJob." in repr(task.get_coro()) for task in asyncio.all_tasks())
         assert work.unfinished == dict.fromkeys(many.sids, ACTIVE)
         assert all(sid in work for sid in many.sids)
         await many.play(first)

@@ -111,13 +111,13 @@ async def test_sweeps_that_contradict_reads_are_given_up(
     set_stage: OpenStage, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = await set_stage(place, sims=MANY)
-    pages = stage.sims._raw_pages
+    pages = stage.sims.resource.raw_pages
 
     async def lies(query: str, **how: Any) -> Any:
         async for page in pages(query, **how):
             yield evolve(page, rows=[]) if "Status=" in query else page
 
-    monkeypatch.setattr(stage.sims, "_raw_pages", lies)
+    monkeypatch.setattr(stage.sims.resource, "raw_pages", lies)
     outcomes = await activate_all(stage)
     assert all(one.ok for one in outcomes.values())
     (stopped,) = stage.told(SweepingStopped)
@@ -130,7 +130,7 @@ async def test_pages_that_shift_while_they_are_read_fool_nobody(
     set_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
-    pages, turn = stage.sims._raw_pages, iter(range(1000))
+    pages, turn = stage.sims.resource.raw_pages, iter(range(1000))
 
     async def shifting(query: str, **how: Any) -> Any:
         hidden = next(turn) % 7
@@ -138,7 +138,7 @@ async def test_pages_that_shift_while_they_are_read_fool_nobody(
             rows = [row for at, row in enumerate(page.rows) if at % 7 != hidden]
             yield evolve(page, rows=rows) if "Status=" in query else page
 
-    monkeypatch.setattr(stage.sims, "_raw_pages", shifting)
+    monkeypatch.setattr(stage.sims.resource, "raw_pages", shifting)
     outcomes = await activate_all(stage)
     assert all(one.ok for one in outcomes.values())
     assert {one.sim.status for one in outcomes.values()} == {"active"}
@@ -148,14 +148,14 @@ def change_pages(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Callable[[list[Any]], list[Any]]
 ) -> None:
     """Let the watcher be given lists with other rows than the emulator's."""
-    read = stage.sims._state_page
+    read = stage.sims.resource.read_status_page
 
     def changed(response: Response) -> Any:
         page = json.loads(response.body)
         rows = change(page["sims"])
         return read(evolve(response, body=json.dumps({**page, "sims": rows}).encode()))
 
-    monkeypatch.setattr(stage.sims, "_state_page", changed)
+    monkeypatch.setattr(stage.sims.resource, "read_status_page", changed)
 
 
 async def test_a_list_that_cannot_be_read_leaves_single_reads(

@@ -203,17 +203,17 @@ async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
 
     work = await stage.start(stage.sims.update_many({stage.sid: ACTIVE}).__anext__())
     nagging = asyncio.create_task(nag())
-    calm = stage.sims._fetch
+    calm = stage.sims.resource.fetch
 
     async def see_it_settled(name: str, **how: Any) -> Any:
         record = await calm(name, **how)
         if nagging.done():
-            stage.sims._fetch = calm
+            stage.sims.resource.fetch = calm
             return type(record)(sid=record.sid, status="ready")
         return record
 
-    stage.sims._fetch = see_it_settled
-    stage.sims._watcher._readers._fetch = see_it_settled
+    stage.sims.resource.fetch = see_it_settled
+    stage.sims.resource.watcher._readers._fetch = see_it_settled
     outcome = await stage.play(work)
     assert isinstance(outcome.error, Conflict)
     assert len(stage.posts()) == 3

@@ -172,12 +172,12 @@ async def test_success_is_seen_whether_or_not_the_date_moves(
 async def test_a_stale_read_is_read_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     old = await stage.sims.fetch(stage.sid)
     await stage.clock.advance(100)
-    fetch, copies = stage.sims._fetch, [old, old]
+    fetch, copies = stage.sims.resource.fetch, [old, old]
 
     async def replica(name: str, **how: Any) -> Any:
         return copies.pop() if copies else await fetch(name, **how)
 
-    monkeypatch.setattr(stage.sims, "_fetch", replica)
+    monkeypatch.setattr(stage.sims.resource, "fetch", replica)
     sim = await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
     assert (sim.status, copies) == ("active", [])
 
@@ -439,6 +439,6 @@ async def test_a_change_that_cannot_be_written_down_leaves_no_wait_behind(stage:
         await stage.sims.update_and_wait(stage.sid, unique_name="\ud800")
     outcomes = await stage.collect(stage.sims.update_many({stage.sid: {"unique_name": "\ud800"}}))
     assert isinstance(outcomes[stage.sid].error, ValueError)
-    assert len(stage.sims._watcher) == 0
+    assert len(stage.sims.resource.watcher) == 0
     await stage.clock.settle()
     assert stage.is_at_rest

@@ -18,7 +18,7 @@ from asyncsim import (
     Page,
     Pager,
 )
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Verbs
 from tests.http.server import Answer, Received
 from tests.resources.conftest import SetFar
 from tests.resources.far import ACCOUNT, Far, sid
@@ -123,7 +123,7 @@ async def test_how_bad_rows_are_taken_is_our_own_affair_and_is_not_sent(far: Far
 
 
 async def test_another_word_is_refused_at_once(far: Far) -> None:
-    with pytest.raises(ValueError, match=r"bad='ignore': 'raise' or 'skip'"):
+    with pytest.raises(ValueError, match=r"bad='ignore': must be 'raise' or 'skip'"):
         far.client.supersim.sims.list(bad="ignore")  # type: ignore[arg-type]  # on purpose
     assert far.received == []
 
@@ -210,7 +210,7 @@ async def test_every_list_takes_it(set_far: SetFar) -> None:
 def resources_of(client: Client) -> list[Any]:
     rooms = (client.wireless, client.supersim, client.monitor, client.webhooks)
     members = [getattr(room, name) for room in rooms for name in dir(room) if name[0] != "_"]
-    return [one for one in members if isinstance(one, Resource)]
+    return [one for one in members if isinstance(one, Verbs)]
 
 
 def lists_of(resource: Any) -> list[Any]:

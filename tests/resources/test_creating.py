@@ -201,7 +201,7 @@ async def test_a_refusal_is_raised_and_leaves_no_wait_behind(far: Far) -> None:
     with pytest.raises(BadRequest) as caught:
         await far.play(send(far.client))
     assert caught.value.code == 83005
-    assert len(await far.client.supersim.sms_commands._the_watcher()) == 0
+    assert len(await far.client.supersim.sms_commands.resource.start_watcher()) == 0
 
 
 async def test_cancelling_leaves_no_wait_behind(far: Far) -> None:
@@ -209,7 +209,7 @@ async def test_cancelling_leaves_no_wait_behind(far: Far) -> None:
     task = await start(far, send(far.client))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    watcher = await far.client.supersim.sms_commands._the_watcher()
+    watcher = await far.client.supersim.sms_commands.resource.start_watcher()
     await far.clock.settle()
     assert watcher.is_idle
 

@@ -12,7 +12,7 @@ from asyncsim.clock import ManualClock
 from asyncsim.models.supersim.fleets import FLEETS
 from asyncsim.models.supersim.sims import SIMS as SUPERSIM
 from asyncsim.models.wireless.sims import SIMS as WIRELESS
-from asyncsim.resources.names import Directory, check_name, path_of
+from asyncsim.resources.names import NameResolver, check_name, path_of
 
 HEX = "0123456789abcdef" * 2
 
@@ -101,36 +101,36 @@ async def together(fleets: Fleets, work: Callable[[], Awaitable[str]]) -> list[s
 
 
 async def test_a_name_is_looked_up_once_for_all_who_ask(fleets: Fleets, clock: ManualClock) -> None:
-    directory = Directory(FLEETS, fleets.fetch, clock)
-    found = await together(fleets, lambda: directory.sid_of("mine"))
+    resolver = NameResolver(FLEETS, fleets.fetch, clock)
+    found = await together(fleets, lambda: resolver.sid_of("mine"))
     assert set(found) == {"HF" + HEX}
-    assert await directory.sid_of("mine") == "HF" + HEX
+    assert await resolver.sid_of("mine") == "HF" + HEX
     assert fleets.asked == ["mine"]
 
 
 async def test_a_sid_is_not_looked_up(fleets: Fleets, clock: ManualClock) -> None:
-    assert await Directory(FLEETS, fleets.fetch, clock).sid_of("HF" + HEX) == "HF" + HEX
+    assert await NameResolver(FLEETS, fleets.fetch, clock).sid_of("HF" + HEX) == "HF" + HEX
     assert fleets.asked == []
 
 
 async def test_a_failure_is_shared_by_who_waited_and_forgotten_by_who_comes_later(
     fleets: Fleets, clock: ManualClock
 ) -> None:
-    directory = Directory(FLEETS, fleets.fetch, clock)
-    found = await together(fleets, lambda: directory.sid_of("later"))
+    resolver = NameResolver(FLEETS, fleets.fetch, clock)
+    found = await together(fleets, lambda: resolver.sid_of("later"))
     assert {type(one) for one in found} == {NotFound}
     assert len({id(one) for one in found}) == 10, "an error of one's own each"
     assert fleets.asked == ["later"]
     fleets.known["later"] = "HF" + HEX
-    assert await directory.sid_of("later") == "HF" + HEX
+    assert await resolver.sid_of("later") == "HF" + HEX
 
 
 async def test_a_cancelled_look_up_leaves_the_others_theirs(
     fleets: Fleets, clock: ManualClock
 ) -> None:
-    directory = Directory(FLEETS, fleets.fetch, clock)
-    first = asyncio.ensure_future(directory.sid_of("mine"))
-    second = asyncio.ensure_future(directory.sid_of("mine"))
+    resolver = NameResolver(FLEETS, fleets.fetch, clock)
+    first = asyncio.ensure_future(resolver.sid_of("mine"))
+    second = asyncio.ensure_future(resolver.sid_of("mine"))
     await asyncio.sleep(0)
     first.cancel()
     fleets.gate.set()
@@ -144,11 +144,11 @@ async def test_a_name_is_looked_up_again_after_a_while_for_it_may_be_anothers(
     fleets: Fleets, clock: ManualClock
 ) -> None:
     fleets.gate.set()
-    directory = Directory(FLEETS, fleets.fetch, clock)
-    await directory.sid_of("mine")
+    resolver = NameResolver(FLEETS, fleets.fetch, clock)
+    await resolver.sid_of("mine")
     await clock.advance(599)
-    await directory.sid_of("mine")
+    await resolver.sid_of("mine")
     assert fleets.asked == ["mine"]
     fleets.known["mine"] = "HF" + HEX[::-1]
     await clock.advance(2)
-    assert await directory.sid_of("mine") == "HF" + HEX[::-1]
+    assert await resolver.sid_of("mine") == "HF" + HEX[::-1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from asyncsim.errors import DecodeError
-from asyncsim.resources.rows import State, StatePage
+from asyncsim.resources.pages import StatusPage, StatusRow
 
-STATES = [State("HS1", "active"), State("HS2", "new")]
+STATES = [StatusRow("HS1", "active"), StatusRow("HS2", "new")]
 
 
 def decode(row: str) -> str:
@@ -23,7 +23,7 @@ def test_rows_are_sought_once_and_only_if_a_record_is_wanted() -> None:
         asked.append(1)
         return ["HS1", "HS2"]
 
-    page = StatePage(STATES, None, sources=sources, decode=decode)
+    page = StatusPage(STATES, None, sources=sources, decode=decode)
     assert [(row.sid, row.status) for row in page.rows] == [("HS1", "active"), ("HS2", "new")]
     assert not asked
     assert [page.record(1), page.record(0)] == ["record of HS2", "record of HS1"]
@@ -31,7 +31,7 @@ def test_rows_are_sought_once_and_only_if_a_record_is_wanted() -> None:
 
 
 def test_a_bad_row_spoils_no_other() -> None:
-    page = StatePage(STATES, None, sources=lambda: ["bad", "HS2"], decode=decode)
+    page = StatusPage(STATES, None, sources=lambda: ["bad", "HS2"], decode=decode)
     assert page.record(1) == "record of HS2"
     with pytest.raises(DecodeError):
         page.record(0)

@@ -333,7 +333,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="creates",
         why="a create whose response was lost is never repeated",
-        of="Resource._creation",
+        of="Resource.creation",
         without=_repeats_creates,
         shows=("sent 2 times", "sent 3 times"),
         matters=lambda scenario: _sends(scenario) and _loses(scenario),
@@ -373,7 +373,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="conflicts",
         why="another change that is running is waited for",
-        of="One._after_conflict",
+        of="UpdateJob._post_after_other",
         without=_raises_conflicts,
         shows=("ended with Conflict",),
         matters=lambda scenario: scenario.work == "many" and bool(scenario.deaths),
@@ -410,7 +410,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="memory",
         why="`await_transition` knows what was asked for",
-        of="Changing._remember",
+        of="UpdatableResource.remember_change",
         without=_does_nothing,
         shows=("called a success, but it was never there",),
         matters=lambda scenario: scenario.work == "waits" and _fails(scenario),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from asyncsim.context import ClientContext
-from asyncsim.resources.monitor.events import Events
+from typing import TYPE_CHECKING
+
+from asyncsim.resources.namespace import Namespace
+
+if TYPE_CHECKING:
+    from asyncsim.resources.monitor.events import Events
 
 
-class Monitor:
+class Monitor(Namespace):
     """`client.monitor`; `Unsupported` at KORE unless `hosts.monitor` is set."""
 
-    def __init__(self, context: ClientContext) -> None:
-        self.events = Events(context)
+    events: Events
+    """Who changed what, and when."""

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.monitor.events import EVENTS, Event, EventFilter
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class Events(Resource[Event]):
+class Events(Verbs[Resource[Event]]):
     """`client.monitor.events`.
 
     Source: Twilio docs, "Monitor Events resource".
     """
 
-    kind = EVENTS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, EVENTS))
 
     async def fetch(self, sid: str, /) -> Event:
         """Fetch an Event by SID."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[EventFilter]) -> Pager[Event]:
         """List Events, by date; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

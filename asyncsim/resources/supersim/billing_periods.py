@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.billing_periods import (
     BILLING_PERIODS,
     BillingPeriod,
     BillingPeriodFilter,
 )
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class BillingPeriods(Resource[BillingPeriod]):
+class BillingPeriods(Verbs[Resource[BillingPeriod]]):
     """`client.supersim.billing_periods`.
 
     Source: Twilio docs, "BillingPeriods Subresource".
     """
 
-    kind = BILLING_PERIODS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, BILLING_PERIODS))
 
     @spelled_out
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[BillingPeriodFilter]
     ) -> Pager[BillingPeriod]:
         """List a SIM's BillingPeriods; `Pager` says how to go through them."""
-        return self._list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, parent=sim)

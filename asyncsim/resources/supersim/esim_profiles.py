@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.esim_profiles import (
     ESIM_PROFILES,
     ESimProfile,
@@ -12,22 +13,24 @@ from asyncsim.models.supersim.esim_profiles import (
     ESimProfileFilter,
     KnownStatus,
 )
+from asyncsim.resources.base import Verbs
 from asyncsim.resources.call_signatures import spelled_out
-from asyncsim.resources.creatable import Creating
+from asyncsim.resources.creatable import CreatableResource
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class ESimProfiles(Creating[ESimProfile]):
+class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
     """`client.supersim.esim_profiles`.
 
     Source: Twilio docs, "ESimProfile Resource".
     """
 
-    kind = ESIM_PROFILES
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(CreatableResource(context, ESIM_PROFILES))
 
     async def fetch(self, sid: str, /) -> ESimProfile:
         """Fetch an ESimProfile by SID."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     async def create(self, **keywords: Unpack[ESimProfileCreate]) -> ESimProfile:
@@ -35,7 +38,7 @@ class ESimProfiles(Creating[ESimProfile]):
 
         `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
         """
-        return await self._create(keywords)
+        return await self.resource.create(keywords)
 
     @spelled_out
     async def create_and_wait(
@@ -50,7 +53,7 @@ class ESimProfiles(Creating[ESimProfile]):
         `TransitionFailed` when it fails, with the vendor's code; `OutcomeUnknown` when its answer
         was lost. `timeout` counts in seconds from the answer on.
         """
-        return await self._create_pending(keywords, until, timeout)
+        return await self.resource.create_and_wait(keywords, until, timeout)
 
     async def await_transition(
         self,
@@ -64,11 +67,11 @@ class ESimProfiles(Creating[ESimProfile]):
 
         `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
         """
-        return await self._transition(sid, until, timeout)
+        return await self.resource.await_transition(sid, until, timeout)
 
     @spelled_out
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[ESimProfileFilter]
     ) -> Pager[ESimProfile]:
         """List ESimProfiles; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

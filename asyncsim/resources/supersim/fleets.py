@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.fleets import FLEETS, Fleet, FleetCreate, FleetFilter, FleetUpdate
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class Fleets(Resource[Fleet]):
+class Fleets(Verbs[Resource[Fleet]]):
     """`client.supersim.fleets`.
 
     Source: Twilio docs, "Fleet Resource".
     """
 
-    kind = FLEETS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, FLEETS))
 
     async def fetch(self, sid: str, /) -> Fleet:
         """Fetch a Fleet by SID or unique name."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     async def create(self, **keywords: Unpack[FleetCreate]) -> Fleet:
@@ -28,14 +30,14 @@ class Fleets(Resource[Fleet]):
 
         `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
         """
-        return await self._create(keywords)
+        return await self.resource.create(keywords)
 
     @spelled_out
     async def update(self, sid: str, /, **changes: Unpack[FleetUpdate]) -> Fleet:
         """Change a Fleet; what it enables can never be changed."""
-        return await self._update(sid, changes)
+        return await self.resource.update(sid, changes)
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[FleetFilter]) -> Pager[Fleet]:
         """List Fleets; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

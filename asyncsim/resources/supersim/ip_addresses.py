@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.ip_addresses import IP_ADDRESSES, IpAddress, IpAddressFilter
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class IpAddresses(Resource[IpAddress]):
+class IpAddresses(Verbs[Resource[IpAddress]]):
     """`client.supersim.ip_addresses`.
 
     Source: Twilio docs, "IpAddress Subresource".
     """
 
-    kind = IP_ADDRESSES
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, IP_ADDRESSES))
 
     @spelled_out
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[IpAddressFilter]
     ) -> Pager[IpAddress]:
         """List the addresses a SIM has now; `Pager` says how to go through them."""
-        return self._list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, parent=sim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.ip_commands import (
     IP_COMMANDS,
     IpCommand,
@@ -12,22 +13,24 @@ from asyncsim.models.supersim.ip_commands import (
     IpCommandFilter,
     KnownStatus,
 )
+from asyncsim.resources.base import Verbs
 from asyncsim.resources.call_signatures import spelled_out
-from asyncsim.resources.creatable import Creating
+from asyncsim.resources.creatable import CreatableResource
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class IpCommands(Creating[IpCommand]):
+class IpCommands(Verbs[CreatableResource[IpCommand]]):
     """`client.supersim.ip_commands`.
 
     Source: KORE docs, "IPCommand Resource".
     """
 
-    kind = IP_COMMANDS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(CreatableResource(context, IP_COMMANDS))
 
     async def fetch(self, sid: str, /) -> IpCommand:
         """Fetch an IpCommand by SID."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     async def create(self, **keywords: Unpack[IpCommandCreate]) -> IpCommand:
@@ -35,7 +38,7 @@ class IpCommands(Creating[IpCommand]):
 
         `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
         """
-        return await self._create(keywords)
+        return await self.resource.create(keywords)
 
     @spelled_out
     async def send_and_wait(
@@ -50,7 +53,7 @@ class IpCommands(Creating[IpCommand]):
         `TransitionFailed` when it fails (the device is not attached), `OutcomeUnknown` when its
         answer was lost. `timeout` counts in seconds from the answer on.
         """
-        return await self._create_pending(keywords, until, timeout)
+        return await self.resource.create_and_wait(keywords, until, timeout)
 
     async def await_transition(
         self,
@@ -64,9 +67,9 @@ class IpCommands(Creating[IpCommand]):
 
         `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
         """
-        return await self._transition(sid, until, timeout)
+        return await self.resource.await_transition(sid, until, timeout)
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[IpCommandFilter]) -> Pager[IpCommand]:
         """List IpCommands; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

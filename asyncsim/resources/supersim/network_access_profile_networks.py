@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.network_access_profile_networks import (
     NETWORK_ACCESS_PROFILE_NETWORKS,
     NetworkAccessProfileNetwork,
     NetworkAccessProfileNetworkCreate,
     NetworkAccessProfileNetworkFilter,
 )
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class NetworkAccessProfileNetworks(Resource[NetworkAccessProfileNetwork]):
+class NetworkAccessProfileNetworks(Verbs[Resource[NetworkAccessProfileNetwork]]):
     """`client.supersim.network_access_profile_networks`.
 
     Source: Twilio docs, "Networks Subresource".
     """
 
-    kind = NETWORK_ACCESS_PROFILE_NETWORKS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, NETWORK_ACCESS_PROFILE_NETWORKS))
 
     async def fetch(self, profile: str, sid: str, /) -> NetworkAccessProfileNetwork:
         """Fetch a Network of a profile."""
-        return await self._fetch(sid, parent=profile)
+        return await self.resource.fetch(sid, parent=profile)
 
     @spelled_out
     async def create(
@@ -35,11 +37,11 @@ class NetworkAccessProfileNetworks(Resource[NetworkAccessProfileNetwork]):
 
         `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
         """
-        return await self._create(keywords, parent=profile)
+        return await self.resource.create(keywords, parent=profile)
 
     async def delete(self, profile: str, sid: str, /) -> None:
         """Take a Network out of a profile."""
-        await self._delete(sid, parent=profile)
+        await self.resource.delete(sid, parent=profile)
 
     @spelled_out
     def list(
@@ -51,4 +53,4 @@ class NetworkAccessProfileNetworks(Resource[NetworkAccessProfileNetwork]):
         **filters: Unpack[NetworkAccessProfileNetworkFilter],
     ) -> Pager[NetworkAccessProfileNetwork]:
         """List a profile's Networks; `Pager` says how to go through them."""
-        return self._list(filters, bad, parent=profile)
+        return self.resource.list(filters, bad, parent=profile)

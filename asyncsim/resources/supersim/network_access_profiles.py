@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.network_access_profiles import (
     NETWORK_ACCESS_PROFILES,
     NetworkAccessProfile,
@@ -11,22 +12,23 @@ from asyncsim.models.supersim.network_access_profiles import (
     NetworkAccessProfileFilter,
     NetworkAccessProfileUpdate,
 )
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class NetworkAccessProfiles(Resource[NetworkAccessProfile]):
+class NetworkAccessProfiles(Verbs[Resource[NetworkAccessProfile]]):
     """`client.supersim.network_access_profiles`.
 
     Source: Twilio docs, "NetworkAccessProfile Resource".
     """
 
-    kind = NETWORK_ACCESS_PROFILES
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, NETWORK_ACCESS_PROFILES))
 
     async def fetch(self, sid: str, /) -> NetworkAccessProfile:
         """Fetch a profile by SID or unique name."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     async def create(self, **keywords: Unpack[NetworkAccessProfileCreate]) -> NetworkAccessProfile:
@@ -34,18 +36,18 @@ class NetworkAccessProfiles(Resource[NetworkAccessProfile]):
 
         `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
         """
-        return await self._create(keywords)
+        return await self.resource.create(keywords)
 
     @spelled_out
     async def update(
         self, sid: str, /, **changes: Unpack[NetworkAccessProfileUpdate]
     ) -> NetworkAccessProfile:
         """Rename a profile; its networks are a list of their own."""
-        return await self._update(sid, changes)
+        return await self.resource.update(sid, changes)
 
     @spelled_out
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[NetworkAccessProfileFilter]
     ) -> Pager[NetworkAccessProfile]:
         """List profiles; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

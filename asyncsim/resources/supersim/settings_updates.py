@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.settings_updates import (
     SETTINGS_UPDATES,
     SettingsUpdate,
     SettingsUpdateFilter,
 )
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class SettingsUpdates(Resource[SettingsUpdate]):
+class SettingsUpdates(Verbs[Resource[SettingsUpdate]]):
     """`client.supersim.settings_updates`.
 
     Source: Twilio docs, "SettingsUpdate Resource".
     """
 
-    kind = SETTINGS_UPDATES
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, SETTINGS_UPDATES))
 
     @spelled_out
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[SettingsUpdateFilter]
     ) -> Pager[SettingsUpdate]:
         """List SettingsUpdates; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping
-from typing import Any, ClassVar, Unpack, overload
+from typing import Any, Unpack, overload
 
+from asyncsim.context import ClientContext
 from asyncsim.errors import APIError, WrongResource
 from asyncsim.http.request import Request
 from asyncsim.http.transport import make_body
+from asyncsim.models.supersim.fleets import FLEETS
 from asyncsim.models.supersim.sims import (
     SIMS,
     KnownStatus,
@@ -16,12 +18,11 @@ from asyncsim.models.supersim.sims import (
     SimRegister,
     SimUpdate,
 )
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
-from asyncsim.resources.settling import Settling
-from asyncsim.resources.supersim.fleets import Fleets
-from asyncsim.resources.updatemany import Changes, UpdateMany
+from asyncsim.resources.updatable import UpdatableResource
+from asyncsim.resources.update_many import Changes, UpdateMany
 from asyncsim.wire import forms
 
 _ALREADY_YOURS = 83003
@@ -32,38 +33,25 @@ def _is_iccid(asked: str, shown: str | None) -> bool:
     return not shown or shown.startswith(asked) or asked.startswith(shown)
 
 
-class Sims(Settling[Sim]):
-    """`client.supersim.sims`. Source: Twilio docs, "Sim Resource" (Super SIM)."""
+class SuperSimResource(UpdatableResource[Sim]):
+    """Adds the registration of SIM cards, which only Super SIM has."""
 
-    kind = SIMS
-    _references: ClassVar[Mapping[str, type[Resource[Any]]]] = {"fleet": Fleets}
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(context, SIMS, {"fleet": FLEETS})
 
-    async def fetch(self, sid: str, /) -> Sim:
-        """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
-        return await self._fetch(sid)
-
-    @spelled_out
-    async def register(self, **keywords: Unpack[SimRegister]) -> Sim:
-        """Add a Super SIM to the account; one that is yours already is simply returned.
-
-        `BadRequest` with 83002 when it cannot be registered. Source: "Register a Super SIM to your
-        Account".
-        """
-        return await self._send_registration(self._registration(keywords), keywords["iccid"])
-
-    def _registration(self, keywords: SimRegister) -> Request:
+    def registration(self, keywords: Mapping[str, Any]) -> Request:
+        """Check a registration and build its request."""
         forms.check(SimRegister, keywords, "sims.register()")
-        return self._request(
-            "POST", "register", body=make_body(forms.encode(SimRegister, keywords))
-        )
+        return self.request("POST", "register", body=make_body(forms.encode(SimRegister, keywords)))
 
-    async def _send_registration(self, request: Request, iccid: str) -> Sim:
+    async def send_registration(self, request: Request, iccid: str) -> Sim:
+        """Send a registration; one that was done before is a success."""
         try:
-            sim = self._decode_accepted(await self._send(request), "")
+            sim = self.decode_accepted(await self.send(request), "")
         except APIError as error:
             if error.code != _ALREADY_YOURS:
                 raise
-            for found in await self.list(iccid=iccid):
+            for found in await self.list({"iccid": iccid}):
                 if _is_iccid(iccid, found.iccid):
                     return found
             raise
@@ -73,6 +61,27 @@ class Sims(Settling[Sim]):
             raise wrong
         return sim
 
+
+class Sims(Verbs[SuperSimResource]):
+    """`client.supersim.sims`. Source: Twilio docs, "Sim Resource" (Super SIM)."""
+
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(SuperSimResource(context))
+
+    async def fetch(self, sid: str, /) -> Sim:
+        """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
+        return await self.resource.fetch(sid)
+
+    @spelled_out
+    async def register(self, **keywords: Unpack[SimRegister]) -> Sim:
+        """Add a Super SIM to the account; one that is yours already is simply returned.
+
+        `BadRequest` with 83002 when it cannot be registered. Source: "Register a Super SIM to your
+        Account".
+        """
+        request = self.resource.registration(keywords)
+        return await self.resource.send_registration(request, keywords["iccid"])
+
     @spelled_out
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
         """Send a change and return the answer at once, mostly with a pending status.
@@ -80,7 +89,7 @@ class Sims(Settling[Sim]):
         A lost answer is looked for before anything is sent again. `Conflict` while another
         update of this Sim is running; `BadRequest` with the vendor's code for what cannot be.
         """
-        return await self._update_now(sid, changes)
+        return await self.resource.update(sid, changes)
 
     async def await_transition(
         self,
@@ -97,7 +106,7 @@ class Sims(Settling[Sim]):
         `TransitionFailed` when it settles elsewhere, `TransitionTimeout` at the deadline,
         `UnreachableStatus` when it never can.
         """
-        return await self._transition(sim, until, timeout)
+        return await self.resource.await_transition(sim, until, timeout)
 
     @spelled_out
     async def update_and_wait(
@@ -113,7 +122,7 @@ class Sims(Settling[Sim]):
 
         `timeout` counts from the moment the change was accepted.
         """
-        return await self._change_and_wait(sid, changes, until, timeout)
+        return await self.resource.update_and_wait(sid, changes, until, timeout)
 
     # Two overloads, because mypy cannot infer a literal dict against a union of iterables.
     @overload
@@ -148,7 +157,7 @@ class Sims(Settling[Sim]):
         read lazily: at most `window` Sims are between input and outcome. `timeout` is for each.
         Nothing is raised for a single Sim; its outcome has the error.
         """
-        return UpdateMany(self, changes, window=window, timeout=timeout)
+        return UpdateMany(self.resource, changes, window=window, timeout=timeout)
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[SimFilter]) -> Pager[Sim]:
@@ -156,4 +165,4 @@ class Sims(Settling[Sim]):
 
         By `iccid` it is a list of at most one.
         """
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.sms_commands import (
     SMS_COMMANDS,
     KnownStatus,
@@ -12,22 +13,24 @@ from asyncsim.models.supersim.sms_commands import (
     SmsCommandCreate,
     SmsCommandFilter,
 )
+from asyncsim.resources.base import Verbs
 from asyncsim.resources.call_signatures import spelled_out
-from asyncsim.resources.creatable import Creating
+from asyncsim.resources.creatable import CreatableResource
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class SmsCommands(Creating[SmsCommand]):
+class SmsCommands(Verbs[CreatableResource[SmsCommand]]):
     """`client.supersim.sms_commands`.
 
     Source: Twilio docs, "SMSCommand Resource".
     """
 
-    kind = SMS_COMMANDS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(CreatableResource(context, SMS_COMMANDS))
 
     async def fetch(self, sid: str, /) -> SmsCommand:
         """Fetch a SmsCommand by SID."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     async def create(self, **keywords: Unpack[SmsCommandCreate]) -> SmsCommand:
@@ -35,7 +38,7 @@ class SmsCommands(Creating[SmsCommand]):
 
         `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
         """
-        return await self._create(keywords)
+        return await self.resource.create(keywords)
 
     @spelled_out
     async def send_and_wait(
@@ -50,7 +53,7 @@ class SmsCommands(Creating[SmsCommand]):
         Give `until="delivered"` only with a `timeout`: it stays `sent` where no confirmation comes.
         `TransitionFailed` when it fails, `OutcomeUnknown` when its answer was lost.
         """
-        return await self._create_pending(keywords, until, timeout)
+        return await self.resource.create_and_wait(keywords, until, timeout)
 
     async def await_transition(
         self,
@@ -64,11 +67,11 @@ class SmsCommands(Creating[SmsCommand]):
 
         `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
         """
-        return await self._transition(sid, until, timeout)
+        return await self.resource.await_transition(sid, until, timeout)
 
     @spelled_out
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[SmsCommandFilter]
     ) -> Pager[SmsCommand]:
         """List SmsCommands; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

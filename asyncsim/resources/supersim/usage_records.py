@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.supersim.usage_records import USAGE_RECORDS, UsageFilter, UsageRecord
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class UsageRecords(Resource[UsageRecord]):
+class UsageRecords(Verbs[Resource[UsageRecord]]):
     """`client.supersim.usage_records`.
 
     Source: Twilio docs, "UsageRecords Resource" (Super SIM).
     """
 
-    kind = USAGE_RECORDS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, USAGE_RECORDS))
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]) -> Pager[UsageRecord]:
         """List usage; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

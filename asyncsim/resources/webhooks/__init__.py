@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from asyncsim.context import ClientContext
-from asyncsim.resources.webhooks.secrets import Secrets
+from typing import TYPE_CHECKING
+
+from asyncsim.resources.namespace import Namespace
+
+if TYPE_CHECKING:
+    from asyncsim.resources.webhooks.secrets import Secrets
 
 
-class Webhooks:
+class Webhooks(Namespace):
     """`client.webhooks`; `Unsupported` at Twilio, which signs with the auth token."""
 
-    def __init__(self, context: ClientContext) -> None:
-        self.secrets = Secrets(context)
+    secrets: Secrets
+    """KORE's signing secrets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError
 from asyncsim.http.request import MAX_PAGE_BYTES
@@ -16,30 +17,31 @@ from asyncsim.models.webhooks.secrets import (
     SecretFilter,
     SecretUpdate,
 )
-from asyncsim.resources.base import Resource, read_json
+from asyncsim.resources.base import Resource, Verbs, read_json
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
 from asyncsim.wire import forms, json
 from asyncsim.wire.pages import RawPage, read_rows
 
 
-class Secrets(Resource[Secret]):
+class Secrets(Verbs[Resource[Secret]]):
     """`client.webhooks.secrets`.
 
-    Give the value of a new one to `Client.kore(..., webhook_secrets=[...])` beside the old
-    ones before you activate it. Source: KORE docs, "Validate Webhook Signatures".
+    Give the value of a new one to `Client.kore(..., webhook_secrets=[...])` together with the
+    old ones before you activate it. Source: KORE docs, "Validate Webhook Signatures".
     """
 
-    kind = SECRETS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, SECRETS))
 
     @spelled_out
     async def create(self, **keywords: Unpack[SecretCreate]) -> Secret:
-        """Create a secret; its value is in this answer only.
+        """Create a secret; its value is in this response only.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when it was sent and the response was lost: it is not sent again.
         """
         forms.check(SecretCreate, keywords, "secrets.create()")
-        request = self._request(
+        request = self.resource.request(
             "POST",
             "create",
             body=_body(SecretCreate, keywords),
@@ -47,70 +49,67 @@ class Secrets(Resource[Secret]):
             reuse=Reuse.RECENT,
             look="look for it with secrets.list(); a value you have not seen is lost",
         )
-        return self._decode(await self._send(request))
+        return self._parse(await self.resource.send(request))
 
     @spelled_out
     async def update(self, id: str, /, **changes: Unpack[SecretUpdate]) -> Secret:
         """Rename or activate a secret; an active one signs all callbacks from then on."""
-        _check_id(id)
+        if not id.startswith("whs_"):
+            raise ValueError(f"a Secret is named by its id (whs_ and 26 characters), not by {id!r}")
         forms.check(SecretUpdate, changes, "secrets.update()")
-        request = self._request("PATCH", "update", id, body=_body(SecretUpdate, changes))
-        return self._decode(await self._send(request))
+        body = _body(SecretUpdate, changes)
+        request = self.resource.request("PATCH", "update", id, body=body)
+        return self._parse(await self.resource.send(request))
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[SecretFilter]) -> Pager[Secret]:
         """List secrets, without their values; `Pager` says how to go through them."""
         check_on_bad(bad)
         forms.check(SecretFilter, filters, "secrets.list()")
-        self._request("GET", "list")  # refuses now what could never be sent
+        resource = self.resource
+        resource.request("GET", "list")  # raises now what it would raise when sent
 
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
-            response = await self._send(
-                self._request("GET", "list", query=query, max_bytes=MAX_PAGE_BYTES)
-            )
-            return page_of(self._secrets(response), bad)
+            request = resource.request("GET", "list", query=query, max_bytes=MAX_PAGE_BYTES)
+            return page_of(self._read_page(await resource.send(request)), bad)
 
         async def pages() -> AsyncIterator[Page[Secret]]:
             number = filters.get("page_number", 1)
             while True:
                 one = await page(number)
                 yield one
-                # An empty page that claims a next one would be asked for without end.
+                # An empty page that claims a next one would be requested without end.
                 if not one.has_next or not (one.items or one.bad):
                     return
                 number += 1
 
         return Pager(pages, lambda: page(filters.get("page_number", 1)))
 
-    def _decode(self, response: Response) -> Secret:
+    def _parse(self, response: Response) -> Secret:
         try:
-            return super()._decode(response)
+            return self.resource.parse(response)
         except DecodeError:
             reason = f"not a secret in JSON (HTTP {response.status}); it is not shown"
             # From None: its words quote the response, and with it perhaps the value.
             raise DecodeError("Secret", reason) from None
 
-    def _secrets(self, response: Response) -> RawPage:
+    def _read_page(self, response: Response) -> RawPage:
         value = read_json(response, "page of secrets")
         rows = value.get("data") if isinstance(value, dict) else None
         if not isinstance(rows, list):
             raise DecodeError("page of secrets", "it has no list under 'data'")
         meta = value.get("meta_data")
         following = meta.get("next_page_url") if isinstance(meta, dict) else None
-        # That there is a next page is all that is asked of it: pages are counted here.
-        return read_rows(RawPage(rows, str(following) if following else None), self._read_listed)
 
-    def _read_listed(self, row: Any) -> Secret:
-        try:
-            return self._read_row(row)
-        except DecodeError:
-            raise DecodeError("Secret", "not a secret; it is not shown") from None
+        def read(row: Any) -> Secret:
+            try:
+                return self.resource.read_row(row)
+            except DecodeError:
+                raise DecodeError("Secret", "not a secret; it is not shown") from None
 
-
-def _check_id(id: str) -> None:
-    if not id.startswith("whs_"):
-        raise ValueError(f"a Secret is named by its id (whs_ and 26 characters), not by {id!r}")
+        # Of the next page only its existence is used: pages are counted here.
+        return read_rows(RawPage(rows, str(following) if following else None), read)
 
 
 def _body(keywords: Any, values: Mapping[str, Any]) -> Body:

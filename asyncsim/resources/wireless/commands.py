@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.wireless.commands import (
     COMMANDS,
     Command,
@@ -12,22 +13,24 @@ from asyncsim.models.wireless.commands import (
     CommandFilter,
     KnownStatus,
 )
+from asyncsim.resources.base import Verbs
 from asyncsim.resources.call_signatures import spelled_out
-from asyncsim.resources.creatable import Creating
+from asyncsim.resources.creatable import CreatableResource
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class Commands(Creating[Command]):
+class Commands(Verbs[CreatableResource[Command]]):
     """`client.wireless.commands`.
 
     Source: Twilio docs, "Command Resource" (Programmable Wireless).
     """
 
-    kind = COMMANDS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(CreatableResource(context, COMMANDS))
 
     async def fetch(self, sid: str, /) -> Command:
         """Fetch a Command by SID."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     async def create(self, **keywords: Unpack[CommandCreate]) -> Command:
@@ -35,7 +38,7 @@ class Commands(Creating[Command]):
 
         `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
         """
-        return await self._create(keywords)
+        return await self.resource.create(keywords)
 
     @spelled_out
     async def send_and_wait(
@@ -50,7 +53,7 @@ class Commands(Creating[Command]):
         `until` says otherwise. `timeout` counts in seconds from the answer on. `TransitionFailed`
         when it fails, `OutcomeUnknown` when its answer was lost.
         """
-        return await self._create_pending(
+        return await self.resource.create_and_wait(
             keywords, _usual(keywords) if until is None else until, timeout
         )
 
@@ -66,16 +69,16 @@ class Commands(Creating[Command]):
 
         `TransitionFailed` when it fails, `TransitionTimeout` at the deadline.
         """
-        return await self._transition(sid, until, timeout)
+        return await self.resource.await_transition(sid, until, timeout)
 
     async def delete(self, sid: str, /) -> None:
         """Delete a Command; it is gone for good."""
-        await self._delete(sid)
+        await self.resource.delete(sid)
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[CommandFilter]) -> Pager[Command]:
         """List Commands; `Pager` says how to go through them."""
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)
 
 
 def _usual(keywords: CommandCreate) -> KnownStatus | None:

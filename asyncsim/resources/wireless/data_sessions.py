@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.wireless.data_sessions import DATA_SESSIONS, DataSession, DataSessionFilter
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class DataSessions(Resource[DataSession]):
+class DataSessions(Verbs[Resource[DataSession]]):
     """`client.wireless.data_sessions`.
 
     Source: Twilio docs, "DataSession Resource".
     """
 
-    kind = DATA_SESSIONS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, DATA_SESSIONS))
 
     @spelled_out
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[DataSessionFilter]
     ) -> Pager[DataSession]:
         """List a SIM's DataSessions of up to 30 days; `Pager` says how to go through them."""
-        return self._list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, parent=sim)

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping
-from typing import Any, ClassVar, Unpack, overload
+from typing import Unpack, overload
 
+from asyncsim.context import ClientContext
 from asyncsim.models.monitor.events import SimEvent
+from asyncsim.models.wireless.rate_plans import RATE_PLANS
 from asyncsim.models.wireless.sims import SIMS, KnownStatus, Sim, SimFilter, SimUpdate
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.monitor.events import Events
 from asyncsim.resources.names import check_name
 from asyncsim.resources.pages import OnBad, Pager
-from asyncsim.resources.settling import Settling
-from asyncsim.resources.updatemany import Changes, UpdateMany
+from asyncsim.resources.updatable import UpdatableResource
+from asyncsim.resources.update_many import Changes, UpdateMany
 from asyncsim.resources.wireless.history import sim_event
-from asyncsim.resources.wireless.rate_plans import RatePlans
 
 
-class Sims(Settling[Sim]):
+class Sims(Verbs[UpdatableResource[Sim]]):
     """`client.wireless.sims`. Source: KORE docs, "Wireless Sim Resource"."""
 
-    kind = SIMS
-    _references: ClassVar[Mapping[str, type[Resource[Any]]]] = {"rate_plan": RatePlans}
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(UpdatableResource(context, SIMS, {"rate_plan": RATE_PLANS}))
 
     async def fetch(self, sid: str, /) -> Sim:
         """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
-        return await self._fetch(sid)
+        return await self.resource.fetch(sid)
 
     @spelled_out
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
@@ -35,11 +36,11 @@ class Sims(Settling[Sim]):
         A lost answer is looked for before anything is sent again. `Conflict` while another
         update of this Sim is running; `BadRequest` with the vendor's code for what cannot be.
         """
-        return await self._update_now(sid, changes)
+        return await self.resource.update(sid, changes)
 
     async def delete(self, sid: str, /) -> None:
         """Delete a Sim; `Conflict` where its status does not allow that."""
-        await self._delete(sid)
+        await self.resource.delete(sid)
 
     async def await_transition(
         self,
@@ -56,7 +57,7 @@ class Sims(Settling[Sim]):
         `TransitionFailed` when it settles elsewhere, `TransitionTimeout` at the deadline,
         `UnreachableStatus` when it never can.
         """
-        return await self._transition(sim, until, timeout)
+        return await self.resource.await_transition(sim, until, timeout)
 
     @spelled_out
     async def update_and_wait(
@@ -72,7 +73,7 @@ class Sims(Settling[Sim]):
 
         `timeout` counts from the moment the change was accepted.
         """
-        return await self._change_and_wait(sid, changes, until, timeout)
+        return await self.resource.update_and_wait(sid, changes, until, timeout)
 
     # Two overloads, because mypy cannot infer a literal dict against a union of iterables.
     @overload
@@ -107,7 +108,7 @@ class Sims(Settling[Sim]):
         read lazily: at most `window` Sims are between input and outcome. `timeout` is for each.
         Nothing is raised for a single Sim; its outcome has the error.
         """
-        return UpdateMany(self, changes, window=window, timeout=timeout)
+        return UpdateMany(self.resource, changes, window=window, timeout=timeout)
 
     def history(self, sid: str, /, *, bad: OnBad = "raise") -> Pager[SimEvent]:
         """List what changed a Sim's status or RatePlan: previous and updated, with date and source.
@@ -117,7 +118,7 @@ class Sims(Settling[Sim]):
         """
         if not self.kind.is_sid(check_name(self.kind, sid)):
             raise ValueError(f"history() takes a SID (DE and 32 hex digits), not {sid!r}")
-        events = Events(self.context)
+        events = Events(self.resource.context)
         listed = events.list(bad=bad, resource_sid=sid, page_size=events.kind.largest_page)
         found = listed.map(sim_event)
         # The trail also holds the SIM's connections, which change neither.
@@ -129,4 +130,4 @@ class Sims(Settling[Sim]):
 
         By `iccid` it is a list of at most one.
         """
-        return self._list(filters, bad)
+        return self.resource.list(filters, bad)

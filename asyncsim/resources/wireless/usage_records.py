@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from asyncsim.context import ClientContext
 from asyncsim.models.wireless.usage_records import USAGE_RECORDS, UsageFilter, UsageRecord
-from asyncsim.resources.base import Resource
+from asyncsim.resources.base import Resource, Verbs
 from asyncsim.resources.call_signatures import spelled_out
 from asyncsim.resources.pages import OnBad, Pager
 
 
-class UsageRecords(Resource[UsageRecord]):
+class UsageRecords(Verbs[Resource[UsageRecord]]):
     """`client.wireless.usage_records`.
 
     Source: Twilio docs, "UsageRecords Resource" (Programmable Wireless).
     """
 
-    kind = USAGE_RECORDS
+    def __init__(self, context: ClientContext) -> None:
+        super().__init__(Resource(context, USAGE_RECORDS))
 
     @spelled_out
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
     ) -> Pager[UsageRecord]:
         """List a SIM's usage; `Pager` says how to go through them."""
-        return self._list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, parent=sim)

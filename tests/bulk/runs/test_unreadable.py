@@ -86,15 +86,15 @@ async def test_a_row_of_the_list_that_names_no_sim_makes_no_sim_unknown(
 ) -> None:
     desk = await open_desk(sims=MANY)
     sims = desk.stage.sims
-    read = sims._plain_page
+    read = sims.resource.parse_page
 
     def nameless(reply: Any) -> Any:
         page = read(reply)
         page.rows[5].update(sid=None, iccid=None)
         return page
 
-    sims._plain_page = nameless
-    sims._read_page_straight = lambda body: None
+    sims.resource.parse_page = nameless
+    sims.resource._read_page_fast = lambda body: None
     report = await desk.run(desk.job())
     assert report.plan is not None
     assert report.plan.verdicts == {Verdict.CHANGE: MANY}

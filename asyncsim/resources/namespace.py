@@ -1,0 +1,33 @@
+"""Base of `client.<product>`, whose kinds are imported when they are used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from asyncsim.context import ClientContext
+
+
+class Namespace:
+    """The kinds of one product, each an annotation: its attribute, module and class.
+
+    Importing all of them took 50 times as long as a request over bare aiohttp, at the first
+    request (benchmarks/cases/startup.py), and most programs use one.
+    """
+
+    def __init__(self, context: ClientContext) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        """Make the resource of an annotation on its first use; Python then finds it by itself."""
+        namespace = type(self)
+        class_name = namespace.__annotations__.get(name)
+        if class_name is None:
+            raise AttributeError(f"{namespace.__name__!r} has no resource {name!r}")
+        module = import_module(f"{namespace.__module__}.{name}")
+        resource = getattr(module, class_name)(self._context)
+        setattr(self, name, resource)
+        return resource
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *type(self).__annotations__]

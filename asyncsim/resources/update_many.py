@@ -1,0 +1,58 @@
+"""What `update_many` returns: a fan-out of updates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from asyncsim.resources.awaitable import check_timeout
+from asyncsim.resources.fan_out import FanOut, QueuedJob
+from asyncsim.resources.jobs import UpdateJob
+from asyncsim.resources.updatable import UpdatableResource
+
+T = TypeVar("T")
+C = TypeVar("C")
+Changes = Mapping[str, C] | Iterable[tuple[str, C]] | AsyncIterable[tuple[str, C]]
+"""SID or unique name, and the keywords of `update`."""
+
+
+class UpdateMany(FanOut[T], Generic[T]):
+    """The outcomes of many changes; `FanOut` says how to go through them and how to stop."""
+
+    def __init__(
+        self,
+        resource: UpdatableResource[T],
+        changes: Changes[Any],
+        *,
+        window: int,
+        timeout: float | None,
+    ) -> None:
+        check_timeout(timeout)
+        super().__init__(
+            resource.context,
+            _queue(resource, changes, timeout),
+            window=window,
+            start_watcher=resource.start_watcher,
+            requested_of=resource.recall,
+        )
+
+
+async def _queue(
+    resource: UpdatableResource[T], changes: Changes[Any], timeout: float | None
+) -> AsyncGenerator[QueuedJob[T], None]:
+    def queued(item: Any) -> QueuedJob[T]:
+        try:
+            name, given = item
+        except (TypeError, ValueError):
+            given = name = None
+        if not isinstance(name, str) or not isinstance(given, Mapping):
+            raise TypeError(f"update_many takes (SID, changes) pairs, not {item!r}")
+        return QueuedJob(name, given, partial(UpdateJob, resource, name, given, timeout=timeout))
+
+    if isinstance(changes, AsyncIterable):
+        async for item in changes:
+            yield queued(item)
+        return
+    for item in changes.items() if isinstance(changes, Mapping) else changes:
+        yield queued(item)
