@@ -51,7 +51,7 @@ def measure() -> Result:
             Target(
                 what="instructions against a bare aiohttp handler",
                 measured=base["ours"] / base["bare"],
-                bound=1.35,
+                bound=1.7,
                 spread="counted" if counts else "processor time",
             ),
             Target(

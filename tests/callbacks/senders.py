@@ -26,7 +26,7 @@ class Sent:
     body: bytes = b""
 
     def received_by(self, receiver: CallbackReceiver, *, path: str | None = None) -> int:
-        """Hand it to the heart, under another path if a proxy changed it."""
+        """Hand it to the receiver, without a socket, under another path if a proxy changed it."""
         parts = urlsplit(self.url)
         target = (path or parts.path) + (f"?{parts.query}" if parts.query else "")
         return receiver.receive(self.method, target, self.headers, self.body)

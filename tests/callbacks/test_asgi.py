@@ -19,9 +19,9 @@ from asyncsim.emulator import Emulator
 from asyncsim.errors import ReceiverError
 from asyncsim.vendors import KORE, TWILIO
 from tests.callbacks import senders
+from tests.callbacks.asgi_server import free_socket, served
 from tests.callbacks.conftest import listen, register
 from tests.callbacks.senders import SIM, Sent
-from tests.callbacks.web import free_socket, served
 
 PREFIX = "/hooks/sims"
 

@@ -1,4 +1,4 @@
-"""Several clients, several secrets, several lives of one receiver."""
+"""Secrets of several clients and of the receiver, over rotations and restarts."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_two_accounts_of_a_vendor_share_a_receiver(receiver: CallbackReceiver) -
         ] == [True]
 
 
-def test_an_account_that_knows_only_an_api_key_gets_hints_beside_one_that_knows_its_token(
+def test_an_account_with_an_api_key_alone_gets_unconfirmed_callbacks_beside_another_account(
     receiver: CallbackReceiver,
 ) -> None:
     register_account(receiver, "one", "token of one")
@@ -126,7 +126,7 @@ def test_the_receivers_first_ticket_secret_signs_and_the_clients_own_still_verif
     assert early.received_by(receiver) == 204
     assert late.received_by(receiver) == 204
     only_first = CallbackReceiver(URL, ticket_secrets=["first"], clock=clock)
-    assert late.received_by(only_first) == 204  # a hint: nobody brought a signing secret
+    assert late.received_by(only_first) == 204  # unconfirmed: nobody brought a signing secret
 
 
 def test_a_restarted_process_recognises_old_tickets_without_a_table(
@@ -149,7 +149,7 @@ def test_another_credential_does_not_make_our_tickets(
     assert senders.twilio(url).received_by(receiver) == 403
 
 
-def test_a_closed_registration_is_told_nothing_and_its_secrets_are_forgotten(
+def test_a_closed_registration_gets_nothing_and_its_secrets_are_removed(
     receiver: CallbackReceiver, told: list[Callback]
 ) -> None:
     registration = listen(register(receiver, TWILIO), told)

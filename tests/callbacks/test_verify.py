@@ -1,4 +1,4 @@
-"""The heart of the receiver, without a socket: what is accepted, and how far it is believed."""
+"""Verification without a socket: what is accepted, and what its signature proves."""
 
 import asyncio
 import hashlib
@@ -133,7 +133,7 @@ def test_a_get_from_twilio_with_a_changed_query_is_refused(
     assert forged.received_by(receiver) == 403
 
 
-def test_a_get_from_kore_is_a_hint_at_best(
+def test_a_get_from_kore_is_unconfirmed_at_best(
     receiver: CallbackReceiver, kore: Registration, told: list[Callback]
 ) -> None:
     sent = senders.kore_get(kore.issue_url("supersim", SIM)[0])
@@ -214,7 +214,7 @@ def test_kores_digest_cannot_be_extended(receiver: CallbackReceiver, kore: Regis
     assert forged.received_by(receiver) == 400
 
 
-def test_a_vendor_without_any_secret_gives_hints(clock: ManualClock) -> None:
+def test_without_any_signing_secret_callbacks_are_unconfirmed(clock: ManualClock) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
     registration = receiver.register(KORE, signing_secrets=[], ticket_secret=b"t")
     sent = senders.kore(registration.issue_url("supersim", SIM)[0])
@@ -395,7 +395,7 @@ def test_a_forged_delivery_does_not_use_up_an_idempotency_token(
     token = {"kore-idempotency-token": "token-1"}
     get = senders.kore_get(sent.url)
     assert plain(sent, **token).received_by(receiver) == 403
-    assert plain(get, **token).received_by(receiver) == 204  # a hint, as anybody could send it
+    assert plain(get, **token).received_by(receiver) == 204  # unconfirmed: anybody could send it
     assert evolve(sent, headers=sent.headers | token).received_by(receiver) == 204
     assert [one.signed for one in told] == [False, True]
 

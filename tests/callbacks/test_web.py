@@ -1,9 +1,6 @@
-"""The receiver on real sockets: its own port, and mounted in somebody else's application."""
+"""The aiohttp server on real sockets: on a port of its own, and mounted in an application."""
 
 import asyncio
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +10,6 @@ from aiohttp import web
 from asyncsim.callbacks import Callback, CallbackReceiver, web as callbacks_web
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
-from asyncsim.errors import ReceiverError
 from asyncsim.vendors import KORE, TWILIO
 from tests.callbacks import senders
 from tests.callbacks.conftest import listen, register
@@ -182,68 +178,6 @@ async def test_a_header_beyond_all_measure_is_refused_by_the_web_server(
     assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
 
 
-async def test_the_port_opens_with_the_first_start_and_closes_with_the_last_stop() -> None:
-    receiver = CallbackReceiver()
-    with pytest.raises(ReceiverError, match="start"):
-        _ = receiver.public_url
-    with pytest.raises(ReceiverError, match="start"):
-        _ = receiver.port
-    await asyncio.gather(receiver.start(), receiver.start())
-    port = receiver.port
-    assert receiver.public_url == f"http://127.0.0.1:{port}"
-    await receiver.stop()
-    assert receiver.port == port
-    await receiver.stop()
-    await receiver.stop()
-    assert "closed" in repr(receiver)
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-async def test_a_stopped_receiver_starts_again_and_knows_its_old_tickets(
-    clock: ManualClock,
-) -> None:
-    receiver = CallbackReceiver("https://example.com", clock=clock)
-    async with receiver:
-        sent = senders.kore(register(receiver, KORE).issue_url("supersim", SIM)[0])
-    async with receiver:
-        path = sent.url.removeprefix("https://example.com")
-        assert await sent.post(to=f"http://127.0.0.1:{receiver.port}{path}") == 204
-    assert receiver.counts.accepted == 1
-    assert receiver.counts.unconfirmed == 0
-
-
-async def test_a_port_in_use_is_named_with_what_to_do_about_it(
-    open_receiver: CallbackReceiver,
-) -> None:
-    second = CallbackReceiver(port=open_receiver.port)
-    with pytest.raises(ReceiverError, match=rf"127\.0\.0\.1:{open_receiver.port} .*port=0"):
-        await second.start()
-    await second.stop()
-    assert "closed" in repr(second)
-
-
-async def test_an_address_of_another_machine_is_named_too() -> None:
-    with pytest.raises(ReceiverError, match=r"192\.0\.2\.1"):
-        await CallbackReceiver(host="192.0.2.1").start()
-
-
-async def test_a_start_that_failed_leaves_nothing_to_stop(open_receiver: CallbackReceiver) -> None:
-    port = open_receiver.port
-    second = CallbackReceiver(port=port)
-    with pytest.raises(ReceiverError):
-        await second.start()
-    await open_receiver.stop()
-    async with second:
-        assert second.port == port
-    await open_receiver.start()
-
-
-async def test_an_address_that_nobody_can_call_needs_a_public_url() -> None:
-    with pytest.raises(ReceiverError, match="public_url"):
-        await CallbackReceiver(host="0.0.0.0").start()
-
-
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncIterator[str]:
     """A user's own aiohttp server."""
@@ -279,36 +213,6 @@ async def test_it_mounts_under_a_prefix_of_a_users_application(
             await Sent(method="GET", url=public.replace("https://example.com", base)).post() == 404
         )
     assert [(one.name, one.signed) for one in told] == [("a/b é", True)] * 3
-
-
-async def test_a_mounted_receiver_opens_no_port_and_needs_a_public_url(clock: ManualClock) -> None:
-    mounted = CallbackReceiver("https://example.com/hooks", clock=clock)
-    mounted.app()
-    async with mounted:
-        with pytest.raises(ReceiverError):
-            _ = mounted.port
-    without_url = CallbackReceiver(clock=clock)
-    without_url.app()
-    with pytest.raises(ReceiverError, match="public_url"):
-        await without_url.start()
-
-
-async def test_a_receiver_for_another_framework_opens_no_port(clock: ManualClock) -> None:
-    async with CallbackReceiver("https://example.com", port=None, clock=clock) as receiver:
-        sent = senders.kore(register(receiver, KORE).issue_url("supersim", SIM)[0])
-        assert sent.received_by(receiver) == 204
-        with pytest.raises(ReceiverError):
-            _ = receiver.port
-    with pytest.raises(ReceiverError, match="public_url"):
-        await CallbackReceiver(port=None).start()
-
-
-def test_importing_it_does_not_load_a_web_server() -> None:
-    code = (
-        "import sys; from asyncsim.callbacks import CallbackReceiver as R; R();"
-        "sys.exit('aiohttp.web' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 async def test_a_delivery_that_is_under_way_when_the_port_closes_is_answered(
