@@ -53,14 +53,20 @@ class CallbackApplication:
         rejected = self._callbacks.check_head(method, target, length)
         if rejected is not None:
             return rejected
+        body = bytearray()
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
-                body = await _read(receive, self._callbacks.max_body)
+                # It stops soon after max_body bytes: verification rejects what is longer.
+                while len(body) <= self._callbacks.max_body:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return 400  # nobody is left to read it
+                    body += message.get("body", b"")
+                    if not message.get("more_body", False):
+                        break
         except TimeoutError:
             return 408
-        if body is None:
-            return 400  # nobody is left to read it
-        return self._callbacks.receive(method, target, headers, body)
+        return self._callbacks.receive(method, target, headers, bytes(body))
 
 
 def _target(scope: Scope) -> str:
@@ -75,19 +81,6 @@ def _target(scope: Scope) -> str:
     )
     query: bytes = scope.get("query_string", b"")
     return f"{target}?{query.decode('latin-1')}" if query else target
-
-
-async def _read(receive: ASGIReceive, limit: int) -> bytes | None:
-    """Read a body, but stop soon after `limit` bytes; None when the sender hung up."""
-    body = bytearray()
-    while len(body) <= limit:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    return bytes(body)
 
 
 async def _respond(send: ASGISend, status: int, scope: Scope) -> None:

@@ -162,7 +162,9 @@ class ConnectionLimiter:
         while len(connections) > connections.limit and (one := connections.evict(now)) is not None:
             one.abort()
         if len(connections) < connections.limit or now >= connections.evictable_at:
-            self._resume_accepting()
+            if self._paused and self._resuming is None and not self._closed:
+                name = "asyncsim-receiver-accepts"
+                self._resuming = asyncio.create_task(self._resume_accepting(), name=name)
         else:
             self._pause_accepting()
 
@@ -193,11 +195,7 @@ class ConnectionLimiter:
             for server in self._stopped:
                 _stop_accepting(server)
 
-    def _resume_accepting(self) -> None:
-        if self._paused and self._resuming is None and not self._closed:
-            self._resuming = asyncio.create_task(self._reopen(), name="asyncsim-receiver-accepts")
-
-    async def _reopen(self) -> None:
+    async def _resume_accepting(self) -> None:
         loop = asyncio.get_running_loop()
         self._close_stopped()
         try:

@@ -164,24 +164,26 @@ class CallbackReceiver:
         ReceiverError when the port is taken, or when no public URL can be told.
         """
         async with self._starting:
-            if self._starts == 0:
-                self._loop = asyncio.get_running_loop()
-                if self._wanted_port is not None:
-                    await self._open(self._wanted_port)
-                elif self._given_url is None:
-                    raise ReceiverError(
-                        "a receiver without a port of its own needs a public_url, prefix included"
-                    )
-                self._handler.commands.set_open(True)
-            self._starts += 1
+            if self._starts > 0:
+                self._starts += 1
+                return
+            self._loop = asyncio.get_running_loop()
+            if self._wanted_port is not None:
+                if self._given_url is None:
+                    local_url(self._host, self._wanted_port)  # rejects hosts that cannot be called
+                from asyncsim.callbacks.web import Listener  # loads a web server, so not before
 
-    async def _open(self, port: int) -> None:
-        if self._given_url is None:
-            local_url(self._host, port)  # rejects hosts that cannot be called, before listening
-        from asyncsim.callbacks.web import Listener  # loads a web server, so not before
-
-        self._listener = await Listener.open(self._handler, self._host, port, self._max_connections)
-        self._handler.public_url = self._given_url or local_url(self._host, self._listener.port)
+                self._listener = await Listener.open(
+                    self._handler, self._host, self._wanted_port, self._max_connections
+                )
+                url = self._given_url or local_url(self._host, self._listener.port)
+                self._handler.public_url = url
+            elif self._given_url is None:
+                raise ReceiverError(
+                    "a receiver without a port of its own needs a public_url, prefix included"
+                )
+            self._handler.commands.set_open(True)
+            self._starts = 1
 
     async def stop(self) -> None:
         """Take back one `start`; ignored when there is none."""
