@@ -1,4 +1,4 @@
-"""Errors to JSON text and back, so that they are still typed when a journal is read again.
+"""Errors of rows: stored as JSON text in the journal, and typed again when it is read.
 
 An error of this package keeps all its parts; of any other, only the text survives.
 """
@@ -6,15 +6,14 @@ An error of this package keeps all its parts; of any other, only the text surviv
 from __future__ import annotations
 
 import json  # not wire.json: msgspec refuses half a surrogate pair, which a vendor's text may hold
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cattrs.errors import BaseValidationError
 from cattrs.preconf.json import make_converter
 
 from asyncsim import errors
-from asyncsim.bulk import failures
-from asyncsim.bulk.records import Head, Result, State, Verdict
+from asyncsim.bulk.records import HOPELESS, Head, Result, State, Verdict
 from asyncsim.errors import AsyncSimError, JobError, OutcomeUnknown, UnreachableStatus
 from asyncsim.models.supersim import esim_profiles, ip_commands, sims as supersims, sms_commands
 from asyncsim.models.wireless import commands, sims
@@ -24,7 +23,7 @@ _CLASSES: dict[str, type[AsyncSimError]] = {
     for name, one in vars(errors).items()
     if isinstance(one, type) and issubclass(one, AsyncSimError)
 }
-# The kinds that can be waited for: a record of one of these is what an error shows as last seen.
+# The kinds that can be waited for: errors hold a record of one of these as the state last seen.
 _MODELS: dict[str, type[object]] = {
     f"{kind.product}.{kind.model.__name__}": kind.model
     for kind in (
@@ -43,7 +42,18 @@ _UNREADABLE = (BaseValidationError, ValueError, TypeError, KeyError, AttributeEr
 _converter = make_converter()
 
 
+def dump(error: Exception) -> str:
+    """Write an error as JSON text: name of its class, its text, and its parts if it is ours."""
+    name = type(error).__name__
+    parts = None
+    if _CLASSES.get(name) is type(error):
+        # Python keeps notes among the parts; they belong to the run that has ended.
+        parts = {key: _plain(one) for key, one in vars(error).items() if not key.startswith("__")}
+    return json.dumps({"type": name, "text": str(error) or name, "parts": parts})
+
+
 def _plain(value: object) -> object:
+    """Convert a part of an error to values that JSON has; the reverse of `_typed`."""
     if name := _NAMES.get(type(value)):
         return {_RECORD: name, "fields": _converter.unstructure(value)}
     if isinstance(value, Mapping):
@@ -53,35 +63,6 @@ def _plain(value: object) -> object:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def _rich(value: Any) -> object:
-    if isinstance(value, list):
-        return tuple(_rich(one) for one in value)
-    if not isinstance(value, dict):
-        return value
-    if _RECORD in value:
-        return _converter.structure(value["fields"], _MODELS[value[_RECORD]])
-    return {key: _rich(one) for key, one in value.items()}
-
-
-def _parts(error: Exception) -> dict[str, object] | None:
-    if _CLASSES.get(type(error).__name__) is not type(error):
-        return None
-    # Python keeps notes among the parts; they belong to the run that has ended.
-    return {name: _plain(one) for name, one in vars(error).items() if not name.startswith("__")}
-
-
-def dump(error: Exception) -> str:
-    """Write an error as JSON text: name of its class, its text, and its parts if it is ours."""
-    name = type(error).__name__
-    return json.dumps({"type": name, "text": str(error) or name, "parts": _parts(error)})
-
-
-def _typed(kind: type[AsyncSimError], parts: Mapping[str, Any]) -> AsyncSimError:
-    error = errors._revive(kind, {name: _rich(one) for name, one in parts.items()})
-    str(error)  # fails now, and not when it is shown, if another version had other parts
-    return error
-
-
 def load(text: str) -> AsyncSimError:
     """Read what `dump` wrote; never fails.
 
@@ -89,62 +70,50 @@ def load(text: str) -> AsyncSimError:
     `AsyncSimError` with the same text.
     """
     try:
-        found = json.loads(text)
-        said = str(found["text"])
+        stored = json.loads(text)
+        message = str(stored["text"])
     except _UNREADABLE:
         return AsyncSimError(text)
     try:
-        return _typed(_CLASSES[found["type"]], found["parts"])
+        kind = _CLASSES[stored["type"]]
+        # As unpickling does: the parts are attributes, and not what `__init__` takes.
+        error = kind.__new__(kind)
+        vars(error).update({name: _typed(one) for name, one in stored["parts"].items()})
+        str(error)  # fails now, and not when it is shown, if another version had other parts
     except _UNREADABLE:
-        return AsyncSimError(said)
-
-
-def error_of(result: Result, head: Head) -> AsyncSimError:
-    """Return what went wrong with a row, with a note that says where it stands in the input."""
-    error = _of(result, head)
-    error.add_note(f"{head.label}, line {result.line}: {result.name}")
+        return AsyncSimError(message)
     return error
 
 
-def _of(result: Result, head: Head) -> AsyncSimError:
+def _typed(value: Any) -> object:
+    if isinstance(value, list):
+        return tuple(_typed(one) for one in value)
+    if not isinstance(value, dict):
+        return value
+    if _RECORD in value:
+        return _converter.structure(value["fields"], _MODELS[value[_RECORD]])
+    return {key: _typed(one) for key, one in value.items()}
+
+
+def error_of(result: Result, head: Head) -> AsyncSimError:
+    """The typed error of a row that is not at its goal, with a note of its place in the input."""
+    shown = result.sid or result.name
+    verdict = result.verdict if result.state is State.IMPOSSIBLE else None
+    error: AsyncSimError
     if result.error_parts is not None:
-        return failures.load(result.error_parts)
-    if result.state is State.UNKNOWN:
-        return OutcomeUnknown(f"{head.action} {_shown(result)}", _ASK)
-    if result.state is State.IMPOSSIBLE and result.verdict is not None:
-        return _BY_VERDICT[result.verdict](result, head)
-    return AsyncSimError(result.error or f"{_shown(result)}: {result.state.value}")
-
-
-_ASK = "look for it in the list of what was created for this SIM before it is sent again by hand"
-
-
-def _shown(result: Result) -> str:
-    return result.sid or result.name
-
-
-def _absent(result: Result, head: Head) -> AsyncSimError:
-    return JobError(
-        f"unknown SIM {result.name} (line {result.line} of {head.label}): not in this account and"
-        " product; check the name"
-    )
-
-
-def _unreachable(result: Result, head: Head) -> AsyncSimError:
-    return UnreachableStatus(
-        _shown(result), {**head.change, **(result.change or {})}, result.before
-    )
-
-
-def _unreadable(result: Result, head: Head) -> AsyncSimError:
-    return JobError(
-        f"{result.name} (line {result.line} of {head.label}): {result.error}; nothing was sent"
-    )
-
-
-_BY_VERDICT: dict[Verdict, Callable[[Result, Head], AsyncSimError]] = {
-    Verdict.UNKNOWN: _absent,
-    Verdict.ILLEGAL: _unreachable,
-    Verdict.TERMINAL: _unreachable,
-    Verdict.UNREADABLE: _unreadable,
-}
+        error = load(result.error_parts)
+    elif result.state is State.UNKNOWN:
+        look = "look for it in the list of this SIM's commands before you send it again by hand"
+        error = OutcomeUnknown(f"{head.action} {shown}", look)
+    elif verdict in (Verdict.ILLEGAL, Verdict.TERMINAL):
+        error = UnreachableStatus(shown, {**head.change, **(result.change or {})}, result.before)
+    elif verdict is not None and verdict in HOPELESS:
+        # What could not be read is in `error`; of an unknown SIM there is nothing to add.
+        why = result.error or HOPELESS[verdict].reason
+        error = JobError(
+            f"{verdict.value}: {result.name} (line {result.line} of {head.label}): {why}"
+        )
+    else:
+        error = AsyncSimError(result.error or f"{shown}: {result.state.value}")
+    error.add_note(f"{head.label}, line {result.line}: {result.name}")
+    return error

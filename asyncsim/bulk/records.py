@@ -13,61 +13,88 @@ from asyncsim.events import SettledBy
 
 
 class State(enum.StrEnum):
-    """Where a row is on its way."""
+    """How far a row has come; the values are stored in journals, results and events."""
 
     READ = "read"
-    """In the journal, not looked up yet."""
+    """In the journal, not planned yet."""
     READY = "ready"
     """Planned: it needs a request, none has been sent."""
     SENDING = "sending"
-    """Its request is on the wire, or was when the last run ended: whether it was done is open."""
+    """Its request is in flight, or was when the last run ended: the outcome is unknown."""
     ACCEPTED = "accepted"
     """The vendor has accepted it; the SIM has not settled yet."""
     TIMED_OUT = "timed out"
     """It did not settle before its deadline; the vendor may still finish it."""
     NO_ANSWER = "no answer"
-    """The vendor could not be reached, or failed; the next look tells what has become of it."""
+    """No response, or an error of the vendor's; the next plan reads what became of it."""
     ALREADY = "already"
     """It was at its goal before anything was sent."""
     DONE = "done"
-    """This job has brought it to its goal."""
+    """This job brought it to its goal."""
     FAILED = "failed"
-    """Refused by the vendor, or settled elsewhere."""
+    """Rejected by the vendor, or settled elsewhere."""
     IMPOSSIBLE = "impossible"
-    """The plan says that no request would help: unknown SIM, illegal transition. None was sent."""
+    """No request would help: unknown SIM, illegal transition. None was sent."""
     UNKNOWN = "unknown"
-    """Sent, the answer was lost, and sending it again might do it twice."""
+    """Sent without a response, and a resend might do it twice."""
 
 
 SUCCEEDED = frozenset({State.ALREADY, State.DONE})
 IN_DOUBT = frozenset({State.SENDING, State.ACCEPTED, State.TIMED_OUT, State.NO_ANSWER})
-"""Something was sent; a look at the SIM comes before anything else is."""
+"""Something was sent; the SIM is read before anything else is sent."""
 OPEN = frozenset({State.READ, State.READY, State.IMPOSSIBLE}) | IN_DOUBT
-"""What a new run of the job looks at again. IMPOSSIBLE: nothing was sent, and SIMs may appear."""
+"""What a new run plans again. IMPOSSIBLE, too: nothing was sent, and SIMs may appear."""
 UNFINISHED = OPEN - {State.IMPOSSIBLE}
 """What makes a job resumable."""
 
 
 class Verdict(enum.StrEnum):
-    """What the plan says of a row."""
+    """What the plan says of a row; the values are stored as those of `State` are."""
 
     ALREADY = "already there"
     CHANGE = "will change"
     BUSY = "being changed"
-    """Another change of it is running: it is waited for, then looked at again."""
+    """Another change of its SIM is in flight: that has to settle first, then it is read again."""
     ILLEGAL = "illegal transition"
     UNKNOWN = "unknown SIM"
     TERMINAL = "terminal"
-    """`canceled` or `deleted`: nothing leads out of there."""
+    """`canceled` or `deleted`, which are irreversible."""
     UNREADABLE = "unreadable"
-    """What the vendor shows of it cannot be read, so what it needs is not known."""
+    """The vendor's record of its SIM cannot be read, so what it needs is not known."""
 
 
-HOPELESS = frozenset({Verdict.ILLEGAL, Verdict.UNKNOWN, Verdict.TERMINAL, Verdict.UNREADABLE})
+@frozen
+class Hopeless:
+    """Why no request would help a row, and what its owner can do."""
 
+    reason: str
+    """`{status}` stands for the status in which its SIM was found."""
+    remedy: str
+
+
+HOPELESS: Mapping[Verdict, Hopeless] = {
+    Verdict.ILLEGAL: Hopeless(
+        "no request leads there from {status!r}",
+        "move the SIM to a status from which its goal can be reached, then run the same command"
+        " again",
+    ),
+    Verdict.UNKNOWN: Hopeless(
+        "not in this account and product",
+        "check the name; once the SIM is there, run the same command again",
+    ),
+    Verdict.TERMINAL: Hopeless(
+        "no request leads out of {status!r}", "the status is irreversible: leave the SIM out"
+    ),
+    Verdict.UNREADABLE: Hopeless(
+        "the vendor's record of it cannot be read",
+        "nothing was sent, as its status is not known: report it to the vendor, then run the same"
+        " command again",
+    ),
+}
+"""Verdicts that leave a row IMPOSSIBLE, in the words of results, reports and errors."""
 
 Naming = Literal["sid", "iccid", "unique_name"]
-"""What the name of a row is."""
+"""Which kind of name a row has for its SIM."""
 
 
 @frozen(kw_only=True)
@@ -81,16 +108,16 @@ class Row:
     name: str
     naming: Naming
     iccid: str | None = None
-    """Its ICCID where its SID is the name: both have to mean one SIM."""
+    """Its ICCID where its SID is the name: both must belong to one SIM."""
     change: Mapping[str, Any] | None = None
-    """Keywords of this row alone; they come on top of the job's. None: no own ones."""
+    """Keywords of this row, which override the job's; None: it has none."""
     cells: tuple[str, ...] | None = None
     """The input's columns as they came, for the results; None where it had only names."""
 
 
 @frozen(kw_only=True)
 class Entry:
-    """A row that has not ended, as the journal holds it."""
+    """A row that is not finished, as the journal holds it."""
 
     number: int
     line: int
@@ -99,7 +126,7 @@ class Entry:
     change: Mapping[str, Any] | None
     state: State
     iccid: str | None = None
-    """What the row says of its SIM beside the SID that is its name."""
+    """Its ICCID where its SID is the name."""
     sid: str | None = None
     """SID, once the SIM was found."""
     verdict: Verdict | None = None
@@ -110,9 +137,9 @@ class Entry:
     reference: str | None = None
     """SID of what was created (a Command)."""
     sent: bool = False
-    """A request of this job may have gone out for it in an earlier run."""
+    """A request may have gone out for it in an earlier run of this job."""
     approved: bool = False
-    """Somebody has agreed that it is changed, even if that is for ever."""
+    """Its change is confirmed, even if it is irreversible."""
 
 
 @frozen(kw_only=True)
@@ -128,14 +155,14 @@ class Ending:
     requests: int = 0
     """POSTs and single reads for this row alone, in this run."""
     seconds: float | None = None
-    """From the moment it was taken up in this run."""
+    """From when this run took up the row."""
     sid: str | None = None
     reference: str | None = None
 
 
 @frozen(kw_only=True)
 class Result:
-    """A row with all that is known of it; what results files are written from."""
+    """A row with all that is known of it; results files are written from these."""
 
     number: int
     line: int
@@ -164,21 +191,21 @@ class Result:
 
 @frozen(kw_only=True)
 class Head:
-    """Whose a journal is: two jobs that differ in one of these are not the same."""
+    """What a journal belongs to: two jobs that differ in one of these are different jobs."""
 
     product: str
     action: str
     change: Mapping[str, Any]
     vendor: str
     account: str
-    """A short digest, no secret."""
+    """Account SID or client id, and the base URL of the product; no secret."""
     label: str
-    """Of the input: `batch-42.csv`."""
+    """Name of the input: `batch-42.csv`."""
 
 
 @frozen(kw_only=True)
 class Planned:
-    """What the plan says of one row."""
+    """The plan's verdict on one row, and the state that it leaves the row in."""
 
     number: int
     verdict: Verdict
@@ -192,7 +219,7 @@ class Planned:
 
 @frozen(kw_only=True)
 class Duplicate:
-    """A name that several rows have, or a SIM that several rows mean."""
+    """A name that several rows have, or the SID of a SIM that several rows name."""
 
     name: str
     lines: tuple[int, ...]
@@ -209,7 +236,7 @@ class Run:
     number: int
     started_at: datetime
     ended_at: datetime | None
-    """None: it goes on, or was killed."""
+    """None: it is running, or was killed."""
     reason: str | None
     """Why it stopped early."""
     pid: int
@@ -218,13 +245,13 @@ class Run:
 
 @frozen(kw_only=True)
 class FailureGroup:
-    """All rows that one class of error has."""
+    """All rows whose error is of one class."""
 
     error_type: str
     """Name of the class."""
     rows: int
     sample: str
-    """Text of the first row's."""
+    """Text of the first row's error."""
 
 
 @frozen(kw_only=True)
@@ -243,7 +270,7 @@ class Statistics:
     confirmed: int
     unconfirmed: int
     p50: float | None
-    """Seconds from taking a row up to its end; None where no row is DONE."""
+    """Seconds from taking up a row to its end; None where no row is DONE."""
     p95: float | None
     p99: float | None
     slowest: float | None

@@ -1,9 +1,9 @@
-"""How a job stands: what `bulk.run` returns, and what a journal tells at any time."""
+"""The report of a job: what `bulk.run` returns, and what a journal tells at any time."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -13,58 +13,53 @@ from asyncsim import errors
 from asyncsim.bulk.failures import error_of
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
-from asyncsim.bulk.records import SUCCEEDED, UNFINISHED, Head, State, Statistics, Verdict
+from asyncsim.bulk.records import (
+    HOPELESS,
+    SUCCEEDED,
+    UNFINISHED,
+    Head,
+    State,
+    Statistics,
+    Verdict,
+)
 from asyncsim.errors import AsyncSimError, JournalError
 
-_AGAIN = "run the same command again"
-_MEND = "mend the cause, then run `asyncsim jobs retry-failed {journal}`"
-_LOOK = f"{_AGAIN}: it looks first what has become of them, then sends what is still needed"
+_MAX_ERRORS = 1000  # that a report holds; the counts are of all
+_WITH_ERROR = frozenset(
+    {State.FAILED, State.IMPOSSIBLE, State.UNKNOWN, State.TIMED_OUT, State.NO_ANSWER}
+)
+_WITHOUT_ERROR = UNFINISHED - _WITH_ERROR
 
-# Class -> what it means for a row, and the way out; the first that fits.
-_WAYS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
-    (errors.TransitionTimeout, "timed out", f"{_AGAIN}: it goes on waiting"),
+_RERUN = "run the same command again"
+_RETRY = "then run `asyncsim jobs retry-failed {journal}`"
+_READ_FIRST = f"{_RERUN}: it reads what became of them, then sends what is still needed"
+# Class of the error -> what it means for a row, and the remedy; the first that fits.
+_FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
+    (errors.TransitionTimeout, "timed out", f"{_RERUN}: it goes on waiting"),
     (
         (errors.TransportError, errors.ServerError, errors.RateLimited, errors.QueueTimeout),
         "no answer",
-        _LOOK,
+        _READ_FIRST,
     ),
     (
         (errors.AuthenticationError, errors.PermissionDenied),
         "not allowed",
-        "give these credentials the right, or use others of the same account, then run"
-        " `asyncsim jobs retry-failed {journal}`",
+        f"give these credentials the right, or use others of the same account, {_RETRY}",
     ),
-    (
-        errors.Conflict,
-        "busy",
-        "wait until the other change has ended, then run `asyncsim jobs retry-failed {journal}`",
-    ),
-    (errors.TransitionFailed, "settled elsewhere", _MEND),
-    (errors.APIError, "refused", _MEND),
-    (Exception, "failed", _MEND),
+    (errors.Conflict, "busy", f"wait until the other change has settled, {_RETRY}"),
+    (errors.TransitionFailed, "settled elsewhere", f"fix the cause, {_RETRY}"),
+    (errors.APIError, "refused", f"fix the cause, {_RETRY}"),
+    (Exception, "failed", f"fix the cause, {_RETRY}"),
 )
-_UNKNOWN = (
-    "look whether it was done ({listing}) before it is done again by hand;"
-    " no run repeats it by itself"
-)
-_LISTINGS = {
-    "supersim": "client.supersim.sms_commands.list(sim=...)",
-    "wireless": "client.wireless.commands.list(sim=...)",
-}
-_HOPELESS = {
-    Verdict.UNKNOWN: "not in this account and product: check the names; once they are there,"
-    f" {_AGAIN}",
-    Verdict.ILLEGAL: "no request leads there from where they are: move them to a status from which"
-    f" it can be reached, then {_AGAIN}",
-    Verdict.TERMINAL: "nothing leads out of their status: leave them out",
-    Verdict.UNREADABLE: "nothing was sent, as their state is not known: tell the vendor, then"
-    f" {_AGAIN}",
-}
-_UNFINISHED = {
+_STATES = {
     State.READ: "not looked up yet",
     State.READY: "not sent yet",
     State.SENDING: "perhaps sent",
     State.ACCEPTED: "accepted, not settled",
+}
+_LISTS = {
+    "supersim": "client.supersim.sms_commands.list(sim=...)",
+    "wireless": "client.wireless.commands.list(sim=...)",
 }
 
 
@@ -76,73 +71,9 @@ class Shortfall:
     """`refused (BadRequest)`, `unknown SIM`, `not sent yet`."""
     rows: int
     sample: str
-    """What is said of one of them; empty where there is nothing to say."""
+    """The error of one of them; empty where there is none."""
     remedy: str
-    """What it would take to get them to their goal."""
-
-
-def shortfalls(
-    statistics: Statistics, samples: Mapping[Verdict, str], *, product: str, journal: str
-) -> tuple[Shortfall, ...]:
-    """Group all rows that are not at their goal; what costs most comes first."""
-    way = {"journal": shlex.quote(journal), "listing": _LISTINGS.get(product, "list them")}
-    return (
-        *_unknown(statistics, way),
-        *_failed(statistics, way),
-        *_hopeless(statistics, samples),
-        *_unfinished(statistics),
-    )
-
-
-def _unknown(statistics: Statistics, way: Mapping[str, str]) -> Iterator[Shortfall]:
-    # By state: a row whose run was killed in between is unknown without having an error.
-    if count := statistics.states.get(State.UNKNOWN, 0):
-        known = statistics.failures.get(errors.OutcomeUnknown.__name__)
-        yield Shortfall(
-            reason="unknown outcome",
-            rows=count,
-            sample=known.sample if known else "",
-            remedy=_UNKNOWN.format(**way),
-        )
-
-
-def _failed(statistics: Statistics, way: Mapping[str, str]) -> Iterator[Shortfall]:
-    for name, group in statistics.failures.items():
-        kind = getattr(errors, name, Exception)
-        if kind is errors.OutcomeUnknown:
-            continue
-        meaning, remedy = next((text, out) for one, text, out in _WAYS if issubclass(kind, one))
-        yield Shortfall(
-            reason=f"{meaning} ({name})",
-            rows=group.rows,
-            sample=group.sample,
-            remedy=remedy.format(**way),
-        )
-
-
-def _hopeless(statistics: Statistics, samples: Mapping[Verdict, str]) -> Iterator[Shortfall]:
-    for verdict, count in statistics.impossible.items():
-        yield Shortfall(
-            reason=verdict.value,
-            rows=count,
-            sample=samples.get(verdict, ""),
-            remedy=_HOPELESS[verdict],
-        )
-
-
-def _unfinished(statistics: Statistics) -> Iterator[Shortfall]:
-    for state, reason in _UNFINISHED.items():
-        if count := statistics.states.get(state, 0):
-            yield Shortfall(reason=reason, rows=count, sample="", remedy=_LOOK)
-
-
-_MOST = 1000
-"""Errors that a report holds; the counts are of all."""
-_ERRORS = frozenset(
-    {State.FAILED, State.IMPOSSIBLE, State.UNKNOWN, State.TIMED_OUT, State.NO_ANSWER}
-)
-_IN_BETWEEN = UNFINISHED - _ERRORS
-_PLACES = 3  # of figures: milliseconds, thousandths of a request
+    """What it takes to get them to their goal."""
 
 
 @frozen(kw_only=True)
@@ -150,26 +81,26 @@ class Report:
     """How a job stands, over all of its runs."""
 
     head: Head
-    """Whose the job is, and what it asks for."""
+    """What the journal belongs to: the job, its account, its input."""
     journal: str
     """Where its journal lies."""
     columns: tuple[str, ...]
     """Keywords that are taken from columns of its input."""
     statistics: Statistics
-    """What was counted, over the whole job."""
+    """Counts over the whole job."""
     shortfalls: tuple[Shortfall, ...] = field(repr=False)
-    """Why rows are not at their goal, in groups, with what it would take."""
+    """Why rows are not at their goal, in groups, with the remedy of each."""
     errors: tuple[AsyncSimError, ...] = field(repr=False)
-    """What went wrong with single rows, typed, in input order; the first 1,000."""
+    """The errors of single rows, typed, in input order; the first 1,000."""
     plan: Plan | None = None
-    """What this run's look at the SIMs found; None outside a run."""
+    """What this run's plan found; None outside a run."""
     stopped: str | None = None
     """Why the run ended early: `drained`, `deadline`, `max_failures`, `limit`, `dry run`,
     `no answer`, `PermissionDenied`, or `retry after ... s`, as the server asked."""
     seconds: float | None = None
     """How long the run took; None outside one."""
     requests: int | None = None
-    """All requests of the run, walks and sweeps of lists included; None outside one."""
+    """All requests of the run, including list scans and sweeps; None outside one."""
 
     @property
     def rows(self) -> int:
@@ -193,12 +124,12 @@ class Report:
 
     @property
     def found_nothing_to_do(self) -> bool:
-        """Whether the job had ended before this run, which so has looked at no SIM at all."""
+        """Whether the job was finished before this run, which therefore read no SIM at all."""
         return self.plan is not None and not self.plan.rows
 
     @property
     def requests_per_sim(self) -> float | None:
-        """Requests of this run for each row that it had to look at; None outside a run."""
+        """Requests of this run for each row that it planned; None outside a run."""
         if self.requests is None or self.plan is None or not self.plan.rows:
             return None
         return self.requests / self.plan.rows
@@ -209,35 +140,30 @@ class Report:
     def raise_for_failures(self) -> None:
         """Raise an ExceptionGroup of typed errors unless all SIMs are at their goal.
 
-        At most 1,000 of them are inside, the message has the true count. Rows that no error
-        tells of, because the run ended before they did, are one `AsyncSimError` that says how
-        to go on.
+        It holds at most 1,000 of them; its message has the true count. Rows that have no error,
+        because the run ended before them, are one `AsyncSimError` that says how to resume.
         """
         if self.ok:
             return
         count = self.rows - self._count(SUCCEEDED)
         why = ", ".join(f"{one.rows:,} {one.reason}" for one in self.shortfalls)
-        first = f" (the first {_MOST:,} are here)" if self._count(_ERRORS) > _MOST else ""
-        raise ExceptionGroup(
-            f"{count:,} of {self.rows:,} SIMs are not at their goal: {why}{first}",
-            [*self.errors, *self._unfinished()],
-        )
-
-    def _unfinished(self) -> list[AsyncSimError]:
-        if not (count := self._count(_IN_BETWEEN)):
-            return []
-        why = f" (the run ended early: {self.stopped})" if self.stopped else ""
-        are = "SIM is" if count == 1 else "SIMs are"
-        return [
-            AsyncSimError(
-                f"{count:,} {are} unfinished{why}; run the job again with the journal"
+        more = self._count(_WITH_ERROR) > _MAX_ERRORS
+        first = f" (the first {_MAX_ERRORS:,} are here)" if more else ""
+        found = list(self.errors)
+        if unfinished := self._count(_WITHOUT_ERROR):
+            early = f" (the run ended early: {self.stopped})" if self.stopped else ""
+            are = "SIM is" if unfinished == 1 else "SIMs are"
+            text = (
+                f"{unfinished:,} {are} unfinished{early}; run the job again with the journal"
                 f" {self.journal}: it goes on where it stopped"
             )
-        ]
+            found.append(AsyncSimError(text))
+        text = f"{count:,} of {self.rows:,} SIMs are not at their goal: {why}{first}"
+        raise ExceptionGroup(text, found)
 
     def summary(self) -> dict[str, Any]:
         """Everything but the single errors, as plain values for JSON."""
-        counted = self.statistics
+        counted, plan = self.statistics, self.plan
         return {
             "job": {
                 **asdict(self.head),
@@ -249,7 +175,7 @@ class Report:
             "ok": self.ok,
             "finished": self.finished,
             "stopped": self.stopped,
-            "states": _words(self.states),
+            "states": {state.value: count for state, count in self.states.items()},
             "settled_by": dict(counted.settled_by),
             "confirmed": counted.confirmed,
             "unconfirmed": counted.unconfirmed,
@@ -267,8 +193,19 @@ class Report:
                 "single_done": counted.requests_done,
             },
             "shortfalls": [asdict(one) for one in self.shortfalls],
-            "plan": self.plan and _summary_of_plan(self.plan),
+            "plan": plan
+            and {
+                "rows": plan.rows,
+                "verdicts": {verdict.value: count for verdict, count in plan.verdicts.items()},
+                "irreversible": plan.irreversible,
+                "requests": plan.requests,
+                "notes": list(plan.notes),
+            },
         }
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)  # milliseconds
 
 
 async def report_on(
@@ -285,15 +222,23 @@ async def report_on(
         raise JournalError(
             f"journal {journal.target} holds no job: run one with it first, its input is read then"
         )
+    found: list[AsyncSimError] = []
+    samples: dict[Verdict, str] = {}
+    async with aclosing(journal.results(_WITH_ERROR)) as results:
+        async for result in results:
+            found.append(error_of(result, head))
+            if result.state is State.IMPOSSIBLE and result.verdict is not None:
+                samples.setdefault(result.verdict, str(found[-1]))
+            if len(found) == _MAX_ERRORS:
+                break
     statistics = await journal.statistics()
-    errors, samples = await _errors(journal, head)
     return Report(
         head=head,
         journal=journal.target,
         columns=journal.applied,
         statistics=statistics,
-        shortfalls=shortfalls(statistics, samples, product=head.product, journal=journal.target),
-        errors=errors,
+        shortfalls=_shortfalls(statistics, samples, head, journal.target),
+        errors=tuple(found),
         plan=plan,
         stopped=stopped,
         seconds=seconds,
@@ -301,35 +246,32 @@ async def report_on(
     )
 
 
-async def _errors(
-    journal: Journal, head: Head
-) -> tuple[tuple[AsyncSimError, ...], dict[Verdict, str]]:
-    """Return the first errors, and one text for each verdict among them."""
-    errors: list[AsyncSimError] = []
-    samples: dict[Verdict, str] = {}
-    async with aclosing(journal.results(_ERRORS)) as results:
-        async for result in results:
-            errors.append(error_of(result, head))
-            if result.state is State.IMPOSSIBLE and result.verdict is not None:
-                samples.setdefault(result.verdict, str(errors[-1]))
-            if len(errors) == _MOST:
-                break
-    return tuple(errors), samples
+def _shortfalls(
+    statistics: Statistics, samples: Mapping[Verdict, str], head: Head, journal: str
+) -> tuple[Shortfall, ...]:
+    """Group all rows that are not at their goal; the most urgent groups come first."""
+    found: list[Shortfall] = []
 
+    def add(reason: str, rows: int, remedy: str, sample: str = "") -> None:
+        found.append(Shortfall(reason=reason, rows=rows, sample=sample, remedy=remedy))
 
-def _words(counts: Mapping[State, int] | Mapping[Verdict, int]) -> dict[str, int]:
-    return {word.value: count for word, count in counts.items()}
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, _PLACES)
-
-
-def _summary_of_plan(plan: Plan) -> dict[str, Any]:
-    return {
-        "rows": plan.rows,
-        "verdicts": _words(plan.verdicts),
-        "irreversible": plan.irreversible,
-        "requests": plan.requests,
-        "notes": list(plan.notes),
-    }
+    lost = errors.OutcomeUnknown.__name__
+    # By state: a row whose run was killed in between is unknown without having an error.
+    if count := statistics.states.get(State.UNKNOWN, 0):
+        commands = _LISTS.get(head.product, "list them")
+        remedy = f"find out whether it was done ({commands}) before you repeat it by hand"
+        known = statistics.failures.get(lost)
+        add("unknown outcome", count, f"{remedy}; no run repeats it", known.sample if known else "")
+    for name, failed in statistics.failures.items():
+        if name != lost:
+            kind = getattr(errors, name, Exception)
+            fitting = (texts for one, *texts in _FAILURES if issubclass(kind, one))
+            meaning, remedy = next(fitting)
+            remedy = remedy.format(journal=shlex.quote(journal))
+            add(f"{meaning} ({name})", failed.rows, remedy, failed.sample)
+    for verdict, count in statistics.impossible.items():
+        add(verdict.value, count, HOPELESS[verdict].remedy, samples.get(verdict, ""))
+    for state, reason in _STATES.items():
+        if count := statistics.states.get(state, 0):
+            add(reason, count, _READ_FIRST)
+    return tuple(found)

@@ -126,9 +126,9 @@ async def test_each_group_shows_one_of_its_rows_and_the_way_out(journal: Journal
     sample, remedy = said["unknown outcome"]
     assert (sample, "supersim.sms_commands.list(sim=...)" in remedy) == (str(LOST), True)
     assert "goes on waiting" in said["timed out (TransitionTimeout)"][1]
-    assert "looks first" in said["no answer (ConnectionFailed)"][1]
+    assert "reads what became of them" in said["no answer (ConnectionFailed)"][1]
     assert "absent (line 6 of batch.csv)" in said["unknown SIM"][0]
-    assert "check the names" in said["unknown SIM"][1]
+    assert "check the name" in said["unknown SIM"][1]
     assert "from 'new'" in said["illegal transition"][0]
 
 

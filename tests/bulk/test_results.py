@@ -135,7 +135,7 @@ async def test_a_result_tells_all_that_is_known_of_its_row(journal: Journal, fol
     [
         (Verdict.UNKNOWN, None, "unknown SIM: not in this account and product"),
         (Verdict.ILLEGAL, "new", "illegal transition: no request leads there from 'new'"),
-        (Verdict.TERMINAL, "canceled", "terminal: nothing leads out of 'canceled'"),
+        (Verdict.TERMINAL, "canceled", "terminal: no request leads out of 'canceled'"),
     ],
 )
 async def test_a_row_that_was_never_sent_says_why(
@@ -207,7 +207,7 @@ async def test_texts_that_may_have_been_sent_are_kept_apart(journal: Journal, fo
     assert list(unknown) == ["unclear", "late", "created", "on the wire", "taken", "torn"]
     assert unknown["unclear"] == str(LOST)
     assert all(unknown.values())
-    assert unknown["torn"] == "perhaps sent: the run ended before an answer came"
+    assert unknown["torn"] == "perhaps sent: the run ended before a response came"
     assert (files.failed_rows, files.unknown_rows) == (2, 6)
     created = [row["asyncsim_created"] for row in table(files.results)]
     assert created == ["", "", "HC1", "", "HC2", "", "HC3", "", "", "HC4"]
@@ -306,7 +306,7 @@ async def test_more_rows_than_a_batch_are_all_written_once(journal: Journal, fol
 
 async def test_a_folder_that_is_a_file_is_told(journal: Journal, folder: Path) -> None:
     put(folder, "mine")
-    with pytest.raises(NotADirectoryError, match="it is a file, not a folder; mend that or give"):
+    with pytest.raises(NotADirectoryError, match="it is a file, not a folder; fix that or give"):
         await written(journal, folder, [done("a")])
     assert names_in(folder.parent) == [folder.name]
 
@@ -332,7 +332,7 @@ async def test_a_full_disk_leaves_the_files_of_before(
         return real(Path("/dev/full"), "w", **named) if self.suffix == ".tmp" else real(self)
 
     monkeypatch.setattr(Path, "open", onto_a_full_disk)
-    with pytest.raises(OSError, match="No space left on device; mend that") as caught:
+    with pytest.raises(OSError, match="No space left on device; fix that") as caught:
         await write_results(journal, folder, await report_on(journal))
     assert caught.value.errno == 28
     assert (folder / "results.csv").read_text() == before
