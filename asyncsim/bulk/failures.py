@@ -111,7 +111,8 @@ def error_of(result: Result, head: Head) -> AsyncSimError:
         # What could not be read is in `error`; of an unknown SIM there is nothing to add.
         why = result.error or HOPELESS[verdict].reason
         error = JobError(
-            f"{verdict.value}: {result.name} (line {result.line} of {head.label}): {why}"
+            f"{verdict.value}: {result.name} (line {result.line} of {head.label}): {why};"
+            " nothing was sent"
         )
     else:
         error = AsyncSimError(result.error or f"{shown}: {result.state.value}")
