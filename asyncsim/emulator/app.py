@@ -53,8 +53,8 @@ class RequestHandler:
         tokens: AccessTokens,
         log: EntryLog[RequestRecord],
     ) -> None:
-        self.contexts: Mapping[str, RequestContext] = {}
-        """Vendor to the context of its main account; set once the port is known."""
+        self.contexts: dict[str, RequestContext] = {}
+        """Vendor to the context of its main account; filled once the port is known."""
         self._clock = clock
         self._state = state
         self._settings = settings
@@ -73,7 +73,25 @@ class RequestHandler:
         """Respond to one request to a vendor's API."""
         request = await self._read(http_request)
         response = self.process(request)
-        self._log.append(self._log_entry(request, response))
+        is_product = request.api in _PRODUCTS
+        self._log.append(
+            RequestRecord(
+                seconds=request.arrived - self._started,
+                vendor=request.vendor.name,
+                product=request.api if is_product else "",
+                method=request.method,
+                path=request.path if is_product else f"/{request.api}{request.path}",
+                query={key: list(values) for key, values in request.query.items()},
+                form={
+                    key: ["***"] if key in _SECRET_KEYS else list(values)
+                    for key, values in request.form.items()
+                },
+                status=response.status,
+                code=response.code,
+                sid=response.sid,
+                hidden=response.hidden,
+            )
+        )
         self._state.commit()
         account = response.account
         if account is None:  # throttled or not authenticated: neither delayed nor counted
@@ -129,7 +147,19 @@ class RequestHandler:
             headers = {} if pause is None else {"Retry-After": f"{pause:g}"}
             return self._error(request, VendorError(20429, "Too Many Requests"), headers)
         fault = next((name for name in ("dropped", "server_errors") if hits(name)), None)
-        response = self._fail(request, ctx, fault) if fault else self.execute(request, ctx)
+        hidden = None
+        if fault is None:
+            response = self.execute(request, ctx)
+        else:
+            hidden = self.execute(request, ctx) if hits("share_processed") else None
+            if fault == "dropped":
+                response = VendorResponse(None)
+            elif hidden is not None:
+                response = self._error(request, VendorError(20500, "Internal Server Error"))
+            else:
+                response = self._error(request, VendorError(20503, "Service Unavailable"))
+        if hidden is not None:
+            response.sid, response.hidden = hidden.sid, hidden.status
         response.account = account
         response.delay = faults.answer_takes + (faults.slow_seconds if hits("slow") else 0.0)
         return response
@@ -159,20 +189,6 @@ class RequestHandler:
             return dispatch(ctx, product, path, request)
         except VendorError as error:
             return self._error(request, error)
-
-    def _fail(self, request: VendorRequest, ctx: RequestContext, fault: str) -> VendorResponse:
-        """Close the connection or respond 5xx, before or after the request is carried out."""
-        processed = self._settings.sampler.hits("share_processed")
-        hidden = self.execute(request, ctx) if processed else None
-        if fault == "dropped":
-            response = VendorResponse(None)
-        elif hidden is not None:
-            response = self._error(request, VendorError(20500, "Internal Server Error"))
-        else:
-            response = self._error(request, VendorError(20503, "Service Unavailable"))
-        if hidden is not None:
-            response.sid, response.hidden = hidden.sid, hidden.status
-        return response
 
     def _options(self, request: VendorRequest) -> VendorResponse:
         # A browser's preflight has no credentials (Fetch standard, CORS protocol).
@@ -209,25 +225,6 @@ class RequestHandler:
         body = error_body(request.vendor, request.api, status, error.code, error.message)
         headers = {**error.headers, **(headers or {})}
         return VendorResponse(status, body, code=error.code, headers=headers)
-
-    def _log_entry(self, request: VendorRequest, response: VendorResponse) -> RequestRecord:
-        is_product = request.api in _PRODUCTS
-        return RequestRecord(
-            seconds=request.arrived - self._started,
-            vendor=request.vendor.name,
-            product=request.api if is_product else "",
-            method=request.method,
-            path=request.path if is_product else f"/{request.api}{request.path}",
-            query={key: list(values) for key, values in request.query.items()},
-            form={
-                key: ["***"] if key in _SECRET_KEYS else list(values)
-                for key, values in request.form.items()
-            },
-            status=response.status,
-            code=response.code,
-            sid=response.sid,
-            hidden=response.hidden,
-        )
 
     def _send(
         self, http_request: web.Request, request: VendorRequest, response: VendorResponse
@@ -284,18 +281,15 @@ def host_check(allowed_hosts: Iterable[str]) -> Middleware:
             name = request.host[1:].partition("]")[0].lower()
         else:
             name = request.host.partition(":")[0].lower()
-        if not {name, "*"} & allowed and not _is_local(name):
+        try:
+            ipaddress.ip_address(name)
+            is_local = True
+        except ValueError:
+            is_local = name == "localhost" or name.endswith(".localhost")
+        # For an address, or `localhost` (RFC 6761), no name server was asked.
+        if not is_local and not {name, "*"} & allowed:
             message = f"Host {name!r} is not allowed here; add it to allowed_hosts (--allow-host)"
             return web.json_response({"message": message}, status=403)
         return await handler(request)
 
     return check
-
-
-def _is_local(name: str) -> bool:
-    # An address, or `localhost` (RFC 6761): no name server was involved.
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
-    return True

@@ -96,8 +96,23 @@ class AccessTokens:
         if account is None or not hmac.compare_digest(right.encode(), client_secret.encode()):
             text = "Invalid client or Invalid client credentials"
             raise AccessDenied(401, {"error": "unauthorized_client", "error_description": text})
+        now = self._clock.utcnow().timestamp()
+        for old in [token for token, (expiry, _) in self._expiry.items() if expiry <= now]:
+            del self._expiry[old]
+            self._state.delete(_COLLECTION, old)
+        self._minted += 1
+        self._state.put(_COUNT, "minted", self._minted)
+        # Shaped like a JWT, because KORE's own sample code reads `exp` from it.
+        unique = seeded_hex(self._seed, "token", self._minted, now)
+        claims = {"sub": client_id, "iat": int(now), "exp": int(now + lifetime)}
+        parts = ({"alg": "RS256", "typ": "JWT"}, {**claims, "jti": unique}, unique)
+        token = ".".join(
+            base64.urlsafe_b64encode(json.dumps(part)).rstrip(b"=").decode() for part in parts
+        )
+        self._expiry[token] = now + lifetime, account.account_sid
+        self._state.put(_COLLECTION, token, [now + lifetime, account.account_sid])
         return {
-            "access_token": self._create_token(account, lifetime),
+            "access_token": token,
             "expires_in": int(lifetime),
             "token_type": "Bearer",
             "scope": "email",
@@ -114,21 +129,3 @@ class AccessTokens:
         self._expiry = {token: (expiry, sid) for token, (expiry, sid) in tokens}
         # A manual clock may be set to the same time again, so the count makes a token unique.
         self._minted = dict(self._state.items(_COUNT)).get("minted", 0)
-
-    def _create_token(self, account: EmulatorCredentials, lifetime: float) -> str:
-        now = self._clock.utcnow().timestamp()
-        for old in [token for token, (expiry, _) in self._expiry.items() if expiry <= now]:
-            del self._expiry[old]
-            self._state.delete(_COLLECTION, old)
-        self._minted += 1
-        self._state.put(_COUNT, "minted", self._minted)
-        # Shaped like a JWT, because KORE's own sample code reads `exp` from it.
-        unique = seeded_hex(self._seed, "token", self._minted, now)
-        claims = {"sub": account.client_id, "iat": int(now), "exp": int(now + lifetime)}
-        parts = ({"alg": "RS256", "typ": "JWT"}, {**claims, "jti": unique}, unique)
-        token = ".".join(
-            base64.urlsafe_b64encode(json.dumps(part)).rstrip(b"=").decode() for part in parts
-        )
-        self._expiry[token] = now + lifetime, account.account_sid
-        self._state.put(_COLLECTION, token, [now + lifetime, account.account_sid])
-        return token

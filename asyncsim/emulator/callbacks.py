@@ -112,6 +112,15 @@ class Attempt:
         """Whether the listener accepted it: any 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
+    def is_retried_by(self, vendor: str) -> bool:
+        """Whether a vendor sends the callback again.
+
+        Both do after a connection that failed; only KORE does after a response: 408, 423, 5xx.
+        """
+        if self.status is None:
+            return not self.connected
+        return vendor == "kore" and (self.status in (408, 423) or self.status >= 500)
+
 
 class CallbackSender:
     """Sends callbacks to their listeners.
@@ -201,7 +210,7 @@ class CallbackSender:
             attempt = await self._send(job)
             self._scheduler.cancel(_DELIVER, scheduled.key)
             self._record(job, "delivered" if attempt.succeeded else "failed", attempt)
-            if job.attempt == 1 and _is_retried(job.vendor, attempt):
+            if job.attempt == 1 and attempt.is_retried_by(job.vendor):
                 delay = self._settings.behaviour.callback_retry_delay
                 again = asdict(evolve(job, attempt=2))
                 self._scheduler.schedule(_DELIVER, scheduled.key, delay, again)
@@ -244,14 +253,6 @@ class CallbackSender:
                 **asdict(job),
             )
         )
-
-
-def _is_retried(vendor: str, attempt: Attempt) -> bool:
-    # Twilio docs, Webhooks, and KORE docs, Webhooks: both retry a connection that failed; only
-    # KORE retries after a response, which is one of 408, 423 and 5xx.
-    if attempt.status is None:
-        return not attempt.connected
-    return vendor == "kore" and (attempt.status in (408, 423) or attempt.status >= 500)
 
 
 def _is_loopback(url: str) -> bool:

@@ -67,15 +67,19 @@ class CommandDelivery:
     def _on_put(self, world: World, store: RecordStore[Any], before: Any, record: Any) -> None:
         if before is not None:
             if before.status != record.status:
-                self._call_back(world, store, record)
+                notes, behaviour = store.notes(record.sid), self._settings.behaviour
+                if notes.get("callback") and _calls_back(store.kind, record.status, behaviour):
+                    target = CallbackTarget(**notes["callback"])
+                    params = {**_callback_params(world, record), **(notes.get("error") or {})}
+                    self._callbacks.enqueue(world.vendor.name, record.sid, target, params)
                 if record.status == "sent":
                     self._count(world, record)
         elif record.status == "queued":
             self._schedule(_SEND, "sending", world, record)
         elif record.status == "received":
-            if callback := _inbound_target(world, record):
+            if (inbound := _inbound_target(world, record)) is not None:
                 params = _callback_params(world, record)
-                self._callbacks.enqueue(world.vendor.name, record.sid, callback, params)
+                self._callbacks.enqueue(world.vendor.name, record.sid, inbound, params)
             self._count(world, record)
         elif store.kind is ESIM_PROFILES and record.status == "new":
             self._schedule(_RESERVE, "reserving", world, record)
@@ -150,13 +154,6 @@ class CommandDelivery:
                 fields["matching_id"] = matching_id
                 fields["activation_code"] = f"1${host.upper()}${matching_id}"
             _move(world, store, record, "available", **fields)
-
-    def _call_back(self, world: World, store: RecordStore[Any], record: Any) -> None:
-        notes, behaviour = store.notes(record.sid), self._settings.behaviour
-        if notes.get("callback") and _calls_back(store.kind, record.status, behaviour):
-            target = CallbackTarget(**notes["callback"])
-            params = {**_callback_params(world, record), **(notes.get("error") or {})}
-            self._callbacks.enqueue(world.vendor.name, record.sid, target, params)
 
     def _count(self, world: World, record: Any) -> None:
         """Count the Commands of a `ready` SIM: the fifth makes it `active`."""

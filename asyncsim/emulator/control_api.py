@@ -85,8 +85,10 @@ class ControlApi:
         if request.content_type not in _JSON:
             return _json({"message": "send the faults as application/json"}, 415)
         try:
-            given = json.loads(await request.read())
-            faults = evolve(self._settings.faults, **_checked(given))
+            given, known = json.loads(await request.read()), fields_dict(Faults)
+            if not isinstance(given, dict) or not set(given) <= set(known):
+                raise ValueError(f"faults are a JSON object with any of {', '.join(known)}")
+            faults = evolve(self._settings.faults, **given)
         except (ValueError, RecursionError) as error:
             return _json({"message": str(error)}, 400)
         self._settings.faults = faults
@@ -96,13 +98,6 @@ class ControlApi:
         """Invalidate every access token."""
         self._expire_tokens()
         return web.Response(status=204)
-
-
-def _checked(given: Any) -> dict[str, Any]:
-    known = fields_dict(Faults)
-    if not isinstance(given, dict) or not set(given) <= set(known):
-        raise ValueError(f"faults are a JSON object with any of {', '.join(known)}")
-    return given
 
 
 def _own_site_only(handler: _Handler) -> _Handler:

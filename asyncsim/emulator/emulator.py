@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack
@@ -63,12 +63,11 @@ class Runtime:
         self.worlds = {
             name: World(vendor, credentials, clock, state, seed) for name, vendor in VENDORS.items()
         }
-        self.tokens = AccessTokens(clock, state, self._kore_accounts, seed)
-        self._load(sims)
-
-    def _load(self, sims: int) -> None:
-        """Load what the state has; a new one gets its seeds."""
-        is_new = not list(self.state.items("about"))
+        self.tokens = AccessTokens(
+            clock, state, lambda: [one.credentials for one in self.worlds["kore"].family()], seed
+        )
+        # Load what the state has; a new one gets its seeds.
+        is_new = not list(state.items("about"))
         for world in self.worlds.values():
             world.on_opened = self._attach
             self._attach(world)
@@ -76,19 +75,16 @@ class Runtime:
                 world.create_seeds(sims)
             else:
                 world.load()
-        self.state.put("about", "format", FORMAT)
+        state.put("about", "format", FORMAT)
         self.tokens.load()
         self.scheduler.load()
-        self.state.commit()
+        state.commit()
 
     def _attach(self, world: World) -> None:
         # The audit log first: a change may set off the next change before its listener returns.
         self._audit.attach(world)
         self.transitions.attach(world)
         self._commands.attach(world)
-
-    def _kore_accounts(self) -> Iterator[EmulatorCredentials]:
-        return (world.credentials for world in self.worlds["kore"].family())
 
     def _signing_secret(self, vendor: str, account_sid: str) -> str | None:
         root = self.worlds[vendor]
@@ -304,13 +300,11 @@ class Emulator:
                 "use port 0 for a free one"
             ) from error
         self._port = runner.addresses[0][1]
-        handler.contexts = {
-            name: RequestContext(world, runtime.transitions, self._settings, self._base_urls(name))
-            for name, world in runtime.worlds.items()
-        }
+        for vendor, world in runtime.worlds.items():
+            # Once per start: a `Hosts` checks its URLs, which costs more than a row of a list.
+            hosts = self.hosts_of(vendor)
+            base_urls = {product: hosts.of(product) or self.url for product in Product}
+            handler.contexts[vendor] = RequestContext(
+                world, runtime.transitions, self._settings, base_urls
+            )
         self._runner = runner
-
-    def _base_urls(self, vendor: str) -> dict[Product, str]:
-        # Once per start: a `Hosts` checks its URLs, which costs more than a row of a list.
-        hosts = self.hosts_of(vendor)
-        return {product: hosts.of(product) or self.url for product in Product}

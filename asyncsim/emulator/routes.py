@@ -63,8 +63,8 @@ STORED: tuple[StoredResource, ...] = (
 
 DERIVED: tuple[DerivedResource, ...] = (
     data_sessions.RESOURCE,
-    wireless_usage.OF_A_SIM,
-    wireless_usage.OF_THE_ACCOUNT,
+    wireless_usage.OF_SIM,
+    wireless_usage.OF_ACCOUNT,
     billing_periods.RESOURCE,
     ip_addresses.RESOURCE,
     network_access_profile_networks.RESOURCE,
@@ -156,19 +156,13 @@ def dispatch(
         raise method_not_allowed(methods)
     if isinstance(resource, DerivedResource):
         return _on_derived(ctx, resource, parent, name, request)
-    if name is None:
-        return _on_list(ctx, resource, request)
-    return _on_record(ctx, resource, name, request)
-
-
-def _on_list(
-    ctx: RequestContext, resource: StoredResource, request: VendorRequest
-) -> VendorResponse:
-    kind, create = resource.kind, resource.create
-    if request.method == "GET" or create is None:
-        return list_stored(ctx, resource, ctx.read_params(kind, kind.filters, request.query))
-    params = ctx.read_params(kind, kind.create, request.form, missing=resource.missing)
-    return _respond(ctx, resource, create(ctx, params))
+    if name is not None:
+        return _on_record(ctx, resource, name, request)
+    kind = resource.kind
+    if request.method == "POST" and resource.create is not None:
+        params = ctx.read_params(kind, kind.create, request.form, missing=resource.missing)
+        return _respond(ctx, resource, resource.create(ctx, params))
+    return list_stored(ctx, resource, ctx.read_params(kind, kind.filters, request.query))
 
 
 def _on_record(

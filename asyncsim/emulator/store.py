@@ -48,7 +48,7 @@ class RecordStore(Mapping[str, T]):
         self._order: list[Position] = []
         self._positions: dict[str, Position] = {}
         self._inserted = 0
-        self._index: dict[str, dict[str, str]] = {name: {} for name in INDEXED}
+        self._index: dict[str, dict[str | None, str]] = {name: {} for name in INDEXED}
         self._encoded: dict[str, dict[str, Any]] = {}
 
     def __getitem__(self, sid: str) -> T:
@@ -94,7 +94,8 @@ class RecordStore(Mapping[str, T]):
 
     def put(self, record: T, **notes: Any) -> T:
         """Add or replace a record; notes are added to those it has."""
-        sid = _key(record)
+        # KORE's webhook secrets have an id, all other records a SID.
+        sid: str = getattr(record, "sid", None) or record.id  # type: ignore[attr-defined]
         row = self._rows.get(sid)
         before = None if row is None else row.record
         if row is None:
@@ -175,21 +176,11 @@ class RecordStore(Mapping[str, T]):
             plain = {"record": encode(row.record, KORE), "notes": row.notes}
             self._state.put(self._collection, sid, plain)
 
-    def _values(self, record: T) -> Iterator[tuple[str, str]]:
-        for attribute in INDEXED:
-            if value := getattr(record, attribute, None):
-                yield attribute, value
-
     def _unindex(self, record: T) -> None:
-        for attribute, value in self._values(record):
-            self._index[attribute].pop(value, None)
+        for attribute in INDEXED:
+            self._index[attribute].pop(getattr(record, attribute, None), None)
 
     def _reindex(self, sid: str, record: T) -> None:
-        for attribute, value in self._values(record):
-            self._index[attribute][value] = sid
-
-
-def _key(record: Any) -> str:
-    """The key of a record: its SID, or the id of KORE's webhook secrets."""
-    name: str = getattr(record, "sid", None) or record.id
-    return name
+        for attribute in INDEXED:
+            if value := getattr(record, attribute, None):
+                self._index[attribute][value] = sid

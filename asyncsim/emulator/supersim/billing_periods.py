@@ -16,26 +16,23 @@ from asyncsim.wire.records import encode
 
 def rows(ctx: RequestContext, sim: Sim, query: Params) -> Sequence[Row]:
     """One month each, from activation on, newest first."""
-    world = ctx.world
+    world, found = ctx.world, list[Row]()
     notes = world.sims("supersim").notes(sim.sid)
-    return [_row(ctx, sim, period) for period in usage.periods(notes, world.now())]
-
-
-def _row(ctx: RequestContext, sim: Sim, period: usage.Period) -> Row:
-    # In every example a period is recorded a second after it began.
-    recorded = period.start + timedelta(seconds=1)
-    digest = seeded_hex(ctx.world.seed, "HB", sim.sid, period.start.isoformat())
-    record = BillingPeriod(
-        sid="HB" + digest,
-        account_sid=sim.account_sid,
-        sim_sid=sim.sid,
-        start_time=period.start,
-        end_time=period.end,
-        period_type=period.status,
-        date_created=recorded,
-        date_updated=recorded,
-    )
-    return encode(record, ctx.world.vendor)
+    for month in usage.billing_months(notes, world.now()):
+        # In every example a period is recorded a second after it began.
+        recorded = month.start + timedelta(seconds=1)
+        record = BillingPeriod(
+            sid="HB" + seeded_hex(world.seed, "HB", sim.sid, month.start.isoformat()),
+            account_sid=sim.account_sid,
+            sim_sid=sim.sid,
+            start_time=month.start,
+            end_time=month.end,
+            period_type=month.status,
+            date_created=recorded,
+            date_updated=recorded,
+        )
+        found.append(encode(record, world.vendor))
+    return found
 
 
 RESOURCE = DerivedResource(kind=BILLING_PERIODS, rows=rows)

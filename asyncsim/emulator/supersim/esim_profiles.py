@@ -13,15 +13,15 @@ from asyncsim.vendors import Product
 
 
 def create(ctx: RequestContext, params: Params) -> OperationResult:
-    """POST of the list: reserved later, for an eUICC or for whoever has the matching ID."""
+    """POST of the list: reserved later, for an eUICC or for the holder of the matching ID."""
     callback = callback_target(params)
-    generates = boolean(Product.SUPERSIM, params, "generate_matching_id") or False
+    has_matching_id = boolean(Product.SUPERSIM, params, "generate_matching_id") or False
     eid = params.get("eid") or None
-    if eid is None and not generates:
+    if eid is None and not has_matching_id:
         raise VendorError(20002, "Missing required parameter Eid, or GenerateMatchingId=true")
     record = ctx.world.add(
         ESIM_PROFILES,
-        notes={"callback": target_to_dict(callback), "generate_matching_id": generates},
+        notes={"callback": target_to_dict(callback), "generate_matching_id": has_matching_id},
         status=ctx.behaviour.esim_first_status,
         eid=eid,
     )

@@ -15,18 +15,15 @@ from asyncsim.models.supersim.fleets import FLEETS, Fleet
 from asyncsim.models.supersim.network_access_profiles import NETWORK_ACCESS_PROFILES
 from asyncsim.vendors import Product
 
-_LARGEST = 2_000_000
-"""Megabytes: 2 TB."""
+_MAX_MEGABYTES = 2_000_000  # 2 TB
+_FLAGS = ("data_enabled", "sms_commands_enabled")
 _URLS = ("ip_commands_url", "sms_commands_url")
 _METHODS = ("ip_commands_method", "sms_commands_method")
 
 
 def create(ctx: RequestContext, params: Params) -> OperationResult:
     """POST of the list."""
-    product = Product.SUPERSIM
-    flags = {
-        name: boolean(product, params, name) for name in ("data_enabled", "sms_commands_enabled")
-    }
+    flags = {name: boolean(Product.SUPERSIM, params, name) for name in _FLAGS}
     given: dict[str, Any] = {"data_limit": ctx.behaviour.fleet_data_limit}
     given |= {name: value for name, value in flags.items() if value is not None}
     given |= _changes(ctx, params)
@@ -34,7 +31,7 @@ def create(ctx: RequestContext, params: Params) -> OperationResult:
 
 
 def update(ctx: RequestContext, record: Fleet, params: Params) -> OperationResult:
-    """POST of a Fleet; whether it has data and SMS Commands can never be changed."""
+    """POST of a Fleet; whether it allows data and SMS Commands is fixed at its creation."""
     changes = _changes(ctx, params)
     if "unique_name" in params:
         changes["unique_name"] = unique_name(ctx, FLEETS, params, record)
@@ -45,22 +42,19 @@ def update(ctx: RequestContext, record: Fleet, params: Params) -> OperationResul
 
 
 def _changes(ctx: RequestContext, params: Params) -> dict[str, Any]:
-    """What both a create and an update may give, but the name."""
-    product = Product.SUPERSIM
+    """The fields, except for the name, that both a create and an update may set."""
     changes: dict[str, Any] = {name: callback_url(params, name) for name in _URLS if name in params}
     changes |= {name: params[name] for name in _METHODS if name in params}
-    if limit := integer(product, params, "data_limit", 1, _LARGEST):
+    if limit := integer(Product.SUPERSIM, params, "data_limit", 1, _MAX_MEGABYTES):
         changes["data_limit"] = limit
     if "network_access_profile" in params:
-        changes["network_access_profile_sid"] = _profile(ctx, params["network_access_profile"])
+        name = params["network_access_profile"]
+        profile = ctx.world.store(NETWORK_ACCESS_PROFILES).find(name)
+        if profile is None:
+            message = f"NetworkAccessProfile '{name}' was not found"
+            raise invalid_parameter(Product.SUPERSIM, message)
+        changes["network_access_profile_sid"] = profile.sid
     return changes
-
-
-def _profile(ctx: RequestContext, name: str) -> str:
-    found = ctx.world.store(NETWORK_ACCESS_PROFILES).find(name)
-    if found is None:
-        raise invalid_parameter(Product.SUPERSIM, f"NetworkAccessProfile '{name}' was not found")
-    return found.sid
 
 
 RESOURCE = StoredResource(

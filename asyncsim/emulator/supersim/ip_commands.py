@@ -12,55 +12,46 @@ from asyncsim.emulator.errors import VendorError, invalid_parameter
 from asyncsim.emulator.lists import equal, reference, status
 from asyncsim.emulator.params import Params, integer
 from asyncsim.emulator.sim_updates import callback_target
-from asyncsim.emulator.supersim.sms_commands import addressed
+from asyncsim.emulator.supersim.sms_commands import recipient
 from asyncsim.emulator.transitions import CONNECTED
 from asyncsim.models.supersim.ip_commands import IP_COMMANDS
-from asyncsim.models.supersim.sims import SIMS, Sim
+from asyncsim.models.supersim.sims import SIMS
 from asyncsim.vendors import Product
 
-_MOST_BYTES = 1300
+_MAX_BYTES = 1300
 
 
 def create(ctx: RequestContext, params: Params) -> OperationResult:
-    """POST of the list: queued, and sent later, or failed where the device is not attached."""
+    """POST of the list: queued, then sent, or failed where the device is not attached."""
+    world, payload = ctx.world, params["payload"]
     callback = callback_target(params)
     port = integer(Product.SUPERSIM, params, "device_port", 1, 65535)
-    to = addressed(ctx, params)
-    kind = params.get("payload_type", "text")
-    _check_size(params["payload"], kind)
-    _check_sendable(ctx, to)
-    shows = ctx.behaviour.ip_command_shows_address
-    record = ctx.world.add(
+    sim = recipient(ctx, params)
+    payload_type = params.get("payload_type", "text")
+    try:
+        is_binary = payload_type == "binary"
+        size = len(base64.b64decode(payload, validate=True) if is_binary else payload.encode())
+    except (binascii.Error, ValueError):
+        raise invalid_parameter(Product.SUPERSIM, "Payload is not Base64") from None
+    if size > _MAX_BYTES:
+        raise invalid_parameter(Product.SUPERSIM, f"Payload exceeds {_MAX_BYTES} bytes")
+    fleet = world.fleets.get(sim.fleet_sid or "")
+    if sim.status not in CONNECTED or (fleet is not None and not fleet.data_enabled):
+        # 83400 is the unspecified error of IP Commands.
+        raise VendorError(83400, "The Super SIM cannot receive IP Commands")
+    record = world.add(
         IP_COMMANDS,
         notes={"callback": target_to_dict(callback)},
         status="queued",
-        sim_sid=to.sid,
-        sim_iccid=to.iccid,
+        sim_sid=sim.sid,
+        sim_iccid=sim.iccid,
         direction="to_sim",
-        device_ip=ip_address_of(ctx.world, to) if shows else None,
+        device_ip=ip_address_of(world, sim) if ctx.behaviour.ip_command_shows_address else None,
         device_port=port,
-        payload_type=kind,
-        payload=params["payload"],
+        payload_type=payload_type,
+        payload=payload,
     )
     return OperationResult(record, 201)
-
-
-def _check_size(payload: str, kind: str) -> None:
-    try:
-        size = len(
-            base64.b64decode(payload, validate=True) if kind == "binary" else payload.encode()
-        )
-    except (binascii.Error, ValueError):
-        raise invalid_parameter(Product.SUPERSIM, "Payload is not Base64") from None
-    if size > _MOST_BYTES:
-        raise invalid_parameter(Product.SUPERSIM, f"Payload exceeds {_MOST_BYTES} bytes")
-
-
-def _check_sendable(ctx: RequestContext, to: Sim) -> None:
-    fleet = ctx.world.fleets.get(to.fleet_sid or "")
-    if to.status not in CONNECTED or (fleet is not None and not fleet.data_enabled):
-        # 83400 is the unspecified error of IP Commands.
-        raise VendorError(83400, "The Super SIM cannot receive IP Commands")
 
 
 RESOURCE = StoredResource(

@@ -19,21 +19,10 @@ from asyncsim.vendors import Product
 from asyncsim.wire.records import encode
 
 
-def _sids(ctx: RequestContext, profile: Any) -> list[str]:
-    sids: list[str] = ctx.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)["networks"]
-    return sids
-
-
-def _order(ctx: RequestContext, profile: Any) -> list[str]:
-    """All that were ever allowed, in the order of the list."""
-    notes = ctx.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)
-    gone_too: list[str] = notes.get("order", notes["networks"])
-    return gone_too
-
-
 def rows(ctx: RequestContext, profile: Any, query: Params) -> Sequence[Row]:
-    """The networks the profile allows."""
-    return [_row(ctx, profile, sid) for sid in _sids(ctx, profile)]
+    """The networks that the profile allows."""
+    notes = ctx.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)
+    return [_row(ctx, profile, sid) for sid in notes["networks"]]
 
 
 def _row(ctx: RequestContext, profile: Any, sid: str) -> Row:
@@ -50,25 +39,35 @@ def _row(ctx: RequestContext, profile: Any, sid: str) -> Row:
     return encode(record, ctx.world.vendor)
 
 
+def order(ctx: RequestContext, profile: Any) -> list[str]:
+    """All networks that were ever allowed, in the order of the list."""
+    notes = ctx.world.store(NETWORK_ACCESS_PROFILES).notes(profile.sid)
+    sids: list[str] = notes.get("order", notes["networks"])
+    return sids
+
+
 def create(ctx: RequestContext, profile: Any, params: Params) -> Row:
     """POST of the list: allow a network; one that is allowed already stays so."""
     sid = params["network"]
     check_network(ctx, sid)
-    if sid not in (known := _sids(ctx, profile)):
-        order = [*(one for one in _order(ctx, profile) if one != sid), sid]
-        notes = {"networks": [*known, sid], "order": order}
-        ctx.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
+    profiles = ctx.world.store(NETWORK_ACCESS_PROFILES)
+    allowed = profiles.notes(profile.sid)["networks"]
+    if sid not in allowed:
+        new_order = [*(one for one in order(ctx, profile) if one != sid), sid]
+        profiles.annotate(profile.sid, networks=[*allowed, sid], order=new_order)
     return _row(ctx, profile, sid)
 
 
 def delete(ctx: RequestContext, profile: Any, sid: str) -> None:
     """DELETE of a network: no longer allowed."""
-    if sid not in (known := _sids(ctx, profile)):
+    profiles = ctx.world.store(NETWORK_ACCESS_PROFILES)
+    allowed = profiles.notes(profile.sid)["networks"]
+    if sid not in allowed:
         raise not_found(f"{NETWORK_ACCESS_PROFILES.path}/{profile.sid}/Networks/{sid}")
-    notes = {"networks": [one for one in known if one != sid], "order": _order(ctx, profile)}
-    ctx.world.store(NETWORK_ACCESS_PROFILES).annotate(profile.sid, **notes)
+    remaining = [one for one in allowed if one != sid]
+    profiles.annotate(profile.sid, networks=remaining, order=order(ctx, profile))
 
 
 RESOURCE = DerivedResource(
-    kind=NETWORK_ACCESS_PROFILE_NETWORKS, rows=rows, create=create, delete=delete, order=_order
+    kind=NETWORK_ACCESS_PROFILE_NETWORKS, rows=rows, create=create, delete=delete, order=order
 )

@@ -10,7 +10,7 @@ from asyncsim.emulator.lists import equal
 from asyncsim.models.supersim.networks import NETWORKS
 
 
-def _code(name: str) -> Filter:
+def _has_code(name: str) -> Filter:
     """One of the network's identifiers must have this code."""
 
     def check(ctx: RequestContext, value: str) -> tuple[str, Callable[[Any], bool]]:
@@ -21,5 +21,5 @@ def _code(name: str) -> Filter:
 
 RESOURCE = StoredResource(
     kind=NETWORKS,
-    filters={"iso_country": equal("iso_country"), "mcc": _code("mcc"), "mnc": _code("mnc")},
+    filters={"iso_country": equal("iso_country"), "mcc": _has_code("mcc"), "mnc": _has_code("mnc")},
 )

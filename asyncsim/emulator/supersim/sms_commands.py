@@ -13,11 +13,11 @@ from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.models.supersim.sms_commands import SMS_COMMANDS
 from asyncsim.vendors import Product
 
-_MOST_CHARACTERS = 160
+_MAX_CHARACTERS = 160
 
 
-def addressed(ctx: RequestContext, params: Params) -> Sim:
-    """The SIM a Super SIM Command is for."""
+def recipient(ctx: RequestContext, params: Params) -> Sim:
+    """The SIM that a Super SIM Command is sent to."""
     found = ctx.world.store(SIMS).find(params["sim"])
     if found is None:
         raise VendorError(83005, f"Super SIM '{params['sim']}' was not found")
@@ -25,20 +25,20 @@ def addressed(ctx: RequestContext, params: Params) -> Sim:
 
 
 def create(ctx: RequestContext, params: Params) -> OperationResult:
-    """POST of the list: queued, and sent later."""
+    """POST of the list: queued, then sent."""
     callback = callback_target(params)
-    to = addressed(ctx, params)
-    if len(params["payload"]) > _MOST_CHARACTERS:
-        raise invalid_parameter(Product.SUPERSIM, f"Payload exceeds {_MOST_CHARACTERS} characters")
-    fleet = ctx.world.fleets.get(to.fleet_sid or "")
-    if to.status not in CONNECTED or (fleet is not None and not fleet.sms_commands_enabled):
+    sim = recipient(ctx, params)
+    if len(params["payload"]) > _MAX_CHARACTERS:
+        raise invalid_parameter(Product.SUPERSIM, f"Payload exceeds {_MAX_CHARACTERS} characters")
+    fleet = ctx.world.fleets.get(sim.fleet_sid or "")
+    if sim.status not in CONNECTED or (fleet is not None and not fleet.sms_commands_enabled):
         code = ctx.behaviour.unsendable_code
         raise VendorError(code, "The Super SIM cannot receive SMS Commands", status=400)
     record = ctx.world.add(
         SMS_COMMANDS,
         notes={"callback": target_to_dict(callback)},
         status="queued",
-        sim_sid=to.sid,
+        sim_sid=sim.sid,
         payload=params["payload"],
         direction="to_sim",
     )

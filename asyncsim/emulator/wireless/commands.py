@@ -21,73 +21,68 @@ from asyncsim.models.wireless.commands import COMMANDS, Command
 from asyncsim.models.wireless.sims import SIMS, Sim
 from asyncsim.vendors import Product
 
-_MOST_CHARACTERS, _MOST_WITH_SID, _MOST_BYTES = 160, 128, 140
-_MOST_QUEUED = 100
+_MAX_CHARACTERS, _MAX_WITH_SID, _MAX_BYTES = 160, 128, 140
+_MAX_QUEUED = 100
 """Of one narrowband SIM: error 33118."""
 
 
 def create(ctx: RequestContext, params: Params) -> OperationResult:
-    """POST of the list: queued, and sent later."""
+    """POST of the list: queued, then sent."""
+    world = ctx.world
     callback = callback_target(params)
     receipt = boolean(Product.WIRELESS, params, "delivery_receipt_requested")
     mode = params.get("command_mode", "text")
-    to = _sim(ctx, params)
+    name = params.get("sim")
+    if not name:
+        raise VendorError(33102, "Missing required parameter Sim")
+    sim = world.store(SIMS).find(name)
+    if sim is None:
+        raise VendorError(33107, f"Sim '{name}' was not found")
     _check_length(params, mode)
-    _check_sendable(ctx, to)
-    record = ctx.world.add(
+    _check_sendable(ctx, sim)
+    record = world.add(
         COMMANDS,
         notes={"callback": target_to_dict(callback)},
         status="queued",
-        sim_sid=to.sid,
+        sim_sid=sim.sid,
         command=params["command"],
         command_mode=mode,
         transport="sms",
         delivery_receipt_requested=receipt is not False,
         direction="to_sim",
     )
-    is_kore = ctx.world.vendor.name == "kore"
+    is_kore = world.vendor.name == "kore"
     return OperationResult(record, ctx.behaviour.kore_command_create_status if is_kore else 201)
-
-
-def _sim(ctx: RequestContext, params: Params) -> Sim:
-    name = params.get("sim")
-    if not name:
-        raise VendorError(33102, "Missing required parameter Sim")
-    found = ctx.world.store(SIMS).find(name)
-    if found is None:
-        raise VendorError(33107, f"Sim '{name}' was not found")
-    return found
 
 
 def _check_length(params: Params, mode: str) -> None:
     text = params["command"]
     if mode == "binary":
         try:
-            is_long = len(base64.b64decode(text, validate=True)) > _MOST_BYTES
+            is_long = len(base64.b64decode(text, validate=True)) > _MAX_BYTES
         except (binascii.Error, ValueError):
             raise invalid_parameter(Product.WIRELESS, "Command is not Base64") from None
     else:
         has_sid = params.get("include_sid", "none") != "none"
-        is_long = len(text) > (_MOST_WITH_SID if has_sid else _MOST_CHARACTERS)
+        is_long = len(text) > (_MAX_WITH_SID if has_sid else _MAX_CHARACTERS)
     if is_long:
         raise VendorError(33111, "The Command exceeds the maximum length")
 
 
-def _check_sendable(ctx: RequestContext, to: Sim) -> None:
-    if ctx.world.suspended:
+def _check_sendable(ctx: RequestContext, sim: Sim) -> None:
+    world = ctx.world
+    if world.suspended:
         raise VendorError(33201, "The Account is suspended")
-    if to.status not in CONNECTED:
-        raise VendorError(33104, f"A Sim that is '{to.status}' cannot receive Commands")
-    plan = ctx.world.rate_plans.get(to.rate_plan_sid or "")
+    if sim.status not in CONNECTED:
+        raise VendorError(33104, f"A Sim that is '{sim.status}' cannot receive Commands")
+    plan = world.rate_plans.get(sim.rate_plan_sid or "")
     if plan is not None and not plan.messaging_enabled:
         raise VendorError(ctx.behaviour.no_messaging_code, "The Rate Plan does not allow Commands")
-    if ctx.world.store(SIMS).notes(to.sid).get("narrowband") and _queued(ctx, to) >= _MOST_QUEUED:
-        raise VendorError(33118, "Too many Commands are queued for this Narrowband SIM")
-
-
-def _queued(ctx: RequestContext, to: Sim) -> int:
-    rows: Any = ctx.world.store(COMMANDS).values()
-    return sum(1 for one in rows if one.sim_sid == to.sid and one.status == "queued")
+    if world.store(SIMS).notes(sim.sid).get("narrowband"):
+        commands: Any = world.store(COMMANDS).values()
+        queued = sum(1 for one in commands if one.sim_sid == sim.sid and one.status == "queued")
+        if queued >= _MAX_QUEUED:
+            raise VendorError(33118, "Too many Commands are queued for this Narrowband SIM")
 
 
 def delete(ctx: RequestContext, record: Command) -> int:

@@ -12,10 +12,8 @@ from asyncsim.emulator.params import Params, boolean, integer
 from asyncsim.emulator.sim_updates import unique_name
 from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
 from asyncsim.vendors import Product
-from asyncsim.wire.forms import pascal
 
-_LARGEST = 2_000_000
-"""Megabytes: "can be up to 2TB"."""
+_MAX_MEGABYTES = 2_000_000  # "can be up to 2TB"
 _LIMITS = ("data_limit", "national_roaming_data_limit", "international_roaming_data_limit")
 _FLAGS = ("data_enabled", "messaging_enabled", "voice_enabled", "national_roaming_enabled")
 _METERINGS = frozenset({"payg", "quota-1", "quota-10", "quota-50"})
@@ -25,37 +23,25 @@ _SERVICES = frozenset({"data", "messaging", "voice"})
 def create(ctx: RequestContext, params: Params) -> OperationResult:
     """POST of the list: 201 at Twilio, 200 or 202 at KORE."""
     product = Product.WIRELESS
-    numbers = {name: integer(product, params, name, 1, _LARGEST) for name in _LIMITS}
-    flags = {name: boolean(product, params, name) for name in _FLAGS}
-    given: dict[str, Any] = {
-        **numbers,
-        **flags,
-        "data_metering": _among(params, "data_metering", _METERINGS),
+    fields: dict[str, Any] = {
+        **{name: integer(product, params, name, 1, _MAX_MEGABYTES) for name in _LIMITS},
+        **{name: boolean(product, params, name) for name in _FLAGS},
+        "data_metering": params.get("data_metering"),
         "data_limit_strategy": params.get("data_limit_strategy"),
         "friendly_name": params.get("friendly_name") or None,
-        "international_roaming": _roaming(params),
     }
+    if (metering := fields["data_metering"]) not in (None, *_METERINGS):
+        raise VendorError(33101, f"DataMetering cannot be '{metering}'")
+    if "international_roaming" in params:
+        services = tuple(one for one in params.get_all("international_roaming") if one)
+        if unknown := set(services) - _SERVICES:
+            raise VendorError(33101, f"InternationalRoaming cannot be '{min(unknown)}'")
+        fields["international_roaming"] = services
     name = unique_name(ctx, RATE_PLANS, params)
-    chosen = {key: value for key, value in given.items() if value is not None}
-    record = ctx.world.add_rate_plan(name, **chosen)
+    given = {key: value for key, value in fields.items() if value is not None}
+    record = ctx.world.add_rate_plan(name, **given)
     is_kore = ctx.world.vendor.name == "kore"
     return OperationResult(record, ctx.behaviour.kore_rate_plan_create_status if is_kore else 201)
-
-
-def _among(params: Params, keyword: str, known: frozenset[str]) -> str | None:
-    value = params.get(keyword)
-    if value is not None and value not in known:
-        raise VendorError(33101, f"{pascal(keyword)} cannot be '{value}'")
-    return value
-
-
-def _roaming(params: Params) -> tuple[str, ...] | None:
-    if "international_roaming" not in params:
-        return None
-    services = tuple(one for one in params.get_all("international_roaming") if one)
-    if unknown := set(services) - _SERVICES:
-        raise VendorError(33101, f"InternationalRoaming cannot be '{min(unknown)}'")
-    return services
 
 
 def update(ctx: RequestContext, record: RatePlan, params: Params) -> OperationResult:

@@ -1,11 +1,11 @@
-"""Usage of Programmable Wireless, of a SIM and of the account: sums of sessions and Commands.
+"""Programmable Wireless usage records, of a SIM and of the account: sums of sessions and Commands.
 
 Sources: both wireless_v1 documents. A session counts where it began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,80 +47,65 @@ class _Sum:
     to_sim: int = 0
 
 
-def of_a_sim(ctx: RequestContext, sim: Sim, query: Params) -> Sequence[Row]:
+def rows_of_sim(ctx: RequestContext, sim: Sim, query: Params) -> Sequence[Row]:
     """A SIM's usage, newest first."""
-
-    def record(usage: dict[str, Any]) -> Any:
-        return UsageRecord(sim_sid=sim.sid, **usage)
-
-    return _rows(ctx, [sim], query, record)
+    return _rows(ctx, [sim], query, lambda fields: UsageRecord(sim_sid=sim.sid, **fields))
 
 
-def of_the_account(ctx: RequestContext, parent: None, query: Params) -> Sequence[Row]:
+def rows_of_account(ctx: RequestContext, parent: None, query: Params) -> Sequence[Row]:
     """The usage of all SIMs together, newest first."""
-
-    def record(usage: dict[str, Any]) -> Any:
-        return AccountUsageRecord(**usage)
-
-    return _rows(ctx, ctx.world.store(SIMS).values(), query, record)
+    sims = ctx.world.store(SIMS).values()
+    return _rows(ctx, sims, query, lambda fields: AccountUsageRecord(**fields))
 
 
 def _rows(
-    ctx: RequestContext, sims: Iterable[Sim], query: Params, record: Callable[[dict[str, Any]], Any]
+    ctx: RequestContext,
+    sims: Iterable[Sim],
+    query: Params,
+    record: Callable[[dict[str, Any]], Any],
 ) -> list[Row]:
-    start, end = _period(ctx, query)
+    # One month that ends now, unless times are given.
+    product, world = Product.WIRELESS, ctx.world
+    end = date_time(product, query["end"], "End") if "end" in query else world.now()
+    start = date_time(product, query["start"], "Start") if "start" in query else None
+    if start is not None and start > end:
+        raise invalid_parameter(product, "Start is after End")
+    start = start or months_later(end, -1)
     step = STEPS.get(query.get("granularity", "all"))
     sums: dict[datetime, _Sum] = {}
 
-    def at(when: datetime) -> _Sum:
+    def bucket(when: datetime) -> _Sum:
         # "On or before" the end: what happens right then belongs to the last bucket.
         within = max(min(when, end - _TICK), start)
-        begin = start if step is None else max(floor(within, step), start)
-        return sums.setdefault(begin, _Sum())
+        return sums.setdefault(start if step is None else max(floor(within, step), start), _Sum())
 
-    sids = {sim.sid for sim in sims}
-    for session in _sessions(ctx, sids, start, end):
-        one = at(session.start)
-        one.upload, one.download = one.upload + session.upload, one.download + session.download
-    for command in ctx.world.store(COMMANDS).values():
+    sids, store = {sim.sid for sim in sims}, world.store(SIMS)
+    for sid in sids:
+        for session in usage.sessions(
+            world.seed, sid, store.notes(sid), start, end + _TICK, world.now()
+        ):
+            total = bucket(session.start)
+            total.upload += session.upload
+            total.download += session.download
+    for command in world.store(COMMANDS).values():
         if command.sim_sid in sids and start <= (when := command.date_created or start) <= end:
-            one = at(when)
-            one.from_sim += command.direction == "from_sim"
-            one.to_sim += command.direction == "to_sim"
-    shown = step is None or ctx.behaviour.usage_shows_empty_periods
-    edges = buckets(start, end, step) if shown else _edges(sums, step, end)
+            total = bucket(when)
+            total.from_sim += command.direction == "from_sim"
+            total.to_sim += command.direction == "to_sim"
+    if step is None or ctx.behaviour.usage_shows_empty_periods:
+        periods = list(buckets(start, end, step))
+    else:
+        periods = [
+            (begin, min(floor(begin, step) + step, end)) for begin in sorted(sums, reverse=True)
+        ]
     return [
-        encode(record(_usage(ctx, sums.get(begin, _Sum()), begin, close)), ctx.world.vendor)
-        for begin, close in edges
+        encode(record(_fields(ctx, sums.get(begin, _Sum()), begin, close)), world.vendor)
+        for begin, close in periods
     ]
 
 
-def _edges(sums: Iterable[datetime], step: Any, end: datetime) -> Iterator[Any]:
-    for begin in sorted(sums, reverse=True):
-        yield begin, min(floor(begin, step) + step, end)
-
-
-def _sessions(
-    ctx: RequestContext, sids: Iterable[str], start: datetime, end: datetime
-) -> Iterator[usage.Session]:
-    world, store = ctx.world, ctx.world.store(SIMS)
-    for sid in sids:
-        notes, until = store.notes(sid), end + _TICK
-        yield from usage.sessions(world.seed, sid, notes, start, until, world.now())
-
-
-def _period(ctx: RequestContext, query: Params) -> tuple[datetime, datetime]:
-    """One month that ends now, unless times are given."""
-    product = Product.WIRELESS
-    end = date_time(product, query["end"], "End") if "end" in query else ctx.world.now()
-    given = date_time(product, query["start"], "Start") if "start" in query else None
-    if given is not None and given > end:
-        raise invalid_parameter(product, "Start is after End")
-    return given or months_later(end, -1), end
-
-
-def _usage(ctx: RequestContext, used: _Sum, start: datetime, end: datetime) -> dict[str, Any]:
-    """A record's fields; all usage is at home."""
+def _fields(ctx: RequestContext, used: _Sum, start: datetime, end: datetime) -> dict[str, Any]:
+    """A record's fields; all usage is in the home network."""
     total = used.upload + used.download
     data: dict[str, Any] = {
         "upload": used.upload,
@@ -157,5 +142,5 @@ def _usage(ctx: RequestContext, used: _Sum, start: datetime, end: datetime) -> d
     }
 
 
-OF_A_SIM = DerivedResource(kind=USAGE_RECORDS, rows=of_a_sim)
-OF_THE_ACCOUNT = DerivedResource(kind=ACCOUNT_USAGE_RECORDS, rows=of_the_account)
+OF_SIM = DerivedResource(kind=USAGE_RECORDS, rows=rows_of_sim)
+OF_ACCOUNT = DerivedResource(kind=ACCOUNT_USAGE_RECORDS, rows=rows_of_account)
