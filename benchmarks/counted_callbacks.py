@@ -19,11 +19,11 @@ from benchmarks.callgrind import mark
 from benchmarks.peers.callback_apps import (
     Contender,
     bare,
-    judged,
     ours,
     server_alone,
     signed,
     validated,
+    verified,
 )
 
 NAMES = (
@@ -66,7 +66,7 @@ def contenders(times: int) -> dict[str, Callable[[], Contender]]:
     """Those who take turns."""
     made = times + _WARM
     own, mounted = partial(ours, made), partial(ours, made, mounted=True)
-    made_by = (bare, signed, validated, server_alone, judged, own, mounted)
+    made_by = (bare, signed, validated, server_alone, verified, own, mounted)
     return dict(zip(NAMES, made_by, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Callbacks on their way to whoever waits for them, and Commands that devices send.
+"""The callback bus: routes callbacks to subscribers, and Commands from devices to a queue.
 
 Sources for Commands: Twilio docs and KORE docs, "SMSCommand Resource", "IPCommand Resource",
 "Command Resource". The names of most parameters are known from a captured callback only, so all

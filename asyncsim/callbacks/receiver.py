@@ -161,7 +161,7 @@ class CallbackReceiver:
     async def start(self) -> None:
         """Begin to listen; each start needs its stop, and only the last stop closes the port.
 
-        ReceiverError when the port is taken, or when no public URL can be told.
+        ReceiverError when the port is taken, or when it has no public URL.
         """
         async with self._starting:
             if self._starts > 0:

@@ -165,7 +165,7 @@ def server_alone() -> Contender:
     )
 
 
-def judged() -> Contender:
+def verified() -> Contender:
     """The receiver's verification without a wait: ticket, form and signature."""
     receiver, registration = _receiver()
     handler = _like(_Verifying, receiver._handler)
