@@ -1,9 +1,10 @@
-"""Activate the Super SIMs of a CSV file, at night, with a deadline; run it again to go on.
+"""Activate the Super SIMs in a CSV file, with a deadline; run it again to resume.
 
     python activate_from_csv.py batch.csv
 
-The file has a column `iccid`, `sid` or `unique_name`; results come into the folder `batch-results`.
-Credentials come from the environment: see the README. Ctrl-C stops sending and loses nothing.
+The file has a column `iccid`, `sid` or `unique_name`. Results are written to the folder
+`batch-results`, progress is kept in `batch.db`. Credentials come from the environment: see the
+README. Ctrl-C stops gracefully: it finishes the requests in flight and sends nothing new.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ HOURS = 8
 
 
 async def activate(source: Path, stop: asyncio.Event) -> bulk.Report:
-    """Bring all SIMs of the file to `active`; the journal beside it knows how far that is."""
+    """Activate every SIM in the file; the journal next to it records the progress."""
     job = bulk.Job.from_csv(source, product="supersim", change={"status": "active"})
     async with (
         asyncsim.Client.from_env() as client,
         bulk.Journal.open(source.with_suffix(".db")) as journal,
     ):
-        # A hundred failures are no bad luck, but a mistake: rather stop and look.
+        # A hundred failures point to a mistake in the file or the account, so the run stops.
         report = await bulk.run(
             job, client, journal=journal, deadline=HOURS * 3600, max_failures=100, stop=stop
         )
@@ -35,7 +36,7 @@ async def activate(source: Path, stop: asyncio.Event) -> bulk.Report:
 
 
 async def main(source: Path) -> bool:
-    """Tell whether all are active."""
+    """Return whether every SIM is active; print what to do about the others."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     report = await activate(source, stop)

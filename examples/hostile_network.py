@@ -1,6 +1,8 @@
-"""What your code sees when almost everything goes wrong: 200 SIMs, a bad network, no account.
+"""Activate 200 SIMs over a network that fails often, against the emulator: no account needed.
 
-python hostile_network.py
+    python hostile_network.py
+
+One request in ten is throttled, one in ten fails, and callbacks are lost or come twice.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ FAULTS = Faults(
 
 
 async def main() -> Counter[str]:
-    """Activate all SIMs; return how they ended."""
+    """Activate every SIM; return how many ended in which status."""
     tally, ended = Tally(), Counter[str]()
+    # A lost callback is noticed at the next safety sweep: once a second here, not every 15.
     watching = asyncsim.Watching(safety_every=1.0)
     async with Emulator(sims=200, speed=200, seed=7, faults=FAULTS) as emulator:
         receiver = asyncsim.CallbackReceiver()
@@ -35,7 +38,7 @@ async def main() -> Counter[str]:
             many = sims.update_many((sid, {"status": "active"}) for sid in found)
             async for outcome in many:
                 ended[(outcome.sim and outcome.sim.status) or "unknown"] += 1
-    print(dict(ended), f"after {tally.requests} requests, {tally.retried} of them sent again")
+    print(dict(ended), f"after {tally.requests} requests, {tally.retried} of them retries")
     return ended
 
 

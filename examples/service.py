@@ -1,9 +1,9 @@
-"""A web service that activates SIMs on request and listens for callbacks on its own port.
+"""A web service that activates SIMs on request and receives callbacks on the same port.
 
     python service.py            # then: curl -X POST http://127.0.0.1:8080/sims/SID/activate
 
-It answers when the SIM has settled. Credentials come from the environment: see the README.
-`PUBLIC_URL` is where the vendor reaches this service, such as `https://example.com`.
+It responds once the SIM has settled. Credentials come from the environment: see the README.
+`PUBLIC_URL` is the URL at which the vendor reaches this service, such as `https://example.com`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CLIENT = web.AppKey("client", asyncsim.Client)
 
 
 async def activate(request: web.Request) -> web.Response:
-    """Activate one SIM and answer with how it settled."""
+    """Activate one SIM and respond with its final status."""
     sims = request.app[CLIENT].supersim.sims
     try:
         sim = await sims.update_and_wait(request.match_info["sid"], status="active", timeout=300)
@@ -33,7 +33,7 @@ async def activate(request: web.Request) -> web.Response:
 
 
 def application(public_url: str) -> web.Application:
-    """Build the service; the client lives as long as it does."""
+    """Build the service; its client is opened and closed with it."""
     receiver = asyncsim.CallbackReceiver(f"{public_url}/callbacks", port=None)
 
     async def with_client(app: web.Application) -> AsyncIterator[None]:

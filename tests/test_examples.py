@@ -70,4 +70,4 @@ async def test_the_service_activates_by_callback(monkeypatch: pytest.MonkeyPatch
 
 async def test_the_hostile_network_is_survived(capsys: pytest.CaptureFixture[str]) -> None:
     assert await load("hostile_network").main() == {"active": 200}
-    assert "sent again" in capsys.readouterr().out
+    assert "retries" in capsys.readouterr().out
