@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -43,13 +43,15 @@ def check_timeout(timeout: float | None) -> None:
 class AwaitableResource(Resource[T], Generic[T]):
     """A kind whose rows move by themselves."""
 
+    seen: SeenRecords
+
     def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
         super().__init__(context, kind.with_final(context.watching.final))
         self.watcher: Watcher | None = None
         """Once there was something to wait for."""
-        self._accepted = AcceptedChanges()
+        self.accepted = AcceptedChanges()
         """The changes that this client has had accepted: targets of a later `await_transition`."""
-        self._seen = SeenRecords()
+        self.seen = SeenRecords()
 
     async def start_watcher(self) -> Watcher:
         """Return the one watcher of this kind, made on first use."""
@@ -74,20 +76,7 @@ class AwaitableResource(Resource[T], Generic[T]):
                 context.registration.subscribe(self.kind.product, self.watcher.handle_callback)
         return self.watcher
 
-    # Responses: which records this client has seen decides whether a later 404 is believed.
-
-    def parse(self, response: Response) -> T:
-        """Read a record, and take note that it exists."""
-        record = super().parse(response)
-        self._seen.add(record)
-        return record
-
-    def read_page(self, response: Response) -> RawPage:
-        """Read a page whose rows are records, and take note that they exist."""
-        page = super().read_page(response)
-        for row in page.rows:
-            self._seen.add(row)
-        return page
+    # Sweeps.
 
     async def _list_statuses(self, status: str | None) -> AsyncGenerator[RowPage, None]:
         filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self.context.vendor)}
@@ -165,7 +154,7 @@ class AwaitableResource(Resource[T], Generic[T]):
                 self.remember_wait(wait)  # a later `await_transition` has the same target
             raise wait.error
         for name in {wait.name, wait.sid or wait.name}:
-            self._accepted.update_date(name, wait.last.date_updated)
+            self.accepted.update_date(name, wait.last.date_updated)
         record: T = wait.last
         return record
 
@@ -181,7 +170,7 @@ class AwaitableResource(Resource[T], Generic[T]):
         name = check_name(self.kind, sim if given is None else given.sid)
         statuses = self.check_statuses(until)
         accepted = self._last_accepted(name)
-        if accepted is None and statuses is None and self._accepted.may_have_forgotten(name):
+        if accepted is None and statuses is None and self.accepted.may_have_forgotten(name):
             raise TargetForgotten(name)
         goal = accepted.goal if accepted is not None else Goal(self.kind)
         if statuses is not None:
@@ -193,7 +182,7 @@ class AwaitableResource(Resource[T], Generic[T]):
         ended = asyncio.get_running_loop().create_future()
         wait = self.new_wait(name, goal, partial(wake, ended), timeout)
         wait.no_request = accepted is None
-        wait.seen_before = given is not None or accepted is not None or name in self._seen
+        wait.seen_before = given is not None or accepted is not None or name in self.seen
         wait.accepted_at = self.context.clock.now()
         if accepted is not None:
             wait.accepted_at, wait.response_date = accepted.accepted_at, accepted.response_date
@@ -230,30 +219,27 @@ class AwaitableResource(Resource[T], Generic[T]):
 
     def _last_accepted(self, name: str) -> AcceptedChange | None:
         """Recall the last change; one that is still awaited is remembered by its wait."""
-        found = self._accepted.find(name)
+        found = self.accepted.find(name)
         waits = self.watcher.find(name) if self.watcher is not None else ()
         changes = [wait for wait in waits if wait.goal.requested and wait.was_accepted]
         pending = [_accepted_by(wait) for wait in changes]
         candidates = [*pending, found] if found is not None else pending
         if found is not None and found.sid not in (None, name):  # since changed by its SID
-            candidates += [self._accepted.find(found.sid) or found]
+            candidates += [self.accepted.find(found.sid) or found]
         return max(candidates, key=lambda one: one.accepted_at, default=None)
-
-    def remember(self, accepted: AcceptedChange, given: Mapping[str, Any]) -> None:
-        """Remember a change by the name that was addressed, the SID, and the name it gives."""
-        names = (accepted.ticket_name, accepted.sid, given.get("unique_name"))
-        self._accepted.remember(accepted, *{name: None for name in names if name})
 
     def remember_wait(self, wait: Transition) -> None:
         """Remember the change of a wait that ends, unless there is a later one."""
         accepted = _accepted_by(wait)
-        newer = self._accepted.find(wait.name)
+        newer = self.accepted.find(wait.name)
         if newer is None or newer.accepted_at <= accepted.accepted_at:
-            self.remember(accepted, wait.goal.requested)
+            new_name = wait.goal.requested.get("unique_name")
+            names = {wait.name, wait.sid or wait.name, new_name or wait.name}
+            self.accepted.remember(accepted, *names)
 
     def is_outdated(self, record: Any) -> bool:
         """Tell whether a record is a copy from before the change that was last accepted."""
-        known = self._accepted.find(record.sid)
+        known = self.accepted.find(record.sid)
         if known is None or known.response_date is None or record.date_updated is None:
             return False
         outdated: bool = record.date_updated < known.response_date

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from asyncsim.context import ClientContext
+from asyncsim.core.accepted import SeenRecords
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
 from asyncsim.http.request import MAX_PAGE_BYTES, Request
 from asyncsim.http.transport import Response, Reuse, make_body
 from asyncsim.kind import Kind, is_same_sid
-from asyncsim.resources.names import check_name, path_of
+from asyncsim.resources.names import check_name
 from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
 from asyncsim.validation import looks_like_sid
 from asyncsim.wire import fast, forms, json, records
@@ -30,6 +31,9 @@ class Resource(Generic[T]):
     Typed verbs, `update_many` and `asyncsim.bulk` are written in terms of its methods; none of
     them is for users.
     """
+
+    seen: SeenRecords | None = None
+    """Which rows are known to exist, where waits need that: a replica may answer 404 for some."""
 
     def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
         self.context = context
@@ -70,6 +74,8 @@ class Resource(Generic[T]):
         record = self._read_fast(response.body)
         if record is None:
             record = self.read_row(read_json(response, self.kind.noun))
+        if self.seen is not None:
+            self.seen.add(record)
         return record
 
     @cached_property
@@ -235,6 +241,9 @@ class Resource(Generic[T]):
         page = self._read_page_fast(response.body)
         if page is None:
             page = read_rows(self.parse_page(response), self.read_row)
+        if self.seen is not None:
+            for row in page.rows:
+                self.seen.add(row)
         return page
 
     @cached_property
@@ -310,6 +319,16 @@ class Verbs(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<{self.kind.product.label} {self.kind.key} of {self.resource.context!r}>"
+
+
+def path_of(kind: Kind[Any], name: str | None, parent: str | None = None) -> str:
+    """Build the path of a list or of one row; spaces and slashes in unique names are encoded."""
+    path = kind.path if parent is None else kind.path.replace("{parent}", quote(parent, safe=""))
+    if name is None:
+        return path
+    # Every SID is plain, and `quote` takes longer to find that out (benchmarks/cases/requests.py).
+    plain = name.isalnum() and name.isascii()
+    return f"{path}/{name if plain else quote(name, safe='')}"
 
 
 def read_json(response: Response, what: str) -> Any:

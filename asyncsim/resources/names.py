@@ -1,4 +1,4 @@
-"""Names of resources: checked, encoded, and resolved to SIDs where they must be compared."""
+"""Names of resources: checked, and resolved to SIDs where they must be compared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import copy
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import quote
 
 from asyncsim.clock import Clock
 from asyncsim.errors import AsyncSimError, DecodeError
@@ -36,16 +35,6 @@ def check_name(kind: Kind[Any], name: object) -> str:
     if not kind.named:
         raise ValueError(f"a {kind.noun} is named by its SID only ({wanted}), not by {name!r}")
     return name
-
-
-def path_of(kind: Kind[Any], name: str | None, parent: str | None = None) -> str:
-    """Build the path of a list or of one row; spaces and slashes in unique names are encoded."""
-    path = kind.path if parent is None else kind.path.replace("{parent}", quote(parent, safe=""))
-    if name is None:
-        return path
-    # Every SID is plain, and `quote` takes longer to find that out (benchmarks/cases/requests.py).
-    plain = name.isalnum() and name.isascii()
-    return f"{path}/{name if plain else quote(name, safe='')}"
 
 
 class NameResolver:

@@ -36,8 +36,8 @@ from asyncsim.http.request import Request
 from asyncsim.http.transport import Body, make_body
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.awaitable import AwaitableResource, check_timeout, wake
-from asyncsim.resources.base import Resource
-from asyncsim.resources.names import NameResolver, check_name, path_of
+from asyncsim.resources.base import Resource, path_of
+from asyncsim.resources.names import NameResolver, check_name
 from asyncsim.wire import forms
 
 T = TypeVar("T")
@@ -202,7 +202,9 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         self, name: str, changes: Mapping[str, Any], until: Collection[str] | str | None = None
     ) -> Change:
         """Check a change before anything is sent, and give it a callback URL of its own."""
-        check_name(self.kind, name)
+        by_sid = isinstance(name, str) and self.kind.is_sid(name)
+        if not by_sid:
+            check_name(self.kind, name)
         encoded = self._encoded.of(changes)
         goal, body, nonce = encoded.goal, encoded.body, None
         if goal is None or until is not None:
@@ -222,7 +224,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
             body = make_body(f"{encoded.form}&{ticket}" if encoded.form else ticket)
         return Change(
             name=name,
-            sid=name if self.kind.is_sid(name) else None,
+            sid=name if by_sid else None,
             last_sid=self._sids.get(name),
             given=changes,
             goal=goal,
@@ -299,7 +301,9 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         """Remember an accepted change as the target of a later `await_transition`."""
         now = self.context.clock.now()
         accepted = AcceptedChange(change.goal, now, date, change.nonce, change.name, sid)
-        self.remember(accepted, change.given)
+        # By each name that a later call may use: as addressed, the SID, the unique name it gives.
+        names = {change.name, sid, change.given.get("unique_name") or sid}
+        self.accepted.remember(accepted, *names)
 
     def recall(self, wait: Transition) -> Mapping[str, Any]:
         """Remember the change of one of many, now that its wait ends, and return it as given.

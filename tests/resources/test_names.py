@@ -12,7 +12,8 @@ from asyncsim.clock import ManualClock
 from asyncsim.models.supersim.fleets import FLEETS
 from asyncsim.models.supersim.sims import SIMS as SUPERSIM
 from asyncsim.models.wireless.sims import SIMS as WIRELESS
-from asyncsim.resources.names import NameResolver, check_name, path_of
+from asyncsim.resources.base import path_of
+from asyncsim.resources.names import NameResolver, check_name
 
 HEX = "0123456789abcdef" * 2
 
