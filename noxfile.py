@@ -77,11 +77,11 @@ def contract(session: nox.Session) -> None:
     session.run("python", "-m", "tests.contract.prism")
     checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/contract")  # one Prism
     session.run("python", "-m", "pytest", *checks, *session.posargs)
-    # The rehearsals once more, with Prism in between; but for those that send what no document
+    # The integration tests again, with Prism in between; but for those that send what no document
     # allows, those whose size is the point, and those whose connections are cut: Prism answers.
-    refereed = ("-n", "0", "-p", "tests.contract.through_prism", "-s", "-q", "tests/rehearsals")
+    refereed = ("-n", "0", "-p", "tests.contract.through_prism", "-s", "-q", "tests/integration")
     others = (f"--ignore-glob=*test_{one}.py" for one in ("refusals", "scale", "lost_answers"))
-    cut = "tests/rehearsals/test_waiting.py::test_closing_the_client_while_a_change_is_in_flight"
+    cut = "tests/integration/test_waiting.py::test_closing_the_client_while_a_change_is_in_flight"
     deselected = f"--deselect={cut}_tells_that_it_was_sent"
     session.run("python", "-m", "pytest", *refereed, *others, deselected)
 
@@ -98,7 +98,7 @@ def chaos(session: nox.Session) -> None:
 def scale(session: nox.Session) -> None:
     """Rehearse with as many SIMs as the figures are about, alone: some are about real seconds."""
     install(session)
-    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/rehearsals", "tests/http")
+    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/integration", "tests/http")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
 
 

@@ -94,7 +94,7 @@ class _ManualTimer:
 class ManualClock:
     """A clock that stands still until a test calls `advance`.
 
-    Client and emulator of one rehearsal share one of these. Between two timers `advance`
+    Client and emulator of one test share one of these. Between two timers `advance`
     waits until no request and no delivery is in flight, so each step sees the world settled.
     """
 

@@ -27,7 +27,7 @@ from asyncsim import (
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
 from asyncsim.vendors import EMULATOR_CREDENTIALS
-from tests.rehearsals.stage import LATENCY, play
+from tests.integration.stage import LATENCY, play
 
 ONCE = RetryPolicy(attempts=1)
 OWN = EMULATOR_CREDENTIALS

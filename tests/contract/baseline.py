@@ -80,7 +80,7 @@ PRISM = [
     ),
 ]
 
-# What the rehearsals provoke on purpose, and the tour of all operations does not.
+# What the integration tests provoke on purpose, and the tour of all operations does not.
 REHEARSED = [
     *PRISM,
     Known(

@@ -1,4 +1,4 @@
-"""A pytest plugin: the client's own rehearsals, with Prism between client and emulator.
+"""A pytest plugin: the client's own integration tests, with Prism between client and emulator.
 
 `nox -s contract` runs them a second time with `-p tests.contract.through_prism`: every request of
 theirs, and every answer, is held against the documents. What Prism finds beyond the baseline fails
@@ -23,7 +23,7 @@ from tests.contract.baseline import REHEARSED, unknown
 from tests.contract.check_prism import Referee
 from tests.contract.documents import DOCUMENTS
 from tests.contract.prism import proxy
-from tests.rehearsals import stage
+from tests.integration import stage
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Resources are tested on the stage of the rehearsals, or against answers written by the test."""
+"""Resources are tested with the emulator, or against responses written by the test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asyncsim.clock import ManualClock
-from tests.rehearsals.conftest import set_stage
+from tests.integration.conftest import set_stage
 from tests.resources.far import Far, open_far
 
 __all__ = ["far", "kore", "set_far", "set_stage"]

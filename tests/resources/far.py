@@ -12,7 +12,7 @@ from asyncsim import CallbackReceiver, Client, Hosts
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
 from tests.http.server import Answer, Received, Server
-from tests.rehearsals.stage import play
+from tests.integration.stage import play
 
 T = TypeVar("T")
 Script = Callable[[Received], Awaitable[Answer]]

@@ -20,7 +20,7 @@ from asyncsim import (
 )
 from tests.callbacks import senders
 from tests.http.server import Answer, Received
-from tests.rehearsals.stage import play
+from tests.integration.stage import play
 from tests.resources.conftest import SetFar
 from tests.resources.far import AUTH_TOKEN, Far, sid
 

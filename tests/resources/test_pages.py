@@ -9,8 +9,9 @@ from aiohttp import web
 from asyncsim import Client, DecodeError, Hosts, Page, Pager
 from asyncsim.emulator import Behaviour
 from asyncsim.events import Event, ForeignPage
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from asyncsim.resources.pages import StatusPage, StatusRow
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 KORE_SUPERSIM = Place("kore", "supersim")
 
@@ -191,3 +192,35 @@ async def test_what_is_no_page_of_sims_is_a_decode_error(scripted: Any, answer: 
     client, _ = await scripted(lambda request: answer)
     with pytest.raises(DecodeError):
         await read_all(client)
+
+
+# Pages of a sweep.
+
+STATUSES = [StatusRow("HS1", "active"), StatusRow("HS2", "new")]
+
+
+def decoded(row: str) -> str:
+    if row == "bad":
+        raise DecodeError("Sim HS1", "bad")
+    return f"record of {row}"
+
+
+def test_rows_of_a_status_page_are_split_once_and_only_if_a_record_is_wanted() -> None:
+    asked: list[int] = []
+
+    def sources() -> list[str]:
+        asked.append(1)
+        return ["HS1", "HS2"]
+
+    page = StatusPage(STATUSES, None, sources=sources, decode=decoded)
+    assert [(row.sid, row.status) for row in page.rows] == [("HS1", "active"), ("HS2", "new")]
+    assert not asked
+    assert [page.record(1), page.record(0)] == ["record of HS2", "record of HS1"]
+    assert len(asked) == 1
+
+
+def test_a_bad_row_of_a_status_page_spoils_no_other() -> None:
+    page = StatusPage(STATUSES, None, sources=lambda: ["bad", "HS2"], decode=decoded)
+    assert page.record(1) == "record of HS2"
+    with pytest.raises(DecodeError):
+        page.record(0)

@@ -14,7 +14,7 @@ from asyncsim import bulk
 from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
-from tests.rehearsals.stage import PLACES, Place, Stage, open_stage
+from tests.integration.stage import PLACES, Place, Stage, open_stage
 
 T = TypeVar("T")
 

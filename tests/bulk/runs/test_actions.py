@@ -10,7 +10,7 @@ from asyncsim import NotConfirmed, OutcomeUnknown
 from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
 from tests.bulk.runs.conftest import Desk, OpenDesk
-from tests.rehearsals.stage import PLACES, Place
+from tests.integration.stage import PLACES, Place
 
 SUPERSIM, WIRELESS = PLACES[0], PLACES[1]
 

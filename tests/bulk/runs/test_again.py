@@ -13,7 +13,7 @@ from asyncsim.bulk.records import Result, State
 from asyncsim.emulator import Faults
 from asyncsim.events import JobPlanned, RequestFinished
 from tests.bulk.runs.conftest import Desk, OpenDesk
-from tests.rehearsals.stage import PLACES, TRANSITION
+from tests.integration.stage import PLACES, TRANSITION
 
 WIRELESS = PLACES[1]
 

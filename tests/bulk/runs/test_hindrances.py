@@ -25,7 +25,7 @@ from asyncsim.errors import DecodeError
 from asyncsim.events import JobPlanned, JobProgressed, RowMoved
 from asyncsim.http.transport import Transport
 from tests.bulk.runs.conftest import Desk, OpenDesk
-from tests.rehearsals.stage import PLACES, Place
+from tests.integration.stage import PLACES, Place
 
 WIRELESS = PLACES[1]
 

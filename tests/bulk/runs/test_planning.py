@@ -9,7 +9,7 @@ from asyncsim import JobError
 from asyncsim.bulk.records import State, Verdict
 from asyncsim.events import JobPlanned
 from tests.bulk.runs.conftest import Desk, OpenDesk
-from tests.rehearsals.stage import PLACES
+from tests.integration.stage import PLACES
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from asyncsim.bulk.records import State, Verdict
 from asyncsim.errors import JobError
 from tests.bulk.runs.conftest import Desk, OpenDesk
-from tests.rehearsals.stage import Place
+from tests.integration.stage import Place
 
 MANY = 40
 

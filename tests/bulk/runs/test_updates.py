@@ -25,7 +25,7 @@ from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.errors import VendorError
 from asyncsim.events import JobEnded, JobPlanned, RowMoved
 from tests.bulk.runs.conftest import ACTIVE, Desk, OpenDesk
-from tests.rehearsals.stage import PLACES, TRANSITION, Place
+from tests.integration.stage import PLACES, TRANSITION, Place
 
 WIRELESS = Place("twilio", "wireless")
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from asyncsim import BadRequest, Client
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 DAY = 24 * 3600.0
 

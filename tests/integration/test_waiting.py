@@ -21,8 +21,8 @@ from asyncsim import (
 )
 from asyncsim.emulator import Behaviour, Faults, Latency
 from asyncsim.events import WaitSettled
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import LATENCY, TRANSITION, Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import LATENCY, TRANSITION, Place, Stage
 
 TWILIO_SUPERSIM = Place("twilio", "supersim")
 TWILIO_WIRELESS = Place("twilio", "wireless")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from asyncsim.emulator import Latency
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 
 async def requests_per_sim(stage: Stage, ours: int) -> float:

@@ -9,8 +9,8 @@ import pytest
 
 from asyncsim import CallbackReceiver, InboundCommand
 from asyncsim.emulator import Faults
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 BINARY = base64.b64encode(bytes(range(200, 256))).decode()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asyncsim.clock import ManualClock
-from tests.rehearsals.stage import PLACES, Place, Stage, open_stage
+from tests.integration.stage import PLACES, Place, Stage, open_stage
 
 OpenStage = Callable[..., Awaitable[Stage]]
 

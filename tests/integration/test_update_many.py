@@ -18,8 +18,8 @@ from asyncsim import (
     TransitionFailed,
 )
 from asyncsim.emulator import Faults, Latency
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import TRANSITION, Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import TRANSITION, Place, Stage
 
 TWILIO_SUPERSIM = Place("twilio", "supersim")
 ACTIVE = {"status": "active"}

@@ -20,8 +20,8 @@ from asyncsim import (
     ServerError,
 )
 from asyncsim.emulator import Faults, World
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 
 @frozen

@@ -13,8 +13,8 @@ from asyncsim import BadRequest, OutcomeUnknown, TransitionFailed, TransitionTim
 from asyncsim.emulator import Faults, Latency, RequestRecord
 from asyncsim.emulator.world import World
 from asyncsim.events import WaitSettled
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 LATENCY = Latency(sending=2.0, receipt=3.0, callback=0.0)
 SENT, DELIVERED = 2.0, 5.0

@@ -18,8 +18,8 @@ from asyncsim import (
 )
 from asyncsim.emulator import World
 from asyncsim.models.wireless.commands import COMMANDS
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place
 
 LONG = "x" * 2000
 NOBODY = "nobody"

@@ -8,8 +8,8 @@ import pytest
 
 from asyncsim import CallbackReceiver
 from asyncsim.emulator import Behaviour
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 KORE = Place("kore", "supersim")
 

@@ -1,4 +1,4 @@
-"""What `update_many` keeps of a SIM that is awaited: its wait, and nothing beside it."""
+"""What `update_many` keeps of a SIM that is awaited: its wait, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from asyncsim import Throttle, TransitionTimeout
 from asyncsim.emulator import Latency
 from asyncsim.resources.jobs import UpdateJob
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 TWILIO_SUPERSIM = Place("twilio", "supersim")
 ACTIVE = {"status": "active"}

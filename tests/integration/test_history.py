@@ -6,8 +6,8 @@ import pytest
 
 from asyncsim import BadRequest, Unsupported
 from asyncsim.models.monitor.events import Changed
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import TRANSITION, Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import TRANSITION, Place, Stage
 
 TWILIO, KORE = Place("twilio", "wireless"), Place("kore", "wireless")
 

@@ -1,4 +1,4 @@
-"""A POST whose answer is lost is looked for before it is sent again."""
+"""A POST whose response is lost: the SIM is read before anything is resent."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from attrs import evolve
 
 from asyncsim import ConnectionFailed, RetryPolicy, ServerError, TransitionFailed
 from asyncsim.emulator import Faults, RequestRecord
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import LATENCY, TRANSITION, Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import LATENCY, TRANSITION, Place, Stage
 
 ACTIVE = {"status": "active"}
 LOST_AFTER: dict[str, Any] = {"share_processed": 1.0}

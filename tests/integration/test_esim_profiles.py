@@ -8,8 +8,8 @@ import pytest
 
 from asyncsim import BadRequest, OutcomeUnknown, TransitionFailed
 from asyncsim.emulator import Behaviour, Faults, Latency
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 EID = "89033023427100000000000000000123"
 LATENCY = Latency(reserving=1.0, reservation=15.0, callback=0.0)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from asyncsim.emulator import Latency
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place
-from tests.rehearsals.test_scale import requests_per_sim
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place
+from tests.integration.test_scale import requests_per_sim
 
 
 async def test_10_000_sims_that_are_all_there_is_cost_1_1_requests_each(

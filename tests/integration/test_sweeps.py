@@ -16,8 +16,8 @@ from asyncsim.emulator import Behaviour, Faults
 from asyncsim.events import SweepFinished, SweepingStopped
 from asyncsim.http.auth import Basic
 from asyncsim.http.transport import Response
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import LATENCY, TRANSITION, Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import LATENCY, TRANSITION, Place, Stage
 
 MANY = 40
 TWILIO_SUPERSIM = Place("twilio", "supersim")

@@ -8,8 +8,8 @@ import pytest
 
 from asyncsim import Client, Conflict, NotFound, OutcomeUnknown
 from asyncsim.emulator import Behaviour, Faults
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 
 @pytest.fixture(params=["twilio", "kore"])

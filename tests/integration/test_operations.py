@@ -9,8 +9,8 @@ import pytest
 from asyncsim import BadRequest, Conflict, NotFound, Unsupported
 from asyncsim.clock import ManualClock
 from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import Place, Stage
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import Place, Stage
 
 SUPERSIM = [Place("twilio", "supersim"), Place("kore", "supersim")]
 WIRELESS = [Place("twilio", "wireless"), Place("kore", "wireless")]

@@ -16,8 +16,8 @@ from asyncsim.clock import ManualClock
 from asyncsim.emulator import Behaviour, Emulator, Faults
 from asyncsim.events import CallbackReceived, CallbackRefused, WaitSettled
 from asyncsim.vendors import EMULATOR_CREDENTIALS, VENDORS
-from tests.rehearsals.conftest import OpenStage
-from tests.rehearsals.stage import LATENCY, Place, Stage, play
+from tests.integration.conftest import OpenStage
+from tests.integration.stage import LATENCY, Place, Stage, play
 
 SETTLES = 10.0
 """Seconds of a change here: less than the pause between safety reads, which would blur counts."""
