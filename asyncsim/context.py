@@ -15,7 +15,7 @@ from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, notify
 from asyncsim.http.auth import Auth
-from asyncsim.http.limiter import ConcurrencyLimiter, limiter_of
+from asyncsim.http.limiter import shared_limiter
 from asyncsim.http.proxies import Proxies
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
@@ -139,13 +139,10 @@ class ClientContext:
     def _build(self) -> Sender:
         transport = Transport(self._session, self.timeout, self.clock, self._proxies)
         ceiling = float(transport.connections) or math.inf
-        limiter = limiter_of(
-            self.throttle,
-            lambda: ConcurrencyLimiter(
-                self.throttle, self.clock, ceiling=ceiling, slow=self.timeout.request / 4
-            ),
-            ceiling=ceiling,
-        )
+        # Slower than a quarter of the timeout: the server queues instead of throttling, and more at
+        # once would only make requests time out.
+        slow = self.timeout.request / 4
+        limiter = shared_limiter(self.throttle, self.clock, ceiling=ceiling, slow=slow)
         auth = self._login(self, transport)
         sender = Sender(
             transport=transport,

@@ -1,8 +1,8 @@
-"""The queue before the wire: who may send next.
+"""Concurrency limiter: how many requests are in flight, and who gets the next slot.
 
 One per `Throttle`, so clients that share the object share the limit. Urgent requests (sweeps, and
-reads that unblock waits) go first, but never so many in a row that the others starve; a request
-refused with 429 goes back to the front of its line.
+reads that unblock waits) go first, but never so many in a row that the others starve; a throttled
+request goes back to the front of its queue.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -28,21 +28,21 @@ except ImportError:  # pragma: no cover  # Windows has no such limit
 
 _URGENT_IN_A_ROW = 4  # hundreds of reads may wait at once, and others have deadlines too
 
-_Waiter: TypeAlias = asyncio.Future[None]
-_Queue: TypeAlias = deque[_Waiter]
+Waiter: TypeAlias = asyncio.Future[None]
+"""Done once its request has a slot; fails with `SlotTimeout`."""
 
 
-class SlotTimeout(Exception):  # a fact, not an error: the caller words it
-    """No slot came free before the deadline."""
+class SlotTimeout(Exception):  # internal: the sender makes it a QueueTimeout that names the request
+    """No slot came free before the deadline, or the waiter was rejected."""
 
 
 class PauseTooLong(SlotTimeout):
-    """The vendor has asked everyone for a pause that ends after who queued would have left."""
+    """The vendor asked all requests to pause for longer than this one may wait."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
-        """From now on, till the pause ends."""
+        """From now until the pause ends."""
 
 
 def open_file_limit() -> float:
@@ -53,39 +53,37 @@ def open_file_limit() -> float:
     return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
-def _expire(slot: asyncio.Future[None]) -> None:
-    if not slot.done():
-        slot.set_exception(SlotTimeout())
-
-
-def reject(waiters: Iterable[_Waiter]) -> None:
-    """End the waiting of some with `SlotTimeout`."""
+def reject(waiters: Iterable[Waiter]) -> None:
+    """End these waits with `SlotTimeout`."""
     for waiter in waiters:
-        _expire(waiter)
+        if not waiter.done():
+            waiter.set_exception(SlotTimeout())
 
 
 class ConcurrencyLimiter:
     """Slots for requests in flight; fair, bounded in time, cancellable."""
 
     def __init__(self, settings: Throttle, clock: Clock, *, ceiling: float, slow: float) -> None:
+        # Each request needs a file descriptor for its connection. A quarter leaves room for the
+        # rest of the program, and for connections that are closed but not yet gone.
         self.limit = AdaptiveLimit(settings, ceiling=min(ceiling, open_file_limit() / 4), slow=slow)
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._queues: tuple[_Queue, _Queue] = (deque(), deque())
+        self.loop = asyncio.get_running_loop()
+        self._urgent: deque[Waiter] = deque()
+        self._normal: deque[Waiter] = deque()
         self._urgent_in_a_row = 0
         self._paused_until = -math.inf
-        self._told_until = -math.inf
-        """As the vendor asked for; the other pauses are ours, and short."""
-        self._latest: dict[_Waiter, float] = {}
-        """Place -> when a pause must have ended for it to be worth while to queue."""
+        self._vendor_pause_until = -math.inf
+        """The part of it that a Retry-After asked for; our own pauses are short."""
+        self._latest_start: dict[Waiter, float] = {}
+        """Waiter -> when a pause must have ended for its request to be worth queueing."""
         self._spacing = 1.0 / settings.max_rps if settings.max_rps else 0.0
         self._next_start = -math.inf
-        self._wake: tuple[float, Timer] | None = None
+        self._timer: tuple[float, Timer] | None = None
 
     def try_acquire(self) -> bool:
-        """Take a slot if nobody waits and one is free."""
-        urgent, others = self._queues
-        if urgent or others or not self._may_start():
+        """Take a slot if one is free and nobody waits."""
+        if self._urgent or self._normal or not self._may_start():
             return False
         self._start()
         return True
@@ -96,7 +94,7 @@ class ConcurrencyLimiter:
         *,
         urgent: bool = False,
         front: bool = False,
-        group: set[_Waiter] | None = None,
+        group: set[Waiter] | None = None,
         latest: float = math.inf,
     ) -> None:
         """Wait for a slot; `SlotTimeout` at the deadline (of the clock), or by `reject`.
@@ -107,27 +105,31 @@ class ConcurrencyLimiter:
         now, latest = self._clock.now(), min(deadline, latest)
         if now >= deadline:
             raise SlotTimeout
-        if self._told_until > max(latest, now):
-            raise PauseTooLong(self._told_until - now)
-        slot: _Waiter = self._loop.create_future()
-        self._latest[slot] = latest
-        group = set() if group is None else group
-        group.add(slot)
-        line = self._queues[0 if urgent else 1]
-        (line.appendleft if front else line.append)(slot)
-        self._admit()
-        timer = self._clock.call_at(deadline, partial(_expire, slot))
+        if self._vendor_pause_until > max(latest, now):
+            raise PauseTooLong(self._vendor_pause_until - now)
+        waiter: Waiter = self.loop.create_future()
+        self._latest_start[waiter] = latest
+        if group is not None:
+            group.add(waiter)
+        queue = self._urgent if urgent else self._normal
+        (queue.appendleft if front else queue.append)(waiter)
+        self._start_waiters()
+        timer = self._clock.call_at(deadline, partial(reject, [waiter]))
         try:
-            await slot
+            await waiter
         except asyncio.CancelledError:
-            if slot.done() and not slot.cancelled() and not slot.exception():
-                self.release()  # the slot had been given away in the same moment
+            # Cancelled in the loop turn in which it was given a slot, which would be lost.
+            if waiter.done() and not waiter.cancelled() and not waiter.exception():
+                self.release()
             raise
         finally:
             timer.cancel()
-            group.discard(slot)
-            del self._latest[slot]
-            self._tidy()
+            if group is not None:
+                group.discard(waiter)
+            del self._latest_start[waiter]
+            self._drop_finished()
+            if not self._urgent and not self._normal:
+                self._cancel_timer()
 
     def release(self, seconds: float | None = None, now: float | None = None) -> None:
         """Give a slot back; `seconds` if the request was carried out, by `now`."""
@@ -135,109 +137,91 @@ class ConcurrencyLimiter:
             self.limit.abandoned()
         else:
             self.limit.accepted(self._clock.now() if now is None else now, seconds)
-        if self._queues[0] or self._queues[1]:
-            self._admit()
+        if self._urgent or self._normal:
+            self._start_waiters()
 
     def throttled(self, retry_after: float | None) -> None:
         """Give a slot back after a 429; all pause only on Retry-After or at the minimum."""
         now = self._clock.now()
         pause = max(self.limit.throttled(now), retry_after or 0.0)
         self._paused_until = max(self._paused_until, now + pause)
-        if retry_after and now + retry_after > self._told_until:
-            self._told_until = now + retry_after
-            self._send_home(now)
-        self._admit()
-
-    def _send_home(self, now: float) -> None:
-        """Do not keep those waiting whose time ends before the pause does."""
-        for slot, latest in self._latest.items():
-            if latest < self._told_until and not slot.done():
-                slot.set_exception(PauseTooLong(self._told_until - now))
+        if retry_after and now + retry_after > self._vendor_pause_until:
+            self._vendor_pause_until = now + retry_after
+            # Whoever must give up before the pause ends is told now: its caller has better to do
+            # than to wait for a slot that cannot come in time.
+            for waiter, latest in self._latest_start.items():
+                if latest < self._vendor_pause_until and not waiter.done():
+                    waiter.set_exception(PauseTooLong(retry_after))
+        self._start_waiters()
 
     def timed_out(self) -> None:
-        """Give a slot back after an answer that did not come in time."""
+        """Give a slot back after a response that did not come in time."""
         self.limit.overloaded(self._clock.now())
-        self._admit()
-
-    def _opens_at(self) -> float:
-        return max(self._paused_until, self._next_start)
+        self._start_waiters()
 
     def _may_start(self) -> bool:
         if not self.limit.has_room:
             return False
+        # The clock is asked only if there is a reason to wait: this runs with every request.
         held_up = self._spacing or self._paused_until > -math.inf
-        return not held_up or self._clock.now() >= self._opens_at()
+        return not held_up or self._clock.now() >= max(self._paused_until, self._next_start)
 
     def _start(self) -> None:
         self.limit.started()
         if self._spacing:
             now = self._clock.now()
-            # What a timer was late is made up for; what nobody used is not.
+            # Timers fire late: that is made up for, or the rate would stay below `max_rps`. Time
+            # in which nobody wanted to send is not, or a burst would follow.
             late = now - self._next_start < self._spacing
             self._next_start = (self._next_start if late else now) + self._spacing
 
-    def _admit(self) -> None:
-        while (line := self._next_line()) and self._may_start():
-            self._urgent_in_a_row = self._urgent_in_a_row + 1 if line is self._queues[0] else 0
+    def _start_waiters(self) -> None:
+        while (queue := self._next_queue()) and self._may_start():
+            self._urgent_in_a_row = self._urgent_in_a_row + 1 if queue is self._urgent else 0
             self._start()
-            line.popleft().set_result(None)
-        if line and self.limit.has_room:
-            self._wake_at(self._opens_at())
+            queue.popleft().set_result(None)
+        if queue and self.limit.has_room:  # only time is missing
+            when = max(self._paused_until, self._next_start)
+            if self._timer is None or self._timer[0] != when:
+                self._cancel_timer()
+                self._timer = (when, self._clock.call_at(when, self._on_timer))
 
-    def _next_line(self) -> _Queue:
-        """Return the line whose turn it is; an empty one if nobody waits."""
-        self._drop_those_gone()
-        urgent, others = self._queues
-        if not urgent or (others and self._urgent_in_a_row >= _URGENT_IN_A_ROW):
-            return others
-        return urgent
+    def _next_queue(self) -> deque[Waiter]:
+        """Return the queue whose turn it is; an empty one if nobody waits."""
+        self._drop_finished()
+        if not self._urgent or (self._normal and self._urgent_in_a_row >= _URGENT_IN_A_ROW):
+            return self._normal
+        return self._urgent
 
-    def _drop_those_gone(self) -> None:
-        for line in self._queues:
-            while line and line[0].done():  # cancelled, or expired
-                line.popleft()
+    def _drop_finished(self) -> None:
+        for queue in (self._urgent, self._normal):
+            while queue and queue[0].done():  # cancelled, rejected, or out of time
+                queue.popleft()
 
-    def _wake_at(self, moment: float) -> None:
-        if self._wake is None or self._wake[0] != moment:
-            self._sleep_on()
-            self._wake = (moment, self._clock.call_at(moment, self._on_wake))
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._start_waiters()
 
-    def _on_wake(self) -> None:
-        self._wake = None
-        self._admit()
-
-    def _sleep_on(self) -> None:
-        if self._wake is not None:
-            self._wake[1].cancel()
-            self._wake = None
-
-    def _tidy(self) -> None:
-        """Leave neither a waiter nor a timer behind for those who have gone."""
-        self._drop_those_gone()
-        if not (self._queues[0] or self._queues[1]):
-            self._sleep_on()
-
-    def belongs_here(self) -> bool:
-        """Whether the running loop is the one this limiter was made in."""
-        return self._loop is asyncio.get_running_loop()
-
-    @property
-    def is_stranded(self) -> bool:
-        """Whether the loop this limiter was made in is gone."""
-        return self._loop.is_closed()
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer[1].cancel()
+            self._timer = None
 
 
+# Weak, so that a limiter goes with its Throttle: a program may make one for each account it meets.
 _limiters: WeakKeyDictionary[Throttle, ConcurrencyLimiter] = WeakKeyDictionary()
 
 
-def limiter_of(
-    settings: Throttle, make: Callable[[], ConcurrencyLimiter], *, ceiling: float = math.inf
+def shared_limiter(
+    settings: Throttle, clock: Clock, *, ceiling: float, slow: float
 ) -> ConcurrencyLimiter:
-    """Find the limiter of a Throttle, which all clients given that object share."""
+    """Return the limiter of a Throttle, shared by all clients that were given the object."""
     limiter = _limiters.get(settings)
-    if limiter is None or limiter.is_stranded:
-        limiter = _limiters[settings] = make()
-    if not limiter.belongs_here():
+    # What was in flight in a closed loop (an earlier asyncio.run) never gives its slots back.
+    if limiter is None or limiter.loop.is_closed():
+        limiter = ConcurrencyLimiter(settings, clock, ceiling=ceiling, slow=slow)
+        _limiters[settings] = limiter
+    if limiter.loop is not asyncio.get_running_loop():
         raise ConfigurationError(
             "this Throttle is in use in another event loop; give each loop a Throttle of its own"
         )

@@ -6,7 +6,6 @@ import math
 import resource
 import weakref
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from asyncsim.clock import ManualClock
 from asyncsim.core.settings import Throttle
 from asyncsim.errors import ConfigurationError
 from asyncsim.http import limiter as module
-from asyncsim.http.limiter import ConcurrencyLimiter, SlotTimeout, limiter_of
+from asyncsim.http.limiter import ConcurrencyLimiter, SlotTimeout, shared_limiter
 
 LATE = 1000.0
 
@@ -25,6 +24,12 @@ def limiter_with(
     clock: ManualClock, *, ceiling: float = math.inf, **settings: Any
 ) -> ConcurrencyLimiter:
     return ConcurrencyLimiter(Throttle(**settings), clock, ceiling=ceiling, slow=7.5)
+
+
+def limiter_of(
+    throttle: Throttle, clock: ManualClock, *, ceiling: float = math.inf
+) -> ConcurrencyLimiter:
+    return shared_limiter(throttle, clock, ceiling=ceiling, slow=1)
 
 
 class StrictLimiter(ConcurrencyLimiter):
@@ -205,8 +210,9 @@ async def test_nothing_is_left_behind_when_all_have_gone(clock: ManualClock) -> 
         queue.tasks[name].cancel()
     await clock.settle()
     assert queue.expired == ["e"]
-    assert not any(limiter._queues)
-    assert limiter._wake is None
+    assert not limiter._urgent
+    assert not limiter._normal
+    assert limiter._timer is None
 
 
 async def test_starts_are_spaced_by_the_cap_on_requests_per_second(clock: ManualClock) -> None:
@@ -309,19 +315,15 @@ async def test_a_connectors_limit_is_the_most(clock: ManualClock) -> None:
 # One Throttle, several clients, several loops.
 
 
-async def test_clients_that_share_a_throttle_share_its_gate_and_the_lower_ceiling(
+async def test_clients_that_share_a_throttle_share_its_limiter_and_the_lower_ceiling(
     clock: ManualClock,
 ) -> None:
     throttle = Throttle()
-    first = limiter_of(
-        throttle, lambda: ConcurrencyLimiter(throttle, clock, ceiling=math.inf, slow=1)
-    )
-    second = limiter_of(
-        throttle, lambda: ConcurrencyLimiter(throttle, clock, ceiling=50, slow=1), ceiling=50
-    )
+    first = limiter_of(throttle, clock)
+    second = limiter_of(throttle, clock, ceiling=50)
     assert first is second
     assert first.limit.ceiling == 50
-    assert limiter_of(Throttle(), lambda: limiter_with(clock)) is not first
+    assert limiter_of(Throttle(), clock) is not first
 
 
 def run(work: Coroutine[Any, Any, ConcurrencyLimiter]) -> ConcurrencyLimiter:
@@ -329,31 +331,29 @@ def run(work: Coroutine[Any, Any, ConcurrencyLimiter]) -> ConcurrencyLimiter:
     return asyncio.run(work)
 
 
-def test_after_the_end_of_its_loop_a_throttle_gets_a_new_gate(clock: ManualClock) -> None:
+def test_after_the_end_of_its_loop_a_throttle_gets_a_new_limiter(clock: ManualClock) -> None:
     throttle = Throttle()
 
     async def use() -> ConcurrencyLimiter:
-        return limiter_of(throttle, lambda: limiter_with(clock))
+        return limiter_of(throttle, clock)
 
     assert run(use()) is not run(use())
 
 
 async def test_a_throttle_in_use_in_another_loop_is_refused(clock: ManualClock) -> None:
     throttle = Throttle()
-    limiter_of(throttle, lambda: limiter_with(clock))
+    limiter_of(throttle, clock)
 
     async def use() -> ConcurrencyLimiter:
-        return limiter_of(throttle, lambda: limiter_with(clock))
+        return limiter_of(throttle, clock)
 
     with pytest.raises(ConfigurationError, match="a Throttle of its own"):
         await asyncio.to_thread(run, use())
 
 
-async def test_a_gate_goes_with_its_throttle(clock: ManualClock) -> None:
+async def test_a_limiter_goes_with_its_throttle(clock: ManualClock) -> None:
     throttle = Throttle()
-    limiter = weakref.ref(
-        limiter_of(throttle, partial(ConcurrencyLimiter, throttle, clock, ceiling=9, slow=1))
-    )
+    limiter = weakref.ref(limiter_of(throttle, clock, ceiling=9))
     del throttle
     gc.collect()
     assert limiter() is None
@@ -415,7 +415,8 @@ def test_slots_are_neither_lost_nor_invented_and_all_who_wait_are_served_or_expi
                 break
         check()
         assert all(task.done() for task in queue.tasks.values())
-        assert not any(limiter._queues)
+        assert not limiter._urgent
+        assert not limiter._normal
 
     asyncio.run(scenario())
 
