@@ -138,7 +138,7 @@ class ClientContext:
 
     def _build(self) -> Sender:
         transport = Transport(self._session, self.timeout, self.clock, self._proxies)
-        ceiling = float(transport.connections) or math.inf
+        ceiling = float(transport.max_connections) or math.inf
         # Slower than a quarter of the timeout: the server queues instead of throttling, and more at
         # once would only make requests time out.
         slow = self.timeout.request / 4

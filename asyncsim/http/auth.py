@@ -29,8 +29,9 @@ from asyncsim.errors import (
     TransportError,
 )
 from asyncsim.events import Event, TokenMinted
+from asyncsim.http.content import make_body
 from asyncsim.http.request import refusal
-from asyncsim.http.transport import Response, Transport, make_body
+from asyncsim.http.transport import Response, Transport
 from asyncsim.redaction import Redacted
 from asyncsim.wire import json
 

@@ -23,7 +23,8 @@ from asyncsim.errors import (
     RateLimited,
     ServerError,
 )
-from asyncsim.http.transport import Body, Response, Reuse
+from asyncsim.http.content import Body
+from asyncsim.http.transport import Response, Reuse
 from asyncsim.wire.problems import decode_problem
 
 _LONGEST_ID = 100  # characters; theirs have 34 and 36

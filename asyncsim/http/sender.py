@@ -69,7 +69,9 @@ class Sender:
         self._worked = worked
         """Told when each request began that the credentials were good for."""
         standing = auth.standing
-        self._carried = standing is not None and transport.carry("Authorization", standing)
+        self._carried = standing is not None and transport.set_default_header(
+            "Authorization", standing
+        )
         self._closed = False
         self.requests = 0
         """Those that have gone out, each attempt counted."""

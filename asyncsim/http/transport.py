@@ -1,4 +1,7 @@
-"""The one user of `ClientSession`: bytes out; status, headers and bytes back. Knows no kind."""
+"""Transport: the one user of `ClientSession`. Bytes out; status, headers and bytes back.
+
+Knows no kind, no login and no retry. Every failure of aiohttp becomes an error of this package.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,11 @@ import asyncio
 import enum
 import zlib
 from collections.abc import Coroutine, Mapping, Sequence
-from contextvars import ContextVar
-from typing import TypeAlias, TypedDict
+from typing import Any, TypedDict
 
 import aiohttp
 from aiohttp import (
     BaseConnector,
-    BytesPayload,
     ClientHandlerType,
     ClientMiddlewareType,
     ClientRequest,
@@ -20,11 +21,9 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    Payload,
     TCPConnector,
     hdrs,
 )
-from aiohttp.abc import AbstractStreamWriter
 from attrs import define, field
 from yarl import URL
 
@@ -38,35 +37,37 @@ from asyncsim.errors import (
     DecodeError,
     RequestTimeout,
 )
-from asyncsim.http.deadlines import Deadlines
+from asyncsim.http import content
+from asyncsim.http.content import Body
 from asyncsim.http.proxies import Proxies
 from asyncsim.version import __version__
 
 USER_AGENT = f"asyncsim/{__version__} aiohttp/{aiohttp.__version__}"
-FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
-SMALL = 65_536
-"""Bytes, decoded, of the largest body that is read where none has reason to be larger: errors,
-which are cut there, and access tokens."""
-_ENCODINGS = "gzip, deflate"  # those decoded here; others may be decoded by aiohttp, without limit
+MAX_SMALL_BYTES = 65_536
+"""Of the largest body, decoded, that is read where none has reason to be larger: access tokens, and
+errors, which are cut there."""
+
+_RECENT = 1.0  # seconds: servers and load balancers keep idle connections for at least 5
+_NO_REUSE_AFTER_LOSS = 60.0  # seconds for which one lost create makes `RECENT` mean `NONE`
+_MAX_PROXY_REASON = 100  # characters of a proxy's words in a message
+_PROXY_AUTHENTICATION_REQUIRED = 407
+# What aiohttp raises at a URL or a header that is none.
+_UNSENDABLE = (ValueError, TypeError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
 
 class Reuse(enum.Enum):
     """Which connections a request may take, if not any."""
 
     RECENT = "recent"
-    """Used within the last second, so hardly one that its server is about to close for idleness:
-    what is lost with a connection may have been carried out."""
+    """Used within the last second. A server may close an idle connection in the very moment in
+    which a request goes out on it, and what is lost like that may have been carried out."""
     NONE = "none"
     """A new one."""
 
 
-_RECENT = 1.0  # seconds
-_LONGEST_REASON = 100  # characters of a proxy's words
-_DISTRUST = 60.0  # seconds for which one lost create makes `RECENT` mean `NONE`
+class _Options(TypedDict, total=False):
+    """Keywords of `ClientSession.request`."""
 
-
-class _Keywords(TypedDict, total=False):
     allow_redirects: bool
     auto_decompress: bool
     data: Body
@@ -78,62 +79,84 @@ class _Keywords(TypedDict, total=False):
     raise_for_status: bool
 
 
-class _Cut(aiohttp.ClientError):
-    """A connection was cut; nothing that aiohttp itself would react to."""
+class _ConnectionLost(aiohttp.ClientError):
+    """A connection was cut; of a class that aiohttp itself does not react to."""
 
 
-async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keep aiohttp from sending a request again, unseen, when its connection is cut.
+async def _no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from resending a request, unseen, when its connection is cut.
 
-    It does that with GET and DELETE: a DELETE that was carried out would be answered 404.
+    It does that with GET and DELETE: a DELETE that was carried out would be answered with a 404.
     """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
-        raise  # never sent, and not repeated either
+        raise  # never sent, and not resent either
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Cut(type(error).__name__) from error
-
-
-Body: TypeAlias = Payload
-"""What a request carries: bytes and their type, which any number of requests may share."""
-
-
-class _Written:
-    """Whether the body of one request has begun to go out: until then its server has nothing."""
-
-    begun = False
-
-
-_written: ContextVar[_Written] = ContextVar("asyncsim_written")
-
-
-class _Body(BytesPayload):
-    """Tells the request whose turn it is that it goes out; many requests may share one body."""
-
-    async def write_with_length(
-        self, writer: AbstractStreamWriter, content_length: int | None
-    ) -> None:
-        _written.get().begun = True
-        await super().write_with_length(writer, content_length)
-
-
-def make_body(text: str, content_type: str = FORM) -> Body:
-    """Make a body; as a payload it brings its Content-Type along: cheaper than a header."""
-    return _Body(text.encode(), content_type=content_type)
+        raise _ConnectionLost(type(error).__name__) from error
 
 
 @define(eq=False)  # not frozen: that would triple what making one costs, once for each request
 class Response:
-    """An answer, whole."""
+    """A response, read to its end."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)  # of the token endpoint: a secret
 
 
+class RequestDeadlines:
+    """Cancels the task of a request that has not ended in time, as aiohttp's own timer does.
+
+    All requests of a client have equally long, so they expire in the order in which they began: a
+    dict and one timer do. A timer for each, as aiohttp's `total` has it, is a heap whose
+    comparisons run in Python: 5 % of a GET (benchmarks/cases/requests.py).
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._running: dict[asyncio.Task[Any], float] = {}
+        """Task -> when its request must have ended; the oldest first."""
+        self._expired: dict[asyncio.Task[Any], int] = {}
+        """Task cancelled here -> how many others had asked for that before."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> asyncio.Task[Any]:
+        """Start the time of a request that the running task is about to send."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101  # only tasks can await
+        self._running[task] = when = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_at(when, self._on_timer)
+        return task
+
+    def end(self, task: asyncio.Task[Any]) -> bool:
+        """Stop it; tells whether time had run out, and nobody else wanted the task cancelled."""
+        if self._running.pop(task, None) is not None:
+            return False
+        return task.uncancel() <= self._expired.pop(task)
+
+    def _on_timer(self) -> None:
+        self._timer, loop = None, asyncio.get_running_loop()
+        now = loop.time()
+        while self._running:
+            task, when = next(iter(self._running.items()))
+            if when > now:
+                self._timer = loop.call_at(when, self._on_timer)
+                return
+            del self._running[task]
+            self._expired[task] = task.cancelling()
+            task.cancel()
+
+    def close(self) -> None:
+        """Let no timer outlive the requests."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 class Transport:
-    """Owns a session, or borrows one of the user's, which it then never closes."""
+    """Owns its sessions, or borrows one of the user's, which it then never closes."""
 
     def __init__(
         self,
@@ -143,8 +166,9 @@ class Transport:
         proxies: Proxies | None = None,
     ) -> None:
         self._session = session
-        self._others: dict[Reuse, ClientSession] = {}
-        self._distrusted_until = 0.0
+        self._unshared: dict[Reuse, ClientSession] = {}
+        """Sessions whose connections no other requests use, for those that cannot take any."""
+        self._no_reuse_until = 0.0
         self._borrowed = session is not None
         self._closed = False
         self._clock = clock
@@ -153,20 +177,20 @@ class Transport:
         self._timeout = ClientTimeout(
             total=None, connect=timeout.connect, sock_connect=timeout.connect
         )
-        self._deadlines = Deadlines(timeout.request)
-        self._carried: dict[str, str] = {}
-        # Redirects are answers here: a credential must not follow them anywhere.
-        self._always: _Keywords = {"allow_redirects": False}
+        self._deadlines = RequestDeadlines(timeout.request)
+        self._default_headers: dict[str, str] = {}
+        # Redirects are responses here: a credential must not follow them anywhere.
+        self._options: _Options = {"allow_redirects": False}
         if session is not None:  # a session of ours has these for all of its requests
-            self._always |= {
+            self._options |= {
                 "timeout": self._timeout,
                 "raise_for_status": False,
                 "auto_decompress": False,
             }
         self._proxies = proxies or None
-        self._marks = clock is not SYSTEM_CLOCK
+        self._tracked = clock is not SYSTEM_CLOCK
 
-    def carry(self, header: str, value: str) -> bool:
+    def set_default_header(self, name: str, value: str) -> bool:
         """Send a header with every request from now on; False where each must bring it itself.
 
         To merge headers into each request costs 2 % of it (benchmarks/cases/requests.py). But to a
@@ -174,11 +198,11 @@ class Transport:
         """
         if self._borrowed or self._proxies is not None:
             return False
-        self._carried[header] = value
+        self._default_headers[name] = value
         return True
 
     @property
-    def connections(self) -> int:
+    def max_connections(self) -> int:
         """How many a borrowed session may open at once; 0: any number."""
         connector = self._session.connector if self._session is not None else None
         if connector is None:
@@ -187,40 +211,27 @@ class Transport:
         limits = [one for one in (connector.limit, connector.limit_per_host) if one]
         return min(limits, default=0)
 
-    def _open(self, connector: BaseConnector) -> ClientSession:
-        # No cookies: they would tie requests to each other.
-        return ClientSession(
-            connector=connector,
-            auto_decompress=False,
-            cookie_jar=DummyCookieJar(),
-            headers={
-                hdrs.USER_AGENT: USER_AGENT,
-                hdrs.ACCEPT: "application/json",
-                hdrs.ACCEPT_ENCODING: _ENCODINGS,
-                **self._carried,
-            },
-            timeout=self._timeout,
-            middlewares=(_once,),
-        )
-
     def exchange(
         self,
         method: str,
         url: URL,
         headers: Mapping[str, str] | None,
         body: Body | None,
-        asked: str,
-        most: int = SMALL,
+        operation: str,
+        max_bytes: int = MAX_SMALL_BYTES,
         reuse: Reuse | None = None,
     ) -> Coroutine[None, None, Response]:
         """Send one request and read its whole response; `TransportError` if there is none.
 
-        `DecodeError` if the body of a success is larger than `most` bytes, or packed unreadably.
+        `DecodeError` if the body of a success is larger than `max_bytes`, or encoded unreadably.
+        `operation` says in errors what was asked of what.
         """
-        exchange = self._exchange(method, url, headers, body, asked, most, reuse)
-        return self._marked(exchange) if self._marks else exchange
+        exchange = self._exchange(method, url, headers, body, operation, max_bytes, reuse)
+        # A hand-moved clock must not move while a request is in flight. The real one need not know,
+        # and a second coroutine would cost each request something.
+        return self._track(exchange) if self._tracked else exchange
 
-    async def _marked(self, exchange: Coroutine[None, None, Response]) -> Response:
+    async def _track(self, exchange: Coroutine[None, None, Response]) -> Response:
         with self._clock.working():
             return await exchange
 
@@ -230,207 +241,186 @@ class Transport:
         url: URL,
         headers: Mapping[str, str] | None,
         body: Body | None,
-        asked: str,
-        most: int,
+        operation: str,
+        max_bytes: int,
         reuse: Reuse | None,
     ) -> Response:
-        session, written = self._usable(asked, reuse), None
+        session, progress = self._session_for(reuse, operation), None
         if body is not None:
-            written = _Written()
-            _written.set(written)
+            progress = content.track_sending()
         try:
             task = self._deadlines.begin()
             try:
                 # Awaited, not `async with`, which costs a tenth of the request: what a failing
                 # `read` leaves open, it closes itself.
-                response = await session.request(method, url, **self._keywords(url, headers, body))
+                response = await session.request(
+                    method, url, **self._request_options(url, headers, body)
+                )
                 if response.content.is_eof():  # here already, as small ones mostly are
-                    content = await response.read()
+                    received = await response.read()
                 else:
-                    content = await _read_up_to(response, most + 1)
+                    received = await content.read_up_to(response, max_bytes + 1)
             except BaseException as error:
                 if self._deadlines.end(task) and isinstance(error, asyncio.CancelledError):
                     raise TimeoutError from error
                 raise
             self._deadlines.end(task)
-            if response.status >= 300 or len(content) > most or content[:1] not in _JSON_BEGINS:
-                content = _checked(response, content, most, url, asked)
-            return Response(response.status, response.headers, content)
+            if (
+                response.status >= 300
+                or len(received) > max_bytes
+                or received[:1] not in content.JSON_BEGINS
+            ):
+                received = _decoded(response, received, max_bytes, url, operation)
+            return Response(response.status, response.headers, received)
         except AsyncSimError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever aiohttp fails with, the caller gets ours
-            sent = written is None or written.begun
+            sent = progress is None or progress.begun
             if sent and reuse is Reuse.RECENT and not isinstance(error, TimeoutError):
-                self._distrusted_until = asyncio.get_running_loop().time() + _DISTRUST
-            silence, cause = self._reword(error, asked, url, method != "GET", sent)
+                # This server closes connections sooner than most: a second create is not risked.
+                self._no_reuse_until = asyncio.get_running_loop().time() + _NO_REUSE_AFTER_LOSS
+            failure, cause = self._translate(error, operation, url, method != "GET", sent)
         except asyncio.CancelledError:
-            if not self._closed or _is_being_cancelled():
+            current = asyncio.current_task()
+            if not self._closed or (current is not None and current.cancelling()):
                 raise
-            # aiohttp ends a name's lookup like that.
-            silence, cause = ClientClosed(asked, sent=method != "GET"), None
+            # Nobody cancelled the task: closing the session ends a look-up of a name like that.
+            failure, cause = ClientClosed(operation, sent=method != "GET"), None
         # Outside of `except`, because aiohttp's errors hold the credentials: that for an unreadable
         # response the headers of the request, that of a proxy its password.
-        raise silence from cause
+        raise failure from cause
 
-    def _keywords(
+    def _request_options(
         self, url: URL, headers: Mapping[str, str] | None, body: Body | None
-    ) -> _Keywords:
+    ) -> _Options:
         """Choose what aiohttp is told: no more than is needed, as each keyword costs a little."""
-        keywords = self._always.copy()
+        options = self._options.copy()
         if self._proxies is not None and (proxy := self._proxies.of(url)) is not None:
-            keywords["proxy"] = proxy.url
+            options["proxy"] = proxy.url
             if url.scheme == "https":
-                keywords["proxy_headers"] = proxy.login  # with CONNECT
+                options["proxy_headers"] = proxy.login  # with CONNECT; the rest is the server's
             else:
                 headers = {**(headers or {}), **proxy.login}
         if self._borrowed:
-            keywords["headers"] = {hdrs.ACCEPT_ENCODING: _ENCODINGS, **(headers or {})}
+            options["headers"] = {hdrs.ACCEPT_ENCODING: content.ACCEPT_ENCODING, **(headers or {})}
         elif headers is not None:
-            keywords["headers"] = headers
+            options["headers"] = headers
         if body is not None:
-            keywords["data"] = body
+            options["data"] = body
             if not self._borrowed:
-                keywords["middlewares"] = ()  # aiohttp never repeats a POST, so `_once` is idle
-        return keywords
+                options["middlewares"] = ()  # aiohttp never resends a POST: saves a call
+        return options
 
-    def _usable(self, asked: str, reuse: Reuse | None) -> ClientSession:
+    def _session_for(self, reuse: Reuse | None, operation: str) -> ClientSession:
         session = self._session
         if self._closed:
-            raise ClientClosed(asked)
+            raise ClientClosed(operation)
         if session is not None and session.closed:
             raise ConfigurationError("the session given to this client is closed; make a new one")
         if session is None:
-            # No limit here: the gate in front is the limit.
-            session = self._session = self._open(TCPConnector(limit=0))
+            # No limit here: the limiter in front is the limit, and knows whose turn it is.
+            session = self._session = self._open_session(TCPConnector(limit=0))
         if reuse is None or self._borrowed:
             return session
-        if reuse is Reuse.RECENT and asyncio.get_running_loop().time() < self._distrusted_until:
+        if reuse is Reuse.RECENT and asyncio.get_running_loop().time() < self._no_reuse_until:
             reuse = Reuse.NONE
-        return self._others.get(reuse) or self._open_other(reuse)
+        if reuse not in self._unshared:
+            if reuse is Reuse.RECENT:
+                connector = TCPConnector(limit=0, keepalive_timeout=_RECENT)
+            else:
+                connector = TCPConnector(limit=0, force_close=True)
+            self._unshared[reuse] = self._open_session(connector)
+        return self._unshared[reuse]
 
-    def _open_other(self, reuse: Reuse) -> ClientSession:
-        """Open a session whose connections no other requests share."""
-        if reuse is Reuse.RECENT:
-            connector = TCPConnector(limit=0, keepalive_timeout=_RECENT)
-        else:
-            connector = TCPConnector(limit=0, force_close=True)
-        session = self._others[reuse] = self._open(connector)
-        return session
+    def _open_session(self, connector: BaseConnector) -> ClientSession:
+        return ClientSession(
+            connector=connector,
+            auto_decompress=False,  # without limit: see `content`
+            cookie_jar=DummyCookieJar(),  # cookies would tie requests to each other
+            headers={
+                hdrs.USER_AGENT: USER_AGENT,
+                hdrs.ACCEPT: "application/json",
+                hdrs.ACCEPT_ENCODING: content.ACCEPT_ENCODING,
+                **self._default_headers,
+            },
+            timeout=self._timeout,
+            middlewares=(_no_hidden_retry,),
+        )
 
-    def _reword(
-        self, error: Exception, asked: str, url: URL, changes: bool, sent: bool
+    def _translate(
+        self, error: Exception, operation: str, url: URL, changes: bool, sent: bool
     ) -> tuple[AsyncSimError, BaseException | None]:
         """Make one of our errors, and the cause it may show, of one of aiohttp's."""
         if self._closed:  # no TransportError: those are retried
-            return ClientClosed(asked, sent=changes and sent), None
+            return ClientClosed(operation, sent=changes and sent), None
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             reason = f"no connection within {self._seconds.connect:g} s"
             if self._borrowed:
                 reason += " (perhaps the session given to this client has none left)"
-            return RequestTimeout(asked, reason, sent=False), error
+            return RequestTimeout(operation, reason, sent=False), error
         if isinstance(error, TimeoutError):
             what = "response" if sent else "connection"
             reason = f"no {what} within {self._seconds.request:g} s"
-            return RequestTimeout(asked, reason, sent=sent), error
+            return RequestTimeout(operation, reason, sent=sent), error
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            return ConnectionFailed(asked, _refused_by_proxy(url, error), sent=False), None
+            return ConnectionFailed(operation, _proxy_refusal(url, error), sent=False), None
         if isinstance(error, aiohttp.ClientConnectorError):
             proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
-            cause = _cause(error)
+            # The certificate error of aiohttp 3.11 has no os_error.
+            if isinstance(error, aiohttp.ClientConnectorCertificateError):
+                cause: Exception = error.certificate_error
+            else:
+                cause = error.os_error
             why = getattr(cause, "strerror", None) or cause
             reason = f"cannot connect to {proxy}{error.host}:{error.port} ({why})"
-            return ConnectionFailed(asked, reason, sent=False), cause
+            return ConnectionFailed(operation, reason, sent=False), cause
         if isinstance(error, _UNSENDABLE) and (not changes or not sent):
-            reason = f"{asked}: it cannot be sent: {error}; check hosts=... and the credentials"
+            reason = f"{operation}: it cannot be sent: {error}; check hosts=... and the credentials"
             return ConfigurationError(reason), error
-        name = str(error) if isinstance(error, _Cut) else type(error).__name__
+        name = str(error) if isinstance(error, _ConnectionLost) else type(error).__name__
         what = f"connection lost ({name})" if sent else f"no connection ({name})"
-        lasting = None if isinstance(error, aiohttp.ClientResponseError) else error
-        return ConnectionFailed(asked, what, sent=sent), lasting
+        # A ClientResponseError holds the request's headers, Authorization among them.
+        shown = None if isinstance(error, aiohttp.ClientResponseError) else error
+        return ConnectionFailed(operation, what, sent=sent), shown
 
     async def close(self) -> None:
         """Close the sessions that are ours; send nothing more."""
         self._closed = True
         self._deadlines.close()
-        ours = [*self._others.values()]
+        ours = [*self._unshared.values()]
         if self._session is not None and not self._borrowed:
             ours.append(self._session)
         for session in ours:
             await session.close()
 
 
-_PROXY_LOGIN = 407
-# No packed JSON begins like that: to look for the header of each response would cost 2 % of it.
-_JSON_BEGINS = b"{["
-# What aiohttp raises at a URL or a header that is none.
-_UNSENDABLE = (ValueError, TypeError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
-
-
-def _refused_by_proxy(url: URL, said: ClientResponse | aiohttp.ClientHttpProxyError) -> str:
-    text = said.message if isinstance(said, aiohttp.ClientHttpProxyError) else said.reason
-    status = f"{said.status} {(text or '')[:_LONGEST_REASON]}".strip()
+def _proxy_refusal(url: URL, refusal: ClientResponse | aiohttp.ClientHttpProxyError) -> str:
+    if isinstance(refusal, aiohttp.ClientHttpProxyError):
+        text = refusal.message
+    else:
+        text = refusal.reason or ""
+    status = f"{refusal.status} {text[:_MAX_PROXY_REASON]}".strip()
     remedy = "check its address and its credentials"
     return f"the proxy refused to connect to {url.host}:{url.port} ({status}); {remedy}"
 
 
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _cause(error: aiohttp.ClientConnectorError) -> Exception:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):  # aiohttp 3.11: no os_error
-        return error.certificate_error
-    return error.os_error
-
-
-async def _read_up_to(response: ClientResponse, size: int) -> bytes:
-    content = bytearray()
+def _decoded(
+    response: ClientResponse, received: bytes, max_bytes: int, url: URL, operation: str
+) -> bytes:
+    """Decode a body, and reject one that is too large; that of an error is cut instead."""
+    # A proxy that forwards, and wants another login, has not forwarded: the server never saw the
+    # request. One that tunnels makes aiohttp raise.
+    if response.status == _PROXY_AUTHENTICATION_REQUIRED:
+        raise ConnectionFailed(operation, _proxy_refusal(url, response), sent=False)
+    success = response.status < 300
+    max_bytes = max_bytes if success else min(max_bytes, MAX_SMALL_BYTES)
     try:
-        async for part in response.content.iter_any():
-            content += part
-            if len(content) >= size:
-                response.close()  # the rest of it is nothing that a later request could wait for
-                break
-    except BaseException:
-        response.close()
-        raise
-    return bytes(content[:size])
-
-
-def _checked(response: ClientResponse, content: bytes, most: int, url: URL, asked: str) -> bytes:
-    """Unpack a body, and refuse one that is too large; of an error as much is left as there may be.
-
-    A proxy that forwards, and wants another login, has not forwarded: that is no response at all.
-    """
-    if response.status == _PROXY_LOGIN:  # one that tunnels is an error of aiohttp
-        raise ConnectionFailed(asked, _refused_by_proxy(url, response), sent=False)
-    good = response.status < 300
-    most = most if good else min(most, SMALL)
-    try:
-        encoding = response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
-        content = _unpacked(content, encoding, most + 1)
-        if good and len(content) > most:
-            raise ValueError(f"it is larger than {most:,} bytes")
+        encoding = response.headers.get(hdrs.CONTENT_ENCODING, "")
+        body = content.decode(received, encoding, max_bytes + 1)
+        if success and len(body) > max_bytes:
+            raise ValueError(f"it is larger than {max_bytes:,} bytes")
     except (ValueError, zlib.error) as error:
-        if good:
-            raise DecodeError(f"the response to {asked}", str(error)) from None
-        return b""
-    return content[:most]
-
-
-def _unpacked(content: bytes, encoding: str, size: int) -> bytes:
-    """Undo a Content-Encoding, up to so many bytes."""
-    if encoding in ("", "identity") or not content or content[:1] in _JSON_BEGINS:
-        return content
-    if encoding in ("gzip", "x-gzip"):
-        window = 16 + zlib.MAX_WBITS
-    elif encoding == "deflate":  # with zlib's header (RFC 9110, 8.4.1.2), or as some do without
-        window = zlib.MAX_WBITS if content[0] & 0x0F == 8 else -zlib.MAX_WBITS
-    else:
-        raise ValueError(f"it is encoded as {encoding[:20]!r}, which was not asked for")
-    unpacker = zlib.decompressobj(window)
-    unpacked = unpacker.decompress(content, size)
-    if len(unpacked) < size and not unpacker.eof:
-        raise ValueError(f"its {encoding} breaks off")
-    return unpacked
+        if success:
+            raise DecodeError(f"the response to {operation}", str(error)) from None
+        return b""  # its status says enough
+    return body[:max_bytes]

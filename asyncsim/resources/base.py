@@ -12,8 +12,9 @@ from asyncsim.core.accepted import SeenRecords
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
 from asyncsim.events import ForeignPage
+from asyncsim.http.content import make_body
 from asyncsim.http.request import MAX_PAGE_BYTES, Request
-from asyncsim.http.transport import Response, Reuse, make_body
+from asyncsim.http.transport import Response, Reuse
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.names import check_name
 from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of

@@ -31,9 +31,9 @@ from asyncsim.errors import (
     UnreachableStatus,
     WrongResource,
 )
+from asyncsim.http.content import Body, make_body
 from asyncsim.http.reconcile import Written, was_processed, write
 from asyncsim.http.request import Request
-from asyncsim.http.transport import Body, make_body
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.awaitable import AwaitableResource, check_timeout, wake
 from asyncsim.resources.base import Resource, path_of

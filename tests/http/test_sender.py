@@ -28,8 +28,8 @@ from asyncsim.errors import (
 )
 from asyncsim.events import LimitChanged, RequestFinished, RequestRetried
 from asyncsim.http.auth import Basic
+from asyncsim.http.content import make_body
 from asyncsim.http.request import Ambiguous
-from asyncsim.http.transport import make_body
 from asyncsim.vendors import Hosts
 from tests.http.conftest import PASSWORD, Bench
 from tests.http.server import DROP, HANG, Answer, Received, Server

@@ -18,7 +18,8 @@ from asyncsim.errors import (
     RequestTimeout,
     TransportError,
 )
-from asyncsim.http.transport import FORM, USER_AGENT, Response, Transport, make_body
+from asyncsim.http.content import FORM, make_body
+from asyncsim.http.transport import USER_AGENT, Response, Transport
 from tests.http.conftest import Bench
 from tests.http.server import CUT, DROP, GARBAGE, HANG, Answer, Server
 
@@ -272,11 +273,11 @@ async def test_a_borrowed_connector_tells_how_many_it_opens_at_once(
 ) -> None:
     connector = TCPConnector(limit=limit, limit_per_host=per_host)
     async with ClientSession(connector=connector) as session:
-        assert bench.open(session=session).connections == connections
+        assert bench.open(session=session).max_connections == connections
 
 
 async def test_a_session_of_ones_own_has_no_limit_but_the_gate(bench: Bench) -> None:
-    assert bench.open().connections == 0
+    assert bench.open().max_connections == 0
 
 
 async def test_neither_answers_nor_requests_show_their_secrets(bench: Bench) -> None:

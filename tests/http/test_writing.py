@@ -21,9 +21,10 @@ from asyncsim.errors import (
     ServerError,
 )
 from asyncsim.events import RequestRetried
+from asyncsim.http.content import make_body
 from asyncsim.http.reconcile import Written, write
 from asyncsim.http.request import Request
-from asyncsim.http.transport import Response, make_body
+from asyncsim.http.transport import Response
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.vendors import TWILIO
 from asyncsim.wire import json, records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from asyncsim.http.transport import make_body
+from asyncsim.http.content import make_body
 from asyncsim.resources.updatable import EncodedChange, EncodedChanges
 
 

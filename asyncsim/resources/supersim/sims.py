@@ -7,8 +7,8 @@ from typing import Any, Unpack, overload
 
 from asyncsim.context import ClientContext
 from asyncsim.errors import APIError, WrongResource
+from asyncsim.http.content import make_body
 from asyncsim.http.request import Request
-from asyncsim.http.transport import make_body
 from asyncsim.models.supersim.fleets import FLEETS
 from asyncsim.models.supersim.sims import (
     SIMS,

@@ -8,8 +8,9 @@ from typing import Any, Unpack
 from asyncsim.context import ClientContext
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError
+from asyncsim.http.content import JSON, Body, make_body
 from asyncsim.http.request import MAX_PAGE_BYTES
-from asyncsim.http.transport import JSON, Body, Response, Reuse, make_body
+from asyncsim.http.transport import Response, Reuse
 from asyncsim.models.webhooks.secrets import (
     SECRETS,
     Secret,

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from asyncsim.http.deadlines import Deadlines
+from asyncsim.http.transport import RequestDeadlines
 
 
-async def hang(deadlines: Deadlines) -> None:
+async def hang(deadlines: RequestDeadlines) -> None:
     task = deadlines.begin()
     try:
         await asyncio.get_running_loop().create_future()
@@ -20,7 +20,7 @@ async def hang(deadlines: Deadlines) -> None:
 
 
 async def test_whoever_is_late_gets_a_timeout_and_is_not_cancelled_for_good() -> None:
-    deadlines = Deadlines(0.01)
+    deadlines = RequestDeadlines(0.01)
     task = asyncio.create_task(hang(deadlines))
     with pytest.raises(TimeoutError):
         await task
@@ -28,13 +28,13 @@ async def test_whoever_is_late_gets_a_timeout_and_is_not_cancelled_for_good() ->
 
 
 async def test_those_who_began_together_all_end() -> None:
-    deadlines = Deadlines(0.01)
+    deadlines = RequestDeadlines(0.01)
     ended = await asyncio.gather(*(hang(deadlines) for _ in range(50)), return_exceptions=True)
     assert {type(one) for one in ended} == {TimeoutError}
 
 
 async def test_a_cancellation_by_the_caller_stays_one() -> None:
-    deadlines = Deadlines(60.0)
+    deadlines = RequestDeadlines(60.0)
     task = asyncio.create_task(hang(deadlines))
     await asyncio.sleep(0)
     task.cancel()
@@ -44,7 +44,7 @@ async def test_a_cancellation_by_the_caller_stays_one() -> None:
 
 
 async def test_a_caller_who_cancels_while_time_runs_out_is_heard() -> None:
-    deadlines = Deadlines(0.0)
+    deadlines = RequestDeadlines(0.0)
     task = asyncio.create_task(hang(deadlines))
     await asyncio.sleep(0)
     task.cancel()  # before the loop comes to the timer, which is due
@@ -54,7 +54,7 @@ async def test_a_caller_who_cancels_while_time_runs_out_is_heard() -> None:
 
 
 async def test_who_is_in_time_leaves_nothing_behind() -> None:
-    deadlines = Deadlines(60.0)
+    deadlines = RequestDeadlines(60.0)
     assert not deadlines.end(deadlines.begin())
     assert not deadlines._running
     deadlines.close()
