@@ -1,13 +1,14 @@
-"""What a job can do to SIMs: the keywords of each action, checked before anything is sent."""
+"""Actions of a job: the keywords that each takes, checked before anything is sent."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
 
+from asyncsim.core import goal
 from asyncsim.kind import Kind
 from asyncsim.models.supersim.sims import SIMS as SUPER_SIMS
 from asyncsim.models.supersim.sms_commands import SMS_COMMANDS
@@ -18,11 +19,10 @@ from asyncsim.vendors import Product
 from asyncsim.wire import forms
 
 CLEAR = "!clear"
-"""What a cell says to clear a field; an empty one asks for nothing."""
-_CLEARED = "(cleared)"
-_LONGEST_TEXT = 160  # characters, both vendors, both products
-_CODE = 10  # characters of a registration code (Twilio's reference, Register a Super SIM)
-_LONGEST_BINARY = 188  # 140 bytes as Base64
+"""What a cell says to clear a field; an empty one changes nothing."""
+_MAX_TEXT = 160  # characters (Twilio docs, "Command Resource" and "SMSCommand Resource")
+_MAX_BINARY = 188  # 140 bytes as Base64 (Twilio docs, "Command Resource")
+_CODE_LENGTH = 10  # characters (Twilio docs, "Register a Super SIM to your Account")
 
 
 class Action(enum.StrEnum):
@@ -33,26 +33,21 @@ class Action(enum.StrEnum):
     REGISTER = "register"
     """Add a Super SIM to the account, by ICCID and registration code."""
     DELETE = "delete"
-    """Delete a Programmable Wireless SIM, for ever."""
+    """Delete a Programmable Wireless SIM, which is irreversible."""
     SEND = "send"
     """Send a text to a SIM: an SmsCommand, or a Command. It cannot be repeated without risk."""
 
 
 @frozen(kw_only=True)
 class _Form:
-    """What one action takes: a TypedDict, without what the job itself fills in."""
+    """The keywords of one action: a TypedDict, without those that the job fills in itself."""
 
     keywords: Any
     filled: frozenset[str]
 
-    def params(self) -> dict[str, forms.Param]:
-        params = forms.params_of(self.keywords) if self.keywords else {}
-        return {name: one for name, one in params.items() if name not in self.filled}
 
-
-# The client's own receiver gives each request its callback URL.
+# The client's receiver gives each request its callback URL, with a ticket for its SIM.
 _CALLBACK = frozenset({"callback_url", "callback_method"})
-_NOTHING = _Form(keywords=None, filled=frozenset())
 _SEND = _CALLBACK | {"sim"}
 _FORMS: Mapping[tuple[Product, Action], _Form] = {
     (Product.SUPERSIM, Action.UPDATE): _Form(keywords=SUPER_SIMS.update, filled=_CALLBACK),
@@ -60,7 +55,7 @@ _FORMS: Mapping[tuple[Product, Action], _Form] = {
     (Product.SUPERSIM, Action.REGISTER): _Form(
         keywords=SUPER_SIMS.create, filled=frozenset({"iccid"})
     ),
-    (Product.WIRELESS, Action.DELETE): _NOTHING,
+    (Product.WIRELESS, Action.DELETE): _Form(keywords=None, filled=frozenset()),
     (Product.SUPERSIM, Action.SEND): _Form(keywords=SMS_COMMANDS.create, filled=_SEND),
     (Product.WIRELESS, Action.SEND): _Form(keywords=COMMANDS.create, filled=_SEND),
 }
@@ -68,9 +63,6 @@ _KINDS: Mapping[Product, Kind[Any]] = {
     Product.SUPERSIM: SUPER_SIMS,
     Product.WIRELESS: WIRELESS_SIMS,
 }
-_IRREVERSIBLE = frozenset({"deactivated", "canceled"})
-"""Statuses of Programmable Wireless: KORE's page says that 72 hours after `deactivated` a SIM is
-`canceled`, for ever."""
 
 
 def kind_of(product: Product) -> Kind[Any]:
@@ -84,8 +76,10 @@ def is_offered(product: Product, action: Action) -> bool:
 
 
 def keywords(product: Product, action: Action) -> Mapping[str, forms.Param]:
-    """What an action takes for a SIM, without what names the SIM."""
-    return _FORMS[product, action].params()
+    """The keywords that an action takes for a SIM, without those that name the SIM."""
+    form = _FORMS[product, action]
+    params = forms.params_of(form.keywords) if form.keywords else {}
+    return {name: one for name, one in params.items() if name not in form.filled}
 
 
 def required(product: Product, action: Action) -> tuple[str, ...]:
@@ -95,43 +89,61 @@ def required(product: Product, action: Action) -> tuple[str, ...]:
 
 
 def clearable(product: Product, action: Action) -> tuple[str, ...]:
-    """Keywords of fields that can be cleared, by None; an empty text is never sent for one."""
+    """Keywords of fields that None clears; an empty text is never sent for one."""
     return tuple(name for name, one in keywords(product, action).items() if one.clearable)
 
 
-def described(change: Mapping[str, Any]) -> str:
-    """What a change asks for, in words."""
-    return ", ".join(f"{name}={_CLEARED if v is None else v}" for name, v in change.items())
+def describe(change: Mapping[str, Any]) -> str:
+    """Say what a change asks for: `status=active, fleet=(cleared)`."""
+    return ", ".join(f"{name}={'(cleared)' if v is None else v}" for name, v in change.items())
 
 
 def is_irreversible(product: Product, action: Action, change: Mapping[str, Any]) -> bool:
-    """Tell whether what is asked can never be taken back."""
-    if action is Action.DELETE:
-        return True
-    updates = action is Action.UPDATE and product is Product.WIRELESS
-    return updates and change.get("status") in _IRREVERSIBLE
+    """Tell whether what is asked of a SIM is irreversible."""
+    status = change.get("status")
+    if action is Action.UPDATE and isinstance(status, str):
+        return goal.is_irreversible(kind_of(product), status)
+    return action is Action.DELETE
 
 
-def check(product: Product, action: Action, change: Mapping[str, Any]) -> list[str]:
-    """What is wrong with keywords, in words; what is not given is not missed."""
-    return [str(fault) for fault in faults(product, action, change)]
-
-
-def faults(
+def check(
     product: Product, action: Action, change: Mapping[str, Any]
 ) -> Iterator[TypeError | ValueError]:
-    """The same as errors: TypeError for keywords, ValueError for values."""
+    """Say what could not be sent: TypeError for keywords, ValueError for values.
+
+    Required keywords that are missing are no fault: a row's columns may still bring them.
+    """
     for keyword, value in change.items():
         try:
-            _check_one(product, action, keyword, value)
+            _check_keyword(product, action, keyword, value)
         except (TypeError, ValueError) as error:
             yield error
-    for rule in _RULES:
-        if text := rule(product, action, change):
-            yield ValueError(text)
+    # Rules that the declarations of keywords cannot express.
+    if "reset_status" in change and "status" in change:
+        yield ValueError("reset_status and status cannot be sent at once (33121); run two jobs")
+    longest = _MAX_BINARY if change.get("command_mode") == "binary" else _MAX_TEXT
+    for keyword in ("payload", "command"):
+        text = change.get(keyword)
+        if isinstance(text, str) and len(text) > longest:
+            yield ValueError(f"{keyword} has {len(text)} characters; {longest} is the most")
+    account = change.get("account_sid")
+    if isinstance(account, str) and not (account.startswith("AC") and looks_like_sid(account)):
+        wanted = "the SID of an account (AC and 32 hex digits)"
+        yield ValueError(f"account_sid must be {wanted}, not {account!r}")
+    code = change.get("registration_code")
+    if isinstance(code, str) and not (
+        len(code) == _CODE_LENGTH and code.isascii() and code.isalnum()
+    ):
+        # 0012345678 comes out of a spreadsheet as 12345678, which the vendor would only reject
+        # row by row.
+        yield ValueError(
+            f"registration_code must be the {_CODE_LENGTH} letters and digits of the card, not"
+            f" {code!r}; a spreadsheet drops zeros and digits unless that column is formatted as"
+            " text"
+        )
 
 
-def _check_one(product: Product, action: Action, keyword: str, value: object) -> None:
+def _check_keyword(product: Product, action: Action, keyword: str, value: object) -> None:
     form = _FORMS[product, action]
     what = f"a {product.label} {action} job"
     if keyword in form.filled:
@@ -146,48 +158,3 @@ def _check_one(product: Product, action: Action, keyword: str, value: object) ->
         forms.check(form.keywords, {**others, keyword: value}, what)
     except ValueError as error:
         raise ValueError(str(error).removeprefix(f"{what}: ")) from None
-
-
-# Rules that the declarations cannot express. Each says what is wrong, or None.
-
-
-def _reset_goes_alone(product: Product, action: Action, change: Mapping[str, Any]) -> str | None:
-    if "reset_status" in change and "status" in change:
-        return "reset_status and status cannot be asked for at once (33121); run two jobs"
-    return None
-
-
-def _text_fits(product: Product, action: Action, change: Mapping[str, Any]) -> str | None:
-    binary = change.get("command_mode") == "binary"
-    longest = _LONGEST_BINARY if binary else _LONGEST_TEXT
-    for keyword in ("payload", "command"):
-        value = change.get(keyword)
-        if isinstance(value, str) and len(value) > longest:
-            return f"{keyword} has {len(value)} characters; {longest} is the most"
-    return None
-
-
-def _account_is_a_sid(product: Product, action: Action, change: Mapping[str, Any]) -> str | None:
-    value = change.get("account_sid")
-    if isinstance(value, str) and not (value.startswith("AC") and looks_like_sid(value)):
-        return f"account_sid must be the SID of an account (AC and 32 hex digits), not {value!r}"
-    return None
-
-
-def _code_is_whole(product: Product, action: Action, change: Mapping[str, Any]) -> str | None:
-    code = change.get("registration_code")
-    whole = isinstance(code, str) and len(code) == _CODE and code.isascii() and code.isalnum()
-    if not isinstance(code, str) or whole:
-        return None
-    return (
-        f"registration_code must be the {_CODE} letters and digits of the card, not {code!r}; a"
-        " spreadsheet drops zeros and digits unless that column is formatted as text"
-    )
-
-
-_RULES: tuple[Callable[[Product, Action, Mapping[str, Any]], str | None], ...] = (
-    _reset_goes_alone,
-    _text_fits,
-    _account_is_a_sid,
-    _code_is_whole,
-)

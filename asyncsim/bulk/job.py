@@ -1,11 +1,11 @@
-"""A job: which SIMs, from where, and what is asked of them."""
+"""Jobs: which SIMs, from what input, and what is asked of them."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from os import PathLike
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from attrs import field, frozen
 
@@ -19,7 +19,6 @@ from asyncsim.bulk.input.source import Source
 from asyncsim.suggestions import did_you_mean
 from asyncsim.vendors import Product
 
-E = TypeVar("E", bound=enum.StrEnum)
 _PRODUCTS = (Product.SUPERSIM, Product.WIRELESS)
 
 
@@ -33,11 +32,11 @@ class Job:
     action: Action
     product: Product
     change: Mapping[str, Any]
-    """Keywords for every SIM; a row's own come on top."""
+    """Keywords for every SIM; a row's own override them."""
     source: Source = field(repr=False)
     columns: frozenset[str] | None = None
-    """Keywords that are taken from columns of the input; None: all that it has, unless `change`
-    says what is asked."""
+    """Keywords that are taken from columns of the input; None: all that it has, or none where
+    `change` is given."""
 
     @classmethod
     def from_csv(
@@ -53,14 +52,15 @@ class Job:
 
         A row names its SIM by `sid`, `iccid` or `unique_name`, the first that is filled. Without
         `change`, all columns with a known name are applied (`status`, `fleet`, `rate_plan`, ...);
-        with it, only those in `columns`. An empty cell asks for nothing. TypeError or ValueError
+        with it, only those in `columns`. An empty cell changes nothing. TypeError or ValueError
         for keywords that could not be sent.
         """
-        verb, of = _parse(Action, action, "action"), _parse(Product, product, "product")
-        source = CsvSource(
-            target=path, is_known_heading=lambda heading: is_known_heading(heading, of, verb)
-        )
-        return cls._made(verb, of, change, columns, source)
+
+        def is_known(heading: str) -> bool:
+            return is_known_heading(heading, Product(product), Action(action))
+
+        source = CsvSource(target=path, is_known_heading=is_known)
+        return cls._checked(source, product, change, columns, action)
 
     @classmethod
     def from_rows(
@@ -75,24 +75,32 @@ class Job:
         """Take the SIMs from an iterable or async iterable: names, mappings or attrs records.
 
         Keys of mappings are what columns are in a file, and None clears a field. Of attrs records,
-        as `sims.list()` gives them, only `columns` are applied.
+        as `sims.list()` yields them, only `columns` are applied.
         """
         check_items(rows)
-        verb, of = _parse(Action, action, "action"), _parse(Product, product, "product")
-        return cls._made(verb, of, change, columns, ItemSource(items=rows))
+        return cls._checked(ItemSource(items=rows), product, change, columns, action)
 
     @classmethod
-    def _made(
+    def _checked(
         cls,
-        action: Action,
-        product: Product,
+        source: Source,
+        product_name: str,
         change: Mapping[str, Any] | None,
         columns: Collection[str] | None,
-        source: Source,
+        action_name: str,
     ) -> Self:
-        _check_offered(product, action)
-        _check_change(product, action, change or {})
-        if isinstance(columns, str):
+        """Check everything before the input is read; TypeError or ValueError."""
+        product = Product(_one_of(_PRODUCTS, product_name, "product"))
+        action = Action(_one_of(Action, action_name, "action"))
+        if not actions.is_offered(product, action):
+            other = next(one for one in _PRODUCTS if actions.is_offered(one, action))
+            only = f"{other.label} only, not {product.label}"
+            raise ValueError(f"action={str(action)!r} exists for {only}")
+        if not isinstance(change or {}, Mapping):
+            raise TypeError(f"change must be a mapping of keywords, not {type(change).__name__}")
+        if faults := list(actions.check(product, action, change or {})):
+            raise type(faults[0])("; ".join(map(str, faults)))  # all of them at once
+        if isinstance(columns, str):  # a collection of its letters
             raise TypeError(f"columns={columns!r}: give a collection, such as [{columns!r}]")
         wanted = None
         if columns is not None:
@@ -114,40 +122,21 @@ class Job:
         return RowReader(self.source, request, self.change)
 
     def describe(self, rows: int | None = None) -> str:
-        """Say in words what is asked of the SIMs, of how many if that is known."""
-        sims = "SIMs" if rows is None else f"{rows:,} SIM{'' if rows == 1 else 's'}"
-        return f"{self._asked()} {sims} of {self.product.label}"
-
-    def _asked(self) -> str:
+        """Say what is asked of the SIMs, and of how many if that is known."""
         from_columns = dict.fromkeys(sorted(self.columns or ()), "(its column)")
-        given = actions.described({**self.change, **from_columns})
-        match self.action:
-            case Action.UPDATE:
-                return f"{given or f'what {self.label} asks'} for"
-            case Action.SEND:
-                return f"send {given or f'the texts of {self.label}'} to"
-            case _:
-                return str(self.action)
+        given = actions.describe({**self.change, **from_columns})
+        asked = str(self.action)
+        if self.action is Action.UPDATE:
+            asked = f"{given or f'what {self.label} asks'} for"
+        elif self.action is Action.SEND:
+            asked = f"send {given or f'the texts of {self.label}'} to"
+        sims = "SIMs" if rows is None else f"{rows:,} SIM{'' if rows == 1 else 's'}"
+        return f"{asked} {sims} of {self.product.label}"
 
 
-def _parse(kind: type[E], given: str, what: str) -> E:
-    known = [str(one) for one in (_PRODUCTS if kind is Product else kind)]
-    if given in known:
-        return kind(given)
-    hint = did_you_mean(str(given), known, f"it is one of {', '.join(known)}")
-    raise ValueError(f"{what}={given!r}: {hint}")
-
-
-def _check_offered(product: Product, action: Action) -> None:
-    if not actions.is_offered(product, action):
-        others = [one.label for one in _PRODUCTS if actions.is_offered(one, action)]
-        raise ValueError(f"action={str(action)!r} exists for {others[0]} only, not {product.label}")
-
-
-def _check_change(product: Product, action: Action, change: Mapping[str, Any]) -> None:
-    """Refuse keywords that could not be sent, all that is wrong with them at once."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"change must be a mapping of keywords, not {type(change).__name__}")
-    faults = list(actions.faults(product, action, change))
-    if faults:
-        raise type(faults[0])("; ".join(map(str, faults)))
+def _one_of(known: Iterable[enum.StrEnum], given: str, what: str) -> str:
+    names = [str(one) for one in known]
+    if given not in names:
+        hint = did_you_mean(str(given), names, f"it is one of {', '.join(names)}")
+        raise ValueError(f"{what}={given!r}: {hint}")
+    return given

@@ -9,7 +9,7 @@ from itertools import groupby
 from rich.text import Text
 
 from asyncsim.bulk import Report
-from asyncsim.bulk.actions import described
+from asyncsim.bulk.actions import describe
 from asyncsim.bulk.records import SUCCEEDED, State
 from asyncsim.bulk.report import Shortfall
 from asyncsim.bulk.results import Written
@@ -67,7 +67,7 @@ def about(report: Report) -> Iterator[tuple[str, Text]]:
     head = report.head
     columns = ", ".join(report.columns)
     of_rows = f"{columns} as {head.label} says" if columns else ""
-    what = ", ".join(filter(None, (described(head.change), of_rows)))
+    what = ", ".join(filter(None, (describe(head.change), of_rows)))
     yield "job", Text(printable(" ".join(filter(None, (head.action, what, f"for {head.label}")))))
     where = f"{head.vendor}, {Product(head.product).label}, {head.account}"
     yield "account", Text(printable(where))

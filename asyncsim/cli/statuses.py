@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from asyncsim.bulk.actions import described
+from asyncsim.bulk.actions import describe
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import UNFINISHED, Head, Run
 
@@ -35,7 +35,7 @@ def _who(head: Head) -> Mapping[str, str]:
         "product": head.product,
         "vendor": head.vendor,
         "account": head.account,
-        "change": described(head.change),
+        "change": describe(head.change),
     }
 
 

@@ -100,6 +100,12 @@ def is_terminal(kind: Kind[Any], status: str) -> bool:
     return status in _TERMINAL.get((kind.product, kind.key), frozenset())
 
 
+def is_irreversible(kind: Kind[Any], status: str) -> bool:
+    """Tell whether no request leads out of a status for long: it is, or becomes, terminal."""
+    terminal = _TERMINAL.get((kind.product, kind.key), frozenset())
+    return status in terminal or advances_automatically(kind, status, terminal)
+
+
 def can_reach(kind: Kind[Any], start: str, targets: Iterable[str]) -> bool:
     """Tell whether a target may be reached from a settled status, by requests or automatically.
 

@@ -260,7 +260,7 @@ class ChangeReader:
                 own[keyword] = cleaned
         merged = {**self._change, **own}
         product, action = self._request.product, self._request.action
-        problems = list(actions.check(product, action, merged))
+        problems = [str(error) for error in actions.check(product, action, merged)]
         missing = [one for one in actions.required(product, action) if one not in merged]
         problems += [f"{keyword} is empty" for keyword in missing]
         if not merged and not missing:

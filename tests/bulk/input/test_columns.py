@@ -125,7 +125,7 @@ async def test_the_change_of_a_row_is_checked_together_with_that_of_the_job(path
         columns=["status"],
     )
     (problem,) = found.problems
-    assert problem.startswith("line 2: reset_status and status cannot be asked for at once")
+    assert problem.startswith("line 2: reset_status and status cannot be sent at once")
 
 
 @pytest.mark.parametrize(
