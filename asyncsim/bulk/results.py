@@ -21,7 +21,7 @@ from attrs import frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.journal.store import to_the_end
+from asyncsim.bulk.journal.database import finish_despite_cancel
 from asyncsim.bulk.records import HOPELESS, Naming, Result, State
 from asyncsim.bulk.report import Report
 
@@ -108,7 +108,7 @@ async def _batches(journal: Journal) -> AsyncGenerator[list[Result], None]:
 
 async def _in_thread(work: Callable[[], T]) -> T:
     # To its end even when cancelled: it uses files that are closed next.
-    return await to_the_end(asyncio.to_thread(work))
+    return await finish_despite_cancel(asyncio.to_thread(work))
 
 
 class _ResultFiles:

@@ -1,51 +1,329 @@
-"""All that is SQLite's alone: connections, pragmas, and what may lie at a path."""
+"""The SQLite database of a journal: connections, transactions, checkpoints, errors in words."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
+import socket
 import sqlite3
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, event, text
+from sqlalchemy import URL, Connection, Executable, RowMapping, event, insert, select, text, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
+from asyncsim.bulk.journal.file import JournalFile
+from asyncsim.bulk.journal.schema import FORMAT, create_tables, journal
+from asyncsim.clock import Clock
 from asyncsim.errors import JournalError
+from asyncsim.wire import json
 
-APPLICATION = 0x4153494D
+P = ParamSpec("P")
+T = TypeVar("T")
+
+APPLICATION_ID = 0x4153494D
 """`ASIM`: marks a SQLite file as a journal, in its header."""
-
-_MAGIC = b"SQLite format 3\0"
-_WRITES_AHEAD = b"\2\2"
-"""Versions in the header of a file that is, or was last, in WAL mode."""
+_SECRET_BYTES = 32
+_LONGEST_WAL = 16 << 20  # bytes; more would only make the next opening slower
 _BEGIN = "asyncsim_begin"
 """Execution option: how a transaction begins, empty for none."""
 
+_BUSY_TIMEOUT = "busy_timeout=10000"  # milliseconds; an SQL shell may hold the file for a moment
 # FULL: an intent has to survive a power cut, not only the process.
-# Checkpoints are ours: see `checkpoint`.
-_PATIENCE = "busy_timeout=10000"
-_PRAGMAS = (_PATIENCE, "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=0")
+# Automatic checkpoints are off, as `_checkpoint` has to set `needs_wal` around each.
+_PRAGMAS = (_BUSY_TIMEOUT, "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=0")
+
+_AGAIN = "then run the same command again: what was recorded is kept"
+# SQLite's name of the error, or how it begins -> what is wrong and what to do about it.
+_REMEDIES = {
+    "SQLITE_FULL": f"the disk is full: free space, {_AGAIN}",
+    "SQLITE_IOERR": f"the disk cannot be written or read (over quota?): fix that, {_AGAIN}",
+    "SQLITE_READONLY": f"it cannot be written: make the file and its folder writable, {_AGAIN}",
+    "SQLITE_CANTOPEN": "it cannot be opened: check the permissions of the file and its folder",
+    "SQLITE_BUSY": f"another program has locked it (an SQL shell?): close that, {_AGAIN}",
+    "SQLITE_LOCKED": f"another program has locked it (an SQL shell?): close that, {_AGAIN}",
+    "SQLITE_NOTADB": "it is not a SQLite file: give another path for the journal",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
+}
 
 
-def engine_for(path: Path, *, read_only: bool) -> AsyncEngine:
+async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
+    """Finish work even when cancelled, then raise the cancellation.
+
+    A transaction that is cut off in the middle costs its connection; one that is finished costs
+    milliseconds.
+    """
+    task = asyncio.create_task(work, name="asyncsim-journal-work")
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        task.exception()  # retrieved, or asyncio would log it; the cancellation takes precedence
+        raise cancelled
+    return task.result()
+
+
+@contextmanager
+def translate_errors(target: str) -> Iterator[None]:
+    """Raise what the database raises as a JournalError that says what to do."""
+    try:
+        yield
+    # ValueError: text that cannot be stored, or a connection that is closed already.
+    # LookupError: a word that somebody wrote into the file by hand, no state and no verdict.
+    except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, LookupError) as error:
+        cause = getattr(error, "orig", None) or error
+        name = getattr(cause, "sqlite_errorname", None) or ""
+        for beginning, remedy in _REMEDIES.items():
+            if name.startswith(beginning):
+                raise JournalError(f"journal {target}: {remedy} ({cause})") from error
+        raise JournalError(f"journal {target} cannot be used: {cause}") from error
+
+
+class Database:
+    """The database of one journal: opened by one process for writing, by any number for reading."""
+
+    def __init__(self, target: str, clock: Clock, *, read_only: bool) -> None:
+        self.holds_job = False
+        """A file that `open` has made and that holds no job is removed by `close`."""
+        self._target = target
+        self._file = JournalFile(target, read_only=read_only)
+        self._clock = clock
+        self._read_only = read_only
+        self._engine: AsyncEngine | None = None
+        self._is_prepared = False
+        self._next_checkpoint = _LONGEST_WAL
+        # Two writers of one process would only make each other wait in the database.
+        self._one_writer = asyncio.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has connections."""
+        return self._engine is not None
+
+    def check_open(self) -> None:
+        """Raise JournalError while it is closed."""
+        if self._engine is None:
+            raise JournalError(f"journal {self._target} is not open: use `async with`")
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """Its connections; JournalError while it is closed."""
+        self.check_open()
+        assert self._engine is not None  # noqa: S101 - checked just now
+        return self._engine
+
+    async def open(self) -> None:
+        """Open it, and make it if need be; where that fails, `close` leaves nothing behind."""
+        with translate_errors(self._target):
+            self._file.check_path()
+            if not self._read_only and not self._file.acquire():
+                raise await self._in_use()
+            self._file.check_content()
+            self._file.check_wal()
+            self._engine = _create_engine(self._file.path, read_only=self._read_only)
+            marked = await self.read(_is_marked, self._target)
+            if not marked and self._read_only:
+                raise JournalError(f"journal {self._target} is empty: has the job been started?")
+            if marked and await self.read(_scalar, journal.c.format) > FORMAT:
+                raise JournalError(
+                    f"journal {self._target} was written by a newer asyncsim: update asyncsim"
+                )
+            if not self._read_only:
+                await self.write(self._prepare)
+                # The pragma makes no WAL, only the first write does: a process may be killed in
+                # between, and its journal must not look incomplete then.
+                await _run_pragmas(self._engine, "journal_mode=WAL")
+                await self._checkpoint()
+                self._is_prepared = True
+
+    async def _in_use(self) -> JournalError:
+        """Say who has it open, as far as the journal tells."""
+        self._engine = _create_engine(self._file.path, read_only=True)
+        process = host = None
+        # It may have no tables yet, as its holder has just begun to make them.
+        with suppress(JournalError):
+            process, host = await self.read(_read_holder)
+        who = f"process {process} on {host}" if process else "another process"
+        return JournalError(
+            f"journal {self._target} is in use by {who}: wait until that has ended, or stop it;"
+            " its progress can be looked at meanwhile"
+        )
+
+    async def _prepare(self, connection: AsyncConnection) -> None:
+        """Make the tables if there are none, and note who has it open."""
+        if not await _is_marked(connection, self._target):
+            await create_tables(connection)
+            secret = _HiddenText(secrets.token_urlsafe(_SECRET_BYTES))
+            now = self._clock.utcnow()
+            made = {"format": FORMAT, "created_at": now, "ticket_secret": secret}
+            await connection.execute(insert(journal), made)
+            await connection.execute(text(f"PRAGMA application_id={APPLICATION_ID}"))
+        await _record_holder(connection, os.getpid(), socket.gethostname())
+
+    async def close(self) -> None:
+        """Close it, however far it was opened; a broken journal is no reason to fail here."""
+        try:
+            if self._is_prepared:
+                with suppress(JournalError), translate_errors(self._target):
+                    await self.write(_record_holder, None, None)
+                    # One file again, unless somebody reads it just now, which does no harm.
+                    await _run_pragmas(self.engine, "busy_timeout=0", "journal_mode=DELETE")
+        finally:
+            if self._engine is not None:
+                await self._engine.dispose()
+            self._file.release(keep=self.holds_job)
+            self._engine, self._is_prepared = None, False
+
+    # Transactions.
+
+    async def read(
+        self,
+        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do work in a transaction that sees one moment of the journal."""
+        return await finish_despite_cancel(self._transact(self.engine, work, *args, **kwargs))
+
+    async def write(
+        self,
+        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do work in a transaction that is on disk when this returns."""
+        engine = _writing(self.engine)
+
+        async def transact_and_checkpoint() -> T:
+            result = await self._transact(engine, work, *args, **kwargs)
+            if self._file.wal_size() >= self._next_checkpoint:
+                with self._clock.working(), translate_errors(self._target):
+                    await self._checkpoint()
+                # Where a reader is in the way it is not shorter now; try after as much again.
+                self._next_checkpoint = self._file.wal_size() + _LONGEST_WAL
+            return result
+
+        async with self._one_writer:
+            return await finish_despite_cancel(transact_and_checkpoint())
+
+    async def _transact(
+        self,
+        engine: AsyncEngine,
+        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        with self._clock.working(), translate_errors(self._target):
+            async with engine.begin() as connection:
+                return await work(connection, *args, **kwargs)
+
+    async def _checkpoint(self) -> None:
+        """Copy the WAL into the file, as far as readers let it, before it grows without bound."""
+        needs_wal = text("UPDATE journal SET needs_wal = :needed")
+        async with _writing(self.engine).begin() as connection:
+            await connection.execute(needs_wal, {"needed": True})
+        await _run_pragmas(
+            self.engine,
+            "busy_timeout=0",  # a reader in the way is no reason to wait: later will do
+            "wal_checkpoint(TRUNCATE)",
+            _BUSY_TIMEOUT,
+        )
+        # True in the file and false in the new WAL: see `JournalFile.check_wal`.
+        async with _writing(self.engine).begin() as connection:
+            await connection.execute(needs_wal, {"needed": False})
+
+
+# Work of transactions.
+
+
+async def fetch(connection: AsyncConnection, statement: Executable) -> Sequence[RowMapping]:
+    """Return the rows of a statement, by column."""
+    return (await connection.execute(statement)).mappings().all()
+
+
+async def execute(connection: AsyncConnection, statement: Executable) -> int:
+    """Execute a statement; returns how many rows it has changed."""
+    return (await connection.execute(statement)).rowcount
+
+
+async def read_secret(connection: AsyncConnection) -> str:
+    """Return what the tickets of the job's callbacks are signed with."""
+    secret: str = await _scalar(connection, journal.c.ticket_secret)
+    return secret
+
+
+async def _scalar(connection: AsyncConnection, column: Any) -> Any:
+    return (await connection.execute(select(column))).scalar_one()
+
+
+async def _is_marked(connection: AsyncConnection, target: str) -> bool:
+    """Tell a journal from a file that has nothing in it yet; anything else is rejected."""
+    marked = (await connection.execute(text("PRAGMA application_id"))).scalar_one()
+    if marked == APPLICATION_ID:
+        return True
+    objects = await connection.execute(text("SELECT count(*) FROM sqlite_master"))
+    if marked or objects.scalar_one():
+        raise JournalError(
+            f"{target} is a SQLite file, but not a journal of asyncsim: give another path"
+        )
+    return False
+
+
+async def _read_holder(connection: AsyncConnection) -> tuple[int | None, str | None]:
+    holder = select(journal.c.opened_by_process, journal.c.opened_on_host)
+    process, host = (await connection.execute(holder)).one()
+    return process, host
+
+
+async def _record_holder(
+    connection: AsyncConnection, process: int | None, host: str | None
+) -> None:
+    holder = update(journal).values(opened_by_process=process, opened_on_host=host)
+    await connection.execute(holder)
+
+
+class _HiddenText(str):
+    """Text that the driver's log of statements does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+# Connections.
+
+
+def _create_engine(path: Path, *, read_only: bool) -> AsyncEngine:
     """Return an engine whose transactions begin as plain `BEGIN`; nothing is opened yet."""
-    # mode=ro neither makes a file nor takes part in the writer's locks.
     url = URL.create("sqlite+aiosqlite", database=str(path))
     if read_only:
+        # mode=ro neither makes a file nor takes part in the writer's locks.
         query = {"mode": "ro", "uri": "true"}
         url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query=query)
-    # Errors would show what was to be written, and a secret is among that.
     engine = create_async_engine(
-        url, poolclass=AsyncAdaptedQueuePool, pool_size=4, hide_parameters=True
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=4,
+        hide_parameters=True,  # errors would show them, and a secret is among them
+        json_serializer=_to_json,
+        json_deserializer=lambda stored: json.loads(stored.encode()),
     )
-    event.listen(engine.sync_engine, "connect", _prepare)
-    event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "connect", _set_up_connection)
+    event.listen(engine.sync_engine, "begin", _begin_transaction)
     return engine
 
 
-def writing(engine: AsyncEngine) -> AsyncEngine:
+def _writing(engine: AsyncEngine) -> AsyncEngine:
     """Return the same connections, for transactions that take the write lock at their start.
 
     One that reads first and then wants to write would fail if another wrote in between.
@@ -53,8 +331,12 @@ def writing(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
-def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-    # The driver would begin transactions by its own rules; `_begin` does, by ours.
+def _to_json(value: Any) -> str:
+    return json.dumps(dict(value) if isinstance(value, Mapping) else value).decode()
+
+
+def _set_up_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    # The driver would begin transactions by its own rules; `_begin_transaction` does, by ours.
     connection.isolation_level = None
     try:
         cursor = connection.cursor()
@@ -66,117 +348,13 @@ def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         raise
 
 
-def _begin(connection: Connection) -> None:
-    if words := connection.get_execution_options().get(_BEGIN, "BEGIN"):
-        connection.exec_driver_sql(words)
+def _begin_transaction(connection: Connection) -> None:
+    if statement := connection.get_execution_options().get(_BEGIN, "BEGIN"):
+        connection.exec_driver_sql(statement)
 
 
-async def unset_wal(engine: AsyncEngine) -> None:
-    """Bring all into one file again, unless somebody is looking in, which does no harm."""
-    await _outside_of_transactions(engine, "PRAGMA busy_timeout=0", "PRAGMA journal_mode=DELETE")
-
-
-async def _outside_of_transactions(engine: AsyncEngine, *statements: str) -> None:
+async def _run_pragmas(engine: AsyncEngine, *pragmas: str) -> None:
+    """Run pragmas outside of transactions: within one, SQLite rejects or ignores them."""
     async with engine.execution_options(**{_BEGIN: ""}).connect() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
-
-
-async def mark(connection: AsyncConnection) -> None:
-    """Write into the header that this is a journal."""
-    await connection.execute(text(f"PRAGMA application_id={APPLICATION}"))
-
-
-async def is_marked(connection: AsyncConnection, target: str) -> bool:
-    """Tell a journal from a file that has nothing in it yet; anything else is refused."""
-    marked = (await connection.execute(text("PRAGMA application_id"))).scalar_one()
-    if marked == APPLICATION:
-        return True
-    things = await connection.execute(text("SELECT count(*) FROM sqlite_master"))
-    if marked or things.scalar_one():
-        raise JournalError(
-            f"{target} is a SQLite file, but no journal of asyncsim: give another path"
-        )
-    return False
-
-
-def make_file(path: Path) -> bool:
-    """Make an empty file that only its owner may read; False if there is one."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        return False
-    return True
-
-
-def remove(path: Path) -> None:
-    """Remove the file and what SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def check_content(path: Path, target: str) -> None:
-    """Refuse a file that SQLite did not write; an empty one is as good as none."""
-    with path.open("rb") as file:
-        start = file.read(len(_MAGIC))
-    if start and start != _MAGIC:
-        raise JournalError(
-            f"{target} is no journal: it is not even a SQLite file; give another path"
-        )
-
-
-def check_complete(path: Path, target: str) -> None:
-    """Refuse a journal whose WAL is gone: taken for complete, it would send again what was sent.
-
-    While a run writes, `needs_wal` is true in the file itself and false in the WAL beside it. So it
-    is false once both have come together, whoever did that (a shell, too), and true in a file that
-    was moved alone. That there may be a WAL at all is in the header (SQLite's file format, 1.3.3).
-    """
-    with path.open("rb") as file:
-        versions = file.read(20)[18:]
-    wal = path.with_name(f"{path.name}-wal")
-    if versions != _WRITES_AHEAD or wal.exists():
-        return
-    # immutable: it is read as it is, and nothing is made beside it.
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as alone:
-        (needs_wal,) = alone.execute("SELECT needs_wal FROM journal").fetchone()
-    if needs_wal and not wal.exists():  # a run may have begun just now
-        raise JournalError(
-            f"journal {target} is incomplete: {wal.name}, which has what a run wrote last, is"
-            " missing. Put it back beside the journal; do not begin anew, or what was sent may be"
-            " sent a second time"
-        )
-
-
-async def write_ahead(engine: AsyncEngine, writer: AsyncEngine) -> None:
-    """Begin, or go on, with a WAL that the file does not do without; `check_complete` tells.
-
-    The pragma makes no WAL, only the first write does: a process may be killed in between.
-    """
-    await _outside_of_transactions(engine, "PRAGMA journal_mode=WAL")
-    await checkpoint(engine, writer)
-
-
-async def checkpoint(engine: AsyncEngine, writer: AsyncEngine) -> None:
-    """Bring the WAL into the file, as far as readers let it, before it grows without bound."""
-    await _set_needs_wal(writer, needed=True)
-    await _outside_of_transactions(
-        engine,
-        "PRAGMA busy_timeout=0",  # a reader in the way is no reason to wait: later will do
-        "PRAGMA wal_checkpoint(TRUNCATE)",
-        f"PRAGMA {_PATIENCE}",
-    )
-    await _set_needs_wal(writer, needed=False)
-
-
-async def _set_needs_wal(writer: AsyncEngine, *, needed: bool) -> None:
-    async with writer.begin() as connection:
-        await connection.execute(text("UPDATE journal SET needs_wal = :needed"), {"needed": needed})
-
-
-def wal_size(path: Path) -> int:
-    """Bytes that stand in the WAL alone, about."""
-    try:
-        return path.with_name(f"{path.name}-wal").stat().st_size
-    except FileNotFoundError:
-        return 0
+        for pragma in pragmas:
+            await connection.execute(text(f"PRAGMA {pragma}"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import enum
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Boolean,
-    CheckConstraint,
     Column,
-    ColumnElement,
+    Dialect,
+    Enum,
     Float,
     Index,
     Integer,
@@ -16,55 +19,88 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    or_,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeDecorator
 
-from asyncsim.bulk.journal.columns import Json, Moment, Word
 from asyncsim.bulk.records import State, Verdict
 
 FORMAT = 1
 """Counts up when an older asyncsim could not read the tables any more."""
 
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime as ISO text in UTC, so that the texts sort by time.
+
+    SQLAlchemy's own DateTime drops the time zone in SQLite.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """To `2026-11-21T11:00:00.000000Z`."""
+        if value is None:
+            return None
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """From that text, aware."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def _words(kind: type[enum.StrEnum], *, constraint: str | None = None) -> Enum:
+    """Members of an enumeration as their words, not as their names in the code."""
+    return Enum(
+        kind,
+        name=constraint,
+        native_enum=False,
+        create_constraint=constraint is not None,
+        values_callable=lambda members: [one.value for one in members],
+    )
+
+
+_JSON = JSON(none_as_null=True)
 metadata = MetaData()
 
-# One row: the journal itself, and who has it open. `needs_wal`: see `sqlite.check_complete`.
+# One row: the journal itself, and who has it open. `needs_wal`: see `JournalFile.check_wal`.
 journal = Table(
     "journal",
     metadata,
     Column("format", Integer, primary_key=True, autoincrement=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     Column("ticket_secret", Text, nullable=False),
     Column("needs_wal", Boolean, nullable=False, server_default=false()),
     Column("opened_by_process", Integer),
     Column("opened_on_host", Text),
 )
 
-# No row or one: the job, and
-# what is known of its input once that was read to its end.
+# No row or one: the job, and what is known of its input once that was read to its end.
+# `looks` counts the planning passes.
 job = Table(
     "job",
     metadata,
     Column("product", Text, nullable=False, primary_key=True),
     Column("action", Text, nullable=False),
-    Column("change", Json, nullable=False),
+    Column("change", _JSON, nullable=False),
     Column("vendor", Text, nullable=False),
     Column("account", Text, nullable=False),
     Column("label", Text, nullable=False),
     Column("looks", Integer, nullable=False, server_default="0"),
-    Column("read_completely_at", Moment),
-    Column("header", Json),
-    Column("applied", Json),
+    Column("read_completely_at", UtcDateTime),
+    Column("header", _JSON),
+    Column("applied", _JSON),
     Column("digest", Text),
-    Column("notes", Json),
+    Column("notes", _JSON),
     Column("source", Text),
 )
 
-# One row per row of the input. `look` is the last look at the SIMs that this row was judged in,
-# `looks` above how many there were: what a look has not come to yet has a smaller number.
-# `sent`: an earlier look found it in doubt, so that what is at its goal now may be so by this job.
+# One row per row of the input. `look` is the last planning pass that has judged this row: a pass
+# finds what it has not judged yet by a smaller number, also after a crash.
+# `sent`: an earlier pass found it in doubt, so what is at its goal now may be so by this job.
 # `retry`: a failed row is to be tried again; until its request goes out it keeps its error.
+# `error`: of a row in state `impossible`, why; that is no failure, so it has no `error_type`.
 rows = Table(
     "rows",
     metadata,
@@ -73,12 +109,12 @@ rows = Table(
     Column("name", Text, nullable=False),
     Column("naming", Text, nullable=False),
     Column("iccid", Text),
-    Column("state", Word(State), nullable=False),
+    # A hand that repairs a row in a shell should not be able to invent a state.
+    Column("state", _words(State, constraint="known_state"), nullable=False),
     Column("look", Integer, nullable=False, server_default="0"),
-    Column("verdict", Word(Verdict)),
+    Column("verdict", _words(Verdict)),
     Column("sid", Text),
     Column("before", Text),
-    Column("note", Text),
     Column("status", Text),
     Column("error_type", Text),
     Column("error", Text),
@@ -90,31 +126,23 @@ rows = Table(
     Column("retry", Boolean, nullable=False, server_default=false()),
     Column("requests", Integer, nullable=False, server_default="0"),
     Column("seconds", Float),
-    Column("accepted_at", Moment),
-    Column("ended_at", Moment),
+    Column("accepted_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
     Column("reference", Text),
-    Column("change", Json),
-    Column("cells", Json),
-    # A hand that mends a row in a shell should not be able to invent a state.
-    CheckConstraint(f"state IN ({', '.join(repr(state.value) for state in State)})", "known_state"),
+    Column("change", _JSON),
+    Column("cells", _JSON),
 )
-
-
-def in_states(states: Collection[State]) -> ColumnElement[bool]:
-    """Rows in these states; of failed ones only those that are to be tried again."""
-    others = rows.c.state.in_(set(states) - {State.FAILED})
-    return or_(others, rows.c.retry) if State.FAILED in states else others
-
-
-by_name = Index("rows_by_name", rows.c.name)
-by_sid = Index("rows_by_sid", rows.c.sid)
+# A page of the vendor's list is matched with the rows by both; without an index each of a
+# thousand pages would read a million rows.
+Index("rows_by_name", rows.c.name)
+Index("rows_by_sid", rows.c.sid)
 
 runs = Table(
     "runs",
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("started_at", Moment, nullable=False),
-    Column("ended_at", Moment),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
     Column("reason", Text),
     Column("pid", Integer, nullable=False),
     Column("host", Text, nullable=False),
@@ -127,7 +155,7 @@ FROM rows GROUP BY state, verdict, error_type
 """
 
 
-async def create(connection: AsyncConnection) -> None:
+async def create_tables(connection: AsyncConnection) -> None:
     """Make the tables, and a view for people."""
     await connection.run_sync(metadata.create_all)
     await connection.execute(text(_PROGRESS))

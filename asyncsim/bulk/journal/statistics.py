@@ -1,4 +1,4 @@
-"""What a report counts; counted by the database, so that a million rows stay where they are."""
+"""Statistics of a job, counted by the database: a million rows are never loaded for a report."""
 
 from __future__ import annotations
 
@@ -10,48 +10,49 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from asyncsim.bulk.journal.schema import rows
 from asyncsim.bulk.records import FailureGroup, State, Statistics
 
+_RANKS = {"p50": 50, "p95": 95, "p99": 99, "slowest": 100}  # percent
 _done = rows.c.state == State.DONE
 
 
-async def counts(connection: AsyncConnection) -> dict[State, int]:
-    """Rows by state; only those that occur."""
-    return await _by(connection, rows.c.state)
+async def count_states(connection: AsyncConnection) -> dict[State, int]:
+    """Count rows by state; only those that occur."""
+    return await _count_by(connection, rows.c.state)
 
 
-async def statistics(connection: AsyncConnection) -> Statistics:
+async def read_statistics(connection: AsyncConnection) -> Statistics:
     """Count everything, as of one moment."""
-    states = await counts(connection)
-    confirmed = await _by(connection, rows.c.confirmed, _done)
-    requests = await _by(connection, rows.c.state, amount=func.sum(rows.c.requests))
-    done = states.get(State.DONE, 0)
+    states = await count_states(connection)
+    confirmed = await _count_by(connection, rows.c.confirmed, _done)
+    requests = await _count_by(connection, rows.c.state, amount=func.sum(rows.c.requests))
     return Statistics(
         rows=sum(states.values()),
         states=states,
-        failures=await _failures(connection),
-        impossible=await _by(connection, rows.c.verdict, rows.c.state == State.IMPOSSIBLE),
-        settled_by=await _by(connection, rows.c.settled_by, _done),
+        failures=await _group_failures(connection),
+        impossible=await _count_by(connection, rows.c.verdict, rows.c.state == State.IMPOSSIBLE),
+        settled_by=await _count_by(connection, rows.c.settled_by, _done),
         confirmed=confirmed.get(True, 0),
         unconfirmed=confirmed.get(False, 0),
-        **await _seconds(connection, done),
+        **await _percentiles(connection),
         requests=sum(requests.values()),
         requests_done=requests.get(State.DONE, 0),
     )
 
 
-async def _by(
+async def _count_by(
     connection: AsyncConnection,
     column: ColumnElement[Any],
-    which: ColumnElement[bool] | None = None,
+    condition: ColumnElement[bool] | None = None,
     amount: ColumnElement[int] | None = None,
 ) -> dict[Any, int]:
-    asked = select(column, func.count() if amount is None else amount).group_by(column)
+    counted = select(column, func.count() if amount is None else amount).group_by(column)
     result = await connection.execute(
-        asked.where(true() if which is None else which, column.is_not(None))
+        counted.where(true() if condition is None else condition, column.is_not(None))
     )
     return {row[0]: row[1] for row in result}
 
 
-async def _failures(connection: AsyncConnection) -> dict[str, FailureGroup]:
+async def _group_failures(connection: AsyncConnection) -> dict[str, FailureGroup]:
+    """Group failed rows by class of error, the largest group first."""
     each = (
         select(
             rows.c.error_type, func.count().label("times"), func.min(rows.c.number).label("first")
@@ -60,23 +61,22 @@ async def _failures(connection: AsyncConnection) -> dict[str, FailureGroup]:
         .group_by(rows.c.error_type)
         .subquery()
     )
-    asked = select(each.c.error_type, each.c.times, rows.c.error).join(
+    groups = select(each.c.error_type, each.c.times, rows.c.error).join(
         rows, rows.c.number == each.c.first
     )
     return {
-        name: FailureGroup(error_type=name, rows=times, sample=text)
-        for name, times, text in await connection.execute(asked.order_by(each.c.times.desc()))
+        name: FailureGroup(error_type=name, rows=times, sample=sample)
+        for name, times, sample in await connection.execute(groups.order_by(each.c.times.desc()))
     }
 
 
-async def _seconds(connection: AsyncConnection, done: int) -> dict[str, float | None]:
-    """Return the percentiles by nearest rank, in one sorting."""
-    ranks = {"p50": 50, "p95": 95, "p99": 99, "slowest": 100}
+async def _percentiles(connection: AsyncConnection) -> dict[str, float | None]:
+    """Return the percentiles of the seconds by nearest rank, with one sort in the database."""
     measured = (_done, rows.c.seconds.is_not(None))
     total = (await connection.execute(select(func.count()).where(*measured))).scalar_one()
     place = func.row_number().over(order_by=rows.c.seconds).label("place")
     each = select(rows.c.seconds, place).where(*measured).subquery()
-    places = {name: -(-rank * total // 100) for name, rank in ranks.items()}
-    asked = select(each.c.place, each.c.seconds).where(each.c.place.in_(set(places.values())))
-    found = {row.place: row.seconds for row in await connection.execute(asked)}
+    places = {name: -(-rank * total // 100) for name, rank in _RANKS.items()}
+    wanted = select(each.c.place, each.c.seconds).where(each.c.place.in_(set(places.values())))
+    found = {row.place: row.seconds for row in await connection.execute(wanted)}
     return {name: found.get(place) for name, place in places.items()}

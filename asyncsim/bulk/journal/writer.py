@@ -1,72 +1,193 @@
-"""Group commits: what many rows go through in a moment is written down in one transaction."""
+"""Group commits: steps of many rows, written in one transaction every few milliseconds."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import enum
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from asyncsim.bulk.journal.moves import Move
+from attrs import frozen
+from sqlalchemy import Boolean, Float, Integer, Text, Update, bindparam, case, func, null, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk import failures
+from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.records import UNFINISHED, Ending, State
 from asyncsim.clock import Clock, Timer
 from asyncsim.errors import JournalError
 
 TICK = 0.02
-"""Seconds between two commits. One row per commit is the only shape that hurts."""
-ROOM = 10_000
-"""Moves that may wait for their commit; whoever brings more waits with them."""
-_TORN = "writing the journal was interrupted: run the same command again, it looks what was done"
+"""Seconds between two commits. Each one waits for the disk (fsync): with a commit per row, the
+disk would decide how many requests go out."""
+_LARGEST_BATCH = 10_000
+"""Steps that may wait for their commit; who brings more waits with them."""
+_INTERRUPTED = (
+    "writing the journal was interrupted: run the same command again, it reads the SIMs first"
+)
+
+
+class StepKind(enum.Enum):
+    """What a row goes through while a job runs."""
+
+    INTENT = enum.auto()
+    UNSENT = enum.auto()
+    ACCEPTED = enum.auto()
+    ENDED = enum.auto()
+
+
+@frozen
+class Step:
+    """One step of one row."""
+
+    kind: StepKind
+    row: int
+    values: Mapping[str, Any] = {}
+
+    @classmethod
+    def ended(cls, row: int, ending: Ending, now: datetime) -> Step:
+        """It has ended, or is left where it is."""
+        error = ending.error
+        values = {
+            "new_state": ending.state,
+            "new_status": ending.status,
+            "new_error_type": error and type(error).__name__,
+            # A vendor's JSON may hold half a surrogate pair, which no database takes.
+            "new_error": error and str(error).encode(errors="replace").decode(),
+            "new_error_parts": error and failures.dump(error),
+            "new_settled_by": ending.settled_by,
+            "new_confirmed": ending.confirmed,
+            "more_requests": ending.requests,
+            "new_seconds": ending.seconds,
+            "new_sid": ending.sid,
+            "new_reference": ending.reference,
+            "now": None if ending.state in UNFINISHED else now,
+        }
+        return cls(StepKind.ENDED, row, values)
+
+
+def _one_row() -> Update:
+    return update(rows).where(rows.c.number == bindparam("row", type_=Integer))
+
+
+def _text(name: str) -> Any:
+    return bindparam(name, type_=Text)
+
+
+_now = bindparam("now", type_=rows.c.ended_at.type)
+_reference = func.coalesce(_text("new_reference"), rows.c.reference)
+_STATEMENTS = {
+    # What the vendor said to an earlier request says nothing about this one.
+    StepKind.INTENT: _one_row().values(
+        state=State.SENDING, retry=False, accepted_at=null(), reference=null()
+    ),
+    # The plan has cleared the error of all others: what has one was to be a retry.
+    StepKind.UNSENT: _one_row().values(
+        state=case((rows.c.error_type.is_not(null()), State.FAILED), else_=State.READY)
+    ),
+    StepKind.ACCEPTED: _one_row().values(
+        state=State.ACCEPTED,
+        accepted_at=_now,
+        reference=_reference,
+        error_type=null(),
+        error=null(),
+        error_parts=null(),
+    ),
+    StepKind.ENDED: _one_row().values(
+        state=bindparam("new_state", type_=rows.c.state.type),
+        status=func.coalesce(_text("new_status"), rows.c.status),
+        error_type=_text("new_error_type"),
+        error=_text("new_error"),
+        error_parts=_text("new_error_parts"),
+        settled_by=_text("new_settled_by"),
+        confirmed=bindparam("new_confirmed", type_=Boolean),
+        requests=rows.c.requests + bindparam("more_requests", type_=Integer),
+        seconds=bindparam("new_seconds", type_=Float),
+        sid=func.coalesce(_text("new_sid"), rows.c.sid),
+        reference=_reference,
+        ended_at=_now,
+    ),
+}
+
+
+async def write_steps(connection: AsyncConnection, steps: Iterable[Step]) -> None:
+    """Write steps in few statements of many rows, each row's own steps in their order.
+
+    The first step of each row comes into the first stage, its second into the second; within a
+    stage no row occurs twice, so its kinds may be written one after the other.
+    """
+    stages: list[dict[StepKind, list[Step]]] = []
+    seen: defaultdict[int, int] = defaultdict(int)
+    for step in steps:
+        stage = seen[step.row]
+        seen[step.row] += 1
+        if stage == len(stages):
+            stages.append({})
+        stages[stage].setdefault(step.kind, []).append(step)
+    for stage_steps in stages:
+        for kind, some in stage_steps.items():
+            values = [{"row": step.row, **step.values} for step in some]
+            result = await connection.execute(_STATEMENTS[kind], values)
+            if result.rowcount != len(values):
+                raise JournalError(
+                    "rows of the journal are gone: another program has changed the file;"
+                    " restore it from a backup"
+                )
 
 
 class _Batch:
-    """Moves that are committed together, and the news of that."""
+    """Steps that are committed together, and what became of them."""
 
     def __init__(self) -> None:
-        self.moves: list[Move] = []
-        self.over = asyncio.Event()
-        self.written = False
-        self.trouble: JournalError | None = None
+        self.steps: list[Step] = []
+        self.finished = asyncio.Event()
+        self.is_written = False
+        self.error: JournalError | None = None
 
 
 class Writer:
-    """Buffers moves and commits them every tick, in the order in which they came.
+    """Buffers steps and commits them every tick, in the order in which they came.
 
-    After a commit that failed nothing more is taken: what follows would rest on moves that
-    are not in the journal.
+    After a commit that failed nothing more is taken: what follows would rest on steps that are
+    not in the journal.
     """
 
     def __init__(
         self,
-        commit: Callable[[Sequence[Move]], Awaitable[None]],
+        commit: Callable[[Sequence[Step]], Awaitable[None]],
         clock: Clock,
         *,
-        room: int = ROOM,
+        largest_batch: int = _LARGEST_BATCH,
     ) -> None:
         self._commit = commit
         self._clock = clock
-        self._room = room
+        self._largest_batch = largest_batch
         self._batch = _Batch()
-        self._under_way: _Batch | None = None
+        self._in_flight: _Batch | None = None
         self._due = asyncio.Event()
         self._timer: Timer | None = None
         self._closing = False
-        self._trouble: JournalError | None = None
-        self._told = False
+        self._error: JournalError | None = None
+        self._was_raised = False
         self._task = asyncio.create_task(self._run(), name="asyncsim journal")
 
-    async def buffer(self, move: Move) -> None:
-        """Take it; it is on disk after a tick or two. Waits while the buffer is full."""
-        await self._add(move)
+    async def buffer(self, step: Step) -> None:
+        """Take a step; it is on disk after a tick or two. Waits while the buffer is full."""
+        await self._add(step)
 
-    async def commit(self, move: Move) -> None:
-        """Take it and return once it is on disk."""
-        await self._end_of(await self._add(move))
+    async def commit(self, step: Step) -> None:
+        """Take a step and return once it is on disk."""
+        await self._wait_for(await self._add(step))
 
     async def flush(self) -> None:
         """Return once all that was taken is on disk."""
-        self._refuse()
-        batch = self._batch if self._batch.moves else self._under_way
+        self._check()
+        batch = self._batch if self._batch.steps else self._in_flight
         if batch is not None:
             self._due.set()
-            await self._end_of(batch)
+            await self._wait_for(batch)
 
     async def close(self) -> JournalError | None:
         """Commit the rest and end; returns what went wrong if nobody was told of it yet."""
@@ -74,71 +195,67 @@ class Writer:
         self._due.set()
         await asyncio.wait([self._task])
         if not self._task.cancelled():
-            self._task.result()  # raises what only a mistake of ours can have raised
-        return None if self._told else self._trouble
+            self._task.result()  # raises what only a bug can have raised
+        return None if self._was_raised else self._error
 
-    async def _add(self, move: Move) -> _Batch:
-        self._refuse()
-        while len(self._batch.moves) >= self._room:
+    async def _add(self, step: Step) -> _Batch:
+        self._check()
+        while len(self._batch.steps) >= self._largest_batch:
             self._due.set()
-            await self._end_of(self._batch)
-            self._refuse()
+            await self._wait_for(self._batch)
+            self._check()
         batch = self._batch
-        if not batch.moves:
+        if not batch.steps:
             self._timer = self._clock.call_at(self._clock.now() + TICK, self._due.set)
-        batch.moves.append(move)
+        batch.steps.append(step)
         return batch
 
-    async def _end_of(self, batch: _Batch) -> None:
-        await batch.over.wait()
-        if batch.trouble is not None:
-            self._tell(batch.trouble)
+    async def _wait_for(self, batch: _Batch) -> None:
+        await batch.finished.wait()
+        if batch.error is not None:
+            self._raise(batch.error)
 
-    def _refuse(self) -> None:
-        if self._trouble is not None:
-            self._tell(self._trouble)
+    def _check(self) -> None:
+        if self._error is not None:
+            self._raise(self._error)
         if self._closing:
             raise JournalError("the journal is closed: nothing more can be recorded")
 
-    def _tell(self, trouble: JournalError) -> None:
-        self._told = True
+    def _raise(self, error: JournalError) -> None:
+        self._was_raised = True
         # A new one for each: all would add their traceback to the same.
-        raise JournalError(str(trouble)) from trouble
+        raise JournalError(str(error)) from error
 
     async def _run(self) -> None:
         try:
-            while not (self._closing and not self._batch.moves):
+            while not (self._closing and not self._batch.steps):
                 await self._due.wait()
                 self._due.clear()
-                if self._batch.moves:
-                    await self._write()
+                if self._batch.steps:
+                    await self._write_batch()
         finally:
-            self._end(self._batch)  # empty, unless this was torn down
+            self._finish(self._batch)  # empty, unless this task was cancelled
 
-    async def _write(self) -> None:
+    async def _write_batch(self) -> None:
+        # A new batch first: rows go on while the disk is busy, and come into the next commit.
         batch, self._batch = self._batch, _Batch()
-        self._under_way = batch
+        self._in_flight = batch
         if self._timer is not None:
             self._timer.cancel()
         try:
-            if self._trouble is None:
-                await self._commit_all(batch)
-        finally:
-            self._under_way = None
-            self._end(batch)
-
-    def _end(self, batch: _Batch) -> None:
-        # Only what a commit has returned for passes for written.
-        if batch.moves and not batch.written:
-            batch.trouble = batch.trouble or self._trouble or JournalError(_TORN)
-            self._trouble = self._trouble or batch.trouble
-        batch.over.set()
-
-    async def _commit_all(self, batch: _Batch) -> None:
-        try:
-            with self._clock.working():
-                await self._commit(batch.moves)
+            if self._error is None:
+                with self._clock.working():
+                    await self._commit(batch.steps)
+                batch.is_written = True
         except JournalError as error:
-            batch.trouble = error
-        else:
-            batch.written = True
+            batch.error = error
+        finally:
+            self._in_flight = None
+            self._finish(batch)
+
+    def _finish(self, batch: _Batch) -> None:
+        # Only what a commit has returned for passes for written.
+        if batch.steps and not batch.is_written:
+            batch.error = batch.error or self._error or JournalError(_INTERRUPTED)
+            self._error = self._error or batch.error
+        batch.finished.set()

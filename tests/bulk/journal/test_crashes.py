@@ -157,7 +157,7 @@ async def test_where_files_cannot_grow_nothing_unwritten_passes_for_written(path
 
 async def fill_the_disk(journal: Journal) -> None:
     """Let the file not grow by a single page any more."""
-    async with journal._store._writer.connect() as connection:
+    async with journal._database.engine.connect() as connection:
         await connection.execute(text("PRAGMA max_page_count=1"))
 
 
@@ -312,7 +312,7 @@ async def test_a_killed_job_that_another_program_has_opened_meanwhile_goes_on(pa
 async def test_a_wal_that_has_grown_long_is_taken_into_the_file(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncsim.bulk.journal.store._LONGEST_WAL", 200_000)
+    monkeypatch.setattr("asyncsim.bulk.journal.database._LONGEST_WAL", 200_000)
     wal = path.with_name("batch.db-wal")
     async with Journal.open(path) as journal:
         await journal.begin(HEAD)

@@ -170,7 +170,7 @@ async def test_a_feed_gives_each_row_once_though_states_change(journal: Journal)
 async def test_a_full_buffer_makes_the_next_one_wait(path: Path, clock: ManualClock) -> None:
     async with Journal.open(path, clock=clock) as journal:
         await fill(journal, 3)
-        journal._writer._room = 2
+        journal._writer._largest_batch = 2
         for number in (1, 2, 3):  # the third gets room without time passing
             await journal.accepted(number)
         assert list(states_in(path).values()) == ["accepted", "accepted", "read"]

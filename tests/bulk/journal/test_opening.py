@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import State
+from asyncsim.bulk.records import OPEN, State, Verdict
 from asyncsim.errors import JournalError
-from tests.bulk.journal.making import change_by_hand, files_in, fill, query, row
+from tests.bulk.journal.making import HEAD, change_by_hand, fed, files_in, fill, query, ready, row
 
 _OPEN = """
 import aiosqlite, asyncio, os, sys  # what is imported later may be out of reach by then
@@ -74,13 +74,13 @@ async def test_another_programs_sqlite_file_is_refused_and_left_alone(path: Path
     change_by_hand(path, "CREATE TABLE money (amount)")
     before = path.read_bytes()
     for read_only in (False, True):
-        assert "no journal of asyncsim" in await refusal(path, read_only=read_only)
+        assert "not a journal of asyncsim" in await refusal(path, read_only=read_only)
     assert path.read_bytes() == before
 
 
 async def test_a_sqlite_file_marked_by_another_program_is_refused(path: Path) -> None:
     change_by_hand(path, "PRAGMA application_id=7")
-    assert "no journal of asyncsim" in await refusal(path)
+    assert "not a journal of asyncsim" in await refusal(path)
 
 
 async def test_a_newer_asyncsims_journal_is_refused(path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_damaged_journal_is_refused(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * 4000)
-    assert "bring it back from a backup" in await refusal(path)
+    assert "restore it from a backup" in await refusal(path)
 
 
 async def test_an_empty_file_becomes_a_journal(path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_device_is_no_journal() -> None:
-    assert "not a plain file" in await refusal("/dev/null")
+    assert "not a regular file" in await refusal("/dev/null")
 
 
 async def test_looking_into_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
@@ -270,7 +270,9 @@ async def test_the_ticket_secret_is_made_once_and_never_shown(path: Path) -> Non
 async def test_no_log_and_no_error_shows_the_ticket_secret(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncsim.bulk.journal.door.secrets.token_urlsafe", lambda _: "hush-hush")
+    monkeypatch.setattr(
+        "asyncsim.bulk.journal.database.secrets.token_urlsafe", lambda _: "hush-hush"
+    )
     with caplog.at_level(logging.DEBUG):
         async with Journal.open(path) as journal:
             assert journal.ticket_secret == "hush-hush"
@@ -296,3 +298,26 @@ async def test_people_can_read_it_in_an_sql_shell(path: Path) -> None:
     ]
     with pytest.raises(sqlite3.IntegrityError, match="known_state"):
         change_by_hand(path, "UPDATE rows SET state = 'almost done'")
+
+
+async def test_a_journal_that_an_older_asyncsim_wrote_goes_on(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(Path(__file__).with_name("format_1.sql").read_text())
+    async with Journal.open(path) as journal:
+        assert not await journal.begin(HEAD)
+        assert journal.ticket_secret == "hush-hush"
+        assert await journal.counts() == {
+            State.READ: 1,
+            State.ACCEPTED: 1,
+            State.FAILED: 1,
+            State.IMPOSSIBLE: 1,
+        }
+        first, second, third, _ = [result async for result in journal.results()]
+        assert (first.change, first.cells) == ({"fleet": "f", "unique_name": None}, ("891", "f"))
+        assert second.verdict is Verdict.UNREADABLE
+        assert (third.error_type, third.seconds) == ("ValueError", 1.5)
+        assert await journal.begin_run(retry_failed=True) == 2
+        assert await journal.begin_plan(OPEN | {State.FAILED}) == 4
+        await journal.plan([ready(number) for number in (1, 2, 4)])
+        await journal.intent(4)
+        assert await fed(journal, State.READY) == [1, 2]
