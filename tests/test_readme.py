@@ -23,6 +23,7 @@ from tests.readme import ROOT, Block, blocks
 BLOCKS = blocks()
 BIN = Path(sys.executable).parent
 IN_CI_RUN = {"demo-command", "test-command"}
+SCREEN = 50  # lines
 
 
 def free_port() -> int:
@@ -52,6 +53,22 @@ def emulator() -> Iterator[str]:
         assert process.wait(timeout=20) == 0
 
 
+def in_shell(
+    command: str, emulator: str, folder: Path, typed: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command.replace("http://127.0.0.1:8900", emulator)],
+        cwd=folder,
+        env={**os.environ, **env},
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 snippets = pytest.mark.parametrize(
     "block",
     [
@@ -77,16 +94,22 @@ def test_each_python_snippet_can_be_pasted_into_the_prompt(block: Block) -> None
 
 @snippets
 async def test_each_python_snippet_runs(
-    block: Block, emulator: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    block: Block,
+    emulator: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator)
     monkeypatch.chdir(tmp_path)  # some write files
     text = block.text.replace("8080", str(free_port()))
     code = compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with asyncio.timeout(60):
-        result = eval(code, {"__name__": "__main__"})
-        if result is not None:
-            await result
+        for _ in range(2):  # people paste a snippet twice
+            result = eval(code, {"__name__": "__main__"})
+            if result is not None:
+                await result
+            assert len(capsys.readouterr().out.splitlines()) <= SCREEN
 
 
 @pytest.mark.parametrize(
@@ -97,30 +120,30 @@ async def test_each_python_snippet_runs(
         if block.language == "bash" and block.name is None
     ],
 )
-def test_each_command_runs(block: Block, emulator: str, tmp_path: Path) -> None:
-    text = block.text.replace("http://127.0.0.1:8900", emulator)
-    env = {
-        **os.environ,
-        "ASYNCSIM_EMULATOR": emulator,
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
-    ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text],
-        cwd=tmp_path,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+def test_each_command_runs_and_prints_no_more_than_a_screen(
+    block: Block, emulator: str, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        ended = in_shell(block.text, emulator, tmp_path, ASYNCSIM_EMULATOR=emulator)
+        assert ended.returncode == 0, ended.stderr
+        assert len(ended.stdout.splitlines()) <= SCREEN
+
+
+def test_the_environment_and_the_prompt_are_started_as_the_readme_says(
+    emulator: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    typed = "import asyncsim, os; print(os.environ['ASYNCSIM_EMULATOR'], asyncsim.__name__)\n"
+    for name in ("activate-command", "prompt-command"):
+        ended = in_shell(block_called(name).text, emulator, tmp_path, typed)
+        assert ended.returncode == 0, ended.stderr
+    assert f"{emulator} asyncsim" in ended.stdout
 
 
 def test_every_block_is_run_somewhere() -> None:
     assert {block.language for block in BLOCKS} == {"bash", "python"}
     named = {block.name for block in BLOCKS if block.name}
-    assert named == IN_CI_RUN | {"emulator-command"}
+    assert named == IN_CI_RUN | {"activate-command", "emulator-command", "prompt-command"}
     ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
     assert all(name in ci for name in IN_CI_RUN)
 
