@@ -21,7 +21,7 @@ from benchmarks.result import HEAD, RESULTS, table
 from benchmarks.summary import summary
 
 _ROOT = Path(__file__).parent.parent
-DOCUMENTS = (_ROOT / "README.md", _ROOT / "docs" / "performance.md")
+DOCUMENTS = tuple(_ROOT / one for one in ("README.md", "docs/design.md", "docs/performance.md"))
 _PLACE = re.compile(r"(<!-- figures: (.*?) -->\n).*?(<!-- /figures -->)", re.DOTALL)
 _NOT_YET = ["Not measured yet."]
 
