@@ -53,11 +53,18 @@ def decode(model: type[T], value: Any, vendor: Vendor) -> T:
 
 def encode(record: Any, vendor: Vendor) -> dict[str, Any]:
     """Spell a record as the vendor's responses do: all of its fields, nulls included."""
-    return {
-        spelling(one.name, one.metadata, vendor): _plain(getattr(record, one.name))
-        for one in attrs.fields(type(record))
+    model: Any = type(record)
+    return {spelled: _plain(getattr(record, name)) for name, spelled in _spellings(model, vendor)}
+
+
+@cache
+def _spellings(model: Any, vendor: Vendor) -> tuple[tuple[str, str], ...]:
+    """The attributes of a model that a vendor has, and how it spells them."""
+    return tuple(
+        (one.name, spelling(one.name, one.metadata, vendor))
+        for one in attrs.fields(model)
         if belongs(one.metadata, vendor)
-    }
+    )
 
 
 def _plain(value: Any) -> Any:
