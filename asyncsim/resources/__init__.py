@@ -1,1 +1,1 @@
-"""Verbs on resources: one short file per kind, the mechanics beside them."""
+"""Resources of the API: typed verbs per kind in one folder per product, and their machinery."""

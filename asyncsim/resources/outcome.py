@@ -25,7 +25,7 @@ class Outcome(Generic[T]):
     has succeeded since: the records of pending SIMs are not kept."""
     error: Exception | None
     settled_by: SettledBy | None = None
-    """What told of the end; None when the change was rejected or never sent."""
+    """How the end became known; None when the change was rejected or never sent."""
     confirmed: bool = False
     """Whether a read or a list row showed it; False: a signed callback alone said so."""
     requests: int = 0

@@ -98,7 +98,7 @@ class Change:
     name: str
     """As addressed: SID or unique name."""
     sid: str | None
-    """Once a response to this change, or a read after it, has told it."""
+    """Set once a response to this change, or a read after it, has shown it."""
     last_sid: str | None
     """Whose the name was when this client last saw it; it may be another SIM's by now."""
     given: Mapping[str, Any]
@@ -124,7 +124,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         }
         self._encoded = EncodedChanges(self._encode)
         self._sids: dict[str, str] = {}
-        """Whose a unique name was when a response last told so."""
+        """Unique name -> SID, as the latest response showed it."""
 
     async def update(self, name: str, changes: Mapping[str, Any]) -> T:
         """Send a change and return its response's record, mostly with a pending status."""

@@ -36,7 +36,7 @@ class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
     async def create(self, **keywords: Unpack[ESimProfileCreate]) -> ESimProfile:
         """Create an ESimProfile.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords)
 
@@ -50,8 +50,8 @@ class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
     ) -> ESimProfile:
         """Create an ESimProfile and wait until it is `available`, or for a status in `until`.
 
-        `TransitionFailed` when it fails, with the vendor's code; `OutcomeUnknown` when its answer
-        was lost. `timeout` counts in seconds from the answer on.
+        `TransitionFailed` when it fails, with the vendor's code; `OutcomeUnknown` when its
+        response was lost. `timeout` counts in seconds from the response on.
         """
         return await self.resource.create_and_wait(keywords, until, timeout)
 

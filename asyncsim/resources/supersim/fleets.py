@@ -28,7 +28,7 @@ class Fleets(Verbs[Resource[Fleet]]):
     async def create(self, **keywords: Unpack[FleetCreate]) -> Fleet:
         """Create a Fleet.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords)
 

@@ -36,7 +36,7 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
     async def create(self, **keywords: Unpack[IpCommandCreate]) -> IpCommand:
         """Send an IpCommand.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords)
 
@@ -51,7 +51,7 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
         """Send an IpCommand and wait until it was sent; nothing tells whether it arrived.
 
         `TransitionFailed` when it fails (the device is not attached), `OutcomeUnknown` when its
-        answer was lost. `timeout` counts in seconds from the answer on.
+        answer was lost. `timeout` counts in seconds from the response on.
         """
         return await self.resource.create_and_wait(keywords, until, timeout)
 

@@ -35,7 +35,7 @@ class NetworkAccessProfileNetworks(Verbs[Resource[NetworkAccessProfileNetwork]])
     ) -> NetworkAccessProfileNetwork:
         """Add a Network to a profile.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords, parent=profile)
 

@@ -34,7 +34,7 @@ class NetworkAccessProfiles(Verbs[Resource[NetworkAccessProfile]]):
     async def create(self, **keywords: Unpack[NetworkAccessProfileCreate]) -> NetworkAccessProfile:
         """Create a profile.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords)
 

@@ -84,10 +84,11 @@ class Sims(Verbs[SuperSimResource]):
 
     @spelled_out
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
-        """Send a change and return the answer at once, mostly with a pending status.
+        """Send a change and return the Sim as the response shows it, mostly pending.
 
-        A lost answer is looked for before anything is sent again. `Conflict` while another
-        update of this Sim is running; `BadRequest` with the vendor's code for what cannot be.
+        When the response is lost, the Sim is read before anything is resent. `Conflict` while
+        another update of this Sim is pending; `BadRequest` with the vendor's code for a change
+        that the vendor does not allow.
         """
         return await self.resource.update(sid, changes)
 
@@ -99,12 +100,12 @@ class Sims(Verbs[SuperSimResource]):
         until: KnownStatus | Collection[KnownStatus] | None = None,
         timeout: float | None = None,
     ) -> Sim:
-        """Wait until a Sim (or SID) has settled, and return it as it is then.
+        """Wait until a Sim (or SID) has settled, and return it.
 
         The target is `until`, else the change which this client last sent for it, else any
         settled status. `timeout` is in seconds, `Watching.timeout` unless given. Raises
-        `TransitionFailed` when it settles elsewhere, `TransitionTimeout` at the deadline,
-        `UnreachableStatus` when it never can.
+        `TransitionFailed` when it settles in another status, `TransitionTimeout` at the deadline,
+        `UnreachableStatus` when no path leads there.
         """
         return await self.resource.await_transition(sim, until, timeout)
 
@@ -118,7 +119,7 @@ class Sims(Verbs[SuperSimResource]):
         timeout: float | None = None,
         **changes: Unpack[SimUpdate],
     ) -> Sim:
-        """Send a change and return the settled Sim; raises what `update` and `await_transition` do.
+        """Send a change and return the settled Sim; raises what `update`, `await_transition` raise.
 
         `timeout` counts from the moment the change was accepted.
         """

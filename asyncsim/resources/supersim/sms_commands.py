@@ -36,7 +36,7 @@ class SmsCommands(Verbs[CreatableResource[SmsCommand]]):
     async def create(self, **keywords: Unpack[SmsCommandCreate]) -> SmsCommand:
         """Send an SmsCommand.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords)
 
@@ -50,8 +50,8 @@ class SmsCommands(Verbs[CreatableResource[SmsCommand]]):
     ) -> SmsCommand:
         """Send an SmsCommand and wait until it was sent, or for a status in `until`.
 
-        Give `until="delivered"` only with a `timeout`: it stays `sent` where no confirmation comes.
-        `TransitionFailed` when it fails, `OutcomeUnknown` when its answer was lost.
+        Give `until="delivered"` only with a `timeout`: without a confirmation it stays `sent`.
+        `TransitionFailed` when it fails, `OutcomeUnknown` when its response was lost.
         """
         return await self.resource.create_and_wait(keywords, until, timeout)
 

@@ -39,7 +39,7 @@ class Secrets(Verbs[Resource[Secret]]):
     async def create(self, **keywords: Unpack[SecretCreate]) -> Secret:
         """Create a secret; its value is in this response only.
 
-        `OutcomeUnknown` when it was sent and the response was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         forms.check(SecretCreate, keywords, "secrets.create()")
         request = self.resource.request(

@@ -36,7 +36,7 @@ class Commands(Verbs[CreatableResource[Command]]):
     async def create(self, **keywords: Unpack[CommandCreate]) -> Command:
         """Send a Command.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords)
 
@@ -48,14 +48,15 @@ class Commands(Verbs[CreatableResource[Command]]):
         timeout: float | None = None,
         **keywords: Unpack[CommandCreate],
     ) -> Command:
-        """Send a Command and wait until it was sent, or delivered if a receipt is asked for.
+        """Send a Command and wait until it was sent, or delivered if a receipt is requested.
 
-        `until` says otherwise. `timeout` counts in seconds from the answer on. `TransitionFailed`
-        when it fails, `OutcomeUnknown` when its answer was lost.
+        `until` overrides that. `timeout` counts in seconds from the response on. `TransitionFailed`
+        when it fails, `OutcomeUnknown` when its response was lost.
         """
-        return await self.resource.create_and_wait(
-            keywords, _usual(keywords) if until is None else until, timeout
-        )
+        if until is None and keywords.get("delivery_receipt_requested"):
+            # With a receipt, `sent` is settled but not the end (Twilio docs, "Command Resource").
+            until = "delivered"
+        return await self.resource.create_and_wait(keywords, until, timeout)
 
     async def await_transition(
         self,
@@ -72,15 +73,10 @@ class Commands(Verbs[CreatableResource[Command]]):
         return await self.resource.await_transition(sid, until, timeout)
 
     async def delete(self, sid: str, /) -> None:
-        """Delete a Command; it is gone for good."""
+        """Delete a Command; this cannot be undone."""
         await self.resource.delete(sid)
 
     @spelled_out
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[CommandFilter]) -> Pager[Command]:
         """List Commands; `Pager` says how to go through them."""
         return self.resource.list(filters, bad)
-
-
-def _usual(keywords: CommandCreate) -> KnownStatus | None:
-    # A Command whose receipt was asked for goes on from `sent`, hence not every settled status.
-    return "delivered" if keywords.get("delivery_receipt_requested") else None

@@ -34,7 +34,7 @@ class RatePlans(Verbs[Resource[RatePlan]]):
     async def create(self, **keywords: Unpack[RatePlanCreate]) -> RatePlan:
         """Create a RatePlan.
 
-        `OutcomeUnknown` when it was sent and the answer was lost: it is not sent again.
+        `OutcomeUnknown` when the response was lost: a create is never retried.
         """
         return await self.resource.create(keywords)
 
