@@ -10,31 +10,31 @@ import pytest
 
 from asyncsim.clock import ManualClock
 from tests.integration.conftest import set_stage
-from tests.resources.far import Far, open_far
+from tests.resources.scripted import ScriptedApi, open_scripted
 
-__all__ = ["far", "kore", "set_far", "set_stage"]
+__all__ = ["kore", "scripted", "set_scripted", "set_stage"]
 
-SetFar = Callable[..., Awaitable[Far]]
+OpenScripted = Callable[..., Awaitable[ScriptedApi]]
 
 
 @pytest.fixture
-async def set_far(clock: ManualClock) -> AsyncIterator[SetFar]:
+async def set_scripted(clock: ManualClock) -> AsyncIterator[OpenScripted]:
     """Open scripted vendors that are closed when the test is over."""
     async with AsyncExitStack() as stack:
 
-        async def opened(vendor: str = "twilio", **settings: Any) -> Far:
-            return await stack.enter_async_context(open_far(clock, vendor, **settings))
+        async def opened(vendor: str = "twilio", **settings: Any) -> ScriptedApi:
+            return await stack.enter_async_context(open_scripted(clock, vendor, **settings))
 
         yield opened
 
 
 @pytest.fixture
-async def far(set_far: SetFar) -> Far:
+async def scripted(set_scripted: OpenScripted) -> ScriptedApi:
     """A scripted Twilio."""
-    return await set_far()
+    return await set_scripted()
 
 
 @pytest.fixture
-async def kore(set_far: SetFar) -> Far:
+async def kore(set_scripted: OpenScripted) -> ScriptedApi:
     """A scripted KORE."""
-    return await set_far("kore")
+    return await set_scripted("kore")

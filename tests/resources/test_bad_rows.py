@@ -20,8 +20,8 @@ from asyncsim import (
 )
 from asyncsim.resources.base import Verbs
 from tests.http.server import Answer, Received
-from tests.resources.conftest import SetFar
-from tests.resources.far import ACCOUNT, Far, sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import ACCOUNT, ScriptedApi, sid
 
 ODD = [{"url": {}}, {"fleet_sid": False}, {"iccid": 8.9e18}, {"date_updated": 7}, {"sid": None}]
 
@@ -39,16 +39,18 @@ def digits(sims: Any) -> str:
 
 
 @pytest.fixture
-def listed(far: Far) -> Far:
+def listed(scripted: ScriptedApi) -> ScriptedApi:
     """Two pages: 1, unreadable, 3, no object at all, 5; then 6, unreadable, 8."""
-    far.plan(
+    scripted.plan(
         page_of(row("1"), row("2", url={}), row("3"), 4, row("5"), following="?Page=1"),
         page_of(row("6"), row("7", fleet_sid=[]), row("8")),
     )
-    return far
+    return scripted
 
 
-async def test_iterating_raises_where_the_row_stands_after_the_good_ones(listed: Far) -> None:
+async def test_iterating_raises_where_the_row_stands_after_the_good_ones(
+    listed: ScriptedApi,
+) -> None:
     sims = aiter(listed.client.supersim.sims.list())
     assert digits([await anext(sims)]) == "1"
     with pytest.raises(DecodeError, match=r"HS2+: .*url; list\(\.\.\., bad='skip'\)") as caught:
@@ -56,12 +58,12 @@ async def test_iterating_raises_where_the_row_stands_after_the_good_ones(listed:
     assert caught.value.sid == sid("HS", "2")
 
 
-async def test_a_list_that_skips_gives_every_row_that_can_be_read(listed: Far) -> None:
+async def test_a_list_that_skips_gives_every_row_that_can_be_read(listed: ScriptedApi) -> None:
     sims = listed.client.supersim.sims.list(bad="skip")
     assert digits([sim async for sim in sims]) == "13568"
 
 
-async def test_a_page_has_all_that_can_be_read_and_the_rest_beside_it(listed: Far) -> None:
+async def test_a_page_has_all_that_can_be_read_and_the_rest_beside_it(listed: ScriptedApi) -> None:
     page = await listed.client.supersim.sims.list()
     assert digits(page.items) == "135"
     assert len(page) == 3
@@ -76,19 +78,19 @@ async def test_a_page_has_all_that_can_be_read_and_the_rest_beside_it(listed: Fa
         next(sims)
 
 
-async def test_a_page_of_a_list_that_skips_is_iterated_to_its_end(listed: Far) -> None:
+async def test_a_page_of_a_list_that_skips_is_iterated_to_its_end(listed: ScriptedApi) -> None:
     page = await listed.client.supersim.sims.list(bad="skip")
     assert digits(page) == "135"
     assert [one.index for one in page.bad] == [1, 3]
 
 
 @pytest.mark.parametrize("bad", ["raise", "skip"])
-async def test_pages_go_on_past_bad_rows(listed: Far, bad: Any) -> None:
+async def test_pages_go_on_past_bad_rows(listed: ScriptedApi, bad: Any) -> None:
     pages = [page async for page in listed.client.supersim.sims.list(bad=bad).pages()]
     assert [(digits(page.items), len(page.bad)) for page in pages] == [("135", 2), ("68", 1)]
 
 
-async def test_changed_and_filtered_lists_keep_the_place_of_a_bad_row(listed: Far) -> None:
+async def test_changed_and_filtered_lists_keep_the_place_of_a_bad_row(listed: ScriptedApi) -> None:
     sims = listed.client.supersim.sims.list()
     odd = sims.where(lambda sim: sim.sid[-1] not in "15").map(lambda sim: sim.sid[-1])
     page = await odd
@@ -98,7 +100,7 @@ async def test_changed_and_filtered_lists_keep_the_place_of_a_bad_row(listed: Fa
         list(page)
 
 
-async def test_changed_and_filtered_lists_skip_as_the_list_does(listed: Far) -> None:
+async def test_changed_and_filtered_lists_skip_as_the_list_does(listed: ScriptedApi) -> None:
     sims = listed.client.supersim.sims.list(bad="skip")
     kept = sims.where(lambda sim: sim.sid[-1] != "5").map(lambda sim: sim.sid[-1])
     assert [one async for one in kept] == ["1", "3", "6", "8"]
@@ -106,66 +108,74 @@ async def test_changed_and_filtered_lists_skip_as_the_list_does(listed: Far) -> 
 
 @pytest.mark.parametrize("changes", ODD, ids=str)
 async def test_one_odd_field_among_a_thousand_rows_costs_one_row(
-    far: Far, changes: dict[str, Any]
+    scripted: ScriptedApi, changes: dict[str, Any]
 ) -> None:
     rows = [{"sid": f"HS{number:032x}", "status": "new"} for number in range(1000)]
     rows[500] |= changes
-    far.plan(page_of(*rows))
-    page = await far.client.supersim.sims.list(page_size=1000)
+    scripted.plan(page_of(*rows))
+    page = await scripted.client.supersim.sims.list(page_size=1000)
     assert (len(page.items), len(page.bad)) == (999, 1)
     assert page.bad[0].index == 500
 
 
-async def test_how_bad_rows_are_taken_is_our_own_affair_and_is_not_sent(far: Far) -> None:
-    far.plan(page_of())
-    await far.client.supersim.sims.list(bad="skip", status="new")
-    assert far.said == ["GET /v1/Sims?Status=new"]
+async def test_how_bad_rows_are_taken_is_our_own_affair_and_is_not_sent(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(page_of())
+    await scripted.client.supersim.sims.list(bad="skip", status="new")
+    assert scripted.said == ["GET /v1/Sims?Status=new"]
 
 
-async def test_another_word_is_refused_at_once(far: Far) -> None:
+async def test_another_word_is_refused_at_once(scripted: ScriptedApi) -> None:
     with pytest.raises(ValueError, match=r"bad='ignore': must be 'raise' or 'skip'"):
-        far.client.supersim.sims.list(bad="ignore")  # type: ignore[arg-type]  # on purpose
-    assert far.received == []
+        scripted.client.supersim.sims.list(bad="ignore")  # type: ignore[arg-type]  # on purpose
+    assert scripted.received == []
 
 
-async def test_a_bad_record_is_short_in_messages(far: Far) -> None:
-    far.plan(page_of(row("1", url={"x" * 5000: "y" * 5000}, unique_name=["z" * 5000])))
-    page = await far.client.supersim.sims.list()
+async def test_a_bad_record_is_short_in_messages(scripted: ScriptedApi) -> None:
+    scripted.plan(page_of(row("1", url={"x" * 5000: "y" * 5000}, unique_name=["z" * 5000])))
+    page = await scripted.client.supersim.sims.list()
     (bad,) = page.bad
     assert repr(bad).startswith(f"<BadRecord 0: cannot read Sim {sid('HS', '1')}: ")
     assert len(repr(bad)) < 160
     assert len(str(bad.error)) < 600
 
 
-async def test_a_next_page_that_is_no_url_ends_the_list_after_the_rows_before_it(far: Far) -> None:
-    far.plan(page_of(row("1"), row("2"), following=7))
-    sims = aiter(far.client.supersim.sims.list())
+async def test_a_next_page_that_is_no_url_ends_the_list_after_the_rows_before_it(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(page_of(row("1"), row("2"), following=7))
+    sims = aiter(scripted.client.supersim.sims.list())
     assert digits([await anext(sims), await anext(sims)]) == "12"
     with pytest.raises(DecodeError, match="its next_page_url is 7"):
         await anext(sims)
 
 
-async def test_a_fleet_that_is_named_needs_nothing_but_its_sid_to_be_readable(far: Far) -> None:
-    far.plan(
+async def test_a_fleet_that_is_named_needs_nothing_but_its_sid_to_be_readable(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(
         {"sid": sid("HF", "7"), "data_limit": "a lot"},
         row("1", status="active", fleet_sid=sid("HF", "7")),
     )
-    sim = await far.client.supersim.sims.update_and_wait(sid("HS", "1"), fleet="mine")
+    sim = await scripted.client.supersim.sims.update_and_wait(sid("HS", "1"), fleet="mine")
     assert sim.fleet_sid == sid("HF", "7")
 
 
-async def test_a_page_that_is_null_is_empty(far: Far) -> None:
-    far.plan({"sims": None, "meta": None})
-    assert await far.client.supersim.sims.list() == Page((), has_next=False)
+async def test_a_page_that_is_null_is_empty(scripted: ScriptedApi) -> None:
+    scripted.plan({"sims": None, "meta": None})
+    assert await scripted.client.supersim.sims.list() == Page((), has_next=False)
 
 
-async def test_what_is_yours_already_and_cannot_be_read_is_no_refusal(far: Far) -> None:
-    far.plan(Answer(400, {"code": 83003, "message": "yours"}), page_of(row("1", url={})))
+async def test_what_is_yours_already_and_cannot_be_read_is_no_refusal(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(Answer(400, {"code": 83003, "message": "yours"}), page_of(row("1", url={})))
     with pytest.raises(DecodeError, match=r"HS1+"):
-        await far.client.supersim.sims.register(iccid="89" * 10, registration_code="A" * 10)
+        await scripted.client.supersim.sims.register(iccid="89" * 10, registration_code="A" * 10)
 
 
-async def test_a_history_goes_past_events_that_cannot_be_read(far: Far) -> None:
+async def test_a_history_goes_past_events_that_cannot_be_read(scripted: ScriptedApi) -> None:
     change = {"status": {"previous": "new", "updated": "active"}}
     events = [
         {"sid": sid("AE", "1"), "event_data": change},
@@ -173,15 +183,15 @@ async def test_a_history_goes_past_events_that_cannot_be_read(far: Far) -> None:
         {"sid": sid("AE", "3"), "event_data": change},
     ]
     for _ in range(2):
-        far.plan({"events": events, "meta": {}})
-    history = far.client.wireless.sims.history
+        scripted.plan({"events": events, "meta": {}})
+    history = scripted.client.wireless.sims.history
     with pytest.raises(DecodeError, match=r"AE2+"):
         _ = [one async for one in history(sid("DE"))]
     entries = [one async for one in history(sid("DE"), bad="skip")]
     assert [one.event.sid[-1] for one in entries] == ["1", "3"]
 
 
-async def test_a_secret_that_cannot_be_read_is_skipped_and_never_shown(kore: Far) -> None:
+async def test_a_secret_that_cannot_be_read_is_skipped_and_never_shown(kore: ScriptedApi) -> None:
     rows = [{"id": "whs_1"}, {"id": None, "secret": "hush-hush"}, {"id": "whs_3", "secret": [5]}]
     for _ in range(2):
         kore.plan({"data": [*rows, {"id": "whs_4"}], "meta_data": ["odd"]})
@@ -194,9 +204,9 @@ async def test_a_secret_that_cannot_be_read_is_skipped_and_never_shown(kore: Far
         list(page)
 
 
-async def test_every_list_takes_it(set_far: SetFar) -> None:
-    far = await set_far("kore", monitor=True)
-    verbs = [verb for resource in resources_of(far.client) for verb in lists_of(resource)]
+async def test_every_list_takes_it(set_scripted: OpenScripted) -> None:
+    scripted = await set_scripted("kore", monitor=True)
+    verbs = [verb for resource in resources_of(scripted.client) for verb in lists_of(resource)]
     assert len(verbs) == 21
     for verb in verbs:
         given = inspect.signature(verb).parameters
@@ -204,7 +214,7 @@ async def test_every_list_takes_it(set_far: SetFar) -> None:
         parents = [one for one in given.values() if one.kind is one.POSITIONAL_ONLY]
         named = sid("DE") if verb.__name__ == "history" else "a-name"
         assert isinstance(verb(*[named for _ in parents], bad="skip"), Pager)
-    assert far.received == []
+    assert scripted.received == []
 
 
 def resources_of(client: Client) -> list[Any]:
@@ -218,11 +228,13 @@ def lists_of(resource: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("verb", ["fetch", "update", "list"])
-async def test_what_means_the_same_is_read_wherever_it_comes(far: Far, verb: str) -> None:
+async def test_what_means_the_same_is_read_wherever_it_comes(
+    scripted: ScriptedApi, verb: str
+) -> None:
     odd = row("1", links={"billing_periods": None}, iccid=89883070000123456789, unique_name=7)
     odd |= {"account_sid": ACCOUNT, "date_updated": "2026-01-01T00:00:00", "status": None}
-    sims = far.client.supersim.sims
-    far.plan(page_of(odd) if verb == "list" else odd)
+    sims = scripted.client.supersim.sims
+    scripted.plan(page_of(odd) if verb == "list" else odd)
     if verb == "list":
         (sim,) = await sims.list()
     elif verb == "fetch":
@@ -234,11 +246,13 @@ async def test_what_means_the_same_is_read_wherever_it_comes(far: Far, verb: str
 
 
 @pytest.mark.parametrize("depth", [2_000, 200_000])
-async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(far: Far, depth: int) -> None:
+async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(
+    scripted: ScriptedApi, depth: int
+) -> None:
     deep = (
         f'{{"sid": "{sid("HS")}", "status": "active", "added_later": {"[" * depth}{"]" * depth}}}'
     )
-    sims, texts = far.client.supersim.sims, far.client.supersim.sms_commands
+    sims, texts = scripted.client.supersim.sims, scripted.client.supersim.sms_commands
     calls: list[Callable[[], Awaitable[Any]]] = [
         lambda: sims.fetch(sid("HS")),
         lambda: sims.update(sid("HS"), unique_name="x"),
@@ -251,10 +265,10 @@ async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(far: Far, dept
     async def nested(_: Received) -> Answer:
         return Answer(status, deep)
 
-    far.script = nested
+    scripted.script = nested
     for call in calls:
         with pytest.raises((DecodeError, OutcomeUnknown)):
-            await far.play(call())
+            await scripted.play(call())
     status = 400
     with pytest.raises(BadRequest):
         await sims.fetch(sid("HS"))

@@ -23,8 +23,8 @@ from asyncsim import (
 from asyncsim.events import WaitSettled
 from tests.callbacks import senders
 from tests.http.server import CUT, DROP, HANG, Answer, Received
-from tests.resources.conftest import SetFar
-from tests.resources.far import AUTH_TOKEN, Far, sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
 DC, HC, HG, HP, HS = sid("DC"), sid("HC"), sid("HG"), sid("HP"), sid("HS")
 
@@ -41,107 +41,109 @@ def send(client: Client, **more: Any) -> Awaitable[Any]:
     return client.supersim.sms_commands.send_and_wait(sim=HS, payload="hello", **more)
 
 
-async def start(far: Far, work: Awaitable[Any]) -> asyncio.Task[Any]:
+async def start(scripted: ScriptedApi, work: Awaitable[Any]) -> asyncio.Task[Any]:
     """Begin something and let it come to where it waits for time."""
     task = asyncio.ensure_future(work)
-    await far.clock.settle()
+    await scripted.clock.settle()
     return task
 
 
-async def test_it_is_polled_until_it_was_sent(far: Far) -> None:
-    far.plan(Answer(201, sms("queued")), sms("queued"), sms("sent"))
-    command = await far.play(send(far.client))
+async def test_it_is_polled_until_it_was_sent(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("queued")), sms("queued"), sms("sent"))
+    command = await scripted.play(send(scripted.client))
     assert (command.sid, command.status) == (HC, "sent")
-    assert [one.split()[:2] for one in far.said] == [
+    assert [one.split()[:2] for one in scripted.said] == [
         ["POST", "/v1/SmsCommands"],
         ["GET", f"/v1/SmsCommands/{HC}"],
         ["GET", f"/v1/SmsCommands/{HC}"],
     ]
 
 
-async def test_an_answer_that_is_settled_needs_no_read(far: Far) -> None:
-    far.plan(Answer(201, sms("sent")))
-    assert (await far.play(send(far.client))).status == "sent"
-    assert len(far.said) == 1
+async def test_an_answer_that_is_settled_needs_no_read(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("sent")))
+    assert (await scripted.play(send(scripted.client))).status == "sent"
+    assert len(scripted.said) == 1
 
 
-async def test_until_delivered_goes_on_after_sent(far: Far) -> None:
-    far.plan(Answer(201, sms("queued")), sms("sent"), sms("sent"), sms("delivered"))
-    assert (await far.play(send(far.client, until="delivered"))).status == "delivered"
+async def test_until_delivered_goes_on_after_sent(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("queued")), sms("sent"), sms("sent"), sms("delivered"))
+    assert (await scripted.play(send(scripted.client, until="delivered"))).status == "delivered"
 
 
-async def test_a_goal_that_was_passed_between_two_looks_was_reached(far: Far) -> None:
-    far.plan(Answer(201, sms("queued")), sms("delivered"))
-    assert (await far.play(send(far.client, until="sent"))).status == "delivered"
+async def test_a_goal_that_was_passed_between_two_looks_was_reached(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("queued")), sms("delivered"))
+    assert (await scripted.play(send(scripted.client, until="sent"))).status == "delivered"
 
 
-async def test_one_that_is_never_confirmed_ends_at_the_deadline(far: Far) -> None:
-    far.plan(Answer(201, sms("queued")), *[sms("sent")] * 20)
+async def test_one_that_is_never_confirmed_ends_at_the_deadline(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("queued")), *[sms("sent")] * 20)
     with pytest.raises(TransitionTimeout) as caught:
-        await far.play(send(far.client, until="delivered", timeout=60))
+        await scripted.play(send(scripted.client, until="delivered", timeout=60))
     assert caught.value.last.status == "sent"
     assert HC in str(caught.value)
 
 
-async def test_a_receipt_that_was_asked_for_is_waited_for(far: Far) -> None:
+async def test_a_receipt_that_was_asked_for_is_waited_for(scripted: ScriptedApi) -> None:
     row = {"sid": DC, "status": "queued"}
-    far.plan(Answer(201, row), {**row, "status": "sent"}, {**row, "status": "delivered"})
-    commands = far.client.wireless.commands
+    scripted.plan(Answer(201, row), {**row, "status": "sent"}, {**row, "status": "delivered"})
+    commands = scripted.client.wireless.commands
     sent = commands.send_and_wait(command="x", sim="s", delivery_receipt_requested=True)
-    assert (await far.play(sent)).status == "delivered"
+    assert (await scripted.play(sent)).status == "delivered"
 
 
-async def test_one_that_fails_is_an_error_with_the_record(far: Far) -> None:
-    far.plan(Answer(201, {"sid": HG, "status": "queued"}), {"sid": HG, "status": "failed"})
-    commands = far.client.supersim.ip_commands
+async def test_one_that_fails_is_an_error_with_the_record(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, {"sid": HG, "status": "queued"}), {"sid": HG, "status": "failed"})
+    commands = scripted.client.supersim.ip_commands
     with pytest.raises(TransitionFailed, match=f"{HG} .* settled as 'failed'") as caught:
-        await far.play(commands.send_and_wait(sim=HS, payload="aGk=", device_port=7))
+        await scripted.play(commands.send_and_wait(sim=HS, payload="aGk=", device_port=7))
     assert caught.value.actual.sid == HG
 
 
-async def test_a_profile_says_itself_why_it_failed(far: Far) -> None:
+async def test_a_profile_says_itself_why_it_failed(scripted: ScriptedApi) -> None:
     failed = esim("failed", error_code="83500", error_message="No eSIM profiles available")
-    far.plan(Answer(201, esim("new")), esim("reserving"), failed)
-    create = far.client.supersim.esim_profiles.create_and_wait
+    scripted.plan(Answer(201, esim("new")), esim("reserving"), failed)
+    create = scripted.client.supersim.esim_profiles.create_and_wait
     with pytest.raises(TransitionFailed, match="No eSIM profiles available") as caught:
-        await far.play(create(generate_matching_id=True, until={"available"}))
+        await scripted.play(create(generate_matching_id=True, until={"available"}))
     assert caught.value.error_code == 83500
 
 
-async def test_a_failure_from_before_the_answer_ends_no_wait_by_itself(far: Far) -> None:
+async def test_a_failure_from_before_the_answer_ends_no_wait_by_itself(
+    scripted: ScriptedApi,
+) -> None:
     old, new = ({"date_updated": f"2026-01-01T00:00:{second}Z"} for second in (10, 20))
     code: Any = {"error_code": "83007", "error_message": "no Fleet", **old}
-    far.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 2, esim("available"))
-    assert (await far.play(far.client.supersim.esim_profiles.create_and_wait())).sid == HP
-    far.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 20)
-    began = far.clock.now()
+    scripted.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 2, esim("available"))
+    assert (await scripted.play(scripted.client.supersim.esim_profiles.create_and_wait())).sid == HP
+    scripted.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 20)
+    began = scripted.clock.now()
     with pytest.raises(TransitionFailed, match="no Fleet") as caught:
-        await far.play(far.client.supersim.esim_profiles.create_and_wait())
+        await scripted.play(scripted.client.supersim.esim_profiles.create_and_wait())
     assert caught.value.error_code == 83007
-    assert far.clock.now() - began >= 60.0
+    assert scripted.clock.now() - began >= 60.0
 
 
-async def test_a_profile_is_awaited_until_it_is_available(far: Far) -> None:
-    far.plan(Answer(201, esim("new")), esim("reserving"), esim("available", sim_sid=HS))
-    create = far.client.supersim.esim_profiles.create_and_wait
-    profile = await far.play(create(eid="89033", until={"available"}))
+async def test_a_profile_is_awaited_until_it_is_available(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, esim("new")), esim("reserving"), esim("available", sim_sid=HS))
+    create = scripted.client.supersim.esim_profiles.create_and_wait
+    profile = await scripted.play(create(eid="89033", until={"available"}))
     assert profile.sim_sid == HS
 
 
-async def test_what_another_process_sent_can_be_awaited(far: Far) -> None:
-    far.plan(sms("queued"), sms("sent"))
-    commands = far.client.supersim.sms_commands
-    assert (await far.play(commands.await_transition(HC))).status == "sent"
-    far.plan(sms("sent"))
-    record = await far.play(commands.fetch(HC))
-    far.plan(sms("delivered"))
-    done = await far.play(commands.await_transition(record, until="delivered"))
+async def test_what_another_process_sent_can_be_awaited(scripted: ScriptedApi) -> None:
+    scripted.plan(sms("queued"), sms("sent"))
+    commands = scripted.client.supersim.sms_commands
+    assert (await scripted.play(commands.await_transition(HC))).status == "sent"
+    scripted.plan(sms("sent"))
+    record = await scripted.play(commands.fetch(HC))
+    scripted.plan(sms("delivered"))
+    done = await scripted.play(commands.await_transition(record, until="delivered"))
     assert done.status == "delivered"
 
 
-async def test_one_that_does_not_exist_is_not_awaited_for_ever(far: Far) -> None:
+async def test_one_that_does_not_exist_is_not_awaited_for_ever(scripted: ScriptedApi) -> None:
     with pytest.raises(NotFound):
-        await far.play(far.client.supersim.sms_commands.await_transition(HC))
+        await scripted.play(scripted.client.supersim.sms_commands.await_transition(HC))
 
 
 # Answers that get lost.
@@ -150,14 +152,14 @@ async def test_one_that_does_not_exist_is_not_awaited_for_ever(far: Far) -> None
 @pytest.mark.parametrize("loss", [DROP, CUT, 500, 503])
 @pytest.mark.parametrize("waits", [False, True])
 async def test_a_lost_answer_is_an_unknown_outcome_and_nothing_is_sent_twice(
-    far: Far, loss: Any, *, waits: bool
+    scripted: ScriptedApi, loss: Any, *, waits: bool
 ) -> None:
-    far.plan(loss)
-    commands = far.client.supersim.sms_commands
+    scripted.plan(loss)
+    commands = scripted.client.supersim.sms_commands
     verb = commands.send_and_wait if waits else commands.create
     with pytest.raises(OutcomeUnknown, match=r"look for it with sms_commands.list\(\)"):
-        await far.play(verb(sim=HS, payload="x"))
-    assert len(far.said) == 1
+        await scripted.play(verb(sim=HS, payload="x"))
+    assert len(scripted.said) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,71 +174,75 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_nothing_is_sent_twice(
         lambda c: c.supersim.esim_profiles.create(generate_matching_id=True),
     ],
 )
-async def test_no_create_is_repeated_blindly(far: Far, create: Callable[[Client], Any]) -> None:
-    far.plan(DROP)
+async def test_no_create_is_repeated_blindly(
+    scripted: ScriptedApi, create: Callable[[Client], Any]
+) -> None:
+    scripted.plan(DROP)
     with pytest.raises(OutcomeUnknown, match=r"look for it with \w+\.list\(\)"):
-        await far.play(create(far.client))
-    assert len(far.said) == 1
+        await scripted.play(create(scripted.client))
+    assert len(scripted.said) == 1
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(far: Far, *, waits: bool) -> None:
-    far.plan(Answer(201, "<html>a gateway's page</html>"))
-    commands = far.client.supersim.sms_commands
+async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(
+    scripted: ScriptedApi, *, waits: bool
+) -> None:
+    scripted.plan(Answer(201, "<html>a gateway's page</html>"))
+    commands = scripted.client.supersim.sms_commands
     verb = commands.send_and_wait if waits else commands.create
     with pytest.raises(OutcomeUnknown, match="no readable answer") as caught:
-        await far.play(verb(sim=HS, payload="x"))
+        await scripted.play(verb(sim=HS, payload="x"))
     assert isinstance(caught.value.__cause__, DecodeError)
-    assert len(far.said) == 1
+    assert len(scripted.said) == 1
 
 
-async def test_what_was_never_processed_is_sent_again(far: Far) -> None:
-    far.plan(429, 429, Answer(201, sms("sent")))
-    assert (await far.play(send(far.client))).status == "sent"
-    assert len(far.said) == 3
+async def test_what_was_never_processed_is_sent_again(scripted: ScriptedApi) -> None:
+    scripted.plan(429, 429, Answer(201, sms("sent")))
+    assert (await scripted.play(send(scripted.client))).status == "sent"
+    assert len(scripted.said) == 3
 
 
-async def test_a_refusal_is_raised_and_leaves_no_wait_behind(far: Far) -> None:
-    far.plan(Answer(400, {"code": 83005, "message": "no such SIM", "status": 400}))
+async def test_a_refusal_is_raised_and_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(400, {"code": 83005, "message": "no such SIM", "status": 400}))
     with pytest.raises(BadRequest) as caught:
-        await far.play(send(far.client))
+        await scripted.play(send(scripted.client))
     assert caught.value.code == 83005
-    assert len(await far.client.supersim.sms_commands.resource.start_watcher()) == 0
+    assert len(await scripted.client.supersim.sms_commands.resource.start_watcher()) == 0
 
 
-async def test_cancelling_leaves_no_wait_behind(far: Far) -> None:
-    far.plan(Answer(201, sms("queued")))
-    task = await start(far, send(far.client))
+async def test_cancelling_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("queued")))
+    task = await start(scripted, send(scripted.client))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    watcher = await far.client.supersim.sms_commands.resource.start_watcher()
-    await far.clock.settle()
+    watcher = await scripted.client.supersim.sms_commands.resource.start_watcher()
+    await scripted.clock.settle()
     assert watcher.is_idle
 
 
-async def test_closing_the_client_names_what_was_awaited(far: Far) -> None:
-    far.plan(Answer(201, sms("queued")))
-    task = await start(far, send(far.client))
-    await far.client.close()
+async def test_closing_the_client_names_what_was_awaited(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("queued")))
+    task = await start(scripted, send(scripted.client))
+    await scripted.client.close()
     with pytest.raises(AsyncSimError, match=f"await {HC}: the client was closed"):
         await task
 
 
 async def test_a_create_in_flight_when_the_client_closes_says_how_to_look_for_it(
-    far: Far,
+    scripted: ScriptedApi,
 ) -> None:
-    far.plan(Answer(HANG))
-    task = asyncio.create_task(far.client.supersim.sms_commands.create(sim=HS, payload="hi"))
-    await far.server.arrival()
-    await far.client.close()
+    scripted.plan(Answer(HANG))
+    task = asyncio.create_task(scripted.client.supersim.sms_commands.create(sim=HS, payload="hi"))
+    await scripted.server.arrival()
+    await scripted.client.close()
     with pytest.raises(ClientClosed, match=r"had been sent.*look for it with sms_commands.list"):
         await task
 
 
-async def test_observers_hear_of_it_by_its_sid(far: Far) -> None:
-    far.plan(Answer(201, sms("sent")))
-    await far.play(send(far.client))
-    (settled,) = [event for event in far.events if isinstance(event, WaitSettled)]
+async def test_observers_hear_of_it_by_its_sid(scripted: ScriptedApi) -> None:
+    scripted.plan(Answer(201, sms("sent")))
+    await scripted.play(send(scripted.client))
+    (settled,) = [event for event in scripted.events if isinstance(event, WaitSettled)]
     assert settled.name == HC
 
 
@@ -253,11 +259,11 @@ async def call_back(url: str, status: str, **more: str) -> int:
 
 
 @pytest.fixture
-async def listening(set_far: SetFar) -> Far:
-    return await set_far(listens=True)
+async def listening(set_scripted: OpenScripted) -> ScriptedApi:
+    return await set_scripted(listens=True)
 
 
-async def test_a_callback_ends_the_wait_without_polling(listening: Far) -> None:
+async def test_a_callback_ends_the_wait_without_polling(listening: ScriptedApi) -> None:
     listening.plan(Answer(201, sms("queued")), sms("sent"))
     task = await start(listening, send(listening.client))
     assert await call_back(callback_url(listening.received[0]), "sent") == 204
@@ -268,7 +274,9 @@ async def test_a_callback_ends_the_wait_without_polling(listening: Far) -> None:
 
 
 @pytest.mark.parametrize("answered", ["queued", "sent"])
-async def test_a_callback_before_the_answer_is_not_lost(listening: Far, answered: str) -> None:
+async def test_a_callback_before_the_answer_is_not_lost(
+    listening: ScriptedApi, answered: str
+) -> None:
     async def script(one: Received) -> Answer:
         if one.method == "GET":
             return Answer(200, sms("delivered"))
@@ -282,7 +290,7 @@ async def test_a_callback_before_the_answer_is_not_lost(listening: Far, answered
 
 
 async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
-    listening: Far,
+    listening: ScriptedApi,
 ) -> None:
     listening.plan(Answer(201, sms("queued")), sms("failed"))
     task = await start(listening, send(listening.client))
@@ -293,12 +301,12 @@ async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
     assert caught.value.error_code == 83401
 
 
-async def test_a_lost_callback_costs_time_and_nothing_else(listening: Far) -> None:
+async def test_a_lost_callback_costs_time_and_nothing_else(listening: ScriptedApi) -> None:
     listening.plan(Answer(201, sms("queued")), *[sms("sent")] * 3)
     assert (await listening.play(send(listening.client))).status == "sent"
 
 
-async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: Far) -> None:
+async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: ScriptedApi) -> None:
     listening.plan(Answer(201, sms("queued")), sms("sent"))
     own = "https://example.com/mine"
     command = await listening.play(send(listening.client, callback_url=own))
@@ -306,7 +314,7 @@ async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: Far) -
     assert callback_url(listening.received[0]) == own
 
 
-async def test_callbacks_of_commands_do_not_settle_their_sims(listening: Far) -> None:
+async def test_callbacks_of_commands_do_not_settle_their_sims(listening: ScriptedApi) -> None:
     """Both name the SIM; only its own update may end a wait for it."""
     listening.plan(Answer(202, {"sid": HS, "status": "scheduled"}), Answer(201, sms("queued")))
     sims = listening.client.supersim.sims
@@ -320,23 +328,23 @@ async def test_callbacks_of_commands_do_not_settle_their_sims(listening: Far) ->
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_many_are_watched_by_list_and_not_one_by_one(far: Far) -> None:
+async def test_many_are_watched_by_list_and_not_one_by_one(scripted: ScriptedApi) -> None:
     sent: list[str] = []
 
     async def script(one: Received) -> Answer:
         if one.method == "POST":
             sent.append(f"HC{len(sent):032x}")
             return Answer(201, {"sid": sent[-1], "status": "queued"})
-        status = "queued" if far.clock.now() < 20 else "sent"
+        status = "queued" if scripted.clock.now() < 20 else "sent"
         if "?" in one.raw_path:
             listed = sent if status == "queued" or "Status" not in one.raw_path else []
             rows = [{"sid": name, "status": status} for name in listed]
             return Answer(200, {"sms_commands": rows, "meta": {"next_page_url": None}})
         return Answer(200, {"sid": one.raw_path[-34:], "status": status})
 
-    far.script = script
-    ended = await far.play(asyncio.gather(*[send(far.client) for _ in range(60)]))
+    scripted.script = script
+    ended = await scripted.play(asyncio.gather(*[send(scripted.client) for _ in range(60)]))
     assert {command.status for command in ended} == {"sent"}
     assert len({command.sid for command in ended}) == 60
-    single = [one for one in far.received if f"/{HC[:2]}0" in one.raw_path]
+    single = [one for one in scripted.received if f"/{HC[:2]}0" in one.raw_path]
     assert len(single) < 10

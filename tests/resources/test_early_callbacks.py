@@ -13,8 +13,8 @@ from asyncsim import Outcome, RetryPolicy
 from asyncsim.models.supersim.sims import SimUpdate
 from tests.callbacks import senders
 from tests.http.server import DROP, Answer, Received
-from tests.resources.conftest import SetFar
-from tests.resources.far import AUTH_TOKEN, Far, sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
 HS = sid("HS")
 
@@ -22,8 +22,8 @@ HS = sid("HS")
 class Vendor:
     """One SIM; the first POST is carried out and called back at once, and answered last."""
 
-    def __init__(self, far: Far, last: Answer) -> None:
-        self.far = far
+    def __init__(self, scripted: ScriptedApi, last: Answer) -> None:
+        self.scripted = scripted
         self.status = "new"
         self.asked: list[str] = []
         """The statuses that were asked for."""
@@ -31,7 +31,7 @@ class Vendor:
         self.may_answer = asyncio.Event()
         self.down = False
         """Whether reads get 503."""
-        far.script = self.answer
+        scripted.script = self.answer
 
     async def answer(self, one: Received) -> Answer:
         if one.method == "GET":
@@ -43,7 +43,7 @@ class Vendor:
             return self.record()
         params = {"SimSid": HS, "SimStatus": self.status}
         await senders.twilio(form["CallbackUrl"], params, secret=AUTH_TOKEN).post()
-        with self.far.clock.resting():
+        with self.scripted.clock.resting():
             await self.may_answer.wait()
         return self.last
 
@@ -52,8 +52,8 @@ class Vendor:
 
 
 @pytest.fixture
-async def listening(set_far: SetFar) -> Far:
-    return await set_far(listens=True)
+async def listening(set_scripted: OpenScripted) -> ScriptedApi:
+    return await set_scripted(listens=True)
 
 
 LAST = [Answer(DROP), Answer(503), Answer(429), Answer(409, {"code": 33010, "status": 409})]
@@ -61,7 +61,7 @@ LAST = [Answer(DROP), Answer(503), Answer(429), Answer(409, {"code": 33010, "sta
 
 @pytest.mark.parametrize("last", LAST)
 async def test_a_change_that_has_ended_is_not_sent_over_the_one_after_it(
-    listening: Far, last: Answer
+    listening: ScriptedApi, last: Answer
 ) -> None:
     vendor = Vendor(listening, last)
     first_is_out = asyncio.Event()
@@ -91,7 +91,7 @@ async def test_a_change_that_has_ended_is_not_sent_over_the_one_after_it(
 
 @pytest.mark.parametrize("last", LAST)
 async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
-    listening: Far, last: Answer
+    listening: ScriptedApi, last: Answer
 ) -> None:
     vendor = Vendor(listening, last)
     first_is_out = asyncio.Event()
@@ -131,13 +131,13 @@ async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
 @pytest.mark.parametrize("last", LAST)
 @pytest.mark.parametrize("attempts", [1, 3])
 async def test_a_wait_that_has_ended_well_is_the_result_whatever_becomes_of_the_answer(
-    set_far: SetFar, last: Answer, attempts: int
+    set_scripted: OpenScripted, last: Answer, attempts: int
 ) -> None:
-    far = await set_far(listens=True, retry=RetryPolicy(attempts=attempts))
-    vendor = Vendor(far, last)
-    task = asyncio.create_task(far.client.supersim.sims.update_and_wait(HS, status="active"))
-    await far.clock.settle()
+    scripted = await set_scripted(listens=True, retry=RetryPolicy(attempts=attempts))
+    vendor = Vendor(scripted, last)
+    task = asyncio.create_task(scripted.client.supersim.sims.update_and_wait(HS, status="active"))
+    await scripted.clock.settle()
     vendor.down = True
     vendor.may_answer.set()
-    assert (await far.play(task)).status == "active"
+    assert (await scripted.play(task)).status == "active"
     assert vendor.asked == ["active"]

@@ -10,8 +10,8 @@ import pytest
 
 from asyncsim.events import ForeignPage
 from tests.http.server import Answer, Received, Server
-from tests.resources.conftest import SetFar
-from tests.resources.far import sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import sid
 from tests.test_surface_all_kinds import SURFACE
 
 Listing = Callable[[Any], Any]
@@ -68,16 +68,16 @@ def test_every_list_is_here() -> None:
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
 @pytest.mark.parametrize("place", LISTS)
 async def test_the_other_host_is_never_contacted(
-    set_far: SetFar, trap: Server, vendor: str, place: str
+    set_scripted: OpenScripted, trap: Server, vendor: str, place: str
 ) -> None:
-    far = await set_far(vendor, monitor=True)
+    scripted = await set_scripted(vendor, monitor=True)
     is_history = place.endswith("history")
     namespace, name = ("monitor", "events") if is_history else place.split(".")
-    key = getattr(getattr(far.client, namespace), name).kind.key
-    far.script = two_pages(key, trap.url)
-    assert [one async for one in LISTS[place](far.client)] == []
+    key = getattr(getattr(scripted.client, namespace), name).kind.key
+    scripted.script = two_pages(key, trap.url)
+    assert [one async for one in LISTS[place](scripted.client)] == []
     assert trap.received == []
-    assert len(far.said) == 2
-    assert far.said[1].endswith("?PageToken=second")
-    (told,) = [event for event in far.events if isinstance(event, ForeignPage)]
+    assert len(scripted.said) == 2
+    assert scripted.said[1].endswith("?PageToken=second")
+    (told,) = [event for event in scripted.events if isinstance(event, ForeignPage)]
     assert told.origin == trap.url

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asyncsim.models.monitor.events import Changed
-from tests.resources.far import Far, sid
+from tests.resources.scripted import ScriptedApi, sid
 
 DE, WP = sid("DE"), sid("WP")
 RECORDED = {
@@ -33,13 +33,13 @@ def page(*rows: Any, following: str | None = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("data", [{"resource_properties": RECORDED}, RECORDED])
-async def test_an_entry_has_what_was_before_and_after(far: Far, data: Any) -> None:
-    far.plan(page(event(data)))
-    (entry,) = [one async for one in far.client.wireless.sims.history(DE)]
+async def test_an_entry_has_what_was_before_and_after(scripted: ScriptedApi, data: Any) -> None:
+    scripted.plan(page(event(data)))
+    (entry,) = [one async for one in scripted.client.wireless.sims.history(DE)]
     assert entry.status == Changed(previous="ready", updated="active")
     assert entry.rate_plan_sid == Changed(previous=None, updated=WP)
     assert (entry.source, entry.date) == ("api", entry.event.event_date)
-    assert far.said == [f"GET /v1/Events?ResourceSid={DE}&PageSize=1000"]
+    assert scripted.said == [f"GET /v1/Events?ResourceSid={DE}&PageSize=1000"]
 
 
 @pytest.mark.parametrize(
@@ -52,41 +52,41 @@ async def test_an_entry_has_what_was_before_and_after(far: Far, data: Any) -> No
         {"resource_properties": {"imei": {"previous": None, "updated": "35"}}},
     ],
 )
-async def test_events_that_changed_neither_are_left_out(far: Far, data: Any) -> None:
+async def test_events_that_changed_neither_are_left_out(scripted: ScriptedApi, data: Any) -> None:
     status = {"status": {"updated": "active"}}
-    far.plan(page(event(data), event(status, 2)))
-    (entry,) = await far.client.wireless.sims.history(DE)
+    scripted.plan(page(event(data), event(status, 2)))
+    (entry,) = await scripted.client.wireless.sims.history(DE)
     assert (entry.status, entry.rate_plan_sid) == (Changed(updated="active"), None)
 
 
-async def test_history_goes_over_all_pages(far: Far) -> None:
+async def test_history_goes_over_all_pages(scripted: ScriptedApi) -> None:
     status = {"status": {"previous": "new", "updated": "ready"}}
-    far.plan(page(event(status), following="?Page=1"), page(event(status, 2)))
-    history = far.client.wireless.sims.history(DE)
+    scripted.plan(page(event(status), following="?Page=1"), page(event(status, 2)))
+    history = scripted.client.wireless.sims.history(DE)
     assert [one.event.sid[-1] async for one in history] == ["1", "2"]
 
 
-async def test_a_mapped_list_is_still_a_list(far: Far) -> None:
+async def test_a_mapped_list_is_still_a_list(scripted: ScriptedApi) -> None:
     rows = [{"sid": f"HS{n:032x}", "status": "new"} for n in range(3)]
     pages = [
         {"sims": rows[:2], "meta": {"next_page_url": "?Page=1"}},
         {"sims": rows[2:], "meta": {"next_page_url": None}},
     ]
-    ends = far.client.supersim.sims.list().map(lambda sim: sim.sid[-1])
-    assert far.said == []
-    far.plan(*pages)
+    ends = scripted.client.supersim.sims.list().map(lambda sim: sim.sid[-1])
+    assert scripted.said == []
+    scripted.plan(*pages)
     assert [end async for end in ends] == ["0", "1", "2"]
-    far.plan(*pages)
+    scripted.plan(*pages)
     assert [(len(page), page.has_next) async for page in ends.pages()] == [(2, True), (1, False)]
-    far.plan(pages[0])
+    scripted.plan(pages[0])
     assert (await ends).items == ("0", "1")
 
 
-async def test_a_filtered_list_keeps_its_pages_even_empty_ones(far: Far) -> None:
+async def test_a_filtered_list_keeps_its_pages_even_empty_ones(scripted: ScriptedApi) -> None:
     rows = [{"sid": f"HS{n:032x}", "status": "new"} for n in range(2)]
-    far.plan(
+    scripted.plan(
         {"sims": rows[:1], "meta": {"next_page_url": "?Page=1"}},
         {"sims": rows[1:], "meta": {"next_page_url": None}},
     )
-    odd = far.client.supersim.sims.list().where(lambda sim: sim.sid.endswith("1"))
+    odd = scripted.client.supersim.sims.list().where(lambda sim: sim.sid.endswith("1"))
     assert [[sim.sid[-1] for sim in page] async for page in odd.pages()] == [[], ["1"]]

@@ -11,7 +11,7 @@ import pytest
 from asyncsim import AsyncSimError, CallbackReceiver, Client, ConfigurationError, Hosts
 from asyncsim.models.supersim.sims import Sim
 from tests.http.server import Answer, Received
-from tests.resources.far import Far
+from tests.resources.scripted import ScriptedApi
 
 AC, HS, HF = "AC" + "0" * 32, "HS" + "0" * 32, "HF" + "0" * 32
 AROUND = [" {}", "{} ", "{}\n", "\t{}", "\u00a0{}", "{}\u200b", "\ufeff{}", "{}\r\n"]
@@ -89,15 +89,15 @@ def test_a_base_url_is_percent_encoded(url: str) -> None:
 
 @each_stray
 async def test_a_stray_character_in_a_name_is_refused_before_anything_is_sent(
-    far: Far, pattern: str
+    scripted: ScriptedApi, pattern: str
 ) -> None:
-    name, sims = pattern.format(HS), far.client.supersim.sims
+    name, sims = pattern.format(HS), scripted.client.supersim.sims
     calls: list[Callable[[], Any]] = [
         lambda: sims.fetch(name),
         lambda: sims.update(name, status="active"),
         lambda: sims.update_and_wait(name, status="active"),
         lambda: sims.await_transition(name, until="active"),
-        lambda: far.client.supersim.billing_periods.list(name),
+        lambda: scripted.client.supersim.billing_periods.list(name),
     ]
     for call in calls:
         with pytest.raises(ValueError, match=r"white space|control character") as caught:
@@ -106,12 +106,14 @@ async def test_a_stray_character_in_a_name_is_refused_before_anything_is_sent(
         assert "\x1b" not in str(caught.value)
     outcomes = [one async for one in sims.update_many({name: {"status": "active"}})]
     assert isinstance(outcomes[0].error, ValueError)
-    assert far.received == []
+    assert scripted.received == []
 
 
 @each_stray
-async def test_a_stray_character_in_a_value_names_the_keyword(far: Far, pattern: str) -> None:
-    sims = far.client.supersim.sims
+async def test_a_stray_character_in_a_value_names_the_keyword(
+    scripted: ScriptedApi, pattern: str
+) -> None:
+    sims = scripted.client.supersim.sims
     with pytest.raises(ValueError, match=r"fleet='.*' has") as caught:
         await sims.update(HS, fleet=pattern.format(HF))
     assert "\n" not in str(caught.value)
@@ -122,16 +124,16 @@ async def test_a_stray_character_in_a_value_names_the_keyword(far: Far, pattern:
         sims.list(iccid=pattern.format("8988307000000000000"))
     with pytest.raises(ValueError, match=r"page_token='.*' has"):
         sims.list(page_token=pattern.format("PAHS1"))
-    assert far.received == []
+    assert scripted.received == []
 
 
-async def test_a_text_for_a_device_may_hold_any_character(far: Far) -> None:
+async def test_a_text_for_a_device_may_hold_any_character(scripted: ScriptedApi) -> None:
     async def script(one: Received) -> Answer:
         return Answer(201, {"sid": "HC" + "0" * 32, "account_sid": AC, "status": "queued"})
 
-    far.script = script
-    await far.client.supersim.sms_commands.create(sim=HS, payload=" AT\r\n\x1b ")
-    assert far.received[0].body.startswith(f"Sim={HS}&Payload=+AT%0D%0A%1B+")
+    scripted.script = script
+    await scripted.client.supersim.sms_commands.create(sim=HS, payload=" AT\r\n\x1b ")
+    assert scripted.received[0].body.startswith(f"Sim={HS}&Payload=+AT%0D%0A%1B+")
 
 
 NEXT = "https://supersim.twilio.com/v1/Sims?"
@@ -154,30 +156,30 @@ NEXT = "https://supersim.twilio.com/v1/Sims?"
     ],
 )
 async def test_what_may_not_stand_in_a_url_is_encoded_in_that_of_the_next_page(
-    far: Far, following: str, query: str
+    scripted: ScriptedApi, following: str, query: str
 ) -> None:
     async def script(one: Received) -> Answer:
         is_first = one.raw_path == "/v1/Sims"
         meta = {"key": "sims", "next_page_url": NEXT + following if is_first else None}
         return Answer(200, {"sims": [], "meta": meta})
 
-    far.script = script
-    rows: list[Sim] = [one async for one in far.client.supersim.sims.list()]
+    scripted.script = script
+    rows: list[Sim] = [one async for one in scripted.client.supersim.sims.list()]
     assert rows == []
-    assert [one.raw_path for one in far.received] == ["/v1/Sims", f"/v1/Sims?{query}"]
+    assert [one.raw_path for one in scripted.received] == ["/v1/Sims", f"/v1/Sims?{query}"]
 
 
 @pytest.mark.parametrize(
     "url", ["https://a\r\nb/v1/Sims?Page=1", "https://a\0b/?Page=1", "\r\n\0", "?Page=1\0"]
 )
 async def test_a_next_page_at_a_host_that_is_none_raises_nothing_foreign(
-    far: Far, url: str
+    scripted: ScriptedApi, url: str
 ) -> None:
     async def script(one: Received) -> Answer:
         is_first = one.raw_path == "/v1/Sims"
         return Answer(200, {"sims": [], "meta": {"next_page_url": url if is_first else None}})
 
-    far.script = script
+    scripted.script = script
     with suppress(AsyncSimError):
-        assert [one async for one in far.client.supersim.sims.list()] == []
-    assert all(one.raw_path.startswith("/v1/Sims") for one in far.received)
+        assert [one async for one in scripted.client.supersim.sims.list()] == []
+    assert all(one.raw_path.startswith("/v1/Sims") for one in scripted.received)

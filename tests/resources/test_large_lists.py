@@ -7,7 +7,7 @@ import tracemalloc
 from urllib.parse import parse_qs, urlsplit
 
 from tests.http.server import Answer, Received
-from tests.resources.far import Far
+from tests.resources.scripted import ScriptedApi
 
 ROWS, SIZE = 100_000, 1000
 MOST_HELD = 6_000_000  # bytes, of both sides: a handful of pages of 1,000 rows
@@ -26,13 +26,13 @@ async def a_page(one: Received) -> Answer:
     return Answer(200, f'{{"sims": {TEXT}, "meta": {{"next_page_url": {following}}}}}')
 
 
-async def test_a_hundred_thousand_rows_stream_in_bounded_memory(far: Far) -> None:
-    far.script = a_page
-    far.server.received = far.server.answered = _Nothing()
+async def test_a_hundred_thousand_rows_stream_in_bounded_memory(scripted: ScriptedApi) -> None:
+    scripted.script = a_page
+    scripted.server.received = scripted.server.answered = _Nothing()
     seen, base, last = 0, 0, ""
     tracemalloc.start()
     try:
-        async for sim in far.client.supersim.sims.list(page_size=SIZE):
+        async for sim in scripted.client.supersim.sims.list(page_size=SIZE):
             seen, last = seen + 1, sim.sid
             if seen == 3 * SIZE:  # by now everything has been made that is made once
                 base = tracemalloc.get_traced_memory()[0]

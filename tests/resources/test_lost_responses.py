@@ -21,8 +21,8 @@ from asyncsim import (
 from tests.callbacks import senders
 from tests.http.server import Answer, Received
 from tests.integration.stage import play
-from tests.resources.conftest import SetFar
-from tests.resources.far import AUTH_TOKEN, Far, sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
 HS = sid("HS", "1")
 ACTIVE: Any = {"status": "active"}
@@ -55,63 +55,63 @@ def sim(status: str, date: str = "2026-01-01T00:00:20Z", **more: Any) -> dict[st
 class Vendor:
     """Carries every change out; its responses are lost, and its reads are bad for some seconds."""
 
-    def __init__(self, far: Far, lost: Answer, bad: Answer, seconds: float) -> None:
-        self.far = far
+    def __init__(self, scripted: ScriptedApi, lost: Answer, bad: Answer, seconds: float) -> None:
+        self.scripted = scripted
         self.lost = lost
         self.bad = bad
-        self.well_at = far.clock.now() + seconds
+        self.well_at = scripted.clock.now() + seconds
         self.changed = False
-        far.script = self.answer
+        scripted.script = self.answer
 
     async def answer(self, one: Received) -> Answer:
         if one.method == "POST":
             self.changed = True
             return self.lost
-        if self.far.clock.now() < self.well_at:
+        if self.scripted.clock.now() < self.well_at:
             return self.bad
         return Answer(200, sim("active" if self.changed else "new"))
 
     @property
     def posts(self) -> int:
-        return sum(one.method == "POST" for one in self.far.received)
+        return sum(one.method == "POST" for one in self.scripted.received)
 
 
-async def update(far: Far) -> Any:
-    return await far.client.supersim.sims.update(HS, status="active")
+async def update(scripted: ScriptedApi) -> Any:
+    return await scripted.client.supersim.sims.update(HS, status="active")
 
 
-async def update_and_wait(far: Far) -> Any:
-    return await far.client.supersim.sims.update_and_wait(HS, status="active")
+async def update_and_wait(scripted: ScriptedApi) -> Any:
+    return await scripted.client.supersim.sims.update_and_wait(HS, status="active")
 
 
-async def update_many(far: Far) -> Any:
-    (outcome,) = [one async for one in far.client.supersim.sims.update_many({HS: ACTIVE})]
+async def update_many(scripted: ScriptedApi) -> Any:
+    (outcome,) = [one async for one in scripted.client.supersim.sims.update_many({HS: ACTIVE})]
     if outcome.error is not None:
         raise outcome.error
     return outcome.sim
 
 
-WAYS: list[Callable[[Far], Any]] = [update, update_and_wait, update_many]
+WAYS: list[Callable[[ScriptedApi], Any]] = [update, update_and_wait, update_many]
 
 
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST.keys())
 @pytest.mark.parametrize("bad", BAD_READS.values(), ids=BAD_READS.keys())
 @pytest.mark.parametrize("way", WAYS)
 async def test_bad_reads_after_a_lost_response_say_nothing_of_the_change(
-    far: Far, way: Callable[[Far], Any], bad: Answer, lost: Answer
+    scripted: ScriptedApi, way: Callable[[ScriptedApi], Any], bad: Answer, lost: Answer
 ) -> None:
-    vendor = Vendor(far, lost, bad, seconds=3.0)
-    found = await far.play(way(far))
+    vendor = Vendor(scripted, lost, bad, seconds=3.0)
+    found = await scripted.play(way(scripted))
     assert (found.status, vendor.posts) == ("active", 1)
 
 
 @pytest.mark.parametrize("bad", ["HTML with 200", "an envelope with 200", "503", "a gateway's 400"])
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 async def test_a_wait_goes_on_reading_until_its_deadline(
-    far: Far, way: Callable[[Far], Any], bad: str
+    scripted: ScriptedApi, way: Callable[[ScriptedApi], Any], bad: str
 ) -> None:
-    vendor = Vendor(far, LOST["504"], BAD_READS[bad], seconds=600.0)
-    assert (await far.play(way(far))).status == "active"
+    vendor = Vendor(scripted, LOST["504"], BAD_READS[bad], seconds=600.0)
+    assert (await scripted.play(way(scripted))).status == "active"
     assert vendor.posts == 1
 
 
@@ -129,15 +129,19 @@ async def test_a_wait_goes_on_reading_until_its_deadline(
 @pytest.mark.parametrize("lost", ["504", "HTML with 200"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_which_sim(
-    far: Far, way: Callable[[Far], Any], bad: str, kind: type[AsyncSimError], lost: str
+    scripted: ScriptedApi,
+    way: Callable[[ScriptedApi], Any],
+    bad: str,
+    kind: type[AsyncSimError],
+    lost: str,
 ) -> None:
-    vendor = Vendor(far, LOST[lost], BAD_READS[bad], seconds=1e9)
-    began = far.clock.now()
+    vendor = Vendor(scripted, LOST[lost], BAD_READS[bad], seconds=1e9)
+    began = scripted.clock.now()
     if kind is ServerError and lost != "504":
         kind = DecodeError
     with pytest.raises(kind) as caught:
-        await far.play(way(far))
-    assert far.clock.now() - began >= 10.0
+        await scripted.play(way(scripted))
+    assert scripted.clock.now() - began >= 10.0
     assert vendor.posts == 1
     assert caught.value.outcome_unknown
     text = str(caught.value)
@@ -147,99 +151,101 @@ async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_whic
 
 
 async def test_a_refusal_after_a_lost_response_does_not_hide_that_the_first_may_be_carried_out(
-    far: Far,
+    scripted: ScriptedApi,
 ) -> None:
     refusal = Answer(400, {"code": 83007, "message": "no Fleet"})
-    far.plan(Answer(504), sim("new"), refusal, sim("new"))
+    scripted.plan(Answer(504), sim("new"), refusal, sim("new"))
     with pytest.raises(AsyncSimError, match=r"83007.*outcome of the change is unknown"):
-        await far.play(update(far))
+        await scripted.play(update(scripted))
 
 
 async def test_a_server_that_is_gone_after_a_lost_response_does_not_hide_it_either(
-    set_far: SetFar,
+    set_scripted: OpenScripted,
 ) -> None:
-    far = await set_far(retry=RetryPolicy(attempts=2))
-    far.plan(Answer(504), sim("new"), Answer("drop"), sim("new"))
+    scripted = await set_scripted(retry=RetryPolicy(attempts=2))
+    scripted.plan(Answer(504), sim("new"), Answer("drop"), sim("new"))
     with pytest.raises(AsyncSimError, match=f"{HS}.*outcome of the change is unknown"):
-        await far.play(update(far))
+        await scripted.play(update(scripted))
 
 
-async def test_an_error_that_others_share_is_not_marked_for_them(far: Far) -> None:
-    Vendor(far, LOST["504"], BAD_READS["401"], seconds=1e9)
+async def test_an_error_that_others_share_is_not_marked_for_them(scripted: ScriptedApi) -> None:
+    Vendor(scripted, LOST["504"], BAD_READS["401"], seconds=1e9)
     with pytest.raises(AuthenticationError, match="outcome of the change is unknown"):
-        await far.play(update(far))
+        await scripted.play(update(scripted))
     with pytest.raises(AuthenticationError) as caught:
-        await far.play(far.client.supersim.sims.fetch(HS))
+        await scripted.play(scripted.client.supersim.sims.fetch(HS))
     assert not caught.value.outcome_unknown
 
 
-async def test_a_wait_that_has_ended_is_not_held_up_by_a_long_retry_after(set_far: SetFar) -> None:
-    far = await set_far(listens=True)
+async def test_a_wait_that_has_ended_is_not_held_up_by_a_long_retry_after(
+    set_scripted: OpenScripted,
+) -> None:
+    scripted = await set_scripted(listens=True)
 
     async def answer(one: Received) -> Answer:
         if one.method == "POST":
             return Answer(503, headers={"Retry-After": "300"})
         return Answer(200, sim("active"))
 
-    far.script = answer
-    work = asyncio.create_task(update_and_wait(far))
-    await far.clock.settle()
-    began = far.clock.now()
-    url = parse_qs(far.received[0].body)["CallbackUrl"][0]
+    scripted.script = answer
+    work = asyncio.create_task(update_and_wait(scripted))
+    await scripted.clock.settle()
+    began = scripted.clock.now()
+    url = parse_qs(scripted.received[0].body)["CallbackUrl"][0]
     params = {"SimSid": HS, "SimStatus": "active"}
     assert await senders.twilio(url, params, secret=AUTH_TOKEN).post() == 204
-    assert (await far.play(work)).status == "active"
-    assert far.clock.now() - began < 1.0
+    assert (await scripted.play(work)).status == "active"
+    assert scripted.clock.now() - began < 1.0
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 async def test_a_wait_reads_where_the_server_asks_for_a_longer_pause_than_it_lasts(
-    far: Far, way: Callable[[Far], Any]
+    scripted: ScriptedApi, way: Callable[[ScriptedApi], Any]
 ) -> None:
     absurd = Answer(503, headers={"Retry-After": "1000000000"})
-    vendor = Vendor(far, absurd, absurd, seconds=30.0)
-    assert (await far.play(way(far))).status == "active"
-    assert (vendor.posts, far.clock.now() < 300.0) == (1, True)
+    vendor = Vendor(scripted, absurd, absurd, seconds=30.0)
+    assert (await scripted.play(way(scripted))).status == "active"
+    assert (vendor.posts, scripted.clock.now() < 300.0) == (1, True)
 
 
 async def test_a_change_that_may_not_be_sent_before_the_pause_is_over_is_not_sent_again(
-    far: Far,
+    scripted: ScriptedApi,
 ) -> None:
-    far.plan(Answer(503, headers={"Retry-After": "1000000000"}), sim("new"))
+    scripted.plan(Answer(503, headers={"Retry-After": "1000000000"}), sim("new"))
     with pytest.raises(ServerError, match="outcome of the change is unknown") as caught:
-        await far.play(update_and_wait(far))
+        await scripted.play(update_and_wait(scripted))
     assert caught.value.retry_after == 1000000000
-    assert [one.method for one in far.received] == ["POST", "GET"]
+    assert [one.method for one in scripted.received] == ["POST", "GET"]
 
 
 @pytest.mark.parametrize(("way", "most"), [(update, 10.0), (update_and_wait, 900.0)])
 async def test_reads_after_a_lost_response_end_in_time_where_none_is_answered(
-    set_far: SetFar, way: Callable[[Far], Any], most: float
+    set_scripted: OpenScripted, way: Callable[[ScriptedApi], Any], most: float
 ) -> None:
-    far = await set_far(retry=RetryPolicy(base=1000.0, cap=1000.0, longest_pause=1000.0))
-    Vendor(far, LOST["504"], Answer("drop"), seconds=1e9)
-    began = far.clock.now()
+    scripted = await set_scripted(retry=RetryPolicy(base=1000.0, cap=1000.0, longest_pause=1000.0))
+    Vendor(scripted, LOST["504"], Answer("drop"), seconds=1e9)
+    began = scripted.clock.now()
     with pytest.raises(AsyncSimError, match="outcome of the change is unknown"):
-        await play(far.clock, way(far), within=20000.0)
-    assert far.clock.now() - began <= 1000.0 + most
+        await play(scripted.clock, way(scripted), within=20000.0)
+    assert scripted.clock.now() - began <= 1000.0 + most
 
 
 @pytest.mark.parametrize("way", ["update_and_wait", "update_many"])
 async def test_after_a_lost_response_a_copy_from_before_an_earlier_change_proves_nothing(
-    far: Far, way: str
+    scripted: ScriptedApi, way: str
 ) -> None:
     """It was `active` before, so that an old copy shows the very target of the change."""
     before, between, later = (f"2026-01-01T00:00:{second}Z" for second in ("00", "10", "20"))
-    far.plan(Answer(202, sim("scheduled", before)), sim("inactive", between))
-    await far.play(changed(far, way, "inactive"))
-    far.plan(Answer(504), sim("active", before), sim("inactive", between))
-    far.plan(Answer(202, sim("scheduled", between)), sim("active", later))
-    await far.play(changed(far, way, "active"))
-    assert [one.method for one in far.received].count("POST") == 3  # the lost one was not done
+    scripted.plan(Answer(202, sim("scheduled", before)), sim("inactive", between))
+    await scripted.play(changed(scripted, way, "inactive"))
+    scripted.plan(Answer(504), sim("active", before), sim("inactive", between))
+    scripted.plan(Answer(202, sim("scheduled", between)), sim("active", later))
+    await scripted.play(changed(scripted, way, "active"))
+    assert [one.method for one in scripted.received].count("POST") == 3  # the lost one was not done
 
 
-async def changed(far: Far, way: str, status: Any) -> None:
-    sims = far.client.supersim.sims
+async def changed(scripted: ScriptedApi, way: str, status: Any) -> None:
+    sims = scripted.client.supersim.sims
     if way == "update_and_wait":
         assert (await sims.update_and_wait(HS, status=status)).status == status
         return

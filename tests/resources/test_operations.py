@@ -12,8 +12,8 @@ import pytest
 from asyncsim import Client
 from asyncsim.validation import looks_like_sid
 from tests.http.server import Answer
-from tests.resources.conftest import SetFar
-from tests.resources.far import Far, sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import ScriptedApi, sid
 
 Call = Callable[[Client], Any]
 
@@ -212,12 +212,12 @@ def calls(vendors: tuple[str, ...], table: list[tuple[Call, str]]) -> list[Any]:
     calls(("twilio", "kore"), WIRELESS + SUPERSIM) + calls(("twilio",), MONITOR),
 )
 async def test_a_verb_sends_what_the_documents_say(
-    set_far: SetFar, vendor: str, call: Call, sent: str
+    set_scripted: OpenScripted, vendor: str, call: Call, sent: str
 ) -> None:
-    far = await set_far(vendor)
-    far.plan(an_answer(sent))
-    await call(far.client)
-    assert far.said == [sent]
+    scripted = await set_scripted(vendor)
+    scripted.plan(an_answer(sent))
+    await call(scripted.client)
+    assert scripted.said == [sent]
 
 
 def test_no_operation_of_the_documents_is_left_out() -> None:
@@ -241,10 +241,12 @@ NAMED: list[tuple[Call, str]] = [
 
 
 @pytest.mark.parametrize(("call", "sent"), NAMED)
-async def test_a_parent_is_encoded_like_any_name(far: Far, call: Call, sent: str) -> None:
-    far.plan(an_answer(sent))
-    await call(far.client)
-    assert far.said == [sent]
+async def test_a_parent_is_encoded_like_any_name(
+    scripted: ScriptedApi, call: Call, sent: str
+) -> None:
+    scripted.plan(an_answer(sent))
+    await call(scripted.client)
+    assert scripted.said == [sent]
 
 
 WRONG: list[tuple[Call, str]] = [
@@ -270,8 +272,8 @@ WRONG: list[tuple[Call, str]] = [
 
 @pytest.mark.parametrize(("call", "said"), WRONG, ids=[said for _, said in WRONG])
 async def test_a_name_of_another_kind_is_refused_before_sending(
-    far: Far, call: Call, said: str
+    scripted: ScriptedApi, call: Call, said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
-        await call(far.client)
-    assert far.said == []
+        await call(scripted.client)
+    assert scripted.said == []

@@ -9,8 +9,8 @@ import pytest
 
 from asyncsim import Client, TransitionFailed, UnreachableStatus, Unsupported
 from asyncsim.models.supersim.sms_commands import SmsCommand
-from tests.resources.conftest import SetFar
-from tests.resources.far import Far, sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import ScriptedApi, sid
 
 Call = Callable[[Any], Any]  # untyped: what is called here, no type checker would let pass
 
@@ -32,11 +32,11 @@ NEEDED: list[tuple[Call, str]] = [
 
 @pytest.mark.parametrize(("call", "said"), NEEDED, ids=[said for _, said in NEEDED])
 async def test_keywords_that_are_missing_or_unknown_are_refused(
-    far: Far, call: Call, said: str
+    scripted: ScriptedApi, call: Call, said: str
 ) -> None:
     with pytest.raises(TypeError, match=said):
-        await call(far.client)
-    assert far.said == []
+        await call(scripted.client)
+    assert scripted.said == []
 
 
 WRONG: list[tuple[Call, str]] = [
@@ -58,18 +58,22 @@ WRONG: list[tuple[Call, str]] = [
 
 
 @pytest.mark.parametrize(("call", "said"), WRONG, ids=[said for _, said in WRONG])
-async def test_values_that_no_document_has_are_refused(far: Far, call: Call, said: str) -> None:
+async def test_values_that_no_document_has_are_refused(
+    scripted: ScriptedApi, call: Call, said: str
+) -> None:
     with pytest.raises(ValueError, match=said):
-        await call(far.client)
-    assert far.said == []
+        await call(scripted.client)
+    assert scripted.said == []
 
 
-async def test_a_keyword_of_twilio_alone_is_unsupported_at_kore(far: Far, kore: Far) -> None:
-    far.plan({"sid": sid("WP")})
-    await far.client.wireless.rate_plans.create(data_limit_strategy="block")
+async def test_a_keyword_of_twilio_alone_is_unsupported_at_kore(
+    scripted: ScriptedApi, kore: ScriptedApi
+) -> None:
+    scripted.plan({"sid": sid("WP")})
+    await scripted.client.wireless.rate_plans.create(data_limit_strategy="block")
     with pytest.raises(Unsupported, match="KORE documents no keyword 'data_limit_strategy'"):
         await kore.client.wireless.rate_plans.create(data_limit_strategy="block")
-    assert (far.said, kore.said) == (["POST /v1/RatePlans DataLimitStrategy=block"], [])
+    assert (scripted.said, kore.said) == (["POST /v1/RatePlans DataLimitStrategy=block"], [])
 
 
 CEILINGS = [
@@ -84,12 +88,12 @@ CEILINGS = [
 
 @pytest.mark.parametrize(("vendor", "resource", "ceiling"), CEILINGS)
 async def test_each_list_has_its_largest_page(
-    set_far: SetFar, vendor: str, resource: Call, ceiling: int
+    set_scripted: OpenScripted, vendor: str, resource: Call, ceiling: int
 ) -> None:
-    far = await set_far(vendor)
-    resource(far.client).list(page_size=ceiling)
+    scripted = await set_scripted(vendor)
+    resource(scripted.client).list(page_size=ceiling)
     with pytest.raises(ValueError, match=f"a page has 1 to {ceiling} rows"):
-        resource(far.client).list(page_size=ceiling + 1)
+        resource(scripted.client).list(page_size=ceiling + 1)
 
 
 MISSING: list[tuple[str, Call]] = [
@@ -116,11 +120,11 @@ async def test_a_list_that_is_unsupported_says_so_before_it_is_awaited() -> None
             client.wireless.sims.history(sid("DE"))
 
 
-async def test_monitor_at_kore_can_be_told_its_address(set_far: SetFar) -> None:
-    far = await set_far("kore", monitor=True)
-    far.plan({"events": [], "meta": {}})
-    assert len(await far.client.monitor.events.list()) == 0
-    assert far.received[0].headers["Authorization"] == "Bearer bearer-token"
+async def test_monitor_at_kore_can_be_told_its_address(set_scripted: OpenScripted) -> None:
+    scripted = await set_scripted("kore", monitor=True)
+    scripted.plan({"events": [], "meta": {}})
+    assert len(await scripted.client.monitor.events.list()) == 0
+    assert scripted.received[0].headers["Authorization"] == "Bearer bearer-token"
 
 
 UNREACHABLE: list[Call] = [
@@ -133,14 +137,14 @@ UNREACHABLE: list[Call] = [
 
 
 @pytest.mark.parametrize("call", UNREACHABLE)
-async def test_a_command_to_a_sim_is_never_received(far: Far, call: Call) -> None:
+async def test_a_command_to_a_sim_is_never_received(scripted: ScriptedApi, call: Call) -> None:
     with pytest.raises(UnreachableStatus, match=r"a new \w+ can never reach .*nothing was sent"):
-        await call(far.client)
-    assert far.said == []
+        await call(scripted.client)
+    assert scripted.said == []
 
 
-async def test_a_command_that_has_failed_is_told_without_asking(far: Far) -> None:
-    commands = far.client.supersim.sms_commands
+async def test_a_command_that_has_failed_is_told_without_asking(scripted: ScriptedApi) -> None:
+    commands = scripted.client.supersim.sms_commands
     failed = SmsCommand(sid=sid("HC"), status="failed")
     delivered = SmsCommand(sid=sid("HC"), status="delivered")
     with pytest.raises(TransitionFailed):
@@ -148,4 +152,4 @@ async def test_a_command_that_has_failed_is_told_without_asking(far: Far) -> Non
     assert await commands.await_transition(delivered, until="sent") is delivered
     with pytest.raises(UnreachableStatus):
         await commands.await_transition(delivered, until="received")
-    assert far.said == []
+    assert scripted.said == []

@@ -9,7 +9,7 @@ import pytest
 
 from asyncsim import BadRequest, DecodeError, OutcomeUnknown
 from tests.http.server import DROP, Answer
-from tests.resources.far import Far
+from tests.resources.scripted import ScriptedApi
 
 ID = "whs_01H8XGJWBWBAQ4ZZZZZZZZZZZZ"
 VALUE = "value-that-nobody-may-see"
@@ -23,7 +23,9 @@ def page(*rows: Any, following: str | None = None) -> dict[str, Any]:
     return {"data": list(rows), "meta_data": {"page_number": 1, "next_page_url": following}}
 
 
-async def test_a_secret_is_created_with_json_and_its_value_is_not_in_its_repr(kore: Far) -> None:
+async def test_a_secret_is_created_with_json_and_its_value_is_not_in_its_repr(
+    kore: ScriptedApi,
+) -> None:
     kore.plan(Answer(201, secret(secret=VALUE, last_modified="2026-11-01T00:00:00Z")))
     created = await kore.client.webhooks.secrets.create(name="first")
     assert kore.said == ['POST /v1/secrets {"Name":"first"}']
@@ -32,14 +34,14 @@ async def test_a_secret_is_created_with_json_and_its_value_is_not_in_its_repr(ko
     assert VALUE not in repr(created)
 
 
-async def test_a_secret_is_renamed_and_activated(kore: Far) -> None:
+async def test_a_secret_is_renamed_and_activated(kore: ScriptedApi) -> None:
     kore.plan(secret(name="second", status="active"))
     changed = await kore.client.webhooks.secrets.update(ID, name="second", status="active")
     assert kore.said == [f'PATCH /v1/secrets/{ID} {{"Name":"second","Status":"active"}}']
     assert (changed.name, changed.status, changed.secret) == ("second", "active", None)
 
 
-async def test_pages_are_counted_from_1_until_none_follows(kore: Far) -> None:
+async def test_pages_are_counted_from_1_until_none_follows(kore: ScriptedApi) -> None:
     kore.plan(page(secret(), following="https://elsewhere/?x"), page(secret(id="whs_2")))
     listed = kore.client.webhooks.secrets.list(status="active", page_size=1)
     assert [one.id async for one in listed] == [ID, "whs_2"]
@@ -49,27 +51,27 @@ async def test_pages_are_counted_from_1_until_none_follows(kore: Far) -> None:
     ]
 
 
-async def test_awaiting_gives_the_page_that_was_asked_for(kore: Far) -> None:
+async def test_awaiting_gives_the_page_that_was_asked_for(kore: ScriptedApi) -> None:
     kore.plan(page(secret(), following="more"))
     first = await kore.client.webhooks.secrets.list(page_number=3)
     assert (len(first), first.has_next) == (1, True)
     assert kore.said == ["GET /v1/secrets?page_number=3"]
 
 
-async def test_an_empty_page_is_the_last_whatever_it_says(kore: Far) -> None:
+async def test_an_empty_page_is_the_last_whatever_it_says(kore: ScriptedApi) -> None:
     kore.plan(page(following="more"))
     assert [one async for one in kore.client.webhooks.secrets.list()] == []
     assert len(kore.said) == 1
 
 
-async def test_a_lost_answer_to_a_create_is_an_unknown_outcome(kore: Far) -> None:
+async def test_a_lost_answer_to_a_create_is_an_unknown_outcome(kore: ScriptedApi) -> None:
     kore.plan(DROP)
     with pytest.raises(OutcomeUnknown, match=r"look for it with secrets.list\(\)"):
         await kore.play(kore.client.webhooks.secrets.create(name="first"))
     assert len(kore.said) == 1
 
 
-async def test_a_refusal_has_the_vendors_words(kore: Far) -> None:
+async def test_a_refusal_has_the_vendors_words(kore: ScriptedApi) -> None:
     kore.plan(Answer(400, {"status": 400, "message": "Name is taken", "info": "https://x"}))
     with pytest.raises(BadRequest, match="Name is taken") as caught:
         await kore.client.webhooks.secrets.create(name="first")
@@ -77,7 +79,7 @@ async def test_a_refusal_has_the_vendors_words(kore: Far) -> None:
 
 
 @pytest.mark.parametrize("body", [f'{{"secret": "{VALUE}", ', {"secret": [VALUE]}, [VALUE]])
-async def test_an_answer_that_cannot_be_read_is_never_quoted(kore: Far, body: Any) -> None:
+async def test_an_answer_that_cannot_be_read_is_never_quoted(kore: ScriptedApi, body: Any) -> None:
     kore.plan(Answer(201, body))
     with pytest.raises(DecodeError, match="it is not shown") as caught:
         await kore.client.webhooks.secrets.create(name="first")
@@ -85,13 +87,13 @@ async def test_an_answer_that_cannot_be_read_is_never_quoted(kore: Far, body: An
 
 
 @pytest.mark.parametrize("body", [[], {"data": {}}, {"meta_data": {}}])
-async def test_what_is_no_page_of_secrets_is_a_decode_error(kore: Far, body: Any) -> None:
+async def test_what_is_no_page_of_secrets_is_a_decode_error(kore: ScriptedApi, body: Any) -> None:
     kore.plan(Answer(200, body))
     with pytest.raises(DecodeError):
         await kore.client.webhooks.secrets.list()
 
 
-async def test_wrong_calls_are_refused_before_sending(kore: Far) -> None:
+async def test_wrong_calls_are_refused_before_sending(kore: ScriptedApi) -> None:
     secrets: Any = kore.client.webhooks.secrets
     with pytest.raises(TypeError, match=r"secrets.create\(\) needs name"):
         await secrets.create()

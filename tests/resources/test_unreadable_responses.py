@@ -8,7 +8,7 @@ import pytest
 
 from asyncsim import DecodeError, OutcomeUnknown, TransitionFailed, TransitionTimeout
 from tests.http.server import Answer, Received
-from tests.resources.far import Far, sid
+from tests.resources.scripted import ScriptedApi, sid
 
 HS, HC = sid("HS", "1"), sid("HC")
 ACTIVE: Any = {"status": "active"}
@@ -22,30 +22,30 @@ def sim(status: str, **more: Any) -> dict[str, Any]:
 ODD = Answer(202, {"sid": HS, "status": "scheduled", "date_updated": "last Tuesday"})
 
 
-def posts(far: Far) -> int:
-    return sum(one.method == "POST" for one in far.received)
+def posts(scripted: ScriptedApi) -> int:
+    return sum(one.method == "POST" for one in scripted.received)
 
 
-async def update(far: Far, name: str = HS) -> Any:
-    return await far.client.supersim.sims.update(name, status="active")
+async def update(scripted: ScriptedApi, name: str = HS) -> Any:
+    return await scripted.client.supersim.sims.update(name, status="active")
 
 
-async def update_and_wait(far: Far, name: str = HS) -> Any:
-    return await far.client.supersim.sims.update_and_wait(name, status="active", timeout=120)
+async def update_and_wait(scripted: ScriptedApi, name: str = HS) -> Any:
+    return await scripted.client.supersim.sims.update_and_wait(name, status="active", timeout=120)
 
 
-async def update_many(far: Far, name: str = HS) -> Any:
-    many = far.client.supersim.sims.update_many({name: ACTIVE}, timeout=120)
+async def update_many(scripted: ScriptedApi, name: str = HS) -> Any:
+    many = scripted.client.supersim.sims.update_many({name: ACTIVE}, timeout=120)
     (outcome,) = [one async for one in many]
     if outcome.error is not None:
         raise outcome.error
     return outcome.sim
 
 
-async def test_an_update_reads_what_its_response_could_not_tell(far: Far) -> None:
-    far.plan(ODD, sim("scheduled"))
-    assert (await far.play(update(far))).status == "scheduled"
-    assert posts(far) == 1
+async def test_an_update_reads_what_its_response_could_not_tell(scripted: ScriptedApi) -> None:
+    scripted.plan(ODD, sim("scheduled"))
+    assert (await scripted.play(update(scripted))).status == "scheduled"
+    assert posts(scripted) == 1
 
 
 @pytest.mark.parametrize(
@@ -53,79 +53,85 @@ async def test_an_update_reads_what_its_response_could_not_tell(far: Far) -> Non
 )
 @pytest.mark.parametrize("name", [HS, "pump"])
 async def test_an_update_says_that_it_was_accepted_and_of_which_sim(
-    far: Far, name: str, read: Answer
+    scripted: ScriptedApi, name: str, read: Answer
 ) -> None:
-    far.plan(ODD, read)
+    scripted.plan(ODD, read)
     with pytest.raises(DecodeError, match=f"change of {HS} was accepted") as caught:
-        await far.play(update(far, name))
-    assert (caught.value.accepted, posts(far)) == (HS, 1)
+        await scripted.play(update(scripted, name))
+    assert (caught.value.accepted, posts(scripted)) == (HS, 1)
     assert "date_updated" in str(caught.value)
     assert f"await_transition('{HS}')" in str(caught.value)
     assert not caught.value.outcome_unknown
 
 
-async def test_what_it_asked_for_is_remembered_and_can_be_awaited(far: Far) -> None:
-    far.plan(ODD, Answer(200, "<html>"))
+async def test_what_it_asked_for_is_remembered_and_can_be_awaited(scripted: ScriptedApi) -> None:
+    scripted.plan(ODD, Answer(200, "<html>"))
     with pytest.raises(DecodeError, match="accepted"):
-        await far.play(update(far))
-    far.plan(sim("scheduled"), sim("scheduled"), *[sim("inactive")] * 9)
+        await scripted.play(update(scripted))
+    scripted.plan(sim("scheduled"), sim("scheduled"), *[sim("inactive")] * 9)
     with pytest.raises(TransitionFailed, match="status='active'"):
-        await far.play(far.client.supersim.sims.await_transition(HS))
+        await scripted.play(scripted.client.supersim.sims.await_transition(HS))
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 @pytest.mark.parametrize("name", [HS, "pump"])
-async def test_a_wait_goes_on_by_reads_of_that_sim(far: Far, way: Any, name: str) -> None:
-    far.plan(ODD, sim("scheduled"), ODD, sim("active"))
-    found = await far.play(way(far, name))
-    assert (found.status, posts(far)) == ("active", 1)
-    assert {one.raw_path for one in far.received if one.method == "GET"} == {f"/v1/Sims/{HS}"}
+async def test_a_wait_goes_on_by_reads_of_that_sim(
+    scripted: ScriptedApi, way: Any, name: str
+) -> None:
+    scripted.plan(ODD, sim("scheduled"), ODD, sim("active"))
+    found = await scripted.play(way(scripted, name))
+    assert (found.status, posts(scripted)) == ("active", 1)
+    assert {one.raw_path for one in scripted.received if one.method == "GET"} == {f"/v1/Sims/{HS}"}
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_a_wait_whose_reads_are_as_odd_ends_at_its_deadline(far: Far, way: Any) -> None:
+async def test_a_wait_whose_reads_are_as_odd_ends_at_its_deadline(
+    scripted: ScriptedApi, way: Any
+) -> None:
     async def answer(one: Received) -> Answer:
         return ODD
 
-    far.script = answer
+    scripted.script = answer
     with pytest.raises(TransitionTimeout, match=HS) as caught:
-        await far.play(way(far))
+        await scripted.play(way(scripted))
     assert isinstance(caught.value.__cause__, DecodeError)
-    assert posts(far) == 1
+    assert posts(scripted) == 1
     assert "the vendor may still finish it" in str(caught.value)
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_a_change_that_settles_elsewhere_is_not_sent_once_more(far: Far, way: Any) -> None:
-    far.plan(ODD, sim("scheduled"), *[sim("new")] * 20)
+async def test_a_change_that_settles_elsewhere_is_not_sent_once_more(
+    scripted: ScriptedApi, way: Any
+) -> None:
+    scripted.plan(ODD, sim("scheduled"), *[sim("new")] * 20)
     with pytest.raises(TransitionFailed, match="settled as 'new'"):
-        await far.play(way(far))
-    assert posts(far) == 1
+        await scripted.play(way(scripted))
+    assert posts(scripted) == 1
 
 
 @pytest.mark.parametrize("body", ["<html>", "", "[]", {}, {"code": 1, "status": 500}])
-async def test_what_names_no_sim_proves_nothing(far: Far, body: Any) -> None:
-    far.plan(Answer(200, body), sim("new"), Answer(202, sim("scheduled")))
-    assert (await far.play(update(far))).status == "scheduled"
-    assert posts(far) == 2
+async def test_what_names_no_sim_proves_nothing(scripted: ScriptedApi, body: Any) -> None:
+    scripted.plan(Answer(200, body), sim("new"), Answer(202, sim("scheduled")))
+    assert (await scripted.play(update(scripted))).status == "scheduled"
+    assert posts(scripted) == 2
 
 
-async def test_a_create_names_what_was_created(far: Far) -> None:
+async def test_a_create_names_what_was_created(scripted: ScriptedApi) -> None:
     odd = {"sid": HC, "status": "queued", "date_created": "last Tuesday"}
-    far.plan(Answer(201, odd))
+    scripted.plan(Answer(201, odd))
     with pytest.raises(OutcomeUnknown, match=f"created as {HC}"):
-        await far.play(far.client.supersim.sms_commands.create(sim=HS, payload="wake up"))
-    assert posts(far) == 1
+        await scripted.play(scripted.client.supersim.sms_commands.create(sim=HS, payload="wake up"))
+    assert posts(scripted) == 1
 
 
-async def test_so_do_the_update_of_a_fleet_and_a_registration(far: Far) -> None:
+async def test_so_do_the_update_of_a_fleet_and_a_registration(scripted: ScriptedApi) -> None:
     fleet = sid("HF")
-    far.plan({"sid": fleet, "date_created": "last Tuesday"})
+    scripted.plan({"sid": fleet, "date_created": "last Tuesday"})
     with pytest.raises(DecodeError, match=f"change of {fleet} was accepted"):
-        await far.play(far.client.supersim.fleets.update(fleet, data_limit=1))
-    far.plan(ODD)
-    sims = far.client.supersim.sims
+        await scripted.play(scripted.client.supersim.fleets.update(fleet, data_limit=1))
+    scripted.plan(ODD)
+    sims = scripted.client.supersim.sims
     registering = sims.register(iccid="8988307000000000001", registration_code="H3LL0W0RLD")
     with pytest.raises(DecodeError, match=f"change of {HS} was accepted"):
-        await far.play(registering)
-    assert posts(far) == 2
+        await scripted.play(registering)
+    assert posts(scripted) == 2

@@ -21,8 +21,8 @@ from asyncsim.core import accepted
 from asyncsim.events import UnknownStatus
 from tests.callbacks import senders
 from tests.http.server import Answer, Received
-from tests.resources.conftest import SetFar
-from tests.resources.far import AUTH_TOKEN, Far, sid
+from tests.resources.conftest import OpenScripted
+from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
 HS, DE = sid("HS"), sid("DE")
 BEFORE, ACCEPTED, AFTER = (f"2026-01-01T00:00:{second:02}Z" for second in (0, 10, 20))
@@ -36,14 +36,14 @@ def record(status: str | None, date: str | None = AFTER) -> Answer:
 class Vendor:
     """One SIM; `read` is the response to each read of it."""
 
-    def __init__(self, far: Far, sims: Any = None) -> None:
-        self.far = far
-        self.sims: Any = sims or far.client.supersim.sims
+    def __init__(self, scripted: ScriptedApi, sims: Any = None) -> None:
+        self.scripted = scripted
+        self.sims: Any = sims or scripted.client.supersim.sims
         self.accepted = record("scheduled", ACCEPTED)
         self.read = record("scheduled", ACCEPTED)
         self.reads = 0
         self.callback_url = ""
-        far.script = self.answer
+        scripted.script = self.answer
 
     async def answer(self, one: Received) -> Answer:
         if one.method == "POST":
@@ -62,34 +62,34 @@ class Vendor:
 
     async def call_back(self, status: str, **more: str) -> None:
         params = {"SimSid": HS, "SimStatus": status, **more}
-        with self.far.clock.working():
+        with self.scripted.clock.working():
             await senders.twilio(self.callback_url, params, secret=AUTH_TOKEN).post()
 
     async def activate(self, **keywords: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(self.sims.update_and_wait(HS, status="active", **keywords))
-        await self.far.clock.settle()
+        await self.scripted.clock.settle()
         return task
 
 
 @pytest.fixture
-def vendor(far: Far) -> Vendor:
-    return Vendor(far)
+def vendor(scripted: ScriptedApi) -> Vendor:
+    return Vendor(scripted)
 
 
 # A read that fails is asked for again later, and holds nobody up meanwhile.
 
 
 async def test_a_callback_does_not_wait_for_a_read_that_was_told_to_come_back_later(
-    set_far: SetFar,
+    set_scripted: OpenScripted,
 ) -> None:
-    vendor = Vendor(await set_far(listens=True))
+    vendor = Vendor(await set_scripted(listens=True))
     vendor.read = Answer(503, headers={"Retry-After": "120"})
     wait = await vendor.activate()
-    await vendor.far.clock.advance(16)
+    await vendor.scripted.clock.advance(16)
     assert vendor.reads == 1
     vendor.read = record("active")
     await vendor.call_back("active")
-    await vendor.far.clock.settle()
+    await vendor.scripted.clock.settle()
     assert wait.done()
     assert wait.result().status == "active"
 
@@ -99,10 +99,10 @@ async def test_a_retry_after_of_a_read_is_kept_unless_something_newer_is_known(
 ) -> None:
     vendor.read = Answer(503, headers={"Retry-After": "120"})
     wait = await vendor.activate()
-    await vendor.far.clock.advance(100)
+    await vendor.scripted.clock.advance(100)
     assert vendor.reads == 1
     vendor.read = record("active")
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     assert wait.result().status == "active"
 
 
@@ -111,16 +111,16 @@ async def test_the_last_read_does_not_wait_for_one_that_was_told_to_come_back_la
 ) -> None:
     vendor.read = Answer(503, headers={"Retry-After": "120"})
     wait = await vendor.activate(timeout=60)
-    await vendor.far.clock.advance(10)
+    await vendor.scripted.clock.advance(10)
     vendor.read = record("active")
-    await vendor.far.clock.advance(50)
+    await vendor.scripted.clock.advance(50)
     assert wait.result().status == "active"
 
 
 async def test_a_wait_whose_reads_all_fail_ends_at_its_deadline(vendor: Vendor) -> None:
     vendor.read = Answer(503)
     wait = await vendor.activate(timeout=60)
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     with pytest.raises(TransitionTimeout):
         wait.result()
 
@@ -141,10 +141,10 @@ async def test_a_wait_whose_reads_all_fail_ends_at_its_deadline(vendor: Vendor) 
 async def test_bad_reads_of_some_seconds_end_no_wait(vendor: Vendor, bad: Answer) -> None:
     vendor.read = bad
     wait = await vendor.activate()
-    await vendor.far.clock.advance(9)
+    await vendor.scripted.clock.advance(9)
     assert vendor.reads >= 2
     vendor.read = record("active")
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     assert wait.result().status == "active"
 
 
@@ -156,7 +156,7 @@ async def test_what_is_gone_or_refused_for_long_ends_the_wait(
 ) -> None:
     vendor.read = Answer(status)
     wait = await vendor.activate()
-    await vendor.far.clock.advance(120)
+    await vendor.scripted.clock.advance(120)
     with pytest.raises(error):
         wait.result()
     assert 3 <= vendor.reads <= 8
@@ -166,20 +166,24 @@ async def test_what_is_gone_or_refused_for_long_ends_the_wait(
 async def test_what_no_read_can_decode_lasts_until_the_deadline(vendor: Vendor, body: Any) -> None:
     vendor.read = Answer(200, body)
     wait = await vendor.activate(timeout=60)
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     with pytest.raises(TransitionTimeout, match="last seen 'scheduled'"):
         wait.result()
 
 
-async def test_the_first_404_of_a_sim_that_was_never_seen_ends_its_wait(far: Far) -> None:
+async def test_the_first_404_of_a_sim_that_was_never_seen_ends_its_wait(
+    scripted: ScriptedApi,
+) -> None:
     with pytest.raises(NotFound):
-        await far.client.supersim.sims.await_transition(HS)
-    assert len(far.received) == 1
+        await scripted.client.supersim.sims.await_transition(HS)
+    assert len(scripted.received) == 1
 
 
 @pytest.mark.parametrize("seen", ["fetched", "listed", "updated"])
-async def test_a_404_of_a_sim_that_this_client_has_seen_may_pass(far: Far, seen: str) -> None:
-    vendor, sims = Vendor(far), far.client.supersim.sims
+async def test_a_404_of_a_sim_that_this_client_has_seen_may_pass(
+    scripted: ScriptedApi, seen: str
+) -> None:
+    vendor, sims = Vendor(scripted), scripted.client.supersim.sims
     vendor.read = record("scheduled")
     if seen == "fetched":
         await sims.fetch(HS)
@@ -190,9 +194,9 @@ async def test_a_404_of_a_sim_that_this_client_has_seen_may_pass(far: Far, seen:
         assert len([sim async for sim in sims.list()]) == 1
     vendor.read = Answer(404)
     wait = asyncio.create_task(sims.await_transition(HS))
-    await far.clock.advance(5)
+    await scripted.clock.advance(5)
     vendor.read = record("active")
-    await far.clock.advance(30)
+    await scripted.clock.advance(30)
     assert wait.result().status == "active"
 
 
@@ -206,50 +210,52 @@ async def test_a_status_that_nobody_knows_ends_no_wait(
 ) -> None:
     vendor.accepted, vendor.read = record(status, dates[0]), record(status, dates[1])
     wait = await vendor.activate()
-    await vendor.far.clock.advance(120)
+    await vendor.scripted.clock.advance(120)
     assert not wait.done()
     vendor.read = record("active")
-    await vendor.far.clock.advance(30)
+    await vendor.scripted.clock.advance(30)
     assert wait.result().status == "active"
-    told = [one for one in vendor.far.events if isinstance(one, UnknownStatus)]
+    told = [one for one in vendor.scripted.events if isinstance(one, UnknownStatus)]
     assert [one.status for one in told] == ([] if status is None else [status]), "once"
 
 
 async def test_a_timeout_names_the_status_that_nobody_knows(vendor: Vendor) -> None:
     vendor.read = record("provisioning")
     wait = await vendor.activate(timeout=60)
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     with pytest.raises(TransitionTimeout, match="last seen 'provisioning'"):
         wait.result()
 
 
-async def test_a_status_that_was_declared_final_ends_the_wait(set_far: SetFar) -> None:
-    vendor = Vendor(await set_far(watching=Watching(final={"retired"})))
+async def test_a_status_that_was_declared_final_ends_the_wait(set_scripted: OpenScripted) -> None:
+    vendor = Vendor(await set_scripted(watching=Watching(final={"retired"})))
     vendor.read = record("retired")
     wait = await vendor.activate()
-    await vendor.far.clock.advance(30)
+    await vendor.scripted.clock.advance(30)
     with pytest.raises(TransitionFailed, match="settled as 'retired'"):
         wait.result()
     found = await vendor.sims.await_transition(HS, until="retired")
     assert found.status == "retired"
 
 
-async def test_a_pending_status_cannot_be_declared_final(set_far: SetFar) -> None:
-    far = await set_far(watching=Watching(final={"scheduled"}))
+async def test_a_pending_status_cannot_be_declared_final(set_scripted: OpenScripted) -> None:
+    scripted = await set_scripted(watching=Watching(final={"scheduled"}))
     with pytest.raises(ValueError, match="a Sim in scheduled has not settled"):
-        _ = far.client.supersim.sims
+        _ = scripted.client.supersim.sims
 
 
-async def test_programmable_wireless_may_reach_active_by_way_of_ready(far: Far) -> None:
-    vendor = Vendor(far, far.client.wireless.sims)
+async def test_programmable_wireless_may_reach_active_by_way_of_ready(
+    scripted: ScriptedApi,
+) -> None:
+    vendor = Vendor(scripted, scripted.client.wireless.sims)
     one = {"sid": DE, "date_updated": ACCEPTED}
     vendor.accepted = Answer(200, {**one, "status": "updating"})
     vendor.read = Answer(200, {**one, "status": "ready", "date_updated": AFTER})
     wait = asyncio.create_task(vendor.sims.update_and_wait(DE, status="active"))
-    await far.clock.advance(60)
+    await scripted.clock.advance(60)
     assert not wait.done()
     vendor.read = Answer(200, {**one, "status": "active", "date_updated": AFTER})
-    await far.clock.advance(30)
+    await scripted.clock.advance(30)
     assert wait.result().status == "active"
 
 
@@ -259,20 +265,22 @@ async def test_programmable_wireless_may_reach_active_by_way_of_ready(far: Far) 
 async def test_an_old_read_that_shows_the_target_ends_no_wait(vendor: Vendor) -> None:
     vendor.read = record("active", BEFORE)
     wait = await vendor.activate(timeout=100)
-    await vendor.far.clock.advance(50)
+    await vendor.scripted.clock.advance(50)
     assert not wait.done()
     vendor.read = record("new", AFTER)
-    await vendor.far.clock.advance(50)
+    await vendor.scripted.clock.advance(50)
     with pytest.raises(TransitionFailed, match="settled as 'new'"):
         wait.result()
 
 
-async def test_a_callback_that_names_the_target_makes_up_for_an_old_date(set_far: SetFar) -> None:
-    vendor = Vendor(await set_far(listens=True))
+async def test_a_callback_that_names_the_target_makes_up_for_an_old_date(
+    set_scripted: OpenScripted,
+) -> None:
+    vendor = Vendor(await set_scripted(listens=True))
     wait = await vendor.activate()
     vendor.read = record("active", BEFORE)
     await vendor.call_back("active")
-    await vendor.far.clock.settle()
+    await vendor.scripted.clock.settle()
     assert wait.result().status == "active"
 
 
@@ -280,27 +288,27 @@ async def test_a_callback_that_names_the_target_makes_up_for_an_old_date(set_far
     ("seen", "said"), [("active", {}), ("new", {"ErrorCode": "33105", "ErrorMessage": "no"})]
 )
 async def test_what_nobody_signed_makes_up_for_no_old_date(
-    set_far: SetFar, seen: str, said: dict[str, str]
+    set_scripted: OpenScripted, seen: str, said: dict[str, str]
 ) -> None:
-    vendor = Vendor(await set_far("kore", listens=True))
+    vendor = Vendor(await set_scripted("kore", listens=True))
     wait = await vendor.activate()
     vendor.read = record(seen, BEFORE)
     params = {"SimSid": HS, "SimStatus": seen, **said}
-    with vendor.far.clock.working():
+    with vendor.scripted.clock.working():
         assert await senders.kore_get(vendor.callback_url, params).post() == 204
-    await vendor.far.clock.advance(5)
+    await vendor.scripted.clock.advance(5)
     assert (wait.done(), vendor.reads > 0) == (False, True)
     vendor.read = record("active")
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     assert wait.result().status == "active"
 
 
 async def test_a_failure_whose_old_date_stands_still_counts_in_the_end(vendor: Vendor) -> None:
     vendor.read = record("new", BEFORE)
     wait = await vendor.activate()
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     assert not wait.done()
-    await vendor.far.clock.advance(30)
+    await vendor.scripted.clock.advance(30)
     with pytest.raises(TransitionFailed, match="settled as 'new'"):
         wait.result()
 
@@ -309,57 +317,59 @@ async def test_old_reads_that_change_prove_nothing(vendor: Vendor) -> None:
     wait = await vendor.activate(timeout=300)
     for second in range(29):
         vendor.read = record("new", f"2026-01-01T00:00:0{second % 10}Z")
-        await vendor.far.clock.advance(10)
+        await vendor.scripted.clock.advance(10)
     assert not wait.done()
     vendor.read = record("active")
-    await vendor.far.clock.advance(10)
+    await vendor.scripted.clock.advance(10)
     assert wait.result().status == "active"
 
 
-async def test_a_read_that_began_before_the_response_ends_no_wait(far: Far) -> None:
-    vendor, sims, slow = Vendor(far), far.client.supersim.sims, asyncio.Event()
+async def test_a_read_that_began_before_the_response_ends_no_wait(scripted: ScriptedApi) -> None:
+    vendor, sims, slow = Vendor(scripted), scripted.client.supersim.sims, asyncio.Event()
     vendor.read = record("scheduled", BEFORE)
 
     async def answer(one: Received) -> Answer:
         found = await vendor.answer(one)
         if one.method == "GET" and vendor.reads == 2:
-            with far.clock.resting():
+            with scripted.clock.resting():
                 await slow.wait()
             return record("active", None)
         return found
 
-    far.script = answer
+    scripted.script = answer
     other = asyncio.create_task(sims.await_transition(HS, until="active", timeout=30))
-    await far.clock.advance(2.1)
+    await scripted.clock.advance(2.1)
     assert vendor.reads == 2, "its second read is in flight"
     vendor.read = record("scheduled", ACCEPTED)
     wait = await vendor.activate()
     slow.set()
-    await far.clock.settle()
+    await scripted.clock.settle()
     assert (other.done(), wait.done()) == (True, False)
     vendor.read = record("active")
-    await far.clock.advance(60)
+    await scripted.clock.advance(60)
     assert wait.result().status == "active"
 
 
 # Callbacks.
 
 
-async def test_a_callback_that_is_replayed_costs_few_reads(set_far: SetFar) -> None:
-    vendor = Vendor(await set_far(listens=True))
+async def test_a_callback_that_is_replayed_costs_few_reads(set_scripted: OpenScripted) -> None:
+    vendor = Vendor(await set_scripted(listens=True))
     wait = await vendor.activate()
     for _ in range(50):
         await vendor.call_back("active")
-        await vendor.far.clock.advance(0.1)
+        await vendor.scripted.clock.advance(0.1)
     assert vendor.reads <= 6
     vendor.read = record("active")
     await vendor.call_back("active")
-    await vendor.far.clock.advance(8)
+    await vendor.scripted.clock.advance(8)
     assert wait.result().status == "active"
 
 
-async def test_a_replay_of_an_older_callback_does_not_delay_the_true_one(set_far: SetFar) -> None:
-    vendor = Vendor(await set_far(listens=True))
+async def test_a_replay_of_an_older_callback_does_not_delay_the_true_one(
+    set_scripted: OpenScripted,
+) -> None:
+    vendor = Vendor(await set_scripted(listens=True))
     vendor.accepted = record("active", ACCEPTED)
     wait = await vendor.activate()
     assert wait.result().status == "active"
@@ -367,11 +377,11 @@ async def test_a_replay_of_an_older_callback_does_not_delay_the_true_one(set_far
     wait = await vendor.activate()
     url, vendor.callback_url = vendor.callback_url, old_url
     await vendor.call_back("active")
-    await vendor.far.clock.settle()
+    await vendor.scripted.clock.settle()
     assert (wait.done(), vendor.reads) == (False, 1)
     vendor.callback_url, vendor.read = url, record("active")
     await vendor.call_back("active")
-    await vendor.far.clock.settle()
+    await vendor.scripted.clock.settle()
     assert wait.result().status == "active"
 
 
@@ -383,13 +393,13 @@ async def test_the_target_is_remembered_for_as_long_as_somebody_waits_again(
 ) -> None:
     wait = await vendor.activate()
     for _ in range(6):
-        await vendor.far.clock.advance(930)
+        await vendor.scripted.clock.advance(930)
         with pytest.raises(TransitionTimeout):
             wait.result()
         wait = asyncio.create_task(vendor.sims.await_transition(HS))
-        await vendor.far.clock.settle()
+        await vendor.scripted.clock.settle()
     vendor.read = record("new")
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     with pytest.raises(TransitionFailed, match="settled as 'new'"):
         wait.result()
 
@@ -401,9 +411,9 @@ async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
     first = await vendor.activate()
     await change_others(vendor)
     again = asyncio.create_task(vendor.sims.await_transition(HS))
-    await vendor.far.clock.settle()
+    await vendor.scripted.clock.settle()
     vendor.read = record("new")
-    await vendor.far.clock.advance(60)
+    await vendor.scripted.clock.advance(60)
     for wait in (first, again):
         with pytest.raises(TransitionFailed, match="to reach status='active'"):
             wait.result()

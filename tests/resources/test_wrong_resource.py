@@ -15,7 +15,7 @@ from asyncsim import (
     WrongResource,
 )
 from tests.http.server import Answer, Received
-from tests.resources.far import Far, sid
+from tests.resources.scripted import ScriptedApi, sid
 
 OURS, OTHER = sid("HS", "1"), sid("HS", "2")
 HC, HF = sid("HC"), sid("HF")
@@ -27,48 +27,48 @@ def sim(name: str, status: str, date: str = D2) -> dict[str, Any]:
     return {"sid": name, "status": status, "date_updated": date}
 
 
-def posts(far: Far) -> int:
-    return sum(one.method == "POST" for one in far.received)
+def posts(scripted: ScriptedApi) -> int:
+    return sum(one.method == "POST" for one in scripted.received)
 
 
-async def test_a_fetch_that_brings_another_sim_names_both(far: Far) -> None:
-    far.plan(sim(OTHER, "active"))
+async def test_a_fetch_that_brings_another_sim_names_both(scripted: ScriptedApi) -> None:
+    scripted.plan(sim(OTHER, "active"))
     with pytest.raises(WrongResource, match=f"about {OTHER}, not about {OURS}") as caught:
-        await far.play(far.client.supersim.sims.fetch(OURS))
+        await scripted.play(scripted.client.supersim.sims.fetch(OURS))
     assert (caught.value.asked, caught.value.received) == (OURS, OTHER)
     assert not caught.value.outcome_unknown
 
 
-async def test_a_sid_in_the_other_case_is_the_same(far: Far) -> None:
+async def test_a_sid_in_the_other_case_is_the_same(scripted: ScriptedApi) -> None:
     asked = "HS" + "ab" * 16
-    far.plan(sim("HS" + "AB" * 16, "active"))
-    assert (await far.play(far.client.supersim.sims.fetch(asked))).status == "active"
+    scripted.plan(sim("HS" + "AB" * 16, "active"))
+    assert (await scripted.play(scripted.client.supersim.sims.fetch(asked))).status == "active"
 
 
 @pytest.mark.parametrize("status", ["scheduled", "active"])
 async def test_an_update_answered_about_another_sim_is_unknown_and_not_retried(
-    far: Far, status: str
+    scripted: ScriptedApi, status: str
 ) -> None:
-    far.plan(sim(OTHER, status))
+    scripted.plan(sim(OTHER, status))
     with pytest.raises(WrongResource, match=f"{OTHER}.*outcome of the change is unknown") as caught:
-        await far.play(far.client.supersim.sims.update(OURS, status="active"))
+        await scripted.play(scripted.client.supersim.sims.update(OURS, status="active"))
     assert (caught.value.asked, caught.value.received) == (OURS, OTHER)
-    assert far.said == [f"POST /v1/Sims/{OURS} Status=active"]
+    assert scripted.said == [f"POST /v1/Sims/{OURS} Status=active"]
 
 
-async def test_so_is_the_update_of_a_fleet(far: Far) -> None:
-    far.plan({"sid": sid("HF", "2")})
+async def test_so_is_the_update_of_a_fleet(scripted: ScriptedApi) -> None:
+    scripted.plan({"sid": sid("HF", "2")})
     with pytest.raises(WrongResource, match="outcome of the change is unknown"):
-        await far.play(far.client.supersim.fleets.update(HF, data_limit=1))
-    assert posts(far) == 1
+        await scripted.play(scripted.client.supersim.fleets.update(HF, data_limit=1))
+    assert posts(scripted) == 1
 
 
-async def update_and_wait(far: Far) -> Any:
-    return await far.client.supersim.sims.update_and_wait(OURS, status="active", timeout=120)
+async def update_and_wait(scripted: ScriptedApi) -> Any:
+    return await scripted.client.supersim.sims.update_and_wait(OURS, status="active", timeout=120)
 
 
-async def update_many(far: Far) -> Any:
-    many = far.client.supersim.sims.update_many({OURS: ACTIVE}, timeout=120)
+async def update_many(scripted: ScriptedApi) -> Any:
+    many = scripted.client.supersim.sims.update_many({OURS: ACTIVE}, timeout=120)
     (outcome,) = [one async for one in many]
     if outcome.error is not None:
         raise outcome.error
@@ -77,75 +77,83 @@ async def update_many(far: Far) -> Any:
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 async def test_a_wait_goes_on_by_reads_when_its_change_was_answered_about_another_sim(
-    far: Far, way: Any
+    scripted: ScriptedApi, way: Any
 ) -> None:
-    far.plan(sim(OTHER, "active"), sim(OURS, "scheduled"), sim(OURS, "active"))
-    found = await far.play(way(far))
-    assert (found.sid, posts(far)) == (OURS, 1)
+    scripted.plan(sim(OTHER, "active"), sim(OURS, "scheduled"), sim(OURS, "active"))
+    found = await scripted.play(way(scripted))
+    assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_reads_of_another_sim_never_end_a_wait(far: Far, way: Any) -> None:
-    far.plan(Answer(202, sim(OURS, "scheduled", D1)), *[sim(OTHER, "active")] * 6)
-    far.plan(sim(OURS, "active"))
-    found = await far.play(way(far))
-    assert (found.sid, posts(far)) == (OURS, 1)
+async def test_reads_of_another_sim_never_end_a_wait(scripted: ScriptedApi, way: Any) -> None:
+    scripted.plan(Answer(202, sim(OURS, "scheduled", D1)), *[sim(OTHER, "active")] * 6)
+    scripted.plan(sim(OURS, "active"))
+    found = await scripted.play(way(scripted))
+    assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 async def test_at_the_deadline_the_wait_names_the_other_sim_as_its_cause(
-    far: Far, way: Any
+    scripted: ScriptedApi, way: Any
 ) -> None:
     async def answer(one: Received) -> Answer:
         return Answer(200, sim(OTHER, "active"))
 
-    far.script = answer
+    scripted.script = answer
     with pytest.raises(TransitionTimeout, match=OURS) as caught:
-        await far.play(way(far))
+        await scripted.play(way(scripted))
     assert isinstance(caught.value.__cause__, WrongResource)
-    assert (caught.value.last, posts(far)) == (None, 1)
+    assert (caught.value.last, posts(scripted)) == (None, 1)
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 async def test_what_is_read_of_another_sim_after_a_lost_response_is_not_the_changes(
-    far: Far, way: Any
+    scripted: ScriptedApi, way: Any
 ) -> None:
-    far.plan(Answer(504), *[sim(OTHER, "active")] * 3, sim(OURS, "scheduled"), sim(OURS, "active"))
-    found = await far.play(way(far))
-    assert (found.sid, posts(far)) == (OURS, 1)
+    scripted.plan(
+        Answer(504), *[sim(OTHER, "active")] * 3, sim(OURS, "scheduled"), sim(OURS, "active")
+    )
+    found = await scripted.play(way(scripted))
+    assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
-async def test_a_text_that_was_created_for_another_sim_has_an_unknown_outcome(far: Far) -> None:
-    far.plan(Answer(201, {"sid": HC, "status": "queued", "sim_sid": OTHER}))
-    sending = far.client.supersim.sms_commands.create(sim=OURS, payload="wake up")
+async def test_a_text_that_was_created_for_another_sim_has_an_unknown_outcome(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(Answer(201, {"sid": HC, "status": "queued", "sim_sid": OTHER}))
+    sending = scripted.client.supersim.sms_commands.create(sim=OURS, payload="wake up")
     with pytest.raises(OutcomeUnknown, match=HC) as caught:
-        await far.play(sending)
+        await scripted.play(sending)
     assert isinstance(caught.value.__cause__, WrongResource)
-    assert posts(far) == 1
+    assert posts(scripted) == 1
 
 
-async def test_a_registration_of_another_sim_is_not_taken_for_the_one_asked_for(far: Far) -> None:
+async def test_a_registration_of_another_sim_is_not_taken_for_the_one_asked_for(
+    scripted: ScriptedApi,
+) -> None:
     asked, shown = "8988307000000000001", "8988307000000000002"
-    far.plan({**sim(OTHER, "new"), "iccid": shown})
-    registering = far.client.supersim.sims.register(iccid=asked, registration_code="H3LL0W0RLD")
+    scripted.plan({**sim(OTHER, "new"), "iccid": shown})
+    registering = scripted.client.supersim.sims.register(
+        iccid=asked, registration_code="H3LL0W0RLD"
+    )
     with pytest.raises(WrongResource, match=f"{OTHER}.*{asked}"):
-        await far.play(registering)
+        await scripted.play(registering)
 
 
 async def test_a_list_that_ignores_its_filter_does_not_show_which_sim_is_ours_already(
-    far: Far,
+    scripted: ScriptedApi,
 ) -> None:
     asked = "8988307000000000001"
     others = [{**sim(OTHER, "new"), "iccid": "8988307000000000002"}]
     ours = {**sim(OURS, "new"), "iccid": asked + "5"}
     taken = Answer(400, {"code": 83003, "message": "already yours"})
-    sims = far.client.supersim.sims
+    sims = scripted.client.supersim.sims
     page = {"meta": {"next_page_url": None}}
-    far.plan(taken, {"sims": [*others, ours], **page}, taken, {"sims": others, **page})
-    found = await far.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+    scripted.plan(taken, {"sims": [*others, ours], **page}, taken, {"sims": others, **page})
+    found = await scripted.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
     assert found.sid == OURS
     with pytest.raises(Exception, match="83003"):
-        await far.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+        await scripted.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
 
 
 # Names.
@@ -154,13 +162,13 @@ async def test_a_list_that_ignores_its_filter_does_not_show_which_sim_is_ours_al
 class Vendor:
     """SIMs behind names that move; `lost`: responses to POSTs never arrive."""
 
-    def __init__(self, far: Far, *, lost: bool = False) -> None:
+    def __init__(self, scripted: ScriptedApi, *, lost: bool = False) -> None:
         self.names = {"pump": OURS}
         self.status = {OURS: "ready", OTHER: "ready"}
         self.lost = lost
         self.posted: list[str] = []
         self.after_post = self.nothing
-        far.script = self.answer
+        scripted.script = self.answer
 
     def nothing(self) -> None:
         """Leave all names where they are."""
@@ -185,39 +193,41 @@ class Vendor:
         return Answer(200, {**sim(found, self.status[found]), "unique_name": name})
 
 
-async def settle(far: Far, vendor: Vendor, work: Any, status: str = "active") -> Any:
+async def settle(scripted: ScriptedApi, vendor: Vendor, work: Any, status: str = "active") -> Any:
     """Let a change settle half a minute after it was sent."""
     task = asyncio.ensure_future(work)
-    await far.clock.settle()
-    far.clock.call_at(far.clock.now() + 30.0, lambda: vendor.status.update({OURS: status}))
-    return await far.play(task)
+    await scripted.clock.settle()
+    scripted.clock.call_at(
+        scripted.clock.now() + 30.0, lambda: vendor.status.update({OURS: status})
+    )
+    return await scripted.play(task)
 
 
 @pytest.mark.parametrize("moved", ["rename", "give_away"])
 @pytest.mark.parametrize("awaited", ["pump", OURS, "record"])
 async def test_a_sim_renamed_after_its_change_is_awaited_all_the_same(
-    far: Far, moved: str, awaited: str
+    scripted: ScriptedApi, moved: str, awaited: str
 ) -> None:
-    vendor = Vendor(far)
-    sims = far.client.supersim.sims
-    answer = await far.play(sims.update("pump", status="active"))
+    vendor = Vendor(scripted)
+    sims = scripted.client.supersim.sims
+    answer = await scripted.play(sims.update("pump", status="active"))
     getattr(vendor, moved)()
     work = sims.await_transition(answer if awaited == "record" else awaited)
-    found = await settle(far, vendor, work)
+    found = await settle(scripted, vendor, work)
     assert (found.sid, found.status) == (OURS, "active")
 
 
 @pytest.mark.parametrize("name", ["pump", "pump-7"])
 async def test_a_sim_renamed_by_its_own_change_is_known_by_its_old_and_new_name(
-    far: Far, name: str
+    scripted: ScriptedApi, name: str
 ) -> None:
-    vendor = Vendor(far)
+    vendor = Vendor(scripted)
     vendor.after_post = vendor.rename
-    sims = far.client.supersim.sims
+    sims = scripted.client.supersim.sims
     for status in ("active", "inactive"):
         vendor.names, vendor.status[OURS] = {"pump": OURS}, "ready"
-        await far.play(sims.update("pump", status="active", unique_name="pump-7"))
-        work = settle(far, vendor, sims.await_transition(name), status)
+        await scripted.play(sims.update("pump", status="active", unique_name="pump-7"))
+        work = settle(scripted, vendor, sims.await_transition(name), status)
         if status == "active":
             assert (await work).sid == OURS
             continue
@@ -225,12 +235,12 @@ async def test_a_sim_renamed_by_its_own_change_is_known_by_its_old_and_new_name(
             await work
 
 
-async def by_name_and_wait(far: Far) -> Any:
-    return await far.client.supersim.sims.update_and_wait("pump", status="active", timeout=120)
+async def by_name_and_wait(scripted: ScriptedApi) -> Any:
+    return await scripted.client.supersim.sims.update_and_wait("pump", status="active", timeout=120)
 
 
-async def by_name_many(far: Far) -> Any:
-    many = far.client.supersim.sims.update_many({"pump": ACTIVE}, timeout=120)
+async def by_name_many(scripted: ScriptedApi) -> Any:
+    many = scripted.client.supersim.sims.update_many({"pump": ACTIVE}, timeout=120)
     (outcome,) = [one async for one in many]
     if outcome.error is not None:
         raise outcome.error
@@ -240,52 +250,54 @@ async def by_name_many(far: Far) -> Any:
 @pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
 @pytest.mark.parametrize("moved", ["rename", "give_away"])
 async def test_a_name_that_moves_during_a_wait_takes_the_wait_nowhere(
-    far: Far, way: Any, moved: str
+    scripted: ScriptedApi, way: Any, moved: str
 ) -> None:
-    vendor = Vendor(far)
+    vendor = Vendor(scripted)
     vendor.after_post = getattr(vendor, moved)
-    found = await settle(far, vendor, way(far))
+    found = await settle(scripted, vendor, way(scripted))
     assert (found.sid, found.status, vendor.posted) == (OURS, "active", [OURS])
 
 
 @pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
 async def test_after_a_lost_response_a_sim_known_by_its_sid_is_found_under_any_name(
-    far: Far, way: Any
+    scripted: ScriptedApi, way: Any
 ) -> None:
-    vendor = Vendor(far, lost=True)
-    await far.play(far.client.supersim.sims.fetch("pump"))
+    vendor = Vendor(scripted, lost=True)
+    await scripted.play(scripted.client.supersim.sims.fetch("pump"))
     vendor.after_post = vendor.rename
-    found = await settle(far, vendor, way(far))
+    found = await settle(scripted, vendor, way(scripted))
     assert (found.sid, found.status, vendor.posted) == (OURS, "active", [OURS])
 
 
 @pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
 async def test_after_a_lost_response_the_sim_that_has_the_name_now_is_not_taken_for_it(
-    far: Far, way: Any
+    scripted: ScriptedApi, way: Any
 ) -> None:
-    vendor = Vendor(far, lost=True)
-    await far.play(far.client.supersim.sims.fetch("pump"))
+    vendor = Vendor(scripted, lost=True)
+    await scripted.play(scripted.client.supersim.sims.fetch("pump"))
     vendor.after_post = vendor.give_away
     vendor.status[OTHER] = "active"
     with pytest.raises(Exception, match="outcome of the change is unknown") as caught:
-        await far.play(way(far))
+        await scripted.play(way(scripted))
     assert isinstance(caught.value.__cause__, WrongResource)
     assert vendor.posted == [OURS]
 
 
-async def test_what_is_sent_again_goes_to_the_sim_that_was_read_and_to_no_other(far: Far) -> None:
-    far.plan(Answer(504), sim(OURS, "ready"), Answer(202, sim(OURS, "scheduled")))
-    await far.play(far.client.supersim.sims.update("pump", status="active"))
-    assert [one.raw_path for one in far.received] == [
+async def test_what_is_sent_again_goes_to_the_sim_that_was_read_and_to_no_other(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(Answer(504), sim(OURS, "ready"), Answer(202, sim(OURS, "scheduled")))
+    await scripted.play(scripted.client.supersim.sims.update("pump", status="active"))
+    assert [one.raw_path for one in scripted.received] == [
         "/v1/Sims/pump",
         "/v1/Sims/pump",
         f"/v1/Sims/{OURS}",
     ]
 
 
-async def test_a_name_that_nobody_has_is_not_found_at_once(far: Far) -> None:
-    Vendor(far)
+async def test_a_name_that_nobody_has_is_not_found_at_once(scripted: ScriptedApi) -> None:
+    Vendor(scripted)
     with pytest.raises(NotFound):
-        await far.client.supersim.sims.update_and_wait("pumpe", status="active")
+        await scripted.client.supersim.sims.update_and_wait("pumpe", status="active")
     with pytest.raises(NotFound):
-        await far.client.supersim.sims.fetch("pumpe")
+        await scripted.client.supersim.sims.fetch("pumpe")

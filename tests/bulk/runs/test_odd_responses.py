@@ -15,7 +15,7 @@ from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
 from tests.bulk.runs.conftest import Desk
 from tests.http.server import Answer, Received
-from tests.resources.far import Far, open_far, sid
+from tests.resources.scripted import ScriptedApi, open_scripted, sid
 
 SIDS = [sid("HS", digit) for digit in "123"]
 REFUSED = Answer(400, {"code": 83010, "message": "Status not reachable", "status": 400})
@@ -25,21 +25,21 @@ D1, D2 = "2026-01-01T00:00:10Z", "2026-01-01T00:00:20Z"
 class Vendor:
     """Three SIMs that take 20 s to change; `odd` makes the response to a POST."""
 
-    def __init__(self, far: Far) -> None:
-        self.far = far
+    def __init__(self, scripted: ScriptedApi) -> None:
+        self.scripted = scripted
         self.settles_at: dict[str, float] = {}
         self.posted: Counter[str] = Counter()
         self.odd: Callable[[str], Answer] = lambda name: Answer(202, self.sim(name))
         self.bad: Answer | None = None
         """What reads bring for five seconds after a change."""
         self.well_at = 0.0
-        far.script = self.answer
+        scripted.script = self.answer
 
     def sim(self, name: str) -> dict[str, Any]:
         settles_at = self.settles_at.get(name)
         if settles_at is None:
             return {"sid": name, "status": "new", "date_updated": D1}
-        done = self.far.clock.now() >= settles_at
+        done = self.scripted.clock.now() >= settles_at
         return {"sid": name, "status": "active" if done else "scheduled", "date_updated": D2}
 
     async def answer(self, one: Received) -> Answer:
@@ -47,23 +47,23 @@ class Vendor:
         name = parts.path.rpartition("/")[2]
         if one.method == "POST":
             self.posted[name] += 1
-            self.settles_at.setdefault(name, self.far.clock.now() + 20.0)
-            self.well_at = self.far.clock.now() + 5.0
+            self.settles_at.setdefault(name, self.scripted.clock.now() + 20.0)
+            self.well_at = self.scripted.clock.now() + 5.0
             return self.odd(name)
         if name == "Sims":
             wanted = parse_qs(parts.query).get("Status")
             rows = [self.sim(one) for one in SIDS]
             rows = [row for row in rows if wanted is None or row["status"] in wanted]
             return Answer(200, {"sims": rows, "meta": {"next_page_url": None}})
-        if self.bad is not None and self.far.clock.now() < self.well_at:
+        if self.bad is not None and self.scripted.clock.now() < self.well_at:
             return self.bad
         return Answer(200, self.sim(name))
 
 
 @pytest.fixture
 async def vendor(clock: ManualClock) -> AsyncIterator[Vendor]:
-    async with open_far(clock) as far:
-        yield Vendor(far)
+    async with open_scripted(clock) as scripted:
+        yield Vendor(scripted)
 
 
 async def run(vendor: Vendor, folder: Path, **job: Any) -> tuple[bulk.Report, dict[str, State]]:
@@ -71,11 +71,11 @@ async def run(vendor: Vendor, folder: Path, **job: Any) -> tuple[bulk.Report, di
     work = bulk.Job.from_rows(SIDS, product="supersim", **given)
 
     async def go() -> tuple[bulk.Report, dict[str, State]]:
-        async with bulk.Journal.open(folder / "job.db", clock=vendor.far.clock) as journal:
-            report = await bulk.run(work, vendor.far.client, journal=journal)
+        async with bulk.Journal.open(folder / "job.db", clock=vendor.scripted.clock) as journal:
+            report = await bulk.run(work, vendor.scripted.client, journal=journal)
             return report, {one.name: one.state async for one in journal.results()}
 
-    desk: Any = Desk(vendor.far, folder)  # type: ignore[arg-type]  # of a stage it needs the clock
+    desk: Any = Desk(vendor.scripted, folder)  # type: ignore[arg-type]  # of a stage it needs the clock
     found: tuple[bulk.Report, dict[str, State]] = await desk.play(go())
     return found
 
@@ -122,7 +122,7 @@ async def test_a_plan_that_is_shown_another_sim_for_one_row_goes_on_with_the_oth
             return Answer(200, vendor.sim(SIDS[1]))
         return await answer(one)
 
-    vendor.far.script = wrong_for_the_first
+    vendor.scripted.script = wrong_for_the_first
     _, states = await run(vendor, tmp_path)
     assert states == {**DONE, SIDS[0]: State.IMPOSSIBLE}
     assert vendor.posted == Counter(SIDS[1:])

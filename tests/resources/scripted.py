@@ -1,4 +1,4 @@
-"""A vendor whose answers a test writes, and a client of it."""
+"""A vendor whose responses a test writes, and a client of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sid(prefix: str, digit: str = "0") -> str:
 
 
 @define(eq=False)
-class Far:
+class ScriptedApi:
     server: Server
     client: Client
     clock: ManualClock
@@ -73,14 +73,14 @@ def hosts(url: str, *, monitor: bool) -> Hosts:
 
 
 @asynccontextmanager
-async def open_far(
+async def open_scripted(
     clock: ManualClock,
     vendor: str = "twilio",
     *,
     listens: bool = False,
     monitor: bool | None = None,
     **settings: Any,
-) -> AsyncIterator[Far]:
+) -> AsyncIterator[ScriptedApi]:
     """`monitor`: whether its address is known; None: where the vendor documents it."""
     known = vendor == "twilio" if monitor is None else monitor
     async with Server() as server:
@@ -99,6 +99,6 @@ async def open_far(
             else Client.kore("client", "secret", **given)
         )
         async with client:
-            far = Far(server, client, clock, receiver, events)
-            server.otherwise = far.answer
-            yield far
+            scripted = ScriptedApi(server, client, clock, receiver, events)
+            server.otherwise = scripted.answer
+            yield scripted
