@@ -24,7 +24,7 @@ from asyncsim.http.auth import Auth, Basic, ClientCredentials
 from asyncsim.http.proxies import Proxies, check_login
 from asyncsim.http.transport import Transport
 from asyncsim.redaction import Redacted, redact, redact_all
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import (
@@ -130,7 +130,7 @@ class Client:
         return self.context.requests
 
     @classmethod
-    @spelled_out
+    @expand_keywords
     def twilio(
         cls,
         account_sid: str,
@@ -174,7 +174,7 @@ class Client:
         )
 
     @classmethod
-    @spelled_out
+    @expand_keywords
     def kore(
         cls,
         client_id: str,
@@ -217,7 +217,7 @@ class Client:
         )
 
     @classmethod
-    @spelled_out
+    @expand_keywords
     def from_env(cls, vendor: str | None = None, **settings: Unpack[Settings]) -> Self:
         """Log in with what the environment holds.
 

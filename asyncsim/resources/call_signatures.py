@@ -12,7 +12,7 @@ from asyncsim.wire.forms import is_required
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def spelled_out(verb: F) -> F:
+def expand_keywords(verb: F) -> F:
     """Replace `**changes: Unpack[SimUpdate]` in a verb's signature by its keywords.
 
     Only what `inspect.signature` shows; type checkers read the annotation itself.

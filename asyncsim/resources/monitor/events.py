@@ -7,7 +7,7 @@ from typing import Unpack
 from asyncsim.context import ClientContext
 from asyncsim.models.monitor.events import EVENTS, Event, EventFilter
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -24,7 +24,7 @@ class Events(Verbs[Resource[Event]]):
         """Fetch an Event by SID."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[EventFilter]) -> Pager[Event]:
         """List Events, by date; `Pager` says how to go through them."""
         return self.resource.list(filters, bad)

@@ -11,7 +11,7 @@ from asyncsim.models.supersim.billing_periods import (
     BillingPeriodFilter,
 )
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -24,7 +24,7 @@ class BillingPeriods(Verbs[Resource[BillingPeriod]]):
     def __init__(self, context: ClientContext) -> None:
         super().__init__(Resource(context, BILLING_PERIODS))
 
-    @spelled_out
+    @expand_keywords
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[BillingPeriodFilter]
     ) -> Pager[BillingPeriod]:

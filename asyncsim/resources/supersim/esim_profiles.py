@@ -14,7 +14,7 @@ from asyncsim.models.supersim.esim_profiles import (
     KnownStatus,
 )
 from asyncsim.resources.base import Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.creatable import CreatableResource
 from asyncsim.resources.pages import OnBad, Pager
 
@@ -32,7 +32,7 @@ class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
         """Fetch an ESimProfile by SID."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def create(self, **keywords: Unpack[ESimProfileCreate]) -> ESimProfile:
         """Create an ESimProfile.
 
@@ -40,7 +40,7 @@ class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
         """
         return await self.resource.create(keywords)
 
-    @spelled_out
+    @expand_keywords
     async def create_and_wait(
         self,
         *,
@@ -69,7 +69,7 @@ class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
         """
         return await self.resource.await_transition(sid, until, timeout)
 
-    @spelled_out
+    @expand_keywords
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[ESimProfileFilter]
     ) -> Pager[ESimProfile]:

@@ -7,7 +7,7 @@ from typing import Unpack
 from asyncsim.context import ClientContext
 from asyncsim.models.supersim.fleets import FLEETS, Fleet, FleetCreate, FleetFilter, FleetUpdate
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -24,7 +24,7 @@ class Fleets(Verbs[Resource[Fleet]]):
         """Fetch a Fleet by SID or unique name."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def create(self, **keywords: Unpack[FleetCreate]) -> Fleet:
         """Create a Fleet.
 
@@ -32,12 +32,12 @@ class Fleets(Verbs[Resource[Fleet]]):
         """
         return await self.resource.create(keywords)
 
-    @spelled_out
+    @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[FleetUpdate]) -> Fleet:
         """Change a Fleet; what it enables can never be changed."""
         return await self.resource.update(sid, changes)
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[FleetFilter]) -> Pager[Fleet]:
         """List Fleets; `Pager` says how to go through them."""
         return self.resource.list(filters, bad)

@@ -7,7 +7,7 @@ from typing import Unpack
 from asyncsim.context import ClientContext
 from asyncsim.models.supersim.ip_addresses import IP_ADDRESSES, IpAddress, IpAddressFilter
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -20,7 +20,7 @@ class IpAddresses(Verbs[Resource[IpAddress]]):
     def __init__(self, context: ClientContext) -> None:
         super().__init__(Resource(context, IP_ADDRESSES))
 
-    @spelled_out
+    @expand_keywords
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[IpAddressFilter]
     ) -> Pager[IpAddress]:

@@ -14,7 +14,7 @@ from asyncsim.models.supersim.ip_commands import (
     KnownStatus,
 )
 from asyncsim.resources.base import Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.creatable import CreatableResource
 from asyncsim.resources.pages import OnBad, Pager
 
@@ -32,7 +32,7 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
         """Fetch an IpCommand by SID."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def create(self, **keywords: Unpack[IpCommandCreate]) -> IpCommand:
         """Send an IpCommand.
 
@@ -40,7 +40,7 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
         """
         return await self.resource.create(keywords)
 
-    @spelled_out
+    @expand_keywords
     async def send_and_wait(
         self,
         *,
@@ -69,7 +69,7 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
         """
         return await self.resource.await_transition(sid, until, timeout)
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[IpCommandFilter]) -> Pager[IpCommand]:
         """List IpCommands; `Pager` says how to go through them."""
         return self.resource.list(filters, bad)

@@ -12,7 +12,7 @@ from asyncsim.models.supersim.network_access_profile_networks import (
     NetworkAccessProfileNetworkFilter,
 )
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -29,7 +29,7 @@ class NetworkAccessProfileNetworks(Verbs[Resource[NetworkAccessProfileNetwork]])
         """Fetch a Network of a profile."""
         return await self.resource.fetch(sid, parent=profile)
 
-    @spelled_out
+    @expand_keywords
     async def create(
         self, profile: str, /, **keywords: Unpack[NetworkAccessProfileNetworkCreate]
     ) -> NetworkAccessProfileNetwork:
@@ -43,7 +43,7 @@ class NetworkAccessProfileNetworks(Verbs[Resource[NetworkAccessProfileNetwork]])
         """Take a Network out of a profile."""
         await self.resource.delete(sid, parent=profile)
 
-    @spelled_out
+    @expand_keywords
     def list(
         self,
         profile: str,

@@ -13,7 +13,7 @@ from asyncsim.models.supersim.network_access_profiles import (
     NetworkAccessProfileUpdate,
 )
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -30,7 +30,7 @@ class NetworkAccessProfiles(Verbs[Resource[NetworkAccessProfile]]):
         """Fetch a profile by SID or unique name."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def create(self, **keywords: Unpack[NetworkAccessProfileCreate]) -> NetworkAccessProfile:
         """Create a profile.
 
@@ -38,14 +38,14 @@ class NetworkAccessProfiles(Verbs[Resource[NetworkAccessProfile]]):
         """
         return await self.resource.create(keywords)
 
-    @spelled_out
+    @expand_keywords
     async def update(
         self, sid: str, /, **changes: Unpack[NetworkAccessProfileUpdate]
     ) -> NetworkAccessProfile:
         """Rename a profile; its networks are a list of their own."""
         return await self.resource.update(sid, changes)
 
-    @spelled_out
+    @expand_keywords
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[NetworkAccessProfileFilter]
     ) -> Pager[NetworkAccessProfile]:

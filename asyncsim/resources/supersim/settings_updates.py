@@ -11,7 +11,7 @@ from asyncsim.models.supersim.settings_updates import (
     SettingsUpdateFilter,
 )
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -24,7 +24,7 @@ class SettingsUpdates(Verbs[Resource[SettingsUpdate]]):
     def __init__(self, context: ClientContext) -> None:
         super().__init__(Resource(context, SETTINGS_UPDATES))
 
-    @spelled_out
+    @expand_keywords
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[SettingsUpdateFilter]
     ) -> Pager[SettingsUpdate]:

@@ -19,7 +19,7 @@ from asyncsim.models.supersim.sims import (
     SimUpdate,
 )
 from asyncsim.resources.base import Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 from asyncsim.resources.updatable import UpdatableResource
 from asyncsim.resources.update_many import Changes, UpdateMany
@@ -72,7 +72,7 @@ class Sims(Verbs[SuperSimResource]):
         """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def register(self, **keywords: Unpack[SimRegister]) -> Sim:
         """Add a Super SIM to the account; one that is yours already is simply returned.
 
@@ -82,7 +82,7 @@ class Sims(Verbs[SuperSimResource]):
         request = self.resource.registration(keywords)
         return await self.resource.send_registration(request, keywords["iccid"])
 
-    @spelled_out
+    @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
         """Send a change and return the Sim as the response shows it, mostly pending.
 
@@ -109,7 +109,7 @@ class Sims(Verbs[SuperSimResource]):
         """
         return await self.resource.await_transition(sim, until, timeout)
 
-    @spelled_out
+    @expand_keywords
     async def update_and_wait(
         self,
         sid: str,
@@ -160,7 +160,7 @@ class Sims(Verbs[SuperSimResource]):
         """
         return UpdateMany(self.resource, changes, window=window, timeout=timeout)
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[SimFilter]) -> Pager[Sim]:
         """List Sims: `await` for the first page, `async for` for all, `.pages()` for pages.
 

@@ -19,7 +19,7 @@ from asyncsim.models.webhooks.secrets import (
     SecretUpdate,
 )
 from asyncsim.resources.base import Resource, Verbs, read_json
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
 from asyncsim.wire import forms, json
 from asyncsim.wire.pages import RawPage, read_rows
@@ -35,7 +35,7 @@ class Secrets(Verbs[Resource[Secret]]):
     def __init__(self, context: ClientContext) -> None:
         super().__init__(Resource(context, SECRETS))
 
-    @spelled_out
+    @expand_keywords
     async def create(self, **keywords: Unpack[SecretCreate]) -> Secret:
         """Create a secret; its value is in this response only.
 
@@ -52,7 +52,7 @@ class Secrets(Verbs[Resource[Secret]]):
         )
         return self._parse(await self.resource.send(request))
 
-    @spelled_out
+    @expand_keywords
     async def update(self, id: str, /, **changes: Unpack[SecretUpdate]) -> Secret:
         """Rename or activate a secret; an active one signs all callbacks from then on."""
         if not id.startswith("whs_"):
@@ -62,7 +62,7 @@ class Secrets(Verbs[Resource[Secret]]):
         request = self.resource.request("PATCH", "update", id, body=body)
         return self._parse(await self.resource.send(request))
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[SecretFilter]) -> Pager[Secret]:
         """List secrets, without their values; `Pager` says how to go through them."""
         check_on_bad(bad)

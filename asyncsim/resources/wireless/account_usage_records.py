@@ -11,7 +11,7 @@ from asyncsim.models.wireless.usage_records import (
     UsageFilter,
 )
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -24,7 +24,7 @@ class AccountUsageRecords(Verbs[Resource[AccountUsageRecord]]):
     def __init__(self, context: ClientContext) -> None:
         super().__init__(Resource(context, ACCOUNT_USAGE_RECORDS))
 
-    @spelled_out
+    @expand_keywords
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
     ) -> Pager[AccountUsageRecord]:

@@ -14,7 +14,7 @@ from asyncsim.models.wireless.commands import (
     KnownStatus,
 )
 from asyncsim.resources.base import Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.creatable import CreatableResource
 from asyncsim.resources.pages import OnBad, Pager
 
@@ -32,7 +32,7 @@ class Commands(Verbs[CreatableResource[Command]]):
         """Fetch a Command by SID."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def create(self, **keywords: Unpack[CommandCreate]) -> Command:
         """Send a Command.
 
@@ -40,7 +40,7 @@ class Commands(Verbs[CreatableResource[Command]]):
         """
         return await self.resource.create(keywords)
 
-    @spelled_out
+    @expand_keywords
     async def send_and_wait(
         self,
         *,
@@ -76,7 +76,7 @@ class Commands(Verbs[CreatableResource[Command]]):
         """Delete a Command; this cannot be undone."""
         await self.resource.delete(sid)
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[CommandFilter]) -> Pager[Command]:
         """List Commands; `Pager` says how to go through them."""
         return self.resource.list(filters, bad)

@@ -7,7 +7,7 @@ from typing import Unpack
 from asyncsim.context import ClientContext
 from asyncsim.models.wireless.data_sessions import DATA_SESSIONS, DataSession, DataSessionFilter
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -20,7 +20,7 @@ class DataSessions(Verbs[Resource[DataSession]]):
     def __init__(self, context: ClientContext) -> None:
         super().__init__(Resource(context, DATA_SESSIONS))
 
-    @spelled_out
+    @expand_keywords
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[DataSessionFilter]
     ) -> Pager[DataSession]:

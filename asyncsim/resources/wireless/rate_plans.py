@@ -13,7 +13,7 @@ from asyncsim.models.wireless.rate_plans import (
     RatePlanUpdate,
 )
 from asyncsim.resources.base import Resource, Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
 
 
@@ -30,7 +30,7 @@ class RatePlans(Verbs[Resource[RatePlan]]):
         """Fetch a RatePlan by SID or unique name."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def create(self, **keywords: Unpack[RatePlanCreate]) -> RatePlan:
         """Create a RatePlan.
 
@@ -38,7 +38,7 @@ class RatePlans(Verbs[Resource[RatePlan]]):
         """
         return await self.resource.create(keywords)
 
-    @spelled_out
+    @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[RatePlanUpdate]) -> RatePlan:
         """Rename a RatePlan; nothing else of it can be changed."""
         return await self.resource.update(sid, changes)
@@ -47,7 +47,7 @@ class RatePlans(Verbs[Resource[RatePlan]]):
         """Delete a RatePlan; `Conflict` while SIMs use it (KORE)."""
         await self.resource.delete(sid)
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[RatePlanFilter]) -> Pager[RatePlan]:
         """List RatePlans; `Pager` says how to go through them."""
         return self.resource.list(filters, bad)

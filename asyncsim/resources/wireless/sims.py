@@ -10,7 +10,7 @@ from asyncsim.models.monitor.events import SimEvent
 from asyncsim.models.wireless.rate_plans import RATE_PLANS
 from asyncsim.models.wireless.sims import SIMS, KnownStatus, Sim, SimFilter, SimUpdate
 from asyncsim.resources.base import Verbs
-from asyncsim.resources.call_signatures import spelled_out
+from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.monitor.events import Events
 from asyncsim.resources.names import check_name
 from asyncsim.resources.pages import OnBad, Pager
@@ -29,7 +29,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
         return await self.resource.fetch(sid)
 
-    @spelled_out
+    @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
         """Send a change and return the Sim as the response shows it, mostly pending.
 
@@ -60,7 +60,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         """
         return await self.resource.await_transition(sim, until, timeout)
 
-    @spelled_out
+    @expand_keywords
     async def update_and_wait(
         self,
         sid: str,
@@ -125,7 +125,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         # The trail also holds the SIM's connections, which change neither.
         return found.where(lambda one: bool(one.status or one.rate_plan_sid))
 
-    @spelled_out
+    @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[SimFilter]) -> Pager[Sim]:
         """List Sims: `await` for the first page, `async for` for all, `.pages()` for pages.
 
