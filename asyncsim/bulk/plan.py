@@ -269,7 +269,7 @@ class Planner:
                 if name := getattr(sim, naming):
                     sims[name] = sim
         found = []
-        for entry in await self._journal.match(set().union(*by_name.values())):
+        for entry in await self._journal.match_unplanned(set().union(*by_name.values())):
             # By the kind of name that the row has: a unique name may look like an ICCID.
             naming, name = ("sid", entry.sid) if entry.sid else (entry.naming, entry.name)
             if sim := by_name[naming].get(name):
@@ -311,7 +311,7 @@ class Planner:
         """Judge rows by their SIMs, and write the verdicts down."""
         planned = [await self._judge(entry, sim) for entry, sim in rows]
         self._stop.raise_if_stopped()
-        await self._journal.plan(planned)
+        await self._journal.record_plan(planned)
         self._left -= len(planned)
         done = self._total - self._left
         notify(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))

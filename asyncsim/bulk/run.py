@@ -173,7 +173,7 @@ class _Run:
             with contextlib.suppress(JournalError):
                 if retry_failed and isinstance(error, AsyncSimError):
                     # Rejected credentials, say: a later run retries only if it is told to.
-                    await journal.retry_nothing()
+                    await journal.cancel_retries()
                 await journal.end_run(type(error).__name__)
             raise
         await journal.end_run(self.stop.reason)
@@ -206,7 +206,7 @@ class _Run:
             account=self._account(job.product),
             label=job.label,
         )
-        await self._read_input(job, new=await journal.begin(head))
+        await self._read_input(job, new=await journal.begin_job(head))
         return head
 
     def _account(self, product: Product) -> str:
@@ -222,7 +222,7 @@ class _Run:
                 self.stop.raise_if_stopped()
                 while batch := await self._unless_stopped(anext(batches, None)):
                     if new:
-                        await journal.add(batch)
+                        await journal.add_rows(batch)
                     progress = JobProgressed(phase="reading", done=reading.rows, total=None)
                     notify(self._observers, progress)
                     self.stop.raise_if_stopped()
@@ -237,11 +237,11 @@ class _Run:
                 )
             return
         # All problems of a file at once: to mend them one run at a time would take days.
-        problems = [*reading.problems, *_duplicates(await journal.repeated())]
+        problems = [*reading.problems, *_duplicates(await journal.duplicate_names())]
         if problems:
-            await journal.discard()
+            await journal.discard_job()
             raise JobError(f"{job.label} cannot be used as it is; nothing was sent", problems)
-        await journal.seal(
+        await journal.complete_input(
             header=reading.header,
             applied=reading.applied,
             digest=reading.digest,
@@ -252,7 +252,7 @@ class _Run:
     # Planning.
 
     async def _plan(self, task: JobTask, head: Head) -> Plan:
-        await self._journal.doubt()
+        await self._journal.reopen_unconfirmed()
         try:
             plan = await self._plan_rows(task, OPEN | {State.FAILED}, "planning")
             # Once something was sent, `BulkSender` lets only one of two such rows go out.
@@ -263,7 +263,7 @@ class _Run:
                     raise JobError(text, duplicates)
         except JobError:
             if not await self._count(_SENT):  # the corrected input may use the same journal
-                await self._journal.discard()
+                await self._journal.discard_job()
             raise
         return plan
 
@@ -302,7 +302,7 @@ class _Run:
         sender = BulkSender(task, self._journal, self._observers, self._limits, self.stop)
         try:
             for attempt in range(1, _PASSES + 1):
-                await sender.run(await self._count(_TO_SEND) + await self._journal.retries())
+                await sender.run(await self._count(_TO_SEND) + await self._journal.count_retries())
                 if not await self._verify(task, attempt):
                     break
         finally:
@@ -316,7 +316,7 @@ class _Run:
         """
         if self.stop.event.is_set():
             return False
-        unconfirmed = await self._journal.doubt()
+        unconfirmed = await self._journal.reopen_unconfirmed()
         goes_on = self.stop.reason is None and attempt < _PASSES
         if goes_on and await self._count({State.NO_ANSWER}):
             await self._pause(attempt)

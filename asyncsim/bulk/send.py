@@ -113,7 +113,7 @@ class RowRecorder:
             raise Stopped
         sender.pacer.sending(entry.number)
         sender.intended.add(entry.number)  # first: a stop during the write has to take it back
-        await sender.journal.intent(entry.number)
+        await sender.journal.record_intent(entry.number)
         sender.notify_moved(entry, Ending(state=State.SENDING))
 
     async def waits_for_other(self) -> None:
@@ -204,11 +204,11 @@ class BulkSender:
 
     async def _queue(self) -> AsyncGenerator[QueuedJob[Any], None]:
         # In doubt first: their changes are in flight, and count against nobody's limit.
-        async with aclosing(self.journal.feed(_IN_FLIGHT)) as in_flight:
+        async with aclosing(self.journal.entries(_IN_FLIGHT)) as in_flight:
             async for entry in in_flight:
                 if not await self._is_duplicate(entry):
                     yield self._queued(entry)
-        async with aclosing(self.journal.feed({State.READY, State.FAILED})) as ready:
+        async with aclosing(self.journal.entries({State.READY, State.FAILED})) as ready:
             async for entry in ready:
                 if await self._is_duplicate(entry):
                     continue
@@ -267,7 +267,7 @@ class BulkSender:
         self._forbidden = 0
         created = record.sid if self._task.action is Action.SEND else None
         self.intended.discard(entry.number)
-        await self.journal.accepted(entry.number, reference=created)
+        await self.journal.record_accepted(entry.number, reference=created)
         status = record.status if record is not None else None
         self.notify_moved(entry, Ending(state=State.ACCEPTED, status=status))
 
@@ -295,7 +295,7 @@ class BulkSender:
         await self._record_ending(entry, ending)
 
     async def _record_ending(self, entry: Entry, ending: Ending) -> None:
-        await self.journal.ended(entry.number, ending)
+        await self.journal.record_ending(entry.number, ending)
         self.intended.discard(entry.number)
         self._ended += 1
         self.pacer.reached_vendor(responded=ending.state is not State.NO_ANSWER)
@@ -314,7 +314,7 @@ class BulkSender:
         """Undo the intent of a row that was not sent after all."""
         if entry.number in self.intended:
             self.intended.discard(entry.number)
-            await self.journal.back(entry.number)
+            await self.journal.record_unsent(entry.number)
 
     # Events.
 

@@ -87,12 +87,12 @@ async def fill(
     header: tuple[str, ...] | None = None,
 ) -> None:
     """Bring the rows as far as their fates go."""
-    await journal.begin(head)
-    await journal.add([_row(number, fate) for number, fate in enumerate(fates, 1)])
-    await journal.seal(header=header, applied=(), digest="0", notes=())
+    await journal.begin_job(head)
+    await journal.add_rows([_row(number, fate) for number, fate in enumerate(fates, 1)])
+    await journal.complete_input(header=header, applied=(), digest="0", notes=())
     await journal.begin_run()
     await journal.begin_plan(OPEN)
-    await journal.plan([p for n, fate in enumerate(fates, 1) if (p := _planned(n, fate))])
+    await journal.record_plan([p for n, fate in enumerate(fates, 1) if (p := _planned(n, fate))])
     for number, fate in enumerate(fates, 1):
         await _send(journal, number, fate)
     await journal.flush()
@@ -125,11 +125,11 @@ def _planned(number: int, fate: Fate) -> Planned | None:
 async def _send(journal: Journal, number: int, fate: Fate) -> None:
     if not fate.sent or fate.verdict is None:
         return
-    await journal.intent(number)
+    await journal.record_intent(number)
     if fate.reference is not None:
-        await journal.accepted(number, reference=fate.reference)
+        await journal.record_accepted(number, reference=fate.reference)
     if fate.ending is not None:
-        await journal.ended(number, fate.ending)
+        await journal.record_ending(number, fate.ending)
 
 
 def target(folder: Path) -> str:

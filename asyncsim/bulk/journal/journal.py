@@ -204,7 +204,7 @@ class Journal:
         found = await self._read(queries.read_job)
         return found[0] if found else None
 
-    async def begin(self, head: Head) -> bool:
+    async def begin_job(self, head: Head) -> bool:
         """Make it this job's. True: its input has to be read; False: it is there, go on.
 
         Rows of a reading that was cut off are dropped. JournalError where it belongs to
@@ -214,11 +214,11 @@ class Journal:
         self._database.holds_job = True
         return is_new
 
-    async def add(self, some: Sequence[Row]) -> None:
+    async def add_rows(self, some: Sequence[Row]) -> None:
         """Write rows of the input."""
         await self._write(queries.add_rows, some)
 
-    async def seal(
+    async def complete_input(
         self,
         *,
         header: Sequence[str] | None,
@@ -238,13 +238,13 @@ class Journal:
         await self._write(queries.complete_input, summary, self._clock.utcnow())
         self._input = summary
 
-    async def discard(self) -> None:
+    async def discard_job(self) -> None:
         """Delete the job; a file that was made for it goes when the journal is closed."""
         await self._write(queries.discard_job)
         self._database.holds_job = False
         self._input = InputSummary()
 
-    async def repeated(self, most: int = 1000) -> list[Duplicate]:
+    async def duplicate_names(self, most: int = 1000) -> list[Duplicate]:
         """Return the names that occur more than once in the input."""
         return await self._read(queries.find_duplicates, rows.c.name, most)
 
@@ -262,11 +262,11 @@ class Journal:
         self._run = await self._write(queries.begin_run, self._clock.utcnow())
         return self._run
 
-    async def retry_nothing(self) -> None:
+    async def cancel_retries(self) -> None:
         """Leave failed rows as they are, though they were to be tried again."""
         await self._update(update(rows).where(rows.c.retry).values(retry=False))
 
-    async def retries(self) -> int:
+    async def count_retries(self) -> int:
         """Count the failed rows that are still to be tried again."""
         return await self._count(rows.c.retry)
 
@@ -280,7 +280,7 @@ class Journal:
         found = await self._read(fetch, select(*queries.RUN).order_by(runs.c.number))
         return [Run(**row) for row in found]
 
-    async def doubt(self) -> int:
+    async def reopen_unconfirmed(self) -> int:
         """Make rows that only a callback has reported as done ACCEPTED again; returns how many.
 
         While a job sends, a signed callback is believed: a read for each would double its requests.
@@ -292,17 +292,17 @@ class Journal:
     async def begin_plan(self, states: Collection[State]) -> int:
         """Begin a planning pass over all rows in these states; returns how many there are."""
         self._planning = await self._write(plans.begin_pass, states)
-        return await self.to_plan()
+        return await self.count_unplanned()
 
-    async def to_plan(self) -> int:
+    async def count_unplanned(self) -> int:
         """Count the rows that the pass has still to judge."""
         return await self._count(self._planning.unplanned)
 
-    async def match(self, names: Collection[str]) -> list[Entry]:
+    async def match_unplanned(self, names: Collection[str]) -> list[Entry]:
         """Return the rows still to judge whose name or SID is among these."""
         return await self._read(plans.match, self._planning, names)
 
-    async def plan(self, planned: Sequence[Planned]) -> None:
+    async def record_plan(self, planned: Sequence[Planned]) -> None:
         """Write what the pass says of these rows, all or nothing."""
         await self._write(plans.record_plan, self._planning, planned, self._clock.utcnow())
 
@@ -324,7 +324,7 @@ class Journal:
 
     # What becomes of single rows.
 
-    async def feed(self, states: Collection[State]) -> AsyncGenerator[Entry, None]:
+    async def entries(self, states: Collection[State]) -> AsyncGenerator[Entry, None]:
         """Iterate over rows in these states, in input order; each is given once.
 
         Of failed rows only those that are to be tried again.
@@ -335,20 +335,20 @@ class Journal:
                 yield Entry(**row)
             after = some[-1]["number"]
 
-    async def intent(self, number: int) -> None:
+    async def record_intent(self, number: int) -> None:
         """Record that its request will go out; returns once that is on disk."""
         await self._writer.commit(Step(StepKind.INTENT, number))
 
-    async def back(self, number: int) -> None:
+    async def record_unsent(self, number: int) -> None:
         """Record that it was not sent after all; buffered."""
         await self._writer.buffer(Step(StepKind.UNSENT, number))
 
-    async def accepted(self, number: int, *, reference: str | None = None) -> None:
+    async def record_accepted(self, number: int, *, reference: str | None = None) -> None:
         """Record that the vendor has accepted it; buffered."""
         values = {"new_reference": reference, "now": self._clock.utcnow()}
         await self._writer.buffer(Step(StepKind.ACCEPTED, number, values))
 
-    async def ended(self, number: int, ending: Ending) -> None:
+    async def record_ending(self, number: int, ending: Ending) -> None:
         """Record how it ended, or where it was left; buffered."""
         await self._writer.buffer(Step.ended(number, ending, self._clock.utcnow()))
 

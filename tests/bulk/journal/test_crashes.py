@@ -19,18 +19,18 @@ from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
-from tests.bulk.journal.making import HEAD, fill, query, row, states_in
+from tests.bulk.journal.samples import HEAD, fill, query, row, states_in
 
 # Intends row after row, many at once, and prints each number once the journal has it.
 _INTENDER = """
 import asyncio, sys
 from asyncsim.bulk.journal import Journal
-from tests.bulk.journal.making import fill
+from tests.bulk.journal.samples import fill
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
         await fill(journal, 5000)
         async def intend(number):
-            await journal.intent(number)
+            await journal.record_intent(number)
             print(number, flush=True)
         await asyncio.gather(*map(intend, range(1, 5001)))
         await asyncio.Event().wait()
@@ -56,12 +56,12 @@ asyncio.run(main())
 _READER = """
 import asyncio, sys
 from asyncsim.bulk.journal import Journal
-from tests.bulk.journal.making import HEAD, row
+from tests.bulk.journal.samples import HEAD, row
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
-        await journal.begin(HEAD)
+        await journal.begin_job(HEAD)
         for start in range(1, 10**9, 100):
-            await journal.add([row(number) for number in range(start, start + 100)])
+            await journal.add_rows([row(number) for number in range(start, start + 100)])
             print(start, flush=True)
 asyncio.run(main())
 """
@@ -71,7 +71,7 @@ _GROWER = """
 import asyncio, resource, signal, sys
 from asyncsim.bulk.journal import Journal
 from asyncsim.errors import JournalError
-from tests.bulk.journal.making import fill
+from tests.bulk.journal.samples import fill
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
         await fill(journal, 2000)
@@ -79,7 +79,7 @@ async def main():
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
         try:
             for number in range(1, 2001):
-                await journal.intent(number)
+                await journal.record_intent(number)
                 print(number, flush=True)
         except JournalError as error:
             print(error, file=sys.stderr)
@@ -117,8 +117,8 @@ async def test_every_intent_that_returned_before_a_kill_is_in_the_file(
 ) -> None:
     printed = await killed(await started(_INTENDER, path), after=after)
     async with Journal.open(path) as journal:  # the lock died with its holder
-        assert not await journal.begin(HEAD)
-        sending = {entry.number async for entry in journal.feed({State.SENDING})}
+        assert not await journal.begin_job(HEAD)
+        sending = {entry.number async for entry in journal.entries({State.SENDING})}
         assert set(printed) <= sending
         counts = await journal.counts()
     assert sum(counts.values()) == 5000
@@ -129,9 +129,9 @@ async def test_a_kill_while_the_input_is_read_makes_it_be_read_again(path: Path)
     await killed(await started(_READER, path), after=5)
     assert query(path, "SELECT count(*) > 400 FROM rows") == [(1,)]
     async with Journal.open(path) as journal:
-        assert await journal.begin(HEAD)
-        await journal.add([row(1)])
-        await journal.seal(header=None, applied=(), digest="d", notes=())
+        assert await journal.begin_job(HEAD)
+        await journal.add_rows([row(1)])
+        await journal.complete_input(header=None, applied=(), digest="d", notes=())
         assert await journal.counts() == {State.READ: 1}
 
 
@@ -178,7 +178,7 @@ async def lose_a_row(path: Path, error: Exception | None = None) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 5)
         await fill_the_disk(journal)
-        await journal.ended(1, LONG)
+        await journal.record_ending(1, LONG)
         if error is not None:
             raise error
 
@@ -187,20 +187,25 @@ async def lose_a_row(path: Path, error: Exception | None = None) -> None:
 async def test_a_full_disk_is_told_to_all_who_wait_and_to_all_who_come(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 20)
-        await journal.intent(1)
+        await journal.record_intent(1)
         await fill_the_disk(journal)
-        await journal.ended(2, LONG)
+        await journal.record_ending(2, LONG)
         waiting = await asyncio.gather(
-            *(journal.intent(number) for number in (3, 4)), return_exceptions=True
+            *(journal.record_intent(number) for number in (3, 4)), return_exceptions=True
         )
         assert [type(one) for one in waiting] == [JournalError, JournalError]
-        for late in (journal.intent(5), journal.accepted(6), journal.flush(), journal.counts()):
+        for late in (
+            journal.record_intent(5),
+            journal.record_accepted(6),
+            journal.flush(),
+            journal.counts(),
+        ):
             with pytest.raises(JournalError, match="the disk is full: free space, then run"):
                 await late
     sending = [number for number, state in states_in(path).items() if state == "sending"]
     assert sending == [1]
     async with Journal.open(path) as journal:
-        await journal.intent(3)
+        await journal.record_intent(3)
         assert (await journal.counts())[State.SENDING] == 2
 
 
@@ -221,7 +226,7 @@ async def test_a_journal_cancelled_while_it_closes_is_closed(path: Path) -> None
     async def use() -> None:
         async with Journal.open(path) as journal:
             await fill(journal, 3)
-            await journal.ended(2, Ending(state=State.DONE))
+            await journal.record_ending(2, Ending(state=State.DONE))
 
     for turns in range(0, 200, 9):
         task = asyncio.create_task(use())
@@ -232,21 +237,21 @@ async def test_a_journal_cancelled_while_it_closes_is_closed(path: Path) -> None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         async with Journal.open(path) as journal:
-            await journal.begin(HEAD)
-            await journal.discard()
+            await journal.begin_job(HEAD)
+            await journal.discard_job()
         path.unlink(missing_ok=True)
 
 
 async def test_a_writer_that_is_torn_down_tells_who_waits(path: Path, clock: ManualClock) -> None:
     async with Journal.open(path, clock=clock) as journal:
         await fill(journal, 2)
-        waiting = asyncio.create_task(journal.intent(1))
+        waiting = asyncio.create_task(journal.record_intent(1))
         await clock.advance(TICK / 2)
         journal._writer._task.cancel()
         with pytest.raises(JournalError, match="interrupted"):
             await waiting
         with pytest.raises(JournalError, match="interrupted"):
-            await journal.intent(2)
+            await journal.record_intent(2)
 
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["to go on", "to look in"])
@@ -315,16 +320,16 @@ async def test_a_wal_that_has_grown_long_is_taken_into_the_file(
     monkeypatch.setattr("asyncsim.bulk.journal.database._LONGEST_WAL", 200_000)
     wal = path.with_name("batch.db-wal")
     async with Journal.open(path) as journal:
-        await journal.begin(HEAD)
+        await journal.begin_job(HEAD)
         for start in range(0, 5000, 500):
-            await journal.add([row(number) for number in range(start + 1, start + 501)])
-        await journal.seal(header=None, applied=(), digest="d", notes=())
+            await journal.add_rows([row(number) for number in range(start + 1, start + 501)])
+        await journal.complete_input(header=None, applied=(), digest="d", notes=())
         assert wal.stat().st_size < 400_000
         assert path.stat().st_size > 200_000
         async with Journal.open(path, read_only=True) as looker:  # a reader does not stop it
             assert sum((await looker.counts()).values()) == 5000
             for number in range(1, 2000):
-                await journal.ended(number, Ending(state=State.DONE))
+                await journal.record_ending(number, Ending(state=State.DONE))
             await journal.flush()
     assert not wal.exists()
     async with Journal.open(path) as journal:

@@ -10,7 +10,7 @@ from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import Ending, FailureGroup, Planned, State, Verdict
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, NotFound
-from tests.bulk.journal.making import fill
+from tests.bulk.journal.samples import fill
 
 
 def done(**given: Any) -> Ending:
@@ -28,17 +28,17 @@ async def test_an_empty_job_has_statistics_of_nothing(journal: Journal) -> None:
 async def test_rows_are_counted_by_state_verdict_and_way_of_settling(journal: Journal) -> None:
     await fill(journal, 7)
     hopeless = {"state": State.IMPOSSIBLE}
-    await journal.plan(
+    await journal.record_plan(
         [
             Planned(number=1, verdict=Verdict.UNKNOWN, **hopeless),
             Planned(number=2, verdict=Verdict.TERMINAL, **hopeless),
             Planned(number=3, verdict=Verdict.UNKNOWN, **hopeless),
         ]
     )
-    await journal.ended(4, done(settled_by="callback", confirmed=False, requests=1))
-    await journal.ended(5, done(requests=2))
-    await journal.ended(6, done(requests=3))
-    await journal.ended(7, Ending(state=State.TIMED_OUT, requests=10))
+    await journal.record_ending(4, done(settled_by="callback", confirmed=False, requests=1))
+    await journal.record_ending(5, done(requests=2))
+    await journal.record_ending(6, done(requests=3))
+    await journal.record_ending(7, Ending(state=State.TIMED_OUT, requests=10))
     found = await journal.statistics()
     assert found.rows == 7
     assert found.states == {State.IMPOSSIBLE: 3, State.DONE: 3, State.TIMED_OUT: 1}
@@ -53,8 +53,8 @@ async def test_failures_are_grouped_by_class_with_the_first_as_a_sample(journal:
     await fill(journal, 4)
     for number in (2, 1, 3):
         refused = BadRequest(400, 83007, f"fleet {number}")
-        await journal.ended(number, Ending(state=State.FAILED, error=refused))
-    await journal.ended(4, Ending(state=State.FAILED, error=NotFound(404)))
+        await journal.record_ending(number, Ending(state=State.FAILED, error=refused))
+    await journal.record_ending(4, Ending(state=State.FAILED, error=NotFound(404)))
     found = (await journal.statistics()).failures
     sample = "fleet 1 (HTTP 400, code 83007)"
     assert found["BadRequest"] == FailureGroup(error_type="BadRequest", rows=3, sample=sample)
@@ -64,15 +64,15 @@ async def test_failures_are_grouped_by_class_with_the_first_as_a_sample(journal:
 async def test_percentiles_are_those_of_the_rows_that_are_done(journal: Journal) -> None:
     await fill(journal, 101)
     for number in range(1, 101):
-        await journal.ended(number, done(seconds=float(101 - number)))
-    await journal.ended(101, Ending(state=State.TIMED_OUT, seconds=9999.0))
+        await journal.record_ending(number, done(seconds=float(101 - number)))
+    await journal.record_ending(101, Ending(state=State.TIMED_OUT, seconds=9999.0))
     found = await journal.statistics()
     assert (found.p50, found.p95, found.p99, found.slowest) == (50.0, 95.0, 99.0, 100.0)
 
 
 async def test_one_row_is_all_percentiles(journal: Journal) -> None:
     await fill(journal, 1)
-    await journal.ended(1, done(seconds=4.0))
+    await journal.record_ending(1, done(seconds=4.0))
     found = await journal.statistics()
     assert (found.p50, found.p95, found.p99, found.slowest) == (4.0,) * 4
 
@@ -80,7 +80,7 @@ async def test_one_row_is_all_percentiles(journal: Journal) -> None:
 async def test_results_of_some_states_come_in_input_order(journal: Journal) -> None:
     await fill(journal, 1100)
     for number in (1099, 3, 700):
-        await journal.ended(number, done())
+        await journal.record_ending(number, done())
     numbers = [result.number async for result in journal.results({State.DONE})]
     assert numbers == [3, 700, 1099]
     assert [result.number async for result in journal.results()] == list(range(1, 1101))

@@ -195,7 +195,7 @@ async def test_a_sim_that_was_moved_and_is_looked_for_twice_is_not_unknown(
     async def die_in_the_middle() -> None:
         async with desk.journal() as journal:
             for number in range(1, 7):
-                await journal.intent(number)
+                await journal.record_intent(number)
         for sid in desk.stage.sids[:3]:
             await sims.update(sid, account_sid=account)
 

@@ -28,9 +28,9 @@ def row(number: int, **given: Any) -> Row:
 
 async def fill(journal: Journal, count: int = 0, *rows: Row) -> None:
     """Give it a job with so many rows, or these, read to the end."""
-    await journal.begin(HEAD)
-    await journal.add(rows or [row(number) for number in range(1, count + 1)])
-    await journal.seal(header=None, applied=(), digest="d1", notes=())
+    await journal.begin_job(HEAD)
+    await journal.add_rows(rows or [row(number) for number in range(1, count + 1)])
+    await journal.complete_input(header=None, applied=(), digest="d1", notes=())
     await journal.begin_run()
     await journal.begin_plan(OPEN)
 
@@ -41,13 +41,13 @@ def ready(number: int, **given: Any) -> Planned:
 
 
 async def fed(journal: Journal, *states: State) -> list[int]:
-    return [entry.number async for entry in journal.feed(states)]
+    return [entry.number async for entry in journal.entries(states)]
 
 
 async def entry_of(
     journal: Journal, number: int, states: Collection[State] = tuple(State)
 ) -> Entry:
-    found = [entry async for entry in journal.feed(states) if entry.number == number]
+    found = [entry async for entry in journal.entries(states) if entry.number == number]
     return found[0]
 
 

@@ -19,7 +19,7 @@ import pytest
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import OPEN, State, Verdict
 from asyncsim.errors import JournalError
-from tests.bulk.journal.making import HEAD, change_by_hand, fed, files_in, fill, query, ready, row
+from tests.bulk.journal.samples import HEAD, change_by_hand, fed, files_in, fill, query, ready, row
 
 _OPEN = """
 import aiosqlite, asyncio, os, sys  # what is imported later may be out of reach by then
@@ -179,7 +179,7 @@ async def test_a_running_job_can_be_looked_into_and_closes_nonetheless(path: Pat
         async with Journal.open(path) as job:
             await fill(job, 3)
             looker = await looking.enter_async_context(Journal.open(path, read_only=True))
-            await job.accepted(1)
+            await job.record_accepted(1)
             await job.flush()
             assert await looker.counts() == {State.READ: 2, State.ACCEPTED: 1}
         assert await looker.counts() == {State.READ: 2, State.ACCEPTED: 1}
@@ -192,7 +192,7 @@ async def test_who_looks_in_changes_nothing(path: Path) -> None:
         await fill(journal, 1)
     async with Journal.open(path, read_only=True) as journal:
         with pytest.raises(JournalError, match="opened for reading only"):
-            await journal.intent(1)
+            await journal.record_intent(1)
         with pytest.raises(JournalError, match="opened for reading only"):
             await journal.begin_run()
         assert await journal.counts() == {State.READ: 1}
@@ -252,7 +252,7 @@ async def test_a_journal_that_is_not_open_says_so(path: Path) -> None:
     async with journal:
         await fill(journal, 1)
     with pytest.raises(JournalError, match="async with"):
-        await journal.intent(1)
+        await journal.record_intent(1)
     async with journal:  # and it may be opened again
         assert await journal.counts() == {State.READ: 1}
 
@@ -284,14 +284,14 @@ async def test_no_log_and_no_error_shows_the_ticket_secret(
 async def test_an_error_does_not_show_what_was_to_be_written(journal: Journal) -> None:
     await fill(journal, 1)
     with pytest.raises(JournalError) as caught:
-        await journal.add([row(1, name="hush-hush")])
+        await journal.add_rows([row(1, name="hush-hush")])
     assert "hush-hush" not in f"{caught.value} {caught.value.__cause__}"
 
 
 async def test_people_can_read_it_in_an_sql_shell(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 2)
-        await journal.intent(1)
+        await journal.record_intent(1)
     assert query(path, "SELECT * FROM progress") == [
         ("read", None, None, 1),
         ("sending", None, None, 1),
@@ -304,7 +304,7 @@ async def test_a_journal_that_an_older_asyncsim_wrote_goes_on(path: Path) -> Non
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(Path(__file__).with_name("format_1.sql").read_text())
     async with Journal.open(path) as journal:
-        assert not await journal.begin(HEAD)
+        assert not await journal.begin_job(HEAD)
         assert journal.ticket_secret == "hush-hush"
         assert await journal.counts() == {
             State.READ: 1,
@@ -318,6 +318,6 @@ async def test_a_journal_that_an_older_asyncsim_wrote_goes_on(path: Path) -> Non
         assert (third.error_type, third.seconds) == ("ValueError", 1.5)
         assert await journal.begin_run(retry_failed=True) == 2
         assert await journal.begin_plan(OPEN | {State.FAILED}) == 4
-        await journal.plan([ready(number) for number in (1, 2, 4)])
-        await journal.intent(4)
+        await journal.record_plan([ready(number) for number in (1, 2, 4)])
+        await journal.record_intent(4)
         assert await fed(journal, State.READY) == [1, 2]
