@@ -20,7 +20,7 @@ from asyncsim.context import ClientContext
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
-from asyncsim.http.auth import Auth, Basic, ClientCredentials
+from asyncsim.http.auth import Auth, BasicAuth, ClientCredentials
 from asyncsim.http.proxies import Proxies, check_login
 from asyncsim.http.transport import Transport
 from asyncsim.redaction import Redacted, redact, redact_all
@@ -166,7 +166,7 @@ class Client:
             _connect(
                 TWILIO,
                 account_sid,
-                lambda context, transport: Basic(user, password),
+                lambda context, transport: BasicAuth(user, password),
                 ticket_material=Redacted(f"{account_sid}:{auth_token or password}"),
                 signing_secrets=(auth_token,) if auth_token else (),
                 settings=settings,

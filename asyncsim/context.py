@@ -152,7 +152,7 @@ class ClientContext:
             retry=self.retry,
             timeout=self.timeout,
             observers=self.observers,
-            worked=self.credentials.worked,
+            on_success=self.credentials.worked,
         )
         self._closers += [transport.close, auth.close, sender.close]
         return sender

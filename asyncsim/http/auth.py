@@ -1,11 +1,11 @@
-"""Who we are: HTTP Basic for Twilio, OAuth2 client credentials for KORE."""
+"""Login: HTTP Basic for Twilio, OAuth2 client credentials for KORE."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
@@ -30,32 +30,33 @@ from asyncsim.errors import (
 )
 from asyncsim.events import Event, TokenMinted
 from asyncsim.http.content import make_body
-from asyncsim.http.request import refusal
+from asyncsim.http.request import api_error, finish
 from asyncsim.http.transport import Response, Transport
 from asyncsim.redaction import Redacted
 from asyncsim.wire import json
 
 T = TypeVar("T")
 
-_ASKED = "fetch a KORE access token"
+_OPERATION = "fetch a KORE access token"
 _RESPONSE = "KORE's token response"
-_LEAST_PAUSE = 0.1  # seconds between 429s of the token endpoint, whatever the policy says
+# Seconds, whatever the retry policy says: a policy without pauses would make a tight loop of it.
+_LEAST_PAUSE_AFTER_429 = 0.1
 # Of RFC 6749's errors those that time may mend (4.1.2.1); some send them with status 200.
-_PASSING = frozenset({"server_error", "temporarily_unavailable"})
-_FOUGHT = (
+_TRANSIENT_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
+_CONTENDED = (
     f"{tokens.MOST} access tokens within a minute were made void soon after they were minted;"
     " KORE seems to allow one active token per API client, and probably another process logs in"
     " with the same client_id"
 )
-_FOUGHT_ADVICE = "give each process an API client of its own, or run one of them at a time"
+_CONTENDED_ADVICE = "give each process an API client of its own, or run one of them at a time"
 
 
 class Auth(Protocol):
-    """What the sender needs to know of a login."""
+    """A login, as the sender uses it."""
 
     @property
-    def standing(self) -> str | None:
-        """A header that never changes, if this login has one."""
+    def constant_header(self) -> str | None:
+        """An Authorization header that never changes, if this login has one."""
         ...
 
     def current(self) -> tuple[str, int] | None:
@@ -63,42 +64,42 @@ class Auth(Protocol):
         ...
 
     async def obtain(self, latest: float) -> None:
-        """Get a header, by `latest` of the clock; shared by all who ask at the same time."""
+        """Get a header, by `latest` of the clock; shared by all who want one at the same time."""
         ...
 
-    async def refused(self, generation: int, error: APIError, latest: float) -> bool:
-        """Tell whether a request refused (401, 403) with that generation should be sent again."""
+    async def rejected(self, generation: int, error: APIError, latest: float) -> bool:
+        """Tell whether a request rejected (401, 403) with that generation should be sent again."""
         ...
 
-    def accepted(self, generation: int, started: float, refused: bool) -> None:
-        """Take note of a request that was let in: when it went out, whether it was refused once."""
+    def accepted(self, generation: int, started: float, was_rejected: bool) -> None:
+        """Note a request that was let in: when it went out, whether it was rejected before."""
         ...
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End tasks that still run."""
         ...
 
 
-class Basic:
+class BasicAuth:
     """Account SID and auth token, or API key and secret; never expires."""
 
     def __init__(self, user: str, password: str) -> None:
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self.standing = Redacted(f"Basic {token}")
-        self._header = (self.standing, 0)
+        self.constant_header = Redacted(f"Basic {token}")
+        self._current = (self.constant_header, 0)
 
     def current(self) -> tuple[str, int]:
         """Always at hand."""
-        return self._header
+        return self._current
 
     async def obtain(self, latest: float) -> None:
         """Nothing to do."""
 
-    async def refused(self, generation: int, error: APIError, latest: float) -> bool:
-        """Never: the same credentials will be refused again."""
+    async def rejected(self, generation: int, error: APIError, latest: float) -> bool:
+        """Never: the same credentials would be rejected again."""
         return False
 
-    def accepted(self, generation: int, started: float, refused: bool) -> None:
+    def accepted(self, generation: int, started: float, was_rejected: bool) -> None:
         """Nothing to note."""
 
     async def close(self) -> None:
@@ -111,7 +112,7 @@ class ClientCredentials:
     Source: KORE docs, "Authorization", and the document kore_token_v1.
     """
 
-    standing = None
+    constant_header = None
 
     def __init__(
         self,
@@ -145,9 +146,9 @@ class ClientCredentials:
         self._minted = 0
         self._renewals = Renewals()
         self._replacing = False
-        """Whether the next token is minted because one was refused."""
+        """Whether the next token is minted because one was rejected."""
         self._minting: asyncio.Task[None] | None = None
-        self._doubting: asyncio.Task[bool] | None = None
+        self._reviewing: asyncio.Task[bool] | None = None
 
     def current(self) -> tuple[str, int] | None:
         """The token while it is good; one that is due is renewed meanwhile."""
@@ -155,88 +156,97 @@ class ClientCredentials:
         if token is None or now >= token.expires_at:
             return None
         if now >= token.due_at:
-            self._start_minting()
+            self._start_minting()  # in the background: nobody waits as long as this one is good
         return token.header, token.generation
 
     async def obtain(self, latest: float) -> None:
         """Mint a token, once for all callers; one that leaves does not stop the others."""
-        await self._join(self._start_minting(), latest)
+        await self._wait_for(self._start_minting(), latest)
 
-    async def _join(self, task: asyncio.Task[T], latest: float) -> T:
-        """Wait for what several wait for, until the caller's own deadline."""
+    async def _wait_for(self, task: asyncio.Task[T], latest: float) -> T:
+        """Wait for a task that several callers share, until this caller's own deadline."""
+        # Not `asyncio.wait_for`: that would cancel the task, and knows no clock but the loop's.
         late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         either: set[asyncio.Future[Any]] = {task, late}
         began = self._clock.now()
-        timer = self._clock.call_at(latest, partial(_wake, late))
+        timer = self._clock.call_at(latest, partial(finish, late))
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             timer.cancel()
         if not task.done():
             waited = f"no token within {max(latest - began, 0.0):g} s"
-            raise RequestTimeout(_ASKED, waited, sent=False)
-        # Closing ends the task, not those who wait for it.
+            raise RequestTimeout(_OPERATION, waited, sent=False)
+        # Closing cancels the task; its callers are not cancelled, but told.
         if task.cancelled():
-            raise ClientClosed(_ASKED)
+            raise ClientClosed(_OPERATION)
         return task.result()
 
     def _start_minting(self) -> asyncio.Task[None]:
         if self._minting is None:
             self._minting = asyncio.create_task(self._mint(), name="asyncsim-mint-token")
-            self._minting.add_done_callback(self._end_of_minting)
+            self._minting.add_done_callback(self._minting_done)
         return self._minting
 
-    def _end_of_minting(self, task: asyncio.Task[None]) -> None:
+    def _minting_done(self, task: asyncio.Task[None]) -> None:
         self._minting = None
         if not task.cancelled():
-            task.exception()  # those who wait raise it; without any, it need not be reported
+            # Callers that wait raise it. Without any it is an early renewal that failed, and
+            # asyncio would log an exception that was never retrieved.
+            task.exception()
 
-    async def refused(self, generation: int, error: APIError, latest: float) -> bool:
-        """Give the token up if a new one may help, once for all whom it was refused to.
+    async def rejected(self, generation: int, error: APIError, latest: float) -> bool:
+        """Give the token up if a new one may help, once for all whose requests it failed.
 
         `AuthenticationError` when tokens are made void as often as they are minted.
         """
         token, now = self._token, self._clock.now()
         if token is None or token.generation != generation:
-            return True  # another request has seen to that
-        if self._doubting is None:
+            return True  # another request has given it up already
+        if self._reviewing is None:
             if not self._renewals.can_help(token, now):
                 return False
             if self._renewals.are_fought(now):
-                raise _fought(error) from error
-            self._doubting = asyncio.create_task(self._doubt(token), name="asyncsim-doubt-token")
-            self._doubting.add_done_callback(self._end_of_doubting)
-        return await self._join(self._doubting, latest)
+                contended = AuthenticationError(
+                    error.status, error.code, _CONTENDED, asked=error.asked
+                )
+                contended.advice = _CONTENDED_ADVICE
+                raise contended from error
+            self._reviewing = asyncio.create_task(self._review(token), name="asyncsim-review-token")
+            self._reviewing.add_done_callback(self._reviewing_done)
+        return await self._wait_for(self._reviewing, latest)
 
-    def _end_of_doubting(self, task: asyncio.Task[bool]) -> None:
-        self._doubting = None
+    def _reviewing_done(self, task: asyncio.Task[bool]) -> None:
+        self._reviewing = None
 
-    async def _doubt(self, token: Token) -> bool:
+    async def _review(self, token: Token) -> bool:
         """Give a token up after a pause, unless it turns out good for others meanwhile."""
         since = self._clock.now()
         pause = self._renewals.pause(since, random.random())  # noqa: S311  # jitter
         if pause:
             await self._clock.sleep(pause)
         if token.proven_at > since:
-            return False  # then the refusal was about what was asked for
+            # KORE answers 403 both to an expired token and to what is not allowed. Others were let
+            # in with this one, so it was the latter.
+            return False
         if self._token is token:
             self._renewals.begin(self._clock.now())
             self._token, self._replacing = None, True
         return True
 
-    def accepted(self, generation: int, started: float, refused: bool) -> None:
-        """Take note that the token works, and that it mended a refusal."""
+    def accepted(self, generation: int, started: float, was_rejected: bool) -> None:
+        """Note that the token works, and whether it mended a rejection."""
         token = self._token
         if token is not None and token.generation == generation and token.proven_at < started:
             token.proven_at = started
-        if refused:
+        if was_rejected:
             self._renewals.helped(generation, self._clock.now())
 
     async def _mint(self) -> None:
         try:
-            token = await self._ask()
+            token = await self._fetch()
         except AsyncSimError:
-            # Whatever is wrong, the old token is as good as it was.
+            # The old token is as good as it was, until it expires.
             if self._token is None or not self._token.postpone(self._clock.now()):
                 raise
             return
@@ -244,49 +254,52 @@ class ClientCredentials:
         expires_in = token.expires_at - token.minted_at
         self._notify(TokenMinted(generation=token.generation, expires_in=expires_in))
 
-    async def _ask(self) -> Token:
+    async def _fetch(self) -> Token:
         tries, failures, give_up_at = 0, 0, self._clock.now() + self._throttled_for
+        headers = {"Accept": "application/json"}
         while True:
             tries, left = tries + 1, self._retry.longest_pause
             try:
-                return self._read(await self._post())
-            except (TransportError, DecodeError, ServerError, RateLimited) as trouble:
-                error, told = trouble, getattr(trouble, "retry_after", None)
-            pause = self._retry.pause(tries, random.random(), told)  # noqa: S311  # jitter
-            if isinstance(error, RateLimited):  # uses up no attempt, only time
-                pause = max(pause, _LEAST_PAUSE)
+                # `POST` of client credentials is safe to repeat: at worst there is one more token.
+                return self._read(
+                    await self._transport.exchange(
+                        "POST", self._url, headers, make_body(self._form), _OPERATION
+                    )
+                )
+            except (TransportError, DecodeError, ServerError, RateLimited) as failure:
+                error, asked = failure, getattr(failure, "retry_after", None)
+            pause = self._retry.pause(tries, random.random(), asked)  # noqa: S311  # jitter
+            if isinstance(error, RateLimited):  # as for any request: uses up no attempt, only time
+                pause = max(pause, _LEAST_PAUSE_AFTER_429)
                 left = min(left, give_up_at - self._clock.now())
             else:
                 failures += 1
-            if failures >= self._retry.attempts or (told or 0.0) > left or left <= 0:
+            if failures >= self._retry.attempts or (asked or 0.0) > left or left <= 0:
                 raise error
             await self._clock.sleep(min(pause, left))
-
-    def _post(self) -> Awaitable[Response]:
-        headers = {"Accept": "application/json"}
-        return self._transport.exchange("POST", self._url, headers, make_body(self._form), _ASKED)
 
     def _read(self, response: Response) -> Token:
         """Make a token of a response; raises here, where no variable shows what it holds."""
         if response.status >= 300:
-            raise self._refusal(response)
+            raise self._error(response)
         found = _token_in(response)
         if isinstance(found, str):
-            raise self._refusal(response) if _error_in(response) else DecodeError(_RESPONSE, found)
-        header, life = found
+            # OAuth2 errors with status 200 exist in the field.
+            raise self._error(response) if _error_in(response) else DecodeError(_RESPONSE, found)
+        header, lifetime = found
         self._minted += 1
         now = self._clock.now()
-        return Token(header, self._minted, now, now + life, self._replacing)
+        return Token(header, self._minted, now, now + lifetime, self._replacing)
 
-    def _refusal(self, response: Response) -> APIError:
-        told = retry_after(response.headers, self._clock.utcnow)
-        error = refusal(response, _ASKED, told)
+    def _error(self, response: Response) -> APIError:
+        asked = retry_after(response.headers, self._clock.utcnow)
+        error = api_error(response, _OPERATION, asked)
         kind, message = type(error), error.message
-        if _error_in(response) in _PASSING:
+        if _error_in(response) in _TRANSIENT_ERRORS:
             kind = ServerError
         elif response.status in (200, 400, 401, 403):
-            # OAuth2 lets a token endpoint answer 400 or 401 to a client it does not know (RFC 6749,
-            # 5.2); some do so with 200.
+            # A token endpoint may answer 400 or 401 to a client it does not know (RFC 6749, 5.2);
+            # some do so with 200.
             kind = AuthenticationError
         for spelling in (self._secret, quote(self._secret, safe="")):  # some quote what they got
             message = message.replace(spelling, "***")
@@ -296,14 +309,14 @@ class ClientCredentials:
             message,
             error.more_info,
             error.request_id,
-            asked=_ASKED,
-            retry_after=told,
+            asked=_OPERATION,
+            retry_after=asked,
         )
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End minting and reviewing; who waits for them gets `ClientClosed`."""
         tasks: list[asyncio.Task[Any]] = []
-        for task in (self._minting, self._doubting):
+        for task in (self._minting, self._reviewing):
             if task is not None:
                 task.cancel()
                 tasks.append(task)
@@ -325,14 +338,3 @@ def _error_in(response: Response) -> str | None:
         return None
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, str) and error else None
-
-
-def _fought(error: APIError) -> AuthenticationError:
-    fought = AuthenticationError(error.status, error.code, _FOUGHT, asked=error.asked)
-    fought.advice = _FOUGHT_ADVICE
-    return fought
-
-
-def _wake(late: asyncio.Future[None]) -> None:
-    if not late.done():
-        late.set_result(None)

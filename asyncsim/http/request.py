@@ -1,4 +1,4 @@
-"""One call of the API: what goes out, and what a refusal of it is called."""
+"""Request: one call of the API, and the typed error of a response that rejects it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ from asyncsim.http.content import Body
 from asyncsim.http.transport import Response, Reuse
 from asyncsim.wire.problems import decode_problem
 
-_LONGEST_ID = 100  # characters; theirs have 34 and 36
 MAX_RECORD_BYTES = 1_000_000
-"""Bytes, decoded, of the largest body that is read of one record; they have some thousand."""
+"""Of the largest body, decoded, that is read of one record; they have some thousand."""
 MAX_PAGE_BYTES = 16_000_000
 """The same of a page of a list: 1,000 Programmable Wireless Sims have about 1,500,000."""
+_MAX_REQUEST_ID = 100  # characters; the vendors' have 34 and 36
 
-_CLASSES: Mapping[int, type[APIError]] = {
+_ERRORS: Mapping[int, type[APIError]] = {
     401: AuthenticationError,
     403: PermissionDenied,
     404: NotFound,
+    # A 4xx, but about the server or a gateway: RFC 9110, 15.5.9 and 15.5.20; RFC 8470, 5.2.
     408: ServerError,
     409: Conflict,
     421: ServerError,
@@ -44,23 +45,32 @@ _CLASSES: Mapping[int, type[APIError]] = {
     429: RateLimited,
 }
 # Update while another one runs: Programmable Wireless and the Fleet of a Super SIM. 83010 says so
-# too, but also "illegal transition": who asked must look (twilio.com/docs/api/errors).
-_CONFLICTS = frozenset({33010, 83009})
+# too, but also "illegal transition": who gets it must fetch the SIM (twilio.com/docs/api/errors).
+_CONFLICT_CODES = frozenset({33010, 83009})
 
 
-class Ambiguous(Exception):  # internal: always answered by a look at the resource
+class Ambiguous(Exception):  # internal: `reconcile` answers it with a read of the resource
     """A desired-state write may or may not have been carried out."""
 
     def __init__(self, error: AsyncSimError, retry_after: float | None) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after
-        """Seconds which the answer asked us to wait."""
+        """Seconds that the response asked to wait."""
+
+
+def finish(signal: asyncio.Future[None]) -> None:
+    """Wake whoever waits for a signal; again does no harm."""
+    if not signal.done():
+        signal.set_result(None)
 
 
 @define(eq=False)
 class Request:
-    """One call of the API, before it is sent; `base` and `path` are already encoded."""
+    """One call of the API; `base` and `path` are already encoded.
+
+    First what it is and what its caller wants, then what has become of it so far.
+    """
 
     method: str
     product: str
@@ -75,40 +85,41 @@ class Request:
     """A read that somebody schedules, and who knows better than to sleep when another pause is
     asked for: it goes first, and never waits for a Retry-After."""
     max_bytes: int = MAX_RECORD_BYTES
-    """Bytes, decoded, of the largest body that is read."""
+    """Of the largest body, decoded, that is read."""
     reuse: Reuse | None = None
     """Which connections it may take, if not any."""
     pause_budget: float = math.inf
     """Seconds, from the first pause that the server asks for, in which all of them must end: the
     caller's own deadline."""
     no_retry: bool = False
-    """Whether a failure is raised at once: who sent it decides when to repeat it."""
+    """Whether a failure is raised at once: whoever sent it decides when to repeat it."""
     look: str = ""
     """For a create: how to find out whether it was carried out."""
-    pauses_end_by: float | None = None
-    """When that is over, once the server has asked for one."""
     for_sim: str = ""
     """For a create: SID or name of the SIM that it is for."""
+
+    pauses_end_by: float | None = None
+    """When the pause budget ends, once the server has asked for a pause."""
     attempts: int = 0
     """How often it went out."""
     in_flight: bool = False
     in_doubt: bool = False
     """An earlier attempt may have been carried out without our knowing."""
     succeeded: bool = False
-    """It was carried out, and its answer came."""
+    """It was carried out, and its response came."""
     halted: bool = False
     """The response in flight may still come; nothing goes out again."""
     halt_signal: asyncio.Future[None] | None = field(default=None, repr=False)
     """Done as soon as it is halted, for whoever pauses or reads between two attempts."""
 
     def halt(self) -> None:
-        """Send nothing more; who closes shop, or needs it no more, calls this."""
+        """Send nothing more: its client closes, or its wait has ended."""
         self.halted = True
-        if self.halt_signal is not None and not self.halt_signal.done():
-            self.halt_signal.set_result(None)
+        if self.halt_signal is not None:
+            finish(self.halt_signal)
 
     def closed(self, *, sent: bool) -> ClientClosed:
-        """Make the error of a client that is closed before this has come to its end."""
+        """Make the error of a client that was closed before this came to its end."""
         changes = self.method != "GET"
         return ClientClosed(self.operation, sent=sent and changes, look=self.look)
 
@@ -117,33 +128,32 @@ class Request:
         """The whole URL, exactly as it goes out."""
         if self.query:
             return URL(f"{self.base}{self.path}?{self.query}", encoded=True)
-        root, prefix = _parsed(self.base)
+        root, prefix = _split_base(self.base)
         return root.with_path(prefix + self.path, encoded=True)
 
 
 @lru_cache(maxsize=64)
-def _parsed(base: str) -> tuple[URL, str]:
+def _split_base(base: str) -> tuple[URL, str]:
     # Requests to one host differ in their paths, and parsing the rest is three quarters of what a
     # URL costs (benchmarks/cases/requests.py).
     url = URL(base, encoded=True)
     return url, url.raw_path.rstrip("/")
 
 
-def refusal(response: Response, asked: str, retry_after: float | None = None) -> APIError:
-    """Build the typed error of an answer; `asked` says what was asked of what."""
+def api_error(response: Response, operation: str, retry_after: float | None = None) -> APIError:
+    """Build the typed error of a response; `operation` says what was asked of what."""
     problem = decode_problem(response.body)
-    kind = _CLASSES.get(response.status, ServerError if response.status >= 500 else BadRequest)
-    if problem.code in _CONFLICTS:
+    status, headers = response.status, response.headers
+    kind = _ERRORS.get(status, ServerError if status >= 500 else BadRequest)
+    if problem.code in _CONFLICT_CODES:
         kind = Conflict
-    request_id = (
-        response.headers.get("Twilio-Request-Id") or response.headers.get("X-Request-Id") or ""
-    )
+    request_id = headers.get("Twilio-Request-Id") or headers.get("X-Request-Id") or ""
     return kind(
-        response.status,
+        status,
         problem.code,
         problem.message,
         problem.more_info,
-        request_id[:_LONGEST_ID] or None,
-        asked=asked,
+        request_id[:_MAX_REQUEST_ID] or None,
+        asked=operation,
         retry_after=retry_after,
     )

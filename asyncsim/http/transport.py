@@ -47,7 +47,7 @@ MAX_SMALL_BYTES = 65_536
 """Of the largest body, decoded, that is read where none has reason to be larger: access tokens, and
 errors, which are cut there."""
 
-_RECENT = 1.0  # seconds: servers and load balancers keep idle connections for at least 5
+_RECENT = 1.0  # seconds; Node and Apache close a connection that was idle for 5
 _NO_REUSE_AFTER_LOSS = 60.0  # seconds for which one lost create makes `RECENT` mean `NONE`
 _MAX_PROXY_REASON = 100  # characters of a proxy's words in a message
 _PROXY_AUTHENTICATION_REQUIRED = 407

@@ -14,7 +14,7 @@ from asyncsim.clock import Clock, ManualClock
 from asyncsim.core.retry import Idempotency
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout
 from asyncsim.events import Event
-from asyncsim.http.auth import Auth, Basic
+from asyncsim.http.auth import Auth, BasicAuth
 from asyncsim.http.limiter import ConcurrencyLimiter
 from asyncsim.http.request import Request
 from asyncsim.http.sender import Sender
@@ -70,7 +70,7 @@ class Bench:
         self.limiter = ConcurrencyLimiter(throttle or Throttle(), self.clock, ceiling=1e9, slow=1.0)
         return Sender(
             transport=transport,
-            auth=auth(transport) if auth else Basic("AC" + "1" * 32, PASSWORD),
+            auth=auth(transport) if auth else BasicAuth("AC" + "1" * 32, PASSWORD),
             limiter=self.limiter,
             clock=self.clock,
             retry=RetryPolicy(attempts=attempts, base=base),

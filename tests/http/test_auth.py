@@ -25,7 +25,7 @@ from asyncsim.errors import (
     ServerError,
 )
 from asyncsim.events import TokenMinted
-from asyncsim.http.auth import Basic, ClientCredentials
+from asyncsim.http.auth import BasicAuth, ClientCredentials
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
 from tests.http.conftest import Bench
@@ -644,10 +644,10 @@ async def test_neither_logs_nor_reprs_nor_events_show_a_secret(
 
 
 async def test_basic_never_shows_its_password_and_never_logs_in_again() -> None:
-    login = Basic("AC1", "pässword:with a colon")
+    login = BasicAuth("AC1", "pässword:with a colon")
     assert login.current() == ("Basic QUMxOnDDpHNzd29yZDp3aXRoIGEgY29sb24=", 0)
     assert "QUMx" not in repr(login)
     await login.obtain(math.inf)
     login.accepted(0, 0.0, False)
-    assert not await login.refused(0, AuthenticationError(401), math.inf)
+    assert not await login.rejected(0, AuthenticationError(401), math.inf)
     await login.close()

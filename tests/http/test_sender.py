@@ -27,7 +27,7 @@ from asyncsim.errors import (
     ServerError,
 )
 from asyncsim.events import LimitChanged, RequestFinished, RequestRetried
-from asyncsim.http.auth import Basic
+from asyncsim.http.auth import BasicAuth
 from asyncsim.http.content import make_body
 from asyncsim.http.request import Ambiguous
 from asyncsim.vendors import Hosts
@@ -234,7 +234,7 @@ async def test_failures_and_their_pauses_do_not_count_against_the_queue(
     assert bench.clock.now() >= 150
 
 
-class SlowLogin(Basic):
+class SlowLogin(BasicAuth):
     """A login that takes a minute, as a token endpoint in trouble makes it."""
 
     def __init__(self, clock: ManualClock) -> None:

@@ -14,7 +14,7 @@ from attrs import evolve
 from asyncsim import AuthenticationError, TransitionFailed, TransitionTimeout, Watching
 from asyncsim.emulator import Behaviour, Faults
 from asyncsim.events import SweepFinished, SweepingStopped
-from asyncsim.http.auth import Basic
+from asyncsim.http.auth import BasicAuth
 from asyncsim.http.transport import Response
 from tests.integration.conftest import OpenStage
 from tests.integration.stage import LATENCY, TRANSITION, Place, Stage
@@ -229,7 +229,7 @@ async def test_an_account_that_is_closed_ends_all_waits_long_before_their_deadli
     stage = await set_stage(TWILIO_SUPERSIM, sims=MANY)
     work = await stage.start(activate_all(stage))
     sender: Any = await stage.client.context.open()
-    sender._auth, sender._carried = Basic("AC" + "0" * 32, "closed"), False
+    sender._auth, sender._header_is_default = BasicAuth("AC" + "0" * 32, "closed"), False
     outcomes = await stage.play(work)
     assert {type(one.error) for one in outcomes.values()} == {AuthenticationError}
     assert stage.clock.now() < Watching().timeout / 5
