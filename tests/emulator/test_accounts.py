@@ -1,4 +1,4 @@
-"""Subaccounts: who sees what, and how a `new` SIM moves between accounts."""
+"""Subaccounts: separate records, and how a `new` SIM moves between accounts."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ async def test_only_a_new_sim_moves(anywhere: Api, subaccount: Subaccount, statu
     assert got.code == (33201 if anywhere.product == "wireless" else 20006)
 
 
-async def test_a_name_that_is_taken_there_is_refused(anywhere: Api, subaccount: Subaccount) -> None:
+async def test_a_name_that_is_taken_there_is_rejected(
+    anywhere: Api, subaccount: Subaccount
+) -> None:
     sub = subaccount(anywhere)
     bare(sub, unique_name="one")
     sim = bare(anywhere, unique_name="one")

@@ -21,7 +21,7 @@ from tests.emulator.api import Api, basic
         (basic("AC" + "e" * 32, ""), "Authenticate"),
     ],
 )
-async def test_twilio_refuses_wrong_credentials(
+async def test_twilio_rejects_wrong_credentials(
     supersim: Api, authorization: str | None, message: str
 ) -> None:
     supersim.authorization = authorization
@@ -48,13 +48,13 @@ async def test_kore_mints_a_token_that_looks_like_a_jwt_and_lets_it_in(kore_supe
     assert (await kore_supersim.get()).status == 200
 
 
-async def test_kore_answers_a_missing_token_with_401_and_no_code(kore_supersim: Api) -> None:
+async def test_kore_rejects_a_missing_token_with_401_and_no_code(kore_supersim: Api) -> None:
     kore_supersim.authorization = ""
     got = await kore_supersim.get()
     assert (got.status, got.body) == (401, {"message": "Unauthorized"})
 
 
-async def test_kore_answers_an_unknown_token_with_403(kore_supersim: Api) -> None:
+async def test_kore_rejects_an_unknown_token_with_403(kore_supersim: Api) -> None:
     kore_supersim.authorization = "Bearer unknown"
     got = await kore_supersim.get()
     assert got.status == 403
@@ -81,7 +81,7 @@ async def test_tokens_can_be_expired_at_once(kore_supersim: Api) -> None:
     assert (await kore_supersim.get()).status == 200
 
 
-async def test_kore_refuses_a_wrong_client(kore_supersim: Api) -> None:
+async def test_kore_rejects_a_wrong_client(kore_supersim: Api) -> None:
     got = await kore_supersim.mint(client_secret="wrong")
     assert got.status == 401
     assert got.body == {
@@ -90,7 +90,7 @@ async def test_kore_refuses_a_wrong_client(kore_supersim: Api) -> None:
     }
 
 
-async def test_kore_refuses_another_grant(kore_supersim: Api) -> None:
+async def test_kore_rejects_another_grant(kore_supersim: Api) -> None:
     got = await kore_supersim.mint(grant_type="password")
     assert got.status == 400
     assert set(got.body) == {"code", "message"}

@@ -90,7 +90,7 @@ async def test_without_a_profile_left_it_fails_with_83500(
         ({"Eid": EID, "CallbackUrl": "nowhere"}, 11100),
     ],
 )
-async def test_every_refusal_has_its_code(supersim: Api, form: dict[str, str], code: int) -> None:
+async def test_every_rejection_has_its_code(supersim: Api, form: dict[str, str], code: int) -> None:
     got = await supersim.post(PROFILES, **form)
     assert (got.status, got.code) == (400, code)
 

@@ -14,7 +14,7 @@ from asyncsim.emulator.settings import FaultSampler
 from tests.emulator.api import Api
 
 
-async def test_a_refused_request_is_429_and_not_processed(anywhere: Api) -> None:
+async def test_a_throttled_request_is_429_and_not_processed(anywhere: Api) -> None:
     sid = anywhere.sims[0].sid
     await anywhere.get()
     anywhere.emulator.faults = Faults(rate_limited=1.0)
@@ -28,7 +28,7 @@ async def test_retry_after_is_sent_if_the_setting_says_so(supersim: Api) -> None
     assert (await supersim.get()).headers["Retry-After"] == "2.5"
 
 
-async def test_the_concurrency_limit_counts_what_is_not_answered_yet(
+async def test_the_concurrency_limit_counts_requests_in_flight(
     supersim: Api, clock: ManualClock
 ) -> None:
     supersim.emulator.faults = Faults(concurrency=2, answer_takes=1.0)
@@ -42,7 +42,7 @@ async def test_the_concurrency_limit_counts_what_is_not_answered_yet(
     assert (await later).status == 200
 
 
-async def test_a_slow_answer_tells_what_was_true_when_it_was_asked(
+async def test_a_slow_response_shows_the_state_when_the_request_arrived(
     supersim: Api, clock: ManualClock
 ) -> None:
     supersim.emulator.faults = Faults(slow=1.0, slow_seconds=30.0)
@@ -78,7 +78,7 @@ async def test_a_connection_is_dropped_before_or_after_the_work(
     assert supersim.emulator.requests[-1].status is None
 
 
-async def test_wrong_credentials_are_refused_before_any_fault(supersim: Api) -> None:
+async def test_wrong_credentials_are_rejected_before_any_fault(supersim: Api) -> None:
     supersim.emulator.faults = Faults(rate_limited=1.0, dropped=1.0)
     supersim.authorization = None
     assert (await supersim.get()).status == 401
@@ -98,7 +98,7 @@ def test_draws_repeat_themselves_and_one_fault_does_not_disturb_another() -> Non
 
 
 @pytest.mark.parametrize("wrong", [{"dropped": 1.5}, {"slow": -0.1}])
-def test_a_probability_beyond_its_bounds_is_refused(wrong: Any) -> None:
+def test_a_probability_beyond_its_bounds_is_rejected(wrong: Any) -> None:
     with pytest.raises(ValueError, match="probability"):
         Faults(**wrong)
 

@@ -79,7 +79,7 @@ async def test_what_can_never_be_changed_is_ignored(supersim: Api) -> None:
         ({"UniqueName": "x" * 65}, 400, 20001),
     ],
 )
-async def test_every_refusal_has_its_code(
+async def test_every_rejection_has_its_code(
     supersim: Api, form: dict[str, str], status: int, code: int
 ) -> None:
     got = await supersim.post(FLEETS, **{"NetworkAccessProfile": "default", **form})
@@ -151,7 +151,7 @@ async def test_the_networks_of_a_profile_have_pages(supersim: Api) -> None:
         (NETWORKS, {}, 405, 20004),
     ],
 )
-async def test_every_refusal_about_networks_has_its_code(
+async def test_every_rejection_about_networks_has_its_code(
     supersim: Api, path: str, form: dict[str, str], status: int, code: int
 ) -> None:
     got = await supersim.post(path, **form)

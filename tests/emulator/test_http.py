@@ -1,4 +1,4 @@
-"""HTTP itself: media types, verbs, hosts, and what a page of another site may not do."""
+"""HTTP rules: media types, methods, hosts, and requests from pages of other sites."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_the_token_endpoint_and_the_secrets_want_their_own_media_types(
         ("webhooks", "/v1/secrets", "GET, POST, OPTIONS"),
     ],
 )
-async def test_a_wrong_verb_is_told_the_right_ones(
+async def test_a_wrong_method_is_told_the_right_ones(
     kore_supersim: Api, product: str, path: str, allowed: str
 ) -> None:
     got = await kore_supersim.of(product).send("PUT", path)
@@ -113,7 +113,7 @@ async def test_an_address_or_localhost_is_an_allowed_host(
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8900", "localhost.evil.example"])
-async def test_a_foreign_host_name_is_refused_because_of_dns_rebinding(
+async def test_a_foreign_host_name_is_rejected_because_of_dns_rebinding(
     emulator: Emulator, session: aiohttp.ClientSession, host: str
 ) -> None:
     assert await status_of(emulator, session, host) == 403
@@ -138,7 +138,7 @@ async def test_further_host_names_can_be_allowed(
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "faults"), ("POST", "tokens/expire"), ("DELETE", "requests")]
 )
-async def test_controls_refuse_pages_of_other_sites(
+async def test_controls_reject_pages_of_other_sites(
     supersim: Api,
     session: aiohttp.ClientSession,
     headers: dict[str, str],
@@ -171,7 +171,7 @@ async def test_faults_are_taken_as_curl_sends_them(
     assert supersim.emulator.faults.dropped == 1
 
 
-async def test_faults_as_plain_text_are_refused(
+async def test_faults_as_plain_text_are_rejected(
     supersim: Api, session: aiohttp.ClientSession
 ) -> None:
     url = f"{supersim.emulator.url}/_emulator/faults"

@@ -1,4 +1,4 @@
-"""Programmable Wireless RatePlans: made, named, removed; the limits of each value."""
+"""Programmable Wireless RatePlans: create, rename, delete; the limits of each value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def test_a_plan_is_made_with_the_documented_defaults(any_wireless: Api) ->
     assert (await any_wireless.get(f"{PLANS}/mine")).body == got.body
 
 
-async def test_kore_may_answer_the_creation_with_202(kore_wireless: Api) -> None:
+async def test_kore_may_respond_to_the_creation_with_202(kore_wireless: Api) -> None:
     kore_wireless.emulator.behaviour = Behaviour(kore_rate_plan_create_status=202)
     assert (await kore_wireless.post(PLANS)).status == 202
 

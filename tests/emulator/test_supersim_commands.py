@@ -1,4 +1,4 @@
-"""Super SIM's SMS and IP Commands, both ways."""
+"""Super SIM SMS and IP Commands, in both directions."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_an_ip_command_that_fails_says_why(
     assert (call.params["Status"], call.params["ErrorCode"]) == ("failed", code)
 
 
-async def test_a_refused_ip_callback_is_83402_in_the_log(
+async def test_a_rejected_ip_callback_is_83402_in_the_log(
     supersim: Api, clock: ManualClock, listener: Listener
 ) -> None:
     listener.statuses.append(404)
@@ -148,7 +148,7 @@ async def test_a_refused_ip_callback_is_83402_in_the_log(
         (IP, {"Sim": "mute", "Payload": "x", "DevicePort": "7"}, 400, 83400),
     ],
 )
-async def test_every_refusal_has_its_code(
+async def test_every_rejection_has_its_code(
     supersim: Api, path: str, form: dict[str, str], status: int, code: int
 ) -> None:
     active(supersim, unique_name="one")

@@ -139,7 +139,7 @@ async def test_names_of_fleets_and_rate_plans_are_resolved(
     assert plan.sid in emulator.world("twilio").rate_plans
 
 
-async def test_refusals_reach_the_sdk_with_code_and_status(
+async def test_rejections_reach_the_sdk_with_code_and_status(
     emulator: Emulator, blocking: Any, asynchronous: Any
 ) -> None:
     with pytest.raises(TwilioRestException) as missing:

@@ -1,4 +1,4 @@
-"""Sessions, usage and billing periods: all of it follows from when a SIM was connected."""
+"""Sessions, usage and billing months: they follow from when a SIM was connected."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ async def test_the_data_limit_blocks_until_the_month_is_over(
         ({"StartTime": "2025-12-01"}, 83605),
     ],
 )
-async def test_every_refusal_has_its_code(
+async def test_every_rejection_has_its_code(
     supersim: Api, clock: ManualClock, query: dict[str, str], code: int
 ) -> None:
     await clock.advance(520 * DAY)  # to June 2027

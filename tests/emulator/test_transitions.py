@@ -1,4 +1,4 @@
-"""The tables of the two state machines, written out a second time."""
+"""The tables of both state machines, written a second time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator's own room, and its facade."""
+"""The control API, the request log, and the emulator's settings."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ async def test_faults_are_changed_over_http(supersim: Api) -> None:
 @pytest.mark.parametrize(
     "body", ["", "[]", '{"nonsense": 1}', '{"dropped": 2}', '{"dropped": "often"}']
 )
-async def test_faults_that_make_no_sense_are_refused(supersim: Api, body: str) -> None:
+async def test_faults_that_make_no_sense_are_rejected(supersim: Api, body: str) -> None:
     assert (await supersim.control("POST", "faults", body)).status == 400
     assert supersim.emulator.faults == Faults()
 
 
-async def test_a_bad_log_number_is_refused(supersim: Api) -> None:
+async def test_a_bad_log_number_is_rejected(supersim: Api) -> None:
     assert (await supersim.control("GET", "requests?after=x")).status == 400
 
 
@@ -82,7 +82,7 @@ async def test_a_port_in_use_is_named() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"sims": -1}, {"port": 70000}, {"speed": 0}])
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, int]) -> None:
+def test_settings_that_make_no_sense_are_rejected(settings: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):
         Emulator(**settings)  # type: ignore[arg-type]
 
@@ -146,7 +146,7 @@ async def test_an_ipv6_host_is_bracketed() -> None:
     assert Emulator(host="::1", port=8900).url == "http://[::1]:8900"
 
 
-async def test_a_log_that_grows_for_ever_loses_its_oldest(
+async def test_a_log_that_grows_without_limit_loses_its_oldest(
     supersim: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asyncsim.emulator.request_log._MAX_ENTRIES", 10)

@@ -1,4 +1,4 @@
-"""Monitor Events: what became of a Programmable Wireless Sim's status and RatePlan."""
+"""Monitor Events: changes of a Programmable Wireless Sim's status and RatePlan."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_events_are_filtered_newest_first(
         {"StartDate": "yesterday"},
     ],
 )
-async def test_two_filters_or_a_bad_date_are_refused(monitor: Api, query: dict[str, str]) -> None:
+async def test_two_filters_or_a_bad_date_are_rejected(monitor: Api, query: dict[str, str]) -> None:
     assert (await monitor.get(EVENTS, **query)).status == 400
 
 

@@ -1,4 +1,4 @@
-"""Programmable Wireless Sims: what is asynchronous, and every refusal."""
+"""Programmable Wireless Sims: asynchronous changes, and every rejection."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ def add(api: Api, plan: str | None = "default", **fields: Any) -> Any:
     return world.add_sim("wireless", rate_plan_sid=found.sid if found else None, **fields)
 
 
-async def test_activation_is_answered_with_200_and_updating(
-    any_wireless: Api, clock: ManualClock
-) -> None:
+async def test_activation_gets_200_and_updating(any_wireless: Api, clock: ManualClock) -> None:
     api = any_wireless
     sid = api.sims[0].sid
     got = await api.update(sid, Status="active")
@@ -121,7 +119,7 @@ async def test_the_rate_plan_of_a_new_sim_changes_at_once_and_of_an_active_one_l
         ({}, {"AccountSid": "AC" + "0" * 32}, 403, 33201),
     ],
 )
-async def test_every_refusal_has_its_code(
+async def test_every_rejection_has_its_code(
     wireless: Api, fields: dict[str, Any], form: dict[str, str], status: int, code: int
 ) -> None:
     world = wireless.emulator.world("twilio")

@@ -1,4 +1,4 @@
-"""Programmable Wireless Commands: on their way, called back, counted, kept for a while."""
+"""Programmable Wireless Commands: delivery, callbacks, counting, retention."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def test_a_failing_command_says_so(
         ({"Sim": "mute", "Command": "x"}, 403, 33201),
     ],
 )
-async def test_every_refusal_has_its_code(
+async def test_every_rejection_has_its_code(
     wireless: Api, form: dict[str, str], status: int, code: int
 ) -> None:
     active(wireless, unique_name="one")
@@ -220,7 +220,7 @@ async def test_a_command_is_deleted_and_never_sent(
     assert (await any_wireless.get(f"{COMMANDS}/{got.body['sid']}")).status == 404
 
 
-async def test_kore_may_answer_with_its_other_statuses(kore_wireless: Api) -> None:
+async def test_kore_may_respond_with_its_other_statuses(kore_wireless: Api) -> None:
     kore_wireless.emulator.behaviour = Behaviour(
         kore_command_create_status=202, kore_command_delete_status=202
     )

@@ -1,4 +1,4 @@
-"""What no caller should send: it is refused, never a server error."""
+"""Invalid values: each is rejected, never a server error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LISTS = {
         {"PageToken": "PA"},
     ],
 )
-async def test_impossible_pages_are_refused_by_every_list(
+async def test_impossible_pages_are_rejected_by_every_list(
     anywhere: Api, query: dict[str, str]
 ) -> None:
     sim = anywhere.sims[0].sid
@@ -41,7 +41,7 @@ async def test_impossible_pages_are_refused_by_every_list(
     "text",
     ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-13-01", "T", "", "2026-01-01T00:00"],
 )
-async def test_impossible_dates_are_refused(wireless: Api, text: str) -> None:
+async def test_impossible_dates_are_rejected(wireless: Api, text: str) -> None:
     for product, path, name in (
         ("wireless", "UsageRecords", "Start"),
         ("wireless", "UsageRecords", "End"),
@@ -113,7 +113,7 @@ async def test_messages_about_forms_name_the_parameters_as_the_vendor_does(
         "ftp://127.0.0.1/",
     ],
 )
-async def test_a_callback_url_that_is_no_request_line_is_refused_as_an_invalid_url(
+async def test_a_callback_url_that_is_no_request_line_is_rejected_as_an_invalid_url(
     anywhere: Api, url: str
 ) -> None:
     sim = anywhere.sims[0]

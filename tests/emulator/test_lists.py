@@ -76,7 +76,7 @@ async def test_a_page_does_not_shift_when_sims_are_added_or_deleted(wireless: Ap
 
 
 @pytest.mark.parametrize("size", ["0", "1001", "-1", "many", "²"])
-async def test_a_page_size_out_of_bounds_is_refused(anywhere: Api, size: str) -> None:
+async def test_a_page_size_out_of_bounds_is_rejected(anywhere: Api, size: str) -> None:
     got = await anywhere.get(PageSize=size)
     assert (got.status, got.code) == (400, 20001 if anywhere.product == "supersim" else 33103)
 
@@ -91,7 +91,7 @@ async def test_the_largest_page_holds_a_thousand(supersim: Api) -> None:
 
 
 @pytest.mark.parametrize("token", ["PA", "nonsense", "PAHS" + "0" * 32, "XX"])
-async def test_an_invalid_token_is_refused(anywhere: Api, token: str) -> None:
+async def test_an_invalid_token_is_rejected(anywhere: Api, token: str) -> None:
     got = await anywhere.get(PageToken=token)
     assert (got.status, got.code) == (400, 21481 if anywhere.product == "supersim" else 33103)
 
@@ -139,7 +139,7 @@ async def test_a_rate_plan_filter_and_an_eid_filter(any_wireless: Api) -> None:
     assert (await any_wireless.get(EId="8904")).sids == [sim.sid]
 
 
-async def test_an_unknown_status_is_refused_and_so_are_those_of_the_setting(anywhere: Api) -> None:
+async def test_an_unknown_status_is_rejected_and_so_are_those_of_the_setting(anywhere: Api) -> None:
     code = 20001 if anywhere.product == "supersim" else 33101
     got = await anywhere.get(Status="nonsense")
     assert (got.status, got.code) == (400, code)

@@ -1,4 +1,4 @@
-"""Envelopes, headers, addressing: what every answer has in common."""
+"""Responses: envelopes, headers, addressing."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ async def test_what_does_not_exist_is_404_in_the_vendors_envelope(anywhere: Api,
     }
 
 
-@pytest.mark.parametrize("room", ["auth", "webhooks", "elsewhere"])
-async def test_a_room_without_operations_is_404(supersim: Api, room: str) -> None:
-    url = f"{supersim.emulator.url}/twilio/{room}/v1/Events"
+@pytest.mark.parametrize("api", ["auth", "webhooks", "elsewhere"])
+async def test_an_api_without_operations_is_404(supersim: Api, api: str) -> None:
+    url = f"{supersim.emulator.url}/twilio/{api}/v1/Events"
     got = await supersim._request("GET", url, {"Authorization": supersim.authorization or ""}, None)
     assert (got.status, got.code) == (404, 20404)
 
@@ -116,7 +116,7 @@ async def test_a_room_without_operations_is_404(supersim: Api, room: str) -> Non
         ("supersim", "PATCH", "/v1/Fleets/default"),
     ],
 )
-async def test_a_wrong_verb_is_405(
+async def test_a_wrong_method_is_405(
     supersim: Api, wireless: Api, api_name: str, method: str, path: str
 ) -> None:
     api = {"supersim": supersim, "wireless": wireless}[api_name]
@@ -124,7 +124,7 @@ async def test_a_wrong_verb_is_405(
     assert (got.status, got.code) == (405, 20004)
 
 
-async def test_twilio_answers_with_its_own_headers(supersim: Api) -> None:
+async def test_twilio_responds_with_its_own_headers(supersim: Api) -> None:
     headers = (await supersim.get()).headers
     assert re.fullmatch("RQ[0-9a-f]{32}", headers["Twilio-Request-Id"])
     assert headers["Twilio-Concurrent-Requests"] == "1"
@@ -138,13 +138,13 @@ async def test_no_two_requests_have_one_id(supersim: Api) -> None:
     assert len(ids) == 3
 
 
-async def test_kore_answers_with_cors_headers_only(kore_supersim: Api) -> None:
+async def test_kore_responds_with_cors_headers_only(kore_supersim: Api) -> None:
     headers = (await kore_supersim.get()).headers
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert not [name for name in headers if name.lower().startswith(("twilio", "x-"))]
 
 
-async def test_keys_are_case_sensitive_and_unknown_ones_ignored_or_refused(anywhere: Api) -> None:
+async def test_keys_are_case_sensitive_and_unknown_ones_ignored_or_rejected(anywhere: Api) -> None:
     sid = anywhere.sims[0].sid
     got = await anywhere.update(sid, status="active", Nonsense="1")
     assert (got.status, got.body["status"]) == (200, "new")

@@ -1,4 +1,4 @@
-"""KORE's webhook secrets: an API with manners of its own, and what callbacks are signed with."""
+"""KORE webhook secrets: their own API, and the secret that signs callbacks."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_pages_are_counted_from_one(webhooks: Api) -> None:
         ("GET", f"{SECRETS}?status=old", None, 400),
     ],
 )
-async def test_refusals_come_in_an_envelope_with_info(
+async def test_rejections_come_in_an_envelope_with_info(
     webhooks: Api, method: str, path: str, body: object, status: int
 ) -> None:
     got = await webhooks.send_json(method, path, body)
@@ -109,7 +109,7 @@ async def test_refusals_come_in_an_envelope_with_info(
     assert got.body["info"] == f"https://docs.korewireless.com/errors/{got.code}"
 
 
-async def test_a_status_that_does_not_exist_and_broken_json_are_refused(webhooks: Api) -> None:
+async def test_a_status_that_does_not_exist_and_broken_json_are_rejected(webhooks: Api) -> None:
     (row,) = (await webhooks.get(SECRETS)).body["data"]
     path = f"{SECRETS}/{row['id']}"
     assert (await webhooks.send_json("PATCH", path, {"Status": "old"})).status == 400

@@ -1,4 +1,4 @@
-"""The clients which the emulator builds."""
+"""The clients that the emulator builds."""
 
 from __future__ import annotations
 

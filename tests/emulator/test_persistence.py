@@ -1,4 +1,4 @@
-"""What survives: everything that was answered."""
+"""Persistence: every record, token, log entry and scheduled task survives a restart."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
+from asyncsim.emulator.world import KINDS
 from asyncsim.errors import ConfigurationError
 from tests.emulator.api import Api, Listener, basic
 from tests.emulator.conftest import LATENCY, TRANSITION
@@ -51,7 +52,7 @@ async def test_a_world_survives_a_restart(
         assert [entry.number for entry in emulator.requests] == [1, 2]
 
 
-async def test_a_change_under_way_settles_after_the_restart(
+async def test_a_pending_change_settles_after_the_restart(
     path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
 ) -> None:
     async with running(path, clock) as emulator:
@@ -166,7 +167,7 @@ async def test_two_emulators_cannot_share_a_file(path: Path, clock: ManualClock)
             await running(path, clock).start()
 
 
-async def test_a_file_that_is_no_database_is_refused(path: Path, clock: ManualClock) -> None:
+async def test_a_file_that_is_no_database_is_rejected(path: Path, clock: ManualClock) -> None:
     path.write_text("not a database, but long enough to have a header " * 20)  # noqa: ASYNC240  # tiny
     with pytest.raises(ConfigurationError, match=r"state\.db"):
         await running(path, clock).start()
@@ -175,6 +176,14 @@ async def test_a_file_that_is_no_database_is_refused(path: Path, clock: ManualCl
 _PROGRAM = """
 import asyncio, sys
 from asyncsim.emulator import Emulator, Latency
+from pathlib import Path
+from typing import Any
+import aiohttp
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Emulator
+from asyncsim.emulator.world import KINDS
+from tests.emulator.api import Api, Listener
+from tests.emulator.conftest import LATENCY
 
 async def main():
     async with Emulator(sims=50, state=sys.argv[1], latency=Latency(transition=3600)) as emulator:
@@ -199,7 +208,7 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-async def test_killing_the_process_loses_nothing_that_was_answered(
+async def test_killing_the_process_loses_nothing_that_a_client_was_told(
     path: Path, session: aiohttp.ClientSession
 ) -> None:
     headers = {"Authorization": basic("AC" + "e" * 32, "emulated-auth-token")}
@@ -276,7 +285,7 @@ async def test_a_broken_state_file_is_one_clear_error_and_stays_as_it_is(
     assert content(path) == before
 
 
-async def test_another_programs_database_is_refused_and_stays_as_it_is(
+async def test_another_programs_database_is_rejected_and_stays_as_it_is(
     path: Path, clock: ManualClock
 ) -> None:
     _make_a_foreign_database(path)
@@ -289,3 +298,96 @@ async def test_another_programs_database_is_refused_and_stays_as_it_is(
 async def test_a_directory_is_no_state_file(tmp_path: Path, clock: ManualClock) -> None:
     with pytest.raises(ConfigurationError, match="cannot keep the emulator's state"):
         await running(tmp_path, clock).start()
+
+
+DAY = 86400.0
+
+
+def everything(emulator: Emulator) -> list[Any]:
+    """All records of all accounts, and what is noted of them."""
+    found: list[Any] = []
+    for vendor in ("twilio", "kore"):
+        for world in emulator.world(vendor).family():
+            for kind in KINDS:
+                store = world.store(kind)
+                notes = [dict(store.notes(sid)) for sid in store]
+                found.append((vendor, world.account_sid, kind.path, dict(store), notes))
+    return found
+
+
+async def test_every_kind_survives_a_restart(
+    tmp_path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    path = tmp_path / "state.db"
+    async with running(path, clock) as emulator:
+        for vendor in ("twilio", "kore"):
+            world = emulator.world(vendor)
+            world.add_subaccount()
+            for product in ("wireless", "supersim"):
+                sim = world.add_sim(product, status="active")
+                world.send_command(product, sim.sid, "x")
+                world.use_data(product, sim.sid, upload=5)
+            world.send_command("supersim", sim.sid, "x", transport="ip")
+            api = Api(emulator, session, vendor, "supersim")
+            await api.post("/v1/ESimProfiles", Eid="1")
+            await api.of("wireless").update(next(iter(world.sims("wireless"))), Status="active")
+        world.suspend()
+        await clock.advance(60)
+        before = everything(emulator)
+        filled = {kind for *_, kind, rows, _ in before if rows}
+        assert filled == {kind.path for kind in KINDS}
+    async with running(path, clock) as emulator:
+        assert everything(emulator) == before
+        assert emulator.world("kore").suspended
+        assert not emulator.world("twilio").suspended
+
+
+async def test_a_command_and_a_reservation_go_on_after_a_restart(
+    tmp_path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
+) -> None:
+    path = tmp_path / "state.db"
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "twilio", "supersim")
+        sim = api.world.add_sim("supersim", status="active")
+        form = {"Sim": sim.sid, "Payload": "x", "CallbackUrl": listener.url}
+        command = (await api.post("/v1/SmsCommands", **form)).body["sid"]
+        profile = (await api.post("/v1/ESimProfiles", Eid="1")).body["sid"]
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "twilio", "supersim")
+        await clock.advance(60)
+        assert (await api.get(f"/v1/SmsCommands/{command}")).body["status"] == "delivered"
+        assert [call.params["Status"] for call in listener.calls] == ["sent", "delivered"]
+        assert (await api.get(f"/v1/ESimProfiles/{profile}")).body["status"] == "available"
+
+
+async def test_usage_is_the_same_after_a_restart(
+    tmp_path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    path = tmp_path / "state.db"
+    seen: list[Any] = []
+    for _ in range(2):
+        async with running(path, clock) as emulator:
+            api = Api(emulator, session, "twilio", "supersim")
+            if not seen:
+                sim = api.world.add_sim("supersim", status="active")
+                await clock.advance(10 * DAY)
+            periods = await api.rows(f"/v1/Sims/{sim.sid}/BillingPeriods")
+            seen.append((await api.rows("/v1/UsageRecords", Granularity="day"), periods))
+    assert seen[0] == seen[1]
+    assert seen[0][0]
+
+
+async def test_a_subaccount_may_log_in_after_a_restart(
+    tmp_path: Path, clock: ManualClock, session: aiohttp.ClientSession
+) -> None:
+    path = tmp_path / "state.db"
+    async with running(path, clock) as emulator:
+        credentials = emulator.world("kore").add_subaccount()
+        api = Api(emulator, session, "kore", "wireless", credentials)
+        sid = api.world.add_sim("wireless").sid
+        assert (await api.get()).sids == [sid]
+        token = api.authorization
+    async with running(path, clock) as emulator:
+        api = Api(emulator, session, "kore", "wireless", credentials)
+        api.authorization = token
+        assert (await api.get()).sids == [sid]

@@ -1,4 +1,4 @@
-"""Super SIM Sims: what is asynchronous, and every refusal."""
+"""Super SIM Sims: asynchronous changes, and every rejection."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def test_asking_for_what_already_is_changes_nothing(supersim: Api) -> None
         ({}, {"AccountSid": "AC" + "0" * 32}, 403, 20006),
     ],
 )
-async def test_every_refusal_has_its_code(
+async def test_every_rejection_has_its_code(
     supersim: Api, fields: dict[str, str], form: dict[str, str], status: int, code: int
 ) -> None:
     add(supersim, unique_name="taken")
@@ -160,7 +160,7 @@ async def test_a_card_is_registered_once(supersim: Api) -> None:
         ("8988999000000000000", "ABCDEFGHIJ", 83002),
     ],
 )
-async def test_every_refusal_of_a_registration_has_its_code(
+async def test_every_rejection_of_a_registration_has_its_code(
     supersim: Api, iccid: str | None, code: str, expected: int
 ) -> None:
     card = supersim.emulator.world("twilio").registrable[0]
