@@ -258,7 +258,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="intent",
         why="a request goes out only when the intent to send it is on disk",
-        of="Journal.intent",
+        of="Journal.record_intent",
         without=_unawaited,
         shows=("sent 2 times", "was changed by us"),
         matters=lambda scenario: bool(scenario.work == "texts" and scenario.deaths),
@@ -365,7 +365,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="lock",
         why="one process at a time has a job's journal",
-        of="take",
+        of="JournalFile.acquire",
         without=_says_yes,
         shows=("sent 2 times", "unseen", "without a look", "after it was there"),
         matters=lambda scenario: scenario.second,

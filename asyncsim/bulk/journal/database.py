@@ -125,8 +125,10 @@ class Database:
         """Open it, and make it if need be; where that fails, `close` leaves nothing behind."""
         with translate_errors(self._target):
             self._file.check_path()
-            if not self._read_only and not self._file.acquire():
-                raise await self._in_use()
+            if not self._read_only:
+                if not self._file.acquire():
+                    raise await self._in_use()
+                self._file.create()
             self._file.check_content()
             self._file.check_wal()
             self._engine = _create_engine(self._file.path, read_only=self._read_only)

@@ -35,7 +35,7 @@ class JournalFile:
             return 0
 
     def acquire(self) -> bool:
-        """Lock the journal and make its file if need be; False while another process has it."""
+        """Lock the journal; False while another process has it."""
         # The operating system releases the lock when the process dies: a kill leaves nothing to
         # clean up. Not per thread: whichever thread closes the journal releases it.
         path = self.path.with_name(self.path.name + ".lock")
@@ -45,14 +45,17 @@ class JournalFile:
         except Timeout:
             return False
         self._lock = lock
+        return True
+
+    def create(self) -> None:
+        """Make an empty file if there is none."""
         with suppress(FileExistsError):
             # Only its owner may read it: the secret of the job's callbacks is in it.
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             self._was_created = True
-        return True
 
     def release(self, *, keep: bool) -> None:
-        """Give the lock back; a file that `acquire` has made goes unless it is to be kept."""
+        """Give the lock back; a file that `create` has made goes unless it is to be kept."""
         lock, self._lock = self._lock, None
         if lock is None:
             return
