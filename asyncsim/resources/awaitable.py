@@ -43,8 +43,6 @@ def check_timeout(timeout: float | None) -> None:
 class AwaitableResource(Resource[T], Generic[T]):
     """A kind whose rows move by themselves."""
 
-    seen: SeenRecords
-
     def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
         super().__init__(context, kind.with_final(context.watching.final))
         self.watcher: Watcher | None = None
@@ -182,7 +180,8 @@ class AwaitableResource(Resource[T], Generic[T]):
         ended = asyncio.get_running_loop().create_future()
         wait = self.new_wait(name, goal, partial(wake, ended), timeout)
         wait.no_request = accepted is None
-        wait.seen_before = given is not None or accepted is not None or name in self.seen
+        seen = self.seen is not None and name in self.seen
+        wait.seen_before = given is not None or accepted is not None or seen
         wait.accepted_at = self.context.clock.now()
         if accepted is not None:
             wait.accepted_at, wait.response_date = accepted.accepted_at, accepted.response_date

@@ -185,12 +185,12 @@ class Resource(Generic[T]):
             look = f"it was created as {sid}: fetch that" if sid else request.look
             raise OutcomeUnknown(request.operation, look) from error
 
-    async def update(self, name: str, keywords: Mapping[str, Any]) -> T:
+    async def update(self, name: str, changes: Mapping[str, Any]) -> T:
         """Send an update that is applied at once; applying it twice does no harm."""
         check_name(self.kind, name)
         what = f"{self.kind.key}.update()"
-        forms.check(self.kind.update, keywords, what, self.context.vendor)
-        body = make_body(forms.encode(self.kind.update, keywords))
+        forms.check(self.kind.update, changes, what, self.context.vendor)
+        body = make_body(forms.encode(self.kind.update, changes))
         response = await self.send(self.request("POST", "update", name, body=body))
         return self.decode_accepted(response, name)
 
