@@ -22,10 +22,8 @@ from typing import Any
 from attrs import frozen
 
 from benchmarks import cases
-from benchmarks.index import write_index
-from benchmarks.machine import describe
 from benchmarks.plots import available
-from benchmarks.result import RESULTS, keep, markdown
+from benchmarks.result import RESULTS, describe, keep, markdown, write_index
 
 
 def names() -> list[str]:

@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.workers import trusting
+
 # A function of the interpreter that nothing but `sys.getallocatedblocks` calls: at each call
 # valgrind writes down what was counted since the last, so one process counts many things.
 _MARK = "_Py_Get*AllocatedBlocks"
@@ -25,8 +27,11 @@ def available() -> bool:
     return shutil.which("valgrind") is not None
 
 
-def count(module: str, *arguments: str) -> list[int]:
-    """Run a module under valgrind; the instructions before each of its marks."""
+def count(module: str, *arguments: str, authority: Path | None = None) -> list[int]:
+    """Run a module under valgrind; the instructions before each of its marks.
+
+    `authority`: the certificate that it is to trust.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "counts"
         valgrind = ["valgrind", "--quiet", "--tool=callgrind", f"--dump-before={_MARK}"]
@@ -36,6 +41,7 @@ def count(module: str, *arguments: str) -> list[int]:
             stdout=subprocess.DEVNULL,
             check=True,
             timeout=600,
+            env=trusting(authority),
         )
         dumps = sorted(Path(folder).glob("counts.*"), key=lambda one: int(one.suffix[1:]))
         return [_total(one.read_text()) for one in dumps]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from textwrap import fill
+from typing import Any
 
 from benchmarks.rounds import Spread
 
+_COSTS = {"requests": "requests per SIM", "slot_seconds": "slot-seconds per SIM"}
 _LABEL = 16  # letters in a line, so that neighbours do not overlap
 
 
@@ -48,3 +51,34 @@ def grouped_bars(
         axes.set_yscale("log")
     figure.legend(loc="outside upper center", ncols=4)
     figure.savefig(path)
+
+
+def cost_and_delay(sizes: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """Draw what waiting costs against how late an end is known: a column for each number of SIMs.
+
+    A row for requests, and one for slot-seconds.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.4 * len(sizes), 7.5), layout="constrained")
+    panels = figure.subplots(len(_COSTS), len(sizes), sharex="row", sharey=True, squeeze=False)
+    for row, cost in zip(panels, _COSTS, strict=True):
+        for panel, (sims, ways) in zip(row, sizes.items(), strict=True):
+            _scatter(panel, ways, cost)
+            panel.set_title(f"{int(sims):,} SIMs")
+            panel.set_xlabel(_COSTS[cost])
+        row[0].set_ylabel("p99 delay, s")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.suptitle("Lower left is better; circles are ours, squares are tasks that poll")
+    figure.savefig(path)
+
+
+def _scatter(panel: Any, ways: Mapping[str, Any], cost: str) -> None:
+    for name, waited in ways.items():
+        spent = median(one[cost] for one in waited)
+        delay = median(one["p99"] for one in waited)
+        shape = "o" if name.startswith("ours") else "s"
+        panel.scatter(spent, delay, s=70, marker=shape, label=name, alpha=0.8)
+    panel.set(xscale="log", yscale="log")
+    panel.grid(alpha=0.3)

@@ -1,9 +1,13 @@
-"""A benchmark's outcome: targets first, then tables, all of it kept as Markdown and as JSON."""
+"""Results: targets and tables of a benchmark, kept as Markdown and JSON, with an index of all."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,26 @@ from attrs import asdict, field, frozen
 
 RESULTS = Path(__file__).parent / "results"
 HEAD = ("target", "measured", "spread", "bound", "")
+_PACKAGES = (
+    "aiohttp",
+    "attrs",
+    "cattrs",
+    "orjson",
+    "msgspec",
+    "uvloop",
+    "aiofastnet",
+    "httpx",
+    "twilio",
+)
+_ABOUT = (
+    "# All targets",
+    "",
+    "Written by `python -m benchmarks`; what is behind it: [How fast](../../docs/performance.md).",
+    "",
+)
+
+Facts = Mapping[str, Any]
+"""A result as its JSON file has it."""
 
 
 def number(value: float) -> str:
@@ -44,7 +68,7 @@ class Target:
 
 @frozen(kw_only=True)
 class Table:
-    """Figures beside the targets."""
+    """Figures that have no bound."""
 
     title: str
     head: Sequence[str]
@@ -89,3 +113,71 @@ def keep(result: Result, machine: Mapping[str, str], folder: Path) -> None:
     facts["targets"] = [{**asdict(one), "met": one.met} for one in result.targets]
     (folder / f"{result.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     (folder / f"{result.name}.md").write_text(markdown(result, machine))
+
+
+def kept(folder: Path) -> dict[str, Facts]:
+    """Read all results of a folder, by name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def targets_of(facts: Facts) -> list[Target]:
+    """Make targets of what was kept of them."""
+    names = [field.name for field in Target.__attrs_attrs__]
+    return [Target(**{name: one[name] for name in names}) for one in facts["targets"]]
+
+
+def _section(name: str, facts: Facts) -> list[str]:
+    machine = facts["machine"]
+    when = f"Measured {machine['measured']}, load {machine['load']}."
+    lines = [f"## [{name}]({name}.md)", "", facts["question"], "", when, ""]
+    if facts["targets"]:
+        lines += [*table(HEAD, [one.cells() for one in targets_of(facts)]), ""]
+    return lines
+
+
+def index(results: Mapping[str, Facts]) -> str:
+    """Write the page."""
+    targets = [one for facts in results.values() for one in targets_of(facts)]
+    met = sum(one.met for one in targets)
+    lines = [*_ABOUT, f"{met} of {len(targets)} targets are met.", ""]
+    for name, facts in results.items():
+        lines += _section(name, facts)
+    for facts in list(results.values())[-1:]:
+        what = (f"{key} {value}" for key, value in facts["machine"].items())
+        lines.append(f"The machine: {'; '.join(what)}")
+    return "\n".join(lines) + "\n"
+
+
+def write_index(folder: Path) -> None:
+    """Write the page of a folder."""
+    (folder / "README.md").write_text(index(kept(folder)))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def describe() -> dict[str, str]:
+    """Describe the machine and the versions of everything measured."""
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg()) if hasattr(os, "getloadavg") else "?"
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "load": load,
+        "measured": datetime.now(UTC).isoformat(timespec="minutes"),
+        **{name: _version(name) for name in _PACKAGES},
+    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median, quantiles
 
 from attrs import asdict, frozen
@@ -45,29 +45,27 @@ class Spread:
         return f"{middle} ({low} to {high})"
 
 
-Turn = Callable[[int], Awaitable[None]]
+Turn = Callable[[int], None]
 """Does that many pieces of work."""
 
 
-async def interleave(
-    turns: Mapping[str, Turn], *, rounds: int, pieces: int
-) -> dict[str, list[Sample]]:
+def interleave(turns: Mapping[str, Turn], *, rounds: int, pieces: int) -> dict[str, list[Sample]]:
     """Give every contender its turn in every round, each round beginning with another."""
     names = list(turns)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     for name in names:  # connections, caches, generated code: not what is measured
-        await turns[name](max(pieces // 4, 1))
+        turns[name](max(pieces // 4, 1))
     for number in range(rounds):
         for place in range(len(names)):
             name = names[(number + place) % len(names)]
-            samples[name].append(await _one(turns[name], pieces))
+            samples[name].append(_measure(turns[name], pieces))
     return samples
 
 
-async def _one(turn: Turn, pieces: int) -> Sample:
+def _measure(turn: Turn, pieces: int) -> Sample:
     gc.collect()  # what the one before left behind
     wall, cpu = time.perf_counter(), time.process_time()
-    await turn(pieces)
+    turn(pieces)
     return Sample((time.process_time() - cpu) / pieces, (time.perf_counter() - wall) / pieces)
 
 

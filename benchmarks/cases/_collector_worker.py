@@ -10,9 +10,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from asyncsim import Client, Hosts, Throttle
+from asyncsim.models.supersim.sims import SimUpdate
 from benchmarks.peers.bare import bare
 from benchmarks.peers.verbs import ACCOUNT, TOKEN
-from benchmarks.stub.answers import sid
+from benchmarks.stub.responses import sid
 
 _SIMS, _IN_FLIGHT = 10_000, 1000
 
@@ -48,9 +50,6 @@ async def _gather(base: str) -> Callable[[], Awaitable[None]]:
 
 
 async def _update_many(base: str) -> Callable[[], Awaitable[None]]:
-    from asyncsim import Client, Hosts, Throttle
-    from asyncsim.models.supersim.sims import SimUpdate
-
     async def work() -> None:
         throttle = Throttle(limit=_IN_FLIGHT)
         hosts = Hosts(supersim=base)

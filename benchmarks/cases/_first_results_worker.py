@@ -13,7 +13,7 @@ from pathlib import Path
 from asyncsim import Client, Hosts, bulk
 from asyncsim.events import Event, JobPlanned, JobProgressed
 from benchmarks.stub.account import iccid
-from benchmarks.stub.answers import ACCOUNT
+from benchmarks.stub.responses import ACCOUNT
 
 Row = tuple[str, float, float]
 

@@ -11,16 +11,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchmarks.loops import loop_factory
+from asyncsim import Client, Hosts, bulk
+from asyncsim.models.supersim.sims import SimUpdate
 from benchmarks.stub.account import iccid
-from benchmarks.stub.answers import ACCOUNT, sid
-from benchmarks.variants import begin
-
-if TYPE_CHECKING:
-    from asyncsim import Client
-    from asyncsim.models.supersim.sims import SimUpdate
+from benchmarks.stub.responses import ACCOUNT, sid
 
 _STEP = 7919  # has no divisor in common with any size of an account
 Numbers = Callable[[], Iterator[int]]
@@ -65,8 +60,6 @@ async def _update_many(client: Client, chosen: Numbers, folder: Path, peaks: _Pe
 
 
 async def _job(client: Client, chosen: Numbers, folder: Path, peaks: _Peaks) -> int:
-    from asyncsim import bulk
-
     job = bulk.Job.from_csv(folder / "sims.csv", product="supersim", change={"status": "active"})
     async with bulk.Journal.open(folder / "job.db") as journal:
         report = await bulk.run(job, client, journal=journal, window=_WINDOW, observers=[peaks])
@@ -94,8 +87,6 @@ def _write_csv(path: Path, chosen: Iterable[int]) -> None:
 async def _measure(
     port: int, way: str, sims: int, chosen: Numbers, folder: Path
 ) -> dict[str, float]:
-    from asyncsim import Client, Hosts
-
     hosts = Hosts(supersim=f"http://127.0.0.1:{port}")
     async with Client.twilio(ACCOUNT, "secret", hosts=hosts) as client:
         peaks, wall, cpu = _Peaks(sims), time.perf_counter(), time.process_time()
@@ -112,15 +103,11 @@ async def _measure(
 
 def main() -> None:
     """Measure."""
-    port, variant, way, sims, fleet = sys.argv[1:]
-    extra = begin(variant)
+    port, way, sims, fleet = sys.argv[1:]
     chosen = partial(_chosen, int(sims), int(fleet))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        asyncio.Runner(loop_factory=loop_factory(uvloop=extra)) as runner,
-    ):
+    with tempfile.TemporaryDirectory() as folder:
         _write_csv(Path(folder) / "sims.csv", chosen())
-        print(json.dumps(runner.run(_measure(int(port), way, int(sims), chosen, Path(folder)))))
+        print(json.dumps(asyncio.run(_measure(int(port), way, int(sims), chosen, Path(folder)))))
 
 
 main()

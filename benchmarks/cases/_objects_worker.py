@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 
 from asyncsim import Client, Hosts, Throttle
 from asyncsim.models.supersim.sims import SimUpdate
+from benchmarks.peers.asyncsim_ import asyncsim_client
 from benchmarks.peers.bare import bare
-from benchmarks.peers.ours import ours
 from benchmarks.peers.verbs import ACCOUNT, TOKEN
-from benchmarks.stub.answers import sid
 from benchmarks.stub.process import counts
+from benchmarks.stub.responses import sid
 
 _MANY = 500
 _ALL = {"GET": 0, "POST": _MANY + 1, "refused": 0}  # are at the vendor, who takes his time
@@ -25,7 +25,7 @@ Send = Callable[[range], Awaitable[None]]
 
 @asynccontextmanager
 async def _gathering(base: str, who: str) -> AsyncIterator[Send]:
-    async with {"bare aiohttp": bare, "update": ours}[who](base, _MANY) as verbs:
+    async with {"bare aiohttp": bare, "update": asyncsim_client}[who](base, _MANY) as verbs:
 
         async def send(numbers: range) -> None:
             found = await asyncio.gather(*(verbs.update(sid(number)) for number in numbers))

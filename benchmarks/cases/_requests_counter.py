@@ -1,4 +1,7 @@
-"""Run under valgrind by the benchmark `requests`: a turn of each verb, marked."""
+"""Run under valgrind by the benchmark `requests`: a turn of each contender, marked; see `COUNTED`.
+
+`BASE_URL`: of the stub.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,36 @@ import gc
 import sys
 
 from benchmarks.callgrind import mark
-from benchmarks.checking import keeping
-from benchmarks.variants import begin
+from benchmarks.peers.asyncsim_ import asyncsim_client
+from benchmarks.peers.bare import bare
+from benchmarks.peers.verbs import Opener, send
+from benchmarks.workers import loop_factory
 
-_PIECES = 300
+_REQUESTS, _IN_FLIGHT = 300, 32
+_OPENERS: dict[str, Opener] = {"bare aiohttp": bare, "asyncsim": asyncsim_client}
 
-
-async def _count(base: str) -> None:
-    from benchmarks.peers.bare import bare
-    from benchmarks.peers.ours import ours
-
-    for make in (bare, ours):
-        async with make(base, 32) as verbs:
-            for verb in (verbs.fetch, verbs.update):
-                turn = keeping(verb, 32)
-                await turn(_PIECES)
-                gc.collect()
-                gc.freeze()  # or a full collection falls into one turn and not into another
-                mark()
-                await turn(_PIECES)
-                mark()
+COUNTED = [
+    (product, verb, speed, who)
+    for product in ("wireless", "supersim")
+    for speed in (False, True)
+    for who in _OPENERS
+    for verb in ("fetch", "update")
+]
+"""What is counted, in this order."""
 
 
-begin(sys.argv[2])
-asyncio.run(_count(f"http://127.0.0.1:{sys.argv[1]}"))
+async def _count(base: str, product: str, verb: str, who: str) -> None:
+    async with _OPENERS[who](base, _IN_FLIGHT, product) as verbs:
+        one = getattr(verbs, verb)
+        await send(one, _REQUESTS, _IN_FLIGHT, product)
+        gc.collect()
+        gc.freeze()  # or a full collection falls into one turn and not into another
+        mark()
+        await send(one, _REQUESTS, _IN_FLIGHT, product)
+        mark()
+
+
+if __name__ == "__main__":
+    for product, verb, speed, who in COUNTED:
+        with asyncio.Runner(loop_factory=loop_factory(speed=speed)) as runner:
+            runner.run(_count(sys.argv[1], product, verb, who))

@@ -1,4 +1,7 @@
-"""One variant of the benchmark `requests`, in a process of its own; prints JSON."""
+"""The contenders of the benchmark `requests` by turns, on both loops; prints JSON.
+
+`BASE_URL PORT`: of the stub; the port is measured itself, where it serves plain HTTP.
+"""
 
 from __future__ import annotations
 
@@ -6,93 +9,108 @@ import asyncio
 import gc
 import json
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 from attrs import asdict
 
-from benchmarks.checking import keeping
-from benchmarks.loops import loop_factory
+from benchmarks.peers.asyncsim_ import asyncsim_client
+from benchmarks.peers.bare import bare
+from benchmarks.peers.httpx_ import httpx_client
+from benchmarks.peers.twilio_ import twilio, twilio_retrying
+from benchmarks.peers.verbs import Opener, Verb, Verbs, send
 from benchmarks.rounds import Turn, interleave
 from benchmarks.stub.process import ceiling
-from benchmarks.variants import begin
+from benchmarks.workers import SPEED, loop_factory
 
-_AT_ONCE = (32, 100, 1000)
-_ROUNDS, _PIECES = 7, 1000
+_ROUNDS, _REQUESTS = 7, 1000
 _VERBS = ("fetch", "update")
+_OPENERS: dict[str, Opener] = {
+    "asyncsim": asyncsim_client,
+    "bare aiohttp": bare,
+    "twilio": twilio,
+}
 
 
-async def _cells(base: str, in_flight: int) -> dict[str, Any]:
-    from benchmarks.peers.bare import bare
-    from benchmarks.peers.ours import ours
-    from benchmarks.peers.twilio_ import twilio, twilio_retrying
-
-    makers = {
-        "asyncsim": ours,
-        "bare aiohttp": bare,
-        "twilio": twilio,
-        "twilio, retrying": twilio_retrying,
-    }
-    found = {}
+def _measure(base: str, product: str, in_flight: int) -> dict[str, Any]:
+    """Measure both verbs of a product."""
     gc.collect()
     gc.freeze()  # the modules of the others, which a full collection for one would go through
-    async with AsyncExitStack() as stack:
-        open_ = {
-            name: await stack.enter_async_context(make(base, in_flight))
-            for name, make in makers.items()
+    found: dict[str, Any] = {}
+    with ExitStack() as stack:
+        plain, fast = (
+            stack.enter_context(asyncio.Runner(loop_factory=loop_factory(speed=speed)))
+            for speed in (False, True)
+        )
+        contenders = {
+            **{name: (opener, plain) for name, opener in _OPENERS.items()},
+            "twilio, retrying": (twilio_retrying, plain),
+            **{f"{name}, {SPEED}": (opener, fast) for name, opener in _OPENERS.items()},
         }
+        if in_flight == 32:
+            contenders["httpx"] = (httpx_client, plain)
+        turns: dict[str, dict[str, Turn]] = {verb: {} for verb in _VERBS}
+        for name, (opener, runner) in contenders.items():
+            verbs = _open(stack, runner, opener, base, in_flight, product)
+            for verb in _VERBS:
+                turns[verb][name] = _turn(runner, getattr(verbs, verb), in_flight, product)
         for verb in _VERBS:
-            turns = {name: keeping(getattr(one, verb), in_flight) for name, one in open_.items()}
-            if in_flight == _AT_ONCE[-1]:
-                turns |= {
-                    f"{name}, collector off": _uncollected(turns[name])
-                    for name in ("asyncsim", "twilio")
-                }
-            found[f"{verb} {in_flight}"] = await interleave(turns, rounds=_ROUNDS, pieces=_PIECES)
-        if in_flight == _AT_ONCE[0]:
-            await _slow(base, in_flight, found)
-    return {
-        cell: {name: [asdict(one) for one in turns] for name, turns in samples.items()}
-        for cell, samples in found.items()
-    }
+            slow = {name: turns[verb].pop(name) for name in ("httpx",) if name in turns[verb]}
+            if in_flight == 1000:
+                for name in ("asyncsim", "twilio"):
+                    turns[verb][f"{name}, collector off"] = _uncollected(turns[verb][name])
+            samples = interleave(turns[verb], rounds=_ROUNDS, pieces=_REQUESTS)
+            # httpx takes ten times as long and more.
+            samples |= interleave(slow, rounds=_ROUNDS, pieces=_REQUESTS // 10)
+            found[verb] = {name: [asdict(one) for one in all_] for name, all_ in samples.items()}
+    return found
+
+
+def _open(
+    stack: ExitStack,
+    runner: asyncio.Runner,
+    opener: Opener,
+    base: str,
+    in_flight: int,
+    product: str,
+) -> Verbs:
+    closing = AsyncExitStack()
+    verbs = runner.run(closing.enter_async_context(opener(base, in_flight, product)))
+    stack.callback(lambda: runner.run(closing.aclose()))
+    return verbs
+
+
+def _turn(runner: asyncio.Runner, verb: Verb, in_flight: int, product: str) -> Turn:
+    return lambda requests: runner.run(send(verb, requests, in_flight, product))
 
 
 def _uncollected(turn: Turn) -> Turn:
     """Show what the garbage collector takes of a turn, by doing without."""
 
-    async def quiet(pieces: int) -> None:
+    def quiet(requests: int) -> None:
         gc.disable()
         try:
-            await turn(pieces)
+            turn(requests)
         finally:
             gc.enable()
 
     return quiet
 
 
-async def _slow(base: str, in_flight: int, found: dict[str, Any]) -> None:
-    """Httpx takes ten times as long and more: fewer requests, and not in every cell."""
-    from benchmarks.peers.httpx_ import httpx_client
-
-    async with httpx_client(base, in_flight) as client:
-        for verb in _VERBS:
-            turn = {"httpx": keeping(getattr(client, verb), in_flight)}
-            found[f"{verb} {in_flight}"] |= await interleave(turn, rounds=_ROUNDS, pieces=100)
-
-
-async def _all(port: int) -> dict[str, Any]:
-    top = await ceiling(port)
-    cells: dict[str, Any] = {}
-    for in_flight in _AT_ONCE:
-        cells |= await _cells(f"http://127.0.0.1:{port}", in_flight)
-    return {"ceiling": top, "cells": cells}
-
-
 def main() -> None:
-    """Measure."""
-    extra = begin(sys.argv[2])
-    with asyncio.Runner(loop_factory=loop_factory(uvloop=extra)) as runner:
-        print(json.dumps(runner.run(_all(int(sys.argv[1])))))
+    """Measure: 100 in flight everywhere, other numbers where all else is cheapest."""
+    base, port = sys.argv[1], int(sys.argv[2])
+    cells = [("wireless", 100), ("supersim", 100)]
+    if base.startswith("http:"):
+        cells += [("wireless", 32), ("wireless", 1000)]
+    found: dict[str, Any] = {"cells": {}}
+    for product, in_flight in cells:
+        for verb, samples in _measure(base, product, in_flight).items():
+            found["cells"][f"{product}, {verb}, {in_flight}"] = samples
+    if port:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            found["ceiling"] = runner.run(ceiling(port))
+    print(json.dumps(found))
 
 
 main()

@@ -8,9 +8,9 @@ import json
 import sys
 import time
 
-_WHO = sys.argv[3]
+_WHO = sys.argv[2]
 _MAKERS = {
-    "asyncsim": ("ours", "ours"),
+    "asyncsim": ("asyncsim_", "asyncsim_client"),
     "bare aiohttp": ("bare", "bare"),
     "twilio": ("twilio_", "twilio"),
     "httpx": ("httpx_", "httpx_client"),
@@ -32,7 +32,7 @@ _imported = time.process_time()
 
 async def _first(base: str) -> float:
     """Ask once; the contenders' own modules are imported before the clock starts."""
-    from benchmarks.stub.answers import sid
+    from benchmarks.stub.responses import sid
 
     module, name = _MAKERS[_WHO]
     make = getattr(importlib.import_module(f"benchmarks.peers.{module}"), name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import callgrind
-from benchmarks.counted_callbacks import NAMES, contenders, feed
+from benchmarks.cases._callbacks_worker import NAMES, contenders, feed
 from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
 from benchmarks.rounds import Spread
@@ -25,7 +25,7 @@ async def _timed() -> dict[str, list[float]]:
 
 def _counted() -> dict[str, float]:
     """Instructions of one callback: between the marks of each, and not before the first."""
-    counts = callgrind.count("benchmarks.counted_callbacks", str(_COUNTED))
+    counts = callgrind.count("benchmarks.cases._callbacks_worker", str(_COUNTED))
     return {name: counts[2 * at + 1] / _COUNTED for at, name in enumerate(NAMES)}
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from attrs import asdict
 
-from benchmarks.live.sending import fan_out as live
 from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
 from benchmarks.rounds import Spread
+from benchmarks.simulated.limiter import Sent, fan_out
 from benchmarks.simulated.loop import simulate
-from benchmarks.simulated.sending import Sent, fan_out
+from benchmarks.stub.process import certificate
+from benchmarks.workers import SPEED, run
 
 _SEEDS = range(1, 6)
-_HEAD = ("case", "seconds", "bound", "ratio", "refused %")
+_HEAD = ("case", "seconds", "bound", "ratio", "throttled %")
 
 
 def _steady(now: float) -> int:
@@ -35,11 +38,12 @@ _CASES: dict[str, tuple[Sequence[int], Callable[[float], int], int]] = {
 }
 
 _PHASES = [(0.0, 100), (1.5, 20), (3.5, 100)]
-_LIVE: dict[str, tuple[Sequence[int], Sequence[tuple[float, int]]]] = {
-    "limit of 100": ([10_000], _PHASES[:1]),
-    "falls to 20 for 2 s and rises again": ([10_000], _PHASES),
-    "two clients, 5,000 each": ([5000, 5000], _PHASES[:1]),
+_LIVE: dict[str, dict[str, Any]] = {
+    "limit of 100": {"shares": [10_000], "phases": _PHASES[:1]},
+    "falls to 20 for 2 s and rises again": {"shares": [10_000], "phases": _PHASES},
+    "two clients, 5,000 each": {"shares": [5000, 5000], "phases": _PHASES[:1]},
 }
+_WORKER = "benchmarks.cases._fan_out_worker"
 
 
 def _targets(name: str, found: Sequence[Sent]) -> list[Target]:
@@ -52,7 +56,7 @@ def _targets(name: str, found: Sequence[Sent]) -> list[Target]:
             spread=f"{min(ratios):.3f} to {max(ratios):.3f}",
         ),
         Target(
-            what=f"{name}: refused, %",
+            what=f"{name}: throttled, %",
             measured=median(refused),
             bound=2.0,
             spread=f"{min(refused):.2f} to {max(refused):.2f}",
@@ -60,13 +64,32 @@ def _targets(name: str, found: Sequence[Sent]) -> list[Target]:
     ]
 
 
+def _live(case: Mapping[str, Any], authority: Path | None = None) -> tuple[Sent, float]:
+    found = run(_WORKER, json.dumps(case), authority=authority)
+    cpu: float = found.pop("cpu")
+    return Sent(**found), cpu
+
+
 def measure() -> Result:
-    """Simulate all cases."""
+    """Simulate all cases; then send at sockets, by plain HTTP and by TLS."""
     found = {
         name: [simulate(fan_out(many, slots, seed=seed, held=held)) for seed in _SEEDS]
         for name, (many, slots, held) in _CASES.items()
     }
-    found |= {f"{name}, real": [live(*case)] for name, case in _LIVE.items()}
+    real = {f"{name}, real": _live(case) for name, case in _LIVE.items()}
+    with certificate() as made:
+        for name, case in _LIVE.items():
+            tls = {**case, "chain": str(made.chain)}
+            real[f"{name}, real, TLS"] = _live(tls, made.authority)
+            real[f"{name}, real, TLS, {SPEED}"] = _live({**tls, "speed": True}, made.authority)
+    found |= {name: [sent] for name, (sent, _) in real.items()}
+    processor = [
+        (
+            name,
+            *(f"{real[f'{name}, real{how}'][1]:.1f}" for how in ("", ", TLS", f", TLS, {SPEED}")),
+        )
+        for name in _LIVE
+    ]
     rows = [
         (
             name,
@@ -82,14 +105,21 @@ def measure() -> Result:
         name="fan_out",
         question="How long do 10,000 updates take at a vendor that allows an unknown number?",
         targets=[target for name, sent in found.items() for target in _targets(name, sent)],
-        tables=[Table(title="Every seed", head=_HEAD, rows=rows)],
+        tables=[
+            Table(title="Every seed", head=_HEAD, rows=rows),
+            Table(
+                title="CPU of a client's process at sockets, s",
+                head=("case", "plain HTTP", "TLS", f"TLS, {SPEED}"),
+                rows=processor,
+            ),
+        ],
         notes=(
             "The limiter and the limit themselves, in an event loop whose time jumps; the server"
             " takes 50 ms, give or take a tenth, and 5 ms to refuse.",
             "Those called real: `sims.update` of real clients, at sockets, one run each; the vendor"
-            " is a process of its own. All that takes time takes twice as long and the figures are"
-            " halved again, as both sides share two processors. Nothing failed, and each answer"
-            " was for its SIM.",
+            " is a process of its own, and so are the clients. All that takes time takes twice as"
+            " long and the figures are halved again, as both sides share two processors. Nothing"
+            " failed, and each response was about its SIM.",
             "The bound is the integral of the limit: what a client takes that knows it.",
         ),
         samples={name: [asdict(one) for one in sent] for name, sent in found.items()},
@@ -100,8 +130,8 @@ def plot(result: Result, path: Path) -> None:
     """Draw time to bound."""
     groups: dict[str, dict[str, Spread]] = {}
     for name, sent in result.samples.items():
-        case = name.removesuffix(", real")
-        how = "at sockets" if name.endswith("real") else "simulated"
+        case, at_sockets, more = name.partition(", real")
+        how = f"at sockets{more}" if at_sockets else "simulated"
         ratios = [one["seconds"] / one["bound"] for one in sent]
         groups.setdefault(case, {})[how] = Spread.of(ratios)
     grouped_bars(groups, "time, the bound = 1", path)

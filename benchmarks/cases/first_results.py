@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.growing import NotAllRight
+from benchmarks.cases.growth import WrongOutcome
 from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
 from benchmarks.rounds import Spread
 from benchmarks.stub.process import serving
 from benchmarks.stub.vendor import Terms
-from benchmarks.variants import run
+from benchmarks.workers import run
 
 LONG = True
 _SIMS, _RESULTS = 1_000_000, 100_000
@@ -26,7 +26,7 @@ def measure() -> Result:
     with serving(Terms(sims=_SIMS, settles=1.0)) as port:
         found = run(_WORKER, str(port), str(_SIMS), str(_RESULTS), timeout=_LONGEST)
     if found["done"] != _RESULTS:
-        raise NotAllRight(f"{found['done']} of {_RESULTS} are at their goal")
+        raise WrongOutcome(f"{found['done']} of {_RESULTS} are at their goal")
     stages = [(stage, f"{wall:.0f}", f"{peak:.0f}") for stage, wall, peak in found["stages"]]
     return Result(
         name="first_results",

@@ -2,26 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growing import flat, grow, linear, table
 from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
 from benchmarks.rounds import Spread
-from benchmarks.stub.process import serving
+from benchmarks.stub.process import counts, serving
 from benchmarks.stub.vendor import Terms
-from benchmarks.variants import VARIANTS, run
+from benchmarks.workers import run
 
 _SIMS = (1000, 10_000, 100_000)
-# Not the job without the extra, which would take another minute: its journal is the same.
-_RUNS = (("update_many", VARIANTS[0]), ("update_many", VARIANTS[1]), ("job", VARIANTS[1]))
+WAYS = ("update_many", "job")
+_LONGEST = 3600.0  # seconds; a million take a quarter of it
+_WORKER = "benchmarks.cases._growth_worker"
+_HEAD = ("SIMs", "seconds", "µs a SIM", "CPU, µs a SIM", "requests a SIM", "peak, MiB")
 _COLLECTOR = "benchmarks.cases._collector_worker"
 _SETTINGS = ("as it comes", "gc.freeze()", "gc.set_threshold(50_000)")
 _WHO = ("update_many", "gather")
 _OBJECTS = "benchmarks.cases._objects_worker"
 _SENDERS = ("bare aiohttp", "update", "update_many")
+
+Run = Mapping[str, Any]
+
+
+class WrongOutcome(Exception):
+    """Some SIMs did not come to their goal."""
+
+
+def grow(way: str, sims: int, fleet: int) -> dict[str, Any]:
+    """Change so many of an account's SIMs, in a process of its own."""
+    with serving(Terms(sims=fleet)) as port:
+        found: dict[str, Any] = run(
+            _WORKER, str(port), way, str(sims), str(fleet), timeout=_LONGEST
+        )
+        asked = counts(port)
+    if found["right"] != sims:
+        raise WrongOutcome(f"{way} of {sims}: {found['right']} are at their goal")
+    return {**found, "requests": asked["GET"] + asked["POST"]}
+
+
+def runs_table(title: str, runs: Sequence[Run]) -> Table:
+    """Show runs of one way."""
+    return Table(title=title, head=_HEAD, rows=[_row(one) for one in runs])
+
+
+def _row(one: Run) -> Sequence[str]:
+    sims = one["sims"]
+    return (
+        f"{sims:,}",
+        f"{one['wall']:.1f}",
+        f"{one['wall'] / sims * 1e6:.0f}",
+        f"{one['cpu'] / sims * 1e6:.0f}",
+        f"{one['requests'] / sims:.3f}",
+        f"{one['peak'] / 2**20:.0f}",
+    )
+
+
+def linear(what: str, less: Run, more: Run) -> list[Target]:
+    """Set the targets: each SIM of the larger run costs what one of the smaller does."""
+    found = []
+    for name, key in (("seconds", "wall"), ("CPU", "cpu"), ("requests", "requests")):
+        per_sim = (more[key] / more["sims"]) / (less[key] / less["sims"])
+        text = f"{what}: {name} a SIM, {more['sims']:,} to {less['sims']:,}"
+        found.append(Target(what=text, measured=per_sim, bound=1.10, spread="one run each"))
+    return found
+
+
+def flat(what: str, one: Run) -> Target:
+    """Set the target: after a fifth of it no more memory is needed."""
+    return Target(
+        what=f"{what}: peak of memory to that after a fifth of {one['sims']:,}",
+        measured=one["peak"] / one["early"],
+        bound=1.10,
+        spread="resident",
+    )
 
 
 def _collected() -> dict[str, dict[str, Any]]:
@@ -56,16 +112,15 @@ def _kept_table(found: Mapping[str, float]) -> Table:
 
 
 def measure() -> Result:
-    """Measure all sizes both ways."""
+    """Measure all sizes, then the collector."""
     samples: dict[str, Any] = {}
     targets: list[Target] = []
     tables = []
-    for way, variant in _RUNS:
-        name = f"{way}, {variant}"
-        runs = [grow(variant, way, sims, _SIMS[-1]) for sims in _SIMS]
-        samples[name] = runs
-        targets += [*linear(name, *runs[-2:]), flat(name, runs[-1])]
-        tables.append(table(name, runs))
+    for way in WAYS:
+        runs = [grow(way, sims, _SIMS[-1]) for sims in _SIMS]
+        samples[way] = runs
+        targets += [*linear(way, *runs[-2:]), flat(way, runs[-1])]
+        tables.append(runs_table(way, runs))
     collected, kept = _collected(), _kept()
     return Result(
         name="growth",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.growing import WAYS, flat, grow, linear, table
+from benchmarks.cases.growth import WAYS, flat, grow, linear, runs_table
 from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Target
 from benchmarks.rounds import Spread
-from benchmarks.variants import VARIANTS
 
 LONG = True
 _SIMS = (100_000, 1_000_000)
@@ -17,7 +16,7 @@ _MOST = 300.0  # MiB
 
 def measure() -> Result:
     """Change a million, as a job and by `update_many`."""
-    samples = {way: [grow(VARIANTS[1], way, sims, _SIMS[-1]) for sims in _SIMS] for way in WAYS}
+    samples = {way: [grow(way, sims, _SIMS[-1]) for sims in _SIMS] for way in WAYS}
     targets = []
     for way, (less, more) in samples.items():
         peak = Target(
@@ -31,7 +30,7 @@ def measure() -> Result:
         name="million",
         question="Does one machine change a million SIMs, and what of it grows?",
         targets=targets,
-        tables=[table(f"{way}, {VARIANTS[1]}", runs) for way, runs in samples.items()],
+        tables=[runs_table(way, runs) for way, runs in samples.items()],
         notes=("As `growth`, in an account of a million SIMs.",),
         samples=samples,
     )

@@ -13,7 +13,7 @@ from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table
 from benchmarks.rounds import Spread, ratios
 from benchmarks.stub.process import serving
-from benchmarks.variants import VARIANTS, run
+from benchmarks.workers import run
 
 _WORKER = "benchmarks.cases._startup_worker"
 _ROUNDS = 7
@@ -38,9 +38,9 @@ def _compiled() -> Iterator[None]:
             os.environ.update(before)
 
 
-def _round(port: int, variant: str, samples: dict[str, list[Any]]) -> None:
+def _round(port: int, samples: dict[str, list[Any]]) -> None:
     for who in _WHO:
-        seconds = run(_WORKER, str(port), variant, who)
+        seconds = run(_WORKER, str(port), who)
         seconds["both"] = sum(seconds.values())  # what one defers, the other pays
         samples.setdefault(who, []).append(seconds)
 
@@ -62,30 +62,29 @@ def _rows(samples: dict[str, list[dict[str, float]]]) -> Sequence[Sequence[str]]
 
 def measure() -> Result:
     """Start many interpreters."""
-    found: dict[str, Any] = {}
+    samples: dict[str, list[Any]] = {}
     with _compiled(), serving() as port:
-        for variant in VARIANTS:
-            _round(port, variant, {})  # not measured: it compiles
-            samples: dict[str, list[Any]] = {}
-            for _ in range(_ROUNDS):
-                _round(port, variant, samples)
-            found[variant] = samples
+        _round(port, {})  # not measured: it compiles
+        for _ in range(_ROUNDS):
+            _round(port, samples)
     head = ("step", "who", "to bare aiohttp", "ms")
     return Result(
         name="startup",
-        question="How long until a new process has its first answer?",
+        question="How long until a new process has its first response?",
         targets=[],  # none is set: it is to be known
-        tables=[Table(title=one, head=head, rows=_rows(found[one])) for one in VARIANTS],
+        tables=[Table(title="Each", head=head, rows=_rows(samples))],
         notes=["CPU time, with compiled bytecode at hand; each figure from a process of its own"],
-        samples=found,
+        samples=samples,
     )
 
 
 def plot(result: Result, path: Path) -> None:
     """Draw milliseconds."""
-    samples = result.samples[VARIANTS[1]]
     groups = {
-        step: {who: Spread.of([one[step] * 1e3 for one in turns]) for who, turns in samples.items()}
+        step: {
+            who: Spread.of([one[step] * 1e3 for one in turns])
+            for who, turns in result.samples.items()
+        }
         for step in _STEPS
     }
     grouped_bars(groups, "CPU, ms", path)

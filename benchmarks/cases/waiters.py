@@ -6,12 +6,12 @@ from pathlib import Path
 
 from attrs import asdict
 
-from benchmarks.live.weighing import weights
+from benchmarks.live.memory import weights
 from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
 from benchmarks.rounds import Spread
-from benchmarks.simulated.crowd import Steps, steps, weigh
 from benchmarks.simulated.loop import simulate
+from benchmarks.simulated.waits import Steps, steps, weigh
 
 _WEIGHED = 100_000
 _LIVE = 6_000  # fills tables of Python's dictionaries as far as 100,000 do

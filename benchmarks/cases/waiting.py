@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from attrs import asdict
 
+from benchmarks.plots import cost_and_delay
 from benchmarks.result import Result, Table, Target
 from benchmarks.simulated.loop import simulate
-from benchmarks.simulated.ours import watch
 from benchmarks.simulated.outcome import Waited
 from benchmarks.simulated.peers import poll
-from benchmarks.tradeoff import draw as plot
-
-__all__ = ["measure", "plot"]
+from benchmarks.simulated.watcher import watch
 
 _SIMS = {100: 5, 1000: 5, 10_000: 3, 100_000: 1}  # how many -> how many seeds
 _OTHERS = 50_000
@@ -106,3 +105,8 @@ def measure() -> Result:
             for sims, ways in found.items()
         },
     )
+
+
+def plot(result: Result, path: Path) -> None:
+    """Draw what it costs against how late an end is known."""
+    cost_and_delay(result.samples, path)

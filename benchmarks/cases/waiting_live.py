@@ -13,8 +13,8 @@ from benchmarks.plots import grouped_bars
 from benchmarks.result import Result, Table, Target
 from benchmarks.rounds import Spread
 from benchmarks.simulated.loop import simulate
-from benchmarks.simulated.ours import watch as simulated
 from benchmarks.simulated.outcome import Waited
+from benchmarks.simulated.watcher import watch as simulated
 
 _SIMS, _FASTER = 1000, 10.0
 _SEEDS = range(1, 4)

@@ -1,4 +1,7 @@
-"""`python -m benchmarks.live OPTIONS` (JSON): serve on a free port, which is printed."""
+"""Serve on a free port, which is printed.
+
+`CERTIFICATE OPTIONS`: the file of a certificate, or nothing for plain HTTP; JSON.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from benchmarks.live.account import Account, Pace
 from benchmarks.live.protocol import Serving
 from benchmarks.stub.protocol import serve
 
-options = json.loads(sys.argv[1])
+certificate, options = sys.argv[1], json.loads(sys.argv[2])
 phases = tuple((start, many) for start, many in options.pop("phases"))
 ours, others, seed = (options.pop(name) for name in ("ours", "others", "seed"))
-serve(Serving(Account(ours, others, Pace(phases=phases, **options), seed)))
+serve(Serving(Account(ours, others, Pace(phases=phases, **options), seed)), certificate)

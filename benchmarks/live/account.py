@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from attrs import define, field, frozen
 
 from benchmarks.simulated.vendor import Costs
-from benchmarks.stub.answers import sid
+from benchmarks.stub.responses import sid
 
 PAGE = 1000
 _COUNTED = ("POST", "GET", "list", "rows", "refused")

@@ -14,16 +14,22 @@ from benchmarks.stub.process import running
 
 @contextmanager
 def serving(
-    *, ours: int, others: int = 0, seed: int = 1, phases: Any = ((0.0, 100),), **pace: float
+    *,
+    ours: int,
+    others: int = 0,
+    seed: int = 1,
+    phases: Any = ((0.0, 100),),
+    chain: str = "",
+    **pace: float,
 ) -> Iterator[str]:
-    """Run the vendor; yields its URL."""
+    """Run the vendor; yields its URL. `chain`: by TLS, with the certificate in this file."""
     options = json.dumps({"ours": ours, "others": others, "seed": seed, "phases": phases, **pace})
-    with running("benchmarks.live", options) as port:
-        yield f"http://127.0.0.1:{port}"
+    with running("benchmarks.live", chain, options) as port:
+        yield f"{'https' if chain else 'http'}://127.0.0.1:{port}"
 
 
-async def told(url: str) -> dict[str, Any]:
+async def counts(url: str) -> dict[str, Any]:
     """Ask what the vendor has counted, and when each SIM settled."""
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/meter") as answer:
-        found: dict[str, Any] = json.loads(await answer.read())
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/meter") as response:
+        found: dict[str, Any] = json.loads(await response.read())
         return found

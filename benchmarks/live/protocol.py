@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 
 from benchmarks.live.account import Account
-from benchmarks.stub.answers import Canned, answer, sim
 from benchmarks.stub.protocol import Write
+from benchmarks.stub.responses import Canned, response, sim
 
 _REFUSAL = 0.005  # seconds, model time
-_BUSY = answer(429, b'{"code": 20429, "message": "too many requests", "status": 429}')
+_BUSY = response(429, b'{"code": 20429, "message": "too many requests", "status": 429}')
 _NAME = re.compile(rb"/v1/Sims/(HS[0-9a-f]{32})")
 _PAGE = re.compile(rb"[?&]Page=(\d+)")
 _STATUS = re.compile(rb"[?&]Status=(\w+)")
@@ -35,7 +35,7 @@ class Serving:
         if line.startswith(b"GET /meter"):
             account = self._account
             told = {"meter": account.meter, "settled": account.settled}
-            write(answer(200, json.dumps(told).encode()))
+            write(response(200, json.dumps(told).encode()))
         elif not self._account.enter():
             _later(_REFUSAL / self._account.pace.faster, write, lambda: _BUSY)
         else:
@@ -74,7 +74,7 @@ class Serving:
         meta = json.dumps({"key": "sims", "page": number, "next_page_url": following})
         sims = ",".join(_ROWS[state].replace(_MARK, name) for name, state in rows)
         body = f'{{"meta": {meta}, "sims": [{sims}]}}'.encode()
-        return answer(200, body), self._account.seconds(len(rows))
+        return response(200, body), self._account.seconds(len(rows))
 
 
 def _later(seconds: float, write: Write, make: Callable[[], bytes]) -> None:

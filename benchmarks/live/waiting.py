@@ -8,11 +8,11 @@ from typing import Any
 
 from asyncsim import Client, Hosts, Throttle
 from asyncsim.models.supersim.sims import SimUpdate
-from benchmarks.live.process import serving, told
-from benchmarks.scaled import FastClock
+from benchmarks.clock import FastClock
+from benchmarks.live.process import counts, serving
 from benchmarks.simulated.outcome import Waited, percentile
 from benchmarks.simulated.vendor import Costs
-from benchmarks.stub.answers import ACCOUNT, sid
+from benchmarks.stub.responses import ACCOUNT, sid
 
 _SLOTS = 100
 _APART = 1.0  # real seconds between beginnings: only then there is much to do
@@ -36,14 +36,14 @@ async def _wait(url: str, sims: int, others: int, faster: float) -> Waited:
     began = time.monotonic()
     async with asyncio.timeout(300), client:
         known = await _known(client, sims)
-    return _waited(await told(url), known, others, began, faster)
+    return _waited(await counts(url), known, others, began, faster)
 
 
 def _waited(
-    told_of: dict[str, Any], known: dict[str, float], others: int, began: float, faster: float
+    counted: dict[str, Any], known: dict[str, float], others: int, began: float, faster: float
 ) -> Waited:
-    settled, meter, sims = told_of["settled"], told_of["meter"], len(known)
-    assert known.keys() == settled.keys(), "somebody was forgotten"
+    settled, meter, sims = counted["settled"], counted["meter"], len(known)
+    assert known.keys() == settled.keys(), "a SIM was forgotten"
     delays = [(moment - settled[name]) * faster for name, moment in known.items()]
     assert min(delays) >= 0, "known before it happened"
     reads, pages = meter["GET"] / sims, meter["list"] / sims

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from benchmarks.peers.verbs import ACCOUNT, FLEET, TOKEN, Verbs
+from benchmarks.peers.verbs import ACCOUNT, FORMS, TOKEN, Verbs
 
 
 @asynccontextmanager
-async def httpx_client(base: str, at_once: int) -> AsyncIterator[Verbs]:
+async def httpx_client(
+    base: str, in_flight: int, product: str = "supersim"
+) -> AsyncIterator[Verbs]:
     """Open a client with the limits it comes with, which cost it less than one for each request.
 
     httpcore asks `sniffio`, if there is one, which library runs it. Where it is missing, the import
@@ -24,8 +26,8 @@ async def httpx_client(base: str, at_once: int) -> AsyncIterator[Verbs]:
             return found
 
         async def update(sid: str) -> str:
-            form = {"Status": "active", "Fleet": FLEET}
-            found: str = (await client.post(f"/v1/Sims/{sid}", data=form)).json()["sid"]
+            response = await client.post(f"/v1/Sims/{sid}", data=FORMS[product])
+            found: str = response.json()["sid"]
             return found
 
         yield Verbs(fetch, update)

@@ -9,40 +9,48 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
-from benchmarks.peers.verbs import ACCOUNT, FLEET, TOKEN, Verbs
+from benchmarks.peers.verbs import ACCOUNT, CHANGES, TOKEN, Verbs
 
 
 @asynccontextmanager
-async def _twilio(base: str, retries: int | None, *, pooled: bool = True) -> AsyncIterator[Verbs]:
+async def _twilio(
+    base: str, product: str, retries: int | None, *, pooled: bool = True
+) -> AsyncIterator[Verbs]:
     # It logs in by a parameter that aiohttp 3.14 has deprecated, and its session's default of
     # 100 connections cannot be changed through it: at 1,000 in flight, 900 wait for one.
     warnings.simplefilter("ignore", DeprecationWarning)
     async with AsyncTwilioHttpClient(pool_connections=pooled, max_retries=retries) as http:
-        client = Client(ACCOUNT, TOKEN, http_client=http)
-        client.supersim.base_url = base
-        sims = client.supersim.v1.sims
+        domain = getattr(Client(ACCOUNT, TOKEN, http_client=http), product)
+        domain.base_url = base
+        sims = domain.v1.sims
 
         async def fetch(sid: str) -> str:
             found: str = (await sims(sid).fetch_async()).sid
             return found
 
         async def update(sid: str) -> str:
-            found: str = (await sims(sid).update_async(status="active", fleet=FLEET)).sid
+            found: str = (await sims(sid).update_async(**CHANGES[product])).sid
             return found
 
         yield Verbs(fetch, update)
 
 
-def twilio(base: str, at_once: int) -> AbstractAsyncContextManager[Verbs]:
+def twilio(
+    base: str, in_flight: int, product: str = "supersim"
+) -> AbstractAsyncContextManager[Verbs]:
     """As it comes."""
-    return _twilio(base, None)
+    return _twilio(base, product, None)
 
 
-def twilio_retrying(base: str, at_once: int) -> AbstractAsyncContextManager[Verbs]:
+def twilio_retrying(
+    base: str, in_flight: int, product: str = "supersim"
+) -> AbstractAsyncContextManager[Verbs]:
     """With what its documentation offers for retries."""
-    return _twilio(base, 3)
+    return _twilio(base, product, 3)
 
 
-def twilio_unpooled(base: str, at_once: int) -> AbstractAsyncContextManager[Verbs]:
+def twilio_unpooled(
+    base: str, in_flight: int, product: str = "supersim"
+) -> AbstractAsyncContextManager[Verbs]:
     """With a session for each request, which its documentation offers too."""
-    return _twilio(base, None, pooled=False)
+    return _twilio(base, product, None, pooled=False)

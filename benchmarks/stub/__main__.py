@@ -1,6 +1,6 @@
 """Serve on a free port, which is printed, until the process is ended.
 
-Canned answers; with the terms of a vendor as JSON, that vendor.
+Canned responses; with the terms of a vendor as JSON, that vendor.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ import sys
 from benchmarks.stub.protocol import canned, serve
 from benchmarks.stub.vendor import Terms, Vendor
 
-terms = sys.argv[1:]
-serve(Vendor(Terms(**json.loads(terms[0]))) if terms else canned)
+certificate, *terms = sys.argv[1:]
+serve(Vendor(Terms(**json.loads(terms[0]))) if terms else canned, certificate)

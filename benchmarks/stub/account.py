@@ -10,7 +10,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from benchmarks.stub.answers import sid, sim
+from benchmarks.stub.responses import sid, sim
 
 PAGE = 1000
 _SIM = json.dumps({**sim("%(sid)s", "%(status)s"), "iccid": "%(iccid)s"}).encode()

@@ -10,20 +10,47 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 from urllib.request import urlopen
 
-from attrs import asdict
+from attrs import asdict, frozen
 
-from benchmarks.stub.answers import sid
+from benchmarks.stub.responses import sid
 from benchmarks.stub.vendor import Terms
 
 
+@frozen
+class Certificate:
+    """What a local server shows, and what its clients are to trust."""
+
+    chain: Path
+    authority: Path
+
+
 @contextmanager
-def serving(terms: Terms | None = None) -> Iterator[int]:
-    """Run the stub, canned or on the terms of a vendor; yields its port."""
+def certificate() -> Iterator[Certificate]:
+    """Make a certificate of 127.0.0.1, signed by an authority that nobody else knows."""
+    import trustme
+
+    authority = trustme.CA()
+    with TemporaryDirectory() as folder:
+        made = Certificate(Path(folder) / "server.pem", Path(folder) / "authority.pem")
+        own = authority.issue_cert("127.0.0.1")
+        own.private_key_and_cert_chain_pem.write_to_path(str(made.chain))
+        authority.cert_pem.write_to_path(str(made.authority))
+        yield made
+
+
+@contextmanager
+def serving(terms: Terms | None = None, chain: Path | None = None) -> Iterator[int]:
+    """Run the stub, canned or on the terms of a vendor; yields its port.
+
+    `chain`: by TLS, with this certificate.
+    """
     options = [] if terms is None else [json.dumps(asdict(terms))]
-    with running("benchmarks.stub", *options) as port:
+    with running("benchmarks.stub", str(chain or ""), *options) as port:
         yield port
 
 

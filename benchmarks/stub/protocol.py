@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from benchmarks.loops import loop_factory
-from benchmarks.stub.answers import Canned, answer, page
+from benchmarks.stub.responses import PRODUCTS, Canned, page, response, sid
+from benchmarks.workers import loop_factory
 
-_FETCHED = Canned(200, "active")
-_ACCEPTED = Canned(202, "scheduled")
+_FETCHED = {sid(0, one)[:2].encode(): Canned(200, "active", one) for one in PRODUCTS}
+_ACCEPTED = {sid(0, one)[:2].encode(): Canned(202, "scheduled", one) for one in PRODUCTS}
 _PATH = b"/v1/Sims/"
-_LIST = answer(200, page(1000))
-_NOTHING = answer(404, b'{"code": 20404, "message": "not found", "status": 404}')
+_LIST = response(200, page(1000))
+_NOT_FOUND = response(404, b'{"code": 20404, "message": "not found", "status": 404}')
 
 
 Write = Callable[[bytes], None]
-Answer = Callable[[bytes, Write], None]
-"""Takes a whole request, and what its answer goes to: now, or later."""
+Handler = Callable[[bytes, Write], None]
+"""Takes a whole request, and what its response is written to: now, or later."""
 
 
 def canned(request: bytes, write: Write) -> None:
-    """Answer at once; nothing is kept of what was asked."""
-    write(_answer(request))
+    """Respond at once; nothing is kept of what was asked."""
+    line = request[: request.find(b"\r\n")]
+    start = line.find(_PATH)
+    if start < 0:
+        write(_LIST if b"/v1/Sims" in line else _NOT_FOUND)
+        return
+    sid = line[start + len(_PATH) :][:34]
+    write((_ACCEPTED if line.startswith(b"POST") else _FETCHED)[sid[:2]].about(sid))
 
 
-class Answering(asyncio.Protocol):
-    """One connection: each request is to be answered as soon as it is whole."""
+class Connection(asyncio.Protocol):
+    """One connection: each request is handled as soon as it is whole."""
 
-    def __init__(self, answer: Answer = canned) -> None:
+    def __init__(self, handler: Handler = canned) -> None:
         self._waiting = b""
-        self._answer = answer
+        self._handler = handler
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
@@ -43,20 +50,27 @@ class Answering(asyncio.Protocol):
             length = _length_of(data)
             if length > len(data) or not length:
                 break
-            self._answer(data[:length], self._transport.write)
+            self._handler(data[:length], self._transport.write)
             data = data[length:]
         self._waiting = data
 
 
-def serve(answer: Answer) -> None:
-    """Answer on a free port, which is printed, until the process is ended."""
-    with asyncio.Runner(loop_factory=loop_factory(uvloop=True)) as runner:
-        runner.run(_serve(answer))
+def serve(handler: Handler, certificate: str = "") -> None:
+    """Serve on a free port, which is printed, until the process is ended.
+
+    `certificate`: the file of one, and of its key, to serve by TLS; empty: plain HTTP.
+    """
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_serve(handler, certificate))
 
 
-async def _serve(answer: Answer) -> None:
+async def _serve(handler: Handler, certificate: str) -> None:
+    tls = None
+    if certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
     server = await asyncio.get_running_loop().create_server(
-        partial(Answering, answer), "127.0.0.1", 0, backlog=2048
+        partial(Connection, handler), "127.0.0.1", 0, backlog=2048, ssl=tls
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -70,13 +84,3 @@ def _length_of(data: bytes) -> int:
     head = data[:end].lower()
     start = head.find(b"content-length:")
     return end + int(head[start + 15 : head.find(b"\r\n", start)]) if start > 0 else end
-
-
-def _answer(data: bytes) -> bytes:
-    line = data[: data.find(b"\r\n")]
-    start = line.find(_PATH)
-    if start < 0:
-        return _LIST if b"/v1/Sims" in line else _NOTHING
-    start += len(_PATH)
-    canned = _ACCEPTED if data.startswith(b"POST") else _FETCHED
-    return canned.about(line[start : start + 34])

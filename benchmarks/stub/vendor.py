@@ -13,11 +13,11 @@ from math import log
 from attrs import define, field, frozen
 
 from benchmarks.stub.account import Account
-from benchmarks.stub.answers import answer
 from benchmarks.stub.protocol import Write
+from benchmarks.stub.responses import response
 
 _SIMS = "/v1/Sims"
-_TOO_MANY = answer(429, b'{"code": 20429, "message": "Too Many Requests", "status": 429}')
+_TOO_MANY = response(429, b'{"code": 20429, "message": "Too Many Requests", "status": 429}')
 _REFUSAL = 0.1  # of the time of a request
 
 
@@ -59,7 +59,7 @@ class Vendor:
     def __call__(self, request: bytes, write: Write) -> None:
         """Answer, once the time of the request is over."""
         if request.startswith(b"GET /counts"):
-            write(answer(200, json.dumps(self.counts).encode()))
+            write(response(200, json.dumps(self.counts).encode()))
         elif self.terms.at_once and self._under_way >= self.terms.at_once:
             self.counts["refused"] += 1
             self._later(_REFUSAL, partial(write, _TOO_MANY))
@@ -83,11 +83,11 @@ class Vendor:
         self.counts[method] += 1
         path, _, query = target.partition("?")
         if path == _SIMS:
-            return answer(200, self._list(query.split("&"), request))
+            return response(200, self._list(query.split("&"), request))
         number = int(path[len(_SIMS) + 3 :], 16)
         if method == "POST":
-            return answer(202, self.account.update(number))
-        return answer(200, self.account.fetch(number))
+            return response(202, self.account.update(number))
+        return response(200, self.account.fetch(number))
 
     def _list(self, query: list[str], request: bytes) -> bytes:
         asked = dict(one.split("=") for one in query)

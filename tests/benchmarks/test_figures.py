@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import names
-from benchmarks.figures import DOCUMENTS, NoSuchPlace, figures, rewritten
-from benchmarks.index import index, kept
-from benchmarks.result import RESULTS, Result, Table, Target, keep
-from benchmarks.summary import FIGURES
+from benchmarks.figures import DOCUMENTS, FIGURES, NoSuchPlace, figures, rewritten
+from benchmarks.result import RESULTS, Result, Table, Target, index, keep, kept
 
 KEPT = kept(RESULTS)
 

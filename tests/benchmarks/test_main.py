@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import __main__ as program, cases
-from benchmarks.growing import flat, linear
+from benchmarks.cases.growth import flat, linear
 from benchmarks.result import Result, Target
 
 CASES = [Path(cases.__path__[0]) / f"{name}.py" for name in program.names()]

@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.index import index, kept, targets_of, write_index
-from benchmarks.result import Result, Table, Target, keep, markdown, number
+from benchmarks.result import (
+    Result,
+    Table,
+    Target,
+    index,
+    keep,
+    kept,
+    markdown,
+    number,
+    targets_of,
+    write_index,
+)
 from benchmarks.rounds import Sample, Spread, interleave, ratios
 
 MACHINE = {"cores": "2", "measured": "today", "load": "0.1"}
@@ -85,17 +95,14 @@ def test_ratios_are_made_round_by_round() -> None:
         ratios([1, 2], [1])
 
 
-async def test_contenders_take_turns_and_each_round_begins_with_another() -> None:
+def test_contenders_take_turns_and_each_round_begins_with_another() -> None:
     order: list[tuple[str, int]] = []
 
     def turn(name: str) -> object:
-        async def work(pieces: int) -> None:
-            order.append((name, pieces))
-
-        return work
+        return lambda pieces: order.append((name, pieces))
 
     turns = {name: turn(name) for name in "ab"}
-    found = await interleave(turns, rounds=2, pieces=8)  # type: ignore[arg-type]  # as they are
+    found = interleave(turns, rounds=2, pieces=8)  # type: ignore[arg-type]  # as they are
     assert order == [("a", 2), ("b", 2), ("a", 8), ("b", 8), ("b", 8), ("a", 8)]
     assert {name: len(samples) for name, samples in found.items()} == {"a": 2, "b": 2}
     assert all(isinstance(one, Sample) for one in found["a"])

@@ -12,8 +12,8 @@ from asyncsim import Client, Hosts
 from asyncsim.models.supersim.sims import SimUpdate
 from benchmarks.simulated.loop import simulate
 from benchmarks.stub.account import PAGE, Account, iccid
-from benchmarks.stub.answers import ACCOUNT, sid
-from benchmarks.stub.protocol import Answering, canned
+from benchmarks.stub.protocol import Connection, canned
+from benchmarks.stub.responses import ACCOUNT, sid
 from benchmarks.stub.vendor import Terms, Vendor, changing
 
 
@@ -80,7 +80,7 @@ def test_every_client_meets_the_same_latencies() -> None:
 
 
 async def test_a_request_in_two_pieces_and_two_requests_in_one_are_answered() -> None:
-    wire, protocol = Wire(), Answering(canned)
+    wire, protocol = Wire(), Connection(canned)
     protocol.connection_made(wire)
     post = f"POST /v1/Sims/{sid(1)} HTTP/1.1\r\nContent-Length: 3\r\n\r\na=b".encode()
     get = f"GET /v1/Sims/{sid(2)} HTTP/1.1\r\n\r\n".encode()
@@ -107,7 +107,7 @@ def test_what_is_too_much_at_once_is_refused_and_counted() -> None:
 async def test_the_client_understands_the_vendor() -> None:
     vendor = Vendor(Terms(sims=1500, settles=0.0))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Answering(vendor), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(vendor), "127.0.0.1", 0)
     async with server:
         hosts = Hosts(supersim=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with Client.twilio(ACCOUNT, "secret", hosts=hosts) as client:

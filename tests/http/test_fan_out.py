@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks.simulated.limiter import fan_out
 from benchmarks.simulated.loop import simulate
-from benchmarks.simulated.sending import fan_out
 
 
 def steady(now: float) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.simulated.crowd import weigh
 from benchmarks.simulated.loop import simulate
-from benchmarks.simulated.ours import watch
 from benchmarks.simulated.peers import poll
+from benchmarks.simulated.waits import weigh
+from benchmarks.simulated.watcher import watch
 
 OTHERS = 50_000
 

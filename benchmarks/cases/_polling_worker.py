@@ -1,4 +1,4 @@
-"""One contender of the benchmark `by_hand`, alone in its process; prints JSON."""
+"""One contender of the benchmark `polling`, alone in its process; prints JSON."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Awaitable, Callable
 
 from asyncsim import Client, Hosts
 from asyncsim.models.supersim.sims import SimUpdate
-from benchmarks.peers import by_hand
+from benchmarks.clock import FastClock
+from benchmarks.peers import polling
 from benchmarks.peers.verbs import ACCOUNT, TOKEN
-from benchmarks.scaled import FastClock
-from benchmarks.stub.answers import sid
+from benchmarks.stub.responses import sid
 
 _EVERY = 5.0  # seconds between the polls of a SIM; a usual rhythm
 
-Way = Callable[[str, list[str], float, by_hand.Told], Awaitable[None]]
+Way = Callable[[str, list[str], float, polling.Told], Awaitable[None]]
 
 
-async def ours(base: str, sids: list[str], every: float, told: by_hand.Told) -> None:
+async def ours(base: str, sids: list[str], every: float, told: polling.Told) -> None:
     """With `update_many`, all settings as they come, and a clock as fast as the vendor's."""
     hosts, clock = Hosts(supersim=base), FastClock(_EVERY / every)
     async with Client.twilio(ACCOUNT, TOKEN, hosts=hosts, clock=clock) as client:
@@ -35,8 +35,8 @@ async def ours(base: str, sids: list[str], every: float, told: by_hand.Told) -> 
 
 WAYS: dict[str, Way] = {
     "asyncsim": ours,
-    "aiohttp, polling": by_hand.bare,
-    "twilio, polling": by_hand.twilio,
+    "aiohttp, polling": polling.bare,
+    "twilio, polling": polling.twilio,
 }
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from asyncsim import CallbackReceiver, Client, Hosts, Throttle, Watching, bulk
 from asyncsim.models.supersim.sims import SimUpdate
 from benchmarks.live.process import serving
-from benchmarks.stub.answers import ACCOUNT, sid
+from benchmarks.stub.responses import ACCOUNT, sid
 
 Work = Callable[[Client, range], Coroutine[Any, Any, None]]
 _FIRST = 50  # SIMs before the others, for what is imported and made but once

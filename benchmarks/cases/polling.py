@@ -12,13 +12,13 @@ from benchmarks.result import Result, Table
 from benchmarks.rounds import Spread
 from benchmarks.stub.process import counts, serving
 from benchmarks.stub.vendor import Terms, changing
-from benchmarks.variants import run
+from benchmarks.workers import run
 
-_WORKER = "benchmarks.cases._by_hand_worker"
+_WORKER = "benchmarks.cases._polling_worker"
 _WHO = ("asyncsim", "aiohttp, polling", "twilio, polling")
 _SIMS, _TIMES, _ROUNDS = 500, 30, 1
 _TERMS = Terms(sims=_SIMS, settles=20 / _TIMES, sigma=0.8, takes=0.1 / _TIMES, at_once=100)
-_HEAD = ("who", "last known, s", "mean delay, s", "requests a SIM", "refused", "CPU, s")
+_HEAD = ("who", "last known, s", "mean delay, s", "requests a SIM", "throttled", "CPU, s")
 
 
 def _run(who: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def measure() -> Result:
             found[who].append(_run(who))
     least = found["asyncsim"][0]["least"]
     return Result(
-        name="by_hand",
+        name="polling",
         question="What does it take to activate 500 SIMs, and to know that all of them are?",
         targets=[],  # none is set here: the benchmark `waiting` has them
         tables=[

@@ -9,9 +9,9 @@ from benchmarks.result import Result, Table, Target
 from benchmarks.rounds import Spread
 from benchmarks.stub.process import serving
 from benchmarks.stub.vendor import Terms
-from benchmarks.variants import run
+from benchmarks.workers import run
 
-_WORKER = "benchmarks.cases._answers_worker"
+_WORKER = "benchmarks.cases._responses_worker"
 
 
 def measure() -> Result:
@@ -20,11 +20,11 @@ def measure() -> Result:
         found: dict[str, int] = run(_WORKER, str(port))
     asked = found.pop("asked")
     return Result(
-        name="answers",
-        question="Of 200 requests in flight, how many are answered with somebody else's Sim?",
+        name="responses",
+        question="Of 200 requests in flight, how many get a response about another Sim?",
         targets=[
             Target(
-                what=f"asyncsim: wrong answers of {asked}",
+                what=f"asyncsim: wrong responses of {asked}",
                 measured=found["asyncsim"],
                 bound=0,
                 spread="counted",
@@ -32,13 +32,13 @@ def measure() -> Result:
         ],
         tables=[
             Table(
-                title=f"Wrong answers of {asked}",
+                title=f"Wrong responses of {asked}",
                 head=("who", "wrong"),
                 rows=[(who, str(wrong)) for who, wrong in found.items()],
             )
         ],
         notes=(
-            "twilio-python keeps the last answer in its HTTP client, and without a pool it closes"
+            "twilio-python keeps the last response in its HTTP client, and without a pool it closes"
             " a session between writing it there and returning it: others write there meanwhile.",
         ),
         samples=found,
@@ -46,6 +46,6 @@ def measure() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Draw the wrong answers."""
+    """Draw them."""
     bars = {who: Spread.of([float(wrong)]) for who, wrong in result.samples.items()}
-    grouped_bars({"of 200 in flight": bars}, "wrong answers", path)
+    grouped_bars({"of 200 in flight": bars}, "wrong responses", path)

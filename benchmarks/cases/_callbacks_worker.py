@@ -1,4 +1,4 @@
-"""`python -m benchmarks.counted_callbacks TIMES`: feed callbacks to each application, with marks.
+"""Feed callbacks to each application, with marks for valgrind; `TIMES`: how many to each.
 
 Straight into aiohttp's protocol, with no socket: all that is counted is the application and the
 server around it, which is the same for all.
@@ -39,15 +39,15 @@ _WARM = 100
 
 
 class _Wire(asyncio.Transport):
-    """Keeps what is answered."""
+    """Counts the responses."""
 
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1)})
-        self.answers = 0
+        self.responses = 0
 
     def write(self, data: Any) -> None:
         assert bytes(data[:12]) == b"HTTP/1.1 204", bytes(data)
-        self.answers += 1
+        self.responses += 1
 
     def is_closing(self) -> bool:
         return False
@@ -90,7 +90,7 @@ async def feed(contender: Contender, times: int, mark_it: Callable[[], None]) ->
     await _each(requests[_WARM:], protocol, wire)
     took = time.process_time() - began
     mark_it()
-    assert contender.taken() == wire.answers == times + _WARM
+    assert contender.taken() == wire.responses == times + _WARM
     protocol.connection_lost(None)
     await runner.cleanup()
     return took / times
@@ -98,9 +98,9 @@ async def feed(contender: Contender, times: int, mark_it: Callable[[], None]) ->
 
 async def _each(requests: Sequence[bytes], protocol: Any, wire: _Wire) -> None:
     for request in requests:
-        before = wire.answers
+        before = wire.responses
         protocol.data_received(request)
-        while wire.answers == before:  # noqa: ASYNC110  # an event would cost, and be counted
+        while wire.responses == before:  # noqa: ASYNC110  # an event would cost, and be counted
             await asyncio.sleep(0)
 
 

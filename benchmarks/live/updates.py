@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 from asyncsim import Client, Hosts, Throttle
+from benchmarks.clock import FastClock
 from benchmarks.live.account import Pace
-from benchmarks.live.process import serving, told
-from benchmarks.scaled import FastClock
-from benchmarks.simulated.sending import Sent, bound_of
-from benchmarks.stub.answers import ACCOUNT, sid
+from benchmarks.live.process import counts, serving
+from benchmarks.simulated.limiter import Sent, bound_of
+from benchmarks.stub.responses import ACCOUNT, sid
+from benchmarks.workers import loop_factory
 
 _WORKERS = 300  # so that many always queue, and what is measured is the limit
 
@@ -34,7 +35,7 @@ async def _send(url: str, numbers: range) -> None:
 async def _work(client: Client, names: Iterator[str]) -> None:
     for name in names:
         sim = await client.supersim.sims.update(name, status="active")
-        assert sim.sid == name, "somebody got another's answer"
+        assert sim.sid == name, "a response was about another SIM"
 
 
 async def _all(url: str, shares: Sequence[int]) -> tuple[float, int]:
@@ -43,12 +44,21 @@ async def _all(url: str, shares: Sequence[int]) -> tuple[float, int]:
     async with asyncio.timeout(120), asyncio.TaskGroup() as clients:
         for start, many in zip(starts, shares, strict=True):
             clients.create_task(_send(url, range(start, start + many)))
-    return (time.perf_counter() - began) * _FASTER, (await told(url))["meter"]["refused"]
+    return (time.perf_counter() - began) * _FASTER, (await counts(url))["meter"]["refused"]
 
 
-def fan_out(shares: Sequence[int], phases: Sequence[tuple[float, int]]) -> Sent:
-    """Send so many for each of some clients."""
+def fan_out(
+    shares: Sequence[int],
+    phases: Sequence[tuple[float, int]],
+    *,
+    chain: str = "",
+    speed: bool = False,
+) -> Sent:
+    """Send so many for each of some clients; by TLS where `chain` names a certificate's file."""
     total, pace = sum(shares), Pace(phases=tuple(phases))
-    with serving(ours=total, phases=list(phases), single=0.05, faster=_FASTER) as url:
-        seconds, refused = asyncio.run(_all(url, shares))
-    return Sent(seconds=seconds, refused=refused / total, bound=bound_of(total, pace.slots))
+    with (
+        serving(ours=total, phases=list(phases), chain=chain, single=0.05, faster=_FASTER) as url,
+        asyncio.Runner(loop_factory=loop_factory(speed=speed)) as runner,
+    ):
+        seconds, throttled = runner.run(_all(url, shares))
+    return Sent(seconds=seconds, refused=throttled / total, bound=bound_of(total, pace.slots))
