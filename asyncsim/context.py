@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 
 from asyncsim.callbacks.receiver import CallbackReceiver, Registration
 from asyncsim.clock import Clock
-from asyncsim.core.credentials import Credentials
+from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, notify
@@ -53,7 +53,7 @@ class ClientContext:
         self.timeout = timeout
         self.watching = watching
         self.clock = clock
-        self.credentials = Credentials(watching, clock.now)
+        self.credentials_breaker = CredentialsBreaker(watching, clock.now)
         self._login = login
         self._session = session
         self._proxies = proxies
@@ -152,7 +152,7 @@ class ClientContext:
             retry=self.retry,
             timeout=self.timeout,
             observers=self.observers,
-            on_success=self.credentials.worked,
+            on_success=self.credentials_breaker.succeeded,
         )
         self._closers += [transport.close, auth.close, sender.close]
         return sender

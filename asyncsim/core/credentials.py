@@ -1,120 +1,128 @@
-"""Whether a client's credentials are refused for good: judged once, for all of its waits.
+"""Circuit breaker for rejected credentials: one for all waits of a client.
 
-A gateway may refuse a login for some seconds, and a new token may not be known everywhere yet. So
-after a refusal one read at a time probes, and all others pause.
+A gateway may reject good credentials for some seconds, and a new token may not be known everywhere
+yet. So a rejection opens the breaker: one read at a time goes out as a probe, all others pause.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
-from attrs import define
+from attrs import define, frozen
 
 from asyncsim.core.settings import Watching
+from asyncsim.errors import AuthenticationError, PermissionDenied
 
-_PROBES = 3
+REJECTIONS = (AuthenticationError, PermissionDenied)
+"""What rejected credentials look like; or a resource that these credentials may not read, as KORE
+reports both "not allowed" and "expired token" as 403."""
+
+_PROBES = (
+    3  # rejected ones, before the credentials count as revoked: fewer may meet one bad replica
+)
 
 
-class Dependent(Protocol):
-    """Who pauses while the credentials are in doubt."""
-
-    def credentials_changed(self) -> None:
-        """They came into doubt, or out of it, or a probe is over."""
-
-    def credentials_refused(self, error: Exception) -> None:
-        """They are refused for good."""
+@frozen
+class _Subscriber:
+    on_change: Callable[[], None]
+    on_rejected: Callable[[Exception], None]
 
 
 @define
-class _Doubt:
+class _Rejection:
     since: float
     error: Exception
-    refused_at: float
-    next_at: float
+    latest_at: float
+    next_probe_at: float
     probes: int = 0
     probing: bool = False
 
 
-class Credentials:
-    """One client's. All moments are the clock's."""
+class CredentialsBreaker:
+    """One client's: closed while its credentials work, open after a rejection.
+
+    All moments are the clock's.
+    """
 
     def __init__(self, watching: Watching, now: Callable[[], float]) -> None:
         self._first = watching.first
         self._longest = watching.longest
         self._lasts = watching.stale_for
         self._now = now
-        self._doubt: _Doubt | None = None
-        self._dependents: list[Dependent] = []
-        self.worked_at = -math.inf
-        """When the latest request began that they were good for."""
+        self._rejection: _Rejection | None = None
+        self._subscribers: list[_Subscriber] = []
+        self.last_success_at = -math.inf
+        """When the latest request began that the credentials were good for."""
 
-    def inform(self, dependent: Dependent) -> None:
-        """Tell somebody from now on."""
-        self._dependents.append(dependent)
+    def subscribe(
+        self, on_change: Callable[[], None], on_rejected: Callable[[Exception], None]
+    ) -> None:
+        """Call `on_change` as it opens, closes or a probe ends; `on_rejected` if it is final."""
+        self._subscribers.append(_Subscriber(on_change, on_rejected))
 
     @property
-    def doubt(self) -> Exception | None:
-        """The latest refusal, as long as nobody knows what it means."""
-        return self._doubt.error if self._doubt is not None else None
+    def rejection(self) -> Exception | None:
+        """The latest rejection while it is open; None while it is closed."""
+        return self._rejection.error if self._rejection is not None else None
 
     @property
     def next_probe_at(self) -> float | None:
-        """When one read may go out; None while there is no doubt, or one is out."""
-        doubt = self._doubt
-        return None if doubt is None or doubt.probing else doubt.next_at
+        """When the next probe may go out; None while it is closed, or a probe is in flight."""
+        rejection = self._rejection
+        return None if rejection is None or rejection.probing else rejection.next_probe_at
 
-    def worked(self, began: float) -> None:
+    def succeeded(self, began: float) -> None:
         """Take note of a success whose request began then."""
-        self.worked_at = began
-        if self._doubt is not None and began >= self._doubt.refused_at:
-            self._doubt = None
-            self._tell_changed()
+        self.last_success_at = began
+        # A request from before the rejection may have been let in before the password was revoked.
+        if self._rejection is not None and began >= self._rejection.latest_at:
+            self._rejection = None
+            self._notify_changed()
 
-    def refused(self, error: Exception, began: float) -> None:
-        """Take note of a refusal of a request that began then."""
-        now, doubt = self._now(), self._doubt
-        if doubt is None:
-            self._doubt = _Doubt(now, error, now, now + self._first)
-            self._tell_changed()
+    def rejected(self, error: Exception, began: float) -> None:
+        """Take note of a rejection of a request that began then."""
+        now, rejection = self._now(), self._rejection
+        if rejection is None:
+            self._rejection = _Rejection(now, error, now, now + self._first)
+            self._notify_changed()
             return
-        doubt.error = error
-        if began < doubt.refused_at:
-            return  # sent before anybody knew of the first one: no probe
-        doubt.refused_at = now
-        doubt.probes += 1
-        if doubt.probes >= _PROBES and now >= doubt.since + self._lasts:
-            self._doubt = None  # whoever waits from now on has it judged anew
-            for one in self._dependents:
-                one.credentials_refused(error)
+        rejection.error = error
+        if began < rejection.latest_at:
+            return  # sent before the first rejection was known: no probe, so it counts for nothing
+        rejection.latest_at = now
+        rejection.probes += 1
+        decides_at = rejection.since + self._lasts
+        if rejection.probes >= _PROBES and now >= decides_at:
+            self._rejection = None  # waits that begin from now on have the credentials tried anew
+            for subscriber in self._subscribers:
+                subscriber.on_rejected(error)
             return
-        doubt.next_at = self._next(doubt, now)
+        # Exponential, but a probe goes out at the very moment from which a rejection is final.
+        pause = min(self._first * 2.0 ** min(rejection.probes, 60), self._longest)
+        probe_at = now + pause
+        rejection.next_probe_at = min(probe_at, decides_at) if now < decides_at else probe_at
 
-    def _next(self, doubt: _Doubt, now: float) -> float:
-        pause = min(self._first * 2.0 ** min(doubt.probes, 60), self._longest)
-        enough = doubt.since + self._lasts
-        return min(now + pause, enough) if now < enough else now + pause
-
-    def admits(self) -> bool:
-        """Tell whether a read may go out; in doubt one at a time, which `probed` must follow."""
-        doubt = self._doubt
-        if doubt is None:
+    def allows_request(self) -> bool:
+        """Tell whether a read may go out; while open, a probe, which `probe_ended` must follow."""
+        rejection = self._rejection
+        if rejection is None:
             return True
-        if doubt.probing or self._now() < doubt.next_at:
+        # One at a time: ten thousand waits must not hammer the vendor with a revoked password.
+        if rejection.probing or self._now() < rejection.next_probe_at:
             return False
-        doubt.probing = True
+        rejection.probing = True
         return True
 
-    def probed(self) -> None:
-        """Take note that a probe is over, whatever came of it."""
-        doubt, now = self._doubt, self._now()
-        if doubt is not None and doubt.probing:
-            doubt.probing = False
-            if doubt.next_at <= now:  # it says nothing of them: a timeout, a 503
-                doubt.next_at = now + self._first
-            self._tell_changed()
+    def probe_ended(self) -> None:
+        """Take note that a probe has ended, whatever came of it."""
+        rejection, now = self._rejection, self._now()
+        if rejection is not None and rejection.probing:
+            rejection.probing = False
+            if rejection.next_probe_at <= now:  # a timeout or a 503 says nothing of credentials
+                rejection.next_probe_at = now + self._first
+            self._notify_changed()
 
-    def _tell_changed(self) -> None:
-        for one in self._dependents:
-            one.credentials_changed()
+    def _notify_changed(self) -> None:
+        for subscriber in self._subscribers:
+            subscriber.on_change()

@@ -242,3 +242,11 @@ class Goal:
                 continue
             return False
         return True
+
+
+def reported_error(record: Any) -> tuple[int | None, str | None] | None:
+    """Read the code and message with which a record itself says why it failed."""
+    code, message = getattr(record, "error_code", None), getattr(record, "error_message", None)
+    # Twilio docs, "ESimProfile Resource": its error code is a string of digits.
+    number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else None
+    return (number, message) if number is not None or message else None

@@ -39,13 +39,13 @@ class PollState:
     """Those of them for which a callback may still come."""
     age: float = 0.0
     """Seconds since their changes were accepted, on average."""
-    unanswered: int = 0
+    posts_pending: int = 0
     """Waits whose POST is still queued, or on its way."""
     lists: int = 1
     """Statuses that a sweep has to list."""
-    listing: bool = False
+    by_list: bool = False
     """Whether they were asked about by list until now."""
-    trusted: bool = True
+    healthy: bool = True
     """Whether this product's status filter has told the truth so far."""
 
 
@@ -72,7 +72,7 @@ def project_size(pages: int, seconds: float, waits: int, seen: int) -> ListSize:
 class ListRequest:
     """One question about all pending SIMs."""
 
-    walk: bool
+    scan: bool
     """Through the whole list, which also shows what has settled; else sweep the pending ones."""
     requests: int
 
@@ -82,8 +82,8 @@ def should_sweep(watching: Watching, now: PollState) -> bool:
 
     Once by list, down to the last two: they are what is left of many, and take longest.
     """
-    least = min(2, watching.sweep_from) if now.listing else watching.sweep_from
-    return now.trusted and now.pending >= least
+    least = min(2, watching.sweep_from) if now.by_list else watching.sweep_from
+    return now.healthy and now.pending >= least
 
 
 def next_list_request(now: PollState, fleet: ListSize, found: int) -> ListRequest:
@@ -93,8 +93,8 @@ def next_list_request(now: PollState, fleet: ListSize, found: int) -> ListReques
     """
     sweep = max(now.lists, _pages(now.pending))
     if fleet.whole and (fleet.pages <= sweep or _pays(found, fleet, _HASTE_AGAIN)):
-        return ListRequest(walk=True, requests=fleet.pages)
-    return ListRequest(walk=False, requests=sweep)
+        return ListRequest(scan=True, requests=fleet.pages)
+    return ListRequest(scan=False, requests=sweep)
 
 
 def list_pause(watching: Watching, now: PollState, requests: int, took: float) -> float:
@@ -146,7 +146,7 @@ def scan_pays(absent: int, now: PollState, fleet: ListSize) -> bool:
 
     It has to save requests, and the more of them the longer everybody waits for its end.
     """
-    return _pays(absent, fleet, _HASTE_BUSY if now.unanswered > absent else _HASTE)
+    return _pays(absent, fleet, _HASTE_BUSY if now.posts_pending > absent else _HASTE)
 
 
 def _pays(absent: int, fleet: ListSize, haste: float) -> bool:

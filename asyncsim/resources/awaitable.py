@@ -67,7 +67,7 @@ class AwaitableResource(Resource[T], Generic[T]):
                 watching=context.watching,
                 observers=context.observers,
                 grace=context.timeout.request,
-                credentials=context.credentials,
+                breaker=context.credentials_breaker,
             )
             context.on_close(self.watcher.close)
             if context.registration is not None:
@@ -124,7 +124,12 @@ class AwaitableResource(Resource[T], Generic[T]):
         return statuses
 
     def new_wait(
-        self, name: str, goal: Goal, on_done: Callable[[Transition], None], timeout: float | None
+        self,
+        name: str,
+        goal: Goal,
+        on_done: Callable[[Transition], None],
+        timeout: float | None,
+        **more: Any,
     ) -> Transition:
         """Build a wait; `timeout` counts from the response to its POST on."""
         check_timeout(timeout)
@@ -139,6 +144,7 @@ class AwaitableResource(Resource[T], Generic[T]):
             sid=name if self.kind.is_sid(name) else None,
             # No document promises a callback at the end of a connectivity reset.
             callback_seen=goal.resets_connectivity,
+            **more,
         )
 
     async def finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
@@ -178,14 +184,20 @@ class AwaitableResource(Resource[T], Generic[T]):
             return record
         watcher = await self.start_watcher()
         ended = asyncio.get_running_loop().create_future()
-        wait = self.new_wait(name, goal, partial(wake, ended), timeout)
-        wait.no_request = accepted is None
         seen = self.seen is not None and name in self.seen
-        wait.seen_before = given is not None or accepted is not None or seen
-        wait.accepted_at = self.context.clock.now()
-        if accepted is not None:
-            wait.accepted_at, wait.response_date = accepted.accepted_at, accepted.response_date
-            wait.nonce, wait.sid = accepted.nonce, accepted.sid or wait.sid
+        wait = self.new_wait(
+            name,
+            goal,
+            partial(wake, ended),
+            timeout,
+            nonce=accepted and accepted.nonce,
+            accepted_at=accepted and accepted.accepted_at,
+            response_date=accepted and accepted.response_date,
+            no_request=accepted is None,
+            seen_before=given is not None or accepted is not None or seen,
+        )
+        if accepted is not None and accepted.sid is not None:
+            wait.learn_sid(accepted.sid)
         watcher.register(wait)
         watcher.resume(wait, given)
         if (

@@ -38,7 +38,7 @@ class CreatableResource(AwaitableResource[T], Generic[T]):
         except BaseException:
             watcher.abandon(wait)
             raise
-        wait.requests += request.attempts
+        wait.count_requests(request.attempts)
         watcher.accepted(wait, record)
         return await self.finish(watcher, wait, ended)
 
@@ -54,11 +54,12 @@ class CreatableResource(AwaitableResource[T], Generic[T]):
         forms.check(self.kind.create, keywords, f"{self.kind.key}.create()", vendor)
         # Its SID is known only from the response, so its callbacks go by a name of our own.
         name = f"{self.kind.key}:{uuid.uuid4().hex}"
-        wait = self.new_wait(name, self.goal_of(until), on_done, timeout)
+        goal, nonce = self.goal_of(until), None
         registration = self.context.registration
         if registration is not None and "callback_url" not in keywords:
-            url, wait.nonce = registration.issue_url(self.kind.product, name)
+            url, nonce = registration.issue_url(self.kind.product, name)
             keywords = {**keywords, "callback_url": url}
+        wait = self.new_wait(name, goal, on_done, timeout, nonce=nonce)
         request = self.creation(keywords)
         request.pause_budget = wait.timeout
         return request, wait

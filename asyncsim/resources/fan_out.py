@@ -18,7 +18,7 @@ from attrs import frozen
 
 from asyncsim.clock import Clock
 from asyncsim.context import ClientContext
-from asyncsim.core.transition import Transition, shared
+from asyncsim.core.transition import Transition, interned
 from asyncsim.errors import ClientClosed
 from asyncsim.events import SettledBy
 from asyncsim.http.request import Request
@@ -115,7 +115,7 @@ class FanOutJob(ABC, Generic[T]):
         """Keep of a request what it counted, and whether it may have been carried out."""
         self._sent = self.sent
         self._request = None
-        wait.requests += request.attempts
+        wait.count_requests(request.attempts)
 
     def _settle(
         self,
@@ -174,8 +174,8 @@ class DetachedWaits:
 
     def add(self, wait: Transition, owner_data: Any, started: float) -> None:
         """Take over a wait."""
-        wait.owner_data, wait.on_done = owner_data, self._on_done
-        wait.started = shared(math.floor(started * _GRAIN) / _GRAIN)
+        began = interned(math.floor(started * _GRAIN) / _GRAIN)
+        wait.hand_over(owner_data, self._on_done, began)
         self._count += 1
 
     def _ended(self, wait: Transition) -> None:

@@ -87,15 +87,17 @@ class UpdateJob(FanOutJob[T], Generic[T]):
         watcher = await resource.start_watcher()
         if self._recorder is not None:
             await self._recorder.before_request()
-        wait = resource.new_wait(
-            self.name, change.goal, partial(self._ended, change), self._timeout
+        self._wait = wait = resource.new_wait(
+            self.name,
+            change.goal,
+            partial(self._ended, change),
+            self._timeout,
+            nonce=change.nonce,
+            accepts_signed=change.goal.status_only,
+            # What settles it brings a record, unless that is a callback; a recorder needs none
+            # even then. Of very many waits the pending records would weigh the most.
+            drops_records=change.nonce is None or self._recorder is not None,
         )
-        wait.nonce = change.nonce
-        wait.accepts_signed = change.goal.status_only
-        # What settles it brings a record, unless that is a callback; a recorder needs none even
-        # then. Of very many waits the pending records would weigh the most.
-        wait.drops_records = change.nonce is None or self._recorder is not None
-        self._wait = wait
         watcher.register(wait)
         try:
             record = await self._write(change, wait)
@@ -142,7 +144,7 @@ class UpdateJob(FanOutJob[T], Generic[T]):
     def _detach(self, change: Change, wait: Transition, sid: str, date: datetime | None) -> None:
         """Leave the wait to the fan-out, unless more than waiting may be needed."""
         if not (wait.done or self._settled or self._recovered or self._resent):
-            wait.requests += self._spent
+            wait.count_requests(self._spent)
             data = (
                 self._recorder.owner_data(self.given) if self._recorder is not None else self.given
             )
@@ -190,8 +192,8 @@ class UpdateJob(FanOutJob[T], Generic[T]):
     async def _await_other(self, goal: Goal) -> Any:
         """Wait until whatever is pending there has ended."""
         ended = asyncio.get_running_loop().create_future()
-        wait = self._resource.new_wait(self.name, goal, partial(wake, ended), self._timeout)
-        wait.no_request, wait.accepted_at = True, self._clock.now()
+        on_done = partial(wake, ended)
+        wait = self._resource.new_wait(self.name, goal, on_done, self._timeout, no_request=True)
         watcher = await self._resource.start_watcher()
         watcher.register(wait)
         watcher.resume(wait)
@@ -286,8 +288,9 @@ class CreateJob(FanOutJob[T], Generic[T]):
         resource = self._resource
         watcher = await resource.start_watcher()
         goal = resource.goal_of(self._until)
-        self._wait = wait = resource.new_wait(reference, goal, self._ended, self._timeout)
-        wait.no_request, wait.accepted_at = True, self._clock.now()
+        self._wait = wait = resource.new_wait(
+            reference, goal, self._ended, self._timeout, no_request=True
+        )
         watcher.register(wait)
         watcher.resume(wait)
 

@@ -166,8 +166,8 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         watcher = await self.start_watcher()
         ended = asyncio.get_running_loop().create_future()
         request = self.request_for(change)
-        wait = self.new_wait(change.name, change.goal, partial(_stop, request, ended), timeout)
-        wait.nonce = change.nonce
+        on_done = partial(_stop, request, ended)
+        wait = self.new_wait(change.name, change.goal, on_done, timeout, nonce=change.nonce)
         request.pause_budget = wait.timeout
         watcher.register(wait)  # before the POST is sent, so that no callback comes too early
         try:
@@ -175,7 +175,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
             written = await self.write(change, request, read)
         except BaseException as error:
             if was_processed(error):  # its response could not be used: wait by reads, never resend
-                wait.requests += request.attempts
+                wait.count_requests(request.attempts)
                 self.remember_change(change, error.accepted or change.name, None)
                 watcher.accepted_unread(wait, error)
                 try:
@@ -187,7 +187,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
                 return await self.finish(watcher, wait, ended)
             watcher.abandon(wait)
             raise
-        wait.requests += request.attempts
+        wait.count_requests(request.attempts)
         watcher.accepted(wait, written.record)
         try:
             return await self.finish(watcher, wait, ended)

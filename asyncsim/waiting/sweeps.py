@@ -1,161 +1,270 @@
-"""Asking about all pending SIMs at once: sweeps, and walks.
+"""Sweeps: list requests that cover all pending SIMs of a product at once.
 
 A sweep lists the SIMs in a pending status, 1,000 a request. Those that are missing, or that it
-shows in another status, have probably settled: probably, because pages shift while they are read,
-and filters may be ignored. A walk lists all SIMs and so shows
-what the missing ones have become; where few are missing, single reads are cheaper. Where the
-whole list is hardly longer than the pending part of it, a walk is all that is needed.
+shows in another status, have likely settled; pages can shift while they are read, and filters may
+be ignored, so each is confirmed. A list scan reads the whole list, and so shows what the missing
+ones have become; where few are missing, single reads are cheaper. Where the whole list is hardly
+longer than the pending part of it, a scan alone is enough.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Collection,
-    Container,
-    Iterable,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol, TypeAlias
+
+from attrs import define, field
 
 from asyncsim.clock import Clock
+from asyncsim.core.credentials import REJECTIONS, CredentialsBreaker
 from asyncsim.core.polling import (
     ListRequest,
     ListSize,
     PollState,
     list_pause,
     next_list_request,
+    project_size,
     scan_pays,
     should_scan,
+    should_sweep,
 )
 from asyncsim.core.settings import Watching
-from asyncsim.core.transition import REFUSALS, Transition
+from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError, BadRequest, DecodeError
 from asyncsim.events import Event, SettledBy, SweepFinished
 from asyncsim.kind import Kind
-from asyncsim.waiting.rows import RowPage, Rows
-from asyncsim.waiting.spots import Spots
-from asyncsim.waiting.trust import Trust
-from asyncsim.waiting.waits import Register
-from asyncsim.waiting.walk import Walk, answered
+from asyncsim.waiting.background import BackgroundTasks
+from asyncsim.waiting.reads import SingleReads
+from asyncsim.waiting.sweep_health import SpotChecks, SweepHealth
+from asyncsim.waiting.waits import SweepSet, WaitIndex
+
+
+class Row(Protocol):
+    """What a sweep needs of a row."""
+
+    @property
+    def sid(self) -> str:
+        """Whose row it is."""
+        ...
+
+    @property
+    def status(self) -> str | None:
+        """Its status; None where the vendor shows none."""
+        ...
+
+
+class RowPage(Protocol):
+    """A page whose rows are decoded only where a wait needs the record.
+
+    To decode all 1,000 costs more time than the request (benchmarks/cases/pages.py).
+    """
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All rows, in the order in which they are listed."""
+        ...
+
+    def record(self, place: int, /) -> Any:
+        """Decode the row at that place; `DecodeError` concerns this one only."""
+        ...
+
+
+ListRows: TypeAlias = Callable[[str | None], AsyncGenerator[RowPage, None]]
+"""Lists the SIMs in a status page by page; all of them for None."""
+
+
+@define(eq=False)
+class ListScan:
+    """A scan of the whole list: how far it is, whom it has shown, how long it will be."""
+
+    started: float
+    waits: int
+    """That the list must show, since their changes were accepted before it was requested."""
+    unseen: dict[Transition, None]
+    """Those that it is for, until they are shown."""
+    requested_at: float = field(init=False)
+    """When the page that comes next was requested."""
+    pages: int = field(init=False, default=0)
+    rows: int = field(init=False, default=0)
+    pending: set[str] = field(init=False, factory=set)
+    """SIDs of those waits that it shows in a pending status."""
+    settled: int = field(init=False, default=0)
+    _seen: int = field(init=False, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        """Begin."""
+        self.requested_at = self.started
+
+    def show(self, waits: Sequence[Transition]) -> None:
+        """Take note of a row that is about these waits."""
+        for wait in waits:
+            self.unseen.pop(wait, None)
+            self._seen += _accepted_before(wait, self.started)
+
+    def turn_page(self, rows: int, now: float) -> None:
+        """Take note of a page that was read, and that the next is requested."""
+        self.pages += 1
+        self.rows += rows
+        self.requested_at = now
+
+    @property
+    def projected(self) -> ListSize:
+        """How long the whole list seems to be, by the part that was read."""
+        took = self.requested_at - self.started
+        return project_size(self.pages, took, self.waits, self._seen)
+
+    @property
+    def counted(self) -> ListSize:
+        """How long it is, once it was read to its end."""
+        took = self.requested_at - self.started
+        return ListSize(pages=max(self.pages, 1), seconds=took, whole=True)
+
+    @property
+    def remaining(self) -> ListSize:
+        """How long the part seems to be that was not read yet."""
+        whole, took = self.projected, self.requested_at - self.started
+        return ListSize(pages=whole.pages - self.pages, seconds=whole.seconds - took)
 
 
 class Sweeper:
-    """Sweeps and walks for one watcher."""
+    """Sends the sweeps and list scans of one watcher."""
 
     def __init__(
         self,
         kind: Kind[Any],
-        rows: Rows,
+        rows: ListRows,
         *,
         clock: Clock,
         watching: Watching,
-        listed: Collection[Transition],
-        situation: Callable[[], PollState],
-        wake: Callable[[], None],
-        waits: Register,
-        spawn: Callable[[Awaitable[None]], asyncio.Future[None]],
+        waits: WaitIndex,
+        sweep_set: SweepSet,
+        reads: SingleReads,
+        tasks: BackgroundTasks,
+        breaker: CredentialsBreaker,
         take: Callable[[Any, SettledBy, float], None],
-        read: Callable[[Transition], None],
-        reading: Container[Transition],
+        wake: Callable[[], None],
         notify: Callable[[Event], None],
-        refused: Callable[[Exception, float], None],
     ) -> None:
         self._kind = kind
         self._rows = rows
         self._clock = clock
         self._watching = watching
-        self._listed = listed
-        self._situation = situation
-        self._wake = wake
         self._waits = waits
-        self._spawn = spawn
+        self._sweep_set = sweep_set
+        self._reads = reads
+        self._tasks = tasks
+        self._breaker = breaker
         self._take = take
-        self._read = read
-        self._reading = reading
+        """Takes a record, how it was found, and when its request began."""
+        self._wake = wake
         self._notify = notify
-        self._refused = refused
-        self.trust = Trust(kind.product, clock, watching, notify)
+        self.health = SweepHealth(kind.product, clock, watching, notify)
+        self.active = False
+        """Whether sweeps tell about most waits, rather than single reads."""
         self.due_at: float | None = None
-        """When the next look should start; None while one is running, or none is planned."""
+        """When the next list is to be requested; None while one is, or none is planned."""
         self._ended_at: float | None = None
         self._took = 0.0
         self._task: asyncio.Future[None] | None = None
-        self._fleet = ListSize()
+        self._list_size = ListSize()
         self._found = 0
-        self._spots = Spots(read)
+        """How many the last list request found settled."""
+        self._spot_checks = SpotChecks(reads.request)
 
-    def plan(self) -> None:
-        """Set the time of the next look; sooner, if it was planned for fewer waits."""
-        if self._task is not None:
-            return
-        began = self._clock.now() if self._ended_at is None else self._ended_at
-        self._ended_at = began
-        now = self._situation()
-        look = next_list_request(now, self._fleet, self._found)
-        due = began + list_pause(self._watching, now, look.requests, self._took)
-        self.due_at = due if self.due_at is None else min(self.due_at, due)
+    def plan(self, now: float) -> None:
+        """Choose between sweeps and single reads; where it is sweeps, start one or plan it."""
+        state = self._poll_state()
+        self.active = should_sweep(self._watching, state)
+        if not self.active:
+            self.stop()
+        elif self._task is None:
+            began = now if self._ended_at is None else self._ended_at
+            self._ended_at = began
+            request = next_list_request(state, self._list_size, self._found)
+            due = began + list_pause(self._watching, state, request.requests, self._took)
+            # Sooner, if it was planned for fewer waits.
+            self.due_at = due if self.due_at is None else min(self.due_at, due)
+            if self.due_at <= now:
+                self.due_at = None
+                self._task = self._tasks.spawn(self._run())
 
     def stop(self) -> None:
-        """Plan no further look; one that is running goes on."""
+        """Leave it to single reads; a list request that is running continues."""
+        self.active = False
         self.due_at = self._ended_at = None
         self._took = 0.0
 
     def cancel(self) -> None:
-        """Plan no further look, and end one that is running."""
+        """Plan nothing, and cancel a list request that is running."""
         self.stop()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
 
-    def start(self) -> None:
-        """Send a list request now."""
-        if self._task is None:
-            self.due_at = None
-            self._task = self._spawn(self._run())
+    def _poll_state(self) -> PollState:
+        return PollState(
+            pending=len(self._sweep_set),
+            expecting=self._sweep_set.expecting,
+            age=self._sweep_set.age(self._clock.now()),
+            posts_pending=self._waits.posts_pending,
+            lists=len(self._kind.pending),
+            by_list=self.active,
+            healthy=bool(self.health),
+        )
 
     async def _run(self) -> None:
         started = self._clock.now()
-        self.trust.weigh()
+        self.health.judge_last_sweep()
         try:
-            if self.trust:
-                await self._look(
-                    next_list_request(self._situation(), self._fleet, self._found), started
-                )
-                self.trust.worked()
+            if self.health:
+                request = next_list_request(self._poll_state(), self._list_size, self._found)
+                await self._request(request, started)
+                self.health.succeeded()
         except AsyncSimError as error:
-            self.trust.failed(error)
-            if isinstance(error, REFUSALS):
-                self._refused(error, started)
+            self.health.failed(error)
+            if isinstance(error, REJECTIONS):
+                self._breaker.rejected(error, started)
         except Exception as error:
-            # Ours to mend; nobody may hang on it.
-            self.trust.lose(f"it broke down: {error!r}")
+            # A bug of ours: single reads must not wait until it is fixed.
+            self.health.stop(f"it failed: {error!r}")
             raise
         finally:
-            if self._task is asyncio.current_task():  # else it was cancelled
+            if self._task is asyncio.current_task():  # else `cancel` has let go of this one
                 self._task = None
                 self._ended_at = self._clock.now()
                 self._took = self._ended_at - started
                 self._wake()
 
-    async def _look(self, look: ListRequest, started: float) -> None:
-        self._spots.begin()
-        if look.walk:
-            await self._walk(self._answered_before(started), whole=True)
+    async def _request(self, request: ListRequest, started: float) -> None:
+        self._spot_checks.begin_list()
+        if request.scan:
+            await self._scan(self._must_show(started), whole=True)
             return
         try:
-            pages, seen = await self._pending()
+            pages, pending = await self._sweep()
         except BadRequest as error:
-            if not _is_the_vendors(error):
+            # Without a code it may be a proxy's on the way, and pass.
+            if error.status != 400 or error.code is None:
                 raise
-            self.trust.lose(f"the status filter was refused: {error}")
+            self.health.stop(f"the vendor rejected the status filter: {error}")
             return
-        await self._confirm(pages, seen, started)
+        # Those whose change was accepted before the sweep began, so that it must show them.
+        expected = self._must_show(started)
+        missing = [w for w in expected if w.sid not in pending and w not in self._reads]
+        if not missing and any(wait.sid in pending for wait in self._sweep_set):
+            self.health.confirmed()
+        absent = [wait for wait in missing if wait.sid is not None]
+        self._found = len(absent)
+        self._finished(pages, len(pending), len(absent), scan=False)
+        self.health.expect_settled(absent)
+        self._spot_check(pending, expected)
+        if should_scan(len(absent), self._poll_state(), self._list_size):
+            await self._scan(missing, whole=False)
+        else:
+            self._read_all(missing)
 
-    async def _pending(self) -> tuple[int, set[str]]:
+    async def _sweep(self) -> tuple[int, set[str]]:
         """List the SIMs in a pending status; how many pages, and which SIDs they show in one."""
         pages, rows, seen = 0, 0, set[str]()
         known = self._kind.pending
@@ -164,108 +273,86 @@ class Sweeper:
                 async for page in listed:
                     pages += 1
                     rows += len(page.rows)
+                    # By the status that a row shows: the filter may be ignored, or lag behind.
                     seen.update(row.sid for row in page.rows if row.status in known)
-        self.trust.filtered(rows, len(seen))
+        self.health.check_filter(rows, len(seen))
         return pages, seen
 
-    async def _confirm(self, pages: int, seen: set[str], started: float) -> None:
-        """Find out what has become of those that a sweep did not show."""
-        expected = self._answered_before(started)
-        missing = [one for one in expected if one.sid not in seen and one not in self._reading]
-        if not missing and any(one.sid in seen for one in self._listed):
-            self.trust.confirm()
-        absent = [one for one in missing if one.sid is not None]
-        self._found = len(absent)
-        self._tell_finished(pages, len(seen), len(absent), walk=False)
-        self.trust.doubt(absent)
-        self._check_spots(seen, expected)
-        if should_scan(len(absent), self._situation(), self._fleet):
-            await self._walk(missing, whole=False)
-        else:
-            self._read_all(missing)
+    def _must_show(self, moment: float) -> list[Transition]:
+        return [wait for wait in self._sweep_set if _accepted_before(wait, moment)]
 
-    def _check_spots(self, pending: set[str], expected: Sequence[Transition]) -> None:
-        """Find out whether the list lags: whom it calls pending, a read may have shown settled."""
-        if self._spots.contradict(pending):
-            self.trust.rest("they show SIMs as pending that had settled before")
+    def _spot_check(self, pending: set[str], expected: Sequence[Transition]) -> None:
+        if self._spot_checks.contradicts(pending):
+            self.health.take_break("they show SIMs as pending that had settled before")
         else:
-            able = (one for one in expected if one in self._listed and one not in self._reading)
-            self._spots.choose([one for one in able if one.sid in pending])
-
-    def _answered_before(self, moment: float) -> list[Transition]:
-        """Those whose change was accepted before a list was read, so that it must show them."""
-        return [one for one in self._listed if answered(one, moment)]
+            able = (wait for wait in expected if wait.in_sweep and wait not in self._reads)
+            self._spot_checks.check_one([wait for wait in able if wait.sid in pending])
 
     def _read_all(self, waits: Iterable[Transition]) -> None:
         for wait in waits:
-            if wait in self._listed:
-                self._read(wait)
+            if wait.in_sweep:
+                self._reads.request(wait)
 
-    async def _walk(self, wanted: Sequence[Transition], *, whole: bool) -> None:
+    async def _scan(self, wanted: Sequence[Transition], *, whole: bool) -> None:
         """Take what the unfiltered list shows; read those of `wanted` whom it does not show.
 
-        Unless the `whole` of it is to be walked, this ends early: when all have been seen, or
-        when it turns out to be so long that reading those that are left is better.
+        Unless the `whole` of it is to be read, this ends early: when all have been seen, or when
+        it turns out to be so long that reading those that are left is better.
         """
         now = self._clock.now()
-        walk = Walk(now, len(self._answered_before(now)), dict.fromkeys(wanted))
-        fleet = await self._pages_of(walk, whole)
-        if fleet.whole or not self._fleet.whole:
-            self._fleet = fleet
-        if whole:
-            self._found = walk.settled
-            self._check_spots(walk.pending, wanted)
-        self._tell_finished(walk.pages, walk.rows, walk.settled, walk=True)
-        self._read_all(walk.unseen)  # pages shift, and some are known by their names only
-
-    async def _pages_of(self, walk: Walk, whole: bool) -> ListSize:
+        scan = ListScan(now, len(self._must_show(now)), dict.fromkeys(wanted))
         async with aclosing(self._rows(None)) as listed:
             async for page in listed:
-                self._show(page, walk)
-                walk.turn(len(page.rows), self._clock.now())
-                left = len(walk.unseen)
-                if not whole and not (left and scan_pays(left, self._situation(), walk.rest)):
-                    return walk.fleet
-        return walk.counted
+                self._show(page, scan)
+                scan.turn_page(len(page.rows), self._clock.now())
+                left = len(scan.unseen)
+                if not whole and not (left and scan_pays(left, self._poll_state(), scan.remaining)):
+                    size = scan.projected
+                    break
+            else:
+                size = scan.counted
+        if size.whole or not self._list_size.whole:
+            self._list_size = size
+        if whole:
+            self._found = scan.settled
+            self._spot_check(scan.pending, wanted)
+        self._finished(scan.pages, scan.rows, scan.settled, scan=True)
+        self._read_all(scan.unseen)  # pages shift, and some are known by their names only
 
-    def _show(self, page: RowPage, walk: Walk) -> None:
+    def _show(self, page: RowPage, scan: ListScan) -> None:
         """Give the rows of a page to the waits that they are about."""
-        known = self._waits.names
-        # Most rows are nobody's, where the list holds many others: none of their time here.
-        # One without a status tells nothing: it stays unseen, and is read singly.
-        wanted = [
-            (place, row)
-            for place, row in enumerate(page.rows)
-            if row.sid in known and row.status is not None
-        ]
-        for place, row in wanted:
-            waits = [one for one in self._waits.of(row.sid) if self._is_told(one, walk.asked)]
-            if waits and row.status in self._kind.pending:
-                walk.shows(waits)
-                walk.pending.add(row.sid)
+        known, pending = self._waits.names, self._kind.pending
+        for place, row in enumerate(page.rows):
+            # Most rows are nobody's where the list holds many others: no more for them than this.
+            # One without a status tells nothing: it stays unseen, and is read singly.
+            if row.sid not in known or row.status is None:
+                continue
+            waits = [
+                wait
+                for wait in self._waits.find(row.sid)
+                if wait.in_sweep and _accepted_before(wait, scan.requested_at)
+            ]
+            if waits and row.status in pending:
+                scan.show(waits)
+                scan.pending.add(row.sid)
                 for wait in waits:
-                    self.trust.contradict(wait)
+                    self.health.saw_pending(wait)
             elif waits:
-                self._settle(page, place, waits, walk)
+                try:
+                    record = page.record(place)
+                except DecodeError:
+                    continue  # a single read of it will say what is wrong
+                scan.show(waits)
+                scan.settled += len(waits)
+                self._take(record, "sweep", scan.requested_at)
 
-    def _is_told(self, wait: Transition, asked: float) -> bool:
-        return wait in self._listed and answered(wait, asked)
-
-    def _settle(self, page: RowPage, place: int, waits: list[Transition], walk: Walk) -> None:
-        try:
-            record = page.record(place)
-        except DecodeError:
-            return  # a single read of it will say what is wrong
-        walk.shows(waits)
-        walk.settled += len(waits)
-        self._take(record, "sweep", walk.asked)
-
-    def _tell_finished(self, pages: int, rows: int, settled: int, *, walk: bool) -> None:
+    def _finished(self, pages: int, rows: int, settled: int, *, scan: bool) -> None:
         product = self._kind.product
-        event = SweepFinished(product=product, pages=pages, rows=rows, settled=settled, walk=walk)
-        self._notify(event)
+        self._notify(
+            SweepFinished(product=product, pages=pages, rows=rows, settled=settled, walk=scan)
+        )
 
 
-def _is_the_vendors(refusal: BadRequest) -> bool:
-    """Whether it will be the same next time; without a code it may be a proxy's on the way."""
-    return refusal.status == 400 and refusal.code is not None
+def _accepted_before(wait: Transition, moment: float) -> bool:
+    """Tell whether a list that was requested at that moment must show its change."""
+    return wait.accepted_at is not None and wait.accepted_at < moment

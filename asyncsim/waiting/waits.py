@@ -1,82 +1,129 @@
-"""All waits of a watcher, found by SID and by the name they were addressed with."""
+"""Index of a watcher's waits by name and SID, and the part of them that sweeps tell about."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from asyncsim.core.transition import Transition
 
 
-class Register:
-    """The waits that have not ended, each kept once for each of its names and no more."""
+class WaitIndex:
+    """The waits that have not ended, found by SID and by the name they were addressed with."""
 
     def __init__(self) -> None:
-        # Of a name that several share, and only of such a one, a list.
-        self._named: dict[str, Transition | list[Transition]] = {}
+        # A list only where several waits share a name: a list for each would cost 64 bytes a wait.
+        self._by_name: dict[str, Transition | list[Transition]] = {}
         self._count = 0
+        self.posts_pending = 0
+        """Waits whose POST is queued or in flight."""
 
     def add(self, wait: Transition) -> None:
-        """Take in a wait under its name and, if known, its SID."""
+        """Add a wait under its name and, if known, its SID."""
         self._count += wait not in self
-        self.name(wait, wait.name)
+        self.posts_pending += wait.post_pending
+        self.add_name(wait, wait.name)
         if wait.sid is not None:
-            self.name(wait, wait.sid)
+            self.add_name(wait, wait.sid)
 
-    def name(self, wait: Transition, name: str) -> None:
+    def add_name(self, wait: Transition, name: str) -> None:
         """Let a wait be found under one more name."""
-        found = self._named.setdefault(name, wait)
+        found = self._by_name.setdefault(name, wait)
         if isinstance(found, list):
             if wait not in found:
                 found.append(wait)
         elif found is not wait:
-            self._named[name] = [found, wait]
+            self._by_name[name] = [found, wait]
+
+    def post_ended(self, wait: Transition) -> bool:
+        """Take note of the response to a POST; False when its wait has ended before."""
+        found = wait in self
+        self.posts_pending -= found
+        return found
 
     def remove(self, wait: Transition) -> bool:
-        """Forget a wait; False when it was not there."""
+        """Remove a wait; False when it was not there."""
         if wait not in self:
             return False
         self._count -= 1
-        self._drop(wait, wait.name)
-        if wait.sid is not None and wait.sid != wait.name:
-            self._drop(wait, wait.sid)
+        self.posts_pending -= wait.post_pending
+        for name in {wait.name, wait.sid or wait.name}:
+            found = self._by_name.get(name)
+            if found is wait:
+                del self._by_name[name]
+            elif isinstance(found, list):
+                left = [other for other in found if other is not wait]
+                self._by_name[name] = left if len(left) > 1 else left[0]
         return True
-
-    def _drop(self, wait: Transition, name: str) -> None:
-        found = self._named.get(name)
-        if found is wait:
-            del self._named[name]
-        elif isinstance(found, list):
-            left = [one for one in found if one is not wait]
-            self._named[name] = left if len(left) > 1 else left[0]
 
     @property
     def names(self) -> Container[str]:
         """All names and SIDs that some wait is known under."""
-        return self._named
+        return self._by_name
 
-    def _of(self, name: str) -> list[Transition]:
-        found = self._named.get(name)
+    def find(self, *names: str) -> list[Transition]:
+        """Return the waits known under any of these names, each once."""
+        if len(names) == 1 or len(set(names)) == 1:  # as in most callbacks
+            return [*self._named(names[0])]
+        return list({wait: None for name in names for wait in self._named(name)})
+
+    def _named(self, name: str) -> list[Transition]:
+        found = self._by_name.get(name)
         if found is None:
             return []
         return found if isinstance(found, list) else [found]
 
-    def of(self, *names: str) -> list[Transition]:
-        """Return the waits known under any of these names, each once."""
-        if len(set(names)) == 1:  # as in most callbacks
-            return [*self._of(names[0])]
-        found = {wait: None for name in names for wait in self._of(name)}
-        return list(found)
-
     def __contains__(self, wait: object) -> bool:
         if not isinstance(wait, Transition):
             return False
-        found = self._named.get(wait.name)
+        found = self._by_name.get(wait.name)
         return found is wait or (isinstance(found, list) and wait in found)
 
     def __iter__(self) -> Iterator[Transition]:
-        # Under its own name each is met once; a copy, as whoever iterates may let some end.
-        found = [(name, one) for name in self._named for one in self._of(name)]
-        return (one for name, one in found if one.name == name)
+        # Under its own name each is met once; a copy, as the caller may let some end meanwhile.
+        found = [(name, wait) for name in self._by_name for wait in self._named(name)]
+        return (wait for name, wait in found if wait.name == name)
+
+    def __len__(self) -> int:
+        return self._count
+
+
+class SweepSet:
+    """The waits that a sweep tells about, counted as they come and go.
+
+    Each is marked itself: a set of them would cost as much again as the index.
+    """
+
+    def __init__(self, waits: Iterable[Transition]) -> None:
+        self._waits = waits
+        self._count = 0
+        self.expecting = 0
+        """Those of them for which a callback may still come."""
+        self._accepted_sum = 0.0
+
+    def add(self, wait: Transition) -> None:
+        """Count a wait whose POST was accepted, and anew whether it expects a callback."""
+        self.discard(wait)
+        wait.join_sweep()
+        self._count += 1
+        self.expecting += wait.counted_as_expecting
+        self._accepted_sum += wait.accepted_at or 0.0
+
+    def discard(self, wait: Transition) -> None:
+        """Count it no longer, if it was."""
+        if not wait.in_sweep:
+            return
+        self._count -= 1
+        self.expecting -= wait.counted_as_expecting
+        self._accepted_sum -= wait.accepted_at or 0.0
+        wait.leave_sweep()
+
+    def age(self, now: float) -> float:
+        """Seconds since their changes were accepted, on average."""
+        # Never below 0: a sum of many moments is rounded, and so is what a journal remembers.
+        return max(now - self._accepted_sum / self._count, 0.0) if self._count else 0.0
+
+    def __iter__(self) -> Iterator[Transition]:
+        return (wait for wait in self._waits if wait.in_sweep)
 
     def __len__(self) -> int:
         return self._count

@@ -1,9 +1,11 @@
-"""The driver: deadlines, planned reads and sweeps, callbacks; facts in, steps followed."""
+"""Watcher: one task that drives all waits of one product of one client."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -11,39 +13,43 @@ from typing import Any
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import Clock
-from asyncsim.core.credentials import Credentials
-from asyncsim.core.polling import PollState, read_pause, retry_pause, should_sweep
+from asyncsim.core.credentials import REJECTIONS, CredentialsBreaker
+from asyncsim.core.polling import read_pause, retry_pause
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import NextStep, Transition
 from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
-from asyncsim.events import Event, Observer, SettledBy, WaitSettled, notify
+from asyncsim.events import Event, Observer, SettledBy, UnknownStatus, WaitSettled, notify
 from asyncsim.kind import Kind, is_same_sid
-from asyncsim.waiting.deadlines import Deadlines
-from asyncsim.waiting.doubt import Doubt
-from asyncsim.waiting.listed import Listed
-from asyncsim.waiting.reads import Readers
-from asyncsim.waiting.rows import Rows
-from asyncsim.waiting.sweeps import Sweeper
-from asyncsim.waiting.tasks import Tasks
-from asyncsim.waiting.timers import Timetable
-from asyncsim.waiting.unknown import Unknown
-from asyncsim.waiting.waits import Register
+from asyncsim.waiting.background import BackgroundTasks
+from asyncsim.waiting.reads import SingleReads
+from asyncsim.waiting.sweeps import ListRows, Sweeper
+from asyncsim.waiting.timers import Timers
+from asyncsim.waiting.waits import SweepSet, WaitIndex
+
+logger = logging.getLogger("asyncsim")
+
+_UNKNOWN_STATUSES = 20  # reported at most: a vendor that makes statuses up must not fill the log
 
 
 class Watcher:
-    """Drives the waits of one product of one client."""
+    """Drives the waits of one product of one client.
+
+    It learns of a settled SIM from a callback, from a sweep of the list, or from a single read,
+    whichever is cheapest, and gives every fact to the wait itself (`core.transition`). A wait has
+    no task and no timer of its own: 100,000 of them would cost 200 MB.
+    """
 
     def __init__(
         self,
         kind: Kind[Any],
         *,
         fetch: Callable[[str], Awaitable[Any]],
-        rows: Rows,
+        rows: ListRows,
         clock: Clock,
         watching: Watching,
         observers: Sequence[Observer],
         grace: float,
-        credentials: Credentials,
+        breaker: CredentialsBreaker,
     ) -> None:
         self._kind = kind
         self._clock = clock
@@ -51,46 +57,40 @@ class Watcher:
         self._observers = observers
         self._grace = grace
         """Seconds for the last read after a deadline; then the wait ends in any case."""
-        self._waits = Register()
-        self._listed = Listed(self._waits)
-        self._unanswered = 0
-        """Waits whose POST is still queued, or on its way."""
-        self._turns = Timetable()
-        """When to read which wait next."""
-        self._deadlines = Deadlines()
-        self._last_reads: set[Transition] = set()
-        self._tasks = Tasks()
+        self._breaker = breaker
+        self._waits = WaitIndex()
+        self._sweep_set = SweepSet(self._waits)
+        self._timers = Timers()
+        self._tasks = BackgroundTasks()
         self._driver: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
-        self._rests_until = -math.inf
-        self._by_list = False
+        self._sleeps_until = -math.inf
         self._closed = False
-        self._unknown = Unknown(kind, self._notify)
-        self._readers = Readers(fetch, self._tasks.spawn, self, credentials, clock)
-        self._doubt = Doubt(
-            credentials,
-            self._waits,
-            self._readers,
-            first=watching.first,
-            wake=self._wake.set,
-            end=self._finish,
+        self._unknown_statuses: set[str] = set()
+        self._reads = SingleReads(
+            fetch,
+            tasks=self._tasks,
+            breaker=breaker,
+            clock=clock,
+            on_record=self.record_read,
+            on_failure=self._read_failed,
+            on_end=self._read_ended,
         )
         self._sweeper = Sweeper(
             kind,
             rows,
             clock=clock,
             watching=watching,
-            listed=self._listed,
-            situation=self._situation,
-            wake=self._wake.set,
             waits=self._waits,
-            spawn=self._tasks.spawn,
+            sweep_set=self._sweep_set,
+            reads=self._reads,
+            tasks=self._tasks,
+            breaker=breaker,
             take=self._take,
-            read=self._readers.ask,
-            reading=self._readers,
+            wake=self._wake.set,
             notify=self._notify,
-            refused=credentials.refused,
         )
+        breaker.subscribe(self._breaker_changed, self._credentials_rejected)
 
     def __len__(self) -> int:
         """How many waits there are."""
@@ -101,7 +101,7 @@ class Watcher:
 
     def find(self, name: str) -> list[Transition]:
         """Return the waits known under a name, or a SID."""
-        return self._waits.of(name)
+        return self._waits.find(name)
 
     @property
     def is_idle(self) -> bool:
@@ -111,105 +111,102 @@ class Watcher:
     # Waits come and go.
 
     def register(self, wait: Transition) -> None:
-        """Take up a wait; before its POST is sent, so that no callback can come too early.
+        """Add a wait; before its POST is sent, as its callback may overtake the response.
 
-        Its deadline counts from the answer of the POST, which has deadlines of its own.
+        Its deadline counts from the response to the POST, which has deadlines of its own.
         """
         if self._closed:
-            raise ClientClosed(
-                f"await {wait.label}", sent=not (wait.no_request or wait.post_pending)
-            )
+            sent = not (wait.no_request or wait.post_pending)
+            raise ClientClosed(f"await {wait.label}", sent=sent)
         self._waits.add(wait)
-        self._unanswered += wait.post_pending
 
     def accepted(self, wait: Transition, record: Any) -> None:
-        """Give a wait the answer of its POST."""
-        waits = wait in self._waits
-        self._unanswered -= waits
-        self._unknown.notice(record)
+        """Give a wait the response to its POST."""
+        waits = self._waits.post_ended(wait)
+        self._report_unknown_status(record)
         step = wait.accepted(record, self._clock.now())
         if waits:
-            self._waits.name(wait, record.sid)
+            self._waits.add_name(wait, record.sid)
             self._set_deadline(wait)
             self._follow(wait, step)
 
     def accepted_unread(self, wait: Transition, unread: DecodeError) -> None:
-        """Go on by reads where the response of the POST could not be used."""
-        waits = wait in self._waits
-        self._unanswered -= waits
-        wait.last_error = unread
-        step = wait.accepted_unread(self._clock.now())
+        """Continue with reads where the response to the POST could not be read."""
+        waits = self._waits.post_ended(wait)
+        step = wait.accepted_unread(unread, self._clock.now())
         if waits:
-            self._identify(wait, unread.accepted)
+            self._learn_sid(wait, unread.accepted)
             self._set_deadline(wait)
             self._follow(wait, step)
 
     def resume(self, wait: Transition, record: Any = None) -> None:
-        """Go on with a wait whose POST was answered earlier, or was never one.
+        """Continue a wait whose POST was accepted earlier, or that never had one.
 
-        Reads first, unless `record` says that it is pending.
+        It is read first, unless `record` shows that it is pending.
         """
-        wait.resumed_at = self._clock.now()
+        now = self._clock.now()
+        wait.resume(now)
         self._set_deadline(wait)
         pending = record is not None and wait.goal.is_pending(record)
-        self._follow(wait, wait.read(record, self._clock.now()) if pending else NextStep.READ)
+        self._follow(wait, wait.read(record, now) if pending else NextStep.READ)
 
     def _set_deadline(self, wait: Transition) -> None:
-        self._deadlines.add(wait, self._clock.now())
-        self._look_by(wait.deadline or 0.0)
+        self._timers.set_deadline(wait)
+        self._wake_by(wait.deadline or 0.0)
         if self._driver is None:
             name = f"asyncsim-watch-{self._kind.product}"
             self._driver = asyncio.create_task(self._drive(), name=name)
 
     def abandon(self, wait: Transition) -> None:
-        """Forget a wait: its task was cancelled, or its POST was refused."""
-        wait.done = True
-        wait.on_done = _nobody
-        self._readers.cancel(wait)
+        """Drop a wait: its task was cancelled, or its POST was rejected."""
+        wait.abandon()
+        self._reads.cancel(wait)
         self._remove(wait)
 
     def handle_callback(self, callback: Callback) -> bool:
-        """Give a callback to the waits it names; False when there is none."""
-        waits = self._waits.of(callback.name, callback.sid or callback.name)
+        """Give a callback to the waits that it names; False when there are none."""
+        waits = self._waits.find(callback.name, callback.sid or callback.name)
         sid = callback.sid if callback.sid and self._kind.is_sid(callback.sid) else None
         reading: Transition | None = None
         for wait in waits:
-            same = sid is None or wait.sid in (None, sid)
-            current = callback.nonce == wait.nonce and same
+            same_sim = sid is None or wait.sid in (None, sid)
+            current = callback.nonce == wait.nonce and same_sim
             if current and wait.nonce is not None:
-                self._identify(wait, sid)
+                self._learn_sid(wait, sid)
             step = wait.callback_received(
                 callback.status,
                 self._clock.now(),
+                # KORE docs, "Validate Webhook Signatures": a GET's parameters are not signed.
                 signed=callback.signed and current and callback.method == "POST",
                 current=current,
                 code=callback.error_code,
                 message=callback.error_message,
             )
-            if step is NextStep.READ and reading is not None and _are_of_one_sim(wait, reading):
-                step = NextStep.WAIT  # that read serves both
-            elif step is NextStep.READ:
-                reading = wait
+            if step is NextStep.READ:
+                if reading is not None and (
+                    wait.name == reading.name or (wait.sid is not None and wait.sid == reading.sid)
+                ):
+                    step = NextStep.WAIT  # that read serves both
+                else:
+                    reading = wait
             self._follow(wait, step)
         return bool(waits)
 
-    def _identify(self, wait: Transition, sid: str | None) -> None:
-        """Read it by SID from now on; its POST may just have taken its name away."""
+    def _learn_sid(self, wait: Transition, sid: str | None) -> None:
+        """Read it by SID from now on: its POST may just have given its name to another SIM."""
         if sid is not None and wait.sid is None:
-            wait.sid = sid
-            self._waits.name(wait, sid)
+            wait.learn_sid(sid)
+            self._waits.add_name(wait, sid)
 
     def _remove(self, wait: Transition) -> bool:
-        self._listed.discard(wait)
-        self._last_reads.discard(wait)
-        self._turns.forget(wait)
-        self._deadlines.forget(wait)
-        self._readers.forget(wait)
-        removed = self._waits.remove(wait)
-        self._unanswered -= removed and wait.post_pending
+        if not self._waits.remove(wait):
+            return False
+        self._sweep_set.discard(wait)
+        self._timers.discard(wait)
+        self._reads.discard(wait)
         if not self._waits:
-            self._wake.set()  # the driver goes home
-        return removed
+            self._wake.set()  # the driver ends
+        return True
 
     # Facts become steps.
 
@@ -217,29 +214,26 @@ class Watcher:
         if step is NextStep.DONE:
             self._finish(wait)
             return
-        self._list(wait, step)
+        now = self._clock.now()
+        # What shows in no status, and what no list is asked for, a sweep tells nothing about.
+        in_lists = not (wait.goal.resets_connectivity or wait.read_singly)
+        tells = in_lists and step in (NextStep.WAIT, NextStep.READ)
+        if tells and wait.accepted_at is not None and wait in self._waits:
+            self._sweep_set.add(wait)
+            if not self._sweeper.active and len(self._sweep_set) >= self._watching.sweep_from:
+                self._wake.set()
+        else:
+            self._sweep_set.discard(wait)
         if step is NextStep.READ:
-            self._readers.ask(wait)
+            self._reads.request(wait)
         elif step is NextStep.READ_LATER:
             self._read_at(wait.hold_until, wait)
         elif wait.callback_read_due:
             self._read_at(wait.next_callback_read_at, wait)
         elif step is NextStep.READ_SELDOM:
-            self._read_at(self._clock.now() + self._watching.longest, wait)
-        elif not (self._by_list and wait in self._listed) and wait.accepted_at is not None:
-            self._read_at(self._clock.now() + self._pause(wait), wait)
-
-    def _list(self, wait: Transition, step: NextStep) -> None:
-        """Keep track of which waits a sweep would tell about."""
-        tells = step in (NextStep.WAIT, NextStep.READ) and not (
-            wait.goal.resets_connectivity or wait.read_singly
-        )
-        if tells and wait.accepted_at is not None and wait in self._waits:
-            self._listed.add(wait)
-            if not self._by_list and len(self._listed) >= self._watching.sweep_from:
-                self._wake.set()
-        else:
-            self._listed.discard(wait)
+            self._read_at(now + self._watching.longest, wait)
+        elif not (self._sweeper.active and wait.in_sweep) and wait.accepted_at is not None:
+            self._read_at(now + self._pause(wait), wait)
 
     def _pause(self, wait: Transition) -> float:
         age = 0.0 if wait.accepted_at is None else self._clock.now() - wait.accepted_at
@@ -249,70 +243,80 @@ class Watcher:
         )
 
     def _read_at(self, moment: float, wait: Transition) -> None:
-        self._turns.set(wait, moment)
-        self._look_by(moment)
+        self._timers.set_read(wait, moment)
+        self._wake_by(moment)
 
     def _finish(self, wait: Transition) -> None:
         if not self._remove(wait):
             return
         if self._observers:
-            self._tell_settled(wait)
-        sink, wait.on_done = wait.on_done, _nobody
-        sink(wait)
-
-    def _tell_settled(self, wait: Transition) -> None:
-        event = WaitSettled(
-            product=self._kind.product,
-            name=wait.label,
-            settled_by=wait.settled_by,
-            seconds=self._clock.now() - wait.started,
-            requests=wait.requests,
-            error=type(wait.error).__name__ if wait.error else None,
-        )
-        self._notify(event)
+            event = WaitSettled(
+                product=self._kind.product,
+                name=wait.label,
+                settled_by=wait.settled_by,
+                seconds=self._clock.now() - wait.started,
+                requests=wait.requests,
+                error=type(wait.error).__name__ if wait.error else None,
+            )
+            self._notify(event)
+        wait.notify()
 
     def _take(self, record: Any, source: SettledBy, began: float, *names: str) -> None:
+        """Give a record to all waits for its SIM."""
         now = self._clock.now()
-        self._unknown.notice(record)
-        for wait in self._waits.of(record.sid, *names):
+        self._report_unknown_status(record)
+        for wait in self._waits.find(record.sid, *names):
             if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
                 continue  # they share a name, which has been given to another SIM
-            self._waits.name(wait, record.sid)
+            self._waits.add_name(wait, record.sid)
             step = wait.read(record, now, source, began=began)
             if record.status in self._kind.pending:
-                self._sweeper.trust.contradict(wait)
+                self._sweeper.health.saw_pending(wait)
             self._follow(wait, step)
+
+    def _report_unknown_status(self, record: Any) -> None:
+        """Report a status that no document names, once: it counts as pending and may be final."""
+        status, reported = record.status, self._unknown_statuses
+        if status is None or status in self._kind.statuses or status in reported:
+            return
+        if len(reported) < _UNKNOWN_STATUSES:
+            reported.add(status)
+            text = (
+                "%s is in status %r, which no document names: it counts as pending;"
+                " if it is final, pass Watching(final={%r})"
+            )
+            logger.warning(text, record.sid, status, status)
+            self._notify(UnknownStatus(product=self._kind.product, name=record.sid, status=status))
 
     # What single reads report.
 
     def record_read(self, wait: Transition, record: Any, began: float) -> None:
-        """One read serves all waits for the same SIM."""
+        """Take the record of a single read; it serves all waits for the same SIM."""
         if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
             # The name by which it was read is another SIM's by now; its SID is known meanwhile.
             wrong = WrongResource(wait.sid, record.sid, noun=self._kind.noun)
-            self.read_failed(wait, wrong, began)
-        # A name that was read serves those who know no more than the name.
+            self._read_failed(wait, wrong, began)
+        # A name that was read serves those waits that know no more than the name.
         self._take(record, "read", began, *([wait.name] if wait.sid is None else ()))
 
-    def read_failed(self, wait: Transition, error: Exception, began: float) -> None:
-        """Try again later, not before the vendor wants it; the deadline bounds it."""
-        now = self._clock.now()
+    def _read_failed(self, wait: Transition, error: Exception, began: float) -> None:
+        """Read again later, not before the vendor wants it; the deadline bounds it."""
         if wait not in self._waits:
             return
-        own = self._doubt.is_own(wait, error, now)
+        now, rejected = self._clock.now(), isinstance(error, REJECTIONS)
+        own = rejected and wait.read_rejected(now, self._breaker.last_success_at)
         if wait.read_failed(error, now, own=own) is NextStep.DONE:
             self._finish(wait)
             return
-        told: float = getattr(error, "retry_after", None) or 0.0
+        retry_after: float = getattr(error, "retry_after", None) or 0.0
         draw = random.random()  # noqa: S311  # jitter
         pause = min(self._pause(wait), retry_pause(self._watching, wait.failures, draw))
-        self._read_at(now + max(pause, told), wait)
-        if not own:
-            self._doubt.raise_for(error, began)
+        self._read_at(now + max(pause, retry_after), wait)
+        if rejected and not own:
+            self._breaker.rejected(error, began)
 
-    def read_over(self, wait: Transition, *, again: bool) -> None:
-        """After the last read there is nothing more to hope for."""
-        if wait in self._last_reads and not again:
+    def _read_ended(self, wait: Transition) -> None:
+        if wait.last_read_until is not None:  # there is nothing more to hope for
             self._time_out(wait)
 
     # The driver.
@@ -321,121 +325,119 @@ class Watcher:
         try:
             while self._waits:
                 now = self._clock.now()
-                self._expire(now)
-                self._collect(now)
-                if self._doubt.reason is None:
-                    self._choose(now)
+                self._run_timers(now)
+                if self._breaker.rejection is not None:
+                    self._probe(now)  # nothing is swept for meanwhile
                 else:
-                    self._doubt.probe(now)
-                await self._rest()
+                    self._plan(now)
+                await self._sleep()
         except Exception as error:
-            self._give_up(error)
+            # A bug of ours, but no wait may hang because of it.
+            for wait in self._waits:
+                wait.abort(AsyncSimError(f"waiting for {wait.label} failed: {error!r}"))
+                with contextlib.suppress(Exception):  # of one owner; the others must be notified
+                    self._finish(wait)
             raise
         finally:
             self._driver = None
             self._sweeper.cancel()
-            self._by_list = False
 
-    def _give_up(self, why: Exception) -> None:
-        """End all waits: the fault is ours to mend, but nobody may hang on it."""
-        for wait in self._waits:
-            wait.abort(AsyncSimError(f"waiting for {wait.label} broke down: {why!r}"))
-            with contextlib.suppress(Exception):  # of one sink; the others must hear as well
-                self._finish(wait)
+    def _run_timers(self, now: float) -> None:
+        for wait in self._timers.due(now):
+            if wait.deadline is not None and wait.deadline <= now:
+                self._expire(wait, now)
+            elif wait.callback_read_due or not (self._sweeper.active and wait.in_sweep):
+                self._reads.request(wait)
 
-    def _situation(self) -> PollState:
-        return PollState(
-            pending=len(self._listed),
-            expecting=self._listed.expecting,
-            age=self._listed.age(self._clock.now()),
-            unanswered=self._unanswered,
-            lists=len(self._kind.pending),
-            listing=self._by_list,
-            trusted=bool(self._sweeper.trust),
-        )
+    def _expire(self, wait: Transition, now: float) -> None:
+        # Without good credentials a last read would tell nothing.
+        if wait.last_read_until is not None or self._breaker.rejection is not None:
+            self._time_out(wait, self._breaker.rejection)
+        else:
+            wait.begin_last_read(now + self._grace)
+            self._timers.set_deadline(wait)
+            self._reads.request(wait)
 
-    def _choose(self, now: float) -> None:
-        """Single reads or sweeps; single reads go on whatever becomes of the planning."""
-        try:
-            self._plan(now)
-        except Exception as error:  # noqa: BLE001  # ours to mend: the loop's handler hears
-            text = f"planning sweeps of {self._kind.product} broke down"
-            asyncio.get_running_loop().call_exception_handler({"message": text, "exception": error})
-            self._sweeper.trust.lose(f"planning them broke down: {error!r}")
-            self._read_singly(now, self._by_list)
-
-    def _plan(self, now: float) -> None:
-        """Choose between the two; and sweep if it is time."""
-        situation = self._situation()
-        before, self._by_list = self._by_list, should_sweep(self._watching, situation)
-        if self._by_list and not before:
-            for wait in self._listed:  # they were few, but their turns would be kept for long
-                self._turns.forget(wait)
-        if not self._by_list:
-            self._read_singly(now, before)
-            return
-        self._sweeper.plan()
-        if self._sweeper.due_at is not None and self._sweeper.due_at <= now:
-            self._sweeper.start()
-
-    def _read_singly(self, now: float, until_now_by_list: bool) -> None:
-        self._by_list = False
-        self._sweeper.stop()
-        for wait in self._listed if until_now_by_list else ():
-            self._read_at(now + self._pause(wait), wait)
-
-    def _expire(self, now: float) -> None:
-        for wait in self._deadlines.due(now):
-            if wait in self._last_reads or self._doubt.reason is not None:
-                wait.last_error = wait.last_error or self._doubt.reason
-                self._time_out(wait)
-            else:
-                self._last_reads.add(wait)
-                wait.drops_records = False  # what it shows is for the error, and for the outcome
-                self._deadlines.extend(wait, now + self._grace)
-                self._readers.ask(wait)
-
-    def _time_out(self, wait: Transition) -> None:
+    def _time_out(self, wait: Transition, cause: Exception | None = None) -> None:
         if wait in self._waits:
-            wait.time_out(self._clock.now())
+            wait.time_out(self._clock.now(), cause)
             self._finish(wait)
 
-    def _collect(self, now: float) -> None:
-        for wait in self._turns.due(now):
-            if wait.callback_read_due or not (self._by_list and wait in self._listed):
-                self._readers.ask(wait)
+    def _plan(self, now: float) -> None:
+        """Sweep, or leave it to single reads: those go on whatever becomes of the planning."""
+        swept_before = self._sweeper.active
+        try:
+            self._sweeper.plan(now)
+        except Exception as error:  # noqa: BLE001  # a bug of ours: the loop's handler reports it
+            text = f"planning sweeps of {self._kind.product} failed"
+            asyncio.get_running_loop().call_exception_handler({"message": text, "exception": error})
+            self._sweeper.health.stop(f"planning them failed: {error!r}")
+            self._sweeper.stop()
+        if self._sweeper.active and not swept_before:
+            for wait in self._sweep_set:  # few, but their timers would be kept for long
+                self._timers.cancel_read(wait)
+        elif swept_before and not self._sweeper.active:
+            for wait in self._sweep_set:
+                self._read_at(now + self._pause(wait), wait)
 
-    async def _rest(self) -> None:
+    async def _sleep(self) -> None:
         now, due = self._clock.now(), self._sweeper.due_at
-        if self._doubt.reason is not None:
-            due = self._doubt.due_at(now)  # nothing is swept for meanwhile
-        elif due is not None:  # planned for those that are there now
+        if self._breaker.rejection is not None:
+            due = self._breaker.next_probe_at
+            if due is not None and due <= now:  # none could go out now: try again soon
+                due = now + self._watching.first
+        elif due is not None:  # planned for the waits that there are now
             due = min(due, now + self._watching.sweep_every)
-        planned = (self._turns.next, self._deadlines.next, due)
-        moments = [moment for moment in planned if moment is not None]
-        # None: all POSTs are still on their way, and their answers wake it.
-        self._rests_until = min(moments, default=math.inf)
-        timer = self._clock.call_at(self._rests_until, self._wake.set) if moments else None
+        moments = [moment for moment in (self._timers.next, due) if moment is not None]
+        # Without any, all POSTs are still in flight, and their responses wake it.
+        self._sleeps_until = min(moments, default=math.inf)
+        timer = self._clock.call_at(self._sleeps_until, self._wake.set) if moments else None
         try:
             await self._wake.wait()
             self._wake.clear()
         finally:
             if timer is not None:
                 timer.cancel()
-            self._rests_until = -math.inf
+            self._sleeps_until = -math.inf
 
-    def _look_by(self, moment: float) -> None:
-        if moment < self._rests_until:
+    def _wake_by(self, moment: float) -> None:
+        if moment < self._sleeps_until:
             self._wake.set()
 
-    # Housekeeping.
+    # Rejected credentials.
+
+    def _probe(self, now: float) -> None:
+        """Read one SIM, if it is time; rather one that was not rejected itself."""
+        due = self._breaker.next_probe_at
+        if due is None or due > now:
+            return
+        if self._reads.are_queued:
+            self._reads.send_queued()
+            return
+        able = [wait for wait in self._waits if not wait.post_pending and wait not in self._reads]
+        fresh = (wait for wait in able if wait.rejected_at is None)
+        chosen = next(fresh, able[0] if able else None)
+        if chosen is not None:
+            self._reads.request(chosen)
+
+    def _breaker_changed(self) -> None:
+        self._reads.send_queued()
+        self._wake.set()
+
+    def _credentials_rejected(self, error: Exception) -> None:
+        for wait in self._waits:
+            if not wait.post_pending:  # else the response to its POST tells
+                wait.abort(copy.copy(error))  # raised in many tasks, each adds its own traceback
+                self._finish(wait)
+
+    # Events and closing.
 
     def _notify(self, event: Event) -> None:
         if self._observers:
             notify(self._observers, event)
 
     async def close(self) -> None:
-        """End all waits with an error that says that the changes themselves go on."""
+        """End all waits with an error which says that the changes themselves continue."""
         self._closed = True
         for wait in self._waits:
             sent, last = not wait.no_request, wait.last
@@ -445,12 +447,4 @@ class Watcher:
             self._driver.cancel()
             await asyncio.gather(self._driver, return_exceptions=True)
         await self._tasks.cancel()
-        self._driver = None  # one that had not begun could not say so itself
-
-
-def _are_of_one_sim(one: Transition, other: Transition) -> bool:
-    return one.name == other.name or (one.sid is not None and one.sid == other.sid)
-
-
-def _nobody(_: Transition) -> None:
-    """Take the place of a sink that is not needed any more, and of all that it kept alive."""
+        self._driver = None  # one that had not begun could not reset it itself

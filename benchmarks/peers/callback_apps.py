@@ -19,7 +19,7 @@ from asyncsim.callbacks.receiver import Registration
 from asyncsim.callbacks.verify import CallbackRequest, verify_request
 from asyncsim.callbacks.web import CallbackServer
 from asyncsim.clock import SYSTEM_CLOCK
-from asyncsim.core.credentials import Credentials
+from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
@@ -115,7 +115,7 @@ def _watcher() -> Watcher:
         watching=Watching(),
         observers=(),
         grace=30.0,
-        credentials=Credentials(Watching(), SYSTEM_CLOCK.now),
+        breaker=CredentialsBreaker(Watching(), SYSTEM_CLOCK.now),
     )
 
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 from attrs import frozen
 
 from asyncsim.clock import SYSTEM_CLOCK
-from asyncsim.core.credentials import Credentials
+from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
@@ -55,7 +55,7 @@ def _watcher() -> Watcher:
         watching=Watching(),
         observers=(),
         grace=30.0,
-        credentials=Credentials(Watching(), SYSTEM_CLOCK.now),
+        breaker=CredentialsBreaker(Watching(), SYSTEM_CLOCK.now),
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import SYSTEM_CLOCK
-from asyncsim.core.credentials import Credentials
+from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Throttle, Watching
 from asyncsim.core.transition import Transition
@@ -48,7 +48,7 @@ class _Job:
             watching=Watching(),
             observers=(),
             grace=30.0,
-            credentials=Credentials(Watching(), SYSTEM_CLOCK.now),
+            breaker=CredentialsBreaker(Watching(), SYSTEM_CLOCK.now),
         )
 
     def _slot(self, urgent: bool) -> Slot:

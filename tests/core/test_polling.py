@@ -26,22 +26,22 @@ def situation(pending: int, expecting: int = 0, **more: object) -> PollState:
 
 
 @pytest.mark.parametrize(
-    ("pending", "trusted", "answer"),
+    ("pending", "healthy", "answer"),
     [(0, True, False), (24, True, False), (25, True, True), (9999, True, True), (25, False, False)],
 )
 def test_many_pending_sims_are_swept_while_the_filter_is_trusted(
-    pending: int, trusted: bool, answer: bool
+    pending: int, healthy: bool, answer: bool
 ) -> None:
-    assert should_sweep(WATCHING, situation(pending, trusted=trusted)) is answer
+    assert should_sweep(WATCHING, situation(pending, healthy=healthy)) is answer
 
 
 @pytest.mark.parametrize(("pending", "answer"), [(24, True), (2, True), (1, False), (0, False)])
 def test_what_is_left_of_many_is_swept_down_to_the_last_two(pending: int, answer: bool) -> None:
-    assert should_sweep(WATCHING, situation(pending, listing=True)) is answer
+    assert should_sweep(WATCHING, situation(pending, by_list=True)) is answer
 
 
 def test_whoever_wants_sweeps_for_one_has_them_for_one() -> None:
-    assert should_sweep(Watching(sweep_from=1), situation(1, listing=True))
+    assert should_sweep(Watching(sweep_from=1), situation(1, by_list=True))
 
 
 # Pauses between looks.
@@ -85,7 +85,7 @@ def test_a_sweep_takes_a_page_for_each_1000_and_each_list(
     pending: int, lists: int, requests: int
 ) -> None:
     look = next_list_request(situation(pending, lists=lists), ListSize(), found=9999)
-    assert (look.walk, look.requests) == (False, requests)
+    assert (look.scan, look.requests) == (False, requests)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_a_walk_is_begun_with_when_it_is_no_longer_than_a_sweep_or_will_pay(
 ) -> None:
     fleet = ListSize(pages=pages, seconds=pages * 0.6, whole=True)
     look = next_list_request(situation(3000), fleet, found)
-    assert (look.walk, look.requests) == (walk, pages if walk else 3)
+    assert (look.scan, look.requests) == (walk, pages if walk else 3)
 
 
 def test_no_walk_is_begun_with_on_a_guess() -> None:
-    assert not next_list_request(situation(3000), ListSize(pages=1), found=3000).walk
+    assert not next_list_request(situation(3000), ListSize(pages=1), found=3000).scan
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_a_walk_pays_when_it_saves_requests_the_more_the_longer_it_takes(
 
 def test_a_walk_pays_sooner_while_each_read_would_hold_up_a_post() -> None:
     fleet = ListSize(pages=50, seconds=1.0)
-    assert not scan_pays(86, situation(86, unanswered=86), fleet)
-    assert scan_pays(86, situation(86, unanswered=87), fleet)
+    assert not scan_pays(86, situation(86, posts_pending=86), fleet)
+    assert scan_pays(86, situation(86, posts_pending=87), fleet)
 
 
 def test_a_walk_is_projected_from_those_seen_so_far() -> None:
@@ -172,10 +172,10 @@ SITUATIONS = st.builds(
     pending=COUNTS,
     expecting=COUNTS,
     age=ANY_SECONDS,
-    unanswered=COUNTS,
+    posts_pending=COUNTS,
     lists=st.integers(1, 3),
-    listing=st.booleans(),
-    trusted=st.booleans(),
+    by_list=st.booleans(),
+    healthy=st.booleans(),
 )
 FLEETS = st.builds(
     ListSize, pages=st.integers(0, 10**5), seconds=ANY_SECONDS, whole=st.booleans(), basis=COUNTS

@@ -25,7 +25,12 @@ FLEET = "HF" + "1" * 32
 
 def wait_for(goal: Goal = ACTIVE, **more: Any) -> Transition:
     return Transition(
-        name=HS, goal=goal, started=0.0, timeout=60.0, on_done=lambda _: None, nonce="n", **more
+        name=HS,
+        goal=goal,
+        started=0.0,
+        timeout=60.0,
+        on_done=lambda _: None,
+        **{"nonce": "n", **more},
     )
 
 
@@ -281,7 +286,7 @@ def test_the_two_callbacks_of_programmable_wireless_may_come_in_either_order() -
 def test_a_timeout_says_what_was_last_seen_and_why_nothing_newer_was() -> None:
     wait = answered()
     wait.read(supersim("scheduled"), 5.0)
-    wait.last_error = AsyncSimError("the reads fail")
+    wait.read_failed(AsyncSimError("the reads fail"), 6.0)
     wait.time_out(60.0)
     assert isinstance(wait.error, TransitionTimeout)
     assert wait.error.last.status == "scheduled"
@@ -291,7 +296,7 @@ def test_a_timeout_says_what_was_last_seen_and_why_nothing_newer_was() -> None:
 
 def test_a_read_that_worked_ends_the_trouble() -> None:
     wait = answered()
-    wait.last_error = AsyncSimError("the reads fail")
+    wait.read_failed(AsyncSimError("the reads fail"), 4.0)
     wait.read(supersim("scheduled"), 5.0)
     wait.time_out(60.0)
     assert wait.error is not None
@@ -402,9 +407,8 @@ def test_an_unmoved_copy_condemns_after_the_while_and_not_before(later: list[flo
 
 
 def test_no_repr_shows_the_ticket() -> None:
-    wait = wait_for()
-    wait.nonce = "ticket-1"
-    wait.on_done = partial(print, "ticket-1")
+    wait = wait_for(nonce="ticket-1")
+    wait.hand_over("ticket-1", partial(print, "ticket-1"), 0.0)
     assert "ticket-1" not in repr(wait)
 
 

@@ -99,8 +99,8 @@ async def test_a_filter_that_is_refused_ends_sweeping_and_is_said(
         outcomes = await activate_all(stage)
     assert {(one.ok, one.settled_by) for one in outcomes.values()} == {(True, "read")}
     (stopped,) = stage.told(SweepingStopped)
-    assert "filter was refused" in stopped.reason
-    assert f"sweeping of {place.product} stops" in caplog.text
+    assert "rejected the status filter" in stopped.reason
+    assert f"stopped sweeping {place.product}" in caplog.text
     assert len(stage.lists) == 1
     again = {sid: {"status": "ready"} for sid in stage.sids[:3]}
     await stage.collect(stage.sims.update_many(again))

@@ -216,9 +216,8 @@ def _raises_conflicts(_: Any) -> Any:
 
 
 def _gives_up_unread(_: Any) -> Any:
-    def expire(self: Any, now: float) -> None:
-        for wait in self._deadlines.due(now):
-            self._time_out(wait)
+    def expire(self: Any, wait: Any, now: float) -> None:
+        self._time_out(wait)
 
     return expire
 
@@ -381,7 +380,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="deadlines",
         why="every wait ends by its deadline",
-        of="Deadlines.add",
+        of="Timers.set_deadline",
         without=_does_nothing,
         shows=("deadline", "not done"),
         matters=lambda scenario: scenario.work == "waits" and scenario.transition >= 20,

@@ -10,7 +10,7 @@ import pytest
 from attrs import define, field, frozen
 
 from asyncsim.clock import ManualClock
-from asyncsim.core.credentials import Credentials
+from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
@@ -30,7 +30,7 @@ class Rows:
 @define(eq=False)
 class World:
     clock: ManualClock
-    credentials: Credentials
+    breaker: CredentialsBreaker
     sims: dict[str, Sim] = field(factory=dict)
     errors: dict[str, Exception] = field(factory=dict)
     reads: list[str] = field(factory=list)
@@ -60,7 +60,7 @@ class World:
             await self.hold.wait()
         if name in self.errors:
             raise self.errors[name]
-        self.credentials.worked(began)
+        self.breaker.succeeded(began)
         return self.sims[name]
 
     async def rows(self, status: str | None) -> AsyncIterator[Rows]:
@@ -99,7 +99,7 @@ def begin(world: World, watcher: Watcher, number: int) -> list[Transition]:
 
 @pytest.fixture
 def world(clock: ManualClock) -> World:
-    return World(clock, Credentials(Watching(), clock.now))
+    return World(clock, CredentialsBreaker(Watching(), clock.now))
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ async def watcher(world: World, clock: ManualClock) -> AsyncIterator[Watcher]:
         watching=Watching(sweep_from=5),
         observers=[world.events.append],
         grace=10.0,
-        credentials=world.credentials,
+        breaker=world.breaker,
     )
     yield made
     await made.close()

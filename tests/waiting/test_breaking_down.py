@@ -11,7 +11,7 @@ from asyncsim.clock import ManualClock
 from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError
 from asyncsim.events import SweepingStopped
-from asyncsim.waiting import Watcher, sweeps, watcher as driver
+from asyncsim.waiting import Watcher, sweeps
 from tests.waiting.conftest import World, begin
 
 
@@ -33,7 +33,7 @@ async def heard() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("where", "what"), [(sweeps, "list_pause"), (driver, "should_sweep")])
+@pytest.mark.parametrize(("where", "what"), [(sweeps, "list_pause"), (sweeps, "should_sweep")])
 async def test_what_planning_raises_ends_sweeping_and_single_reads_go_on(
     world: World, watcher: Watcher, clock: ManualClock, heard: list[Any], where: Any, what: str
 ) -> None:
@@ -77,10 +77,10 @@ async def test_a_driver_that_breaks_down_ends_all_waits(
         watcher.register(wait)
         watcher.accepted(wait, world.put(wait.name, "scheduled"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Watcher, "_collect", broken)
+        patch.setattr(Watcher, "_run_timers", broken)
         await clock.advance(60)
     assert world.ended == waits
-    assert all("broke down" in str(wait.error) for wait in waits)
+    assert all("failed" in str(wait.error) for wait in waits)
     assert all(isinstance(wait.error, AsyncSimError) for wait in waits)
     assert not len(watcher)
 

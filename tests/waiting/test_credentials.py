@@ -33,7 +33,7 @@ async def test_ten_thousand_waits_do_not_hammer_a_revoked_password(
 async def test_nor_do_they_where_each_is_read_singly(
     world: World, watcher: Watcher, clock: ManualClock
 ) -> None:
-    watcher._sweeper.trust.lose("the filter is refused here")
+    watcher._sweeper.health.stop("the filter is refused here")
     waits = begin(world, watcher, 10_000)
     revoke(world)
     await clock.advance(40)

@@ -75,7 +75,7 @@ async def test_a_refused_filter_ends_sweeping(
     world.sweeps_fail = BadRequest(400, 20001, "Status cannot be filtered by")
     await clock.advance(60)
     assert world.sweeps == ["scheduled"]
-    assert "filter was refused" in stops(world)[0].reason
+    assert "rejected the status filter" in stops(world)[0].reason
 
 
 async def test_a_refusal_of_the_unfiltered_list_says_nothing_of_the_filter(

@@ -1,4 +1,4 @@
-"""Tasks with an owner: none outlives it, and none breaks down unheard."""
+"""Background tasks with an owner: none outlives it, and no failure goes unreported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 
 
-class Tasks:
+class BackgroundTasks:
     """The running ones."""
 
     def __init__(self) -> None:
@@ -18,17 +18,17 @@ class Tasks:
     def spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
         """Start one."""
         task = asyncio.ensure_future(work)
-        self._running.add(task)
+        self._running.add(task)  # the loop itself keeps only weak references
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Future[None]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.result()  # a fault of ours must be heard, by the loop's handler
+            task.result()  # a bug of ours is raised here, and so reaches the loop's handler
 
     async def cancel(self) -> None:
-        """End them all."""
+        """Cancel them all, and return once they have ended."""
         running = list(self._running)
         for task in running:
             task.cancel()

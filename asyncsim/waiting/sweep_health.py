@@ -1,0 +1,147 @@
+"""Health of sweeps: whether their lists may be believed, and whether they work at all for now."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Collection, Sequence
+
+from asyncsim.clock import Clock
+from asyncsim.core.settings import Watching
+from asyncsim.core.transition import Transition
+from asyncsim.errors import AsyncSimError
+from asyncsim.events import Event, SweepingStopped
+from asyncsim.vendors import Product
+
+logger = logging.getLogger("asyncsim")
+
+_FAILURES = 3  # list requests in a row, each of many attempts
+_CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
+_SAMPLE = 5  # absentees, or rows; fewer may have slipped between two pages
+_BREAK = 2.0  # times `Watching.longest`: the first break; each that follows is twice as long, up to
+_LONGEST_BREAK = 3600.0  # seconds: a service lives for weeks, and a bad hour passes
+_SPOT_CHECK_EVERY = 4  # list requests: each spot check costs a read
+
+
+class SweepHealth:
+    """That of one product's sweeps, for as long as its client lives."""
+
+    def __init__(
+        self, product: Product, clock: Clock, watching: Watching, notify: Callable[[Event], None]
+    ) -> None:
+        self._product = product
+        self._clock = clock
+        self._watching = watching
+        self._notify = notify
+        self._stopped = False
+        self._absent: dict[Transition, bool] = {}
+        """Absentees being confirmed -> whether they turned out to be pending after all."""
+        self._contradictions = 0
+        self._failures = 0
+        self._break_until = -math.inf
+        self._breaks = 0
+
+    def __bool__(self) -> bool:
+        return not self._stopped and self._clock.now() >= self._break_until
+
+    def succeeded(self) -> None:
+        """Take note of a list request that was read to its end."""
+        self._failures = 0
+
+    def failed(self, error: AsyncSimError) -> None:
+        """Take note of one that failed: after a few, single reads take over for a while."""
+        self._failures += 1
+        if self._failures < _FAILURES:
+            text = "a list request for %s failed and will be retried: %s"
+            logger.warning(text, self._product, error)
+            return
+        # It may be the list alone that fails; single reads tell, and cost something only if not.
+        self._failures = 0
+        self._break_until = self._clock.now() + self._watching.longest
+        text = "list requests for %s keep failing; polling SIM by SIM for a while: %s"
+        logger.warning(text, self._product, error)
+
+    def expect_settled(self, absent: Sequence[Transition]) -> None:
+        """Begin to confirm those that a sweep has not shown."""
+        self._absent = dict.fromkeys(absent, False)
+
+    def saw_pending(self, wait: Transition) -> None:
+        """Take note that a wait is pending, which a sweep had perhaps not shown."""
+        if wait in self._absent:
+            self._absent[wait] = True
+
+    def confirmed(self) -> None:
+        """Take note of a sweep that showed whoever it had to show."""
+        self._contradictions = 0
+        self._breaks = 0
+
+    def check_filter(self, rows: int, right: int) -> None:
+        """Judge a filtered list by how many of its rows show a status that was asked for."""
+        # KORE documents only four values for its status filter; what others do is not known.
+        wrong = rows - right
+        if wrong >= _SAMPLE and wrong * 2 > rows:
+            self.take_break("the status filter is ignored, or lags behind")
+
+    def judge_last_sweep(self) -> None:
+        """Judge the last sweep by what became of its absentees."""
+        wrong, total = sum(self._absent.values()), len(self._absent)
+        self._absent = {}
+        if total and wrong * 2 <= total:
+            self._contradictions = 0
+        elif total >= _SAMPLE:
+            self._contradictions += 1
+        if self._contradictions >= _CONTRADICTIONS:
+            self.take_break("SIMs missing in its responses turned out to be pending")
+
+    def take_break(self, reason: str) -> None:
+        """Stop sweeping for a while, longer each time, and say so."""
+        if not self:
+            return
+        pause = min(self._watching.longest * _BREAK * 2.0 ** min(self._breaks, 60), _LONGEST_BREAK)
+        self._breaks += 1
+        self._contradictions = 0
+        self._break_until = self._clock.now() + pause
+        text = "stopped sweeping %s for %.0f s, polling SIM by SIM meanwhile: %s"
+        logger.warning(text, self._product, pause, reason)
+        self._notify(SweepingStopped(product=self._product, reason=reason))
+
+    def stop(self, reason: str) -> None:
+        """Stop sweeping for good, and say so."""
+        if not self._stopped:
+            self._stopped = True
+            text = "stopped sweeping %s, polling SIM by SIM from now on: %s"
+            logger.warning(text, self._product, reason)
+            self._notify(SweepingStopped(product=self._product, reason=reason))
+
+
+class SpotChecks:
+    """Finds out whether lists lag: of the SIMs that a list calls pending, it reads one at times.
+
+    An index may show SIMs as pending for long after they have settled, and nothing in such a list
+    says so.
+    """
+
+    def __init__(self, read: Callable[[Transition], None]) -> None:
+        self._read = read
+        self._lists = 0
+        self._checked: Transition | None = None
+        self._settled_sid: str | None = None
+
+    def begin_list(self) -> None:
+        """Take note that a list is about to be requested."""
+        checked = self._checked
+        settled = checked is not None and checked.done and checked.settled_by is not None
+        self._settled_sid = checked.sid if checked is not None and settled else None
+        if checked is None or checked.done:
+            self._checked = None
+
+    def contradicts(self, pending: Collection[str]) -> bool:
+        """Tell whether a list calls the SIM pending that had settled before it was requested."""
+        return self._settled_sid is not None and self._settled_sid in pending
+
+    def check_one(self, pending: Sequence[Transition]) -> None:
+        """Read one of those that the list calls pending, if it is time."""
+        self._lists += 1
+        if self._checked is None and pending and self._lists % _SPOT_CHECK_EVERY == 0:
+            self._checked = pending[self._lists % len(pending)]
+            self._read(self._checked)
