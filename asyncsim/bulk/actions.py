@@ -35,7 +35,7 @@ class Action(enum.StrEnum):
     DELETE = "delete"
     """Delete a Programmable Wireless SIM, which is irreversible."""
     SEND = "send"
-    """Send a text to a SIM: an SmsCommand, or a Command. It cannot be repeated without risk."""
+    """Send a text to a SIM: an SmsCommand, or a Command. It is never sent twice."""
 
 
 @frozen(kw_only=True)
@@ -152,6 +152,7 @@ def _check_keyword(product: Product, action: Action, keyword: str, value: object
         raise TypeError(f"{what} takes no changes; leave {keyword} out")
     if not isinstance(value, str | bool | None):
         raise TypeError(f"{keyword} must be text, not {type(value).__name__}")
+    # One keyword at a time, so that each fault is reported; the required others are made up.
     params = forms.params_of(form.keywords)
     others = {name: "-" for name, param in params.items() if param.required}
     try:

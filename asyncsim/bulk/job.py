@@ -77,6 +77,8 @@ class Job:
         Keys of mappings are what columns are in a file, and None clears a field. Of attrs records,
         as `sims.list()` yields them, only `columns` are applied.
         """
+        # Of records all others are the SIM as it is: to apply those would send what is there
+        # already, or undo what changed after the list was read.
         check_items(rows)
         return cls._checked(ItemSource(items=rows), product, change, columns, action)
 
@@ -90,6 +92,7 @@ class Job:
         action_name: str,
     ) -> Self:
         """Check everything before the input is read; TypeError or ValueError."""
+        # Here and not in `run`, so that a typo is found before a million rows are read.
         product = Product(_one_of(_PRODUCTS, product_name, "product"))
         action = Action(_one_of(Action, action_name, "action"))
         if not actions.is_offered(product, action):

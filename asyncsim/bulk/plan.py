@@ -309,7 +309,19 @@ class Planner:
 
     async def _plan_rows(self, rows: Sequence[tuple[Entry, Any]]) -> None:
         """Judge rows by their SIMs, and write the verdicts down."""
-        planned = [await self._judge(entry, sim) for entry, sim in rows]
+        planned = []
+        for entry, sim in rows:
+            try:
+                goal = await self._task.goal_of(entry)
+            except NotFound as error:
+                missing = f"{error.asked}: {error.message}"
+                self._missing.setdefault(missing, []).append(entry.line)
+                goal = Goal(self._task.sims.kind)  # any: `plan` raises JobError in the end
+            shown = getattr(sim, "iccid", None)
+            if entry.iccid and shown and shown != entry.iccid:
+                text = f"{sim.sid} is the SIM with ICCID {shown}, not {entry.iccid}"
+                self._contradictions.add(text, entry.line)
+            planned.append(judge(self._task.action, entry, sim, goal))
         self._stop.raise_if_stopped()
         await self._journal.record_plan(planned)
         self._left -= len(planned)
@@ -317,19 +329,6 @@ class Planner:
         notify(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))
         for (entry, _), verdict in zip(rows, planned, strict=True):
             self._count(entry, verdict)
-
-    async def _judge(self, entry: Entry, sim: Any) -> Planned:
-        try:
-            goal = await self._task.goal_of(entry)
-        except NotFound as error:
-            missing = f"{error.asked}: {error.message}"
-            self._missing.setdefault(missing, []).append(entry.line)
-            goal = Goal(self._task.sims.kind)  # any: `plan` raises JobError in the end
-        shown = getattr(sim, "iccid", None)
-        if entry.iccid and shown and shown != entry.iccid:
-            text = f"{sim.sid} is the SIM with ICCID {shown}, not {entry.iccid}"
-            self._contradictions.add(text, entry.line)
-        return judge(self._task.action, entry, sim, goal)
 
     def _count(self, entry: Entry, planned: Planned) -> None:
         task = self._task

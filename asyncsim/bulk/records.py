@@ -11,9 +11,12 @@ from attrs import field, frozen
 
 from asyncsim.events import SettledBy
 
+# The values of `State` and `Verdict` are stored: another spelling would make the journals and
+# results of earlier versions unreadable.
+
 
 class State(enum.StrEnum):
-    """How far a row has come; the values are stored in journals, results and events."""
+    """How far a row has come."""
 
     READ = "read"
     """In the journal, not planned yet."""
@@ -35,6 +38,8 @@ class State(enum.StrEnum):
     """Rejected by the vendor, or settled elsewhere."""
     IMPOSSIBLE = "impossible"
     """No request would help: unknown SIM, illegal transition. None was sent."""
+    # Only texts end like this. No vendor documents an idempotency key, so a create cannot be sent
+    # a second time to ask for the lost response of the first.
     UNKNOWN = "unknown"
     """Sent without a response, and a resend might do it twice."""
 
@@ -49,7 +54,7 @@ UNFINISHED = OPEN - {State.IMPOSSIBLE}
 
 
 class Verdict(enum.StrEnum):
-    """What the plan says of a row; the values are stored as those of `State` are."""
+    """What the plan says of a row."""
 
     ALREADY = "already there"
     CHANGE = "will change"
@@ -73,6 +78,8 @@ class Hopeless:
 
 
 HOPELESS: Mapping[Verdict, Hopeless] = {
+    # "A Sim resource's status can only be updated to ready if it is currently new" (Twilio docs,
+    # "Sim Resource").
     Verdict.ILLEGAL: Hopeless(
         "no request leads there from {status!r}",
         "move the SIM to a status from which its goal can be reached, then run the same command"
@@ -82,6 +89,7 @@ HOPELESS: Mapping[Verdict, Hopeless] = {
         "not in this account and product",
         "check the name; once the SIM is there, run the same command again",
     ),
+    # `canceled` 72 hours after `deactivated`, for good (KORE docs, "Wireless Sim Resource").
     Verdict.TERMINAL: Hopeless(
         "no request leads out of {status!r}", "the status is irreversible: leave the SIM out"
     ),
@@ -103,10 +111,12 @@ class Row:
 
     number: int
     """Its place in the input, from 1."""
+    # Apart from the number, because a quoted cell may hold line breaks.
     line: int
     """Line of the file; of other input, the number."""
     name: str
     naming: Naming
+    # Sorting one column of a spreadsheet pairs every SID with the ICCID of another SIM.
     iccid: str | None = None
     """Its ICCID where its SID is the name: both must belong to one SIM."""
     change: Mapping[str, Any] | None = None
@@ -230,7 +240,7 @@ class Duplicate:
 
 
 @frozen(kw_only=True)
-class Run:
+class JobRun:
     """One run of the job, from `begin_run` to `end_run`."""
 
     number: int
@@ -269,11 +279,13 @@ class Statistics:
     """Of the rows in state DONE, as the rest below."""
     confirmed: int
     unconfirmed: int
+    # Of DONE rows alone: a row that timed out shows the deadline, and not the vendor's speed.
     p50: float | None
     """Seconds from taking up a row to its end; None where no row is DONE."""
     p95: float | None
     p99: float | None
     slowest: float | None
+    # List scans and sweeps serve all rows at once, so none of them has a share in those.
     requests: int
     """Requests for single rows, in all runs."""
     requests_done: int

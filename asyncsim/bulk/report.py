@@ -24,7 +24,8 @@ from asyncsim.bulk.records import (
 )
 from asyncsim.errors import AsyncSimError, JournalError
 
-_MAX_ERRORS = 1000  # that a report holds; the counts are of all
+# When a million rows fail, their errors would fill the memory. The counts are of all.
+_MAX_ERRORS = 1000
 _WITH_ERROR = frozenset(
     {State.FAILED, State.IMPOSSIBLE, State.UNKNOWN, State.TIMED_OUT, State.NO_ANSWER}
 )
@@ -33,7 +34,8 @@ _WITHOUT_ERROR = UNFINISHED - _WITH_ERROR
 _RERUN = "run the same command again"
 _RETRY = "then run `asyncsim jobs retry-failed {journal}`"
 _READ_FIRST = f"{_RERUN}: it reads what became of them, then sends what is still needed"
-# Class of the error -> what it means for a row, and the remedy; the first that fits.
+# Class of the error -> what it means for a row, and the remedy. The first that fits, because
+# several are APIErrors: RateLimited says that the vendor was busy, and not that it said no.
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
     (errors.TransitionTimeout, "timed out", f"{_RERUN}: it goes on waiting"),
     (
@@ -44,6 +46,7 @@ _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str],
     (
         (errors.AuthenticationError, errors.PermissionDenied),
         "not allowed",
+        # Of the same account, because a journal belongs to one.
         f"give these credentials the right, or use others of the same account, {_RETRY}",
     ),
     (errors.Conflict, "busy", f"wait until the other change has settled, {_RETRY}"),
@@ -263,11 +266,12 @@ def _shortfalls(
         known = statistics.failures.get(lost)
         add("unknown outcome", count, f"{remedy}; no run repeats it", known.sample if known else "")
     for name, failed in statistics.failures.items():
-        if name != lost:
+        if name != lost:  # those are in the group above
+            # Exception for what another version of this package, or another package, has raised.
             kind = getattr(errors, name, Exception)
             fitting = (texts for one, *texts in _FAILURES if issubclass(kind, one))
             meaning, remedy = next(fitting)
-            remedy = remedy.format(journal=shlex.quote(journal))
+            remedy = remedy.format(journal=shlex.quote(journal))  # it is pasted into a shell
             add(f"{meaning} ({name})", failed.rows, remedy, failed.sample)
     for verdict, count in statistics.impossible.items():
         add(verdict.value, count, HOPELESS[verdict].remedy, samples.get(verdict, ""))

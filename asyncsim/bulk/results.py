@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, aclosing, suppress
 from datetime import datetime
 from functools import partial
@@ -36,7 +36,7 @@ _PERHAPS_SENT = frozenset({State.UNKNOWN, State.TIMED_OUT, State.SENDING, State.
 
 
 @frozen(kw_only=True)
-class Written:
+class WrittenResults:
     """The files that were written, and how many rows each has."""
 
     results: Path
@@ -54,7 +54,7 @@ class Written:
 
 async def write_results(
     journal: Journal, folder: str | os.PathLike[str], report: Report
-) -> Written:
+) -> WrittenResults:
     """Write `results.csv`, `failed.csv` and `summary.json` into a folder, made if need be.
 
     A job that sends texts gets `unknown.csv`, too. Files of that name are replaced, each once it
@@ -69,9 +69,14 @@ async def write_results(
     files = _ResultFiles(place, await _InputColumns.of(journal), report)
     try:
         await _in_thread(files.open)
-        async with aclosing(_batches(journal)) as batches:
-            async for batch in batches:
-                await _in_thread(partial(files.write, batch))
+        batch: list[Result] = []
+        async with aclosing(journal.results()) as results:
+            async for result in results:
+                batch.append(result)
+                if len(batch) == _BATCH:
+                    await _in_thread(partial(files.write, batch))
+                    batch = []
+        await _in_thread(partial(files.write, batch))
         return await _in_thread(files.finish)
     except OSError as error:
         raise OSError(
@@ -92,18 +97,6 @@ def replaces(folder: Path, file: str | int) -> bool:
     results = (folder / name for name in (_RESULTS, _FAILED, _UNKNOWN, _SUMMARY))
     exists = os.path.exists(file)  # noqa: PTH110 - descriptors are no paths
     return exists and any(one.exists() and os.path.samefile(one, file) for one in results)  # noqa: PTH121
-
-
-async def _batches(journal: Journal) -> AsyncGenerator[list[Result], None]:
-    batch: list[Result] = []
-    async with aclosing(journal.results()) as results:
-        async for result in results:
-            batch.append(result)
-            if len(batch) == _BATCH:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
@@ -127,7 +120,7 @@ class _ResultFiles:
             self._folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder") from None
-        table = partial(_Table, self._folder, self._columns, self._stack)
+        table = partial(_ResultTable, self._folder, self._columns, self._stack)
         self._results = table(_RESULTS, {**_RESULT, **_CREATED} if self._sends else _RESULT)
         self._failed = table(_FAILED, _REASON)
         self._unknown = table(_UNKNOWN, _REASON) if self._sends else None
@@ -145,15 +138,16 @@ class _ResultFiles:
             if self._unknown is not None and perhaps_sent:
                 self._unknown.write(result)
 
-    def finish(self) -> Written:
+    def finish(self) -> WrittenResults:
         """Write the summary, and move all files to their names."""
         summary = self._stack.enter_context(_AtomicFile(self._folder / _SUMMARY))
         json.dump(self._report.summary(), summary.file, indent=2, ensure_ascii=False)
         summary.file.write("\n")
         tables = [self._results, self._failed, *([self._unknown] if self._unknown else [])]
+        # The summary last: whoever waits for it finds the others complete.
         for file in (*(table.file for table in tables), summary):
             file.commit()
-        return Written(
+        return WrittenResults(
             results=self._results.file.path,
             failed=self._failed.file.path,
             unknown=self._unknown.file.path if self._unknown else None,
@@ -180,11 +174,13 @@ class _AtomicFile:
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
     def __enter__(self) -> Self:
+        # Cells may hold line breaks of any kind, which the csv module writes as they are.
         self.file: TextIO = self._temporary.open("x", encoding="utf-8", newline="")
         return self
 
     def commit(self) -> None:
         """Give it its name, once its content is on disk."""
+        # On disk before the rename: after a power cut the name could lead to an empty file.
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
@@ -204,19 +200,25 @@ class _AtomicFile:
 # The columns: the input's own first, as they came, then those of the job.
 
 
-class _Table:
+class _ResultTable:
     """One CSV file: for each row the input's cells, then columns that the job adds."""
 
     def __init__(
-        self, folder: Path, columns: _InputColumns, stack: ExitStack, name: str, added: _Added
+        self, folder: Path, columns: _InputColumns, stack: ExitStack, file: str, added: _Added
     ) -> None:
-        self.file = stack.enter_context(_AtomicFile(folder / name))
+        self.file = stack.enter_context(_AtomicFile(folder / file))
         self.rows = 0
         self._columns = columns
         self._added = added
         self._writer = csv.writer(self.file.file, lineterminator="\n")
         taken = {one.strip().lower() for one in columns.header}
-        headings = [_unused(f"asyncsim_{name}", taken) for name in added]
+        headings = []
+        for name in added:
+            heading, number = f"asyncsim_{name}", 1
+            while heading in taken:  # the input is a `failed.csv` of an earlier job
+                number += 1
+                heading = f"asyncsim_{name}_{number}"
+            headings.append(heading)
         self._writer.writerow([*columns.header, *headings])
 
     def write(self, result: Result) -> None:
@@ -257,15 +259,6 @@ class _InputColumns:
         names = [cells[0] if result.naming == one else "" for one in self.namings]
         padding = [""] * (len(self.header) - len(names) - len(cells) + 1)
         return [*names, *cells[1:], *padding]
-
-
-def _unused(heading: str, taken: set[str]) -> str:
-    """Number a heading that the input has already, as a `failed.csv` used as input has."""
-    unused, number = heading, 1
-    while unused in taken:
-        number += 1
-        unused = f"{heading}_{number}"
-    return unused
 
 
 def _cell(value: object) -> str:

@@ -78,22 +78,15 @@ async def run(
     Raises `JobError` for input that cannot be used, `NotConfirmed`, `JournalError`, and
     `AuthenticationError` when the credentials are rejected; nothing for single SIMs.
     """
-    for name, value in (
-        ("window", window),
-        ("timeout", timeout),
-        ("deadline", deadline),
-        ("limit", limit),
-    ):
-        if value is not None and not 0 < value < float("inf"):
-            raise ValueError(f"{name}={value!r}: give a number above 0")
-    if max_failures is not None and max_failures < 0:
-        raise ValueError(f"max_failures={max_failures}: 0 or more")
-    limits = Limits(window=window, timeout=timeout, max_failures=max_failures, limit=limit)
+    limits = Limits(
+        window=window, timeout=timeout, deadline=deadline, max_failures=max_failures, limit=limit
+    )
     started = client.context.clock.now()
     requests = client.requests
     current = _Run(client, journal, observers, limits)
-    async with current.watching(stop, deadline):
+    async with current.watching(stop):
         plan = await current.execute(job, confirm, dry_run=dry_run, retry_failed=retry_failed)
+    # After the run is recorded as ended: whoever catches the error may run the job again.
     if current.stop.error is not None:
         raise current.stop.error
     seconds = client.context.clock.now() - started
@@ -123,9 +116,7 @@ class _Run:
         self._limits = limits
 
     @contextlib.asynccontextmanager
-    async def watching(
-        self, stop: asyncio.Event | None, deadline: float | None
-    ) -> AsyncGenerator[None, None]:
+    async def watching(self, stop: asyncio.Event | None) -> AsyncGenerator[None, None]:
         """Stop the run when the caller's event is set, or after so many seconds."""
 
         async def stop_after(wait: Callable[[], Awaitable[object]], reason: str) -> None:
@@ -137,7 +128,7 @@ class _Run:
             if stop.is_set():
                 self.stop.stop("drained")  # now: the task would begin after the first batch
             waits.append(stop_after(stop.wait, "drained"))
-        if deadline is not None:
+        if (deadline := self._limits.deadline) is not None:
             waits.append(stop_after(partial(self._clock.sleep, deadline), "deadline"))
         tasks = [asyncio.create_task(wait, name="asyncsim-job-stop") for wait in waits]
         try:
@@ -216,6 +207,8 @@ class _Run:
 
     async def _read_input(self, job: Job, *, new: bool) -> None:
         """Read the input into the journal; of a job that it holds, check that it is the same."""
+        # The whole input for its digest: one row more at its top renumbers all the others, and
+        # the journal would apply the change of one SIM to another.
         journal, reading = self._journal, job.read()
         async with contextlib.aclosing(reading.batches()) as batches:
             try:
@@ -227,6 +220,7 @@ class _Run:
                     notify(self._observers, progress)
                     self.stop.raise_if_stopped()
             except Stopped:
+                # An error and not a report: what was read so far is dropped by the next run.
                 raise JobStopped(f"stopped while {job.label} was read; nothing was sent") from None
         if not new:
             if reading.digest != journal.digest:
@@ -241,6 +235,7 @@ class _Run:
         if problems:
             await journal.discard_job()
             raise JobError(f"{job.label} cannot be used as it is; nothing was sent", problems)
+        # Last: after a crash before this, the next run reads the input again from its start.
         await journal.complete_input(
             header=reading.header,
             applied=reading.applied,
@@ -290,6 +285,8 @@ class _Run:
         count = plan.irreversible
         if not count:
             return
+        # The exact number, so that the command of yesterday confirms nothing for a file that has
+        # grown since.
         if not (confirm(plan) if callable(confirm) else confirm == count):
             what = "deletes" if action is Action.DELETE else "deactivates"
             confirmed = confirm if isinstance(confirm, int) else None
@@ -299,31 +296,28 @@ class _Run:
     # Sending.
 
     async def _send(self, task: JobTask) -> None:
-        sender = BulkSender(task, self._journal, self._observers, self._limits, self.stop)
-        try:
-            for attempt in range(1, _PASSES + 1):
-                await sender.run(await self._count(_TO_SEND) + await self._journal.count_retries())
-                if not await self._verify(task, attempt):
-                    break
-        finally:
-            await self._journal.flush()
-
-    async def _verify(self, task: JobTask, attempt: int) -> bool:
-        """Plan rows without a response, or known by callbacks alone; True if some need more.
+        """Send all rows; then plan those without a response, or known by callbacks alone, again.
 
         A callback tells of the past: another change may have followed, and KORE's signature is no
         HMAC (KORE docs, "Validate Webhook Signatures"). One list scan confirms all of them.
         """
-        if self.stop.event.is_set():
-            return False
-        unconfirmed = await self._journal.reopen_unconfirmed()
-        goes_on = self.stop.reason is None and attempt < _PASSES
-        if goes_on and await self._count({State.NO_ANSWER}):
-            await self._pause(attempt)
-        elif not unconfirmed:
-            return False
-        await self._plan_rows(task, _TO_SEND, "verifying")
-        return goes_on and await self._count(_TO_SEND) > 0
+        sender = BulkSender(task, self._journal, self._observers, self._limits, self.stop)
+        try:
+            for attempt in range(1, _PASSES + 1):
+                await sender.run(await self._count(_TO_SEND) + await self._journal.count_retries())
+                if self.stop.event.is_set():
+                    return
+                unconfirmed = await self._journal.reopen_unconfirmed()
+                more = self.stop.reason is None and attempt < _PASSES
+                if more and await self._count({State.NO_ANSWER}):
+                    await self._pause(attempt)
+                elif not unconfirmed:
+                    return
+                await self._plan_rows(task, _TO_SEND, "verifying")
+                if not (more and await self._count(_TO_SEND)):
+                    return
+        finally:
+            await self._journal.flush()
 
     async def _count(self, states: Collection[State]) -> int:
         counts = await self._journal.counts()

@@ -45,12 +45,21 @@ _FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})  # count f
 
 @frozen(kw_only=True)
 class Limits:
-    """How far a run may go."""
+    """How far a run may go; ValueError for what no run could keep to."""
 
     window: int
     timeout: float | None
+    deadline: float | None
     max_failures: int | None
     limit: int | None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("window", "timeout", "deadline", "limit"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{name}={value!r}: give a number above 0")
+        if self.max_failures is not None and self.max_failures < 0:
+            raise ValueError(f"max_failures={self.max_failures}: 0 or more")
 
 
 class SendPacer:
@@ -180,10 +189,14 @@ class BulkSender:
             start_watcher=self._task.start_watcher,
             requested_of=self._recall,
         )
-        closing = asyncio.create_task(
-            self._close_when_stopped(fan_out), name="asyncsim-job-closing"
-        )
+
+        async def close_when_stopped() -> None:
+            await self._stop.event.wait()
+            await fan_out.aclose()
+
+        closing = asyncio.create_task(close_when_stopped(), name="asyncsim-job-closing")
         try:
+            # Outcomes are recorded one by one, in settling order: the journal groups its commits.
             while (outcome := await anext(fan_out, None)) is not None:
                 await self._record(outcome)
         except asyncio.CancelledError:
@@ -195,10 +208,6 @@ class BulkSender:
             await asyncio.gather(closing, return_exceptions=True)
             for name in fan_out.unsent:
                 await self._take_back(self.sent[name])
-
-    async def _close_when_stopped(self, fan_out: FanOut[Any]) -> None:
-        await self._stop.event.wait()
-        await fan_out.aclose()
 
     # Rows go out.
 
@@ -300,6 +309,7 @@ class BulkSender:
         self._ended += 1
         self.pacer.reached_vendor(responded=ending.state is not State.NO_ANSWER)
         self._failures += ending.state in _FAILURES
+        # One resource may be forbidden while others succeed, so a single one says nothing.
         forbidden = ending.state is State.FAILED and isinstance(ending.error, PermissionDenied)
         self._forbidden = self._forbidden + 1 if forbidden else 0
         if self._forbidden >= _ALIKE:

@@ -168,23 +168,20 @@ class JobTask:
         if goal is None:
             change = self.change_of(entry)
             if "account_sid" not in change:  # else the names belong to the other account
-                await self._check_names(change)
+                for keyword, resolver in self.sims.resource.resolvers.items():
+                    name: str = change.get(keyword) or ""
+                    if name and (keyword, name) not in self._missing:
+                        try:
+                            await resolver.sid_of(name)
+                        except NotFound as error:
+                            self._missing[keyword, name] = error
+                    if missing := self._missing.get((keyword, name)):
+                        raise copy.copy(missing)  # raised again, it would collect tracebacks
             goal = Goal(self.sims.kind, await self.sims.resource.resolve(change))
             if len(self._goals) >= _CACHED_GOALS:
                 self._goals.clear()
             self._goals[key] = goal
         return goal
-
-    async def _check_names(self, change: Mapping[str, Any]) -> None:
-        for keyword, resolver in self.sims.resource.resolvers.items():
-            name: str = change.get(keyword) or ""
-            if name and (keyword, name) not in self._missing:
-                try:
-                    await resolver.sid_of(name)
-                except NotFound as error:
-                    self._missing[keyword, name] = error
-            if missing := self._missing.get((keyword, name)):
-                raise copy.copy(missing)  # each raise would add its traceback to the same error
 
     def queued(self, entry: Entry, recorder: Recorder, timeout: float | None) -> QueuedJob[Any]:
         """What the fan-out runs to bring a row to its end."""

@@ -12,7 +12,7 @@ from asyncsim.bulk import Report
 from asyncsim.bulk.actions import describe
 from asyncsim.bulk.records import SUCCEEDED, State
 from asyncsim.bulk.report import Shortfall
-from asyncsim.bulk.results import Written
+from asyncsim.bulk.results import WrittenResults
 from asyncsim.cli.terminal import printable
 from asyncsim.observers import Tally
 from asyncsim.vendors import Product
@@ -21,7 +21,7 @@ _MINUTE = 60.0
 
 
 def told(
-    report: Report, tally: Tally | None = None, written: Written | None = None
+    report: Report, tally: Tally | None = None, written: WrittenResults | None = None
 ) -> list[tuple[str, Text]]:
     """The report as labels and what stands behind them.
 
@@ -39,7 +39,7 @@ def told(
     return rows
 
 
-def _files(written: Written) -> Iterator[str]:
+def _files(written: WrittenResults) -> Iterator[str]:
     yield f"{written.results}: all {written.rows:,}"
     if written.failed_rows:
         yield f"{written.failed}: {written.failed_rows:,} to be mended and given in again"

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from asyncsim import Client, JobStopped, JournalError, NotConfirmed, Throttle, bulk
 from asyncsim.bulk import Job, Journal, Report, write_results
-from asyncsim.bulk.results import Written
+from asyncsim.bulk.results import WrittenResults
 from asyncsim.cli import again, plans, reports, terminal
 from asyncsim.cli.accounts import log_in
 from asyncsim.cli.confirming import confirmation
@@ -93,7 +93,7 @@ async def run_job(run: Run, journal: Journal, results: Path) -> Exit:
 
 async def _write(
     journal: Journal, folder: Path, report: Report
-) -> tuple[Written | None, str | None]:
+) -> tuple[WrittenResults | None, str | None]:
     try:
         return await write_results(journal, folder, report), None
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from asyncsim.bulk.actions import describe
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import UNFINISHED, Head, Run
+from asyncsim.bulk.records import UNFINISHED, Head, JobRun
 
 
 async def status_of(journal: Journal) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _who(head: Head) -> Mapping[str, str]:
     }
 
 
-def _told(runs: Iterable[Run], left: int) -> str:
+def _told(runs: Iterable[JobRun], left: int) -> str:
     """What the last run is doing, or has done."""
     *_, last = runs
     began = f"since {_at(last.started_at)} by process {last.pid} on {last.host}"
@@ -52,7 +52,7 @@ def _at(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _lives(run: Run) -> bool:
+def _lives(run: JobRun) -> bool:
     """Tell whether a run's process is there; of another machine's nothing is known, so yes."""
     if run.host != socket.gethostname() or os.name != "posix":
         return True

@@ -13,7 +13,7 @@ from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import Ending, Head, Row, State, Verdict
 from asyncsim.bulk.report import report_on
-from asyncsim.bulk.results import Written, write_results
+from asyncsim.bulk.results import WrittenResults, write_results
 from asyncsim.errors import BadRequest
 from tests.bulk.journals import (
     CUT,
@@ -57,7 +57,7 @@ async def written(
     *,
     head: Head = HEAD,
     header: tuple[str, ...] | None = None,
-) -> Written:
+) -> WrittenResults:
     await fill(journal, fates, head=head, header=header)
     return await write_results(journal, folder, await report_on(journal))
 

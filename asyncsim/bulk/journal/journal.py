@@ -27,10 +27,10 @@ from asyncsim.bulk.records import (
     Ending,
     Entry,
     Head,
+    JobRun,
     Planned,
     Result,
     Row,
-    Run,
     State,
     Statistics,
 )
@@ -275,10 +275,10 @@ class Journal:
         this = update(runs).where(runs.c.number == self._run)
         await self._update(this.values(ended_at=self._clock.utcnow(), reason=reason))
 
-    async def runs(self) -> list[Run]:
+    async def runs(self) -> list[JobRun]:
         """Return all runs of the job, the first one first."""
         found = await self._read(fetch, select(*queries.RUN).order_by(runs.c.number))
-        return [Run(**row) for row in found]
+        return [JobRun(**row) for row in found]
 
     async def reopen_unconfirmed(self) -> int:
         """Make rows that only a callback has reported as done ACCEPTED again; returns how many.

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import job, rows, runs
-from asyncsim.bulk.records import Duplicate, Entry, Head, Result, Row, Run, State
+from asyncsim.bulk.records import Duplicate, Entry, Head, JobRun, Result, Row, State
 from asyncsim.errors import JournalError
 from asyncsim.wire import json
 
@@ -34,7 +34,7 @@ PARAMETERS = 500
 """Values in one statement; SQLite takes 32,766 since 3.32, and 999 before."""
 ENTRY = tuple(rows.c[field.name] for field in fields(Entry))
 RESULT = tuple(rows.c[field.name] for field in fields(Result))
-RUN = tuple(runs.c[field.name] for field in fields(Run))
+RUN = tuple(runs.c[field.name] for field in fields(JobRun))
 _DUPLICATE_LINES = 5
 
 
