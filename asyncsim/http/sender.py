@@ -227,7 +227,7 @@ class Sender:
         else:
             self._release_after_failure(response, call)
         if self._observers:
-            self._notifyfinished(response, call)
+            self._notify_finished(response, call)
         return response
 
     def _release_after_failure(self, response: Response | None, call: _Call) -> None:
@@ -397,7 +397,7 @@ class Sender:
             )
             notify(self._observers, event)
 
-    def _notifyfinished(self, response: Response | None, call: _Call) -> None:
+    def _notify_finished(self, response: Response | None, call: _Call) -> None:
         request = call.request
         failure = call.error if response is None else None
         event = RequestFinished(
