@@ -1,4 +1,8 @@
-"""Writing a desired state when responses get lost: read first, resend only what is not there."""
+"""Reconciliation: a desired state is read back before it is resent, when a response got lost.
+
+A resend after a change that had been carried out would be rejected (83010, 33105), or undo what
+somebody has changed since.
+"""
 
 from __future__ import annotations
 
@@ -29,23 +33,25 @@ from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Response
 
 T = TypeVar("T")
-_SPEAK_FOR_THEMSELVES = (AuthenticationError, NotFound, PermissionDenied)
+
+# Errors of a read that say more than that the read failed.
+_CONCLUSIVE = (AuthenticationError, NotFound, PermissionDenied)
 
 # "Status not reachable" (Super SIM), "transition invalid" (Programmable Wireless): the codes for
-# an illegal transition, and for any while one is pending.
+# an illegal transition, and for any while one is pending (twilio.com/docs/api/errors).
 _UNREACHABLE_OR_BUSY = frozenset({83010, 33105})
 
 
 @define(eq=False)
-class Written(Generic[T]):
-    """An accepted write; `recovered`: its own response was lost and a read told of it."""
+class WriteResult(Generic[T]):
+    """An accepted write; `recovered`: its own response was lost and a read showed its effect."""
 
     record: T
     recovered: bool = False
 
 
 def may_be_busy(error: BaseException) -> TypeGuard[APIError]:
-    """Tell whether a refusal may be due to another change that was still running."""
+    """Tell whether a rejection may be due to another change that was still running."""
     return isinstance(error, Conflict) or (
         isinstance(error, BadRequest) and error.code in _UNREACHABLE_OR_BUSY
     )
@@ -66,163 +72,148 @@ async def write(
     decode: Callable[[Response], T],
     read: Callable[[], Awaitable[T]],
     attempts: int,
-) -> Written[T]:
-    """Send a write until it is known to be accepted or refused.
+) -> WriteResult[T]:
+    """Send a write until it is known to be accepted or rejected.
 
     Once `request.halted` is set, nothing goes out again, and the failure is raised. Whatever is
     raised after an attempt that may have been carried out says so (`outcome_unknown`).
     """
     try:
-        return await _write(sender, request, goal, decode, read, attempts)
+        return await _Write(sender, request, goal, decode, read, attempts).run()
     except ClientClosed as closed:
         raise request.closed(sent=request.in_doubt or closed.sent) from closed
     except AsyncSimError as error:
         if not request.in_doubt or error.outcome_unknown:
             raise
-        unsure = copy.copy(error)  # a refused login is one error for all who wait for a token
-        unsure.outcome_unknown = True
-        raise unsure from error.__cause__
+        # A copy: a rejected login is one error for all who wait for a token, and others have sent
+        # nothing.
+        in_doubt = copy.copy(error)
+        in_doubt.outcome_unknown = True
+        raise in_doubt from error.__cause__
 
 
-async def _write(
-    sender: Sender,
-    request: Request,
-    goal: Goal,
-    decode: Callable[[Response], T],
-    read: Callable[[], Awaitable[T]],
-    attempts: int,
-) -> Written[T]:
-    failures = 0
+@define(eq=False)
+class _Write(Generic[T]):
+    """One write, attempt by attempt."""
+
+    sender: Sender
+    request: Request
+    goal: Goal
+    decode: Callable[[Response], T]
+    read: Callable[[], Awaitable[T]]
+    attempts: int
+    failures: int = 0
     lost: Ambiguous | None = None
-    while True:
-        try:
-            return Written(_decoded(await sender.send(request), request, decode))
-        except Ambiguous as ambiguous:
-            lost = ambiguous
-        except APIError as refused:
+    """The last attempt that may have been carried out."""
+
+    async def run(self) -> WriteResult[T]:
+        request = self.request
+        while True:
+            try:
+                return WriteResult(self._decoded(await self.sender.send(request)))
+            except Ambiguous as ambiguous:
+                lost = self.lost = ambiguous
+            except APIError as rejection:
+                if request.halted:
+                    raise
+                if (
+                    self.lost is not None
+                    and self.goal.changes_account
+                    and isinstance(rejection, NotFound)
+                ):
+                    # Perhaps the first attempt has moved it: a name is known in one account only.
+                    raise self.lost.error from rejection
+                return WriteResult(await self._applied_before(rejection), recovered=True)
+            self.failures += 1
             if request.halted:
+                raise lost.error
+            record = await self._unless_halted(lost, self._pause_and_read(lost))
+            if record is not None and self.goal.was_accepted(record):
+                return WriteResult(record, recovered=True)
+            if request.halted or self.failures >= self.attempts:
+                raise lost.error
+
+    def _decoded(self, response: Response) -> T:
+        try:
+            return self.decode(response)
+        except DecodeError as error:
+            if was_processed(error):
                 raise
-            if lost is not None and goal.changes_account and isinstance(refused, NotFound):
-                raise lost.error from refused  # perhaps moved: a name is known in one account only
-            return Written(await _done_before(refused, goal, read, failures), recovered=True)
-        failures += 1
+            # It proves nothing (a gateway's page with status 200), so it is as good as lost.
+            self.request.in_doubt = True
+            raise Ambiguous(error, None) from error
+
+    async def _pause_and_read(self, lost: Ambiguous) -> T | None:
+        """Read what has become of a write; also of the last attempt, which may have been applied.
+
+        None: it is not in this account, which is how a SIM looks that has moved. To ask for the
+        move once more is harmless, and the response shows where it is.
+        """
+        request, may_resend = self.request, True
+        try:
+            await self.sender.pause(self.failures, lost.error, request, lost.retry_after)
+        except (APIError, TransportError):
+            # The server wants a longer pause than is allowed. Nothing is resent then; but a call
+            # that waits for the end of the change, and so has a budget, reads all the same.
+            if request.pause_budget == math.inf:
+                raise
+            may_resend = False
         if request.halted:
             raise lost.error
-        record = await _unless_halted(
-            request, lost, _pause_and_look(sender, request, lost, read, goal, failures)
-        )
-        if record is not None and goal.was_accepted(record):
-            return Written(record, recovered=True)
-        if request.halted or failures >= attempts:
-            raise lost.error
-
-
-def _decoded(response: Response, request: Request, decode: Callable[[Response], T]) -> T:
-    """Decode a response; one that proves nothing (a gateway's page) is as good as lost."""
-    try:
-        return decode(response)
-    except DecodeError as error:
-        if was_processed(error):
+        record = None
+        try:
+            record = await self.read()
+        except ClientClosed:
             raise
-        request.in_doubt = True
-        raise Ambiguous(error, None) from error
-
-
-async def _pause_and_look(
-    sender: Sender,
-    request: Request,
-    lost: Ambiguous,
-    read: Callable[[], Awaitable[T]],
-    goal: Goal,
-    failures: int,
-) -> T | None:
-    """Read what has become of a write; also of the last attempt, which may have been carried out.
-
-    None: it is not in this account, which is how a SIM looks that has moved. To ask for the move
-    once more is harmless, and the response shows where it is.
-    """
-    resend = await _paused(sender, request, lost, failures)
-    if request.halted:
-        raise lost.error
-    record = await _look(lost, read, goal)
-    if not resend and (record is None or not goal.was_accepted(record)):
-        raise lost.error
-    return record
-
-
-async def _paused(sender: Sender, request: Request, lost: Ambiguous, failures: int) -> bool:
-    """Pause before the read; False where the server wants a longer pause than is allowed.
-
-    Then nothing is sent again. Who waits for the end of the change reads all the same.
-    """
-    try:
-        await sender.pause(failures, lost.error, request, lost.retry_after)
-    except (APIError, TransportError):
-        if request.pause_budget == math.inf:
-            raise
-        return False
-    return True
-
-
-async def _look(lost: Ambiguous, read: Callable[[], Awaitable[T]], goal: Goal) -> T | None:
-    try:
-        return await read()
-    except ClientClosed:
-        raise
-    except _SPEAK_FOR_THEMSELVES as error:
-        if isinstance(error, NotFound) and goal.changes_account:
-            return None
-        raise
-    except AsyncSimError as error:
-        raise lost.error from error
-
-
-async def _unless_halted(
-    request: Request, lost: Ambiguous, work: Coroutine[Any, Any, T | None]
-) -> T | None:
-    """Do this only for as long as the request is needed: its wait may end meanwhile."""
-    task = asyncio.ensure_future(work)
-    request.halt_signal = asyncio.get_running_loop().create_future()
-    try:
-        await asyncio.wait((task, request.halt_signal), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
+        except _CONCLUSIVE as error:
+            if not isinstance(error, NotFound) or not self.goal.changes_account:
+                raise
+        except AsyncSimError as error:
+            raise lost.error from error
+        if not may_resend and (record is None or not self.goal.was_accepted(record)):
             raise lost.error
-        return task.result()
-    finally:
-        request.halt_signal = None
-        task.cancel()
-        # Also one that is done: a cancellation may have come in the moment in which it failed.
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _done_before(
-    refused: APIError, goal: Goal, read: Callable[[], Awaitable[T]], failures: int
-) -> T:
-    """Return the record if an earlier attempt of ours was carried out; else raise the refusal.
-
-    It is a `Conflict` when another's change stands in the way.
-    """
-    if not may_be_busy(refused) and not (failures and isinstance(refused, BadRequest)):
-        raise refused
-    try:
-        record = await read()
-    except ClientClosed:
-        raise
-    except AsyncSimError as error:
-        raise refused from error
-    if failures and goal.was_accepted(record):
         return record
-    raise _as_conflict(refused) if goal.is_pending(record) else refused
 
+    async def _unless_halted(
+        self, lost: Ambiguous, work: Coroutine[Any, Any, T | None]
+    ) -> T | None:
+        """Do this only for as long as the request is needed: its wait may end meanwhile."""
+        task = asyncio.ensure_future(work)
+        signal = self.request.halt_signal = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait((task, signal), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise lost.error
+            return task.result()
+        finally:
+            self.request.halt_signal = None
+            task.cancel()
+            # Also one that is done: a cancellation may have come in the moment in which it failed.
+            await asyncio.gather(task, return_exceptions=True)
 
-def _as_conflict(refused: APIError) -> Conflict:
-    if isinstance(refused, Conflict):
-        return refused
-    return Conflict(
-        refused.status,
-        refused.code,
-        refused.message,
-        refused.more_info,
-        refused.request_id,
-        asked=refused.asked,
-    )
+    async def _applied_before(self, rejection: APIError) -> T:
+        """Return the record if an earlier attempt of ours was carried out; else raise.
+
+        That is the rejection, as a `Conflict` when another's change stands in the way.
+        """
+        may_be_ours = self.failures and isinstance(rejection, BadRequest)
+        if not may_be_busy(rejection) and not may_be_ours:
+            raise rejection
+        try:
+            record = await self.read()
+        except ClientClosed:
+            raise
+        except AsyncSimError as error:
+            raise rejection from error
+        if self.failures and self.goal.was_accepted(record):
+            return record
+        if isinstance(rejection, Conflict) or not self.goal.is_pending(record):
+            raise rejection
+        raise Conflict(
+            rejection.status,
+            rejection.code,
+            rejection.message,
+            rejection.more_info,
+            rejection.request_id,
+            asked=rejection.asked,
+        )

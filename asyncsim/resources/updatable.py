@@ -32,7 +32,7 @@ from asyncsim.errors import (
     WrongResource,
 )
 from asyncsim.http.content import Body, make_body
-from asyncsim.http.reconcile import Written, was_processed, write
+from asyncsim.http.reconcile import WriteResult, was_processed, write
 from asyncsim.http.request import Request
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.awaitable import AwaitableResource, check_timeout, wake
@@ -271,7 +271,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         read: Callable[[], Awaitable[T]] | None = None,
         *,
         remember: bool = True,
-    ) -> Written[T]:
+    ) -> WriteResult[T]:
         """Send a change until it is known to be accepted or rejected; remember it.
 
         `read` replaces the read that follows a lost response.

@@ -22,7 +22,7 @@ from asyncsim.errors import (
 )
 from asyncsim.events import RequestRetried
 from asyncsim.http.content import make_body
-from asyncsim.http.reconcile import Written, write
+from asyncsim.http.reconcile import WriteResult, write
 from asyncsim.http.request import Request
 from asyncsim.http.transport import Response
 from asyncsim.models.supersim.sims import Sim
@@ -70,7 +70,7 @@ class Writer:
             "POST", Idempotency.CHECK_FIRST, body=make_body("Status=active")
         )
 
-    async def write(self, goal: Goal = ACTIVE) -> Written[Sim]:
+    async def write(self, goal: Goal = ACTIVE) -> WriteResult[Sim]:
         return await self.bench.run(
             write(
                 self.sender,
