@@ -129,7 +129,7 @@ def spelling(name: str, metadata: Mapping[str, Any], vendor: Vendor) -> str:
 
 
 def other_spellings(name: str, metadata: Mapping[str, Any], vendor: Vendor) -> tuple[str, ...]:
-    """How the field may be spelled beside that: by a gateway, or a vendor that tidies up."""
+    """Other spellings to accept: a gateway's, or the vendor's once it tidies up."""
     spellings: Mapping[str, str] = metadata.get("spelled", {})
     usual = spelling(name, metadata, vendor)
     return tuple(one for one in dict.fromkeys((name, *spellings.values())) if one != usual)

@@ -15,7 +15,7 @@ from asyncsim.emulator.transitions import SimTransitions
 from asyncsim.emulator.world import World
 from asyncsim.kind import Kind
 from asyncsim.vendors import TWILIO, Product, Vendor
-from asyncsim.wire.forms import params_by_wire
+from asyncsim.wire.forms import params_by_key
 
 
 @frozen(kw_only=True)
@@ -103,7 +103,7 @@ class RequestContext:
         """
         known = {
             wire: param
-            for wire, param in (params_by_wire(keywords) if keywords is not None else {}).items()
+            for wire, param in (params_by_key(keywords) if keywords is not None else {}).items()
             if param.vendor in (None, self.world.vendor.name)
         }
         params = Params()
@@ -116,12 +116,12 @@ class RequestContext:
             value = params.get(param.keyword)
             if param.required and not value:
                 code = missing or MISSING.get(kind.product, 20002)
-                raise VendorError(code, f"Missing required parameter {param.wire}")
+                raise VendorError(code, f"Missing required parameter {param.key}")
             # A status has rules of its own: some values exist but cannot be requested.
             if value is None or param.choices is None or param.keyword == "status":
                 continue
             if value not in param.choices:
-                message = f"{param.wire} cannot be '{value}'"
+                message = f"{param.key} cannot be '{value}'"
                 raise invalid_parameter(kind.product, message, code=invalid)
         return params
 

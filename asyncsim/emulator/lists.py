@@ -27,7 +27,7 @@ from asyncsim.emulator.params import Params, date_time
 from asyncsim.emulator.store import INDEXED, StoredRecord
 from asyncsim.kind import Kind
 from asyncsim.vendors import Product
-from asyncsim.wire.forms import params_by_wire, pascal
+from asyncsim.wire.forms import params_by_key, pascal
 
 _DEFAULT_SIZE = 50
 
@@ -270,7 +270,7 @@ def _envelope(
     keywords: Any = kind.filters
     filters = [
         (wire, query[param.keyword])
-        for wire, param in params_by_wire(keywords).items()
+        for wire, param in params_by_key(keywords).items()
         if param.keyword in query and param.keyword not in _PAGING_KEYWORDS
     ]
 

@@ -28,7 +28,7 @@ _ALIKE: tuple[Any, ...] = (str, bool, datetime, dict[str, str], type(None))
 _ZONED = Annotated[datetime, msgspec.Meta(tz=True)]
 # msgspec's own errors are ValueErrors from 0.21 on only; RecursionError: nested too deeply.
 _UNREADABLE = (ValueError, RecursionError, msgspec.MsgspecError)
-# The frozen model's own `__setattr__` would refuse.
+# Past the model's own `__setattr__`, which freezes its records.
 _set = object.__setattr__
 
 

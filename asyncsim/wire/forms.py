@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
+from itertools import chain
 from typing import (
     Annotated,
     Any,
@@ -33,13 +35,19 @@ from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import Vendor
 
+# Text that people write for people and devices may have any characters, and end as it likes.
+_FREE_TEXT = frozenset({"command", "friendly_name", "name", "payload"})
+# `datetime.fromisoformat` cuts after microseconds; msgspec rounds.
+_FINER = re.compile(r"[.,]\d{6}(\d)")
+_SHORTEST_FINER = len("2015-07-30T20:00:00.1234567")
+
 
 @frozen
 class Param:
-    """One keyword and its place on the wire."""
+    """A keyword, its form key, and the values that it takes."""
 
     keyword: str
-    wire: str
+    key: str
     required: bool
     choices: tuple[str, ...] | None
     """The values it may have, None when any text will do."""
@@ -54,15 +62,36 @@ def pascal(keyword: str) -> str:
     return "".join(part.capitalize() for part in keyword.split("_"))
 
 
-def _unwrap(hint: Any) -> tuple[Any, str | None, str | None]:
-    """Strip Required, NotRequired and Annotated: the hint, its key if given, its only vendor."""
-    key = vendor = None
-    while get_origin(hint) in (Required, NotRequired, Annotated):
-        for extra in getattr(hint, "__metadata__", ()):
-            key = extra.key if isinstance(extra, FormKey) else key
-            vendor = extra.vendor if isinstance(extra, Only) else vendor
-        hint = get_args(hint)[0]
-    return hint, key, vendor
+@cache
+def params_of(keywords: Any) -> Mapping[str, Param]:
+    """All keywords of a TypedDict, by keyword, in its order."""
+    params: dict[str, Param] = {}
+    for keyword, annotation in get_type_hints(keywords, include_extras=True).items():
+        hint, key, vendor = annotation, pascal(keyword), None
+        while get_origin(hint) in (Required, NotRequired, Annotated):
+            for extra in getattr(hint, "__metadata__", ()):
+                key = extra.key if isinstance(extra, FormKey) else key
+                vendor = extra.vendor if isinstance(extra, Only) else vendor
+            hint = get_args(hint)[0]
+        is_union = get_origin(hint) in (Union, types.UnionType)
+        options = get_args(hint) if is_union else (hint,)
+        values = [option for option in options if option is not type(None)]
+        is_closed = all(get_origin(option) is Literal for option in values)
+        params[keyword] = Param(
+            keyword=keyword,
+            key=key,
+            required=is_required(keywords, keyword, annotation),
+            choices=tuple(chain(*map(get_args, values))) if is_closed else None,
+            clearable=type(None) in options,
+            vendor=vendor,
+        )
+    return params
+
+
+@cache
+def params_by_key(keywords: Any) -> Mapping[str, Param]:
+    """The same, by form key."""
+    return {param.key: param for param in params_of(keywords).values()}
 
 
 def is_required(keywords: Any, keyword: str, annotation: Any) -> bool:
@@ -73,61 +102,10 @@ def is_required(keywords: Any, keyword: str, annotation: Any) -> bool:
     return keyword in keywords.__required_keys__
 
 
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
-@cache
-def params_of(keywords: Any) -> Mapping[str, Param]:
-    """All keywords of a TypedDict, by keyword, in its order."""
-    found: dict[str, Param] = {}
-    for keyword, annotation in get_type_hints(keywords, include_extras=True).items():
-        hint, key, vendor = _unwrap(annotation)
-        alternatives = _alternatives(hint)
-        literals = [get_args(one) for one in alternatives if get_origin(one) is Literal]
-        is_open = any(
-            get_origin(one) is not Literal and one is not type(None) for one in alternatives
-        )
-        found[keyword] = Param(
-            keyword=keyword,
-            wire=key or pascal(keyword),
-            required=is_required(keywords, keyword, annotation),
-            choices=None if is_open else tuple(value for group in literals for value in group),
-            clearable=type(None) in alternatives,
-            vendor=vendor,
-        )
-    return found
-
-
-@cache
-def params_by_wire(keywords: Any) -> Mapping[str, Param]:
-    """The same, by form key."""
-    return {param.wire: param for param in params_of(keywords).values()}
-
-
-# What people write for people and devices may have any characters, and end as it likes.
-_FREE = frozenset({"command", "friendly_name", "name", "payload"})
-
-
-def _invalid_characters_in(value: Any) -> str | None:
-    return next(
-        (
-            found
-            for one in _each(value)
-            if isinstance(one, str) and (found := invalid_characters(one))
-        ),
-        None,
-    )
-
-
-def _each(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
-
-
 def check(
     keywords: Any, values: Mapping[str, Any], what: str, vendor: Vendor | None = None
 ) -> None:
-    """Refuse what could not be sent: TypeError for keywords, ValueError for values.
+    """Reject what cannot be sent: TypeError for keywords, ValueError for values.
 
     `Unsupported` for a keyword that only the other vendor's documents have.
     """
@@ -143,19 +121,21 @@ def check(
             raise ValueError(
                 f"{what}: {keyword} cannot be cleared; leave it out to keep it as it is"
             )
-        if (
-            param.choices is None
-            and keyword not in _FREE
-            and (found := _invalid_characters_in(value))
-        ):
-            shown = "" if keyword.endswith("url") else f"={value!r}"  # URLs may hold secrets
-            raise ValueError(f"{what}: {keyword}{shown} has {found}")
+        if param.choices is None and keyword not in _FREE_TEXT:
+            for one in _each(value):
+                if isinstance(one, str) and (found := invalid_characters(one)):
+                    shown = "" if keyword.endswith("url") else f"={value!r}"  # may hold secrets
+                    raise ValueError(f"{what}: {keyword}{shown} has {found}")
         if param.choices is not None and value not in param.choices:
             hint = did_you_mean(str(value), param.choices, f"it takes {', '.join(param.choices)}")
             raise ValueError(f"{what}: {keyword} cannot be {value!r}; {hint}")
     missing = [param.keyword for param in params.values() if param.required]
     if missing := [keyword for keyword in missing if values.get(keyword) in (None, "")]:
         raise TypeError(f"{what} needs {' and '.join(missing)}")
+
+
+def _each(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
 
 
 def _text(value: Any) -> str:
@@ -173,31 +153,25 @@ def encode(keywords: Any, values: Mapping[str, Any]) -> str:
     params = params_of(keywords)
     pairs: list[str] = []
     for keyword, value in values.items():
-        key = params[keyword].wire
+        key = params[keyword].key
         pairs += [f"{key}={quote_plus(_text(one))}" for one in _each(value)]
     return "&".join(pairs)
 
 
 def decode(text: str) -> dict[str, list[str]]:
     """Form keys and all their values, blanks kept, nothing trimmed."""
+    pairs: Iterable[Sequence[str]]
+    if "%" in text or "+" in text:
+        pairs = parse_qsl(text, keep_blank_values=True)
+    else:  # nothing to decode, as in most callbacks (benchmarks/cases/callbacks.py)
+        pairs = [one.partition("=")[::2] for one in text.split("&") if one]
     values: dict[str, list[str]] = {}
-    for key, value in _pairs(text):
+    for key, value in pairs:
         if key in values:
             values[key].append(value)
         else:
             values[key] = [value]
     return values
-
-
-def _pairs(text: str) -> Iterable[Sequence[str]]:
-    if "%" in text or "+" in text:
-        return parse_qsl(text, keep_blank_values=True)
-    # Nothing to decode, as in most callbacks (benchmarks/cases/callbacks.py).
-    return [one.partition("=")[::2] for one in text.split("&") if one]
-
-
-_FINER = re.compile(r"[.,]\d{6}(\d)")
-_SHORTEST_FINER = len("2015-07-30T20:00:00.1234567")
 
 
 def parse_date(text: object) -> datetime:
@@ -207,34 +181,26 @@ def parse_date(text: object) -> datetime:
     vendors are; without a time it is midnight; what is finer than microseconds is rounded.
     """
     if not isinstance(text, str):
-        raise ValueError(f"a date-time as text was expected, not {type(text).__name__}")
+        raise ValueError(f"expected a date-time, got {type(text).__name__}")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        moment = _spelled_otherwise(text)
+        moment = _parse_other_form(text.strip())
     if len(text) >= _SHORTEST_FINER and (finer := _FINER.search(text)):
-        moment = _rounded(moment, int(finer[1]))
+        with suppress(OverflowError):  # in the last microsecond of the year 9999
+            moment += timedelta(microseconds=int(finer[1]) >= 5)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _spelled_otherwise(text: str) -> datetime:
-    plain = text.strip()
+def _parse_other_form(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(plain.upper().removesuffix(" UTC").removesuffix(" GMT"))
+        return datetime.fromisoformat(text.upper().removesuffix(" UTC").removesuffix(" GMT"))
     except ValueError:
         pass
     try:
-        return parsedate_to_datetime(plain)
+        return parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
-        raise ValueError(f"a date-time was expected, not {text[:60]!r}") from None
-
-
-def _rounded(moment: datetime, next_digit: int) -> datetime:
-    """Round as msgspec does, where `fromisoformat` cuts."""
-    try:
-        return moment + timedelta(microseconds=next_digit >= 5)
-    except OverflowError:
-        return moment
+        raise ValueError(f"expected a date-time, got {text[:60]!r}") from None
 
 
 def format_date(moment: datetime) -> str:

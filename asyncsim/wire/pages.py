@@ -23,7 +23,7 @@ class BadRecord:
     raw: Any
     """The row as the vendor sent it: the JSON object, or whatever stood in its place."""
     error: DecodeError
-    """What is wrong with it; `error.sid` is its SID, None where it names none."""
+    """What is wrong with it; `error.sid` is its SID, None where it has none."""
 
     def __repr__(self) -> str:
         return f"<BadRecord {self.index}: {shorten(str(self.error), 120, placeholder='...')}>"
@@ -34,22 +34,22 @@ _UNQUOTED = re.compile(r"[^\x21-\x7e]+")
 
 @frozen
 class RawPage:
-    """A page; what its rows are, who asked for it knows."""
+    """A page of rows: JSON objects or records, as its reader makes them."""
 
     rows: Sequence[Any]
     next_page_url: object
-    """Opaque; only its query is ever used, and looked at when the next page is wanted."""
+    """Opaque: only its query is used, and only parsed when the next page is requested."""
     bad: tuple[BadRecord, ...] = ()
     """Rows that are not among `rows`, because they cannot be read."""
 
     @property
     def next_query(self) -> str | None:
-        """Query of the next page, as sent; None on the last one, DecodeError for no URL."""
+        """Query of the next page, as sent; None on the last page. DecodeError if it is no URL."""
         return self._next.query if self.next_page_url else None
 
     @property
     def next_origin(self) -> str | None:
-        """Scheme and host which the next page's URL names."""
+        """Scheme and host in the next page's URL."""
         if not self.next_page_url:
             return None
         host = self._next.netloc.rpartition("@")[2]
@@ -71,7 +71,7 @@ class RawPage:
 def decode_page(value: Any, key: str) -> RawPage:
     """Read an envelope whose rows stand under `key`, or under what its meta names."""
     if not isinstance(value, Mapping):
-        raise DecodeError(f"page of {key}", f"an object was expected, not {type(value).__name__}")
+        raise DecodeError(f"page of {key}", f"expected an object, got {type(value).__name__}")
     meta = value.get("meta") or {}
     if not isinstance(meta, Mapping):
         raise DecodeError(f"page of {key}", f"its meta is a {type(meta).__name__}")
@@ -85,7 +85,7 @@ def decode_page(value: Any, key: str) -> RawPage:
 
 
 def read_rows(page: RawPage, read: Callable[[Any], Any]) -> RawPage:
-    """Make records of a page's rows; one that cannot be read spoils no other."""
+    """Read a page's rows into records; one that cannot be read goes to `bad`, and costs no other."""
     good, bad = [], []
     for index, row in enumerate(page.rows):
         try:

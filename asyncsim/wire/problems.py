@@ -19,30 +19,17 @@ from attrs import frozen
 
 from asyncsim.wire import json
 
-_LONGEST = 300  # characters that are kept of a text
-_HIGHEST = 10**9  # their codes have five digits
+_MAX_TEXT = 300  # characters that are kept
+_MAX_CODE = 10**9  # their codes have five digits
 
 
 @frozen
 class Problem:
-    """What an error body said."""
+    """What an error body says."""
 
     code: int | None
     message: str
     more_info: str | None
-
-
-def _number(value: Any) -> int | None:
-    try:
-        number = None if value is None or isinstance(value, bool) else int(value)
-        return number if number is None or abs(number) < _HIGHEST else None
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _first_text(value: dict[str, Any], *names: str) -> str | None:
-    texts = (value.get(name) for name in names)
-    return next((text[:_LONGEST] for text in texts if isinstance(text, str) and text), None)
 
 
 def decode_problem(body: bytes) -> Problem:
@@ -52,7 +39,22 @@ def decode_problem(body: bytes) -> Problem:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        text = " ".join(body[: 4 * _LONGEST].decode("utf-8", "replace").split())
-        return Problem(None, text[:_LONGEST], None)
+        text = " ".join(body[: 4 * _MAX_TEXT].decode("utf-8", "replace").split())
+        return Problem(None, text[:_MAX_TEXT], None)
     message = _first_text(value, "message", "error_description", "detail", "title", "error") or ""
-    return Problem(_number(value.get("code")), message, _first_text(value, "more_info", "info"))
+    return Problem(_code(value.get("code")), message, _first_text(value, "more_info", "info"))
+
+
+def _code(value: Any) -> int | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        code = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return code if abs(code) < _MAX_CODE else None
+
+
+def _first_text(value: dict[str, Any], *names: str) -> str | None:
+    texts = (value.get(name) for name in names)
+    return next((text[:_MAX_TEXT] for text in texts if isinstance(text, str) and text), None)

@@ -42,7 +42,7 @@ _MAX_MESSAGE = 500  # characters
 def decode(model: type[T], value: Any, vendor: Vendor) -> T:
     """Build a record out of a decoded JSON object; `DecodeError` names field and value."""
     if value.__class__ is not dict:
-        raise DecodeError(model.__name__, f"an object was expected, not {type(value).__name__}")
+        raise DecodeError(model.__name__, f"expected an object, got {type(value).__name__}")
     try:
         hook: Any = _hook  # mypy takes no class for hashable
         record: T = hook(model, vendor)(value, model)
@@ -197,7 +197,7 @@ def _tuple_hook(converter: Converter) -> Callable[[Any], Callable[[Any, Any], An
         def hook(value: Any, _: Any) -> Any:
             # cattrs takes any iterable: of a text it would make a tuple of letters.
             if not isinstance(value, list):
-                raise ValueError(f"a list was expected, not {reprlib.repr(value)}")
+                raise ValueError(f"expected a list, got {reprlib.repr(value)}")
             return tuple(converter.structure(one, item) for one in value)
 
         return hook
@@ -211,7 +211,7 @@ def _text(value: Any, _: Any = None) -> str:
     # KORE's document gives an ICCID as a number. A whole number is exact; a float never is.
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"text was expected, not {reprlib.repr(value)}")
+    raise ValueError(f"expected text, got {reprlib.repr(value)}")
 
 
 def _text_or_none(value: Any, _: Any) -> str | None:
@@ -225,7 +225,7 @@ def _integer(value: Any, _: Any) -> int:
         return int(value)
     if type(value) is float and value.is_integer():
         return int(value)
-    raise ValueError(f"a whole number was expected, not {reprlib.repr(value)}")
+    raise ValueError(f"expected an integer, got {reprlib.repr(value)}")
 
 
 def _boolean(value: Any, _: Any) -> bool:
@@ -233,13 +233,13 @@ def _boolean(value: Any, _: Any) -> bool:
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    raise ValueError(f"true or false was expected, not {reprlib.repr(value)}")
+    raise ValueError(f"expected true or false, got {reprlib.repr(value)}")
 
 
 def _float(value: Any, _: Any) -> float:
     number = value if type(value) is float else float(_digits(value, "a number"))
     if not math.isfinite(number):
-        raise ValueError(f"a number was expected, not {reprlib.repr(value)}")
+        raise ValueError(f"expected a number, got {reprlib.repr(value)}")
     return number
 
 
@@ -254,7 +254,7 @@ def _digits(value: Any, what: str) -> str:
         digits = str(value).strip()
         if _NUMBER.fullmatch(digits):
             return digits
-    raise ValueError(f"{what} was expected, not {reprlib.repr(value)}")
+    raise ValueError(f"expected {what}, got {reprlib.repr(value)}")
 
 
 def _texts(value: Any, _: Any) -> dict[str, str]:
@@ -282,4 +282,4 @@ def _object(value: Any) -> dict[str, Any]:
         return found
     if value == []:  # an empty object, as PHP writes it
         return {}
-    raise ValueError(f"an object was expected, not {reprlib.repr(value)}")
+    raise ValueError(f"expected an object, got {reprlib.repr(value)}")

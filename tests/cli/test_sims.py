@@ -152,7 +152,7 @@ async def test_a_sim_that_cannot_be_read_hides_no_other_and_is_named(
     assert ended.code == 1, "a list that lacks a SIM is not a success"
     assert {row["sid"] for row in ended.rows} == set(store) - {odd}
     named, summary = ended.err.splitlines()
-    assert named == f"cannot read Sim {odd}: text was expected, not [7] @ .account_sid"
+    assert named == f"cannot read Sim {odd}: expected text, got [7] @ .account_sid"
     assert summary == "asyncsim: this list lacks 1 SIM whose record cannot be read"
     iccid = store[odd].iccid
     assert iccid is not None

@@ -39,7 +39,7 @@ def test_a_key_is_the_pascal_case_of_its_keyword(keyword: str, key: str) -> None
 
 def test_a_keyword_says_how_it_is_spelled_what_it_takes_and_whether_it_is_needed() -> None:
     params = forms.params_of(Odd)
-    assert params["eid"].wire == "EId"
+    assert params["eid"].key == "EId"
     assert params["mode"] == forms.Param("mode", "Mode", False, ("a", "b"), True)
     assert params["open_mode"].choices is None
     assert params["limit"].clearable is False
@@ -47,7 +47,7 @@ def test_a_keyword_says_how_it_is_spelled_what_it_takes_and_whether_it_is_needed
 
 
 def test_keywords_are_found_by_their_key_too() -> None:
-    assert forms.params_by_wire(wireless.SimFilter)["EId"].keyword == "eid"
+    assert forms.params_by_key(wireless.SimFilter)["EId"].keyword == "eid"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_rows_stand_under_the_key_that_meta_names_where_ours_is_missing() -> Non
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ([], "an object was expected, not list"),
+        ([], "expected an object, got list"),
         ({}, "it has no list under 'sims'"),
         ({"sims": {}, "meta": {}}, "it has no list under 'sims'"),
         ({"sims": [], "meta": []}, None),

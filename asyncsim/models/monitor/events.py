@@ -63,7 +63,7 @@ class SimEvent:
 
 
 class EventFilter(PageParams, total=False):
-    """Keywords of `list`; of those which are no dates at most one, else the vendor refuses."""
+    """Keywords of `list`; besides dates at most one, or the vendor rejects the request."""
 
     actor_sid: str
     event_type: str

@@ -19,7 +19,7 @@ DataMetering: TypeAlias = Literal["payg"] | str
 
 @frozen(kw_only=True)
 class Fleet:
-    """A Fleet; its name can stand for its SID wherever a Fleet is asked for."""
+    """A Fleet; its unique name can stand for its SID in every keyword that takes a Fleet."""
 
     sid: str
     """HF and 32 hex digits."""

@@ -25,7 +25,7 @@ class Sim:
     sid: str
     """HS and 32 hex digits."""
     status: SimStatus | None = None
-    """`scheduled` while a change is on its way; None says as little."""
+    """`scheduled` while a change is in progress; None where the vendor leaves it out."""
     unique_name: str | None = None
     account_sid: str | None = None
     iccid: str | None = None
@@ -53,7 +53,7 @@ class SimUpdate(TypedDict, total=False):
     unique_name: str | None
     """Name that can stand in place of the SID; unique in the account (83011)."""
     status: RequestableStatus
-    """Status to move to; the answer reads `scheduled` until it settles."""
+    """Status to move to; the response shows `scheduled` until the SIM settles."""
     fleet: str | None
     """SID or unique name of the Fleet; activation needs one (83007)."""
     callback_url: str

@@ -18,7 +18,7 @@ SecretStatus: TypeAlias = Literal["active", "pending"] | str
 
 @frozen(kw_only=True)
 class Secret:
-    """A secret; its value is shown once, in the answer of `create`, and never in a repr."""
+    """A secret; its value is shown once, by `create`, and never in a repr."""
 
     id: str
     """`whs_` and 26 characters."""
@@ -26,7 +26,7 @@ class Secret:
     status: SecretStatus | None = None
     last_modified: datetime | None = None
     secret: str | None = field(default=None, repr=False)
-    """The value; None except in the answer of `create`."""
+    """The value; None except from `create`."""
 
 
 class SecretCreate(TypedDict):

@@ -28,7 +28,7 @@ class Command:
     sid: str
     """DC and 32 hex digits."""
     status: CommandStatus | None = None
-    """`queued`, then `sent`, then `delivered` if a receipt was asked for, or `failed`; from a SIM
+    """`queued`, then `sent`, then `delivered` if a receipt was requested, or `failed`; from a SIM
     always `received`."""
     account_sid: str | None = None
     sim_sid: str | None = None

@@ -17,7 +17,7 @@ from asyncsim.vendors import Product
 
 @frozen(kw_only=True)
 class CellLocation:
-    """Where the cell probably is, in degrees; both None when the vendor answers an empty object."""
+    """Where the cell probably is, in degrees; both None when the vendor sends an empty object."""
 
     lat: float | None = None
     lon: float | None = None

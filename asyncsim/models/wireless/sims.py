@@ -26,8 +26,9 @@ SimStatus: TypeAlias = KnownStatus | str
 """Open: a status the vendor adds tomorrow stays a plain string."""
 
 RequestableStatus = Literal["new", "ready", "active", "suspended", "deactivated"]
-"""What may be asked for: the four of the documents' prose, and `new`, which Twilio's own example
-sends along with a move between accounts. The documents' enum lists eight; we refuse the rest."""
+"""Statuses that `update` takes: the four of the documents' prose, and `new`, which Twilio's own
+example sends with a move between accounts. The documents' enum has eight; the rest only the vendor
+sets."""
 
 FilterStatus = Literal[
     "new", "ready", "active", "suspended", "deactivated", "canceled", "scheduled", "updating"
@@ -41,7 +42,7 @@ class Sim:
     sid: str
     """DE and 32 hex digits."""
     status: SimStatus | None = None
-    """`updating` or `scheduled` while a change is on its way; None says as little."""
+    """`updating` or `scheduled` during a change; None where the vendor leaves it out."""
     unique_name: str | None = None
     friendly_name: str | None = None
     account_sid: str | None = None
@@ -49,7 +50,7 @@ class Sim:
     iccid: str | None = None
     """19 or 20 digits, as text."""
     eid: str | None = field(default=None, metadata=spelled(twilio="e_id"))
-    """Deprecated by both vendors. Twilio answers `e_id`, KORE `eid`."""
+    """Deprecated by both vendors. Twilio spells it `e_id`, KORE `eid`."""
     reset_status: Literal["resetting"] | str | None = None
     """`resetting` until the operator has accepted a connectivity reset."""
     commands_callback_url: str | None = None
@@ -84,7 +85,7 @@ class SimUpdate(TypedDict, total=False):
     rate_plan: str | None
     """SID or unique name of the RatePlan; activation needs one (33104)."""
     status: RequestableStatus
-    """Status to move to; the answer reads `updating` or `scheduled` until it settles."""
+    """Status to move to; the response shows `updating` or `scheduled` until the SIM settles."""
     commands_callback_method: HttpMethod
     commands_callback_url: str | None
     """Called when the SIM sends a Command."""

@@ -18,7 +18,7 @@ from asyncsim.vendors import Product
 
 @frozen(kw_only=True)
 class Period:
-    """From `start` (included) to `end`; both None when the vendor answers an empty object."""
+    """From `start` (included) to `end`; both None when the vendor sends an empty object."""
 
     start: datetime | None = None
     end: datetime | None = None

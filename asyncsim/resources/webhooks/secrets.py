@@ -115,5 +115,5 @@ class Secrets(Verbs[Resource[Secret]]):
 
 def _body(keywords: Any, values: Mapping[str, Any]) -> Body:
     params = forms.params_of(keywords)
-    text = json.dumps({params[key].wire: value for key, value in values.items()}).decode()
+    text = json.dumps({params[key].key: value for key, value in values.items()}).decode()
     return make_body(text, JSON)

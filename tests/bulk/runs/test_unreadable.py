@@ -35,7 +35,7 @@ async def test_a_row_whose_sim_cannot_be_read_is_named_and_the_others_go_on(
     assert odd not in desk.posts()
     (error,) = report.errors
     assert isinstance(error, JobError)
-    assert f"cannot read Sim {odd}: text was expected, not [7]" in str(error)
+    assert f"cannot read Sim {odd}: expected text, got [7]" in str(error)
     assert "nothing was sent" in str(error)
     (shortfall,) = report.shortfalls
     assert (shortfall.reason, shortfall.rows) == ("unreadable", 1)
