@@ -43,7 +43,7 @@ class Kind(Generic[T]):
     """What is known of one resource kind; no behaviour, no I/O."""
 
     noun: str
-    """How messages call one of them: `Sim`."""
+    """What messages call one of them: `Sim`."""
     product: Product
     path: str
     """Path of the list, from the base URL: `/v1/Sims`; `{parent}` where the parent's name goes."""
@@ -52,7 +52,7 @@ class Kind(Generic[T]):
     sid_prefix: str = ""
     """Empty where rows have no SID."""
     model: type[T]
-    named: bool = False
+    has_unique_names: bool = False
     """Whether a unique name may stand where the SID stands."""
     create: type[Any] | None = None
     update: type[Any] | None = None
@@ -60,27 +60,27 @@ class Kind(Generic[T]):
     statuses: tuple[str, ...] = ()
     """All statuses the documents know."""
     pending: frozenset[str] = frozenset()
-    """Statuses which the vendor leaves by itself, within seconds to hours."""
+    """Statuses that the vendor changes by itself, within seconds to hours."""
     failures: frozenset[str] = frozenset()
-    """Settled statuses that mean that it did not work out."""
+    """Final statuses that mean failure."""
     compared: Mapping[str, str] = field(factory=dict)
     """Keyword of an update -> attribute that shows it once the update has been applied."""
-    largest_page: int = 1000
-    largest_pages: Mapping[str, int] = field(factory=dict)
-    """Vendor -> its own ceiling, where that is lower."""
+    page_size_limit: int = 1000
+    page_size_limits: Mapping[str, int] = field(factory=dict)
+    """Vendor -> its own limit, where that is lower."""
     parent: Kind[Any] | None = None
     """The kind whose name stands in `path`."""
 
-    def page_ceiling(self, vendor: Vendor) -> int:
-        """Rows in the largest page a vendor gives."""
-        return self.largest_pages.get(vendor.name, self.largest_page)
+    def max_page_size(self, vendor: Vendor) -> int:
+        """Rows in the largest page of a vendor."""
+        return self.page_size_limits.get(vendor.name, self.page_size_limit)
 
     def is_final(self, status: str | None) -> bool:
-        """Tell whether a status is one that is not left within hours: a known one, not pending."""
+        """Tell whether a status is final: documented, and not pending."""
         return status in self.statuses and status not in self.pending
 
     def with_final(self, statuses: Collection[str]) -> Kind[T]:
-        """Know these final statuses too; `ValueError` for one that is pending here."""
+        """Add final statuses, which no document has; `ValueError` for one that is pending here."""
         pending = self.pending.intersection(statuses)
         if pending:
             words = ", ".join(sorted(pending))

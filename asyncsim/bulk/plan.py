@@ -250,7 +250,7 @@ class Planner:
     async def _scan_list(self) -> None:
         """Scan the account's SIMs, a request per page, until few rows are left."""
         sims = self._task.sims
-        page_size = sims.kind.page_ceiling(self._task.context.vendor)
+        page_size = sims.kind.max_page_size(self._task.context.vendor)
         async with aclosing(sims.list(page_size=page_size).pages()) as pages:
             async for page in pages:
                 self._pages += 1

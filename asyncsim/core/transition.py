@@ -158,7 +158,7 @@ class Transition:
     def label(self) -> str:
         """What messages call it: as it was addressed, or the SID of what was created."""
         kind = self.goal.kind
-        return self.name if kind.named else self.sid or f"the new {kind.noun}"
+        return self.name if kind.has_unique_names else self.sid or f"the new {kind.noun}"
 
     @property
     def post_pending(self) -> bool:
@@ -266,7 +266,7 @@ class Transition:
         proves = signed and self.callback_error is None
         if proves and on_target:
             self.signed_at = now
-        if self.post_pending and not self.goal.kind.named:
+        if self.post_pending and not self.goal.kind.has_unique_names:
             return NextStep.WAIT  # only the response to the POST will tell the SID to read
         # Before the POST's own response there is no record to show, so that one is read.
         has_record = self.last is not None or (self.drops_records and not self.post_pending)

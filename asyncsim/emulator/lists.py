@@ -233,7 +233,7 @@ def _decode_offset(kind: Kind[Any], token: str) -> int:
 def _size_and_number(ctx: RequestContext, kind: Kind[Any], query: Params) -> tuple[int, int]:
     """`PageSize`, up to the vendor's limit, and `Page`."""
     size = _number(kind, query, "page_size", _DEFAULT_SIZE)
-    limit = kind.page_ceiling(ctx.world.vendor)
+    limit = kind.max_page_size(ctx.world.vendor)
     if not 1 <= size <= limit:
         raise _invalid_paging(kind, f"PageSize must be between 1 and {limit}")
     return size, _number(kind, query, "page", 0)

@@ -69,7 +69,7 @@ class RecordStore(Mapping[str, T]):
         """The record with this SID, or with this unique name if the kind has unique names."""
         if row := self._rows.get(name):
             return row.record
-        if self.kind.named and (sid := self._index["unique_name"].get(name)):
+        if self.kind.has_unique_names and (sid := self._index["unique_name"].get(name)):
             return self._rows[sid].record
         return None
 

@@ -77,7 +77,7 @@ class AwaitableResource(Resource[T], Generic[T]):
     # Sweeps.
 
     async def _list_statuses(self, status: str | None) -> AsyncGenerator[RowPage, None]:
-        filters: dict[str, Any] = {"page_size": self.kind.page_ceiling(self.context.vendor)}
+        filters: dict[str, Any] = {"page_size": self.kind.max_page_size(self.context.vendor)}
         if status is not None:
             filters["status"] = status
         query = forms.encode(self.kind.filters, filters)

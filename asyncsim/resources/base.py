@@ -220,7 +220,7 @@ class Resource(Generic[T]):
         check_on_bad(bad)
         vendor = self.context.vendor
         forms.check(self.kind.filters, filters, f"{self.kind.key}.list()", vendor)
-        ceiling = self.kind.page_ceiling(vendor)
+        ceiling = self.kind.max_page_size(vendor)
         size = filters.get("page_size")
         if size is not None and not 1 <= size <= ceiling:
             raise ValueError(f"page_size={size}: a page has 1 to {ceiling} rows at {vendor.title}")

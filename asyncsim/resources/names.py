@@ -32,7 +32,7 @@ def check_name(kind: Kind[Any], name: object) -> str:
         raise ValueError(
             f"{name} is the SID of {home}, not of a {kind.product.label} {kind.noun} ({wanted})"
         )
-    if not kind.named:
+    if not kind.has_unique_names:
         raise ValueError(f"a {kind.noun} is named by its SID only ({wanted}), not by {name!r}")
     return name
 

@@ -85,7 +85,7 @@ def decode_page(value: Any, key: str) -> RawPage:
 
 
 def read_rows(page: RawPage, read: Callable[[Any], Any]) -> RawPage:
-    """Read a page's rows into records; one that cannot be read goes to `bad`, and costs no other."""
+    """Read rows into records; one that cannot be read goes to `bad`, and costs no other."""
     good, bad = [], []
     for index, row in enumerate(page.rows):
         try:

@@ -170,7 +170,7 @@ def test_a_list_has_its_key_and_its_largest_page(operation: Operation) -> None:
     # Three schemas of KORE's say it in their prose only.
     largest = operation.parameters.get("PageSize", {}).get("maximum")
     if largest is not None:
-        assert kind.page_ceiling(VENDORS[operation.vendor]) == largest
+        assert kind.max_page_size(VENDORS[operation.vendor]) == largest
 
 
 def test_nothing_is_declared_that_no_document_has() -> None:

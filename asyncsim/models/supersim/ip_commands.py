@@ -80,5 +80,5 @@ IP_COMMANDS = Kind(
     statuses=get_args(KnownStatus),
     pending=frozenset({"queued"}),
     failures=frozenset({"failed"}),
-    largest_pages={"kore": 100},
+    page_size_limits={"kore": 100},
 )

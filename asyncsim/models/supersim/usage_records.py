@@ -66,5 +66,5 @@ USAGE_RECORDS = Kind(
     key="usage_records",
     model=UsageRecord,
     filters=UsageFilter,
-    largest_pages={"kore": 249},
+    page_size_limits={"kore": 249},
 )

@@ -120,7 +120,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         if not self.kind.is_sid(check_name(self.kind, sid)):
             raise ValueError(f"history() takes a SID (DE and 32 hex digits), not {sid!r}")
         events = Events(self.resource.context)
-        listed = events.list(bad=bad, resource_sid=sid, page_size=events.kind.largest_page)
+        listed = events.list(bad=bad, resource_sid=sid, page_size=events.kind.page_size_limit)
         found = listed.map(sim_event)
         # The trail also holds the SIM's connections, which change neither.
         return found.where(lambda one: bool(one.status or one.rate_plan_sid))
