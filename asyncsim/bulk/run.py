@@ -97,7 +97,7 @@ async def run(
         seconds=seconds,
         requests=client.requests - requests,
     )
-    states = {state.value: count for state, count in (await journal.counts()).items()}
+    states = {state.value: count for state, count in report.states.items()}
     notify(observers, JobEnded(states=states, seconds=seconds, reason=report.stopped))
     return report
 

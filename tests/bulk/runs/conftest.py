@@ -22,7 +22,7 @@ ACTIVE = {"status": "active"}
 
 
 @define(eq=False)
-class Desk:
+class JobEnv:
     """A client at the emulator, a folder for journals, and one clock for all of them."""
 
     stage: Stage
@@ -84,25 +84,25 @@ class Desk:
         posted = (one for one in self.stage.emulator.requests if one.method == "POST")
         return Counter(one.path.rpartition("/")[2] for one in posted if one.product)
 
-    def told(self, kind: type[T]) -> list[T]:
+    def events_of(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-OpenDesk = Callable[..., Awaitable[Desk]]
+OpenEnv = Callable[..., Awaitable[JobEnv]]
 
 
 @pytest.fixture
-async def open_desk(clock: ManualClock, tmp_path: Path) -> AsyncIterator[OpenDesk]:
+async def open_env(clock: ManualClock, tmp_path: Path) -> AsyncIterator[OpenEnv]:
     async with AsyncExitStack() as stack:
 
-        async def opened(place: Place = PLACES[0], **settings: Any) -> Desk:
+        async def opened(place: Place = PLACES[0], **settings: Any) -> JobEnv:
             stage = await stack.enter_async_context(open_stage(clock, place, **settings))
-            return Desk(stage, tmp_path)
+            return JobEnv(stage, tmp_path)
 
         yield opened
 
 
 @pytest.fixture
-async def desk(open_desk: OpenDesk) -> Desk:
+async def env(open_env: OpenEnv) -> JobEnv:
     """Thirty new Super SIMs at Twilio, and a client that asks."""
-    return await open_desk(sims=30)
+    return await open_env(sims=30)

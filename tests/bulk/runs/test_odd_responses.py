@@ -13,7 +13,7 @@ import pytest
 from asyncsim import bulk
 from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
-from tests.bulk.runs.conftest import Desk
+from tests.bulk.runs.conftest import JobEnv
 from tests.http.server import Answer, Received
 from tests.resources.scripted import ScriptedApi, open_scripted, sid
 
@@ -75,8 +75,8 @@ async def run(vendor: Vendor, folder: Path, **job: Any) -> tuple[bulk.Report, di
             report = await bulk.run(work, vendor.scripted.client, journal=journal)
             return report, {one.name: one.state async for one in journal.results()}
 
-    desk: Any = Desk(vendor.scripted, folder)  # type: ignore[arg-type]  # of a stage it needs the clock
-    found: tuple[bulk.Report, dict[str, State]] = await desk.play(go())
+    env: Any = JobEnv(vendor.scripted, folder)  # type: ignore[arg-type]  # of a stage it needs the clock
+    found: tuple[bulk.Report, dict[str, State]] = await env.play(go())
     return found
 
 

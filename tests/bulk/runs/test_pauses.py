@@ -12,7 +12,7 @@ from asyncsim.bulk.records import State
 from asyncsim.cli.exits import Exit, code_of_report
 from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.context import VendorResponse
-from tests.bulk.runs.conftest import OpenDesk
+from tests.bulk.runs.conftest import OpenEnv
 
 LONG = {"Retry-After": "86400"}
 
@@ -42,81 +42,81 @@ def busy(
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_the_run_ends_resumable_with_its_rows_unchanged(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, status: int
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    desk = await open_desk(sims=40)
-    began = desk.stage.clock.now()
+    env = await open_env(sims=40)
+    began = env.stage.clock.now()
     busy(monkeypatch, status, method="POST")
-    report = await desk.run(desk.job())
+    report = await env.run(env.job())
     assert report.stopped == "retry after 86,400 s"
     assert code_of_report(report) is Exit.PENDING
     assert report.states.keys() <= {State.READY, State.SENDING}
     assert report.states.get(State.SENDING, 0) == 0 or status == 503
-    assert desk.stage.clock.now() - began < 60.0
+    assert env.stage.clock.now() - began < 60.0
     monkeypatch.undo()
-    assert (await desk.run(desk.job())).states == {State.DONE: 40}
-    assert set(desk.posts().values()) <= {1, 2}  # refused, and accepted
+    assert (await env.run(env.job())).states == {State.DONE: 40}
+    assert set(env.posts().values()) <= {1, 2}  # refused, and accepted
 
 
 async def test_what_was_accepted_before_is_awaited_by_the_next_run(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = await open_desk(sims=40)
+    env = await open_env(sims=40)
     busy(monkeypatch, 429, method="POST", after=10)
-    report = await desk.run(desk.job())
+    report = await env.run(env.job())
     assert report.stopped == "retry after 86,400 s"
     assert report.states[State.READY] == 30
     monkeypatch.undo()
-    assert (await desk.run(desk.job())).states == {State.DONE: 40}
-    assert sorted(desk.posts().values())[:10] == [1] * 10  # what was accepted is not sent again
+    assert (await env.run(env.job())).states == {State.DONE: 40}
+    assert sorted(env.posts().values())[:10] == [1] * 10  # what was accepted is not sent again
 
 
 async def test_before_anything_is_sent_the_run_ends_too(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = await open_desk(sims=4)
-    began = desk.stage.clock.now()
+    env = await open_env(sims=4)
+    began = env.stage.clock.now()
     busy(monkeypatch, 503, method="GET")
-    report = await desk.run(desk.job())
+    report = await env.run(env.job())
     assert report.stopped == "retry after 86,400 s"
     assert report.states == {State.READ: 4}
-    assert desk.stage.clock.now() - began < 60.0
+    assert env.stage.clock.now() - began < 60.0
 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("rows", [4, 40])
 async def test_a_deadline_holds_while_the_server_asks_for_pauses(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, status: int, rows: int
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int, rows: int
 ) -> None:
-    desk = await open_desk(sims=rows)
-    began = desk.stage.clock.now()
+    env = await open_env(sims=rows)
+    began = env.stage.clock.now()
     busy(monkeypatch, status, method="GET", headers={"Retry-After": "200"})
-    report = await desk.run(desk.job(), deadline=5.0)
+    report = await env.run(env.job(), deadline=5.0)
     assert report.stopped == "deadline"
     assert report.states == {State.READ: rows}
-    assert desk.stage.clock.now() - began < 6.0
+    assert env.stage.clock.now() - began < 6.0
     monkeypatch.undo()
-    assert (await desk.run(desk.job())).states == {State.DONE: rows}
+    assert (await env.run(env.job())).states == {State.DONE: rows}
 
 
 async def test_a_stop_does_not_wait_for_a_pause_that_the_server_asks_for(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = await open_desk(sims=40)
-    began, stop = desk.stage.clock.now(), asyncio.Event()
+    env = await open_env(sims=40)
+    began, stop = env.stage.clock.now(), asyncio.Event()
     busy(monkeypatch, 429, method="GET", headers={"Retry-After": "200"}, then=stop.set)
-    assert (await desk.run(desk.job(), stop=stop)).stopped == "drained"
-    assert desk.stage.clock.now() - began < 60.0
+    assert (await env.run(env.job(), stop=stop)).stopped == "drained"
+    assert env.stage.clock.now() - began < 60.0
 
 
 async def test_a_text_that_may_have_been_sent_is_unknown_and_no_other_goes_out(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = await open_desk(sims=200)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="active")
+    env = await open_env(sims=200)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="active")
     busy(monkeypatch, 503, method="POST")
-    report = await desk.run(desk.job(change={"payload": "wake up"}, action="send"))
+    report = await env.run(env.job(change={"payload": "wake up"}, action="send"))
     assert report.stopped == "retry after 86,400 s"
     unknown = report.states[State.UNKNOWN]
     assert 1 <= unknown <= 64

@@ -24,7 +24,7 @@ from asyncsim.emulator import Faults
 from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.errors import VendorError
 from asyncsim.events import JobEnded, JobPlanned, RowMoved
-from tests.bulk.runs.conftest import ACTIVE, Desk, OpenDesk
+from tests.bulk.runs.conftest import ACTIVE, JobEnv, OpenEnv
 from tests.integration.stage import PLACES, TRANSITION, Place
 
 WIRELESS = Place("twilio", "wireless")
@@ -33,427 +33,435 @@ WIRELESS = Place("twilio", "wireless")
 @pytest.mark.parametrize("place", PLACES, ids="-".join)
 @pytest.mark.parametrize("listens", [False, True], ids=["asks", "listens"])
 async def test_a_job_brings_every_sim_to_its_goal(
-    open_desk: OpenDesk, place: Place, listens: bool
+    open_env: OpenEnv, place: Place, listens: bool
 ) -> None:
-    desk = await open_desk(place, sims=30, listens=listens)
-    report = await desk.run(desk.job())
+    env = await open_env(place, sims=30, listens=listens)
+    report = await env.run(env.job())
     assert report.ok
     assert report.finished
     assert report.stopped is None
-    assert {sim.status for sim in desk.stage.store.values()} == {"active"}
-    assert set(desk.posts().values()) == {1}
+    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert set(env.posts().values()) == {1}
     report.raise_for_failures()
 
 
-async def test_iccids_are_found_by_one_walk(desk: Desk) -> None:
-    iccids = [sim.iccid for sim in desk.stage.store.values()]
-    report = await desk.run(desk.job(iccids))
+async def test_iccids_are_found_by_one_walk(env: JobEnv) -> None:
+    iccids = [sim.iccid for sim in env.stage.store.values()]
+    report = await env.run(env.job(iccids))
     assert report.ok
     assert report.plan is not None
     assert report.plan.requests == 1
     assert report.plan.verdicts == {Verdict.CHANGE: 30}
 
 
-async def test_what_callbacks_said_is_verified_by_a_walk_in_the_end(open_desk: OpenDesk) -> None:
-    desk = await open_desk(sims=30, listens=True)
-    report = await desk.run(desk.job())
+async def test_what_callbacks_said_is_verified_by_a_walk_in_the_end(
+    open_env: OpenEnv,
+) -> None:
+    env = await open_env(sims=30, listens=True)
+    report = await env.run(env.job())
     assert report.ok
     assert report.statistics.settled_by == {"callback": 30}
-    assert await desk.states() == dict.fromkeys(desk.stage.sids, State.DONE)
-    async with desk.journal(read_only=True) as journal:
+    assert await env.states() == dict.fromkeys(env.stage.sids, State.DONE)
+    async with env.journal(read_only=True) as journal:
         assert [one async for one in journal.results() if not one.confirmed] == []
 
 
 async def test_a_callback_that_lied_is_found_out_and_the_sim_is_sent_again(
-    open_desk: OpenDesk,
+    open_env: OpenEnv,
 ) -> None:
-    desk = await open_desk(sims=12, listens=True)
-    victim = desk.stage.sids[0]
+    env = await open_env(sims=12, listens=True)
+    victim = env.stage.sids[0]
 
     def undo(event: Any) -> None:
         if isinstance(event, RowMoved) and event.sid == victim and event.state == "done":
-            desk.stage.put(victim, status="inactive")
+            env.stage.put(victim, status="inactive")
             observers.remove(undo)
 
     observers: list[Any] = [undo]
 
     async def go() -> bulk.Report:
-        async with desk.journal() as journal:
-            return await bulk.run(
-                desk.job(), desk.stage.client, journal=journal, observers=observers
-            )
+        async with env.journal() as journal:
+            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=observers)
 
-    report = await desk.play(go())
+    report = await env.play(go())
     assert report.ok
-    assert desk.stage.store[victim].status == "active"
-    assert desk.posts()[victim] == 2
+    assert env.stage.store[victim].status == "active"
+    assert env.posts()[victim] == 2
 
 
-async def test_a_second_run_sends_nothing(desk: Desk) -> None:
-    await desk.run(desk.job())
-    before = desk.posts()
-    report = await desk.run(desk.job())
+async def test_a_second_run_sends_nothing(env: JobEnv) -> None:
+    await env.run(env.job())
+    before = env.posts()
+    report = await env.run(env.job())
     assert report.ok
-    assert desk.posts() == before
+    assert env.posts() == before
     assert report.requests == 0
 
 
-async def test_sims_that_are_there_already_are_left_alone(desk: Desk) -> None:
-    there = desk.stage.sids[:10]
+async def test_sims_that_are_there_already_are_left_alone(env: JobEnv) -> None:
+    there = env.stage.sids[:10]
     for sid in there:
-        desk.stage.put(sid, status="active")
-    report = await desk.run(desk.job())
+        env.stage.put(sid, status="active")
+    report = await env.run(env.job())
     assert report.ok
-    assert set(desk.posts()) == set(desk.stage.sids) - set(there)
-    states = await desk.states()
+    assert set(env.posts()) == set(env.stage.sids) - set(there)
+    states = await env.states()
     assert {states[sid] for sid in there} == {State.ALREADY}
 
 
-async def test_unknown_sims_fail_and_the_others_go_on(desk: Desk) -> None:
+async def test_unknown_sims_fail_and_the_others_go_on(env: JobEnv) -> None:
     stranger = "HS" + "f" * 32
-    report = await desk.run(desk.job([*desk.stage.sids, stranger]))
+    report = await env.run(env.job([*env.stage.sids, stranger]))
     assert not report.ok
     assert report.finished
-    assert (await desk.states())[stranger] is State.IMPOSSIBLE
-    assert {sim.status for sim in desk.stage.store.values()} == {"active"}
-    assert stranger not in desk.posts()
+    assert (await env.states())[stranger] is State.IMPOSSIBLE
+    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert stranger not in env.posts()
     with pytest.raises(ExceptionGroup, match="1 of 31"):
         report.raise_for_failures()
 
 
-async def test_a_row_may_ask_for_more_than_the_job(desk: Desk) -> None:
-    fleets = desk.stage.client.supersim.fleets
-    profile = (await desk.play(fleets.fetch("default"))).network_access_profile_sid
+async def test_a_row_may_ask_for_more_than_the_job(env: JobEnv) -> None:
+    fleets = env.stage.client.supersim.fleets
+    profile = (await env.play(fleets.fetch("default"))).network_access_profile_sid
     assert profile is not None
-    fleet = await desk.play(fleets.create(unique_name="night", network_access_profile=profile))
-    rows = [{"sid": sid, "fleet": "night"} for sid in desk.stage.sids[:5]]
-    rows += [{"sid": sid, "fleet": ""} for sid in desk.stage.sids[5:]]
-    product = desk.stage.place.product
+    fleet = await env.play(fleets.create(unique_name="night", network_access_profile=profile))
+    rows = [{"sid": sid, "fleet": "night"} for sid in env.stage.sids[:5]]
+    rows += [{"sid": sid, "fleet": ""} for sid in env.stage.sids[5:]]
+    product = env.stage.place.product
     job = bulk.Job.from_rows(rows, product=product, change=ACTIVE, columns=["fleet"])
-    report = await desk.run(job)
+    report = await env.run(job)
     assert report.ok
-    found = [desk.stage.store[sid].fleet_sid for sid in desk.stage.sids]
+    found = [env.stage.store[sid].fleet_sid for sid in env.stage.sids]
     assert found[:5] == [fleet.sid] * 5
     assert fleet.sid not in found[5:]
 
 
-async def test_a_fleet_that_does_not_exist_is_refused_before_anything_is_sent(desk: Desk) -> None:
+async def test_a_fleet_that_does_not_exist_is_refused_before_anything_is_sent(
+    env: JobEnv,
+) -> None:
     with pytest.raises(JobError, match=r"Fleet nowhere.*line"):
-        await desk.run(desk.job(change={"status": "active", "fleet": "nowhere"}))
-    assert not desk.posts()
+        await env.run(env.job(change={"status": "active", "fleet": "nowhere"}))
+    assert not env.posts()
 
 
-async def test_bad_input_is_refused_whole_and_the_journal_may_be_used_again(desk: Desk) -> None:
-    sid, other = desk.stage.sids[:2]
+async def test_bad_input_is_refused_whole_and_the_journal_may_be_used_again(
+    env: JobEnv,
+) -> None:
+    sid, other = env.stage.sids[:2]
     rows = [{"sid": sid}, {"sid": sid}, {"sid": other}, {"sid": "HF" + "0" * 32}]
     with pytest.raises(JobError) as caught:
-        await desk.run(desk.job(rows))
+        await env.run(env.job(rows))
     assert len(caught.value.problems) == 2
-    assert not desk.posts()
-    assert (await desk.run(desk.job([sid, other]))).ok
+    assert not env.posts()
+    assert (await env.run(env.job([sid, other]))).ok
 
 
-async def test_an_empty_input_is_refused(desk: Desk) -> None:
+async def test_an_empty_input_is_refused(env: JobEnv) -> None:
     with pytest.raises(JobError, match="no SIM"):
-        await desk.run(desk.job([]))
+        await env.run(env.job([]))
 
 
-async def test_two_names_of_one_sim_are_refused(desk: Desk) -> None:
-    sim = next(iter(desk.stage.store.values()))
+async def test_two_names_of_one_sim_are_refused(env: JobEnv) -> None:
+    sim = next(iter(env.stage.store.values()))
     with pytest.raises(JobError, match="same SIM") as caught:
-        await desk.run(desk.job([sim.sid, sim.iccid]))
+        await env.run(env.job([sim.sid, sim.iccid]))
     assert "lines 1, 2" in str(caught.value)
-    assert not desk.posts()
+    assert not env.posts()
 
 
-async def test_another_job_may_not_use_the_journal(desk: Desk) -> None:
-    await desk.run(desk.job(), dry_run=True)
+async def test_another_job_may_not_use_the_journal(env: JobEnv) -> None:
+    await env.run(env.job(), dry_run=True)
     with pytest.raises(JournalError):
-        await desk.run(desk.job(change={"status": "ready"}))
+        await env.run(env.job(change={"status": "ready"}))
     with pytest.raises(JournalError, match="changed"):
-        await desk.run(desk.job(desk.stage.sids[:3]))
-    assert not desk.posts()
+        await env.run(env.job(env.stage.sids[:3]))
+    assert not env.posts()
 
 
-async def test_a_dry_run_sends_nothing_and_the_real_one_may_follow(desk: Desk) -> None:
-    report = await desk.run(desk.job(), dry_run=True)
+async def test_a_dry_run_sends_nothing_and_the_real_one_may_follow(env: JobEnv) -> None:
+    report = await env.run(env.job(), dry_run=True)
     assert report.plan is not None
     assert report.plan.verdicts == {Verdict.CHANGE: 30}
     assert len(report.plan.samples[Verdict.CHANGE]) == 5
-    assert not desk.posts()
-    assert (await desk.run(desk.job())).ok
+    assert not env.posts()
+    assert (await env.run(env.job())).ok
 
 
-async def test_what_is_for_ever_needs_its_number(open_desk: OpenDesk) -> None:
-    desk = await open_desk(WIRELESS, sims=12)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="active")
-    job = desk.job(change={"status": "deactivated"})
+async def test_what_is_for_ever_needs_its_number(open_env: OpenEnv) -> None:
+    env = await open_env(WIRELESS, sims=12)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="active")
+    job = env.job(change={"status": "deactivated"})
     for confirm in (None, 11, lambda plan: False):
         with pytest.raises(NotConfirmed) as caught:
-            await desk.run(job, confirm=confirm)
+            await env.run(job, confirm=confirm)
         assert caught.value.count == 12
-    assert not desk.posts()
-    stopped = await desk.run(job, confirm=12, limit=5)
+    assert not env.posts()
+    stopped = await env.run(job, confirm=12, limit=5)
     assert stopped.stopped == "limit"
-    assert (await desk.run(job)).ok  # confirmed once, for all twelve
+    assert (await env.run(job)).ok  # confirmed once, for all twelve
 
 
-async def test_a_failed_change_is_a_failed_row(open_desk: OpenDesk) -> None:
-    desk = await open_desk(WIRELESS, sims=12, world={"faults": Faults(failing_updates=1.0)})
-    report = await desk.run(desk.job())
+async def test_a_failed_change_is_a_failed_row(open_env: OpenEnv) -> None:
+    env = await open_env(WIRELESS, sims=12, world={"faults": Faults(failing_updates=1.0)})
+    report = await env.run(env.job())
     assert report.finished
     assert not report.ok
-    assert set((await desk.states()).values()) == {State.FAILED}
+    assert set((await env.states()).values()) == {State.FAILED}
     with pytest.raises(ExceptionGroup) as caught:
         report.raise_for_failures()
     assert all(isinstance(one, TransitionFailed) for one in caught.value.exceptions)
 
 
-async def failed(open_desk: OpenDesk) -> Desk:
+async def failed(open_env: OpenEnv) -> JobEnv:
     """A job whose twelve rows have failed, in a world where they would not fail again."""
-    desk = await open_desk(WIRELESS, sims=12, world={"faults": Faults(failing_updates=1.0)})
-    await desk.run(desk.job())
-    desk.stage.emulator.faults = Faults()
-    return desk
+    env = await open_env(WIRELESS, sims=12, world={"faults": Faults(failing_updates=1.0)})
+    await env.run(env.job())
+    env.stage.emulator.faults = Faults()
+    return env
 
 
 def refuse_the_credentials(self: RequestHandler, call: Any) -> Any:
     raise VendorError(20003, "Authenticate")
 
 
-async def reasons(desk: Desk) -> list[str | None]:
+async def reasons(env: JobEnv) -> list[str | None]:
     async def read() -> list[str | None]:
-        async with desk.journal() as journal:
+        async with env.journal() as journal:
             return [one.error_type async for one in journal.results({State.FAILED})]
 
-    return await desk.play(read())
+    return await env.play(read())
 
 
-async def test_failed_rows_can_be_tried_again(open_desk: OpenDesk) -> None:
-    desk = await failed(open_desk)
-    assert (await desk.run(None)).states == {State.FAILED: 12}
-    report = await desk.run(None, retry_failed=True)
+async def test_failed_rows_can_be_tried_again(open_env: OpenEnv) -> None:
+    env = await failed(open_env)
+    assert (await env.run(None)).states == {State.FAILED: 12}
+    report = await env.run(None, retry_failed=True)
     assert (report.ok, report.states) == (True, {State.DONE: 12})
-    assert set(desk.posts().values()) == {2}
+    assert set(env.posts().values()) == {2}
 
 
 async def test_a_failed_row_keeps_its_state_and_reason_until_its_retry_is_sent(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = await failed(open_desk)
+    env = await failed(open_env)
     with monkeypatch.context() as patched:
         patched.setattr(RequestHandler, "authenticate", refuse_the_credentials)
         with pytest.raises(AuthenticationError):
-            await desk.run(None, retry_failed=True)
-    assert await reasons(desk) == ["TransitionFailed"] * 12
+            await env.run(None, retry_failed=True)
+    assert await reasons(env) == ["TransitionFailed"] * 12
     # Nothing came of that retry, so a run that was not asked to does not go on with it.
-    assert (await desk.run(None)).states == {State.FAILED: 12}
-    report = await desk.run(None, retry_failed=True, limit=4)
+    assert (await env.run(None)).states == {State.FAILED: 12}
+    report = await env.run(None, retry_failed=True, limit=4)
     assert (report.stopped, report.states) == ("limit", {State.DONE: 4, State.FAILED: 8})
-    assert await reasons(desk) == ["TransitionFailed"] * 8
-    assert (await desk.run(None)).states == {State.DONE: 12}  # it goes on with the retry
-    assert sum(desk.posts().values()) == 12 + 12
+    assert await reasons(env) == ["TransitionFailed"] * 8
+    assert (await env.run(None)).states == {State.DONE: 12}  # it goes on with the retry
+    assert sum(env.posts().values()) == 12 + 12
 
 
-async def test_a_row_that_fails_in_a_retry_is_not_tried_a_third_time(open_desk: OpenDesk) -> None:
-    desk = await failed(open_desk)
-    desk.stage.emulator.faults = Faults(failing_updates=1.0)
-    report = await desk.run(None, retry_failed=True)
+async def test_a_row_that_fails_in_a_retry_is_not_tried_a_third_time(
+    open_env: OpenEnv,
+) -> None:
+    env = await failed(open_env)
+    env.stage.emulator.faults = Faults(failing_updates=1.0)
+    report = await env.run(None, retry_failed=True)
     assert report.states == {State.FAILED: 12}
-    assert set(desk.posts().values()) == {2}
+    assert set(env.posts().values()) == {2}
 
 
 async def test_a_failed_row_that_no_request_would_help_keeps_its_reason(
-    open_desk: OpenDesk,
+    open_env: OpenEnv,
 ) -> None:
-    desk = await failed(open_desk)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="canceled")
-    report = await desk.run(None, retry_failed=True)
+    env = await failed(open_env)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="canceled")
+    report = await env.run(None, retry_failed=True)
     assert report.states == {State.FAILED: 12}
-    assert await reasons(desk) == ["TransitionFailed"] * 12
-    assert set(desk.posts().values()) == {1}
+    assert await reasons(env) == ["TransitionFailed"] * 12
+    assert set(env.posts().values()) == {1}
 
 
-async def test_a_failed_row_that_is_at_its_goal_by_now_is_no_failure(open_desk: OpenDesk) -> None:
-    desk = await failed(open_desk)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="active")
-    assert (await desk.run(None, retry_failed=True)).states == {State.ALREADY: 12}
-    assert set(desk.posts().values()) == {1}
+async def test_a_failed_row_that_is_at_its_goal_by_now_is_no_failure(
+    open_env: OpenEnv,
+) -> None:
+    env = await failed(open_env)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="active")
+    assert (await env.run(None, retry_failed=True)).states == {State.ALREADY: 12}
+    assert set(env.posts().values()) == {1}
 
 
-async def test_a_run_stops_after_too_many_failures(open_desk: OpenDesk) -> None:
-    desk = await open_desk(WIRELESS, sims=60, world={"faults": Faults(failing_updates=1.0)})
-    report = await desk.run(desk.job(), max_failures=3, window=5)
+async def test_a_run_stops_after_too_many_failures(open_env: OpenEnv) -> None:
+    env = await open_env(WIRELESS, sims=60, world={"faults": Faults(failing_updates=1.0)})
+    report = await env.run(env.job(), max_failures=3, window=5)
     assert report.stopped == "max_failures"
-    assert sum(desk.posts().values()) <= 14
+    assert sum(env.posts().values()) <= 14
 
 
-async def test_a_limit_is_a_canary(desk: Desk) -> None:
-    report = await desk.run(desk.job(), limit=4)
+async def test_a_limit_is_a_canary(env: JobEnv) -> None:
+    report = await env.run(env.job(), limit=4)
     assert report.stopped == "limit"
     assert not report.finished
-    assert len(desk.posts()) == 4
-    assert (await desk.run(desk.job())).ok
-    assert set(desk.posts().values()) == {1}
+    assert len(env.posts()) == 4
+    assert (await env.run(env.job())).ok
+    assert set(env.posts().values()) == {1}
 
 
-async def test_a_deadline_drains_the_run(desk: Desk) -> None:
-    report = await desk.run(desk.job(), deadline=TRANSITION / 2)
+async def test_a_deadline_drains_the_run(env: JobEnv) -> None:
+    report = await env.run(env.job(), deadline=TRANSITION / 2)
     assert report.stopped == "deadline"
-    assert set((await desk.states()).values()) == {State.ACCEPTED}
-    assert (await desk.run(desk.job())).ok
-    assert set(desk.posts().values()) == {1}
+    assert set((await env.states()).values()) == {State.ACCEPTED}
+    assert (await env.run(env.job())).ok
+    assert set(env.posts().values()) == {1}
 
 
-async def test_a_sim_that_takes_too_long_is_waited_for_by_the_next_run(desk: Desk) -> None:
-    report = await desk.run(desk.job(), timeout=TRANSITION / 4)
-    assert set((await desk.states()).values()) == {State.TIMED_OUT}
+async def test_a_sim_that_takes_too_long_is_waited_for_by_the_next_run(env: JobEnv) -> None:
+    report = await env.run(env.job(), timeout=TRANSITION / 4)
+    assert set((await env.states()).values()) == {State.TIMED_OUT}
     assert not report.finished
-    assert (await desk.run(desk.job())).ok
-    assert set(desk.posts().values()) == {1}
+    assert (await env.run(env.job())).ok
+    assert set(env.posts().values()) == {1}
 
 
-async def test_stop_drains_and_the_next_run_goes_on(desk: Desk) -> None:
+async def test_stop_drains_and_the_next_run_goes_on(env: JobEnv) -> None:
     stop = asyncio.Event()
 
     def stop_soon(event: Any) -> None:
-        accepted = [one for one in desk.told(RowMoved) if one.state == "accepted"]
+        accepted = [one for one in env.events_of(RowMoved) if one.state == "accepted"]
         if len(accepted) >= 5:
             stop.set()
 
     async def go() -> bulk.Report:
-        async with desk.journal() as journal:
-            observers = [desk.events.append, stop_soon]
-            client = desk.stage.client
+        async with env.journal() as journal:
+            observers = [env.events.append, stop_soon]
+            client = env.stage.client
             return await bulk.run(
-                desk.job(), client, journal=journal, observers=observers, stop=stop, window=10
+                env.job(), client, journal=journal, observers=observers, stop=stop, window=10
             )
 
-    report = await desk.play(go())
+    report = await env.play(go())
     assert report.stopped == "drained"
-    assert set((await desk.states()).values()) <= {State.ACCEPTED, State.READY}
-    assert (await desk.run(desk.job())).ok
-    assert set(desk.posts().values()) == {1}
+    assert set((await env.states()).values()) <= {State.ACCEPTED, State.READY}
+    assert (await env.run(env.job())).ok
+    assert set(env.posts().values()) == {1}
 
 
-async def test_stop_before_the_start_sends_nothing(desk: Desk) -> None:
+async def test_stop_before_the_start_sends_nothing(env: JobEnv) -> None:
     stop = asyncio.Event()
     stop.set()
     with pytest.raises(JobStopped, match="nothing was sent"):
-        await desk.run(desk.job(), stop=stop)
-    assert not desk.posts()
-    assert (await desk.run(desk.job())).ok
+        await env.run(env.job(), stop=stop)
+    assert not env.posts()
+    assert (await env.run(env.job())).ok
 
 
-async def test_a_cancelled_run_loses_nothing(desk: Desk) -> None:
+async def test_a_cancelled_run_loses_nothing(env: JobEnv) -> None:
     def cancel(event: Any) -> None:
         if isinstance(event, RowMoved) and event.state == "accepted":
             task.cancel()
 
     async def go() -> bulk.Report:
-        async with desk.journal() as journal:
-            client = desk.stage.client
-            return await bulk.run(desk.job(), client, journal=journal, observers=[cancel])
+        async with env.journal() as journal:
+            client = env.stage.client
+            return await bulk.run(env.job(), client, journal=journal, observers=[cancel])
 
     task = asyncio.ensure_future(go())
     with pytest.raises(asyncio.CancelledError):
-        await desk.play(task)
-    assert (await desk.run(desk.job())).ok
-    assert set(desk.posts().values()) <= {1, 2}
-    assert {sim.status for sim in desk.stage.store.values()} == {"active"}
+        await env.play(task)
+    assert (await env.run(env.job())).ok
+    assert set(env.posts().values()) <= {1, 2}
+    assert {sim.status for sim in env.stage.store.values()} == {"active"}
 
 
-async def test_refused_credentials_end_the_run_and_no_row(open_desk: OpenDesk) -> None:
-    desk = await open_desk(sims=30)
-    await desk.run(desk.job(), dry_run=True)
-    wrong = evolve(desk.stage.emulator.credentials, auth_token="wrong")
-    async with desk.stage.emulator.client(credentials=wrong) as client:
+async def test_refused_credentials_end_the_run_and_no_row(
+    open_env: OpenEnv,
+) -> None:
+    env = await open_env(sims=30)
+    await env.run(env.job(), dry_run=True)
+    wrong = evolve(env.stage.emulator.credentials, auth_token="wrong")
+    async with env.stage.emulator.client(credentials=wrong) as client:
 
         async def go() -> bulk.Report:
-            async with desk.journal() as journal:
-                return await bulk.run(desk.job(), client, journal=journal)
+            async with env.journal() as journal:
+                return await bulk.run(env.job(), client, journal=journal)
 
         with pytest.raises(AuthenticationError):
-            await desk.play(go())
-    assert (await desk.run(desk.job())).ok
+            await env.play(go())
+    assert (await env.run(env.job())).ok
 
 
-async def test_an_outage_is_waited_out(open_desk: OpenDesk) -> None:
-    desk = await open_desk(sims=30)
+async def test_an_outage_is_waited_out(open_env: OpenEnv) -> None:
+    env = await open_env(sims=30)
     broken = Faults(server_errors=1.0, share_processed=0.0)
 
     async def mend() -> None:
-        await desk.stage.clock.sleep(100.0)
-        desk.stage.emulator.faults = Faults()
+        await env.stage.clock.sleep(100.0)
+        env.stage.emulator.faults = Faults()
 
     def breaks(event: Any) -> None:
         if isinstance(event, JobPlanned) and not mending:
-            desk.stage.emulator.faults = broken
+            env.stage.emulator.faults = broken
             mending.append(asyncio.ensure_future(mend()))
 
     mending: list[asyncio.Future[None]] = []
 
     async def go() -> bulk.Report:
-        async with desk.journal() as journal:
-            return await bulk.run(
-                desk.job(), desk.stage.client, journal=journal, observers=[breaks]
-            )
+        async with env.journal() as journal:
+            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=[breaks])
 
-    report = await desk.play(go())
+    report = await env.play(go())
     await asyncio.gather(*mending)
     assert report.ok
-    assert {sim.status for sim in desk.stage.store.values()} == {"active"}
+    assert {sim.status for sim in env.stage.store.values()} == {"active"}
 
 
-async def test_lost_answers_lead_to_no_second_change(open_desk: OpenDesk) -> None:
+async def test_lost_answers_lead_to_no_second_change(open_env: OpenEnv) -> None:
     faults = Faults(dropped=0.3, share_processed=1.0, seed=3)
-    desk = await open_desk(sims=40, world={"faults": faults})
-    report = await desk.run(desk.job())
+    env = await open_env(sims=40, world={"faults": faults})
+    report = await env.run(env.job())
     assert report.ok
-    assert set(desk.posts().values()) == {1}
+    assert set(env.posts().values()) == {1}
 
 
-async def test_a_change_by_somebody_else_is_waited_for(desk: Desk) -> None:
-    busy = desk.stage.sids[:12]
+async def test_a_change_by_somebody_else_is_waited_for(env: JobEnv) -> None:
+    busy = env.stage.sids[:12]
     for sid in busy:
-        await desk.play(desk.stage.sims.update(sid, status="ready"))
-    report = await desk.run(desk.job())
+        await env.play(env.stage.sims.update(sid, status="ready"))
+    report = await env.run(env.job())
     assert report.ok
-    assert {sim.status for sim in desk.stage.store.values()} == {"active"}
-    assert all(desk.posts()[sid] == 2 for sid in busy)
+    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert all(env.posts()[sid] == 2 for sid in busy)
 
 
-async def test_events_tell_the_story(desk: Desk) -> None:
-    await desk.run(desk.job())
-    assert [type(one) for one in desk.events if isinstance(one, JobPlanned | JobEnded)] == [
+async def test_events_tell_the_story(env: JobEnv) -> None:
+    await env.run(env.job())
+    assert [type(one) for one in env.events if isinstance(one, JobPlanned | JobEnded)] == [
         JobPlanned,
         JobEnded,
     ]
-    mine = [one.state for one in desk.told(RowMoved) if one.sid == desk.stage.sids[0]]
+    mine = [one.state for one in env.events_of(RowMoved) if one.sid == env.stage.sids[0]]
     assert mine == ["sending", "accepted", "done"]
-    (end,) = desk.told(JobEnded)
+    (end,) = env.events_of(JobEnded)
     assert end.states == {"done": 30}
 
 
-async def test_going_on_without_a_job_needs_one_in_the_journal(desk: Desk) -> None:
+async def test_going_on_without_a_job_needs_one_in_the_journal(env: JobEnv) -> None:
     with pytest.raises(JournalError, match="no job"):
-        await desk.run(None)
+        await env.run(None)
 
 
-async def test_another_accounts_client_is_refused(open_desk: OpenDesk) -> None:
-    desk = await open_desk(sims=12)
-    await desk.run(desk.job(), dry_run=True)
-    async with desk.stage.emulator.client("kore") as other:
+async def test_another_accounts_client_is_refused(open_env: OpenEnv) -> None:
+    env = await open_env(sims=12)
+    await env.run(env.job(), dry_run=True)
+    async with env.stage.emulator.client("kore") as other:
 
         async def go() -> bulk.Report:
-            async with desk.journal() as journal:
+            async with env.journal() as journal:
                 return await bulk.run(None, other, journal=journal)
 
         with pytest.raises(JournalError, match="belongs to twilio"):
-            await desk.play(go())
+            await env.play(go())
 
 
 @pytest.mark.parametrize(
@@ -461,39 +469,41 @@ async def test_another_accounts_client_is_refused(open_desk: OpenDesk) -> None:
     [{"window": 0}, {"timeout": 0}, {"deadline": -1}, {"limit": 0}, {"max_failures": -1}],
     ids=str,
 )
-async def test_options_that_make_no_sense_are_refused(desk: Desk, options: Any) -> None:
+async def test_options_that_make_no_sense_are_refused(env: JobEnv, options: Any) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
-        await desk.run(desk.job(), **options)
+        await env.run(env.job(), **options)
 
 
-async def test_a_client_that_is_closed_ends_the_run_with_an_error(desk: Desk) -> None:
+async def test_a_client_that_is_closed_ends_the_run_with_an_error(env: JobEnv) -> None:
     def close(event: Any) -> None:
         if isinstance(event, RowMoved) and event.state == "accepted" and not closing:
-            closing.append(asyncio.ensure_future(desk.stage.client.close()))
+            closing.append(asyncio.ensure_future(env.stage.client.close()))
 
     closing: list[asyncio.Future[None]] = []
 
     async def go() -> bulk.Report:
-        async with desk.journal() as journal:
-            return await bulk.run(desk.job(), desk.stage.client, journal=journal, observers=[close])
+        async with env.journal() as journal:
+            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=[close])
 
     with pytest.raises(ClientClosed, match="closed"):
-        await desk.play(go())
+        await env.play(go())
     await asyncio.gather(*closing)
 
 
-async def test_what_a_canary_heard_by_callbacks_is_verified_too(open_desk: OpenDesk) -> None:
-    desk = await open_desk(sims=30, listens=True)
-    report = await desk.run(desk.job(), limit=4)
+async def test_what_a_canary_heard_by_callbacks_is_verified_too(
+    open_env: OpenEnv,
+) -> None:
+    env = await open_env(sims=30, listens=True)
+    report = await env.run(env.job(), limit=4)
     assert report.stopped == "limit"
     assert (report.statistics.confirmed, report.statistics.unconfirmed) == (4, 0)
-    assert len(desk.posts()) == 4
+    assert len(env.posts()) == 4
 
 
 async def test_only_as_many_rows_are_in_doubt_as_requests_have_a_place_soon(
-    open_desk: OpenDesk,
+    open_env: OpenEnv,
 ) -> None:
-    desk = await open_desk(
+    env = await open_env(
         sims=200,
         world={"faults": Faults(answer_takes=1.0)},
         throttle=Throttle(limit=5, maximum=5),
@@ -508,8 +518,8 @@ async def test_only_as_many_rows_are_in_doubt_as_requests_have_a_place_soon(
             most = max(most, len(sending))
 
     async def go() -> bulk.Report:
-        async with desk.journal() as journal:
-            return await bulk.run(desk.job(), desk.stage.client, journal=journal, observers=[watch])
+        async with env.journal() as journal:
+            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=[watch])
 
-    assert (await desk.play(go())).ok
+    assert (await env.play(go())).ok
     assert 5 <= most <= 2 * 5 + 16

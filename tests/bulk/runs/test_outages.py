@@ -24,62 +24,66 @@ from asyncsim.emulator.errors import VendorError
 from asyncsim.errors import DecodeError
 from asyncsim.events import JobPlanned, JobProgressed, RowMoved
 from asyncsim.http.transport import Transport
-from tests.bulk.runs.conftest import Desk, OpenDesk
+from tests.bulk.runs.conftest import JobEnv, OpenEnv
 from tests.integration.stage import PLACES, Place
 
 WIRELESS = PLACES[1]
 
 
-async def watched(desk: Desk, job: bulk.Job, hook: Any, **options: Any) -> bulk.Report:
+async def watched(env: JobEnv, job: bulk.Job, hook: Any, **options: Any) -> bulk.Report:
     async def go() -> bulk.Report:
-        async with desk.journal() as journal:
-            client, observers = desk.stage.client, [hook]
+        async with env.journal() as journal:
+            client, observers = env.stage.client, [hook]
             return await bulk.run(job, client, journal=journal, observers=observers, **options)
 
-    return await desk.play(go())
+    return await env.play(go())
 
 
-async def test_a_reset_is_sent_after_somebody_elses_change(open_desk: OpenDesk) -> None:
-    desk = await open_desk(WIRELESS, sims=3)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="active")
-    busy = desk.stage.sid
-    desk.stage.put(busy, status="updating")
+async def test_a_reset_is_sent_after_somebody_elses_change(
+    open_env: OpenEnv,
+) -> None:
+    env = await open_env(WIRELESS, sims=3)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="active")
+    busy = env.stage.sid
+    env.stage.put(busy, status="updating")
     others: list[asyncio.Future[None]] = []
 
     async def end() -> None:
-        await desk.stage.clock.sleep(100.0)
-        desk.stage.put(busy, status="active")
+        await env.stage.clock.sleep(100.0)
+        env.stage.put(busy, status="active")
 
     def hook(event: Any) -> None:
         if isinstance(event, JobPlanned) and not others:
             others.append(asyncio.ensure_future(end()))
 
-    report = await watched(desk, desk.job(change={"reset_status": "resetting"}), hook)
+    report = await watched(env, env.job(change={"reset_status": "resetting"}), hook)
     assert report.ok
-    assert desk.posts() == dict.fromkeys(desk.stage.sids, 1)
+    assert env.posts() == dict.fromkeys(env.stage.sids, 1)
 
 
-async def test_sims_that_others_are_changing_hold_up_nobody(open_desk: OpenDesk) -> None:
-    desk = await open_desk(sims=40, throttle=Throttle(limit=1, maximum=1))
-    for sid in desk.stage.sids[:20]:
-        desk.stage.put(sid, status="scheduled")  # for ever
+async def test_sims_that_others_are_changing_hold_up_nobody(
+    open_env: OpenEnv,
+) -> None:
+    env = await open_env(sims=40, throttle=Throttle(limit=1, maximum=1))
+    for sid in env.stage.sids[:20]:
+        env.stage.put(sid, status="scheduled")  # for ever
     done: list[float] = []
 
     def hook(event: Any) -> None:
         if isinstance(event, RowMoved) and event.state == State.DONE:
-            done.append(desk.stage.clock.now() - began)
+            done.append(env.stage.clock.now() - began)
 
-    began = desk.stage.clock.now()
-    report = await watched(desk, desk.job(), hook, timeout=900.0)
+    began = env.stage.clock.now()
+    report = await watched(env, env.job(), hook, timeout=900.0)
     assert report.states == {State.DONE: 20, State.TIMED_OUT: 20}
     assert max(done) < 100.0
 
 
 async def test_what_was_accepted_before_the_credentials_were_refused_is_this_jobs_work(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = await open_desk(sims=12)
+    env = await open_env(sims=12)
     accepted: set[str] = set()
     authenticate = RequestHandler.authenticate
 
@@ -94,11 +98,11 @@ async def test_what_was_accepted_before_the_credentials_were_refused_is_this_job
 
     monkeypatch.setattr(RequestHandler, "authenticate", refuse)
     with pytest.raises(AuthenticationError):
-        await watched(desk, desk.job(), hook)
+        await watched(env, env.job(), hook)
     monkeypatch.undo()
-    await desk.play(desk.stage.clock.sleep(100.0))
-    assert (await desk.run(desk.job())).states == {State.DONE: 12}
-    assert set(desk.posts().values()) == {1}
+    await env.play(env.stage.clock.sleep(100.0))
+    assert (await env.run(env.job())).states == {State.DONE: 12}
+    assert set(env.posts().values()) == {1}
 
 
 def test_a_gateways_page_is_no_answer() -> None:
@@ -109,11 +113,11 @@ def test_a_gateways_page_is_no_answer() -> None:
     ("status", "state"), [(403, State.NO_ANSWER), (404, State.UNKNOWN)], ids=["forbidden", "gone"]
 )
 async def test_a_text_that_was_created_is_never_sent_again(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, status: int, state: State
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int, state: State
 ) -> None:
-    desk = await open_desk(sims=12)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="active")
+    env = await open_env(sims=12)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="active")
     answer = RequestHandler.execute
 
     def refuse(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
@@ -122,23 +126,23 @@ async def test_a_text_that_was_created_is_never_sent_again(
         return answer(self, call, at)
 
     monkeypatch.setattr(RequestHandler, "execute", refuse)
-    job = desk.job(change={"payload": "wake up"}, action="send")
-    assert (await desk.run(job)).states == {state: 12}
+    job = env.job(change={"payload": "wake up"}, action="send")
+    assert (await env.run(job)).states == {state: 12}
     monkeypatch.undo()
-    await desk.run(None, retry_failed=True)
-    assert desk.posts()["SmsCommands"] == 12
+    await env.run(None, retry_failed=True)
+    assert env.posts()["SmsCommands"] == 12
 
 
 async def test_an_accepted_row_ends_the_patience_after_an_outage(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = await open_desk(
+    env = await open_env(
         sims=200,
         world={"latency": Latency(transition=600.0, sigma=0.0, callback=0.0)},
         throttle=Throttle(limit=16, maximum=16),
         retry=RetryPolicy(attempts=1),
     )
-    exchange, clock = Transport.exchange, desk.stage.clock
+    exchange, clock = Transport.exchange, env.stage.clock
     ends_at = clock.now()
 
     async def unreachable(self: Transport, *given: Any) -> Any:
@@ -157,16 +161,16 @@ async def test_an_accepted_row_ends_the_patience_after_an_outage(
 
     monkeypatch.setattr(Transport, "exchange", unreachable)
     began = ends_at
-    assert (await watched(desk, desk.job(), hook)).ok
+    assert (await watched(env, env.job(), hook)).ok
     in_first_pass = [one for one in accepted if one < accepted[0] + 600.0]
     assert in_first_pass[-1] - in_first_pass[0] < 60.0
 
 
 async def test_a_list_that_lags_makes_nobody_send_again(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latency = Latency(transition=3.0, sigma=0.0, callback=0.0)
-    desk = await open_desk(sims=30, listens=True, world={"latency": latency})
+    env = await open_env(sims=30, listens=True, world={"latency": latency})
     answer, old = RequestHandler.execute, list[VendorResponse]()
 
     def lag(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
@@ -177,50 +181,52 @@ async def test_a_list_that_lags_makes_nobody_send_again(
         return reply
 
     monkeypatch.setattr(RequestHandler, "execute", lag)
-    assert (await desk.run(desk.job())).ok
+    assert (await env.run(env.job())).ok
     assert len(old) > 1
-    assert set(desk.posts().values()) == {1}
+    assert set(env.posts().values()) == {1}
 
 
 async def test_a_sim_that_was_moved_and_is_looked_for_twice_is_not_unknown(
-    open_desk: OpenDesk,
+    open_env: OpenEnv,
 ) -> None:
-    desk = await open_desk(sims=12)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, fleet_sid=None)
-    account = desk.stage.emulator.world("twilio").add_subaccount().account_sid
-    job, sims = desk.job(change={"account_sid": account}), desk.stage.sims
-    await desk.run(job, dry_run=True)
+    env = await open_env(sims=12)
+    for sid in env.stage.sids:
+        env.stage.put(sid, fleet_sid=None)
+    account = env.stage.emulator.world("twilio").add_subaccount().account_sid
+    job, sims = env.job(change={"account_sid": account}), env.stage.sims
+    await env.run(job, dry_run=True)
 
     async def die_in_the_middle() -> None:
-        async with desk.journal() as journal:
+        async with env.journal() as journal:
             for number in range(1, 7):
                 await journal.record_intent(number)
-        for sid in desk.stage.sids[:3]:
+        for sid in env.stage.sids[:3]:
             await sims.update(sid, account_sid=account)
 
-    await desk.play(die_in_the_middle())
-    await desk.run(job, dry_run=True)
-    assert (await desk.run(job)).ok
-    assert not desk.stage.store
+    await env.play(die_in_the_middle())
+    await env.run(job, dry_run=True)
+    assert (await env.run(job)).ok
+    assert not env.stage.store
 
 
-async def test_a_plan_counts_what_was_judged_before_an_outage(open_desk: OpenDesk) -> None:
-    desk = await open_desk(sims=1200)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="active")
+async def test_a_plan_counts_what_was_judged_before_an_outage(
+    open_env: OpenEnv,
+) -> None:
+    env = await open_env(sims=1200)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="active")
     outages: list[asyncio.Future[None]] = []
 
     async def break_off() -> None:
-        desk.stage.emulator.faults = Faults(server_errors=1.0, share_processed=0.0)
-        await desk.stage.clock.sleep(100.0)
-        desk.stage.emulator.faults = Faults()
+        env.stage.emulator.faults = Faults(server_errors=1.0, share_processed=0.0)
+        await env.stage.clock.sleep(100.0)
+        env.stage.emulator.faults = Faults()
 
     def hook(event: Any) -> None:
         if isinstance(event, JobProgressed) and event.done == 1000 and not outages:
             outages.append(asyncio.ensure_future(break_off()))
 
-    report = await watched(desk, desk.job(), hook)
+    report = await watched(env, env.job(), hook)
     assert report.ok
     assert report.plan is not None
     assert outages
@@ -229,22 +235,22 @@ async def test_a_plan_counts_what_was_judged_before_an_outage(open_desk: OpenDes
 
 
 async def test_texts_whose_intent_is_being_written_when_a_run_stops_are_not_lost(
-    open_desk: OpenDesk,
+    open_env: OpenEnv,
 ) -> None:
-    desk = await open_desk(sims=12)
-    for sid in desk.stage.sids:
-        desk.stage.put(sid, status="active")
-    job = desk.job(change={"payload": "wake up"}, action="send")
-    assert (await desk.run(job, deadline=0.001)).states == {State.READY: 12}
-    assert (await desk.run(job)).ok
-    assert desk.posts()["SmsCommands"] == 12
+    env = await open_env(sims=12)
+    for sid in env.stage.sids:
+        env.stage.put(sid, status="active")
+    job = env.job(change={"payload": "wake up"}, action="send")
+    assert (await env.run(job, deadline=0.001)).states == {State.READY: 12}
+    assert (await env.run(job)).ok
+    assert env.posts()["SmsCommands"] == 12
 
 
 async def test_a_run_ends_when_all_is_forbidden(
-    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     throttle = Throttle(limit=4, maximum=4)
-    desk = await open_desk(Place("kore", "supersim"), sims=200, throttle=throttle)
+    env = await open_env(Place("kore", "supersim"), sims=200, throttle=throttle)
     answer = RequestHandler.execute
 
     def forbid(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
@@ -254,6 +260,6 @@ async def test_a_run_ends_when_all_is_forbidden(
 
     monkeypatch.setattr(RequestHandler, "execute", forbid)
     with pytest.raises(PermissionDenied):
-        await desk.run(desk.job())
-    assert sum(desk.posts().values()) < 100
-    assert State.READY in (await desk.states()).values()
+        await env.run(env.job())
+    assert sum(env.posts().values()) < 100
+    assert State.READY in (await env.states()).values()
