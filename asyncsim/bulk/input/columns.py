@@ -50,6 +50,7 @@ class ColumnRequest:
         if self.columns is not None:
             return keyword in self.columns
         if keyword in required(self.product, self.action):
+            # Without it nothing can be sent, and a column that has it has been filled for that.
             return keyword not in self.given
         # With a change given, a column `status` is most likely the status of today, exported.
         return not self.given and not self.vendor_columns
@@ -112,6 +113,7 @@ def _naming_aliases(action: Action) -> dict[str, Naming]:
 
 def _find_keyword(heading: str, aliases: Mapping[str, str]) -> tuple[str, bool] | None:
     """Return the keyword of a normalized heading, and whether it says "new": `new_status`."""
+    # `new_name` is what people call it; the keyword would be `new_unique_name`.
     if heading == "newname" and "unique_name" in aliases.values():
         return "unique_name", True
     if heading in aliases:
@@ -138,16 +140,6 @@ def keyword_of(heading: str, product: Product, action: Action) -> str:
     raise ValueError(
         f"columns: a {product.label} {action} job cannot apply a column {heading!r}; {hint}"
     )
-
-
-def _suggest_meaning(heading: str, product: Product, action: Action) -> str | None:
-    """Say what an unknown heading may have been meant to be; None where nothing is near."""
-    plain = normalized(heading)
-    other = Product.WIRELESS if product is Product.SUPERSIM else Product.SUPERSIM
-    if action is Action.UPDATE and _find_keyword(plain, _keyword_aliases(other, action)):
-        return f"a {product.label} Sim has no such field"
-    known = {**_keyword_aliases(product, action), **_naming_aliases(action)}
-    return did_you_mean(plain, known, "", names=known) or None
 
 
 # A whole header.
@@ -185,16 +177,12 @@ def parse_header(header: Sequence[str], request: ColumnRequest) -> Columns:
         del places["unique_name"]  # nothing else names the SIM
     applied = [(key, place) for key, place in places.items() if request.applies(key)]
     carried = sorted(set(places.values()) - {place for _, place in applied})
-    notes: list[str] = []
-    if not request.vendor_columns:
-        notes += _carried_note([header[place] for place in carried])
-        if not request.given and request.columns is None:  # the columns alone say what to change
-            notes += _suggestions(unknown, request)
+    notes = _header_notes(header, request, carried, unknown)
     return Columns(
         names=best_first,
         changes=tuple(sorted(applied, key=lambda one: one[1])),
         renaming=renaming,
-        notes=tuple(notes),
+        notes=() if request.vendor_columns else tuple(notes),
     )
 
 
@@ -224,22 +212,31 @@ def _header_problems(
             yield f"there is no column {keyword} that could be applied ({found})"
 
 
-def _carried_note(headings: Sequence[str]) -> Iterator[str]:
-    """One note for all of them: a list of SIMs has a dozen such columns."""
-    listed = ", ".join(map(repr, headings))
-    if len(headings) == 1:
+def _header_notes(
+    header: Sequence[str], request: ColumnRequest, carried: Sequence[int], unknown: Sequence[str]
+) -> Iterator[str]:
+    """Columns that may have been meant and are not applied."""
+    # One note for all of them: a list of SIMs has a dozen such columns.
+    listed = ", ".join(repr(header[place]) for place in carried)
+    if len(carried) == 1:
         yield (
             f"the column {listed} could be applied but is not, it is only copied to the results;"
             " name it among the columns to apply it"
         )
-    elif headings:
+    elif carried:
         yield (
             f"the columns {listed} could be applied but are not, they are only copied to the"
             " results; name those to apply among the columns"
         )
-
-
-def _suggestions(headings: Sequence[str], request: ColumnRequest) -> Iterator[str]:
-    for heading in headings:
-        if hint := _suggest_meaning(heading, request.product, request.action):
+    if request.given or request.columns is not None:
+        return  # the columns are not what says what is to change, so any heading may stand there
+    product, action = request.product, request.action
+    other = Product.WIRELESS if product is Product.SUPERSIM else Product.SUPERSIM
+    known = {**_keyword_aliases(product, action), **_naming_aliases(action)}
+    for heading in unknown:
+        plain = normalized(heading)
+        hint = did_you_mean(plain, known, "", names=known)
+        if action is Action.UPDATE and _find_keyword(plain, _keyword_aliases(other, action)):
+            hint = f"a {product.label} Sim has no such field"
+        if hint:
             yield f"the column {heading!r} is only copied to the results: {hint}"

@@ -109,8 +109,13 @@ class CsvReader:
 
     async def read(self, build: BuildRows) -> list[Row] | None:
         """Build rows from the next chunk; None at the end."""
+
+        def read_chunk() -> list[Row] | None:
+            chunk = list(islice(self._records, CHUNK))
+            return build(chunk, self._shape) if chunk else None
+
         # A thread: a pipe may be silent for minutes, and parsing must not hold up requests.
-        reading = asyncio.get_running_loop().run_in_executor(None, self._read_chunk, build)
+        reading = asyncio.get_running_loop().run_in_executor(None, read_chunk)
         try:
             return await asyncio.shield(reading)
         except asyncio.CancelledError:
@@ -119,16 +124,14 @@ class CsvReader:
             await asyncio.wait([reading])
             raise
 
-    def _read_chunk(self, build: BuildRows) -> list[Row] | None:
-        chunk = list(islice(self._records, CHUNK))
-        return build(chunk, self._shape) if chunk else None
-
     def close(self) -> None:
         """Close the file; standard input itself stays open."""
         self._text.close()
 
     def _parse(self) -> Iterator[Record]:
         """Yield the records that are not blank, each as wide as the header."""
+        # Nothing says which dialect a CSV file has (RFC 4180 only records what is common), so the
+        # delimiter is declared or guessed, by the first record as a whole.
         lines = self._text.read_lines()
         first = next(filter(str.strip, lines), None)
         declared = _DECLARED.fullmatch(first or "")
@@ -155,18 +158,16 @@ class CsvReader:
                 continue
             if line == before + 1 and not is_sid_or_iccid(cells[0]):
                 self._shape = Shape(header=tuple(cells))
-            elif (fitted := self._fit(line, cells)) is not None:
-                yield Record(line, fitted)
-
-    def _fit(self, line: int, cells: list[str]) -> list[str] | None:
-        """Give a record the width of the header; None if it has cells that would be lost."""
-        if self._shape.header is None or len(cells) == (width := len(self._shape.header)):
-            return cells
-        if any(cell.strip() for cell in cells[width:]):
-            text = f"{len(cells)} cells under a header of {width}; is a delimiter not in quotes?"
-            self._problems.add(text, line)
-            return None
-        return [*cells[:width], *[""] * (width - len(cells))]
+                continue
+            width = len(cells) if self._shape.header is None else len(self._shape.header)
+            if any(cell.strip() for cell in cells[width:]):
+                text = (
+                    f"{len(cells)} cells under a header of {width}; is a delimiter not in quotes?"
+                )
+                self._problems.add(text, line)
+            else:
+                # Spreadsheets leave out empty cells at the end, or add some.
+                yield Record(line, [*cells[:width], *[""] * (width - len(cells))])
 
     def _guess_delimiter(self, first: str) -> str:
         """Return the delimiter with which the first record has the most known headings or SIMs."""
@@ -243,7 +244,7 @@ class _TextFile:
 
     def _open(self) -> io.TextIOWrapper | None:
         if self._target == _STANDARD_INPUT:
-            binary = _open_standard_input(self._stopped)
+            binary = _StandardInput.open(self._stopped)
         else:
             binary = Path(fspath(self._target)).open("rb")  # noqa: SIM115  # closed by close()
         self._open_files.append(binary)
@@ -292,18 +293,19 @@ def _decode_western(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
-def _open_standard_input(stopped: threading.Event) -> io.BufferedReader:
-    if sys.stdin is None:
-        raise OSError("this process has no standard input")
-    try:
-        raw: io.IOBase = _StandardInput(sys.stdin.fileno(), stopped)
-    except io.UnsupportedOperation:  # replaced by an object, as tests do
-        raw = io.BytesIO(sys.stdin.buffer.read())
-    return io.BufferedReader(cast("io.RawIOBase", raw))
-
-
 class _StandardInput(io.RawIOBase):
     """Standard input that can be stopped: a thread blocked in `sys.stdin.read` cannot be."""
+
+    @classmethod
+    def open(cls, stopped: threading.Event) -> io.BufferedReader:
+        if sys.stdin is None:  # as under pythonw, or a service without one
+            raise OSError("this process has no standard input")
+        try:
+            # Not `sys.stdin.buffer`: what its own buffer holds back would be lost to `select`.
+            raw: io.IOBase = cls(sys.stdin.fileno(), stopped)
+        except io.UnsupportedOperation:  # replaced by an object, as tests do
+            raw = io.BytesIO(sys.stdin.buffer.read())
+        return io.BufferedReader(cast("io.RawIOBase", raw))
 
     def __init__(self, descriptor: int, stopped: threading.Event) -> None:
         self._descriptor = descriptor

@@ -52,6 +52,7 @@ class ItemSource:
 
     def open(self, problems: Problems) -> ItemReader:
         """Begin a pass; a generator can be read once only."""
+        # A run that goes on reads the input again, to see that it is the same.
         if self._opened and isinstance(self.items, Iterator | AsyncIterator):
             raise JobError(
                 "these rows came from an iterator, which has been read and is used up;"
@@ -105,6 +106,7 @@ class ItemReader:
         header = self._shape.header
         if (shape.header is None) != (header is None):
             raise ValueError(f"{shortened(item)} is not of the same sort as the rows before it")
+        # A key that only later rows have is likely a slip; what it holds would be dropped silently.
         if unknown := row.keys() - self._keys:
             names = ", ".join(sorted(map(shortened, unknown)))
             raise ValueError(f"the rows before have no {names}; give the first row all keys")
@@ -130,6 +132,7 @@ def _unpack(item: Item) -> tuple[Mapping[str, Any], Shape]:
         return {name: getattr(item, name) for name in names}, Shape(
             header=names, vendor_columns=True
         )
+    # Integral: an ICCID as an int has all its digits, also numpy's.
     if isinstance(item, str | Integral) and not isinstance(item, bool):
         return {}, Shape(header=None)
     if isinstance(item, float):

@@ -121,6 +121,7 @@ class RowBuilder:
             return []
         rows = [row for record in records if (row := self._row(record)) is not None]
         content = [[row.number, row.name, row.naming, row.change, row.cells] for row in rows]
+        # A resumed job compares it: the input must be the one that the journal began with.
         if content:  # without the brackets, so that it does not matter where chunks end
             text = json.dumps(content, sort_keys=True, separators=(",", ":"))
             self.sha256.update(text[1:-1].encode() + b",")
@@ -139,6 +140,7 @@ class RowBuilder:
                     self._problems.add(text)
                 return
         self._changes = ChangeReader(self._request, self._change, self.columns)
+        # A header that cannot do the job would otherwise be one problem for each of a million rows.
         product, action = self._request.product, self._request.action
         remedy = "give it for all rows, or in a column of that name"
         given = {*self._change, *self.columns.applied}
@@ -174,6 +176,7 @@ class RowBuilder:
             line=line,
             name=name,
             naming=naming,
+            # Checked against the SID by the planning pass: both have to mean one SIM.
             iccid=self._iccid_beside_sid(values) if naming == "sid" else None,
             change=change.keywords,
             cells=None if self.header is None and len(values) == 1 else cells,
@@ -189,7 +192,7 @@ class RowBuilder:
         text = _name_text(values[0])
         naming = names.guess_naming(text)
         if self._request.action is Action.REGISTER:
-            naming = "iccid"
+            naming = "iccid"  # all that a card is known by before it is registered
         if naming == "unique_name" and self._shape is not None and self._shape.strict_names:
             # In a bare list, a word is more likely a heading that nobody knows, or a slip.
             raise ValueError(
@@ -292,6 +295,7 @@ def _clean(param: Param, value: str | None) -> str | None:
         return None
     if param.keyword == "registration_code":
         return names.strip_text_marks(text)
+    # The vendors' values are case-sensitive, people's columns are not: `Active`, `get`.
     spellings = {choice.lower(): choice for choice in param.choices or ()}
     return spellings.get(text.lower(), text)
 

@@ -10,14 +10,15 @@ from attrs import frozen
 from asyncsim.bulk.records import Row
 
 CHUNK = 1000
-"""Records that are read at once, and so rows in the largest batch."""
+"""Records that are read at once, and so rows in the largest batch. A thread switch and a
+transaction for each chunk cost little then, and a million rows never stand in memory."""
 ABSENT = ""
 """Value of a column that a record leaves out: the row asks for nothing there."""
 _KEPT_PROBLEMS = 1000
 """A file of a million wrong rows must not fill the memory with texts that nobody reads."""
 
 
-_SHOWN_LINES = 5
+_SHOWN_LINES = 5  # enough to find a pattern; a message with all of them would be unreadable
 
 
 class Record(NamedTuple):

@@ -36,6 +36,7 @@ _BEGIN = "asyncsim_begin"
 
 _BUSY_TIMEOUT = "busy_timeout=10000"  # milliseconds; an SQL shell may hold the file for a moment
 # FULL: an intent has to survive a power cut, not only the process.
+# cache_size: KiB for each connection; the pool below has four at most.
 # Automatic checkpoints are off, as `_checkpoint` has to set `needs_wal` around each.
 _PRAGMAS = (_BUSY_TIMEOUT, "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=0")
 
@@ -162,6 +163,7 @@ class Database:
 
     async def _prepare(self, connection: AsyncConnection) -> None:
         """Make the tables if there are none, and note who has it open."""
+        # In one transaction with the mark: a file is a journal as a whole, or not at all.
         if not await _is_marked(connection, self._target):
             await create_tables(connection)
             secret = _HiddenText(secrets.token_urlsafe(_SECRET_BYTES))
@@ -272,6 +274,7 @@ async def _is_marked(connection: AsyncConnection, target: str) -> bool:
     marked = (await connection.execute(text("PRAGMA application_id"))).scalar_one()
     if marked == APPLICATION_ID:
         return True
+    # A process that was killed while it made the tables leaves a file without any.
     objects = await connection.execute(text("SELECT count(*) FROM sqlite_master"))
     if marked or objects.scalar_one():
         raise JournalError(
@@ -315,7 +318,7 @@ def _create_engine(path: Path, *, read_only: bool) -> AsyncEngine:
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
-        pool_size=4,
+        pool_size=4,  # readers beside one writer: more would only share one disk
         hide_parameters=True,  # errors would show them, and a secret is among them
         json_serializer=_to_json,
         json_deserializer=lambda stored: json.loads(stored.encode()),
@@ -346,7 +349,7 @@ def _set_up_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry) 
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
     except BaseException:
-        connection.close()
+        connection.close()  # the pool does not know it yet, and its thread would go on for ever
         raise
 
 

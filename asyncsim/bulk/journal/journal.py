@@ -90,7 +90,7 @@ class Journal:
             self._secret = await self._database.read(read_secret)
             found = await self._database.read(queries.read_job)
             self._input = found[1] if found else InputSummary()
-        except BaseException:
+        except BaseException:  # a cancellation, too: the lock must not outlive this
             await finish_despite_cancel(self._database.close())
             raise
         if not self._read_only:
@@ -110,6 +110,7 @@ class Journal:
             error.add_note(str(unreported))
 
     async def _close(self) -> JournalError | None:
+        # The rest of the buffer first, then the file; the file is closed even if that fails.
         try:
             return await self._open_writer.close() if self._open_writer is not None else None
         finally:
@@ -133,6 +134,7 @@ class Journal:
         **kwargs: P.kwargs,
     ) -> T:
         """Read what is there, including all that was buffered before."""
+        # A caller that has just recorded a step expects to see it.
         if self._open_writer is not None:
             await self._open_writer.flush()
         return await self._database.read(work, *args, **kwargs)
@@ -236,7 +238,7 @@ class Journal:
             source=source,
         )
         await self._write(queries.complete_input, summary, self._clock.utcnow())
-        self._input = summary
+        self._input = summary  # not before: what is not on disk is not known to the next run
 
     async def discard_job(self) -> None:
         """Delete the job; a file that was made for it goes when the journal is closed."""
@@ -337,6 +339,7 @@ class Journal:
 
     async def record_intent(self, number: int) -> None:
         """Record that its request will go out; returns once that is on disk."""
+        # Waited for: after a kill, a row without an intent counts as never sent, and is sent.
         await self._writer.commit(Step(StepKind.INTENT, number))
 
     async def record_unsent(self, number: int) -> None:
@@ -345,6 +348,7 @@ class Journal:
 
     async def record_accepted(self, number: int, *, reference: str | None = None) -> None:
         """Record that the vendor has accepted it; buffered."""
+        # Buffered, as all that follows an intent: what a kill loses, one read of the SIM tells.
         values = {"new_reference": reference, "now": self._clock.utcnow()}
         await self._writer.buffer(Step(StepKind.ACCEPTED, number, values))
 

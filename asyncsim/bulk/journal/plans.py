@@ -50,7 +50,7 @@ async def match(
     connection: AsyncConnection, planning: PlanningPass, names: Collection[str]
 ) -> list[Entry]:
     """Return the unplanned rows whose name or SID is among these."""
-    wanted = list(dict.fromkeys(names))
+    wanted = list(dict.fromkeys(names))  # a page of the vendor's list has three names for each SIM
     found: dict[int, Entry] = {}
     for start in range(0, len(wanted), PARAMETERS):
         some = wanted[start : start + PARAMETERS]

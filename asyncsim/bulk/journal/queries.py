@@ -135,6 +135,7 @@ async def find_duplicates(
         .order_by(func.min(rows.c.number))
         .limit(most)
     )
+    # Two steps: ranks of all rows of a million would cost more than the few that repeat.
     names = (await connection.execute(several)).scalars().all()
     found: list[Duplicate] = []
     for start in range(0, len(names), PARAMETERS):

@@ -184,6 +184,7 @@ class Writer:
     async def flush(self) -> None:
         """Return once all that was taken is on disk."""
         self._check()
+        # The batch in flight was taken before the other one: it ends first.
         batch = self._batch if self._batch.steps else self._in_flight
         if batch is not None:
             self._due.set()
@@ -200,6 +201,7 @@ class Writer:
 
     async def _add(self, step: Step) -> _Batch:
         self._check()
+        # A disk that cannot keep up must slow the job down, not fill the memory.
         while len(self._batch.steps) >= self._largest_batch:
             self._due.set()
             await self._wait_for(self._batch)
