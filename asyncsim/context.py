@@ -1,4 +1,7 @@
-"""One client's way to one vendor: made without a loop, opened in the first one that uses it."""
+"""Client context: settings and shared machinery of one client.
+
+Made without an event loop, and opened in the first one that uses it.
+"""
 
 from __future__ import annotations
 
@@ -71,12 +74,12 @@ class ClientContext:
 
     @property
     def limit(self) -> float:
-        """Requests at once that the throttle allows just now."""
+        """Requests in flight that the throttle allows just now."""
         return self._sender.limit if self._sender is not None else float(self.throttle.limit)
 
     @property
     def in_flight(self) -> int:
-        """Requests on the wire, of all clients that share the throttle."""
+        """Requests in flight, of all clients that share the throttle."""
         return self._sender.in_flight if self._sender is not None else 0
 
     @property
@@ -84,7 +87,7 @@ class ClientContext:
         """Requests that have gone out, each attempt counted."""
         return self._sender.requests if self._sender is not None else 0
 
-    def base(self, product: Product) -> str:
+    def base_url(self, product: Product) -> str:
         """Base URL of a product; `Unsupported` where the vendor documents none."""
         url = self.hosts.of(product)
         if url is None:
@@ -96,47 +99,41 @@ class ClientContext:
 
     @property
     def current_sender(self) -> Sender | None:
-        """The sender, once opened, seen from its own loop: every request but the first is here."""
+        """The sender, if it is open, in its own loop: all but the first request take it here."""
         return self._sender if self._loop is asyncio.get_running_loop() else None
 
     async def open(self) -> Sender:
         """Return the sender; on first use bind to the running loop and start the receiver."""
         if self.current_sender is not None:
             return self.current_sender
-        self._bind()
-        assert self._opening is not None  # noqa: S101  # _bind made it
-        async with self._opening:
-            self._refuse_if_closed()  # it may have been, while this waited for another opening
-            if self._sender is None:
-                await self._start_receiver()
-                self._sender = self._build()
-            return self._sender
-
-    def _bind(self) -> None:
-        self._refuse_if_closed()
+        self._raise_if_closed()
         loop = asyncio.get_running_loop()
-        if self._loop is None:
+        if self._opening is None:
             self._loop, self._opening = loop, asyncio.Lock()
-        elif self._loop is not loop:
+        if self._loop is not loop:
+            # aiohttp's sessions, and the futures of whoever waits, belong to one loop.
             raise ConfigurationError(
                 "this client belongs to another event loop (perhaps another thread, or an earlier"
                 " asyncio.run); make one client per loop, inside it"
             )
+        async with self._opening:
+            self._raise_if_closed()  # while this waited for another opening
+            if self._receiver is not None and self.registration is None:
+                await self._receiver.start()
+                self._closers.append(self._receiver.stop)
+                if self._closed:  # while the receiver started: nobody else would stop it
+                    await self._run_closers()
+                    raise ClientClosed
+                self.registration = self._register(self._receiver)
+            if self._sender is None:
+                self._sender = self._build_sender()
+            return self._sender
 
-    def _refuse_if_closed(self) -> None:
+    def _raise_if_closed(self) -> None:
         if self._closed:
             raise ClientClosed
 
-    async def _start_receiver(self) -> None:
-        if self._receiver is not None and self.registration is None:
-            await self._receiver.start()
-            self._closers.append(self._receiver.stop)
-            if self._closed:
-                await self._run_closers()
-            self._refuse_if_closed()
-            self.registration = self._register(self._receiver)
-
-    def _build(self) -> Sender:
+    def _build_sender(self) -> Sender:
         transport = Transport(self._session, self.timeout, self.clock, self._proxies)
         ceiling = float(transport.max_connections) or math.inf
         # Slower than a quarter of the timeout: the server queues instead of throttling, and more at
@@ -154,11 +151,12 @@ class ClientContext:
             observers=self.observers,
             on_success=self.credentials_breaker.succeeded,
         )
+        # The sender first, so that what queues or pauses ends before its connections do.
         self._closers += [transport.close, auth.close, sender.close]
         return sender
 
     def notify(self, event: Event) -> None:
-        """Tell this client's observers."""
+        """Notify this client's observers."""
         if self.observers:
             notify(self.observers, event)
 
@@ -166,7 +164,7 @@ class ClientContext:
         """Have something closed before the context itself; the latest first."""
         self._closers.append(closer)
 
-    def forget(self, closer: Callable[[], Awaitable[object]]) -> None:
+    def remove_on_close(self, closer: Callable[[], Awaitable[object]]) -> None:
         """Take back an `on_close`."""
         if closer in self._closers:
             self._closers.remove(closer)
@@ -186,11 +184,11 @@ class ClientContext:
 
     async def _run_closers(self) -> None:
         """Run them all, whatever becomes of one: a second Ctrl-C must not leave a port open."""
-        trouble: BaseException | None = None
+        first_error: BaseException | None = None
         while self._closers:
             try:
                 await self._closers.pop()()
             except BaseException as error:  # noqa: BLE001  # raised below
-                trouble = trouble or error
-        if trouble is not None:
-            raise trouble
+                first_error = first_error or error
+        if first_error is not None:
+            raise first_error

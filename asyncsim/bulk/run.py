@@ -203,7 +203,7 @@ class _Run:
     def _account(self, product: Product) -> str:
         # With the host, because an emulator takes the same credentials and has other SIMs.
         context = self._client.context
-        return f"{context.account} at {context.base(product)}"
+        return f"{context.account} at {context.base_url(product)}"
 
     async def _read_input(self, job: Job, *, new: bool) -> None:
         """Read the input into the journal; of a job that it holds, check that it is the same."""

@@ -61,7 +61,7 @@ class Resource(Generic[T]):
 
     @cached_property
     def _base(self) -> str:
-        return self.context.base(self.kind.product)
+        return self.context.base_url(self.kind.product)
 
     async def send(self, request: Request) -> Response:
         """Send a request; the first one opens the client."""

@@ -403,7 +403,7 @@ class FanOut(Generic[T]):
             await self._closed.wait()
             return
         self._closing = True
-        self._context.forget(self._client_closes)
+        self._context.remove_on_close(self._client_closes)
         try:
             if self._feeder is not None:
                 self._feeder.cancel()

@@ -162,7 +162,7 @@ async def test_kore_documents_no_monitor_api(set_stage: OpenStage) -> None:
 
     stage = await set_stage(SUPERSIM[1])
     with pytest.raises(Unsupported, match=r"hosts=Hosts\(monitor="):
-        stage.client.context.base(Product.MONITOR)
+        stage.client.context.base_url(Product.MONITOR)
 
 
 async def test_an_expired_token_is_minted_anew_without_anybody_noticing(
