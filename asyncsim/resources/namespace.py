@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncsim.context import ClientContext
 
@@ -18,16 +18,18 @@ class Namespace:
     def __init__(self, context: ClientContext) -> None:
         self._context = context
 
-    def __getattr__(self, name: str) -> Any:
-        """Make the resource of an annotation on its first use; Python then finds it by itself."""
-        namespace = type(self)
-        class_name = namespace.__annotations__.get(name)
-        if class_name is None:
-            raise AttributeError(f"{namespace.__name__!r} has no resource {name!r}")
-        module = import_module(f"{namespace.__module__}.{name}")
-        resource = getattr(module, class_name)(self._context)
-        setattr(self, name, resource)
-        return resource
+    if not TYPE_CHECKING:  # for checkers, the annotations are all there is
+
+        def __getattr__(self, name: str) -> Any:
+            """Make the resource of an annotation on first use; from then on it is an attribute."""
+            namespace = type(self)
+            class_name = namespace.__annotations__.get(name)
+            if class_name is None:
+                raise AttributeError(f"{namespace.__name__!r} has no resource {name!r}")
+            module = import_module(f"{namespace.__module__}.{name}")
+            resource = getattr(module, class_name)(self._context)
+            setattr(self, name, resource)
+            return resource
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *type(self).__annotations__]
