@@ -174,7 +174,7 @@ class DetachedWaits:
 
     def add(self, wait: Transition, owner_data: Any, started: float) -> None:
         """Take over a wait."""
-        began = interned(math.floor(started * _GRAIN) / _GRAIN)
+        began: float = interned(math.floor(started * _GRAIN) / _GRAIN)
         wait.hand_over(owner_data, self._on_done, began)
         self._count += 1
 
