@@ -1,9 +1,10 @@
-"""The adaptive concurrency limit: how many requests may be in flight.
+"""Adaptive concurrency limit: how many requests may be in flight.
 
-A refusal tells that what is in flight and accepted is all there is, so the limit falls to just
-under it. Growth speeds up with the time since the last refusal: soon after one the limit creeps
-around the bound, later it must have moved, so it is looked for faster. Before the first refusal
-the limit doubles with each round of answers.
+Vendors limit how many requests run at once, and do not publish the number (Twilio error 20429). A
+429 shows that what is in flight and accepted is all there is, so the limit falls to just below it.
+Growth speeds up with the time since the last 429: soon after one the limit creeps around the bound;
+later the bound must have moved, so it is searched for faster. Before the first 429 the limit
+doubles with each round of responses.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from asyncsim.core.settings import Throttle
 
 # Of what is accepted. Simulated: halving with a pause took 1.3 to 1.6 times as long as the bound.
 _BACKOFF = 0.95
-# What a whole round of answers adds: at once, and with the square of the seconds since the last
-# refusal. Simulated at 100 slots: 1.04 times the bound and 0.5 % refused; with time alone, a limit
+# What a whole round of responses adds: at once, and with the square of the seconds since the last
+# 429. Simulated at 100 slots: 1.04 times the bound and 0.5 % throttled; with time alone, a limit
 # that had fallen to 20 for a while and risen again took 1.20 times the bound, with its square 1.08.
-_CREEP, _HASTE = 0.5, 36.0
-_PAUSES = (0.25, 30.0)  # seconds: the first and the longest stop when even the minimum is refused
+_CREEP, _ACCELERATION = 0.5, 36.0
+# Seconds: the first and the longest pause when even the minimum is throttled.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 
 
 class AdaptiveLimit:
@@ -26,7 +28,7 @@ class AdaptiveLimit:
 
     __slots__ = (
         "_minimum",
-        "_paused_times",
+        "_pauses",
         "_paused_until",
         "_slow",
         "ceiling",
@@ -36,14 +38,15 @@ class AdaptiveLimit:
     )
 
     def __init__(self, settings: Throttle, *, ceiling: float, slow: float = 7.5) -> None:
-        # The settings themselves are not kept: gates are found by them, and must not keep them.
+        # The settings themselves are not kept: limiters are found by them, in a weak dictionary.
         self.ceiling = max(1.0, min(float(settings.maximum), ceiling))
         self._minimum = min(float(settings.minimum), self.ceiling)
         self.value = max(self._minimum, min(float(settings.limit), self.ceiling))
         self.in_flight = 0
         self.throttled_at: float | None = None
         self._slow = slow
-        self._paused_times = 0
+        self._pauses = 0
+        """In a row, without an accepted request between them."""
         self._paused_until = -math.inf
 
     def cap(self, ceiling: float) -> None:
@@ -54,55 +57,47 @@ class AdaptiveLimit:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more may start."""
+        """Whether one more request may start."""
         return self.in_flight < int(self.value)
 
     def started(self) -> None:
-        """One more is in flight."""
+        """One more request is in flight."""
         self.in_flight += 1
 
     def abandoned(self) -> None:
-        """One ended in a way that tells nothing about the limit."""
+        """One request ended in a way that tells nothing about the limit."""
         self.in_flight -= 1
 
     def accepted(self, now: float, seconds: float) -> None:
-        """One was carried out, in that many seconds."""
+        """One request was carried out, in that many seconds."""
+        # Only a limit that was used up has shown that it can grow.
         busy = self.in_flight + 1 >= int(self.value)
         self.in_flight -= 1
-        self._paused_times = 0
-        # Answers slower than a quarter of the request's timeout: the server queues instead of
-        # refusing, and more at once would only make them time out.
+        self._pauses = 0
+        # Responses slower than a quarter of the request's timeout: the server queues instead of
+        # throttling, and more at once would only make them time out.
         if not busy or seconds > self._slow or self.value >= self.ceiling:
             return
-        self.value = min(self.ceiling, self.value + self._step(now))
-
-    def _step(self, now: float) -> float:
-        if self.throttled_at is None:
-            return 1.0
-        since = now - self.throttled_at
-        return min(1.0, (_CREEP + _HASTE * since * since) / self.value)
+        step = 1.0
+        if self.throttled_at is not None:
+            since = now - self.throttled_at
+            step = min(1.0, (_CREEP + _ACCELERATION * since * since) / self.value)
+        self.value = min(self.ceiling, self.value + step)
 
     def throttled(self, now: float) -> float:
-        """One was refused (429); returns the seconds for which everyone should pause, mostly 0."""
-        self.in_flight -= 1
-        self.throttled_at = now
-        at_minimum = self.value <= self._minimum or self.in_flight == 0
-        self._fall()
-        return self._pause(now) if at_minimum else 0.0
-
-    def _pause(self, now: float) -> float:
-        if now < self._paused_until:
-            return 0.0  # sent before the pause that is on: tells nothing new
-        pause = min(_PAUSES[1], _PAUSES[0] * 2.0 ** min(self._paused_times, 60))
-        self._paused_times += 1
+        """One got a 429; returns the seconds for which all requests should pause, mostly 0."""
+        at_minimum = self.value <= self._minimum or self.in_flight == 1
+        self.overloaded(now)
+        # A request that was sent before the pause that is on tells nothing new.
+        if not at_minimum or now < self._paused_until:
+            return 0.0
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._pauses, 60))
+        self._pauses += 1
         self._paused_until = now + pause
         return pause
 
     def overloaded(self, now: float) -> None:
-        """One got no answer in time: slow down as after a refusal, without a pause."""
+        """One got no response in time: slow down as after a 429, without a pause."""
         self.in_flight -= 1
         self.throttled_at = now
-        self._fall()
-
-    def _fall(self) -> None:
         self.value = max(self._minimum, min(self.value, _BACKOFF * self.in_flight))

@@ -1,9 +1,9 @@
-"""What to do with an answer, or with none.
+"""Retry decisions: what follows from a response, or from none.
 
 A 429 was never processed (Twilio error 20429: always safe to retry), nor was a 421 or a 425
-(RFC 9110, 15.5.20; RFC 8470, 5.2). A connection that was refused was never sent. Everything else
-that fails after sending is ambiguous, 408 as much as 503: what that means depends on what is
-repeated.
+(RFC 9110, 15.5.20; RFC 8470, 5.2). A connection that was refused was never sent. Every other
+failure after sending is ambiguous, 408 as much as 503: what to do then depends on what a repeated
+request would do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Idempotency(enum.Enum):
     SAFE = "safe"
     """Nothing: reads, deletes, registration."""
     CHECK_FIRST = "check first"
-    """A write of a desired state: look first, and send again only if it is not there."""
+    """A write of a desired state: read first, and resend only if the change is not there."""
     UNSAFE = "unsafe"
     """A create: it would be done twice."""
 
@@ -34,17 +34,17 @@ class RetryDecision(enum.Enum):
 
     DONE = "done"
     REJECTED = "rejected"
-    """The answer is an error that repeating cannot change."""
+    """The response is an error that a retry cannot change."""
     RENEW_LOGIN = "renew login"
-    """The credentials were refused: perhaps a new token helps."""
+    """The credentials were rejected: perhaps a new token helps."""
     THROTTLED = "throttled"
-    """Not processed; send again as soon as there is room, at no attempt."""
+    """Not processed; retry as soon as there is room, which uses up no attempt."""
     RETRY = "retry"
-    """Send again after a pause, at one attempt."""
+    """Retry after a pause, which uses up an attempt."""
     AMBIGUOUS = "ambiguous"
-    """It may have been carried out: look before sending again."""
+    """It may have been processed: read before resending."""
     OUTCOME_UNKNOWN = "outcome unknown"
-    """It may have been carried out, and must not be sent again."""
+    """It may have been processed, and must not be resent."""
 
 
 _AFTER_LOST = {
@@ -55,12 +55,14 @@ _AFTER_LOST = {
 
 
 def decide_on_status(status: int, idempotency: Idempotency) -> RetryDecision:
-    """Judge an answer by its HTTP status; any 2xx will do (KORE's success codes differ)."""
+    """Decide by the HTTP status of a response."""
+    # Any 2xx: KORE documents 200 and 202 where Twilio documents 201 and 204.
     if 200 <= status < 300:
         return RetryDecision.DONE
     if status == 429:
         return RetryDecision.THROTTLED
-    if status in (401, 403):  # KORE reports an expired token as 403
+    # KORE docs, "Authorization": an expired token is reported as 403.
+    if status in (401, 403):
         return RetryDecision.RENEW_LOGIN
     if status in _NOT_PROCESSED:
         return RetryDecision.RETRY
@@ -70,20 +72,21 @@ def decide_on_status(status: int, idempotency: Idempotency) -> RetryDecision:
 
 
 def decide_without_response(idempotency: Idempotency, *, sent: bool) -> RetryDecision:
-    """Judge the absence of an answer."""
+    """Decide where no response came."""
     return _AFTER_LOST[idempotency] if sent else RetryDecision.RETRY
 
 
 def may_have_been_processed(status: int) -> bool:
-    """Tell whether a request that got this status may have been carried out all the same."""
-    return status >= 500 or status == 408  # 408 of a gateway
+    """Tell whether a request that got this status may have been processed all the same."""
+    # A gateway reports 408 too when the server behind it is slow, and may still be at work.
+    return status >= 500 or status == 408
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
     """Seconds that a response asks to wait; None where it says nothing that can be read.
 
-    Seconds or an HTTP date (RFC 9110, 10.2.3), which counts from the response's own `Date`: clocks
-    differ. 0 for zero, for a negative number and for a date that is past.
+    Seconds or an HTTP date (RFC 9110, 10.2.3). 0 for zero, for a negative number and for a date
+    that is past.
     """
     value = headers.get("Retry-After")
     if value is None:
@@ -94,13 +97,14 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> floa
         moment = _date(value)
         if moment is None:
             return None
+        # Counted from the response's own `Date`, as the clocks of two machines differ.
         seconds = (moment - (_date(headers.get("Date", "")) or now())).total_seconds()
-    return max(seconds, 0.0) if seconds == seconds else None
+    return max(seconds, 0.0) if seconds == seconds else None  # not for NaN
 
 
 def _date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):  # it fails in as many ways
+    except (ValueError, TypeError, IndexError, OverflowError):  # the parser fails in all these ways
         return None

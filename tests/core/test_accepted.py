@@ -32,7 +32,7 @@ def test_a_later_change_takes_the_place_of_the_earlier() -> None:
 
 
 def test_the_oldest_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 6)
+    monkeypatch.setattr(module, "_CAPACITY", 6)
     memory = AcceptedChanges()
     for number in range(4):
         memory.remember(accepted(), f"sim {number}")
@@ -44,7 +44,7 @@ def test_the_oldest_are_forgotten_when_there_are_too_many(monkeypatch: pytest.Mo
 
 
 def test_who_is_asked_for_again_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 6)
+    monkeypatch.setattr(module, "_CAPACITY", 6)
     memory = AcceptedChanges()
     change = accepted()
     memory.remember(change, HS)

@@ -407,7 +407,7 @@ async def test_the_target_is_remembered_for_as_long_as_somebody_waits_again(
 async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accepted, "_MOST", 4)
+    monkeypatch.setattr(accepted, "_CAPACITY", 4)
     first = await vendor.activate()
     await change_others(vendor)
     again = asyncio.create_task(vendor.sims.await_transition(HS))
@@ -422,7 +422,7 @@ async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
 async def test_a_target_that_is_forgotten_is_never_any_settled_status(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accepted, "_MOST", 4)
+    monkeypatch.setattr(accepted, "_CAPACITY", 4)
     await vendor.sims.update(HS, status="active")
     await change_others(vendor)
     vendor.read = record("new")
