@@ -28,8 +28,8 @@ class AdaptiveLimit:
 
     __slots__ = (
         "_minimum",
-        "_pauses",
         "_paused_until",
+        "_pauses",
         "_slow",
         "ceiling",
         "in_flight",

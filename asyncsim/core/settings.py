@@ -1,4 +1,4 @@
-"""The settings of a client: frozen, checked when made, each with what a change costs."""
+"""Settings of a client: frozen, checked when made, each with what a change costs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ def _must_be(bound: float, *, inclusive: bool = False, whole: bool = False) -> A
         number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         # Not finite: a deadline that never comes, or compares with nothing.
         if not number or not math.isfinite(value) or value < bound:
-            _refuse(owner, attribute, value, words)
+            _reject(owner, attribute, value, words)
         if value == bound and not inclusive:
-            _refuse(owner, attribute, value, words)
+            _reject(owner, attribute, value, words)
 
     return check
 
 
-def _refuse(owner: object, attribute: Attribute[Any], value: object, words: str) -> NoReturn:
+def _reject(owner: object, attribute: Attribute[Any], value: object, words: str) -> NoReturn:
     raise ValueError(f"{type(owner).__name__}({attribute.name}={value!r}): must be {words}")
 
 
 def _words(value: Collection[str]) -> frozenset[str]:
     words = frozenset(() if isinstance(value, str) else value)
     if isinstance(value, str) or not all(isinstance(one, str) and one.strip() for one in words):
-        raise ValueError(f"Watching(final={value!r}): give a set of statuses, as {{'retired'}}")
+        raise ValueError(
+            f"Watching(final={value!r}): pass a set of statuses, such as {{'retired'}}"
+        )
     return words
 
 
@@ -47,18 +49,18 @@ class Timeout:
     """Seconds; separate deadlines, so that queueing does not use up the time of the request."""
 
     request: float = field(default=30.0, validator=_POSITIVE)
-    """One request, from the moment it has a slot to the last byte of the answer. Lower it and slow
-    answers become ambiguous, which costs a read each."""
+    """One request, from the moment it has a slot to the last byte of the response. If you lower it,
+    slow responses become ambiguous, which costs a read each."""
     connect: float = field(default=5.0, validator=_POSITIVE)
     """Reaching the server, as part of that."""
     queue: float = field(default=600.0, validator=_POSITIVE)
-    """Waiting for slots, over all attempts of a call, 429s included; the time of other attempts and
-    of pauses after them does not count. Then: QueueTimeout."""
+    """Waiting for slots, over all attempts of a call, 429s included; other attempts and the pauses
+    after them do not count. After that the call raises `QueueTimeout`."""
 
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """How often and how patiently a failed request is repeated; a 429 uses up no attempt."""
+    """How often, and after which pauses, a failed request is retried; a 429 uses up no attempt."""
 
     attempts: int = field(default=6, validator=_COUNT)
     """Requests per call, the first included; 1 switches retries off."""
@@ -73,62 +75,64 @@ class RetryPolicy:
     def pause(self, failures: int, draw: float, told: float | None = None) -> float:
         """Seconds to wait after that many failures; `draw` is uniform in 0 to 1.
 
-        `told` is the response's Retry-After. Zero only says that trying again is welcome: then the
-        pause is ours, but not shorter than `base`, as thousands may have been told the same.
+        `told` is the response's Retry-After.
         """
         if told:
             return told
         bound = min(self.cap, self.base * 2.0 ** min(failures - 1, 60))
-        return draw * bound if told is None else max(min(self.base, self.cap), draw * bound)
+        if told is None:
+            return draw * bound
+        # Zero: a retry is welcome, but thousands of requests may have been told the same.
+        return max(min(self.base, self.cap), draw * bound)
 
 
 @frozen(kw_only=True, eq=False)
 class Throttle:
     """The adaptive concurrency limit of one account.
 
-    Vendors limit how many requests run at once and do not publish the number, so it is found:
-    growing while answers are good, falling just below what is accepted at a 429. One object given
-    to several clients is one limit for all of them: do that when they use the same account.
+    Vendors limit how many requests run at once and do not publish the number, so it is found: the
+    limit grows while requests are accepted, and falls just below what is accepted at a 429. Clients
+    that are given the same object share one limit: do that when they use the same account.
     """
 
     limit: float = field(default=64, validator=_ONE_OR_MORE)
-    """Requests at once to begin with; brought between `minimum` and `maximum`."""
+    """Requests at once at the start; kept between `minimum` and `maximum`."""
     minimum: int = field(default=1, validator=_COUNT)
     """Never fewer than this, except where a connector allows fewer. Higher: more 429s while the
     vendor has little room; at the minimum each 429 makes all requests pause."""
     maximum: int = field(default=1024, validator=_COUNT)
-    """Never more than this; also capped by the connector's limit of a session of yours, and by a
-    quarter of the files this process may open."""
+    """Never more than this; also capped by the connector limit of a session that you pass, and by a
+    quarter of the files that this process may open."""
     max_rps: float | None = field(default=None, validator=optional(_POSITIVE))
-    """Requests per second on top, None for no such cap."""
+    """A cap on requests per second in addition; None for no such cap."""
 
     def __attrs_post_init__(self) -> None:
-        """Refuse limits that cross each other."""
+        """Reject limits that cross each other."""
         if self.minimum > self.maximum:
             raise ValueError(f"Throttle: minimum={self.minimum} is above maximum={self.maximum}")
 
 
 @frozen(kw_only=True)
 class Watching:
-    """How finished transitions are noticed. All in seconds but `sweep_from`."""
+    """How settled SIMs are noticed. All in seconds but `sweep_from`."""
 
     timeout: float = field(default=900.0, validator=_POSITIVE)
-    """Deadline of a wait for which none is given."""
+    """Timeout of a wait for which none is given."""
     first: float = field(default=1.0, validator=_POSITIVE)
     """First pause between single reads of a SIM; doubles, with full jitter."""
     longest: float = field(default=30.0, validator=_POSITIVE)
-    """Longest pause between single reads. Lower: sooner known, more requests."""
+    """Longest pause between single reads. Lower: less delay, more requests."""
     sweep_from: int = field(default=25, validator=_COUNT)
     """From this many pending SIMs on, one list request asks about 1,000 of them at once."""
     sweep_every: float = field(default=2.0, validator=_POSITIVE)
     """Shortest pause between sweeps: it grows as fewer SIMs are left, and as they have lasted
-    longer, up to `safety_every`. Lower: sooner known, more requests, which all SIMs share."""
+    longer, up to `safety_every`. Lower: less delay, more requests, which all SIMs share."""
     safety_every: float = field(default=15.0, validator=_POSITIVE)
-    """Pause between sweeps, or reads, while callbacks are expected: what a lost one costs. Between
-    sweeps up to four times as long, where few SIMs are left."""
+    """Pause between sweeps, or reads, while callbacks are expected: the delay that a lost callback
+    costs. Between sweeps up to four times as long, where few SIMs are left."""
     stale_for: float = field(default=10.0, validator=_NOT_NEGATIVE)
-    """How long a settled read that misses the target may still be an old copy; how long a 404, 401
-    or 403 must last, in three reads at least, before it is believed."""
+    """How long a read that shows a SIM settled off its target may be an old copy; how long a 404,
+    401 or 403 must last, in at least three reads, before it is believed."""
     final: frozenset[str] = field(default=frozenset(), converter=_words)
-    """Statuses that the vendor has added and in which a SIM stays. Any other status that the
-    documents do not know counts as pending: it ends no wait."""
+    """Statuses that the vendor has added and in which a SIM stays. Any other status that is in no
+    document counts as pending: it ends no wait."""

@@ -1,8 +1,8 @@
-"""How the two vendors sign callbacks: computed and verified, without a socket in sight.
+"""Signatures of the two vendors' callbacks: computed and verified.
 
 Sources: Twilio docs, "Secure webhooks"; KORE docs, "Validate Webhook Signatures". Verifying
-compares against every secret, always all of them and in constant time, so that neither the
-answer's time tells a digit nor its order tells which secret is in use.
+compares with every secret, always all of them and in constant time, so that the time of the
+response tells neither a digit nor which secret is in use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Mac:
-    """An HMAC whose key is set up once: for short texts that is half of the work."""
+    """An HMAC whose key is set up once: for short texts the set-up is half of the work."""
 
     __slots__ = ("_keyed",)
 
@@ -52,7 +52,7 @@ def twilio_signature(token: str, url: str, params: Mapping[str, list[str]] = _NO
 
 
 def twilio_key(token: str) -> Mac:
-    """Make of an auth token what its signatures are computed with."""
+    """Set up the key with which an auth token signs."""
     return Mac(token.encode(), "sha1")
 
 
@@ -61,13 +61,13 @@ def _signature(key: Mac, text: bytes) -> str:
 
 
 def _signed_text(url: str, params: Mapping[str, list[str]]) -> bytes:
-    # Names in ordinal order, each distinct value of a name in sorted order, no separators.
-    form = "".join([name + _joined(name, params[name]) for name in sorted(params)])
-    return (url + form).encode("utf-8", "surrogatepass")
-
-
-def _joined(name: str, values: list[str]) -> str:
-    return values[0] if len(values) == 1 else name.join(sorted(set(values)))
+    # Names in ordinal order, each distinct value of a name in sorted order, no separators
+    # (twilio-python, `RequestValidator.compute_signature`).
+    parts = [url]
+    for name in sorted(params):
+        values = params[name]
+        parts += (name, values[0] if len(values) == 1 else name.join(sorted(set(values))))
+    return "".join(parts).encode("utf-8", "surrogatepass")
 
 
 def verify_twilio(
@@ -89,7 +89,13 @@ def verify_twilio(
     signed = _is_signed(keys, url, form, given) or any(
         _is_signed(keys, one, form, given) for one in _other_spellings(url)
     )
-    return signed and (params is not None or _body_is_vouched_for(url, body))
+    if not signed or params is not None:
+        return signed
+    # The signature covers a JSON body only through its hash in the query.
+    hashes = parse_qs(urlsplit(url).query).get("bodySHA256")
+    if hashes is None:
+        return not body
+    return matches_any([hashlib.sha256(body).hexdigest()], hashes[0])
 
 
 def _is_signed(keys: Sequence[Mac], url: str, form: Mapping[str, list[str]], given: str) -> bool:
@@ -97,20 +103,11 @@ def _is_signed(keys: Sequence[Mac], url: str, form: Mapping[str, list[str]], giv
     return matches_any([_signature(key, text) for key in keys], given)
 
 
-def _body_is_vouched_for(url: str, body: bytes) -> bool:
-    hashes = parse_qs(urlsplit(url).query).get("bodySHA256")
-    if hashes is None:
-        return not body
-    return matches_any([hashlib.sha256(body).hexdigest()], hashes[0])
-
-
 def _other_spellings(url: str) -> list[str]:
-    """Spell a URL as a vendor may have signed it, too.
-
-    Twilio's sender is inconsistent about the port, so its own validators accept the URL with and
-    without it; and it leaves out user and password, which go into a header (Twilio docs, "Secure
-    webhooks"). Capitals in scheme and host mean nothing, and parsing a URL often lowers them.
-    """
+    """Spell a URL in the other ways in which a vendor may have signed it."""
+    # Twilio's sender is inconsistent about the port, so its own validators accept the URL with and
+    # without it; and it leaves out user and password, which go into a header (Twilio docs, "Secure
+    # webhooks"). Capitals in scheme and host mean nothing, and parsing a URL often lowers them.
     scheme, separator, rest = url.partition("://")
     end = min((at for mark in "/?#" if (at := rest.find(mark)) >= 0), default=len(rest))
     authority, tail = rest[:end], rest[end:]
@@ -152,8 +149,8 @@ def verify_kore(secrets: Sequence[str], method: str, url: str, body: bytes, give
     bodies = _compact_spellings(body)
 
     def is_signed(url: str) -> bool:
-        made = (kore_signature(secret, method, url, one) for secret in secrets for one in bodies)
-        return matches_any(made, given)
+        expected = (kore_signature(secret, method, url, b) for secret in secrets for b in bodies)
+        return matches_any(expected, given)
 
     return is_signed(url) or any(is_signed(one) for one in _other_spellings(url))
 

@@ -1,9 +1,9 @@
-"""KORE access tokens: how one is read, when it is renewed, and what a refusal means.
+"""KORE access tokens: how a token response is read, when one is renewed, what a rejection means.
 
-KORE answers 403, not 401, to an expired token, and 403 also means "not allowed". Only a new token
-tells them apart: what it cures was the token's fault. A token that is refused soon after it worked
-was made void, perhaps by another process that logs in with the same client, which in turn loses
-its own: whoever then renews at once keeps that going for ever.
+KORE reports an expired token as 403, not 401, and 403 also means "not allowed". Only a new token
+tells them apart: what it cures was the token's fault. A token that is rejected soon after it worked
+was voided, perhaps by another process that logs in with the same client, which in turn loses its
+own: if both renewed at once, that would never end.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from attrs import define, field
 
 from asyncsim.redaction import Redacted
 
-MOST = 5
-"""Renewals after a refusal, within a minute, of a client and of a call."""
+MAX_RENEWALS = 5
+"""After a rejection, within a minute, of a client and of a call."""
 _MINUTE = 60.0
 _EARLY = 60.0  # seconds before its end at which a token is renewed, but not more than
 _EARLY_SHARE = 0.1  # of its life
-_PATIENCE = 5.0  # seconds between attempts to renew a token that is still good
-# Seconds after which even a token that never worked is given up: another process may have made it
-# void before it was used, or its client was granted more (KORE's scopes are those of the minting).
-# Below `Watching.stale_for`, after which waits believe a refusal that lasts.
+_RETRY_EVERY = 5.0  # seconds between attempts to renew a token that is still good
+# Seconds after which even a token that never worked is given up: another process may have voided
+# it before it was used, or its client was granted more (KORE's scopes are those of the minting).
+# Below `Watching.stale_for`, after which waits believe a rejection that lasts.
 _UNPROVEN = 5.0
 _PAUSE = 1.0  # seconds before the second renewal in a minute; doubles with each
-_SHORTEST = 3600.0  # seconds: what KORE grants is an hour, a day, 30 days or 24 months
+# Seconds. KORE docs, "Authorization": a client's tokens live an hour, a day, 30 days or 24 months.
+_SHORTEST = 3600.0
 _LONGEST = 750 * 86400.0
 
 
@@ -41,11 +42,11 @@ class Token:
     minted_at: float
     expires_at: float
     replaces: bool = False
-    """Whether it was minted because the one before was refused."""
+    """Whether it was minted because the one before was rejected."""
     proven_at: float = -math.inf
     """When the latest request that it was good for had gone out."""
     due_at: float = field(init=False)
-    """From then on a new one should be fetched."""
+    """From then on a new one should be minted."""
 
     def __attrs_post_init__(self) -> None:
         """Renew before the end, by a minute or a tenth of the token's life."""
@@ -59,37 +60,37 @@ class Token:
         return self.proven_at > -math.inf
 
     def postpone(self, now: float) -> bool:
-        """After a failed renewal: go on with this one; tell whether it is still good."""
-        self.due_at = min(self.expires_at, now + _PATIENCE)
+        """After a failed renewal, keep this one for now; tell whether it is still good."""
+        self.due_at = min(self.expires_at, now + _RETRY_EVERY)
         return now < self.expires_at
 
 
 @define
 class Renewals:
-    """Tokens that were given up because a request was refused, and which of them rightly so."""
+    """Renewals after rejected requests, and which of them helped."""
 
     _at: deque[float] = field(init=False, factory=deque)
     _helped_at: deque[float] = field(init=False, factory=deque)
     _helped: int = field(init=False, default=0)
-    """The latest generation that was good for a request refused before."""
+    """The latest generation that was good for a request that had been rejected."""
 
     def begin(self, now: float) -> None:
         """Take note that a token is given up."""
         self._at.append(now)
 
     def helped(self, generation: int, now: float) -> None:
-        """Take note that a request refused before was accepted with this generation."""
+        """Take note that a request that had been rejected was accepted with this generation."""
         if generation != self._helped:
             self._helped = generation
             self._helped_at.append(now)
 
-    def are_fought(self, now: float) -> bool:
-        """Whether tokens are made void as often as they are minted: by another process."""
-        return _within_a_minute(self._helped_at, now) >= MOST - 1
+    def are_contested(self, now: float) -> bool:
+        """Tell whether another process voids tokens as often as they are minted."""
+        return _within_a_minute(self._helped_at, now) >= MAX_RENEWALS - 1
 
     def can_help(self, token: Token, now: float) -> bool:
-        """Tell whether a new token may be good for what this one was refused for."""
-        if _within_a_minute(self._at, now) >= MOST:
+        """Tell whether a new token may be good for what this one was rejected for."""
+        if _within_a_minute(self._at, now) >= MAX_RENEWALS:
             return False
         doubtful = token.replaces and not token.worked
         return (
@@ -99,7 +100,7 @@ class Renewals:
         )
 
     def pause(self, now: float, draw: float) -> float:
-        """Seconds before the next one; `draw` is uniform in 0 to 1. None before the first."""
+        """Seconds before the next one, 0 before the first; `draw` is uniform in 0 to 1."""
         before = _within_a_minute(self._at, now)
         return _PAUSE * 2.0 ** (before - 1) * (0.5 + 0.5 * draw) if before else 0.0
 
@@ -110,24 +111,21 @@ def _within_a_minute(moments: deque[float], now: float) -> int:
     return len(moments)
 
 
-def read(answer: Any) -> tuple[Redacted, float] | str:
+def read_response(body: Any) -> tuple[Redacted, float] | str:
     """Read a token response: header and seconds of life, or what is wrong, without quoting it."""
-    if not isinstance(answer, Mapping):
+    if not isinstance(body, Mapping):
         return "not a JSON object"
-    value = answer.get("access_token")
+    value = body.get("access_token")
     if not isinstance(value, str) or not value.strip():
         return "it holds no access_token"
     value = value.strip()
-    if not all("!" <= one <= "~" for one in value):  # RFC 6750, 2.1
+    if not all("!" <= character <= "~" for character in value):  # RFC 6750, 2.1
         return "its access_token holds white space or characters that no header may carry"
-    return Redacted(f"Bearer {value}"), _life(answer.get("expires_in"))
-
-
-def _life(expires_in: Any) -> float:
-    """Seconds; where it is missing or absurd, the shortest: a token that ends sooner is refused."""
     try:
-        seconds = float(expires_in)
+        life = float(body.get("expires_in", math.nan))
     except (TypeError, ValueError, OverflowError):
-        return _SHORTEST
-    # At least a second: a token that is due at once would be minted for ever.
-    return min(max(seconds, 1.0), _LONGEST) if seconds > 0 else _SHORTEST
+        life = math.nan
+    # Missing or absurd: the shortest, as a token that ends sooner is rejected and then renewed.
+    # At least a second: a token that is due at once would be minted again and again.
+    life = min(max(life, 1.0), _LONGEST) if life > 0 else _SHORTEST
+    return Redacted(f"Bearer {value}"), life

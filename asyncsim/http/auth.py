@@ -44,7 +44,8 @@ _LEAST_PAUSE_AFTER_429 = 0.1
 # Of RFC 6749's errors those that time may mend (4.1.2.1); some send them with status 200.
 _TRANSIENT_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
 _CONTENDED = (
-    f"{tokens.MOST} access tokens within a minute were made void soon after they were minted;"
+    f"{tokens.MAX_RENEWALS} access tokens within a minute were made void soon after they were"
+    " minted;"
     " KORE seems to allow one active token per API client, and probably another process logs in"
     " with the same client_id"
 )
@@ -206,7 +207,7 @@ class ClientCredentials:
         if self._reviewing is None:
             if not self._renewals.can_help(token, now):
                 return False
-            if self._renewals.are_fought(now):
+            if self._renewals.are_contested(now):
                 contended = AuthenticationError(
                     error.status, error.code, _CONTENDED, asked=error.asked
                 )
@@ -325,7 +326,7 @@ class ClientCredentials:
 
 def _token_in(response: Response) -> tuple[Redacted, float] | str:
     try:
-        return tokens.read(json.read(response.body))
+        return tokens.read_response(json.read(response.body))
     except ValueError:
         return f"not JSON (HTTP {response.status})"
 

@@ -25,7 +25,7 @@ from asyncsim.core.retry import (
     retry_after,
 )
 from asyncsim.core.settings import RetryPolicy, Timeout
-from asyncsim.core.tokens import MOST
+from asyncsim.core.tokens import MAX_RENEWALS
 from asyncsim.errors import (
     APIError,
     AsyncSimError,
@@ -306,7 +306,7 @@ class Sender:
 
     async def _renew_login(self, call: _Call, error: APIError | TransportError) -> bool:
         """Tell whether a rejected login is worth another attempt; it may have to wait for that."""
-        if not isinstance(error, APIError) or call.logins >= MOST:
+        if not isinstance(error, APIError) or call.logins >= MAX_RENEWALS:
             return False
         call.logins += 1
         began = self._clock.now()

@@ -50,6 +50,7 @@ class SingleReads:
         self._on_failure = on_failure
         self._on_end = on_end
         """Called after either of these, unless another read of the same wait follows at once."""
+        # Dictionaries keep their order: the wait that was queued first is read first.
         self._queue: dict[Transition, None] = {}
         self._in_flight: dict[Transition, _Read] = {}
 
@@ -67,7 +68,7 @@ class SingleReads:
         if read is None:
             self._queue[wait] = None
             self.send_queued()
-        else:
+        else:  # one whose task has not begun to run will show what is asked for now
             read.again |= read.begun
 
     def discard(self, wait: Transition) -> None:
@@ -99,6 +100,7 @@ class SingleReads:
         began = self._clock.now()
         try:
             try:
+                # By SID once it is known: meanwhile the name may have been given to another SIM.
                 record = await self._fetch(wait.sid or wait.name)
             except AsyncSimError as error:
                 self._on_failure(wait, error, began)
@@ -107,7 +109,7 @@ class SingleReads:
                 raise
             else:
                 self._on_record(wait, record, began)
-        finally:
+        finally:  # also when cancelled: the slot is free for the next read
             self._release(wait, read)
             if again := read.again and not wait.done:
                 self._queue[wait] = None

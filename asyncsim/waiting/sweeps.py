@@ -166,6 +166,7 @@ class Sweeper:
         """When the next list is to be requested; None while one is, or none is planned."""
         self._ended_at: float | None = None
         self._took = 0.0
+        """Seconds that the last list request took: the pause after it is never short of that."""
         self._task: asyncio.Future[None] | None = None
         self._list_size = ListSize()
         self._found = 0
@@ -230,6 +231,7 @@ class Sweeper:
             self.health.stop(f"it failed: {error!r}")
             raise
         finally:
+            # The driver may have ended meanwhile, and a new one may have started another.
             if self._task is asyncio.current_task():  # else `cancel` has let go of this one
                 self._task = None
                 self._ended_at = self._clock.now()
@@ -254,6 +256,8 @@ class Sweeper:
         missing = [w for w in expected if w.sid not in pending and w not in self._reads]
         if not missing and any(wait.sid in pending for wait in self._sweep_set):
             self.health.confirmed()
+        # A wait whose SID is not known yet is missing from every list: it is read, and says nothing
+        # about the sweep.
         absent = [wait for wait in missing if wait.sid is not None]
         self._found = len(absent)
         self._finished(pages, len(pending), len(absent), scan=False)
@@ -268,6 +272,7 @@ class Sweeper:
         """List the SIMs in a pending status; how many pages, and which SIDs they show in one."""
         pages, rows, seen = 0, 0, set[str]()
         known = self._kind.pending
+        # A request per status, as the vendors' filter takes one: Programmable Wireless has two.
         for status in sorted(known):
             async with aclosing(self._rows(status)) as listed:
                 async for page in listed:
@@ -279,6 +284,7 @@ class Sweeper:
         return pages, seen
 
     def _must_show(self, moment: float) -> list[Transition]:
+        # A change that was accepted after the request says nothing by being absent.
         return [wait for wait in self._sweep_set if _accepted_before(wait, moment)]
 
     def _spot_check(self, pending: set[str], expected: Sequence[Transition]) -> None:
@@ -299,6 +305,7 @@ class Sweeper:
         Unless the `whole` of it is to be read, this ends early: when all have been seen, or when
         it turns out to be so long that reading those that are left is better.
         """
+        # From now on, not from the sweep before: more changes may have been accepted meanwhile.
         now = self._clock.now()
         scan = ListScan(now, len(self._must_show(now)), dict.fromkeys(wanted))
         async with aclosing(self._rows(None)) as listed:
@@ -311,6 +318,7 @@ class Sweeper:
                     break
             else:
                 size = scan.counted
+        # A length that was counted is worth more than one projected from a part.
         if size.whole or not self._list_size.whole:
             self._list_size = size
         if whole:

@@ -22,6 +22,7 @@ class Timers:
         self._heap: list[tuple[float, int, Transition]] = []
         self._order = itertools.count()  # breaks ties, as waits cannot be compared
         self._outdated = 0
+        """Entries that are not valid any more; about, as it need not be exact."""
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -53,6 +54,7 @@ class Timers:
 
     def due(self, now: float) -> Iterator[Transition]:
         """Take out all waits whose moment has come, earliest first."""
+        # One by one, as what is done about a wait may set or end others.
         while (moment := self.next) is not None and moment <= now:
             wait = heapq.heappop(self._heap)[2]
             if moment == wait.read_at:
@@ -72,6 +74,7 @@ class Timers:
 
     def _tidy(self) -> None:
         """Build the heap anew when most of it is outdated, so that ended waits can be freed."""
+        # In constant time on average: at least half as many entries were added since the last time.
         size = len(self._heap)
         if size and (self._outdated >= size or self._outdated * 2 > size + _SLACK):
             self._heap = [entry for entry in self._heap if _is_valid(entry)]

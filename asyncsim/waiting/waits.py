@@ -27,6 +27,7 @@ class WaitIndex:
 
     def add_name(self, wait: Transition, name: str) -> None:
         """Let a wait be found under one more name."""
+        # Several waits may share one: `await_transition` in two tasks, or a name given anew.
         found = self._by_name.setdefault(name, wait)
         if isinstance(found, list):
             if wait not in found:
@@ -95,6 +96,8 @@ class SweepSet:
 
     def __init__(self, waits: Iterable[Transition]) -> None:
         self._waits = waits
+        # Counted as they come and go: the plan needs the numbers after every change, and to count
+        # 100,000 waits each time would take milliseconds.
         self._count = 0
         self.expecting = 0
         """Those of them for which a callback may still come."""

@@ -325,7 +325,11 @@ class Watcher:
         try:
             while self._waits:
                 now = self._clock.now()
-                self._run_timers(now)
+                for wait in self._timers.due(now):
+                    if wait.deadline is not None and wait.deadline <= now:
+                        self._expire(wait, now)
+                    elif wait.callback_read_due or not (self._sweeper.active and wait.in_sweep):
+                        self._reads.request(wait)
                 if self._breaker.rejection is not None:
                     self._probe(now)  # nothing is swept for meanwhile
                 else:
@@ -341,13 +345,6 @@ class Watcher:
         finally:
             self._driver = None
             self._sweeper.cancel()
-
-    def _run_timers(self, now: float) -> None:
-        for wait in self._timers.due(now):
-            if wait.deadline is not None and wait.deadline <= now:
-                self._expire(wait, now)
-            elif wait.callback_read_due or not (self._sweeper.active and wait.in_sweep):
-                self._reads.request(wait)
 
     def _expire(self, wait: Transition, now: float) -> None:
         # Without good credentials a last read would tell nothing.

@@ -46,9 +46,9 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         (Throttle, {"max_rps": 0}, "Throttle(max_rps=0): must be a number above 0"),
         (Throttle, {"minimum": 9, "maximum": 8}, "Throttle: minimum=9 is above maximum=8"),
         (Watching, {"sweep_from": 0}, "Watching(sweep_from=0): must be a whole number"),
-        (Watching, {"final": "retired"}, "Watching(final='retired'): give a set of statuses"),
-        (Watching, {"final": [" "]}, "Watching(final=[' ']): give a set of statuses"),
-        (Watching, {"final": [None]}, "Watching(final=[None]): give a set of statuses"),
+        (Watching, {"final": "retired"}, "Watching(final='retired'): pass a set of statuses"),
+        (Watching, {"final": [" "]}, "Watching(final=[' ']): pass a set of statuses"),
+        (Watching, {"final": [None]}, "Watching(final=[None]): pass a set of statuses"),
         (Watching, {"stale_for": -1}, "Watching(stale_for=-1): must be a number of at least 0"),
     ],
 )

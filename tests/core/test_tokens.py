@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from asyncsim.core.tokens import Renewals, Token, read
+from asyncsim.core.tokens import Renewals, Token, read_response
 from asyncsim.redaction import Redacted
 
 
@@ -72,14 +72,14 @@ def test_there_are_five_renewals_a_minute_and_no_more() -> None:
     assert renewals.can_help(token(), 60.0)
 
 
-def test_tokens_are_fought_at_the_fifth_within_a_minute_that_was_made_void() -> None:
+def test_tokens_are_contested_at_the_fifth_within_a_minute_that_was_made_void() -> None:
     renewals = Renewals()
     for generation in range(2, 6):
-        assert not renewals.are_fought(10.0)
+        assert not renewals.are_contested(10.0)
         renewals.helped(generation, 10.0)
         renewals.helped(generation, 10.0)  # for another request
-    assert renewals.are_fought(69.0)
-    assert not renewals.are_fought(70.0)
+    assert renewals.are_contested(69.0)
+    assert not renewals.are_contested(70.0)
 
 
 HOUR = 3600.0
@@ -112,20 +112,20 @@ HOUR = 3600.0
 def test_a_life_is_read_where_there_is_one_and_assumed_where_there_is_none(
     given: object, life: float
 ) -> None:
-    assert read({"access_token": "abc", "expires_in": given}) == ("Bearer abc", life)
+    assert read_response({"access_token": "abc", "expires_in": given}) == ("Bearer abc", life)
 
 
 def test_a_life_may_be_missing() -> None:
-    assert read({"access_token": "abc"}) == ("Bearer abc", HOUR)
+    assert read_response({"access_token": "abc"}) == ("Bearer abc", HOUR)
 
 
 def test_blanks_around_a_token_are_not_part_of_it() -> None:
-    assert read({"access_token": " abc\r\n", "expires_in": 60}) == ("Bearer abc", 60.0)
+    assert read_response({"access_token": " abc\r\n", "expires_in": 60}) == ("Bearer abc", 60.0)
 
 
 @pytest.mark.parametrize("value", ["a b", "a\nb", "a\r\nX-Evil: 1", "a\0b", "abcä", "a\u200bb"])
 def test_a_token_that_no_header_may_carry_is_none_and_is_not_quoted(value: str) -> None:
-    reason = read({"access_token": value, "expires_in": 60})
+    reason = read_response({"access_token": value, "expires_in": 60})
     assert isinstance(reason, str)
     assert value not in reason
     assert "no header may carry" in reason
@@ -133,13 +133,13 @@ def test_a_token_that_no_header_may_carry_is_none_and_is_not_quoted(value: str) 
 
 @pytest.mark.parametrize("answer", [None, 7, "token", ["token"]])
 def test_what_is_no_object_holds_no_token(answer: object) -> None:
-    assert read(answer) == "not a JSON object"
+    assert read_response(answer) == "not a JSON object"
 
 
 @pytest.mark.parametrize("value", [None, 7, "", "  ", ["x"]])
 def test_what_is_no_text_is_no_token(value: object) -> None:
-    assert read({"access_token": value}) == "it holds no access_token"
-    assert read({}) == "it holds no access_token"
+    assert read_response({"access_token": value}) == "it holds no access_token"
+    assert read_response({}) == "it holds no access_token"
 
 
 def test_a_token_never_shows_its_value() -> None:

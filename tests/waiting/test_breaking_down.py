@@ -77,7 +77,7 @@ async def test_a_driver_that_breaks_down_ends_all_waits(
         watcher.register(wait)
         watcher.accepted(wait, world.put(wait.name, "scheduled"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Watcher, "_run_timers", broken)
+        patch.setattr(Watcher, "_expire", broken)
         await clock.advance(60)
     assert world.ended == waits
     assert all("failed" in str(wait.error) for wait in waits)
