@@ -1,1 +1,1 @@
-"""asyncsim beside what a user would pick instead, on the same work in the same run."""
+"""Benchmarks: asyncsim and its alternatives, on the same work in the same run."""

@@ -3,7 +3,7 @@
 A benchmark is a module of `benchmarks/cases` with `measure() -> Result` and `plot(result, path)`. A
 name that starts with an underscore is none. One that says `LONG = True` runs only when it is named.
 
-Ends with 0 when all have run and all answers were right: a missed target is a finding, which is
+Exits with 0 when all have run and all responses were right: a missed target is a finding, which is
 printed and kept, and no failure. With `--strict` it is one.
 """
 
@@ -44,7 +44,7 @@ class Ran:
     name: str
     seconds: float
     missed: int | None
-    """Targets; None where it broke down, or an answer was wrong."""
+    """Targets; None where it broke down, or a response was wrong."""
 
     def line(self) -> str:
         """Sum it up."""

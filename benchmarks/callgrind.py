@@ -1,4 +1,4 @@
-"""Instructions instead of seconds: repeatable to a fraction of a percent, on any busy machine."""
+"""Instruction counts (callgrind): repeatable to a fraction of a percent, even on a busy machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock that runs faster, so that minutes of waiting are measured in seconds, on real sockets."""
+"""A clock that runs faster than real time, to measure minutes of waiting in seconds."""
 
 from __future__ import annotations
 

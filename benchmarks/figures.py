@@ -1,4 +1,4 @@
-"""`python -m benchmarks.figures`: put the kept figures where documents have a place for them.
+"""`python -m benchmarks.figures`: fill the documents' places with the kept results.
 
 A place is what stands between `<!-- figures: WHAT -->` and `<!-- /figures -->`. WHAT is
 

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.hostile [SECONDS]`: how late true callbacks are while others attack.
+"""`python -m benchmarks.hostile [SECONDS]`: the delay of true callbacks during an attack.
 
 A second process keeps 900 connections to the receiver busy, on loopback: some are silent, others
-send their headers byte by byte, promise bodies that never come, send garbage, or ask and ask, and
-each comes again as soon as it is closed. Meanwhile one true callback after the other comes, each on
-a connection of its own, as from a vendor without a pool. Not among the cases: how much else the
-machine does decides a lot here.
+send their headers byte by byte, announce bodies that never come, send garbage, or one request after
+the other, and each reconnects as soon as it is closed. Meanwhile true callbacks come, each on a
+connection of its own, as from a vendor without a pool. Not one of the cases, because the result
+depends on what else the machine does.
 """
 
 from __future__ import annotations

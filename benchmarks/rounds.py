@@ -1,4 +1,4 @@
-"""Contenders take turns, so that what else the machine does falls on all of them alike.
+"""Interleaved measurements: contenders take turns, so that a busy machine slows all of them alike.
 
 A ratio is made within each round and only then summed up: across processes, and even across
 minutes, the same ratio varied from 1.2 to 2.4.
@@ -29,7 +29,7 @@ class Spread:
     median: float
     low: float
     high: float
-    """Quartiles: a busy neighbour must not show as a range."""
+    """Quartiles: one slow turn must not show as a range."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:

@@ -1,4 +1,4 @@
-"""Processes to measure in, one for each piece of work, and the event loops to measure on."""
+"""Worker processes, one for each measurement, and the event loops to measure on."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One benchmark a module: `measure() -> Result`."""
+"""The benchmarks, one in each module: `measure() -> Result`."""

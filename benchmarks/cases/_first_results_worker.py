@@ -1,4 +1,4 @@
-"""The job of the benchmark `first_results`, alone in its process; prints JSON, and says how far."""
+"""The job of the benchmark `first_results`, alone in its process; prints JSON."""
 
 from __future__ import annotations
 

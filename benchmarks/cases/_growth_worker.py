@@ -1,4 +1,4 @@
-"""One piece of work of the benchmarks `growth` and `million`, alone in its process; prints JSON."""
+"""One run of the benchmarks `growth` and `million`, alone in its process; prints JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many objects a request under way keeps, for the benchmark `growth`; prints JSON."""
+"""How many objects a request in flight keeps, for the benchmark `growth`; prints JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.stub.process import counts
 from benchmarks.stub.responses import sid
 
 _MANY = 500
-_ALL = {"GET": 0, "POST": _MANY + 1, "refused": 0}  # are at the vendor, who takes his time
+_ALL = {"GET": 0, "POST": _MANY + 1, "throttled": 0}  # are in flight at a slow vendor
 
 Send = Callable[[range], Awaitable[None]]
 

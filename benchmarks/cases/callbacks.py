@@ -1,4 +1,4 @@
-"""Callbacks coming in: the receiver beside applications that believe them, or check them alone."""
+"""Incoming callbacks: the receiver, and applications that verify less or nothing."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def measure() -> Result:
         ],
         notes=(
             "Fed straight into aiohttp's protocol: no socket, no kernel, no client.",
-            "What ours has beyond ticket, form and signature: it is no repetition, its wait is"
-            " found and ended, and the SIM's record is brought up to date.",
+            "Beyond ticket, form and signature, ours drops duplicates, finds and ends the wait, and"
+            " updates the SIM's record.",
             "A receiver on a port of its own has no router; mounted in an application it has.",
         ),
         samples={"seconds": seconds, "instructions": counts},

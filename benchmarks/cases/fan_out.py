@@ -1,4 +1,4 @@
-"""10,000 updates at a vendor whose limit is unknown: the limiter simulated, and at real sockets."""
+"""10,000 updates against an unknown concurrency limit, simulated and at real sockets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _WORKER = "benchmarks.cases._fan_out_worker"
 
 
 def _targets(name: str, found: Sequence[Sent]) -> list[Target]:
-    ratios, refused = [one.ratio for one in found], [100 * one.refused for one in found]
+    ratios, throttled = [one.ratio for one in found], [100 * one.throttled for one in found]
     return [
         Target(
             what=f"{name}: time to bound",
@@ -57,9 +57,9 @@ def _targets(name: str, found: Sequence[Sent]) -> list[Target]:
         ),
         Target(
             what=f"{name}: throttled, %",
-            measured=median(refused),
+            measured=median(throttled),
             bound=2.0,
-            spread=f"{min(refused):.2f} to {max(refused):.2f}",
+            spread=f"{min(throttled):.2f} to {max(throttled):.2f}",
         ),
     ]
 
@@ -96,14 +96,14 @@ def measure() -> Result:
             f"{one.seconds:.2f}",
             f"{one.bound:.2f}",
             f"{one.ratio:.3f}",
-            f"{100 * one.refused:.2f}",
+            f"{100 * one.throttled:.2f}",
         )
         for name, sent in found.items()
         for one in sent
     ]
     return Result(
         name="fan_out",
-        question="How long do 10,000 updates take at a vendor that allows an unknown number?",
+        question="How long do 10,000 updates take against an unknown concurrency limit?",
         targets=[target for name, sent in found.items() for target in _targets(name, sent)],
         tables=[
             Table(title="Every seed", head=_HEAD, rows=rows),
@@ -114,8 +114,8 @@ def measure() -> Result:
             ),
         ],
         notes=(
-            "The limiter and the limit themselves, in an event loop whose time jumps; the server"
-            " takes 50 ms, give or take a tenth, and 5 ms to refuse.",
+            "The limiter and the limit themselves, in an event loop whose time jumps; a request"
+            " takes 50 ms, give or take a tenth, a 429 5 ms.",
             "Those called real: `sims.update` of real clients, at sockets, one run each; the vendor"
             " is a process of its own, and so are the clients. All that takes time takes twice as"
             " long and the figures are halved again, as both sides share two processors. Nothing"

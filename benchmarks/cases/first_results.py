@@ -1,4 +1,4 @@
-"""A CSV of a million ICCIDs is planned, and its first 100,000 results are streamed: in how much?
+"""Memory of a job that plans a million ICCIDs and streams its first 100,000 results.
 
 Only when it is named, or by `nox -s million`: it takes minutes.
 """

@@ -1,4 +1,4 @@
-"""Whether the cost grows with the work, and what the garbage collector has of it."""
+"""Cost per SIM from 1,000 to 100,000 SIMs, and the share of the garbage collector."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _kept() -> dict[str, float]:
 
 def _kept_table(found: Mapping[str, float]) -> Table:
     rows = [(who, f"{number:.0f}") for who, number in found.items()]
-    return Table(title="Objects that a POST under way keeps", head=("who", "objects"), rows=rows)
+    return Table(title="Objects that a POST in flight keeps", head=("who", "objects"), rows=rows)
 
 
 def measure() -> Result:
@@ -124,7 +124,7 @@ def measure() -> Result:
     collected, kept = _collected(), _kept()
     return Result(
         name="growth",
-        question="Do 100,000 SIMs cost ten times what 10,000 do, or more?",
+        question="Do 100,000 SIMs cost ten times as much as 10,000, or more?",
         targets=targets,
         tables=[*tables, _collector_table(collected), _kept_table(kept)],
         notes=(
@@ -138,8 +138,8 @@ def measure() -> Result:
             "The collector: 10,000 updates, 1,000 in flight, which settle at once. `update_many`"
             " decodes, throttles and retries; `gather` has bare aiohttp, a semaphore and a task"
             " for each of the 10,000. `gc.freeze()` is called when all is imported.",
-            "Objects: those that the collector goes through, beyond what is there without a request"
-            " under way.",
+            "Objects: those that the collector goes through, beyond those that exist when nothing"
+            " is in flight.",
         ),
         samples={"growth": samples, "collector": collected, "objects": kept},
     )

@@ -1,4 +1,4 @@
-"""A page of 1,000 Sims as records, and the little of it that a sweep needs."""
+"""Reading a list page of 1,000 Sims: as records, and as SID and status for a sweep."""
 
 from __future__ import annotations
 

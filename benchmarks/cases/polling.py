@@ -1,4 +1,4 @@
-"""500 SIMs activated until all are known to be: `update_many` beside loops that poll."""
+"""500 SIMs activated by `update_many` and by polling loops."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _run(who: str) -> dict[str, Any]:
         "least": max(ends),
         "delay": sum(delays) / _SIMS,
         "requests": (asked["GET"] + asked["POST"]) / _SIMS,
-        "refused": asked["refused"],
+        "throttled": asked["throttled"],
         "cpu": found["cpu"],
     }
 
@@ -48,7 +48,7 @@ def _row(who: str, found: Sequence[dict[str, Any]]) -> Sequence[str]:
         f"{of('last'):.1f}",
         f"{of('delay'):.1f}",
         f"{of('requests'):.2f}",
-        f"{of('refused'):.0f}",
+        f"{of('throttled'):.0f}",
         f"{of('cpu'):.2f}",
     )
 
@@ -62,7 +62,7 @@ def measure() -> Result:
     least = found["asyncsim"][0]["least"]
     return Result(
         name="polling",
-        question="What does it take to activate 500 SIMs, and to know that all of them are?",
+        question="What does it cost to activate 500 SIMs and to confirm all of them?",
         targets=[],  # none is set here: the benchmark `waiting` has them
         tables=[
             Table(title="Each", head=_HEAD, rows=[_row(who, all_) for who, all_ in found.items()])

@@ -1,4 +1,4 @@
-"""What a typed, throttled, retried request costs beside bare aiohttp and the others.
+"""Cost of one request: asyncsim, bare aiohttp, twilio-python and httpx.
 
 By plain HTTP and by TLS, which is what both vendors speak; on asyncio's own loop, and with the
 extra `speed`.
@@ -170,7 +170,7 @@ def measure() -> Result:
             targets += _targets(scheme, found["cells"])
             tables.append(_table(scheme, found["cells"]))
             if "ceiling" in found:
-                notes.append(f"the stub answers {found['ceiling']:,.0f} requests a second at most")
+                notes.append(f"the stub serves {found['ceiling']:,.0f} requests a second at most")
             if callgrind.available():
                 more, note = _counted(stub)
                 counted += more

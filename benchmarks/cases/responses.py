@@ -1,4 +1,4 @@
-"""Whether everybody gets the Sim that was asked for, with 200 requests in flight."""
+"""Mixed-up responses: of 200 requests in flight, how many get the response to another."""
 
 from __future__ import annotations
 

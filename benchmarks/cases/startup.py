@@ -1,4 +1,4 @@
-"""A cold `import asyncsim`, and the first request, beside bare aiohttp."""
+"""Startup: the import, and the first request of a process."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def measure() -> Result:
     return Result(
         name="startup",
         question="How long until a new process has its first response?",
-        targets=[],  # none is set: it is to be known
+        targets=[],  # only a diagnostic
         tables=[Table(title="Each", head=head, rows=_rows(samples))],
         notes=["CPU time, with compiled bytecode at hand; each figure from a process of its own"],
         samples=samples,

@@ -1,4 +1,4 @@
-"""What a pending wait weighs, and what adding, settling and cancelling one takes."""
+"""Memory of a pending wait, and the cost of adding, settling and cancelling one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def measure() -> Result:
     ]
     return Result(
         name="waiters",
-        question="How small is a waiter, and do its steps stay cheap with a million of them?",
+        question="How much memory does a wait take, and are its steps cheap among a million?",
         targets=[
             Target(
                 what="bytes beyond the SID of a pending wait, of 100,000",
@@ -74,7 +74,7 @@ def measure() -> Result:
             ),
         ],
         notes=(
-            f"One that keeps the record its POST was answered with weighs {full:.0f} bytes, of a"
+            f"With the record of its POST's response it takes {full:.0f} bytes, of a"
             " record with none but its SID, status and date.",
             "At sockets a vendor in another process never finishes. Traced is all that Python has"
             " allocated; what connections, caches and modules take stays the same, so the figure is"

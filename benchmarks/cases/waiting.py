@@ -1,4 +1,4 @@
-"""Waiting for very many: requests, slot-seconds and delays, beside a task per SIM that polls."""
+"""Cost and delay of waiting for many SIMs, and of polling each of them. Simulated."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def measure() -> Result:
     ]
     return Result(
         name="waiting",
-        question="What does it cost, per SIM and beyond its POST, to learn that it has settled?",
+        question="What does it cost per SIM, beyond its POST, to learn that it has settled?",
         targets=[target for sims, ways in found.items() for target in _targets(sims, ways)],
         tables=[Table(title="Median of the seeds", head=_HEAD, rows=rows)],
         notes=(

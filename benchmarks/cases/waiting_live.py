@@ -1,4 +1,4 @@
-"""Waiting at real sockets: the simulated figures confirmed by a client, with shorter seconds."""
+"""Waiting at real sockets, to confirm the simulated figures."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def measure() -> Result:
     ]
     return Result(
         name="waiting_live",
-        question="Does waiting at real sockets come to what was simulated?",
+        question="Does waiting at real sockets cost what the simulation says?",
         targets=[
             target
             for name, (_, bound) in _CASES.items()

@@ -1,1 +1,1 @@
-"""A vendor in a process of its own that takes its time, at real sockets: what was simulated."""
+"""The simulated vendor at real sockets, in a process of its own."""

@@ -1,4 +1,4 @@
-"""The account: which SIM is pending until when, in what order a list shows them; a meter."""
+"""An account: which SIM settles when, the order of its list, and request counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.simulated.vendor import Costs
 from benchmarks.stub.responses import sid
 
 PAGE = 1000
-_COUNTED = ("POST", "GET", "list", "rows", "refused")
+_COUNTED = ("POST", "GET", "list", "rows", "throttled")
 
 
 @frozen(kw_only=True)
@@ -56,7 +56,7 @@ class Account:
         now = time.monotonic()
         self._began = now if self._began is None else self._began
         if self.busy >= self.pace.slots(now - self._began):
-            self.meter["refused"] += 1
+            self.meter["throttled"] += 1
             return False
         self.busy += 1
         return True
@@ -75,7 +75,7 @@ class Account:
         return "scheduled" if time.monotonic() < ends else "active"
 
     def _listed(self, wanted: bytes) -> Iterator[tuple[str, str]]:
-        # Of very many, those that nobody has changed are told apart without asking for the time.
+        # Most SIMs have no change, and need no look at the clock.
         shown = [(name, self.status(name)) for name in self._order if name in self.settled]
         if wanted:
             return (one for one in shown if one[1] == "scheduled")

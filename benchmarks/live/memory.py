@@ -1,4 +1,4 @@
-"""What `update_many` and a job really keep of each SIM that is pending, all of it counted.
+"""Memory of `update_many` and of a job per pending SIM, all of it traced.
 
 The vendor never finishes. Python's own memory is traced; what SQLite keeps is in its file.
 """
@@ -48,7 +48,7 @@ async def _many(client: Client, sims: range) -> None:
     wanted: SimUpdate = {"status": "active"}
     changes = ((sid(number), wanted) for number in sims)
     async for _ in client.supersim.sims.update_many(changes, window=len(sims)):
-        raise AssertionError("it was never to settle")
+        raise AssertionError("it never settles")
 
 
 async def _job(client: Client, sims: range) -> None:
@@ -64,9 +64,9 @@ async def _pending(client: Client, work: Work, sims: range) -> AsyncIterator[Non
     """Have all of them pending."""
     enough = client.requests + len(sims)
     task = asyncio.create_task(work(client, sims))
-    while client.requests < enough and not task.done():  # noqa: ASYNC110  # nobody tells
+    while client.requests < enough and not task.done():  # noqa: ASYNC110  # there is no event
         await asyncio.sleep(0.1)
-    await asyncio.sleep(1.0)  # until the last is answered, and written down
+    await asyncio.sleep(1.0)  # until the last response is in the journal
     yield
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -74,7 +74,7 @@ async def _pending(client: Client, work: Work, sims: range) -> AsyncIterator[Non
 
 
 async def _weigh(url: str, work: Work, sims: int, called: bool) -> int:
-    """Bytes of all pending SIMs, those of their SIDs included: nobody else keeps these."""
+    """Bytes of all pending SIMs, those of their SIDs included."""
     async with _client(url, called) as client:
         async with _pending(client, work, range(_FIRST)):
             pass

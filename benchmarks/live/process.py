@@ -1,4 +1,4 @@
-"""The vendor's process, from the benchmark's side; its meter."""
+"""The vendor's process, and its request counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def serving(
 
 
 async def counts(url: str) -> dict[str, Any]:
-    """Ask what the vendor has counted, and when each SIM settled."""
+    """Read what the vendor has counted, and when each SIM settled."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}/meter") as response:
         found: dict[str, Any] = json.loads(await response.read())
         return found

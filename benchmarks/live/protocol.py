@@ -1,4 +1,4 @@
-"""HTTP/1.1 in front of the account: each answer comes after its time, or is a refusal."""
+"""HTTP/1.1 in front of the account: each response takes its time, or is a 429."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Serving:
         self._account = account
 
     def __call__(self, request: bytes, write: Write) -> None:
-        """Answer, or refuse where all places are taken."""
+        """Respond, with 429 where all slots are taken."""
         line = request[: request.find(b"\r\n")]
         if line.startswith(b"GET /meter"):
             account = self._account

@@ -1,4 +1,4 @@
-"""Updates by real clients that know nothing of the vendor's limit."""
+"""Updates by real clients, which do not know the vendor's limit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def _all(url: str, shares: Sequence[int]) -> tuple[float, int]:
     async with asyncio.timeout(120), asyncio.TaskGroup() as clients:
         for start, many in zip(starts, shares, strict=True):
             clients.create_task(_send(url, range(start, start + many)))
-    return (time.perf_counter() - began) * _FASTER, (await counts(url))["meter"]["refused"]
+    return (time.perf_counter() - began) * _FASTER, (await counts(url))["meter"]["throttled"]
 
 
 def fan_out(
@@ -61,4 +61,4 @@ def fan_out(
         asyncio.Runner(loop_factory=loop_factory(speed=speed)) as runner,
     ):
         seconds, throttled = runner.run(_all(url, shares))
-    return Sent(seconds=seconds, refused=throttled / total, bound=bound_of(total, pace.slots))
+    return Sent(seconds=seconds, throttled=throttled / total, bound=bound_of(total, pace.slots))

@@ -1,4 +1,4 @@
-"""`update_many` by a real client, against a vendor whose seconds are shorter."""
+"""`update_many` by a real client, in accelerated time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The peers' side of each comparison: what a user would write with something else."""
+"""The contenders, each as its documentation has it."""

@@ -1,4 +1,4 @@
-"""Applications that take callbacks, each with a way to make the next request for it."""
+"""Applications that receive callbacks, each with a generator of requests for it."""
 
 from __future__ import annotations
 

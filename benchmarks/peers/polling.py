@@ -1,4 +1,4 @@
-"""Updates that are awaited by hand: a gather, a semaphore, and a loop per SIM that polls."""
+"""Polling by hand: a gather, a semaphore, and a polling loop for each SIM."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ async def bare(base: str, sids: list[str], every: float, told: Told) -> None:
     async with ClientSession(headers=headers, connector=TCPConnector(limit=100)) as session:
 
         async def ask(method: str, sid: str, form: dict[str, str] | None = None) -> str:
-            async with session.request(method, f"{base}/v1/Sims/{sid}", data=form) as answer:
-                answer.raise_for_status()
-                found = orjson.loads(await answer.read())
+            async with session.request(method, f"{base}/v1/Sims/{sid}", data=form) as response:
+                response.raise_for_status()
+                found = orjson.loads(await response.read())
                 assert found["sid"] == sid
                 return str(found["status"])
 

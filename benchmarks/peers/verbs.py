@@ -1,4 +1,4 @@
-"""What every contender does: fetch a Sim, update one; and many of either, each response checked."""
+"""The work of every contender: fetch or update a Sim, many times, each response checked."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Hours of waiting in seconds: an event loop whose time jumps, and a vendor that lives in it."""
+"""Simulated time: an event loop whose time jumps, and a vendor that runs in it."""

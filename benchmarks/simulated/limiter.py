@@ -1,4 +1,4 @@
-"""A vendor of limited concurrency in simulated time, and clients that send through the limiter."""
+"""A vendor of limited concurrency, and clients that send through the concurrency limiter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Sent:
     """What sending them all came to."""
 
     seconds: float
-    refused: float
+    throttled: float
     """Of the requests that were needed."""
     bound: float
     """Seconds that a client would take that knew the limit at any moment."""
@@ -33,14 +33,14 @@ class Sent:
 
 @define(eq=False)
 class Limited:
-    """Serves as many at once as `slots` says, and refuses the others."""
+    """Serves as many at once as `slots` says, and rejects the others."""
 
     slots: Callable[[float], int]
     seed: int
     service: float = 0.05
-    refusal: float = 0.005
+    rejection: float = 0.005
     busy: int = 0
-    refused: int = 0
+    throttled: int = 0
     _draw: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -48,11 +48,11 @@ class Limited:
         self._draw = random.Random(self.seed)
 
     async def serve(self) -> bool:
-        """Take a request; False when it was refused."""
+        """Serve a request; False if it was throttled."""
         vary = self._draw.uniform(0.9, 1.1)
         if self.busy >= self.slots(SYSTEM_CLOCK.now()):
-            self.refused += 1
-            await asyncio.sleep(self.refusal * vary)
+            self.throttled += 1
+            await asyncio.sleep(self.rejection * vary)
             return False
         self.busy += 1
         await asyncio.sleep(self.service * vary)
@@ -86,7 +86,7 @@ async def fan_out(
 ) -> Sent:
     """Send so many for each of some clients, which share the server and know nothing of its limit.
 
-    `held`: slots that somebody else keeps all the time.
+    `held`: slots that another client holds all the time.
     """
     server = Limited(lambda now: slots(now) - held, seed)
     async with asyncio.TaskGroup() as tasks:
@@ -97,6 +97,6 @@ async def fan_out(
     total = sum(requests)
     return Sent(
         seconds=SYSTEM_CLOCK.now(),
-        refused=server.refused / total,
+        throttled=server.throttled / total,
         bound=bound_of(total, server.slots),
     )

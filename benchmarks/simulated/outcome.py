@@ -1,4 +1,4 @@
-"""What waiting for all SIMs of one simulated job came to."""
+"""Cost and delay of waiting for all SIMs of one job."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def waited(vendor: Vendor, known: dict[str, float]) -> Waited:
     """Sum up; `known` tells when each SIM's end was known."""
-    assert known.keys() == vendor.settled.keys(), "somebody was forgotten"
+    assert known.keys() == vendor.settled.keys(), "a SIM was forgotten"
     delays = [moment - vendor.settled[sid] for sid, moment in known.items()]
     assert min(delays) >= 0, "known before it happened"
     meter, sims = vendor.meter, len(known)

@@ -1,4 +1,4 @@
-"""What others do: every SIM is asked about on its own, in some rhythm."""
+"""Polling: every SIM is read on its own, at an interval."""
 
 from __future__ import annotations
 

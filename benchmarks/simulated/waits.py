@@ -1,4 +1,4 @@
-"""Very many waits in one watcher that nothing is told of: what they weigh, what each step takes."""
+"""Many waits in one watcher: their memory, and the cost of each step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from asyncsim.waiting import RowPage, Watcher
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _SOME = 100  # waits, after which the watcher sees that they are worth a sweep
-_RATE = 1000  # answers a second, so that dates to the second repeat as they do
+_RATE = 1000  # responses a second, so that dates to the second repeat as they do
 
 
 @frozen(kw_only=True)
@@ -113,7 +113,7 @@ def sids(number: int) -> list[str]:
 async def weigh(number: int, *, drops_records: bool) -> float:
     """Bytes of one pending wait beyond its SID, of so many.
 
-    With the record that its POST was answered with, unless it drops records.
+    With the record of its POST's response, unless it drops records.
     """
     watcher, goal, names = _watcher(), Goal(SIMS, {"status": "active"}), sids(number)
     gc.collect()

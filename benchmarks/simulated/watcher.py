@@ -1,4 +1,4 @@
-"""Our side: the watcher itself, behind the limiter itself, in simulated time."""
+"""The library's own watcher, behind its own limiter."""
 
 from __future__ import annotations
 

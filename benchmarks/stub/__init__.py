@@ -1,1 +1,1 @@
-"""A server that is not the limit: canned bytes, in a process of its own."""
+"""A server fast enough not to be the limit: canned responses, in a process of its own."""

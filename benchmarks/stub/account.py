@@ -1,4 +1,4 @@
-"""An account whose Sims change their status: computed from their numbers, so that millions fit.
+"""An account of up to millions of Sims, computed from their numbers.
 
 Not the emulator, whose Sims are real records: a million of those would be most of the machine.
 """
@@ -43,7 +43,7 @@ class Account:
         if number not in self._pending:
             self._pending[number] = None
             heappush(self._due, (self._clock() + self._takes(number), number))
-        self._settle()  # where a change takes no time, its answer says so
+        self._settle()  # where a change takes no time, its response shows it
         return self._text(number)
 
     def fetch(self, number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The stub's process, from the benchmark's side; and what it could answer at most."""
+"""The stub's process, its certificate, and its own limit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Certificate:
 
 @contextmanager
 def certificate() -> Iterator[Certificate]:
-    """Make a certificate of 127.0.0.1, signed by an authority that nobody else knows."""
+    """Make a certificate of 127.0.0.1, signed by an authority of its own."""
     import trustme
 
     authority = trustme.CA()
@@ -67,14 +67,14 @@ def running(module: str, *options: str) -> Iterator[int]:
 
 
 def counts(port: int) -> dict[str, int]:
-    """What a vendor was asked until now: `GET`, `POST`, and what it `refused`."""
-    with urlopen(f"http://127.0.0.1:{port}/counts", timeout=10) as answer:
-        found: dict[str, int] = json.load(answer)
+    """What a vendor was sent until now: `GET`, `POST`, and how many of them were `throttled`."""
+    with urlopen(f"http://127.0.0.1:{port}/counts", timeout=10) as response:
+        found: dict[str, int] = json.load(response)
         return found
 
 
 class _Raw(asyncio.Protocol):
-    """Sends the next request when the answer to the last has come; looks at nothing."""
+    """Sends the next request when the response to the last has come; parses nothing."""
 
     def __init__(self, requests: int, done: asyncio.Future[None]) -> None:
         self._left = requests
@@ -100,7 +100,7 @@ class _Raw(asyncio.Protocol):
 
 
 async def ceiling(port: int, *, connections: int = 32, each: int = 300) -> float:
-    """Requests per second which the stub answers to a client that does nothing else."""
+    """Requests a second that the stub serves at most."""
     loop = asyncio.get_running_loop()
     ends: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A vendor: an account behind HTTP that takes its time, and refuses what is too much at once."""
+"""A vendor: an account behind HTTP, with latency and a concurrency limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Terms:
     takes: float = 0.0
     """A request."""
     at_once: int = 0
-    """Requests that it grants at once; 0: all."""
+    """Its concurrency limit; 0: none."""
 
 
 def changing(terms: Terms) -> Callable[[int], float]:
@@ -49,7 +49,7 @@ class Vendor:
 
     terms: Terms
     account: Account = field(init=False)
-    counts: dict[str, int] = field(factory=lambda: {"GET": 0, "POST": 0, "refused": 0})
+    counts: dict[str, int] = field(factory=lambda: {"GET": 0, "POST": 0, "throttled": 0})
     _under_way: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -61,7 +61,7 @@ class Vendor:
         if request.startswith(b"GET /counts"):
             write(response(200, json.dumps(self.counts).encode()))
         elif self.terms.at_once and self._under_way >= self.terms.at_once:
-            self.counts["refused"] += 1
+            self.counts["throttled"] += 1
             self._later(_REFUSAL, partial(write, _TOO_MANY))
         else:
             self._under_way += 1

@@ -91,7 +91,7 @@ async def test_a_request_in_two_pieces_and_two_requests_in_one_are_answered() ->
     assert [sid(1).encode() in one for one in wire.wrote] == [True, False, False]
 
 
-def test_what_is_too_much_at_once_is_refused_and_counted() -> None:
+def test_what_is_too_much_at_once_is_throttled_and_counted() -> None:
     vendor, wire = Vendor(Terms(sims=9, takes=10.0, at_once=2)), Wire()
 
     async def ask() -> None:
@@ -101,7 +101,7 @@ def test_what_is_too_much_at_once_is_refused_and_counted() -> None:
 
     simulate(ask())
     assert sorted(one.split(b" ")[1] for one in wire.wrote) == [b"200", b"200", b"429"]
-    assert vendor.counts == {"GET": 2, "POST": 0, "refused": 1}
+    assert vendor.counts == {"GET": 2, "POST": 0, "throttled": 1}
 
 
 async def test_the_client_understands_the_vendor() -> None:

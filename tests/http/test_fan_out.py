@@ -33,4 +33,4 @@ def test_10_000_updates_take_hardly_longer_than_if_the_limit_were_known(
 ) -> None:
     sent = simulate(fan_out(requests, slots, held=held))
     assert sent.ratio <= 1.10
-    assert sent.refused <= 0.02
+    assert sent.throttled <= 0.02
