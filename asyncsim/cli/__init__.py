@@ -1,4 +1,4 @@
-"""The command line: the public API with a terminal in front. Needs the extra `cli`."""
+"""The command line of the public API. Needs the extra `cli`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def main() -> None:
     try:
         from asyncsim.cli.app import start
         from asyncsim.cli.signals import ignore_hangup
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+
+        code = start(sys.argv[1:])
+        ignore_hangup()
+    except ImportError as error:
+        # Commands are imported when they run, and cyclopts wraps what happens there.
+        missing = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        if (missing.name or "").partition(".")[0] not in _EXTRA:
             raise
-        sys.exit(_without_extra())
-    code = start(sys.argv[1:])
-    ignore_hangup()
+        sys.stderr.write(
+            "asyncsim: the command line needs an extra; install it with:"
+            ' pip install "asyncsim[cli]"\n'
+        )
+        code = 2
     sys.exit(code)
-
-
-def _without_extra() -> int:
-    sys.stderr.write(
-        'asyncsim: the command line needs an extra; install it with: pip install "asyncsim[cli]"\n'
-    )
-    return 2

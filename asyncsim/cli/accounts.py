@@ -1,4 +1,4 @@
-"""The account that a command works on, and its SIMs of either product behind one shape."""
+"""Accounts and their SIMs: credentials from the environment, one interface to both products."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Literal, Protocol, Unpack, cast, get_args
 
 from attrs import asdict, fields
 
-from asyncsim import Client, ConfigurationError, Pager
-from asyncsim.bulk.actions import Action, clearable
+from asyncsim import Client, ConfigurationError, NotFound, Pager
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
 from asyncsim.suggestions import did_you_mean
+from asyncsim.validation import looks_like_iccid, looks_like_sid
 from asyncsim.vendors import Product as Of
 
 ProductName = Literal["supersim", "wireless"]
@@ -21,7 +21,7 @@ VendorName = Literal["twilio", "kore"]
 
 
 class Sim(Protocol):
-    """What the Sims of both products have."""
+    """The attributes that the Sims of both products have."""
 
     @property
     def sid(self) -> str:
@@ -45,7 +45,7 @@ class Sim(Protocol):
 
 
 class Sims(Protocol):
-    """`client.supersim.sims` or `client.wireless.sims`, with keywords that came as text."""
+    """`client.supersim.sims` or `client.wireless.sims`, with keywords as text."""
 
     async def fetch(self, sid: str, /) -> Sim:
         """Fetch one."""
@@ -85,7 +85,7 @@ def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
 def sims_of(client: Client, product: str) -> Sims:
     """The SIMs of a product."""
     sims = client.wireless.sims if product == "wireless" else client.supersim.sims
-    # Keywords come as text here; the library checks each before anything is sent.
+    # Keywords are text here; the library checks each before anything is sent.
     return cast("Sims", sims)
 
 
@@ -110,13 +110,13 @@ def changes_of(
     account_sid: str | None = None,
     clear: Sequence[str] | None = None,
 ) -> dict[str, str | None]:
-    """The keywords of an update, from options of which each product has its own; None clears."""
+    """Return the keywords of an update; None clears. Each product has options of its own."""
     if fleet is not None and product == "wireless":
         raise CommandError("--fleet is for Super SIM; Programmable Wireless has --rate-plan")
     if rate_plan is not None and product == "supersim":
         raise CommandError("--rate-plan is for Programmable Wireless; Super SIM has --fleet")
     if friendly_name is not None and product == "supersim":
-        raise CommandError("--friendly-name is for Programmable Wireless; Super SIM has none")
+        raise CommandError("--friendly-name is for Programmable Wireless, not for Super SIM")
     given = {
         "status": status,
         "fleet": fleet,
@@ -126,11 +126,13 @@ def changes_of(
         "account_sid": account_sid,
     }
     asked = {name: value for name, value in given.items() if value is not None}
-    return {**asked, **_cleared(product, clear or (), asked)}
+    return {**asked, **_cleared(product, clear, asked)} if clear else {**asked}
 
 
 def _cleared(product: str, given: Sequence[str], asked: Mapping[str, str]) -> dict[str, None]:
-    """What `--clear` names, as in `fleet,unique-name`."""
+    """Return the fields of `--clear`, such as `fleet,unique-name`."""
+    from asyncsim.bulk.actions import Action, clearable  # with SQLAlchemy: only where needed
+
     names = [name.strip() for text in given for name in text.split(",")]
     keywords = dict.fromkeys(name.replace("-", "_") for name in names)
     known = clearable(Of(product), Action.UPDATE)
@@ -140,14 +142,14 @@ def _cleared(product: str, given: Sequence[str], asked: Mapping[str, str]) -> di
             raise CommandError(f"--clear {option} and --{option} contradict each other")
         if keyword not in known:
             listed = ", ".join(known).replace("_", "-")
-            raise CommandError(f"--clear {option}: what can be cleared is {listed}")
+            raise CommandError(f"--clear {option}: only {listed} can be cleared")
     return keywords
 
 
 def check_status(product: str, status: str | None) -> None:
-    """Refuse a status that cannot be asked for, before any SIM is looked up."""
+    """Reject a status that cannot be requested, before any SIM is read."""
     wanted = wireless.RequestableStatus if product == "wireless" else supersim.RequestableStatus
-    # `new` is asked for only along with a move to another account, for which there is no option.
+    # `new` is only requested together with a move to another account, which has no option here.
     known = [name for name in get_args(wanted) if name != "new"]
     if status is not None and status not in known:
         hint = did_you_mean(status, known, f"it can be {', '.join(known)}")
@@ -155,13 +157,45 @@ def check_status(product: str, status: str | None) -> None:
 
 
 def check_confirmed(status: str | None, confirmed: int | None) -> None:
-    """Refuse what can never be taken back, unless it was confirmed.
+    """Reject an irreversible change that was not confirmed.
 
-    Only `deactivated` is such a status: after 72 hours the SIM is canceled for ever. Source: KORE
+    Only `deactivated` is irreversible: after 72 hours the SIM becomes `canceled`. Source: KORE
     docs, "Wireless Sim Resource".
     """
     if status == "deactivated" and confirmed != 1:
         raise CommandError(
-            "this would deactivate 1 SIM, for ever; nothing was sent: confirm it with --confirm 1",
+            "deactivating 1 SIM is irreversible; nothing was sent: confirm it with --confirm 1",
             Exit.REFUSED,
         )
+
+
+_PRODUCTS = {"HS": "supersim", "DE": "wireless"}
+
+
+def check_product(product: str, name: str) -> None:
+    """Reject the SID of a SIM of the other product."""
+    if (prefix := name[:2]) in _PRODUCTS and looks_like_sid(name) and _PRODUCTS[prefix] != product:
+        raise CommandError(
+            f"{name} is a SIM of the other product: use --product {_PRODUCTS[prefix]}"
+        )
+
+
+async def find(sims: Sims, name: str) -> Sim | None:
+    """Find one SIM by SID, unique name or ICCID."""
+    if looks_like_iccid(name):
+        page = await sims.list(iccid=name)
+        if page.bad:
+            raise page.bad[0].error
+        return page.items[0] if page.items else None
+    try:
+        return await sims.fetch(name)
+    except NotFound:
+        return None
+
+
+async def find_one(sims: Sims, name: str) -> Sim:
+    """Find one SIM; CommandError if there is none."""
+    found = await find(sims, name)
+    if found is None:
+        raise CommandError(f"no SIM of this account and product is called {name}", Exit.FAILED)
+    return found

@@ -1,76 +1,136 @@
-"""The commands, and what all of them share: arguments in, an exit code out, never a traceback."""
+"""The command line: arguments in, an exit code out, never a traceback."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import (
+    App,
+    CycloptsError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from asyncsim import AsyncSimError, JobError, __version__
-from asyncsim.cli import again, terminal
-from asyncsim.cli.activate import activate
-from asyncsim.cli.bulk import bulk
-from asyncsim.cli.demo import demo
-from asyncsim.cli.emulate import emulate
-from asyncsim.cli.exits import CommandError, Exit, code_of
-from asyncsim.cli.jobs import jobs
+from asyncsim.cli import output, resume
+from asyncsim.cli.exits import CommandError, Exit, exit_code
 from asyncsim.cli.signals import survive_hangup, terminated_like_interrupted
-from asyncsim.cli.sims import sims
-from asyncsim.cli.slips import check_filled, worded
 from asyncsim.cli.streams import ReaderLeft, lasting
+from asyncsim.suggestions import closest_match
 
 app = App(
     name="asyncsim",
-    help="Change SIMs at Twilio and KORE, and know how each one ended.",
+    help="Activate and update SIMs at Twilio and KORE, and learn how each change ended.",
     help_format="plaintext",
     version=__version__,
     version_flags=["--version"],
 )
-for _command in (demo, emulate, sims, activate, bulk, jobs):
-    app.command(_command)
+# By their paths: a command is imported when it runs, so that --help and --version load neither
+# SQLAlchemy nor the emulator (tests/cli/test_startup.py). So their help stands here, too.
+for _name, _path, _help, _example in (
+    (
+        "demo",
+        "demo:demo",
+        "Activate SIMs of an emulator in this process: no account, no network.",
+        "asyncsim demo --sims 200 --lose-callbacks 0.3",
+    ),
+    (
+        "emulate",
+        "emulate:emulate",
+        "Serve the SIM APIs of both vendors on this machine until Ctrl-C.",
+        "asyncsim emulate --sims 500 --speed 20 --state emulator.db",
+    ),
+    ("sims", "sims:sims", "List, show and update SIMs, and wait for them.", None),
+    (
+        "activate",
+        "bulk:activate",
+        "Activate the SIMs in a file; run it again to resume.",
+        "asyncsim activate batch.csv --fleet my-fleet",
+    ),
+    ("bulk", "bulk:bulk", "Jobs over the SIMs in a file.", None),
+    ("jobs", "jobs:jobs", "Status and report of jobs; resume, retry.", None),
+):
+    _help += f"\n\nExample: {_example}" if _example else ""
+    app.command(f"asyncsim.cli.{_path}", name=_name, help=_help)
+
+_EMPTY = "is a variable unset? To clear a field, use --clear, as in --clear unique-name"
 
 
 def start(arguments: Sequence[str]) -> int:
     """Run a command line to its end and return the exit code."""
     survive_hangup()
-    logging.getLogger().addHandler(terminal.Log(logging.WARNING))
+    logging.getLogger().addHandler(output.LogHandler(logging.WARNING))
     with lasting():
         try:
             return asyncio.run(execute(arguments))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            terminal.fail("cancelled")
+            output.fail("cancelled")
             return Exit.CANCELLED
 
 
 async def execute(arguments: Sequence[str]) -> int:
     """Run a command line in the running loop and return the exit code."""
-    again.remember(arguments)
+    resume.remember(arguments)
     try:
-        check_filled(arguments)
+        reject_empty_values(arguments)
         command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
         result: Any = command(*bound.args, **bound.kwargs)
         if asyncio.iscoroutine(result):
             with terminated_like_interrupted():
                 result = await result
-        sys.stdout.flush()  # what could not be written is told here, not as Python exits
+        sys.stdout.flush()  # a failure to write is reported here, not while Python exits
     except CycloptsError as error:
-        terminal.fail(worded(error, app, arguments))
+        output.fail(explain(error, arguments))
         return Exit.USAGE
     except ReaderLeft:
         return Exit.OK
-    # TypeError is left out: the library raises it for bad calls, which would be ours.
+    # TypeError is left out: the library raises it for wrong calls, which would be our mistake.
     except (CommandError, AsyncSimError, ValueError, OSError) as error:
-        _tell(error)
-        return code_of(error)
+        if isinstance(error, JobError) and len(error.problems) > 1:
+            output.fail_all(error.message, error.problems)
+        else:
+            output.fail(str(error))
+        return exit_code(error)
     return Exit.OK if result is None else int(result)
 
 
-def _tell(error: Exception) -> None:
-    if isinstance(error, JobError) and len(error.problems) > 1:
-        terminal.fail_all(error.message, error.problems)
-    else:
-        terminal.fail(str(error))
+def reject_empty_values(arguments: Sequence[str]) -> None:
+    """Reject an empty value (`--fleet "$UNSET"`): it would clear a field, or lift a filter."""
+    for before, one in pairwise(["", *arguments]):
+        option, equals, value = one.partition("=")
+        if one.startswith("--") and equals and not value.strip():
+            raise CommandError(f"{option} has an empty value; {_EMPTY}")
+        if not one.strip():
+            what = (
+                f"{before} has an empty value" if before.startswith("-") else "an argument is empty"
+            )
+            raise CommandError(f"{what}; {_EMPTY}")
+
+
+def explain(error: CycloptsError, arguments: Sequence[str]) -> str:
+    """Say what is wrong with a command line: the misspelt word, or cyclopts' own message."""
+    _, commands, rest = app.parse_commands(arguments)
+    if isinstance(error, UnknownCommandError) and rest:
+        known = [name for name in commands[-1] if not name.startswith("-")]
+        return f"{_unknown('command', rest[0], known)} Commands: {', '.join(known)}."
+    # FILE may be `-`, so cyclopts takes an unknown option for the FILE and complains about the
+    # argument after it.
+    if isinstance(error, UnusedCliTokensError | UnknownOptionError):
+        names = (name for one in commands[-1].assemble_argument_collection() for name in one.names)
+        options = {name for name in names if name.startswith("-")}
+        for one in rest:
+            name = one.partition("=")[0]
+            if name.startswith("--") and name not in options:
+                return _unknown("option", name, sorted(options))
+    return str(error)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    near = closest_match(name, known)
+    return f"Unknown {what}: {name}." + (f" Did you mean {near}?" if near else "")

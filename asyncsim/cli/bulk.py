@@ -1,46 +1,162 @@
-"""`asyncsim bulk`: jobs over all SIMs that a file names, one command for each kind."""
+"""`asyncsim activate` and `asyncsim bulk`: jobs over the SIMs in a file."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
+from attrs import field, frozen
 from cyclopts import App, Group, Parameter
 
+from asyncsim.bulk import Job, Journal
+from asyncsim.bulk.results import replaces
 from asyncsim.cli.accounts import changes_of
-from asyncsim.cli.exits import Exit
-from asyncsim.cli.files import Input, run_file
-from asyncsim.cli.joboptions import DEFAULTS, Columns, DryRun, File, Journal, RunOptions
-from asyncsim.cli.options import Clear, Product, Vendor
+from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.options import (
+    DEFAULTS,
+    Clear,
+    Columns,
+    DryRun,
+    Fleet,
+    InputFile,
+    JournalFile,
+    Product,
+    RatePlan,
+    RunOptions,
+    Vendor,
+    check_listen,
+)
+from asyncsim.cli.run import JobCommand, plan_job, run_job
+from asyncsim.cli.signals import on_hangup
 
-bulk = App(name="bulk", help="Jobs over all SIMs that a file names.", help_format="plaintext")
+STDIN = "-"
+_STDIN_DESCRIPTOR = 0  # standard input may be a file: `< failed.csv`
 
-_CHANGE = Group("Change (else: the columns of the file)", sort_key=1)
+
+@frozen(kw_only=True)
+class Input:
+    """The arguments of a command that make a job."""
+
+    file: str
+    product: str
+    action: str = "update"
+    change: Mapping[str, str | None] = field(factory=dict)
+    columns: str | None = None
+
+
+async def run_file(
+    given: Input, vendor: str | None, journal: Path | None, options: RunOptions, *, dry_run: bool
+) -> Exit:
+    """Run the job of a file, or only plan it."""
+    check_listen(options.listen, options.public_url)
+    _check_file(given.file)
+    columns = None
+    if given.columns is not None:
+        columns = [name.strip() for name in given.columns.split(",") if name.strip()]
+    job = Job.from_csv(
+        given.file,
+        product=given.product,
+        change=given.change,
+        columns=columns,
+        action=given.action,
+    )
+    run = JobCommand(job=job, vendor=vendor, options=options, piped=given.file == STDIN)
+    with on_hangup(run.stop.set):
+        if dry_run:
+            with tempfile.TemporaryDirectory() as folder:
+                async with Journal.open(Path(folder) / "plan.db") as opened:
+                    return await plan_job(run, opened)
+        if journal is None:
+            if given.file == STDIN:
+                raise CommandError(
+                    "standard input has no name to derive the journal's from: give --journal JOB.db"
+                )
+            journal = Path(given.file).with_suffix(".db")
+        results = results_folder(journal, options.results)
+        check_results(given.file, results)
+        async with Journal.open(journal) as opened:
+            return await run_job(run, opened, results)
+
+
+def _check_file(file: str) -> None:
+    """Reject a file before a journal is created for it."""
+    path = Path(file)
+    if file != STDIN and not path.exists():
+        raise CommandError(f"{file}: there is no such file")
+    if path.is_dir():
+        raise CommandError(f"{file} is a directory, not a file that names SIMs")
+
+
+def results_folder(journal: Path, given: Path | None) -> Path:
+    """Return the folder for the results of a job."""
+    return given or journal.with_name(f"{journal.stem}-results")
+
+
+def check_results(file: str, folder: Path) -> None:
+    """Reject results that would overwrite the input, before anything is sent."""
+    piped = file == STDIN
+    if replaces(folder, _STDIN_DESCRIPTOR if piped else file):
+        stem = "job" if piped else Path(file).stem
+        raise CommandError(
+            f"the results would replace {'standard input' if piped else file}, the job's own input:"
+            f" choose another folder for them (--results {stem}-results)"
+        )
+
+
+async def activate(
+    file: InputFile,
+    /,
+    *,
+    product: Product = "supersim",
+    vendor: Vendor = None,
+    status: Annotated[str, Parameter(help="Target status.")] = "active",
+    fleet: Fleet = None,
+    rate_plan: RatePlan = None,
+    clear: Clear = None,
+    journal: JournalFile = None,
+    dry_run: DryRun = False,
+    options: RunOptions = DEFAULTS,
+) -> Exit:
+    """Activate the SIMs in a file; run it again to resume.
+
+    Example: asyncsim activate batch.csv --fleet my-fleet
+    """
+    change = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan, clear=clear)
+    given = Input(file=file, product=product, change=change)
+    return await run_file(given, vendor, journal, options, dry_run=dry_run)
+
+
+bulk = App(name="bulk", help="Jobs over the SIMs in a file.", help_format="plaintext")
+
+_CHANGE = Group("Change (default: the columns of the file)", sort_key=1)
 _Text = Annotated[str | None, Parameter(group=_CHANGE, show_default=False)]
 
 
 @bulk.command
 async def change(
-    file: File,
+    file: InputFile,
     /,
     *,
     product: Product = "supersim",
     vendor: Vendor = None,
-    status: Annotated[_Text, Parameter(help="Status to move to.")] = None,
+    status: Annotated[_Text, Parameter(help="Target status.")] = None,
     fleet: Annotated[_Text, Parameter(help="Fleet (Super SIM).")] = None,
     rate_plan: Annotated[_Text, Parameter(help="Rate plan (Wireless).")] = None,
     friendly_name: Annotated[_Text, Parameter(help="Description (Wireless).")] = None,
     account: Annotated[_Text, Parameter(help="SID of the account to move to.")] = None,
     clear: Annotated[Clear, Parameter(group=_CHANGE)] = None,
     columns: Annotated[Columns, Parameter(group=_CHANGE)] = None,
-    journal: Journal = None,
+    journal: JournalFile = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
-    """Change status, Fleet, rate plan, names or account of a file's SIMs.
+    """Update status, Fleet, rate plan, names or account of the SIMs in a file.
 
     Example: asyncsim bulk change moves.csv --columns fleet --status active
     """
-    asked = changes_of(
+    change = changes_of(
         product,
         status=status,
         fleet=fleet,
@@ -49,41 +165,41 @@ async def change(
         account_sid=account,
         clear=clear,
     )
-    given = Input(file=file, product=product, change=asked, columns=columns)
+    given = Input(file=file, product=product, change=change, columns=columns)
     return await run_file(given, vendor, journal, options, dry_run=dry_run)
 
 
 @bulk.command
 async def register(
-    file: File,
+    file: InputFile,
     /,
     *,
     vendor: Vendor = None,
-    registration_code: Annotated[_Text, Parameter(help="One code for all.")] = None,
-    journal: Journal = None,
+    registration_code: Annotated[_Text, Parameter(help="One code for all rows.")] = None,
+    journal: JournalFile = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
-    """Add Super SIMs to the account, by iccid and registration_code.
+    """Register Super SIMs, by iccid and registration_code.
 
     Example: asyncsim bulk register cards.csv
     """
-    asked = {} if registration_code is None else {"registration_code": registration_code}
-    given = Input(file=file, product="supersim", action="register", change=asked)
+    change = {} if registration_code is None else {"registration_code": registration_code}
+    given = Input(file=file, product="supersim", action="register", change=change)
     return await run_file(given, vendor, journal, options, dry_run=dry_run)
 
 
 @bulk.command
 async def delete(
-    file: File,
+    file: InputFile,
     /,
     *,
     vendor: Vendor = None,
-    journal: Journal = None,
+    journal: JournalFile = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
-    """Delete the Wireless SIMs of a file, for ever.
+    """Delete the Wireless SIMs in a file; irreversible.
 
     Example: asyncsim bulk delete scrapped.csv --dry-run
     """
@@ -93,15 +209,15 @@ async def delete(
 
 @bulk.command
 async def reset(
-    file: File,
+    file: InputFile,
     /,
     *,
     vendor: Vendor = None,
-    journal: Journal = None,
+    journal: JournalFile = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
-    """Start a connectivity reset of the Wireless SIMs of a file.
+    """Reset the connectivity of the Wireless SIMs in a file.
 
     Example: asyncsim bulk reset silent.csv --max-rps 5
     """
@@ -111,22 +227,22 @@ async def reset(
 
 @bulk.command
 async def send(
-    file: File,
+    file: InputFile,
     /,
     *,
     product: Product = "supersim",
     vendor: Vendor = None,
     payload: Annotated[_Text, Parameter(help="Text of the Command.")] = None,
     columns: Annotated[Columns, Parameter(group=_CHANGE)] = None,
-    journal: Journal = None,
+    journal: JournalFile = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
-    """Send an SMS Command to the SIMs of a file; never twice to one.
+    """Send an SMS Command to the SIMs in a file, at most once each.
 
     Example: asyncsim bulk send fleet.csv --payload "report"
     """
     keyword = "command" if product == "wireless" else "payload"
-    asked = {} if payload is None else {keyword: payload}
-    given = Input(file=file, product=product, action="send", change=asked, columns=columns)
+    change = {} if payload is None else {keyword: payload}
+    given = Input(file=file, product=product, action="send", change=change, columns=columns)
     return await run_file(given, vendor, journal, options, dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""`asyncsim demo`: activate SIMs against the emulator and see how that goes."""
+"""`asyncsim demo`: activate SIMs of an emulator."""
 
 from __future__ import annotations
 
@@ -13,40 +13,39 @@ from rich.text import Text
 from asyncsim import CallbackReceiver, Client, Watching
 from asyncsim.bulk import Job, Journal, Report
 from asyncsim.bulk.records import SUCCEEDED
-from asyncsim.cli import reports, terminal
 from asyncsim.cli.accounts import VendorName, sims_of
-from asyncsim.cli.exits import Exit, code_of_report
-from asyncsim.cli.joboptions import DEFAULTS
-from asyncsim.cli.options import AT_LEAST_ONE, NO_FAULTS, FaultOptions, Output, Product
-from asyncsim.cli.output import Format, print_one
-from asyncsim.cli.run import Run, carry_out
+from asyncsim.cli.exits import Exit
+from asyncsim.cli.options import AT_LEAST_ONE, DEFAULTS, NO_FAULTS, FaultOptions, Output, Product
+from asyncsim.cli.output import Format, print_one, say, show_rows, until_reader_leaves
+from asyncsim.cli.reports import render_report, report_exit_code
+from asyncsim.cli.run import JobCommand, run_displayed
 from asyncsim.emulator import Emulator
 
-# A demonstration runs 40 times faster than life, so callbacks that are lost should not hold it
-# up for the usual 15 s either.
+# The demo runs 40 times as fast as the vendors, so a lost callback should not delay it by the
+# usual 15 s.
 _WATCHING = Watching(safety_every=3.0, sweep_every=1.0)
 
 
 async def demo(
     *,
-    sims: Annotated[int, Parameter(help="How many SIMs.", validator=AT_LEAST_ONE)] = 1000,
+    sims: Annotated[int, Parameter(help="Number of SIMs.", validator=AT_LEAST_ONE)] = 1000,
     product: Product = "supersim",
     vendor: Annotated[VendorName, Parameter(help="Whose API.")] = "twilio",
-    seed: Annotated[int, Parameter(help="The same seed, the same SIMs and latencies.")] = 7,
-    speed: Annotated[float, Parameter(help="Times faster than the vendors.")] = 40.0,
-    callbacks: Annotated[bool, Parameter(help="Listen for callbacks, or ask only.")] = True,
+    seed: Annotated[int, Parameter(help="The same seed gives the same SIMs and latencies.")] = 7,
+    speed: Annotated[float, Parameter(help="Times as fast as the vendors.")] = 40.0,
+    callbacks: Annotated[bool, Parameter(help="Listen for callbacks, or poll.")] = True,
     output: Output = "table",
     faults: FaultOptions = NO_FAULTS,
 ) -> Exit:
-    """Activate SIMs against an emulator in this process: no account, no network.
+    """Activate SIMs of an emulator in this process: no account, no network.
 
     Example: asyncsim demo --sims 200 --lose-callbacks 0.3
     """
     async with Emulator(sims=sims, seed=seed, speed=speed, faults=faults.faults(seed)) as emulator:
-        path = _write(emulator, vendor, product)
-        terminal.say(f"{sims:,} new SIMs in an emulator at {emulator.url}; their ICCIDs: {path}")
+        path = _write_csv(emulator, vendor, product)
+        say(f"{sims:,} new SIMs in an emulator at {emulator.url}; their ICCIDs: {path}")
         job = Job.from_csv(path, product=product, change={"status": "active"})
-        run = Run(job=job, vendor=vendor, options=DEFAULTS)
+        run = JobCommand(job=job, vendor=vendor, options=DEFAULTS)
         async with Journal.open(path.with_suffix(".db")) as journal:
             secrets = [journal.ticket_secret]
             receiver = CallbackReceiver(ticket_secrets=secrets) if callbacks else None
@@ -54,15 +53,15 @@ async def demo(
                 vendor, receiver=receiver, observers=run.observers, watching=_WATCHING
             )
             async with client:
-                report = await carry_out(run, client, journal)
+                report = await run_displayed(run, client, journal)
                 active = await _count_active(client, product)
     _show(report, run, active, output)
-    believed = sum(report.states.get(state, 0) for state in SUCCEEDED)
-    return code_of_report(report) or Exit(active < believed)
+    reported = sum(report.states.get(state, 0) for state in SUCCEEDED)
+    return report_exit_code(report) or Exit(active < reported)
 
 
-def _write(emulator: Emulator, vendor: str, product: str) -> Path:
-    """Write the file that a customer would have; it is left there to be looked at."""
+def _write_csv(emulator: Emulator, vendor: str, product: str) -> Path:
+    """Write the file that a customer would have; it is kept, so that people can look at it."""
     path = Path(tempfile.mkdtemp(prefix="asyncsim-demo-")) / "sims.csv"
     iccids = [sim.iccid for sim in emulator.world(vendor).sims(product).values()]
     path.write_text("\n".join(["iccid", *iccids, ""]), encoding="utf-8")
@@ -70,22 +69,22 @@ def _write(emulator: Emulator, vendor: str, product: str) -> Path:
 
 
 async def _count_active(client: Client, product: str) -> int:
-    """Walk the list once more and count, because nobody should have to believe us."""
+    """Count by a final list scan, so that nobody has to believe the report."""
     listed = sims_of(client, product).list(page_size=1000)
     return sum([sim.status == "active" async for sim in listed])
 
 
-def _show(report: Report, run: Run, active: int, output: Format) -> None:
+def _show(report: Report, run: JobCommand, active: int, output: Format) -> None:
     counted = {"refused_429": run.tally.limited, "sent_again": run.tally.retried}
     data: dict[str, Any] = {**report.summary(), **counted, "verified_active": active}
-    with terminal.product():
+    with until_reader_leaves():
         if output == "json":
             print_one(output, data)
         elif output == "csv":
             print_one(output, _flat(data))
         else:
-            rows = reports.told(report, run.tally)
-            terminal.show_rows([*rows, ("verified active", Text(f"{active:,}"))])
+            rows = render_report(report, run.tally)
+            show_rows([*rows, ("verified active", Text(f"{active:,}"))])
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`asyncsim emulate`: the emulator for programs in other processes."""
+"""`asyncsim emulate`: an emulator for other processes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ async def emulate(
     state: Annotated[
         Path | None, Parameter(help="SQLite file that keeps everything.", show_default=False)
     ] = None,
-    speed: Annotated[float, Parameter(help="Times faster than the vendors.")] = 1.0,
-    seed: Annotated[int, Parameter(help="The same seed, the same SIMs and latencies.")] = 0,
+    speed: Annotated[float, Parameter(help="Times as fast as the vendors.")] = 1.0,
+    seed: Annotated[int, Parameter(help="The same seed gives the same SIMs and latencies.")] = 0,
     allow_host: Annotated[
         list[str] | None,
         Parameter(
-            help="Further name that requests may use for this machine, such as a container's;"
-            " may be repeated.",
+            help="Another name that requests may use for this machine, such as a container's;"
+            " repeatable.",
             show_default=False,
             negative=(),
         ),
     ] = None,
     faults: FaultOptions = NO_FAULTS,
 ) -> Exit:
-    """Serve both vendors' SIM APIs on this machine until Ctrl-C.
+    """Serve the SIM APIs of both vendors on this machine until Ctrl-C.
 
     Example: asyncsim emulate --sims 500 --speed 20 --state emulator.db
     """
@@ -52,9 +52,9 @@ async def emulate(
         faults=faults.faults(seed),
     )
     async with emulator:
-        with contextlib.suppress(OutputLost):  # it serves all the same
+        with contextlib.suppress(OutputLost):  # it serves without being read
             sys.stdout.write(_welcome(emulator))
-            sys.stdout.flush()  # whoever waits for these lines in a pipe must get them
+            sys.stdout.flush()  # in a pipe, too, where a script waits for these lines
         await _until_stopped()
     return Exit.OK
 
@@ -65,7 +65,7 @@ async def _until_stopped() -> None:
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None:
-            task.uncancel()  # being stopped is how this command ends well
+            task.uncancel()  # Ctrl-C is the normal end of this command
 
 
 def _welcome(emulator: Emulator) -> str:

@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, and the one line that says why."""
+"""Exit codes, and the error that ends a command with one of them."""
 
 from __future__ import annotations
 
@@ -15,27 +15,25 @@ from asyncsim import (
     ReceiverError,
     Unsupported,
 )
-from asyncsim.bulk import Report
-from asyncsim.bulk.records import SUCCEEDED, UNFINISHED
 
 
 class Exit(enum.IntEnum):
     """Exit codes; scripts may rely on them."""
 
     OK = 0
-    """All reached the goal."""
+    """Every SIM reached its target."""
     FAILED = 1
-    """Some failed."""
+    """Some SIMs failed."""
     USAGE = 2
-    """Bad usage, or a file that cannot be used; nothing was sent."""
+    """Wrong usage, or an unusable file; nothing was sent."""
     PENDING = 3
-    """Stopped early, pending or timed out: run it again."""
+    """Stopped early, pending or timed out: run the command again."""
     CREDENTIALS = 4
-    """No credentials, or refused ones."""
+    """No credentials, or rejected ones."""
     REFUSED = 5
-    """Needs a confirmation that was not given; nothing was sent."""
+    """Irreversible, and the exact count was not confirmed; nothing was sent."""
     CANCELLED = 130
-    """Ctrl-C; as shells have it: 128 and the number of the signal."""
+    """Ctrl-C; as in shells: 128 and the number of the signal."""
 
 
 class CommandError(Exception):
@@ -46,8 +44,11 @@ class CommandError(Exception):
         self.code = code
 
 
-def code_of(error: Exception) -> Exit:
-    """The exit code of an error."""
+_UNUSABLE = (ConfigurationError, JobError, JournalError, ReceiverError, Unsupported)
+
+
+def exit_code(error: Exception) -> Exit:
+    """Choose the exit code of an error."""
     if isinstance(error, CommandError):
         return error.code
     if isinstance(error, AuthenticationError | PermissionDenied):
@@ -59,14 +60,3 @@ def code_of(error: Exception) -> Exit:
     if isinstance(error, _UNUSABLE):
         return Exit.USAGE
     return Exit.FAILED if isinstance(error, AsyncSimError) else Exit.USAGE
-
-
-_UNUSABLE = (ConfigurationError, JobError, JournalError, ReceiverError, Unsupported)
-
-
-def code_of_report(report: Report) -> Exit:
-    """The exit code of a job: 3 while its run was cut short, else a failure outweighs delay."""
-    failed = report.states.keys() - SUCCEEDED - UNFINISHED
-    if report.stopped == "max_failures" or (failed and report.stopped is None):
-        return Exit.FAILED
-    return Exit.OK if report.ok else Exit.PENDING

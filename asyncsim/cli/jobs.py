@@ -1,116 +1,163 @@
-"""`asyncsim jobs`: look at the journal of a job, go on with it, try again what failed."""
+"""`asyncsim jobs`: status and report of a job, resume, retry."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import socket
 import tempfile
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from asyncsim.bulk import Journal, write_results
+from asyncsim.bulk.actions import describe
+from asyncsim.bulk.records import UNFINISHED, JobRun
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.cli import reports, terminal
-from asyncsim.cli.exits import CommandError, Exit, code_of_report
-from asyncsim.cli.files import check_results, results_of
-from asyncsim.cli.joboptions import DEFAULTS, RunOptions
-from asyncsim.cli.options import Output
-from asyncsim.cli.output import Format, print_one
-from asyncsim.cli.receiving import check_listen
-from asyncsim.cli.run import Run, run_job
-from asyncsim.cli.signals import outliving_terminal
-from asyncsim.cli.statuses import status_of
+from asyncsim.cli.bulk import check_results, results_folder
+from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.options import DEFAULTS, Output, RunOptions, check_listen
+from asyncsim.cli.output import (
+    Format,
+    data_stream,
+    print_one,
+    show_rows,
+    until_reader_leaves,
+)
+from asyncsim.cli.reports import render_report, report_exit_code
+from asyncsim.cli.run import JobCommand, run_job
+from asyncsim.cli.signals import on_hangup
 
-jobs = App(name="jobs", help="Look at jobs, go on, try again what failed.", help_format="plaintext")
+jobs = App(name="jobs", help="Status and report of jobs; resume, retry.", help_format="plaintext")
 
-Place = Annotated[Path, Parameter(help="Journal of a job, as in batch.db.")]
+JournalPath = Annotated[Path, Parameter(help="Journal of a job, such as batch.db.")]
 
 
 @jobs.command
-async def status(journal: Place, /, *, output: Output = "table") -> None:
-    """Tell how far a job is, also while it runs.
+async def status(journal: JournalPath, /, *, output: Output = "table") -> None:
+    """Show the state of a job, also during a run.
 
     Example: asyncsim jobs status batch.db
     """
-    async with Journal.open(journal, read_only=True) as kept:
-        print_one(output, await status_of(kept))
+    async with Journal.open(journal, read_only=True) as opened:
+        print_one(output, await _status(opened))
+
+
+async def _status(journal: Journal) -> dict[str, Any]:
+    """The job, its rows by state, and whether it is running."""
+    head, counts, runs = await journal.head(), await journal.counts(), await journal.runs()
+    if head is None:
+        return {"job": "none yet"}
+    return {
+        "job": f"{head.action} of {head.label}",
+        "product": head.product,
+        "vendor": head.vendor,
+        "account": head.account,
+        "change": describe(head.change),
+        "rows": sum(counts.values()),
+        **{state.value: count for state, count in counts.items()},
+        "unfinished": sum(count for state, count in counts.items() if state in UNFINISHED),
+        "runs": len(runs),
+        "run": _describe_run(runs[-1]),
+    }
+
+
+def _describe_run(run: JobRun) -> str:
+    began = f"since {_utc(run.started_at)} by process {run.pid} on {run.host}"
+    if run.ended_at is not None:
+        return f"ended at {_utc(run.ended_at)}{f': {run.reason}' if run.reason else ''}"
+    return f"running {began}" if _is_alive(run) else f"broken off; it ran {began}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _is_alive(run: JobRun) -> bool:
+    """Tell whether the process of a run exists; on another machine it cannot be told, so yes."""
+    if run.host != socket.gethostname() or os.name != "posix":
+        return True
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @jobs.command
-async def report(journal: Place, /, *, output: Output = "table") -> Exit:
-    """Report on a job; as CSV, the result of each row.
+async def report(journal: JournalPath, /, *, output: Output = "table") -> Exit:
+    """Print the report of a job; as CSV, the result of each row.
 
     Example: asyncsim jobs report batch.db -o csv > results.csv
     """
-    async with Journal.open(journal, read_only=True) as kept:
-        return await _report(kept, output)
+    async with Journal.open(journal, read_only=True) as opened:
+        found = await report_on(opened)
+        with until_reader_leaves():
+            await _print_report(opened, found, output)
+        return report_exit_code(found)
 
 
-async def _report(kept: Journal, output: Format) -> Exit:
-    found = await report_on(kept)
-    with terminal.product():
-        if output == "csv":
-            await _print_results(kept, found)
-        elif output == "json":
-            print_one(output, found.summary())
-        else:
-            terminal.show_rows(reports.told(found))
-    return code_of_report(found)
-
-
-async def _print_results(kept: Journal, found: Report) -> None:
+async def _print_report(journal: Journal, report: Report, output: Format) -> None:
+    if output == "json":
+        print_one(output, report.summary())
+        return
+    if output == "table":
+        show_rows(render_report(report))
+        return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            await write_results(kept, folder, found)
+            await write_results(journal, folder, report)
         except OSError as error:
             raise CommandError(error.strerror or str(error), Exit.FAILED) from error
         with (Path(folder) / "results.csv").open(encoding="utf-8", newline="") as results:
-            shutil.copyfileobj(results, terminal.data())
+            shutil.copyfileobj(results, data_stream())
 
 
 @jobs.command
-async def resume(journal: Place, /, *, options: RunOptions = DEFAULTS) -> Exit:
-    """Go on with what is left, without the job's file.
+async def resume(journal: JournalPath, /, *, options: RunOptions = DEFAULTS) -> Exit:
+    """Resume a job, without its file.
 
     Example: asyncsim jobs resume batch.db
     """
-    return await _go_on(journal, options)
+    return await _resume(journal, options)
 
 
 @jobs.command
-async def retry_failed(journal: Place, /, *, options: RunOptions = DEFAULTS) -> Exit:
-    """Send again what failed, and go on with what is left.
+async def retry_failed(journal: JournalPath, /, *, options: RunOptions = DEFAULTS) -> Exit:
+    """Retry what failed, and resume the job.
 
     Example: asyncsim jobs retry-failed batch.db --limit 10
     """
-    return await _go_on(journal, options, retry_failed=True)
+    return await _resume(journal, options, retry_failed=True)
 
 
-async def _go_on(journal: Path, options: RunOptions, *, retry_failed: bool = False) -> Exit:
+def _check_exists(path: Path) -> None:
+    if not path.exists():  # opening it for writing would create an empty journal
+        raise CommandError(f"there is no journal {path}")
+
+
+async def _resume(path: Path, options: RunOptions, *, retry_failed: bool = False) -> Exit:
     check_listen(options.listen, options.public_url)
-    _check_there(journal)
+    _check_exists(path)
     stop = asyncio.Event()
-    with outliving_terminal(stop.set):
-        async with Journal.open(journal) as kept:
-            head = await kept.head()
+    with on_hangup(stop.set):
+        async with Journal.open(path) as journal:
+            head = await journal.head()
             if head is None:
-                raise CommandError(f"{journal} holds no job yet: give its file once more")
-            results = results_of(journal, options.results)
-            if kept.source is not None:
-                check_results(kept.source, results)
-            run = Run(
+                raise CommandError(f"{path} holds no job yet: run the command with its file again")
+            results = results_folder(path, options.results)
+            if journal.source is not None:
+                check_results(journal.source, results)
+            run = JobCommand(
                 job=None,
                 vendor=head.vendor,
                 options=options,
                 stop=stop,
                 retry_failed=retry_failed,
             )
-            return await run_job(run, kept, results)
-
-
-def _check_there(journal: Path) -> None:
-    # Opened for writing it would be made, and then hold no job.
-    if not journal.exists():
-        raise CommandError(f"there is no journal {journal}")
+            return await run_job(run, journal, results)

@@ -1,4 +1,4 @@
-"""Events on stdout, one JSON object a line, for programs that follow a job."""
+"""NDJSON: the events of a job on stdout, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Self
 from attrs import asdict
 
 from asyncsim import events
-from asyncsim.cli import terminal
+from asyncsim.cli.output import is_controlling
 from asyncsim.cli.streams import Outlet
 
 
-class Ndjson:
-    """An observer that writes each event as `{"event": its class, ...its fields}`."""
+class NdjsonWriter:
+    """An observer that writes each event as `{"event": class name, ...fields}`."""
 
     def __init__(self) -> None:
         self._lines: Outlet | None = None
@@ -26,7 +26,7 @@ class Ndjson:
         self.write(type(event).__name__, asdict(event))
 
     def write(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Write one line; for as long as somebody reads: whoever leaves does not stop the job."""
+        """Write one line, until the reader leaves; that does not stop the job."""
         if self._lines is None:
             self._lines = Outlet(sys.stdout, encoding="utf-8", whole=True)
         self._lines.write(_line({"event": name, **fields}))
@@ -35,7 +35,7 @@ class Ndjson:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the last lines arrive."""
+        """Wait until the last lines are written."""
         if self._lines is not None:
             self._lines.close()
 
@@ -43,10 +43,10 @@ class Ndjson:
 def _line(fields: Mapping[str, Any]) -> str:
     text = json.dumps(fields, ensure_ascii=False)
     if not text.isprintable():
-        text = "".join(_escaped(one) if terminal.is_steering(one) else one for one in text)
+        text = "".join(_escaped(one) if is_controlling(one) else one for one in text)
     return text + "\n"
 
 
 def _escaped(one: str) -> str:
-    """As JSON has it: the same text, which no reader takes for the end of a line."""
+    """Escape a character as in JSON, so that no reader takes it for the end of a line."""
     return json.dumps(one)[1:-1]

@@ -1,16 +1,22 @@
-"""Options that several commands share, each declared once."""
+"""Options, each declared once."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from asyncsim import CallbackReceiver
 from asyncsim.cli.accounts import ProductName, VendorName
+from asyncsim.cli.exits import CommandError
 from asyncsim.cli.output import Format
-from asyncsim.emulator import Faults
+
+if TYPE_CHECKING:
+    from asyncsim.emulator import Faults
 
 Product = Annotated[
     ProductName,
@@ -19,12 +25,12 @@ Product = Annotated[
 Vendor = Annotated[
     VendorName | None,
     Parameter(
-        help="twilio or kore; needed with credentials of both.",
+        help="twilio or kore; required if credentials of both are set.",
         show_default=False,
         show_choices=False,
     ),
 ]
-Output = Annotated[Format, Parameter(name=["--output", "-o"], help="Form of the data on stdout.")]
+Output = Annotated[Format, Parameter(name=["--output", "-o"], help="Format of the data on stdout.")]
 Fleet = Annotated[
     str | None, Parameter(help="Fleet, by SID or unique name (Super SIM).", show_default=False)
 ]
@@ -34,44 +40,46 @@ RatePlan = Annotated[
 ]
 Clear = Annotated[
     list[str] | None,
-    Parameter(help="Fields to clear, as in unique-name,fleet.", negative="", show_default=False),
+    Parameter(help="Fields to clear, such as unique-name,fleet.", negative="", show_default=False),
 ]
 Timeout = Annotated[
     float | None,
     Parameter(
-        help="Seconds to wait for each SIM; 900 unless given.",
+        help="Seconds to wait; default: 900.",
         show_default=False,
         validator=Number(gt=0),
     ),
 ]
 Confirm = Annotated[
     int | None,
-    Parameter(help="Number of SIMs; needed for --status deactivated.", show_default=False),
+    Parameter(help="1; required for --status deactivated.", show_default=False),
 ]
 
 AT_LEAST_ONE = Number(gte=1)
 
-_FAULTS = Group("Faults (chances are from 0 to 1)", sort_key=9)
-Chance = Annotated[float, Parameter(group=_FAULTS, show_default=False)]
+_FAULTS = Group("Faults (probabilities are from 0 to 1)", sort_key=9)
+Probability = Annotated[float, Parameter(group=_FAULTS, show_default=False)]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class FaultOptions:
-    """What goes wrong on purpose in the emulator."""
+    """Faults of the emulator."""
 
-    rate_limited: Annotated[Chance, Parameter(help="Chance of a 429 refusal.")] = 0.0
-    server_errors: Annotated[Chance, Parameter(help="Chance of a 5xx answer.")] = 0.0
-    dropped: Annotated[Chance, Parameter(help="Chance of a dropped connection.")] = 0.0
-    lose_callbacks: Annotated[Chance, Parameter(help="Chance that a callback is lost.")] = 0.0
-    failing_updates: Annotated[Chance, Parameter(help="Chance that a change fails.")] = 0.0
+    rate_limited: Annotated[Probability, Parameter(help="Probability of a 429.")] = 0.0
+    server_errors: Annotated[Probability, Parameter(help="Probability of a 5xx.")] = 0.0
+    dropped: Annotated[Probability, Parameter(help="Probability of a dropped connection.")] = 0.0
+    lose_callbacks: Annotated[Probability, Parameter(help="Probability of a lost callback.")] = 0.0
+    failing_updates: Annotated[Probability, Parameter(help="Probability of a failed change.")] = 0.0
     concurrency: Annotated[
         int | None,
-        Parameter(group=_FAULTS, help="Requests at once, else 429.", show_default=False),
+        Parameter(group=_FAULTS, help="Concurrency limit; 429 beyond it.", show_default=False),
     ] = None
 
     def faults(self, seed: int) -> Faults:
-        """These options as the emulator's faults."""
+        """Return these options as the emulator's faults."""
+        from asyncsim.emulator import Faults
+
         return Faults(
             seed=seed,
             rate_limited=self.rate_limited,
@@ -84,3 +92,93 @@ class FaultOptions:
 
 
 NO_FAULTS = FaultOptions()
+
+
+_RUN = Group("Run", sort_key=5)
+_OUT = Group("Output", sort_key=6)
+
+InputFile = Annotated[
+    str,
+    Parameter(
+        help="CSV, or a bare list of ICCIDs or SIDs; - reads stdin.", allow_leading_hyphen=True
+    ),
+]
+Columns = Annotated[
+    str | None, Parameter(help="Columns to apply, such as fleet,status.", show_default=False)
+]
+JournalFile = Annotated[
+    Path | None,
+    Parameter(
+        group=_RUN, help="File for the progress; default: FILE with .db.", show_default=False
+    ),
+]
+
+_Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+_Text = Annotated[str | None, Parameter(group=_RUN, show_default=False)]
+_Number = Annotated[int | None, Parameter(group=_RUN, show_default=False)]
+_Count = Annotated[_Number, Parameter(validator=AT_LEAST_ONE)]
+_Seconds = Annotated[
+    float | None, Parameter(group=_RUN, show_default=False, validator=Number(gt=0))
+]
+
+DryRun = Annotated[_Flag, Parameter(group=_RUN, help="Print the plan, send nothing.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a job is run, and what it prints."""
+
+    confirm_count: Annotated[_Number, Parameter(help="Number of irreversible changes.")] = None
+    limit: Annotated[_Count, Parameter(help="Send at most this many changes.")] = None
+    max_failures: Annotated[
+        _Number, Parameter(help="Stop once more have failed.", validator=Number(gte=0))
+    ] = None
+    timeout: Annotated[_Seconds, Parameter(help="Seconds to wait per SIM; default: 900.")] = None
+    deadline: Annotated[_Seconds, Parameter(help="Seconds for the whole run.")] = None
+    listen: Annotated[_Text, Parameter(help="[HOST:]PORT for callbacks; default: poll.")] = None
+    public_url: Annotated[_Text, Parameter(help="URL at which vendors reach --listen.")] = None
+    window: Annotated[_Count, Parameter(help="SIMs in flight, at most; default: 10,000.")] = None
+    concurrency: Annotated[_Count, Parameter(help="Concurrent requests, at most.")] = None
+    max_rps: Annotated[_Seconds, Parameter(help="Requests per second, at most.")] = None
+    results: Annotated[
+        Path | None,
+        Parameter(group=_OUT, help="Folder; default: next to the journal.", show_default=False),
+    ] = None
+    quiet: Annotated[_Flag, Parameter(group=_OUT, help="Print only errors.")] = False
+    json: Annotated[_Flag, Parameter(group=_OUT, help="Events as JSON lines on stdout.")] = False
+
+
+DEFAULTS = RunOptions()
+WINDOW = 10_000
+
+
+_HIGHEST = 65_535
+
+
+def check_listen(listen: str | None, public_url: str | None) -> None:
+    """Reject a listener that cannot work, before anything else is done."""
+    if listen is None:
+        if public_url is not None:
+            raise CommandError("--public-url needs --listen, the port that it leads to")
+        return
+    if public_url is None and not os.environ.get("ASYNCSIM_EMULATOR"):
+        raise CommandError("--listen needs --public-url, the URL at which the vendor reaches it")
+    port = listen.rpartition(":")[2]
+    if not (port.isascii() and port.isdecimal() and int(port) <= _HIGHEST):
+        raise CommandError(f"--listen {listen}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
+
+
+def make_receiver(
+    listen: str | None, public_url: str | None, ticket_secret: str
+) -> CallbackReceiver | None:
+    """Make the receiver of `--listen`; with the job's secret a later run accepts its callbacks."""
+    if listen is None:
+        return None
+    host, _, port = listen.rpartition(":")
+    return CallbackReceiver(
+        public_url,
+        host=host.strip("[]") or "127.0.0.1",
+        port=int(port),
+        ticket_secrets=[ticket_secret],
+    )

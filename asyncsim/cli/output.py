@@ -1,56 +1,174 @@
-"""Rows on stdout: as a table to read, as JSON, or as CSV."""
+"""Output: data to stdout, everything else to stderr.
+
+No background colour is set, so that light and dark terminals both stay readable. rich is imported
+when something is printed: `--version` and `--help` do without it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
+import logging
+import re
 import sys
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
-from rich.table import Table
-from rich.text import Text
+from asyncsim.cli.streams import ReaderLeft
 
-from asyncsim.cli import terminal
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+_SHOWN_PROBLEMS = 50
+"""With more problems than this, a file is corrected in the tool that it came from."""
+_UNBOUNDED = 1000  # columns: a file or a pipe has no width at which text must be cut
+_CONTROLLING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of Unicode: control, format (which can reverse the direction of text), surrogates,
+line and paragraph separators."""
+_JOINERS = "\u200c\u200d"  # format characters that names and emoji are written with
 
 Format = Literal["table", "json", "csv"]
 Value = object
 Row = Mapping[str, Value]
 
 
-class Printer(Protocol):
-    """Takes rows, one by one."""
-
-    def row(self, row: Row) -> None:
-        """Take a row."""
-
-    def close(self) -> None:
-        """Write what is still to be written."""
+# Messages, on stderr.
 
 
-def printer(format: Format, columns: Sequence[str], table: Sequence[str] | None = None) -> Printer:
-    """Make a printer of rows with these columns; `table` names those a table has room for."""
-    if format == "json":
-        return _Json()
-    return _Csv(columns) if format == "csv" else _Table(table or columns)
+def stderr_console() -> Console:
+    """Return the console for progress, reports and messages."""
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    # Names may contain [brackets] and :colons:, which are no markup here.
+    return Console(file=stream, markup=False, emoji=False, highlight=False)
+
+
+def message(text: str) -> Text:
+    """Make a message that stays one line on any terminal, so that a command in it can be copied."""
+    from rich.text import Text
+
+    return Text(printable(text), no_wrap=True, overflow="ignore")
+
+
+def say(text: str) -> None:
+    """Write a message to stderr."""
+    stderr_console().print(message(text), soft_wrap=True)
+
+
+def fail(text: str) -> None:
+    """Write why a command ended, on one line, whatever the text of the error looks like."""
+    say("asyncsim: " + re.sub(r"\s*[\r\n]+\s*", " ", text.strip()))
+
+
+def fail_all(text: str, problems: Sequence[str]) -> None:
+    """Write why a command ended, and each of its problems on a line of its own."""
+    fail(text)
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        say(f"  {problem}")
+    if len(problems) > _SHOWN_PROBLEMS:
+        say(f"  ... and {len(problems) - _SHOWN_PROBLEMS:,} more")
+
+
+class LogHandler(logging.Handler):
+    """Writes warnings of the library as messages, because a vendor's text may be among them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one; a traceback keeps its lines."""
+        for one in self.format(record).splitlines():
+            say(one)
+
+
+def printable(text: str) -> str:
+    r"""Escape every character that could control the terminal: `\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one.encode("unicode_escape").decode() if is_controlling(one) else one for one in text
+    )
+
+
+def is_controlling(one: str) -> bool:
+    """Tell whether a character has an effect on a terminal, or on the text next to it."""
+    return unicodedata.category(one) in _CONTROLLING and one not in _JOINERS
+
+
+# Data, on stdout.
+
+
+def data_stream() -> TextIO:
+    """Return stdout for programs: UTF-8 whatever its encoding was, and unchanged line ends."""
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        # A lone surrogate, which a vendor's JSON may hold, is escaped as in JSON.
+        reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+    return sys.stdout
+
+
+@contextlib.contextmanager
+def until_reader_leaves() -> Iterator[None]:
+    """Print the output that a command is for; a reader that leaves changes no exit code."""
+    with contextlib.suppress(ReaderLeft):
+        yield
+        sys.stdout.flush()
+
+
+def show_table(table: Table, *, on_stderr: bool = False) -> None:
+    """Print a table; in a pipe it is never cut, and lines have no padding at their ends."""
+    from rich.console import Console
+
+    stream = sys.stderr if on_stderr else sys.stdout
+    if stream.isatty():
+        _console(stream).print(table)
+        return
+    console = Console(
+        file=io.StringIO(), width=_UNBOUNDED, color_system=None,
+        markup=False, emoji=False, highlight=False,
+    )  # fmt: skip
+    with console.capture() as captured:
+        console.print(table)
+    stream.writelines(line.rstrip() + "\n" for line in captured.get().split("\n")[:-1])
+    stream.flush()
+
+
+def show_rows(rows: Sequence[tuple[str, Text]], *, on_stderr: bool = False) -> None:
+    """Print labelled texts; lines are never broken, so that commands and paths can be copied."""
+    from rich.text import Text
+
+    console = _console(sys.stderr if on_stderr else sys.stdout)
+    width = max(len(label) for label, _ in rows) + 2
+    for label, text in rows:
+        for number, part in enumerate(text.split("\n")):
+            start = ("" if number else label).ljust(width)
+            console.print(Text.assemble((start, "bold"), part), soft_wrap=True)
 
 
 def print_one(format: Format, record: Row) -> None:
-    """Print a single record; as a table it stands upright."""
+    """Print a single record; a table has one row per field."""
     if format == "json":
         text = json.dumps(record, indent=2, default=_text, ensure_ascii=False)
-        terminal.data().write(text + "\n")
+        data_stream().write(text + "\n")
         return
     if format == "csv":
         printed = printer(format, list(record))
         printed.row(record)
         printed.close()
         return
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table.grid(padding=(0, 2))
     for name, value in record.items():
-        grid.add_row(Text(name, style="bold"), Text(terminal.printable(_text(value))))
-    terminal.show(grid)
+        grid.add_row(Text(name, style="bold"), Text(printable(_text(value))))
+    show_table(grid)
 
 
 def _text(value: Value) -> str:
@@ -63,9 +181,26 @@ def _text(value: Value) -> str:
     return str(value)
 
 
-class _Csv:
+class Printer(Protocol):
+    """Prints rows one by one."""
+
+    def row(self, row: Row) -> None:
+        """Print a row."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+def printer(format: Format, columns: Sequence[str], table: Sequence[str] | None = None) -> Printer:
+    """Make a printer of rows with these columns; a table shows only the columns in `table`."""
+    if format == "json":
+        return _JsonPrinter()
+    return _CsvPrinter(columns) if format == "csv" else _TablePrinter(table or columns)
+
+
+class _CsvPrinter:
     def __init__(self, columns: Sequence[str]) -> None:
-        self._writer = csv.writer(terminal.data(), lineterminator="\n")
+        self._writer = csv.writer(data_stream(), lineterminator="\n")
         self._columns = columns
         self._writer.writerow(columns)
 
@@ -76,11 +211,11 @@ class _Csv:
         sys.stdout.flush()
 
 
-class _Json:
+class _JsonPrinter:
     """One array, written row by row: a long list needs no memory."""
 
     def __init__(self) -> None:
-        self._out = terminal.data()
+        self._out = data_stream()
         self._before = "[\n  "
 
     def row(self, row: Row) -> None:
@@ -92,17 +227,21 @@ class _Json:
         self._out.flush()
 
 
-class _Table:
+class _TablePrinter:
     def __init__(self, columns: Sequence[str]) -> None:
+        from rich.table import Table
+
         self._columns = columns
         self._table = Table(box=None, padding=(0, 1), pad_edge=False)
         for name in columns:
-            # The others are of no use when cut, and fit into 80 columns together.
+            # The other columns are useless when cut, and fit into 80 characters together.
             self._table.add_column(name, no_wrap=name != "unique_name", overflow="fold")
 
     def row(self, row: Row) -> None:
-        texts = (terminal.printable(_text(row.get(name))) for name in self._columns)
+        from rich.text import Text
+
+        texts = (printable(_text(row.get(name))) for name in self._columns)
         self._table.add_row(*map(Text, texts))
 
     def close(self) -> None:
-        terminal.show(self._table)
+        show_table(self._table)

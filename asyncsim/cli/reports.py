@@ -1,4 +1,4 @@
-"""The report of a job, to be read: how many ended how, why, how long it took, what is left."""
+"""The report and the plan of a job, as text."""
 
 from __future__ import annotations
 
@@ -6,31 +6,52 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import groupby
 
+from rich.table import Table
 from rich.text import Text
 
-from asyncsim.bulk import Report
+from asyncsim.bulk import Plan, Report
 from asyncsim.bulk.actions import describe
-from asyncsim.bulk.records import SUCCEEDED, State
-from asyncsim.bulk.report import Shortfall
+from asyncsim.bulk.records import HOPELESS, SUCCEEDED, UNFINISHED, Entry, State
 from asyncsim.bulk.results import WrittenResults
-from asyncsim.cli.terminal import printable
+from asyncsim.cli.exits import Exit
+from asyncsim.cli.output import printable
 from asyncsim.observers import Tally
 from asyncsim.vendors import Product
 
 _MINUTE = 60.0
 
 
-def told(
+def report_exit_code(report: Report) -> Exit:
+    """Choose the exit code of a job: 3 if its run was cut short, else a failure outweighs delay."""
+    failed = report.states.keys() - SUCCEEDED - UNFINISHED
+    if report.stopped == "max_failures" or (failed and report.stopped is None):
+        return Exit.FAILED
+    return Exit.OK if report.ok else Exit.PENDING
+
+
+def render_report(
     report: Report, tally: Tally | None = None, written: WrittenResults | None = None
 ) -> list[tuple[str, Text]]:
-    """The report as labels and what stands behind them.
+    """Render a report as labels and texts.
 
-    `tally` has counted what this run sent, `written` went into files.
+    `tally` has counted the requests of this run, `written` names the files of results.
     """
-    rows = list(_lines(report, tally))
+    rows = [*describe_job(report), ("SIMs", Text(f"{report.rows:,}{_ended(report)}"))]
+    for state in (State.DONE, State.ALREADY):
+        if count := report.states.get(state):
+            how = _settled_by(report) if state is State.DONE else ""
+            rows.append((state.value, Text(f"{count:,}{how}", "green")))
+    if (times := _times(report)) is not None:
+        rows.append(("time", times))
+    if report.requests is not None:
+        rows.append(("requests", Text(_requests(report, tally))))
     label = "others"
     for remedy, group in groupby(report.shortfalls, key=lambda one: one.remedy):
-        rows.append((label, _why(group, remedy)))
+        text = Text()
+        for shortfall in group:
+            text.append(f"{shortfall.rows:,} {shortfall.reason}", style="red")
+            text.append(f": {printable(shortfall.sample)}\n" if shortfall.sample else "\n")
+        rows.append((label, text.append(f"-> {printable(remedy)}")))
         label = ""
     notes = report.plan.notes if report.plan else ()
     rows += [("note", Text(printable(note))) for note in notes]
@@ -39,31 +60,8 @@ def told(
     return rows
 
 
-def _files(written: WrittenResults) -> Iterator[str]:
-    yield f"{written.results}: all {written.rows:,}"
-    if written.failed_rows:
-        yield f"{written.failed}: {written.failed_rows:,} to be mended and given in again"
-    if written.unknown is not None and written.unknown_rows:
-        yield f"{written.unknown}: {written.unknown_rows:,} that may have been sent"
-
-
-def _lines(report: Report, tally: Tally | None) -> Iterator[tuple[str, Text]]:
-    yield from about(report)
-    yield "SIMs", Text(f"{report.rows:,}{_ended(report)}")
-    for state in (State.DONE, State.ALREADY):
-        if count := report.states.get(state):
-            yield (
-                state.value,
-                Text(f"{count:,}{_how(report) if state is State.DONE else ''}", "green"),
-            )
-    if (times := _times(report)) is not None:
-        yield "time", times
-    if report.requests is not None:
-        yield "requests", Text(_requests(report, tally))
-
-
-def about(report: Report) -> Iterator[tuple[str, Text]]:
-    """What a job asks for, of which file, in whose account."""
+def describe_job(report: Report) -> Iterator[tuple[str, Text]]:
+    """The change, its input and the account, as labels and texts."""
     head = report.head
     columns = ", ".join(report.columns)
     of_rows = f"{columns} as {head.label} says" if columns else ""
@@ -75,13 +73,13 @@ def about(report: Report) -> Iterator[tuple[str, Text]]:
 
 def _ended(report: Report) -> str:
     reached = sum(report.states.get(state, 0) for state in SUCCEEDED)
-    text = f", {'all' if report.ok else f'{reached:,}'} at their goal"
+    text = f", {'all' if report.ok else f'{reached:,}'} at their target"
     if report.found_nothing_to_do:
-        text += " when this job ended, in an earlier run"
+        text += " when this job finished, in an earlier run"
     return f"{text}; the run ended early: {report.stopped}" if report.stopped else text
 
 
-def _how(report: Report) -> str:
+def _settled_by(report: Report) -> str:
     counted = report.statistics
     parts = [f"{how} {count:,}" for how, count in counted.settled_by.items() if count]
     parts += [f"confirmed by a read {counted.confirmed:,}"] if counted.confirmed else []
@@ -106,14 +104,42 @@ def _requests(report: Report, tally: Tally | None) -> str:
     if report.requests_per_sim is not None:
         text += f", {report.requests_per_sim:.2f} per SIM"
     if tally is not None:
-        text += f"; refused with 429: {tally.limited:,}; sent again: {tally.retried:,}"
+        text += f"; throttled with 429: {tally.limited:,}; retried: {tally.retried:,}"
     return text
 
 
-def _why(group: Iterable[Shortfall], remedy: str) -> Text:
-    """Rows that have one way out: how many for which reason, and the way."""
-    text = Text()
-    for shortfall in group:
-        text.append(f"{shortfall.rows:,} {shortfall.reason}", style="red")
-        text.append(f": {printable(shortfall.sample)}\n" if shortfall.sample else "\n")
-    return text.append(f"-> {printable(remedy)}")
+def _files(written: WrittenResults) -> Iterator[str]:
+    yield f"{written.results}: all {written.rows:,}"
+    if written.failed_rows:
+        yield f"{written.failed}: {written.failed_rows:,} to correct and use as input"
+    if written.unknown is not None and written.unknown_rows:
+        yield f"{written.unknown}: {written.unknown_rows:,} that may have been sent"
+
+
+def impossible_rows(plan: Plan) -> int:
+    """Count the rows that cannot reach their target."""
+    return sum(count for verdict, count in plan.verdicts.items() if verdict in HOPELESS)
+
+
+def render_plan(plan: Plan, about: Iterable[tuple[str, Text]] = ()) -> Table:
+    """Render a plan: the job, then each verdict with its number of rows and the first of them."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(overflow="fold")
+    for name, text in about:
+        table.add_row(name, "", text)
+    for verdict, count in plan.verdicts.items():
+        samples = Text("\n").join(map(_sample, plan.samples.get(verdict, ())))
+        table.add_row(verdict, f"{count:,}", samples)
+    if plan.irreversible:
+        table.add_row("irreversible", f"{plan.irreversible:,}", "cannot be undone once sent")
+    table.add_row("requests", f"{plan.requests:,}", "sent to read the SIMs")
+    for note in plan.notes:
+        table.add_row("note", "", Text(printable(note)))
+    return table
+
+
+def _sample(entry: Entry) -> Text:
+    status = f" ({entry.before})" if entry.before else ""
+    return Text(printable(f"line {entry.line}: {entry.name}{status}"))

@@ -1,155 +1,156 @@
-"""One run of a job, with a terminal in front: progress, signals, report, exit code."""
+"""One run of a job: confirmation, progress, signals, report, exit code."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import field, frozen
 
 from asyncsim import Client, JobStopped, JournalError, NotConfirmed, Throttle, bulk
-from asyncsim.bulk import Job, Journal, Report, write_results
-from asyncsim.bulk.results import WrittenResults
-from asyncsim.cli import again, plans, reports, terminal
+from asyncsim.bulk import Job, Journal, Plan, Report, write_results
 from asyncsim.cli.accounts import log_in
-from asyncsim.cli.confirming import confirmation
-from asyncsim.cli.display import Shown, progress
-from asyncsim.cli.exits import CommandError, Exit, code_of_report
-from asyncsim.cli.joboptions import WINDOW, RunOptions
-from asyncsim.cli.ndjson import Ndjson
-from asyncsim.cli.progress import Standing
-from asyncsim.cli.receiving import receiver
-from asyncsim.cli.signals import draining
+from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.ndjson import NdjsonWriter
+from asyncsim.cli.options import WINDOW, RunOptions, make_receiver
+from asyncsim.cli.output import (
+    say,
+    show_rows,
+    show_table,
+    stderr_console,
+    until_reader_leaves,
+)
+from asyncsim.cli.progress import Display, JobProgress, display
+from asyncsim.cli.reports import (
+    describe_job,
+    impossible_rows,
+    render_plan,
+    render_report,
+    report_exit_code,
+)
+from asyncsim.cli.resume import resume_command
+from asyncsim.cli.signals import interrupting_question, on_first_interrupt
 from asyncsim.events import Observer
 from asyncsim.observers import Tally
 
-_MANY = 50_000
-"""Results that take seconds to be written."""
-_WRITING = "the results are being written; once more cancels"
-_STOPPING = "stopping: nothing more is sent, answers are awaited; once more cancels"
+_SLOW_RESULTS = 50_000  # rows; writing more takes seconds
+_WRITING = "writing the results; press Ctrl-C again to cancel"
+_STOPPING = "stopping: nothing new is sent, requests in flight finish; press Ctrl-C again to cancel"
 
 
 @frozen(kw_only=True)
-class Run:
-    """What is to be run, and how."""
+class JobCommand:
+    """What to run, and how."""
 
     job: Job | None
-    """None: the one that the journal holds."""
+    """None: the job of the journal."""
     vendor: str | None
     options: RunOptions
     retry_failed: bool = False
     piped: bool = False
-    """Its input comes through stdin."""
-    standing: Standing = field(factory=Standing)
+    """Whether the input comes from stdin."""
+    progress: JobProgress = field(factory=JobProgress)
     tally: Tally = field(factory=Tally)
-    ndjson: Ndjson = field(factory=Ndjson)
+    ndjson: NdjsonWriter = field(factory=NdjsonWriter)
     stop: asyncio.Event = field(factory=asyncio.Event)
 
     @property
     def observers(self) -> list[Observer]:
-        """Who is told what happens, but for the display."""
-        return [self.standing, self.tally, *([self.ndjson] if self.options.json else [])]
+        """The observers of the job, without the display."""
+        return [self.progress, self.tally, *([self.ndjson] if self.options.json else [])]
 
 
-async def look(run: Run, journal: Journal) -> Exit:
-    """Tell what a run would do; send nothing."""
+async def plan_job(run: JobCommand, journal: Journal) -> Exit:
+    """Print what a run would do; send nothing."""
     with run.ndjson:
-        report = await _recorded(run, journal, dry_run=True)
+        report = await _run_logged_in(run, journal, dry_run=True)
         if run.options.json:
             run.ndjson.write("Report", report.summary())
     if report.plan is None:
-        raise CommandError("stopped before all SIMs were looked at; nothing was sent", Exit.PENDING)
-    with terminal.product():
-        terminal.show(plans.told(report.plan, reports.about(report)), on_stderr=run.options.json)
-    return Exit.FAILED if plans.hopeless(report.plan) else Exit.OK
+        raise CommandError("stopped before all SIMs were read; nothing was sent", Exit.PENDING)
+    with until_reader_leaves():
+        show_table(render_plan(report.plan, describe_job(report)), on_stderr=run.options.json)
+    return Exit.FAILED if impossible_rows(report.plan) else Exit.OK
 
 
-async def run_job(run: Run, journal: Journal, results: Path) -> Exit:
-    """Run a job, write its results, tell how it ended."""
+async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
+    """Run a job, write its results, print how it ended."""
+    written, write_error = None, None
     with run.ndjson:
-        report = await _recorded(run, journal)
-        if report.rows >= _MANY and not run.options.quiet:
-            terminal.say(f"writing {report.rows:,} results to {results}")
-        with draining(lambda: terminal.say(_WRITING)):
-            written, trouble = await _write(journal, results, report)
+        report = await _run_logged_in(run, journal)
+        if report.rows >= _SLOW_RESULTS and not run.options.quiet:
+            say(f"writing {report.rows:,} results to {results}")
+        with on_first_interrupt(lambda: say(_WRITING)):
+            try:
+                written = await write_results(journal, results, report)
+            except OSError as error:
+                write_error = error.strerror or str(error)
         if run.options.json:
             run.ndjson.write("Report", report.summary())
     if not run.options.quiet:
-        terminal.show_rows(reports.told(report, run.tally, written), on_stderr=True)
-    if trouble is not None:
-        # Not the code of a file that could not be used: things were sent.
-        raise CommandError(trouble, Exit.FAILED)
-    if report.found_nothing_to_do:  # said to the quiet, too: they may believe it was done again
-        terminal.say(
-            f"this job had ended before: nothing was looked at, nothing was sent. To do it once"
-            f" more, give it a new journal: --journal, or move {journal.target} away"
+        show_rows(render_report(report, run.tally, written), on_stderr=True)
+    if write_error is not None:
+        # Not the exit code of an unusable file: requests were sent.
+        raise CommandError(write_error, Exit.FAILED)
+    if report.found_nothing_to_do:  # also with --quiet: else it looks as if it was done again
+        say(
+            "this job had finished before: nothing was read and nothing was sent. To do it again,"
+            f" use a new journal: --journal, or move {journal.target} away"
         )
-    code = code_of_report(report)
+    code = report_exit_code(report)
     if code is Exit.PENDING:
-        terminal.say(_to_go_on(run))
+        say(_how_to_resume(run))
     return code
 
 
-async def _write(
-    journal: Journal, folder: Path, report: Report
-) -> tuple[WrittenResults | None, str | None]:
+async def _run_logged_in(run: JobCommand, journal: Journal, *, dry_run: bool = False) -> Report:
+    """Run a job with a client of its own; its errors say what to type next."""
+    options = run.options
+    client = log_in(
+        run.vendor,
+        receiver=make_receiver(options.listen, options.public_url, journal.ticket_secret),
+        observers=run.observers,
+        throttle=Throttle(max_rps=options.max_rps)
+        if options.concurrency is None
+        else Throttle(maximum=options.concurrency, max_rps=options.max_rps),
+    )
     try:
-        return await write_results(journal, folder, report), None
-    except OSError as error:
-        return None, error.strerror or str(error)
-
-
-async def _recorded(run: Run, journal: Journal, *, dry_run: bool = False) -> Report:
-    """Run it; what it ends with says what to type next."""
-    try:
-        return await _run(run, journal, dry_run=dry_run)
+        async with client:
+            return await run_displayed(run, client, journal, dry_run=dry_run)
     except NotConfirmed as error:
         raise CommandError(f"{error} with --confirm-count {error.count}", Exit.REFUSED) from error
     except JobStopped as error:
-        raise CommandError(f"{error}; {_to_go_on(run)}", Exit.PENDING) from error
+        raise CommandError(f"{error}; {_how_to_resume(run)}", Exit.PENDING) from error
     except JournalError as error:
         sent = run.tally.methods["POST"] + run.tally.methods["DELETE"]
         raise CommandError(str(error), Exit.PENDING if sent else Exit.USAGE) from error
     except asyncio.CancelledError:
-        terminal.say(_to_go_on(run))
+        say(_how_to_resume(run))
         raise
 
 
-def _to_go_on(run: Run) -> str:
+def _how_to_resume(run: JobCommand) -> str:
     same = " (with the same input)" if run.piped else ""
-    return f"to go on{same}: {again.command()}"
+    return f"to resume{same}: {resume_command()}"
 
 
-def _client(run: Run, journal: Journal) -> Client:
+async def run_displayed(
+    run: JobCommand, client: Client, journal: Journal, *, dry_run: bool = False
+) -> Report:
+    """Run a job with its progress on display; the first Ctrl-C stops it gracefully."""
     options = run.options
-    return log_in(
-        run.vendor,
-        receiver=receiver(options.listen, options.public_url, journal.ticket_secret),
-        observers=run.observers,
-        throttle=_throttle(options),
-    )
-
-
-def _throttle(options: RunOptions) -> Throttle:
-    if options.concurrency is None:
-        return Throttle(max_rps=options.max_rps)
-    return Throttle(maximum=options.concurrency, max_rps=options.max_rps)
-
-
-async def _run(run: Run, journal: Journal, *, dry_run: bool) -> Report:
-    async with _client(run, journal) as client:
-        return await carry_out(run, client, journal, dry_run=dry_run)
-
-
-async def carry_out(run: Run, client: Client, journal: Journal, *, dry_run: bool = False) -> Report:
-    """Run the job with its progress on display; the first Ctrl-C drains it."""
-    options = run.options
-    # Lines that are drawn again and again would get among the events.
+    # On one terminal, live lines would mix with the events.
     quiet = options.quiet or (options.json and sys.stdout.isatty())
+
+    def stop() -> None:
+        shown.say(_STOPPING)
+        run.stop.set()
+
     with (
-        progress(run.standing, lambda: client.concurrency_limit, quiet=quiet) as shown,
-        draining(lambda: _drain(run, shown)),
+        display(run.progress, lambda: client.concurrency_limit, quiet=quiet) as shown,
+        on_first_interrupt(stop),
     ):
         return await bulk.run(
             run.job,
@@ -161,13 +162,38 @@ async def carry_out(run: Run, client: Client, journal: Journal, *, dry_run: bool
             deadline=options.deadline,
             max_failures=options.max_failures,
             limit=options.limit,
-            confirm=confirmation(options.confirm_count, shown, piped=run.piped),
+            confirm=_confirmation(options.confirm_count, shown, piped=run.piped),
             dry_run=dry_run,
             retry_failed=run.retry_failed,
             stop=run.stop,
         )
 
 
-def _drain(run: Run, shown: Shown) -> None:
-    shown.say(_STOPPING)
-    run.stop.set()
+def _confirmation(
+    given: int | None, shown: Display, *, piped: bool
+) -> int | Callable[[Plan], bool] | None:
+    """The count of `--confirm-count`, a question to a person, or None."""
+    if given is not None:
+        return given
+    # A file that came through stdin has used up what a person would type into. stdin is None if
+    # the command was started with it closed.
+    can_ask = bool(sys.stdin) and sys.stdin.isatty() and sys.stderr.isatty() and not piped
+    return (lambda plan: _ask(plan, shown)) if can_ask else None
+
+
+def _ask(plan: Plan, shown: Display) -> bool:
+    """Ask for the exact number of irreversible changes; signals mean no."""
+    shown.pause()
+    try:
+        stderr_console().print(render_plan(plan))
+        say(f"{plan.irreversible:,} SIMs will change irreversibly.")
+        with interrupting_question():
+            sys.stderr.write(f"Type their number to go on ({plan.irreversible}): ")
+            sys.stderr.flush()
+            typed = sys.stdin.readline().strip().replace(",", "")
+    except (KeyboardInterrupt, OSError):  # OSError: the terminal is gone
+        sys.stderr.write("\n")
+        return False
+    finally:
+        shown.resume()
+    return typed.isdecimal() and int(typed) == plan.irreversible

@@ -1,7 +1,7 @@
-"""What Ctrl-C, SIGTERM and SIGHUP do: end a command, or let a job drain first.
+"""Signals: Ctrl-C, SIGTERM and SIGHUP cancel a command, or stop a job gracefully.
 
-Handlers are Python's own, not the loop's: Windows' loops have none. What was ignored as the command
-began stays ignored: SIGHUP under nohup, Ctrl-C in the background of a script.
+Handlers are Python's own, not the loop's, because Windows' loops have none. A signal that was
+ignored when the command began stays ignored: SIGHUP under nohup, Ctrl-C in a background script.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ Call = Callable[[], object]
 
 
 def survive_hangup() -> None:
-    """Keep SIGHUP from ending this process; what it ends instead is for others to say."""
+    """Keep SIGHUP from killing this process; `on_hangup` and others say what it does instead."""
     if _HANGUP is not None and signal.getsignal(_HANGUP) is signal.SIG_DFL:
-        signal.signal(_HANGUP, _nothing)
+        signal.signal(_HANGUP, _do_nothing)
 
 
 def ignore_hangup() -> None:
-    """Keep SIGHUP from changing the exit code of what has ended.
+    """Keep SIGHUP from changing the exit code of a command that has ended.
 
-    As Python ends it brings every handler back to the default, but not what is ignored.
+    While Python exits it restores the default of every handler, but ignored signals stay ignored.
     """
     if _HANGUP is not None:
         signal.signal(_HANGUP, signal.SIG_IGN)
 
 
-def _nothing(number: int, frame: FrameType | None) -> None:
+def _do_nothing(number: int, frame: FrameType | None) -> None:
     pass
 
 
@@ -46,18 +46,18 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def outliving_terminal(stop: Call) -> Iterator[None]:
-    """Call `stop` at each SIGHUP, which never ends what runs inside."""
+def on_hangup(stop: Call) -> Iterator[None]:
+    """Call `stop` at each SIGHUP, which kills nothing inside the context."""
     with _handled(_hangup(stop)):
         yield
 
 
 @contextlib.contextmanager
-def draining(first: Call) -> Iterator[None]:
+def on_first_interrupt(first: Call) -> Iterator[None]:
     """Call `first` at the first Ctrl-C, SIGTERM or SIGHUP.
 
-    The second Ctrl-C or SIGTERM cancels the command. A SIGHUP is never counted: a terminal that
-    goes away sends several of them, and nobody meant one as "at once".
+    The second Ctrl-C or SIGTERM cancels the command. A SIGHUP does not count: a closing terminal
+    sends several, and none of them means "at once".
     """
     cancel = _current().cancel
     interrupts, hangups = iter((first,)), iter((first,))
@@ -73,8 +73,8 @@ def draining(first: Call) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def answering_no() -> Iterator[None]:
-    """Let signals end a question with KeyboardInterrupt: while a person thinks, they mean no."""
+def interrupting_question() -> Iterator[None]:
+    """Let signals end a question with KeyboardInterrupt, which counts as no."""
     names = [*_INTERRUPTS, *_hangup(int)]
     with _installed(dict.fromkeys(names, signal.default_int_handler)):
         yield
@@ -89,7 +89,7 @@ def _handled(calls: Mapping[signal.Signals, Call]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        # Between any two instructions: the call itself has to wait for its turn in the loop.
+        # A signal comes between any two instructions, so the call is left to the loop.
         loop.call_soon_threadsafe(calls[signal.Signals(number)])
 
     with _installed(dict.fromkeys(calls, handle)):
@@ -98,7 +98,7 @@ def _handled(calls: Mapping[signal.Signals, Call]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _installed(handlers: Mapping[signal.Signals, Callable[[int, Any], object]]) -> Iterator[None]:
-    """Install handlers, except for what is ignored."""
+    """Install handlers, except for signals that are ignored."""
     before: dict[signal.Signals, Any] = {}
     try:
         for name, handler in handlers.items():
@@ -109,7 +109,7 @@ def _installed(handlers: Mapping[signal.Signals, Callable[[int, Any], object]]) 
         yield
     finally:
         for name, known in before.items():
-            signal.signal(name, known or signal.SIG_DFL)  # None: not of Python's making
+            signal.signal(name, known or signal.SIG_DFL)  # None: a handler that is not Python's
 
 
 def _current() -> asyncio.Task[object]:

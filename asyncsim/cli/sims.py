@@ -1,4 +1,4 @@
-"""`asyncsim sims`: look at SIMs, change one, wait for one."""
+"""`asyncsim sims`: list, show and update SIMs, and wait for them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from asyncsim.cli import lookup, terminal
 from asyncsim.cli.accounts import (
     Sim,
     Sims,
     changes_of,
     check_confirmed,
+    check_product,
     check_status,
     fields_of,
+    find_one,
     log_in,
     row_of,
     sims_of,
@@ -32,11 +33,13 @@ from asyncsim.cli.options import (
     Timeout,
     Vendor,
 )
-from asyncsim.cli.output import Format, print_one, printer
+from asyncsim.cli.output import Format, print_one, printable, printer, say
 from asyncsim.cli.streams import OutputLost, ReaderLeft
 from asyncsim.validation import looks_like_iccid
 
-sims = App(name="sims", help="Look at SIMs, change one, wait for one.", help_format="plaintext")
+sims = App(
+    name="sims", help="List, show and update SIMs, and wait for them.", help_format="plaintext"
+)
 
 _PAGE = 1000  # rows; the largest page of both vendors
 _IN_A_TABLE = ("sid", "status", "iccid", "unique_name")
@@ -55,7 +58,7 @@ async def list_(
     rate_plan: RatePlan = None,
     iccid: Annotated[str | None, Parameter(help="Only the SIM with this ICCID.")] = None,
     limit: Annotated[
-        int | None, Parameter(help="At most this many SIMs.", validator=AT_LEAST_ONE)
+        int | None, Parameter(help="Largest number of SIMs.", validator=AT_LEAST_ONE)
     ] = None,
     output: Output = "table",
 ) -> None:
@@ -81,7 +84,7 @@ async def _print(
     left, unread = limit, 0
     async for page in account.list(**filters, page_size=min(_PAGE, limit or _PAGE)).pages():
         for bad in page.bad:
-            terminal.say(terminal.printable(str(bad.error)))
+            say(printable(str(bad.error)))
         unread += len(page.bad)
         for sim in page.items[:left]:
             rows.row(row_of(sim))
@@ -90,8 +93,8 @@ async def _print(
             break
     rows.close()
     if unread:
-        lacks = "1 SIM" if unread == 1 else f"{unread:,} SIMs"
-        text = f"this list lacks {lacks} whose record cannot be read"
+        lacks = "1 SIM was" if unread == 1 else f"{unread:,} SIMs were"
+        text = f"{lacks} left out of this list: the record cannot be read"
         raise CommandError(text, Exit.FAILED)
 
 
@@ -115,9 +118,9 @@ async def get(
 
     Example: asyncsim sims get 89883070000012345678
     """
-    lookup.check_product(product, name)
+    check_product(product, name)
     async with log_in(vendor) as client:
-        _print_one(output, await lookup.find_one(sims_of(client, product), name))
+        _print_one(output, await find_one(sims_of(client, product), name))
 
 
 @sims.command
@@ -127,17 +130,17 @@ async def update(
     *,
     product: Product = "supersim",
     vendor: Vendor = None,
-    status: Annotated[str | None, Parameter(help="Status to move to.")] = None,
+    status: Annotated[str | None, Parameter(help="Target status.")] = None,
     fleet: Fleet = None,
     rate_plan: RatePlan = None,
     unique_name: Annotated[str | None, Parameter(help="New unique name.")] = None,
     clear: Clear = None,
-    wait: Annotated[bool, Parameter(help="Wait until it has settled.", negative="")] = False,
+    wait: Annotated[bool, Parameter(help="Wait until the SIM has settled.", negative="")] = False,
     timeout: Timeout = None,
     confirm: Confirm = None,
     output: Output = "table",
 ) -> None:
-    """Change one SIM; shows it as the vendor answered or, with --wait, as it settled.
+    """Update one SIM; shows it as in the response or, with --wait, in its final status.
 
     Example: asyncsim sims update my-sim --status active --fleet my-fleet --wait
     """
@@ -151,14 +154,14 @@ async def update(
     )
     if not changes:
         raise CommandError(
-            "nothing to change: give --status, --fleet, --rate-plan, --unique-name or --clear"
+            "nothing to change: use --status, --fleet, --rate-plan, --unique-name or --clear"
         )
-    lookup.check_product(product, name)
+    check_product(product, name)
     check_status(product, status)
     check_confirmed(status, confirm)
     async with log_in(vendor) as client:
         account = sims_of(client, product)
-        sid = await _addressed(account, name)
+        sid = await _sid_or_name(account, name)
         changed = await _change(account, sid, changes, timeout, wait=wait)
         try:
             _print_one(output, changed)
@@ -169,9 +172,9 @@ async def update(
             raise CommandError(f"the change was sent, but {lost}", lost.code) from None
 
 
-async def _addressed(account: Sims, name: str) -> str:
-    """What may stand in a path: an ICCID may not."""
-    return (await lookup.find_one(account, name)).sid if looks_like_iccid(name) else name
+async def _sid_or_name(account: Sims, name: str) -> str:
+    """Return a name that may be in a path; an ICCID may not."""
+    return (await find_one(account, name)).sid if looks_like_iccid(name) else name
 
 
 async def _change(
@@ -179,7 +182,7 @@ async def _change(
 ) -> Sim:
     if not wait:
         return await account.update(sid, **changes)
-    terminal.say(f"changing {sid} and waiting until it has settled")
+    say(f"updating {sid} and waiting until it has settled")
     return await account.update_and_wait(sid, timeout=timeout, **changes)
 
 
@@ -194,14 +197,14 @@ async def wait(
     timeout: Timeout = None,
     output: Output = "table",
 ) -> None:
-    """Wait until one SIM has settled, or is in a status.
+    """Wait until one SIM has settled, or has reached a status.
 
     Example: asyncsim sims wait my-sim --until active --timeout 300
     """
-    lookup.check_product(product, name)
+    check_product(product, name)
     async with log_in(vendor) as client:
         account = sims_of(client, product)
-        sid = await _addressed(account, name)
-        terminal.say(f"waiting for {sid} to be {until or 'settled'}")
+        sid = await _sid_or_name(account, name)
+        say(f"waiting for {sid} to be {until or 'settled'}")
         settled = await account.await_transition(sid, until=until, timeout=timeout)
         _print_one(output, settled)

@@ -58,7 +58,7 @@ async def test_the_report_tells_how_each_was_known(
 ) -> None:
     fill(batch, iccids(emulator))
     ended = await cli("activate", str(batch), "--listen", "0")
-    assert "SIMs      12, all at their goal" in ended.err
+    assert "SIMs      12, all at their target" in ended.err
     assert "done      12: settled by callback 12, confirmed by a read 12" in ended.err
     assert "per SIM" in ended.err
     assert "p50 " in ended.err
@@ -119,7 +119,7 @@ async def test_a_sim_that_is_not_there_does_not_stop_the_others(
     fill(batch, [*iccids(emulator), "8988000000000000002"])
     ended = await cli("activate", str(batch), "--listen", "0")
     assert ended.code == 1
-    assert "SIMs      13, 12 at their goal" in ended.err
+    assert "SIMs      13, 12 at their target" in ended.err
     assert "1 unknown SIM" in ended.err
     assert statuses(emulator) == {"active"}
     assert [row["iccid"] for row in results(batch, "failed.csv")] == ["8988000000000000002"]
@@ -163,7 +163,7 @@ async def test_what_is_late_ends_with_3_and_says_how_to_go_on(
     ended = await cli("activate", str(batch), "--timeout", "0.05")
     assert ended.code == 3
     assert outcomes(batch) == {"timed out"}
-    assert ended.err.splitlines()[-1] == f"to go on: asyncsim activate {batch} --timeout 0.05"
+    assert ended.err.splitlines()[-1] == f"to resume: asyncsim activate {batch} --timeout 0.05"
 
 
 async def test_running_it_again_sends_nothing_that_is_done(
@@ -236,7 +236,7 @@ async def test_results_that_cannot_be_written_are_no_news_of_the_sims(
     fill(batch, iccids(emulator))
     ended = await cli("activate", str(batch), "--listen", "0", "--results", str(batch))
     assert ended.code == 1
-    assert "12, all at their goal" in ended.err
+    assert "12, all at their target" in ended.err
     assert "results cannot be written" in ended.err
     assert (await cli("jobs", "report", str(batch.with_suffix(".db")))).code == 0
 
@@ -315,7 +315,7 @@ async def test_a_job_that_has_ended_says_that_nothing_was_done_again(
     sent = posts(emulator)
     ended = await cli("activate", str(batch), *options)
     assert ended.code == 0
-    assert "nothing was looked at, nothing was sent" in ended.err
+    assert "nothing was read and nothing was sent" in ended.err
     assert "--journal" in ended.err
     assert posts(emulator) == sent
 

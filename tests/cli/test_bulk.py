@@ -157,7 +157,7 @@ async def test_a_run_ends_at_its_deadline_and_can_be_gone_on_with(
     ended = await cli("bulk", "change", str(batch), "--status", "active", "--deadline", "0.5")
     assert ended.code == 3
     assert "the run ended early: deadline" in ended.err
-    assert "to go on: asyncsim bulk change" in ended.err
+    assert "to resume: asyncsim bulk change" in ended.err
 
 
 async def test_too_many_failures_end_a_run(cli: Cli, emulator: Emulator, batch: Path) -> None:

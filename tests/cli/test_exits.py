@@ -12,7 +12,8 @@ from asyncsim import (
 )
 from asyncsim.bulk import Report, State
 from asyncsim.bulk.records import Head, Statistics
-from asyncsim.cli.exits import code_of, code_of_report
+from asyncsim.cli.exits import exit_code
+from asyncsim.cli.reports import report_exit_code
 
 HEAD = Head(product="supersim", action="update", change={}, vendor="twilio", account="", label="")
 
@@ -66,7 +67,7 @@ def report(states: dict[State, int], stopped: str | None) -> Report:
 def test_a_run_ends_with_what_a_script_should_do_next(
     states: dict[State, int], stopped: str | None, code: int
 ) -> None:
-    assert code_of_report(report(states, stopped)) == code
+    assert report_exit_code(report(states, stopped)) == code
 
 
 @pytest.mark.parametrize(
@@ -83,4 +84,4 @@ def test_a_run_ends_with_what_a_script_should_do_next(
     ids=lambda value: type(value).__name__,
 )
 def test_an_error_ends_with_its_code(error: Exception, code: int) -> None:
-    assert code_of(error) == code
+    assert exit_code(error) == code

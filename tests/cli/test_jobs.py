@@ -83,7 +83,7 @@ async def test_the_report_is_there_at_any_time(
     await cli(*activate(batch))
     table = await cli("jobs", "report", journal)
     assert table.code == 0
-    assert "12, all at their goal" in table.out
+    assert "12, all at their target" in table.out
     assert (await cli("jobs", "report", journal, "-o", "json")).json["states"] == {"done": 12}
     rows = (await cli("jobs", "report", journal, "-o", "csv")).rows
     assert rows == results(batch)

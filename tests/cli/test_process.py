@@ -78,9 +78,9 @@ async def test_the_first_signal_drains_and_the_job_goes_on_where_it_was(
     process.send_signal(sent)
     said = await ended(process)
     assert process.returncode == 3
-    assert "stopping: nothing more is sent" in said
+    assert "stopping: nothing new is sent" in said
     command = f"-m asyncsim.cli activate '{batch}' --window 5"
-    assert said.splitlines()[-1].startswith("to go on: ")
+    assert said.splitlines()[-1].startswith("to resume: ")
     assert said.splitlines()[-1].endswith(command)
     assert posts(emulator) == 5
     again = await spawn("activate", str(batch), "--timeout", "0.05")
@@ -109,7 +109,7 @@ async def test_the_second_signal_cancels(
         said = await ended(process)
         await clock.advance(30)
     assert process.returncode == 130
-    assert said.splitlines()[0].startswith("to go on: ")
+    assert said.splitlines()[0].startswith("to resume: ")
     assert said.splitlines()[-1] == "asyncsim: cancelled"
 
 
@@ -198,7 +198,13 @@ async def test_whoever_stops_listening_does_not_stop_the_job(
 
 @pytest.mark.parametrize("missing", ["cyclopts", "rich", "sqlalchemy", "filelock"])
 def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
-    code = f"import sys; sys.modules[{missing!r}] = None; from asyncsim.cli import main; main()"
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None
+sys.argv = ["asyncsim", "activate", "batch.csv"]
+from asyncsim.cli import main
+main()
+"""
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )

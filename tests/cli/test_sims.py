@@ -153,7 +153,7 @@ async def test_a_sim_that_cannot_be_read_hides_no_other_and_is_named(
     assert {row["sid"] for row in ended.rows} == set(store) - {odd}
     named, summary = ended.err.splitlines()
     assert named == f"cannot read Sim {odd}: expected text, got [7] @ .account_sid"
-    assert summary == "asyncsim: this list lacks 1 SIM whose record cannot be read"
+    assert summary == "asyncsim: 1 SIM was left out of this list: the record cannot be read"
     iccid = store[odd].iccid
     assert iccid is not None
     for name in (odd, iccid):

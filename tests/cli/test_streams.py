@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import unused_port
 
-from asyncsim.cli import terminal
-from asyncsim.cli.ndjson import Ndjson
+from asyncsim.cli import output
+from asyncsim.cli.ndjson import NdjsonWriter
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
 from tests.cli.conftest import Cli, asked, posted
@@ -131,7 +131,7 @@ async def test_a_reader_that_stands_still_does_not_hold_up_the_job(
     os.close(theirs)
     read = asyncio.create_task(asyncio.to_thread(_all_of, ours))  # now it reads on
     assert await running == 0
-    assert b"12, all at their goal" in await read
+    assert b"12, all at their target" in await read
 
 
 def _all_of(number: int) -> bytes:
@@ -208,7 +208,7 @@ async def test_a_hangup_is_never_one_of_the_two_that_cancel(
                 await asyncio.wait([ending], timeout=0.1)
         _, err = await ending
     assert process.returncode == 3
-    assert err.decode().splitlines()[-1].startswith("to go on: ")
+    assert err.decode().splitlines()[-1].startswith("to resume: ")
 
 
 _LATE = """
@@ -288,7 +288,7 @@ async def test_warnings_of_the_library_do_not_steer_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     record = logging.makeLogRecord({"msg": "a [/b] \x1b[2J\nand more", "levelno": logging.WARNING})
-    terminal.Log().handle(record)
+    output.LogHandler().handle(record)
     assert capsys.readouterr().err == "a [/b] \\x1b[2J\nand more\n"
 
 
@@ -422,7 +422,7 @@ def test_no_text_of_a_vendor_breaks_the_line_of_an_event(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = "Z\u00e4hler \u2028\x85\n\x1b[2J \ud800 end"
-    with Ndjson() as events:
+    with NdjsonWriter() as events:
         events.write("One", {"text": text})
         events.write("Two", {})
     first, second = capsys.readouterr().out.splitlines()

@@ -32,7 +32,7 @@ async def test_on_a_terminal_the_number_is_asked_for(
 ) -> None:
     fill(batch, sids(emulator, "wireless"), "sid")
     status, screen = await on_a_terminal(typed, "bulk", "delete", str(batch))
-    assert "will change  12" in screen
+    assert "will change   12" in screen
     assert "Type their number to go on (12): " in screen
     assert status == code
     assert len(sids(emulator, "wireless")) == (0 if code == 0 else 12)
@@ -57,7 +57,7 @@ async def test_commands_are_whole_lines_on_the_narrowest_terminal(
     status, screen = await on_a_terminal(b"", "activate", str(batch), "--limit", "5")
     assert status == 3
     lines = screen.splitlines()
-    assert lines[-1].startswith("to go on: ")
+    assert lines[-1].startswith("to resume: ")
     assert lines[-1].endswith(f"-m asyncsim.cli activate '{batch}' --limit 5")
     (remedy,) = [line for line in lines if "jobs retry-failed" in line]
     assert f"`asyncsim jobs retry-failed '{batch.with_suffix('.db')}'`" in remedy

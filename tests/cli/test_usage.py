@@ -56,7 +56,7 @@ SID = "HS" + "0" * 32
         (("bulk", "send", __file__, "--payload", ""), "--payload has an empty value"),
         (("bulk", "register", __file__, "--registration-code", ""), "--registration-code"),
         (("sims", "update", SID, "--clear", ""), "--clear has an empty value"),
-        (("sims", "update", SID, "--clear", "status"), "can be cleared is unique-name, fleet"),
+        (("sims", "update", SID, "--clear", "status"), "only unique-name, fleet can be cleared"),
         (("sims", "update", SID, "--fleet", "f", "--clear", "fleet"), "contradict"),
         (("bulk", "change", __file__, "--clear", "rate-plan"), "--clear rate-plan"),
         (("activate", __file__, "--listen", "99999"), "99999"),

@@ -1,4 +1,4 @@
-"""The command as it was typed, for people to run it again."""
+"""The command that resumes a job: the one that was typed, quoted for a shell."""
 
 from __future__ import annotations
 
@@ -18,45 +18,42 @@ _typed: ContextVar[Sequence[str]] = ContextVar("typed", default=())
 
 
 def remember(arguments: Sequence[str]) -> None:
-    """Take note of a command line."""
+    """Remember the arguments of this command line."""
     _typed.set(tuple(arguments))
 
 
-def command() -> str:
-    """The command that goes on where the one that was typed has stopped, quoted for a shell."""
+def resume_command() -> str:
+    """Return the command that resumes what this command line has begun."""
     typed = list(_typed.get())
     if typed[:2] == ["jobs", "retry-failed"]:
-        typed[1] = "resume"  # else what has failed since would be sent once more, too
-    return _quoted([*_program(), *typed])
-
-
-def _quoted(arguments: Sequence[str]) -> str:
+        typed[1] = "resume"  # retry-failed would also retry what has failed since
+    arguments = [*_program(), *typed]
     if _WINDOWS:
         return subprocess.list2cmdline(arguments)
-    return " ".join(map(_word, arguments))
+    return " ".join(map(_quote, arguments))
 
 
-def _word(argument: str) -> str:
-    """One word for a shell, in characters that every terminal shows as they are."""
+def _quote(argument: str) -> str:
+    """Quote one word for a shell, in characters that every terminal shows as they are."""
     try:
         argument.encode(sys.stderr.encoding or "utf-8")
     except UnicodeEncodeError:
-        plain = False
+        is_plain = False
     else:
-        plain = argument.isprintable()
-    if plain:
+        is_plain = argument.isprintable()
+    if is_plain:
         return shlex.quote(argument)
-    # What bash, zsh and ksh call ANSI-C quoting, and POSIX has since 2024.
+    # ANSI-C quoting: bash, zsh, ksh, and POSIX since 2024.
     codes = (chr(code) for code in os.fsencode(argument))
     return "$'" + "".join(one if one in _PLAIN else f"\\x{ord(one):02x}" for one in codes) + "'"
 
 
 def _program() -> list[str]:
-    """`asyncsim`, unless this one was started in another way."""
+    """`asyncsim`, unless this process was started in another way."""
     own = Path(sys.argv[0])
     if own.name == "__main__.py":
         return [sys.executable, "-m", "asyncsim.cli"]
     found = shutil.which("asyncsim")
     if own.name != "asyncsim" or not own.is_file() or (found and own.samefile(found)):
         return ["asyncsim"]
-    return [str(own)]  # one of several environments, of which only the path tells
+    return [str(own)]  # in another environment than the first one on the path

@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from asyncsim.cli import again
+from asyncsim.cli import resume
 
 
 def started_as(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [path])
-    again.remember(["activate", "my batch.csv", "--status", "ready"])
+    resume.remember(["activate", "my batch.csv", "--status", "ready"])
 
 
 @pytest.mark.parametrize("path", ["asyncsim", "/nowhere/else"])
 def test_it_is_quoted_for_a_shell(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started_as(path, monkeypatch)
-    assert again.command() == "asyncsim activate 'my batch.csv' --status ready"
+    assert resume.resume_command() == "asyncsim activate 'my batch.csv' --status ready"
 
 
 def test_a_module_is_started_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     started_as("/lib/asyncsim/cli/__main__.py", monkeypatch)
-    assert again.command().startswith(f"{sys.executable} -m asyncsim.cli activate ")
+    assert resume.resume_command().startswith(f"{sys.executable} -m asyncsim.cli activate ")
 
 
 def test_another_environment_than_the_one_on_the_path_is_named(
@@ -34,7 +34,7 @@ def test_another_environment_than_the_one_on_the_path_is_named(
 ) -> None:
     (tmp_path / "asyncsim").touch()
     started_as(str(tmp_path / "asyncsim"), monkeypatch)
-    assert again.command().startswith(f"{tmp_path}/asyncsim activate ")
+    assert resume.resume_command().startswith(f"{tmp_path}/asyncsim activate ")
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_any_name_is_one_line_that_a_shell_reads_as_it_was(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/nowhere/else"])
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
-    again.remember(["activate", name])
-    command = again.command()
+    resume.remember(["activate", name])
+    command = resume.resume_command()
     assert command.encode(encoding)
     assert command.isprintable()
     said = subprocess.run(
@@ -66,5 +66,5 @@ def test_any_name_is_one_line_that_a_shell_reads_as_it_was(
 
 def test_on_windows_it_is_quoted_as_windows_does(monkeypatch: pytest.MonkeyPatch) -> None:
     started_as("/nowhere/else", monkeypatch)
-    monkeypatch.setattr(again, "_WINDOWS", True)
-    assert again.command() == 'asyncsim activate "my batch.csv" --status ready'
+    monkeypatch.setattr(resume, "_WINDOWS", True)
+    assert resume.resume_command() == 'asyncsim activate "my batch.csv" --status ready'

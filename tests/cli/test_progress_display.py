@@ -9,11 +9,9 @@ import pytest
 from rich.console import Console
 
 from asyncsim.bulk.records import State
-from asyncsim.cli.display import progress
-from asyncsim.cli.drawing import Drawing
-from asyncsim.cli.progress import Standing
+from asyncsim.cli.progress import JobProgress, ProgressView, display
 from asyncsim.events import JobEnded
-from tests.cli.test_standing import Watch, answered, moved, progressed
+from tests.cli.test_job_progress import Watch, answered, moved, progressed
 
 
 @pytest.fixture
@@ -22,19 +20,19 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def standing(watch: Watch) -> Standing:
+def job(watch: Watch) -> JobProgress:
     """A large job in the middle of it, with some of everything."""
-    standing = Standing(watch)
-    standing(progressed(0, 1_000_000))
+    job = JobProgress(watch)
+    job(progressed(0, 1_000_000))
     watch.time += 10
-    standing(progressed(312_044, 1_000_000))
+    job(progressed(312_044, 1_000_000))
     for row, state in enumerate(State):
-        standing(moved(row, state))
-    standing(answered(429))
-    return standing
+        job(moved(row, state))
+    job(answered(429))
+    return job
 
 
-def drawn(standing: Standing, width: int, *, colours: bool = True) -> str:
+def drawn(job: JobProgress, width: int, *, colours: bool = True) -> str:
     console = Console(
         width=width,
         file=io.StringIO(),
@@ -42,13 +40,13 @@ def drawn(standing: Standing, width: int, *, colours: bool = True) -> str:
         color_system="standard" if colours else None,
     )
     with console.capture() as captured:
-        console.print(Drawing(standing, lambda: 96.4))
+        console.print(ProgressView(job, lambda: 96.4))
     return captured.get()
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_it_fits_the_terminal(width: int, standing: Standing) -> None:
-    lines = drawn(standing, width, colours=False).splitlines()
+def test_it_fits_the_terminal(width: int, job: JobProgress) -> None:
+    lines = drawn(job, width, colours=False).splitlines()
     assert len(lines) <= 4
     assert all(len(line.rstrip()) <= width for line in lines)
     assert lines[0].startswith("sending")
@@ -61,18 +59,18 @@ def test_it_fits_the_terminal(width: int, standing: Standing) -> None:
 
 
 def test_while_a_file_is_read_nothing_is_said_of_requests(watch: Watch) -> None:
-    standing = Standing(watch)
-    standing(progressed(1000, None, "reading"))
-    assert drawn(standing, 80, colours=False).split() == ["reading", "1,000"]
+    job = JobProgress(watch)
+    job(progressed(1000, None, "reading"))
+    assert drawn(job, 80, colours=False).split() == ["reading", "1,000"]
 
 
-def test_a_bar_uses_the_room_and_is_never_endless(standing: Standing) -> None:
-    bars = [drawn(standing, width, colours=False).count("━") for width in (80, 100, 400)]
+def test_a_bar_uses_the_room_and_is_never_endless(job: JobProgress) -> None:
+    bars = [drawn(job, width, colours=False).count("━") for width in (80, 100, 400)]
     assert bars[0] < bars[1] < bars[2] <= 60
 
 
-def test_no_colour_is_a_background_or_too_pale_for_one_of_them(standing: Standing) -> None:
-    text = drawn(standing, 80)
+def test_no_colour_is_a_background_or_too_pale_for_one_of_them(job: JobProgress) -> None:
+    text = drawn(job, 80)
     codes = {
         int(code) for codes in re.findall(r"\x1b\[([\d;]+)m", text) for code in codes.split(";")
     }
@@ -83,13 +81,13 @@ def test_no_colour_is_a_background_or_too_pale_for_one_of_them(standing: Standin
 def test_a_log_has_a_line_for_every_few_seconds_of_work(
     watch: Watch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    standing = Standing(watch)
-    with progress(standing, lambda: 64, quiet=False) as shown:
+    job = JobProgress(watch)
+    with display(job, lambda: 64, quiet=False) as shown:
         for done in range(0, 1001, 10):  # 40 a second
-            for observer in (standing, shown):
+            for observer in (job, shown):
                 observer(progressed(done, 1000))
             watch.time += 0.25
-        standing(JobEnded(states={}, seconds=25))
+        job(JobEnded(states={}, seconds=25))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 6
     assert lines[0] == "sending:  200/1,000  20%  40/s  0:00:20 left  limit 64  429s 0"
@@ -99,12 +97,12 @@ def test_a_log_has_a_line_for_every_few_seconds_of_work(
 def test_whoever_wants_quiet_has_it_but_for_what_must_be_said(
     watch: Watch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    standing = Standing(watch)
-    with progress(standing, lambda: 64, quiet=True) as shown:
-        for observer in (standing, shown):
+    job = JobProgress(watch)
+    with display(job, lambda: 64, quiet=True) as shown:
+        for observer in (job, shown):
             observer(progressed(1, 1000))
         watch.time += 60
-        for observer in (standing, shown):
+        for observer in (job, shown):
             observer(progressed(500, 1000))
             observer(JobEnded(states={}, seconds=60))
         shown.say("stopping")
