@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asyncsim.bulk.records import State
-from asyncsim.cli.exits import Exit, code_of_report
+from asyncsim.cli.exits import Exit
 from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.context import VendorResponse
 from tests.bulk.runs.conftest import OpenEnv
@@ -49,7 +49,7 @@ async def test_the_run_ends_resumable_with_its_rows_unchanged(
     busy(monkeypatch, status, method="POST")
     report = await env.run(env.job())
     assert report.stopped == "retry after 86,400 s"
-    assert code_of_report(report) is Exit.PENDING
+    assert report_exit_code(report) is Exit.PENDING
     assert report.states.keys() <= {State.READY, State.SENDING}
     assert report.states.get(State.SENDING, 0) == 0 or status == 503
     assert env.stage.clock.now() - began < 60.0
