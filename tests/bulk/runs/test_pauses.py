@@ -10,6 +10,7 @@ import pytest
 
 from asyncsim.bulk.records import State
 from asyncsim.cli.exits import Exit
+from asyncsim.cli.reports import report_exit_code
 from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.context import VendorResponse
 from tests.bulk.runs.conftest import OpenEnv
