@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import Self, TypedDict, Unpack
 
 from aiohttp import ClientSession
 from yarl import URL
 
+# What all kinds share is imported with the package: within the first request it would take five
+# times as long as the request itself. Kinds are imported when used (benchmarks/cases/startup.py).
+import asyncsim.resources.update_many  # noqa: F401
 from asyncsim.callbacks.receiver import CallbackReceiver, Registration
 from asyncsim.callbacks.secrets import checked_secrets
 from asyncsim.callbacks.tickets import derive_ticket_secret
@@ -25,6 +27,10 @@ from asyncsim.http.proxies import Proxies, check_login
 from asyncsim.http.transport import Transport
 from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import expand_keywords
+from asyncsim.resources.monitor import Monitor
+from asyncsim.resources.supersim import SuperSim
+from asyncsim.resources.webhooks import Webhooks
+from asyncsim.resources.wireless import Wireless
 from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import (
@@ -36,12 +42,6 @@ from asyncsim.vendors import (
     Vendor,
     emulator_hosts,
 )
-
-if TYPE_CHECKING:
-    from asyncsim.resources.monitor import Monitor
-    from asyncsim.resources.supersim import SuperSim
-    from asyncsim.resources.webhooks import Webhooks
-    from asyncsim.resources.wireless import Wireless
 
 logger = logging.getLogger("asyncsim")
 
@@ -79,37 +79,14 @@ class Client:
     def __init__(self, context: ClientContext) -> None:
         self.context = context
         """Internal: settings and machinery that the resources and bulk jobs share."""
-
-    # Imported when used: records and keywords of all kinds are a third of what there is to import
-    # (benchmarks/cases/startup.py), and most programs use one product.
-
-    @cached_property
-    def wireless(self) -> Wireless:
+        self.wireless = Wireless(context)
         """Programmable Wireless."""
-        from asyncsim.resources.wireless import Wireless
-
-        return Wireless(self.context)
-
-    @cached_property
-    def supersim(self) -> SuperSim:
+        self.supersim = SuperSim(context)
         """Super SIM."""
-        from asyncsim.resources.supersim import SuperSim
-
-        return SuperSim(self.context)
-
-    @cached_property
-    def monitor(self) -> Monitor:
+        self.monitor = Monitor(context)
         """The audit trail, at Twilio."""
-        from asyncsim.resources.monitor import Monitor
-
-        return Monitor(self.context)
-
-    @cached_property
-    def webhooks(self) -> Webhooks:
+        self.webhooks = Webhooks(context)
         """KORE's signing secrets."""
-        from asyncsim.resources.webhooks import Webhooks
-
-        return Webhooks(self.context)
 
     def __repr__(self) -> str:
         return f"<asyncsim.Client of {self.context!r}>"
@@ -121,7 +98,7 @@ class Client:
 
     @property
     def concurrency_limit(self) -> float:
-        """Requests at once that the throttle allows just now: it adapts to what is refused."""
+        """Requests in flight that the throttle allows just now: it adapts to 429s."""
         return self.context.limit
 
     @property
@@ -142,14 +119,14 @@ class Client:
     ) -> Self:
         """Log in at Twilio with the auth token, or with an API key and its secret.
 
-        Callbacks are signed with the auth token only, so with an API key alone they are hints,
-        each confirmed by a read. Source: Twilio docs, "Secure webhooks".
+        Callbacks are signed with the auth token only, so with an API key alone each callback is
+        unconfirmed and costs a read. Source: Twilio docs, "Secure webhooks".
         """
         auth_token, api_secret = redact(auth_token), redact(api_secret)
-        _check("account_sid", account_sid)
-        _check("auth_token", auth_token, optional=True)
-        _check("api_key", api_key, optional=True)
-        _check("api_secret", api_secret, optional=True)
+        _check_credential("account_sid", account_sid)
+        _check_credential("auth_token", auth_token, optional=True)
+        _check_credential("api_key", api_key, optional=True)
+        _check_credential("api_secret", api_secret, optional=True)
         if bool(api_key) != bool(api_secret):
             raise ConfigurationError("api_key and api_secret go together; one of them is missing")
         user, password = (api_key, api_secret) if api_key else (account_sid, auth_token)
@@ -160,10 +137,10 @@ class Client:
         if settings.get("receiver") is not None and not auth_token:
             logger.info(
                 "no auth_token: Twilio's callbacks cannot be verified, so each is confirmed by a"
-                " read; give auth_token= beside the API key to avoid that"
+                " read; give auth_token= as well as the API key to avoid that"
             )
         return cls(
-            _connect(
+            _context(
                 TWILIO,
                 account_sid,
                 lambda context, transport: BasicAuth(user, password),
@@ -190,8 +167,8 @@ class Client:
         costs a read. Source: KORE docs, "Validate Webhook Signatures".
         """
         client_secret, webhook_secrets = redact(client_secret), redact_all(webhook_secrets)
-        _check("client_id", client_id)
-        _check("client_secret", client_secret)
+        _check_credential("client_id", client_id)
+        _check_credential("client_secret", client_secret)
 
         def login(context: ClientContext, transport: Transport) -> Auth:
             return ClientCredentials(
@@ -206,7 +183,7 @@ class Client:
             )
 
         return cls(
-            _connect(
+            _context(
                 KORE,
                 client_id,
                 login,
@@ -230,21 +207,25 @@ class Client:
         name = _choose_vendor(vendor)
         emulator = _variable("ASYNCSIM_EMULATOR")
         if emulator and settings.get("hosts") is None:
-            settings["hosts"] = _emulator_hosts(emulator, VENDORS[name])
-        made_up = EMULATOR_CREDENTIALS if emulator and not _is_set(name) else None
+            try:
+                settings["hosts"] = emulator_hosts(emulator, VENDORS[name])
+            except ValueError:
+                raise ConfigurationError(
+                    "ASYNCSIM_EMULATOR must read http://host:port, as `asyncsim emulate` prints it"
+                ) from None
+        own = EMULATOR_CREDENTIALS if emulator and _variable(_ACCOUNTS[name]) is None else None
         if name == "kore":
-            own = made_up.webhook_secret if made_up else None
-            secret = _variable("ASYNCSIM_KORE_WEBHOOK_SECRET") or own
+            signing = _variable("ASYNCSIM_KORE_WEBHOOK_SECRET") or (own and own.webhook_secret)
             return cls.kore(
-                made_up.client_id if made_up else _needed("ASYNCSIM_KORE_CLIENT_ID"),
-                made_up.client_secret if made_up else _needed("ASYNCSIM_KORE_CLIENT_SECRET"),
-                webhook_secrets=[secret] if secret else [],
+                own.client_id if own else _required("ASYNCSIM_KORE_CLIENT_ID"),
+                own.client_secret if own else _required("ASYNCSIM_KORE_CLIENT_SECRET"),
+                webhook_secrets=[signing] if signing else [],
                 **settings,
             )
-        if made_up:
-            return cls.twilio(made_up.account_sid, made_up.auth_token, **settings)
+        if own:
+            return cls.twilio(own.account_sid, own.auth_token, **settings)
         return cls.twilio(
-            _needed("TWILIO_ACCOUNT_SID"),
+            _required("TWILIO_ACCOUNT_SID"),
             _variable("TWILIO_AUTH_TOKEN"),
             api_key=_variable("TWILIO_API_KEY"),
             api_secret=_variable("TWILIO_API_SECRET"),
@@ -276,7 +257,7 @@ class Client:
         await self.close()
 
 
-def _connect(
+def _context(
     vendor: Vendor,
     account: str,
     login: Callable[[ClientContext, Transport], Auth],
@@ -288,7 +269,19 @@ def _connect(
     _check_settings(settings)
     settings["proxy"] = redact(settings.get("proxy"))  # it may hold a password
     hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
-    proxies = _proxies(settings, hosts)
+    session = settings.get("session")
+    proxies = Proxies(settings.get("proxy"), from_env=bool(settings.get("proxies_from_env", False)))
+    # Checked now: what fails here would fail, or log in as somebody else, at each request.
+    urls = [URL(url) for url in hosts.all() if url]
+    if session is not None:
+        if settings.get("proxy") or settings.get("proxies_from_env"):
+            raise ConfigurationError(
+                "session=... chooses its proxies itself: make it with ClientSession(proxy=...),"
+                " or leave session=... out"
+            )
+        check_login(session, urls)
+    for url in urls:
+        proxies.of(url)
 
     def register(receiver: CallbackReceiver) -> Registration:
         return receiver.register(
@@ -302,7 +295,7 @@ def _connect(
         account=account,
         hosts=hosts,
         login=login,
-        session=settings.get("session"),
+        session=session,
         proxies=proxies,
         receiver=settings.get("receiver"),
         register=register,
@@ -315,36 +308,16 @@ def _connect(
     )
 
 
-def _proxies(settings: Settings, hosts: Hosts) -> Proxies:
-    """Choose proxies, and check now what would fail, or log in as another, at each request."""
-    urls = [URL(url) for url in hosts.all() if url]
-    proxies = Proxies(settings.get("proxy"), from_env=bool(settings.get("proxies_from_env", False)))
-    session = settings.get("session")
-    if session is not None:
-        if settings.get("proxy") or settings.get("proxies_from_env"):
-            raise ConfigurationError(
-                "session=... chooses its proxies itself: make it with ClientSession(proxy=...),"
-                " or leave session=... out"
-            )
-        check_login(session, urls)
-    for url in urls:
-        proxies.of(url)
-    return proxies
-
-
-_VARIABLES: Mapping[str, str] = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
-
-
-def _is_set(vendor: str) -> bool:
-    return _variable(_VARIABLES[vendor]) is not None
+# The variable whose presence means that the environment has credentials of that vendor.
+_ACCOUNTS: Mapping[str, str] = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
 
 
 def _choose_vendor(vendor: str | None) -> str:
     if vendor is not None:
         if vendor not in VENDORS:
-            raise ConfigurationError(f"vendor={vendor!r}: there are {' and '.join(VENDORS)}")
+            raise ConfigurationError(f"vendor={vendor!r}: it can be {' or '.join(VENDORS)}")
         return vendor
-    found = [name for name in VENDORS if _is_set(name)]
+    found = [name for name in VENDORS if _variable(_ACCOUNTS[name]) is not None]
     if len(found) > 1:
         raise ConfigurationError(
             "the environment holds credentials of both vendors; say vendor='twilio' or 'kore'"
@@ -357,17 +330,8 @@ def _choose_vendor(vendor: str | None) -> str:
     return found[0] if found else "twilio"
 
 
-def _emulator_hosts(url: str, vendor: Vendor) -> Hosts:
-    try:
-        return emulator_hosts(url, vendor)
-    except ValueError:
-        raise ConfigurationError(
-            "ASYNCSIM_EMULATOR must read http://host:port, as `asyncsim emulate` prints it"
-        ) from None
-
-
 def _variable(name: str) -> Redacted | None:
-    """Read a variable of the environment; None where it is empty, as where it is missing."""
+    # An empty variable counts as missing: that is how shells and CI systems leave it out.
     value = Redacted(os.environ.get(name, ""))
     if not value:
         return None
@@ -376,14 +340,14 @@ def _variable(name: str) -> Redacted | None:
     return value
 
 
-def _needed(name: str) -> Redacted:
+def _required(name: str) -> Redacted:
     value = _variable(name)
     if value is None:
         raise ConfigurationError(f"{name} is not set")
     return value
 
 
-_TYPES: Mapping[str, type] = {
+_SETTING_TYPES: Mapping[str, type] = {
     "hosts": Hosts,
     "retry": RetryPolicy,
     "throttle": Throttle,
@@ -399,15 +363,15 @@ def _check_settings(settings: Mapping[str, object]) -> None:
             known = Settings.__annotations__
             hint = did_you_mean(name, known, f"it takes {', '.join(known)}")
             raise TypeError(f"a Client takes no setting {name!r}; {hint}")
-        wanted = _TYPES.get(name, object)
+        wanted = _SETTING_TYPES.get(name, object)
         if value is not None and not isinstance(value, wanted):
             raise TypeError(
                 f"{name}={value!r}: give a {wanted.__module__.partition('.')[0]}.{wanted.__name__}"
             )
 
 
-def _check(name: str, value: object, *, optional: bool = False) -> None:
-    """Refuse a credential that is none, without repeating it."""
+def _check_credential(name: str, value: object, *, optional: bool = False) -> None:
+    # Messages never quote a credential.
     if optional and value in (None, ""):
         return
     if not isinstance(value, str) or not value:

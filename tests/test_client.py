@@ -189,7 +189,7 @@ def test_both_vendors_in_the_environment_need_a_choice(env: Any) -> None:
         ({"ASYNCSIM_KORE_CLIENT_ID": "i"}, None, "ASYNCSIM_KORE_CLIENT_SECRET is not set"),
         (TWILIO, "kore", "ASYNCSIM_KORE_CLIENT_ID is not set"),
         (KORE, "twilio", "TWILIO_ACCOUNT_SID is not set"),
-        (TWILIO, "verizon", "there are twilio and kore"),
+        (TWILIO, "verizon", "it can be twilio or kore"),
     ],
 )
 def test_what_is_missing_in_the_environment_is_named(
