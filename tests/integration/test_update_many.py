@@ -195,26 +195,28 @@ async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
     stage = await set_stage(place, retry=RetryPolicy(attempts=1))
     await stage.sims.update(stage.sid, status="ready")
 
-    async def nag() -> None:
+    resource, changed_again = stage.sims.resource, asyncio.Event()
+    fetch = resource.fetch
+
+    async def see_it_settled(name: str, **how: Any) -> Any:
+        record = await fetch(name, **how)
+        if changed_again.is_set():
+            resource.fetch = fetch
+            return type(record)(sid=record.sid, status="ready")
+        return record
+
+    async def change_again() -> None:
         """Change the SIM again in the moment it settles, before anybody else can."""
         while stage.store[stage.sid].status in stage.sims.kind.pending:
             await stage.clock.sleep(0.01)
         stage.put(stage.sid, status=min(stage.sims.kind.pending))
+        changed_again.set()
 
+    resource.fetch = see_it_settled  # before there is a watcher, which then reads by it
     work = await stage.start(stage.sims.update_many({stage.sid: ACTIVE}).__anext__())
-    nagging = asyncio.create_task(nag())
-    calm = stage.sims.resource.fetch
-
-    async def see_it_settled(name: str, **how: Any) -> Any:
-        record = await calm(name, **how)
-        if nagging.done():
-            stage.sims.resource.fetch = calm
-            return type(record)(sid=record.sid, status="ready")
-        return record
-
-    stage.sims.resource.fetch = see_it_settled
-    stage.sims.resource.watcher._readers._fetch = see_it_settled
+    other = asyncio.create_task(change_again())
     outcome = await stage.play(work)
+    await other
     assert isinstance(outcome.error, Conflict)
     assert len(stage.posts()) == 3
 
