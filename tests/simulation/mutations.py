@@ -324,7 +324,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="lost-responses",
         why="after a lost response the SIM is read before its change is sent again",
-        of="_look",
+        of="_Write._pause_and_read",
         without=_looks_away,
         shows=("unseen",),
         matters=lambda scenario: _changes(scenario) and _loses(scenario),
