@@ -9,7 +9,7 @@
 """
 
 try:
-    import sqlalchemy as _  # noqa: F401  # asked for here, so that its absence has words
+    import sqlalchemy as _  # noqa: F401  # here, so that a missing extra is explained
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         'asyncsim.bulk needs an extra; install it with: pip install "asyncsim[bulk]"',

@@ -238,7 +238,7 @@ class BulkSender:
         if self._limits.limit is None or entry.number in self._limited:
             return True
         if len(self._limited) >= self._limits.limit:
-            self._stop.reason = self._stop.reason or "limit"
+            self._stop.send_no_more("limit")
             return False
         self._limited.add(entry.number)
         return True

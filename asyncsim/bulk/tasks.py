@@ -50,7 +50,7 @@ class StopSignal:
     """Why a run ends early; set by whichever part notices first, watched by all."""
 
     reason: str | None = None
-    """The first reason given. Set without `event`, rows in flight still settle."""
+    """The first reason given."""
     error: Exception | None = None
     """What `bulk.run` raises in the end."""
     event: asyncio.Event = field(factory=asyncio.Event)
@@ -60,6 +60,10 @@ class StopSignal:
         if self.reason is None:
             self.reason, self.error = reason, error
         self.event.set()
+
+    def send_no_more(self, reason: str) -> None:
+        """End the run once the rows in flight have settled."""
+        self.reason = self.reason or reason
 
     def stop_for_pause(self, seconds: float) -> None:
         """Stop because the server wants no requests for so long; the job stays resumable."""
