@@ -57,7 +57,7 @@ class Row(Protocol):
 class RowPage(Protocol):
     """A page whose rows are decoded only where a wait needs the record.
 
-    To decode all 1,000 costs more time than the request (benchmarks/cases/pages.py).
+    To decode all 1,000 takes milliseconds (benchmarks/cases/pages.py), and most are nobody's.
     """
 
     @property
@@ -166,7 +166,7 @@ class Sweeper:
         """When the next list is to be requested; None while one is, or none is planned."""
         self._ended_at: float | None = None
         self._took = 0.0
-        """Seconds that the last list request took: the pause after it is never short of that."""
+        """Seconds that the last list request took; the longer, the longer the pause after it."""
         self._task: asyncio.Future[None] | None = None
         self._list_size = ListSize()
         self._found = 0

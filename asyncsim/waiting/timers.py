@@ -8,24 +8,32 @@ from collections.abc import Iterator
 
 from asyncsim.core.transition import Transition
 
-_SLACK = 1000  # outdated entries that are not worth building the heap anew
+_SLACK = 1000  # outdated entries that are not worth building everything anew
 
 
 class Timers:
-    """A heap of moments, two for each wait at most; the waits themselves say which are valid.
+    """A timing wheel: a heap of what comes next, and distant deadlines by the second.
 
-    An entry is outdated once its wait has ended, or is to be read at another moment. To take it
-    out of the heap at once would cost a search, so it is skipped when it comes up.
+    The waits themselves say which entries are valid: one is outdated once its wait has ended, or
+    is to be read at another moment. To take it out at once would cost a search, so it is skipped
+    when it comes up. A deadline that is far away takes 8 bytes in a list; an entry of the heap
+    takes 120, and nearly all waits end before it would be needed.
     """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Transition]] = []
         self._order = itertools.count()  # breaks ties, as waits cannot be compared
+        self._distant: dict[int, list[Transition]] = {}
+        self._seconds: list[int] = []
+        """Those of `_distant`, as a heap."""
+        self._near_until = 0
+        """The first second whose deadlines are not in the heap."""
+        self._size = 0
         self._outdated = 0
         """Entries that are not valid any more; about, as it need not be exact."""
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return self._size
 
     def set_read(self, wait: Transition, moment: float) -> None:
         """Have a wait read at a moment, instead of when it was to be read before."""
@@ -43,8 +51,17 @@ class Timers:
 
     def set_deadline(self, wait: Transition) -> None:
         """Have a wait time out at its deadline."""
-        if wait.deadline is not None:
+        if wait.deadline is None:
+            return
+        second = int(wait.deadline)
+        if second < self._near_until:
             self._push(wait.deadline, wait)
+            return
+        if second not in self._distant:
+            self._distant[second] = []
+            heapq.heappush(self._seconds, second)
+        self._distant[second].append(wait)
+        self._size += 1
 
     def discard(self, wait: Transition) -> None:
         """Drop the timers of a wait that has ended."""
@@ -54,32 +71,55 @@ class Timers:
 
     def due(self, now: float) -> Iterator[Transition]:
         """Take out all waits whose moment has come, earliest first."""
+        while self._seconds and self._seconds[0] <= now:
+            for wait in self._distant.pop(heapq.heappop(self._seconds)):
+                self._size -= 1
+                if not wait.done and wait.deadline is not None:
+                    self._push(wait.deadline, wait)
+        self._near_until = max(self._near_until, int(now) + 1)
         # One by one, as what is done about a wait may set or end others.
-        while (moment := self.next) is not None and moment <= now:
-            wait = heapq.heappop(self._heap)[2]
+        while (moment := self._first()) is not None and moment <= now:
+            wait = self._pop()
             if moment == wait.read_at:
                 wait.schedule_read(None)
             yield wait
 
     @property
     def next(self) -> float | None:
-        """The earliest moment; None without any."""
+        """When to look again: at the earliest moment, or when the next second's deadlines come."""
+        first = self._first()
+        second = float(self._seconds[0]) if self._seconds else None
+        return second if first is None else first if second is None else min(first, second)
+
+    def _first(self) -> float | None:
         while self._heap and not _is_valid(self._heap[0]):
-            heapq.heappop(self._heap)
+            self._pop()
             self._outdated -= 1
         return self._heap[0][0] if self._heap else None
 
     def _push(self, moment: float, wait: Transition) -> None:
         heapq.heappush(self._heap, (moment, next(self._order), wait))
+        self._size += 1
+
+    def _pop(self) -> Transition:
+        self._size -= 1
+        return heapq.heappop(self._heap)[2]
 
     def _tidy(self) -> None:
-        """Build the heap anew when most of it is outdated, so that ended waits can be freed."""
+        """Build everything anew when most of it is outdated, so that ended waits can be freed."""
         # In constant time on average: at least half as many entries were added since the last time.
-        size = len(self._heap)
-        if size and (self._outdated >= size or self._outdated * 2 > size + _SLACK):
-            self._heap = [entry for entry in self._heap if _is_valid(entry)]
-            heapq.heapify(self._heap)
-            self._outdated = 0
+        if self._outdated < self._size and self._outdated * 2 <= self._size + _SLACK:
+            return
+        self._heap = [entry for entry in self._heap if _is_valid(entry)]
+        heapq.heapify(self._heap)
+        pending = {
+            second: left
+            for second, waits in self._distant.items()
+            if (left := [wait for wait in waits if not wait.done])
+        }
+        self._distant, self._seconds = pending, sorted(pending)
+        self._size = len(self._heap) + sum(map(len, pending.values()))
+        self._outdated = 0
 
 
 def _is_valid(entry: tuple[float, int, Transition]) -> bool:

@@ -36,7 +36,7 @@ class Watcher:
 
     It learns of a settled SIM from a callback, from a sweep of the list, or from a single read,
     whichever is cheapest, and gives every fact to the wait itself (`core.transition`). A wait has
-    no task and no timer of its own: 100,000 of them would cost 200 MB.
+    no task and no timer of its own, which would weigh more than the wait itself.
     """
 
     def __init__(
