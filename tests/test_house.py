@@ -7,61 +7,22 @@ import pytest
 from tests import house
 
 LONGEST_MODULE = 450  # a module is as long as its one idea; past this there is usually a second one
-LONGEST_FUNCTION = 60
+LONGEST_FUNCTION = 60  # signature and docstring included
 
 # The same word in two packages, for the same role in each.
 ROLES = {
-    "app": "the application that a server or a terminal runs",
-    "auth": "who may send: how the client logs in, how the emulator checks it",
-    "columns": "columns of a table, of a CSV file or of the journal",
-    "context": "what a request, or a client, is dealt with in",
-    "dates": "dates on the wire",
-    "deadlines": "what ends in time",
-    "door": "",
+    "app": "the application that a server, or a terminal, runs",
+    "auth": "credentials: the client sends them, the emulator checks them",
+    "bulk": "bulk jobs, and the command for them",
+    "callbacks": "callbacks: received by the client, sent by the emulator",
+    "context": "what all code that serves one client, or one request, is given",
     "errors": "errors of the client, and those that the emulator responds with",
-    "files": "files of input",
-    "jobs": "jobs: of a resource's requests, and of the command line",
-    "moves": "",
-    "names": "names of resources, resolved to SIDs",
-    "pages": "pages of a list",
-    "plans": "plans of a job: kept, and printed",
-    "problems": "",
-    "reception": "",
-    "records": "records: what is decoded, what a job keeps",
-    "rows": "",
-    "run": "a job that runs",
-    "settings": "settings",
-    "store": "",
-    "tasks": "",
-}
-
-TWICE = {
-    *("Callback", "Change", "Credentials", "Deadlines", "Delivery", "Desk", "Door", "Draft"),
-    *(
-        "Entry",
-        "Journal",
-        "Kind",
-        "Log",
-        "Look",
-        "Page",
-        "Reception",
-        "Refusal",
-        "Reply",
-        "Request",
-    ),
-    *(
-        "Request",
-        "Resource",
-        "Row",
-        "Run",
-        "Server",
-        "Session",
-        "Standing",
-        "State",
-        "Store",
-        "Verdict",
-    ),
-    *("Written", "_Table"),
+    "jobs": "jobs of requests, and the command that manages the jobs of journals",
+    "names": "names of SIMs and other resources, resolved to SIDs",
+    "pages": "pages of a list: read from JSON, and turned",
+    "records": "records: decoded from JSON, and kept by a job",
+    "run": "one run of a job",
+    "settings": "settings: of the client, and of the emulator",
 }
 
 
@@ -81,7 +42,7 @@ def test_every_function_can_be_seen_whole() -> None:
 
 
 def test_a_class_name_means_one_class() -> None:
-    assert set(house.classes_used_twice()) <= TWICE
+    assert house.classes_used_twice() == {}
 
 
 def test_a_module_name_in_two_packages_has_the_same_role_in_both() -> None:
@@ -90,4 +51,4 @@ def test_a_module_name_in_two_packages_has_the_same_role_in_both() -> None:
 
 @pytest.mark.parametrize("package", house.COMMENTED)
 def test_comments_say_why(package: str) -> None:
-    assert house.comment_share(package) >= 2.0, "a rule without its source or its fault is a riddle"
+    assert house.comment_share(package) >= 5.0, "a rule without its source or its fault is a riddle"

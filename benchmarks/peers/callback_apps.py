@@ -156,7 +156,7 @@ def _serving(handler: CallbackHandler) -> web.Server:
 
 def server_alone() -> Contender:
     """What the receiver stands on: reads the body, verifies nothing, responds."""
-    handler = _like(_Unverified, _receiver()[0]._handler)
+    handler = _like(_Unverified, _receiver()[0]._handler)  # noqa: SLF001  # without its server
     url = "https://example.com" + _PATH
     return Contender(
         _serving(handler),
@@ -168,7 +168,7 @@ def server_alone() -> Contender:
 def verified() -> Contender:
     """The receiver's verification without a wait: ticket, form and signature."""
     receiver, registration = _receiver()
-    handler = _like(_Verifying, receiver._handler)
+    handler = _like(_Verifying, receiver._handler)  # noqa: SLF001  # without its server
 
     def request(number: int) -> bytes:
         url, _ = registration.issue_url("supersim", f"HS{number:032x}")
@@ -203,5 +203,5 @@ def ours(pending: int, *, mounted: bool = False) -> Contender:
     def request(number: int) -> bytes:
         return _post(urls[number].removeprefix(_PUBLIC), urls[number], number)
 
-    app = receiver.app() if mounted else _serving(receiver._handler)
+    app = receiver.app() if mounted else _serving(receiver._handler)  # noqa: SLF001  # without its server
     return Contender(app, request, lambda: len(ended))
