@@ -29,7 +29,7 @@ from asyncsim.wire import fast, forms
 from asyncsim.wire.pages import RawPage
 
 if TYPE_CHECKING:
-    from asyncsim.waiting import RowPage, Watcher
+    from asyncsim.waiting import ListPage, Watcher
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class AwaitableResource(Resource[T], Generic[T]):
 
     # Sweeps.
 
-    async def _list_statuses(self, status: str | None) -> AsyncGenerator[RowPage, None]:
+    async def _list_statuses(self, status: str | None) -> AsyncGenerator[ListPage, None]:
         filters: dict[str, Any] = {"page_size": self.kind.max_page_size(self.context.vendor)}
         if status is not None:
             filters["status"] = status

@@ -3,7 +3,7 @@
 It knows neither URLs nor JSON: it is given `fetch`, `rows` and the callbacks.
 """
 
-from asyncsim.waiting.sweeps import Row, RowPage
+from asyncsim.waiting.sweeps import ListPage, ListRow
 from asyncsim.waiting.watcher import Watcher
 
-__all__ = ["Row", "RowPage", "Watcher"]
+__all__ = ["ListPage", "ListRow", "Watcher"]

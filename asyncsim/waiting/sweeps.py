@@ -40,7 +40,7 @@ from asyncsim.waiting.sweep_health import SpotChecks, SweepHealth
 from asyncsim.waiting.waits import SweepSet, WaitIndex
 
 
-class Row(Protocol):
+class ListRow(Protocol):
     """What a sweep needs of a row."""
 
     @property
@@ -54,14 +54,14 @@ class Row(Protocol):
         ...
 
 
-class RowPage(Protocol):
+class ListPage(Protocol):
     """A page whose rows are decoded only where a wait needs the record.
 
     To decode all 1,000 takes milliseconds (benchmarks/cases/pages.py), and most are nobody's.
     """
 
     @property
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[ListRow]:
         """All rows, in the order in which they are listed."""
         ...
 
@@ -70,7 +70,7 @@ class RowPage(Protocol):
         ...
 
 
-ListRows: TypeAlias = Callable[[str | None], AsyncGenerator[RowPage, None]]
+ListRows: TypeAlias = Callable[[str | None], AsyncGenerator[ListPage, None]]
 """Lists the SIMs in a status page by page; all of them for None."""
 
 
@@ -327,7 +327,7 @@ class Sweeper:
         self._finished(scan.pages, scan.rows, scan.settled, scan=True)
         self._read_all(scan.unseen)  # pages shift, and some are known by their names only
 
-    def _show(self, page: RowPage, scan: ListScan) -> None:
+    def _show(self, page: ListPage, scan: ListScan) -> None:
         """Give the rows of a page to the waits that they are about."""
         known, pending = self._waits.names, self._kind.pending
         for place, row in enumerate(page.rows):

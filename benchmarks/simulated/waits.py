@@ -19,7 +19,7 @@ from asyncsim.core.goal import Goal
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import Transition
 from asyncsim.models.supersim.sims import SIMS, Sim
-from asyncsim.waiting import RowPage, Watcher
+from asyncsim.waiting import ListPage, Watcher
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _SOME = 100  # waits, after which the watcher sees that they are worth a sweep
@@ -40,7 +40,7 @@ async def _fetch(name: str) -> NoReturn:
     raise AssertionError(f"nothing is due, but {name} was read")
 
 
-async def _rows(status: str | None) -> AsyncGenerator[RowPage, None]:
+async def _rows(status: str | None) -> AsyncGenerator[ListPage, None]:
     raise AssertionError(f"nothing is due, but {status} was listed")
     yield
 
