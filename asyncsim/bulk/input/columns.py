@@ -168,7 +168,9 @@ def parse_header(header: Sequence[str], request: ColumnRequest) -> Columns:
     if problems := [*_header_problems(header, request, names, changes)]:
         raise HeaderError(problems)
 
-    best_first = [(naming, names[naming][0]) for naming in _NAMINGS if naming in names]
+    best_first: list[tuple[Naming, int]] = [
+        (naming, names[naming][0]) for naming in _NAMINGS if naming in names
+    ]
     places = {keyword: columns[0] for keyword, columns in changes.items()}
     renaming = places.get("unique_name")
     if ("unique_name", renaming) not in best_first:
