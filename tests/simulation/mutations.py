@@ -303,7 +303,7 @@ TABLE: Collection[Mutation] = (
     Mutation(
         name="signatures",
         why="a callback that is signed wrongly is refused",
-        of="Keyring.verify",
+        of="_is_proven",
         without=_says_yes,
         shows=("called a success, but it was never there",),
         matters=lambda scenario: _of_many(scenario) and scenario.forged > 0.2,
