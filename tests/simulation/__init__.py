@@ -1,4 +1,4 @@
-"""A simulated world: network, clock, processes and their deaths, all of it from one seed.
+"""A simulated world: network, clock, processes and their kills, all of it from one seed.
 
 `python -m tests.simulation` runs it; `nox -s simulate` gives it an environment. What is simulated
 and what is not: docs/reliability.md.

@@ -1,7 +1,7 @@
 """Run worlds, each from its seed: `python -m tests.simulation`, or `nox -s simulate`.
 
 Without arguments: 300 worlds and the mutation table, as in CI. `--release`: 20,000. `--seed 17`
-lives one world again and tells its story. `--mutation NAME` switches that safeguard off.
+run_worlds one world again and tells its story. `--mutation NAME` switches that safeguard off.
 """
 
 from __future__ import annotations
@@ -15,124 +15,126 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
 from tests.simulation import mutations
-from tests.simulation.crowd import lives
-from tests.simulation.verdict import Verdict
+from tests.simulation.result import WorldResult
+from tests.simulation.runner import run_worlds
 
 IN_CI, FOR_A_RELEASE = 300, 20_000
-TWICE = 50
-"""Each so-manieth seed is lived twice, and both lives have to be the same."""
+REPEAT_EVERY = 50
+"""One in so many seeds is run twice, and both runs must be the same."""
 _SHOWN, _LONGEST_LINE = 3, 160
-"""Faults of one world that are printed, and characters of those that were looked for."""
+"""Violations printed per world, and characters of one that a mutation caused."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is asked for; 1 if anything is wrong."""
+    """Run what the options say; 1 if anything is wrong."""
     options = _parser().parse_args(arguments)
-    logging.disable(logging.CRITICAL)  # in these worlds things go wrong all the time
+    logging.disable(logging.CRITICAL)  # faults are normal in these worlds
     if options.seed is not None:
-        return _tell(options.seed, options.mutation)
+        return _run_one(options.seed, options.mutation)
     if options.mutation is not None:
-        return _find([mutations.named(options.mutation)], options.at_once)
+        return _find([mutations.named(options.mutation)], options.parallel)
     if options.mutations:
-        return _find(mutations.TABLE, options.at_once)
+        return _find(mutations.TABLE, options.parallel)
     worlds = FOR_A_RELEASE if options.release else options.worlds
-    wrong = _run(range(options.first, options.first + worlds), options.at_once)
-    return wrong | _find(mutations.TABLE, options.at_once)
+    wrong = _run(range(options.first, options.first + worlds), options.parallel)
+    return wrong | _find(mutations.TABLE, options.parallel)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, help="live this world alone, and tell its story")
+    parser.add_argument("--seed", type=int, help="run this world alone, and print its log")
     parser.add_argument("--first", type=int, default=1, help="seed of the first world")
     parser.add_argument("--worlds", type=int, default=IN_CI, help="how many worlds")
     parser.add_argument("--release", action="store_true", help=f"{FOR_A_RELEASE:,} worlds")
     parser.add_argument("--mutations", action="store_true", help="only the mutation table")
     parser.add_argument("--mutation", help="with this safeguard switched off")
-    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--parallel", type=int, default=os.cpu_count() or 1)
     return parser
 
 
-def _tell(seed: int, mutation: str | None) -> int:
-    """Live one world, and print everything that happened in it."""
+def _run_one(seed: int, mutation: str | None) -> int:
+    """Run one world, and print its log."""
     before = mutations.named(mutation).switch_off() if mutation else _nothing
-    (verdict,) = lives([seed], at_once=1, before=before)
-    print(*verdict.story, sep="\n")
-    print(f"\nworld {seed}: {verdict.digest}")
-    for fault in verdict.faults:
-        print(f"WRONG: {fault}")
-    return 1 if verdict.faults else 0
+    (result,) = run_worlds([seed], parallel=1, before=before)
+    print(*result.log, sep="\n")
+    print(f"\nworld {seed}: {result.digest}")
+    for violation in result.violations:
+        print(f"WRONG: {violation}")
+    return 1 if result.violations else 0
 
 
 def _nothing() -> None:
     """Switch nothing off."""
 
 
-def _run(seeds: range, at_once: int) -> int:
-    """Live all worlds; print each that is wrong, and how to see it again."""
+def _run(seeds: range, parallel: int) -> int:
+    """Run all worlds; print each that is wrong, and the command to run it again."""
     began, wrong = time.monotonic(), 0
-    total = Verdict(seed=0, faults=[])
-    for number, verdict in enumerate(_twice_some(lives(_doubled(seeds), at_once=at_once)), 1):
-        total.kills += verdict.kills
-        total.vendor_kills += verdict.vendor_kills
-        total.requests += verdict.requests
-        total.seconds += verdict.seconds
-        if verdict.faults:
+    total = WorldResult(seed=0, violations=[])
+    for number, result in enumerate(
+        _compare_repeats(run_worlds(_with_repeats(seeds), parallel=parallel)), 1
+    ):
+        total.kills += result.kills
+        total.vendor_kills += result.vendor_kills
+        total.requests += result.requests
+        total.seconds += result.seconds
+        if result.violations:
             wrong += 1
-            _print_wrong(verdict)
+            _print_wrong(result)
         if number % 1000 == 0:
             print(f"... {number:,} worlds", flush=True)
     print(
         f"{len(seeds):,} worlds, {total.kills:,} kills of the client's process and"
         f" {total.vendor_kills:,} of the vendor's, {total.requests:,} requests,"
-        f" {total.seconds / 3600:,.0f} hours of their time in {time.monotonic() - began:.0f} s:"
+        f" {total.seconds / 3600:,.0f} hours of virtual time in {time.monotonic() - began:.0f} s:"
         f" {wrong} wrong",
         flush=True,
     )
     return 1 if wrong else 0
 
 
-def _doubled(seeds: range) -> Iterator[int]:
+def _with_repeats(seeds: range) -> Iterator[int]:
     for seed in seeds:
         yield seed
-        if seed % TWICE == 0:
+        if seed % REPEAT_EVERY == 0:
             yield seed
 
 
-def _twice_some(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
-    """Hold the two lives of a world against each other; give each world once."""
-    firsts: dict[int, Verdict] = {}
-    for verdict in verdicts:
-        if verdict.seed % TWICE:
-            yield verdict
-        elif (first := firsts.pop(verdict.seed, None)) is None:
-            firsts[verdict.seed] = verdict
+def _compare_repeats(results: Iterable[WorldResult]) -> Iterator[WorldResult]:
+    """Compare both runs of a world; yield each world once."""
+    firsts: dict[int, WorldResult] = {}
+    for result in results:
+        if result.seed % REPEAT_EVERY:
+            yield result
+        elif (first := firsts.pop(result.seed, None)) is None:
+            firsts[result.seed] = result
         else:
-            if first.digest != verdict.digest:
-                verdict.faults.append(f"two lives differ: {first.digest} and {verdict.digest}")
-            yield verdict
+            if first.digest != result.digest:
+                result.violations.append(f"two runs differ: {first.digest} and {result.digest}")
+            yield result
 
 
-def _print_wrong(verdict: Verdict, mutation: str = "") -> None:
-    print(f"world {verdict.seed} is wrong; see it again: {_command(verdict.seed, mutation)}")
-    for fault in verdict.faults[:_SHOWN]:
-        print(f"    {fault}")
-    if len(verdict.faults) > _SHOWN:
-        print(f"    and {len(verdict.faults) - _SHOWN} more")
+def _print_wrong(result: WorldResult, mutation: str = "") -> None:
+    print(f"world {result.seed} is wrong; run it again: {_command(result.seed, mutation)}")
+    for violation in result.violations[:_SHOWN]:
+        print(f"    {violation}")
+    if len(result.violations) > _SHOWN:
+        print(f"    and {len(result.violations) - _SHOWN} more")
     sys.stdout.flush()
 
 
 def _command(seed: int, mutation: str = "") -> str:
-    """The one command that lives a world again."""
+    """The command that runs a world again."""
     off = f" --mutation {mutation}" if mutation else ""
     return f"nox -s simulate -- --seed {seed}{off}"
 
 
-def _find(table: Iterable[mutations.Mutation], at_once: int) -> int:
-    """Switch each safeguard off, and see that some world goes wrong."""
+def _find(table: Iterable[mutations.Mutation], parallel: int) -> int:
+    """Switch off each safeguard, and check that some world goes wrong."""
     missed = 0
     for mutation in table:
         began = time.monotonic()
-        worlds = lives(mutation.seeds(), at_once=at_once, before=mutation.switch_off())
+        worlds = run_worlds(mutation.seeds(), parallel=parallel, before=mutation.switch_off())
         with closing(worlds):
             found = next(filter(mutation.is_shown_by, worlds), None)
         seconds = f"{time.monotonic() - began:.0f} s"
@@ -140,15 +142,15 @@ def _find(table: Iterable[mutations.Mutation], at_once: int) -> int:
             missed += 1
             print(f"NOT FOUND without {mutation.name} ({mutation.why}), {seconds}", flush=True)
         else:
-            fault = mutation.fault_of(found)[:_LONGEST_LINE]
-            print(f"found without {mutation.name}, {seconds}: {fault}")
+            violation = mutation.violation_of(found)[:_LONGEST_LINE]
+            print(f"found without {mutation.name}, {seconds}: {violation}")
             print(f"    {_command(found.seed, mutation.name)}", flush=True)
     return 1 if missed else 0
 
 
 if __name__ == "__main__":
     if os.environ.get("PYTHONHASHSEED") != "0":
-        # The order of sets of strings decides what happens first: it has to be the same each time.
+        # The order of sets of strings decides what happens first: it must be the same in each run.
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Judges a whole world by its log: every request, every state a SIM was in, every word of ours."""
+"""Auditor: judges a world by its history of requests, SIM states and reported outcomes."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 from attrs import frozen
 
 from tests.simulation import model
-from tests.simulation.edge import Exchange, records_shown
-from tests.simulation.notebook import Move, Notebook, Try, Wish
+from tests.simulation.gateway import Exchange, records_shown
+from tests.simulation.history import Attempt, Goal, History, StateChange
 from tests.simulation.scenario import JOBS, Scenario
 from tests.simulation.service import OPEN, TIMEOUT
 
 _DEFINITE = frozenset(
     {"BadRequest", "NotFound", "Conflict", "PermissionDenied", "RateLimited", "UnreachableStatus"}
 )
-"""Errors that say: it was not carried out."""
+"""Errors that say that the request was not carried out."""
 _MOMENT = 0.001
 _READ, _SOON, _POLLED = 1.0, 7.0, 75.0
-"""Seconds that one read may take; until a callback is heeded; and until a poll shows it, which has
-the longest pause twice."""
+"""Seconds that one read may take; until a callback takes effect; and until a poll shows the change:
+twice the longest pause."""
 
 
-def audit(scenario: Scenario, notebook: Notebook) -> list[str]:
-    """Say all that is wrong with a world; nothing if all is well."""
-    auditor = _Auditor(scenario, notebook)
-    return [*notebook.complaints, *auditor.vendor(), *auditor.wishes()]
+def audit(scenario: Scenario, history: History) -> list[str]:
+    """Every violation in a world; none if all is well."""
+    auditor = _Auditor(scenario, history)
+    return [*history.errors, *auditor.vendor(), *auditor.goals()]
 
 
 @frozen
-class _Told:
-    """How a wish ended, in the words of whoever was told."""
+class _Report:
+    """How a goal ended, as the client reported it."""
 
     time: float
     ok: bool
@@ -42,21 +42,21 @@ class _Told:
 
 
 class _Auditor:
-    def __init__(self, scenario: Scenario, notebook: Notebook) -> None:
+    def __init__(self, scenario: Scenario, history: History) -> None:
         self._scenario = scenario
         self._product = scenario.product
-        self._notebook = notebook
-        self._keeps_book = scenario.work in JOBS
+        self._history = history
+        self._has_journal = scenario.work in JOBS
 
-    # The vendor itself: is what it did what its documents say?
+    # The vendor: does it do what its documents say?
 
     def vendor(self) -> Iterator[str]:
-        """Hold every response, and every change of a SIM, to the state machine."""
-        for exchange in self._notebook.exchanges:
+        """Check every response, and every change of a SIM, against the reference model."""
+        for exchange in self._history.exchanges:
             if self._changes_a_sim(exchange) and exchange.carried_out is not None:
                 yield from self._response(exchange)
-        for wish in {wish.sid: wish for wish in self._notebook.wishes}.values():
-            yield from self._moves(wish.sid)
+        for goal in {goal.sid: goal for goal in self._history.goals}.values():
+            yield from self._state_changes(goal.sid)
 
     def _changes_a_sim(self, exchange: Exchange) -> bool:
         return exchange.method == "POST" and exchange.path.startswith("/v1/Sims/")
@@ -66,7 +66,7 @@ class _Auditor:
         spelled = {"Status": "status", "Fleet": "fleet", "RatePlan": "rate_plan"}
         found = {spelled[key]: value for key, value in exchange.form.items() if key in spelled}
         if keyword in found:
-            found[keyword] = self._notebook.names.get(found[keyword], found[keyword])
+            found[keyword] = self._history.names.get(found[keyword], found[keyword])
         return found
 
     def _response(self, exchange: Exchange) -> Iterator[str]:
@@ -76,25 +76,28 @@ class _Auditor:
         wanted = self._wanted(exchange)
         states = self._states(sid, exchange.passed_on or 0.0, exchange.responded or 0.0)
         if not any(
-            model.fits(
-                self._product, model.says(self._product, state, wanted), status, exchange.body
+            model.response_matches(
+                self._product,
+                model.expected_response(self._product, state, wanted),
+                status,
+                exchange.body,
             )
             for state in states
         ):
             yield f"the vendor said {status} {exchange.body} to {wanted} of {sid} in {states}"
 
     def _states(self, sid: str, since: float, until: float) -> list[Mapping[str, Any]]:
-        """What a SIM was in this time."""
-        first = self._notebook.at(sid, since - _MOMENT)
+        """The states of a SIM in a time."""
+        first = self._history.at(sid, since - _MOMENT)
         later = [
-            move.after
-            for move in self._notebook.history(sid)
-            if since - _MOMENT < move.time <= until
+            change.after
+            for change in self._history.changes_of(sid)
+            if since - _MOMENT < change.time <= until
         ]
         return [*([first] if first else []), *later]
 
-    def _moves(self, sid: str) -> Iterator[str]:
-        history = self._notebook.history(sid)
+    def _state_changes(self, sid: str) -> Iterator[str]:
+        history = self._history.changes_of(sid)
         if not history:
             return  # a card that is to be registered
         origin: Mapping[str, Any] = history[0].after
@@ -102,239 +105,245 @@ class _Auditor:
             before, after = one.after, following.after
             if not model.is_pending(self._product, before):
                 origin = before
-            wanted = None if sid in self._notebook.touched else self._asked_before(following)
+            wanted = (
+                None if sid in self._history.changed_by_others else self._asked_before(following)
+            )
             if wanted is None and model.is_pending(self._product, before):
                 continue
-            if not model.may_follow(self._product, before, after, origin, wanted):
+            if not model.is_valid_transition(self._product, before, after, origin, wanted):
                 yield f"{sid} went from {before} to {after}, of which no document knows"
 
-    def _asked_before(self, move: Move) -> Mapping[str, Any] | None:
+    def _asked_before(self, change: StateChange) -> Mapping[str, Any] | None:
         """The last change that was accepted before a moment."""
         found = None
-        for one in self._notebook.exchanges:
-            passed = one.passed_on is not None and one.passed_on <= move.time
-            if self._changes_a_sim(one) and one.sid == move.sid and passed:
-                lost = one.carried_out is None  # the vendor died after it
+        for one in self._history.exchanges:
+            passed = one.passed_on is not None and one.passed_on <= change.time
+            if self._changes_a_sim(one) and one.sid == change.sid and passed:
+                lost = one.carried_out is None  # the vendor was killed after it
                 if lost or model.is_pending(self._product, one.body or {}):
                     found = self._wanted(one)
         return found
 
-    # The wishes: was each fulfilled once, and is what was said of it true?
+    # The goals: was each reached once, and is every report about it true?
 
-    def wishes(self) -> Iterator[str]:
-        """Judge every wish."""
-        for wish, following in self._with_next():
-            until = following.tries[0].began if following and following.tries else float("inf")
+    def goals(self) -> Iterator[str]:
+        """Check every goal."""
+        for goal, following in self._with_next():
+            until = (
+                following.attempts[0].began if following and following.attempts else float("inf")
+            )
             judged = {
                 "texts": self._text,
                 "creates": self._text,
                 "registers": self._existence,
                 "deletes": self._existence,
             }.get(self._scenario.work, partial(self._update, until=until))
-            for fault in judged(wish):
-                yield f"{wish.sid} {dict(wish.change)}: {fault}"
+            for fault in judged(goal):
+                yield f"{goal.sid} {dict(goal.change)}: {fault}"
 
-    def _with_next(self) -> Iterator[tuple[Wish, Wish | None]]:
-        wishes = self._notebook.wishes
-        for place, wish in enumerate(wishes):
-            following = wishes[place + 1] if place + 1 < len(wishes) else None
-            yield wish, following if following and following.sid == wish.sid else None
+    def _with_next(self) -> Iterator[tuple[Goal, Goal | None]]:
+        goals = self._history.goals
+        for place, goal in enumerate(goals):
+            following = goals[place + 1] if place + 1 < len(goals) else None
+            yield goal, following if following and following.sid == goal.sid else None
 
-    def _endings(self, wish: Wish) -> Iterator[tuple[Try, _Told]]:
-        """Each time that somebody was told how it ended, and since when that was tried."""
-        if self._keeps_book:
-            if wish.state is None or wish.state in OPEN:
+    def _endings(self, goal: Goal) -> Iterator[tuple[Attempt, _Report]]:
+        """The final report on a goal, once or for each attempt, and the attempt."""
+        if self._has_journal:
+            if goal.state is None or goal.state in OPEN:
                 return
-            times = [time for time, state in wish.told if state == wish.state]
-            told = times[0] if times else self._notebook.ended or 0.0
-            good = wish.state in ("done", "already")
-            error = wish.error or (None if good else wish.state)
-            yield wish.tries[0], _Told(told, good, error, wish.state == "already")
+            times = [time for time, state in goal.reported if state == goal.state]
+            reported_at = times[0] if times else self._history.ended or 0.0
+            good = goal.state in ("done", "already")
+            error = goal.error or (None if good else goal.state)
+            yield goal.attempts[0], _Report(reported_at, good, error, goal.state == "already")
             return
-        for one in wish.tries:
+        for one in goal.attempts:
             if one.ended is not None:
-                yield one, _Told(one.ended, one.ok, _name(one.error))
+                yield one, _Report(one.ended, one.ok, _name(one.error))
 
-    def _update(self, wish: Wish, until: float) -> Iterator[str]:
-        if not wish.tries:
+    def _update(self, goal: Goal, until: float) -> Iterator[str]:
+        if not goal.attempts:
             return
-        target = dict(wish.change)
+        target = dict(goal.change)
         keyword = model.OWNED[self._product][0]
         if keyword in target:
-            target[keyword] = self._notebook.names[target[keyword]]
-        if self._keeps_book and wish.state is None:
+            target[keyword] = self._history.names[target[keyword]]
+        if self._has_journal and goal.state is None:
             yield "lost: nobody knows what became of it"
-        for one, told in self._endings(wish):
-            yield from self._truth(wish, target, one, told)
-            yield from self._deadline(wish, target, one, told)
-        yield from self._needless(wish, target, until)
-        if wish.sid not in self._notebook.touched:
-            yield from self._repeated(wish, target, until)
+        for one, report in self._endings(goal):
+            yield from self._truth(goal, target, one, report)
+            yield from self._deadline(goal, target, one, report)
+        yield from self._needless(goal, target, until)
+        if goal.sid not in self._history.changed_by_others:
+            yield from self._repeated(goal, target, until)
 
-    def _truth(self, wish: Wish, target: Mapping[str, Any], one: Try, told: _Told) -> Iterator[str]:
-        states = self._states(wish.sid, one.began, told.time)
+    def _truth(
+        self, goal: Goal, target: Mapping[str, Any], one: Attempt, report: _Report
+    ) -> Iterator[str]:
+        states = self._states(goal.sid, one.began, report.time)
         reached = any(model.meets(self._product, state, target) for state in states)
-        began = self._begun(wish.sid, one.began, told.time)
-        touched = wish.sid in self._notebook.touched
-        if told.ok and not reached:
+        began = self._begun(goal.sid, one.began, report.time)
+        changed_by_others = goal.sid in self._history.changed_by_others
+        if report.ok and not reached:
             yield f"called a success, but it was never there: {states}"
-        if told.already and began and not touched:
+        if report.already and began and not changed_by_others:
             yield "called already there, and was changed by us"
-        if told.ok or told.error is None or touched:
+        if report.ok or report.error is None or changed_by_others:
             return
         last = states[-1]
-        if told.error == "TransitionFailed":
-            if not began and not self._begun(wish.sid, 0.0, told.time):
+        if report.error == "TransitionFailed":
+            if not began and not self._begun(goal.sid, 0.0, report.time):
                 yield "called failed, and nothing had begun"
             if model.is_pending(self._product, last) or model.meets(self._product, last, target):
                 yield f"called failed, while it is {last}"
-        elif told.error in _DEFINITE or self._keeps_book:
-            # One change alone does not wait for another that is running; it says so. The code means
-            # "not allowed" too, so that it may be a BadRequest once the other one has ended.
-            refused = told.error in ("Conflict", "BadRequest")
-            alone = self._scenario.work == "waits" and refused
+        elif report.error in _DEFINITE or self._has_journal:
+            # A single change does not wait for another that is in flight, but raises. The code also
+            # means "not allowed", so it may be a BadRequest once the other one has ended.
+            rejected = report.error in ("Conflict", "BadRequest")
+            alone = self._scenario.work == "waits" and rejected
             busy = any(model.is_pending(self._product, state) for state in states)
-            # Whose tokens are made void again and again is told so, before anything was done.
-            voided = told.error == "PermissionDenied" and self._scenario.expiries and not began
-            # A throttled change is retried until the caller's deadline; then it says that it was.
-            late = told.time >= one.began + self._scenario.timeout
-            throttled = told.error == "RateLimited" and late and not began
+            # A client whose tokens are voided repeatedly gets that error, before anything was done.
+            voided = report.error == "PermissionDenied" and self._scenario.expiries and not began
+            # A throttled change is retried until the caller's deadline, and then raises.
+            late = report.time >= one.began + self._scenario.timeout
+            throttled = report.error == "RateLimited" and late and not began
             if not (alone and busy) and not voided and not throttled:
-                yield f"ended with {told.error}, which nothing can excuse here"
+                yield f"ended with {report.error}, which nothing can excuse here"
 
-    def _begun(self, sid: str, since: float, until: float) -> list[Move]:
-        """When changes of a SIM began."""
+    def _begun(self, sid: str, since: float, until: float) -> list[StateChange]:
+        """The beginnings of changes of a SIM."""
         return [
-            move
-            for move in self._notebook.history(sid)
-            if since - _MOMENT < move.time <= until
-            and model.is_pending(self._product, move.after)
-            and not (move.before and model.is_pending(self._product, move.before))
+            change
+            for change in self._history.changes_of(sid)
+            if since - _MOMENT < change.time <= until
+            and model.is_pending(self._product, change.after)
+            and not (change.before and model.is_pending(self._product, change.before))
         ]
 
     def _deadline(
-        self, wish: Wish, target: Mapping[str, Any], one: Try, told: _Told
+        self, goal: Goal, target: Mapping[str, Any], one: Attempt, report: _Report
     ) -> Iterator[str]:
-        took = told.time - one.began
+        took = report.time - one.began
         most = 4 * self._scenario.timeout + TIMEOUT.queue + 200.0
-        if took > most and not self._keeps_book:  # a job has no deadline but the world's end
+        if took > most and not self._has_journal:  # a job has no deadline but the world's end
             yield f"took {took:g} s, which no deadline allows"
-        if self._scenario.fair and wish.sid not in self._notebook.touched:
-            yield from self._known_at_once(wish, target, one, told)
+        if self._scenario.unhindered and goal.sid not in self._history.changed_by_others:
+            yield from self._known_at_once(goal, target, one, report)
 
     def _known_at_once(
-        self, wish: Wish, target: Mapping[str, Any], one: Try, told: _Told
+        self, goal: Goal, target: Mapping[str, Any], one: Attempt, report: _Report
     ) -> Iterator[str]:
-        """Where nothing stands in the way, whoever waits knows soon, by callback or by polling."""
+        """Without faults a waiter is notified soon, by callback or by polling."""
         there = [
-            move.time
-            for move in self._notebook.history(wish.sid)
-            if one.began <= move.time <= told.time
-            and model.meets(self._product, move.after, target)
+            change.time
+            for change in self._history.changes_of(goal.sid)
+            if one.began <= change.time <= report.time
+            and model.meets(self._product, change.after, target)
         ]
         if not there:
             return
-        late = told.time - there[0]
-        if told.error == "TransitionTimeout" and late > _READ:
+        late = report.time - there[0]
+        if report.error == "TransitionTimeout" and late > _READ:
             yield f"timed out, though it had been there for {late:g} s"
         callbacks = self._scenario.faults
         lost = callbacks.get("lost_callbacks") or callbacks.get("late_callbacks")
-        called = self._scenario.listens and not lost and not self._scenario.forged
-        if told.ok and late > (_SOON if called else _POLLED):
+        called = self._scenario.has_receiver and not lost and not self._scenario.forged_callbacks
+        if report.ok and late > (_SOON if called else _POLLED):
             yield f"known {late:g} s after it was there"
 
-    def _posts(self, wish: Wish, until: float) -> list[Exchange]:
-        began = wish.tries[0].began
+    def _posts(self, goal: Goal, until: float) -> list[Exchange]:
+        began = goal.attempts[0].began
         return [
             one
-            for one in self._notebook.exchanges
-            if one.method == "POST" and one.sid == wish.sid and began <= one.arrived < until
+            for one in self._history.exchanges
+            if one.method == "POST" and one.sid == goal.sid and began <= one.arrived < until
         ]
 
-    def _needless(self, wish: Wish, target: Mapping[str, Any], until: float) -> Iterator[str]:
-        """Requests that were sent without having seen that they were needed."""
-        posts = self._posts(wish, until)
-        if self._keeps_book:
+    def _needless(self, goal: Goal, target: Mapping[str, Any], until: float) -> Iterator[str]:
+        """Requests sent before a read had shown that they were needed."""
+        posts = self._posts(goal, until)
+        if self._has_journal:
             for post in posts:
-                run = max(one.began for one in wish.tries if one.began <= post.arrived)
-                if not self._saw_need(wish, target, run, post):
+                run = max(one.began for one in goal.attempts if one.began <= post.arrived)
+                if not self._saw_need(goal, target, run, post):
                     yield f"sent at {post.arrived:.3f} without a look in that run"
         for one, following in pairwise(posts):
-            refused = one.status is not None and 400 <= one.status < 500
-            tried = any(one.arrived < again.began <= following.arrived for again in wish.tries)
-            if refused or (tried and not self._keeps_book):
+            rejected = one.status is not None and 400 <= one.status < 500
+            tried = any(one.arrived < again.began <= following.arrived for again in goal.attempts)
+            if rejected or (tried and not self._has_journal):
                 continue
-            if not self._saw_need(wish, target, one.arrived, following):
+            if not self._saw_need(goal, target, one.arrived, following):
                 yield f"sent at {one.arrived:.3f}, and again at {following.arrived:.3f}, unseen"
 
     def _saw_need(
-        self, wish: Wish, target: Mapping[str, Any], since: float, post: Exchange
+        self, goal: Goal, target: Mapping[str, Any], since: float, post: Exchange
     ) -> bool:
-        """Tell whether the client was shown, since then, that a request was needed."""
+        """Whether a response since then has shown the client that a request was needed."""
         return any(
-            record.get("sid") == wish.sid
+            record.get("sid") == goal.sid
             and not model.is_pending(self._product, record)
             and not model.meets(self._product, record, target)
-            for one in self._notebook.exchanges
+            for one in self._history.exchanges
             if one.method == "GET"
-            and one.answered is not None
-            and since <= one.answered <= post.arrived
+            and one.returned is not None
+            and since <= one.returned <= post.arrived
             for record in records_shown(one)
         )
 
-    def _repeated(self, wish: Wish, target: Mapping[str, Any], until: float) -> Iterator[str]:
-        """Changes that began twice, though the first had not failed."""
-        begun = self._begun(wish.sid, wish.tries[0].began, until - 2 * _MOMENT)
+    def _repeated(self, goal: Goal, target: Mapping[str, Any], until: float) -> Iterator[str]:
+        """Changes that began twice, although the first had not failed."""
+        begun = self._begun(goal.sid, goal.attempts[0].began, until - 2 * _MOMENT)
         for one, following in pairwise(begun):
             between = [
-                move.after
-                for move in self._notebook.history(wish.sid)
-                if one.time <= move.time < following.time
+                change.after
+                for change in self._history.changes_of(goal.sid)
+                if one.time <= change.time < following.time
             ]
             if any(model.meets(self._product, state, target) for state in between):
                 yield f"changed at {one.time:.3f} and, after it was there, at {following.time:.3f}"
 
     # Registrations and deletions, which do no harm when they are repeated.
 
-    def _existence(self, wish: Wish) -> Iterator[str]:
-        if wish.state is None:
+    def _existence(self, goal: Goal) -> Iterator[str]:
+        if goal.state is None:
             yield "lost: nobody knows what became of it"
-        is_there = wish.sid in self._notebook.there
-        for _, told in self._endings(wish):
-            if not told.ok:
-                yield f"ended with {told.error}, which nothing can excuse here"
+        is_there = goal.sid in self._history.existing
+        for _, report in self._endings(goal):
+            if not report.ok:
+                yield f"ended with {report.error}, which nothing can excuse here"
             elif is_there is not (self._scenario.work == "registers"):
                 yield f"called done, and it is {'still' if is_there else 'not'} there"
 
-    # Texts: each once, or at most once and said so.
+    # Texts: each sent once, or at most once and reported so.
 
-    def _text(self, wish: Wish) -> Iterator[str]:
-        text = next(iter(wish.change.values()))
+    def _text(self, goal: Goal) -> Iterator[str]:
+        text = next(iter(goal.change.values()))
         posts = [
             one
-            for one in self._notebook.exchanges
+            for one in self._history.exchanges
             if one.method == "POST" and text in (one.form.get("Payload"), one.form.get("Command"))
         ]
         sent = [one for one in posts if one.carried_out is not None and one.carried_out < 300]
         perhaps = [one for one in posts if one.passed_on is not None and one.carried_out is None]
         if len(sent) > 1:
             yield f"sent {len(sent)} times"
-        if self._keeps_book and wish.state is None:
+        if self._has_journal and goal.state is None:
             yield "lost: nobody knows what became of it"
-        for _, told in self._endings(wish):
+        for _, report in self._endings(goal):
             exists = bool(sent) or bool(perhaps)
-            if told.ok and not exists:
+            if report.ok and not exists:
                 yield "called sent, and never was"
-            elif told.error in _DEFINITE or told.error == "impossible":
-                if sent or self._notebook.deaths == []:
-                    yield f"ended with {told.error}, though {len(sent)} were sent"
-            elif told.error == "OutcomeUnknown" and self._is_known(posts):
+            elif report.error in _DEFINITE or report.error == "impossible":
+                if sent or self._history.kills == []:
+                    yield f"ended with {report.error}, though {len(sent)} were sent"
+            elif report.error == "OutcomeUnknown" and self._is_known(posts):
                 yield "called unknown, though every response was heard"
 
     def _is_known(self, posts: list[Exchange]) -> bool:
-        """Whether no request can have been lost on its way."""
+        """Whether no request can have been lost in flight."""
         unheard = [one for one in posts if one.status is None or one.status >= 500]
-        return not (unheard or self._notebook.deaths or self._notebook.disturbed)
+        return not (unheard or self._history.kills or self._history.disturbed)
 
 
 def _name(error: Exception | None) -> str | None:

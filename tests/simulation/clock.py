@@ -13,7 +13,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class SkewedClock:
-    """Runs as fast as the world, and tells another time.
+    """Runs as fast as the world, but shows another time.
 
     `start` is what `now()` said when the world began, as each process counts from a moment of its
     own; `skew` is how far its calendar is wrong. Both in seconds.
@@ -24,11 +24,11 @@ class SkewedClock:
         self._skew = skew
 
     def now(self) -> float:
-        """Seconds since this process' own beginning of time."""
+        """Seconds since this process' own epoch."""
         return asyncio.get_running_loop().time() + self._start
 
     def utcnow(self) -> datetime:
-        """What the calendar of its machine says."""
+        """The date and time on its host."""
         seconds = asyncio.get_running_loop().time() + self._skew
         return EPOCH + timedelta(seconds=seconds)
 

@@ -1,7 +1,7 @@
-"""The vendors' state machine for SIMs, written down from their documents a second time.
+"""The vendors' state process for SIMs, written down from their documents a second time.
 
-It shares nothing with the client or the emulator: three writings of one text seldom have the same
-mistake. What no document decides is `UNDECIDED` here, and either is right.
+It shares nothing with the client or the emulator: three versions of one text seldom have the same
+mistake. What no document decides is `UNDECIDED` here, and either response is right.
 
 Sources: Twilio docs and KORE docs, Sim resource of both products; "Understanding SIM Statuses";
 error dictionary 33010, 33105, 83009, 83010.
@@ -18,9 +18,9 @@ PENDING = {
     "wireless": frozenset({"scheduled", "updating"}),
 }
 BUSY = {"supersim": frozenset({83009, 83010}), "wireless": frozenset({33010})}
-"""Codes of a change that is refused because another one is running."""
+"""Codes of a change that is rejected because another one is in flight."""
 OWNED = {"supersim": ("fleet", "fleet_sid"), "wireless": ("rate_plan", "rate_plan_sid")}
-"""What else a request may change here: its keyword, and the property that shows it."""
+"""What else a request may change: its keyword, and the property that shows it."""
 
 _REQUESTABLE = {
     "supersim": frozenset({"ready", "active", "inactive"}),
@@ -53,14 +53,14 @@ State = Mapping[str, Any]
 """Of a SIM: `status`, and `fleet_sid` or `rate_plan_sid`."""
 
 
-class Says(enum.Enum):
-    """What the vendor has to say to a change."""
+class Expected(enum.Enum):
+    """The response that the documents require for a change."""
 
     BEGINS = "it begins"
     NOTHING = "nothing to do"
     AT_ONCE = "done at once"
-    BUSY = "another one is running"
-    REFUSED = "not allowed"
+    BUSY = "another one is in flight"
+    REJECTED = "not allowed"
     UNDECIDED = "no document says"
 
 
@@ -70,9 +70,9 @@ def is_pending(product: str, state: State) -> bool:
 
 
 def meets(product: str, state: State, wanted: Mapping[str, Any]) -> bool:
-    """Tell whether a SIM is what was wanted of it: a status, perhaps a Fleet or RatePlan by SID.
+    """Tell whether a SIM has the wanted status and, if given, the Fleet or RatePlan by SID.
 
-    What was to be `ready` and is `active` was `ready` on its way: nobody can tell by looking.
+    A SIM that was to be `ready` and is `active` passed through `ready`: no read can tell.
     """
     keyword, owned = OWNED[product]
     status = wanted.get("status", state["status"])
@@ -83,47 +83,47 @@ def meets(product: str, state: State, wanted: Mapping[str, Any]) -> bool:
     return keyword not in wanted or bool(state[owned] == wanted[keyword])
 
 
-def says(product: str, state: State, wanted: Mapping[str, Any]) -> Says:
-    """Say what becomes of a request for `status`, and `fleet` or `rate_plan` by SID."""
+def expected_response(product: str, state: State, wanted: Mapping[str, Any]) -> Expected:
+    """The response to a request for `status`, and `fleet` or `rate_plan` by SID."""
     keyword, owned = OWNED[product]
     status = wanted.get("status")
     moved = keyword in wanted and wanted[keyword] != state[owned]
     if is_pending(product, state):
-        return Says.BUSY if status or keyword in wanted else Says.NOTHING
+        return Expected.BUSY if status or keyword in wanted else Expected.NOTHING
     if status and status != state["status"]:
         if (state["status"], status) in _UNDECIDED[product]:
-            return Says.UNDECIDED
+            return Expected.UNDECIDED
         allowed = _MAY[product].get(state["status"], set())
         if status not in _REQUESTABLE[product] or status not in allowed:
-            return Says.REFUSED
-        return Says.BEGINS
+            return Expected.REJECTED
+        return Expected.BEGINS
     if moved:
         if product == "wireless":
-            return Says.UNDECIDED  # whether a plan alone is changed at once, nobody says
-        return Says.BEGINS if state["status"] in ("ready", "active") else Says.AT_ONCE
-    return Says.NOTHING
+            return Expected.UNDECIDED  # no document says whether a plan alone is changed at once
+        return Expected.BEGINS if state["status"] in ("ready", "active") else Expected.AT_ONCE
+    return Expected.NOTHING
 
 
-def fits(product: str, said: Says, status: int, body: Any) -> bool:
-    """Tell whether a response is one that these words can have."""
+def response_matches(product: str, expected: Expected, status: int, body: Any) -> bool:
+    """Tell whether a response is the expected one."""
     code = body.get("code") if isinstance(body, dict) else None
-    if said is Says.UNDECIDED:
+    if expected is Expected.UNDECIDED:
         return True
-    if said is Says.BUSY:
+    if expected is Expected.BUSY:
         return code in BUSY[product]
-    if said is Says.REFUSED:
+    if expected is Expected.REJECTED:
         return 400 <= status < 500 and status != 429
     if not 200 <= status < 300 or not isinstance(body, dict):
         return False
-    return is_pending(product, body) is (said is Says.BEGINS)
+    return is_pending(product, body) is (expected is Expected.BEGINS)
 
 
-def may_follow(
+def is_valid_transition(
     product: str, before: State, after: State, origin: State, wanted: Mapping[str, Any] | None
 ) -> bool:
     """Tell whether a SIM may go from one state to the next.
 
-    `origin` is where it was when the change began that is running, and `wanted` what that is.
+    `origin` is its state before the change in flight began, `wanted` the target of that change.
     """
     if is_pending(product, before):
         if is_pending(product, after):
@@ -131,7 +131,10 @@ def may_follow(
         failed = _same(product, after, origin)
         return failed or (wanted is not None and meets(product, after, wanted))
     if is_pending(product, after):
-        return wanted is None or says(product, before, wanted) in (Says.BEGINS, Says.UNDECIDED)
+        return wanted is None or expected_response(product, before, wanted) in (
+            Expected.BEGINS,
+            Expected.UNDECIDED,
+        )
     if before["status"] == after["status"]:
         return True
     return (before["status"], after["status"]) in _BY_ITSELF[product]

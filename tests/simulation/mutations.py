@@ -1,4 +1,4 @@
-"""Safeguards of the product, each switched off in turn: a world must go wrong without it.
+"""Mutations: each safeguard of the product is switched off in turn, and a world must go wrong.
 
 They are switched off by patching, in the child process of one world; the product has no switch.
 What is patched is found by the names of class and method, wherever their module is; a name that
@@ -17,14 +17,14 @@ from typing import Any
 from attrs import evolve, frozen
 
 import asyncsim
+from tests.simulation.result import WorldResult
 from tests.simulation.scenario import Scenario, draw
-from tests.simulation.verdict import Verdict
 
 SEEDS = 500
-"""Within so many, each has to be found."""
+"""Each mutation must be found within so many seeds."""
 
 Change = Callable[[Any], Any]
-"""From what is there to what takes its place."""
+"""From the original to its replacement."""
 
 
 @frozen(kw_only=True)
@@ -38,24 +38,24 @@ class Mutation:
     """`Class.method`, or a function's name."""
     without: Change
     shows: Collection[str]
-    """Words of the faults by which it may be found; what else goes wrong does not count."""
+    """Words of the violations that the mutation explains; others do not count."""
     matters: Callable[[Scenario], bool]
 
     def seeds(self) -> Iterator[int]:
-        """Those of the first seeds whose worlds have what it takes."""
+        """The seeds whose worlds can show the mutation."""
         return (seed for seed in range(1, SEEDS + 1) if self.matters(draw(seed)))
 
-    def fault_of(self, verdict: Verdict) -> str:
-        """The first fault of a world that shows that the safeguard is missing, empty if none."""
-        faults = verdict.faults
-        return next((one for one in faults if any(words in one for words in self.shows)), "")
+    def violation_of(self, result: WorldResult) -> str:
+        """The first violation that the missing safeguard explains; empty if none."""
+        violations = result.violations
+        return next((one for one in violations if any(words in one for words in self.shows)), "")
 
-    def is_shown_by(self, verdict: Verdict) -> bool:
-        """Whether a world went wrong in a way that the missing safeguard explains."""
-        return bool(self.fault_of(verdict))
+    def is_shown_by(self, result: WorldResult) -> bool:
+        """Whether a violation in a world is explained by the missing safeguard."""
+        return bool(self.violation_of(result))
 
     def switch_off(self) -> Callable[[], None]:
-        """Find what is to be patched; the result patches it. LookupError if it is not there."""
+        """A function that patches the safeguard; LookupError if there is none of this name."""
         owners, name = _owners(self.of)
 
         def patch() -> None:
@@ -73,12 +73,12 @@ def named(name: str) -> Mutation:
 
 def _modules() -> Iterator[Any]:
     for found in pkgutil.walk_packages(asyncsim.__path__, "asyncsim."):
-        if not found.name.endswith(("__main__", "notebook", "pytest_plugin")):
+        if not found.name.endswith(("__main__", "history", "pytest_plugin")):
             yield importlib.import_module(found.name)
 
 
 def _owners(of: str) -> tuple[list[Any], str]:
-    """Find the class of a method; or all modules that know a function, by its own name."""
+    """The class of a method, or all modules that have a function of this name."""
     owner, _, name = of.rpartition(".")
     modules = [*_modules()]
     if owner:
@@ -233,7 +233,7 @@ def _trusts_callbacks_to_come(original: Any) -> Any:
 
 
 def _changes(scenario: Scenario) -> bool:
-    return bool(scenario.wishes)
+    return bool(scenario.goals)
 
 
 def _of_many(scenario: Scenario) -> bool:
@@ -241,8 +241,8 @@ def _of_many(scenario: Scenario) -> bool:
 
 
 def _loses(scenario: Scenario) -> bool:
-    weather = scenario.weather
-    return bool(weather.cut or weather.torn or weather.gateway)
+    gateway_faults = scenario.gateway_faults
+    return bool(gateway_faults.cut or gateway_faults.torn or gateway_faults.gateway)
 
 
 def _sends(scenario: Scenario) -> bool:
@@ -260,7 +260,7 @@ TABLE: Collection[Mutation] = (
         of="Journal.record_intent",
         without=_unawaited,
         shows=("sent 2 times", "was changed by us"),
-        matters=lambda scenario: bool(scenario.work == "texts" and scenario.deaths),
+        matters=lambda scenario: bool(scenario.work == "texts" and scenario.kills),
     ),
     Mutation(
         name="absence",
@@ -271,7 +271,7 @@ TABLE: Collection[Mutation] = (
         matters=lambda scenario: (
             _of_many(scenario)
             and scenario.sims >= scenario.sweep_from
-            and bool(_fails(scenario) or scenario.weather.old)
+            and bool(_fails(scenario) or scenario.gateway_faults.old)
         ),
     ),
     Mutation(
@@ -280,7 +280,9 @@ TABLE: Collection[Mutation] = (
         of="Watcher.register",
         without=_too_late,
         shows=("after it was there",),
-        matters=lambda scenario: scenario.fair and scenario.listens and scenario.transition < 1,
+        matters=lambda scenario: (
+            scenario.unhindered and scenario.has_receiver and scenario.transition < 1
+        ),
     ),
     Mutation(
         name="old-reads",
@@ -288,7 +290,7 @@ TABLE: Collection[Mutation] = (
         of="Transition._missed",
         without=_believes_old_reads,
         shows=("called failed, while it is",),
-        matters=lambda scenario: _changes(scenario) and scenario.weather.old > 0.1,
+        matters=lambda scenario: _changes(scenario) and scenario.gateway_faults.old > 0.1,
     ),
     Mutation(
         name="unconfirmed-callbacks",
@@ -297,7 +299,7 @@ TABLE: Collection[Mutation] = (
         without=_believes_callbacks,
         shows=("called a success, but it was never there",),
         matters=lambda scenario: (
-            _of_many(scenario) and scenario.forged > 0.2 and scenario.vendor == "kore"
+            _of_many(scenario) and scenario.forged_callbacks > 0.2 and scenario.vendor == "kore"
         ),
     ),
     Mutation(
@@ -306,7 +308,7 @@ TABLE: Collection[Mutation] = (
         of="_is_proven",
         without=_says_yes,
         shows=("called a success, but it was never there",),
-        matters=lambda scenario: _of_many(scenario) and scenario.forged > 0.2,
+        matters=lambda scenario: _of_many(scenario) and scenario.forged_callbacks > 0.2,
     ),
     Mutation(
         name="old-tickets",
@@ -316,9 +318,9 @@ TABLE: Collection[Mutation] = (
         shows=("called a success, but it was never there",),
         matters=lambda scenario: (
             scenario.work == "many"
-            and scenario.listens
-            and len(scenario.wishes) > 1
-            and scenario.kept_back > 0
+            and scenario.has_receiver
+            and len(scenario.goals) > 1
+            and scenario.held_callbacks > 0
         ),
     ),
     Mutation(
@@ -359,7 +361,7 @@ TABLE: Collection[Mutation] = (
         of="_judge_send",
         without=_sends_texts_again,
         shows=("sent 2 times",),
-        matters=lambda scenario: bool(scenario.work == "texts" and scenario.deaths),
+        matters=lambda scenario: bool(scenario.work == "texts" and scenario.kills),
     ),
     Mutation(
         name="lock",
@@ -375,7 +377,7 @@ TABLE: Collection[Mutation] = (
         of="UpdateJob._post_after_other",
         without=_raises_conflicts,
         shows=("ended with Conflict",),
-        matters=lambda scenario: scenario.work == "many" and bool(scenario.deaths),
+        matters=lambda scenario: scenario.work == "many" and bool(scenario.kills),
     ),
     Mutation(
         name="deadlines",
@@ -391,7 +393,9 @@ TABLE: Collection[Mutation] = (
         of="Watcher._expire",
         without=_gives_up_unread,
         shows=("timed out, though it had been there",),
-        matters=lambda scenario: scenario.fair and _changes(scenario) and scenario.transition >= 8,
+        matters=lambda scenario: (
+            scenario.unhindered and _changes(scenario) and scenario.transition >= 8
+        ),
     ),
     Mutation(
         name="safety-reads",
@@ -400,8 +404,8 @@ TABLE: Collection[Mutation] = (
         without=_trusts_callbacks_to_come,
         shows=("after it was there", "not done", "deadline"),
         matters=lambda scenario: (
-            scenario.fair
-            and scenario.listens
+            scenario.unhindered
+            and scenario.has_receiver
             and _changes(scenario)
             and bool(scenario.faults.get("lost_callbacks"))
         ),

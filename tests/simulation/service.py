@@ -1,7 +1,7 @@
-"""What the client's process does, in each of its lives: the same work, until it is done.
+"""The client's process: the same work after each start, until it is done.
 
-A life knows nothing of the one before but what is on disk, and the wishes, as a caller's own
-database would have them.
+A restarted process knows only what is on disk, and the goals, as a caller's own database would
+have them.
 """
 
 from __future__ import annotations
@@ -18,36 +18,35 @@ from asyncsim import CallbackReceiver, Client, Timeout, Watching, bulk
 from asyncsim.errors import AsyncSimError, JobError, JournalError
 from asyncsim.events import Event, RowMoved
 from asyncsim.vendors import EMULATOR_CREDENTIALS, VENDORS, emulator_hosts
-from tests.simulation import postman
+from tests.simulation import callback_proxy
 from tests.simulation.clock import SkewedClock
-from tests.simulation.edge import PORT
-from tests.simulation.notebook import Notebook, Try, Wish
+from tests.simulation.gateway import PORT
+from tests.simulation.history import Attempt, Goal, History
 from tests.simulation.scenario import Scenario
 
-LISTENS_AT = 8080
+RECEIVER_PORT = 8080
 TIMEOUT = Timeout(request=10.0, connect=3.0, queue=60.0)
-_AGAIN = 15.0
-"""Seconds until somebody runs it again who was told that it is not done."""
+_RETRY_AFTER = 15.0
+"""Seconds until unfinished work is run again."""
 _ACTIONS = {"job": "update", "texts": "send", "registers": "register", "deletes": "delete"}
 OPEN = frozenset({"read", "ready", "sending", "accepted", "timed out", "no answer"})
 
 
 @define(eq=False)
 class Service:
-    """One process' work."""
+    """The work of the client's process."""
 
     scenario: Scenario
-    notebook: Notebook
+    history: History
     folder: Path
     done: asyncio.Event
     now: Callable[[], float]
-    life: Callable[[], int]
-    passes: int = 0
+    starts: Callable[[], int]
 
-    async def live(self) -> None:
-        """Do what is left to do; return when nothing is."""
+    async def run(self) -> None:
+        """Do the remaining work; return when all is done."""
         scenario = self.scenario
-        clock = SkewedClock(start=1000.0 * self.life(), skew=scenario.skew)
+        clock = SkewedClock(start=1000.0 * self.starts(), skew=scenario.skew)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._client(clock))
             works = {"many": self._many, "waits": self._waits, "creates": self._creates}
@@ -55,11 +54,11 @@ class Service:
         self.done.set()
 
     async def second(self) -> None:
-        """Be an impatient colleague, who starts the same job once more."""
+        """Start the same job once more, as an impatient user would."""
         clock = SkewedClock(start=77.0)
         while not self.done.is_set():
-            await asyncio.sleep(_AGAIN)
-            async with self._client(clock, listens=False) as client:
+            await asyncio.sleep(_RETRY_AFTER)
+            async with self._client(clock, has_receiver=False) as client:
                 try:
                     await self._run_job(client, clock)
                 except JournalError:
@@ -67,7 +66,7 @@ class Service:
                 except AsyncSimError as error:
                     self._check_job_error(error)
 
-    def _client(self, clock: SkewedClock, *, listens: bool = True) -> Client:
+    def _client(self, clock: SkewedClock, *, has_receiver: bool = True) -> Client:
         scenario = self.scenario
         settings: dict[str, Any] = {
             "hosts": emulator_hosts(f"http://127.0.0.1:{PORT}", VENDORS[scenario.vendor]),
@@ -75,10 +74,10 @@ class Service:
             "timeout": TIMEOUT,
             "watching": Watching(sweep_from=scenario.sweep_from),
         }
-        if scenario.listens and listens:
+        if scenario.has_receiver and has_receiver:
             settings["receiver"] = CallbackReceiver(
-                f"http://127.0.0.1:{postman.PORT}",
-                port=LISTENS_AT,
+                f"http://127.0.0.1:{callback_proxy.PORT}",
+                port=RECEIVER_PORT,
                 kore_webhook_secrets=[EMULATOR_CREDENTIALS.webhook_secret],
                 clock=clock,
             )
@@ -92,7 +91,7 @@ class Service:
     def _sims(self, client: Client) -> Any:
         return getattr(client, self.scenario.product).sims
 
-    # A job, whose journal is all that the next life has.
+    # A job, whose journal is all that the next process has.
 
     async def _job(self, client: Client, clock: SkewedClock) -> None:
         while True:
@@ -101,132 +100,132 @@ class Service:
                     return
             except AsyncSimError as error:
                 self._check_job_error(error)
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_RETRY_AFTER)
 
     def _check_job_error(self, error: AsyncSimError) -> None:
         if isinstance(error, JobError):
-            self.notebook.complaints.append(f"the job ended with {error!r}")
+            self.history.errors.append(f"the job ended with {error!r}")
 
     async def _run_job(self, client: Client, clock: SkewedClock) -> bool:
         path, scenario = self.folder / "job.db", self.scenario
         naming = "iccid" if scenario.work == "registers" else "sid"
-        rows: list[Any] = [{naming: one.sid, **one.change} for one in self.notebook.wishes]
+        rows: list[Any] = [{naming: one.sid, **one.change} for one in self.history.goals]
         job = bulk.Job.from_rows(
             rows,
             product=scenario.product,
             action=_ACTIONS[scenario.work],
-            columns=sorted(self.notebook.wishes[0].change),
+            columns=sorted(self.history.goals[0].change),
         )
         async with bulk.Journal.open(path, clock=clock) as journal:
-            for wish in self.notebook.wishes:
-                wish.tries.append(Try(self.now()))
+            for goal in self.history.goals:
+                goal.attempts.append(Attempt(self.now()))
             await bulk.run(
                 job,
                 client,
                 journal=journal,
                 timeout=scenario.timeout,
                 confirm=lambda plan: True,
-                observers=[self._hear],
+                observers=[self._on_event],
             )
             results = [result async for result in journal.results()]
         if any(result.state in OPEN for result in results):
             return False
-        for wish, result in zip(self.notebook.wishes, results, strict=True):
-            wish.state, wish.error = str(result.state), result.error_type
+        for goal, result in zip(self.history.goals, results, strict=True):
+            goal.state, goal.error = str(result.state), result.error_type
         return True
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, RowMoved):
-            wish = self.notebook.wishes[event.row - 1]
-            wish.told.append((self.now(), event.state))
+            goal = self.history.goals[event.row - 1]
+            goal.reported.append((self.now(), event.state))
             self._say(f"row {event.row} {event.state} {event.error or ''} {event.settled_by or ''}")
 
-    # Without a journal: whoever does not know how it went, wishes again.
+    # Without a journal: a goal whose outcome is unknown is attempted again.
 
     async def _many(self, client: Client, clock: SkewedClock) -> None:
-        """Fulfil the first wishes of all SIMs, then the second ones."""
-        for place in range(len(self.scenario.wishes)):
-            wave = self.notebook.wishes[place :: len(self.scenario.wishes)]
-            while wishes := {one.sid: one for one in wave if not self._is_over(one)}:
-                for wish in wishes.values():
-                    wish.tries.append(Try(self.now()))
-                changes = {sid: self._asked(wish.change) for sid, wish in wishes.items()}
+        """Reach the first goals of all SIMs, then the second ones."""
+        for place in range(len(self.scenario.goals)):
+            wave = self.history.goals[place :: len(self.scenario.goals)]
+            while goals := {one.sid: one for one in wave if not self._is_over(one)}:
+                for goal in goals.values():
+                    goal.attempts.append(Attempt(self.now()))
+                changes = {sid: self._params(goal.change) for sid, goal in goals.items()}
                 sims = self._sims(client)
                 async for outcome in sims.update_many(changes, timeout=self.scenario.timeout):
-                    self._end(wishes[outcome.sid], outcome.error)
-                if not all(one.is_over for one in wishes.values()):
-                    await asyncio.sleep(_AGAIN)
+                    self._end(goals[outcome.sid], outcome.error)
+                if not all(one.is_over for one in goals.values()):
+                    await asyncio.sleep(_RETRY_AFTER)
 
-    def _is_over(self, wish: Wish) -> bool:
-        """Whether nobody tries any more: it has ended, or one before it has ended badly."""
-        before = self.notebook.wishes[: self.notebook.wishes.index(wish)]
-        return wish.is_over or any(one.sid == wish.sid and not one.is_fulfilled for one in before)
+    def _is_over(self, goal: Goal) -> bool:
+        """Whether no further attempt is made: it has ended, or one before it has failed."""
+        before = self.history.goals[: self.history.goals.index(goal)]
+        return goal.is_over or any(one.sid == goal.sid and not one.is_reached for one in before)
 
-    def _asked(self, change: Mapping[str, Any]) -> dict[str, Any]:
-        method = {"callback_method": "GET"} if self.scenario.asks_by_get else {}
+    def _params(self, change: Mapping[str, Any]) -> dict[str, Any]:
+        method = {"callback_method": "GET"} if self.scenario.callbacks_by_get else {}
         return {**change, **method}
 
-    def _end(self, wish: Wish, error: Exception | None) -> None:
-        last = wish.tries[-1]
+    def _end(self, goal: Goal, error: Exception | None) -> None:
+        last = goal.attempts[-1]
         last.ended, last.error, last.ok = self.now(), error, error is None
-        self._say(f"{wish.sid[:6]} {dict(wish.change)} ended: {error!r}")
+        self._say(f"{goal.sid[:6]} {dict(goal.change)} ended: {error!r}")
 
     async def _waits(self, client: Client, clock: SkewedClock) -> None:
-        by_sid: dict[str, list[Wish]] = {}
-        for wish in self.notebook.wishes:
-            by_sid.setdefault(wish.sid, []).append(wish)
+        by_sid: dict[str, list[Goal]] = {}
+        for goal in self.history.goals:
+            by_sid.setdefault(goal.sid, []).append(goal)
         async with asyncio.TaskGroup() as group:
-            for number, wishes in enumerate(by_sid.values()):
-                group.create_task(self._one_by_one(client, wishes, in_two=number % 2 == 1))
+            for number, goals in enumerate(by_sid.values()):
+                group.create_task(self._one_by_one(client, goals, in_two=number % 2 == 1))
 
-    async def _one_by_one(self, client: Client, wishes: list[Wish], *, in_two: bool) -> None:
-        """Fulfil the wishes of one SIM in their order, each until it is known how it went."""
-        for wish in wishes:
-            while not wish.is_over:
-                wish.tries.append(Try(self.now()))
+    async def _one_by_one(self, client: Client, goals: list[Goal], *, in_two: bool) -> None:
+        """Reach the goals of one SIM in order, each until its outcome is known."""
+        for goal in goals:
+            while not goal.is_over:
+                goal.attempts.append(Attempt(self.now()))
                 try:
-                    await self._change(client, wish, in_two=in_two)
+                    await self._change(client, goal, in_two=in_two)
                 except AsyncSimError as error:
-                    self._end(wish, error)
-                    await asyncio.sleep(_AGAIN)
+                    self._end(goal, error)
+                    await asyncio.sleep(_RETRY_AFTER)
                 else:
-                    self._end(wish, None)
-            if not wish.tries[-1].ok:
+                    self._end(goal, None)
+            if not goal.attempts[-1].ok:
                 return
 
-    async def _change(self, client: Client, wish: Wish, *, in_two: bool) -> None:
-        sims, asked = self._sims(client), self._asked(wish.change)
+    async def _change(self, client: Client, goal: Goal, *, in_two: bool) -> None:
+        sims, asked = self._sims(client), self._params(goal.change)
         timeout = self.scenario.timeout
         if not in_two:
-            await sims.update_and_wait(wish.sid, **asked, timeout=timeout)
+            await sims.update_and_wait(goal.sid, **asked, timeout=timeout)
             return
-        sim = await sims.update(wish.sid, **asked)
+        sim = await sims.update(goal.sid, **asked)
         began = self.now()
         try:
             await sims.await_transition(sim, timeout=timeout)
         finally:
             late = self.now() - began - timeout
-            if late > TIMEOUT.request + 1.0:  # which the last read may take
-                self.notebook.complaints.append(f"{wish.sid}: a deadline was {late:g} s late")
+            if late > TIMEOUT.request + 1.0:  # the time that the last read may take
+                self.history.errors.append(f"{goal.sid}: a deadline was {late:g} s late")
 
-    # Texts, each sent by one call; whoever dies meanwhile will never know.
+    # Texts, each sent by one call; a process killed meanwhile never learns the outcome.
 
     async def _creates(self, client: Client, clock: SkewedClock) -> None:
         async with asyncio.TaskGroup() as group:
-            for wish in self.notebook.wishes:
-                if not wish.tries:
-                    wish.tries.append(Try(self.now()))
-                    group.create_task(self._create(client, wish))
+            for goal in self.history.goals:
+                if not goal.attempts:
+                    goal.attempts.append(Attempt(self.now()))
+                    group.create_task(self._create(client, goal))
 
-    async def _create(self, client: Client, wish: Wish) -> None:
+    async def _create(self, client: Client, goal: Goal) -> None:
         wireless = self.scenario.product == "wireless"
         kind: Any = client.wireless.commands if wireless else client.supersim.sms_commands
         try:
-            await kind.send_and_wait(sim=wish.sid, **wish.change, timeout=self.scenario.timeout)
+            await kind.send_and_wait(sim=goal.sid, **goal.change, timeout=self.scenario.timeout)
         except AsyncSimError as error:
-            self._end(wish, error)
+            self._end(goal, error)
         else:
-            self._end(wish, None)
+            self._end(goal, None)
 
     def _say(self, text: str) -> None:
-        self.notebook.lines.append(f"{self.now():9.3f}  {text}")
+        self.history.lines.append(f"{self.now():9.3f}  {text}")

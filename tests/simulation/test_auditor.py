@@ -8,8 +8,8 @@ from attrs import evolve
 
 from asyncsim.errors import BadRequest, TransitionFailed
 from tests.simulation.auditor import audit
-from tests.simulation.edge import CALM, Exchange
-from tests.simulation.notebook import Move, Notebook, Try, Wish
+from tests.simulation.gateway import NO_FAULTS, Exchange
+from tests.simulation.history import Attempt, Goal, History, StateChange
 from tests.simulation.scenario import Scenario, draw
 
 SID = "HS" + "0" * 32
@@ -20,9 +20,13 @@ ACTIVE = {"status": "active", "fleet_sid": "HF1"}
 
 def scenario(**parts: Any) -> Scenario:
     plain = evolve(
-        draw(1), product="supersim", work="many", wishes=({"status": "active"},), weather=CALM
+        draw(1),
+        product="supersim",
+        work="many",
+        goals=({"status": "active"},),
+        gateway_faults=NO_FAULTS,
     )
-    return evolve(plain, **{"deaths": 1, "faults": {}, **parts})
+    return evolve(plain, **{"kills": 1, "faults": {}, **parts})
 
 
 def post(at: float, **parts: Any) -> Exchange:
@@ -42,7 +46,7 @@ def post(at: float, **parts: Any) -> Exchange:
         query={},
         passed_on=at,
         responded=at + 0.1,
-        answered=at + 0.1,
+        returned=at + 0.1,
         **given,
     )
 
@@ -54,15 +58,15 @@ def read(at: float, shown: dict[str, str]) -> Exchange:
     )
 
 
-def story(moves: list[tuple[float, dict[str, str]]], **parts: Any) -> Notebook:
-    """A SIM's life, and the wish that it be active, of which somebody was told at 9 seconds."""
-    tried = Try(began=1.0, ended=9.0, ok=True)
-    wish = Wish(SID, {"status": "active"}, [tried])
+def story(state_changes: list[tuple[float, dict[str, str]]], **parts: Any) -> History:
+    """A SIM's life, and the goal that it be active, of which somebody was told at 9 seconds."""
+    tried = Attempt(began=1.0, ended=9.0, ok=True)
+    goal = Goal(SID, {"status": "active"}, [tried])
     told = [
-        Move(when, SID, moves[place - 1][1] if place else None, after)
-        for place, (when, after) in enumerate(moves)
+        StateChange(when, SID, state_changes[place - 1][1] if place else None, after)
+        for place, (when, after) in enumerate(state_changes)
     ]
-    return Notebook(**{"moves": told, "wishes": [wish], **parts})
+    return History(**{"state_changes": told, "goals": [goal], **parts})
 
 
 GOOD = [(0.0, NEW), (2.05, SCHEDULED), (5.0, ACTIVE)]
@@ -73,37 +77,39 @@ def test_a_good_story_is_good() -> None:
 
 
 def test_a_success_that_never_was_is_found() -> None:
-    notebook = story(GOOD[:2], exchanges=[post(2)])
-    assert any("called a success" in fault for fault in audit(scenario(), notebook))
+    history = story(GOOD[:2], exchanges=[post(2)])
+    assert any("called a success" in fault for fault in audit(scenario(), history))
 
 
 def test_a_failure_that_is_none_is_found() -> None:
-    notebook = story(GOOD, exchanges=[post(2)])
+    history = story(GOOD, exchanges=[post(2)])
     error = TransitionFailed(SID, {"status": "active"}, None)
-    notebook.wishes[0].tries = [Try(began=1.0, ended=4.0, error=error)]
-    assert any("called failed, while it is" in fault for fault in audit(scenario(), notebook))
+    history.goals[0].attempts = [Attempt(began=1.0, ended=4.0, error=error)]
+    assert any("called failed, while it is" in fault for fault in audit(scenario(), history))
 
 
 def test_a_refusal_of_what_was_carried_out_is_found() -> None:
-    notebook = story(GOOD, exchanges=[post(2)])
+    history = story(GOOD, exchanges=[post(2)])
     error = BadRequest(400, 83010, "no", None, None, asked="update")
-    notebook.wishes[0].tries = [Try(began=1.0, ended=4.0, error=error)]
-    assert any("nothing can excuse" in fault for fault in audit(scenario(), notebook))
+    history.goals[0].attempts = [Attempt(began=1.0, ended=4.0, error=error)]
+    assert any("nothing can excuse" in fault for fault in audit(scenario(), history))
 
 
 def test_sending_again_without_a_look_is_found_and_after_a_look_is_not() -> None:
     lost = {"status": None, "carried_out": None, "body": None}
     twice = [post(2, **lost), post(3)]
-    moves = [(0.0, NEW), (3.05, SCHEDULED), (5.0, ACTIVE)]
-    assert any("unseen" in fault for fault in audit(scenario(), story(moves, exchanges=twice)))
+    state_changes = [(0.0, NEW), (3.05, SCHEDULED), (5.0, ACTIVE)]
+    assert any(
+        "unseen" in fault for fault in audit(scenario(), story(state_changes, exchanges=twice))
+    )
     looked = [twice[0], read(2.5, NEW), twice[1]]
-    assert audit(scenario(), story(moves, exchanges=looked)) == []
+    assert audit(scenario(), story(state_changes, exchanges=looked)) == []
 
 
 def test_a_change_that_begins_again_after_it_was_there_is_found() -> None:
-    moves = [*GOOD, (6.05, SCHEDULED), (7.0, ACTIVE)]
-    notebook = story(moves, exchanges=[post(2), read(5.5, NEW), post(6)])
-    assert any("after it was there" in fault for fault in audit(scenario(), notebook))
+    state_changes = [*GOOD, (6.05, SCHEDULED), (7.0, ACTIVE)]
+    history = story(state_changes, exchanges=[post(2), read(5.5, NEW), post(6)])
+    assert any("after it was there" in fault for fault in audit(scenario(), history))
 
 
 def test_a_text_that_is_sent_twice_is_found() -> None:
@@ -113,16 +119,16 @@ def test_a_text_that_is_sent_twice_is_found() -> None:
         "body": {"sid": "HC1"},
     }
     sent = [evolve(post(at, carried_out=201, status=201), **text) for at in (2, 3)]
-    notebook = story([(0.0, ACTIVE)], exchanges=sent)
-    notebook.wishes = [Wish(SID, {"payload": "text 0"}, [Try(1.0, 9.0, ok=True)])]
-    texts = scenario(work="creates", wishes=())
-    assert any("sent 2 times" in fault for fault in audit(texts, notebook))
-    notebook.exchanges = sent[:1]
-    assert audit(texts, notebook) == []
+    history = story([(0.0, ACTIVE)], exchanges=sent)
+    history.goals = [Goal(SID, {"payload": "text 0"}, [Attempt(1.0, 9.0, ok=True)])]
+    texts = scenario(work="creates", goals=())
+    assert any("sent 2 times" in fault for fault in audit(texts, history))
+    history.exchanges = sent[:1]
+    assert audit(texts, history) == []
 
 
 def test_a_vendor_that_does_what_no_document_says_is_found() -> None:
-    moves = [(0.0, NEW), (2.0, ACTIVE)]
-    assert any("no document knows" in fault for fault in audit(scenario(), story(moves)))
+    state_changes = [(0.0, NEW), (2.0, ACTIVE)]
+    assert any("no document knows" in fault for fault in audit(scenario(), story(state_changes)))
     busy = story(GOOD, exchanges=[post(2), post(3)])
     assert any("the vendor said" in fault for fault in audit(scenario(), busy))

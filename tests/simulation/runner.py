@@ -1,4 +1,4 @@
-"""Many worlds at once, each in a child process of its own that ends with it."""
+"""Runner of many worlds in parallel, each in a child process of its own."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 from attrs import asdict
 
-from tests.simulation.universe import live
-from tests.simulation.verdict import BROKEN, Verdict
+from tests.simulation.result import BROKEN, WorldResult
+from tests.simulation.world import run_world
 
 
-def lives(
-    seeds: Iterable[int], *, at_once: int, before: Callable[[], object] = lambda: None
-) -> Generator[Verdict, None, None]:
-    """Let a world live for each seed; verdicts come as they are reached.
+def run_worlds(
+    seeds: Iterable[int], *, parallel: int, before: Callable[[], object] = lambda: None
+) -> Generator[WorldResult, None, None]:
+    """Run a world for each seed; results come as the worlds end.
 
     `before` is called in each child first. What a child has changed dies with it, and one that
     hangs or crashes costs its own seed alone.
     """
     gc.collect()
-    gc.freeze()  # what all worlds share is not looked through again in each
+    gc.freeze()  # so that no child collects what all share
     waiting = iter(seeds)
     with selectors.DefaultSelector() as open_ones:
         try:
-            while _fill(waiting, open_ones, at_once, before):
+            while _fill(waiting, open_ones, parallel, before):
                 for key, _ in open_ones.select():
                     child: _Child = key.data
                     if child.read():
@@ -42,21 +42,21 @@ def lives(
 def _fill(
     waiting: Iterator[int],
     open_ones: selectors.BaseSelector,
-    at_once: int,
+    parallel: int,
     before: Callable[[], object],
 ) -> bool:
-    while len(open_ones.get_map()) < at_once and (seed := next(waiting, None)) is not None:
+    while len(open_ones.get_map()) < parallel and (seed := next(waiting, None)) is not None:
         child = _Child(seed, before)
         open_ones.register(child.pipe, selectors.EVENT_READ, child)
     return bool(open_ones.get_map())
 
 
 class _Child:
-    """One world's process, and what it has told so far."""
+    """One world's process, and the output so far."""
 
     def __init__(self, seed: int, before: Callable[[], object]) -> None:
         self._seed = seed
-        self._told = b""
+        self._output = b""
         self.pipe, writer = os.pipe()
         self._process = os.fork()
         if self._process == 0:
@@ -65,39 +65,41 @@ class _Child:
         os.close(writer)
 
     def read(self) -> bool:
-        """Take what has come; False at the end."""
+        """Read what has arrived; False at the end."""
         some = os.read(self.pipe, 1 << 16)
-        self._told += some
+        self._output += some
         return bool(some)
 
-    def end(self) -> Verdict:
-        """Its verdict, or that it died without one."""
+    def end(self) -> WorldResult:
+        """Its result, or one that says that it ended without."""
         os.close(self.pipe)
         _, status = os.waitpid(self._process, 0)
         try:
-            return Verdict(**json.loads(self._told))
+            return WorldResult(**json.loads(self._output))
         except ValueError:
             code = os.waitstatus_to_exitcode(status)
-            return Verdict(seed=self._seed, faults=[f"{BROKEN}: exit code {code}, and no verdict"])
+            return WorldResult(
+                seed=self._seed, violations=[f"{BROKEN}: exit code {code}, no result"]
+            )
 
     def kill(self) -> None:
-        """End it."""
+        """Kill it."""
         os.kill(self._process, 9)
         os.close(self.pipe)
         os.waitpid(self._process, 0)
 
 
 def _live(seed: int, writer: int, before: Callable[[], object]) -> None:
-    """Live one world and never come back; nothing is tidied up, as all of it ends here."""
+    """Run one world and never return; nothing is cleaned up, since the process ends here."""
 
-    def done(verdict: Verdict) -> None:
+    def done(result: WorldResult) -> None:
         with os.fdopen(writer, "wb") as pipe:
-            pipe.write(json.dumps(asdict(verdict)).encode())
+            pipe.write(json.dumps(asdict(result)).encode())
         os._exit(0)
 
     try:
         before()
-        live(seed, done)
+        run_world(seed, done)
     except BaseException as error:  # noqa: BLE001  # a child must not return into its parent's work
-        done(Verdict(seed=seed, faults=[f"{BROKEN}: {error!r}"]))
+        done(WorldResult(seed=seed, violations=[f"{BROKEN}: {error!r}"]))
     os._exit(1)

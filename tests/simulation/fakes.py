@@ -1,6 +1,6 @@
-"""What cannot be simulated is replaced: a worker thread, a file lock, an alias of a real clock.
+"""Fakes for what cannot be simulated: a worker thread, a file lock, an alias of a real clock.
 
-The product stays as it is. A database call runs at one scheduling point, so that a process can be
+The product is not changed. A database call runs at one scheduling point, so that a process can be
 killed just before it or just after; files and locks belong to a process and go with it.
 """
 
@@ -23,20 +23,20 @@ from attrs import define, field
 
 _Call = tuple[asyncio.Future[Any] | None, Callable[[], Any]]
 _BESIDE = ("", "-wal", "-journal")
-"""What SQLite keeps of a database on disk; `-shm` it makes anew."""
+"""The files of a SQLite database; it recreates `-shm`."""
 _BUSY_FOR, _BUSY_EVERY = 10.0, 0.05
-"""Seconds of virtual time: the product's own `busy_timeout`, and how often it is tried again."""
+"""Seconds of virtual time: the product's own `busy_timeout`, and the interval of retries."""
 
 
 @define(eq=False)
-class Belongings:
-    """What one process has open; the operating system takes it back when the process dies."""
+class ProcessResources:
+    """Files and locks that one process has open; the operating system releases them at its end."""
 
     databases: list[sqlite3.Connection] = field(factory=list)
     locks: set[str] = field(factory=set)
 
     def files(self) -> set[Path]:
-        """Databases that are open just now."""
+        """Databases that are open now."""
         found = set()
         for database in self.databases:
             try:
@@ -47,11 +47,11 @@ class Belongings:
                 found.add(Path(row[2]))
         return found
 
-    def take_back(self, others: Iterable[Belongings]) -> None:
-        """Leave on disk what a killed process leaves: what was committed, and nothing tidied up."""
+    def release(self, others: Iterable[ProcessResources]) -> None:
+        """Leave on disk what a killed process leaves: what was committed, not cleaned up."""
         shared = {path for one in others for path in one.files()}
-        # Closing the last connection tidies up, which a dying process does not do: the files are
-        # put back as they were. What others have open stays theirs.
+        # Closing the last connection cleans up, which a killed process does not do: the files are
+        # restored. Files that other processes have open are left to them.
         kept = {path: _contents(path) for path in self.files() - shared}
         for database in self.databases:
             with suppress(sqlite3.ProgrammingError):  # closed by its owner
@@ -82,7 +82,7 @@ class InlineCalls:
     """aiosqlite's queue to its thread: each call runs in the loop, in order, a moment later."""
 
     committed: Callable[[], object] = staticmethod(lambda: None)
-    """Called after each COMMIT: a moment worth being killed at."""
+    """Called after each COMMIT, near which the process may be killed."""
 
     def __init__(self) -> None:
         self._calls: deque[_Call] = deque()
@@ -92,7 +92,7 @@ class InlineCalls:
         return cls
 
     def put_nowait(self, call: _Call) -> None:
-        """Let it run."""
+        """Run a call in the loop, after those before it."""
         self._calls.append(call)
         if len(self._calls) == 1:
             asyncio.get_running_loop().call_soon(self._run)
@@ -104,7 +104,7 @@ class InlineCalls:
             asyncio.get_running_loop().call_soon(self._run)
 
     def _may_wait(self) -> bool:
-        """Tell whether a busy database is waited for, as `busy_timeout` would."""
+        """Whether a busy database is retried, as `busy_timeout` would."""
         self._waited += _BUSY_EVERY
         return self._waited <= _BUSY_FOR
 
@@ -113,7 +113,7 @@ class InlineCalls:
         try:
             result = function()
             _never_block(function)
-        except BaseException as error:  # noqa: BLE001  # as the thread: it is for who called
+        except BaseException as error:  # noqa: BLE001  # as in the thread, it is the caller's
             if _is_busy(error) and self._may_wait():
                 asyncio.get_running_loop().call_later(_BUSY_EVERY, self._run)
                 return
@@ -129,7 +129,7 @@ class InlineCalls:
 
 
 def _never_block(function: Callable[[], Any]) -> None:
-    """Take back a `busy_timeout`: it would wait in real time for what happens in virtual time."""
+    """Reset `busy_timeout`: it would wait in real time for an event in virtual time."""
     if "busy_timeout" in str(getattr(function, "args", "")):
         function.func.__self__.connection.execute("PRAGMA busy_timeout=0")  # type: ignore[attr-defined]
 
@@ -139,7 +139,7 @@ def _is_busy(error: BaseException) -> bool:
 
 
 class NoThread:
-    """aiosqlite's thread, which has nothing left to do."""
+    """aiosqlite's thread, with nothing to do."""
 
     daemon = True
 
@@ -147,45 +147,45 @@ class NoThread:
         pass
 
     def start(self) -> None:
-        """Begin nothing."""
+        """Do nothing."""
 
 
-class MortalLock:
-    """A file lock that the running process holds until it gives it back or dies."""
+class ProcessLock:
+    """A file lock that the running process holds until it releases it or is killed."""
 
-    owner: Callable[[], Belongings]
-    everybody: Callable[[], Iterable[Belongings]]
+    owner: Callable[[], ProcessResources]
+    everybody: Callable[[], Iterable[ProcessResources]]
 
     def __init__(self, path: str | Path, **_: object) -> None:
         self._path = str(path)
 
     def acquire(self, timeout: float | None = None) -> None:
-        """Take it; `filelock.Timeout` if another process has it."""
+        """Acquire it; `filelock.Timeout` if another process holds it."""
         if any(self._path in one.locks for one in type(self).everybody()):
             raise filelock.Timeout(self._path)
         type(self).owner().locks.add(self._path)
 
     def release(self, force: bool = False) -> None:
-        """Give it back."""
+        """Release it."""
         for one in type(self).everybody():
             one.locks.discard(self._path)
 
 
 def _users_of(name: str) -> Iterator[Any]:
-    """Modules of the product that have imported something by this name, wherever they live."""
+    """Modules of the product that have imported this name."""
     for module in [*sys.modules.values()]:
         if getattr(module, "__name__", "").startswith("asyncsim") and name in vars(module):
             yield module
 
 
 @contextmanager
-def stood_in(
-    owner: Callable[[], Belongings],
-    everybody: Callable[[], Iterable[Belongings]],
+def fakes_installed(
+    owner: Callable[[], ProcessResources],
+    everybody: Callable[[], Iterable[ProcessResources]],
     now: Callable[[], float],
     committed: Callable[[], object],
 ) -> Iterator[None]:
-    """Replace what cannot be simulated while a world lives."""
+    """Install the fakes while a world runs."""
     connect = sqlite3.connect
 
     def owned(*args: Any, **keywords: Any) -> sqlite3.Connection:
@@ -193,7 +193,7 @@ def stood_in(
         owner().databases.append(database)
         return database
 
-    MortalLock.owner, MortalLock.everybody = staticmethod(owner), staticmethod(everybody)
+    ProcessLock.owner, ProcessLock.everybody = staticmethod(owner), staticmethod(everybody)
     InlineCalls.committed = staticmethod(committed)
     with ExitStack() as stack:
         for place, name, value in (
@@ -202,7 +202,7 @@ def stood_in(
             (aiosqlite.core, "Thread", NoThread),
             # Bound at import, so that patching `time` does not reach it.
             (aiohttp.connector, "monotonic", now),
-            *((module, "FileLock", MortalLock) for module in _users_of("FileLock")),
+            *((module, "FileLock", ProcessLock) for module in _users_of("FileLock")),
         ):
             stack.enter_context(mock.patch.object(place, name, value))
         yield

@@ -11,13 +11,13 @@ from typing import Any
 import simloom
 from attrs import define, field
 
-from tests.simulation.stand_ins import Belongings
+from tests.simulation.fakes import ProcessResources
 
 
-class Order:
-    """Which of the callbacks that are ready runs next; between two of them, processes may die.
+class StepScheduler:
+    """Chooses which ready callback runs next; between two of them, processes may be killed.
 
-    `disorder` is the share of steps at which the order is not that of their arrival.
+    `disorder` is the share of steps that do not follow the order of arrival.
     """
 
     def __init__(self, disorder: float) -> None:
@@ -28,16 +28,16 @@ class Order:
         self._numbers = itertools.count()
         self._loop: Any = None
 
-    def __call__(self, loop: Any) -> Order:
+    def __call__(self, loop: Any) -> StepScheduler:
         self._loop = loop
         return self
 
     def in_steps(self, steps: int, action: Callable[[], object]) -> None:
-        """Do something after so many more steps, between two of them."""
+        """Call `action` after so many more steps, between two of them."""
         heapq.heappush(self._plans, (self.steps + steps, next(self._numbers), action))
 
     def pick(self, ready: Sequence[asyncio.Handle]) -> int:
-        """Choose one."""
+        """Choose one of the ready callbacks."""
         self.steps += 1
         if self._plans and self._plans[0][0] <= self.steps:
             heapq.heappop(self._plans)[2]()
@@ -47,7 +47,7 @@ class Order:
         return 0
 
     def _living(self, ready: Sequence[asyncio.Handle]) -> int:
-        """The first callback whose process is still there."""
+        """The first callback whose process is still alive."""
         for place, handle in enumerate(ready):
             if not self._loop._handle_is_dead(handle):
                 return place
@@ -56,42 +56,42 @@ class Order:
 
 
 @define(eq=False)
-class Machine:
-    """One process on a machine of its own: what it runs, what it has open, how often it died."""
+class Process:
+    """One process on a host of its own: what it runs, what it has open, how often it was killed."""
 
     world: simloom.World
     name: str
     work: Callable[[], Coroutine[Any, Any, None]]
-    belongings: Belongings = field(factory=Belongings)
-    life: int = 0
-    """Which life this is, from 1; 0 before the first."""
-    deaths: int = 0
-    died_at: list[float] = field(factory=list)
-    neighbours: Callable[[], Iterable[Belongings]] = tuple
+    resources: ProcessResources = field(factory=ProcessResources)
+    starts: int = 0
+    """How often it was started."""
+    kills: int = 0
+    killed_at: list[float] = field(factory=list)
+    neighbours: Callable[[], Iterable[ProcessResources]] = tuple
 
     @property
     def host(self) -> Any:
-        """Its place in the network."""
+        """Its host in the network."""
         return self.world.host(self.name)
 
     @property
     def alive(self) -> bool:
         """Whether it runs."""
-        return self.life > self.deaths
+        return self.starts > self.kills
 
     def start(self) -> None:
-        """Start it, or start it again."""
-        self.life += 1
-        if self.life == 1:
-            self.host.spawn(lambda: self.work(), name=f"{self.name} lives")
+        """Start or restart it."""
+        self.starts += 1
+        if self.starts == 1:
+            self.host.spawn(lambda: self.work(), name=self.name)
         else:
             self.host.restart()
 
     def kill(self) -> None:
-        """End it here and now: no handler, no `finally`, nothing more is written."""
+        """Kill it now: no handler, no `finally`, nothing more is written."""
         if not self.alive:
             return
-        self.deaths += 1
-        self.died_at.append(self.world.time)
+        self.kills += 1
+        self.killed_at.append(self.world.time)
         self.host.crash()
-        self.belongings.take_back(one for one in self.neighbours() if one is not self.belongings)
+        self.resources.release(one for one in self.neighbours() if one is not self.resources)
