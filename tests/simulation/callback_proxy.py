@@ -51,7 +51,7 @@ class CallbackProxy:
 
     async def serve(self) -> None:
         """Open the port and forward callbacks."""
-        self._rng = random.Random(f"{self.seed} callback proxy")
+        self._rng = random.Random(f"{self.seed} callbacks")
         runner = web.ServerRunner(web.Server(self._handle, access_log=None))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", PORT).start()
