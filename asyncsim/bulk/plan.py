@@ -76,10 +76,12 @@ def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
     if entry.state is State.FAILED:
         # Its retry starts anew: what was accepted then has failed.
         entry = evolve(entry, accepted_at=None, reference=None)
+    note = None
     if sim is None:
         verdict, state = _judge_absent(action, entry, goal)
     elif isinstance(sim, Unreadable):
         verdict, state = _judge_unreadable(action, entry, sim)
+        note = str(sim.error) if verdict is Verdict.UNREADABLE else None
     elif action is Action.UPDATE:
         verdict, state = _judge_update(entry, sim, goal)
     elif action is Action.SEND:
@@ -99,7 +101,7 @@ def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
         state=state,
         sid=entry.sid if sim is None else sim.sid or entry.sid,
         before=getattr(sim, "status", None),
-        note=str(sim.error) if verdict is Verdict.UNREADABLE else None,
+        note=note,
     )
 
 
