@@ -1,7 +1,7 @@
-"""Time, behind one small interface, so that tests can move it by hand.
+"""Clocks: time behind one small interface, so that tests can move it by hand.
 
 Everything that waits for minutes or hours (deadlines of waits, polling, latencies of the
-emulator) asks a `Clock`. Socket timeouts do not: those belong to the event loop.
+emulator) uses a `Clock`. Socket timeouts do not: those belong to the event loop.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Timer(Protocol):
     """What `Clock.call_at` returns."""
 
     def cancel(self) -> None:
-        """Forget the call; harmless when it has already happened."""
+        """Cancel the call; harmless when it has already happened."""
 
 
 class Clock(Protocol):
-    """Seconds that only go forward, and the means to wait for them."""
+    """Seconds that only go forward, and ways to wait for them."""
 
     def now(self) -> float:
         """Seconds since some fixed moment."""
@@ -70,7 +70,7 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     def working(self) -> AbstractContextManager[None]:
-        """Nothing to mark: real time does not wait for anybody."""
+        """Nothing to mark: real time does not wait."""
         return _NOTHING
 
     def resting(self) -> AbstractContextManager[None]:
@@ -159,7 +159,7 @@ class ManualClock:
         return self._timers[0][0] if self._timers else None
 
     async def settle(self) -> None:
-        """Return once nothing is in flight and the loop has nothing left to do at this moment."""
+        """Return once nothing is in flight and the loop has nothing left to do now."""
         idle = 0
         while idle < self._IDLE_TURNS:
             # In flight means a real socket, so give the selector a moment instead of spinning.
@@ -167,7 +167,7 @@ class ManualClock:
             idle = 0 if self._busy > 0 or self._fire_due(self._now) else idle + 1
 
     async def advance(self, seconds: float) -> None:
-        """Move time; each timer fires at its own moment, its work ends before the next."""
+        """Move time; each timer fires at its own time, its work ends before the next."""
         target = self._now + seconds
         await self.settle()
         while self._timers and self._timers[0][0] <= target:

@@ -3,26 +3,26 @@
 ::
 
     AsyncSimError
-    ├── TransportError            no answer came
+    ├── TransportError            no response came
     │   ├── ConnectionFailed        never reached the server, or lost it
     │   └── RequestTimeout          also a TimeoutError
-    ├── APIError                  the vendor answered with an error
+    ├── APIError                  the vendor responded with an error
     │   ├── BadRequest              400 and other 4xx
-    │   ├── AuthenticationError     401, and credentials the token endpoint refuses
+    │   ├── AuthenticationError     401, and credentials the token endpoint rejects
     │   ├── PermissionDenied        401 or 403 of one resource, while others can be read
     │   ├── NotFound                404
     │   ├── Conflict                409, or 33010, 83009, 83010 while an update is pending
     │   ├── RateLimited             429
     │   └── ServerError             5xx, 408, 421, 425
-    ├── DecodeError               an answer that is not what the documents promise
+    ├── DecodeError               a response that is not what the documents promise
     │   └── WrongResource           about another SIM than the one asked for
-    ├── TransitionError           a change was accepted, or asked for, and did not work out
+    ├── TransitionError           a change was accepted, or requested, and did not work out
     │   ├── TransitionTimeout       also a TimeoutError; `.last` is the last state seen
-    │   ├── TransitionFailed        settled elsewhere than asked
+    │   ├── TransitionFailed        settled in another status than requested
     │   ├── TargetForgotten         changed so long ago that `until=` has to be given
     │   └── UnreachableStatus       no path leads there; nothing was sent
-    ├── OutcomeUnknown            a create whose answer was lost
-    ├── ClientClosed              the client was closed first; `.sent`: a change had gone out
+    ├── OutcomeUnknown            a create whose response was lost
+    ├── ClientClosed              the client was closed first; `.sent`: a change had been sent
     ├── QueueTimeout              no slot in time; nothing was sent; also a TimeoutError
     ├── ConfigurationError
     ├── Unsupported
@@ -31,11 +31,11 @@
     ├── JournalError              a job's journal cannot be used
     └── JobError                  a bulk job cannot be run as it stands; nothing was sent
         ├── JobStopped              it was stopped while its input was read
-        └── NotConfirmed            it cannot be taken back, and its extent was not confirmed
+        └── NotConfirmed            it is irreversible, and the number of SIMs was not confirmed
 
-An error stores its parts and words itself in `__str__`: what was asked of which SIM, what came
-back, what to do next. None ever holds a secret. Misuse that Python has its own words for stays
-with them: an unknown keyword is a `TypeError`, a value outside its set a `ValueError`.
+An error stores its parts and words itself in `__str__`: what was requested for which SIM, what came
+back, what to do next. None ever holds a secret. Misuse that Python has its own errors for keeps
+them: an unknown keyword is a `TypeError`, a value outside its set a `ValueError`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_SHOWN = 20  # problems in a message; all are in `problems`
+_MAX_SHOWN = 20  # problems in a message: more scroll off a screen; all are in `problems`
 _UNKNOWN = (
     "; the outcome of the change is unknown, it may have been carried out: a fetch shows the state,"
     " await_transition() waits for it"
 )
 
 
-def _revive(cls: type[AsyncSimError], parts: dict[str, Any]) -> AsyncSimError:
+def _restore(cls: type[AsyncSimError], parts: dict[str, Any]) -> AsyncSimError:
     error = cls.__new__(cls)
     error.__dict__.update(parts)
     return error
@@ -76,11 +76,11 @@ class AsyncSimError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call __init__ with `args`, which lack the keyword parts.
-        return _revive, (type(self), self.__dict__)
+        return _restore, (type(self), self.__dict__)
 
 
 class TransportError(AsyncSimError):
-    """No answer came, so whether the server did anything is unknown unless it says so."""
+    """No response came, so whether the server did anything is unknown, unless `sent` is False."""
 
     def __init__(self, asked: str, reason: str, *, sent: bool = True) -> None:
         super().__init__(reason)
@@ -95,7 +95,7 @@ class TransportError(AsyncSimError):
 
 
 class ConnectionFailed(TransportError):
-    """The server could not be reached, or the connection was lost before the answer."""
+    """The server could not be reached, or the connection was lost before the response."""
 
 
 class RequestTimeout(TransportError, TimeoutError):
@@ -103,10 +103,10 @@ class RequestTimeout(TransportError, TimeoutError):
 
 
 class APIError(AsyncSimError):
-    """The vendor answered with an error.
+    """The vendor responded with an error.
 
     `status` is the HTTP status, `code` the vendor's own (20404, 83007, ...; None where the
-    answer had none), `request_id` what their support asks for. `retry_after`: seconds that the
+    response had none), `request_id` what their support asks for. `retry_after`: seconds that the
     response asked to wait; None where it did not, 0 where that moment had passed.
     """
 
@@ -149,13 +149,13 @@ class BadRequest(APIError):
 
 
 class AuthenticationError(APIError):
-    """The credentials were refused (401)."""
+    """The credentials were rejected (401)."""
 
     advice = "check the account SID or client id and its secret"
 
 
 class PermissionDenied(APIError):
-    """The credentials are good, but not for this (403)."""
+    """The credentials are valid, but not for this (403)."""
 
 
 class NotFound(APIError):
@@ -163,13 +163,13 @@ class NotFound(APIError):
 
 
 class Conflict(APIError):
-    """Another update of the same SIM is still running (409; 33010, 83009, 83010)."""
+    """Another update of the same SIM is still in progress (409; 33010, 83009, 83010)."""
 
     advice = "wait with await_transition(): what it returns shows whether a change is still needed"
 
 
 class RateLimited(APIError):
-    """Too many requests at once (429); not processed, always safe to repeat."""
+    """Throttled: too many requests in flight (429); not processed, always safe to retry."""
 
 
 class ServerError(APIError):
@@ -220,7 +220,7 @@ class WrongResource(DecodeError):
         self.received = received
 
 
-def _worded(requested: Mapping[str, Any]) -> str:
+def _described(requested: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in requested.items()) or "a settled status"
 
 
@@ -258,20 +258,21 @@ class TransitionTimeout(TransitionError, TimeoutError):
         self.status: str | None = getattr(last, "status", None) or status
 
     def __str__(self) -> str:
+        wanted = _described(self.requested)
         seen = "never read" if self.last is None else "last seen without a status"
         if self.status is not None:
             seen = f"last seen {self.status!r}"
         if self.refused is not None:
-            why = f"the vendor did not accept {_worded(self.requested)}: {self.refused}"
-            return f"{self.sid}: another change still ran after {self.seconds:g} s, {seen}; {why}"
+            busy = f"another change was still in progress after {self.seconds:g} s, {seen}"
+            return f"{self.sid}: {busy}; the vendor did not accept {wanted}: {self.refused}"
         return (
-            f"{self.sid} did not reach {_worded(self.requested)} within {self.seconds:g} s, {seen};"
-            " the vendor may still finish it: call await_transition() again to go on waiting"
+            f"{self.sid} did not reach {wanted} within {self.seconds:g} s, {seen};"
+            " the vendor may still finish it: call await_transition() again to keep waiting"
         )
 
 
 class TransitionFailed(TransitionError):
-    """The SIM settled, but not where it was asked to.
+    """The SIM settled, but not in the requested status.
 
     `actual` is the record it settled as; `error_code` and `error_message` are the vendor's, from
     the callback, where there was one (Programmable Wireless only).
@@ -291,12 +292,12 @@ class TransitionFailed(TransitionError):
         self.error_message = error_message
 
     def __str__(self) -> str:
-        status = getattr(self.actual, "status", None)
-        text = f"{self.sid} was to reach {_worded(self.requested)} but settled as {status!r}"
+        status, wanted = getattr(self.actual, "status", None), _described(self.requested)
+        text = f"{self.sid} should have reached {wanted}, but settled as {status!r}"
         if self.error_code is not None or self.error_message:
             code = f" (code {self.error_code})" if self.error_code is not None else ""
             text += f": {self.error_message or 'no message'}{code}"
-        return f"{text}; find out why, and read it before you change it again"
+        return f"{text}; find out why, and fetch it before you change it again"
 
 
 class UnreachableStatus(TransitionError):
@@ -308,25 +309,24 @@ class UnreachableStatus(TransitionError):
 
     def __str__(self) -> str:
         where = f" from {self.start!r}" if self.start else ""
-        return f"{self.sid} can never reach {_worded(self.requested)}{where}; nothing was sent"
+        return f"{self.sid} can never reach {_described(self.requested)}{where}; nothing was sent"
 
 
 class TargetForgotten(TransitionError):
-    """This client has changed that SIM before so many others that it no longer knows to what."""
+    """This client has changed so many other SIMs since that it no longer knows the target."""
 
     def __init__(self, sid: str) -> None:
         super().__init__(sid, {})
 
     def __str__(self) -> str:
-        ago = "was so many changes ago that its target is not remembered"
-        text = f"{self.sid}: its last change by this client {ago}; say what to wait for:"
-        return f"{text} await_transition(..., until=...)"
+        text = f"{self.sid}: this client has made too many changes since to remember its target;"
+        return f"{text} say what to wait for: await_transition(..., until=...)"
 
 
 class OutcomeUnknown(AsyncSimError):
-    """A create was sent and its answer lost: it may or may not exist. `look` says how to find out.
+    """A create was sent and its response lost, so it may or may not exist. It is never retried.
 
-    Never sent again by itself, because that could do it twice.
+    `look` says how to find out.
     """
 
     def __init__(self, asked: str, look: str) -> None:
@@ -335,14 +335,14 @@ class OutcomeUnknown(AsyncSimError):
         self.look = look
 
     def __str__(self) -> str:
-        return f"{self.asked}: sent, but no readable answer came; {self.look}"
+        return f"{self.asked}: sent, but no readable response came; {self.look}"
 
 
 class QueueTimeout(AsyncSimError, TimeoutError):
     """No slot came free within `Timeout.queue`; nothing was sent, unless `sent`.
 
-    With `retry_after` the vendor has asked everyone to pause, for that many seconds from now, which
-    is longer than this call may take: then it is raised at once.
+    With `retry_after` the vendor has asked all requests to pause, for that many seconds from now,
+    which is longer than this call may take: then it is raised at once.
     """
 
     retry_after: float | None = None
@@ -360,7 +360,7 @@ class QueueTimeout(AsyncSimError, TimeoutError):
     def __str__(self) -> str:
         state = "an earlier attempt may have been carried out" if self.sent else "nothing was sent"
         if self.retry_after is not None:
-            pause = f"the server asks everyone for a pause of {self.retry_after:,.10g} s"
+            pause = f"the server asks all requests for a pause of {self.retry_after:,.10g} s"
             return f"{self.asked}: {pause}, longer than this call may wait; {state}"
         return (
             f"{self.asked}: no slot came free within {self.seconds:g} s, {state};"
@@ -369,7 +369,7 @@ class QueueTimeout(AsyncSimError, TimeoutError):
 
 
 class ClientClosed(AsyncSimError):
-    """The client was closed before this came to its end, or even before it began.
+    """The client was closed before this ended, or even before it began.
 
     `sent`: whether a change had been sent, which the vendor then goes on with; False also for
     what changes nothing. `last`: the record as last seen by a wait, else None. `look`: how to find
@@ -397,7 +397,7 @@ class ClientClosed(AsyncSimError):
 
 
 class ConfigurationError(AsyncSimError):
-    """Settings that cannot work together, or are missing."""
+    """Settings that are missing, wrong, or cannot be combined."""
 
 
 class Unsupported(AsyncSimError):
@@ -427,7 +427,7 @@ class JobError(AsyncSimError):
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        return "; ".join((self.message, *self.problems[:_SHOWN]))
+        return "; ".join((self.message, *self.problems[:_MAX_SHOWN]))
 
 
 class JobStopped(JobError):
@@ -435,7 +435,7 @@ class JobStopped(JobError):
 
 
 class NotConfirmed(JobError):
-    """The change can never be taken back; `count` is the number of SIMs to be confirmed."""
+    """The change is irreversible; `count` is the number of SIMs to confirm."""
 
     def __init__(self, what: str, count: int, confirmed: int | None) -> None:
         super().__init__(what)
@@ -445,6 +445,6 @@ class NotConfirmed(JobError):
     def __str__(self) -> str:
         given = "" if self.confirmed is None else f", but {self.confirmed:,} were confirmed"
         return (
-            f"{self.message} for ever: {self.count:,} SIMs{given}; nothing was sent:"
+            f"{self.message}, which is irreversible: {self.count:,} SIMs{given}; nothing was sent:"
             f" confirm exactly {self.count}"
         )

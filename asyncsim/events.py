@@ -1,7 +1,7 @@
-"""What happened, as frozen facts, and the protocol of those who are told.
+"""Events: frozen records of what happened, and the protocol of observers.
 
-Observers see; they cannot change an outcome. One that raises is logged and otherwise ignored.
-No event carries a secret: paths of callbacks are shown without their ticket.
+Observers cannot change an outcome. One that raises is logged and otherwise ignored. No event
+carries a secret: paths of callbacks are shown without their ticket.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from attrs import frozen
 logger = logging.getLogger("asyncsim")
 
 SettledBy = Literal["answer", "callback", "sweep", "read"]
-"""What told of the end: the POST's own answer, a callback, a list page, or a single read."""
+"""What showed that it settled: the POST's own response, a callback, a list page, a single read."""
 
 
 @frozen(kw_only=True)
 class RequestFinished:
-    """One HTTP request came to its end; `status` is None when no answer came."""
+    """One HTTP request ended; `status` is None when no response came."""
 
     method: str
     product: str
@@ -33,7 +33,7 @@ class RequestFinished:
 
 @frozen(kw_only=True)
 class RequestRetried:
-    """A request will be sent again after `delay` seconds, for `reason`."""
+    """A request will be retried after `delay` seconds, for `reason`."""
 
     method: str
     path: str
@@ -44,7 +44,7 @@ class RequestRetried:
 
 @frozen(kw_only=True)
 class LimitChanged:
-    """A refusal (429) lowered the concurrency limit."""
+    """A 429 lowered the concurrency limit."""
 
     limit: float
     in_flight: int
@@ -80,7 +80,7 @@ class CallbackReceived:
 
 @frozen(kw_only=True)
 class CallbackRefused:
-    """A callback was refused with this HTTP status, for `reason`."""
+    """A callback was rejected with this HTTP status, for `reason`."""
 
     status: int
     reason: str
@@ -88,7 +88,7 @@ class CallbackRefused:
 
 @frozen(kw_only=True)
 class WaitSettled:
-    """A wait ended; `error` is the class name of what it ends with, None at the goal."""
+    """A wait ended; `error` is the class name of its error, None if the target was reached."""
 
     product: str
     name: str
@@ -100,7 +100,7 @@ class WaitSettled:
 
 @frozen(kw_only=True)
 class UnknownStatus:
-    """A SIM is in a status that no document knows: it counts as pending. Told once for each."""
+    """A SIM is in a status that no document knows: it counts as pending. Once for each status."""
 
     product: str
     name: str
@@ -110,7 +110,7 @@ class UnknownStatus:
 
 @frozen(kw_only=True)
 class SweepFinished:
-    """One sweep or walk of the list ended."""
+    """One sweep, or one scan of the whole list (`walk`), ended."""
 
     product: str
     pages: int
@@ -121,7 +121,7 @@ class SweepFinished:
 
 @frozen(kw_only=True)
 class SweepingStopped:
-    """The list cannot be trusted here, for a while or for good, so single reads take over."""
+    """The list cannot be relied on, for a while or for good, so single reads take over."""
 
     product: str
     reason: str
@@ -129,33 +129,33 @@ class SweepingStopped:
 
 @frozen(kw_only=True)
 class JobProgressed:
-    """A bulk job went on with `phase`: reading, planning, sending, verifying."""
+    """A bulk job progressed in `phase`: reading, planning, sending, verifying."""
 
     phase: str
     done: int
     """Rows, so far."""
     total: int | None
-    """Rows, None while nobody knows."""
+    """Rows, None while unknown."""
 
 
 @frozen(kw_only=True)
 class JobPlanned:
-    """A bulk job has looked at all its SIMs."""
+    """A bulk job has read the state of all its SIMs."""
 
     rows: int
     """In the whole job."""
     verdicts: Mapping[str, int]
-    """Verdict -> rows that this run has looked at: `will change`, `already there`, ..."""
+    """Verdict -> rows that this run has planned: `will change`, `already there`, ..."""
     requests: int
-    """That the look took."""
+    """That planning took."""
 
 
 @frozen(kw_only=True)
 class RowMoved:
-    """One row of a bulk job is in another state; the rest is known once it has ended."""
+    """One row of a bulk job is in another state; the fields after `state` are set when it ends."""
 
     row: int
-    """Place in the input, from 1."""
+    """Number in the input, from 1."""
     name: str
     sid: str | None
     state: str
@@ -201,12 +201,12 @@ class Observer(Protocol):
     """Any callable that takes an event; called in the event loop, so it must not block."""
 
     def __call__(self, event: Event, /) -> object:
-        """Take note of what happened."""
+        """Handle one event."""
         ...
 
 
 def notify(observers: Sequence[Observer], event: Event) -> None:
-    """Tell all observers; one that raises is logged, never heard by the operation."""
+    """Notify all observers; one that raises is logged, and does not disturb the operation."""
     for observer in observers:
         try:
             observer(event)

@@ -1,7 +1,7 @@
-"""Text that goes out as it is and is never shown.
+"""Redaction: strings that go out as they are, and whose `repr` shows nothing.
 
 Tracebacks with locals (rich, Sentry, pytest) show each frame's variables, aiohttp's too, by their
-`repr`. A credential that is `Redacted` stays hidden there.
+`repr`. A `Redacted` credential stays secret there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Redacted(str):
 
 
 def redact(value: T) -> T | Redacted:
-    """Hide a text; what else was given is left to whoever checks it."""
+    """Redact a text; anything else is left to whoever checks it."""
     return Redacted(value) if isinstance(value, str) else value
 
 
 def redact_all(values: Iterable[str]) -> Sequence[str]:
-    """Hide each text; a lone one as such."""
+    """Redact each text; a lone one as such."""
     return Redacted(values) if isinstance(values, str) else tuple(map(redact, values))

@@ -1,4 +1,4 @@
-"""The two vendors, as data: hosts, how to log in, and a handful of spellings."""
+"""The two vendors as data: hosts, logins, header names; and those of the emulator."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _check_base_url(owner: object, attribute: Attribute[str | None], url: str | 
 
 @frozen(kw_only=True)
 class Hosts:
-    """Base URLs, without a trailing slash and without `/v1`; None: as the vendor has it.
+    """Base URLs, without a trailing slash and without `/v1`; None: the vendor's own.
 
     `token` is the full URL of KORE's token endpoint. Point these at a gateway, a proxy or
     the emulator.
@@ -82,7 +82,7 @@ class Hosts:
 
 @frozen(kw_only=True, eq=False)
 class Vendor:
-    """One vendor: everything that differs, and nothing that does anything."""
+    """One vendor: everything that differs, as data."""
 
     name: Literal["twilio", "kore"]
     title: str

@@ -75,7 +75,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE),
-        [SID, "settled as 'inactive'; find out why, and read it before"],
+        [SID, "settled as 'inactive'; find out why, and fetch it before"],
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE, None, "no plan"),
@@ -88,7 +88,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     ),
     (
         errors.OutcomeUnknown(ASKED, "list the Sims by ICCID"),
-        [SID, "no readable answer came", "list the Sims by ICCID"],
+        [SID, "no readable response came", "list the Sims by ICCID"],
     ),
     (
         errors.QueueTimeout(ASKED, 600.0),
@@ -101,7 +101,10 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     (errors.JournalError("the file is locked"), ["the file is locked"]),
     (errors.JobError("b.csv", ["line 2: no name"]), ["b.csv", "line 2: no name"]),
     (errors.JobStopped("b.csv"), ["b.csv"]),
-    (errors.NotConfirmed("this deletes SIMs", 1200, 3), ["for ever", "1,200", "3", "exactly 1200"]),
+    (
+        errors.NotConfirmed("this deletes SIMs", 1200, 3),
+        ["irreversible", "1,200", "3", "exactly 1200"],
+    ),
 ]
 NAMES = [type(error).__name__ for error, _ in EXAMPLES]
 each = pytest.mark.parametrize("error", [error for error, _ in EXAMPLES], ids=NAMES)

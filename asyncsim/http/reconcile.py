@@ -110,9 +110,15 @@ class _Write(Generic[T]):
         request = self.request
         while True:
             try:
-                return WriteResult(self._decoded(await self.sender.send(request)))
+                return WriteResult(self.decode(await self.sender.send(request)))
             except Ambiguous as ambiguous:
                 lost = self.lost = ambiguous
+            except DecodeError as error:
+                if was_processed(error):
+                    raise
+                # It proves nothing (a gateway's page with status 200), so it is as good as lost.
+                request.in_doubt = True
+                lost = self.lost = Ambiguous(error, None)
             except APIError as rejection:
                 if request.halted:
                     raise
@@ -132,16 +138,6 @@ class _Write(Generic[T]):
                 return WriteResult(record, recovered=True)
             if request.halted or self.failures >= self.attempts:
                 raise lost.error
-
-    def _decoded(self, response: Response) -> T:
-        try:
-            return self.decode(response)
-        except DecodeError as error:
-            if was_processed(error):
-                raise
-            # It proves nothing (a gateway's page with status 200), so it is as good as lost.
-            self.request.in_doubt = True
-            raise Ambiguous(error, None) from error
 
     async def _pause_and_read(self, lost: Ambiguous) -> T | None:
         """Read what has become of a write; also of the last attempt, which may have been applied.

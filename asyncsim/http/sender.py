@@ -133,7 +133,14 @@ class Sender:
                 self._on_success(call.started)
                 request.succeeded = True
                 return response
-            decision = self._decide(response, call)
+            if response is None:
+                sent = _may_be_done(call.error)
+                decision = decide_without_response(request.idempotency, sent=sent)
+            else:
+                decision = decide_on_status(response.status, request.idempotency)
+                if decision is RetryDecision.REJECTED:  # the request was, so the login was good
+                    self._auth.accepted(call.generation, call.started, call.logins > 0)
+                call.error = api_error(response, request.operation, call.retry_after)
             request.in_doubt |= _may_be_done(call.error)
             await self._prepare_retry(decision, call)
 
@@ -250,17 +257,6 @@ class Sender:
             self._limiter.release()  # a failing server tells nothing about the limit
         else:
             self._limiter.release(call.seconds)
-
-    def _decide(self, response: Response | None, call: _Call) -> RetryDecision:
-        request = call.request
-        if response is None:
-            sent = _may_be_done(call.error)
-            return decide_without_response(request.idempotency, sent=sent)
-        decision = decide_on_status(response.status, request.idempotency)
-        if decision is RetryDecision.REJECTED:  # about the request, so the login was good
-            self._auth.accepted(call.generation, call.started, call.logins > 0)
-        call.error = api_error(response, request.operation, call.retry_after)
-        return decision
 
     async def _prepare_retry(self, decision: RetryDecision, call: _Call) -> None:
         """Return when the request should be sent again, else raise."""

@@ -1,4 +1,4 @@
-"""Observers: they are told what happens and cannot change it. Give them to a client.
+"""Observers of events: a counter and a log. Pass them to a client.
 
 ::
 

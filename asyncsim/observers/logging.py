@@ -1,4 +1,4 @@
-"""An observer that writes to the log."""
+"""Logging observer: writes each event to the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An observer that counts."""
+"""Counting observer."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from asyncsim import events
 
 
 class Tally:
-    """How much happened, of each kind of event; one tally may observe several clients."""
+    """Counts of each kind of event; one tally may observe several clients."""
 
     def __init__(self) -> None:
         self.methods: Counter[str] = Counter()
         """Requests by HTTP method, each attempt counted."""
         self.statuses: Counter[int | None] = Counter()
-        """Requests by HTTP status; None where no answer came."""
+        """Requests by HTTP status; None where no response came."""
         self.retries: Counter[str] = Counter()
-        """Requests that were to be sent again, by reason."""
+        """Retries, by reason."""
         self.settled: Counter[events.SettledBy | None] = Counter()
-        """Waits that reached their goal, by what told of it."""
+        """Waits that reached their target, by what showed it."""
         self.failed: Counter[str] = Counter()
-        """Waits that did not, by the class name of their error."""
+        """Waits that failed, by the class name of their error."""
         self.callbacks: Counter[str] = Counter()
         """Callbacks: `signed`, `hint`, `duplicate` (one of these each), and `refused`."""
         self.sweeps = 0
-        """List requests' rounds that asked for pending SIMs only."""
+        """Sweeps: rounds of list requests for pending SIMs only."""
         self.walks = 0
-        """Rounds through the whole list."""
+        """Scans of the whole list."""
         self.pages = 0
         """Pages of both."""
         self.tokens = 0
         """KORE access tokens fetched."""
         self.rows: Counter[str] = Counter()
-        """Steps of bulk jobs' rows, by the state they led to."""
+        """State changes of bulk jobs' rows, by the new state."""
         self.warnings: Counter[str] = Counter()
-        """Rare things worth a look, by class name of the event."""
+        """Rare events worth investigating, by class name."""
 
     @property
     def requests(self) -> int:
@@ -44,12 +44,12 @@ class Tally:
 
     @property
     def limited(self) -> int:
-        """Requests refused with 429."""
+        """Throttled requests (429)."""
         return self.statuses[429]
 
     @property
     def retried(self) -> int:
-        """Requests that were to be sent again."""
+        """Retries."""
         return self.retries.total()
 
     def __call__(self, event: events.Event, /) -> None:

@@ -155,7 +155,7 @@ async def test_a_create_is_never_sent_again_blindly(
     request = bench.request("POST", NEVER, look="list the Commands of this SIM to see")
     error = await bench.fails(bench.sender(timeout=SHORT).send(request), OutcomeUnknown)
     assert str(error) == (
-        "update Sim HS1: sent, but no readable answer came; list the Commands of this SIM to see"
+        "update Sim HS1: sent, but no readable response came; list the Commands of this SIM to see"
     )
     assert error.__cause__ is not None
     assert len(server.received) == 1

@@ -276,7 +276,7 @@ async def test_a_borrowed_connector_tells_how_many_it_opens_at_once(
         assert bench.open(session=session).max_connections == connections
 
 
-async def test_a_session_of_ones_own_has_no_limit_but_the_gate(bench: Bench) -> None:
+async def test_a_session_of_ones_own_has_no_limit_but_the_limiter(bench: Bench) -> None:
     assert bench.open().max_connections == 0
 
 

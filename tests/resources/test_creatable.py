@@ -190,7 +190,7 @@ async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(
     scripted.plan(Answer(201, "<html>a gateway's page</html>"))
     commands = scripted.client.supersim.sms_commands
     verb = commands.send_and_wait if waits else commands.create
-    with pytest.raises(OutcomeUnknown, match="no readable answer") as caught:
+    with pytest.raises(OutcomeUnknown, match="no readable response") as caught:
         await scripted.play(verb(sim=HS, payload="x"))
     assert isinstance(caught.value.__cause__, DecodeError)
     assert len(scripted.said) == 1
