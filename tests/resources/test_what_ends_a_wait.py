@@ -415,7 +415,7 @@ async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
     vendor.read = record("new")
     await vendor.scripted.clock.advance(60)
     for wait in (first, again):
-        with pytest.raises(TransitionFailed, match="to reach status='active'"):
+        with pytest.raises(TransitionFailed, match="reached status='active'"):
             wait.result()
 
 
