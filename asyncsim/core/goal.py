@@ -238,7 +238,7 @@ class Goal:
             if shown == value or (shown in (None, "") and value in (None, "")):
                 continue
             # `ready` was reached and has become `active` automatically: not a failure.
-            if name == "status" and advances_automatically(self.kind, value, {shown}):
+            if name == "status" and shown and advances_automatically(self.kind, value, {shown}):
                 continue
             return False
         return True

@@ -95,7 +95,7 @@ def _route(resource: StoredResource | DerivedResource) -> Route:
         }
     else:  # derived rows that cannot be deleted cannot be fetched either
         on_list = {"GET": True, "POST": resource.create is not None}
-        on_item = dict.fromkeys(("GET", "DELETE"), resource.delete is not None)
+        on_item = {"GET": resource.delete is not None, "DELETE": resource.delete is not None}
 
     def supported(methods: Mapping[str, bool]) -> list[str]:
         return [method for method, is_supported in methods.items() if is_supported]

@@ -304,7 +304,7 @@ TABLE: Collection[Mutation] = (
     ),
     Mutation(
         name="signatures",
-        why="a callback that is signed wrongly is refused",
+        why="a callback with a wrong signature is rejected",
         of="_is_proven",
         without=_says_yes,
         shows=("called a success, but it was never there",),
