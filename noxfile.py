@@ -67,7 +67,7 @@ def floors(session: nox.Session) -> None:
 
 @nox.session
 def contract(session: nox.Session) -> None:
-    """Referees that nobody here wrote: Prism and schemathesis hold the emulator to the documents.
+    """Prism and schemathesis validate the emulator against the vendors' OpenAPI documents.
 
     Needs the network once: Prism comes from npm, whose versions are locked, and the Node that
     runs it comes from PyPI.
@@ -79,11 +79,11 @@ def contract(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *checks, *session.posargs)
     # The integration tests again, with Prism in between; but for those that send what no document
     # allows, those whose size is the point, and those whose connections are cut: Prism answers.
-    refereed = ("-n", "0", "-p", "tests.contract.through_prism", "-s", "-q", "tests/integration")
-    others = (f"--ignore-glob=*test_{one}.py" for one in ("refusals", "scale", "lost_answers"))
+    validated = ("-n", "0", "-p", "tests.contract.through_prism", "-s", "-q", "tests/integration")
+    others = (f"--ignore-glob=*test_{one}.py" for one in ("rejections", "scale", "lost_responses"))
     cut = "tests/integration/test_waiting.py::test_closing_the_client_while_a_change_is_in_flight"
     deselected = f"--deselect={cut}_tells_that_it_was_sent"
-    session.run("python", "-m", "pytest", *refereed, *others, deselected)
+    session.run("python", "-m", "pytest", *validated, *others, deselected)
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""The client's way through all operations, watched by Prism: nothing against the documents.
+"""Prism validates every operation that the client sends: nothing contradicts the documents.
 
 Run by `nox -s contract`; its name keeps it out of the core suite, which needs no Node.
 """
@@ -17,34 +17,34 @@ from attrs import define, field
 
 from asyncsim import Hosts
 from asyncsim.emulator import Emulator
-from tests.contract import tour_supersim, tour_wireless
-from tests.contract.baseline import PRISM, Found, unknown, unused
+from tests.contract import supersim_operations, wireless_operations
 from tests.contract.documents import DOCUMENTS, Document
+from tests.contract.known_findings import PRISM, Finding, unexpected, unused
+from tests.contract.operations import OperationContext, Step
 from tests.contract.prism import PrismFailed, proxy
-from tests.contract.tour import Step, Traveller
 
 STEPS: Mapping[str, Mapping[str, Step]] = {
-    "wireless": tour_wireless.STEPS,
-    "supersim": tour_supersim.STEPS,
+    "wireless": wireless_operations.STEPS,
+    "supersim": supersim_operations.STEPS,
 }
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
 
 
 def violations(header: str) -> list[Any]:
-    """What Prism says of one answer; of very many things only the first, the last one cut short."""
+    """What Prism reports about one response; of many findings the first, and a long one is cut."""
     whole = re.findall(r'\{"location":\[[^\]]*\],.*?"message":"(?:[^"\\]|\\.)*"\}', header)
     return [json.loads(one) for one in whole]
 
 
 @define
-class Referee:
-    """Collects what Prism says of each answer that came through it."""
+class RecordingProxy:
+    """Records what Prism reports about each response that passed through it."""
 
     document: Document
     proxy: str
     seen: set[str] = field(factory=set)
-    found: list[Found] = field(factory=list)
+    found: list[Finding] = field(factory=list)
     answers: int = 0
 
     async def note(self, _: ClientSession, __: SimpleNamespace, end: TraceRequestEndParams) -> None:
@@ -58,7 +58,9 @@ class Referee:
             said = re.sub(r"\b\d+\b", "#", one["message"])
             if said.startswith("Unable to match the returned status"):
                 said = f"{end.response.status} is no status of this operation"
-            self.found.append(Found(self.document.name, operation, f"{one['location'][0]}: {said}"))
+            self.found.append(
+                Finding(self.document.name, operation, f"{one['location'][0]}: {said}")
+            )
 
     def trace(self) -> TraceConfig:
         trace = TraceConfig()
@@ -69,16 +71,16 @@ class Referee:
         return ClientSession(trace_configs=[self.trace()])
 
 
-async def travel(document: Document, emulator: Emulator, referee: Referee) -> None:
+async def run_operations(document: Document, emulator: Emulator, recorder: RecordingProxy) -> None:
     token = emulator.hosts_of(document.vendor).token
-    hosts = Hosts(wireless=referee.proxy, supersim=referee.proxy, token=token)
+    hosts = Hosts(wireless=recorder.proxy, supersim=recorder.proxy, token=token)
     async with (
-        referee.session() as session,
+        recorder.session() as session,
         emulator.client(document.vendor, session=session, hosts=hosts) as client,
     ):
-        traveller = Traveller(document, client, emulator)
+        context = OperationContext(document, client, emulator)
         for operation in document.operations:
-            await STEPS[document.product][operation](traveller)
+            await STEPS[document.product][operation](context)
 
 
 @documents
@@ -86,28 +88,28 @@ async def test_prism_sees_nothing_against_the_document(document: Document) -> No
     async with Emulator(sims=20, speed=1000) as emulator:
         upstream = getattr(emulator.hosts_of(document.vendor), document.product)
         async with proxy(document.path, upstream) as url:
-            referee = Referee(document, url)
-            await travel(document, emulator, referee)
-    assert referee.seen == set(document.operations)
-    news = unknown(referee.found, PRISM)
+            recorder = RecordingProxy(document, url)
+            await run_operations(document, emulator, recorder)
+    assert recorder.seen == set(document.operations)
+    news = unexpected(recorder.found, PRISM)
     assert not news, "\n" + "\n".join(news)
-    assert unused(referee.found, PRISM, document.name) == []
+    assert unused(recorder.found, PRISM, document.name) == []
 
 
 async def test_prism_does_see_what_is_against_a_document() -> None:
-    """Else its silence would prove nothing."""
+    """Else finding nothing would prove nothing."""
     document = DOCUMENTS[1]
     async with Emulator(sims=1) as emulator:
         wrong = str(emulator.hosts_of(document.vendor).wireless)
         async with proxy(document.path, wrong) as url:
-            referee = Referee(document, url)
+            recorder = RecordingProxy(document, url)
             hosts = Hosts(supersim=url)
             async with (
-                referee.session() as session,
+                recorder.session() as session,
                 emulator.client(session=session, hosts=hosts) as client,
             ):
                 await client.supersim.sims.list(page_size=5)
-    assert any("sid" in one.what for one in referee.found)
+    assert any("sid" in one.what for one in recorder.found)
 
 
 async def test_a_prism_that_does_not_start_is_a_loud_failure() -> None:

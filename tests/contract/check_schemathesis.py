@@ -1,4 +1,4 @@
-"""Schemathesis against the emulator itself: requests nobody here thought of, the same each time.
+"""Schemathesis against the emulator itself: generated requests, the same in each run.
 
 Run by `nox -s contract`; its name keeps it out of the core suite, which needs none of this.
 """
@@ -27,10 +27,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from asyncsim.emulator import Emulator
-from tests.contract.baseline import SCHEMATHESIS, Found, unknown
 from tests.contract.check_prism import STEPS
 from tests.contract.documents import DOCUMENTS, Document
-from tests.contract.tour import Traveller
+from tests.contract.known_findings import SCHEMATHESIS, Finding, unexpected
+from tests.contract.operations import OperationContext
 
 CHECKS = [
     not_a_server_error,
@@ -44,7 +44,7 @@ EXAMPLES = 10
 
 
 async def authorization(document: Document, emulator: Emulator) -> str:
-    """What any client of this vendor would send."""
+    """Headers that any client of this vendor would send."""
     own = emulator.credentials
     if document.vendor == "twilio":
         pair = f"{own.account_sid}:{own.auth_token}".encode()
@@ -60,11 +60,11 @@ async def authorization(document: Document, emulator: Emulator) -> str:
 
 
 async def furnish(document: Document, emulator: Emulator) -> dict[str, list[list[str]]]:
-    """Carry out every operation once; the names which each of them was about."""
+    """Send every operation once; the names that each of them addressed."""
     async with emulator.client(document.vendor) as client:
-        traveller = Traveller(document, client, emulator)
+        context = OperationContext(document, client, emulator)
         for operation in document.operations:
-            await STEPS[document.product][operation](traveller)
+            await STEPS[document.product][operation](context)
     named: dict[str, list[list[str]]] = {}
     for one in emulator.requests:
         if one.product == document.product:
@@ -84,13 +84,13 @@ def names_in(operation: str, path: str) -> list[str]:
 
 @define
 class Fuzz:
-    """Asks for one operation at a time; every finding is kept, none stops the rest."""
+    """Tests one operation at a time; every finding is kept, and none stops the rest."""
 
     document: Document
     base_url: str
     headers: Mapping[str, str]
     named: Mapping[str, list[list[str]]]
-    found: list[Found] = field(factory=list)
+    found: list[Finding] = field(factory=list)
     asked: set[str] = field(factory=set)
 
     def run(self) -> None:
@@ -132,7 +132,7 @@ class Fuzz:
         except FailureGroup as group:
             for failure in group.exceptions:
                 what = f"{answer.status_code}: {summary(failure)}"
-                self.found.append(Found(self.document.name, label, what))
+                self.found.append(Finding(self.document.name, label, what))
 
 
 def summary(failure: BaseException) -> str:
@@ -151,5 +151,5 @@ async def test_schemathesis_finds_nothing_against_the_document(document: Documen
         fuzz = Fuzz(document, base_url, headers, named)
         await asyncio.to_thread(fuzz.run)
     assert fuzz.asked == set(document.operations)
-    news = unknown(fuzz.found, SCHEMATHESIS)
+    news = unexpected(fuzz.found, SCHEMATHESIS)
     assert not news, "\n" + "\n".join(news)

@@ -35,7 +35,7 @@ def install() -> None:
 
 
 class PrismFailed(Exception):
-    """It did not start; its own words say why."""
+    """It did not start; its output says why."""
 
 
 @asynccontextmanager

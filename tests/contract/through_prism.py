@@ -19,9 +19,9 @@ from aiohttp import ClientSession
 
 from asyncsim import Client, Hosts
 from asyncsim.emulator import Emulator
-from tests.contract.baseline import REHEARSED, unknown
-from tests.contract.check_prism import Referee
+from tests.contract.check_prism import RecordingProxy
 from tests.contract.documents import DOCUMENTS
+from tests.contract.known_findings import REHEARSED, unexpected
 from tests.contract.prism import proxy
 from tests.integration import stage
 
@@ -39,7 +39,7 @@ class Proxies:
 
     def __init__(self) -> None:
         self.port = _free_port()
-        self.referees: list[Referee] = []
+        self.recorders: list[RecordingProxy] = []
         # Its own loop, because the tests have one each, and Prism's words must be read all along.
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -56,7 +56,7 @@ class Proxies:
         for one in DOCUMENTS:
             upstream = f"http://127.0.0.1:{self.port}/{one.vendor}/{one.product}"
             url = await self._stack.enter_async_context(proxy(one.path, upstream))
-            self.referees.append(Referee(one, url))
+            self.recorders.append(RecordingProxy(one, url))
 
     def stop(self) -> None:
         self._run(self._stack.aclose())
@@ -92,16 +92,16 @@ class WatchedEmulator(Emulator):
         return super().client(vendor, **settings)
 
     def _hosts(self, vendor: str) -> Hosts:
-        watched = {one.document.product: one.proxy for one in self._referees(vendor)}
+        watched = {one.document.product: one.proxy for one in self._recorders(vendor)}
         return Hosts(**watched).over(self.hosts_of(vendor))
 
     def _session(self, vendor: str) -> ClientSession:
-        session = ClientSession(trace_configs=[one.trace() for one in self._referees(vendor)])
+        session = ClientSession(trace_configs=[one.trace() for one in self._recorders(vendor)])
         self._sessions.append(session)
         return session
 
-    def _referees(self, vendor: str) -> list[Referee]:
-        return [one for one in PROXIES.referees if one.document.vendor == vendor]
+    def _recorders(self, vendor: str) -> list[RecordingProxy]:
+        return [one for one in PROXIES.recorders if one.document.vendor == vendor]
 
     async def stop(self) -> None:
         for session in self._sessions:
@@ -118,9 +118,9 @@ def pytest_sessionstart() -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     PROXIES.stop()
-    found = [one for referee in PROXIES.referees for one in referee.found]
-    seen = sum(referee.answers for referee in PROXIES.referees)
-    news = unknown(found, REHEARSED)
+    found = [one for recorder in PROXIES.recorders for one in recorder.found]
+    seen = sum(recorder.answers for recorder in PROXIES.recorders)
+    news = unexpected(found, REHEARSED)
     print(f"\nPrism has seen {seen} answers, and found {len(news)} things that nobody knows of")
     print("\n".join(news))
     if news or not seen:

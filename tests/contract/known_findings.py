@@ -1,4 +1,4 @@
-"""What the referees may find, and why: everything else fails."""
+"""Findings of Prism and schemathesis that are expected, and why; any other fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from attrs import frozen
 
 
 @frozen
-class Found:
-    """One finding of a referee."""
+class Finding:
+    """One finding of Prism or schemathesis."""
 
     document: str
     operation: str
@@ -21,15 +21,15 @@ class Found:
 
 
 @frozen
-class Known:
-    """A kind of finding that is no fault of ours; patterns match as a whole."""
+class KnownFinding:
+    """An expected kind of finding; patterns match the whole text."""
 
     document: str
     operation: str
     what: str
     why: str
 
-    def covers(self, found: Found) -> bool:
+    def covers(self, found: Finding) -> bool:
         pairs = [
             (self.document, found.document),
             (self.operation, found.operation),
@@ -42,37 +42,37 @@ _ANY = ".*"
 _KORE_USAGE = r"GET /v1/(Sims/\{\}/)?UsageRecords"
 
 PRISM = [
-    Known(
+    KnownFinding(
         "twilio_wireless_v1",
         r".* /v1/Sims(/\{\})?",
         r"response: .*\breset_status must be (string|equal to one of .*)",
         "null when no reset runs, says its own description; its enum was not marked nullable",
     ),
-    Known(
+    KnownFinding(
         "(twilio|kore)_supersim_v1",
         r"GET /v1/ESimProfiles(/\{\})?",
         r'response: .*\bsmdp_plus_address must match format "uri"',
         "a bare host in the documents' own examples",
     ),
-    Known(
+    KnownFinding(
         "kore_wireless_v1",
         _KORE_USAGE,
         r"response: .*\bmeta must have required property '(list_key|direct_token)'",
         "`ListMeta` requires properties which neither it nor any other document has",
     ),
-    Known(
+    KnownFinding(
         "kore_wireless_v1",
         _KORE_USAGE,
         r"response: .*\bmeta\.(next|previous)_page_url must be string",
         "null on the last and the first page, as in all inline variants of the same envelope",
     ),
-    Known(
+    KnownFinding(
         _ANY,
         "POST /v1/(RatePlans|NetworkAccessProfiles)",
         r"request: .*\b(InternationalRoaming|Networks) must be array",
         "Prism reads `Networks=a&Networks=b` as an array, and a list of one as a text",
     ),
-    Known(
+    KnownFinding(
         "(twilio|kore)_supersim_v1",
         r"POST /v1/Fleets/\{\}",
         r'request: .*\bIpCommandsUrl must match format "uri"',
@@ -80,10 +80,10 @@ PRISM = [
     ),
 ]
 
-# What the integration tests provoke on purpose, and the tour of all operations does not.
+# What the integration tests provoke on purpose, and the single operations do not.
 REHEARSED = [
     *PRISM,
-    Known(
+    KnownFinding(
         _ANY,
         _ANY,
         "response: (4|5)[0-9]{2} is no status of this operation",
@@ -94,37 +94,37 @@ REHEARSED = [
 _SCHEMA = "200: Response violates schema /components/schemas/"
 
 SCHEMATHESIS = [
-    Known(
+    KnownFinding(
         "twilio_.*|kore_supersim_v1",
         _ANY,
         "4[0-9]{2}: Undocumented status code",
         "these documents have no error answers at all; the pages about errors have them",
     ),
-    Known(
+    KnownFinding(
         "twilio_wireless_v1",
         r".* /v1/Sims(/\{\})?",
         f"{_SCHEMA}sim_enum_reset_status",
         "null when no reset runs, says its own description; its enum was not marked nullable",
     ),
-    Known(
+    KnownFinding(
         "(twilio|kore)_supersim_v1",
         r"GET /v1/ESimProfiles(/\{\})?",
         f"{_SCHEMA}supersim.v1.esim_profile/properties/smdp_plus_address",
         "a bare host in the documents' own examples",
     ),
-    Known(
+    KnownFinding(
         "(twilio|kore)_supersim_v1",
         "GET /v1/UsageRecords",
         f"{_SCHEMA}supersim.v1.usage_record/properties/data_total_billed",
         "a number in the schema, a text in every example of the documents",
     ),
-    Known(
+    KnownFinding(
         "kore_wireless_v1",
         _KORE_USAGE,
         f"{_SCHEMA}ListMeta.*",
         "`ListMeta` requires properties which neither it nor any other document has",
     ),
-    Known(
+    KnownFinding(
         _ANY,
         ".* /v1/(Sims|Fleets).*",
         "20[0-9]: Response violates schema .*/properties/.*_url",
@@ -133,14 +133,14 @@ SCHEMATHESIS = [
 ]
 
 
-def unknown(found: Iterable[Found], known: list[Known]) -> list[str]:
-    """The findings that no line of a baseline covers, each once."""
+def unexpected(found: Iterable[Finding], known: list[KnownFinding]) -> list[str]:
+    """The findings that no line covers, each once."""
     news = {str(one) for one in found if not any(line.covers(one) for line in known)}
     return sorted(news)
 
 
-def unused(found: Iterable[Found], known: list[Known], document: str) -> list[str]:
-    """Lines about a document that nothing was found for any more."""
+def unused(found: Iterable[Finding], known: list[KnownFinding], document: str) -> list[str]:
+    """Lines about a document that match no finding any more."""
     seen = list(found)
     return [
         line.what

@@ -1,4 +1,4 @@
-"""One client's way through all operations of a product: what the referee gets to see."""
+"""Every operation of a product, sent by one client through the validating proxy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.contract.documents import Document
 
 
 @define(eq=False)
-class Traveller:
+class OperationContext:
     document: Document
     client: Client
     emulator: Emulator
@@ -23,7 +23,7 @@ class Traveller:
         return self.emulator.world(self.document.vendor)
 
     async def new_sim(self) -> str:
-        """A SIM that was never touched."""
+        """A SIM in status `new`."""
         sims: Any = getattr(self.client, self.document.product).sims
         async for sim in sims.list(status="new"):
             return str(sim.sid)
@@ -40,9 +40,9 @@ class Traveller:
         return str(sim.sid)
 
 
-Step = Callable[[Traveller], Awaitable[object]]
+Step = Callable[[OperationContext], Awaitable[object]]
 
 
-async def everything(pager: Any) -> list[Any]:
+async def collect(pager: Any) -> list[Any]:
     """All rows of a list."""
     return [row async for row in pager]
