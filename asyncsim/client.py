@@ -23,7 +23,7 @@ from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import Observer
 from asyncsim.http.auth import Auth, BasicAuth, ClientCredentials
-from asyncsim.http.proxies import Proxies, check_login
+from asyncsim.http.proxies import Proxies, check_session
 from asyncsim.http.transport import Transport
 from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import expand_keywords
@@ -279,9 +279,9 @@ def _context(
                 "session=... chooses its proxies itself: make it with ClientSession(proxy=...),"
                 " or leave session=... out"
             )
-        check_login(session, urls)
+        check_session(session, urls)
     for url in urls:
-        proxies.of(url)
+        proxies.proxy_for(url)
 
     def register(receiver: CallbackReceiver) -> Registration:
         return receiver.register(

@@ -32,14 +32,8 @@ class SendProgress:
     begun = False
 
 
-_progress: ContextVar[SendProgress] = ContextVar("asyncsim_send_progress")
-
-
-def track_sending() -> SendProgress:
-    """Have the body that the running task sends next say when it begins to go out."""
-    progress = SendProgress()
-    _progress.set(progress)
-    return progress
+send_progress: ContextVar[SendProgress] = ContextVar("asyncsim_send_progress")
+"""Of the request that the running task sends: a shared body cannot know whose turn it is."""
 
 
 class _Body(BytesPayload):
@@ -48,7 +42,7 @@ class _Body(BytesPayload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        _progress.get().begun = True
+        send_progress.get().begun = True
         await super().write_with_length(writer, content_length)
 
 

@@ -1,4 +1,4 @@
-"""The proxy that requests go through: the one given, those of the environment, or none.
+"""Proxies: the one given, those of the environment, or none.
 
 aiohttp reads the environment only together with netrc, which would replace our login, and takes a
 proxy's password into URLs that its errors show. So both are done here.
@@ -30,37 +30,38 @@ class Proxy:
 
     url: URL
     """Without user and password."""
-    login: Mapping[str, str]
-    """Headers that it wants: Proxy-Authorization, or none."""
+    headers: Mapping[str, str]
+    """Proxy-Authorization, or none."""
 
 
 class Proxies:
     """Chooses a proxy for each host; the environment is read once, when this is made."""
 
     def __init__(self, given: str | None = None, *, from_env: bool = False) -> None:
-        self._given = None if given is None else parse(given, "proxy=...")
+        self._given = None if given is None else parse_proxy(given, "proxy=...")
         self._of_env = getproxies_environment() if from_env and given is None else {}
         self._chosen: dict[tuple[str, str | None, int | None], Proxy | None] = {}
 
     def __bool__(self) -> bool:
         return self._given is not None or bool(self._of_env)
 
-    def of(self, url: URL) -> Proxy | None:
+    def proxy_for(self, url: URL) -> Proxy | None:
         """Choose for one URL; `ConfigurationError` where the environment's is unusable."""
+        if self._given is not None or not self._of_env:
+            return self._given
         key = (url.scheme, url.host, url.port)
-        if key not in self._chosen:
-            self._chosen[key] = self._given or self._choose(url)
-        return self._chosen[key]
-
-    def _choose(self, url: URL) -> Proxy | None:
-        host = url.host or ""
-        # Where the environment names proxies, this heeds its NO_PROXY, on each platform.
-        if not self._of_env or is_loopback(host) or proxy_bypass(f"{host}:{url.port}"):
-            return None
-        for scheme in (url.scheme, "all"):
-            if text := self._of_env.get(scheme):
-                return parse(text, f"{scheme.upper()}_PROXY in the environment")
-        return None
+        if key in self._chosen:
+            return self._chosen[key]
+        chosen, host = None, url.host or ""
+        # Where the environment names proxies, this heeds its NO_PROXY, on each platform. What is on
+        # this machine (the emulator, a test) no proxy could reach.
+        if not is_loopback(host) and not proxy_bypass(f"{host}:{url.port}"):
+            for scheme in (url.scheme, "all"):
+                if text := self._of_env.get(scheme):
+                    chosen = parse_proxy(text, f"{scheme.upper()}_PROXY in the environment")
+                    break
+        self._chosen[key] = chosen
+        return chosen
 
 
 def is_loopback(host: str) -> bool:
@@ -76,7 +77,7 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def parse(text: str, name: str) -> Proxy:
+def parse_proxy(text: str, name: str) -> Proxy:
     """Read a proxy's address; errors name where it stands, and never quote it."""
     text = Redacted(text)
     # As in curl, an address without a scheme is an HTTP proxy's.
@@ -97,8 +98,8 @@ def parse(text: str, name: str) -> Proxy:
     return Proxy(url.origin(), headers)
 
 
-def check_login(session: ClientSession, urls: Iterable[URL]) -> None:
-    """Refuse a borrowed session that would log in as somebody else, or not at all."""
+def check_session(session: ClientSession, urls: Iterable[URL]) -> None:
+    """Reject a borrowed session that would log in as somebody else, or not at all."""
     if session.auth is not None:
         raise ConfigurationError(
             "the session given has auth=..., but each client logs in by itself: make the session"
@@ -106,18 +107,16 @@ def check_login(session: ClientSession, urls: Iterable[URL]) -> None:
         )
     if not session.trust_env:
         return
+    # With trust_env, aiohttp replaces Authorization by what netrc has for a host.
+    try:
+        name = "_netrc" if os.name == "nt" else ".netrc"
+        logins = netrc.netrc(os.environ.get("NETRC") or Path.home() / name)
+    except (OSError, netrc.NetrcParseError, RuntimeError):  # RuntimeError: no home directory
+        return
     for url in urls:
-        if url.host is not None and _netrc_knows(url.host):
+        if url.host is not None and logins.authenticators(url.host) is not None:
             raise ConfigurationError(
                 f"the session given has trust_env=True, and netrc a login for {url.host}, but each"
                 " client logs in by itself: take that entry out of netrc, or make the session"
                 " with trust_env=False and proxy=..."
             )
-
-
-def _netrc_knows(host: str) -> bool:
-    path = os.environ.get("NETRC") or Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
-    try:
-        return netrc.netrc(path).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError, RuntimeError):  # RuntimeError: nobody's home
-        return False

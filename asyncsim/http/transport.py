@@ -38,7 +38,7 @@ from asyncsim.errors import (
     RequestTimeout,
 )
 from asyncsim.http import content
-from asyncsim.http.content import Body
+from asyncsim.http.content import Body, SendProgress, send_progress
 from asyncsim.http.proxies import Proxies
 from asyncsim.version import __version__
 
@@ -247,7 +247,8 @@ class Transport:
     ) -> Response:
         session, progress = self._session_for(reuse, operation), None
         if body is not None:
-            progress = content.track_sending()
+            progress = SendProgress()
+            send_progress.set(progress)
         try:
             task = self._deadlines.begin()
             try:
@@ -295,12 +296,12 @@ class Transport:
     ) -> _Options:
         """Choose what aiohttp is told: no more than is needed, as each keyword costs a little."""
         options = self._options.copy()
-        if self._proxies is not None and (proxy := self._proxies.of(url)) is not None:
+        if self._proxies is not None and (proxy := self._proxies.proxy_for(url)) is not None:
             options["proxy"] = proxy.url
             if url.scheme == "https":
-                options["proxy_headers"] = proxy.login  # with CONNECT; the rest is the server's
+                options["proxy_headers"] = proxy.headers  # with CONNECT; the rest is the server's
             else:
-                headers = {**(headers or {}), **proxy.login}
+                headers = {**(headers or {}), **proxy.headers}
         if self._borrowed:
             options["headers"] = {hdrs.ACCEPT_ENCODING: content.ACCEPT_ENCODING, **(headers or {})}
         elif headers is not None:
