@@ -11,7 +11,7 @@ import pytest
 
 from asyncsim import Client, Hosts, Timeout
 from asyncsim.models.supersim.sims import Sim
-from tests.http.server import Answer, Received, Server
+from tests.http.server import Received, ScriptedResponse, Server
 
 SIMS = 3000
 SLOTS = 100
@@ -28,15 +28,19 @@ class Vendor:
         self.refused = 0
         server.otherwise = self.answer
 
-    async def answer(self, request: Received) -> Answer:
+    async def answer(self, request: Received) -> ScriptedResponse:
         if self.slots.locked() and not self.queues:
             self.refused += 1
-            return Answer(429, {"code": 20429, "message": "Too Many Requests", "status": 429})
+            return ScriptedResponse(
+                429, {"code": 20429, "message": "Too Many Requests", "status": 429}
+            )
         async with self.slots:
             done = asyncio.get_running_loop().create_future()
             asyncio.get_running_loop().call_later(SECONDS, done.set_result, None)
             await done
-        return Answer(202, {"sid": request.raw_path.rpartition("/")[2], "status": "scheduled"})
+        return ScriptedResponse(
+            202, {"sid": request.raw_path.rpartition("/")[2], "status": "scheduled"}
+        )
 
 
 @pytest.mark.parametrize("queues", [False, True], ids=["refuses", "queues"])

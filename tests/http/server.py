@@ -1,4 +1,4 @@
-"""A server on a real port of loopback that answers by script."""
+"""A server on a real port of loopback that responds by script."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from aiohttp import web
 from attrs import define, field
 
 DROP = "drop"
-"""Instead of an answer: the connection is cut."""
+"""Instead of a response: the connection is cut."""
 HANG = "hang"
-"""Instead of an answer: nothing, until the test ends."""
+"""Instead of a response: nothing, until the test ends."""
 CUT = "cut"
-"""An answer that breaks off within its body."""
+"""A response that breaks off within its body."""
 GARBAGE = "garbage"
-"""An answer that is not HTTP."""
+"""A response that is not HTTP."""
 
-Script = Callable[["Received"], Awaitable["Answer"]]
+Script = Callable[["Received"], Awaitable["ScriptedResponse"]]
 
 
 @define
-class Answer:
-    """One answer; `status` may be one of the words above."""
+class ScriptedResponse:
+    """One response; `status` may be one of the words above."""
 
     status: int | str = 200
     body: Any = field(factory=dict)
@@ -43,21 +43,23 @@ class Received:
 
 
 class Server:
-    """Answers what `plan` was told, in order; then `otherwise`."""
+    """Responds with what `plan` was given, in order; then by `otherwise`."""
 
     def __init__(self, port: int = 0) -> None:
         self._port = port
-        self._plan: deque[Answer] = deque()
+        self._plan: deque[ScriptedResponse] = deque()
         self.otherwise: Script | None = None
         self.received: list[Received] = []
-        self.answered: list[int | str] = []
+        self.statuses: list[int | str] = []
         self._arrived = asyncio.Event()
         self.in_flight = 0
         self.most_in_flight = 0
 
-    def plan(self, *answers: Answer | int | str) -> None:
-        """Answer these next; a bare status has an empty object as its body."""
-        self._plan.extend(one if isinstance(one, Answer) else Answer(one) for one in answers)
+    def plan(self, *responses: ScriptedResponse | int | str) -> None:
+        """Respond with these next; a bare status has an empty object as its body."""
+        self._plan.extend(
+            one if isinstance(one, ScriptedResponse) else ScriptedResponse(one) for one in responses
+        )
 
     async def arrival(self) -> None:
         """Wait until a request has come in; anew with each call."""
@@ -84,26 +86,26 @@ class Server:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            return await self._answer(request)
+            return await self._respond(request)
         finally:
             self.in_flight -= 1
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
         body = (await request.read()).decode()
         one = Received(request.method, request.raw_path, request.headers, body)
         self.received.append(one)
         self._arrived.set()
-        answer = await self._next(one)
-        self.answered.append(answer.status)
-        if isinstance(answer.status, str):
-            return await _misbehave(answer.status, request)
-        text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        return web.Response(status=answer.status, text=text, headers=answer.headers)
+        scripted = await self._next(one)
+        self.statuses.append(scripted.status)
+        if isinstance(scripted.status, str):
+            return await _misbehave(scripted.status, request)
+        text = scripted.body if isinstance(scripted.body, str) else json.dumps(scripted.body)
+        return web.Response(status=scripted.status, text=text, headers=scripted.headers)
 
-    async def _next(self, one: Received) -> Answer:
+    async def _next(self, one: Received) -> ScriptedResponse:
         if self._plan:
             return self._plan.popleft()
-        return await self.otherwise(one) if self.otherwise else Answer(200)
+        return await self.otherwise(one) if self.otherwise else ScriptedResponse(200)
 
 
 async def _misbehave(how: str, request: web.Request) -> web.StreamResponse:

@@ -29,12 +29,12 @@ from asyncsim.http.auth import BasicAuth, ClientCredentials
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
 from tests.http.conftest import Bench
-from tests.http.server import DROP, HANG, Answer, Received, Server
+from tests.http.server import DROP, HANG, Received, ScriptedResponse, Server
 
 SECRET = "client-secret-that-nobody-may-see"
 TOKEN = "token-that-nobody-may-see"
 # KORE docs, "Authorization": an expired token is answered 403, by a gateway with words of its own.
-EXPIRED = Answer(
+EXPIRED = ScriptedResponse(
     403,
     {
         "message": "User is not authorized to access this resource with an explicit deny",
@@ -50,9 +50,9 @@ class Kore:
         self.life: Any = 3600.0
         self.minted = 0
         self.good: set[str] = set()
-        self.mint_answers: list[Answer] = []
+        self.mint_answers: list[ScriptedResponse] = []
         """What the token endpoint answers next, instead of a token."""
-        self.api_answers: list[Answer] = []
+        self.api_answers: list[ScriptedResponse] = []
         """What the API answers next to a good token."""
         self.wrong = EXPIRED
         self.forbidden = ""
@@ -60,21 +60,23 @@ class Kore:
         self.forms: list[dict[str, list[str]]] = []
         server.otherwise = self._answer
 
-    async def _answer(self, request: Received) -> Answer:
+    async def _answer(self, request: Received) -> ScriptedResponse:
         if request.raw_path == "/token":
             self.forms.append(parse_qs(request.body))
             return self.mint_answers.pop(0) if self.mint_answers else self._mint()
         if request.raw_path == self.forbidden:
-            return Answer(403, {"message": "not for you"})
+            return ScriptedResponse(403, {"message": "not for you"})
         if request.headers.get("Authorization") not in self.good:
             return self.wrong
-        return self.api_answers.pop(0) if self.api_answers else Answer(200)
+        return self.api_answers.pop(0) if self.api_answers else ScriptedResponse(200)
 
-    def _mint(self) -> Answer:
+    def _mint(self) -> ScriptedResponse:
         self.minted += 1
         token = f"{TOKEN}-{self.minted}"
         self.good.add(f"Bearer {token}")
-        return Answer(200, {"access_token": token, "expires_in": self.life, "token_type": "Bearer"})
+        return ScriptedResponse(
+            200, {"access_token": token, "expires_in": self.life, "token_type": "Bearer"}
+        )
 
     def expire(self) -> None:
         """Make all tokens so far worthless."""
@@ -160,7 +162,7 @@ async def test_a_cancelled_caller_does_not_stop_the_mint_of_the_others(
 async def test_a_mint_that_all_callers_left_ends_by_itself(
     bench: Bench, login: ClientCredentials, kore: Kore
 ) -> None:
-    kore.mint_answers = [Answer(401)]
+    kore.mint_answers = [ScriptedResponse(401)]
     caller = asyncio.create_task(login.obtain(math.inf))
     await asyncio.sleep(0)
     caller.cancel()
@@ -181,7 +183,7 @@ async def test_a_mint_that_all_callers_left_ends_by_itself(
 async def test_a_client_that_kore_does_not_know_is_an_authentication_error_at_once(
     bench: Bench, sender: Sender, kore: Kore, status: int, body: dict[str, str]
 ) -> None:
-    kore.mint_answers = [Answer(status, body)]
+    kore.mint_answers = [ScriptedResponse(status, body)]
     error = await bench.fails(sender.send(bench.request()), AuthenticationError)
     assert str(error).startswith("fetch a KORE access token: Invalid client credentials")
     assert "check the account SID or client id and its secret" in str(error)
@@ -192,7 +194,7 @@ async def test_a_client_that_kore_does_not_know_is_an_authentication_error_at_on
 async def test_all_callers_hear_of_a_failed_mint_and_the_next_one_tries_anew(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.mint_answers = [Answer(401)]
+    kore.mint_answers = [ScriptedResponse(401)]
     outcomes = await bench.run(
         asyncio.gather(*(sender.send(bench.request()) for _ in range(9)), return_exceptions=True)
     )
@@ -205,7 +207,7 @@ async def test_all_callers_hear_of_a_failed_mint_and_the_next_one_tries_anew(
 async def test_a_mint_that_fails_is_tried_again(
     bench: Bench, sender: Sender, kore: Kore, failure: int | str
 ) -> None:
-    kore.mint_answers = [Answer(failure)] * 2
+    kore.mint_answers = [ScriptedResponse(failure)] * 2
     assert await fetch(bench, sender) == 200
     assert len(kore.forms) == 3
 
@@ -216,7 +218,7 @@ async def test_a_mint_that_fails_is_tried_again(
 async def test_a_mint_that_goes_on_failing_is_given_up(
     bench: Bench, sender: Sender, kore: Kore, failure: int | str, kind: type[Exception]
 ) -> None:
-    kore.mint_answers = [Answer(failure)] * 9
+    kore.mint_answers = [ScriptedResponse(failure)] * 9
     await bench.fails(sender.send(bench.request()), kind)
     assert len(kore.forms) == (1 if failure == 404 else 3)
 
@@ -224,7 +226,7 @@ async def test_a_mint_that_goes_on_failing_is_given_up(
 async def test_a_429_of_the_token_endpoint_uses_up_no_attempt(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.mint_answers = [Answer(429, headers={"Retry-After": "10"})] * 9
+    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "10"})] * 9
     assert await fetch(bench, sender) == 200
     assert bench.clock.now() >= 90
 
@@ -233,7 +235,7 @@ async def test_429s_of_the_token_endpoint_end_with_the_time_to_queue(
     bench: Bench, kore: Kore
 ) -> None:
     sender = bench.sender(auth=login_of(bench, timeout=Timeout(queue=100.0)))
-    kore.mint_answers = [Answer(429, headers={"Retry-After": "30"})] * 99
+    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "30"})] * 99
     error = await bench.fails(sender.send(bench.request()), RateLimited)
     assert error.retry_after == 30.0
     assert 90 <= bench.clock.now() <= 100
@@ -243,7 +245,7 @@ async def test_429s_of_the_token_endpoint_never_come_without_a_pause(
     bench: Bench, kore: Kore
 ) -> None:
     sender = bench.sender(auth=login_of(bench, timeout=Timeout(queue=2.0)))
-    kore.mint_answers = [Answer(429)] * 99
+    kore.mint_answers = [ScriptedResponse(429)] * 99
     await bench.fails(sender.send(bench.request()), RateLimited)
     assert len(kore.forms) <= 21
     assert bench.clock.now() <= 2.0
@@ -253,7 +255,7 @@ async def test_429s_of_the_token_endpoint_never_come_without_a_pause(
 async def test_a_pause_that_the_token_endpoint_asks_for_is_not_endless(
     bench: Bench, sender: Sender, kore: Kore, seconds: str
 ) -> None:
-    kore.mint_answers = [Answer(429, headers={"Retry-After": seconds})] * 9
+    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": seconds})] * 9
     error = await bench.fails(sender.send(bench.request()), RateLimited)
     assert error.retry_after == float(seconds)
     assert (len(kore.forms), bench.clock.now()) == (1, 0.0)
@@ -262,7 +264,7 @@ async def test_a_pause_that_the_token_endpoint_asks_for_is_not_endless(
 async def test_who_cannot_wait_for_a_token_leaves_and_the_others_get_it(
     bench: Bench, login: ClientCredentials, kore: Kore
 ) -> None:
-    kore.mint_answers = [Answer(429, headers={"Retry-After": "60"})]
+    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "60"})]
     patient = asyncio.create_task(login.obtain(math.inf))
     error = await bench.fails(login.obtain(10.0), RequestTimeout)
     assert str(error) == "fetch a KORE access token: no token within 10 s; nothing was sent"
@@ -274,7 +276,7 @@ async def test_who_cannot_wait_for_a_token_leaves_and_the_others_get_it(
 async def test_a_callers_deadline_ends_its_wait_for_a_token(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.mint_answers = [Answer(429, headers={"Retry-After": "60"})] * 9
+    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "60"})] * 9
     await bench.fails(sender.send(bench.request("POST", pause_budget=10.0)), RequestTimeout)
     assert bench.clock.now() == 10.0
 
@@ -299,9 +301,9 @@ async def test_a_callers_deadline_ends_its_wait_for_a_token(
 async def test_a_token_response_that_cannot_be_used_is_tried_again(
     bench: Bench, sender: Sender, kore: Kore, body: str
 ) -> None:
-    kore.mint_answers = [Answer(200, body)] * 2
+    kore.mint_answers = [ScriptedResponse(200, body)] * 2
     assert await fetch(bench, sender) == 200
-    kore.mint_answers = [Answer(200, body)] * 3
+    kore.mint_answers = [ScriptedResponse(200, body)] * 3
     await bench.clock.advance(3600)
     error = await bench.fails(sender.send(bench.request()), AsyncSimError)
     assert isinstance(error, DecodeError | ServerError)
@@ -314,7 +316,7 @@ async def test_a_refusal_with_status_200_is_a_refusal(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     body = {"error": "invalid_client", "error_description": f"unknown secret {SECRET}"}
-    kore.mint_answers = [Answer(200, body)]
+    kore.mint_answers = [ScriptedResponse(200, body)]
     error = await bench.fails(sender.send(bench.request()), AuthenticationError)
     assert str(error).startswith("fetch a KORE access token: unknown secret *** (HTTP 200)")
     assert len(kore.forms) == 1
@@ -368,7 +370,7 @@ async def test_while_renewal_fails_the_old_token_is_used_as_long_as_it_is_good(
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(3540)
-    kore.mint_answers = [Answer(failure, "what?")] * 3
+    kore.mint_answers = [ScriptedResponse(failure, "what?")] * 3
     for _ in range(5):
         assert await fetch(bench, sender) == 200
         await bench.clock.advance(0.5)
@@ -386,7 +388,7 @@ async def test_renewal_that_hangs_delays_nobody_before_the_end_of_the_old_token(
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(3550)
-    kore.mint_answers = [Answer(HANG)]
+    kore.mint_answers = [ScriptedResponse(HANG)]
     await sender.send(bench.request())
     await sender.send(bench.request())
     assert len(kore.forms) <= 2
@@ -397,7 +399,7 @@ async def test_when_the_old_token_has_ended_its_failed_renewal_is_raised(
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(3600)
-    kore.mint_answers = [Answer(401)]
+    kore.mint_answers = [ScriptedResponse(401)]
     await bench.fails(sender.send(bench.request()), AuthenticationError)
 
 
@@ -414,7 +416,7 @@ async def test_a_token_that_ran_out_in_the_queue_is_replaced_before_sending(
     bench.limiter.release()
     await bench.run(waiting)
     assert kore.minted == 2
-    assert 403 not in server.answered
+    assert 403 not in server.statuses
 
 
 # Refusals.
@@ -427,7 +429,7 @@ async def test_an_expired_token_is_minted_anew_once_for_all(
     await fetch(bench, sender)
     await bench.clock.advance(60)
     kore.expire()
-    kore.wrong = Answer(status, EXPIRED.body)
+    kore.wrong = ScriptedResponse(status, EXPIRED.body)
     responses = await bench.run(asyncio.gather(*(sender.send(bench.request()) for _ in range(50))))
     assert {response.status for response in responses} == {200}
     assert kore.minted == 2
@@ -448,7 +450,7 @@ async def test_whatever_was_refused_by_an_expired_token_goes_out_again(
 async def test_what_a_new_token_does_not_cure_is_the_requests_own(
     bench: Bench, sender: Sender, kore: Kore, status: int, kind: type[Exception]
 ) -> None:
-    kore.api_answers = [Answer(status, {"code": 20006, "message": "not yours"})] * 3
+    kore.api_answers = [ScriptedResponse(status, {"code": 20006, "message": "not yours"})] * 3
     error = await bench.fails(sender.send(bench.request()), kind)
     assert "not yours" in str(error)
     assert kore.minted == 2
@@ -464,7 +466,7 @@ async def test_a_refusal_right_after_the_new_mint_is_final(
     kore.api_answers = [EXPIRED] * 9
     await bench.fails(sender.send(bench.request()), PermissionDenied)
     assert kore.minted == 2
-    assert server.answered[-4:] == [200, 403, 200, 403]
+    assert server.statuses[-4:] == [200, 403, 200, 403]
     await bench.fails(sender.send(bench.request()), PermissionDenied)
     assert kore.minted == 2
 
@@ -474,7 +476,7 @@ async def test_many_that_are_not_allowed_cost_one_mint_and_no_more(
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(60)
-    kore.api_answers = [Answer(403)] * 100
+    kore.api_answers = [ScriptedResponse(403)] * 100
     outcomes = await bench.run(
         asyncio.gather(*(sender.send(bench.request()) for _ in range(50)), return_exceptions=True)
     )
@@ -485,7 +487,7 @@ async def test_many_that_are_not_allowed_cost_one_mint_and_no_more(
 async def test_an_answer_that_is_an_error_proves_a_token_too(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.api_answers = [Answer(404)]
+    kore.api_answers = [ScriptedResponse(404)]
     await bench.fails(sender.send(bench.request()), NotFound)
     await bench.clock.advance(60)
     kore.expire()
@@ -495,7 +497,7 @@ async def test_an_answer_that_is_an_error_proves_a_token_too(
 async def test_a_token_that_never_worked_is_given_up_in_the_end(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.api_answers = [Answer(403)] * 2
+    kore.api_answers = [ScriptedResponse(403)] * 2
     await bench.fails(sender.send(bench.request()), PermissionDenied)
     kore.expire()
     await bench.clock.advance(4)
@@ -613,7 +615,7 @@ async def test_closing_during_such_a_pause_is_told_to_those_who_wait(
 async def test_closing_during_a_mint_is_told_to_those_who_wait(
     bench: Bench, login: ClientCredentials, kore: Kore, server: Server
 ) -> None:
-    kore.mint_answers = [Answer(HANG)]
+    kore.mint_answers = [ScriptedResponse(HANG)]
     caller = asyncio.create_task(login.obtain(math.inf))
     await server.arrival()
     await login.close()
@@ -633,7 +635,10 @@ async def test_neither_logs_nor_reprs_nor_events_show_a_secret(
     await fetch(bench, sender)
     await bench.clock.advance(60)
     kore.expire()
-    kore.mint_answers = [Answer(503), *[Answer(200, f'{{"access_token": "{TOKEN}"')] * 2]
+    kore.mint_answers = [
+        ScriptedResponse(503),
+        *[ScriptedResponse(200, f'{{"access_token": "{TOKEN}"')] * 2,
+    ]
     error = await bench.fails(sender.send(bench.request()), DecodeError)
     login = sender._auth
     assert isinstance(login, ClientCredentials)

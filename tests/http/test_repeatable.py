@@ -8,11 +8,11 @@ import pytest
 
 from asyncsim import Client, Hosts, RetryPolicy
 from asyncsim.errors import BadRequest, Conflict, NotFound
-from tests.http.server import DROP, Answer, Server
+from tests.http.server import DROP, ScriptedResponse, Server
 
 HS, DE = "HS" + "1" * 32, "DE" + "1" * 32
-GONE = Answer(404, {"code": 20404, "message": "not found", "status": 404})
-YOURS = Answer(400, {"code": 83003, "message": f"{HS} is already yours", "status": 400})
+GONE = ScriptedResponse(404, {"code": 20404, "message": "not found", "status": 404})
+YOURS = ScriptedResponse(400, {"code": 83003, "message": f"{HS} is already yours", "status": 400})
 SIM = {"sid": HS, "status": "new", "iccid": "8988307000000000000"}
 
 
@@ -23,8 +23,8 @@ async def client(server: Server) -> AsyncIterator[Client]:
         yield one
 
 
-def page(*rows: object) -> Answer:
-    return Answer(200, {"sims": rows, "meta": {"key": "sims", "next_page_url": None}})
+def page(*rows: object) -> ScriptedResponse:
+    return ScriptedResponse(200, {"sims": rows, "meta": {"key": "sims", "next_page_url": None}})
 
 
 @pytest.mark.parametrize("lost", [DROP, 500])
@@ -48,7 +48,7 @@ async def test_a_delete_of_what_was_never_there_fails(
 async def test_a_delete_that_the_vendor_refuses_is_a_conflict(
     client: Client, server: Server
 ) -> None:
-    server.plan(Answer(409, {"code": 33010, "message": "updating", "status": 409}))
+    server.plan(ScriptedResponse(409, {"code": 33010, "message": "updating", "status": 409}))
     with pytest.raises(Conflict):
         await client.wireless.sims.delete(DE)
 
@@ -66,6 +66,6 @@ async def test_a_sim_that_is_registered_already_is_simply_returned(
 async def test_a_sim_that_cannot_be_registered_is_a_bad_request(
     client: Client, server: Server
 ) -> None:
-    server.plan(Answer(400, {"code": 83002, "message": "not registrable", "status": 400}))
+    server.plan(ScriptedResponse(400, {"code": 83002, "message": "not registrable", "status": 400}))
     with pytest.raises(BadRequest, match="83002"):
         await client.supersim.sims.register(iccid="1", registration_code="H" * 10)

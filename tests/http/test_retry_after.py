@@ -24,15 +24,15 @@ from asyncsim import (
 )
 from asyncsim.clock import ManualClock
 from tests.http.conftest import Bench
-from tests.http.server import Answer, Received, Server
+from tests.http.server import Received, ScriptedResponse, Server
 
 SID = "HS" + "1" * 32
 SIM = {"sid": SID, "status": "active", "account_sid": "AC" + "1" * 32}
 Open = Callable[..., Client]
 
 
-def told(status: int, header: str, **more: str) -> Answer:
-    return Answer(status, {"message": "busy"}, {"Retry-After": header, **more})
+def told(status: int, header: str, **more: str) -> ScriptedResponse:
+    return ScriptedResponse(status, {"message": "busy"}, {"Retry-After": header, **more})
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def open_client(server: Server, clock: ManualClock) -> AsyncIterator[Open]
 async def test_seconds_and_fractions_are_waited_for(
     bench: Bench, server: Server, open_client: Open, status: int, seconds: float
 ) -> None:
-    server.plan(told(status, f"{seconds:g}"), Answer(200, SIM))
+    server.plan(told(status, f"{seconds:g}"), ScriptedResponse(200, SIM))
     fetching = asyncio.ensure_future(open_client().supersim.sims.fetch(SID))
     await bench.clock.advance(seconds - 0.1)
     assert len(server.received) == 1
@@ -68,7 +68,7 @@ async def test_a_date_is_waited_for(
     bench: Bench, server: Server, open_client: Open, status: int
 ) -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    server.plan(told(status, until), Answer(200, SIM))
+    server.plan(told(status, until), ScriptedResponse(200, SIM))
     fetching = asyncio.ensure_future(open_client().supersim.sims.fetch(SID))
     await bench.clock.advance(50)
     assert len(server.received) == 1
@@ -81,7 +81,7 @@ async def test_a_date_is_waited_for(
 async def test_a_moment_that_has_passed_means_a_pause_of_ours_of_at_least_base(
     bench: Bench, server: Server, open_client: Open, status: int, header: str
 ) -> None:
-    server.plan(told(status, header), Answer(200, SIM))
+    server.plan(told(status, header), ScriptedResponse(200, SIM))
     client = open_client(retry=RetryPolicy(base=1.0, cap=2.0), throttle=Throttle(minimum=8))
     fetching = asyncio.ensure_future(client.supersim.sims.fetch(SID))
     await bench.clock.advance(0.9)
@@ -136,7 +136,7 @@ async def test_a_429_that_asks_for_more_than_the_queues_deadline_raises_at_once(
 async def test_a_pause_of_everyone_is_no_longer_than_the_longest(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(told(429, "1000000000"), Answer(200, SIM))
+    server.plan(told(429, "1000000000"), ScriptedResponse(200, SIM))
     sims = open_client(retry=RetryPolicy(longest_pause=30.0)).supersim.sims
     await bench.fails(sims.fetch(SID), RateLimited)
     await bench.run(sims.fetch(SID))
@@ -166,7 +166,7 @@ async def test_who_queues_when_everyone_is_to_pause_for_too_long_hears_of_it_at_
 async def test_no_header_outlasts_the_deadline_of_a_change_that_is_awaited(
     bench: Bench, server: Server, open_client: Open, status: int, header: str
 ) -> None:
-    async def busy(_: Received) -> Answer:
+    async def busy(_: Received) -> ScriptedResponse:
         return told(status, header)
 
     server.otherwise = busy
@@ -180,7 +180,7 @@ async def test_no_header_outlasts_the_deadline_of_a_change_that_is_awaited(
 async def test_pauses_add_up_to_the_deadline(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    async def busy(_: Received) -> Answer:
+    async def busy(_: Received) -> ScriptedResponse:
         return told(429, "4")
 
     server.otherwise = busy
@@ -210,7 +210,7 @@ async def test_what_was_not_processed_is_sent_again_creates_too(
     bench: Bench, server: Server, open_client: Open, status: int
 ) -> None:
     command = {"sid": "HC1", "status": "queued", "sim_sid": SID, "account_sid": "AC1"}
-    server.plan(Answer(status, "<html>"), Answer(201, command))
+    server.plan(ScriptedResponse(status, "<html>"), ScriptedResponse(201, command))
     commands = open_client().supersim.sms_commands
     assert (await bench.run(commands.create(sim=SID, payload="x"))).sid == "HC1"
     assert [one.method for one in server.received] == ["POST", "POST"]
@@ -228,7 +228,7 @@ async def test_a_408_is_as_ambiguous_as_a_503(
 async def test_an_update_that_got_a_408_is_looked_for_before_it_is_sent_again(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(408, Answer(200, {**SIM, "status": "scheduled"}))
+    server.plan(408, ScriptedResponse(200, {**SIM, "status": "scheduled"}))
     sim = await bench.run(open_client().supersim.sims.update(SID, status="active"))
     assert sim.status == "scheduled"
     assert [one.method for one in server.received] == ["POST", "GET"]

@@ -32,7 +32,7 @@ from asyncsim.http.content import make_body
 from asyncsim.http.request import Ambiguous
 from asyncsim.vendors import Hosts
 from tests.http.conftest import PASSWORD, Bench
-from tests.http.server import DROP, HANG, Answer, Received, Server
+from tests.http.server import DROP, HANG, Received, ScriptedResponse, Server
 
 SAFE, CHECK, NEVER = Idempotency.SAFE, Idempotency.CHECK_FIRST, Idempotency.UNSAFE
 SHORT = Timeout(request=0.05)
@@ -45,11 +45,11 @@ SHORT = Timeout(request=0.05)
 async def test_a_429_uses_up_no_attempt(
     bench: Bench, server: Server, idempotency: Idempotency
 ) -> None:
-    server.plan(*[429] * 5, Answer(200, '{"sid": "HS1"}'))
+    server.plan(*[429] * 5, ScriptedResponse(200, '{"sid": "HS1"}'))
     request = bench.request("POST", idempotency)
     response = await bench.run(bench.sender(attempts=1).send(request))
     assert response.body == b'{"sid": "HS1"}'
-    assert server.answered == [429] * 5 + [200]
+    assert server.statuses == [429] * 5 + [200]
     assert not request.in_doubt
 
 
@@ -62,7 +62,7 @@ async def test_a_429_lowers_the_limit_and_observers_hear_of_it(
 
 
 async def test_429s_without_end_end_with_the_queues_deadline(bench: Bench, server: Server) -> None:
-    server.plan(*[Answer(429, {"code": 20429, "message": "too many"})] * 100)
+    server.plan(*[ScriptedResponse(429, {"code": 20429, "message": "too many"})] * 100)
     sender = bench.sender(timeout=Timeout(queue=60.0))
     error = await bench.fails(sender.send(bench.request()), QueueTimeout)
     assert str(error) == (
@@ -77,14 +77,14 @@ async def test_429s_without_end_end_with_the_queues_deadline(bench: Bench, serve
 async def test_a_retry_after_of_zero_does_not_make_a_flood_of_429s(
     bench: Bench, server: Server
 ) -> None:
-    server.plan(*[Answer(429, headers={"Retry-After": "0"})] * 1000)
+    server.plan(*[ScriptedResponse(429, headers={"Retry-After": "0"})] * 1000)
     sender = bench.sender(timeout=Timeout(queue=60.0))
     await bench.fails(sender.send(bench.request()), QueueTimeout)
     assert len(server.received) < 12
 
 
 async def test_retry_after_of_a_429_is_honoured_by_everyone(bench: Bench, server: Server) -> None:
-    server.plan(Answer(429, headers={"Retry-After": "20"}))
+    server.plan(ScriptedResponse(429, headers={"Retry-After": "20"}))
     sender = bench.sender()
     first = asyncio.create_task(sender.send(bench.request()))
     await bench.clock.advance(1)
@@ -97,7 +97,7 @@ async def test_retry_after_of_a_429_is_honoured_by_everyone(bench: Bench, server
 
 
 async def test_a_slot_is_not_held_during_a_pause(bench: Bench, server: Server) -> None:
-    server.plan(Answer(503, headers={"Retry-After": "5"}))
+    server.plan(ScriptedResponse(503, headers={"Retry-After": "5"}))
     sender = bench.sender(throttle=Throttle(limit=1, maximum=1))
     paused = asyncio.create_task(sender.send(bench.request()))
     await bench.clock.settle()
@@ -116,7 +116,7 @@ async def test_what_is_safe_to_repeat_is_repeated(
     server.plan(failure, failure, 200)
     request = bench.request()
     await bench.run(bench.sender(timeout=SHORT).send(request))
-    assert server.answered[-1] == 200
+    assert server.statuses[-1] == 200
     assert (request.attempts, request.in_doubt) == (3, True)
 
 
@@ -194,7 +194,7 @@ async def test_a_server_that_stays_down_is_named_in_the_end(bench: Bench) -> Non
 
 
 async def test_retry_after_of_a_503_is_honoured(bench: Bench, server: Server) -> None:
-    server.plan(Answer(503, headers={"Retry-After": "12"}), 200)
+    server.plan(ScriptedResponse(503, headers={"Retry-After": "12"}), 200)
     await bench.run(bench.sender().send(bench.request()))
     assert bench.clock.now() >= 12
     assert bench.seen(RequestRetried)[0].delay == 12
@@ -228,7 +228,7 @@ async def test_the_time_in_the_queue_does_not_count_against_the_request(
 async def test_failures_and_their_pauses_do_not_count_against_the_queue(
     bench: Bench, server: Server
 ) -> None:
-    server.plan(*[Answer(503, headers={"Retry-After": "50"})] * 3, 429, 200)
+    server.plan(*[ScriptedResponse(503, headers={"Retry-After": "50"})] * 3, 429, 200)
     sender = bench.sender(attempts=6, timeout=Timeout(queue=5.0))
     await bench.run(sender.send(bench.request()))
     assert bench.clock.now() >= 150
@@ -333,10 +333,10 @@ async def test_a_halted_request_gets_its_answer_and_does_not_go_out_again(
 ) -> None:
     request = bench.request("POST", idempotency)
 
-    async def halt(_: Received) -> Answer:
+    async def halt(_: Received) -> ScriptedResponse:
         assert request.in_flight
         request.halted = True
-        return Answer(failure)
+        return ScriptedResponse(failure)
 
     server.otherwise = halt
     await bench.fails(bench.sender().send(request), kind)
@@ -347,7 +347,7 @@ async def test_a_halted_request_gets_its_answer_and_does_not_go_out_again(
 async def test_a_request_halted_in_its_pause_does_not_go_out_again(
     bench: Bench, server: Server
 ) -> None:
-    server.plan(Answer(503, headers={"Retry-After": "9"}))
+    server.plan(ScriptedResponse(503, headers={"Retry-After": "9"}))
     request = bench.request()
     task = asyncio.create_task(bench.sender().send(request))
     await bench.clock.settle()
@@ -356,9 +356,9 @@ async def test_a_request_halted_in_its_pause_does_not_go_out_again(
     assert len(server.received) == 1
 
 
-@pytest.mark.parametrize("held_up", [Answer(503, headers={"Retry-After": "9"}), 429])
+@pytest.mark.parametrize("held_up", [ScriptedResponse(503, headers={"Retry-After": "9"}), 429])
 async def test_what_waits_when_the_client_closes_is_not_sent(
-    bench: Bench, server: Server, held_up: Answer | int
+    bench: Bench, server: Server, held_up: ScriptedResponse | int
 ) -> None:
     server.plan(held_up)
     task = asyncio.create_task(bench.sender().send(bench.request()))
@@ -369,9 +369,9 @@ async def test_what_waits_when_the_client_closes_is_not_sent(
     assert bench.limiter.limit.in_flight == 0
 
 
-@pytest.mark.parametrize("held_up", [Answer(503, headers={"Retry-After": "300"}), 429])
+@pytest.mark.parametrize("held_up", [ScriptedResponse(503, headers={"Retry-After": "300"}), 429])
 async def test_who_pauses_or_queues_when_the_client_closes_hears_of_it_at_once(
-    bench: Bench, server: Server, held_up: Answer | int
+    bench: Bench, server: Server, held_up: ScriptedResponse | int
 ) -> None:
     server.plan(held_up)
     sender = bench.sender()
@@ -425,7 +425,7 @@ async def test_an_answer_becomes_the_error_of_its_kind_with_all_that_the_vendor_
     bench: Bench, server: Server, status: int, code: int | None, kind: type[APIError]
 ) -> None:
     body = {"code": code, "message": "no", "more_info": "https://example.com/e", "status": status}
-    server.plan(Answer(status, body, {"Twilio-Request-Id": "RQ7"}))
+    server.plan(ScriptedResponse(status, body, {"Twilio-Request-Id": "RQ7"}))
     error = await bench.fails(bench.sender(attempts=1).send(bench.request()), kind)
     assert type(error) is kind
     assert (error.status, error.code, error.message) == (status, code, "no")
@@ -436,7 +436,7 @@ async def test_an_answer_becomes_the_error_of_its_kind_with_all_that_the_vendor_
 
 
 async def test_a_body_that_is_no_envelope_is_shown_shortened(bench: Bench, server: Server) -> None:
-    server.plan(Answer(400, "<html>" + "x" * 9999))
+    server.plan(ScriptedResponse(400, "<html>" + "x" * 9999))
     error = await bench.fails(bench.sender().send(bench.request()), BadRequest)
     assert error.code is None
     assert "<html>" in str(error)
@@ -445,7 +445,7 @@ async def test_a_body_that_is_no_envelope_is_shown_shortened(bench: Bench, serve
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_any_2xx_is_success(bench: Bench, server: Server, status: int) -> None:
-    server.plan(Answer(status, ""))
+    server.plan(ScriptedResponse(status, ""))
     response = await bench.run(bench.sender().send(bench.request()))
     assert response.status == status
 
@@ -492,10 +492,10 @@ async def test_no_event_and_no_error_shows_the_password(bench: Bench, server: Se
 
 
 async def test_a_borrowed_connectors_limit_caps_the_throttle(server: Server) -> None:
-    async def slowly(_: Received) -> Answer:
+    async def slowly(_: Received) -> ScriptedResponse:
         for _turn in range(20):  # others may arrive meanwhile
             await asyncio.sleep(0)
-        return Answer(200, {"sid": "HS" + "1" * 32, "status": "new"})
+        return ScriptedResponse(200, {"sid": "HS" + "1" * 32, "status": "new"})
 
     server.otherwise = slowly
     async with ClientSession(connector=TCPConnector(limit=4)) as session:
@@ -516,7 +516,7 @@ async def test_clients_that_share_a_throttle_share_one_limit(
         "hosts": Hosts(supersim=server.url),
         "clock": clock,
     }
-    server.plan(*[Answer(200, {"sid": "HS" + "1" * 32, "status": "new"})] * 20)
+    server.plan(*[ScriptedResponse(200, {"sid": "HS" + "1" * 32, "status": "new"})] * 20)
     async with (
         Client.twilio("AC1", "x", **shared) as one,
         Client.twilio("AC1", "x", **shared) as two,

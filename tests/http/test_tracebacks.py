@@ -16,7 +16,7 @@ from rich.traceback import Traceback
 
 from asyncsim import CallbackReceiver, Client, ConfigurationError, Hosts, RetryPolicy, Timeout
 from asyncsim.redaction import Redacted
-from tests.http.server import CUT, DROP, HANG, Answer, Received, Server
+from tests.http.server import CUT, DROP, HANG, Received, ScriptedResponse, Server
 
 AC, HS = "AC" + "0" * 32, "HS" + "0" * 32
 PASSWORD = "password-that-nobody-may-see"
@@ -83,10 +83,10 @@ def client(server: Server, vendor: str, **settings: Any) -> Client:
     return Client.twilio(AC, PASSWORD, **options)
 
 
-def answering(answer: Answer) -> Callable[[Received], Awaitable[Answer]]:
-    async def script(one: Received) -> Answer:
+def answering(answer: ScriptedResponse) -> Callable[[Received], Awaitable[ScriptedResponse]]:
+    async def script(one: Received) -> ScriptedResponse:
         if one.raw_path == "/token":
-            return Answer(200, {"access_token": TOKEN, "expires_in": 3600})
+            return ScriptedResponse(200, {"access_token": TOKEN, "expires_in": 3600})
         return answer
 
     return script
@@ -101,7 +101,7 @@ each_vendor = pytest.mark.parametrize("vendor", ["twilio", "kore"])
 async def test_a_failing_request_shows_no_login(
     server: Server, vendor: str, failure: int | str
 ) -> None:
-    server.otherwise = answering(Answer(failure))
+    server.otherwise = answering(ScriptedResponse(failure))
     async with client(server, vendor) as one:
         await fails(one.supersim.sims.fetch(HS))
         await fails(one.supersim.sms_commands.create(sim=HS, payload="x"))
@@ -111,7 +111,7 @@ async def test_a_failing_request_shows_no_login(
 
 @each_vendor
 async def test_an_unreadable_response_shows_no_login(server: Server, vendor: str) -> None:
-    server.otherwise = answering(Answer(200, "<html>"))
+    server.otherwise = answering(ScriptedResponse(200, "<html>"))
     async with client(server, vendor) as one:
         await fails(one.supersim.sims.fetch(HS))
         await fails(one.supersim.sims.list())
@@ -122,7 +122,7 @@ async def test_an_unreadable_response_shows_no_login(server: Server, vendor: str
 async def test_a_failing_change_shows_neither_login_nor_ticket(
     server: Server, vendor: str, failure: int | str
 ) -> None:
-    server.otherwise = answering(Answer(failure, SIM if failure == 200 else {}))
+    server.otherwise = answering(ScriptedResponse(failure, SIM if failure == 200 else {}))
     async with client(server, vendor, receiver=CallbackReceiver()) as one:
         # Known before the failure is looked at: the ticket of the change that is about to fail.
         with pytest.raises(Exception) as caught:
@@ -137,7 +137,7 @@ async def test_a_failing_change_shows_neither_login_nor_ticket(
 @each_vendor
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_failing_proxy_shows_no_login(server: Server, vendor: str, scheme: str) -> None:
-    server.otherwise = answering(Answer(407))
+    server.otherwise = answering(ScriptedResponse(407))
     for port in (1, server.port):
         settings = {
             "proxy": f"http://me:{PROXY}@127.0.0.1:{port}",
@@ -150,14 +150,16 @@ async def test_a_failing_proxy_shows_no_login(server: Server, vendor: str, schem
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(401, {"error": "invalid_client", "error_description": PASSWORD}),
-        Answer(200, {"access_token": f"{TOKEN} {TOKEN}", "expires_in": 60}),
-        Answer(200, f'{{"access_token": "{TOKEN}'),
-        Answer(DROP),
+        ScriptedResponse(401, {"error": "invalid_client", "error_description": PASSWORD}),
+        ScriptedResponse(200, {"access_token": f"{TOKEN} {TOKEN}", "expires_in": 60}),
+        ScriptedResponse(200, f'{{"access_token": "{TOKEN}'),
+        ScriptedResponse(DROP),
     ],
 )
-async def test_a_token_that_cannot_be_had_shows_no_secret(server: Server, answer: Answer) -> None:
-    async def script(one: Received) -> Answer:
+async def test_a_token_that_cannot_be_had_shows_no_secret(
+    server: Server, answer: ScriptedResponse
+) -> None:
+    async def script(one: Received) -> ScriptedResponse:
         return answer
 
     server.otherwise = script

@@ -21,7 +21,7 @@ from asyncsim.errors import (
 from asyncsim.http.content import FORM, make_body
 from asyncsim.http.transport import USER_AGENT, Response, Transport
 from tests.http.conftest import Bench
-from tests.http.server import CUT, DROP, GARBAGE, HANG, Answer, Server
+from tests.http.server import CUT, DROP, GARBAGE, HANG, ScriptedResponse, Server
 
 ASKED = "fetch Sim HS1"
 SECRET = "Bearer a-token-that-nobody-may-see"
@@ -40,7 +40,7 @@ def unused_port() -> int:
 
 
 async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server: Server) -> None:
-    server.plan(Answer(202, '{"sid": "HS1"}', {"Twilio-Request-Id": "RQ1"}))
+    server.plan(ScriptedResponse(202, '{"sid": "HS1"}', {"Twilio-Request-Id": "RQ1"}))
     url = URL(f"{server.url}/v1/Sims/a%20b%2Fc?Status=new&PageToken=PA%2B", encoded=True)
     response = await bench.open().exchange(
         "POST",
@@ -72,14 +72,14 @@ async def test_a_redirect_is_an_answer_and_its_target_never_hears_of_us(
     bench: Bench, server: Server, status: int
 ) -> None:
     async with Server() as elsewhere:
-        server.plan(Answer(status, headers={"Location": f"{elsewhere.url}/v1/Sims"}))
+        server.plan(ScriptedResponse(status, headers={"Location": f"{elsewhere.url}/v1/Sims"}))
         assert (await get(bench.open(), server.url)).status == status
         assert elsewhere.received == []
     assert len(server.received) == 1
 
 
 async def test_cookies_are_not_kept(bench: Bench, server: Server) -> None:
-    server.plan(Answer(headers={"Set-Cookie": "lane=slow"}))
+    server.plan(ScriptedResponse(headers={"Set-Cookie": "lane=slow"}))
     transport = bench.open()
     await get(transport, server.url)
     await get(transport, server.url)

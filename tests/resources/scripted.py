@@ -11,11 +11,11 @@ from attrs import define, field
 from asyncsim import CallbackReceiver, Client, Hosts
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
-from tests.http.server import Answer, Received, Server
+from tests.http.server import Received, ScriptedResponse, Server
 from tests.integration.stage import play
 
 T = TypeVar("T")
-Script = Callable[[Received], Awaitable[Answer]]
+Script = Callable[[Received], Awaitable[ScriptedResponse]]
 
 ACCOUNT = "AC" + "1" * 32
 AUTH_TOKEN = "auth-token-that-nobody-may-see"
@@ -34,19 +34,21 @@ class ScriptedApi:
     receiver: CallbackReceiver | None
     events: list[Event] = field(factory=list)
     script: Script | None = None
-    answers: list[Answer | int | str] = field(factory=list)
+    responses: list[ScriptedResponse | int | str] = field(factory=list)
 
-    def plan(self, *answers: Answer | int | str | dict[str, Any]) -> None:
-        """Answer these next, tokens aside; a dict is a body with 200."""
-        self.answers += [Answer(200, one) if isinstance(one, dict) else one for one in answers]
+    def plan(self, *responses: ScriptedResponse | int | str | dict[str, Any]) -> None:
+        """Respond with these next, tokens aside; a dict is a body with 200."""
+        self.responses += [
+            ScriptedResponse(200, one) if isinstance(one, dict) else one for one in responses
+        ]
 
-    async def answer(self, one: Received) -> Answer:
+    async def respond(self, one: Received) -> ScriptedResponse:
         if one.raw_path == "/token":
-            return Answer(200, _TOKEN)
+            return ScriptedResponse(200, _TOKEN)
         if self.script is not None:
             return await self.script(one)
-        planned = self.answers.pop(0) if self.answers else 404
-        return planned if isinstance(planned, Answer) else Answer(planned)
+        planned = self.responses.pop(0) if self.responses else 404
+        return planned if isinstance(planned, ScriptedResponse) else ScriptedResponse(planned)
 
     @property
     def received(self) -> list[Received]:
@@ -100,5 +102,5 @@ async def open_scripted(
         )
         async with client:
             scripted = ScriptedApi(server, client, clock, receiver, events)
-            server.otherwise = scripted.answer
+            server.otherwise = scripted.respond
             yield scripted

@@ -19,7 +19,7 @@ from asyncsim import (
     Pager,
 )
 from asyncsim.resources.base import Verbs
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import ACCOUNT, ScriptedApi, sid
 
@@ -170,7 +170,9 @@ async def test_a_page_that_is_null_is_empty(scripted: ScriptedApi) -> None:
 async def test_what_is_yours_already_and_cannot_be_read_is_no_refusal(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(Answer(400, {"code": 83003, "message": "yours"}), page_of(row("1", url={})))
+    scripted.plan(
+        ScriptedResponse(400, {"code": 83003, "message": "yours"}), page_of(row("1", url={}))
+    )
     with pytest.raises(DecodeError, match=r"HS1+"):
         await scripted.client.supersim.sims.register(iccid="89" * 10, registration_code="A" * 10)
 
@@ -262,8 +264,8 @@ async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(
     ]
     status = 200
 
-    async def nested(_: Received) -> Answer:
-        return Answer(status, deep)
+    async def nested(_: Received) -> ScriptedResponse:
+        return ScriptedResponse(status, deep)
 
     scripted.script = nested
     for call in calls:

@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 
 from asyncsim import APIError, BadRequest, Conflict, RetryPolicy, TransitionTimeout
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import ScriptedApi, sid
 
 HS, DE = sid("HS", "1"), sid("DE", "1")
 ACTIVE: Any = {"status": "active"}
-REFUSED = Answer(400, {"code": 83010, "message": "Status not reachable", "status": 400})
-REFUSED_WIRELESS = Answer(400, {"code": 33105, "message": "Transition invalid", "status": 400})
+REFUSED = ScriptedResponse(400, {"code": 83010, "message": "Status not reachable", "status": 400})
+REFUSED_WIRELESS = ScriptedResponse(
+    400, {"code": 33105, "message": "Transition invalid", "status": 400}
+)
 
 
 def sim(status: str, name: str = HS) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def methods(scripted: ScriptedApi) -> list[str]:
 async def test_a_conflict_that_has_gone_when_it_is_read_was_one_all_the_same(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(REFUSED, sim("ready"), Answer(202, sim("scheduled")), sim("active"))
+    scripted.plan(REFUSED, sim("ready"), ScriptedResponse(202, sim("scheduled")), sim("active"))
     outcome = await scripted.play(change(scripted))
     assert (outcome.ok, outcome.sim.status) == (True, "active")
     assert methods(scripted) == ["POST", "GET", "POST", "GET"]
@@ -81,8 +83,8 @@ async def test_a_refusal_that_goes_on_is_believed_after_the_attempts_are_used_up
 ) -> None:
     scripted = await set_scripted(retry=RetryPolicy(attempts=attempts))
 
-    async def answer(one: Received) -> Answer:
-        return REFUSED if one.method == "POST" else Answer(200, sim("ready"))
+    async def answer(one: Received) -> ScriptedResponse:
+        return REFUSED if one.method == "POST" else ScriptedResponse(200, sim("ready"))
 
     scripted.script = answer
     outcome = await scripted.play(change(scripted))
@@ -90,14 +92,24 @@ async def test_a_refusal_that_goes_on_is_believed_after_the_attempts_are_used_up
     assert methods(scripted) == ["POST", "GET"] * (1 + attempts)
 
 
-@pytest.mark.parametrize("read", [Answer(200, "<html>"), Answer(404), Answer(503), Answer(401)])
+@pytest.mark.parametrize(
+    "read",
+    [
+        ScriptedResponse(200, "<html>"),
+        ScriptedResponse(404),
+        ScriptedResponse(503),
+        ScriptedResponse(401),
+    ],
+)
 async def test_a_read_that_fails_says_nothing_of_the_conflict(
-    scripted: ScriptedApi, read: Answer
+    scripted: ScriptedApi, read: ScriptedResponse
 ) -> None:
     scripted.plan(REFUSED, read)
     if read.status == 503:
         scripted.plan(*[read] * 5)  # those of one read
-    scripted.plan(sim("scheduled"), sim("ready"), Answer(202, sim("scheduled")), sim("active"))
+    scripted.plan(
+        sim("scheduled"), sim("ready"), ScriptedResponse(202, sim("scheduled")), sim("active")
+    )
     outcome = await scripted.play(change(scripted))
     assert (outcome.error, outcome.ok) == (None, True)
     assert methods(scripted).count("POST") == 2
@@ -119,8 +131,8 @@ async def test_a_single_change_never_waits_for_another(
 async def test_a_conflict_that_outlasts_the_deadline_says_that_the_change_was_not_accepted(
     scripted: ScriptedApi,
 ) -> None:
-    async def answer(one: Received) -> Answer:
-        return REFUSED if one.method == "POST" else Answer(200, sim("scheduled"))
+    async def answer(one: Received) -> ScriptedResponse:
+        return REFUSED if one.method == "POST" else ScriptedResponse(200, sim("scheduled"))
 
     scripted.script = answer
     outcome = await scripted.play(change(scripted))

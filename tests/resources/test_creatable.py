@@ -22,7 +22,7 @@ from asyncsim import (
 )
 from asyncsim.events import WaitSettled
 from tests.callbacks import senders
-from tests.http.server import CUT, DROP, HANG, Answer, Received
+from tests.http.server import CUT, DROP, HANG, Received, ScriptedResponse
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
@@ -49,7 +49,7 @@ async def start(scripted: ScriptedApi, work: Awaitable[Any]) -> asyncio.Task[Any
 
 
 async def test_it_is_polled_until_it_was_sent(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("queued")), sms("queued"), sms("sent"))
+    scripted.plan(ScriptedResponse(201, sms("queued")), sms("queued"), sms("sent"))
     command = await scripted.play(send(scripted.client))
     assert (command.sid, command.status) == (HC, "sent")
     assert [one.split()[:2] for one in scripted.said] == [
@@ -60,23 +60,23 @@ async def test_it_is_polled_until_it_was_sent(scripted: ScriptedApi) -> None:
 
 
 async def test_an_answer_that_is_settled_needs_no_read(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("sent")))
+    scripted.plan(ScriptedResponse(201, sms("sent")))
     assert (await scripted.play(send(scripted.client))).status == "sent"
     assert len(scripted.said) == 1
 
 
 async def test_until_delivered_goes_on_after_sent(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("queued")), sms("sent"), sms("sent"), sms("delivered"))
+    scripted.plan(ScriptedResponse(201, sms("queued")), sms("sent"), sms("sent"), sms("delivered"))
     assert (await scripted.play(send(scripted.client, until="delivered"))).status == "delivered"
 
 
 async def test_a_goal_that_was_passed_between_two_looks_was_reached(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("queued")), sms("delivered"))
+    scripted.plan(ScriptedResponse(201, sms("queued")), sms("delivered"))
     assert (await scripted.play(send(scripted.client, until="sent"))).status == "delivered"
 
 
 async def test_one_that_is_never_confirmed_ends_at_the_deadline(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("queued")), *[sms("sent")] * 20)
+    scripted.plan(ScriptedResponse(201, sms("queued")), *[sms("sent")] * 20)
     with pytest.raises(TransitionTimeout) as caught:
         await scripted.play(send(scripted.client, until="delivered", timeout=60))
     assert caught.value.last.status == "sent"
@@ -85,14 +85,18 @@ async def test_one_that_is_never_confirmed_ends_at_the_deadline(scripted: Script
 
 async def test_a_receipt_that_was_asked_for_is_waited_for(scripted: ScriptedApi) -> None:
     row = {"sid": DC, "status": "queued"}
-    scripted.plan(Answer(201, row), {**row, "status": "sent"}, {**row, "status": "delivered"})
+    scripted.plan(
+        ScriptedResponse(201, row), {**row, "status": "sent"}, {**row, "status": "delivered"}
+    )
     commands = scripted.client.wireless.commands
     sent = commands.send_and_wait(command="x", sim="s", delivery_receipt_requested=True)
     assert (await scripted.play(sent)).status == "delivered"
 
 
 async def test_one_that_fails_is_an_error_with_the_record(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, {"sid": HG, "status": "queued"}), {"sid": HG, "status": "failed"})
+    scripted.plan(
+        ScriptedResponse(201, {"sid": HG, "status": "queued"}), {"sid": HG, "status": "failed"}
+    )
     commands = scripted.client.supersim.ip_commands
     with pytest.raises(TransitionFailed, match=f"{HG} .* settled as 'failed'") as caught:
         await scripted.play(commands.send_and_wait(sim=HS, payload="aGk=", device_port=7))
@@ -101,7 +105,7 @@ async def test_one_that_fails_is_an_error_with_the_record(scripted: ScriptedApi)
 
 async def test_a_profile_says_itself_why_it_failed(scripted: ScriptedApi) -> None:
     failed = esim("failed", error_code="83500", error_message="No eSIM profiles available")
-    scripted.plan(Answer(201, esim("new")), esim("reserving"), failed)
+    scripted.plan(ScriptedResponse(201, esim("new")), esim("reserving"), failed)
     create = scripted.client.supersim.esim_profiles.create_and_wait
     with pytest.raises(TransitionFailed, match="No eSIM profiles available") as caught:
         await scripted.play(create(generate_matching_id=True, until={"available"}))
@@ -113,9 +117,11 @@ async def test_a_failure_from_before_the_answer_ends_no_wait_by_itself(
 ) -> None:
     old, new = ({"date_updated": f"2026-01-01T00:00:{second}Z"} for second in (10, 20))
     code: Any = {"error_code": "83007", "error_message": "no Fleet", **old}
-    scripted.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 2, esim("available"))
+    scripted.plan(
+        ScriptedResponse(201, esim("new", **new)), *[esim("failed", **code)] * 2, esim("available")
+    )
     assert (await scripted.play(scripted.client.supersim.esim_profiles.create_and_wait())).sid == HP
-    scripted.plan(Answer(201, esim("new", **new)), *[esim("failed", **code)] * 20)
+    scripted.plan(ScriptedResponse(201, esim("new", **new)), *[esim("failed", **code)] * 20)
     began = scripted.clock.now()
     with pytest.raises(TransitionFailed, match="no Fleet") as caught:
         await scripted.play(scripted.client.supersim.esim_profiles.create_and_wait())
@@ -124,7 +130,9 @@ async def test_a_failure_from_before_the_answer_ends_no_wait_by_itself(
 
 
 async def test_a_profile_is_awaited_until_it_is_available(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, esim("new")), esim("reserving"), esim("available", sim_sid=HS))
+    scripted.plan(
+        ScriptedResponse(201, esim("new")), esim("reserving"), esim("available", sim_sid=HS)
+    )
     create = scripted.client.supersim.esim_profiles.create_and_wait
     profile = await scripted.play(create(eid="89033", until={"available"}))
     assert profile.sim_sid == HS
@@ -187,7 +195,7 @@ async def test_no_create_is_repeated_blindly(
 async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(
     scripted: ScriptedApi, *, waits: bool
 ) -> None:
-    scripted.plan(Answer(201, "<html>a gateway's page</html>"))
+    scripted.plan(ScriptedResponse(201, "<html>a gateway's page</html>"))
     commands = scripted.client.supersim.sms_commands
     verb = commands.send_and_wait if waits else commands.create
     with pytest.raises(OutcomeUnknown, match="no readable response") as caught:
@@ -197,13 +205,13 @@ async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(
 
 
 async def test_what_was_never_processed_is_sent_again(scripted: ScriptedApi) -> None:
-    scripted.plan(429, 429, Answer(201, sms("sent")))
+    scripted.plan(429, 429, ScriptedResponse(201, sms("sent")))
     assert (await scripted.play(send(scripted.client))).status == "sent"
     assert len(scripted.said) == 3
 
 
 async def test_a_refusal_is_raised_and_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(400, {"code": 83005, "message": "no such SIM", "status": 400}))
+    scripted.plan(ScriptedResponse(400, {"code": 83005, "message": "no such SIM", "status": 400}))
     with pytest.raises(BadRequest) as caught:
         await scripted.play(send(scripted.client))
     assert caught.value.code == 83005
@@ -211,7 +219,7 @@ async def test_a_refusal_is_raised_and_leaves_no_wait_behind(scripted: ScriptedA
 
 
 async def test_cancelling_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("queued")))
+    scripted.plan(ScriptedResponse(201, sms("queued")))
     task = await start(scripted, send(scripted.client))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -221,7 +229,7 @@ async def test_cancelling_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
 
 
 async def test_closing_the_client_names_what_was_awaited(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("queued")))
+    scripted.plan(ScriptedResponse(201, sms("queued")))
     task = await start(scripted, send(scripted.client))
     await scripted.client.close()
     with pytest.raises(AsyncSimError, match=f"await {HC}: the client was closed"):
@@ -231,7 +239,7 @@ async def test_closing_the_client_names_what_was_awaited(scripted: ScriptedApi) 
 async def test_a_create_in_flight_when_the_client_closes_says_how_to_look_for_it(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(Answer(HANG))
+    scripted.plan(ScriptedResponse(HANG))
     task = asyncio.create_task(scripted.client.supersim.sms_commands.create(sim=HS, payload="hi"))
     await scripted.server.arrival()
     await scripted.client.close()
@@ -240,7 +248,7 @@ async def test_a_create_in_flight_when_the_client_closes_says_how_to_look_for_it
 
 
 async def test_observers_hear_of_it_by_its_sid(scripted: ScriptedApi) -> None:
-    scripted.plan(Answer(201, sms("sent")))
+    scripted.plan(ScriptedResponse(201, sms("sent")))
     await scripted.play(send(scripted.client))
     (settled,) = [event for event in scripted.events if isinstance(event, WaitSettled)]
     assert settled.name == HC
@@ -264,7 +272,7 @@ async def listening(set_scripted: OpenScripted) -> ScriptedApi:
 
 
 async def test_a_callback_ends_the_wait_without_polling(listening: ScriptedApi) -> None:
-    listening.plan(Answer(201, sms("queued")), sms("sent"))
+    listening.plan(ScriptedResponse(201, sms("queued")), sms("sent"))
     task = await start(listening, send(listening.client))
     assert await call_back(callback_url(listening.received[0]), "sent") == 204
     await listening.clock.settle()
@@ -277,11 +285,11 @@ async def test_a_callback_ends_the_wait_without_polling(listening: ScriptedApi) 
 async def test_a_callback_before_the_answer_is_not_lost(
     listening: ScriptedApi, answered: str
 ) -> None:
-    async def script(one: Received) -> Answer:
+    async def script(one: Received) -> ScriptedResponse:
         if one.method == "GET":
-            return Answer(200, sms("delivered"))
+            return ScriptedResponse(200, sms("delivered"))
         assert await call_back(callback_url(one), "delivered") == 204
-        return Answer(201, sms(answered))
+        return ScriptedResponse(201, sms(answered))
 
     listening.script = script
     command = await listening.play(send(listening.client, until="delivered"))
@@ -292,7 +300,7 @@ async def test_a_callback_before_the_answer_is_not_lost(
 async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
     listening: ScriptedApi,
 ) -> None:
-    listening.plan(Answer(201, sms("queued")), sms("failed"))
+    listening.plan(ScriptedResponse(201, sms("queued")), sms("failed"))
     task = await start(listening, send(listening.client))
     url = callback_url(listening.received[0])
     await call_back(url, "failed", ErrorCode="83401", ErrorMessage="device not attached")
@@ -302,12 +310,12 @@ async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
 
 
 async def test_a_lost_callback_costs_time_and_nothing_else(listening: ScriptedApi) -> None:
-    listening.plan(Answer(201, sms("queued")), *[sms("sent")] * 3)
+    listening.plan(ScriptedResponse(201, sms("queued")), *[sms("sent")] * 3)
     assert (await listening.play(send(listening.client))).status == "sent"
 
 
 async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: ScriptedApi) -> None:
-    listening.plan(Answer(201, sms("queued")), sms("sent"))
+    listening.plan(ScriptedResponse(201, sms("queued")), sms("sent"))
     own = "https://example.com/mine"
     command = await listening.play(send(listening.client, callback_url=own))
     assert command.status == "sent"
@@ -316,7 +324,10 @@ async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: Script
 
 async def test_callbacks_of_commands_do_not_settle_their_sims(listening: ScriptedApi) -> None:
     """Both name the SIM; only its own update may end a wait for it."""
-    listening.plan(Answer(202, {"sid": HS, "status": "scheduled"}), Answer(201, sms("queued")))
+    listening.plan(
+        ScriptedResponse(202, {"sid": HS, "status": "scheduled"}),
+        ScriptedResponse(201, sms("queued")),
+    )
     sims = listening.client.supersim.sims
     waiting = await start(listening, sims.update_and_wait(HS, status="active"))
     sending = await start(listening, send(listening.client))
@@ -331,16 +342,16 @@ async def test_callbacks_of_commands_do_not_settle_their_sims(listening: Scripte
 async def test_many_are_watched_by_list_and_not_one_by_one(scripted: ScriptedApi) -> None:
     sent: list[str] = []
 
-    async def script(one: Received) -> Answer:
+    async def script(one: Received) -> ScriptedResponse:
         if one.method == "POST":
             sent.append(f"HC{len(sent):032x}")
-            return Answer(201, {"sid": sent[-1], "status": "queued"})
+            return ScriptedResponse(201, {"sid": sent[-1], "status": "queued"})
         status = "queued" if scripted.clock.now() < 20 else "sent"
         if "?" in one.raw_path:
             listed = sent if status == "queued" or "Status" not in one.raw_path else []
             rows = [{"sid": name, "status": status} for name in listed]
-            return Answer(200, {"sms_commands": rows, "meta": {"next_page_url": None}})
-        return Answer(200, {"sid": one.raw_path[-34:], "status": status})
+            return ScriptedResponse(200, {"sms_commands": rows, "meta": {"next_page_url": None}})
+        return ScriptedResponse(200, {"sid": one.raw_path[-34:], "status": status})
 
     scripted.script = script
     ended = await scripted.play(asyncio.gather(*[send(scripted.client) for _ in range(60)]))

@@ -12,7 +12,7 @@ import pytest
 from asyncsim import Outcome, RetryPolicy
 from asyncsim.models.supersim.sims import SimUpdate
 from tests.callbacks import senders
-from tests.http.server import DROP, Answer, Received
+from tests.http.server import DROP, Received, ScriptedResponse
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
@@ -22,7 +22,7 @@ HS = sid("HS")
 class Vendor:
     """One SIM; the first POST is carried out and called back at once, and answered last."""
 
-    def __init__(self, scripted: ScriptedApi, last: Answer) -> None:
+    def __init__(self, scripted: ScriptedApi, last: ScriptedResponse) -> None:
         self.scripted = scripted
         self.status = "new"
         self.asked: list[str] = []
@@ -33,9 +33,9 @@ class Vendor:
         """Whether reads get 503."""
         scripted.script = self.answer
 
-    async def answer(self, one: Received) -> Answer:
+    async def answer(self, one: Received) -> ScriptedResponse:
         if one.method == "GET":
-            return Answer(503) if self.down else self.record()
+            return ScriptedResponse(503) if self.down else self.record()
         form = {name: values[0] for name, values in parse_qs(one.body).items()}
         self.status = form["Status"]
         self.asked.append(self.status)
@@ -47,8 +47,8 @@ class Vendor:
             await self.may_answer.wait()
         return self.last
 
-    def record(self) -> Answer:
-        return Answer(200, {"sid": HS, "status": self.status})
+    def record(self) -> ScriptedResponse:
+        return ScriptedResponse(200, {"sid": HS, "status": self.status})
 
 
 @pytest.fixture
@@ -56,12 +56,17 @@ async def listening(set_scripted: OpenScripted) -> ScriptedApi:
     return await set_scripted(listens=True)
 
 
-LAST = [Answer(DROP), Answer(503), Answer(429), Answer(409, {"code": 33010, "status": 409})]
+LAST = [
+    ScriptedResponse(DROP),
+    ScriptedResponse(503),
+    ScriptedResponse(429),
+    ScriptedResponse(409, {"code": 33010, "status": 409}),
+]
 
 
 @pytest.mark.parametrize("last", LAST)
 async def test_a_change_that_has_ended_is_not_sent_over_the_one_after_it(
-    listening: ScriptedApi, last: Answer
+    listening: ScriptedApi, last: ScriptedResponse
 ) -> None:
     vendor = Vendor(listening, last)
     first_is_out = asyncio.Event()
@@ -91,7 +96,7 @@ async def test_a_change_that_has_ended_is_not_sent_over_the_one_after_it(
 
 @pytest.mark.parametrize("last", LAST)
 async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
-    listening: ScriptedApi, last: Answer
+    listening: ScriptedApi, last: ScriptedResponse
 ) -> None:
     vendor = Vendor(listening, last)
     first_is_out = asyncio.Event()
@@ -101,7 +106,7 @@ async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
         await first_is_out.wait()
         yield HS, {"status": "inactive"}
 
-    async def pending(one: Received) -> Answer:
+    async def pending(one: Received) -> ScriptedResponse:
         """Let the second change be under way when the first one's answer is lost."""
         if one.method == "POST" and vendor.asked:
             vendor.asked.append("inactive")
@@ -131,7 +136,7 @@ async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
 @pytest.mark.parametrize("last", LAST)
 @pytest.mark.parametrize("attempts", [1, 3])
 async def test_a_wait_that_has_ended_well_is_the_result_whatever_becomes_of_the_answer(
-    set_scripted: OpenScripted, last: Answer, attempts: int
+    set_scripted: OpenScripted, last: ScriptedResponse, attempts: int
 ) -> None:
     scripted = await set_scripted(listens=True, retry=RetryPolicy(attempts=attempts))
     vendor = Vendor(scripted, last)

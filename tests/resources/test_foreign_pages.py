@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from asyncsim.events import ForeignPage
-from tests.http.server import Answer, Received, Server
+from tests.http.server import Received, ScriptedResponse, Server
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import sid
 from tests.test_surface_all_kinds import SURFACE
@@ -50,11 +50,11 @@ async def trap() -> AsyncIterator[Server]:
 
 
 def two_pages(key: str, elsewhere: str) -> Callable[[Received], Any]:
-    async def script(one: Received) -> Answer:
+    async def script(one: Received) -> ScriptedResponse:
         url = urlsplit(one.raw_path)
         is_first = "PageToken" not in url.query
         following = f"{elsewhere}{url.path}?PageToken=second" if is_first else None
-        return Answer(200, {key: [], "meta": {"key": key, "next_page_url": following}})
+        return ScriptedResponse(200, {key: [], "meta": {"key": key, "next_page_url": following}})
 
     return script
 

@@ -10,7 +10,7 @@ import pytest
 
 from asyncsim import AsyncSimError, CallbackReceiver, Client, ConfigurationError, Hosts
 from asyncsim.models.supersim.sims import Sim
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi
 
 AC, HS, HF = "AC" + "0" * 32, "HS" + "0" * 32, "HF" + "0" * 32
@@ -128,8 +128,10 @@ async def test_a_stray_character_in_a_value_names_the_keyword(
 
 
 async def test_a_text_for_a_device_may_hold_any_character(scripted: ScriptedApi) -> None:
-    async def script(one: Received) -> Answer:
-        return Answer(201, {"sid": "HC" + "0" * 32, "account_sid": AC, "status": "queued"})
+    async def script(one: Received) -> ScriptedResponse:
+        return ScriptedResponse(
+            201, {"sid": "HC" + "0" * 32, "account_sid": AC, "status": "queued"}
+        )
 
     scripted.script = script
     await scripted.client.supersim.sms_commands.create(sim=HS, payload=" AT\r\n\x1b ")
@@ -158,10 +160,10 @@ NEXT = "https://supersim.twilio.com/v1/Sims?"
 async def test_what_may_not_stand_in_a_url_is_encoded_in_that_of_the_next_page(
     scripted: ScriptedApi, following: str, query: str
 ) -> None:
-    async def script(one: Received) -> Answer:
+    async def script(one: Received) -> ScriptedResponse:
         is_first = one.raw_path == "/v1/Sims"
         meta = {"key": "sims", "next_page_url": NEXT + following if is_first else None}
-        return Answer(200, {"sims": [], "meta": meta})
+        return ScriptedResponse(200, {"sims": [], "meta": meta})
 
     scripted.script = script
     rows: list[Sim] = [one async for one in scripted.client.supersim.sims.list()]
@@ -175,9 +177,11 @@ async def test_what_may_not_stand_in_a_url_is_encoded_in_that_of_the_next_page(
 async def test_a_next_page_at_a_host_that_is_none_raises_nothing_foreign(
     scripted: ScriptedApi, url: str
 ) -> None:
-    async def script(one: Received) -> Answer:
+    async def script(one: Received) -> ScriptedResponse:
         is_first = one.raw_path == "/v1/Sims"
-        return Answer(200, {"sims": [], "meta": {"next_page_url": url if is_first else None}})
+        return ScriptedResponse(
+            200, {"sims": [], "meta": {"next_page_url": url if is_first else None}}
+        )
 
     scripted.script = script
     with suppress(AsyncSimError):

@@ -6,7 +6,7 @@ import json
 import tracemalloc
 from urllib.parse import parse_qs, urlsplit
 
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi
 
 ROWS, SIZE = 100_000, 1000
@@ -20,15 +20,15 @@ TEXT = json.dumps(
 )
 
 
-async def a_page(one: Received) -> Answer:
+async def a_page(one: Received) -> ScriptedResponse:
     number = int(parse_qs(urlsplit(one.raw_path).query).get("Page", ["0"])[0])
     following = f'"?PageSize={SIZE}&Page={number + 1}"' if number + 1 < ROWS // SIZE else "null"
-    return Answer(200, f'{{"sims": {TEXT}, "meta": {{"next_page_url": {following}}}}}')
+    return ScriptedResponse(200, f'{{"sims": {TEXT}, "meta": {{"next_page_url": {following}}}}}')
 
 
 async def test_a_hundred_thousand_rows_stream_in_bounded_memory(scripted: ScriptedApi) -> None:
     scripted.script = a_page
-    scripted.server.received = scripted.server.answered = _Nothing()
+    scripted.server.received = scripted.server.statuses = _Nothing()
     seen, base, last = 0, 0, ""
     tracemalloc.start()
     try:

@@ -19,7 +19,7 @@ from asyncsim import (
     ServerError,
 )
 from tests.callbacks import senders
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.integration.stage import play
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
@@ -30,21 +30,21 @@ HTML = "<html>Bad gateway</html>"
 ENVELOPE = {"code": 20500, "message": "internal", "status": 500}
 
 BAD_READS = {
-    "404": Answer(404, {"code": 20404, "message": "not found"}),
-    "401": Answer(401, {"code": 20003, "message": "Authenticate"}),
-    "403": Answer(403, {"code": 20006, "message": "denied"}),
-    "HTML with 200": Answer(200, HTML),
-    "an envelope with 200": Answer(200, ENVELOPE),
-    "nothing with 200": Answer(200, ""),
-    "503": Answer(503),
-    "a gateway's 400": Answer(400, HTML),
-    "a gateway's redirect": Answer(302, headers={"Location": "/login"}),
+    "404": ScriptedResponse(404, {"code": 20404, "message": "not found"}),
+    "401": ScriptedResponse(401, {"code": 20003, "message": "Authenticate"}),
+    "403": ScriptedResponse(403, {"code": 20006, "message": "denied"}),
+    "HTML with 200": ScriptedResponse(200, HTML),
+    "an envelope with 200": ScriptedResponse(200, ENVELOPE),
+    "nothing with 200": ScriptedResponse(200, ""),
+    "503": ScriptedResponse(503),
+    "a gateway's 400": ScriptedResponse(400, HTML),
+    "a gateway's redirect": ScriptedResponse(302, headers={"Location": "/login"}),
 }
 LOST = {
-    "504": Answer(504),
-    "HTML with 200": Answer(200, HTML),
-    "an envelope with 200": Answer(200, ENVELOPE),
-    "nothing with 202": Answer(202, ""),
+    "504": ScriptedResponse(504),
+    "HTML with 200": ScriptedResponse(200, HTML),
+    "an envelope with 200": ScriptedResponse(200, ENVELOPE),
+    "nothing with 202": ScriptedResponse(202, ""),
 }
 
 
@@ -55,7 +55,9 @@ def sim(status: str, date: str = "2026-01-01T00:00:20Z", **more: Any) -> dict[st
 class Vendor:
     """Carries every change out; its responses are lost, and its reads are bad for some seconds."""
 
-    def __init__(self, scripted: ScriptedApi, lost: Answer, bad: Answer, seconds: float) -> None:
+    def __init__(
+        self, scripted: ScriptedApi, lost: ScriptedResponse, bad: ScriptedResponse, seconds: float
+    ) -> None:
         self.scripted = scripted
         self.lost = lost
         self.bad = bad
@@ -63,13 +65,13 @@ class Vendor:
         self.changed = False
         scripted.script = self.answer
 
-    async def answer(self, one: Received) -> Answer:
+    async def answer(self, one: Received) -> ScriptedResponse:
         if one.method == "POST":
             self.changed = True
             return self.lost
         if self.scripted.clock.now() < self.well_at:
             return self.bad
-        return Answer(200, sim("active" if self.changed else "new"))
+        return ScriptedResponse(200, sim("active" if self.changed else "new"))
 
     @property
     def posts(self) -> int:
@@ -98,7 +100,10 @@ WAYS: list[Callable[[ScriptedApi], Any]] = [update, update_and_wait, update_many
 @pytest.mark.parametrize("bad", BAD_READS.values(), ids=BAD_READS.keys())
 @pytest.mark.parametrize("way", WAYS)
 async def test_bad_reads_after_a_lost_response_say_nothing_of_the_change(
-    scripted: ScriptedApi, way: Callable[[ScriptedApi], Any], bad: Answer, lost: Answer
+    scripted: ScriptedApi,
+    way: Callable[[ScriptedApi], Any],
+    bad: ScriptedResponse,
+    lost: ScriptedResponse,
 ) -> None:
     vendor = Vendor(scripted, lost, bad, seconds=3.0)
     found = await scripted.play(way(scripted))
@@ -153,8 +158,8 @@ async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_whic
 async def test_a_refusal_after_a_lost_response_does_not_hide_that_the_first_may_be_carried_out(
     scripted: ScriptedApi,
 ) -> None:
-    refusal = Answer(400, {"code": 83007, "message": "no Fleet"})
-    scripted.plan(Answer(504), sim("new"), refusal, sim("new"))
+    refusal = ScriptedResponse(400, {"code": 83007, "message": "no Fleet"})
+    scripted.plan(ScriptedResponse(504), sim("new"), refusal, sim("new"))
     with pytest.raises(AsyncSimError, match=r"83007.*outcome of the change is unknown"):
         await scripted.play(update(scripted))
 
@@ -163,7 +168,7 @@ async def test_a_server_that_is_gone_after_a_lost_response_does_not_hide_it_eith
     set_scripted: OpenScripted,
 ) -> None:
     scripted = await set_scripted(retry=RetryPolicy(attempts=2))
-    scripted.plan(Answer(504), sim("new"), Answer("drop"), sim("new"))
+    scripted.plan(ScriptedResponse(504), sim("new"), ScriptedResponse("drop"), sim("new"))
     with pytest.raises(AsyncSimError, match=f"{HS}.*outcome of the change is unknown"):
         await scripted.play(update(scripted))
 
@@ -182,10 +187,10 @@ async def test_a_wait_that_has_ended_is_not_held_up_by_a_long_retry_after(
 ) -> None:
     scripted = await set_scripted(listens=True)
 
-    async def answer(one: Received) -> Answer:
+    async def answer(one: Received) -> ScriptedResponse:
         if one.method == "POST":
-            return Answer(503, headers={"Retry-After": "300"})
-        return Answer(200, sim("active"))
+            return ScriptedResponse(503, headers={"Retry-After": "300"})
+        return ScriptedResponse(200, sim("active"))
 
     scripted.script = answer
     work = asyncio.create_task(update_and_wait(scripted))
@@ -202,7 +207,7 @@ async def test_a_wait_that_has_ended_is_not_held_up_by_a_long_retry_after(
 async def test_a_wait_reads_where_the_server_asks_for_a_longer_pause_than_it_lasts(
     scripted: ScriptedApi, way: Callable[[ScriptedApi], Any]
 ) -> None:
-    absurd = Answer(503, headers={"Retry-After": "1000000000"})
+    absurd = ScriptedResponse(503, headers={"Retry-After": "1000000000"})
     vendor = Vendor(scripted, absurd, absurd, seconds=30.0)
     assert (await scripted.play(way(scripted))).status == "active"
     assert (vendor.posts, scripted.clock.now() < 300.0) == (1, True)
@@ -211,7 +216,7 @@ async def test_a_wait_reads_where_the_server_asks_for_a_longer_pause_than_it_las
 async def test_a_change_that_may_not_be_sent_before_the_pause_is_over_is_not_sent_again(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(Answer(503, headers={"Retry-After": "1000000000"}), sim("new"))
+    scripted.plan(ScriptedResponse(503, headers={"Retry-After": "1000000000"}), sim("new"))
     with pytest.raises(ServerError, match="outcome of the change is unknown") as caught:
         await scripted.play(update_and_wait(scripted))
     assert caught.value.retry_after == 1000000000
@@ -223,7 +228,7 @@ async def test_reads_after_a_lost_response_end_in_time_where_none_is_answered(
     set_scripted: OpenScripted, way: Callable[[ScriptedApi], Any], most: float
 ) -> None:
     scripted = await set_scripted(retry=RetryPolicy(base=1000.0, cap=1000.0, longest_pause=1000.0))
-    Vendor(scripted, LOST["504"], Answer("drop"), seconds=1e9)
+    Vendor(scripted, LOST["504"], ScriptedResponse("drop"), seconds=1e9)
     began = scripted.clock.now()
     with pytest.raises(AsyncSimError, match="outcome of the change is unknown"):
         await play(scripted.clock, way(scripted), within=20000.0)
@@ -236,10 +241,10 @@ async def test_after_a_lost_response_a_copy_from_before_an_earlier_change_proves
 ) -> None:
     """It was `active` before, so that an old copy shows the very target of the change."""
     before, between, later = (f"2026-01-01T00:00:{second}Z" for second in ("00", "10", "20"))
-    scripted.plan(Answer(202, sim("scheduled", before)), sim("inactive", between))
+    scripted.plan(ScriptedResponse(202, sim("scheduled", before)), sim("inactive", between))
     await scripted.play(changed(scripted, way, "inactive"))
-    scripted.plan(Answer(504), sim("active", before), sim("inactive", between))
-    scripted.plan(Answer(202, sim("scheduled", between)), sim("active", later))
+    scripted.plan(ScriptedResponse(504), sim("active", before), sim("inactive", between))
+    scripted.plan(ScriptedResponse(202, sim("scheduled", between)), sim("active", later))
     await scripted.play(changed(scripted, way, "active"))
     assert [one.method for one in scripted.received].count("POST") == 3  # the lost one was not done
 

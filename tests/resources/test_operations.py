@@ -11,7 +11,7 @@ import pytest
 
 from asyncsim import Client
 from asyncsim.validation import looks_like_sid
-from tests.http.server import Answer
+from tests.http.server import ScriptedResponse
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import ScriptedApi, sid
 
@@ -187,16 +187,16 @@ KEYS = {
 }  # fmt: skip
 
 
-def an_answer(sent: str) -> Answer:
+def an_answer(sent: str) -> ScriptedResponse:
     """What the vendor would say: a page, a row, or nothing."""
     method, path, *_ = sent.split()
     if method == "DELETE":
-        return Answer(204, "")
+        return ScriptedResponse(204, "")
     parts = path.partition("?")[0].split("/")
     if method == "GET" and parts[-1] in KEYS:
-        return Answer(200, {KEYS[parts[-1]]: [], "meta": {"next_page_url": None}})
+        return ScriptedResponse(200, {KEYS[parts[-1]]: [], "meta": {"next_page_url": None}})
     sid = parts[-1] if looks_like_sid(parts[-1]) else "XX1"
-    return Answer(201, {"sid": sid, "status": "active", "ip_address": "10.0.0.1"})
+    return ScriptedResponse(201, {"sid": sid, "status": "active", "ip_address": "10.0.0.1"})
 
 
 def calls(vendors: tuple[str, ...], table: list[tuple[Call, str]]) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asyncsim import BadRequest, DecodeError, OutcomeUnknown
-from tests.http.server import DROP, Answer
+from tests.http.server import DROP, ScriptedResponse
 from tests.resources.scripted import ScriptedApi
 
 ID = "whs_01H8XGJWBWBAQ4ZZZZZZZZZZZZ"
@@ -26,7 +26,7 @@ def page(*rows: Any, following: str | None = None) -> dict[str, Any]:
 async def test_a_secret_is_created_with_json_and_its_value_is_not_in_its_repr(
     kore: ScriptedApi,
 ) -> None:
-    kore.plan(Answer(201, secret(secret=VALUE, last_modified="2026-11-01T00:00:00Z")))
+    kore.plan(ScriptedResponse(201, secret(secret=VALUE, last_modified="2026-11-01T00:00:00Z")))
     created = await kore.client.webhooks.secrets.create(name="first")
     assert kore.said == ['POST /v1/secrets {"Name":"first"}']
     assert kore.received[0].headers["Content-Type"] == "application/json"
@@ -72,7 +72,9 @@ async def test_a_lost_answer_to_a_create_is_an_unknown_outcome(kore: ScriptedApi
 
 
 async def test_a_refusal_has_the_vendors_words(kore: ScriptedApi) -> None:
-    kore.plan(Answer(400, {"status": 400, "message": "Name is taken", "info": "https://x"}))
+    kore.plan(
+        ScriptedResponse(400, {"status": 400, "message": "Name is taken", "info": "https://x"})
+    )
     with pytest.raises(BadRequest, match="Name is taken") as caught:
         await kore.client.webhooks.secrets.create(name="first")
     assert caught.value.more_info == "https://x"
@@ -80,7 +82,7 @@ async def test_a_refusal_has_the_vendors_words(kore: ScriptedApi) -> None:
 
 @pytest.mark.parametrize("body", [f'{{"secret": "{VALUE}", ', {"secret": [VALUE]}, [VALUE]])
 async def test_an_answer_that_cannot_be_read_is_never_quoted(kore: ScriptedApi, body: Any) -> None:
-    kore.plan(Answer(201, body))
+    kore.plan(ScriptedResponse(201, body))
     with pytest.raises(DecodeError, match="it is not shown") as caught:
         await kore.client.webhooks.secrets.create(name="first")
     assert VALUE not in "".join(traceback.format_exception(caught.value))
@@ -88,7 +90,7 @@ async def test_an_answer_that_cannot_be_read_is_never_quoted(kore: ScriptedApi, 
 
 @pytest.mark.parametrize("body", [[], {"data": {}}, {"meta_data": {}}])
 async def test_what_is_no_page_of_secrets_is_a_decode_error(kore: ScriptedApi, body: Any) -> None:
-    kore.plan(Answer(200, body))
+    kore.plan(ScriptedResponse(200, body))
     with pytest.raises(DecodeError):
         await kore.client.webhooks.secrets.list()
 

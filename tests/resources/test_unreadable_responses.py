@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asyncsim import DecodeError, OutcomeUnknown, TransitionFailed, TransitionTimeout
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi, sid
 
 HS, HC = sid("HS", "1"), sid("HC")
@@ -19,7 +19,7 @@ def sim(status: str, **more: Any) -> dict[str, Any]:
     return {"sid": HS, "status": status, "date_updated": D2, **more}
 
 
-ODD = Answer(202, {"sid": HS, "status": "scheduled", "date_updated": "last Tuesday"})
+ODD = ScriptedResponse(202, {"sid": HS, "status": "scheduled", "date_updated": "last Tuesday"})
 
 
 def posts(scripted: ScriptedApi) -> int:
@@ -49,11 +49,18 @@ async def test_an_update_reads_what_its_response_could_not_tell(scripted: Script
 
 
 @pytest.mark.parametrize(
-    "read", [ODD, Answer(404), Answer(401), Answer(200, "<html>"), Answer(200, sim("new"))]
+    "read",
+    [
+        ODD,
+        ScriptedResponse(404),
+        ScriptedResponse(401),
+        ScriptedResponse(200, "<html>"),
+        ScriptedResponse(200, sim("new")),
+    ],
 )
 @pytest.mark.parametrize("name", [HS, "pump"])
 async def test_an_update_says_that_it_was_accepted_and_of_which_sim(
-    scripted: ScriptedApi, name: str, read: Answer
+    scripted: ScriptedApi, name: str, read: ScriptedResponse
 ) -> None:
     scripted.plan(ODD, read)
     with pytest.raises(DecodeError, match=f"change of {HS} was accepted") as caught:
@@ -65,7 +72,7 @@ async def test_an_update_says_that_it_was_accepted_and_of_which_sim(
 
 
 async def test_what_it_asked_for_is_remembered_and_can_be_awaited(scripted: ScriptedApi) -> None:
-    scripted.plan(ODD, Answer(200, "<html>"))
+    scripted.plan(ODD, ScriptedResponse(200, "<html>"))
     with pytest.raises(DecodeError, match="accepted"):
         await scripted.play(update(scripted))
     scripted.plan(sim("scheduled"), sim("scheduled"), *[sim("inactive")] * 9)
@@ -88,7 +95,7 @@ async def test_a_wait_goes_on_by_reads_of_that_sim(
 async def test_a_wait_whose_reads_are_as_odd_ends_at_its_deadline(
     scripted: ScriptedApi, way: Any
 ) -> None:
-    async def answer(one: Received) -> Answer:
+    async def answer(one: Received) -> ScriptedResponse:
         return ODD
 
     scripted.script = answer
@@ -111,14 +118,14 @@ async def test_a_change_that_settles_elsewhere_is_not_sent_once_more(
 
 @pytest.mark.parametrize("body", ["<html>", "", "[]", {}, {"code": 1, "status": 500}])
 async def test_what_names_no_sim_proves_nothing(scripted: ScriptedApi, body: Any) -> None:
-    scripted.plan(Answer(200, body), sim("new"), Answer(202, sim("scheduled")))
+    scripted.plan(ScriptedResponse(200, body), sim("new"), ScriptedResponse(202, sim("scheduled")))
     assert (await scripted.play(update(scripted))).status == "scheduled"
     assert posts(scripted) == 2
 
 
 async def test_a_create_names_what_was_created(scripted: ScriptedApi) -> None:
     odd = {"sid": HC, "status": "queued", "date_created": "last Tuesday"}
-    scripted.plan(Answer(201, odd))
+    scripted.plan(ScriptedResponse(201, odd))
     with pytest.raises(OutcomeUnknown, match=f"created as {HC}"):
         await scripted.play(scripted.client.supersim.sms_commands.create(sim=HS, payload="wake up"))
     assert posts(scripted) == 1

@@ -20,7 +20,7 @@ from asyncsim import (
 from asyncsim.core import accepted
 from asyncsim.events import UnknownStatus
 from tests.callbacks import senders
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
@@ -29,8 +29,8 @@ BEFORE, ACCEPTED, AFTER = (f"2026-01-01T00:00:{second:02}Z" for second in (0, 10
 """Dates of a record from before the change, of the response to the POST, and of its end."""
 
 
-def record(status: str | None, date: str | None = AFTER) -> Answer:
-    return Answer(200, {"sid": HS, "status": status, "date_updated": date})
+def record(status: str | None, date: str | None = AFTER) -> ScriptedResponse:
+    return ScriptedResponse(200, {"sid": HS, "status": status, "date_updated": date})
 
 
 class Vendor:
@@ -45,20 +45,20 @@ class Vendor:
         self.callback_url = ""
         scripted.script = self.answer
 
-    async def answer(self, one: Received) -> Answer:
+    async def answer(self, one: Received) -> ScriptedResponse:
         if one.method == "POST":
             self.callback_url = parse_qs(one.body).get("CallbackUrl", [""])[0]
             return self.of(one, self.accepted)
         self.reads += 1
         return self.of(one, self.read)
 
-    def of(self, one: Received, answer: Answer) -> Answer:
-        """Answer about the SIM that was asked for."""
+    def of(self, one: Received, answer: ScriptedResponse) -> ScriptedResponse:
+        """ScriptedResponse about the SIM that was asked for."""
         named = one.raw_path.rpartition("/")[2]
         if not named.startswith("HS") or not isinstance(answer.body, dict):
             return answer
         known = {"sid": named} if "sid" in answer.body else {}
-        return Answer(answer.status, {**answer.body, **known}, answer.headers)
+        return ScriptedResponse(answer.status, {**answer.body, **known}, answer.headers)
 
     async def call_back(self, status: str, **more: str) -> None:
         params = {"SimSid": HS, "SimStatus": status, **more}
@@ -83,7 +83,7 @@ async def test_a_callback_does_not_wait_for_a_read_that_was_told_to_come_back_la
     set_scripted: OpenScripted,
 ) -> None:
     vendor = Vendor(await set_scripted(listens=True))
-    vendor.read = Answer(503, headers={"Retry-After": "120"})
+    vendor.read = ScriptedResponse(503, headers={"Retry-After": "120"})
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(16)
     assert vendor.reads == 1
@@ -97,7 +97,7 @@ async def test_a_callback_does_not_wait_for_a_read_that_was_told_to_come_back_la
 async def test_a_retry_after_of_a_read_is_kept_unless_something_newer_is_known(
     vendor: Vendor,
 ) -> None:
-    vendor.read = Answer(503, headers={"Retry-After": "120"})
+    vendor.read = ScriptedResponse(503, headers={"Retry-After": "120"})
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(100)
     assert vendor.reads == 1
@@ -109,7 +109,7 @@ async def test_a_retry_after_of_a_read_is_kept_unless_something_newer_is_known(
 async def test_the_last_read_does_not_wait_for_one_that_was_told_to_come_back_later(
     vendor: Vendor,
 ) -> None:
-    vendor.read = Answer(503, headers={"Retry-After": "120"})
+    vendor.read = ScriptedResponse(503, headers={"Retry-After": "120"})
     wait = await vendor.activate(timeout=60)
     await vendor.scripted.clock.advance(10)
     vendor.read = record("active")
@@ -118,7 +118,7 @@ async def test_the_last_read_does_not_wait_for_one_that_was_told_to_come_back_la
 
 
 async def test_a_wait_whose_reads_all_fail_ends_at_its_deadline(vendor: Vendor) -> None:
-    vendor.read = Answer(503)
+    vendor.read = ScriptedResponse(503)
     wait = await vendor.activate(timeout=60)
     await vendor.scripted.clock.advance(60)
     with pytest.raises(TransitionTimeout):
@@ -128,17 +128,17 @@ async def test_a_wait_whose_reads_all_fail_ends_at_its_deadline(vendor: Vendor) 
 @pytest.mark.parametrize(
     "bad",
     [
-        Answer(404, {"code": 20404, "message": "not found", "status": 404}),
-        Answer(401, {"code": 20003, "message": "Authenticate", "status": 401}),
-        Answer(403, "<html>blocked</html>"),
-        Answer(200, "<html>please log in</html>"),
-        Answer(200, {"code": 20500, "message": "Internal Server Error", "status": 500}),
-        Answer(408),
-        Answer(502, "<html>bad gateway</html>"),
+        ScriptedResponse(404, {"code": 20404, "message": "not found", "status": 404}),
+        ScriptedResponse(401, {"code": 20003, "message": "Authenticate", "status": 401}),
+        ScriptedResponse(403, "<html>blocked</html>"),
+        ScriptedResponse(200, "<html>please log in</html>"),
+        ScriptedResponse(200, {"code": 20500, "message": "Internal Server Error", "status": 500}),
+        ScriptedResponse(408),
+        ScriptedResponse(502, "<html>bad gateway</html>"),
     ],
     ids=["404", "401", "403", "html-with-200", "envelope-with-200", "408", "502"],
 )
-async def test_bad_reads_of_some_seconds_end_no_wait(vendor: Vendor, bad: Answer) -> None:
+async def test_bad_reads_of_some_seconds_end_no_wait(vendor: Vendor, bad: ScriptedResponse) -> None:
     vendor.read = bad
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(9)
@@ -154,7 +154,7 @@ async def test_bad_reads_of_some_seconds_end_no_wait(vendor: Vendor, bad: Answer
 async def test_what_is_gone_or_refused_for_long_ends_the_wait(
     vendor: Vendor, status: int, error: type[Exception]
 ) -> None:
-    vendor.read = Answer(status)
+    vendor.read = ScriptedResponse(status)
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(120)
     with pytest.raises(error):
@@ -164,7 +164,7 @@ async def test_what_is_gone_or_refused_for_long_ends_the_wait(
 
 @pytest.mark.parametrize("body", ["<html>please log in</html>", {"code": 20500, "message": "x"}])
 async def test_what_no_read_can_decode_lasts_until_the_deadline(vendor: Vendor, body: Any) -> None:
-    vendor.read = Answer(200, body)
+    vendor.read = ScriptedResponse(200, body)
     wait = await vendor.activate(timeout=60)
     await vendor.scripted.clock.advance(60)
     with pytest.raises(TransitionTimeout, match="last seen 'scheduled'"):
@@ -190,9 +190,9 @@ async def test_a_404_of_a_sim_that_this_client_has_seen_may_pass(
     elif seen == "updated":
         await sims.update(HS, status="active")
     else:
-        vendor.read = Answer(200, {"sims": [vendor.read.body], "meta": {"key": "sims"}})
+        vendor.read = ScriptedResponse(200, {"sims": [vendor.read.body], "meta": {"key": "sims"}})
         assert len([sim async for sim in sims.list()]) == 1
-    vendor.read = Answer(404)
+    vendor.read = ScriptedResponse(404)
     wait = asyncio.create_task(sims.await_transition(HS))
     await scripted.clock.advance(5)
     vendor.read = record("active")
@@ -249,12 +249,12 @@ async def test_programmable_wireless_may_reach_active_by_way_of_ready(
 ) -> None:
     vendor = Vendor(scripted, scripted.client.wireless.sims)
     one = {"sid": DE, "date_updated": ACCEPTED}
-    vendor.accepted = Answer(200, {**one, "status": "updating"})
-    vendor.read = Answer(200, {**one, "status": "ready", "date_updated": AFTER})
+    vendor.accepted = ScriptedResponse(200, {**one, "status": "updating"})
+    vendor.read = ScriptedResponse(200, {**one, "status": "ready", "date_updated": AFTER})
     wait = asyncio.create_task(vendor.sims.update_and_wait(DE, status="active"))
     await scripted.clock.advance(60)
     assert not wait.done()
-    vendor.read = Answer(200, {**one, "status": "active", "date_updated": AFTER})
+    vendor.read = ScriptedResponse(200, {**one, "status": "active", "date_updated": AFTER})
     await scripted.clock.advance(30)
     assert wait.result().status == "active"
 
@@ -328,7 +328,7 @@ async def test_a_read_that_began_before_the_response_ends_no_wait(scripted: Scri
     vendor, sims, slow = Vendor(scripted), scripted.client.supersim.sims, asyncio.Event()
     vendor.read = record("scheduled", BEFORE)
 
-    async def answer(one: Received) -> Answer:
+    async def answer(one: Received) -> ScriptedResponse:
         found = await vendor.answer(one)
         if one.method == "GET" and vendor.reads == 2:
             with scripted.clock.resting():

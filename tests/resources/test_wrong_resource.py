@@ -14,7 +14,7 @@ from asyncsim import (
     TransitionTimeout,
     WrongResource,
 )
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi, sid
 
 OURS, OTHER = sid("HS", "1"), sid("HS", "2")
@@ -86,7 +86,7 @@ async def test_a_wait_goes_on_by_reads_when_its_change_was_answered_about_anothe
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
 async def test_reads_of_another_sim_never_end_a_wait(scripted: ScriptedApi, way: Any) -> None:
-    scripted.plan(Answer(202, sim(OURS, "scheduled", D1)), *[sim(OTHER, "active")] * 6)
+    scripted.plan(ScriptedResponse(202, sim(OURS, "scheduled", D1)), *[sim(OTHER, "active")] * 6)
     scripted.plan(sim(OURS, "active"))
     found = await scripted.play(way(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
@@ -96,8 +96,8 @@ async def test_reads_of_another_sim_never_end_a_wait(scripted: ScriptedApi, way:
 async def test_at_the_deadline_the_wait_names_the_other_sim_as_its_cause(
     scripted: ScriptedApi, way: Any
 ) -> None:
-    async def answer(one: Received) -> Answer:
-        return Answer(200, sim(OTHER, "active"))
+    async def answer(one: Received) -> ScriptedResponse:
+        return ScriptedResponse(200, sim(OTHER, "active"))
 
     scripted.script = answer
     with pytest.raises(TransitionTimeout, match=OURS) as caught:
@@ -111,7 +111,10 @@ async def test_what_is_read_of_another_sim_after_a_lost_response_is_not_the_chan
     scripted: ScriptedApi, way: Any
 ) -> None:
     scripted.plan(
-        Answer(504), *[sim(OTHER, "active")] * 3, sim(OURS, "scheduled"), sim(OURS, "active")
+        ScriptedResponse(504),
+        *[sim(OTHER, "active")] * 3,
+        sim(OURS, "scheduled"),
+        sim(OURS, "active"),
     )
     found = await scripted.play(way(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
@@ -120,7 +123,7 @@ async def test_what_is_read_of_another_sim_after_a_lost_response_is_not_the_chan
 async def test_a_text_that_was_created_for_another_sim_has_an_unknown_outcome(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(Answer(201, {"sid": HC, "status": "queued", "sim_sid": OTHER}))
+    scripted.plan(ScriptedResponse(201, {"sid": HC, "status": "queued", "sim_sid": OTHER}))
     sending = scripted.client.supersim.sms_commands.create(sim=OURS, payload="wake up")
     with pytest.raises(OutcomeUnknown, match=HC) as caught:
         await scripted.play(sending)
@@ -146,7 +149,7 @@ async def test_a_list_that_ignores_its_filter_does_not_show_which_sim_is_ours_al
     asked = "8988307000000000001"
     others = [{**sim(OTHER, "new"), "iccid": "8988307000000000002"}]
     ours = {**sim(OURS, "new"), "iccid": asked + "5"}
-    taken = Answer(400, {"code": 83003, "message": "already yours"})
+    taken = ScriptedResponse(400, {"code": 83003, "message": "already yours"})
     sims = scripted.client.supersim.sims
     page = {"meta": {"next_page_url": None}}
     scripted.plan(taken, {"sims": [*others, ours], **page}, taken, {"sims": others, **page})
@@ -179,18 +182,22 @@ class Vendor:
     def give_away(self) -> None:
         self.names = {"pump-7": OURS, "pump": OTHER}
 
-    async def answer(self, one: Received) -> Answer:
+    async def answer(self, one: Received) -> ScriptedResponse:
         name = one.raw_path.rpartition("/")[2]
         found = self.names.get(name, name)
         if found not in self.status:
-            return Answer(404, {"code": 20404, "message": f"{name} not found"})
+            return ScriptedResponse(404, {"code": 20404, "message": f"{name} not found"})
         if one.method == "POST":
             self.posted.append(found)
             self.status[found] = "scheduled"
             self.after_post()
-            return Answer(504) if self.lost else Answer(202, sim(found, "scheduled", D1))
+            return (
+                ScriptedResponse(504)
+                if self.lost
+                else ScriptedResponse(202, sim(found, "scheduled", D1))
+            )
         name = next(name for name, one in self.names.items() if one == found)
-        return Answer(200, {**sim(found, self.status[found]), "unique_name": name})
+        return ScriptedResponse(200, {**sim(found, self.status[found]), "unique_name": name})
 
 
 async def settle(scripted: ScriptedApi, vendor: Vendor, work: Any, status: str = "active") -> Any:
@@ -286,7 +293,9 @@ async def test_after_a_lost_response_the_sim_that_has_the_name_now_is_not_taken_
 async def test_what_is_sent_again_goes_to_the_sim_that_was_read_and_to_no_other(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(Answer(504), sim(OURS, "ready"), Answer(202, sim(OURS, "scheduled")))
+    scripted.plan(
+        ScriptedResponse(504), sim(OURS, "ready"), ScriptedResponse(202, sim(OURS, "scheduled"))
+    )
     await scripted.play(scripted.client.supersim.sims.update("pump", status="active"))
     assert [one.raw_path for one in scripted.received] == [
         "/v1/Sims/pump",

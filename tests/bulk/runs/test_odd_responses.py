@@ -14,11 +14,11 @@ from asyncsim import bulk
 from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
 from tests.bulk.runs.conftest import JobEnv
-from tests.http.server import Answer, Received
+from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi, open_scripted, sid
 
 SIDS = [sid("HS", digit) for digit in "123"]
-REFUSED = Answer(400, {"code": 83010, "message": "Status not reachable", "status": 400})
+REFUSED = ScriptedResponse(400, {"code": 83010, "message": "Status not reachable", "status": 400})
 D1, D2 = "2026-01-01T00:00:10Z", "2026-01-01T00:00:20Z"
 
 
@@ -29,8 +29,10 @@ class Vendor:
         self.scripted = scripted
         self.settles_at: dict[str, float] = {}
         self.posted: Counter[str] = Counter()
-        self.odd: Callable[[str], Answer] = lambda name: Answer(202, self.sim(name))
-        self.bad: Answer | None = None
+        self.odd: Callable[[str], ScriptedResponse] = lambda name: ScriptedResponse(
+            202, self.sim(name)
+        )
+        self.bad: ScriptedResponse | None = None
         """What reads bring for five seconds after a change."""
         self.well_at = 0.0
         scripted.script = self.answer
@@ -42,7 +44,7 @@ class Vendor:
         done = self.scripted.clock.now() >= settles_at
         return {"sid": name, "status": "active" if done else "scheduled", "date_updated": D2}
 
-    async def answer(self, one: Received) -> Answer:
+    async def answer(self, one: Received) -> ScriptedResponse:
         parts = urlsplit(one.raw_path)
         name = parts.path.rpartition("/")[2]
         if one.method == "POST":
@@ -54,10 +56,10 @@ class Vendor:
             wanted = parse_qs(parts.query).get("Status")
             rows = [self.sim(one) for one in SIDS]
             rows = [row for row in rows if wanted is None or row["status"] in wanted]
-            return Answer(200, {"sims": rows, "meta": {"next_page_url": None}})
+            return ScriptedResponse(200, {"sims": rows, "meta": {"next_page_url": None}})
         if self.bad is not None and self.scripted.clock.now() < self.well_at:
             return self.bad
-        return Answer(200, self.sim(name))
+        return ScriptedResponse(200, self.sim(name))
 
 
 @pytest.fixture
@@ -87,15 +89,19 @@ ONCE = Counter(SIDS)
 @pytest.mark.parametrize(
     "odd",
     [
-        lambda name: Answer(202, {"sid": name, "status": "scheduled", "date_updated": "Tuesday"}),
-        lambda name: Answer(202, {"sid": sid("HS", "9"), "status": "active", "date_updated": D2}),
-        lambda name: Answer(200, "<html>"),
-        lambda name: Answer(504),
+        lambda name: ScriptedResponse(
+            202, {"sid": name, "status": "scheduled", "date_updated": "Tuesday"}
+        ),
+        lambda name: ScriptedResponse(
+            202, {"sid": sid("HS", "9"), "status": "active", "date_updated": D2}
+        ),
+        lambda name: ScriptedResponse(200, "<html>"),
+        lambda name: ScriptedResponse(504),
     ],
     ids=["an odd field", "another SIM", "HTML with 200", "504"],
 )
 async def test_a_change_that_was_carried_out_is_awaited_whatever_its_response_says(
-    vendor: Vendor, tmp_path: Path, odd: Callable[[str], Answer]
+    vendor: Vendor, tmp_path: Path, odd: Callable[[str], ScriptedResponse]
 ) -> None:
     vendor.odd = odd
     _, states = await run(vendor, tmp_path)
@@ -106,8 +112,8 @@ async def test_a_change_that_was_carried_out_is_awaited_whatever_its_response_sa
 async def test_reads_that_fail_after_a_lost_response_fail_no_row(
     vendor: Vendor, tmp_path: Path, bad: int
 ) -> None:
-    vendor.odd = lambda name: Answer(504)
-    vendor.bad = Answer(bad)
+    vendor.odd = lambda name: ScriptedResponse(504)
+    vendor.bad = ScriptedResponse(bad)
     _, states = await run(vendor, tmp_path)
     assert (states, vendor.posted) == (DONE, ONCE)
 
@@ -117,9 +123,9 @@ async def test_a_plan_that_is_shown_another_sim_for_one_row_goes_on_with_the_oth
 ) -> None:
     answer = vendor.answer
 
-    async def wrong_for_the_first(one: Received) -> Answer:
+    async def wrong_for_the_first(one: Received) -> ScriptedResponse:
         if one.method == "GET" and one.raw_path.endswith(SIDS[0]):
-            return Answer(200, vendor.sim(SIDS[1]))
+            return ScriptedResponse(200, vendor.sim(SIDS[1]))
         return await answer(one)
 
     vendor.scripted.script = wrong_for_the_first
@@ -131,10 +137,10 @@ async def test_a_plan_that_is_shown_another_sim_for_one_row_goes_on_with_the_oth
 async def test_a_conflict_that_has_passed_fails_no_row(vendor: Vendor, tmp_path: Path) -> None:
     refusals = iter([REFUSED] * 3)
 
-    def refuse_first(name: str) -> Answer:
+    def refuse_first(name: str) -> ScriptedResponse:
         refusal = next(refusals, None)
         if refusal is None:
-            return Answer(202, vendor.sim(name))
+            return ScriptedResponse(202, vendor.sim(name))
         del vendor.settles_at[name]  # nothing has happened to it
         return refusal
 
@@ -147,7 +153,9 @@ async def test_a_conflict_that_has_passed_fails_no_row(vendor: Vendor, tmp_path:
 async def test_a_text_whose_response_is_odd_is_unknown_and_not_sent_twice(
     vendor: Vendor, tmp_path: Path
 ) -> None:
-    vendor.odd = lambda name: Answer(201, {"sid": sid("HC"), "date_created": "last Tuesday"})
+    vendor.odd = lambda name: ScriptedResponse(
+        201, {"sid": sid("HC"), "date_created": "last Tuesday"}
+    )
     report, states = await run(vendor, tmp_path, action="send", change={"payload": "wake up"})
     assert states == dict.fromkeys(SIDS, State.UNKNOWN)
     assert vendor.posted == Counter({"SmsCommands": 3})
