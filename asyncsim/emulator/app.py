@@ -168,7 +168,7 @@ class RequestHandler:
         """The context of the account that the credentials belong to."""
         ctx = self.contexts[request.vendor.name]
         if request.vendor.login == "basic":
-            accounts = (world.credentials for world in ctx.world.family())
+            accounts = [world.credentials for world in ctx.world.family()]
             account_sid = check_basic(request.authorization, accounts)
         else:
             account_sid = self._tokens.check(request.authorization)
@@ -178,7 +178,7 @@ class RequestHandler:
     def execute(self, request: VendorRequest, ctx: RequestContext) -> VendorResponse:
         """Carry out an authenticated request."""
         try:
-            product = _product_of(request)
+            product = self._product_of(request)
             if product is None:
                 raise not_found(request.path)
             path = _segments(request)
@@ -190,9 +190,13 @@ class RequestHandler:
         except VendorError as error:
             return self._error(request, error)
 
+    def _product_of(self, request: VendorRequest) -> Product | None:
+        offered = self.contexts[request.vendor.name].base_urls
+        return Product(request.api) if request.api in offered else None
+
     def _options(self, request: VendorRequest) -> VendorResponse:
         # A browser's preflight has no credentials (Fetch standard, CORS protocol).
-        product = _product_of(request)
+        product = self._product_of(request)
         if request.api == "auth" and request.path == "/token":
             methods: Sequence[str] = ("POST",)
         elif product is Product.WEBHOOKS:
@@ -248,13 +252,6 @@ class RequestHandler:
             headers={**headers, **response.headers},
             content_type="application/json" if has_body else None,
         )
-
-
-def _product_of(request: VendorRequest) -> Product | None:
-    """The product of a request; KORE has no Monitor, Twilio no webhook secrets."""
-    if request.api not in _PRODUCTS or request.vendor.hosts.of(Product(request.api)) is None:
-        return None
-    return Product(request.api)
 
 
 def _segments(request: VendorRequest) -> list[str]:

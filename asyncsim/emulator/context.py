@@ -68,7 +68,7 @@ class RequestContext:
     transitions: SimTransitions
     settings: RuntimeSettings
     base_urls: Mapping[Product, str]
-    """Base URL of each product, as responses show it."""
+    """Base URL of each product that the vendor has, as responses show it."""
     requester: World | None = None
     """The account that sent the request, if it is another: a main account may move the SIMs of its
     subaccounts."""

@@ -303,7 +303,7 @@ class Emulator:
         for vendor, world in runtime.worlds.items():
             # Once per start: a `Hosts` checks its URLs, which costs more than a row of a list.
             hosts = self.hosts_of(vendor)
-            base_urls = {product: hosts.of(product) or self.url for product in Product}
+            base_urls = {product: url for product in Product if (url := hosts.of(product))}
             handler.contexts[vendor] = RequestContext(
                 world, runtime.transitions, self._settings, base_urls
             )

@@ -130,13 +130,14 @@ class SimTransitions:
         settings, sid = self._settings, record.sid
         number = store.notes(sid).get("changes", 0) + 1
         share = settings.transition_seconds(sid, number) / len(change.steps)
+        fails = settings.sampler.hits("failing_updates")
         body = {
             **_address(store, sid),
             "before": record.status,
             "steps": list(change.steps[1:]),
             "target": dict(change.target),
             "callback": target_to_dict(change.callback),
-            "fails": settings.sampler.hits("failing_updates"),
+            "fails": fails,
             "share": share,
         }
         self._scheduler.schedule(_SETTLE, _key(store, sid), share, body)
