@@ -1,4 +1,4 @@
-"""Short ways to write Sims and goals in tests of decisions."""
+"""Builders for Sims and goals in the tests of `core`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def at(seconds: float) -> datetime:
-    """A vendor's date, in seconds after noon."""
+    """A vendor timestamp, in seconds after noon."""
     return NOON + timedelta(seconds=seconds)
 
 
 def supersim(status: str | None, date: float | None = 0.0, **more: Any) -> SuperSim:
-    """A Super SIM in this status, updated so many seconds after noon."""
+    """A Super SIM in this status, last updated `date` seconds after noon."""
     return SuperSim(sid=HS, status=status, date_updated=None if date is None else at(date), **more)
 
 
 def wireless(status: str | None, date: float | None = 0.0, **more: Any) -> WirelessSim:
-    """A Programmable Wireless SIM in this status, updated so many seconds after noon."""
+    """A Programmable Wireless SIM in this status, last updated `date` seconds after noon."""
     return WirelessSim(
         sid=DE, status=status, date_updated=None if date is None else at(date), **more
     )
 
 
 def supersim_goal(*until: str, **requested: Any) -> Goal:
-    """The goal of a Super SIM's update."""
+    """The goal of a Super SIM update."""
     return Goal(SUPERSIM_SIMS, requested, frozenset(until) or None)
 
 
 def wireless_goal(*until: str, **requested: Any) -> Goal:
-    """The goal of a Programmable Wireless SIM's update."""
+    """The goal of a Programmable Wireless SIM update."""
     return Goal(WIRELESS_SIMS, requested, frozenset(until) or None)

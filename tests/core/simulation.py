@@ -1,4 +1,4 @@
-"""A server of limited concurrency and a client that obeys a `AdaptiveLimit`, in simulated time."""
+"""A server with limited concurrency and a client with an `AdaptiveLimit`, in simulated time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from asyncsim.core.concurrency import AdaptiveLimit
 
 @define
 class Result:
-    """What a simulation came to."""
+    """The outcome of one simulation."""
 
     seconds: float
-    refused: int
+    throttled: int
     highest: float
-    """The limit's highest value."""
+    """The highest value of the limit."""
 
 
 def simulate(
@@ -28,12 +28,12 @@ def simulate(
     slots: Callable[[float], int],
     *,
     service: float = 0.05,
-    refusal: float = 0.005,
+    throttle: float = 0.005,
     seed: int = 1,
 ) -> Result:
-    """Send that many requests to a server of `slots(now)` slots; refused ones go out again.
+    """Send `requests` requests to a server of `slots(now)` slots, and resend the throttled ones.
 
-    `service` and `refusal` are the seconds that an answer and a refusal take, give or take a tenth.
+    `service` and `throttle` are the seconds that a response and a 429 take, plus or minus 10 %.
     """
     draw = random.Random(seed)
     order = itertools.count()
@@ -46,7 +46,7 @@ def simulate(
             limit.started()
             served = busy < slots(now)
             busy += served
-            ends = now + (service if served else refusal) * draw.uniform(0.9, 1.1)
+            ends = now + (service if served else throttle) * draw.uniform(0.9, 1.1)
             heapq.heappush(events, (ends, next(order), served))
         if not events:
             now = opens_at
@@ -57,7 +57,7 @@ def simulate(
             limit.accepted(now, service)
         else:
             waiting += 1
-            result.refused += 1
+            result.throttled += 1
             opens_at = max(opens_at, now + limit.throttled(now))
         result.highest = max(result.highest, limit.value)
     result.seconds = now

@@ -11,7 +11,7 @@ from tests.core.simulation import simulate
 
 
 def limit_of(*, ceiling: float = math.inf, slow: float = 7.5, **settings: float) -> AdaptiveLimit:
-    return AdaptiveLimit(Throttle(**settings), ceiling=ceiling, slow=slow)  # type: ignore[arg-type]  # some are whole
+    return AdaptiveLimit(Throttle(**settings), ceiling=ceiling, slow=slow)  # type: ignore[arg-type]  # some are int
 
 
 def fill(limit: AdaptiveLimit) -> None:
@@ -19,12 +19,12 @@ def fill(limit: AdaptiveLimit) -> None:
         limit.started()
 
 
-def test_it_begins_at_the_given_limit_within_its_bounds() -> None:
+def test_the_initial_limit_is_clamped_to_its_bounds() -> None:
     assert limit_of().value == 64
     assert limit_of(limit=2000, maximum=512).value == 512
     assert limit_of(limit=4, minimum=10).value == 10
     assert limit_of(ceiling=20).value == 20
-    assert limit_of(minimum=30, ceiling=20).value == 20  # a pool has no more connections
+    assert limit_of(minimum=30, ceiling=20).value == 20  # the connection pool has no more
 
 
 def test_there_is_room_up_to_the_limit() -> None:
@@ -37,7 +37,7 @@ def test_there_is_room_up_to_the_limit() -> None:
     assert limit.has_room
 
 
-def test_before_the_first_refusal_it_doubles_with_each_round() -> None:
+def test_the_limit_doubles_each_round_until_the_first_429() -> None:
     limit = limit_of(limit=10)
     fill(limit)
     for _ in range(10):
@@ -46,14 +46,14 @@ def test_before_the_first_refusal_it_doubles_with_each_round() -> None:
     assert limit.value == 20
 
 
-def test_it_does_not_grow_while_there_is_room_to_spare() -> None:
+def test_the_limit_does_not_grow_while_slots_are_free() -> None:
     limit = limit_of(limit=10)
     limit.started()
     limit.accepted(0.1, 0.1)
     assert limit.value == 10
 
 
-def test_it_does_not_grow_while_answers_are_slow() -> None:
+def test_the_limit_does_not_grow_while_responses_are_slow() -> None:
     limit = limit_of(limit=1, slow=0.5)
     limit.started()
     limit.accepted(1.0, 0.51)
@@ -63,7 +63,7 @@ def test_it_does_not_grow_while_answers_are_slow() -> None:
     assert limit.value == 2
 
 
-def test_it_never_grows_above_its_ceiling() -> None:
+def test_the_limit_never_grows_above_its_ceiling() -> None:
     limit = limit_of(limit=9.5, maximum=10)
     for _ in range(5):
         fill(limit)
@@ -71,7 +71,7 @@ def test_it_never_grows_above_its_ceiling() -> None:
     assert limit.value == 10
 
 
-def test_a_refusal_brings_it_to_just_below_what_is_in_flight_and_accepted() -> None:
+def test_a_429_lowers_the_limit_to_just_below_the_accepted_requests_in_flight() -> None:
     limit = limit_of(limit=64)
     fill(limit)
     for _ in range(24):
@@ -80,7 +80,7 @@ def test_a_refusal_brings_it_to_just_below_what_is_in_flight_and_accepted() -> N
     assert limit.value == pytest.approx(0.95 * 40)
 
 
-def test_a_refusal_never_raises_it() -> None:
+def test_a_429_never_raises_the_limit() -> None:
     limit = limit_of(limit=10)
     for _ in range(30):
         limit.started()
@@ -88,7 +88,7 @@ def test_a_refusal_never_raises_it() -> None:
     assert limit.value == 10
 
 
-def test_growth_speeds_up_with_the_time_since_the_last_refusal() -> None:
+def test_growth_speeds_up_with_the_time_since_the_last_429() -> None:
     steps = []
     for later in (0.0, 0.1, 0.5, 100.0):
         limit = limit_of(limit=20)
@@ -104,7 +104,7 @@ def test_growth_speeds_up_with_the_time_since_the_last_refusal() -> None:
     assert steps[-1] == 1.0
 
 
-def test_only_refusals_at_the_minimum_pause_and_ever_longer() -> None:
+def test_only_429s_at_the_minimum_pause_and_pauses_double_up_to_30_seconds() -> None:
     limit = limit_of(limit=1)
     pauses, now = [], 0.0
     for _ in range(10):
@@ -117,10 +117,10 @@ def test_only_refusals_at_the_minimum_pause_and_ever_longer() -> None:
     limit.started()
     limit.throttled(now)
     limit.started()
-    assert limit.throttled(now + 1) == 0.5  # the acceptance began it anew
+    assert limit.throttled(now + 1) == 0.5  # reset by the accepted request
 
 
-def test_a_volley_of_refusals_at_the_minimum_is_one_pause() -> None:
+def test_a_burst_of_429s_at_the_minimum_causes_one_pause() -> None:
     limit = limit_of(limit=10, minimum=10)
     fill(limit)
     assert [limit.throttled(0.01 * n) for n in range(10)] == [0.25] + [0.0] * 9
@@ -128,14 +128,14 @@ def test_a_volley_of_refusals_at_the_minimum_is_one_pause() -> None:
     assert limit.throttled(0.25) == 0.5
 
 
-def test_a_refusal_of_the_only_request_in_flight_pauses() -> None:
+def test_a_429_of_the_only_request_in_flight_causes_a_pause() -> None:
     limit = limit_of(limit=64)
     limit.started()
     assert limit.throttled(0.0) == 0.25
     assert limit.value == 1
 
 
-def test_an_answer_that_did_not_come_slows_down_without_a_pause() -> None:
+def test_a_missing_response_lowers_the_limit_without_a_pause() -> None:
     limit = limit_of(limit=20)
     fill(limit)
     limit.overloaded(1.0)
@@ -143,7 +143,7 @@ def test_an_answer_that_did_not_come_slows_down_without_a_pause() -> None:
     assert limit.throttled_at == 1.0
 
 
-def test_what_was_abandoned_says_nothing_about_the_limit() -> None:
+def test_an_abandoned_request_leaves_the_limit_unchanged() -> None:
     limit = limit_of(limit=20)
     fill(limit)
     limit.abandoned()
@@ -158,31 +158,31 @@ def test_a_cap_lowers_the_ceiling_and_never_raises_it() -> None:
     assert limit.ceiling == 5
     limit.started()
     assert limit.throttled(0.0) == 0.25
-    assert limit.value == 5  # its minimum now
+    assert limit.value == 5  # now its minimum
 
 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["start", "accepted", "refused", "overloaded", "abandoned"]),
+            st.sampled_from(["start", "accepted", "throttled", "overloaded", "abandoned"]),
             st.floats(0, 2),
         ),
         max_size=200,
     )
 )
-def test_it_stays_between_minimum_and_ceiling_whatever_happens(
-    happenings: list[tuple[str, float]],
+def test_the_limit_stays_between_minimum_and_ceiling_in_any_order_of_events(
+    events: list[tuple[str, float]],
 ) -> None:
     limit = limit_of(limit=8, minimum=2, maximum=16)
     now = 0.0
-    for name, later in happenings:
+    for name, later in events:
         now += later
         if name == "start" and limit.has_room:
             limit.started()
         elif name != "start" and limit.in_flight:
             if name == "accepted":
                 limit.accepted(now, later)
-            elif name == "refused":
+            elif name == "throttled":
                 assert 0 <= limit.throttled(now) <= 30
             elif name == "overloaded":
                 limit.overloaded(now)
@@ -192,19 +192,19 @@ def test_it_stays_between_minimum_and_ceiling_whatever_happens(
         assert 0 <= limit.in_flight <= 16
 
 
-# A server of 100 slots and 50 ms does 2,000 a second: 10,000 requests take 5 s at the least.
+# A server of 100 slots at 50 ms handles 2,000 requests a second: 10,000 take at least 5 s.
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("begin", [8, 64, 1024])
-def test_it_finds_the_servers_limit_and_stays_there(begin: int, seed: int) -> None:
+def test_the_limit_converges_to_the_servers_limit(begin: int, seed: int) -> None:
     found = simulate(limit_of(limit=begin), 10_000, lambda now: 100, seed=seed)
     assert found.seconds <= 1.10 * 5.0
-    assert found.refused <= 0.02 * 10_000 + max(0, begin - 100)
+    assert found.throttled <= 0.02 * 10_000 + max(0, begin - 100)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_it_follows_a_servers_limit_that_falls_and_rises_again(seed: int) -> None:
+def test_the_limit_follows_a_server_limit_that_drops_and_recovers(seed: int) -> None:
     def slots(now: float) -> int:
         return 20 if 1.0 <= now < 3.0 else 100
 
@@ -212,15 +212,15 @@ def test_it_follows_a_servers_limit_that_falls_and_rises_again(seed: int) -> Non
     bound = 3.0 + (10_000 - 2_000 - 2 * 400) / 2_000
     found = simulate(limit_of(), 10_000, slots, seed=seed)
     assert found.seconds <= 1.10 * bound
-    assert found.refused <= 0.02 * 10_000
+    assert found.throttled <= 0.02 * 10_000
 
 
-def test_a_server_of_one_slot_is_served_one_by_one() -> None:
+def test_a_server_with_one_slot_gets_one_request_at_a_time() -> None:
     found = simulate(limit_of(), 500, lambda now: 1)
     assert found.seconds <= 1.5 * 500 * 0.05
 
 
-def test_it_does_not_outgrow_its_maximum_at_a_server_without_limit() -> None:
+def test_the_limit_stops_at_its_maximum_with_an_unlimited_server() -> None:
     found = simulate(limit_of(maximum=200), 10_000, lambda now: 10_000)
     assert found.highest == 200
-    assert found.refused == 0
+    assert found.throttled == 0

@@ -44,19 +44,19 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
         (wireless_goal("active", status="ready"), wireless(None), PENDING),
         (wireless_goal(status="active"), wireless("updating"), PENDING),
         (wireless_goal(status="active"), wireless("scheduled"), PENDING),
-        # Programmable Wireless may reach active by way of ready.
+        # Programmable Wireless may reach active through ready.
         (wireless_goal(status="active"), wireless("ready"), INTERMEDIATE),
         (supersim_goal(status="active"), supersim("ready"), OFF_TARGET),
-        # Ready becomes active by itself, deactivated becomes canceled: not failures.
+        # Ready advances to active by itself, deactivated to canceled: neither is a failure.
         (supersim_goal(status="ready"), supersim("ready"), REACHED),
         (supersim_goal(status="ready"), supersim("active"), REACHED),
         (wireless_goal(status="deactivated"), wireless("canceled"), REACHED),
         (supersim_goal(status="ready"), supersim("inactive"), OFF_TARGET),
-        # A Fleet, as its SID; it is the old one while the change is pending.
+        # A Fleet, by SID; the record shows the old one while the change is pending.
         (supersim_goal(fleet=FLEET), supersim("scheduled", fleet_sid=OTHER), PENDING),
         (supersim_goal(fleet=FLEET), supersim("active", fleet_sid=FLEET), REACHED),
         (supersim_goal(fleet=FLEET), supersim("active", fleet_sid=OTHER), OFF_TARGET),
-        # Both.
+        # Status and Fleet.
         (
             supersim_goal(status="ready", fleet=FLEET),
             supersim("active", fleet_sid=FLEET),
@@ -67,7 +67,7 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
             supersim("active", fleet_sid=OTHER),
             OFF_TARGET,
         ),
-        # Clearing: asked with None or "", shown as either.
+        # Clearing a field: requested as None or "", shown as either.
         (supersim_goal(unique_name=None), supersim("active", unique_name=""), REACHED),
         (supersim_goal(unique_name=""), supersim("active", unique_name=None), REACHED),
         (supersim_goal(unique_name=None), supersim("active", unique_name="x"), OFF_TARGET),
@@ -94,17 +94,19 @@ FLEET, OTHER = "HF" + "1" * 32, "HF" + "2" * 32
             supersim("active", fleet_sid=OTHER),
             OFF_TARGET,
         ),
-        # Nothing in particular.
+        # No target.
         (supersim_goal(), supersim("scheduled"), PENDING),
         (supersim_goal(), supersim("inactive"), REACHED),
     ],
 )
-def test_where_a_record_stands(goal: Goal, record: Any, goal_status: GoalStatus) -> None:
+def test_a_record_is_evaluated_against_the_goal(
+    goal: Goal, record: Any, goal_status: GoalStatus
+) -> None:
     assert goal.evaluate(record) is goal_status
 
 
 @pytest.mark.parametrize(
-    ("goal", "record", "answer"),
+    ("goal", "record", "expected"),
     [
         (supersim_goal(status="active"), supersim("scheduled"), True),
         (supersim_goal(status="active"), supersim("active"), True),
@@ -112,7 +114,7 @@ def test_where_a_record_stands(goal: Goal, record: Any, goal_status: GoalStatus)
         # `until` comes after what was requested.
         (wireless_goal("active", status="ready"), wireless("ready"), True),
         (wireless_goal("active", status="ready"), wireless("new"), False),
-        # What cannot be seen cannot have been seen.
+        # A change that the record does not show never counts as accepted.
         (supersim_goal(callback_url="https://example.com"), supersim("active"), False),
         (wireless_goal(reset_status="resetting"), wireless("active"), False),
         (
@@ -122,12 +124,14 @@ def test_where_a_record_stands(goal: Goal, record: Any, goal_status: GoalStatus)
         ),
     ],
 )
-def test_whether_a_write_has_been_taken_up(goal: Goal, record: Any, answer: bool) -> None:
-    assert goal.was_accepted(record) is answer
+def test_a_record_shows_whether_the_write_was_accepted(
+    goal: Goal, record: Any, expected: bool
+) -> None:
+    assert goal.was_accepted(record) is expected
 
 
 @pytest.mark.parametrize(
-    ("goal", "answer"),
+    ("goal", "expected"),
     [
         (supersim_goal(status="active"), True),
         (supersim_goal(status="active", callback_url="https://example.com"), True),
@@ -138,19 +142,19 @@ def test_whether_a_write_has_been_taken_up(goal: Goal, record: Any, answer: bool
         (supersim_goal(), False),
     ],
 )
-def test_a_status_alone_tells_only_when_nothing_else_was_asked_for(
-    goal: Goal, answer: bool
+def test_status_only_means_that_a_status_is_all_that_was_requested(
+    goal: Goal, expected: bool
 ) -> None:
-    assert goal.status_only is answer
+    assert goal.status_only is expected
 
 
-def test_targets_are_until_or_the_requested_status_or_any() -> None:
+def test_the_target_is_until_else_the_requested_status_else_any() -> None:
     assert wireless_goal("active", "canceled", status="ready").targets == {"active", "canceled"}
     assert wireless_goal(status="ready").targets == {"ready"}
     assert wireless_goal(friendly_name="x").targets == frozenset()
 
 
-def test_messages_name_what_was_asked_for() -> None:
+def test_the_description_names_the_requested_values() -> None:
     assert wireless_goal(status="ready").description == {"status": "ready"}
     assert wireless_goal("canceled", "active", status="ready").description == {
         "status": "ready",
@@ -164,7 +168,7 @@ PW, SS, MONITOR = WIRELESS_SIMS, SUPER_SIMS, EVENTS
 
 
 @pytest.mark.parametrize(
-    ("kind", "start", "targets", "answer"),
+    ("kind", "start", "targets", "expected"),
     [
         (PW, "ready", {"active"}, True),
         (PW, "deactivated", {"canceled"}, True),
@@ -179,20 +183,20 @@ PW, SS, MONITOR = WIRELESS_SIMS, SUPER_SIMS, EVENTS
         (MONITOR, "ready", {"active"}, False),
     ],
 )
-def test_which_statuses_follow_by_themselves(
-    kind: Kind[Any], start: str, targets: set[str], answer: bool
+def test_which_statuses_advance_automatically_to_a_target(
+    kind: Kind[Any], start: str, targets: set[str], expected: bool
 ) -> None:
-    assert advances_automatically(kind, start, targets) is answer
+    assert advances_automatically(kind, start, targets) is expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "start", "targets", "answer"),
+    ("kind", "start", "targets", "expected"),
     [
         (PW, "new", {"active"}, True),
         (PW, "active", {"new"}, False),
         (PW, "suspended", {"new"}, False),
         (PW, "suspended", {"new", "active"}, True),
-        (PW, "deactivated", {"active"}, True),  # not documented, so not ruled out
+        (PW, "deactivated", {"active"}, True),  # undocumented, so not excluded
         (PW, "canceled", {"active"}, False),
         (PW, "canceled", {"canceled"}, True),
         (PW, "canceled", set(), True),
@@ -206,14 +210,14 @@ def test_which_statuses_follow_by_themselves(
         (MONITOR, "any", {"other"}, True),
     ],
 )
-def test_only_what_the_documents_rule_out_is_out_of_reach(
-    kind: Kind[Any], start: str, targets: set[str], answer: bool
+def test_only_transitions_that_the_documents_exclude_are_unreachable(
+    kind: Kind[Any], start: str, targets: set[str], expected: bool
 ) -> None:
-    assert can_reach(kind, start, targets) is answer
+    assert can_reach(kind, start, targets) is expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "requested", "targets", "answer"),
+    ("kind", "requested", "targets", "expected"),
     [
         (PW, "ready", {"active"}, True),
         (PW, "ready", {"ready"}, True),
@@ -224,10 +228,10 @@ def test_only_what_the_documents_rule_out_is_out_of_reach(
         (SS, "inactive", {"scheduled"}, True),
     ],
 )
-def test_what_a_request_can_end_in(
-    kind: Kind[Any], requested: str, targets: set[str], answer: bool
+def test_which_targets_a_requested_status_can_end_in(
+    kind: Kind[Any], requested: str, targets: set[str], expected: bool
 ) -> None:
-    assert can_end_in(kind, requested, targets) is answer
+    assert can_end_in(kind, requested, targets) is expected
 
 
 # Kinds that are created and never updated move in one direction.
@@ -243,33 +247,33 @@ def test_what_a_request_can_end_in(
         (SMS_COMMANDS, {"delivered"}, "sent", INTERMEDIATE),
         (SMS_COMMANDS, {"delivered"}, "delivered", REACHED),
         (SMS_COMMANDS, {"delivered"}, "failed", FAILED),
-        # Passed between two looks.
+        # Passed between two polls.
         (SMS_COMMANDS, {"sent"}, "delivered", REACHED),
         (COMMANDS, {"sent"}, "delivered", REACHED),
         (ESIM_PROFILES, {"available"}, "installed", REACHED),
         (ESIM_PROFILES, {"reserving"}, "available", REACHED),
         (ESIM_PROFILES, {"reserving"}, "failed", FAILED),
         (ESIM_PROFILES, {"reserving"}, "new", PENDING),
-        # And what it never comes to.
+        # A status that it never reaches.
         (SMS_COMMANDS, {"received"}, "sent", OFF_TARGET),
         (IP_COMMANDS, {"received"}, "sent", OFF_TARGET),
     ],
 )
-def test_where_a_record_of_a_kind_that_is_never_updated_stands(
+def test_a_record_of_a_create_only_kind_is_evaluated_against_the_goal(
     kind: Kind[Any], until: set[str] | None, status: str, goal_status: GoalStatus
 ) -> None:
     goal = Goal(kind, {}, frozenset(until) if until else None)
     assert goal.evaluate(kind.model(sid="XX1", status=status)) is goal_status
 
 
-def test_a_sim_in_a_later_status_proves_nothing_about_an_earlier_one() -> None:
-    # It can be moved to and fro: `active` may come after `ready`, or from `inactive`.
+def test_a_later_status_of_a_sim_does_not_prove_an_earlier_one() -> None:
+    # A SIM moves in both directions: `active` may follow `ready` or `inactive`.
     assert not has_passed(SUPER_SIMS, "active", {"ready"})
     assert not has_passed(SUPER_SIMS, "active", {"scheduled"})
 
 
 @pytest.mark.parametrize(
-    ("kind", "start", "target", "answer"),
+    ("kind", "start", "target", "expected"),
     [
         (COMMANDS, "queued", "delivered", True),
         (COMMANDS, "queued", "received", False),
@@ -282,7 +286,7 @@ def test_a_sim_in_a_later_status_proves_nothing_about_an_earlier_one() -> None:
         (ESIM_PROFILES, "failed", "available", False),
     ],
 )
-def test_what_can_still_be_reached_by_a_kind_that_is_never_updated(
-    kind: Kind[Any], start: str, target: str, *, answer: bool
+def test_which_statuses_a_create_only_kind_can_still_reach(
+    kind: Kind[Any], start: str, target: str, *, expected: bool
 ) -> None:
-    assert can_reach(kind, start, {target}) is answer
+    assert can_reach(kind, start, {target}) is expected

@@ -38,7 +38,7 @@ SAFE, CHECK_FIRST, UNSAFE = Idempotency.SAFE, Idempotency.CHECK_FIRST, Idempoten
         (429, RetryDecision.THROTTLED),
     ],
 )
-def test_these_answers_mean_the_same_whatever_is_repeated(
+def test_these_statuses_give_the_same_decision_for_every_idempotency(
     status: int, decision: RetryDecision, idempotency: Idempotency
 ) -> None:
     assert decide_on_status(status, idempotency) is decision
@@ -53,7 +53,7 @@ def test_these_answers_mean_the_same_whatever_is_repeated(
         (UNSAFE, RetryDecision.OUTCOME_UNKNOWN),
     ],
 )
-def test_after_a_failure_of_the_server_or_a_408_it_depends_on_what_is_repeated(
+def test_after_a_server_error_or_a_408_the_decision_depends_on_the_idempotency(
     status: int, idempotency: Idempotency, decision: RetryDecision
 ) -> None:
     assert decide_on_status(status, idempotency) is decision
@@ -67,14 +67,16 @@ def test_after_a_failure_of_the_server_or_a_408_it_depends_on_what_is_repeated(
         (UNSAFE, RetryDecision.OUTCOME_UNKNOWN),
     ],
 )
-def test_silence_after_sending_is_as_a_failure_of_the_server(
+def test_no_response_after_sending_is_treated_like_a_server_error(
     idempotency: Idempotency, decision: RetryDecision
 ) -> None:
     assert decide_without_response(idempotency, sent=True) is decision
 
 
 @pytest.mark.parametrize("idempotency", Idempotency)
-def test_what_was_never_sent_is_sent_again_whatever_it_is(idempotency: Idempotency) -> None:
+def test_a_request_that_was_never_sent_is_retried_for_every_idempotency(
+    idempotency: Idempotency,
+) -> None:
     assert decide_without_response(idempotency, sent=False) is RetryDecision.RETRY
 
 
@@ -114,12 +116,12 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(header: str, seconds: float
     assert retry_after({"Retry-After": header}, now) == seconds
 
 
-def test_without_the_header_nothing_is_asked_for() -> None:
+def test_without_the_header_retry_after_is_none() -> None:
     assert retry_after({}, now) is None
 
 
 @pytest.mark.parametrize("date", ["Thu, 22 Oct 2026 11:00:00 GMT", "Mon, 01 Jan 2001 11:00:00 GMT"])
-def test_a_date_counts_from_the_servers_own_clock(date: str) -> None:
+def test_a_retry_after_date_is_relative_to_the_servers_date_header(date: str) -> None:
     headers = {"Date": date, "Retry-After": date.replace("11:00:00", "11:00:09")}
     assert retry_after(headers, now) == 9.0
 

@@ -52,14 +52,14 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         (Watching, {"stale_for": -1}, "Watching(stale_for=-1): must be a number of at least 0"),
     ],
 )
-def test_a_setting_that_cannot_work_is_refused_by_name(
+def test_an_invalid_setting_raises_an_error_that_names_it(
     kind: Callable[..., object], settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         kind(**settings)
 
 
-def test_the_edges_of_what_is_allowed_are_allowed() -> None:
+def test_boundary_values_are_accepted() -> None:
     RetryPolicy(attempts=1, base=0, cap=0)
     Throttle(limit=1, minimum=1, maximum=1, max_rps=0.1)
     Watching(stale_for=0, sweep_from=1)
@@ -71,7 +71,7 @@ def test_the_edges_of_what_is_allowed_are_allowed() -> None:
     failures=st.integers(1, 10_000),
     draw=st.floats(0, 1),
 )
-def test_a_pause_is_never_negative_nor_above_its_bounds(
+def test_a_pause_is_never_negative_or_above_its_bounds(
     base: float, cap: float, failures: int, draw: float
 ) -> None:
     pause = RetryPolicy(base=base, cap=cap).pause(failures, draw)

@@ -18,7 +18,7 @@ from asyncsim.core.signatures import (
     verify_twilio,
 )
 
-# The published vectors: Twilio docs, "Secure webhooks", and the tests of its helper libraries.
+# Published vectors: Twilio docs, "Secure webhooks", and the tests of its helper libraries.
 TWILIO_TOKEN = "12345"
 TWILIO_URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
 TWILIO_VECTORS = {
@@ -68,18 +68,18 @@ forms = st.dictionaries(names, st.lists(texts, min_size=1, max_size=3), max_size
 
 
 @pytest.mark.parametrize(("signature", "params"), TWILIO_VECTORS.items())
-def test_twilios_published_vectors_are_met(signature: str, params: dict[str, list[str]]) -> None:
+def test_twilio_published_vectors_verify(signature: str, params: dict[str, list[str]]) -> None:
     assert twilio_signature(TWILIO_TOKEN, TWILIO_URL, params) == signature
     assert verify_twilio(keys(TWILIO_TOKEN), TWILIO_URL, params, signature)
 
 
 @pytest.mark.parametrize(("secret", "body", "digest"), KORE_VECTORS)
-def test_kores_published_vectors_are_met(secret: str, body: bytes, digest: str) -> None:
+def test_kore_published_vectors_verify(secret: str, body: bytes, digest: str) -> None:
     assert kore_signature(secret, "POST", KORE_URL, body) == digest
     assert verify_kore([secret], "POST", KORE_URL, body, digest)
 
 
-def test_kores_json_is_verified_in_its_compact_form_too() -> None:
+def test_kore_json_is_also_verified_in_compact_form() -> None:
     secret, compact, digest = KORE_VECTORS[2]
     spaced = b'{"field1": "value1", "field2": "value2"}'
     assert json.loads(spaced) == json.loads(compact)
@@ -87,16 +87,16 @@ def test_kores_json_is_verified_in_its_compact_form_too() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"open": ', b"[" * 100_000, b'{"\xff": 1}'])
-def test_a_body_that_only_begins_like_json_is_refused_quietly(body: bytes) -> None:
+def test_a_malformed_json_body_is_rejected_without_an_exception(body: bytes) -> None:
     assert not verify_kore(["secret"], "POST", KORE_URL, body, "0" * 64)
 
 
-def test_kores_signature_leaves_out_query_and_fragment_and_spells_methods_in_capitals() -> None:
+def test_the_kore_signature_drops_query_and_fragment_and_upper_cases_the_method() -> None:
     whole = kore_signature("s", "post", f"{KORE_URL}/path?query=1#rc=2", b"")
     assert whole == kore_signature("s", "POST", f"{KORE_URL}/path", b"")
 
 
-def test_a_signature_by_any_of_several_secrets_is_accepted() -> None:
+def test_a_signature_with_any_of_several_secrets_is_accepted() -> None:
     new, old = "new", "old"
     assert verify_twilio(keys(new, old), TWILIO_URL, {}, twilio_signature(old, TWILIO_URL))
     assert verify_kore(
@@ -110,7 +110,7 @@ def test_without_secrets_nothing_is_verified() -> None:
 
 
 @pytest.mark.parametrize("given_signature", ["", " ", "ä", "\ud800", "0" * 64])
-def test_a_signature_that_is_none_is_refused_without_an_exception(given_signature: str) -> None:
+def test_a_malformed_signature_is_rejected_without_an_exception(given_signature: str) -> None:
     assert not verify_twilio(keys("token"), TWILIO_URL, {}, given_signature)
     assert not verify_kore(["secret"], "POST", KORE_URL, b"", given_signature)
 
@@ -128,7 +128,7 @@ def test_all_secrets_are_compared_even_after_a_match() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "signed"),
+    ("url", "signed"),
     [
         ("https://h.example/p", "https://h.example:443/p"),
         ("https://h.example:443/p", "https://h.example/p"),
@@ -152,15 +152,13 @@ def test_all_secrets_are_compared_even_after_a_match() -> None:
         ("HTTP://User:Pass@H.Example/P", "http://h.example:80/P"),
     ],
 )
-def test_a_signature_may_be_over_the_url_without_login_or_capitals_and_with_or_without_its_port(
-    ours: str, signed: str
-) -> None:
-    assert verify_twilio(keys("t"), ours, {}, twilio_signature("t", signed))
-    assert verify_kore(["t"], "POST", ours, b"a=1", kore_signature("t", "POST", signed, b"a=1"))
+def test_url_variants_in_login_case_and_default_port_verify(url: str, signed: str) -> None:
+    assert verify_twilio(keys("t"), url, {}, twilio_signature("t", signed))
+    assert verify_kore(["t"], "POST", url, b"a=1", kore_signature("t", "POST", signed, b"a=1"))
 
 
 @pytest.mark.parametrize(
-    ("ours", "signed"),
+    ("url", "signed"),
     [
         ("https://h.example/p", "https://h.example:80/p"),
         ("https://h.example/p", "http://h.example/p"),
@@ -174,12 +172,12 @@ def test_a_signature_may_be_over_the_url_without_login_or_capitals_and_with_or_w
         ("https://User:Pass@h.example/p", "https://user:pass@h.example/p"),
     ],
 )
-def test_a_signature_over_another_url_is_refused(ours: str, signed: str) -> None:
-    assert not verify_kore(["t"], "POST", ours, b"", kore_signature("t", "POST", signed, b""))
-    assert not verify_twilio(keys("t"), ours, {}, twilio_signature("t", signed))
+def test_a_signature_over_another_url_is_rejected(url: str, signed: str) -> None:
+    assert not verify_kore(["t"], "POST", url, b"", kore_signature("t", "POST", signed, b""))
+    assert not verify_twilio(keys("t"), url, {}, twilio_signature("t", signed))
 
 
-def test_a_json_body_is_vouched_for_by_its_hash_in_the_url() -> None:
+def test_a_json_body_is_verified_by_its_hash_in_the_url() -> None:
     body = b'{"SimStatus": "active"}'
     url = f"https://h.example/p?bodySHA256={hashlib.sha256(body).hexdigest()}"
     signature = twilio_signature("t", url)
@@ -189,40 +187,40 @@ def test_a_json_body_is_vouched_for_by_its_hash_in_the_url() -> None:
     assert RequestValidator("t").validate(url, body.decode(), signature)
 
 
-def test_a_json_body_without_its_hash_in_the_url_is_refused() -> None:
+def test_a_json_body_without_its_hash_in_the_url_is_rejected() -> None:
     signature = twilio_signature("t", "https://h.example/p")
     assert not verify_twilio(keys("t"), "https://h.example/p", None, signature, body=b"{}")
     assert verify_twilio(keys("t"), "https://h.example/p", None, signature)
 
 
-class Multi(dict[str, list[str]]):
-    """The least that twilio's validator needs to see repeated names."""
+class MultiParams(dict[str, list[str]]):
+    """The minimum that twilio's validator needs for repeated names."""
 
     def getall(self, name: str) -> list[str]:
         return self[name]
 
 
 @given(token=texts, params=forms, query=forms, port=st.sampled_from(["", ":443", ":8443"]))
-def test_twilios_own_validator_computes_and_accepts_the_same(
+def test_twilios_validator_computes_and_accepts_the_same_signatures(
     token: str, params: dict[str, list[str]], query: dict[str, list[str]], port: str
 ) -> None:
     url = f"https://h.example{port}/a%20b/c"
     url += "?" + urlencode(query, doseq=True) if query else ""
     signature = twilio_signature(token, url, params)
-    referee = RequestValidator(token)
-    assert referee.compute_signature(url, Multi(params)) == signature
-    assert referee.validate(url, Multi(params), signature)
+    validator = RequestValidator(token)
+    assert validator.compute_signature(url, MultiParams(params)) == signature
+    assert validator.validate(url, MultiParams(params), signature)
     assert verify_twilio(keys(token), url, params, signature)
 
 
 @given(token=texts, params=forms, port=st.sampled_from(["", ":443", ":8443"]))
-def test_what_twilios_own_validator_accepts_about_ports_is_accepted(
+def test_ports_are_accepted_exactly_as_twilios_validator_accepts_them(
     token: str, params: dict[str, list[str]], port: str
 ) -> None:
     url = f"https://h.example{port}/p"
     for signed in ("https://h.example/p", "https://h.example:443/p", "https://h.example:8443/p"):
         signature = twilio_signature(token, signed, params)
-        theirs = RequestValidator(token).validate(url, Multi(params), signature)
+        theirs = RequestValidator(token).validate(url, MultiParams(params), signature)
         assert verify_twilio(keys(token), url, params, signature) == theirs
 
 
@@ -231,7 +229,7 @@ def test_what_twilios_own_validator_accepts_about_ports_is_accepted(
     body=st.binary(min_size=1, max_size=60),
     data=st.data(),
 )
-def test_a_changed_byte_of_a_kore_callback_is_refused(
+def test_a_kore_callback_with_one_changed_byte_is_rejected(
     secret: str, body: bytes, data: st.DataObject
 ) -> None:
     digest = kore_signature(secret, "POST", KORE_URL, body)
@@ -239,7 +237,7 @@ def test_a_changed_byte_of_a_kore_callback_is_refused(
     at = data.draw(st.integers(0, len(body) - 1))
     changed = bytearray(body)
     changed[at] ^= data.draw(st.integers(1, 255))
-    # What differs only in the blanks of JSON is the same callback; `{}` is too short to tell.
+    # JSON that differs only in whitespace is the same callback; `{}` is too short to tell.
     if not bytes(changed).startswith((b"{", b"[")):
         assert not verify_kore([secret], "POST", KORE_URL, bytes(changed), digest)
     assert not verify_kore([secret], "PUT", KORE_URL, body, digest)
@@ -247,18 +245,18 @@ def test_a_changed_byte_of_a_kore_callback_is_refused(
 
 
 @given(params=forms.filter(bool), data=st.data())
-def test_a_changed_value_of_a_twilio_callback_is_refused(
+def test_a_twilio_callback_with_a_changed_value_is_rejected(
     params: dict[str, list[str]], data: st.DataObject
 ) -> None:
     signature = twilio_signature("token", TWILIO_URL, params)
     name = data.draw(st.sampled_from(sorted(params)))
-    # Twilio appends without separators, so only a text that is longer is sure to differ.
+    # Twilio concatenates without separators, so only a longer text is certain to differ.
     changed = {**params, name: ["".join(params[name]) + "x"]}
     assert not verify_twilio(keys("token"), TWILIO_URL, changed, signature)
 
 
 @given(at=st.integers(0, 19), flip=st.integers(1, 255))
-def test_a_changed_byte_of_a_signature_is_refused(at: int, flip: int) -> None:
+def test_a_signature_with_one_changed_byte_is_rejected(at: int, flip: int) -> None:
     raw = bytearray(base64.b64decode(twilio_signature("token", TWILIO_URL)))
     raw[at] ^= flip
     assert not verify_twilio(keys("token"), TWILIO_URL, {}, base64.b64encode(raw).decode())

@@ -15,44 +15,44 @@ def token(*, life: float = 3600.0, replaces: bool = False, proven_at: float = -m
 @pytest.mark.parametrize(
     ("life", "due_at"), [(3600.0, 3540.0), (86400.0, 86340.0), (300.0, 270.0), (1.0, 0.9)]
 )
-def test_a_token_is_due_a_minute_or_a_tenth_of_its_life_before_its_end(
+def test_a_token_is_renewed_60_seconds_or_a_tenth_of_its_lifetime_before_expiry(
     life: float, due_at: float
 ) -> None:
     assert token(life=life).due_at == pytest.approx(due_at)
 
 
-def test_a_failed_renewal_is_tried_again_a_little_later() -> None:
+def test_a_failed_renewal_is_retried_5_seconds_later() -> None:
     one = token()
     assert one.postpone(3550.0)
     assert one.due_at == 3555.0
 
 
-def test_a_renewal_is_never_put_off_beyond_the_end() -> None:
+def test_a_renewal_is_never_postponed_past_expiry() -> None:
     one = token()
     assert one.postpone(3599.0)
     assert one.due_at == 3600.0
     assert not one.postpone(3600.0)
 
 
-def test_a_token_that_replaced_another_and_never_worked_is_kept_for_some_seconds() -> None:
+def test_a_replacement_token_that_never_worked_is_kept_for_5_seconds() -> None:
     one = token(replaces=True)
     assert not Renewals().can_help(one, 4.9)
     assert Renewals().can_help(one, 5.0)
 
 
-def test_any_other_token_is_replaced_when_it_is_refused() -> None:
+def test_any_other_token_is_replaced_when_it_is_rejected() -> None:
     assert Renewals().can_help(token(), 0.0)
     assert Renewals().can_help(token(replaces=True, proven_at=1.0), 2.0)
 
 
-def test_a_token_that_never_worked_is_replaced_where_others_were_made_void() -> None:
+def test_an_unproven_token_is_replaced_at_once_where_tokens_have_been_revoked() -> None:
     renewals = Renewals()
     renewals.helped(1, 0.0)
     assert renewals.can_help(token(replaces=True), 1.0)
     assert not Renewals().can_help(token(replaces=True), 1.0)
 
 
-def test_the_first_renewal_is_immediate_and_the_others_wait_for_longer_and_longer() -> None:
+def test_the_first_renewal_is_immediate_and_later_ones_back_off() -> None:
     renewals, least, most = Renewals(), [], []
     for _ in range(5):
         least.append(renewals.pause(0.0, 0.0))
@@ -63,7 +63,7 @@ def test_the_first_renewal_is_immediate_and_the_others_wait_for_longer_and_longe
     assert renewals.pause(60.0, 1.0) == 0.0
 
 
-def test_there_are_five_renewals_a_minute_and_no_more() -> None:
+def test_at_most_five_renewals_a_minute() -> None:
     renewals = Renewals()
     for moment in range(5):
         assert renewals.can_help(token(), float(moment))
@@ -72,7 +72,7 @@ def test_there_are_five_renewals_a_minute_and_no_more() -> None:
     assert renewals.can_help(token(), 60.0)
 
 
-def test_tokens_are_contested_at_the_fifth_within_a_minute_that_was_made_void() -> None:
+def test_tokens_are_contested_after_four_were_revoked_within_a_minute() -> None:
     renewals = Renewals()
     for generation in range(2, 6):
         assert not renewals.are_contested(10.0)
@@ -92,7 +92,7 @@ HOUR = 3600.0
         ("86400", 86400.0),
         (0.001, 1.0),
         (24 * 31 * 86400, 744 * 86400.0),
-        # No time to live by: the shortest that KORE grants, since what ends sooner is refused.
+        # No usable lifetime: assume the shortest that KORE grants; a shorter one is rejected.
         (None, HOUR),
         (0, HOUR),
         (-1, HOUR),
@@ -103,41 +103,39 @@ HOUR = 3600.0
         ([60], HOUR),
         ({}, HOUR),
         (10**400, HOUR),
-        # Absurdly long: a moment instead of a duration, or worse.
+        # Absurdly long: a timestamp instead of a duration, or worse.
         (1_800_000_000, 750 * 86400.0),
         (1e300, 750 * 86400.0),
         (float("inf"), 750 * 86400.0),
     ],
 )
-def test_a_life_is_read_where_there_is_one_and_assumed_where_there_is_none(
-    given: object, life: float
-) -> None:
+def test_a_lifetime_is_read_if_valid_else_assumed(given: object, life: float) -> None:
     assert read_response({"access_token": "abc", "expires_in": given}) == ("Bearer abc", life)
 
 
-def test_a_life_may_be_missing() -> None:
+def test_a_missing_lifetime_is_assumed() -> None:
     assert read_response({"access_token": "abc"}) == ("Bearer abc", HOUR)
 
 
-def test_blanks_around_a_token_are_not_part_of_it() -> None:
+def test_whitespace_around_a_token_is_stripped() -> None:
     assert read_response({"access_token": " abc\r\n", "expires_in": 60}) == ("Bearer abc", 60.0)
 
 
 @pytest.mark.parametrize("value", ["a b", "a\nb", "a\r\nX-Evil: 1", "a\0b", "abcä", "a\u200bb"])
-def test_a_token_that_no_header_may_carry_is_none_and_is_not_quoted(value: str) -> None:
+def test_a_token_with_invalid_header_characters_is_rejected_and_not_quoted(value: str) -> None:
     reason = read_response({"access_token": value, "expires_in": 60})
     assert isinstance(reason, str)
     assert value not in reason
     assert "no header may carry" in reason
 
 
-@pytest.mark.parametrize("answer", [None, 7, "token", ["token"]])
-def test_what_is_no_object_holds_no_token(answer: object) -> None:
-    assert read_response(answer) == "not a JSON object"
+@pytest.mark.parametrize("response", [None, 7, "token", ["token"]])
+def test_a_response_that_is_no_json_object_holds_no_token(response: object) -> None:
+    assert read_response(response) == "not a JSON object"
 
 
 @pytest.mark.parametrize("value", [None, 7, "", "  ", ["x"]])
-def test_what_is_no_text_is_no_token(value: object) -> None:
+def test_an_access_token_must_be_a_non_empty_string(value: object) -> None:
     assert read_response({"access_token": value}) == "it holds no access_token"
     assert read_response({}) == "it holds no access_token"
 
