@@ -227,7 +227,7 @@ class ClientCredentials:
         if pause:
             await self._clock.sleep(pause)
         if token.proven_at > since:
-            # KORE answers 403 both to an expired token and to what is not allowed. Others were let
+            # KORE responds with 403 both to an expired token and to what is not allowed. Others were let
             # in with this one, so it was the latter.
             return False
         if self._token is token:
@@ -299,7 +299,7 @@ class ClientCredentials:
         if _error_in(response) in _TRANSIENT_ERRORS:
             kind = ServerError
         elif response.status in (200, 400, 401, 403):
-            # A token endpoint may answer 400 or 401 to a client it does not know (RFC 6749, 5.2);
+            # A token endpoint may respond with 400 or 401 to an unknown client (RFC 6749, 5.2);
             # some do so with 200.
             kind = AuthenticationError
         for spelling in (self._secret, quote(self._secret, safe="")):  # some quote what they got
@@ -334,8 +334,8 @@ def _token_in(response: Response) -> tuple[Redacted, float] | str:
 def _error_in(response: Response) -> str | None:
     """OAuth2's word for what is wrong (RFC 6749, 5.2)."""
     try:
-        answer = json.read(response.body)
+        body = json.read(response.body)
     except ValueError:
         return None
-    error = answer.get("error") if isinstance(answer, dict) else None
+    error = body.get("error") if isinstance(body, dict) else None
     return error if isinstance(error, str) and error else None

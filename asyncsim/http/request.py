@@ -60,7 +60,7 @@ class Ambiguous(Exception):  # internal: `reconcile` answers it with a read of t
 
 
 def finish(signal: asyncio.Future[None]) -> None:
-    """Wake whoever waits for a signal; again does no harm."""
+    """Wake what waits for a signal; does nothing if it is done."""
     if not signal.done():
         signal.set_result(None)
 
@@ -82,8 +82,8 @@ class Request:
     body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
     idempotency: Idempotency = Idempotency.SAFE
     urgent: bool = False
-    """A read that somebody schedules, and who knows better than to sleep when another pause is
-    asked for: it goes first, and never waits for a Retry-After."""
+    """A read on a schedule of its own, which blocks waits: it goes first, and never sleeps through a
+    Retry-After, because its scheduler has better to do meanwhile."""
     max_bytes: int = MAX_RECORD_BYTES
     """Of the largest body, decoded, that is read."""
     reuse: Reuse | None = None
@@ -92,7 +92,7 @@ class Request:
     """Seconds, from the first pause that the server asks for, in which all of them must end: the
     caller's own deadline."""
     no_retry: bool = False
-    """Whether a failure is raised at once: whoever sent it decides when to repeat it."""
+    """Whether a failure is raised immediately: the sender's caller decides when to repeat it."""
     look: str = ""
     """For a create: how to find out whether it was carried out."""
     for_sim: str = ""
@@ -110,7 +110,7 @@ class Request:
     halted: bool = False
     """The response in flight may still come; nothing goes out again."""
     halt_signal: asyncio.Future[None] | None = field(default=None, repr=False)
-    """Done as soon as it is halted, for whoever pauses or reads between two attempts."""
+    """Done as soon as it is halted, to end a pause or a read between two attempts."""
 
     def halt(self) -> None:
         """Send nothing more: its client closes, or its wait has ended."""
@@ -141,7 +141,7 @@ def _split_base(base: str) -> tuple[URL, str]:
 
 
 def api_error(response: Response, operation: str, retry_after: float | None = None) -> APIError:
-    """Build the typed error of a response; `operation` says what was asked of what."""
+    """Build the typed error of a response; `operation` names the call in its message."""
     problem = decode_problem(response.body)
     status, headers = response.status, response.headers
     kind = _ERRORS.get(status, ServerError if status >= 500 else BadRequest)

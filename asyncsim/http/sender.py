@@ -293,8 +293,8 @@ class Sender:
         if call.retry_after:
             self._check_pause(call.retry_after, call.request, error, left)
         if call.retry_after == 0.0:
-            # Of its own, in jitter: without any it would come back at once, and a pause of all
-            # requests for each such 429 would cost much.
+            # "Retry now", which thousands may have been told: without jitter of its own it would be
+            # throttled again, and to pause all requests for each such 429 would cost much more.
             delay = min(self._backoff(call.throttled, 0.0), left)
             await self._pause(delay, error, call.request)
         else:

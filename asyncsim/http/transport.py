@@ -224,7 +224,7 @@ class Transport:
         """Send one request and read its whole response; `TransportError` if there is none.
 
         `DecodeError` if the body of a success is larger than `max_bytes`, or encoded unreadably.
-        `operation` says in errors what was asked of what.
+        `operation` names the call in error messages.
         """
         exchange = self._exchange(method, url, headers, body, operation, max_bytes, reuse)
         # A hand-moved clock must not move while a request is in flight. The real one need not know,
