@@ -227,8 +227,8 @@ class ClientCredentials:
         if pause:
             await self._clock.sleep(pause)
         if token.proven_at > since:
-            # KORE responds with 403 both to an expired token and to what is not allowed. Others were let
-            # in with this one, so it was the latter.
+            # KORE responds with 403 both to an expired token and to what is not allowed. Others
+            # were let in with this one, so it was the latter.
             return False
         if self._token is token:
             self._renewals.begin(self._clock.now())

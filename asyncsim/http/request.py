@@ -82,8 +82,8 @@ class Request:
     body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
     idempotency: Idempotency = Idempotency.SAFE
     urgent: bool = False
-    """A read on a schedule of its own, which blocks waits: it goes first, and never sleeps through a
-    Retry-After, because its scheduler has better to do meanwhile."""
+    """A read on a schedule of its own, which blocks waits: it goes first, and never sleeps through
+    a Retry-After, because its scheduler has better to do meanwhile."""
     max_bytes: int = MAX_RECORD_BYTES
     """Of the largest body, decoded, that is read."""
     reuse: Reuse | None = None
