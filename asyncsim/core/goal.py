@@ -72,6 +72,10 @@ _NO_WAY_BACK: Mapping[_Key, Mapping[str, frozenset[str]]] = {
 }
 
 
+# None and "" both ask to clear a field; Twilio's own examples show either as cleared.
+_CLEARED: Collection[Any] = (None, "")
+
+
 def advances_automatically(kind: Kind[Any], start: str, targets: Collection[str]) -> bool:
     """Tell whether a settled status leads to one of the targets without any request."""
     edges = _AUTOMATIC.get((kind.product, kind.key), {})
@@ -234,8 +238,7 @@ class Goal:
     def _shows(self, record: Any, expected: Mapping[str, Any]) -> bool:
         for name, value in expected.items():
             shown = getattr(record, name)
-            # None and "" both ask to clear a field; Twilio's own examples show either as cleared.
-            if shown == value or (shown in (None, "") and value in (None, "")):
+            if shown == value or (shown in _CLEARED and value in _CLEARED):
                 continue
             # `ready` was reached and has become `active` automatically: not a failure.
             if name == "status" and shown and advances_automatically(self.kind, value, {shown}):

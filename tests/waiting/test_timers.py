@@ -158,10 +158,9 @@ def test_a_deadline_stays_where_a_read_is_set_and_cancelled() -> None:
 def test_nobody_is_kept_alive_by_a_deadline_long_after_the_end() -> None:
     timers = Timers()
     waits = [expiring(900.0) for _ in range(5000)]
-    for one in waits:
-        timers.set_deadline(one)
+    for at in range(len(waits)):
+        timers.set_deadline(waits[at])  # no variable that keeps the last one alive
     gone = [weakref.ref(one.goal) for one in waits]
-    del one
     while waits:
         end(timers, waits.pop())
     assert sum(ref() is not None for ref in gone) == 0
