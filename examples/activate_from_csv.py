@@ -46,4 +46,6 @@ async def main(source: Path) -> bool:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python activate_from_csv.py FILE.csv")
     sys.exit(not asyncio.run(main(Path(sys.argv[1]))))
