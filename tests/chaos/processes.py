@@ -1,4 +1,4 @@
-"""An emulator and a job as processes that can be killed, and what the emulator says of the job."""
+"""Emulator and job as killable processes, and the emulator's view of the job's requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from asyncsim.bulk import Journal
 from asyncsim.bulk.records import State
 
 _URL = re.compile(r"ASYNCSIM_EMULATOR=http://127\.0\.0\.1:(\d+)")
-_PATIENCE = 60.0  # seconds for a process to come up, or to end once nothing is in its way
+_PATIENCE = 60.0  # seconds for a process to start, or to finish undisturbed
 FAULTS = (
     *("--rate-limited", "0.05"),
     *("--server-errors", "0.03"),
@@ -50,7 +50,7 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 
 @define(eq=False)
 class EmulatorProcess:
-    """`asyncsim emulate`, with a state that outlives it, always on the same port."""
+    """`asyncsim emulate` with persistent state, always on the same port."""
 
     folder: Path
     sims: int
@@ -70,16 +70,16 @@ class EmulatorProcess:
             *("--state", str(self.folder / "emulator.db"), *self.faults),
         )
         async with asyncio.timeout(_PATIENCE):
-            self.port = await self._announced()
+            self.port = await self._read_port()
 
-    async def _announced(self) -> int:
+    async def _read_port(self) -> int:
         assert self.process is not None
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             if found := _URL.search(line.decode()):
                 return int(found[1])
         _, problem = await self.process.communicate()
-        raise AssertionError(f"the emulator did not come up: {problem.decode()}")
+        raise AssertionError(f"the emulator did not start: {problem.decode()}")
 
     async def kill(self) -> None:
         if self.process is not None:
@@ -87,7 +87,7 @@ class EmulatorProcess:
             self.process = None
 
     async def statuses(self) -> Counter[str]:
-        """How many Super SIMs are in which status; asked past all faults."""
+        """Super SIMs by status, read with faults turned off."""
         await self._control("POST", "faults", json=_NO_FAULTS)
         found: Counter[str] = Counter()
         async for sim in self._sims():
@@ -95,7 +95,7 @@ class EmulatorProcess:
         return found
 
     async def write_sims(self, path: Path) -> None:
-        """Write the CSV that a customer would have."""
+        """Write a CSV like a customer's."""
         await self._control("POST", "faults", json=_NO_FAULTS)
         lines = [f"{sim['iccid']},{number}" async for number, sim in _numbered(self._sims())]
         text = "\n".join(["iccid,box", *lines, ""])
@@ -107,9 +107,11 @@ class EmulatorProcess:
         from asyncsim import Client
         from asyncsim.vendors import EMULATOR_CREDENTIALS, TWILIO, emulator_hosts
 
-        own = EMULATOR_CREDENTIALS
-        at = emulator_hosts(self.url, TWILIO)
-        async with Client.twilio(own.account_sid, own.auth_token, hosts=at) as client:
+        credentials = EMULATOR_CREDENTIALS
+        hosts = emulator_hosts(self.url, TWILIO)
+        async with Client.twilio(
+            credentials.account_sid, credentials.auth_token, hosts=hosts
+        ) as client:
             async for sim in client.supersim.sims.list(page_size=1000):
                 yield {"status": sim.status, "iccid": sim.iccid, "sid": sim.sid}
 
@@ -118,12 +120,12 @@ class EmulatorProcess:
         log = (await self._control("GET", "requests"))["requests"]
         return [one for one in log if one["method"] == "POST" and "/Sims/" in one["path"]]
 
-    async def _control(self, method: str, room: str, **more: Any) -> Any:
+    async def _control(self, method: str, path: str, **more: Any) -> Any:
         async with (
             aiohttp.ClientSession() as session,
-            session.request(method, f"{self.url}/_emulator/{room}", **more) as answer,
+            session.request(method, f"{self.url}/_emulator/{path}", **more) as response,
         ):
-            return await answer.json()
+            return await response.json()
 
 
 _NO_FAULTS = {"rate_limited": 0, "server_errors": 0, "dropped": 0}
@@ -138,14 +140,14 @@ async def _numbered(items: AsyncIterator[Any]) -> AsyncIterator[tuple[int, Any]]
 
 @define(eq=False)
 class JobProcess:
-    """`asyncsim activate`, run by the same command as often as it takes."""
+    """`asyncsim activate`, started with the same command until it is done."""
 
     folder: Path
     emulator: EmulatorProcess
     options: Sequence[str] = ()
     process: asyncio.subprocess.Process | None = None
     lines: int = 0
-    """Events that this run has reported."""
+    """Events that this run has printed."""
 
     @property
     def journal(self) -> Path:
@@ -160,7 +162,7 @@ class JobProcess:
         )
 
     async def read_events(self, most: int) -> bool:
-        """Read that many events; False when its output has ended before."""
+        """Read up to `most` events in total; False if the output ended before."""
         assert self.process is not None
         assert self.process.stdout is not None
         while self.lines < most:
@@ -172,18 +174,18 @@ class JobProcess:
         return True
 
     async def finish(self) -> int:
-        """Let it run to its end; its exit code."""
+        """Wait for the job to end; return its exit code."""
         assert self.process is not None
         async with asyncio.timeout(_PATIENCE * 3):
-            _, self.said = await self.process.communicate()
+            _, self.stderr = await self.process.communicate()
         assert self.process.returncode is not None
         return self.process.returncode
 
-    said: bytes = field(default=b"", init=False)
-    """What the run that was let finish wrote to stderr."""
+    stderr: bytes = field(default=b"", init=False)
+    """The stderr of the run that finished."""
 
     async def in_flight(self) -> set[str]:
-        """SIDs of rows whose request may have been on the wire when it was killed."""
+        """SIDs of rows whose request may have been in flight at the kill."""
         if not self.journal.exists():
             return set()
         async with Journal.open(self.journal, read_only=True) as journal:
@@ -198,7 +200,7 @@ def free_port() -> int:
 
 
 def carried_out(post: dict[str, Any]) -> int | None:
-    """The status with which a POST was carried out, seen by the client or not."""
+    """The status with which a POST was carried out, whether or not the client saw it."""
     for status in (post["status"], post["hidden"]):
         if status is not None and 200 <= status < 300:
             return int(status)

@@ -20,7 +20,7 @@ from asyncsim.observers import log
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_rare_events_are_louder(
+def test_rare_events_are_logged_at_a_higher_level(
     event: events.Event, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="asyncsim")
@@ -31,12 +31,12 @@ def test_rare_events_are_louder(
     assert type(event).__name__ in record.getMessage()
 
 
-def test_the_parts_of_an_event_are_in_its_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_line_contains_the_fields_of_its_event(caplog: pytest.LogCaptureFixture) -> None:
     log(events.CallbackRefused(status=403, reason="wrong signature"))
     assert caplog.messages == ["CallbackRefused status=403 reason='wrong signature'"]
 
 
-def test_nothing_is_written_below_the_level(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged_below_the_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="asyncsim")
     log(events.LimitChanged(limit=9.5, in_flight=10))
     assert not caplog.records

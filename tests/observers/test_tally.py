@@ -14,47 +14,47 @@ FINISHED = events.RequestFinished(
 RETRIED = events.RequestRetried(
     method="POST", path="/v1/Sims/HS1", attempt=1, delay=0.5, reason="429 Too Many Requests"
 )
-MINTED = events.TokenMinted(generation=1, expires_in=3600.0)
-FOREIGN = events.ForeignPage(
+TOKEN_MINTED = events.TokenMinted(generation=1, expires_in=3600.0)
+FOREIGN_PAGE = events.ForeignPage(
     origin="https://elsewhere.example", expected="https://supersim.twilio.com"
 )
-RECEIVED = events.CallbackReceived(
+CALLBACK = events.CallbackReceived(
     vendor="twilio", product="supersim", name="HS1", status="active", signed=True
 )
-REFUSED = events.CallbackRefused(status=403, reason="wrong signature")
+REJECTED = events.CallbackRefused(status=403, reason="wrong signature")
 SETTLED = events.WaitSettled(
     product="supersim", name="HS1", settled_by="callback", seconds=1.0, requests=1
 )
 SWEPT = events.SweepFinished(product="supersim", pages=3, rows=2500, settled=10, walk=False)
-STOPPED = events.SweepingStopped(product="supersim", reason="the filter was refused")
-MOVED = events.RowMoved(row=1, name="HS1", sid="HS1", state="sending")
+STOPPED = events.SweepingStopped(product="supersim", reason="the filter was rejected")
+ROW_MOVED = events.RowMoved(row=1, name="HS1", sid="HS1", state="sending")
 EXAMPLES: tuple[events.Event, ...] = (
     FINISHED,
     RETRIED,
     events.LimitChanged(limit=9.5, in_flight=10),
-    MINTED,
-    FOREIGN,
-    RECEIVED,
-    REFUSED,
+    TOKEN_MINTED,
+    FOREIGN_PAGE,
+    CALLBACK,
+    REJECTED,
     SETTLED,
     SWEPT,
     STOPPED,
     events.JobProgressed(phase="planning", done=10, total=None),
     events.JobPlanned(rows=10, verdicts={"will change": 10}, requests=1),
-    MOVED,
+    ROW_MOVED,
     events.JobEnded(states={"done": 10}, seconds=1.0),
     events.UnknownStatus(product="supersim", name="HS1", status="hibernating"),
 )
 
 
-def tallied(*happened: events.Event) -> Tally:
+def tallied(*observed: events.Event) -> Tally:
     tally = Tally()
-    for event in happened:
+    for event in observed:
         tally(event)
     return tally
 
 
-def test_every_kind_of_event_has_an_example_here() -> None:
+def test_every_event_class_has_an_example() -> None:
     assert {type(event) for event in EXAMPLES} == set(get_args(events.Event))
 
 
@@ -76,7 +76,7 @@ def test_requests_are_counted_by_method_and_status() -> None:
     assert tally.methods == {"POST": 3, "GET": 1}
 
 
-def test_waits_are_counted_by_what_told_of_their_end() -> None:
+def test_waits_are_counted_by_what_settled_them() -> None:
     tally = tallied(
         SETTLED,
         SETTLED,
@@ -87,33 +87,35 @@ def test_waits_are_counted_by_what_told_of_their_end() -> None:
     assert tally.failed == {"TransitionTimeout": 1}
 
 
-def test_sweeps_and_walks_are_told_apart() -> None:
+def test_sweeps_and_list_scans_are_counted_separately() -> None:
     tally = tallied(SWEPT, attrs.evolve(SWEPT, walk=True, pages=5))
     assert (tally.sweeps, tally.walks, tally.pages) == (1, 1, 8)
 
 
-def test_callbacks_are_counted_by_how_far_they_are_believed() -> None:
+def test_callbacks_are_counted_as_signed_unconfirmed_duplicate_or_rejected() -> None:
     tally = tallied(
-        RECEIVED,
-        attrs.evolve(RECEIVED, signed=False),
-        attrs.evolve(RECEIVED, duplicate=True),
-        REFUSED,
+        CALLBACK,
+        attrs.evolve(CALLBACK, signed=False),
+        attrs.evolve(CALLBACK, duplicate=True),
+        REJECTED,
     )
     assert tally.callbacks == {"signed": 1, "hint": 1, "duplicate": 1, "refused": 1}
 
 
-def test_what_is_sent_again_is_counted_by_reason() -> None:
+def test_retries_are_counted_by_reason() -> None:
     tally = tallied(RETRIED, RETRIED)
     assert tally.retried == 2
     assert tally.retries == {"429 Too Many Requests": 2}
 
 
-def test_rows_of_jobs_are_counted_by_the_states_they_reach() -> None:
-    tally = tallied(MOVED, attrs.evolve(MOVED, state="done"), attrs.evolve(MOVED, row=2))
+def test_bulk_rows_are_counted_by_new_state() -> None:
+    tally = tallied(
+        ROW_MOVED, attrs.evolve(ROW_MOVED, state="done"), attrs.evolve(ROW_MOVED, row=2)
+    )
     assert tally.rows == {"sending": 2, "done": 1}
 
 
 def test_rare_events_are_counted_by_name() -> None:
-    tally = tallied(FOREIGN, STOPPED)
+    tally = tallied(FOREIGN_PAGE, STOPPED)
     assert tally.warnings == {"ForeignPage": 1, "SweepingStopped": 1}
-    assert tallied(MINTED).tokens == 1
+    assert tallied(TOKEN_MINTED).tokens == 1

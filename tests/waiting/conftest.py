@@ -1,4 +1,4 @@
-"""A watcher without network: records come from a dictionary, and every read is counted."""
+"""A watcher without a network: a fake vendor holds the records and counts every read."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from asyncsim.waiting import Watcher
 
 
 @frozen
-class Rows:
+class FakePage:
     rows: list[Sim]
 
-    def record(self, place: int) -> Sim:
-        return self.rows[place]
+    def record(self, index: int) -> Sim:
+        return self.rows[index]
 
 
 @define(eq=False)
-class World:
+class FakeVendor:
     clock: ManualClock
     breaker: CredentialsBreaker
     sims: dict[str, Sim] = field(factory=dict)
@@ -37,17 +37,17 @@ class World:
     sweeps: list[str | None] = field(factory=list)
     events: list[Event] = field(factory=list)
     ended: list[Transition] = field(factory=list)
-    hold: asyncio.Event | None = None
-    """Reads wait for it, if there is one."""
+    hold_reads: asyncio.Event | None = None
+    """If set, reads wait for this event."""
     sweeps_fail: Exception | None = None
-    walks_fail: Exception | None = None
+    scans_fail: Exception | None = None
     unlisted: set[str] = field(factory=set)
-    """SIMs that the filtered list leaves out."""
+    """SIMs that the filtered list omits."""
     ignores_filter: bool = False
-    frozen: list[Sim] | None = None
-    """What lists show, if that lags behind."""
-    between_pages: asyncio.Event | None = None
-    """Sweeps wait for it, if there is one, after what they have listed."""
+    stale_rows: list[Sim] | None = None
+    """If set, the outdated rows that lists show."""
+    hold_pages: asyncio.Event | None = None
+    """If set, sweeps wait for this event after their first page."""
 
     def put(self, name: str, status: str) -> Sim:
         self.sims[name] = sim = Sim(sid=name, status=status, date_updated=self.clock.utcnow())
@@ -56,23 +56,23 @@ class World:
     async def fetch(self, name: str) -> Sim:
         self.reads.append(name)
         began = self.clock.now()
-        if self.hold is not None:
-            await self.hold.wait()
+        if self.hold_reads is not None:
+            await self.hold_reads.wait()
         if name in self.errors:
             raise self.errors[name]
         self.breaker.succeeded(began)
         return self.sims[name]
 
-    async def rows(self, status: str | None) -> AsyncIterator[Rows]:
+    async def rows(self, status: str | None) -> AsyncIterator[FakePage]:
         self.sweeps.append(status)
         if self.sweeps_fail is not None:
             raise self.sweeps_fail
-        if self.walks_fail is not None and status is None:
-            raise self.walks_fail
-        rows = self.sims.values() if self.frozen is None else self.frozen
-        yield Rows([one for one in rows if self._is_listed(one, status)])
-        if self.between_pages is not None:
-            await self.between_pages.wait()
+        if self.scans_fail is not None and status is None:
+            raise self.scans_fail
+        rows = self.sims.values() if self.stale_rows is None else self.stale_rows
+        yield FakePage([one for one in rows if self._is_listed(one, status)])
+        if self.hold_pages is not None:
+            await self.hold_pages.wait()
 
     def _is_listed(self, sim: Sim, status: str | None) -> bool:
         if status is None or self.ignores_filter:
@@ -89,30 +89,30 @@ class World:
         )
 
 
-def begin(world: World, watcher: Watcher, number: int) -> list[Transition]:
-    waits = [world.wait(f"HS{one}") for one in range(number)]
+def start_waits(vendor: FakeVendor, watcher: Watcher, number: int) -> list[Transition]:
+    waits = [vendor.wait(f"HS{one}") for one in range(number)]
     for wait in waits:
         watcher.register(wait)
-        watcher.accepted(wait, world.put(wait.name, "scheduled"))
+        watcher.accepted(wait, vendor.put(wait.name, "scheduled"))
     return waits
 
 
 @pytest.fixture
-def world(clock: ManualClock) -> World:
-    return World(clock, CredentialsBreaker(Watching(), clock.now))
+def vendor(clock: ManualClock) -> FakeVendor:
+    return FakeVendor(clock, CredentialsBreaker(Watching(), clock.now))
 
 
 @pytest.fixture
-async def watcher(world: World, clock: ManualClock) -> AsyncIterator[Watcher]:
-    made = Watcher(
+async def watcher(vendor: FakeVendor, clock: ManualClock) -> AsyncIterator[Watcher]:
+    watcher = Watcher(
         SIMS,
-        fetch=world.fetch,
-        rows=world.rows,  # type: ignore[arg-type]  # a generator, as mypy sees it from outside
+        fetch=vendor.fetch,
+        rows=vendor.rows,  # type: ignore[arg-type]  # mypy infers a generator
         clock=clock,
         watching=Watching(sweep_from=5),
-        observers=[world.events.append],
+        observers=[vendor.events.append],
         grace=10.0,
-        breaker=world.breaker,
+        breaker=vendor.breaker,
     )
-    yield made
-    await made.close()
+    yield watcher
+    await watcher.close()

@@ -1,4 +1,4 @@
-"""Refused logins: judged once for all waits of a client, by one read at a time."""
+"""Rejected credentials: checked once for all waits of a client, by one probe read at a time."""
 
 from __future__ import annotations
 
@@ -7,114 +7,114 @@ import pytest
 from asyncsim.clock import ManualClock
 from asyncsim.errors import APIError, AuthenticationError, PermissionDenied, TransitionTimeout
 from asyncsim.waiting import Watcher
-from tests.waiting.conftest import World, begin
+from tests.waiting.conftest import FakeVendor, start_waits
 
-REFUSED = AuthenticationError(401, 20003, "Authenticate")
+REJECTED = AuthenticationError(401, 20003, "Authenticate")
 DENIED = PermissionDenied(403, 20003, "not yours")
 
 
-def revoke(world: World, error: APIError = REFUSED) -> None:
-    world.errors = dict.fromkeys(world.sims, error)
-    world.sweeps_fail = error
+def revoke(vendor: FakeVendor, error: APIError = REJECTED) -> None:
+    vendor.errors = dict.fromkeys(vendor.sims, error)
+    vendor.sweeps_fail = error
 
 
-async def test_ten_thousand_waits_do_not_hammer_a_revoked_password(
-    world: World, watcher: Watcher, clock: ManualClock
+async def test_10_000_waits_send_at_most_10_requests_with_revoked_credentials(
+    vendor: FakeVendor, watcher: Watcher, clock: ManualClock
 ) -> None:
-    waits = begin(world, watcher, 10_000)
+    waits = start_waits(vendor, watcher, 10_000)
     await clock.advance(1)
-    revoke(world)
+    revoke(vendor)
     await clock.advance(40)
     assert {type(wait.error) for wait in waits} == {AuthenticationError}
-    assert len(world.reads) + len(world.sweeps) <= 10
+    assert len(vendor.reads) + len(vendor.sweeps) <= 10
     assert watcher.is_idle
 
 
-async def test_nor_do_they_where_each_is_read_singly(
-    world: World, watcher: Watcher, clock: ManualClock
+async def test_10_000_single_reads_stop_once_credentials_are_rejected(
+    vendor: FakeVendor, watcher: Watcher, clock: ManualClock
 ) -> None:
-    watcher._sweeper.health.stop("the filter is refused here")
-    waits = begin(world, watcher, 10_000)
-    revoke(world)
+    watcher._sweeper.health.stop("the filter is rejected in this test")
+    waits = start_waits(vendor, watcher, 10_000)
+    revoke(vendor)
     await clock.advance(40)
     assert {type(wait.error) for wait in waits} == {AuthenticationError}
-    assert len(world.reads) <= 256 + 10, "those in flight at the first refusal, and the probes"
+    assert len(vendor.reads) <= 256 + 10, "those in flight at the first rejection, and the probes"
 
 
-@pytest.mark.parametrize("error", [REFUSED, DENIED])
-async def test_credentials_that_are_refused_for_some_seconds_end_no_wait(
-    world: World, watcher: Watcher, clock: ManualClock, error: APIError
+@pytest.mark.parametrize("error", [REJECTED, DENIED])
+async def test_credentials_that_are_rejected_for_a_few_seconds_end_no_wait(
+    vendor: FakeVendor, watcher: Watcher, clock: ManualClock, error: APIError
 ) -> None:
-    waits = begin(world, watcher, 50)
+    waits = start_waits(vendor, watcher, 50)
     await clock.advance(1)
-    revoke(world, error)
+    revoke(vendor, error)
     await clock.advance(9)
-    assert world.ended == []
-    world.errors.clear()
-    world.sweeps_fail = None
+    assert vendor.ended == []
+    vendor.errors.clear()
+    vendor.sweeps_fail = None
     for wait in waits:
-        world.put(wait.name, "active")
+        vendor.put(wait.name, "active")
     await clock.advance(20)
     assert [wait.error for wait in waits] == [None] * 50
 
 
-@pytest.mark.parametrize("error", [REFUSED, DENIED])
+@pytest.mark.parametrize("error", [REJECTED, DENIED])
 @pytest.mark.parametrize("number", [3, 50])
-async def test_a_refusal_of_one_sim_while_others_are_read_is_that_sims_own(
-    world: World, watcher: Watcher, clock: ManualClock, error: APIError, number: int
+async def test_a_rejection_of_one_sim_while_others_are_readable_fails_only_that_sim(
+    vendor: FakeVendor, watcher: Watcher, clock: ManualClock, error: APIError, number: int
 ) -> None:
-    waits = begin(world, watcher, number)
+    waits = start_waits(vendor, watcher, number)
     for wait in waits:
-        world.put(wait.name, "active" if wait is waits[0] else "scheduled")
-    world.errors["HS0"] = error
-    world.walks_fail = REFUSED
+        vendor.put(wait.name, "active" if wait is waits[0] else "scheduled")
+    vendor.errors["HS0"] = error
+    vendor.scans_fail = REJECTED
     await clock.advance(95)
     assert type(waits[0].error) is PermissionDenied
     assert waits[0].error.status == error.status
     assert not any(wait.done for wait in waits[1:])
-    assert world.reads.count("HS0") >= 3
+    assert vendor.reads.count("HS0") >= 3
     for wait in waits[1:]:
-        world.put(wait.name, "active")
+        vendor.put(wait.name, "active")
     await clock.advance(20)
     assert [wait.error for wait in waits[1:]] == [None] * (number - 1)
 
 
-async def test_in_doubt_a_deadline_is_kept_to_the_second(
-    world: World, watcher: Watcher, clock: ManualClock
+async def test_deadlines_are_kept_while_credentials_are_in_doubt(
+    vendor: FakeVendor, watcher: Watcher, clock: ManualClock
 ) -> None:
-    (wait,) = begin(world, watcher, 1)
-    other = world.wait("HS9", timeout=5.0)
+    (wait,) = start_waits(vendor, watcher, 1)
+    other = vendor.wait("HS9", timeout=5.0)
     watcher.register(other)
-    watcher.accepted(other, world.put("HS9", "scheduled"))
-    revoke(world)
+    watcher.accepted(other, vendor.put("HS9", "scheduled"))
+    revoke(vendor)
     await clock.advance(5)
     assert isinstance(other.error, TransitionTimeout)
     assert isinstance(other.error.__cause__, AuthenticationError)
     assert not wait.done
 
 
-async def test_what_was_judged_is_judged_anew_for_later_waits(
-    world: World, watcher: Watcher, clock: ManualClock
+async def test_later_waits_check_the_credentials_again(
+    vendor: FakeVendor, watcher: Watcher, clock: ManualClock
 ) -> None:
-    begin(world, watcher, 3)
-    revoke(world)
+    start_waits(vendor, watcher, 3)
+    revoke(vendor)
     await clock.advance(40)
-    assert len(world.ended) == 3
-    world.errors.clear()
-    waits = begin(world, watcher, 3)
+    assert len(vendor.ended) == 3
+    vendor.errors.clear()
+    waits = start_waits(vendor, watcher, 3)
     for wait in waits:
-        world.put(wait.name, "active")
+        vendor.put(wait.name, "active")
     await clock.advance(20)
     assert [wait.error for wait in waits] == [None] * 3
 
 
-async def test_a_probe_whose_wait_is_abandoned_makes_room_for_the_next(
-    world: World, watcher: Watcher, clock: ManualClock
+async def test_when_the_probes_wait_is_abandoned_another_wait_probes(
+    vendor: FakeVendor, watcher: Watcher, clock: ManualClock
 ) -> None:
-    waits = begin(world, watcher, 4)
-    revoke(world)
+    waits = start_waits(vendor, watcher, 4)
+    revoke(vendor)
     await clock.advance(2)
     for wait in waits[:3]:
         watcher.abandon(wait)
     await clock.advance(40)
-    assert [type(wait.error) for wait in world.ended] == [AuthenticationError]
+    assert [type(wait.error) for wait in vendor.ended] == [AuthenticationError]

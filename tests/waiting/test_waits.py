@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from asyncsim.waiting.waits import SweepSet, WaitIndex
-from tests.waiting.making import wait
+from tests.waiting.builders import wait
 
 
-def test_waits_are_found_under_every_name_they_have() -> None:
+def test_waits_are_found_by_each_of_their_names() -> None:
     index, one, two = WaitIndex(), wait("depot", sid="HS1"), wait("HS1")
     index.add(one)
     index.add(two)
@@ -14,7 +14,7 @@ def test_waits_are_found_under_every_name_they_have() -> None:
     assert list(index) == [one, two]
 
 
-def test_a_sid_that_is_learned_later_counts_too() -> None:
+def test_a_sid_that_is_learned_later_is_indexed() -> None:
     index, one = WaitIndex(), wait("depot")
     index.add(one)
     one.learn_sid("HS1")
@@ -28,7 +28,7 @@ def test_a_sid_that_is_learned_later_counts_too() -> None:
     assert "depot" not in index.names
 
 
-def test_posts_are_counted_until_they_are_responded_to_or_dropped() -> None:
+def test_posts_are_pending_until_their_response_or_abandonment() -> None:
     index, one, two = WaitIndex(), wait("HS1"), wait("HS2")
     index.add(one)
     index.add(two)
@@ -42,7 +42,7 @@ def test_posts_are_counted_until_they_are_responded_to_or_dropped() -> None:
     assert index.posts_pending == 0
 
 
-def test_a_sweep_set_counts_each_wait_once_and_knows_their_mean_age() -> None:
+def test_a_sweep_set_counts_each_wait_once_and_gives_their_mean_age() -> None:
     waits = [wait("HS1", accepted_at=2.0, nonce="n"), wait("HS2", accepted_at=4.0)]
     swept = SweepSet(waits)
     assert swept.age(9.0) == 0.0

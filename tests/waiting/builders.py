@@ -1,4 +1,4 @@
-"""Waits for tests of the watcher's parts."""
+"""Builder for waits in the tests of `waiting`."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from asyncsim.models.supersim.sims import SIMS
 
 
 def wait(name: str = "HS1", **more: object) -> Transition:
-    given = {"timeout": 1.0, **more}
-    return Transition(name=name, goal=Goal(SIMS), started=0.0, on_done=print, **given)  # type: ignore[arg-type]  # of several types
+    settings = {"timeout": 1.0, **more}
+    return Transition(name=name, goal=Goal(SIMS), started=0.0, on_done=print, **settings)  # type: ignore[arg-type]  # mixed value types
