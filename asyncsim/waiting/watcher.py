@@ -168,6 +168,7 @@ class Watcher:
         waits = self._waits.find(callback.name, callback.sid or callback.name)
         sid = callback.sid if callback.sid and self._kind.is_sid(callback.sid) else None
         reading: Transition | None = None
+        now = self._clock.now()
         for wait in waits:
             same_sim = sid is None or wait.sid in (None, sid)
             current = callback.nonce == wait.nonce and same_sim
@@ -175,7 +176,7 @@ class Watcher:
                 self._learn_sid(wait, sid)
             step = wait.callback_received(
                 callback.status,
-                self._clock.now(),
+                now,
                 # KORE docs, "Validate Webhook Signatures": a GET's parameters are not signed.
                 signed=callback.signed and current and callback.method == "POST",
                 current=current,
@@ -214,7 +215,6 @@ class Watcher:
         if step is NextStep.DONE:
             self._finish(wait)
             return
-        now = self._clock.now()
         # What shows in no status, and what no list is asked for, a sweep tells nothing about.
         in_lists = not (wait.goal.resets_connectivity or wait.read_singly)
         tells = in_lists and step in (NextStep.WAIT, NextStep.READ)
@@ -231,9 +231,9 @@ class Watcher:
         elif wait.callback_read_due:
             self._read_at(wait.next_callback_read_at, wait)
         elif step is NextStep.READ_SELDOM:
-            self._read_at(now + self._watching.longest, wait)
+            self._read_at(self._clock.now() + self._watching.longest, wait)
         elif not (self._sweeper.active and wait.in_sweep) and wait.accepted_at is not None:
-            self._read_at(now + self._pause(wait), wait)
+            self._read_at(self._clock.now() + self._pause(wait), wait)
 
     def _pause(self, wait: Transition) -> float:
         age = 0.0 if wait.accepted_at is None else self._clock.now() - wait.accepted_at

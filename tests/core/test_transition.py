@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ast
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
+from asyncsim.core import transition
 from asyncsim.core.goal import Goal
 from asyncsim.core.transition import NextStep, Transition
 from asyncsim.errors import AsyncSimError, TransitionFailed, TransitionTimeout
@@ -460,3 +464,22 @@ def test_the_label_is_the_sid_once_it_is_known() -> None:
     assert one.label == "the new SmsCommand"
     one.accepted(SmsCommand(sid="HC1", status="queued"), 1.0)
     assert one.label == "HC1"
+
+
+# Written by its own methods only.
+
+
+def test_no_other_module_assigns_to_a_wait() -> None:
+    names = {one.name for one in attrs.fields(Transition)}
+    package = Path(transition.__file__).parent.parent
+    others = [path for path in package.rglob("*.py") if path != Path(transition.__file__)]
+    found = [
+        f"{path.relative_to(package)}:{node.lineno}"
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and node.attr in names
+        and ast.unparse(node.value).endswith("wait")
+    ]
+    assert found == []
