@@ -22,18 +22,18 @@ from asyncsim.http.transport import Transport
 from tests.http.server import Server
 
 T = TypeVar("T")
-PASSWORD = "auth-token-that-nobody-may-see"
+PASSWORD = "auth-token-that-must-not-be-shown"
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    """A server that does what the test says."""
+    """The scripted server."""
     async with Server() as one:
         yield one
 
 
 class Bench:
-    """Makes senders with a hand-moved clock, and closes what they opened."""
+    """Makes senders on a manual clock, and closes what they opened."""
 
     def __init__(self, url: str, clock: ManualClock) -> None:
         self.url = url
@@ -97,7 +97,7 @@ class Bench:
         return [event for event in self.events if isinstance(event, kind)]
 
     async def run(self, work: Awaitable[T], *, limit: float = 3600.0) -> T:
-        """Move time until the work is done; at most that many seconds."""
+        """Advance the clock until the work is done, by at most `limit` seconds."""
         task = asyncio.ensure_future(work)
         await self.clock.settle()
         moved = 0.0

@@ -1,4 +1,4 @@
-"""A server below HTTP: what it writes may be anything."""
+"""A raw TCP server, which may write anything."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Raw:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
 
 
 @asynccontextmanager
 async def raw_server(handle: Handler | None = None) -> AsyncIterator[Raw]:
-    """Serve; without a handler connections are taken and nothing is ever read or written."""
+    """Serve; without a handler, connections are accepted and nothing is read or written."""
     raw = Raw()
     open_ones: set[asyncio.StreamWriter] = set()
 
@@ -63,6 +63,6 @@ async def raw_server(handle: Handler | None = None) -> AsyncIterator[Raw]:
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Spell a whole response."""
+    """Encode a whole response."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -31,9 +31,9 @@ from asyncsim.http.transport import Transport
 from tests.http.conftest import Bench
 from tests.http.server import DROP, HANG, Received, ScriptedResponse, Server
 
-SECRET = "client-secret-that-nobody-may-see"
-TOKEN = "token-that-nobody-may-see"
-# KORE docs, "Authorization": an expired token is answered 403, by a gateway with words of its own.
+SECRET = "client-secret-that-must-not-be-shown"
+TOKEN = "token-that-must-not-be-shown"
+# KORE docs, "Authorization": an expired token gets a 403 from a gateway, in its own words.
 EXPIRED = ScriptedResponse(
     403,
     {
@@ -50,25 +50,25 @@ class Kore:
         self.life: Any = 3600.0
         self.minted = 0
         self.good: set[str] = set()
-        self.mint_answers: list[ScriptedResponse] = []
-        """What the token endpoint answers next, instead of a token."""
-        self.api_answers: list[ScriptedResponse] = []
-        """What the API answers next to a good token."""
+        self.mint_responses: list[ScriptedResponse] = []
+        """The next responses of the token endpoint, instead of tokens."""
+        self.api_responses: list[ScriptedResponse] = []
+        """The next responses of the API to a valid token."""
         self.wrong = EXPIRED
         self.forbidden = ""
-        """A path that no token may ask for."""
+        """A path that is forbidden to every token."""
         self.forms: list[dict[str, list[str]]] = []
-        server.otherwise = self._answer
+        server.otherwise = self._respond
 
-    async def _answer(self, request: Received) -> ScriptedResponse:
+    async def _respond(self, request: Received) -> ScriptedResponse:
         if request.raw_path == "/token":
             self.forms.append(parse_qs(request.body))
-            return self.mint_answers.pop(0) if self.mint_answers else self._mint()
+            return self.mint_responses.pop(0) if self.mint_responses else self._mint()
         if request.raw_path == self.forbidden:
             return ScriptedResponse(403, {"message": "not for you"})
         if request.headers.get("Authorization") not in self.good:
             return self.wrong
-        return self.api_answers.pop(0) if self.api_answers else ScriptedResponse(200)
+        return self.api_responses.pop(0) if self.api_responses else ScriptedResponse(200)
 
     def _mint(self) -> ScriptedResponse:
         self.minted += 1
@@ -79,7 +79,7 @@ class Kore:
         )
 
     def expire(self) -> None:
-        """Make all tokens so far worthless."""
+        """Expire all tokens minted so far."""
         self.good.clear()
 
 
@@ -125,7 +125,7 @@ async def fetch(bench: Bench, sender: Sender) -> int:
 # Minting.
 
 
-async def test_a_token_is_asked_for_as_documented(login: ClientCredentials, kore: Kore) -> None:
+async def test_a_token_is_requested_as_documented(login: ClientCredentials, kore: Kore) -> None:
     assert login.current() is None
     await login.obtain(math.inf)
     assert login.current() == (f"Bearer {TOKEN}-1", 1)
@@ -138,7 +138,7 @@ async def test_a_token_is_asked_for_as_documented(login: ClientCredentials, kore
     ]
 
 
-async def test_a_hundred_callers_at_once_share_one_token(
+async def test_a_hundred_concurrent_callers_share_one_token(
     bench: Bench, sender: Sender, kore: Kore, server: Server
 ) -> None:
     await bench.run(asyncio.gather(*(sender.send(bench.request()) for _ in range(100))))
@@ -147,7 +147,7 @@ async def test_a_hundred_callers_at_once_share_one_token(
     assert [event.generation for event in bench.seen(TokenMinted)] == [1]
 
 
-async def test_a_cancelled_caller_does_not_stop_the_mint_of_the_others(
+async def test_a_cancelled_caller_does_not_stop_the_mint_for_the_others(
     bench: Bench, login: ClientCredentials, kore: Kore
 ) -> None:
     first, second = (asyncio.create_task(login.obtain(math.inf)) for _ in range(2))
@@ -159,10 +159,10 @@ async def test_a_cancelled_caller_does_not_stop_the_mint_of_the_others(
     assert login.current() is not None
 
 
-async def test_a_mint_that_all_callers_left_ends_by_itself(
+async def test_a_mint_whose_callers_were_all_cancelled_finishes(
     bench: Bench, login: ClientCredentials, kore: Kore
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(401)]
+    kore.mint_responses = [ScriptedResponse(401)]
     caller = asyncio.create_task(login.obtain(math.inf))
     await asyncio.sleep(0)
     caller.cancel()
@@ -180,10 +180,10 @@ async def test_a_mint_that_all_callers_left_ends_by_itself(
         {"error": "invalid_client", "error_description": "Invalid client credentials"},
     ],
 )
-async def test_a_client_that_kore_does_not_know_is_an_authentication_error_at_once(
+async def test_a_client_unknown_to_kore_is_an_authentication_error_at_once(
     bench: Bench, sender: Sender, kore: Kore, status: int, body: dict[str, str]
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(status, body)]
+    kore.mint_responses = [ScriptedResponse(status, body)]
     error = await bench.fails(sender.send(bench.request()), AuthenticationError)
     assert str(error).startswith("fetch a KORE access token: Invalid client credentials")
     assert "check the account SID or client id and its secret" in str(error)
@@ -191,10 +191,10 @@ async def test_a_client_that_kore_does_not_know_is_an_authentication_error_at_on
     assert bench.limiter.limit.in_flight == 0
 
 
-async def test_all_callers_hear_of_a_failed_mint_and_the_next_one_tries_anew(
+async def test_a_failed_mint_fails_all_its_callers_and_the_next_caller_mints_again(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(401)]
+    kore.mint_responses = [ScriptedResponse(401)]
     outcomes = await bench.run(
         asyncio.gather(*(sender.send(bench.request()) for _ in range(9)), return_exceptions=True)
     )
@@ -204,10 +204,10 @@ async def test_all_callers_hear_of_a_failed_mint_and_the_next_one_tries_anew(
 
 
 @pytest.mark.parametrize("failure", [500, 503, DROP])
-async def test_a_mint_that_fails_is_tried_again(
+async def test_a_mint_that_fails_is_retried(
     bench: Bench, sender: Sender, kore: Kore, failure: int | str
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(failure)] * 2
+    kore.mint_responses = [ScriptedResponse(failure)] * 2
     assert await fetch(bench, sender) == 200
     assert len(kore.forms) == 3
 
@@ -215,56 +215,56 @@ async def test_a_mint_that_fails_is_tried_again(
 @pytest.mark.parametrize(
     ("failure", "kind"), [(500, ServerError), (DROP, ConnectionFailed), (404, NotFound)]
 )
-async def test_a_mint_that_goes_on_failing_is_given_up(
+async def test_a_mint_that_keeps_failing_is_given_up(
     bench: Bench, sender: Sender, kore: Kore, failure: int | str, kind: type[Exception]
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(failure)] * 9
+    kore.mint_responses = [ScriptedResponse(failure)] * 9
     await bench.fails(sender.send(bench.request()), kind)
     assert len(kore.forms) == (1 if failure == 404 else 3)
 
 
-async def test_a_429_of_the_token_endpoint_uses_up_no_attempt(
+async def test_a_429_from_the_token_endpoint_does_not_count_as_an_attempt(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "10"})] * 9
+    kore.mint_responses = [ScriptedResponse(429, headers={"Retry-After": "10"})] * 9
     assert await fetch(bench, sender) == 200
     assert bench.clock.now() >= 90
 
 
-async def test_429s_of_the_token_endpoint_end_with_the_time_to_queue(
+async def test_429s_from_the_token_endpoint_end_with_the_queue_timeout(
     bench: Bench, kore: Kore
 ) -> None:
     sender = bench.sender(auth=login_of(bench, timeout=Timeout(queue=100.0)))
-    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "30"})] * 99
+    kore.mint_responses = [ScriptedResponse(429, headers={"Retry-After": "30"})] * 99
     error = await bench.fails(sender.send(bench.request()), RateLimited)
     assert error.retry_after == 30.0
     assert 90 <= bench.clock.now() <= 100
 
 
-async def test_429s_of_the_token_endpoint_never_come_without_a_pause(
+async def test_429s_from_the_token_endpoint_without_retry_after_still_pause(
     bench: Bench, kore: Kore
 ) -> None:
     sender = bench.sender(auth=login_of(bench, timeout=Timeout(queue=2.0)))
-    kore.mint_answers = [ScriptedResponse(429)] * 99
+    kore.mint_responses = [ScriptedResponse(429)] * 99
     await bench.fails(sender.send(bench.request()), RateLimited)
     assert len(kore.forms) <= 21
     assert bench.clock.now() <= 2.0
 
 
 @pytest.mark.parametrize("seconds", ["301", "1000000000", "inf"])
-async def test_a_pause_that_the_token_endpoint_asks_for_is_not_endless(
+async def test_a_retry_after_from_the_token_endpoint_beyond_the_longest_pause_raises_at_once(
     bench: Bench, sender: Sender, kore: Kore, seconds: str
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": seconds})] * 9
+    kore.mint_responses = [ScriptedResponse(429, headers={"Retry-After": seconds})] * 9
     error = await bench.fails(sender.send(bench.request()), RateLimited)
     assert error.retry_after == float(seconds)
     assert (len(kore.forms), bench.clock.now()) == (1, 0.0)
 
 
-async def test_who_cannot_wait_for_a_token_leaves_and_the_others_get_it(
+async def test_a_caller_that_cannot_wait_for_a_token_times_out_and_the_others_get_it(
     bench: Bench, login: ClientCredentials, kore: Kore
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "60"})]
+    kore.mint_responses = [ScriptedResponse(429, headers={"Retry-After": "60"})]
     patient = asyncio.create_task(login.obtain(math.inf))
     error = await bench.fails(login.obtain(10.0), RequestTimeout)
     assert str(error) == "fetch a KORE access token: no token within 10 s; nothing was sent"
@@ -276,7 +276,7 @@ async def test_who_cannot_wait_for_a_token_leaves_and_the_others_get_it(
 async def test_a_callers_deadline_ends_its_wait_for_a_token(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(429, headers={"Retry-After": "60"})] * 9
+    kore.mint_responses = [ScriptedResponse(429, headers={"Retry-After": "60"})] * 9
     await bench.fails(sender.send(bench.request("POST", pause_budget=10.0)), RequestTimeout)
     assert bench.clock.now() == 10.0
 
@@ -298,12 +298,12 @@ async def test_a_callers_deadline_ends_its_wait_for_a_token(
         '{"error": "temporarily_unavailable"}',
     ],
 )
-async def test_a_token_response_that_cannot_be_used_is_tried_again(
+async def test_an_unusable_token_response_is_retried(
     bench: Bench, sender: Sender, kore: Kore, body: str
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(200, body)] * 2
+    kore.mint_responses = [ScriptedResponse(200, body)] * 2
     assert await fetch(bench, sender) == 200
-    kore.mint_answers = [ScriptedResponse(200, body)] * 3
+    kore.mint_responses = [ScriptedResponse(200, body)] * 3
     await bench.clock.advance(3600)
     error = await bench.fails(sender.send(bench.request()), AsyncSimError)
     assert isinstance(error, DecodeError | ServerError)
@@ -312,18 +312,18 @@ async def test_a_token_response_that_cannot_be_used_is_tried_again(
     assert (error.__cause__, error.__context__) == (None, None)
 
 
-async def test_a_refusal_with_status_200_is_a_refusal(
+async def test_an_oauth_error_with_status_200_is_an_authentication_error(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     body = {"error": "invalid_client", "error_description": f"unknown secret {SECRET}"}
-    kore.mint_answers = [ScriptedResponse(200, body)]
+    kore.mint_responses = [ScriptedResponse(200, body)]
     error = await bench.fails(sender.send(bench.request()), AuthenticationError)
     assert str(error).startswith("fetch a KORE access token: unknown secret *** (HTTP 200)")
     assert len(kore.forms) == 1
 
 
 @pytest.mark.parametrize("life", [None, "soon", 0, -5, 1e300])
-async def test_a_token_without_a_life_is_used_until_it_is_refused(
+async def test_a_token_without_a_usable_lifetime_is_used_until_it_is_rejected(
     bench: Bench, sender: Sender, kore: Kore, life: Any
 ) -> None:
     kore.life = life
@@ -336,7 +336,7 @@ async def test_a_token_without_a_life_is_used_until_it_is_refused(
     assert kore.minted == 2
 
 
-async def test_a_token_that_is_due_at_once_is_not_minted_for_ever(
+async def test_a_token_that_expires_at_once_is_not_minted_in_a_loop(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     kore.life = 0.001
@@ -347,7 +347,7 @@ async def test_a_token_that_is_due_at_once_is_not_minted_for_ever(
 # Renewal.
 
 
-async def test_a_token_is_renewed_early_and_nobody_waits_for_it(
+async def test_a_token_is_renewed_early_without_delaying_requests(
     bench: Bench, sender: Sender, kore: Kore, server: Server
 ) -> None:
     await fetch(bench, sender)
@@ -365,45 +365,45 @@ async def test_a_token_is_renewed_early_and_nobody_waits_for_it(
 
 
 @pytest.mark.parametrize("failure", [500, DROP, 401, 200])
-async def test_while_renewal_fails_the_old_token_is_used_as_long_as_it_is_good(
+async def test_while_renewal_fails_the_old_token_is_used_until_it_expires(
     bench: Bench, sender: Sender, kore: Kore, failure: int | str
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(3540)
-    kore.mint_answers = [ScriptedResponse(failure, "what?")] * 3
+    kore.mint_responses = [ScriptedResponse(failure, "what?")] * 3
     for _ in range(5):
         assert await fetch(bench, sender) == 200
         await bench.clock.advance(0.5)
     assert kore.minted == 1
-    asked = len(kore.forms)
-    kore.mint_answers = []
+    requested = len(kore.forms)
+    kore.mint_responses = []
     await bench.clock.advance(5)
     await fetch(bench, sender)
     await bench.clock.settle()
-    assert (kore.minted, len(kore.forms)) == (2, asked + 1)
+    assert (kore.minted, len(kore.forms)) == (2, requested + 1)
 
 
-async def test_renewal_that_hangs_delays_nobody_before_the_end_of_the_old_token(
+async def test_a_renewal_that_hangs_delays_no_request_before_the_old_token_expires(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(3550)
-    kore.mint_answers = [ScriptedResponse(HANG)]
+    kore.mint_responses = [ScriptedResponse(HANG)]
     await sender.send(bench.request())
     await sender.send(bench.request())
     assert len(kore.forms) <= 2
 
 
-async def test_when_the_old_token_has_ended_its_failed_renewal_is_raised(
+async def test_a_failed_renewal_of_an_expired_token_is_raised(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(3600)
-    kore.mint_answers = [ScriptedResponse(401)]
+    kore.mint_responses = [ScriptedResponse(401)]
     await bench.fails(sender.send(bench.request()), AuthenticationError)
 
 
-async def test_a_token_that_ran_out_in_the_queue_is_replaced_before_sending(
+async def test_a_token_that_expired_in_the_queue_is_replaced_before_sending(
     bench: Bench, kore: Kore, server: Server
 ) -> None:
     kore.life = 100.0
@@ -419,11 +419,11 @@ async def test_a_token_that_ran_out_in_the_queue_is_replaced_before_sending(
     assert 403 not in server.statuses
 
 
-# Refusals.
+# Rejected tokens.
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_an_expired_token_is_minted_anew_once_for_all(
+async def test_an_expired_token_is_replaced_once_for_all_requests(
     bench: Bench, sender: Sender, kore: Kore, status: int
 ) -> None:
     await fetch(bench, sender)
@@ -436,7 +436,7 @@ async def test_an_expired_token_is_minted_anew_once_for_all(
 
 
 @pytest.mark.parametrize("idempotency", Idempotency)
-async def test_whatever_was_refused_by_an_expired_token_goes_out_again(
+async def test_a_request_rejected_for_an_expired_token_is_resent(
     bench: Bench, sender: Sender, kore: Kore, idempotency: Idempotency
 ) -> None:
     await fetch(bench, sender)
@@ -447,10 +447,10 @@ async def test_whatever_was_refused_by_an_expired_token_goes_out_again(
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (403, PermissionDenied)])
-async def test_what_a_new_token_does_not_cure_is_the_requests_own(
+async def test_a_rejection_that_a_new_token_does_not_cure_is_raised(
     bench: Bench, sender: Sender, kore: Kore, status: int, kind: type[Exception]
 ) -> None:
-    kore.api_answers = [ScriptedResponse(status, {"code": 20006, "message": "not yours"})] * 3
+    kore.api_responses = [ScriptedResponse(status, {"code": 20006, "message": "not yours"})] * 3
     error = await bench.fails(sender.send(bench.request()), kind)
     assert "not yours" in str(error)
     assert kore.minted == 2
@@ -458,12 +458,12 @@ async def test_what_a_new_token_does_not_cure_is_the_requests_own(
     assert kore.minted == 2
 
 
-async def test_a_refusal_right_after_the_new_mint_is_final(
+async def test_a_rejection_right_after_a_new_mint_is_final(
     bench: Bench, sender: Sender, kore: Kore, server: Server
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(60)
-    kore.api_answers = [EXPIRED] * 9
+    kore.api_responses = [EXPIRED] * 9
     await bench.fails(sender.send(bench.request()), PermissionDenied)
     assert kore.minted == 2
     assert server.statuses[-4:] == [200, 403, 200, 403]
@@ -471,12 +471,12 @@ async def test_a_refusal_right_after_the_new_mint_is_final(
     assert kore.minted == 2
 
 
-async def test_many_that_are_not_allowed_cost_one_mint_and_no_more(
+async def test_many_forbidden_requests_cost_a_single_mint(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
     await bench.clock.advance(60)
-    kore.api_answers = [ScriptedResponse(403)] * 100
+    kore.api_responses = [ScriptedResponse(403)] * 100
     outcomes = await bench.run(
         asyncio.gather(*(sender.send(bench.request()) for _ in range(50)), return_exceptions=True)
     )
@@ -484,20 +484,20 @@ async def test_many_that_are_not_allowed_cost_one_mint_and_no_more(
     assert kore.minted == 2
 
 
-async def test_an_answer_that_is_an_error_proves_a_token_too(
+async def test_an_error_response_also_proves_a_token_valid(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.api_answers = [ScriptedResponse(404)]
+    kore.api_responses = [ScriptedResponse(404)]
     await bench.fails(sender.send(bench.request()), NotFound)
     await bench.clock.advance(60)
     kore.expire()
     assert await fetch(bench, sender) == 200
 
 
-async def test_a_token_that_never_worked_is_given_up_in_the_end(
+async def test_a_token_that_never_worked_is_replaced_after_five_seconds(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
-    kore.api_answers = [ScriptedResponse(403)] * 2
+    kore.api_responses = [ScriptedResponse(403)] * 2
     await bench.fails(sender.send(bench.request()), PermissionDenied)
     kore.expire()
     await bench.clock.advance(4)
@@ -507,7 +507,7 @@ async def test_a_token_that_never_worked_is_given_up_in_the_end(
     assert kore.minted == 3
 
 
-async def test_a_refusal_while_others_are_accepted_costs_no_second_token(
+async def test_a_rejection_while_other_requests_are_accepted_costs_no_second_mint(
     bench: Bench, sender: Sender, kore: Kore, server: Server
 ) -> None:
     await fetch(bench, sender)
@@ -515,20 +515,20 @@ async def test_a_refusal_while_others_are_accepted_costs_no_second_token(
     await bench.fails(sender.send(bench.request(path=kore.forbidden)), PermissionDenied)
     assert kore.minted == 2  # it might have been the token
     await fetch(bench, sender)
-    refused = asyncio.create_task(sender.send(bench.request(path=kore.forbidden)))
+    rejected = asyncio.create_task(sender.send(bench.request(path=kore.forbidden)))
     await server.arrival()
     await bench.clock.settle()
     await bench.clock.advance(0.25)
-    assert not refused.done()
+    assert not rejected.done()
     assert await fetch(bench, sender) == 200
-    await bench.fails(refused, PermissionDenied)
+    await bench.fails(rejected, PermissionDenied)
     assert kore.minted == 2
 
 
 # Two processes, one API client, and a vendor that allows one active token.
 
 
-async def test_a_token_made_void_moments_after_it_was_minted_is_minted_anew(
+async def test_a_token_revoked_moments_after_its_mint_is_replaced(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
@@ -552,7 +552,7 @@ async def test_the_pauses_before_new_tokens_grow(bench: Bench, sender: Sender, k
     assert 2.0 <= pauses[3] <= 4.25
 
 
-async def test_the_fifth_token_within_a_minute_that_was_made_void_names_a_second_process(
+async def test_the_fifth_token_revoked_within_a_minute_names_a_second_process(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
@@ -570,7 +570,7 @@ async def test_the_fifth_token_within_a_minute_that_was_made_void_names_a_second
     assert await fetch(bench, sender) == 200
 
 
-async def test_all_requests_that_a_void_token_was_refused_to_share_one_pause_and_one_token(
+async def test_all_requests_rejected_for_a_revoked_token_share_one_pause_and_one_mint(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
@@ -582,7 +582,7 @@ async def test_all_requests_that_a_void_token_was_refused_to_share_one_pause_and
     assert kore.minted == 3
 
 
-async def test_who_cannot_wait_for_the_pause_leaves_it(
+async def test_a_caller_that_cannot_wait_for_the_pause_times_out(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
@@ -594,7 +594,7 @@ async def test_who_cannot_wait_for_the_pause_leaves_it(
     assert await fetch(bench, sender) == 200
 
 
-async def test_closing_during_such_a_pause_is_told_to_those_who_wait(
+async def test_closing_during_the_pause_before_a_mint_raises_client_closed(
     bench: Bench, sender: Sender, kore: Kore
 ) -> None:
     await fetch(bench, sender)
@@ -612,10 +612,10 @@ async def test_closing_during_such_a_pause_is_told_to_those_who_wait(
 # Closing.
 
 
-async def test_closing_during_a_mint_is_told_to_those_who_wait(
+async def test_closing_during_a_mint_raises_client_closed(
     bench: Bench, login: ClientCredentials, kore: Kore, server: Server
 ) -> None:
-    kore.mint_answers = [ScriptedResponse(HANG)]
+    kore.mint_responses = [ScriptedResponse(HANG)]
     caller = asyncio.create_task(login.obtain(math.inf))
     await server.arrival()
     await login.close()
@@ -627,7 +627,7 @@ async def test_closing_during_a_mint_is_told_to_those_who_wait(
 # Secrets.
 
 
-async def test_neither_logs_nor_reprs_nor_events_show_a_secret(
+async def test_logs_reprs_and_events_show_no_secret(
     bench: Bench, sender: Sender, kore: Kore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -635,7 +635,7 @@ async def test_neither_logs_nor_reprs_nor_events_show_a_secret(
     await fetch(bench, sender)
     await bench.clock.advance(60)
     kore.expire()
-    kore.mint_answers = [
+    kore.mint_responses = [
         ScriptedResponse(503),
         *[ScriptedResponse(200, f'{{"access_token": "{TOKEN}"')] * 2,
     ]
@@ -648,7 +648,7 @@ async def test_neither_logs_nor_reprs_nor_events_show_a_secret(
         assert TOKEN not in text
 
 
-async def test_basic_never_shows_its_password_and_never_logs_in_again() -> None:
+async def test_basic_auth_hides_its_password_and_never_logs_in_again() -> None:
     login = BasicAuth("AC1", "pässword:with a colon")
     assert login.current() == ("Basic QUMxOnDDpHNzd29yZDp3aXRoIGEgY29sb24=", 0)
     assert "QUMx" not in repr(login)

@@ -21,7 +21,7 @@ WHERE = ConnectionKey("supersim.example.com", 443, True, True, None, None, None)
 
 
 @pytest.fixture
-def wire() -> Iterator[aioresponses]:
+def mocked() -> Iterator[aioresponses]:
     with aioresponses() as mocked:
         yield mocked
 
@@ -34,11 +34,11 @@ async def exchange(clock: ManualClock) -> Response:
         await transport.close()
 
 
-async def test_a_certificate_that_does_not_fit_is_named_and_nothing_was_sent(
-    wire: aioresponses, clock: ManualClock
+async def test_a_certificate_that_does_not_verify_is_named_and_nothing_was_sent(
+    mocked: aioresponses, clock: ManualClock
 ) -> None:
-    refused = ssl.SSLCertVerificationError("self-signed certificate")
-    wire.get(SIMS, exception=aiohttp.ClientConnectorCertificateError(WHERE, refused))
+    unverified = ssl.SSLCertVerificationError("self-signed certificate")
+    mocked.get(SIMS, exception=aiohttp.ClientConnectorCertificateError(WHERE, unverified))
     with pytest.raises(
         ConnectionFailed, match=r"supersim\.example\.com:443.*self-signed"
     ) as caught:
@@ -46,20 +46,20 @@ async def test_a_certificate_that_does_not_fit_is_named_and_nothing_was_sent(
     assert not caught.value.sent
 
 
-async def test_a_name_that_does_not_resolve_is_named_and_nothing_was_sent(
-    wire: aioresponses, clock: ManualClock
+async def test_an_unresolvable_name_is_named_and_nothing_was_sent(
+    mocked: aioresponses, clock: ManualClock
 ) -> None:
     unknown = OSError(-2, "Name or service not known")
-    wire.get(SIMS, exception=aiohttp.ClientConnectorDNSError(WHERE, unknown))
+    mocked.get(SIMS, exception=aiohttp.ClientConnectorDNSError(WHERE, unknown))
     with pytest.raises(ConnectionFailed, match="Name or service not known") as caught:
         await exchange(clock)
     assert not caught.value.sent
 
 
-async def test_a_connection_that_takes_too_long_was_never_sent(
-    wire: aioresponses, clock: ManualClock
+async def test_a_connection_timeout_means_nothing_was_sent(
+    mocked: aioresponses, clock: ManualClock
 ) -> None:
-    wire.get(SIMS, exception=aiohttp.ConnectionTimeoutError())
+    mocked.get(SIMS, exception=aiohttp.ConnectionTimeoutError())
     with pytest.raises(RequestTimeout, match="no connection within 3 s") as caught:
         await exchange(clock)
     assert not caught.value.sent
@@ -75,10 +75,10 @@ async def test_a_connection_that_takes_too_long_was_never_sent(
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_whatever_fails_later_may_have_been_carried_out(
-    wire: aioresponses, clock: ManualClock, lost: Exception
+async def test_after_a_later_failure_the_request_may_have_been_carried_out(
+    mocked: aioresponses, clock: ManualClock, lost: Exception
 ) -> None:
-    wire.get(SIMS, exception=lost)
+    mocked.get(SIMS, exception=lost)
     with pytest.raises(TransportError, match="list Sim") as caught:
         await exchange(clock)
     assert caught.value.sent

@@ -1,4 +1,4 @@
-"""Sending very many at once to a vendor of unknown limit, by simulation: the limiter is real."""
+"""Fan-out to a vendor of unknown limit, simulated with the real limiter."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def falling(now: float) -> int:
     ],
     ids=["steady", "falls-and-rises", "two-clients", "half-is-held"],
 )
-def test_10_000_updates_take_hardly_longer_than_if_the_limit_were_known(
+def test_10_000_updates_take_little_longer_than_with_a_known_limit(
     requests: list[int], slots: Callable[[float], int], held: int
 ) -> None:
     sent = simulate(fan_out(requests, slots, held=held))

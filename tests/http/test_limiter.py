@@ -33,7 +33,7 @@ def limiter_of(
 
 
 class StrictLimiter(ConcurrencyLimiter):
-    """Looks at each start whether there was room for it."""
+    """Asserts at each start that the limit had room for it."""
 
     def _start(self) -> None:
         super()._start()
@@ -41,7 +41,7 @@ class StrictLimiter(ConcurrencyLimiter):
 
 
 class Queue:
-    """Names in the order in which they were let in, or turned away."""
+    """Names in the order in which they got a slot, or timed out."""
 
     def __init__(self, limiter: ConcurrencyLimiter, clock: ManualClock) -> None:
         self.limiter = limiter
@@ -71,7 +71,7 @@ class Queue:
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
 
-async def test_those_who_wait_are_let_in_in_order(clock: ManualClock) -> None:
+async def test_slots_are_granted_in_order_of_arrival(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=1)
     queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
@@ -83,7 +83,7 @@ async def test_those_who_wait_are_let_in_in_order(clock: ManualClock) -> None:
     assert limiter.limit.in_flight == 1
 
 
-async def test_what_unblocks_others_goes_first(clock: ManualClock) -> None:
+async def test_urgent_requests_go_first(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=1)
     queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
@@ -94,7 +94,7 @@ async def test_what_unblocks_others_goes_first(clock: ManualClock) -> None:
     assert queue.entered == ["a", "sweep", "read", "b", "c"]
 
 
-async def test_however_many_are_urgent_every_fifth_is_not(clock: ManualClock) -> None:
+async def test_every_fifth_slot_goes_to_a_normal_request(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=1)
     queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
@@ -105,24 +105,24 @@ async def test_however_many_are_urgent_every_fifth_is_not(clock: ManualClock) ->
     assert "".join(queue.entered) == "a1234b5678c9"
 
 
-async def test_a_refused_request_goes_back_to_the_front_of_its_line(clock: ManualClock) -> None:
+async def test_a_throttled_request_returns_to_the_front_of_its_queue(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=3)
     queue = Queue(limiter, clock)
     await queue.add("a", "b", "c", "d", "e")
     limiter.throttled(None)  # c; two are in flight now and the limit is 1
-    await queue.add("c again", front=True)
+    await queue.add("c retried", front=True)
     assert limiter.limit.value == pytest.approx(1.9)
     for _ in range(2):
         limiter.release()
         await clock.settle()
-    assert queue.entered == ["a", "b", "c", "c again"]
+    assert queue.entered == ["a", "b", "c", "c retried"]
     limiter.release()
     await clock.settle()
     assert queue.entered[-1] == "d"
     await queue.end()
 
 
-async def test_nobody_overtakes_those_who_wait(clock: ManualClock) -> None:
+async def test_a_new_request_does_not_overtake_the_queue(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=2)
     assert limiter.try_acquire()
     assert limiter.try_acquire()
@@ -135,7 +135,9 @@ async def test_nobody_overtakes_those_who_wait(clock: ManualClock) -> None:
     assert queue.entered == ["a"]
 
 
-async def test_who_waits_too_long_is_told_so_and_takes_no_slot(clock: ManualClock) -> None:
+async def test_a_request_that_queues_too_long_times_out_and_takes_no_slot(
+    clock: ManualClock,
+) -> None:
     limiter = limiter_with(clock, limit=1)
     queue = Queue(limiter, clock)
     await queue.add("a")
@@ -151,7 +153,7 @@ async def test_who_waits_too_long_is_told_so_and_takes_no_slot(clock: ManualCloc
     assert limiter.limit.in_flight == 1
 
 
-async def test_after_the_deadline_nobody_is_let_in_even_if_there_is_room(
+async def test_after_its_deadline_a_request_gets_no_slot_even_if_there_is_room(
     clock: ManualClock,
 ) -> None:
     limiter = limiter_with(clock)
@@ -161,7 +163,9 @@ async def test_after_the_deadline_nobody_is_let_in_even_if_there_is_room(
     assert limiter.limit.in_flight == 0
 
 
-async def test_who_leaves_the_queue_does_not_hold_up_the_others(clock: ManualClock) -> None:
+async def test_a_request_that_leaves_the_queue_does_not_hold_up_the_others(
+    clock: ManualClock,
+) -> None:
     limiter = limiter_with(clock, limit=1)
     queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
@@ -173,7 +177,7 @@ async def test_who_leaves_the_queue_does_not_hold_up_the_others(clock: ManualClo
     assert limiter.limit.in_flight == 1
 
 
-async def test_who_is_cancelled_in_the_moment_of_being_let_in_gives_the_slot_on(
+async def test_a_request_cancelled_while_it_is_granted_a_slot_passes_the_slot_on(
     clock: ManualClock,
 ) -> None:
     limiter = limiter_with(clock, limit=1)
@@ -186,7 +190,7 @@ async def test_who_is_cancelled_in_the_moment_of_being_let_in_gives_the_slot_on(
     assert limiter.limit.in_flight == 1
 
 
-async def test_who_is_cancelled_in_the_moment_of_being_turned_away_is_cancelled(
+async def test_a_request_cancelled_while_it_times_out_is_cancelled(
     clock: ManualClock,
 ) -> None:
     limiter = limiter_with(clock, limit=1)
@@ -199,7 +203,7 @@ async def test_who_is_cancelled_in_the_moment_of_being_turned_away_is_cancelled(
     assert limiter.limit.in_flight == 1
 
 
-async def test_nothing_is_left_behind_when_all_have_gone(clock: ManualClock) -> None:
+async def test_the_limiter_keeps_nothing_when_all_requests_have_gone(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=1, max_rps=1)
     queue = Queue(limiter, clock)
     await queue.add("a", "b", "c", "d")
@@ -215,7 +219,7 @@ async def test_nothing_is_left_behind_when_all_have_gone(clock: ManualClock) -> 
     assert limiter._timer is None
 
 
-async def test_starts_are_spaced_by_the_cap_on_requests_per_second(clock: ManualClock) -> None:
+async def test_starts_are_spaced_by_max_rps(clock: ManualClock) -> None:
     limiter = limiter_with(clock, max_rps=4)
     queue = Queue(limiter, clock)
     await queue.add(*"abcde")
@@ -233,7 +237,7 @@ async def test_unused_time_is_not_saved_up_for_a_burst(clock: ManualClock) -> No
     assert queue.times == [0.0, 60.0, 60.25, 60.5]
 
 
-async def test_a_late_timer_is_made_up_for(clock: ManualClock) -> None:
+async def test_a_late_timer_is_compensated(clock: ManualClock) -> None:
     limiter = limiter_with(clock, max_rps=10)
     assert limiter.try_acquire()
     await clock.advance(0.15)
@@ -242,7 +246,7 @@ async def test_a_late_timer_is_made_up_for(clock: ManualClock) -> None:
     assert limiter.try_acquire()
 
 
-async def test_retry_after_pauses_everyone_the_urgent_too(clock: ManualClock) -> None:
+async def test_retry_after_pauses_all_requests_urgent_ones_too(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=10)
     queue = Queue(limiter, clock)
     await queue.add("a", "b")
@@ -260,7 +264,7 @@ async def test_retry_after_pauses_everyone_the_urgent_too(clock: ManualClock) ->
     await queue.end()
 
 
-async def test_a_refusal_above_the_minimum_pauses_nobody(clock: ManualClock) -> None:
+async def test_a_429_above_the_minimum_limit_does_not_pause(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=20)
     for _ in range(20):
         limiter.try_acquire()
@@ -281,7 +285,7 @@ async def test_a_retry_after_of_zero_cannot_undo_the_pause_at_the_minimum(
     assert limiter.try_acquire()
 
 
-async def test_a_longer_pause_is_not_shortened_by_a_later_refusal(clock: ManualClock) -> None:
+async def test_a_later_429_does_not_shorten_a_longer_pause(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=10)
     for _ in range(5):
         limiter.try_acquire()
@@ -291,7 +295,7 @@ async def test_a_longer_pause_is_not_shortened_by_a_later_refusal(clock: ManualC
     assert not limiter.try_acquire()
 
 
-async def test_an_answer_that_did_not_come_gives_the_slot_back(clock: ManualClock) -> None:
+async def test_a_timeout_frees_the_slot_and_lowers_the_limit(clock: ManualClock) -> None:
     limiter = limiter_with(clock, limit=4)
     for _ in range(4):
         limiter.try_acquire()
@@ -300,7 +304,7 @@ async def test_an_answer_that_did_not_come_gives_the_slot_back(clock: ManualCloc
     assert limiter.limit.value == pytest.approx(0.95 * 3)
 
 
-async def test_a_quarter_of_the_open_files_is_the_most(
+async def test_the_limit_is_at_most_a_quarter_of_the_open_files(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for soft, ceiling in [(256, 64), (2, 1), (resource.RLIM_INFINITY, 1024)]:
@@ -308,7 +312,7 @@ async def test_a_quarter_of_the_open_files_is_the_most(
         assert limiter_with(clock).limit.ceiling == ceiling
 
 
-async def test_a_connectors_limit_is_the_most(clock: ManualClock) -> None:
+async def test_the_limit_is_at_most_the_connectors(clock: ManualClock) -> None:
     assert limiter_with(clock, ceiling=10).limit.value == 10
 
 
@@ -340,7 +344,7 @@ def test_after_the_end_of_its_loop_a_throttle_gets_a_new_limiter(clock: ManualCl
     assert run(use()) is not run(use())
 
 
-async def test_a_throttle_in_use_in_another_loop_is_refused(clock: ManualClock) -> None:
+async def test_a_throttle_in_use_in_another_loop_is_rejected(clock: ManualClock) -> None:
     throttle = Throttle()
     limiter_of(throttle, clock)
 
@@ -351,7 +355,7 @@ async def test_a_throttle_in_use_in_another_loop_is_refused(clock: ManualClock) 
         await asyncio.to_thread(run, use())
 
 
-async def test_a_limiter_goes_with_its_throttle(clock: ManualClock) -> None:
+async def test_a_limiter_is_freed_with_its_throttle(clock: ManualClock) -> None:
     throttle = Throttle()
     limiter = weakref.ref(limiter_of(throttle, clock, ceiling=9))
     del throttle
@@ -360,7 +364,7 @@ async def test_a_limiter_goes_with_its_throttle(clock: ManualClock) -> None:
     assert not [one for one in module._limiters.values() if one.limit.ceiling == 9]
 
 
-# Whatever happens.
+# Invariants, for any sequence of steps.
 
 STEPS = st.lists(
     st.tuples(
@@ -370,7 +374,7 @@ STEPS = st.lists(
                 "urgent",
                 "left",
                 "accepted",
-                "refused",
+                "throttled",
                 "wait",
                 "timed out",
                 "cancel",
@@ -385,7 +389,7 @@ STEPS = st.lists(
 
 @settings(max_examples=60)
 @given(steps=STEPS, max_rps=st.sampled_from([None, 5.0]))
-def test_slots_are_neither_lost_nor_invented_and_all_who_wait_are_served_or_expire(
+def test_no_slot_is_lost_or_invented_and_every_waiting_request_is_served_or_times_out(
     steps: list[tuple[str, int]], max_rps: float | None
 ) -> None:
     async def scenario() -> None:
@@ -402,11 +406,11 @@ def test_slots_are_neither_lost_nor_invented_and_all_who_wait_are_served_or_expi
 
         for number, (step, amount) in enumerate(steps):
             await take(step, amount, f"{number}", limiter, queue, clock)
-            if step in ("left", "accepted", "refused", "wait", "timed out"):
+            if step in ("left", "accepted", "throttled", "wait", "timed out"):
                 gone += queue_left(limiter, queue, step, amount, gone)
             await clock.settle()
             check()
-        for _ in range(500):  # whoever is in leaves, until nobody waits
+        for _ in range(500):  # release all slots until the queue is empty
             while len(queue.entered) > gone:
                 limiter.release()
                 gone += 1
@@ -433,7 +437,7 @@ async def take(
 
 
 def queue_left(limiter: ConcurrencyLimiter, queue: Queue, step: str, amount: int, gone: int) -> int:
-    """Let one leave, if anybody is in; returns how many left."""
+    """Free one slot, if any is held; returns how many were freed."""
     if len(queue.entered) <= gone:
         return 0
     if step == "left":

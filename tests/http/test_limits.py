@@ -1,4 +1,4 @@
-"""No response fills the memory, whatever it is, and none fails with an error that is not ours."""
+"""Limits on responses: none fills the memory, and each failure is an error of asyncsim."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ GZIP = "Content-Encoding: gzip"
 
 
 def bomb(size: int) -> bytes:
-    """Pack so many blanks; a thousandth of that on the wire."""
+    """Compress `size` blanks, to about a thousandth of that."""
     return gzip.compress(b" " * size, mtime=0)
 
 
 @pytest.fixture(params=["ours", "borrowed"])
 async def open_client(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
-    """Make clients that send once, with a session of their own and with one of the user's."""
+    """Make clients without retries, with their own session and with the user's."""
     async with AsyncExitStack() as stack:
         session = None
         if request.param == "borrowed":
@@ -76,14 +76,14 @@ def always(said: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[boo
 def endless(head: bytes, part: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]]:
     async def serve(_: bytes, writer: asyncio.StreamWriter) -> bool:
         writer.write(head)
-        while True:  # till the client closes
+        while True:  # until the client closes
             writer.write(part)
             await writer.drain()
 
     return serve
 
 
-# Bodies that are fine.
+# Accepted bodies.
 
 
 def deflated(*, header: bool) -> bytes:
@@ -102,7 +102,9 @@ def deflated(*, header: bool) -> bytes:
         (deflated(header=False), ["Content-Encoding: deflate"]),
     ],
 )
-async def test_packed_bodies_are_read(open_client: Open, body: bytes, headers: list[str]) -> None:
+async def test_compressed_bodies_are_read(
+    open_client: Open, body: bytes, headers: list[str]
+) -> None:
     async with raw_server(always(response(body, JSON, *headers))) as server:
         sim = await open_client(server.url).supersim.sims.fetch(SID)
         assert sim.unique_name == "Zürich"
@@ -130,11 +132,11 @@ async def test_a_page_may_be_larger_than_a_record(open_client: Open) -> None:
         assert len((await client.supersim.sims.list()).items) == 30
 
 
-# And those that are not.
+# Rejected bodies.
 
 
 @pytest.mark.parametrize("size", [1_000_001, 100_000_000])
-async def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked(
+async def test_a_small_body_that_decompresses_to_a_large_one_is_rejected(
     open_client: Open, size: int
 ) -> None:
     async with raw_server(always(response(bomb(size), JSON, GZIP))) as server:
@@ -159,7 +161,7 @@ PART = b" " * 65_536
     [(LENGTH, PART), (CHUNKED, b"10000\r\n%b\r\n" % PART), (UNTIL_CLOSED, PART)],
     ids=["length", "chunked", "until closed"],
 )
-async def test_a_body_without_end_is_cut(open_client: Open, head: bytes, part: bytes) -> None:
+async def test_an_endless_body_is_cut_off(open_client: Open, head: bytes, part: bytes) -> None:
     async with raw_server(endless(head % b"200 OK", part)) as server:
         client = open_client(server.url)
         with pytest.raises(DecodeError, match="larger than 1,000,000 bytes") as caught:
@@ -170,7 +172,7 @@ async def test_a_body_without_end_is_cut(open_client: Open, head: bytes, part: b
 
 
 @pytest.mark.parametrize(("status", "kind"), [("404 No", NotFound), ("500 No", ServerError)])
-async def test_an_error_without_end_is_still_that_error(
+async def test_an_endless_error_body_is_still_that_error(
     open_client: Open, status: str, kind: type[AsyncSimError]
 ) -> None:
     head = CHUNKED % status.encode()
@@ -180,7 +182,7 @@ async def test_an_error_without_end_is_still_that_error(
     assert len(str(caught.value)) < 500
 
 
-async def test_what_an_error_says_of_itself_is_cut(open_client: Open) -> None:
+async def test_a_long_error_message_is_cut_off(open_client: Open) -> None:
     long = "x" * 20_000
     body = json.dumps({"code": 20404, "message": long, "more_info": long}).encode()
     said = response(body, JSON, f"Twilio-Request-Id: {'r' * 5000}", status="404 No")
@@ -192,7 +194,7 @@ async def test_what_an_error_says_of_itself_is_cut(open_client: Open) -> None:
 
 
 @pytest.mark.parametrize("body", [bomb(2_000_000), b"not gzip", gzip.compress(TEXT, mtime=0)[:-12]])
-async def test_a_create_whose_response_cannot_be_had_is_unknown(
+async def test_after_a_create_with_an_unreadable_response_the_outcome_is_unknown(
     open_client: Open, body: bytes
 ) -> None:
     async with raw_server(always(response(body, JSON, GZIP, status="201 Created"))) as server:
@@ -203,7 +205,7 @@ async def test_a_create_whose_response_cannot_be_had_is_unknown(
     assert isinstance(caught.value.__cause__, DecodeError)
 
 
-async def test_an_update_whose_response_cannot_be_had_is_looked_for(open_client: Open) -> None:
+async def test_an_update_with_an_unreadable_response_is_read_back(open_client: Open) -> None:
     async def serve(head: bytes, writer: asyncio.StreamWriter) -> bool:
         pending = json.dumps({**SIM, "status": "scheduled"}).encode()
         posted = head.startswith(b"POST")
@@ -225,7 +227,7 @@ async def test_a_token_response_is_limited_too() -> None:
                 await client.supersim.sims.fetch(SID)
 
 
-# What is not HTTP, or not what was asked for.
+# Malformed HTTP, and responses that were not requested.
 
 STATUS = b"HTTP/1.1 200 OK\r\n"
 
@@ -251,9 +253,7 @@ STATUS = b"HTTP/1.1 200 OK\r\n"
     ],
     ids=range(15),
 )
-async def test_whatever_comes_back_fails_with_an_error_of_ours(
-    open_client: Open, said: bytes
-) -> None:
+async def test_a_malformed_response_is_an_error_of_asyncsim(open_client: Open, said: bytes) -> None:
     async def serve(_: bytes, writer: asyncio.StreamWriter) -> bool:
         writer.write(said)
         return False
@@ -267,7 +267,7 @@ async def test_whatever_comes_back_fails_with_an_error_of_ours(
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip"])
-async def test_an_encoding_that_was_not_asked_for_is_named(
+async def test_an_encoding_that_was_not_requested_is_named(
     open_client: Open, encoding: str
 ) -> None:
     said = response(b"\x0b\x02\x80{}\x03", JSON, f"Content-Encoding: {encoding}")
@@ -276,13 +276,13 @@ async def test_an_encoding_that_was_not_asked_for_is_named(
             await open_client(server.url).supersim.sims.fetch(SID)
 
 
-async def test_an_error_that_cannot_be_unpacked_is_still_that_error(open_client: Open) -> None:
+async def test_an_error_that_cannot_be_decompressed_is_still_that_error(open_client: Open) -> None:
     async with raw_server(always(response(b"no", GZIP, status="404 No"))) as server:
         with pytest.raises(NotFound):
             await open_client(server.url).supersim.sims.fetch(SID)
 
 
-async def test_headers_are_limited_in_number(open_client: Open) -> None:
+async def test_the_number_of_headers_is_limited(open_client: Open) -> None:
     said = (
         STATUS
         + b"".join(b"X-%d: x\r\n" % n for n in range(50_000))
@@ -294,20 +294,18 @@ async def test_headers_are_limited_in_number(open_client: Open) -> None:
 
 
 @pytest.mark.parametrize("type_", ["text/plain; charset=no-such", "application/json; charset=\x80"])
-async def test_an_unknown_charset_does_not_matter(open_client: Open, type_: str) -> None:
+async def test_an_unknown_charset_is_ignored(open_client: Open, type_: str) -> None:
     async with raw_server(always(response(TEXT, f"Content-Type: {type_}"))) as server:
         assert (await open_client(server.url).supersim.sims.fetch(SID)).sid == SID
 
 
 @pytest.mark.parametrize("host", [".", "a..test", f"{'x' * 70}.test"])
-async def test_a_host_that_cannot_be_one_is_a_mistake_of_the_configuration(
-    open_client: Open, host: str
-) -> None:
+async def test_an_invalid_host_is_a_configuration_error(open_client: Open, host: str) -> None:
     with pytest.raises(ConfigurationError, match="check hosts="):
         await open_client(f"http://{host}").supersim.sims.fetch(SID)
 
 
-async def test_whatever_a_resolver_of_the_users_fails_with_is_an_error_of_ours() -> None:
+async def test_an_error_of_the_users_resolver_becomes_an_error_of_asyncsim() -> None:
     class Broken(aiohttp.abc.AbstractResolver):
         async def resolve(self, *_: Any, **__: Any) -> Any:
             raise KeyError("no such host in the table")

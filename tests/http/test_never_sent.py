@@ -1,4 +1,4 @@
-"""What certainly never reached the server: it is told from what may have, above all in a create."""
+"""Requests that certainly never reached the server, above all creates."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Open = Callable[..., Client]
 
 @pytest.fixture
 async def open_client() -> AsyncIterator[Open]:
-    """Make clients that send once."""
+    """Make clients without retries."""
     async with AsyncExitStack() as stack:
 
         def make(url: str, session: aiohttp.ClientSession | None = None, **more: Any) -> Client:
@@ -61,7 +61,7 @@ def calls(client: Client) -> dict[str, Callable[[], Awaitable[object]]]:
 
 
 async def none_was_sent(client: Client) -> str:
-    """Check that no call took itself for sent; returns what the create said."""
+    """Assert that each call reports that nothing was sent; returns the create's message."""
     text = ""
     for call in calls(client).values():
         with pytest.raises(TransportError) as caught:
@@ -76,14 +76,14 @@ async def none_was_sent(client: Client) -> str:
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 No", "502 No"])
-async def test_a_proxy_that_refuses_to_connect_is_named_and_nothing_was_sent(
+async def test_a_proxy_that_rejects_the_tunnel_is_named_and_nothing_was_sent(
     open_client: Open, status: str
 ) -> None:
-    async def refuse(_: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def reject(_: bytes, writer: asyncio.StreamWriter) -> bool:
         writer.write(response(b"", status=status))
         return False
 
-    async with raw_server(refuse) as proxy:
+    async with raw_server(reject) as proxy:
         url = proxy.url.replace("//", "//user:hidden@")
         async with aiohttp.ClientSession(proxy=url) as session:
             text = await none_was_sent(open_client("https://sims.example.test", session))
@@ -91,17 +91,17 @@ async def test_a_proxy_that_refuses_to_connect_is_named_and_nothing_was_sent(
     assert "hidden" not in text
 
 
-async def test_a_proxy_that_forwards_and_wants_a_login_is_named_too(open_client: Open) -> None:
-    async def refuse(_: bytes, writer: asyncio.StreamWriter) -> bool:
+async def test_a_proxy_that_requires_a_login_is_named(open_client: Open) -> None:
+    async def reject(_: bytes, writer: asyncio.StreamWriter) -> bool:
         writer.write(response(b"", status="407 Proxy Authentication Required"))
         return True
 
-    async with raw_server(refuse) as proxy, aiohttp.ClientSession(proxy=proxy.url) as session:
+    async with raw_server(reject) as proxy, aiohttp.ClientSession(proxy=proxy.url) as session:
         text = await none_was_sent(open_client("http://sims.example.test", session))
     assert "the proxy refused to connect to sims.example.test:80 (407" in text
 
 
-async def test_a_proxy_that_cannot_be_reached_is_named(open_client: Open) -> None:
+async def test_an_unreachable_proxy_is_named(open_client: Open) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -114,7 +114,7 @@ async def test_a_proxy_that_cannot_be_reached_is_named(open_client: Open) -> Non
     assert "hidden" not in repr(caught.value.__cause__)
 
 
-async def test_a_proxy_that_never_answers_connect_is_a_connection_that_took_too_long(
+async def test_a_proxy_that_never_responds_to_connect_is_a_connection_timeout(
     open_client: Open,
 ) -> None:
     async with raw_server() as proxy, aiohttp.ClientSession(proxy=proxy.url) as session:
@@ -123,25 +123,25 @@ async def test_a_proxy_that_never_answers_connect_is_a_connection_that_took_too_
 
 
 @pytest.mark.parametrize("said", [b"", b"220 this is a mail server\r\n\r\n"])
-async def test_a_create_behind_a_proxy_that_breaks_off_was_not_sent(
+async def test_a_create_through_a_proxy_that_hangs_up_was_not_sent(
     open_client: Open, said: bytes
 ) -> None:
-    async def break_off(_: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def hang_up(_: bytes, writer: asyncio.StreamWriter) -> bool:
         writer.write(said)
         return False
 
-    async with raw_server(break_off) as proxy, aiohttp.ClientSession(proxy=proxy.url) as session:
+    async with raw_server(hang_up) as proxy, aiohttp.ClientSession(proxy=proxy.url) as session:
         client = open_client("https://sims.example.test", session)
         with pytest.raises(ConnectionFailed, match="no connection") as caught:
             await calls(client)["create"]()
     assert not caught.value.sent
 
 
-# On the way to the server itself.
+# Connecting to the server itself.
 
 
 class Hanging(AbstractResolver):
-    """Looks up names for ever."""
+    """A resolver that hangs."""
 
     async def resolve(self, *_: Any, **__: Any) -> list[ResolveResult]:
         return await asyncio.Event().wait()  # type: ignore[return-value]  # never returns
@@ -150,7 +150,7 @@ class Hanging(AbstractResolver):
         """Nothing to close."""
 
 
-async def test_a_name_whose_look_up_hangs(
+async def test_a_name_lookup_that_hangs_sends_nothing(
     open_client: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aiohttp.DefaultResolver, "resolve", Hanging.resolve)
@@ -158,13 +158,15 @@ async def test_a_name_whose_look_up_hangs(
     assert "no connection within 0.05 s" in text
 
 
-async def test_a_name_whose_look_up_hangs_in_a_session_of_the_users(open_client: Open) -> None:
+async def test_a_name_lookup_that_hangs_in_the_users_session_sends_nothing(
+    open_client: Open,
+) -> None:
     connector = aiohttp.TCPConnector(resolver=Hanging())
     async with aiohttp.ClientSession(connector=connector) as session:
         await none_was_sent(open_client("http://sims.example.test", session))
 
 
-async def test_a_name_that_cannot_be_one(open_client: Open) -> None:
+async def test_an_invalid_name_sends_nothing(open_client: Open) -> None:
     client = open_client(f"http://{'x' * 70}.example.test")
     for call in calls(client).values():
         with pytest.raises(AsyncSimError) as caught:
@@ -172,14 +174,14 @@ async def test_a_name_that_cannot_be_one(open_client: Open) -> None:
         assert not isinstance(caught.value, OutcomeUnknown)
 
 
-async def test_a_tls_handshake_that_hangs(open_client: Open) -> None:
+async def test_a_tls_handshake_that_hangs_sends_nothing(open_client: Open) -> None:
     async with raw_server() as server:
         text = await none_was_sent(open_client(server.url.replace("http", "https")))
     assert "no connection within 0.05 s" in text
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-async def test_a_tls_handshake_that_fails(open_client: Open, said: bytes) -> None:
+async def test_a_tls_handshake_that_fails_sends_nothing(open_client: Open, said: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(said)
@@ -192,7 +194,7 @@ async def test_a_tls_handshake_that_fails(open_client: Open, said: bytes) -> Non
     assert f"cannot connect to 127.0.0.1:{port}" in text
 
 
-async def test_a_pool_that_the_users_own_traffic_has_filled(open_client: Open) -> None:
+async def test_a_pool_filled_by_the_users_own_requests_sends_nothing(open_client: Open) -> None:
     arrived = asyncio.Event()
 
     async def serve(head: bytes, writer: asyncio.StreamWriter) -> bool:
@@ -210,7 +212,7 @@ async def test_a_pool_that_the_users_own_traffic_has_filled(open_client: Open) -
     assert not any(head.startswith(b"POST") for head in server.heads)
 
 
-async def test_a_create_whose_deadline_passes_before_it_is_connected_was_not_sent(
+async def test_a_create_whose_deadline_passes_before_it_connects_was_not_sent(
     open_client: Open,
 ) -> None:
     async with raw_server() as server:
@@ -221,14 +223,14 @@ async def test_a_create_whose_deadline_passes_before_it_is_connected_was_not_sen
     assert not caught.value.sent
 
 
-async def test_what_was_never_sent_is_retried_creates_too(open_client: Open) -> None:
-    refusals = 2
+async def test_a_request_that_was_never_sent_is_retried_even_a_create(open_client: Open) -> None:
+    rejections = 2
 
     async def tunnel(head: bytes, writer: asyncio.StreamWriter) -> bool:
-        nonlocal refusals
+        nonlocal rejections
         if head.startswith(b"POST"):
-            refusals -= 1
-            said = response(b"", status="407 No") if refusals >= 0 else response(COMMAND)
+            rejections -= 1
+            said = response(b"", status="407 No") if rejections >= 0 else response(COMMAND)
             writer.write(said)
         return True
 
@@ -238,11 +240,11 @@ async def test_what_was_never_sent_is_retried_creates_too(open_client: Open) -> 
         await calls(client)["create"]()
 
 
-# Which connections creates take.
+# Connections used for creates.
 
 
 def keep_alive(closing_after: float | None = None) -> Callable[..., Awaitable[bool]]:
-    """A server that says it keeps connections; then closes them, if so, after some seconds."""
+    """A server that announces keep-alive, and may close connections after some seconds."""
 
     async def serve(head: bytes, writer: asyncio.StreamWriter) -> bool:
         writer.write(
@@ -257,7 +259,7 @@ def keep_alive(closing_after: float | None = None) -> Callable[..., Awaitable[bo
     return serve
 
 
-async def test_creates_are_not_lost_to_a_server_that_closes_what_it_said_to_keep(
+async def test_no_create_is_lost_to_a_server_that_closes_keep_alive_connections(
     open_client: Open,
 ) -> None:
     async with raw_server(keep_alive(0.0)) as server:
@@ -268,7 +270,7 @@ async def test_creates_are_not_lost_to_a_server_that_closes_what_it_said_to_keep
             await call["create"]()
 
 
-async def test_after_a_create_was_lost_with_a_used_connection_others_take_new_ones(
+async def test_after_a_create_was_lost_on_a_reused_connection_creates_take_new_ones(
     open_client: Open,
 ) -> None:
     lost = 0
@@ -282,7 +284,7 @@ async def test_after_a_create_was_lost_with_a_used_connection_others_take_new_on
     assert lost <= 1
 
 
-async def test_creates_in_a_row_share_a_connection(open_client: Open) -> None:
+async def test_consecutive_creates_share_a_connection(open_client: Open) -> None:
     async with raw_server(keep_alive()) as server:
         call = calls(open_client(server.url))
         for _ in range(5):
@@ -290,7 +292,7 @@ async def test_creates_in_a_row_share_a_connection(open_client: Open) -> None:
         assert server.connections == 1
 
 
-async def test_a_connection_idle_for_too_long_is_not_taken_for_a_create(
+async def test_a_create_does_not_reuse_a_connection_that_was_idle_too_long(
     open_client: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asyncsim.http.transport._RECENT", 0.0)
@@ -315,7 +317,7 @@ async def test_a_421_is_retried_on_a_new_connection(open_client: Open) -> None:
         assert server.connections == 2
 
 
-async def test_what_was_lost_after_it_was_written_stays_unknown(open_client: Open) -> None:
+async def test_the_outcome_of_a_create_lost_after_writing_is_unknown(open_client: Open) -> None:
     async def drop(_: bytes, writer: asyncio.StreamWriter) -> bool:
         return False
 

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through, and what no proxy and no session may do to the login."""
+"""The proxy of a request; neither a proxy nor a session may change the credentials."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def proxy() -> AsyncIterator[Raw]:
-    """A proxy that forwards nothing: it responds itself, and refuses to tunnel."""
+    """A proxy that responds itself instead of forwarding, and rejects tunnels."""
 
     async def handle(head: bytes, writer: object) -> bool:
         assert hasattr(writer, "write")
@@ -65,7 +65,7 @@ async def fetch(one: Client) -> str | None:
         return (await one.supersim.sims.fetch(HS)).status
 
 
-async def test_the_environments_proxies_are_not_used_unless_asked_for(
+async def test_the_environments_proxies_are_not_used_by_default(
     proxy: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -75,7 +75,7 @@ async def test_the_environments_proxies_are_not_used_unless_asked_for(
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
-async def test_the_environments_proxy_is_used_where_asked_for(
+async def test_the_environments_proxy_is_used_on_request(
     proxy: Raw, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, proxy.url)
@@ -83,14 +83,14 @@ async def test_the_environments_proxy_is_used_where_asked_for(
     assert proxy.heads[0].startswith(b"GET http://sims.example.test/v1/Sims/")
 
 
-async def test_an_address_without_a_scheme_is_that_of_an_http_proxy(
+async def test_a_proxy_without_a_scheme_is_an_http_proxy(
     proxy: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))
     assert await fetch(client(proxies_from_env=True)) == "active"
 
 
-async def test_the_token_endpoint_is_reached_by_the_proxy_too(
+async def test_the_token_endpoint_is_reached_through_the_proxy_too(
     proxy: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -109,7 +109,9 @@ async def test_the_command_line_uses_the_environments_proxies(
     assert len(proxy.heads) == 1
 
 
-async def test_https_is_tunnelled(proxy: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_https_is_tunnelled_through_the_proxy(
+    proxy: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//me:hidden-word@"))
     with pytest.raises(ConnectionFailed) as caught:
         await fetch(client("https://sims.example.test", proxies_from_env=True))
@@ -123,7 +125,7 @@ async def test_https_is_tunnelled(proxy: Raw, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("explicit", [False, True])
-async def test_a_proxys_login_goes_to_it_and_into_no_text(
+async def test_proxy_credentials_go_to_the_proxy_and_are_never_shown(
     proxy: Raw, monkeypatch: pytest.MonkeyPatch, explicit: bool
 ) -> None:
     url = proxy.url.replace("//", "//me:hidden-word@")
@@ -143,7 +145,9 @@ async def test_a_proxys_login_goes_to_it_and_into_no_text(
     "listed",
     ["sims.example.test", ".example.test", "example.test", "*", "x, sims.example.test:80", "TEST"],
 )
-async def test_no_proxy_is_heeded(proxy: Raw, monkeypatch: pytest.MonkeyPatch, listed: str) -> None:
+async def test_hosts_in_no_proxy_bypass_the_proxy(
+    proxy: Raw, monkeypatch: pytest.MonkeyPatch, listed: str
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", listed)
     with pytest.raises(ConnectionFailed, match=r"cannot connect to sims\.example\.test"):
@@ -152,7 +156,7 @@ async def test_no_proxy_is_heeded(proxy: Raw, monkeypatch: pytest.MonkeyPatch, l
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.9.9.9", "[::1]", "a.localhost"])
-async def test_loopback_is_never_reached_by_the_environments_proxy(
+async def test_loopback_bypasses_the_environments_proxy(
     proxy: Raw, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -164,7 +168,7 @@ async def test_loopback_is_never_reached_by_the_environments_proxy(
     assert proxy.heads == []
 
 
-async def test_a_proxy_that_is_given_is_used_for_all_hosts(
+async def test_a_proxy_given_as_a_setting_is_used_for_all_hosts(
     proxy: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -185,27 +189,27 @@ BAD = [
 
 
 @pytest.mark.parametrize("url", [*BAD, ""])
-def test_a_proxy_that_is_none_is_refused_at_once_and_not_quoted(url: str) -> None:
+def test_an_invalid_proxy_is_rejected_at_once_and_not_quoted(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^proxy=\.\.\. must read") as caught:
         client(proxy=url)
     assert "hidden-word" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", BAD)
-def test_the_variable_with_a_proxy_that_is_none_is_named(
+def test_the_variable_that_holds_an_invalid_proxy_is_named(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", url)
     with pytest.raises(ConfigurationError, match=r"^HTTP_PROXY in the environment") as caught:
         client(proxies_from_env=True)
     assert "hidden-word" not in str(caught.value)
-    client("http://127.0.0.1:1", proxies_from_env=True)  # which has no use for it
+    client("http://127.0.0.1:1", proxies_from_env=True)  # loopback uses no proxy
 
 
 # Sessions of the user's own.
 
 
-async def test_a_session_with_a_login_of_its_own_is_refused() -> None:
+async def test_a_session_with_its_own_credentials_is_rejected() -> None:
     async with aiohttp.ClientSession() as session:
         # As `ClientSession(auth=...)` does, which aiohttp 3.14 calls deprecated.
         session._default_auth = object()  # type: ignore[assignment]
@@ -213,7 +217,7 @@ async def test_a_session_with_a_login_of_its_own_is_refused() -> None:
             client(session=session)
 
 
-async def test_a_session_that_netrc_logs_in_elsewhere_is_refused(
+async def test_a_session_with_credentials_from_netrc_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -230,7 +234,7 @@ async def test_a_session_that_netrc_logs_in_elsewhere_is_refused(
         client(session=session)
 
 
-async def test_netrc_means_nothing_to_a_session_of_ours(
+async def test_the_clients_own_session_ignores_netrc(
     proxy: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -245,7 +249,7 @@ async def test_netrc_means_nothing_to_a_session_of_ours(
 
 
 @pytest.mark.parametrize("setting", [{"proxy": "http://127.0.0.1:1"}, {"proxies_from_env": True}])
-async def test_a_session_chooses_its_proxies_itself(setting: dict[str, Any]) -> None:
+async def test_the_users_session_chooses_its_own_proxies(setting: dict[str, Any]) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ConfigurationError, match="chooses its proxies itself"):
             client(session=session, **setting)

@@ -1,4 +1,4 @@
-"""A desired state is written once, whatever gets lost."""
+"""A desired state is written once, whichever response is lost."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def problem(code: int, status: int = 400) -> ScriptedResponse:
     return ScriptedResponse(status, {"code": code, "message": "no", "status": status})
 
 
-class Desk:
-    """A vendor's desk: POSTs and reads are answered from lists of their own."""
+class Api:
+    """A vendor's API with one list of responses for POSTs and one for reads."""
 
     def __init__(
         self, server: Server, posts: Sequence[ScriptedResponse], reads: Sequence[ScriptedResponse]
     ) -> None:
-        self.answers = {"POST": list(posts), "GET": list(reads)}
+        self.responses = {"POST": list(posts), "GET": list(reads)}
         self.server = server
-        server.otherwise = self.answer
+        server.otherwise = self.respond
 
-    async def answer(self, request: Received) -> ScriptedResponse:
-        return self.answers[request.method].pop(0)
+    async def respond(self, request: Received) -> ScriptedResponse:
+        return self.responses[request.method].pop(0)
 
     @property
     def methods(self) -> list[str]:
@@ -72,12 +72,12 @@ class Writer:
             "POST", Idempotency.CHECK_FIRST, body=make_body("Status=active")
         )
 
-    async def write(self, goal: Goal = ACTIVE) -> WriteResult[Sim]:
+    async def write(self, target: Goal = ACTIVE) -> WriteResult[Sim]:
         return await self.bench.run(
             write(
                 self.sender,
                 self.request,
-                goal,
+                target,
                 decode=decode,
                 read=self.read,
                 attempts=self.attempts,
@@ -94,113 +94,115 @@ def decode(response: Response) -> Sim:
     return records.decode(Sim, json.loads(response.body), TWILIO)
 
 
-# Sent once, answered once.
+# Sent once, with a response.
 
 
 @pytest.mark.parametrize("status", ["scheduled", "active"])
-async def test_an_answer_is_the_answer(bench: Bench, server: Server, status: str) -> None:
-    desk = Desk(server, [sim(status)], [])
+async def test_a_response_is_returned_without_a_read(
+    bench: Bench, server: Server, status: str
+) -> None:
+    api = Api(server, [sim(status)], [])
     written = await Writer(bench).write()
     assert (written.record.status, written.recovered) == (status, False)
-    assert desk.methods == ["POST"]
+    assert api.methods == ["POST"]
 
 
-async def test_a_refusal_is_raised_without_a_look(bench: Bench, server: Server) -> None:
-    desk = Desk(server, [problem(83007)], [])
+async def test_a_rejection_is_raised_without_a_read(bench: Bench, server: Server) -> None:
+    api = Api(server, [problem(83007)], [])
     with pytest.raises(BadRequest, match="update Sim HS1: no"):
         await Writer(bench).write()
-    assert desk.methods == ["POST"]
+    assert api.methods == ["POST"]
 
 
-# The answer got lost.
+# The response was lost.
 
 
 @pytest.mark.parametrize(
     "lost", [ScriptedResponse(DROP), ScriptedResponse(500), ScriptedResponse(504)]
 )
 @pytest.mark.parametrize("status", ["scheduled", "active"])
-async def test_what_was_carried_out_all_the_same_is_not_sent_again(
+async def test_a_change_that_was_carried_out_is_not_resent(
     bench: Bench, server: Server, lost: ScriptedResponse, status: str
 ) -> None:
-    desk = Desk(server, [lost], [sim(status)])
+    api = Api(server, [lost], [sim(status)])
     written = await Writer(bench).write()
     assert (written.record.status, written.recovered) == (status, True)
-    assert desk.methods == ["POST", "GET"]
+    assert api.methods == ["POST", "GET"]
 
 
-async def test_an_answer_that_cannot_be_read_is_looked_for(bench: Bench, server: Server) -> None:
-    desk = Desk(server, [ScriptedResponse(200, "<html>")], [sim("scheduled")])
+async def test_after_an_unreadable_response_the_sim_is_read(bench: Bench, server: Server) -> None:
+    api = Api(server, [ScriptedResponse(200, "<html>")], [sim("scheduled")])
     written = await Writer(bench).write()
     assert (written.record.status, written.recovered) == ("scheduled", True)
-    assert desk.methods == ["POST", "GET"]
+    assert api.methods == ["POST", "GET"]
 
 
-async def test_what_was_not_carried_out_is_sent_again(bench: Bench, server: Server) -> None:
-    desk = Desk(server, [ScriptedResponse(DROP), sim("scheduled")], [sim("new")])
+async def test_a_change_that_was_not_carried_out_is_resent(bench: Bench, server: Server) -> None:
+    api = Api(server, [ScriptedResponse(DROP), sim("scheduled")], [sim("new")])
     writer = Writer(bench)
     written = await writer.write()
     assert (written.record.status, written.recovered) == ("scheduled", False)
-    assert desk.methods == ["POST", "GET", "POST"]
+    assert api.methods == ["POST", "GET", "POST"]
     assert writer.request.attempts == 2
 
 
-async def test_a_sim_that_has_gone_on_to_what_follows_by_itself_was_written(
+async def test_a_sim_that_has_moved_past_the_target_by_itself_was_written(
     bench: Bench, server: Server
 ) -> None:
-    desk = Desk(server, [ScriptedResponse(DROP)], [sim("active")])
+    api = Api(server, [ScriptedResponse(DROP)], [sim("active")])
     assert (await Writer(bench).write(supersim_goal(status="ready"))).recovered
-    desk.answers = {"POST": [ScriptedResponse(DROP)], "GET": [sim("ready")]}
+    api.responses = {"POST": [ScriptedResponse(DROP)], "GET": [sim("ready")]}
     assert (await Writer(bench).write(supersim_goal("active", status="ready"))).recovered
 
 
-async def test_what_no_read_can_show_is_sent_again(bench: Bench, server: Server) -> None:
-    desk = Desk(server, [ScriptedResponse(DROP), sim("active")], [sim("active")])
+async def test_a_change_that_no_read_can_show_is_resent(bench: Bench, server: Server) -> None:
+    api = Api(server, [ScriptedResponse(DROP), sim("active")], [sim("active")])
     written = await Writer(bench).write(supersim_goal(callback_url="https://example.com/hook"))
     assert not written.recovered
-    assert desk.methods == ["POST", "GET", "POST"]
+    assert api.methods == ["POST", "GET", "POST"]
 
 
 @pytest.mark.parametrize(
     ("lost", "kind"),
     [(ScriptedResponse(DROP), ConnectionFailed), (ScriptedResponse(502), ServerError)],
 )
-async def test_when_the_attempts_are_used_up_the_failure_is_raised(
+async def test_after_the_last_attempt_the_failure_is_raised(
     bench: Bench, server: Server, lost: ScriptedResponse, kind: type[Exception]
 ) -> None:
-    desk = Desk(server, [lost] * 3, [sim("new")] * 3)
+    api = Api(server, [lost] * 3, [sim("new")] * 3)
     with pytest.raises(kind, match="update Sim HS1"):
         await Writer(bench, attempts=3).write()
-    assert desk.methods == ["POST", "GET"] * 3
+    assert api.methods == ["POST", "GET"] * 3
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-async def test_the_last_attempt_is_looked_for_too(
+async def test_the_sim_is_read_after_the_last_attempt_too(
     bench: Bench, server: Server, attempts: int
 ) -> None:
-    desk = Desk(
+    api = Api(
         server, [ScriptedResponse(DROP)] * attempts, [sim("new")] * (attempts - 1) + [sim("active")]
     )
     assert (await Writer(bench, attempts=attempts).write()).recovered
-    assert desk.methods == ["POST", "GET"] * attempts
+    assert api.methods == ["POST", "GET"] * attempts
 
 
-async def test_without_retries_a_lost_answer_is_raised_if_the_change_is_not_there(
+async def test_without_retries_a_lost_response_is_raised_if_the_change_is_not_visible(
     bench: Bench, server: Server
 ) -> None:
-    desk = Desk(server, [ScriptedResponse(503)], [sim("new")])
+    api = Api(server, [ScriptedResponse(503)], [sim("new")])
     with pytest.raises(ServerError):
         await Writer(bench, attempts=1).write()
-    assert desk.methods == ["POST", "GET"]
+    assert api.methods == ["POST", "GET"]
 
 
-async def test_retry_after_is_waited_for_before_the_look(bench: Bench, server: Server) -> None:
-    Desk(server, [ScriptedResponse(503, headers={"Retry-After": "40"})], [sim("scheduled")])
+async def test_the_read_waits_for_retry_after(bench: Bench, server: Server) -> None:
+    Api(server, [ScriptedResponse(503, headers={"Retry-After": "40"})], [sim("scheduled")])
     await Writer(bench).write()
     assert bench.clock.now() >= 40
     assert bench.seen(RequestRetried)[0].delay == 40
 
 
-async def test_a_request_halted_meanwhile_is_neither_looked_for_nor_sent_again(
+async def test_a_request_halted_while_in_flight_is_neither_read_back_nor_resent(
     bench: Bench, server: Server
 ) -> None:
     writer = Writer(bench)
@@ -215,49 +217,45 @@ async def test_a_request_halted_meanwhile_is_neither_looked_for_nor_sent_again(
     assert len(server.received) == 1
 
 
-async def test_a_request_halted_in_the_pause_is_not_looked_for(
-    bench: Bench, server: Server
-) -> None:
-    desk = Desk(server, [ScriptedResponse(503, headers={"Retry-After": "40"})], [])
+async def test_a_request_halted_in_the_pause_is_not_read_back(bench: Bench, server: Server) -> None:
+    api = Api(server, [ScriptedResponse(503, headers={"Retry-After": "40"})], [])
     writer = Writer(bench)
     bench.clock.call_at(20.0, lambda: setattr(writer.request, "halted", True))
     with pytest.raises(ServerError):
         await writer.write()
-    assert desk.methods == ["POST"]
+    assert api.methods == ["POST"]
 
 
-async def test_a_request_halted_during_the_look_is_not_sent_again(
-    bench: Bench, server: Server
-) -> None:
+async def test_a_request_halted_during_the_read_is_not_resent(bench: Bench, server: Server) -> None:
     writer = Writer(bench)
 
     async def halt() -> Sim:
         writer.request.halted = True
         return decode(Response(200, {}, b'{"sid": "HS1", "status": "new"}'))
 
-    desk = Desk(server, [ScriptedResponse(DROP)], [])
+    api = Api(server, [ScriptedResponse(DROP)], [])
     with pytest.raises(ConnectionFailed):
         await bench.run(
             write(writer.sender, writer.request, ACTIVE, decode=decode, read=halt, attempts=3)
         )
-    assert desk.methods == ["POST"]
+    assert api.methods == ["POST"]
 
 
-# The look fails too.
+# The read fails too.
 
 
 @pytest.mark.parametrize("reads", [[ScriptedResponse(503)] * 3, [ScriptedResponse(DROP)] * 9])
-async def test_when_the_look_fails_it_is_the_write_that_one_hears_of(
+async def test_when_the_read_fails_the_error_of_the_write_is_raised(
     bench: Bench, server: Server, reads: list[ScriptedResponse]
 ) -> None:
-    Desk(server, [ScriptedResponse(504)], reads)
+    Api(server, [ScriptedResponse(504)], reads)
     with pytest.raises(ServerError, match="update Sim HS1") as caught:
         await Writer(bench).write()
     assert caught.value.status == 504
     assert str(caught.value.__cause__).startswith("fetch Sim HS1")
 
 
-async def test_when_there_is_no_slot_for_the_look_it_is_the_write_that_one_hears_of(
+async def test_when_the_read_gets_no_slot_the_error_of_the_write_is_raised(
     bench: Bench, server: Server
 ) -> None:
     writer = Writer(bench)
@@ -265,7 +263,7 @@ async def test_when_there_is_no_slot_for_the_look_it_is_the_write_that_one_hears
     async def no_slot() -> Sim:
         raise QueueTimeout("fetch Sim HS1", 600.0)
 
-    Desk(server, [ScriptedResponse(504)], [])
+    Api(server, [ScriptedResponse(504)], [])
     with pytest.raises(ServerError) as caught:
         await bench.run(
             write(writer.sender, writer.request, ACTIVE, decode=decode, read=no_slot, attempts=3)
@@ -273,31 +271,27 @@ async def test_when_there_is_no_slot_for_the_look_it_is_the_write_that_one_hears
     assert isinstance(caught.value.__cause__, QueueTimeout)
 
 
-async def test_a_sim_that_is_not_there_is_what_the_look_says(bench: Bench, server: Server) -> None:
-    Desk(server, [ScriptedResponse(504)], [problem(20404, 404)])
+async def test_a_missing_sim_found_by_the_read_is_not_found(bench: Bench, server: Server) -> None:
+    Api(server, [ScriptedResponse(504)], [problem(20404, 404)])
     with pytest.raises(NotFound, match="fetch Sim HS1"):
         await Writer(bench).write()
 
 
-async def test_a_sim_that_is_not_there_after_a_move_is_asked_to_move_once_more(
-    bench: Bench, server: Server
-) -> None:
-    desk = Desk(server, [ScriptedResponse(504), sim("new")], [problem(20404, 404)])
+async def test_a_move_of_a_sim_that_the_read_misses_is_resent(bench: Bench, server: Server) -> None:
+    api = Api(server, [ScriptedResponse(504), sim("new")], [problem(20404, 404)])
     written = await Writer(bench).write(supersim_goal(account_sid="AC" + "2" * 32))
     assert written.record.status == "new"
-    assert desk.methods == ["POST", "GET", "POST"]
+    assert api.methods == ["POST", "GET", "POST"]
 
 
-async def test_a_refused_move_of_a_sim_that_is_not_there_is_the_refusal(
-    bench: Bench, server: Server
-) -> None:
-    Desk(server, [ScriptedResponse(504), problem(83010)], [problem(20404, 404)] * 2)
+async def test_a_rejected_move_of_a_missing_sim_is_raised(bench: Bench, server: Server) -> None:
+    Api(server, [ScriptedResponse(504), problem(83010)], [problem(20404, 404)] * 2)
     with pytest.raises(BadRequest, match="update Sim HS1"):
         await Writer(bench).write(supersim_goal(account_sid="AC" + "2" * 32))
 
 
-async def test_an_answer_that_cannot_be_read_says_so(bench: Bench, server: Server) -> None:
-    Desk(server, [ScriptedResponse(200, {"status": "active"})], [])
+async def test_an_unreadable_response_is_a_decode_error(bench: Bench, server: Server) -> None:
+    Api(server, [ScriptedResponse(200, {"status": "active"})], [])
     with pytest.raises(DecodeError):
         await Writer(bench).write()
 
@@ -308,67 +302,67 @@ BUSY = [problem(33010, 409), problem(83009), ScriptedResponse(409), problem(8301
 
 
 @pytest.mark.parametrize("busy", BUSY)
-async def test_anothers_change_under_way_is_a_conflict(
+async def test_a_change_already_in_progress_is_a_conflict(
     bench: Bench, server: Server, busy: ScriptedResponse
 ) -> None:
-    desk = Desk(server, [busy], [sim("scheduled")])
+    api = Api(server, [busy], [sim("scheduled")])
     with pytest.raises(Conflict) as caught:
         await Writer(bench).write()
     assert caught.value.status == busy.status
     assert "wait with await_transition()" in str(caught.value)
-    assert desk.methods == ["POST", "GET"]
+    assert api.methods == ["POST", "GET"]
 
 
 @pytest.mark.parametrize(
     ("busy", "kind"), [(problem(83010), BadRequest), (problem(33010, 409), Conflict)]
 )
-async def test_with_nothing_under_way_the_refusal_stands_as_it_is(
+async def test_with_no_change_in_progress_the_rejection_is_raised(
     bench: Bench, server: Server, busy: ScriptedResponse, kind: type[APIError]
 ) -> None:
-    desk = Desk(server, [busy], [sim("inactive")])
+    api = Api(server, [busy], [sim("inactive")])
     with pytest.raises(kind) as caught:
         await Writer(bench).write()
     assert type(caught.value) is kind
-    assert desk.methods == ["POST", "GET"]
+    assert api.methods == ["POST", "GET"]
 
 
 @pytest.mark.parametrize("busy", BUSY)
 @pytest.mark.parametrize("status", ["scheduled", "active"])
-async def test_a_conflict_after_a_lost_answer_is_with_our_own_change(
+async def test_a_conflict_after_a_lost_response_is_with_our_own_change(
     bench: Bench, server: Server, busy: ScriptedResponse, status: str
 ) -> None:
-    # The first read came off an old copy.
-    desk = Desk(server, [ScriptedResponse(DROP), busy], [sim("new"), sim(status)])
+    # The first read was stale.
+    api = Api(server, [ScriptedResponse(DROP), busy], [sim("new"), sim(status)])
     written = await Writer(bench).write()
     assert (written.record.status, written.recovered) == (status, True)
-    assert desk.methods == ["POST", "GET", "POST", "GET"]
+    assert api.methods == ["POST", "GET", "POST", "GET"]
 
 
-async def test_an_illegal_transition_after_a_lost_answer_may_be_due_to_our_own_change(
+async def test_an_illegal_transition_after_a_lost_response_may_be_due_to_our_own_change(
     bench: Bench, server: Server
 ) -> None:
-    Desk(server, [ScriptedResponse(DROP), problem(33105)], [sim("new"), sim("active")])
+    Api(server, [ScriptedResponse(DROP), problem(33105)], [sim("new"), sim("active")])
     assert (await Writer(bench).write()).recovered
 
 
-async def test_a_refusal_after_a_lost_answer_stands_if_the_sim_is_elsewhere(
+async def test_a_rejection_after_a_lost_response_is_raised_if_the_sim_has_another_status(
     bench: Bench, server: Server
 ) -> None:
-    Desk(server, [ScriptedResponse(DROP), problem(83007)], [sim("new"), sim("new")])
+    Api(server, [ScriptedResponse(DROP), problem(83007)], [sim("new"), sim("new")])
     with pytest.raises(BadRequest, match="83007"):
         await Writer(bench).write()
 
 
-async def test_when_the_look_at_a_conflict_fails_the_conflict_is_raised(
+async def test_when_the_read_after_a_conflict_fails_the_conflict_is_raised(
     bench: Bench, server: Server
 ) -> None:
-    Desk(server, [problem(33010, 409)], [ScriptedResponse(503)] * 3)
+    Api(server, [problem(33010, 409)], [ScriptedResponse(503)] * 3)
     with pytest.raises(Conflict) as caught:
         await Writer(bench).write()
     assert isinstance(caught.value.__cause__, ServerError)
 
 
-async def test_a_request_that_times_out_is_a_lost_answer(bench: Bench, server: Server) -> None:
-    Desk(server, [ScriptedResponse(HANG)], [sim("scheduled")])
+async def test_a_request_that_times_out_is_a_lost_response(bench: Bench, server: Server) -> None:
+    Api(server, [ScriptedResponse(HANG)], [sim("scheduled")])
     assert (await Writer(bench, timeout=Timeout(request=0.1)).write()).recovered
     assert bench.seen(RequestRetried)[0].reason == "update Sim HS1: no response within 0.1 s"

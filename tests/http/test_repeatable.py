@@ -1,4 +1,4 @@
-"""Calls of the client that may be sent twice, and what their second answer means."""
+"""Client calls that may be resent, and what the second response means."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def page(*rows: object) -> ScriptedResponse:
 
 
 @pytest.mark.parametrize("lost", [DROP, 500])
-async def test_a_delete_whose_answer_got_lost_succeeds_when_the_sim_is_gone(
+async def test_a_delete_whose_response_was_lost_succeeds_when_the_sim_is_gone(
     client: Client, server: Server, lost: int | str
 ) -> None:
     server.plan(lost, GONE)
@@ -37,7 +37,7 @@ async def test_a_delete_whose_answer_got_lost_succeeds_when_the_sim_is_gone(
 
 
 @pytest.mark.parametrize("before", [[], [429]])
-async def test_a_delete_of_what_was_never_there_fails(
+async def test_a_delete_of_a_missing_sim_fails(
     client: Client, server: Server, before: list[int]
 ) -> None:
     server.plan(*before, GONE)
@@ -45,16 +45,14 @@ async def test_a_delete_of_what_was_never_there_fails(
         await client.wireless.sims.delete(DE)
 
 
-async def test_a_delete_that_the_vendor_refuses_is_a_conflict(
-    client: Client, server: Server
-) -> None:
+async def test_a_rejected_delete_is_a_conflict(client: Client, server: Server) -> None:
     server.plan(ScriptedResponse(409, {"code": 33010, "message": "updating", "status": 409}))
     with pytest.raises(Conflict):
         await client.wireless.sims.delete(DE)
 
 
 @pytest.mark.parametrize("before", [[], [DROP], [503, 429]])
-async def test_a_sim_that_is_registered_already_is_simply_returned(
+async def test_registering_a_sim_again_returns_it(
     client: Client, server: Server, before: list[int | str]
 ) -> None:
     server.plan(*before, YOURS, page(SIM))
@@ -63,9 +61,7 @@ async def test_a_sim_that_is_registered_already_is_simply_returned(
     assert server.received[-1].raw_path == f"/v1/Sims?Iccid={SIM['iccid']}"
 
 
-async def test_a_sim_that_cannot_be_registered_is_a_bad_request(
-    client: Client, server: Server
-) -> None:
+async def test_a_rejected_registration_is_a_bad_request(client: Client, server: Server) -> None:
     server.plan(ScriptedResponse(400, {"code": 83002, "message": "not registrable", "status": 400}))
     with pytest.raises(BadRequest, match="83002"):
         await client.supersim.sims.register(iccid="1", registration_code="H" * 10)

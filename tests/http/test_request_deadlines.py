@@ -19,7 +19,7 @@ async def hang(deadlines: RequestDeadlines) -> None:
         raise
 
 
-async def test_whoever_is_late_gets_a_timeout_and_is_not_cancelled_for_good() -> None:
+async def test_a_late_request_times_out_and_its_task_is_not_left_cancelled() -> None:
     deadlines = RequestDeadlines(0.01)
     task = asyncio.create_task(hang(deadlines))
     with pytest.raises(TimeoutError):
@@ -27,13 +27,13 @@ async def test_whoever_is_late_gets_a_timeout_and_is_not_cancelled_for_good() ->
     assert task.cancelling() == 0
 
 
-async def test_those_who_began_together_all_end() -> None:
+async def test_requests_that_started_together_all_time_out() -> None:
     deadlines = RequestDeadlines(0.01)
     ended = await asyncio.gather(*(hang(deadlines) for _ in range(50)), return_exceptions=True)
     assert {type(one) for one in ended} == {TimeoutError}
 
 
-async def test_a_cancellation_by_the_caller_stays_one() -> None:
+async def test_a_cancellation_by_the_caller_stays_a_cancellation() -> None:
     deadlines = RequestDeadlines(60.0)
     task = asyncio.create_task(hang(deadlines))
     await asyncio.sleep(0)
@@ -43,7 +43,7 @@ async def test_a_cancellation_by_the_caller_stays_one() -> None:
     deadlines.close()
 
 
-async def test_a_caller_who_cancels_while_time_runs_out_is_heard() -> None:
+async def test_a_cancellation_while_the_time_runs_out_wins() -> None:
     deadlines = RequestDeadlines(0.0)
     task = asyncio.create_task(hang(deadlines))
     await asyncio.sleep(0)
@@ -53,7 +53,7 @@ async def test_a_caller_who_cancels_while_time_runs_out_is_heard() -> None:
     deadlines.close()
 
 
-async def test_who_is_in_time_leaves_nothing_behind() -> None:
+async def test_a_request_in_time_leaves_no_timer() -> None:
     deadlines = RequestDeadlines(60.0)
     assert not deadlines.end(deadlines.begin())
     assert not deadlines._running

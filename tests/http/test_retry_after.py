@@ -1,4 +1,4 @@
-"""What a server asks for with Retry-After, and how far a caller follows it."""
+"""Retry-After: which values are honoured, and for how long."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIM = {"sid": SID, "status": "active", "account_sid": "AC" + "1" * 32}
 Open = Callable[..., Client]
 
 
-def told(status: int, header: str, **more: str) -> ScriptedResponse:
+def busy_response(status: int, header: str, **more: str) -> ScriptedResponse:
     return ScriptedResponse(status, {"message": "busy"}, {"Retry-After": header, **more})
 
 
@@ -52,10 +52,10 @@ async def open_client(server: Server, clock: ManualClock) -> AsyncIterator[Open]
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("seconds", [6.0, 6.5])
-async def test_seconds_and_fractions_are_waited_for(
+async def test_seconds_and_fractions_are_honoured(
     bench: Bench, server: Server, open_client: Open, status: int, seconds: float
 ) -> None:
-    server.plan(told(status, f"{seconds:g}"), ScriptedResponse(200, SIM))
+    server.plan(busy_response(status, f"{seconds:g}"), ScriptedResponse(200, SIM))
     fetching = asyncio.ensure_future(open_client().supersim.sims.fetch(SID))
     await bench.clock.advance(seconds - 0.1)
     assert len(server.received) == 1
@@ -64,11 +64,11 @@ async def test_seconds_and_fractions_are_waited_for(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_date_is_waited_for(
+async def test_a_date_is_honoured(
     bench: Bench, server: Server, open_client: Open, status: int
 ) -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    server.plan(told(status, until), ScriptedResponse(200, SIM))
+    server.plan(busy_response(status, until), ScriptedResponse(200, SIM))
     fetching = asyncio.ensure_future(open_client().supersim.sims.fetch(SID))
     await bench.clock.advance(50)
     assert len(server.received) == 1
@@ -78,10 +78,10 @@ async def test_a_date_is_waited_for(
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("header", ["0", "-3", "Wed, 21 Oct 2015 07:28:00 GMT"])
-async def test_a_moment_that_has_passed_means_a_pause_of_ours_of_at_least_base(
+async def test_a_date_in_the_past_means_a_pause_of_at_least_base(
     bench: Bench, server: Server, open_client: Open, status: int, header: str
 ) -> None:
-    server.plan(told(status, header), ScriptedResponse(200, SIM))
+    server.plan(busy_response(status, header), ScriptedResponse(200, SIM))
     client = open_client(retry=RetryPolicy(base=1.0, cap=2.0), throttle=Throttle(minimum=8))
     fetching = asyncio.ensure_future(client.supersim.sims.fetch(SID))
     await bench.clock.advance(0.9)
@@ -90,10 +90,10 @@ async def test_a_moment_that_has_passed_means_a_pause_of_ours_of_at_least_base(
     assert 1.0 <= bench.clock.now() <= 2.0
 
 
-async def test_429s_that_ask_for_no_pause_at_all_are_no_flood_and_end_with_the_queue(
+async def test_429s_with_retry_after_0_still_pause_and_end_with_the_queue_timeout(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(*[told(429, "0")] * 1000)
+    server.plan(*[busy_response(429, "0")] * 1000)
     client = open_client(timeout=Timeout(queue=60.0), throttle=Throttle(minimum=8))
     await bench.fails(client.supersim.sims.fetch(SID), QueueTimeout)
     assert bench.clock.now() <= 60.25
@@ -102,10 +102,10 @@ async def test_429s_that_ask_for_no_pause_at_all_are_no_flood_and_end_with_the_q
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("header", ["301", "1000000000", "9" * 400])
-async def test_more_than_the_longest_pause_raises_at_once_and_says_how_long(
+async def test_a_retry_after_beyond_the_longest_pause_raises_at_once_and_says_how_long(
     bench: Bench, server: Server, open_client: Open, status: int, header: str
 ) -> None:
-    server.plan(told(status, header))
+    server.plan(busy_response(status, header))
     kind = RateLimited if status == 429 else ServerError
     error = await bench.fails(open_client().supersim.sims.fetch(SID), kind)
     assert error.retry_after == float(header)
@@ -116,37 +116,37 @@ async def test_more_than_the_longest_pause_raises_at_once_and_says_how_long(
 async def test_the_longest_pause_is_a_setting(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(told(503, "20"), told(503, "21"))
+    server.plan(busy_response(503, "20"), busy_response(503, "21"))
     client = open_client(retry=RetryPolicy(longest_pause=20.0))
     error = await bench.fails(client.supersim.sims.fetch(SID), ServerError)
     assert error.retry_after == 21.0
     assert bench.clock.now() == 20.0
 
 
-async def test_a_429_that_asks_for_more_than_the_queues_deadline_raises_at_once(
+async def test_a_429_with_a_retry_after_beyond_the_queue_timeout_raises_at_once(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(told(429, "11"))
+    server.plan(busy_response(429, "11"))
     client = open_client(timeout=Timeout(queue=10.0))
     error = await bench.fails(client.supersim.sims.fetch(SID), RateLimited)
     assert error.retry_after == 11.0
     assert bench.clock.now() == 0.0
 
 
-async def test_a_pause_of_everyone_is_no_longer_than_the_longest(
+async def test_a_pause_of_all_requests_is_no_longer_than_the_longest(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(told(429, "1000000000"), ScriptedResponse(200, SIM))
+    server.plan(busy_response(429, "1000000000"), ScriptedResponse(200, SIM))
     sims = open_client(retry=RetryPolicy(longest_pause=30.0)).supersim.sims
     await bench.fails(sims.fetch(SID), RateLimited)
     await bench.run(sims.fetch(SID))
     assert 30.0 <= bench.clock.now() <= 30.25
 
 
-async def test_who_queues_when_everyone_is_to_pause_for_too_long_hears_of_it_at_once(
+async def test_a_request_that_queues_behind_too_long_a_pause_fails_at_once(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(told(429, "200"))
+    server.plan(busy_response(429, "200"))
     client = open_client(timeout=Timeout(queue=100.0), throttle=Throttle(limit=1, maximum=1))
     fetches = [asyncio.ensure_future(client.supersim.sims.fetch(SID)) for _ in range(3)]
     await bench.fails(fetches[0], RateLimited)
@@ -163,11 +163,11 @@ async def test_who_queues_when_everyone_is_to_pause_for_too_long_hears_of_it_at_
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("header", ["11", "299", "1000000000"])
-async def test_no_header_outlasts_the_deadline_of_a_change_that_is_awaited(
+async def test_a_retry_after_does_not_outlast_the_deadline_of_an_awaited_change(
     bench: Bench, server: Server, open_client: Open, status: int, header: str
 ) -> None:
     async def busy(_: Received) -> ScriptedResponse:
-        return told(status, header)
+        return busy_response(status, header)
 
     server.otherwise = busy
     waiting = open_client().supersim.sims.update_and_wait(SID, status="active", timeout=10)
@@ -177,11 +177,11 @@ async def test_no_header_outlasts_the_deadline_of_a_change_that_is_awaited(
     assert bench.clock.now() == (0.0 if status == 429 else 10.0)
 
 
-async def test_pauses_add_up_to_the_deadline(
+async def test_pauses_add_up_to_the_deadline_of_the_caller(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
     async def busy(_: Received) -> ScriptedResponse:
-        return told(429, "4")
+        return busy_response(429, "4")
 
     server.otherwise = busy
     waiting = open_client().supersim.sims.update_and_wait(SID, status="active", timeout=10)
@@ -190,10 +190,10 @@ async def test_pauses_add_up_to_the_deadline(
     assert bench.clock.now() == 8.0
 
 
-async def test_one_of_many_ends_as_soon_as_its_deadline_cannot_be_kept(
+async def test_one_of_many_requests_ends_as_soon_as_its_deadline_cannot_be_met(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
-    server.plan(told(429, "60"))
+    server.plan(busy_response(429, "60"))
     sims = open_client().supersim.sims
     run = sims.update_many({SID: {"status": "active"}}, timeout=30)
     outcome = await bench.run(anext(run))
@@ -206,7 +206,7 @@ async def test_one_of_many_ends_as_soon_as_its_deadline_cannot_be_kept(
 
 
 @pytest.mark.parametrize("status", [421, 425])
-async def test_what_was_not_processed_is_sent_again_creates_too(
+async def test_an_unprocessed_request_is_resent_even_a_create(
     bench: Bench, server: Server, open_client: Open, status: int
 ) -> None:
     command = {"sid": "HC1", "status": "queued", "sim_sid": SID, "account_sid": "AC1"}
@@ -225,7 +225,7 @@ async def test_a_408_is_as_ambiguous_as_a_503(
     assert len(server.received) == 1
 
 
-async def test_an_update_that_got_a_408_is_looked_for_before_it_is_sent_again(
+async def test_an_update_that_got_a_408_is_read_back_before_it_is_resent(
     bench: Bench, server: Server, open_client: Open
 ) -> None:
     server.plan(408, ScriptedResponse(200, {**SIM, "status": "scheduled"}))

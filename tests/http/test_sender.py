@@ -38,11 +38,11 @@ SAFE, CHECK, NEVER = Idempotency.SAFE, Idempotency.CHECK_FIRST, Idempotency.UNSA
 SHORT = Timeout(request=0.05)
 
 
-# 429: not processed, so always sent again, at no attempt.
+# 429: not processed, so always retried, and not counted as an attempt.
 
 
 @pytest.mark.parametrize("idempotency", Idempotency)
-async def test_a_429_uses_up_no_attempt(
+async def test_a_429_does_not_count_as_an_attempt(
     bench: Bench, server: Server, idempotency: Idempotency
 ) -> None:
     server.plan(*[429] * 5, ScriptedResponse(200, '{"sid": "HS1"}'))
@@ -53,7 +53,7 @@ async def test_a_429_uses_up_no_attempt(
     assert not request.in_doubt
 
 
-async def test_a_429_lowers_the_limit_and_observers_hear_of_it(
+async def test_a_429_lowers_the_limit_and_observers_are_notified(
     bench: Bench, server: Server
 ) -> None:
     server.plan(429, 200)
@@ -61,7 +61,7 @@ async def test_a_429_lowers_the_limit_and_observers_hear_of_it(
     assert [(one.limit, one.in_flight) for one in bench.seen(LimitChanged)] == [(1.0, 0)]
 
 
-async def test_429s_without_end_end_with_the_queues_deadline(bench: Bench, server: Server) -> None:
+async def test_endless_429s_end_with_the_queue_timeout(bench: Bench, server: Server) -> None:
     server.plan(*[ScriptedResponse(429, {"code": 20429, "message": "too many"})] * 100)
     sender = bench.sender(timeout=Timeout(queue=60.0))
     error = await bench.fails(sender.send(bench.request()), QueueTimeout)
@@ -74,16 +74,14 @@ async def test_429s_without_end_end_with_the_queues_deadline(bench: Bench, serve
     assert bench.limiter.limit.in_flight == 0
 
 
-async def test_a_retry_after_of_zero_does_not_make_a_flood_of_429s(
-    bench: Bench, server: Server
-) -> None:
+async def test_a_retry_after_of_0_causes_no_flood_of_429s(bench: Bench, server: Server) -> None:
     server.plan(*[ScriptedResponse(429, headers={"Retry-After": "0"})] * 1000)
     sender = bench.sender(timeout=Timeout(queue=60.0))
     await bench.fails(sender.send(bench.request()), QueueTimeout)
     assert len(server.received) < 12
 
 
-async def test_retry_after_of_a_429_is_honoured_by_everyone(bench: Bench, server: Server) -> None:
+async def test_retry_after_of_a_429_pauses_all_requests(bench: Bench, server: Server) -> None:
     server.plan(ScriptedResponse(429, headers={"Retry-After": "20"}))
     sender = bench.sender()
     first = asyncio.create_task(sender.send(bench.request()))
@@ -106,13 +104,11 @@ async def test_a_slot_is_not_held_during_a_pause(bench: Bench, server: Server) -
     await bench.run(paused)
 
 
-# Failures, by what is repeated.
+# Failures, by what is retried.
 
 
 @pytest.mark.parametrize("failure", [500, 502, 503, 504, DROP, HANG])
-async def test_what_is_safe_to_repeat_is_repeated(
-    bench: Bench, server: Server, failure: int | str
-) -> None:
+async def test_a_safe_request_is_retried(bench: Bench, server: Server, failure: int | str) -> None:
     server.plan(failure, failure, 200)
     request = bench.request()
     await bench.run(bench.sender(timeout=SHORT).send(request))
@@ -123,7 +119,7 @@ async def test_what_is_safe_to_repeat_is_repeated(
 @pytest.mark.parametrize(
     ("failure", "kind"), [(503, ServerError), (DROP, ConnectionFailed), (HANG, RequestTimeout)]
 )
-async def test_when_the_attempts_are_used_up_the_last_failure_is_raised(
+async def test_after_the_last_attempt_the_last_failure_is_raised(
     bench: Bench, server: Server, failure: int | str, kind: type[Exception]
 ) -> None:
     server.plan(*[failure] * 9)
@@ -137,7 +133,7 @@ async def test_when_the_attempts_are_used_up_the_last_failure_is_raised(
 @pytest.mark.parametrize(
     ("failure", "kind"), [(500, ServerError), (DROP, ConnectionFailed), (HANG, RequestTimeout)]
 )
-async def test_a_desired_state_is_not_sent_again_without_a_look(
+async def test_a_desired_state_is_not_resent_without_a_read(
     bench: Bench, server: Server, failure: int | str, kind: type[Exception]
 ) -> None:
     server.plan(failure)
@@ -148,7 +144,7 @@ async def test_a_desired_state_is_not_sent_again_without_a_look(
 
 
 @pytest.mark.parametrize("failure", [500, DROP, HANG])
-async def test_a_create_is_never_sent_again_blindly(
+async def test_a_create_is_never_resent_blindly(
     bench: Bench, server: Server, failure: int | str
 ) -> None:
     server.plan(failure)
@@ -162,7 +158,7 @@ async def test_a_create_is_never_sent_again_blindly(
 
 
 @pytest.mark.parametrize("idempotency", Idempotency)
-async def test_a_refused_connection_is_tried_again_because_nothing_was_sent(
+async def test_a_refused_connection_is_retried_because_nothing_was_sent(
     bench: Bench, idempotency: Idempotency
 ) -> None:
     with socket.socket() as free:
@@ -181,7 +177,7 @@ async def test_a_refused_connection_is_tried_again_because_nothing_was_sent(
     assert not request.in_doubt
 
 
-async def test_a_server_that_stays_down_is_named_in_the_end(bench: Bench) -> None:
+async def test_a_server_that_stays_down_is_named(bench: Bench) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -213,7 +209,7 @@ async def test_pauses_after_failures_stay_below_their_growing_bounds(
 # Deadlines are separate.
 
 
-async def test_the_time_in_the_queue_does_not_count_against_the_request(
+async def test_time_in_the_queue_does_not_count_against_the_request_timeout(
     bench: Bench, server: Server
 ) -> None:
     server.plan(HANG, 200)
@@ -225,7 +221,7 @@ async def test_the_time_in_the_queue_does_not_count_against_the_request(
     await bench.run(second)
 
 
-async def test_failures_and_their_pauses_do_not_count_against_the_queue(
+async def test_failures_and_their_pauses_do_not_count_against_the_queue_timeout(
     bench: Bench, server: Server
 ) -> None:
     server.plan(*[ScriptedResponse(503, headers={"Retry-After": "50"})] * 3, 429, 200)
@@ -235,7 +231,7 @@ async def test_failures_and_their_pauses_do_not_count_against_the_queue(
 
 
 class SlowLogin(BasicAuth):
-    """A login that takes a minute, as a token endpoint in trouble makes it."""
+    """A login that takes a minute, as one at an overloaded token endpoint does."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__("AC1", PASSWORD)
@@ -250,7 +246,7 @@ class SlowLogin(BasicAuth):
         self._obtained = True
 
 
-async def test_waiting_for_a_login_does_not_count_against_the_queue(
+async def test_waiting_for_a_login_does_not_count_against_the_queue_timeout(
     bench: Bench, server: Server
 ) -> None:
     sender = bench.sender(timeout=Timeout(queue=30.0), auth=lambda _: SlowLogin(bench.clock))
@@ -260,7 +256,9 @@ async def test_waiting_for_a_login_does_not_count_against_the_queue(
     assert bench.clock.now() >= 80.0
 
 
-async def test_who_finds_no_slot_in_time_has_sent_nothing(bench: Bench, server: Server) -> None:
+async def test_a_request_that_gets_no_slot_in_time_was_not_sent(
+    bench: Bench, server: Server
+) -> None:
     sender = bench.sender(timeout=Timeout(queue=5.0), throttle=Throttle(limit=1, maximum=1))
     assert bench.limiter.try_acquire()
     request = bench.request()
@@ -270,7 +268,7 @@ async def test_who_finds_no_slot_in_time_has_sent_nothing(bench: Bench, server: 
     assert (server.received, request.attempts) == ([], 0)
 
 
-async def test_who_finds_no_slot_for_another_attempt_hears_that_something_was_sent(
+async def test_a_retry_that_gets_no_slot_reports_that_something_was_sent(
     bench: Bench, server: Server
 ) -> None:
     server.plan(503, *[429] * 99)
@@ -308,7 +306,7 @@ async def test_a_cancelled_request_gives_its_slot_back(bench: Bench, server: Ser
     await sender.send(bench.request())
 
 
-async def test_a_cancelled_pause_holds_nothing(bench: Bench, server: Server) -> None:
+async def test_a_request_cancelled_in_its_pause_holds_no_slot(bench: Bench, server: Server) -> None:
     server.plan(503)
     task = asyncio.create_task(bench.sender(base=1e3).send(bench.request()))
     await bench.clock.settle()
@@ -328,7 +326,7 @@ async def test_a_cancelled_pause_holds_nothing(bench: Bench, server: Server) -> 
         (400, SAFE, BadRequest),
     ],
 )
-async def test_a_halted_request_gets_its_answer_and_does_not_go_out_again(
+async def test_a_halted_request_gets_its_response_and_is_not_retried(
     bench: Bench, server: Server, failure: int, idempotency: Idempotency, kind: type[Exception]
 ) -> None:
     request = bench.request("POST", idempotency)
@@ -344,9 +342,7 @@ async def test_a_halted_request_gets_its_answer_and_does_not_go_out_again(
     assert not request.in_flight
 
 
-async def test_a_request_halted_in_its_pause_does_not_go_out_again(
-    bench: Bench, server: Server
-) -> None:
+async def test_a_request_halted_in_its_pause_is_not_retried(bench: Bench, server: Server) -> None:
     server.plan(ScriptedResponse(503, headers={"Retry-After": "9"}))
     request = bench.request()
     task = asyncio.create_task(bench.sender().send(request))
@@ -357,7 +353,7 @@ async def test_a_request_halted_in_its_pause_does_not_go_out_again(
 
 
 @pytest.mark.parametrize("held_up", [ScriptedResponse(503, headers={"Retry-After": "9"}), 429])
-async def test_what_waits_when_the_client_closes_is_not_sent(
+async def test_a_request_waiting_when_the_client_closes_is_not_sent(
     bench: Bench, server: Server, held_up: ScriptedResponse | int
 ) -> None:
     server.plan(held_up)
@@ -370,7 +366,7 @@ async def test_what_waits_when_the_client_closes_is_not_sent(
 
 
 @pytest.mark.parametrize("held_up", [ScriptedResponse(503, headers={"Retry-After": "300"}), 429])
-async def test_who_pauses_or_queues_when_the_client_closes_hears_of_it_at_once(
+async def test_a_pausing_or_queued_request_fails_at_once_when_the_client_closes(
     bench: Bench, server: Server, held_up: ScriptedResponse | int
 ) -> None:
     server.plan(held_up)
@@ -386,7 +382,7 @@ async def test_who_pauses_or_queues_when_the_client_closes_hears_of_it_at_once(
     assert (bench.clock.next_timer, bench.limiter.limit.in_flight) == (None, 0)
 
 
-async def test_closing_one_client_turns_nobody_elses_requests_away(bench: Bench) -> None:
+async def test_closing_one_client_rejects_no_requests_of_another(bench: Bench) -> None:
     sender = bench.sender(throttle=Throttle(limit=1, maximum=1))
     assert bench.limiter.try_acquire()
     ours = asyncio.create_task(sender.send(bench.request()))
@@ -421,7 +417,7 @@ async def test_closing_one_client_turns_nobody_elses_requests_away(bench: Bench)
         (500, 20500, ServerError),
     ],
 )
-async def test_an_answer_becomes_the_error_of_its_kind_with_all_that_the_vendor_said(
+async def test_an_error_response_becomes_an_error_with_all_that_the_vendor_said(
     bench: Bench, server: Server, status: int, code: int | None, kind: type[APIError]
 ) -> None:
     body = {"code": code, "message": "no", "more_info": "https://example.com/e", "status": status}
@@ -435,7 +431,9 @@ async def test_an_answer_becomes_the_error_of_its_kind_with_all_that_the_vendor_
     assert len(server.received) == 1
 
 
-async def test_a_body_that_is_no_envelope_is_shown_shortened(bench: Bench, server: Server) -> None:
+async def test_a_body_that_is_no_error_envelope_is_shown_shortened(
+    bench: Bench, server: Server
+) -> None:
     server.plan(ScriptedResponse(400, "<html>" + "x" * 9999))
     error = await bench.fails(bench.sender().send(bench.request()), BadRequest)
     assert error.code is None
@@ -450,7 +448,7 @@ async def test_any_2xx_is_success(bench: Bench, server: Server, status: int) -> 
     assert response.status == status
 
 
-async def test_what_is_sent_is_signed_in_and_form_encoded(bench: Bench, server: Server) -> None:
+async def test_a_request_is_authenticated_and_form_encoded(bench: Bench, server: Server) -> None:
     await bench.run(
         bench.sender().send(bench.request("POST", CHECK, body=make_body("Status=active")))
     )
@@ -465,7 +463,9 @@ async def test_what_is_sent_is_signed_in_and_form_encoded(bench: Bench, server: 
 # Events.
 
 
-async def test_every_request_and_every_repetition_is_told(bench: Bench, server: Server) -> None:
+async def test_observers_are_notified_of_every_request_and_retry(
+    bench: Bench, server: Server
+) -> None:
     server.plan(503, 429, 200)
     await bench.run(bench.sender().send(bench.request()))
     finished = bench.seen(RequestFinished)
@@ -491,7 +491,7 @@ async def test_no_event_and_no_error_shows_the_password(bench: Bench, server: Se
 # Sessions of others, through the whole client.
 
 
-async def test_a_borrowed_connectors_limit_caps_the_throttle(server: Server) -> None:
+async def test_the_limit_of_the_users_connector_caps_the_throttle(server: Server) -> None:
     async def slowly(_: Received) -> ScriptedResponse:
         for _turn in range(20):  # others may arrive meanwhile
             await asyncio.sleep(0)

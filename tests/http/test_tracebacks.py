@@ -1,4 +1,4 @@
-"""What shows the variables of all frames of a failure (rich, Sentry, pytest) shows no secret."""
+"""No secret is in the variables of a failure's frames, as rich, Sentry and pytest show them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from asyncsim.redaction import Redacted
 from tests.http.server import CUT, DROP, HANG, Received, ScriptedResponse, Server
 
 AC, HS = "AC" + "0" * 32, "HS" + "0" * 32
-PASSWORD = "password-that-nobody-may-see"
-TOKEN = "token-that-nobody-may-see-" + "x" * 200  # longer than what rich cuts
-PROXY = "proxy-word-that-nobody-may-see"
-# Not whole: what is shown may be cut.
+PASSWORD = "password-that-must-not-be-shown"
+TOKEN = "token-that-must-not-be-shown-" + "x" * 200  # longer than what rich cuts
+PROXY = "proxy-word-that-must-not-be-shown"
+# Prefixes, because shown text may be cut.
 SECRETS = [
     PASSWORD,
     TOKEN[:26],
@@ -83,11 +83,11 @@ def client(server: Server, vendor: str, **settings: Any) -> Client:
     return Client.twilio(AC, PASSWORD, **options)
 
 
-def answering(answer: ScriptedResponse) -> Callable[[Received], Awaitable[ScriptedResponse]]:
+def responding(response: ScriptedResponse) -> Callable[[Received], Awaitable[ScriptedResponse]]:
     async def script(one: Received) -> ScriptedResponse:
         if one.raw_path == "/token":
             return ScriptedResponse(200, {"access_token": TOKEN, "expires_in": 3600})
-        return answer
+        return response
 
     return script
 
@@ -101,7 +101,7 @@ each_vendor = pytest.mark.parametrize("vendor", ["twilio", "kore"])
 async def test_a_failing_request_shows_no_login(
     server: Server, vendor: str, failure: int | str
 ) -> None:
-    server.otherwise = answering(ScriptedResponse(failure))
+    server.otherwise = responding(ScriptedResponse(failure))
     async with client(server, vendor) as one:
         await fails(one.supersim.sims.fetch(HS))
         await fails(one.supersim.sms_commands.create(sim=HS, payload="x"))
@@ -111,7 +111,7 @@ async def test_a_failing_request_shows_no_login(
 
 @each_vendor
 async def test_an_unreadable_response_shows_no_login(server: Server, vendor: str) -> None:
-    server.otherwise = answering(ScriptedResponse(200, "<html>"))
+    server.otherwise = responding(ScriptedResponse(200, "<html>"))
     async with client(server, vendor) as one:
         await fails(one.supersim.sims.fetch(HS))
         await fails(one.supersim.sims.list())
@@ -122,9 +122,9 @@ async def test_an_unreadable_response_shows_no_login(server: Server, vendor: str
 async def test_a_failing_change_shows_neither_login_nor_ticket(
     server: Server, vendor: str, failure: int | str
 ) -> None:
-    server.otherwise = answering(ScriptedResponse(failure, SIM if failure == 200 else {}))
+    server.otherwise = responding(ScriptedResponse(failure, SIM if failure == 200 else {}))
     async with client(server, vendor, receiver=CallbackReceiver()) as one:
-        # Known before the failure is looked at: the ticket of the change that is about to fail.
+        # The ticket of the change that will fail, read before the failure.
         with pytest.raises(Exception) as caught:
             await one.supersim.sims.update_and_wait(HS, status="active", timeout=0.3)
     forms = [parse_qs(one.body) for one in server.received if "Status=active" in one.body]
@@ -137,7 +137,7 @@ async def test_a_failing_change_shows_neither_login_nor_ticket(
 @each_vendor
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_failing_proxy_shows_no_login(server: Server, vendor: str, scheme: str) -> None:
-    server.otherwise = answering(ScriptedResponse(407))
+    server.otherwise = responding(ScriptedResponse(407))
     for port in (1, server.port):
         settings = {
             "proxy": f"http://me:{PROXY}@127.0.0.1:{port}",
@@ -148,7 +148,7 @@ async def test_a_failing_proxy_shows_no_login(server: Server, vendor: str, schem
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         ScriptedResponse(401, {"error": "invalid_client", "error_description": PASSWORD}),
         ScriptedResponse(200, {"access_token": f"{TOKEN} {TOKEN}", "expires_in": 60}),
@@ -156,11 +156,11 @@ async def test_a_failing_proxy_shows_no_login(server: Server, vendor: str, schem
         ScriptedResponse(DROP),
     ],
 )
-async def test_a_token_that_cannot_be_had_shows_no_secret(
-    server: Server, answer: ScriptedResponse
+async def test_a_token_that_cannot_be_fetched_shows_no_secret(
+    server: Server, response: ScriptedResponse
 ) -> None:
     async def script(one: Received) -> ScriptedResponse:
-        return answer
+        return response
 
     server.otherwise = script
     async with client(server, "kore") as one:
@@ -203,7 +203,7 @@ def test_a_client_that_cannot_be_made_shows_no_secret(make: Callable[[], Client]
     assert [secret for secret in SECRETS if secret in text] == []
 
 
-def test_hidden_text_is_what_it_is_and_shows_nothing() -> None:
+def test_hidden_text_equals_its_text_and_shows_nothing() -> None:
     hidden = Redacted("secret")
     assert (hidden, f"{hidden}", hidden.encode()) == ("secret", "secret", b"secret")
     assert repr([hidden, {"a": hidden}, hidden[:3]]) == "['***', {'a': '***'}, '***']"

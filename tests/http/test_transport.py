@@ -23,13 +23,13 @@ from asyncsim.http.transport import USER_AGENT, Response, Transport
 from tests.http.conftest import Bench
 from tests.http.server import CUT, DROP, GARBAGE, HANG, ScriptedResponse, Server
 
-ASKED = "fetch Sim HS1"
-SECRET = "Bearer a-token-that-nobody-may-see"
+OPERATION = "fetch Sim HS1"
+SECRET = "Bearer a-token-that-must-not-be-shown"
 
 
 async def get(transport: Transport, url: str) -> Response:
     headers = {"Authorization": SECRET}
-    return await transport.exchange("GET", URL(url, encoded=True), headers, None, ASKED)
+    return await transport.exchange("GET", URL(url, encoded=True), headers, None, OPERATION)
 
 
 def unused_port() -> int:
@@ -39,7 +39,7 @@ def unused_port() -> int:
         return port
 
 
-async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server: Server) -> None:
+async def test_bytes_are_sent_unchanged_and_received_whole(bench: Bench, server: Server) -> None:
     server.plan(ScriptedResponse(202, '{"sid": "HS1"}', {"Twilio-Request-Id": "RQ1"}))
     url = URL(f"{server.url}/v1/Sims/a%20b%2Fc?Status=new&PageToken=PA%2B", encoded=True)
     response = await bench.open().exchange(
@@ -47,7 +47,7 @@ async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server
         url,
         {"Authorization": SECRET, "Content-Type": FORM},
         make_body("Status=active"),
-        ASKED,
+        OPERATION,
     )
     assert (response.status, response.body) == (202, b'{"sid": "HS1"}')
     assert response.headers["twilio-request-id"] == "RQ1"
@@ -62,13 +62,13 @@ async def test_bytes_go_out_as_they_are_and_come_back_whole(bench: Bench, server
 
 async def test_many_requests_share_one_body(bench: Bench, server: Server) -> None:
     transport, shared = bench.open(), make_body("Status=active")
-    posts = [transport.exchange("POST", URL(server.url), {}, shared, ASKED) for _ in range(10)]
+    posts = [transport.exchange("POST", URL(server.url), {}, shared, OPERATION) for _ in range(10)]
     await asyncio.gather(*posts)
     assert [request.body for request in server.received] == ["Status=active"] * 10
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_an_answer_and_its_target_never_hears_of_us(
+async def test_a_redirect_is_a_response_and_its_target_gets_no_request(
     bench: Bench, server: Server, status: int
 ) -> None:
     async with Server() as elsewhere:
@@ -86,9 +86,7 @@ async def test_cookies_are_not_kept(bench: Bench, server: Server) -> None:
     assert "Cookie" not in server.received[1].headers
 
 
-async def test_an_answer_that_does_not_come_in_time_is_a_timeout_that_names_its_limit(
-    bench: Bench, server: Server
-) -> None:
+async def test_a_response_timeout_names_its_limit(bench: Bench, server: Server) -> None:
     server.plan(HANG)
     with pytest.raises(RequestTimeout) as caught:
         await get(bench.open(timeout=Timeout(request=0.05)), server.url)
@@ -97,7 +95,7 @@ async def test_an_answer_that_does_not_come_in_time_is_a_timeout_that_names_its_
 
 
 @pytest.mark.parametrize("how", [DROP, CUT, GARBAGE])
-async def test_a_lost_connection_says_so_and_that_something_was_sent(
+async def test_a_lost_connection_says_that_something_was_sent(
     bench: Bench, server: Server, how: str
 ) -> None:
     server.plan(how)
@@ -107,18 +105,16 @@ async def test_a_lost_connection_says_so_and_that_something_was_sent(
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_nothing_is_sent_again_behind_our_back(
-    bench: Bench, server: Server, method: str
-) -> None:
+async def test_aiohttp_does_not_retry_on_its_own(bench: Bench, server: Server, method: str) -> None:
     transport = bench.open()
     await get(transport, server.url)
     server.plan(DROP)
     with pytest.raises(ConnectionFailed):
-        await transport.exchange(method, URL(server.url), {}, None, ASKED)
+        await transport.exchange(method, URL(server.url), {}, None, OPERATION)
     assert len(server.received) == 2
 
 
-async def test_the_error_of_an_unreadable_answer_does_not_carry_the_credential(
+async def test_the_error_of_a_malformed_response_does_not_carry_the_credential(
     bench: Bench, server: Server
 ) -> None:
     server.plan(GARBAGE)
@@ -142,13 +138,13 @@ async def test_a_refused_connection_names_host_and_port_and_that_nothing_was_sen
     assert str(caught.value).endswith("; nothing was sent")
 
 
-async def test_a_host_that_does_not_take_the_connection_is_a_timeout_with_nothing_sent(
+async def test_a_host_that_does_not_accept_the_connection_is_a_timeout_with_nothing_sent(
     bench: Bench,
 ) -> None:
     with socket.socket() as listener, ExitStack() as waiting:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        for _ in range(2):  # its queue is full now, and Linux ignores who else knocks
+        for _ in range(2):  # its backlog is full now, and Linux ignores further connections
             one = waiting.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(listener.getsockname())
@@ -158,23 +154,19 @@ async def test_a_host_that_does_not_take_the_connection_is_a_timeout_with_nothin
     assert str(caught.value) == "fetch Sim HS1: no connection within 0.05 s; nothing was sent"
 
 
-async def test_a_host_that_speaks_no_tls_is_one_that_cannot_be_connected_to(
-    bench: Bench, server: Server
-) -> None:
+async def test_a_host_without_tls_is_a_failed_connection(bench: Bench, server: Server) -> None:
     with pytest.raises(ConnectionFailed, match="cannot connect to") as caught:
         await get(bench.open(), server.url.replace("http:", "https:"))
     assert not caught.value.sent
 
 
 @pytest.mark.parametrize("url", ["supersim.example/v1/Sims", "http://:0/v1", "nothing://x/v1"])
-async def test_a_base_url_that_is_none_is_a_mistake_of_the_configuration(
-    bench: Bench, url: str
-) -> None:
+async def test_an_invalid_base_url_is_a_configuration_error(bench: Bench, url: str) -> None:
     with pytest.raises(ConfigurationError, match="hosts="):
         await get(bench.open(), url)
 
 
-async def test_a_session_of_ones_own_is_opened_late_and_closed(
+async def test_the_transports_own_session_is_opened_late_and_closed(
     server: Server, clock: ManualClock
 ) -> None:
     transport = Transport(None, Timeout(), clock)
@@ -197,7 +189,7 @@ async def test_after_closing_nothing_is_sent_and_no_session_opened(
     assert server.received == []
 
 
-async def test_a_request_under_way_when_the_client_closes_says_so(
+async def test_a_request_in_flight_when_the_client_closes_raises_client_closed(
     bench: Bench, server: Server
 ) -> None:
     server.plan(HANG, HANG)
@@ -207,12 +199,12 @@ async def test_a_request_under_way_when_the_client_closes_says_so(
     await transport.close()
     with pytest.raises(ClientClosed, match="the client was closed") as caught:
         await task
-    assert not isinstance(caught.value, TransportError)  # so it is not tried again
+    assert not isinstance(caught.value, TransportError)  # so it is not retried
 
 
 @pytest.fixture
-def endless_lookup(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Name resolution that never ends; set when it has begun."""
+def hanging_lookup(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Name resolution that hangs; the event is set when it starts."""
     begun = asyncio.Event()
 
     async def resolve(*_: object, **__: object) -> None:
@@ -223,30 +215,30 @@ def endless_lookup(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return begun
 
 
-async def test_a_name_being_looked_up_when_the_client_closes_is_not_a_cancellation(
-    bench: Bench, endless_lookup: asyncio.Event
+async def test_a_name_lookup_when_the_client_closes_is_not_a_cancellation(
+    bench: Bench, hanging_lookup: asyncio.Event
 ) -> None:
     transport = bench.open()
     task = asyncio.create_task(get(transport, "http://sims.example.test"))
-    await endless_lookup.wait()
+    await hanging_lookup.wait()
     await transport.close()
     with pytest.raises(ClientClosed, match="the client was closed"):
         await task
 
 
-async def test_who_is_cancelled_as_the_client_closes_is_cancelled(
-    bench: Bench, endless_lookup: asyncio.Event
+async def test_a_request_cancelled_while_the_client_closes_is_cancelled(
+    bench: Bench, hanging_lookup: asyncio.Event
 ) -> None:
     transport = bench.open()
     task = asyncio.create_task(get(transport, "http://sims.example.test"))
-    await endless_lookup.wait()
+    await hanging_lookup.wait()
     task.cancel()
     await transport.close()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_a_borrowed_session_is_used_and_stays_open(bench: Bench, server: Server) -> None:
+async def test_the_users_session_is_used_and_stays_open(bench: Bench, server: Server) -> None:
     async with ClientSession(headers={"X-Mine": "1"}, raise_for_status=True) as session:
         server.plan(404)
         transport = bench.open(session=session)
@@ -256,7 +248,7 @@ async def test_a_borrowed_session_is_used_and_stays_open(bench: Bench, server: S
         assert server.received[0].headers["X-Mine"] == "1"
 
 
-async def test_a_borrowed_session_that_was_closed_is_named_as_the_cause(
+async def test_a_closed_session_of_the_user_is_named_as_the_cause(
     bench: Bench, server: Server
 ) -> None:
     session = ClientSession()
@@ -268,7 +260,7 @@ async def test_a_borrowed_session_that_was_closed_is_named_as_the_cause(
 @pytest.mark.parametrize(
     ("limit", "per_host", "connections"), [(100, 0, 100), (100, 7, 7), (0, 7, 7), (0, 0, 0)]
 )
-async def test_a_borrowed_connector_tells_how_many_it_opens_at_once(
+async def test_the_limit_of_the_users_connector_is_known(
     bench: Bench, limit: int, per_host: int, connections: int
 ) -> None:
     connector = TCPConnector(limit=limit, limit_per_host=per_host)
@@ -276,11 +268,11 @@ async def test_a_borrowed_connector_tells_how_many_it_opens_at_once(
         assert bench.open(session=session).max_connections == connections
 
 
-async def test_a_session_of_ones_own_has_no_limit_but_the_limiter(bench: Bench) -> None:
+async def test_the_transports_own_session_has_no_limit_but_the_limiter(bench: Bench) -> None:
     assert bench.open().max_connections == 0
 
 
-async def test_neither_answers_nor_requests_show_their_secrets(bench: Bench) -> None:
+async def test_responses_and_requests_hide_their_secrets(bench: Bench) -> None:
     assert "token" not in repr(Response(200, {}, b'{"access_token": "token"}'))
     request = bench.request(
         "POST", body=make_body("CallbackUrl=https%3A%2F%2Fexample.com%2Fticket")
