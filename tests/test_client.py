@@ -27,7 +27,7 @@ from asyncsim import (
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
 from asyncsim.vendors import EMULATOR_CREDENTIALS
-from tests.integration.stage import LATENCY, play
+from tests.integration.harness import LATENCY, complete
 
 ONCE = RetryPolicy(attempts=1)
 OWN = EMULATOR_CREDENTIALS
@@ -286,7 +286,7 @@ async def test_closing_while_requests_are_under_way_ends_them(
     await clock.settle()
     await client.close()
     ends = asyncio.gather(*work, return_exceptions=True)
-    assert all(isinstance(end, AsyncSimError) for end in await play(clock, ends))
+    assert all(isinstance(end, AsyncSimError) for end in await complete(clock, ends))
     await clock.advance(6)
 
 
@@ -328,7 +328,7 @@ async def test_a_receiver_may_serve_two_clients(emulator: Emulator, clock: Manua
                 client.supersim.sims.update_and_wait(first_sid(emulator, name), status="active")
                 for name, client in (("twilio", twilio), ("kore", kore))
             ]
-            sims = await play(clock, asyncio.gather(*waits))
+            sims = await complete(clock, asyncio.gather(*waits))
             assert [sim.status for sim in sims] == ["active", "active"]
             assert receiver.counts.accepted == 2
         assert receiver.port > 0, "the other client still needs it"

@@ -23,7 +23,7 @@ from tests.contract.check_prism import RecordingProxy
 from tests.contract.documents import DOCUMENTS
 from tests.contract.known_findings import REHEARSED, unexpected
 from tests.contract.prism import proxy
-from tests.integration import stage
+from tests.integration import harness
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ class WatchedEmulator(Emulator):
 
 def pytest_sessionstart() -> None:
     PROXIES.start()
-    pytest.MonkeyPatch().setattr(stage, "Emulator", WatchedEmulator)
+    pytest.MonkeyPatch().setattr(harness, "Emulator", WatchedEmulator)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from asyncsim.emulator import Latency
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api
 from tests.integration.test_scale import requests_per_sim
 
 
 async def test_10_000_sims_that_are_all_there_is_cost_1_1_requests_each(
-    set_stage: OpenStage,
+    start_harness: OpenHarness,
 ) -> None:
-    stage = await set_stage(Place("twilio", "supersim"), sims=10_000, world={"latency": Latency()})
-    assert await requests_per_sim(stage, 10_000) <= 1.1
+    harness = await start_harness(
+        Api("twilio", "supersim"), sims=10_000, world={"latency": Latency()}
+    )
+    assert await requests_per_sim(harness, 10_000) <= 1.1
 
 
-async def test_3_000_sims_among_15_000_others_cost_2_15_requests_each(set_stage: OpenStage) -> None:
-    stage = await set_stage(Place("kore", "wireless"), sims=18_000, world={"latency": Latency()})
-    assert await requests_per_sim(stage, 3_000) <= 2.15
+async def test_3_000_sims_among_15_000_others_cost_2_15_requests_each(
+    start_harness: OpenHarness,
+) -> None:
+    harness = await start_harness(
+        Api("kore", "wireless"), sims=18_000, world={"latency": Latency()}
+    )
+    assert await requests_per_sim(harness, 3_000) <= 2.15

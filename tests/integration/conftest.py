@@ -7,36 +7,36 @@ from typing import Any
 import pytest
 
 from asyncsim.clock import ManualClock
-from tests.integration.stage import PLACES, Place, Stage, open_stage
+from tests.integration.harness import APIS, Api, Harness, open_harness
 
-OpenStage = Callable[..., Awaitable[Stage]]
+OpenHarness = Callable[..., Awaitable[Harness]]
 
 
-@pytest.fixture(params=PLACES, ids="-".join)
-def place(request: pytest.FixtureRequest) -> Place:
-    """Each product of each vendor in turn."""
-    found: Place = request.param
-    return found
+@pytest.fixture(params=APIS, ids="-".join)
+def api(request: pytest.FixtureRequest) -> Api:
+    """Each product of each vendor."""
+    param: Api = request.param
+    return param
 
 
 @pytest.fixture
-async def set_stage(clock: ManualClock) -> AsyncIterator[OpenStage]:
-    """Open stages that are closed when the test is over."""
+async def start_harness(clock: ManualClock) -> AsyncIterator[OpenHarness]:
+    """Opens harnesses and closes them after the test."""
     async with AsyncExitStack() as stack:
 
-        async def opened(*where: Place, **settings: Any) -> Stage:
-            return await stack.enter_async_context(open_stage(clock, *where, **settings))
+        async def open_one(*api: Api, **settings: Any) -> Harness:
+            return await stack.enter_async_context(open_harness(clock, *api, **settings))
 
-        yield opened
-
-
-@pytest.fixture
-async def stage(set_stage: OpenStage, place: Place) -> Stage:
-    """A client that asks, at each place."""
-    return await set_stage(place)
+        yield open_one
 
 
 @pytest.fixture
-async def listening(set_stage: OpenStage, place: Place) -> Stage:
-    """A client that is called back, at each place."""
-    return await set_stage(place, listens=True)
+async def harness(start_harness: OpenHarness, api: Api) -> Harness:
+    """A client that polls, for each API."""
+    return await start_harness(api)
+
+
+@pytest.fixture
+async def listening(start_harness: OpenHarness, api: Api) -> Harness:
+    """A client with a callback receiver, for each API."""
+    return await start_harness(api, listens=True)

@@ -8,25 +8,25 @@ import pytest
 
 from asyncsim import Client, Conflict, NotFound, OutcomeUnknown
 from asyncsim.emulator import Behaviour, Faults
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api, Harness
 
 
 @pytest.fixture(params=["twilio", "kore"])
-async def stage(request: pytest.FixtureRequest, set_stage: OpenStage) -> Stage:
-    return await set_stage(Place(request.param, "supersim"))
+async def harness(request: pytest.FixtureRequest, start_harness: OpenHarness) -> Harness:
+    return await start_harness(Api(request.param, "supersim"))
 
 
 @pytest.fixture
-def client(stage: Stage) -> Client:
-    return stage.client
+def client(harness: Harness) -> Client:
+    return harness.client
 
 
 async def names(pager: Any) -> list[str]:
     return [one.unique_name async for one in pager]
 
 
-async def test_a_fleet_from_new_to_changed(stage: Stage, client: Client) -> None:
+async def test_a_fleet_from_new_to_changed(harness: Harness, client: Client) -> None:
     fleets = client.supersim.fleets
     made = await fleets.create(
         network_access_profile="default",
@@ -42,7 +42,7 @@ async def test_a_fleet_from_new_to_changed(stage: Stage, client: Client) -> None
         "GET",
     )
     assert await fleets.fetch(made.sid) == await fleets.fetch("depot 7/left") == made
-    await stage.clock.advance(60)
+    await harness.clock.advance(60)
     changed = await fleets.update(
         "depot 7/left", data_limit=1_000_000, ip_commands_url=None, unique_name="depot 8"
     )
@@ -58,14 +58,16 @@ async def test_a_fleet_from_new_to_changed(stage: Stage, client: Client) -> None
     assert set(await names(fleets.list())) == {"default", "other", "depot 8"}
 
 
-async def test_sims_go_into_a_new_fleet_and_are_listed_by_it(stage: Stage, client: Client) -> None:
+async def test_sims_go_into_a_new_fleet_and_are_listed_by_it(
+    harness: Harness, client: Client
+) -> None:
     made = await client.supersim.fleets.create(
         network_access_profile="default", unique_name="fresh"
     )
-    changed = client.supersim.sims.update_and_wait(stage.sid, fleet="fresh", status="active")
-    assert (await stage.play(changed)).fleet_sid == made.sid
+    changed = client.supersim.sims.update_and_wait(harness.sid, fleet="fresh", status="active")
+    assert (await harness.complete(changed)).fleet_sid == made.sid
     (found,) = await client.supersim.sims.list(fleet="fresh")
-    assert found.sid == stage.sid
+    assert found.sid == harness.sid
 
 
 async def test_a_profile_gains_and_loses_networks(client: Client) -> None:
@@ -125,7 +127,7 @@ async def test_a_rate_plan_from_new_to_gone(client: Client) -> None:
         await plans.fetch("trip")
 
 
-async def test_a_plan_is_deleted_once_no_sim_has_it(stage: Stage, client: Client) -> None:
+async def test_a_plan_is_deleted_once_no_sim_has_it(harness: Harness, client: Client) -> None:
     plan = await client.wireless.rate_plans.create(unique_name="brief")
     (sim, *_) = await client.wireless.sims.list()
     await client.wireless.sims.update(sim.sid, rate_plan="brief")
@@ -135,52 +137,52 @@ async def test_a_plan_is_deleted_once_no_sim_has_it(stage: Stage, client: Client
     await client.wireless.rate_plans.delete(plan.sid)
 
 
-async def test_what_is_deleted_with_a_lost_answer_is_gone(stage: Stage, client: Client) -> None:
+async def test_what_is_deleted_with_a_lost_answer_is_gone(harness: Harness, client: Client) -> None:
     plan = await client.wireless.rate_plans.create(unique_name="brief")
-    stage.emulator.faults = Faults(server_errors=0.7, share_processed=1.0, seed=4)
-    await stage.play(client.wireless.rate_plans.delete(plan.sid))
-    stage.emulator.faults = Faults()
+    harness.emulator.faults = Faults(server_errors=0.7, share_processed=1.0, seed=4)
+    await harness.complete(client.wireless.rate_plans.delete(plan.sid))
+    harness.emulator.faults = Faults()
     assert set(await names(client.wireless.rate_plans.list())) == {"default", "other"}
 
 
 async def test_a_create_whose_answer_is_lost_is_found_by_its_name(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     await client.supersim.fleets.list()  # at KORE: the token
-    stage.emulator.faults = Faults(dropped=1.0, share_processed=1.0)
+    harness.emulator.faults = Faults(dropped=1.0, share_processed=1.0)
     create = client.supersim.fleets.create
     with pytest.raises(OutcomeUnknown, match=r"fleets\.list\(\)"):
-        await stage.play(create(network_access_profile="default", unique_name="fresh"))
-    stage.emulator.faults = Faults()
+        await harness.complete(create(network_access_profile="default", unique_name="fresh"))
+    harness.emulator.faults = Faults()
     assert (await client.supersim.fleets.fetch("fresh")).unique_name == "fresh"
 
 
-async def test_a_command_that_is_deleted_is_never_sent(stage: Stage, client: Client) -> None:
+async def test_a_command_that_is_deleted_is_never_sent(harness: Harness, client: Client) -> None:
     sims, commands = client.wireless.sims, client.wireless.commands
     (sim, *_) = await sims.list()
-    await stage.play(sims.update_and_wait(sim.sid, status="active"))
+    await harness.complete(sims.update_and_wait(sim.sid, status="active"))
     command = await commands.create(command="wake up", sim=sim.sid)
     await commands.delete(command.sid)
-    await stage.clock.advance(60)
+    await harness.clock.advance(60)
     with pytest.raises(NotFound):
         await commands.fetch(command.sid)
     assert len(await commands.list()) == 0
 
 
-async def test_any_success_that_kore_documents_is_one(set_stage: OpenStage) -> None:
+async def test_any_success_that_kore_documents_is_one(start_harness: OpenHarness) -> None:
     behaviour = Behaviour(
         kore_rate_plan_create_status=202,
         kore_command_create_status=202,
         kore_command_delete_status=202,
     )
-    stage = await set_stage(Place("kore", "wireless"), world={"behaviour": behaviour})
-    client = stage.client
+    harness = await start_harness(Api("kore", "wireless"), world={"behaviour": behaviour})
+    client = harness.client
     plan = await client.wireless.rate_plans.create(unique_name="fresh")
-    await stage.play(
-        client.wireless.sims.update_and_wait(stage.sid, status="active", rate_plan="fresh")
+    await harness.complete(
+        client.wireless.sims.update_and_wait(harness.sid, status="active", rate_plan="fresh")
     )
     send = client.wireless.commands.send_and_wait
-    command = await stage.play(send(command="wake up", sim=stage.sid))
+    command = await harness.complete(send(command="wake up", sim=harness.sid))
     await client.wireless.commands.delete(command.sid)
-    assert (await client.wireless.sims.fetch(stage.sid)).rate_plan_sid == plan.sid
+    assert (await client.wireless.sims.fetch(harness.sid)).rate_plan_sid == plan.sid
     assert len(await client.wireless.commands.list()) == 0

@@ -11,20 +11,20 @@ import pytest
 from asyncsim import Throttle, TransitionTimeout
 from asyncsim.emulator import Latency
 from asyncsim.resources.jobs import UpdateJob
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api, Harness
 
-TWILIO_SUPERSIM = Place("twilio", "supersim")
+TWILIO_SUPERSIM = Api("twilio", "supersim")
 ACTIVE = {"status": "active"}
 
 
 @pytest.fixture
-async def many(set_stage: OpenStage) -> Stage:
-    return await set_stage(TWILIO_SUPERSIM, sims=30)
+async def many(start_harness: OpenHarness) -> Harness:
+    return await start_harness(TWILIO_SUPERSIM, sims=30)
 
 
-def posted(stage: Stage) -> int:
-    return [one.method for one in stage.emulator.requests].count("POST")
+def posted(harness: Harness) -> int:
+    return [one.method for one in harness.emulator.requests].count("POST")
 
 
 def kept(kind: type[Any]) -> int:
@@ -32,7 +32,7 @@ def kept(kind: type[Any]) -> int:
     return sum(isinstance(one, kind) for one in gc.get_objects())
 
 
-async def test_of_a_pending_sim_there_is_neither_a_task_nor_a_piece(many: Stage) -> None:
+async def test_of_a_pending_sim_there_is_neither_a_task_nor_a_piece(many: Harness) -> None:
     before = kept(UpdateJob)
     async with many.sims.update_many(dict.fromkeys(many.sids, ACTIVE)) as work:
         first = await many.start(anext(work))
@@ -42,38 +42,40 @@ async def test_of_a_pending_sim_there_is_neither_a_task_nor_a_piece(many: Stage)
         assert not any("UpdateJob." in repr(task.get_coro()) for task in asyncio.all_tasks())
         assert work.unfinished == dict.fromkeys(many.sids, ACTIVE)
         assert all(sid in work for sid in many.sids)
-        await many.play(first)
-    assert many.is_at_rest
+        await many.complete(first)
+    assert many.is_idle
 
 
-async def test_a_pending_change_is_remembered_by_its_wait(many: Stage) -> None:
+async def test_a_pending_change_is_remembered_by_its_wait(many: Harness) -> None:
     async with many.sims.update_many({many.sid: ACTIVE}) as work:
         first = await many.start(anext(work))
         await many.clock.advance(0.5)
-        sim = await many.play(many.sims.await_transition(many.sid))
+        sim = await many.complete(many.sims.await_transition(many.sid))
         assert sim.status == "active"
-        await many.play(first)
+        await many.complete(first)
     posts = posted(many)
-    assert (await many.play(many.sims.await_transition(many.sid))).status == "active"
+    assert (await many.complete(many.sims.await_transition(many.sid))).status == "active"
     assert posted(many) == posts
 
 
 async def test_a_newer_change_is_not_forgotten_for_an_older_one_that_ends_later(
-    many: Stage,
+    many: Harness,
 ) -> None:
     async with many.sims.update_many({many.sid: ACTIVE}) as work:
         first = await many.start(anext(work))
         await many.clock.advance(0.5)
         many.put(many.sid, status="active")
-        await many.play(many.sims.update(many.sid, status="inactive"))
-        await many.play(first)
-    assert (await many.play(many.sims.await_transition(many.sid))).status == "inactive"
+        await many.complete(many.sims.update(many.sid, status="inactive"))
+        await many.complete(first)
+    assert (await many.complete(many.sims.await_transition(many.sid))).status == "inactive"
 
 
-async def test_a_timeout_shows_what_the_last_read_has_shown(set_stage: OpenStage) -> None:
-    stage = await set_stage(TWILIO_SUPERSIM, sims=3, world={"latency": Latency(transition=900.0)})
-    outcomes = await stage.collect(
-        stage.sims.update_many(dict.fromkeys(stage.sids, ACTIVE), timeout=20)
+async def test_a_timeout_shows_what_the_last_read_has_shown(start_harness: OpenHarness) -> None:
+    harness = await start_harness(
+        TWILIO_SUPERSIM, sims=3, world={"latency": Latency(transition=900.0)}
+    )
+    outcomes = await harness.collect(
+        harness.sims.update_many(dict.fromkeys(harness.sids, ACTIVE), timeout=20)
     )
     for outcome in outcomes.values():
         assert isinstance(outcome.error, TransitionTimeout)
@@ -81,25 +83,25 @@ async def test_a_timeout_shows_what_the_last_read_has_shown(set_stage: OpenStage
         assert outcome.sim.status == outcome.error.last.status == "scheduled"
 
 
-async def test_with_callbacks_an_outcome_still_has_its_record(set_stage: OpenStage) -> None:
-    stage = await set_stage(TWILIO_SUPERSIM, sims=3, listens=True)
-    outcomes = await stage.collect(stage.sims.update_many(dict.fromkeys(stage.sids, ACTIVE)))
+async def test_with_callbacks_an_outcome_still_has_its_record(start_harness: OpenHarness) -> None:
+    harness = await start_harness(TWILIO_SUPERSIM, sims=3, listens=True)
+    outcomes = await harness.collect(harness.sims.update_many(dict.fromkeys(harness.sids, ACTIVE)))
     assert {one.settled_by for one in outcomes.values()} == {"callback"}
     assert {one.sim.status for one in outcomes.values()} == {"active"}
 
 
-async def test_no_more_changes_are_taken_up_than_can_be_sent(set_stage: OpenStage) -> None:
-    stage = await set_stage(TWILIO_SUPERSIM, sims=60, throttle=Throttle(limit=2, maximum=2))
+async def test_no_more_changes_are_taken_up_than_can_be_sent(start_harness: OpenHarness) -> None:
+    harness = await start_harness(TWILIO_SUPERSIM, sims=60, throttle=Throttle(limit=2, maximum=2))
     taken: list[str] = []
 
     def lazily() -> Any:
-        for sid in stage.sids:
+        for sid in harness.sids:
             taken.append(sid)
             yield sid, ACTIVE
 
-    async with stage.sims.update_many(lazily()) as work:
-        first = await stage.start(anext(work))
-        assert len(taken) - posted(stage) <= 2 * 2 + 16
-        await stage.play(first)
-        outcomes = await stage.collect(work)
+    async with harness.sims.update_many(lazily()) as work:
+        first = await harness.start(anext(work))
+        assert len(taken) - posted(harness) <= 2 * 2 + 16
+        await harness.complete(first)
+        outcomes = await harness.collect(work)
     assert len(outcomes) == 59

@@ -18,8 +18,8 @@ from asyncsim import (
 )
 from asyncsim.emulator import World
 from asyncsim.models.wireless.commands import COMMANDS
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api
 
 LONG = "x" * 2000
 NOBODY = "nobody"
@@ -238,19 +238,19 @@ def furnish(world: World) -> None:
         world.add_sim("supersim", unique_name=name, status=status, fleet_sid=sid)
 
 
-async def check(set_stage: OpenStage, vendor: Any, bad: Bad) -> None:
-    stage = await set_stage(Place(vendor, "supersim"), sims=1)
-    furnish(stage.emulator.world(vendor))
-    client: Client = stage.client
-    before = _written(stage.emulator.world(vendor))
+async def check(start_harness: OpenHarness, vendor: Any, bad: Bad) -> None:
+    harness = await start_harness(Api(vendor, "supersim"), sims=1)
+    furnish(harness.emulator.world(vendor))
+    client: Client = harness.client
+    before = _written(harness.emulator.world(vendor))
     with pytest.raises(APIError) as caught:
-        await stage.play(bad.call(client))
+        await harness.complete(bad.call(client))
     error = caught.value
     assert (type(error), error.code) == (bad.error, bad.code)
     assert all((error.message, error.more_info, error.asked))
     assert str(bad.code) in str(error)
     assert (error.request_id is not None) is (vendor == "twilio")
-    assert _written(stage.emulator.world(vendor)) == before
+    assert _written(harness.emulator.world(vendor)) == before
 
 
 def _written(world: World) -> list[Any]:
@@ -263,11 +263,11 @@ def _written(world: World) -> list[Any]:
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
 @pytest.mark.parametrize("name", EVERYWHERE)
 async def test_bad_input_is_refused_with_the_vendors_code(
-    set_stage: OpenStage, vendor: str, name: str
+    start_harness: OpenHarness, vendor: str, name: str
 ) -> None:
-    await check(set_stage, vendor, EVERYWHERE[name])
+    await check(start_harness, vendor, EVERYWHERE[name])
 
 
 @pytest.mark.parametrize("name", KORE_ONLY)
-async def test_bad_input_to_kores_secrets_is_refused(set_stage: OpenStage, name: str) -> None:
-    await check(set_stage, "kore", KORE_ONLY[name])
+async def test_bad_input_to_kores_secrets_is_refused(start_harness: OpenHarness, name: str) -> None:
+    await check(start_harness, "kore", KORE_ONLY[name])

@@ -10,30 +10,32 @@ from typing import Any
 import pytest
 
 from asyncsim.emulator import Latency
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api, Harness
 
 
-async def requests_per_sim(stage: Stage, ours: int) -> float:
-    every = len(stage.sids) // ours
-    chosen = stage.sids[::every][:ours]
+async def requests_per_sim(harness: Harness, ours: int) -> float:
+    every = len(harness.sids) // ours
+    chosen = harness.sids[::every][:ours]
     changes = ((sid, {"status": "active"}) for sid in chosen)
-    outcomes: dict[str, Any] = await stage.collect(stage.sims.update_many(changes, window=ours))
+    outcomes: dict[str, Any] = await harness.collect(harness.sims.update_many(changes, window=ours))
     assert len(outcomes) == ours
     assert all(one.ok for one in outcomes.values())
-    return len(stage.emulator.requests) / ours
+    return len(harness.emulator.requests) / ours
 
 
 async def test_2_000_sims_that_are_all_there_is_cost_1_1_requests_each(
-    set_stage: OpenStage,
+    start_harness: OpenHarness,
 ) -> None:
-    stage = await set_stage(Place("twilio", "supersim"), sims=2_000, world={"latency": Latency()})
-    assert await requests_per_sim(stage, 2_000) <= 1.1
+    harness = await start_harness(
+        Api("twilio", "supersim"), sims=2_000, world={"latency": Latency()}
+    )
+    assert await requests_per_sim(harness, 2_000) <= 1.1
 
 
-@pytest.mark.parametrize("place", [Place("kore", "wireless")], ids="-".join)
+@pytest.mark.parametrize("api", [Api("kore", "wireless")], ids="-".join)
 async def test_sims_among_five_times_as_many_others_cost_2_15_requests_each(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
-    stage = await set_stage(place, sims=6_000, world={"latency": Latency()})
-    assert await requests_per_sim(stage, 1_000) <= 2.15
+    harness = await start_harness(api, sims=6_000, world={"latency": Latency()})
+    assert await requests_per_sim(harness, 1_000) <= 2.15

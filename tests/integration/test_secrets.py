@@ -8,71 +8,73 @@ import pytest
 
 from asyncsim import CallbackReceiver
 from asyncsim.emulator import Behaviour
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api, Harness
 
-KORE = Place("kore", "supersim")
+KORE = Api("kore", "supersim")
 
 
 @pytest.fixture(params=["active", "pending"])
-async def stage(request: pytest.FixtureRequest, set_stage: OpenStage) -> Stage:
+async def harness(request: pytest.FixtureRequest, start_harness: OpenHarness) -> Harness:
     """Whether a secret just created signs at once, the documents do not say for sure."""
     behaviour = Behaviour(new_secret_status=request.param)
-    return await set_stage(KORE, world={"behaviour": behaviour})
+    return await start_harness(KORE, world={"behaviour": behaviour})
 
 
-async def change(stage: Stage, secrets: list[str], sid: str) -> Any:
+async def change(harness: Harness, secrets: list[str], sid: str) -> Any:
     """Change a SIM with a client that knows these secrets; its receiver's counts afterwards."""
-    receiver = CallbackReceiver(clock=stage.clock)
-    async with stage.emulator.client("kore", receiver=receiver, webhook_secrets=secrets) as client:
-        sim = await stage.play(client.supersim.sims.update_and_wait(sid, status="active"))
+    receiver = CallbackReceiver(clock=harness.clock)
+    async with harness.emulator.client(
+        "kore", receiver=receiver, webhook_secrets=secrets
+    ) as client:
+        sim = await harness.complete(client.supersim.sims.update_and_wait(sid, status="active"))
         assert sim.status == "active"
-        await stage.clock.advance(60)  # a refused callback would come again
+        await harness.clock.advance(60)  # a refused callback would come again
     return receiver.counts
 
 
-async def confirmed(stage: Stage, secrets: list[str], sid: str) -> None:
+async def confirmed(harness: Harness, secrets: list[str], sid: str) -> None:
     """Change a SIM, and find its callback verified."""
-    counts = await change(stage, secrets, sid)
+    counts = await change(harness, secrets, sid)
     assert (counts.accepted, counts.unconfirmed, counts.refused) == (1, 0, 0)
 
 
-async def test_a_new_secret_signs_once_it_is_active(stage: Stage) -> None:
-    secrets = stage.client.webhooks.secrets
+async def test_a_new_secret_signs_once_it_is_active(harness: Harness) -> None:
+    secrets = harness.client.webhooks.secrets
     created = await secrets.create(name="second")
     assert created.secret
     activated = await secrets.update(created.id, status="active", name="renamed")
     assert (activated.name, activated.status, activated.secret) == ("renamed", "active", None)
-    counts = await change(stage, [created.secret], stage.sid)
+    counts = await change(harness, [created.secret], harness.sid)
     assert (counts.accepted, counts.unconfirmed, counts.refused) == (1, 0, 0)
 
 
 async def test_a_client_that_knows_the_old_secret_only_refuses_and_the_wait_ends_anyway(
-    stage: Stage,
+    harness: Harness,
 ) -> None:
-    created = await stage.client.webhooks.secrets.create(name="second")
-    await stage.client.webhooks.secrets.update(created.id, status="active")
-    old = stage.emulator.credentials.webhook_secret
-    counts = await change(stage, [old], stage.sid)
+    created = await harness.client.webhooks.secrets.create(name="second")
+    await harness.client.webhooks.secrets.update(created.id, status="active")
+    old = harness.emulator.credentials.webhook_secret
+    counts = await change(harness, [old], harness.sid)
     assert counts.accepted == 0
     assert counts.refused >= 1
 
 
-async def test_a_rotation_has_no_gap_for_a_client_that_knows_both(stage: Stage) -> None:
-    secrets = stage.client.webhooks.secrets
+async def test_a_rotation_has_no_gap_for_a_client_that_knows_both(harness: Harness) -> None:
+    secrets = harness.client.webhooks.secrets
     created = await secrets.create(name="second")
-    old = stage.emulator.credentials.webhook_secret
+    old = harness.emulator.credentials.webhook_secret
     known = [old, created.secret or ""]
-    await confirmed(stage, known, stage.sids[0])
+    await confirmed(harness, known, harness.sids[0])
     await secrets.update(created.id, status="active")
-    await confirmed(stage, known, stage.sids[1])
+    await confirmed(harness, known, harness.sids[1])
     (first,) = [one async for one in secrets.list() if one.id != created.id]
     await secrets.update(first.id, status="pending")
-    await confirmed(stage, known, stage.sids[2])
+    await confirmed(harness, known, harness.sids[2])
 
 
-async def test_secrets_are_listed_without_their_values(stage: Stage) -> None:
-    secrets = stage.client.webhooks.secrets
+async def test_secrets_are_listed_without_their_values(harness: Harness) -> None:
+    secrets = harness.client.webhooks.secrets
     made = [await secrets.create(name=f"number {n}") for n in range(5)]
     listed = [one async for one in secrets.list(page_size=2)]
     assert {one.id for one in made} < {one.id for one in listed}
@@ -82,9 +84,9 @@ async def test_secrets_are_listed_without_their_values(stage: Stage) -> None:
     assert set(active) == {"active"}
 
 
-async def test_no_log_of_the_emulator_has_a_value(stage: Stage) -> None:
-    created = await stage.client.webhooks.secrets.create(name="second")
+async def test_no_log_of_the_emulator_has_a_value(harness: Harness) -> None:
+    created = await harness.client.webhooks.secrets.create(name="second")
     assert created.secret
-    assert created.secret not in str(list(stage.emulator.requests))
+    assert created.secret not in str(list(harness.emulator.requests))
     assert created.secret not in repr(created)
-    assert created.secret not in str(stage.events)
+    assert created.secret not in str(harness.events)

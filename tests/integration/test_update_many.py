@@ -18,36 +18,38 @@ from asyncsim import (
     TransitionFailed,
 )
 from asyncsim.emulator import Faults, Latency
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import TRANSITION, Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import TRANSITION, Api, Harness
 
-TWILIO_SUPERSIM = Place("twilio", "supersim")
+TWILIO_SUPERSIM = Api("twilio", "supersim")
 ACTIVE = {"status": "active"}
 
 
 @pytest.fixture
-async def many(set_stage: OpenStage) -> Stage:
-    return await set_stage(TWILIO_SUPERSIM, sims=30)
+async def many(start_harness: OpenHarness) -> Harness:
+    return await start_harness(TWILIO_SUPERSIM, sims=30)
 
 
-def sids_posted(stage: Stage) -> list[str]:
-    return [one.path.rpartition("/")[2] for one in stage.emulator.requests if one.method == "POST"]
+def sids_posted(harness: Harness) -> list[str]:
+    return [
+        one.path.rpartition("/")[2] for one in harness.emulator.requests if one.method == "POST"
+    ]
 
 
-async def test_an_outcome_tells_everything(stage: Stage) -> None:
-    outcomes = await stage.collect(stage.sims.update_many({stage.sid: ACTIVE}))
-    outcome = outcomes[stage.sid]
+async def test_an_outcome_tells_everything(harness: Harness) -> None:
+    outcomes = await harness.collect(harness.sims.update_many({harness.sid: ACTIVE}))
+    outcome = outcomes[harness.sid]
     assert isinstance(outcome, Outcome)
     assert (outcome.ok, outcome.error, outcome.requested) == (True, None, ACTIVE)
     assert outcome.sim is not None
-    assert (outcome.sim.sid, outcome.sim.status) == (stage.sid, "active")
+    assert (outcome.sim.sid, outcome.sim.status) == (harness.sid, "active")
     assert (outcome.settled_by, outcome.confirmed) == ("read", True)
-    assert outcome.requests == len(stage.posts()) + len(stage.reads())
-    assert outcome.seconds == stage.clock.now() >= TRANSITION
-    assert stage.is_at_rest
+    assert outcome.requests == len(harness.posts()) + len(harness.reads())
+    assert outcome.seconds == harness.clock.now() >= TRANSITION
+    assert harness.is_idle
 
 
-async def test_input_may_be_a_mapping_an_iterable_or_an_async_iterable(many: Stage) -> None:
+async def test_input_may_be_a_mapping_an_iterable_or_an_async_iterable(many: Harness) -> None:
     async def stream() -> AsyncIterator[tuple[str, dict[str, str]]]:
         for sid in many.sids[20:]:
             await asyncio.sleep(0)
@@ -63,12 +65,12 @@ async def test_input_may_be_a_mapping_an_iterable_or_an_async_iterable(many: Sta
     assert {sim.status for sim in many.store.values()} == {"active"}
 
 
-async def test_of_nothing_there_are_no_outcomes(many: Stage) -> None:
+async def test_of_nothing_there_are_no_outcomes(many: Harness) -> None:
     assert await many.collect(many.sims.update_many({})) == {}
     assert list(many.emulator.requests) == []
 
 
-async def test_the_window_bounds_what_is_under_way_and_what_is_read(many: Stage) -> None:
+async def test_the_window_bounds_what_is_under_way_and_what_is_read(many: Harness) -> None:
     taken = 0
 
     def lazily() -> Iterator[tuple[str, dict[str, str]]]:
@@ -80,7 +82,7 @@ async def test_the_window_bounds_what_is_under_way_and_what_is_read(many: Stage)
     work = many.sims.update_many(lazily(), window=4)
     first = await many.start(anext(work))
     assert (taken, len(sids_posted(many)), len(work.unfinished)) == (4, 4, 4)
-    await many.play(first)
+    await many.complete(first)
     await many.clock.advance(300)
     assert taken == 5, "whoever takes outcomes slowly is not overrun"
     rest = await many.collect(work)
@@ -88,35 +90,35 @@ async def test_the_window_bounds_what_is_under_way_and_what_is_read(many: Stage)
     assert work.unfinished == {}
 
 
-async def test_nothing_happens_before_the_first_outcome_is_asked_for(many: Stage) -> None:
+async def test_nothing_happens_before_the_first_outcome_is_asked_for(many: Harness) -> None:
     many.sims.update_many({many.sid: ACTIVE})
     await many.clock.settle()
     assert list(many.emulator.requests) == []
 
 
-async def test_a_sid_already_in_the_window_is_an_error_outcome(many: Stage) -> None:
+async def test_a_sid_already_in_the_window_is_an_error_outcome(many: Harness) -> None:
     pairs = [(many.sid, ACTIVE), (many.sid, {"status": "ready"}), (many.sids[1], ACTIVE)]
 
     async def all_of_them() -> list[Outcome[Any]]:
         return [one async for one in many.sims.update_many(pairs)]
 
-    outcomes = await many.play(all_of_them())
+    outcomes = await many.complete(all_of_them())
     twice = [one for one in outcomes if one.sid == many.sid]
     assert [type(one.error) for one in twice] == [ValueError, type(None)]
     assert (twice[0].requests, twice[0].requested) == (0, {"status": "ready"})
     assert len(many.posts()) == 1
 
 
-async def test_a_sid_may_come_again_once_it_has_settled(many: Stage) -> None:
+async def test_a_sid_may_come_again_once_it_has_settled(many: Harness) -> None:
     pairs = [(many.sid, {"status": "ready"}), (many.sid, ACTIVE)]
 
     async def all_of_them() -> list[Outcome[Any]]:
         return [one async for one in many.sims.update_many(pairs, window=1)]
 
-    assert [one.ok for one in await many.play(all_of_them())] == [True, True]
+    assert [one.ok for one in await many.complete(all_of_them())] == [True, True]
 
 
-async def test_what_is_wrong_with_one_sim_is_its_outcome_alone(many: Stage) -> None:
+async def test_what_is_wrong_with_one_sim_is_its_outcome_alone(many: Harness) -> None:
     many.put(many.sids[1], status="active")
     many.put(many.sids[2], fleet_sid=None)
     wireless = "DE" + "0" * 32
@@ -147,55 +149,55 @@ async def test_what_is_wrong_with_one_sim_is_its_outcome_alone(many: Stage) -> N
     sent = {sid: one.requests for sid, one in outcomes.items() if one.error is not None}
     assert sent == {**dict.fromkeys(sent, 0), "unknown": 1, many.sids[1]: 2, many.sids[2]: 1}
     assert all(one.settled_by is None for one in outcomes.values() if one.error)
-    assert many.is_at_rest
+    assert many.is_idle
 
 
 async def test_a_failed_change_is_an_outcome_with_the_state_it_ended_in(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
-    stage = await set_stage(place, world={"faults": Faults(failing_updates=1.0)})
-    outcome = (await stage.collect(stage.sims.update_many({stage.sid: ACTIVE})))[stage.sid]
+    harness = await start_harness(api, world={"faults": Faults(failing_updates=1.0)})
+    outcome = (await harness.collect(harness.sims.update_many({harness.sid: ACTIVE})))[harness.sid]
     assert isinstance(outcome.error, TransitionFailed)
     assert (outcome.ok, outcome.sim.status) == (False, "new")
 
 
-async def test_a_conflict_is_waited_out_and_sent_once(stage: Stage) -> None:
-    await stage.sims.update(stage.sid, status="ready")
-    outcome = (await stage.collect(stage.sims.update_many({stage.sid: ACTIVE})))[stage.sid]
-    assert (outcome.ok, outcome.sim.status, len(stage.posts())) == (True, "active", 3)
-    assert outcome.requests == len(stage.posts()) - 1 + len(stage.reads())
+async def test_a_conflict_is_waited_out_and_sent_once(harness: Harness) -> None:
+    await harness.sims.update(harness.sid, status="ready")
+    outcome = (await harness.collect(harness.sims.update_many({harness.sid: ACTIVE})))[harness.sid]
+    assert (outcome.ok, outcome.sim.status, len(harness.posts())) == (True, "active", 3)
+    assert outcome.requests == len(harness.posts()) - 1 + len(harness.reads())
     assert outcome.seconds >= 2 * TRANSITION
-    assert stage.is_at_rest
+    assert harness.is_idle
 
 
 async def test_whoever_interrupted_it_and_runs_it_again_is_told_of_no_refusals(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
     # Responses take so long that many a SIM settles between a refusal and the read that follows.
     latency = Latency(transition=2.0, sigma=0.8, callback=0.0)
-    stage = await set_stage(
-        place, sims=60, world={"latency": latency, "faults": Faults(answer_takes=0.5)}
+    harness = await start_harness(
+        api, sims=60, world={"latency": latency, "faults": Faults(answer_takes=0.5)}
     )
-    changes = [stage.sims.update(sid, status="ready") for sid in stage.sids]
-    await stage.play(asyncio.gather(*changes))
-    outcomes = await stage.collect(stage.sims.update_many(dict.fromkeys(stage.sids, ACTIVE)))
+    changes = [harness.sims.update(sid, status="ready") for sid in harness.sids]
+    await harness.complete(asyncio.gather(*changes))
+    outcomes = await harness.collect(harness.sims.update_many(dict.fromkeys(harness.sids, ACTIVE)))
     assert [one.error for one in outcomes.values() if not one.ok] == []
 
 
-async def test_a_conflict_with_the_very_same_change_sends_nothing_more(stage: Stage) -> None:
-    await stage.sims.update(stage.sid, status="active")
-    outcome = (await stage.collect(stage.sims.update_many({stage.sid: ACTIVE})))[stage.sid]
-    assert (outcome.ok, outcome.sim.status, len(stage.posts())) == (True, "active", 2)
+async def test_a_conflict_with_the_very_same_change_sends_nothing_more(harness: Harness) -> None:
+    await harness.sims.update(harness.sid, status="active")
+    outcome = (await harness.collect(harness.sims.update_many({harness.sid: ACTIVE})))[harness.sid]
+    assert (outcome.ok, outcome.sim.status, len(harness.posts())) == (True, "active", 2)
     assert outcome.confirmed
 
 
 async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
-    stage = await set_stage(place, retry=RetryPolicy(attempts=1))
-    await stage.sims.update(stage.sid, status="ready")
+    harness = await start_harness(api, retry=RetryPolicy(attempts=1))
+    await harness.sims.update(harness.sid, status="ready")
 
-    resource, changed_again = stage.sims.resource, asyncio.Event()
+    resource, changed_again = harness.sims.resource, asyncio.Event()
     fetch = resource.fetch
 
     async def see_it_settled(name: str, **how: Any) -> Any:
@@ -207,47 +209,47 @@ async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
 
     async def change_again() -> None:
         """Change the SIM again in the moment it settles, before anybody else can."""
-        while stage.store[stage.sid].status in stage.sims.kind.pending:
-            await stage.clock.sleep(0.01)
-        stage.put(stage.sid, status=min(stage.sims.kind.pending))
+        while harness.store[harness.sid].status in harness.sims.kind.pending:
+            await harness.clock.sleep(0.01)
+        harness.put(harness.sid, status=min(harness.sims.kind.pending))
         changed_again.set()
 
     resource.fetch = see_it_settled  # before there is a watcher, which then reads by it
-    work = await stage.start(stage.sims.update_many({stage.sid: ACTIVE}).__anext__())
+    work = await harness.start(harness.sims.update_many({harness.sid: ACTIVE}).__anext__())
     other = asyncio.create_task(change_again())
-    outcome = await stage.play(work)
+    outcome = await harness.complete(work)
     await other
     assert isinstance(outcome.error, Conflict)
-    assert len(stage.posts()) == 3
+    assert len(harness.posts()) == 3
 
 
 async def test_a_fleet_named_in_200_updates_is_looked_up_once(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
-    stage = await set_stage(place, sims=200)
+    harness = await start_harness(api, sims=200)
     keyword, path = (
         ("fleet", "/v1/Fleets/other")
-        if place.product == "supersim"
+        if api.product == "supersim"
         else ("rate_plan", "/v1/RatePlans/other")
     )
-    changes = {sid: {**ACTIVE, keyword: "other"} for sid in stage.sids}
-    outcomes = await stage.collect(stage.sims.update_many(changes))
+    changes = {sid: {**ACTIVE, keyword: "other"} for sid in harness.sids}
+    outcomes = await harness.collect(harness.sims.update_many(changes))
     assert all(one.ok for one in outcomes.values())
-    assert [one.path for one in stage.emulator.requests].count(path) == 1
+    assert [one.path for one in harness.emulator.requests].count(path) == 1
 
 
-async def test_a_fleet_that_does_not_exist_is_not_looked_up_for_each_sim(many: Stage) -> None:
+async def test_a_fleet_that_does_not_exist_is_not_looked_up_for_each_sim(many: Harness) -> None:
     changes = {sid: {"fleet": "misspelt"} for sid in many.sids}
     outcomes = await many.collect(many.sims.update_many(changes))
     assert {type(one.error) for one in outcomes.values()} == {NotFound}
     assert len(many.emulator.requests) == 1
 
 
-async def test_closing_early_leaves_what_has_not_ended_in_unfinished(many: Stage) -> None:
+async def test_closing_early_leaves_what_has_not_ended_in_unfinished(many: Harness) -> None:
     many.put(many.sid, status="active")  # settles at once
     changes = dict.fromkeys(many.sids[:10], ACTIVE)
     async with many.sims.update_many(changes, window=5) as work:
-        outcome = await many.play(anext(work))
+        outcome = await many.complete(anext(work))
         assert outcome.sid == many.sid
     assert set(work.unfinished) <= set(many.sids[1:10])
     assert len(work.unfinished) >= 4
@@ -256,12 +258,12 @@ async def test_closing_early_leaves_what_has_not_ended_in_unfinished(many: Stage
     await many.clock.advance(60)
     assert sids_posted(many) == posted, "nothing more is sent"
     assert set(posted) <= {many.sid, *work.unfinished}
-    assert many.is_at_rest
+    assert many.is_idle
     assert [one async for one in work] == []
 
 
 @pytest.mark.parametrize("how", ["break", "error"])
-async def test_leaving_the_loop_closes(many: Stage, how: str) -> None:
+async def test_leaving_the_loop_closes(many: Harness, how: str) -> None:
     many.put(many.sid, status="active")
     changes = dict.fromkeys(many.sids, ACTIVE)
     work = many.sims.update_many(changes, window=5)
@@ -273,19 +275,19 @@ async def test_leaving_the_loop_closes(many: Stage, how: str) -> None:
                 break
             raise RuntimeError("a mistake in the loop")
 
-    await asyncio.gather(many.play(take_one()), return_exceptions=True)
+    await asyncio.gather(many.complete(take_one()), return_exceptions=True)
     await many.clock.settle()
     posted = sids_posted(many)
     assert len(posted) < 10
     await many.clock.advance(2 * TRANSITION)
     assert sids_posted(many) == posted, "nothing more is sent"
-    assert many.is_at_rest
+    assert many.is_idle
     assert set(posted) <= {many.sid, *work.unfinished}
     assert [one async for one in work] == []
 
 
 async def test_leaving_the_loop_and_then_the_context_lets_posts_on_the_wire_get_their_answers(
-    many: Stage,
+    many: Harness,
 ) -> None:
     many.put(many.sid, status="active")
 
@@ -298,95 +300,95 @@ async def test_leaving_the_loop_and_then_the_context_lets_posts_on_the_wire_get_
             await many.clock.sleep(1.0)
         assert not work._tasks
 
-    await many.play(take_one())
+    await many.complete(take_one())
     assert len(sids_posted(many)) == 3
     assert many.clock.now() == 5.0, "the third was on the wire"
-    assert many.is_at_rest
+    assert many.is_idle
     await many.clock.advance(60)
 
 
-async def test_closing_twice_at_once_waits_for_the_end_both_times(many: Stage) -> None:
+async def test_closing_twice_at_once_waits_for_the_end_both_times(many: Harness) -> None:
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many({many.sid: ACTIVE})
     first = await many.start(anext(work))
     closings = [await many.start(work.aclose()), await many.start(work.aclose())]
     assert [one.done() for one in closings] == [False, False]
-    await many.play(asyncio.gather(*closings))
+    await many.complete(asyncio.gather(*closings))
     with pytest.raises(StopAsyncIteration):
         await first
 
 
-async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Stage) -> None:
+async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Harness) -> None:
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
     first = await many.start(anext(work))
     assert len(sids_posted(many)) == 3
     closing = await many.start(work.aclose())
     assert not closing.done()
-    await many.play(closing)
+    await many.complete(closing)
     assert many.clock.now() == 5.0
     assert set(work.unfinished) == set(many.sids[:3])
     with pytest.raises(StopAsyncIteration):
         await first
-    assert many.is_at_rest
+    assert many.is_idle
 
 
 @pytest.mark.parametrize("processed", [0.0, 1.0], ids=["not-carried-out", "carried-out"])
 async def test_a_post_that_is_lost_while_it_closes_is_not_sent_again(
-    many: Stage, processed: float
+    many: Harness, processed: float
 ) -> None:
     many.emulator.faults = Faults(answer_takes=5.0, dropped=1.0, share_processed=processed)
     work = many.sims.update_many({many.sid: ACTIVE})
     first = await many.start(anext(work))
-    await many.play(work.aclose())
+    await many.complete(work.aclose())
     await asyncio.gather(first, return_exceptions=True)
     await many.clock.advance(60)
     assert (len(many.emulator.requests), work.unfinished) == (1, {many.sid: ACTIVE})
-    assert many.is_at_rest
+    assert many.is_idle
 
 
-async def test_a_conflict_that_is_heard_of_while_it_closes_is_not_waited_out(many: Stage) -> None:
+async def test_a_conflict_that_is_heard_of_while_it_closes_is_not_waited_out(many: Harness) -> None:
     await many.sims.update(many.sid, status="ready")
     many.emulator.faults = Faults(answer_takes=1.0)
     work = many.sims.update_many({many.sid: ACTIVE})
     first = await many.start(anext(work))
     posted = sids_posted(many)
-    await many.play(work.aclose())
+    await many.complete(work.aclose())
     with pytest.raises(StopAsyncIteration):
         await first
     assert many.clock.now() < TRANSITION, "it did not wait for the other's change to settle"
     assert (sids_posted(many), work.unfinished) == (posted, {many.sid: ACTIVE})
     await many.clock.advance(2 * TRANSITION)
     assert sids_posted(many) == posted
-    assert many.is_at_rest
+    assert many.is_idle
 
 
-async def test_closing_ends_what_is_waited_out(many: Stage) -> None:
+async def test_closing_ends_what_is_waited_out(many: Harness) -> None:
     await many.sims.update(many.sid, status="ready")
     work = many.sims.update_many({many.sid: ACTIVE})
     first = await many.start(anext(work))
     assert len(many.posts()) == 2, "refused by now"
-    await many.play(work.aclose())
+    await many.complete(work.aclose())
     with pytest.raises(StopAsyncIteration):
         await first
     await many.clock.advance(2 * TRANSITION)
     assert (len(many.posts()), work.unfinished) == (2, {many.sid: ACTIVE})
-    assert many.is_at_rest
+    assert many.is_idle
 
 
 @pytest.mark.parametrize("more", [0, 10], ids=["all-read", "more-to-read"])
-async def test_what_settles_while_it_closes_is_still_told(many: Stage, more: int) -> None:
+async def test_what_settles_while_it_closes_is_still_told(many: Harness, more: int) -> None:
     many.put(many.sid, status="active")
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many(dict.fromkeys(many.sids[: 2 + more], ACTIVE), window=2)
     first = await many.start(anext(work))
-    await many.play(work.aclose())
+    await many.complete(work.aclose())
     assert (await first).sid == many.sid
     assert set(work.unfinished) == {many.sids[1]}
     assert [one async for one in work] == []
 
 
-async def test_closing_that_is_cancelled_has_closed_all_the_same(many: Stage) -> None:
+async def test_closing_that_is_cancelled_has_closed_all_the_same(many: Harness) -> None:
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
     first = await many.start(anext(work))
@@ -398,10 +400,10 @@ async def test_closing_that_is_cancelled_has_closed_all_the_same(many: Stage) ->
         await first
     assert set(work.unfinished) == set(many.sids[:3])
     await many.clock.advance(6)
-    assert many.is_at_rest
+    assert many.is_idle
 
 
-async def test_closing_before_the_start_and_twice_is_harmless(many: Stage) -> None:
+async def test_closing_before_the_start_and_twice_is_harmless(many: Harness) -> None:
     work = many.sims.update_many({many.sid: ACTIVE})
     await work.aclose()
     await work.aclose()
@@ -410,7 +412,7 @@ async def test_closing_before_the_start_and_twice_is_harmless(many: Stage) -> No
 
 
 async def test_what_the_input_raises_is_raised_after_what_was_read_has_settled(
-    many: Stage,
+    many: Harness,
 ) -> None:
     def broken() -> Iterator[tuple[str, dict[str, str]]]:
         yield many.sid, ACTIVE
@@ -423,24 +425,24 @@ async def test_what_the_input_raises_is_raised_after_what_was_read_has_settled(
             seen.append(outcome.sid)  # noqa: PERF401  # what came before the error counts
 
     with pytest.raises(RuntimeError, match="the file ends here"):
-        await many.play(consume())
-    assert (seen, work.unfinished, many.is_at_rest) == ([many.sid], {}, True)
+        await many.complete(consume())
+    assert (seen, work.unfinished, many.is_idle) == ([many.sid], {}, True)
 
 
 @pytest.mark.parametrize("pair", ["HS1", ("HS1",), ("HS1", "active"), (7, ACTIVE), None])
-async def test_input_that_is_no_pair_is_said(many: Stage, pair: object) -> None:
+async def test_input_that_is_no_pair_is_said(many: Harness, pair: object) -> None:
     with pytest.raises(TypeError, match=r"\(SID, changes\) pairs"):
         await many.collect(many.sims.update_many([pair]))
 
 
-async def test_impossible_settings_are_refused_at_once(many: Stage) -> None:
+async def test_impossible_settings_are_refused_at_once(many: Harness) -> None:
     with pytest.raises(ValueError, match="window=0"):
         many.sims.update_many({}, window=0)
     with pytest.raises(ValueError, match="timeout=0"):
         many.sims.update_many({}, timeout=0)
 
 
-async def test_cancelling_the_consumer_and_closing_leaves_nothing(many: Stage) -> None:
+async def test_cancelling_the_consumer_and_closing_leaves_nothing(many: Harness) -> None:
     work = many.sims.update_many(dict.fromkeys(many.sids, ACTIVE))
 
     async def consume() -> None:
@@ -455,10 +457,10 @@ async def test_cancelling_the_consumer_and_closing_leaves_nothing(many: Stage) -
         await task
     await many.clock.settle()
     assert len(work.unfinished) == 30
-    assert many.is_at_rest
+    assert many.is_idle
 
 
-async def test_closing_the_client_ends_the_iteration_with_a_clear_error(many: Stage) -> None:
+async def test_closing_the_client_ends_the_iteration_with_a_clear_error(many: Harness) -> None:
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
     first = await many.start(anext(work))
     await many.client.close()
@@ -470,17 +472,17 @@ async def test_closing_the_client_ends_the_iteration_with_a_clear_error(many: St
     assert set(work.unfinished) == set(many.sids[:3])
 
 
-async def test_a_closed_client_is_said_once_and_not_for_each_sim(many: Stage) -> None:
+async def test_a_closed_client_is_said_once_and_not_for_each_sim(many: Harness) -> None:
     await many.client.close()
     with pytest.raises(ClientClosed, match="no change had been sent"):
         await many.collect(many.sims.update_many(dict.fromkeys(many.sids, ACTIVE)))
 
 
 async def test_refusals_by_a_real_concurrency_limit_are_nobodys_error(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
     faults = Faults(concurrency=8, answer_takes=0.2, rate_limited=0.05, seed=2)
-    stage = await set_stage(place, sims=100, world={"faults": faults})
-    outcomes = await stage.collect(stage.sims.update_many(dict.fromkeys(stage.sids, ACTIVE)))
+    harness = await start_harness(api, sims=100, world={"faults": faults})
+    outcomes = await harness.collect(harness.sims.update_many(dict.fromkeys(harness.sids, ACTIVE)))
     assert all(one.ok for one in outcomes.values())
-    assert any(one.status == 429 for one in stage.emulator.requests)
+    assert any(one.status == 429 for one in harness.emulator.requests)

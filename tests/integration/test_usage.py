@@ -11,29 +11,31 @@ from typing import Any
 import pytest
 
 from asyncsim import BadRequest, Client
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api, Harness
 
 DAY = 24 * 3600.0
 
 
-async def used_for(set_stage: OpenStage, place: Place, days: float) -> Stage:
+async def used_for(start_harness: OpenHarness, api: Api, days: float) -> Harness:
     """SIMs that have been active for so many days."""
-    stage = await set_stage(place, listens=True)
-    changes = {sid: {"status": "active"} for sid in stage.sids}
-    assert all(one.ok for one in (await stage.collect(stage.sims.update_many(changes))).values())
-    await stage.clock.advance(days * DAY)
-    return stage
+    harness = await start_harness(api, listens=True)
+    changes = {sid: {"status": "active"} for sid in harness.sids}
+    assert all(
+        one.ok for one in (await harness.collect(harness.sims.update_many(changes))).values()
+    )
+    await harness.clock.advance(days * DAY)
+    return harness
 
 
 @pytest.fixture(params=["twilio", "kore"])
-async def supersim(request: pytest.FixtureRequest, set_stage: OpenStage) -> Stage:
-    return await used_for(set_stage, Place(request.param, "supersim"), 20)
+async def supersim(request: pytest.FixtureRequest, start_harness: OpenHarness) -> Harness:
+    return await used_for(start_harness, Api(request.param, "supersim"), 20)
 
 
 @pytest.fixture(params=["twilio", "kore"])
-async def wireless(request: pytest.FixtureRequest, set_stage: OpenStage) -> Stage:
-    return await used_for(set_stage, Place(request.param, "wireless"), 20)
+async def wireless(request: pytest.FixtureRequest, start_harness: OpenHarness) -> Harness:
+    return await used_for(start_harness, Api(request.param, "wireless"), 20)
 
 
 def total(records: Iterable[Any]) -> int:
@@ -44,7 +46,7 @@ async def rows(client: Client, **query: Any) -> list[Any]:
     return [one async for one in client.supersim.usage_records.list(**query)]
 
 
-async def test_super_sims_used_the_same_however_it_is_grouped(supersim: Stage) -> None:
+async def test_super_sims_used_the_same_however_it_is_grouped(supersim: Harness) -> None:
     client = supersim.client
     (whole,) = await rows(client)
     assert whole.data_total > 0
@@ -55,7 +57,7 @@ async def test_super_sims_used_the_same_however_it_is_grouped(supersim: Stage) -
         assert total(await rows(client, granularity=granularity)) == whole.data_total, granularity
 
 
-async def test_super_sims_used_what_each_of_them_used(supersim: Stage) -> None:
+async def test_super_sims_used_what_each_of_them_used(supersim: Harness) -> None:
     client = supersim.client
     by_sim = {one.sim_sid: one.data_total for one in await rows(client, group="sim")}
     assert set(by_sim) == set(supersim.sids)
@@ -64,7 +66,7 @@ async def test_super_sims_used_what_each_of_them_used(supersim: Stage) -> None:
         assert (own.sim_sid, own.data_total) == (sid, used)
 
 
-async def test_usage_is_typed(supersim: Stage) -> None:
+async def test_usage_is_typed(supersim: Harness) -> None:
     records = await rows(supersim.client, granularity="day", group="isoCountry")
     assert len(records) > 10
     starts = [one.period.start_time for one in records]
@@ -76,10 +78,10 @@ async def test_usage_is_typed(supersim: Stage) -> None:
         assert (one.sim_sid, one.fleet_sid) == (None, None)
 
 
-async def test_what_a_device_uses_is_seen(supersim: Stage) -> None:
+async def test_what_a_device_uses_is_seen(supersim: Harness) -> None:
     sid = supersim.sids[0]
     (before,) = await rows(supersim.client, sim=sid)
-    world = supersim.emulator.world(supersim.place.vendor)
+    world = supersim.emulator.world(supersim.api.vendor)
     world.use_data("supersim", sid, upload=1_000, download=2_000_000)
     await supersim.clock.advance(60)
     (after,) = await rows(supersim.client, sim=sid)
@@ -102,7 +104,7 @@ REFUSED: dict[int, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("code", REFUSED)
-async def test_a_period_that_is_not_allowed_is_refused(supersim: Stage, code: int) -> None:
+async def test_a_period_that_is_not_allowed_is_refused(supersim: Harness, code: int) -> None:
     with pytest.raises(BadRequest) as caught:
         await rows(supersim.client, **REFUSED[code])
     assert caught.value.code == code
@@ -110,38 +112,38 @@ async def test_a_period_that_is_not_allowed_is_refused(supersim: Stage, code: in
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
 async def test_a_billing_period_is_a_month_from_activation_on(
-    set_stage: OpenStage, vendor: Any
+    start_harness: OpenHarness, vendor: Any
 ) -> None:
-    stage = await used_for(set_stage, Place(vendor, "supersim"), 40)
-    second, first = [one async for one in stage.client.supersim.billing_periods.list(stage.sid)]
+    harness = await used_for(start_harness, Api(vendor, "supersim"), 40)
+    second, first = [one async for one in harness.client.supersim.billing_periods.list(harness.sid)]
     assert (first.period_type, second.period_type) == ("active", "active")
-    assert first.sim_sid == second.sim_sid == stage.sid
+    assert first.sim_sid == second.sim_sid == harness.sid
     assert first.end_time == second.start_time
     assert first.start_time is not None
     assert first.end_time is not None
     assert first.end_time.day == first.start_time.day
-    activated = (await stage.sims.fetch(stage.sid)).date_updated
+    activated = (await harness.sims.fetch(harness.sid)).date_updated
     assert first.start_time == activated
     (used,) = [
         one.data_total
         for one in await rows(
-            stage.client, sim=stage.sid, start_time=first.start_time, end_time=first.end_time
+            harness.client, sim=harness.sid, start_time=first.start_time, end_time=first.end_time
         )
     ]
     assert used > 0
 
 
-async def test_a_sim_has_an_address_while_it_is_connected(supersim: Stage) -> None:
+async def test_a_sim_has_an_address_while_it_is_connected(supersim: Harness) -> None:
     addresses = supersim.client.supersim.ip_addresses
     (address,) = await addresses.list(supersim.sid)
     assert address.ip_address_version == "IPv4"
     assert address.ip_address
-    supersim.emulator.world(supersim.place.vendor).detach("supersim", supersim.sid)
+    supersim.emulator.world(supersim.api.vendor).detach("supersim", supersim.sid)
     assert len(await addresses.list(supersim.sid)) == 0
 
 
-async def test_settings_updates_say_what_was_sent(supersim: Stage) -> None:
-    world = supersim.emulator.world(supersim.place.vendor)
+async def test_settings_updates_say_what_was_sent(supersim: Harness) -> None:
+    world = supersim.emulator.world(supersim.api.vendor)
     world.add_settings_update(supersim.sid, status="scheduled")
     updates = supersim.client.supersim.settings_updates
     (waiting,) = await updates.list(status="scheduled")
@@ -153,7 +155,7 @@ async def test_settings_updates_say_what_was_sent(supersim: Stage) -> None:
         assert [package.name for package in one.packages or ()] == ["base-settings"]
 
 
-async def test_programmable_wireless_usage_is_the_sum_of_its_sessions(wireless: Stage) -> None:
+async def test_programmable_wireless_usage_is_the_sum_of_its_sessions(wireless: Harness) -> None:
     client = wireless.client.wireless
     sessions = [one async for one in client.data_sessions.list(wireless.sid)]
     assert len(sessions) > 10
@@ -168,19 +170,19 @@ async def test_programmable_wireless_usage_is_the_sum_of_its_sessions(wireless: 
     assert sum(one.data.total or 0 for one in daily if one.data) == usage.data.total
 
 
-async def test_sessions_do_not_overlap_and_are_placed(wireless: Stage) -> None:
+async def test_sessions_do_not_overlap_and_are_placed(wireless: Harness) -> None:
     sessions = [one async for one in wireless.client.wireless.data_sessions.list(wireless.sid)]
     ordered = sorted(sessions, key=lambda one: one.start or datetime.max)
     for before, after in pairwise(ordered):
         assert before.end is not None
         assert after.start is not None
         assert before.end <= after.start
-    place = ordered[0].cell_location_estimate
-    assert place is not None
-    assert isinstance(place.lat, float)
+    location = ordered[0].cell_location_estimate
+    assert location is not None
+    assert isinstance(location.lat, float)
 
 
-async def test_the_account_used_what_its_sims_used(wireless: Stage) -> None:
+async def test_the_account_used_what_its_sims_used(wireless: Harness) -> None:
     client = wireless.client.wireless
     (account,) = [one async for one in client.account_usage_records.list()]
     by_sim = [
@@ -194,10 +196,10 @@ async def test_the_account_used_what_its_sims_used(wireless: Stage) -> None:
     assert account.data.total == sum(by_sim)
 
 
-async def test_commands_are_counted_in_usage(wireless: Stage) -> None:
+async def test_commands_are_counted_in_usage(wireless: Harness) -> None:
     client = wireless.client.wireless
-    await wireless.play(client.commands.send_and_wait(command="x", sim=wireless.sid))
-    wireless.emulator.world(wireless.place.vendor).send_command("wireless", wireless.sid, "y")
+    await wireless.complete(client.commands.send_and_wait(command="x", sim=wireless.sid))
+    wireless.emulator.world(wireless.api.vendor).send_command("wireless", wireless.sid, "y")
     await wireless.clock.advance(1)
     (usage,) = [one async for one in client.usage_records.list(wireless.sid)]
     assert usage.commands is not None

@@ -21,393 +21,409 @@ from asyncsim import (
 )
 from asyncsim.emulator import Behaviour, Faults, Latency
 from asyncsim.events import WaitSettled
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import LATENCY, TRANSITION, Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import LATENCY, TRANSITION, Api, Harness
 
-TWILIO_SUPERSIM = Place("twilio", "supersim")
-TWILIO_WIRELESS = Place("twilio", "wireless")
+TWILIO_SUPERSIM = Api("twilio", "supersim")
+TWILIO_WIRELESS = Api("twilio", "wireless")
 FAILS = Faults(failing_updates=1.0)
 
 
-async def test_an_update_is_awaited_with_the_sim_it_returned(stage: Stage) -> None:
-    sim = await stage.sims.update(stage.sid, status="active")
-    settled = await stage.play(stage.sims.await_transition(sim))
+async def test_an_update_is_awaited_with_the_sim_it_returned(harness: Harness) -> None:
+    sim = await harness.sims.update(harness.sid, status="active")
+    settled = await harness.complete(harness.sims.await_transition(sim))
     assert settled.status == "active"
-    assert stage.clock.now() >= TRANSITION
-    assert stage.is_at_rest
+    assert harness.clock.now() >= TRANSITION
+    assert harness.is_idle
 
 
-async def test_an_update_is_awaited_by_sid(stage: Stage) -> None:
-    await stage.sims.update(stage.sid, status="active")
-    assert (await stage.play(stage.sims.await_transition(stage.sid))).status == "active"
+async def test_an_update_is_awaited_by_sid(harness: Harness) -> None:
+    await harness.sims.update(harness.sid, status="active")
+    assert (await harness.complete(harness.sims.await_transition(harness.sid))).status == "active"
 
 
-async def test_update_and_wait_returns_the_settled_sim(stage: Stage) -> None:
-    sim = await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
-    assert sim == await stage.sims.fetch(stage.sid)
-    assert (sim.status, len(stage.posts())) == ("active", 1)
-    (settled,) = stage.told(WaitSettled)
+async def test_update_and_wait_returns_the_settled_sim(harness: Harness) -> None:
+    sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
+    assert sim == await harness.sims.fetch(harness.sid)
+    assert (sim.status, len(harness.posts())) == ("active", 1)
+    (settled,) = harness.events_of(WaitSettled)
     assert (settled.settled_by, settled.error) == ("read", None)
-    assert settled.requests == len(stage.posts()) + len(stage.reads()) - 1
+    assert settled.requests == len(harness.posts()) + len(harness.reads()) - 1
 
 
-async def test_reads_grow_rarer_as_time_goes_by(set_stage: OpenStage, place: Place) -> None:
+async def test_reads_grow_rarer_as_time_goes_by(start_harness: OpenHarness, api: Api) -> None:
     slow = evolve(LATENCY, transition=600.0, longest=600.0)
-    stage = await set_stage(place, world={"latency": slow})
-    await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
-    assert len(stage.reads()) < 80
+    harness = await start_harness(api, world={"latency": slow})
+    await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
+    assert len(harness.reads()) < 80
 
 
-async def test_a_no_op_is_settled_by_its_own_answer(stage: Stage) -> None:
-    stage.put(stage.sid, status="active")
-    sim = await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
-    assert (sim.status, stage.reads(), stage.clock.now()) == ("active", [], 0.0)
+async def test_a_no_op_is_settled_by_its_own_answer(harness: Harness) -> None:
+    harness.put(harness.sid, status="active")
+    sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
+    assert (sim.status, harness.reads(), harness.clock.now()) == ("active", [], 0.0)
 
 
-async def test_a_synchronous_change_is_settled_by_its_own_answer(stage: Stage) -> None:
-    sim = await stage.play(stage.sims.update_and_wait(stage.sid, unique_name="depot"))
-    assert (sim.unique_name, stage.reads()) == ("depot", [])
-    assert await stage.sims.await_transition(sim) is sim
-    assert stage.reads() == []
+async def test_a_synchronous_change_is_settled_by_its_own_answer(harness: Harness) -> None:
+    sim = await harness.complete(harness.sims.update_and_wait(harness.sid, unique_name="depot"))
+    assert (sim.unique_name, harness.reads()) == ("depot", [])
+    assert await harness.sims.await_transition(sim) is sim
+    assert harness.reads() == []
 
 
-async def test_a_sim_already_settled_returns_at_once(stage: Stage) -> None:
-    sim = await stage.sims.fetch(stage.sid)
-    assert await stage.sims.await_transition(sim) is sim
-    assert await stage.sims.await_transition(sim, until="new") is sim
-    assert len(stage.reads()) == 1
+async def test_a_sim_already_settled_returns_at_once(harness: Harness) -> None:
+    sim = await harness.sims.fetch(harness.sid)
+    assert await harness.sims.await_transition(sim) is sim
+    assert await harness.sims.await_transition(sim, until="new") is sim
+    assert len(harness.reads()) == 1
 
 
-async def test_a_sid_already_settled_costs_one_read(stage: Stage) -> None:
-    sim = await stage.play(stage.sims.await_transition(stage.sid))
-    assert (sim.status, len(stage.reads()), stage.clock.now()) == ("new", 1, 0.0)
+async def test_a_sid_already_settled_costs_one_read(harness: Harness) -> None:
+    sim = await harness.complete(harness.sims.await_transition(harness.sid))
+    assert (sim.status, len(harness.reads()), harness.clock.now()) == ("new", 1, 0.0)
 
 
-async def test_a_settled_sim_that_misses_the_target_has_failed(stage: Stage) -> None:
+async def test_a_settled_sim_that_misses_the_target_has_failed(harness: Harness) -> None:
     with pytest.raises(TransitionFailed, match="settled as 'new'"):
-        await stage.play(stage.sims.await_transition(stage.sid, until="active"))
-    sim = await stage.sims.fetch(stage.sid)
+        await harness.complete(harness.sims.await_transition(harness.sid, until="active"))
+    sim = await harness.sims.fetch(harness.sid)
     with pytest.raises(TransitionFailed):
-        await stage.sims.await_transition(sim, until="active")
-    assert stage.clock.now() == 0.0
+        await harness.sims.await_transition(sim, until="active")
+    assert harness.clock.now() == 0.0
 
 
-async def test_an_older_copy_of_a_sim_does_not_end_a_wait(stage: Stage) -> None:
-    old = await stage.sims.fetch(stage.sid)
-    await stage.clock.advance(5)
-    await stage.sims.update(stage.sid, status="active")
-    assert (await stage.play(stage.sims.await_transition(old))).status == "active"
+async def test_an_older_copy_of_a_sim_does_not_end_a_wait(harness: Harness) -> None:
+    old = await harness.sims.fetch(harness.sid)
+    await harness.clock.advance(5)
+    await harness.sims.update(harness.sid, status="active")
+    assert (await harness.complete(harness.sims.await_transition(old))).status == "active"
 
 
-async def test_an_older_copy_that_looks_like_the_goal_does_not_end_a_wait(stage: Stage) -> None:
-    blocked = "inactive" if stage.place.product == "supersim" else "suspended"
-    stage.put(stage.sid, status="active")
-    old = await stage.sims.fetch(stage.sid)
-    await stage.clock.advance(5)
-    await stage.play(stage.sims.update_and_wait(stage.sid, status=blocked))
-    await stage.sims.update(stage.sid, status="active")
-    sim = await stage.play(stage.sims.await_transition(old))
+async def test_an_older_copy_that_looks_like_the_goal_does_not_end_a_wait(harness: Harness) -> None:
+    blocked = "inactive" if harness.api.product == "supersim" else "suspended"
+    harness.put(harness.sid, status="active")
+    old = await harness.sims.fetch(harness.sid)
+    await harness.clock.advance(5)
+    await harness.complete(harness.sims.update_and_wait(harness.sid, status=blocked))
+    await harness.sims.update(harness.sid, status="active")
+    sim = await harness.complete(harness.sims.await_transition(old))
     assert (sim.status, sim.date_updated > old.date_updated) == ("active", True)
 
 
-async def test_any_of_several_statuses_will_do(stage: Stage) -> None:
-    await stage.sims.update(stage.sid, status="active")
-    sim = await stage.play(stage.sims.await_transition(stage.sid, until=["ready", "active"]))
+async def test_any_of_several_statuses_will_do(harness: Harness) -> None:
+    await harness.sims.update(harness.sid, status="active")
+    sim = await harness.complete(
+        harness.sims.await_transition(harness.sid, until=["ready", "active"])
+    )
     assert sim.status == "active"
 
 
 async def test_a_pending_sim_that_nobody_here_changed_is_awaited(
-    stage: Stage, set_stage: OpenStage
+    harness: Harness, start_harness: OpenHarness
 ) -> None:
-    other = stage.emulator.client(stage.place.vendor)
+    other = harness.emulator.client(harness.api.vendor)
     async with other:
-        sims: Any = getattr(other, stage.place.product).sims
-        sim = await sims.update(stage.sid, status="active")
-    assert (await stage.play(stage.sims.await_transition(sim))).status == "active"
+        sims: Any = getattr(other, harness.api.product).sims
+        sim = await sims.update(harness.sid, status="active")
+    assert (await harness.complete(harness.sims.await_transition(sim))).status == "active"
 
 
-async def test_a_change_of_fleet_or_plan_is_awaited_until_it_shows(stage: Stage) -> None:
-    stage.put(stage.sid, status="active")
-    supersim = stage.place.product == "supersim"
+async def test_a_change_of_fleet_or_plan_is_awaited_until_it_shows(harness: Harness) -> None:
+    harness.put(harness.sid, status="active")
+    supersim = harness.api.product == "supersim"
     keyword, attribute = ("fleet", "fleet_sid") if supersim else ("rate_plan", "rate_plan_sid")
-    before = getattr(stage.store[stage.sid], attribute)
-    sim = await stage.play(stage.sims.update_and_wait(stage.sid, **{keyword: "other"}))
+    before = getattr(harness.store[harness.sid], attribute)
+    sim = await harness.complete(harness.sims.update_and_wait(harness.sid, **{keyword: "other"}))
     assert getattr(sim, attribute) != before
-    assert (sim.status, stage.clock.now() >= TRANSITION) == ("active", True)
+    assert (sim.status, harness.clock.now() >= TRANSITION) == ("active", True)
 
 
-async def test_an_unknown_fleet_or_plan_is_found_out_before_anything_is_sent(stage: Stage) -> None:
-    keyword = "fleet" if stage.place.product == "supersim" else "rate_plan"
+async def test_an_unknown_fleet_or_plan_is_found_out_before_anything_is_sent(
+    harness: Harness,
+) -> None:
+    keyword = "fleet" if harness.api.product == "supersim" else "rate_plan"
     with pytest.raises(NotFound, match="no-such"):
-        await stage.sims.update(stage.sid, **{keyword: "no-such"})
-    assert stage.posts() == []
+        await harness.sims.update(harness.sid, **{keyword: "no-such"})
+    assert harness.posts() == []
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["date-moves", "date-stands-still"])
 async def test_a_change_that_reverts_is_a_failure(
-    set_stage: OpenStage, place: Place, moves: bool
+    start_harness: OpenHarness, api: Api, moves: bool
 ) -> None:
     behaviour = Behaviour(date_updated_moves_on_settle=moves)
-    stage = await set_stage(place, world={"faults": FAILS, "behaviour": behaviour})
+    harness = await start_harness(api, world={"faults": FAILS, "behaviour": behaviour})
     with pytest.raises(TransitionFailed) as caught:
-        await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
+        await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert caught.value.actual.status == "new"
     assert caught.value.requested == {"status": "active"}
     # Unmoved it could be an old copy, so it counts only when it is seen again later.
-    waited = stage.clock.now() - TRANSITION
+    waited = harness.clock.now() - TRANSITION
     assert waited >= Watching().stale_for if not moves else waited <= Watching().longest
-    assert len(stage.posts()) == 1
+    assert len(harness.posts()) == 1
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["date-moves", "date-stands-still"])
 async def test_success_is_seen_whether_or_not_the_date_moves(
-    set_stage: OpenStage, place: Place, moves: bool
+    start_harness: OpenHarness, api: Api, moves: bool
 ) -> None:
     behaviour = Behaviour(date_updated_moves_on_settle=moves)
-    stage = await set_stage(place, world={"behaviour": behaviour})
-    sim = await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
+    harness = await start_harness(api, world={"behaviour": behaviour})
+    sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert sim.status == "active"
 
 
-async def test_a_stale_read_is_read_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = await stage.sims.fetch(stage.sid)
-    await stage.clock.advance(100)
-    fetch, copies = stage.sims.resource.fetch, [old, old]
+async def test_a_stale_read_is_read_again(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await harness.sims.fetch(harness.sid)
+    await harness.clock.advance(100)
+    fetch, copies = harness.sims.resource.fetch, [old, old]
 
     async def replica(name: str, **how: Any) -> Any:
         return copies.pop() if copies else await fetch(name, **how)
 
-    monkeypatch.setattr(stage.sims.resource, "fetch", replica)
-    sim = await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
+    monkeypatch.setattr(harness.sims.resource, "fetch", replica)
+    sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert (sim.status, copies) == ("active", [])
 
 
 async def test_the_deadline_is_kept_and_the_last_state_is_told(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
     slow = evolve(LATENCY, transition=600.0, longest=600.0)
-    stage = await set_stage(place, world={"latency": slow})
+    harness = await start_harness(api, world={"latency": slow})
     with pytest.raises(TransitionTimeout) as caught:
-        await stage.play(stage.sims.update_and_wait(stage.sid, status="active", timeout=100))
-    assert stage.clock.now() == 100.0
-    assert stage.reads()[-1].seconds == 100.0
-    assert caught.value.last.status in stage.sims.kind.pending
+        await harness.complete(
+            harness.sims.update_and_wait(harness.sid, status="active", timeout=100)
+        )
+    assert harness.clock.now() == 100.0
+    assert harness.reads()[-1].seconds == 100.0
+    assert caught.value.last.status in harness.sims.kind.pending
     assert isinstance(caught.value, TimeoutError)
-    assert stage.is_at_rest
-    sim = await stage.play(stage.sims.await_transition(stage.sid))
+    assert harness.is_idle
+    sim = await harness.complete(harness.sims.await_transition(harness.sid))
     assert sim.status == "active", "the change goes on, and so can the wait"
 
 
 async def test_the_default_deadline_is_that_of_the_settings(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
     slow = evolve(LATENCY, transition=600.0, longest=600.0)
-    stage = await set_stage(place, world={"latency": slow}, watching=Watching(timeout=50))
+    harness = await start_harness(api, world={"latency": slow}, watching=Watching(timeout=50))
     with pytest.raises(TransitionTimeout):
-        await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
-    assert stage.clock.now() == 50.0
+        await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
+    assert harness.clock.now() == 50.0
 
 
-async def test_the_last_read_can_still_save_a_wait(set_stage: OpenStage, place: Place) -> None:
+async def test_the_last_read_can_still_save_a_wait(start_harness: OpenHarness, api: Api) -> None:
     rare = Watching(first=1000.0, longest=1000.0)
-    stage = await set_stage(place, watching=rare)
-    wait = stage.sims.update_and_wait(stage.sid, status="active", timeout=TRANSITION + 1)
+    harness = await start_harness(api, watching=rare)
+    wait = harness.sims.update_and_wait(harness.sid, status="active", timeout=TRANSITION + 1)
     # The jitter of so long a pause hardly ever lets a read come before the deadline.
-    assert (await stage.play(wait)).status == "active"
+    assert (await harness.complete(wait)).status == "active"
 
 
 async def test_a_deadline_passes_even_when_nothing_can_be_read(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
-    stage = await set_stage(place)
-    await stage.sims.update(stage.sid, status="active")
-    stage.emulator.faults = Faults(server_errors=1.0)
+    harness = await start_harness(api)
+    await harness.sims.update(harness.sid, status="active")
+    harness.emulator.faults = Faults(server_errors=1.0)
     with pytest.raises(TransitionTimeout) as caught:
-        await stage.play(stage.sims.await_transition(stage.sid, timeout=60))
+        await harness.complete(harness.sims.await_transition(harness.sid, timeout=60))
     assert caught.value.__cause__ is not None
-    assert stage.clock.now() <= 60 + Timeout().request
-    assert stage.is_at_rest
+    assert harness.clock.now() <= 60 + Timeout().request
+    assert harness.is_idle
 
 
-async def test_a_sim_that_vanishes_ends_its_wait(set_stage: OpenStage) -> None:
-    stage = await set_stage(TWILIO_WIRELESS)
-    await stage.sims.update(stage.sid, status="active")
-    wait = await stage.start(stage.sims.await_transition(stage.sid))
-    world: Any = stage.store
-    world.remove(stage.sid)
+async def test_a_sim_that_vanishes_ends_its_wait(start_harness: OpenHarness) -> None:
+    harness = await start_harness(TWILIO_WIRELESS)
+    await harness.sims.update(harness.sid, status="active")
+    wait = await harness.start(harness.sims.await_transition(harness.sid))
+    world: Any = harness.store
+    world.remove(harness.sid)
     with pytest.raises(NotFound):
-        await stage.play(wait)
+        await harness.complete(wait)
 
 
-async def test_cancelling_a_wait_frees_everything_it_held(stage: Stage) -> None:
-    wait = await stage.start(stage.sims.update_and_wait(stage.sid, status="active"))
+async def test_cancelling_a_wait_frees_everything_it_held(harness: Harness) -> None:
+    wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
     wait.cancel()
     await asyncio.gather(wait, return_exceptions=True)
-    await stage.clock.settle()
-    assert stage.is_at_rest
-    carried_out = stage.clock.next_timer
+    await harness.clock.settle()
+    assert harness.is_idle
+    carried_out = harness.clock.next_timer
     assert carried_out == TRANSITION, "the emulator's own timer is the only one left"
 
 
 async def test_cancelling_during_the_post_frees_everything(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
-    stage = await set_stage(place)
-    if place.vendor == "kore":
-        await stage.sims.fetch(stage.sid)  # so that the token is at hand
-    stage.emulator.faults = Faults(answer_takes=5.0)
-    wait = await stage.start(stage.sims.update_and_wait(stage.sid, status="active"))
-    assert len(stage.posts()) == 1
+    harness = await start_harness(api)
+    if api.vendor == "kore":
+        await harness.sims.fetch(harness.sid)  # so that the token is at hand
+    harness.emulator.faults = Faults(answer_takes=5.0)
+    wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
+    assert len(harness.posts()) == 1
     wait.cancel()
     await asyncio.gather(wait, return_exceptions=True)
-    await stage.clock.advance(6)
-    assert stage.is_at_rest
+    await harness.clock.advance(6)
+    assert harness.is_idle
 
 
-async def test_cancelling_during_a_read_stops_the_read(set_stage: OpenStage, place: Place) -> None:
-    stage = await set_stage(place)
-    await stage.sims.update(stage.sid, status="active")
-    stage.emulator.faults = Faults(answer_takes=5.0)
-    wait = await stage.start(stage.sims.await_transition(stage.sid))
-    assert len(stage.reads()) == 1
+async def test_cancelling_during_a_read_stops_the_read(
+    start_harness: OpenHarness, api: Api
+) -> None:
+    harness = await start_harness(api)
+    await harness.sims.update(harness.sid, status="active")
+    harness.emulator.faults = Faults(answer_takes=5.0)
+    wait = await harness.start(harness.sims.await_transition(harness.sid))
+    assert len(harness.reads()) == 1
     wait.cancel()
     await asyncio.gather(wait, return_exceptions=True)
-    await stage.clock.settle()
-    assert stage.is_at_rest
-    await stage.clock.advance(6)  # the emulator's answer, to nobody
+    await harness.clock.settle()
+    assert harness.is_idle
+    await harness.clock.advance(6)  # the emulator's answer, to nobody
 
 
 async def test_closing_the_client_ends_waits_and_tells_that_the_change_was_sent(
-    stage: Stage,
+    harness: Harness,
 ) -> None:
-    wait = await stage.start(stage.sims.update_and_wait(stage.sid, status="active"))
-    await stage.clock.advance(5)
-    await stage.client.close()
-    with pytest.raises(ClientClosed, match=f"{stage.sid}: the client was closed") as caught:
+    wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
+    await harness.clock.advance(5)
+    await harness.client.close()
+    with pytest.raises(ClientClosed, match=f"{harness.sid}: the client was closed") as caught:
         await wait
     assert caught.value.sent
-    assert caught.value.last.status in stage.sims.kind.pending
+    assert caught.value.last.status in harness.sims.kind.pending
     assert "had been sent" in str(caught.value)
 
 
 async def test_closing_the_client_ends_a_wait_for_others_changes_and_tells_that_none_was_sent(
-    stage: Stage,
+    harness: Harness,
 ) -> None:
-    stage.put(stage.sid, status=min(stage.sims.kind.pending))
-    wait = await stage.start(stage.sims.await_transition(stage.sid))
-    await stage.client.close()
+    harness.put(harness.sid, status=min(harness.sims.kind.pending))
+    wait = await harness.start(harness.sims.await_transition(harness.sid))
+    await harness.client.close()
     with pytest.raises(ClientClosed, match="no change had been sent") as caught:
         await wait
-    assert (caught.value.sent, caught.value.last.sid) == (False, stage.sid)
+    assert (caught.value.sent, caught.value.last.sid) == (False, harness.sid)
 
 
 async def test_closing_the_client_while_a_change_is_in_flight_tells_that_it_was_sent(
-    stage: Stage,
+    harness: Harness,
 ) -> None:
-    await stage.sims.fetch(stage.sid)
-    stage.emulator.faults = Faults(answer_takes=5.0)
+    await harness.sims.fetch(harness.sid)
+    harness.emulator.faults = Faults(answer_takes=5.0)
     updates = []
-    for change in (stage.sims.update, stage.sims.update_and_wait):
-        updates.append(await stage.start(change(stage.sid, status="active")))
-        await stage.clock.advance(1)
-    await stage.client.close()
+    for change in (harness.sims.update, harness.sims.update_and_wait):
+        updates.append(await harness.start(change(harness.sid, status="active")))
+        await harness.clock.advance(1)
+    await harness.client.close()
     for update in updates:
-        with pytest.raises(ClientClosed, match=f"update Sim {stage.sid}: the client") as caught:
+        with pytest.raises(ClientClosed, match=f"update Sim {harness.sid}: the client") as caught:
             await update
         assert (caught.value.sent, caught.value.last) == (True, None)
-    await stage.clock.advance(6)  # the emulator's response, to nobody
+    await harness.clock.advance(6)  # the emulator's response, to nobody
 
 
-async def test_a_closed_client_sends_no_change_and_says_so(stage: Stage) -> None:
-    await stage.client.close()
-    for change in (stage.sims.update, stage.sims.update_and_wait):
+async def test_a_closed_client_sends_no_change_and_says_so(harness: Harness) -> None:
+    await harness.client.close()
+    for change in (harness.sims.update, harness.sims.update_and_wait):
         with pytest.raises(ClientClosed, match="no change had been sent") as caught:
-            await change(stage.sid, status="active")
+            await change(harness.sid, status="active")
         assert not caught.value.sent
-    assert stage.posts() == []
+    assert harness.posts() == []
 
 
-async def test_two_waits_for_one_sim_share_their_reads(stage: Stage) -> None:
-    sim = await stage.sims.update(stage.sid, status="active")
-    waits = [stage.sims.await_transition(sim) for _ in range(10)]
-    settled = await stage.play(asyncio.gather(*waits))
+async def test_two_waits_for_one_sim_share_their_reads(harness: Harness) -> None:
+    sim = await harness.sims.update(harness.sid, status="active")
+    waits = [harness.sims.await_transition(sim) for _ in range(10)]
+    settled = await harness.complete(asyncio.gather(*waits))
     assert {one.status for one in settled} == {"active"}
-    assert len(stage.reads()) < 100
+    assert len(harness.reads()) < 100
 
 
 async def test_ready_that_became_active_meanwhile_is_no_failure(
-    set_stage: OpenStage, place: Place
+    start_harness: OpenHarness, api: Api
 ) -> None:
     quick = Latency(transition=TRANSITION, sigma=0, activation=0.5)
-    stage = await set_stage(place, world={"latency": quick}, watching=Watching(first=30))
-    sim = await stage.play(stage.sims.update_and_wait(stage.sid, status="ready"))
+    harness = await start_harness(api, world={"latency": quick}, watching=Watching(first=30))
+    sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="ready"))
     assert sim.status in ("ready", "active")
 
 
-async def test_ready_is_awaited_until_active_for_months(set_stage: OpenStage, place: Place) -> None:
-    stage = await set_stage(place, watching=Watching(longest=24 * 3600.0))
+async def test_ready_is_awaited_until_active_for_months(
+    start_harness: OpenHarness, api: Api
+) -> None:
+    harness = await start_harness(api, watching=Watching(longest=24 * 3600.0))
     months = 91 * 24 * 3600.0
-    wait = stage.sims.update_and_wait(stage.sid, status="ready", until="active", timeout=months)
-    assert (await stage.play(wait, within=months)).status == "active"
-    assert len(stage.reads()) < 120
+    wait = harness.sims.update_and_wait(harness.sid, status="ready", until="active", timeout=months)
+    assert (await harness.complete(wait, within=months)).status == "active"
+    assert len(harness.reads()) < 120
 
 
-async def test_deactivated_is_awaited_until_canceled(set_stage: OpenStage) -> None:
-    stage = await set_stage(TWILIO_WIRELESS, watching=Watching(longest=3600.0))
-    stage.put(stage.sid, status="active")
+async def test_deactivated_is_awaited_until_canceled(start_harness: OpenHarness) -> None:
+    harness = await start_harness(TWILIO_WIRELESS, watching=Watching(longest=3600.0))
+    harness.put(harness.sid, status="active")
     days = 4 * 24 * 3600.0
-    wait = stage.sims.update_and_wait(
-        stage.sid, status="deactivated", until="canceled", timeout=days
+    wait = harness.sims.update_and_wait(
+        harness.sid, status="deactivated", until="canceled", timeout=days
     )
-    assert (await stage.play(wait, within=days)).status == "canceled"
-    assert stage.clock.now() >= 72 * 3600
+    assert (await harness.complete(wait, within=days)).status == "canceled"
+    assert harness.clock.now() >= 72 * 3600
 
 
-async def test_a_target_that_no_request_leads_to_is_refused_before_sending(stage: Stage) -> None:
+async def test_a_target_that_no_request_leads_to_is_refused_before_sending(
+    harness: Harness,
+) -> None:
     with pytest.raises(UnreachableStatus, match="nothing was sent"):
-        await stage.sims.update_and_wait(stage.sid, status="active", until="ready")
-    assert list(stage.emulator.requests) == []
+        await harness.sims.update_and_wait(harness.sid, status="active", until="ready")
+    assert list(harness.emulator.requests) == []
 
 
-async def test_a_settled_sim_with_no_way_to_the_target_is_told_apart(set_stage: OpenStage) -> None:
-    stage = await set_stage(TWILIO_SUPERSIM)
-    stage.put(stage.sid, status="active")
-    sim = await stage.sims.fetch(stage.sid)
+async def test_a_settled_sim_with_no_way_to_the_target_is_told_apart(
+    start_harness: OpenHarness,
+) -> None:
+    harness = await start_harness(TWILIO_SUPERSIM)
+    harness.put(harness.sid, status="active")
+    sim = await harness.sims.fetch(harness.sid)
     with pytest.raises(UnreachableStatus, match="from 'active'"):
-        await stage.sims.await_transition(sim, until="ready")
+        await harness.sims.await_transition(sim, until="ready")
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
 async def test_a_connectivity_reset_is_awaited_until_it_is_accepted(
-    set_stage: OpenStage, vendor: Literal["twilio", "kore"]
+    start_harness: OpenHarness, vendor: Literal["twilio", "kore"]
 ) -> None:
-    stage = await set_stage(Place(vendor, "wireless"), listens=True)
-    stage.put(stage.sid, status="active")
-    sim = await stage.sims.update(stage.sid, reset_status="resetting")
+    harness = await start_harness(Api(vendor, "wireless"), listens=True)
+    harness.put(harness.sid, status="active")
+    sim = await harness.sims.update(harness.sid, reset_status="resetting")
     assert sim.reset_status == "resetting"
-    sim = await stage.play(stage.sims.await_transition(sim))
+    sim = await harness.complete(harness.sims.await_transition(sim))
     assert (sim.reset_status, sim.status) == (None, "active")
-    assert stage.clock.now() >= LATENCY.reset
-    assert len(stage.reads()) > 1, "no callback is promised, so it is read at the usual pace"
+    assert harness.clock.now() >= LATENCY.reset
+    assert len(harness.reads()) > 1, "no callback is promised, so it is read at the usual pace"
 
 
-async def test_a_reset_and_a_status_at_once_are_refused(set_stage: OpenStage) -> None:
-    stage = await set_stage(TWILIO_WIRELESS)
+async def test_a_reset_and_a_status_at_once_are_refused(start_harness: OpenHarness) -> None:
+    harness = await start_harness(TWILIO_WIRELESS)
     with pytest.raises(BadRequest) as caught:
-        await stage.sims.update_and_wait(stage.sid, status="active", reset_status="resetting")
+        await harness.sims.update_and_wait(harness.sid, status="active", reset_status="resetting")
     assert caught.value.code == 33121
-    assert stage.is_at_rest
+    assert harness.is_idle
 
 
-async def test_update_and_wait_raises_a_conflict_and_waits_for_nothing(stage: Stage) -> None:
-    await stage.sims.update(stage.sid, status="active")
+async def test_update_and_wait_raises_a_conflict_and_waits_for_nothing(harness: Harness) -> None:
+    await harness.sims.update(harness.sid, status="active")
     with pytest.raises(Conflict):
-        await stage.play(stage.sims.update_and_wait(stage.sid, status="ready"))
-    assert (stage.clock.now(), stage.is_at_rest) == (0.0, True)
+        await harness.complete(harness.sims.update_and_wait(harness.sid, status="ready"))
+    assert (harness.clock.now(), harness.is_idle) == (0.0, True)
 
 
-async def test_wrong_words_are_refused_before_anything_is_sent(stage: Stage) -> None:
-    sims, sid = stage.sims, stage.sid
+async def test_wrong_words_are_refused_before_anything_is_sent(harness: Harness) -> None:
+    sims, sid = harness.sims, harness.sid
     with pytest.raises(TypeError, match="did you mean 'status'"):
         await sims.update(sid, statsu="active")
     with pytest.raises(ValueError, match="did you mean 'active'"):
@@ -421,24 +437,26 @@ async def test_wrong_words_are_refused_before_anything_is_sent(stage: Stage) -> 
             await sims.await_transition(sid, timeout=never)
     with pytest.raises(TypeError, match="Sim or its SID is awaited, not int"):
         await sims.await_transition(7)
-    assert list(stage.emulator.requests) == []
+    assert list(harness.emulator.requests) == []
 
 
-async def test_a_sid_of_the_other_product_is_refused_with_directions(stage: Stage) -> None:
-    other = "wireless" if stage.place.product == "supersim" else "supersim"
-    sid = next(iter(stage.emulator.world(stage.place.vendor).sims(other)))
-    for verb in (stage.sims.fetch, stage.sims.update, stage.sims.await_transition):
+async def test_a_sid_of_the_other_product_is_refused_with_directions(harness: Harness) -> None:
+    other = "wireless" if harness.api.product == "supersim" else "supersim"
+    sid = next(iter(harness.emulator.world(harness.api.vendor).sims(other)))
+    for verb in (harness.sims.fetch, harness.sims.update, harness.sims.await_transition):
         with pytest.raises(ValueError, match=rf"client\.{other}\.sims"):
             await verb(sid)
-    assert list(stage.emulator.requests) == []
+    assert list(harness.emulator.requests) == []
 
 
-async def test_a_change_that_cannot_be_written_down_leaves_no_wait_behind(stage: Stage) -> None:
-    await stage.play(stage.sims.update_and_wait(stage.sid, status="active"))
+async def test_a_change_that_cannot_be_written_down_leaves_no_wait_behind(harness: Harness) -> None:
+    await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     with pytest.raises(ValueError):
-        await stage.sims.update_and_wait(stage.sid, unique_name="\ud800")
-    outcomes = await stage.collect(stage.sims.update_many({stage.sid: {"unique_name": "\ud800"}}))
-    assert isinstance(outcomes[stage.sid].error, ValueError)
-    assert len(stage.sims.resource.watcher) == 0
-    await stage.clock.settle()
-    assert stage.is_at_rest
+        await harness.sims.update_and_wait(harness.sid, unique_name="\ud800")
+    outcomes = await harness.collect(
+        harness.sims.update_many({harness.sid: {"unique_name": "\ud800"}})
+    )
+    assert isinstance(outcomes[harness.sid].error, ValueError)
+    assert len(harness.sims.resource.watcher) == 0
+    await harness.clock.settle()
+    assert harness.is_idle

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from asyncsim.clock import ManualClock
-from tests.integration.conftest import set_stage
+from tests.integration.conftest import start_harness
 from tests.resources.scripted import ScriptedApi, open_scripted
 
-__all__ = ["kore", "scripted", "set_scripted", "set_stage"]
+__all__ = ["kore", "scripted", "set_scripted", "start_harness"]
 
 OpenScripted = Callable[..., Awaitable[ScriptedApi]]
 

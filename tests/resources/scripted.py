@@ -12,7 +12,7 @@ from asyncsim import CallbackReceiver, Client, Hosts
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
 from tests.http.server import Received, ScriptedResponse, Server
-from tests.integration.stage import play
+from tests.integration.harness import complete
 
 T = TypeVar("T")
 Script = Callable[[Received], Awaitable[ScriptedResponse]]
@@ -60,8 +60,8 @@ class ScriptedApi:
         """The same as `METHOD path body`."""
         return [f"{one.method} {one.raw_path} {one.body}".strip() for one in self.received]
 
-    async def play(self, work: Awaitable[T]) -> T:
-        return await play(self.clock, work)
+    async def complete(self, work: Awaitable[T]) -> T:
+        return await complete(self.clock, work)
 
 
 def hosts(url: str, *, monitor: bool) -> Hosts:

@@ -270,7 +270,7 @@ async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(
     scripted.script = nested
     for call in calls:
         with pytest.raises((DecodeError, OutcomeUnknown)):
-            await scripted.play(call())
+            await scripted.complete(call())
     status = 400
     with pytest.raises(BadRequest):
         await sims.fetch(sid("HS"))

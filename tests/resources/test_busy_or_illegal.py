@@ -38,7 +38,7 @@ async def test_a_conflict_that_has_gone_when_it_is_read_was_one_all_the_same(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(REFUSED, sim("ready"), ScriptedResponse(202, sim("scheduled")), sim("active"))
-    outcome = await scripted.play(change(scripted))
+    outcome = await scripted.complete(change(scripted))
     assert (outcome.ok, outcome.sim.status) == (True, "active")
     assert methods(scripted) == ["POST", "GET", "POST", "GET"]
     assert outcome.requests == 4
@@ -46,14 +46,14 @@ async def test_a_conflict_that_has_gone_when_it_is_read_was_one_all_the_same(
 
 async def test_so_it_is_with_programmable_wireless(scripted: ScriptedApi) -> None:
     scripted.plan(REFUSED_WIRELESS, sim("ready", DE), sim("updating", DE), sim("active", DE))
-    outcome = await scripted.play(change(scripted, name=DE))
+    outcome = await scripted.complete(change(scripted, name=DE))
     assert (outcome.ok, outcome.sim.status) == (True, "active")
     assert methods(scripted) == ["POST", "GET", "POST", "GET"]
 
 
 async def test_what_the_other_change_has_brought_about_is_not_sent(scripted: ScriptedApi) -> None:
     scripted.plan(REFUSED, sim("active"))
-    outcome = await scripted.play(change(scripted))
+    outcome = await scripted.complete(change(scripted))
     assert (outcome.ok, outcome.confirmed, outcome.sim.status) == (True, True, "active")
     assert methods(scripted) == ["POST", "GET"]
 
@@ -62,7 +62,7 @@ async def test_where_no_way_leads_to_the_target_the_refusal_stands_at_once(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(REFUSED, sim("active"))
-    outcome = await scripted.play(change(scripted, "ready"))
+    outcome = await scripted.complete(change(scripted, "ready"))
     assert type(outcome.error) is BadRequest
     assert outcome.error.code == 83010
     assert methods(scripted) == ["POST", "GET"]
@@ -72,7 +72,7 @@ async def test_where_no_way_leads_from_what_the_other_change_settles_as_neither(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(REFUSED, sim("scheduled"), sim("scheduled"), sim("active"))
-    outcome = await scripted.play(change(scripted, "ready"))
+    outcome = await scripted.complete(change(scripted, "ready"))
     assert isinstance(outcome.error, Conflict)
     assert methods(scripted).count("POST") == 1
 
@@ -87,7 +87,7 @@ async def test_a_refusal_that_goes_on_is_believed_after_the_attempts_are_used_up
         return REFUSED if one.method == "POST" else ScriptedResponse(200, sim("ready"))
 
     scripted.script = answer
-    outcome = await scripted.play(change(scripted))
+    outcome = await scripted.complete(change(scripted))
     assert type(outcome.error) is BadRequest
     assert methods(scripted) == ["POST", "GET"] * (1 + attempts)
 
@@ -110,7 +110,7 @@ async def test_a_read_that_fails_says_nothing_of_the_conflict(
     scripted.plan(
         sim("scheduled"), sim("ready"), ScriptedResponse(202, sim("scheduled")), sim("active")
     )
-    outcome = await scripted.play(change(scripted))
+    outcome = await scripted.complete(change(scripted))
     assert (outcome.error, outcome.ok) == (None, True)
     assert methods(scripted).count("POST") == 2
 
@@ -122,7 +122,7 @@ async def test_a_single_change_never_waits_for_another(
 ) -> None:
     scripted.plan(REFUSED, sim(status))
     with pytest.raises(kind) as caught:
-        await scripted.play(getattr(scripted.client.supersim.sims, way)(HS, status="active"))
+        await scripted.complete(getattr(scripted.client.supersim.sims, way)(HS, status="active"))
     assert type(caught.value) is kind
     assert "send" not in str(caught.value)
     assert methods(scripted) == ["POST", "GET"]
@@ -135,7 +135,7 @@ async def test_a_conflict_that_outlasts_the_deadline_says_that_the_change_was_no
         return REFUSED if one.method == "POST" else ScriptedResponse(200, sim("scheduled"))
 
     scripted.script = answer
-    outcome = await scripted.play(change(scripted))
+    outcome = await scripted.complete(change(scripted))
     assert type(outcome.error) is TransitionTimeout
     assert outcome.error.refused is not None
     assert outcome.error.refused.code == 83010

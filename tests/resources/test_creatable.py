@@ -50,7 +50,7 @@ async def start(scripted: ScriptedApi, work: Awaitable[Any]) -> asyncio.Task[Any
 
 async def test_it_is_polled_until_it_was_sent(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), sms("queued"), sms("sent"))
-    command = await scripted.play(send(scripted.client))
+    command = await scripted.complete(send(scripted.client))
     assert (command.sid, command.status) == (HC, "sent")
     assert [one.split()[:2] for one in scripted.said] == [
         ["POST", "/v1/SmsCommands"],
@@ -61,24 +61,24 @@ async def test_it_is_polled_until_it_was_sent(scripted: ScriptedApi) -> None:
 
 async def test_an_answer_that_is_settled_needs_no_read(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("sent")))
-    assert (await scripted.play(send(scripted.client))).status == "sent"
+    assert (await scripted.complete(send(scripted.client))).status == "sent"
     assert len(scripted.said) == 1
 
 
 async def test_until_delivered_goes_on_after_sent(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), sms("sent"), sms("sent"), sms("delivered"))
-    assert (await scripted.play(send(scripted.client, until="delivered"))).status == "delivered"
+    assert (await scripted.complete(send(scripted.client, until="delivered"))).status == "delivered"
 
 
 async def test_a_goal_that_was_passed_between_two_looks_was_reached(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), sms("delivered"))
-    assert (await scripted.play(send(scripted.client, until="sent"))).status == "delivered"
+    assert (await scripted.complete(send(scripted.client, until="sent"))).status == "delivered"
 
 
 async def test_one_that_is_never_confirmed_ends_at_the_deadline(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), *[sms("sent")] * 20)
     with pytest.raises(TransitionTimeout) as caught:
-        await scripted.play(send(scripted.client, until="delivered", timeout=60))
+        await scripted.complete(send(scripted.client, until="delivered", timeout=60))
     assert caught.value.last.status == "sent"
     assert HC in str(caught.value)
 
@@ -90,7 +90,7 @@ async def test_a_receipt_that_was_asked_for_is_waited_for(scripted: ScriptedApi)
     )
     commands = scripted.client.wireless.commands
     sent = commands.send_and_wait(command="x", sim="s", delivery_receipt_requested=True)
-    assert (await scripted.play(sent)).status == "delivered"
+    assert (await scripted.complete(sent)).status == "delivered"
 
 
 async def test_one_that_fails_is_an_error_with_the_record(scripted: ScriptedApi) -> None:
@@ -99,7 +99,7 @@ async def test_one_that_fails_is_an_error_with_the_record(scripted: ScriptedApi)
     )
     commands = scripted.client.supersim.ip_commands
     with pytest.raises(TransitionFailed, match=f"{HG} .* settled as 'failed'") as caught:
-        await scripted.play(commands.send_and_wait(sim=HS, payload="aGk=", device_port=7))
+        await scripted.complete(commands.send_and_wait(sim=HS, payload="aGk=", device_port=7))
     assert caught.value.actual.sid == HG
 
 
@@ -108,7 +108,7 @@ async def test_a_profile_says_itself_why_it_failed(scripted: ScriptedApi) -> Non
     scripted.plan(ScriptedResponse(201, esim("new")), esim("reserving"), failed)
     create = scripted.client.supersim.esim_profiles.create_and_wait
     with pytest.raises(TransitionFailed, match="No eSIM profiles available") as caught:
-        await scripted.play(create(generate_matching_id=True, until={"available"}))
+        await scripted.complete(create(generate_matching_id=True, until={"available"}))
     assert caught.value.error_code == 83500
 
 
@@ -120,11 +120,13 @@ async def test_a_failure_from_before_the_answer_ends_no_wait_by_itself(
     scripted.plan(
         ScriptedResponse(201, esim("new", **new)), *[esim("failed", **code)] * 2, esim("available")
     )
-    assert (await scripted.play(scripted.client.supersim.esim_profiles.create_and_wait())).sid == HP
+    assert (
+        await scripted.complete(scripted.client.supersim.esim_profiles.create_and_wait())
+    ).sid == HP
     scripted.plan(ScriptedResponse(201, esim("new", **new)), *[esim("failed", **code)] * 20)
     began = scripted.clock.now()
     with pytest.raises(TransitionFailed, match="no Fleet") as caught:
-        await scripted.play(scripted.client.supersim.esim_profiles.create_and_wait())
+        await scripted.complete(scripted.client.supersim.esim_profiles.create_and_wait())
     assert caught.value.error_code == 83007
     assert scripted.clock.now() - began >= 60.0
 
@@ -134,24 +136,24 @@ async def test_a_profile_is_awaited_until_it_is_available(scripted: ScriptedApi)
         ScriptedResponse(201, esim("new")), esim("reserving"), esim("available", sim_sid=HS)
     )
     create = scripted.client.supersim.esim_profiles.create_and_wait
-    profile = await scripted.play(create(eid="89033", until={"available"}))
+    profile = await scripted.complete(create(eid="89033", until={"available"}))
     assert profile.sim_sid == HS
 
 
 async def test_what_another_process_sent_can_be_awaited(scripted: ScriptedApi) -> None:
     scripted.plan(sms("queued"), sms("sent"))
     commands = scripted.client.supersim.sms_commands
-    assert (await scripted.play(commands.await_transition(HC))).status == "sent"
+    assert (await scripted.complete(commands.await_transition(HC))).status == "sent"
     scripted.plan(sms("sent"))
-    record = await scripted.play(commands.fetch(HC))
+    record = await scripted.complete(commands.fetch(HC))
     scripted.plan(sms("delivered"))
-    done = await scripted.play(commands.await_transition(record, until="delivered"))
+    done = await scripted.complete(commands.await_transition(record, until="delivered"))
     assert done.status == "delivered"
 
 
 async def test_one_that_does_not_exist_is_not_awaited_for_ever(scripted: ScriptedApi) -> None:
     with pytest.raises(NotFound):
-        await scripted.play(scripted.client.supersim.sms_commands.await_transition(HC))
+        await scripted.complete(scripted.client.supersim.sms_commands.await_transition(HC))
 
 
 # Answers that get lost.
@@ -166,7 +168,7 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_nothing_is_sent_twice(
     commands = scripted.client.supersim.sms_commands
     verb = commands.send_and_wait if waits else commands.create
     with pytest.raises(OutcomeUnknown, match=r"look for it with sms_commands.list\(\)"):
-        await scripted.play(verb(sim=HS, payload="x"))
+        await scripted.complete(verb(sim=HS, payload="x"))
     assert len(scripted.said) == 1
 
 
@@ -187,7 +189,7 @@ async def test_no_create_is_repeated_blindly(
 ) -> None:
     scripted.plan(DROP)
     with pytest.raises(OutcomeUnknown, match=r"look for it with \w+\.list\(\)"):
-        await scripted.play(create(scripted.client))
+        await scripted.complete(create(scripted.client))
     assert len(scripted.said) == 1
 
 
@@ -199,21 +201,21 @@ async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(
     commands = scripted.client.supersim.sms_commands
     verb = commands.send_and_wait if waits else commands.create
     with pytest.raises(OutcomeUnknown, match="no readable response") as caught:
-        await scripted.play(verb(sim=HS, payload="x"))
+        await scripted.complete(verb(sim=HS, payload="x"))
     assert isinstance(caught.value.__cause__, DecodeError)
     assert len(scripted.said) == 1
 
 
 async def test_what_was_never_processed_is_sent_again(scripted: ScriptedApi) -> None:
     scripted.plan(429, 429, ScriptedResponse(201, sms("sent")))
-    assert (await scripted.play(send(scripted.client))).status == "sent"
+    assert (await scripted.complete(send(scripted.client))).status == "sent"
     assert len(scripted.said) == 3
 
 
 async def test_a_refusal_is_raised_and_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(400, {"code": 83005, "message": "no such SIM", "status": 400}))
     with pytest.raises(BadRequest) as caught:
-        await scripted.play(send(scripted.client))
+        await scripted.complete(send(scripted.client))
     assert caught.value.code == 83005
     assert len(await scripted.client.supersim.sms_commands.resource.start_watcher()) == 0
 
@@ -249,7 +251,7 @@ async def test_a_create_in_flight_when_the_client_closes_says_how_to_look_for_it
 
 async def test_observers_hear_of_it_by_its_sid(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("sent")))
-    await scripted.play(send(scripted.client))
+    await scripted.complete(send(scripted.client))
     (settled,) = [event for event in scripted.events if isinstance(event, WaitSettled)]
     assert settled.name == HC
 
@@ -292,7 +294,7 @@ async def test_a_callback_before_the_answer_is_not_lost(
         return ScriptedResponse(201, sms(answered))
 
     listening.script = script
-    command = await listening.play(send(listening.client, until="delivered"))
+    command = await listening.complete(send(listening.client, until="delivered"))
     assert command.status == "delivered"
     assert listening.clock.now() == 0.0
 
@@ -311,13 +313,13 @@ async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
 
 async def test_a_lost_callback_costs_time_and_nothing_else(listening: ScriptedApi) -> None:
     listening.plan(ScriptedResponse(201, sms("queued")), *[sms("sent")] * 3)
-    assert (await listening.play(send(listening.client))).status == "sent"
+    assert (await listening.complete(send(listening.client))).status == "sent"
 
 
 async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: ScriptedApi) -> None:
     listening.plan(ScriptedResponse(201, sms("queued")), sms("sent"))
     own = "https://example.com/mine"
-    command = await listening.play(send(listening.client, callback_url=own))
+    command = await listening.complete(send(listening.client, callback_url=own))
     assert command.status == "sent"
     assert callback_url(listening.received[0]) == own
 
@@ -354,7 +356,7 @@ async def test_many_are_watched_by_list_and_not_one_by_one(scripted: ScriptedApi
         return ScriptedResponse(200, {"sid": one.raw_path[-34:], "status": status})
 
     scripted.script = script
-    ended = await scripted.play(asyncio.gather(*[send(scripted.client) for _ in range(60)]))
+    ended = await scripted.complete(asyncio.gather(*[send(scripted.client) for _ in range(60)]))
     assert {command.status for command in ended} == {"sent"}
     assert len({command.sid for command in ended}) == 60
     single = [one for one in scripted.received if f"/{HC[:2]}0" in one.raw_path]

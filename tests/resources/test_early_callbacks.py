@@ -86,7 +86,7 @@ async def test_a_change_that_has_ended_is_not_sent_over_the_one_after_it(
                 await listening.clock.sleep(60)
         return ended
 
-    ended = await listening.play(all_of_them())
+    ended = await listening.complete(all_of_them())
     assert [(one.requested["status"], one.ok) for one in ended] == [
         ("active", True),
         ("inactive", True),
@@ -126,7 +126,7 @@ async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
             first_is_out.set()
         return ended
 
-    ended = await listening.play(all_of_them())
+    ended = await listening.complete(all_of_them())
     assert [one.error for one in ended] == [None, None]
     assert ended[1].sim is not None
     assert (ended[1].sim.status, ended[1].seconds > 50) == ("inactive", True)
@@ -144,5 +144,5 @@ async def test_a_wait_that_has_ended_well_is_the_result_whatever_becomes_of_the_
     await scripted.clock.settle()
     vendor.down = True
     vendor.may_answer.set()
-    assert (await scripted.play(task)).status == "active"
+    assert (await scripted.complete(task)).status == "active"
     assert vendor.asked == ["active"]

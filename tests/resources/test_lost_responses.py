@@ -20,7 +20,7 @@ from asyncsim import (
 )
 from tests.callbacks import senders
 from tests.http.server import Received, ScriptedResponse
-from tests.integration.stage import play
+from tests.integration.harness import complete
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
@@ -106,7 +106,7 @@ async def test_bad_reads_after_a_lost_response_say_nothing_of_the_change(
     lost: ScriptedResponse,
 ) -> None:
     vendor = Vendor(scripted, lost, bad, seconds=3.0)
-    found = await scripted.play(way(scripted))
+    found = await scripted.complete(way(scripted))
     assert (found.status, vendor.posts) == ("active", 1)
 
 
@@ -116,7 +116,7 @@ async def test_a_wait_goes_on_reading_until_its_deadline(
     scripted: ScriptedApi, way: Callable[[ScriptedApi], Any], bad: str
 ) -> None:
     vendor = Vendor(scripted, LOST["504"], BAD_READS[bad], seconds=600.0)
-    assert (await scripted.play(way(scripted))).status == "active"
+    assert (await scripted.complete(way(scripted))).status == "active"
     assert vendor.posts == 1
 
 
@@ -145,7 +145,7 @@ async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_whic
     if kind is ServerError and lost != "504":
         kind = DecodeError
     with pytest.raises(kind) as caught:
-        await scripted.play(way(scripted))
+        await scripted.complete(way(scripted))
     assert scripted.clock.now() - began >= 10.0
     assert vendor.posts == 1
     assert caught.value.outcome_unknown
@@ -161,7 +161,7 @@ async def test_a_refusal_after_a_lost_response_does_not_hide_that_the_first_may_
     refusal = ScriptedResponse(400, {"code": 83007, "message": "no Fleet"})
     scripted.plan(ScriptedResponse(504), sim("new"), refusal, sim("new"))
     with pytest.raises(AsyncSimError, match=r"83007.*outcome of the change is unknown"):
-        await scripted.play(update(scripted))
+        await scripted.complete(update(scripted))
 
 
 async def test_a_server_that_is_gone_after_a_lost_response_does_not_hide_it_either(
@@ -170,15 +170,15 @@ async def test_a_server_that_is_gone_after_a_lost_response_does_not_hide_it_eith
     scripted = await set_scripted(retry=RetryPolicy(attempts=2))
     scripted.plan(ScriptedResponse(504), sim("new"), ScriptedResponse("drop"), sim("new"))
     with pytest.raises(AsyncSimError, match=f"{HS}.*outcome of the change is unknown"):
-        await scripted.play(update(scripted))
+        await scripted.complete(update(scripted))
 
 
 async def test_an_error_that_others_share_is_not_marked_for_them(scripted: ScriptedApi) -> None:
     Vendor(scripted, LOST["504"], BAD_READS["401"], seconds=1e9)
     with pytest.raises(AuthenticationError, match="outcome of the change is unknown"):
-        await scripted.play(update(scripted))
+        await scripted.complete(update(scripted))
     with pytest.raises(AuthenticationError) as caught:
-        await scripted.play(scripted.client.supersim.sims.fetch(HS))
+        await scripted.complete(scripted.client.supersim.sims.fetch(HS))
     assert not caught.value.outcome_unknown
 
 
@@ -199,7 +199,7 @@ async def test_a_wait_that_has_ended_is_not_held_up_by_a_long_retry_after(
     url = parse_qs(scripted.received[0].body)["CallbackUrl"][0]
     params = {"SimSid": HS, "SimStatus": "active"}
     assert await senders.twilio(url, params, secret=AUTH_TOKEN).post() == 204
-    assert (await scripted.play(work)).status == "active"
+    assert (await scripted.complete(work)).status == "active"
     assert scripted.clock.now() - began < 1.0
 
 
@@ -209,7 +209,7 @@ async def test_a_wait_reads_where_the_server_asks_for_a_longer_pause_than_it_las
 ) -> None:
     absurd = ScriptedResponse(503, headers={"Retry-After": "1000000000"})
     vendor = Vendor(scripted, absurd, absurd, seconds=30.0)
-    assert (await scripted.play(way(scripted))).status == "active"
+    assert (await scripted.complete(way(scripted))).status == "active"
     assert (vendor.posts, scripted.clock.now() < 300.0) == (1, True)
 
 
@@ -218,7 +218,7 @@ async def test_a_change_that_may_not_be_sent_before_the_pause_is_over_is_not_sen
 ) -> None:
     scripted.plan(ScriptedResponse(503, headers={"Retry-After": "1000000000"}), sim("new"))
     with pytest.raises(ServerError, match="outcome of the change is unknown") as caught:
-        await scripted.play(update_and_wait(scripted))
+        await scripted.complete(update_and_wait(scripted))
     assert caught.value.retry_after == 1000000000
     assert [one.method for one in scripted.received] == ["POST", "GET"]
 
@@ -231,7 +231,7 @@ async def test_reads_after_a_lost_response_end_in_time_where_none_is_answered(
     Vendor(scripted, LOST["504"], ScriptedResponse("drop"), seconds=1e9)
     began = scripted.clock.now()
     with pytest.raises(AsyncSimError, match="outcome of the change is unknown"):
-        await play(scripted.clock, way(scripted), within=20000.0)
+        await complete(scripted.clock, way(scripted), within=20000.0)
     assert scripted.clock.now() - began <= 1000.0 + most
 
 
@@ -242,10 +242,10 @@ async def test_after_a_lost_response_a_copy_from_before_an_earlier_change_proves
     """It was `active` before, so that an old copy shows the very target of the change."""
     before, between, later = (f"2026-01-01T00:00:{second}Z" for second in ("00", "10", "20"))
     scripted.plan(ScriptedResponse(202, sim("scheduled", before)), sim("inactive", between))
-    await scripted.play(changed(scripted, way, "inactive"))
+    await scripted.complete(changed(scripted, way, "inactive"))
     scripted.plan(ScriptedResponse(504), sim("active", before), sim("inactive", between))
     scripted.plan(ScriptedResponse(202, sim("scheduled", between)), sim("active", later))
-    await scripted.play(changed(scripted, way, "active"))
+    await scripted.complete(changed(scripted, way, "active"))
     assert [one.method for one in scripted.received].count("POST") == 3  # the lost one was not done
 
 

@@ -10,92 +10,92 @@ from asyncsim import Client, DecodeError, Hosts, Page, Pager
 from asyncsim.emulator import Behaviour
 from asyncsim.events import Event, ForeignPage
 from asyncsim.resources.pages import StatusPage, StatusRow
-from tests.integration.conftest import OpenStage
-from tests.integration.stage import Place, Stage
+from tests.integration.conftest import OpenHarness
+from tests.integration.harness import Api, Harness
 
-KORE_SUPERSIM = Place("kore", "supersim")
+KORE_SUPERSIM = Api("kore", "supersim")
 
 
 @pytest.fixture
-async def stage(set_stage: OpenStage) -> Stage:
-    return await set_stage(Place("twilio", "supersim"), sims=5)
+async def harness(start_harness: OpenHarness) -> Harness:
+    return await start_harness(Api("twilio", "supersim"), sims=5)
 
 
-async def test_a_list_is_lazy_until_it_is_awaited_or_iterated(stage: Stage) -> None:
-    pager = stage.sims.list(page_size=2)
+async def test_a_list_is_lazy_until_it_is_awaited_or_iterated(harness: Harness) -> None:
+    pager = harness.sims.list(page_size=2)
     assert isinstance(pager, Pager)
-    assert list(stage.emulator.requests) == []
+    assert list(harness.emulator.requests) == []
 
 
-async def test_awaiting_gives_the_first_page_and_asks_for_no_more(stage: Stage) -> None:
-    page = await stage.sims.list(page_size=2)
+async def test_awaiting_gives_the_first_page_and_asks_for_no_more(harness: Harness) -> None:
+    page = await harness.sims.list(page_size=2)
     assert isinstance(page, Page)
     assert (len(page), page.has_next) == (2, True)
-    assert [sim.sid for sim in page] == stage.sids[::-1][:2] == [sim.sid for sim in page.items]
-    assert len(stage.lists) == 1
+    assert [sim.sid for sim in page] == harness.sids[::-1][:2] == [sim.sid for sim in page.items]
+    assert len(harness.lists) == 1
 
 
-async def test_iterating_gives_every_row_once_and_asks_page_by_page(stage: Stage) -> None:
+async def test_iterating_gives_every_row_once_and_asks_page_by_page(harness: Harness) -> None:
     seen = []
-    async for sim in stage.sims.list(page_size=2):
+    async for sim in harness.sims.list(page_size=2):
         seen.append(sim.sid)
-        assert len(stage.lists) == (len(seen) + 1) // 2
-    assert seen == stage.sids[::-1]
+        assert len(harness.lists) == (len(seen) + 1) // 2
+    assert seen == harness.sids[::-1]
 
 
-async def test_whoever_leaves_in_the_middle_leaves_nothing_behind(stage: Stage) -> None:
-    async for _ in stage.sims.list(page_size=2):
+async def test_whoever_leaves_in_the_middle_leaves_nothing_behind(harness: Harness) -> None:
+    async for _ in harness.sims.list(page_size=2):
         break
-    await stage.clock.settle()
-    assert len(stage.lists) == 1
+    await harness.clock.settle()
+    assert len(harness.lists) == 1
 
 
-async def test_pages_are_iterated_with_whether_another_follows(stage: Stage) -> None:
-    pages = [page async for page in stage.sims.list(page_size=2).pages()]
+async def test_pages_are_iterated_with_whether_another_follows(harness: Harness) -> None:
+    pages = [page async for page in harness.sims.list(page_size=2).pages()]
     assert [(len(page), page.has_next) for page in pages] == [(2, True), (2, True), (1, False)]
 
 
-async def test_a_pager_may_be_used_again_and_asks_anew(stage: Stage) -> None:
-    pager = stage.sims.list(page_size=5)
+async def test_a_pager_may_be_used_again_and_asks_anew(harness: Harness) -> None:
+    pager = harness.sims.list(page_size=5)
     assert len(await pager) == len([sim async for sim in pager]) == 5
-    assert len(stage.lists) == 2
+    assert len(harness.lists) == 2
 
 
-async def test_filters_go_along_to_the_next_page(stage: Stage) -> None:
-    stage.put(stage.sid, status="active")
-    assert len([sim async for sim in stage.sims.list(status="new", page_size=2)]) == 4
-    assert [one.query["Status"] for one in stage.lists] == [["new"]] * 2
+async def test_filters_go_along_to_the_next_page(harness: Harness) -> None:
+    harness.put(harness.sid, status="active")
+    assert len([sim async for sim in harness.sims.list(status="new", page_size=2)]) == 4
+    assert [one.query["Status"] for one in harness.lists] == [["new"]] * 2
 
 
-async def test_an_iccid_gives_one_row_or_none(stage: Stage) -> None:
-    iccid = stage.store[stage.sid].iccid
-    assert [sim.sid async for sim in stage.sims.list(iccid=iccid)] == [stage.sid]
-    assert [sim async for sim in stage.sims.list(iccid="8901")] == []
+async def test_an_iccid_gives_one_row_or_none(harness: Harness) -> None:
+    iccid = harness.store[harness.sid].iccid
+    assert [sim.sid async for sim in harness.sims.list(iccid=iccid)] == [harness.sid]
+    assert [sim async for sim in harness.sims.list(iccid="8901")] == []
 
 
 @pytest.mark.parametrize("size", [0, -1, 1001])
-async def test_a_page_size_no_vendor_gives_is_refused(stage: Stage, size: int) -> None:
+async def test_a_page_size_no_vendor_gives_is_refused(harness: Harness, size: int) -> None:
     with pytest.raises(ValueError, match=f"page_size={size}: a page has 1 to 1000 rows"):
-        stage.sims.list(page_size=size)
+        harness.sims.list(page_size=size)
 
 
-async def test_wrong_filters_are_refused_before_anything_is_sent(stage: Stage) -> None:
+async def test_wrong_filters_are_refused_before_anything_is_sent(harness: Harness) -> None:
     with pytest.raises(TypeError, match="did you mean 'status'"):
-        stage.sims.list(statsu="new")
+        harness.sims.list(statsu="new")
     with pytest.raises(ValueError, match="did you mean 'active'"):
-        stage.sims.list(status="activ")
-    assert list(stage.emulator.requests) == []
+        harness.sims.list(status="activ")
+    assert list(harness.emulator.requests) == []
 
 
 async def test_a_next_page_elsewhere_is_asked_for_here_and_reported_once(
-    set_stage: OpenStage,
+    start_harness: OpenHarness,
 ) -> None:
     elsewhere = Behaviour(kore_rewrites_page_urls=False)
-    stage = await set_stage(KORE_SUPERSIM, sims=5, world={"behaviour": elsewhere})
-    assert len([sim async for sim in stage.sims.list(page_size=2)]) == 5
-    (foreign,) = stage.told(ForeignPage)
+    harness = await start_harness(KORE_SUPERSIM, sims=5, world={"behaviour": elsewhere})
+    assert len([sim async for sim in harness.sims.list(page_size=2)]) == 5
+    (foreign,) = harness.events_of(ForeignPage)
     assert foreign.origin == "https://supersim.twilio.com"
-    assert stage.emulator.url.startswith(foreign.expected)
+    assert harness.emulator.url.startswith(foreign.expected)
 
 
 NextPage = Callable[[web.Request], Any]

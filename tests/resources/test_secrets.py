@@ -67,7 +67,7 @@ async def test_an_empty_page_is_the_last_whatever_it_says(kore: ScriptedApi) -> 
 async def test_a_lost_answer_to_a_create_is_an_unknown_outcome(kore: ScriptedApi) -> None:
     kore.plan(DROP)
     with pytest.raises(OutcomeUnknown, match=r"look for it with secrets.list\(\)"):
-        await kore.play(kore.client.webhooks.secrets.create(name="first"))
+        await kore.complete(kore.client.webhooks.secrets.create(name="first"))
     assert len(kore.said) == 1
 
 

@@ -44,7 +44,7 @@ async def update_many(scripted: ScriptedApi, name: str = HS) -> Any:
 
 async def test_an_update_reads_what_its_response_could_not_tell(scripted: ScriptedApi) -> None:
     scripted.plan(ODD, sim("scheduled"))
-    assert (await scripted.play(update(scripted))).status == "scheduled"
+    assert (await scripted.complete(update(scripted))).status == "scheduled"
     assert posts(scripted) == 1
 
 
@@ -64,7 +64,7 @@ async def test_an_update_says_that_it_was_accepted_and_of_which_sim(
 ) -> None:
     scripted.plan(ODD, read)
     with pytest.raises(DecodeError, match=f"change of {HS} was accepted") as caught:
-        await scripted.play(update(scripted, name))
+        await scripted.complete(update(scripted, name))
     assert (caught.value.accepted, posts(scripted)) == (HS, 1)
     assert "date_updated" in str(caught.value)
     assert f"await_transition('{HS}')" in str(caught.value)
@@ -74,10 +74,10 @@ async def test_an_update_says_that_it_was_accepted_and_of_which_sim(
 async def test_what_it_asked_for_is_remembered_and_can_be_awaited(scripted: ScriptedApi) -> None:
     scripted.plan(ODD, ScriptedResponse(200, "<html>"))
     with pytest.raises(DecodeError, match="accepted"):
-        await scripted.play(update(scripted))
+        await scripted.complete(update(scripted))
     scripted.plan(sim("scheduled"), sim("scheduled"), *[sim("inactive")] * 9)
     with pytest.raises(TransitionFailed, match="status='active'"):
-        await scripted.play(scripted.client.supersim.sims.await_transition(HS))
+        await scripted.complete(scripted.client.supersim.sims.await_transition(HS))
 
 
 @pytest.mark.parametrize("way", [update_and_wait, update_many])
@@ -86,7 +86,7 @@ async def test_a_wait_goes_on_by_reads_of_that_sim(
     scripted: ScriptedApi, way: Any, name: str
 ) -> None:
     scripted.plan(ODD, sim("scheduled"), ODD, sim("active"))
-    found = await scripted.play(way(scripted, name))
+    found = await scripted.complete(way(scripted, name))
     assert (found.status, posts(scripted)) == ("active", 1)
     assert {one.raw_path for one in scripted.received if one.method == "GET"} == {f"/v1/Sims/{HS}"}
 
@@ -100,7 +100,7 @@ async def test_a_wait_whose_reads_are_as_odd_ends_at_its_deadline(
 
     scripted.script = answer
     with pytest.raises(TransitionTimeout, match=HS) as caught:
-        await scripted.play(way(scripted))
+        await scripted.complete(way(scripted))
     assert isinstance(caught.value.__cause__, DecodeError)
     assert posts(scripted) == 1
     assert "the vendor may still finish it" in str(caught.value)
@@ -112,14 +112,14 @@ async def test_a_change_that_settles_elsewhere_is_not_sent_once_more(
 ) -> None:
     scripted.plan(ODD, sim("scheduled"), *[sim("new")] * 20)
     with pytest.raises(TransitionFailed, match="settled as 'new'"):
-        await scripted.play(way(scripted))
+        await scripted.complete(way(scripted))
     assert posts(scripted) == 1
 
 
 @pytest.mark.parametrize("body", ["<html>", "", "[]", {}, {"code": 1, "status": 500}])
 async def test_what_names_no_sim_proves_nothing(scripted: ScriptedApi, body: Any) -> None:
     scripted.plan(ScriptedResponse(200, body), sim("new"), ScriptedResponse(202, sim("scheduled")))
-    assert (await scripted.play(update(scripted))).status == "scheduled"
+    assert (await scripted.complete(update(scripted))).status == "scheduled"
     assert posts(scripted) == 2
 
 
@@ -127,7 +127,9 @@ async def test_a_create_names_what_was_created(scripted: ScriptedApi) -> None:
     odd = {"sid": HC, "status": "queued", "date_created": "last Tuesday"}
     scripted.plan(ScriptedResponse(201, odd))
     with pytest.raises(OutcomeUnknown, match=f"created as {HC}"):
-        await scripted.play(scripted.client.supersim.sms_commands.create(sim=HS, payload="wake up"))
+        await scripted.complete(
+            scripted.client.supersim.sms_commands.create(sim=HS, payload="wake up")
+        )
     assert posts(scripted) == 1
 
 
@@ -135,10 +137,10 @@ async def test_so_do_the_update_of_a_fleet_and_a_registration(scripted: Scripted
     fleet = sid("HF")
     scripted.plan({"sid": fleet, "date_created": "last Tuesday"})
     with pytest.raises(DecodeError, match=f"change of {fleet} was accepted"):
-        await scripted.play(scripted.client.supersim.fleets.update(fleet, data_limit=1))
+        await scripted.complete(scripted.client.supersim.fleets.update(fleet, data_limit=1))
     scripted.plan(ODD)
     sims = scripted.client.supersim.sims
     registering = sims.register(iccid="8988307000000000001", registration_code="H3LL0W0RLD")
     with pytest.raises(DecodeError, match=f"change of {HS} was accepted"):
-        await scripted.play(registering)
+        await scripted.complete(registering)
     assert posts(scripted) == 2

@@ -34,7 +34,7 @@ def posts(scripted: ScriptedApi) -> int:
 async def test_a_fetch_that_brings_another_sim_names_both(scripted: ScriptedApi) -> None:
     scripted.plan(sim(OTHER, "active"))
     with pytest.raises(WrongResource, match=f"about {OTHER}, not about {OURS}") as caught:
-        await scripted.play(scripted.client.supersim.sims.fetch(OURS))
+        await scripted.complete(scripted.client.supersim.sims.fetch(OURS))
     assert (caught.value.asked, caught.value.received) == (OURS, OTHER)
     assert not caught.value.outcome_unknown
 
@@ -42,7 +42,7 @@ async def test_a_fetch_that_brings_another_sim_names_both(scripted: ScriptedApi)
 async def test_a_sid_in_the_other_case_is_the_same(scripted: ScriptedApi) -> None:
     asked = "HS" + "ab" * 16
     scripted.plan(sim("HS" + "AB" * 16, "active"))
-    assert (await scripted.play(scripted.client.supersim.sims.fetch(asked))).status == "active"
+    assert (await scripted.complete(scripted.client.supersim.sims.fetch(asked))).status == "active"
 
 
 @pytest.mark.parametrize("status", ["scheduled", "active"])
@@ -51,7 +51,7 @@ async def test_an_update_answered_about_another_sim_is_unknown_and_not_retried(
 ) -> None:
     scripted.plan(sim(OTHER, status))
     with pytest.raises(WrongResource, match=f"{OTHER}.*outcome of the change is unknown") as caught:
-        await scripted.play(scripted.client.supersim.sims.update(OURS, status="active"))
+        await scripted.complete(scripted.client.supersim.sims.update(OURS, status="active"))
     assert (caught.value.asked, caught.value.received) == (OURS, OTHER)
     assert scripted.said == [f"POST /v1/Sims/{OURS} Status=active"]
 
@@ -59,7 +59,7 @@ async def test_an_update_answered_about_another_sim_is_unknown_and_not_retried(
 async def test_so_is_the_update_of_a_fleet(scripted: ScriptedApi) -> None:
     scripted.plan({"sid": sid("HF", "2")})
     with pytest.raises(WrongResource, match="outcome of the change is unknown"):
-        await scripted.play(scripted.client.supersim.fleets.update(HF, data_limit=1))
+        await scripted.complete(scripted.client.supersim.fleets.update(HF, data_limit=1))
     assert posts(scripted) == 1
 
 
@@ -80,7 +80,7 @@ async def test_a_wait_goes_on_by_reads_when_its_change_was_answered_about_anothe
     scripted: ScriptedApi, way: Any
 ) -> None:
     scripted.plan(sim(OTHER, "active"), sim(OURS, "scheduled"), sim(OURS, "active"))
-    found = await scripted.play(way(scripted))
+    found = await scripted.complete(way(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
@@ -88,7 +88,7 @@ async def test_a_wait_goes_on_by_reads_when_its_change_was_answered_about_anothe
 async def test_reads_of_another_sim_never_end_a_wait(scripted: ScriptedApi, way: Any) -> None:
     scripted.plan(ScriptedResponse(202, sim(OURS, "scheduled", D1)), *[sim(OTHER, "active")] * 6)
     scripted.plan(sim(OURS, "active"))
-    found = await scripted.play(way(scripted))
+    found = await scripted.complete(way(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
@@ -101,7 +101,7 @@ async def test_at_the_deadline_the_wait_names_the_other_sim_as_its_cause(
 
     scripted.script = answer
     with pytest.raises(TransitionTimeout, match=OURS) as caught:
-        await scripted.play(way(scripted))
+        await scripted.complete(way(scripted))
     assert isinstance(caught.value.__cause__, WrongResource)
     assert (caught.value.last, posts(scripted)) == (None, 1)
 
@@ -116,7 +116,7 @@ async def test_what_is_read_of_another_sim_after_a_lost_response_is_not_the_chan
         sim(OURS, "scheduled"),
         sim(OURS, "active"),
     )
-    found = await scripted.play(way(scripted))
+    found = await scripted.complete(way(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
@@ -126,7 +126,7 @@ async def test_a_text_that_was_created_for_another_sim_has_an_unknown_outcome(
     scripted.plan(ScriptedResponse(201, {"sid": HC, "status": "queued", "sim_sid": OTHER}))
     sending = scripted.client.supersim.sms_commands.create(sim=OURS, payload="wake up")
     with pytest.raises(OutcomeUnknown, match=HC) as caught:
-        await scripted.play(sending)
+        await scripted.complete(sending)
     assert isinstance(caught.value.__cause__, WrongResource)
     assert posts(scripted) == 1
 
@@ -140,7 +140,7 @@ async def test_a_registration_of_another_sim_is_not_taken_for_the_one_asked_for(
         iccid=asked, registration_code="H3LL0W0RLD"
     )
     with pytest.raises(WrongResource, match=f"{OTHER}.*{asked}"):
-        await scripted.play(registering)
+        await scripted.complete(registering)
 
 
 async def test_a_list_that_ignores_its_filter_does_not_show_which_sim_is_ours_already(
@@ -153,10 +153,10 @@ async def test_a_list_that_ignores_its_filter_does_not_show_which_sim_is_ours_al
     sims = scripted.client.supersim.sims
     page = {"meta": {"next_page_url": None}}
     scripted.plan(taken, {"sims": [*others, ours], **page}, taken, {"sims": others, **page})
-    found = await scripted.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+    found = await scripted.complete(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
     assert found.sid == OURS
     with pytest.raises(Exception, match="83003"):
-        await scripted.play(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+        await scripted.complete(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
 
 
 # Names.
@@ -207,7 +207,7 @@ async def settle(scripted: ScriptedApi, vendor: Vendor, work: Any, status: str =
     scripted.clock.call_at(
         scripted.clock.now() + 30.0, lambda: vendor.status.update({OURS: status})
     )
-    return await scripted.play(task)
+    return await scripted.complete(task)
 
 
 @pytest.mark.parametrize("moved", ["rename", "give_away"])
@@ -217,7 +217,7 @@ async def test_a_sim_renamed_after_its_change_is_awaited_all_the_same(
 ) -> None:
     vendor = Vendor(scripted)
     sims = scripted.client.supersim.sims
-    answer = await scripted.play(sims.update("pump", status="active"))
+    answer = await scripted.complete(sims.update("pump", status="active"))
     getattr(vendor, moved)()
     work = sims.await_transition(answer if awaited == "record" else awaited)
     found = await settle(scripted, vendor, work)
@@ -233,7 +233,7 @@ async def test_a_sim_renamed_by_its_own_change_is_known_by_its_old_and_new_name(
     sims = scripted.client.supersim.sims
     for status in ("active", "inactive"):
         vendor.names, vendor.status[OURS] = {"pump": OURS}, "ready"
-        await scripted.play(sims.update("pump", status="active", unique_name="pump-7"))
+        await scripted.complete(sims.update("pump", status="active", unique_name="pump-7"))
         work = settle(scripted, vendor, sims.await_transition(name), status)
         if status == "active":
             assert (await work).sid == OURS
@@ -270,7 +270,7 @@ async def test_after_a_lost_response_a_sim_known_by_its_sid_is_found_under_any_n
     scripted: ScriptedApi, way: Any
 ) -> None:
     vendor = Vendor(scripted, lost=True)
-    await scripted.play(scripted.client.supersim.sims.fetch("pump"))
+    await scripted.complete(scripted.client.supersim.sims.fetch("pump"))
     vendor.after_post = vendor.rename
     found = await settle(scripted, vendor, way(scripted))
     assert (found.sid, found.status, vendor.posted) == (OURS, "active", [OURS])
@@ -281,11 +281,11 @@ async def test_after_a_lost_response_the_sim_that_has_the_name_now_is_not_taken_
     scripted: ScriptedApi, way: Any
 ) -> None:
     vendor = Vendor(scripted, lost=True)
-    await scripted.play(scripted.client.supersim.sims.fetch("pump"))
+    await scripted.complete(scripted.client.supersim.sims.fetch("pump"))
     vendor.after_post = vendor.give_away
     vendor.status[OTHER] = "active"
     with pytest.raises(Exception, match="outcome of the change is unknown") as caught:
-        await scripted.play(way(scripted))
+        await scripted.complete(way(scripted))
     assert isinstance(caught.value.__cause__, WrongResource)
     assert vendor.posted == [OURS]
 
@@ -296,7 +296,7 @@ async def test_what_is_sent_again_goes_to_the_sim_that_was_read_and_to_no_other(
     scripted.plan(
         ScriptedResponse(504), sim(OURS, "ready"), ScriptedResponse(202, sim(OURS, "scheduled"))
     )
-    await scripted.play(scripted.client.supersim.sims.update("pump", status="active"))
+    await scripted.complete(scripted.client.supersim.sims.update("pump", status="active"))
     assert [one.raw_path for one in scripted.received] == [
         "/v1/Sims/pump",
         "/v1/Sims/pump",

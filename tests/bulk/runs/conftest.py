@@ -14,7 +14,7 @@ from asyncsim import bulk
 from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
-from tests.integration.stage import PLACES, Place, Stage, open_stage
+from tests.integration.harness import APIS, Api, Harness, open_harness
 
 T = TypeVar("T")
 
@@ -23,34 +23,34 @@ ACTIVE = {"status": "active"}
 
 @define(eq=False)
 class JobEnv:
-    """A client at the emulator, a folder for journals, and one clock for all of them."""
+    """A client of the emulator, a folder for journals, and one manual clock."""
 
-    stage: Stage
+    harness: Harness
     folder: Path
     events: list[Event] = field(factory=list)
 
     def job(self, rows: Any = None, change: Any = ACTIVE, action: str = "update") -> bulk.Job:
-        given = self.stage.sids if rows is None else rows
-        product = self.stage.place.product
-        return bulk.Job.from_rows(given, product=product, change=change, action=action)
+        selected = self.harness.sids if rows is None else rows
+        product = self.harness.api.product
+        return bulk.Job.from_rows(selected, product=product, change=change, action=action)
 
     def journal(self, name: str = "job.db", **options: Any) -> bulk.Journal:
-        return bulk.Journal.open(self.folder / name, clock=self.stage.clock, **options)
+        return bulk.Journal.open(self.folder / name, clock=self.harness.clock, **options)
 
     async def run(self, job: bulk.Job | None, **options: Any) -> bulk.Report:
-        """One run, in a journal that is opened and closed for it as a new process would."""
-        return await self.play(self._run(job, **options))
+        """One run with its own journal connection, as in a new process."""
+        return await self.complete(self._run(job, **options))
 
     async def _run(self, job: bulk.Job | None, **options: Any) -> bulk.Report:
         async with self.journal() as journal:
             observers = [self.events.append]
             return await bulk.run(
-                job, self.stage.client, journal=journal, observers=observers, **options
+                job, self.harness.client, journal=journal, observers=observers, **options
             )
 
-    async def play(self, work: Awaitable[T], within: float = 7200.0) -> T:
-        """Move time until the work is done; files are read in threads, which time waits for."""
-        clock = self.stage.clock
+    async def complete(self, work: Awaitable[T], within: float = 7200.0) -> T:
+        """Advance the clock until the work is done, and wait for threads that read files."""
+        clock = self.harness.clock
         task = asyncio.ensure_future(work)
         limit, idle = clock.now() + within, 0
         try:
@@ -60,7 +60,7 @@ class JobEnv:
                 if task.done() or due is None or due > limit:
                     idle += 1
                     assert idle < 20_000, f"not done after {within:g} virtual seconds"
-                    await asyncio.sleep(0.0005)  # a thread may be at work, opening a file
+                    await asyncio.sleep(0.0005)  # a thread may be opening a file
                     continue
                 idle = 0
                 await clock.advance(max(due - clock.now(), 0.0))
@@ -71,17 +71,17 @@ class JobEnv:
         return task.result()
 
     async def states(self) -> dict[str, State]:
-        """Name -> state, as the journal's file has it."""
+        """State by name, read from the journal file."""
 
         async def read() -> dict[str, State]:
             async with self.journal(read_only=True) as journal:
                 return {result.name: result.state async for result in journal.results()}
 
-        return await self.play(read())
+        return await self.complete(read())
 
     def posts(self) -> Counter[str]:
-        """SID or name -> how often it was posted to."""
-        posted = (one for one in self.stage.emulator.requests if one.method == "POST")
+        """Number of POSTs by SID or name."""
+        posted = (one for one in self.harness.emulator.requests if one.method == "POST")
         return Counter(one.path.rpartition("/")[2] for one in posted if one.product)
 
     def events_of(self, kind: type[T]) -> list[T]:
@@ -95,14 +95,14 @@ OpenEnv = Callable[..., Awaitable[JobEnv]]
 async def open_env(clock: ManualClock, tmp_path: Path) -> AsyncIterator[OpenEnv]:
     async with AsyncExitStack() as stack:
 
-        async def opened(place: Place = PLACES[0], **settings: Any) -> JobEnv:
-            stage = await stack.enter_async_context(open_stage(clock, place, **settings))
-            return JobEnv(stage, tmp_path)
+        async def open_one(api: Api = APIS[0], **settings: Any) -> JobEnv:
+            harness = await stack.enter_async_context(open_harness(clock, api, **settings))
+            return JobEnv(harness, tmp_path)
 
-        yield opened
+        yield open_one
 
 
 @pytest.fixture
 async def env(open_env: OpenEnv) -> JobEnv:
-    """Thirty new Super SIMs at Twilio, and a client that asks."""
+    """Thirty new Super SIMs at Twilio, and a client that polls."""
     return await open_env(sims=30)

@@ -10,19 +10,21 @@ from asyncsim import NotConfirmed, OutcomeUnknown
 from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
 from tests.bulk.runs.conftest import JobEnv, OpenEnv
-from tests.integration.stage import PLACES, Place
+from tests.integration.harness import APIS, Api
 
-SUPERSIM, WIRELESS = PLACES[0], PLACES[1]
+SUPERSIM, WIRELESS = APIS[0], APIS[1]
 
 
 def texts(env: JobEnv, path: str) -> list[Any]:
-    return [one for one in env.stage.emulator.requests if one.method == "POST" and path in one.path]
+    return [
+        one for one in env.harness.emulator.requests if one.method == "POST" and path in one.path
+    ]
 
 
-async def activated(open_env: OpenEnv, place: Place = SUPERSIM, **settings: Any) -> JobEnv:
-    env = await open_env(place, sims=30, **settings)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+async def activated(open_env: OpenEnv, api: Api = SUPERSIM, **settings: Any) -> JobEnv:
+    env = await open_env(api, sims=30, **settings)
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     return env
 
 
@@ -39,7 +41,7 @@ async def test_deleting_needs_the_number(open_env: OpenEnv) -> None:
     with pytest.raises(NotConfirmed, match="deletes"):
         await env.run(job)
     assert (await env.run(job, confirm=12)).ok
-    assert not env.stage.store
+    assert not env.harness.store
 
 
 async def test_deleting_what_is_half_deleted_goes_on(open_env: OpenEnv) -> None:
@@ -47,13 +49,13 @@ async def test_deleting_what_is_half_deleted_goes_on(open_env: OpenEnv) -> None:
     env = await open_env(WIRELESS, sims=12, world={"faults": faults})
     job = env.job(change=None, action="delete")
     assert (await env.run(job, confirm=12)).ok
-    assert not env.stage.store
+    assert not env.harness.store
 
 
-@pytest.mark.parametrize("place", [SUPERSIM, WIRELESS], ids="-".join)
-async def test_a_text_goes_to_every_sim(open_env: OpenEnv, place: Place) -> None:
-    env = await activated(open_env, place)
-    keyword = "payload" if place.product == "supersim" else "command"
+@pytest.mark.parametrize("api", [SUPERSIM, WIRELESS], ids="-".join)
+async def test_a_text_goes_to_every_sim(open_env: OpenEnv, api: Api) -> None:
+    env = await activated(open_env, api)
+    keyword = "payload" if api.product == "supersim" else "command"
     report = await env.run(env.job(change={keyword: "wake up"}, action="send"))
     assert report.ok
     assert len(texts(env, "Commands")) == 30
@@ -70,7 +72,7 @@ async def test_a_text_whose_answer_was_lost_is_never_sent_again(
     assert unknown
     assert report.finished
     assert len(texts(env, "Commands")) == 30
-    env.stage.emulator.faults = Faults()
+    env.harness.emulator.faults = Faults()
     await env.run(job)
     assert len(texts(env, "Commands")) == 30
     with pytest.raises(ExceptionGroup) as caught:

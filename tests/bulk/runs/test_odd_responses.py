@@ -77,8 +77,8 @@ async def run(vendor: Vendor, folder: Path, **job: Any) -> tuple[bulk.Report, di
             report = await bulk.run(work, vendor.scripted.client, journal=journal)
             return report, {one.name: one.state async for one in journal.results()}
 
-    env: Any = JobEnv(vendor.scripted, folder)  # type: ignore[arg-type]  # of a stage it needs the clock
-    found: tuple[bulk.Report, dict[str, State]] = await env.play(go())
+    env: Any = JobEnv(vendor.scripted, folder)  # type: ignore[arg-type]  # of a harness it needs the clock
+    found: tuple[bulk.Report, dict[str, State]] = await env.complete(go())
     return found
 
 

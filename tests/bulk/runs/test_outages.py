@@ -25,33 +25,33 @@ from asyncsim.errors import DecodeError
 from asyncsim.events import JobPlanned, JobProgressed, RowMoved
 from asyncsim.http.transport import Transport
 from tests.bulk.runs.conftest import JobEnv, OpenEnv
-from tests.integration.stage import PLACES, Place
+from tests.integration.harness import APIS, Api
 
-WIRELESS = PLACES[1]
+WIRELESS = APIS[1]
 
 
 async def watched(env: JobEnv, job: bulk.Job, hook: Any, **options: Any) -> bulk.Report:
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            client, observers = env.stage.client, [hook]
+            client, observers = env.harness.client, [hook]
             return await bulk.run(job, client, journal=journal, observers=observers, **options)
 
-    return await env.play(go())
+    return await env.complete(go())
 
 
 async def test_a_reset_is_sent_after_somebody_elses_change(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(WIRELESS, sims=3)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
-    busy = env.stage.sid
-    env.stage.put(busy, status="updating")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
+    busy = env.harness.sid
+    env.harness.put(busy, status="updating")
     others: list[asyncio.Future[None]] = []
 
     async def end() -> None:
-        await env.stage.clock.sleep(100.0)
-        env.stage.put(busy, status="active")
+        await env.harness.clock.sleep(100.0)
+        env.harness.put(busy, status="active")
 
     def hook(event: Any) -> None:
         if isinstance(event, JobPlanned) and not others:
@@ -59,22 +59,22 @@ async def test_a_reset_is_sent_after_somebody_elses_change(
 
     report = await watched(env, env.job(change={"reset_status": "resetting"}), hook)
     assert report.ok
-    assert env.posts() == dict.fromkeys(env.stage.sids, 1)
+    assert env.posts() == dict.fromkeys(env.harness.sids, 1)
 
 
 async def test_sims_that_others_are_changing_hold_up_nobody(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=40, throttle=Throttle(limit=1, maximum=1))
-    for sid in env.stage.sids[:20]:
-        env.stage.put(sid, status="scheduled")  # for ever
+    for sid in env.harness.sids[:20]:
+        env.harness.put(sid, status="scheduled")  # for ever
     done: list[float] = []
 
     def hook(event: Any) -> None:
         if isinstance(event, RowMoved) and event.state == State.DONE:
-            done.append(env.stage.clock.now() - began)
+            done.append(env.harness.clock.now() - began)
 
-    began = env.stage.clock.now()
+    began = env.harness.clock.now()
     report = await watched(env, env.job(), hook, timeout=900.0)
     assert report.states == {State.DONE: 20, State.TIMED_OUT: 20}
     assert max(done) < 100.0
@@ -100,7 +100,7 @@ async def test_what_was_accepted_before_the_credentials_were_refused_is_this_job
     with pytest.raises(AuthenticationError):
         await watched(env, env.job(), hook)
     monkeypatch.undo()
-    await env.play(env.stage.clock.sleep(100.0))
+    await env.complete(env.harness.clock.sleep(100.0))
     assert (await env.run(env.job())).states == {State.DONE: 12}
     assert set(env.posts().values()) == {1}
 
@@ -116,8 +116,8 @@ async def test_a_text_that_was_created_is_never_sent_again(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int, state: State
 ) -> None:
     env = await open_env(sims=12)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     answer = RequestHandler.execute
 
     def refuse(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
@@ -142,7 +142,7 @@ async def test_an_accepted_row_ends_the_patience_after_an_outage(
         throttle=Throttle(limit=16, maximum=16),
         retry=RetryPolicy(attempts=1),
     )
-    exchange, clock = Transport.exchange, env.stage.clock
+    exchange, clock = Transport.exchange, env.harness.clock
     ends_at = clock.now()
 
     async def unreachable(self: Transport, *given: Any) -> Any:
@@ -190,37 +190,37 @@ async def test_a_sim_that_was_moved_and_is_looked_for_twice_is_not_unknown(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=12)
-    for sid in env.stage.sids:
-        env.stage.put(sid, fleet_sid=None)
-    account = env.stage.emulator.world("twilio").add_subaccount().account_sid
-    job, sims = env.job(change={"account_sid": account}), env.stage.sims
+    for sid in env.harness.sids:
+        env.harness.put(sid, fleet_sid=None)
+    account = env.harness.emulator.world("twilio").add_subaccount().account_sid
+    job, sims = env.job(change={"account_sid": account}), env.harness.sims
     await env.run(job, dry_run=True)
 
     async def die_in_the_middle() -> None:
         async with env.journal() as journal:
             for number in range(1, 7):
                 await journal.record_intent(number)
-        for sid in env.stage.sids[:3]:
+        for sid in env.harness.sids[:3]:
             await sims.update(sid, account_sid=account)
 
-    await env.play(die_in_the_middle())
+    await env.complete(die_in_the_middle())
     await env.run(job, dry_run=True)
     assert (await env.run(job)).ok
-    assert not env.stage.store
+    assert not env.harness.store
 
 
 async def test_a_plan_counts_what_was_judged_before_an_outage(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=1200)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     outages: list[asyncio.Future[None]] = []
 
     async def break_off() -> None:
-        env.stage.emulator.faults = Faults(server_errors=1.0, share_processed=0.0)
-        await env.stage.clock.sleep(100.0)
-        env.stage.emulator.faults = Faults()
+        env.harness.emulator.faults = Faults(server_errors=1.0, share_processed=0.0)
+        await env.harness.clock.sleep(100.0)
+        env.harness.emulator.faults = Faults()
 
     def hook(event: Any) -> None:
         if isinstance(event, JobProgressed) and event.done == 1000 and not outages:
@@ -238,8 +238,8 @@ async def test_texts_whose_intent_is_being_written_when_a_run_stops_are_not_lost
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=12)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     job = env.job(change={"payload": "wake up"}, action="send")
     assert (await env.run(job, deadline=0.001)).states == {State.READY: 12}
     assert (await env.run(job)).ok
@@ -250,7 +250,7 @@ async def test_a_run_ends_when_all_is_forbidden(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     throttle = Throttle(limit=4, maximum=4)
-    env = await open_env(Place("kore", "supersim"), sims=200, throttle=throttle)
+    env = await open_env(Api("kore", "supersim"), sims=200, throttle=throttle)
     answer = RequestHandler.execute
 
     def forbid(self: RequestHandler, call: Any, at: Any) -> VendorResponse:

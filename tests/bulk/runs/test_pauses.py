@@ -46,14 +46,14 @@ async def test_the_run_ends_resumable_with_its_rows_unchanged(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     env = await open_env(sims=40)
-    began = env.stage.clock.now()
+    began = env.harness.clock.now()
     busy(monkeypatch, status, method="POST")
     report = await env.run(env.job())
     assert report.stopped == "retry after 86,400 s"
     assert report_exit_code(report) is Exit.PENDING
     assert report.states.keys() <= {State.READY, State.SENDING}
     assert report.states.get(State.SENDING, 0) == 0 or status == 503
-    assert env.stage.clock.now() - began < 60.0
+    assert env.harness.clock.now() - began < 60.0
     monkeypatch.undo()
     assert (await env.run(env.job())).states == {State.DONE: 40}
     assert set(env.posts().values()) <= {1, 2}  # refused, and accepted
@@ -76,12 +76,12 @@ async def test_before_anything_is_sent_the_run_ends_too(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=4)
-    began = env.stage.clock.now()
+    began = env.harness.clock.now()
     busy(monkeypatch, 503, method="GET")
     report = await env.run(env.job())
     assert report.stopped == "retry after 86,400 s"
     assert report.states == {State.READ: 4}
-    assert env.stage.clock.now() - began < 60.0
+    assert env.harness.clock.now() - began < 60.0
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -90,12 +90,12 @@ async def test_a_deadline_holds_while_the_server_asks_for_pauses(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int, rows: int
 ) -> None:
     env = await open_env(sims=rows)
-    began = env.stage.clock.now()
+    began = env.harness.clock.now()
     busy(monkeypatch, status, method="GET", headers={"Retry-After": "200"})
     report = await env.run(env.job(), deadline=5.0)
     assert report.stopped == "deadline"
     assert report.states == {State.READ: rows}
-    assert env.stage.clock.now() - began < 6.0
+    assert env.harness.clock.now() - began < 6.0
     monkeypatch.undo()
     assert (await env.run(env.job())).states == {State.DONE: rows}
 
@@ -104,18 +104,18 @@ async def test_a_stop_does_not_wait_for_a_pause_that_the_server_asks_for(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=40)
-    began, stop = env.stage.clock.now(), asyncio.Event()
+    began, stop = env.harness.clock.now(), asyncio.Event()
     busy(monkeypatch, 429, method="GET", headers={"Retry-After": "200"}, then=stop.set)
     assert (await env.run(env.job(), stop=stop)).stopped == "drained"
-    assert env.stage.clock.now() - began < 60.0
+    assert env.harness.clock.now() - began < 60.0
 
 
 async def test_a_text_that_may_have_been_sent_is_unknown_and_no_other_goes_out(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=200)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     busy(monkeypatch, 503, method="POST")
     report = await env.run(env.job(change={"payload": "wake up"}, action="send"))
     assert report.stopped == "retry after 86,400 s"

@@ -9,7 +9,7 @@ from asyncsim import JobError
 from asyncsim.bulk.records import State, Verdict
 from asyncsim.events import JobPlanned
 from tests.bulk.runs.conftest import JobEnv, OpenEnv
-from tests.integration.stage import PLACES
+from tests.integration.harness import APIS
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def large(open_env: OpenEnv) -> JobEnv:
 
 def iccids(env: JobEnv) -> list[str]:
     """All ICCIDs as the list has them: the newest SIM first."""
-    return [sim.iccid for sim in reversed(list(env.stage.store.values()))]
+    return [sim.iccid for sim in reversed(list(env.harness.store.values()))]
 
 
 async def test_thousands_of_iccids_take_a_request_for_each_thousand_sims(
@@ -30,7 +30,7 @@ async def test_thousands_of_iccids_take_a_request_for_each_thousand_sims(
     assert report.plan is not None
     assert report.plan.verdicts == {Verdict.CHANGE: 4200}
     assert report.plan.requests == 5
-    assert len(large.stage.lists) == 5
+    assert len(large.harness.lists) == 5
 
 
 async def test_the_walk_ends_as_soon_as_all_are_found(large: JobEnv) -> None:
@@ -40,7 +40,7 @@ async def test_the_walk_ends_as_soon_as_all_are_found(large: JobEnv) -> None:
 
 
 async def test_a_few_rows_are_looked_up_one_by_one(large: JobEnv) -> None:
-    named = iccids(large)[-3:] + large.stage.sids[-2:]
+    named = iccids(large)[-3:] + large.harness.sids[-2:]
     report = await large.run(large.job(named), dry_run=True)
     assert report.plan is not None
     assert report.plan.requests == 5
@@ -63,30 +63,30 @@ async def test_many_strangers_are_known_by_the_walk_alone(large: JobEnv) -> None
 
 
 async def test_unique_names_are_found_and_kept_by_sid(env: JobEnv) -> None:
-    for number, sid in enumerate(env.stage.sids):
-        env.stage.put(sid, unique_name=f"meter / {number}")
-    names = [sim.unique_name for sim in env.stage.store.values()]
+    for number, sid in enumerate(env.harness.sids):
+        env.harness.put(sid, unique_name=f"meter / {number}")
+    names = [sim.unique_name for sim in env.harness.store.values()]
     report = await env.run(env.job([{"unique_name": name} for name in names]))
     assert report.ok
-    assert set(env.posts()) == set(env.stage.sids)
+    assert set(env.posts()) == set(env.harness.sids)
 
 
-@pytest.mark.parametrize("place", PLACES, ids="-".join)
-async def test_a_plan_tells_what_each_row_needs(open_env: OpenEnv, place: object) -> None:
-    env = await open_env(place, sims=14)
-    sids, stranger = env.stage.sids, env.stage.sids[0][:2] + "f" * 32
-    other = "inactive" if env.stage.place.product == "supersim" else "suspended"
+@pytest.mark.parametrize("api", APIS, ids="-".join)
+async def test_a_plan_tells_what_each_row_needs(open_env: OpenEnv, api: object) -> None:
+    env = await open_env(api, sims=14)
+    sids, stranger = env.harness.sids, env.harness.sids[0][:2] + "f" * 32
+    other = "inactive" if env.harness.api.product == "supersim" else "suspended"
     for sid in sids[:3]:
-        env.stage.put(sid, status="ready")
+        env.harness.put(sid, status="ready")
     for sid in sids[3:5]:
-        env.stage.put(sid, status=other)
+        env.harness.put(sid, status=other)
     for sid in sids[5:6]:
-        env.stage.put(sid, status="scheduled")
+        env.harness.put(sid, status="scheduled")
     job = env.job([*sids, stranger], change={"status": "ready"})
     report = await env.run(job, dry_run=True)
     assert report.plan is not None
     expected = {Verdict.ALREADY: 3, Verdict.BUSY: 1, Verdict.UNKNOWN: 1}
-    supersim = env.stage.place.product == "supersim"
+    supersim = env.harness.api.product == "supersim"
     # A Super SIM that was active never gets back to `ready`; of the other product nobody says so.
     rest = {Verdict.ILLEGAL: 2, Verdict.CHANGE: 8} if supersim else {Verdict.CHANGE: 10}
     assert report.plan.verdicts == expected | rest
@@ -98,11 +98,11 @@ async def test_a_plan_tells_what_each_row_needs(open_env: OpenEnv, place: object
 
 async def test_what_was_impossible_is_looked_at_again(env: JobEnv) -> None:
     stranger = "HS" + "f" * 32
-    job = env.job([stranger, env.stage.sids[0]])
+    job = env.job([stranger, env.harness.sids[0]])
     await env.run(job)
     assert (await env.states())[stranger] is State.IMPOSSIBLE
-    store = env.stage.store
-    sim = store[env.stage.sids[1]]
+    store = env.harness.store
+    sim = store[env.harness.sids[1]]
     store.put(evolve(sim, sid=stranger, iccid="8988307000000000007"))  # type: ignore[attr-defined]  # the emulator's own
     assert (await env.run(job)).ok
 
@@ -110,7 +110,7 @@ async def test_what_was_impossible_is_looked_at_again(env: JobEnv) -> None:
 async def test_a_row_whose_sid_and_iccid_are_of_different_sims_is_refused(
     env: JobEnv,
 ) -> None:
-    first, second, *others = env.stage.store.values()
+    first, second, *others = env.harness.store.values()
     rows = [{"sid": sim.sid, "iccid": sim.iccid} for sim in others]
     rows.append({"sid": first.sid, "iccid": second.iccid})
     with pytest.raises(JobError, match="two different SIMs") as refused:
@@ -124,5 +124,5 @@ async def test_a_row_whose_sid_and_iccid_are_of_different_sims_is_refused(
 async def test_a_row_with_both_names_of_one_sim_is_as_good_as_one_with_one(
     env: JobEnv,
 ) -> None:
-    rows = [{"sid": sim.sid, "iccid": sim.iccid} for sim in env.stage.store.values()]
+    rows = [{"sid": sim.sid, "iccid": sim.iccid} for sim in env.harness.store.values()]
     assert (await env.run(env.job(rows))).ok

@@ -13,9 +13,9 @@ from asyncsim.bulk.records import Result, State
 from asyncsim.emulator import Faults
 from asyncsim.events import JobPlanned, RequestFinished
 from tests.bulk.runs.conftest import JobEnv, OpenEnv
-from tests.integration.stage import PLACES, TRANSITION
+from tests.integration.harness import APIS, TRANSITION
 
-WIRELESS = PLACES[1]
+WIRELESS = APIS[1]
 
 
 async def results(env: JobEnv) -> list[Result]:
@@ -23,18 +23,18 @@ async def results(env: JobEnv) -> list[Result]:
         async with env.journal(read_only=True) as journal:
             return [one async for one in journal.results()]
 
-    return await env.play(read())
+    return await env.complete(read())
 
 
 def texts_sent(env: JobEnv) -> int:
-    posts = (one for one in env.stage.emulator.requests if one.method == "POST")
+    posts = (one for one in env.harness.emulator.requests if one.method == "POST")
     return sum("Commands" in one.path and one.status == 201 for one in posts)
 
 
 async def texting(open_env: OpenEnv, **settings: Any) -> JobEnv:
     env = await open_env(sims=40, **settings)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     return env
 
 
@@ -42,8 +42,8 @@ async def test_what_was_confirmed_does_not_cover_sims_that_appear_later(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(WIRELESS, sims=24)
-    store: Any = env.stage.store
-    names = env.stage.sids
+    store: Any = env.harness.store
+    names = env.harness.sids
     hidden = [store[sid] for sid in names[12:]]
     for sim in hidden:
         store.remove(sim.sid)
@@ -68,7 +68,7 @@ async def test_texts_that_were_only_ever_refused_are_sent_by_the_next_run(
 
     def refuse(event: Any) -> None:
         if isinstance(event, JobPlanned):
-            env.stage.emulator.faults = Faults(rate_limited=1.0)
+            env.harness.emulator.faults = Faults(rate_limited=1.0)
 
     def give_up(event: Any) -> None:
         if isinstance(event, RequestFinished) and event.status == 429:
@@ -78,9 +78,9 @@ async def test_texts_that_were_only_ever_refused_are_sent_by_the_next_run(
         async with env.journal() as journal:
             return await bulk.run(job, client, journal=journal, observers=[refuse], stop=stop)
 
-    emulator = env.stage.emulator
+    emulator = env.harness.emulator
     async with emulator.client(observers=[give_up]) as client:
-        await env.play(go())
+        await env.complete(go())
     assert set((await env.states()).values()) == {State.READY}
     emulator.faults = Faults()
     assert (await env.run(job)).ok
@@ -97,15 +97,15 @@ async def test_texts_that_queue_when_a_run_is_cancelled_are_sent_by_the_next(
 
     async def go() -> None:
         async with env.journal() as journal:
-            run = asyncio.create_task(bulk.run(job, env.stage.client, journal=journal))
-            await env.stage.clock.sleep(10.0)
+            run = asyncio.create_task(bulk.run(job, env.harness.client, journal=journal))
+            await env.harness.clock.sleep(10.0)
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
 
-    await env.play(go())
+    await env.complete(go())
     left = list((await env.states()).values())
     assert left.count(State.SENDING) <= 4
-    env.stage.emulator.faults = Faults()
+    env.harness.emulator.faults = Faults()
     report = await env.run(job)
     assert report.states.get(State.UNKNOWN, 0) <= 4
     assert texts_sent(env) == 40
@@ -121,13 +121,13 @@ async def test_results_tell_the_status_before_and_the_status_now(
 
 async def test_what_the_next_run_finds_done_has_its_status_of_now(env: JobEnv) -> None:
     await env.run(env.job(), timeout=TRANSITION / 4)
-    await env.play(env.stage.clock.sleep(TRANSITION))
+    await env.complete(env.harness.clock.sleep(TRANSITION))
     await env.run(env.job())
     assert {(one.before, one.status) for one in await results(env)} == {("new", "active")}
 
 
 async def test_an_input_that_was_mended_may_use_the_same_journal(env: JobEnv) -> None:
-    sim = next(iter(env.stage.store.values()))
+    sim = next(iter(env.harness.store.values()))
     with pytest.raises(JobError):
         await env.run(env.job([sim.sid, sim.iccid]))
     assert (await env.run(env.job([sim.sid]))).ok
@@ -143,8 +143,8 @@ DOWN = Faults(server_errors=1.0, share_processed=0.0)
 
 
 async def mend_after(env: JobEnv, seconds: float) -> None:
-    await env.stage.clock.sleep(seconds)
-    env.stage.emulator.faults = Faults()
+    await env.harness.clock.sleep(seconds)
+    env.harness.emulator.faults = Faults()
 
 
 async def test_ten_minutes_without_the_vendor_are_waited_out_by_the_plan(
@@ -163,7 +163,7 @@ async def test_a_vendor_that_stays_away_ends_the_run_and_loses_nothing(
     report = await env.run(env.job())
     assert report.stopped == "no answer"
     assert not report.finished
-    env.stage.emulator.faults = Faults()
+    env.harness.emulator.faults = Faults()
     assert (await env.run(env.job())).ok
 
 
@@ -178,16 +178,16 @@ async def test_a_vendor_that_leaves_before_the_verifying_walk_is_waited_for(
             mending.append(asyncio.ensure_future(leave_soon()))
 
     async def leave_soon() -> None:
-        await env.stage.clock.sleep(TRANSITION - 1.0)
-        env.stage.emulator.faults = DOWN
+        await env.harness.clock.sleep(TRANSITION - 1.0)
+        env.harness.emulator.faults = DOWN
         await mend_after(env, 300.0)
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            client = env.stage.client
+            client = env.harness.client
             return await bulk.run(env.job(), client, journal=journal, observers=[leave])
 
-    report = await env.play(go())
+    report = await env.complete(go())
     await asyncio.gather(*mending)
     assert report.ok
     assert report.statistics.unconfirmed == 0
@@ -203,32 +203,32 @@ async def test_the_journal_tells_how_each_run_ended(env: JobEnv) -> None:
         async with env.journal(read_only=True) as journal:
             return [one.reason for one in await journal.runs()]
 
-    assert await env.play(read()) == ["limit", "CancelledError", None]
+    assert await env.complete(read()) == ["limit", "CancelledError", None]
 
 
 async def cancelled(env: JobEnv) -> None:
     async def go() -> None:
         async with env.journal() as journal:
-            run = asyncio.create_task(bulk.run(env.job(), env.stage.client, journal=journal))
-            await env.stage.clock.sleep(TRANSITION / 2)
+            run = asyncio.create_task(bulk.run(env.job(), env.harness.client, journal=journal))
+            await env.harness.clock.sleep(TRANSITION / 2)
             run.cancel()
             await run
 
-    await env.play(go())
+    await env.complete(go())
 
 
 async def test_a_run_that_is_stopped_while_it_reads_ends_at_once(env: JobEnv) -> None:
     async def slow() -> AsyncIterator[str]:
-        for sid in env.stage.sids:
-            await env.stage.clock.sleep(60.0)
+        for sid in env.harness.sids:
+            await env.harness.clock.sleep(60.0)
             yield sid
 
     stop = asyncio.Event()
-    timer = env.stage.clock.call_at(env.stage.clock.now() + 90.0, stop.set)
+    timer = env.harness.clock.call_at(env.harness.clock.now() + 90.0, stop.set)
     with pytest.raises(JobStopped):
         await env.run(env.job(slow()), stop=stop)
     timer.cancel()
-    assert env.stage.clock.now() < 100.0
+    assert env.harness.clock.now() < 100.0
     assert (await env.run(env.job())).ok
 
 
@@ -237,8 +237,8 @@ async def test_a_limit_holds_for_rows_of_an_earlier_run_too(env: JobEnv) -> None
     # Another job on top, whose rows are in doubt when it is stopped.
     (env.folder / "job.db").unlink()
     await env.run(env.job(), deadline=TRANSITION / 2)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="inactive")  # what it had sent has come to nothing
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="inactive")  # what it had sent has come to nothing
     before = env.posts()
     report = await env.run(env.job(), limit=3)
     assert report.stopped == "limit"
@@ -248,22 +248,22 @@ async def test_a_limit_holds_for_rows_of_an_earlier_run_too(env: JobEnv) -> None
 async def test_names_of_one_sim_that_are_known_late_do_not_end_a_job_for_good(
     env: JobEnv,
 ) -> None:
-    first, second = env.stage.sids[:2]
+    first, second = env.harness.sids[:2]
     names = [(first, ""), ("", "late"), (second, "")]
     job = env.job([{"sid": sid, "unique_name": name} for sid, name in names])
     await env.run(job)
-    env.stage.put(second, unique_name="late")
+    env.harness.put(second, unique_name="late")
     report = await env.run(job)
     assert report.finished
     assert env.posts() == {first: 1, second: 1}
 
 
 async def test_a_fleet_that_is_missing_is_asked_for_once(env: JobEnv) -> None:
-    rows = [{"sid": sid, "unique_name": f"n{sid}"} for sid in env.stage.sids]
+    rows = [{"sid": sid, "unique_name": f"n{sid}"} for sid in env.harness.sids]
     given = {"fleet": "nowhere"}
     job = bulk.Job.from_rows(rows, product="supersim", change=given, columns=["unique_name"])
     with pytest.raises(JobError) as caught:
         await env.run(job)
     assert len(caught.value.problems) == 1
-    asked = [one for one in env.stage.emulator.requests if one.path.endswith("Fleets/nowhere")]
+    asked = [one for one in env.harness.emulator.requests if one.path.endswith("Fleets/nowhere")]
     assert len(asked) == 1

@@ -9,14 +9,14 @@ import pytest
 from asyncsim.bulk.records import State, Verdict
 from asyncsim.errors import JobError
 from tests.bulk.runs.conftest import JobEnv, OpenEnv
-from tests.integration.stage import Place
+from tests.integration.harness import Api
 
 MANY = 40
 
 
 def spoil(env: JobEnv, sid: str, **more: Any) -> None:
     """Let the vendor show a record whose account is a list."""
-    env.stage.put(sid, account_sid=[7], **more)
+    env.harness.put(sid, account_sid=[7], **more)
 
 
 @pytest.mark.parametrize("naming", ["sid", "iccid"])
@@ -25,9 +25,9 @@ async def test_a_row_whose_sim_cannot_be_read_is_named_and_the_others_go_on(
     open_env: OpenEnv, sims: int, naming: str
 ) -> None:
     env = await open_env(sims=sims)
-    odd = env.stage.sids[2]
+    odd = env.harness.sids[2]
     spoil(env, odd)
-    rows = [{naming: getattr(one, naming)} for one in env.stage.store.values()]
+    rows = [{naming: getattr(one, naming)} for one in env.harness.store.values()]
     report = await env.run(env.job(rows))
     assert report.plan is not None
     assert report.plan.verdicts == {Verdict.CHANGE: sims - 1, Verdict.UNREADABLE: 1}
@@ -45,10 +45,10 @@ async def test_once_it_can_be_read_the_same_job_changes_it(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=MANY)
-    odd, account = env.stage.sids[2], env.stage.store[env.stage.sids[2]].account_sid
+    odd, account = env.harness.sids[2], env.harness.store[env.harness.sids[2]].account_sid
     spoil(env, odd)
     assert not (await env.run(env.job())).ok
-    env.stage.put(odd, account_sid=account)
+    env.harness.put(odd, account_sid=account)
     assert (await env.run(env.job())).ok
     assert env.posts()[odd] == 1
 
@@ -57,13 +57,13 @@ async def test_what_was_sent_before_it_became_unreadable_is_not_called_impossibl
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=MANY)
-    odd, account = env.stage.sids[2], env.stage.store[env.stage.sids[2]].account_sid
+    odd, account = env.harness.sids[2], env.harness.store[env.harness.sids[2]].account_sid
     assert not (await env.run(env.job(), timeout=0.5)).ok
     spoil(env, odd)
     report = await env.run(env.job(), timeout=60)
     assert report.states[State.DONE] == MANY - 1
     assert (await env.states())[odd] is not State.IMPOSSIBLE
-    env.stage.put(odd, account_sid=account)
+    env.harness.put(odd, account_sid=account)
     assert (await env.run(env.job())).ok
     assert env.posts()[odd] == 1
 
@@ -72,11 +72,11 @@ async def test_what_was_sent_before_it_became_unreadable_is_not_called_impossibl
 async def test_an_action_that_needs_no_status_is_carried_out(
     open_env: OpenEnv, action: str
 ) -> None:
-    place = Place("twilio", "supersim" if action == "send" else "wireless")
-    env = await open_env(place, sims=MANY)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active" if action == "send" else "new")
-    spoil(env, env.stage.sids[2])
+    api = Api("twilio", "supersim" if action == "send" else "wireless")
+    env = await open_env(api, sims=MANY)
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active" if action == "send" else "new")
+    spoil(env, env.harness.sids[2])
     change = {"payload": "reboot"} if action == "send" else {}
     options = {"confirm": MANY} if action == "delete" else {}
     report = await env.run(env.job(change=change, action=action), **options)
@@ -87,7 +87,7 @@ async def test_a_row_of_the_list_that_names_no_sim_makes_no_sim_unknown(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=MANY)
-    sims = env.stage.sims
+    sims = env.harness.sims
     read = sims.resource.parse_page
 
     def nameless(reply: Any) -> Any:

@@ -25,28 +25,28 @@ from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.errors import VendorError
 from asyncsim.events import JobEnded, JobPlanned, RowMoved
 from tests.bulk.runs.conftest import ACTIVE, JobEnv, OpenEnv
-from tests.integration.stage import PLACES, TRANSITION, Place
+from tests.integration.harness import APIS, TRANSITION, Api
 
-WIRELESS = Place("twilio", "wireless")
+WIRELESS = Api("twilio", "wireless")
 
 
-@pytest.mark.parametrize("place", PLACES, ids="-".join)
+@pytest.mark.parametrize("api", APIS, ids="-".join)
 @pytest.mark.parametrize("listens", [False, True], ids=["asks", "listens"])
 async def test_a_job_brings_every_sim_to_its_goal(
-    open_env: OpenEnv, place: Place, listens: bool
+    open_env: OpenEnv, api: Api, listens: bool
 ) -> None:
-    env = await open_env(place, sims=30, listens=listens)
+    env = await open_env(api, sims=30, listens=listens)
     report = await env.run(env.job())
     assert report.ok
     assert report.finished
     assert report.stopped is None
-    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert {sim.status for sim in env.harness.store.values()} == {"active"}
     assert set(env.posts().values()) == {1}
     report.raise_for_failures()
 
 
 async def test_iccids_are_found_by_one_walk(env: JobEnv) -> None:
-    iccids = [sim.iccid for sim in env.stage.store.values()]
+    iccids = [sim.iccid for sim in env.harness.store.values()]
     report = await env.run(env.job(iccids))
     assert report.ok
     assert report.plan is not None
@@ -61,7 +61,7 @@ async def test_what_callbacks_said_is_verified_by_a_walk_in_the_end(
     report = await env.run(env.job())
     assert report.ok
     assert report.statistics.settled_by == {"callback": 30}
-    assert await env.states() == dict.fromkeys(env.stage.sids, State.DONE)
+    assert await env.states() == dict.fromkeys(env.harness.sids, State.DONE)
     async with env.journal(read_only=True) as journal:
         assert [one async for one in journal.results() if not one.confirmed] == []
 
@@ -70,22 +70,24 @@ async def test_a_callback_that_lied_is_found_out_and_the_sim_is_sent_again(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=12, listens=True)
-    victim = env.stage.sids[0]
+    victim = env.harness.sids[0]
 
     def undo(event: Any) -> None:
         if isinstance(event, RowMoved) and event.sid == victim and event.state == "done":
-            env.stage.put(victim, status="inactive")
+            env.harness.put(victim, status="inactive")
             observers.remove(undo)
 
     observers: list[Any] = [undo]
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=observers)
+            return await bulk.run(
+                env.job(), env.harness.client, journal=journal, observers=observers
+            )
 
-    report = await env.play(go())
+    report = await env.complete(go())
     assert report.ok
-    assert env.stage.store[victim].status == "active"
+    assert env.harness.store[victim].status == "active"
     assert env.posts()[victim] == 2
 
 
@@ -99,40 +101,40 @@ async def test_a_second_run_sends_nothing(env: JobEnv) -> None:
 
 
 async def test_sims_that_are_there_already_are_left_alone(env: JobEnv) -> None:
-    there = env.stage.sids[:10]
+    there = env.harness.sids[:10]
     for sid in there:
-        env.stage.put(sid, status="active")
+        env.harness.put(sid, status="active")
     report = await env.run(env.job())
     assert report.ok
-    assert set(env.posts()) == set(env.stage.sids) - set(there)
+    assert set(env.posts()) == set(env.harness.sids) - set(there)
     states = await env.states()
     assert {states[sid] for sid in there} == {State.ALREADY}
 
 
 async def test_unknown_sims_fail_and_the_others_go_on(env: JobEnv) -> None:
     stranger = "HS" + "f" * 32
-    report = await env.run(env.job([*env.stage.sids, stranger]))
+    report = await env.run(env.job([*env.harness.sids, stranger]))
     assert not report.ok
     assert report.finished
     assert (await env.states())[stranger] is State.IMPOSSIBLE
-    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert {sim.status for sim in env.harness.store.values()} == {"active"}
     assert stranger not in env.posts()
     with pytest.raises(ExceptionGroup, match="1 of 31"):
         report.raise_for_failures()
 
 
 async def test_a_row_may_ask_for_more_than_the_job(env: JobEnv) -> None:
-    fleets = env.stage.client.supersim.fleets
-    profile = (await env.play(fleets.fetch("default"))).network_access_profile_sid
+    fleets = env.harness.client.supersim.fleets
+    profile = (await env.complete(fleets.fetch("default"))).network_access_profile_sid
     assert profile is not None
-    fleet = await env.play(fleets.create(unique_name="night", network_access_profile=profile))
-    rows = [{"sid": sid, "fleet": "night"} for sid in env.stage.sids[:5]]
-    rows += [{"sid": sid, "fleet": ""} for sid in env.stage.sids[5:]]
-    product = env.stage.place.product
+    fleet = await env.complete(fleets.create(unique_name="night", network_access_profile=profile))
+    rows = [{"sid": sid, "fleet": "night"} for sid in env.harness.sids[:5]]
+    rows += [{"sid": sid, "fleet": ""} for sid in env.harness.sids[5:]]
+    product = env.harness.api.product
     job = bulk.Job.from_rows(rows, product=product, change=ACTIVE, columns=["fleet"])
     report = await env.run(job)
     assert report.ok
-    found = [env.stage.store[sid].fleet_sid for sid in env.stage.sids]
+    found = [env.harness.store[sid].fleet_sid for sid in env.harness.sids]
     assert found[:5] == [fleet.sid] * 5
     assert fleet.sid not in found[5:]
 
@@ -148,7 +150,7 @@ async def test_a_fleet_that_does_not_exist_is_refused_before_anything_is_sent(
 async def test_bad_input_is_refused_whole_and_the_journal_may_be_used_again(
     env: JobEnv,
 ) -> None:
-    sid, other = env.stage.sids[:2]
+    sid, other = env.harness.sids[:2]
     rows = [{"sid": sid}, {"sid": sid}, {"sid": other}, {"sid": "HF" + "0" * 32}]
     with pytest.raises(JobError) as caught:
         await env.run(env.job(rows))
@@ -163,7 +165,7 @@ async def test_an_empty_input_is_refused(env: JobEnv) -> None:
 
 
 async def test_two_names_of_one_sim_are_refused(env: JobEnv) -> None:
-    sim = next(iter(env.stage.store.values()))
+    sim = next(iter(env.harness.store.values()))
     with pytest.raises(JobError, match="same SIM") as caught:
         await env.run(env.job([sim.sid, sim.iccid]))
     assert "lines 1, 2" in str(caught.value)
@@ -175,7 +177,7 @@ async def test_another_job_may_not_use_the_journal(env: JobEnv) -> None:
     with pytest.raises(JournalError):
         await env.run(env.job(change={"status": "ready"}))
     with pytest.raises(JournalError, match="changed"):
-        await env.run(env.job(env.stage.sids[:3]))
+        await env.run(env.job(env.harness.sids[:3]))
     assert not env.posts()
 
 
@@ -190,8 +192,8 @@ async def test_a_dry_run_sends_nothing_and_the_real_one_may_follow(env: JobEnv) 
 
 async def test_what_is_for_ever_needs_its_number(open_env: OpenEnv) -> None:
     env = await open_env(WIRELESS, sims=12)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     job = env.job(change={"status": "deactivated"})
     for confirm in (None, 11, lambda plan: False):
         with pytest.raises(NotConfirmed) as caught:
@@ -218,7 +220,7 @@ async def failed(open_env: OpenEnv) -> JobEnv:
     """A job whose twelve rows have failed, in a world where they would not fail again."""
     env = await open_env(WIRELESS, sims=12, world={"faults": Faults(failing_updates=1.0)})
     await env.run(env.job())
-    env.stage.emulator.faults = Faults()
+    env.harness.emulator.faults = Faults()
     return env
 
 
@@ -231,7 +233,7 @@ async def reasons(env: JobEnv) -> list[str | None]:
         async with env.journal() as journal:
             return [one.error_type async for one in journal.results({State.FAILED})]
 
-    return await env.play(read())
+    return await env.complete(read())
 
 
 async def test_failed_rows_can_be_tried_again(open_env: OpenEnv) -> None:
@@ -264,7 +266,7 @@ async def test_a_row_that_fails_in_a_retry_is_not_tried_a_third_time(
     open_env: OpenEnv,
 ) -> None:
     env = await failed(open_env)
-    env.stage.emulator.faults = Faults(failing_updates=1.0)
+    env.harness.emulator.faults = Faults(failing_updates=1.0)
     report = await env.run(None, retry_failed=True)
     assert report.states == {State.FAILED: 12}
     assert set(env.posts().values()) == {2}
@@ -274,8 +276,8 @@ async def test_a_failed_row_that_no_request_would_help_keeps_its_reason(
     open_env: OpenEnv,
 ) -> None:
     env = await failed(open_env)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="canceled")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="canceled")
     report = await env.run(None, retry_failed=True)
     assert report.states == {State.FAILED: 12}
     assert await reasons(env) == ["TransitionFailed"] * 12
@@ -286,8 +288,8 @@ async def test_a_failed_row_that_is_at_its_goal_by_now_is_no_failure(
     open_env: OpenEnv,
 ) -> None:
     env = await failed(open_env)
-    for sid in env.stage.sids:
-        env.stage.put(sid, status="active")
+    for sid in env.harness.sids:
+        env.harness.put(sid, status="active")
     assert (await env.run(None, retry_failed=True)).states == {State.ALREADY: 12}
     assert set(env.posts().values()) == {1}
 
@@ -335,12 +337,12 @@ async def test_stop_drains_and_the_next_run_goes_on(env: JobEnv) -> None:
     async def go() -> bulk.Report:
         async with env.journal() as journal:
             observers = [env.events.append, stop_soon]
-            client = env.stage.client
+            client = env.harness.client
             return await bulk.run(
                 env.job(), client, journal=journal, observers=observers, stop=stop, window=10
             )
 
-    report = await env.play(go())
+    report = await env.complete(go())
     assert report.stopped == "drained"
     assert set((await env.states()).values()) <= {State.ACCEPTED, State.READY}
     assert (await env.run(env.job())).ok
@@ -363,15 +365,15 @@ async def test_a_cancelled_run_loses_nothing(env: JobEnv) -> None:
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            client = env.stage.client
+            client = env.harness.client
             return await bulk.run(env.job(), client, journal=journal, observers=[cancel])
 
     task = asyncio.ensure_future(go())
     with pytest.raises(asyncio.CancelledError):
-        await env.play(task)
+        await env.complete(task)
     assert (await env.run(env.job())).ok
     assert set(env.posts().values()) <= {1, 2}
-    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert {sim.status for sim in env.harness.store.values()} == {"active"}
 
 
 async def test_refused_credentials_end_the_run_and_no_row(
@@ -379,15 +381,15 @@ async def test_refused_credentials_end_the_run_and_no_row(
 ) -> None:
     env = await open_env(sims=30)
     await env.run(env.job(), dry_run=True)
-    wrong = evolve(env.stage.emulator.credentials, auth_token="wrong")
-    async with env.stage.emulator.client(credentials=wrong) as client:
+    wrong = evolve(env.harness.emulator.credentials, auth_token="wrong")
+    async with env.harness.emulator.client(credentials=wrong) as client:
 
         async def go() -> bulk.Report:
             async with env.journal() as journal:
                 return await bulk.run(env.job(), client, journal=journal)
 
         with pytest.raises(AuthenticationError):
-            await env.play(go())
+            await env.complete(go())
     assert (await env.run(env.job())).ok
 
 
@@ -396,24 +398,26 @@ async def test_an_outage_is_waited_out(open_env: OpenEnv) -> None:
     broken = Faults(server_errors=1.0, share_processed=0.0)
 
     async def mend() -> None:
-        await env.stage.clock.sleep(100.0)
-        env.stage.emulator.faults = Faults()
+        await env.harness.clock.sleep(100.0)
+        env.harness.emulator.faults = Faults()
 
     def breaks(event: Any) -> None:
         if isinstance(event, JobPlanned) and not mending:
-            env.stage.emulator.faults = broken
+            env.harness.emulator.faults = broken
             mending.append(asyncio.ensure_future(mend()))
 
     mending: list[asyncio.Future[None]] = []
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=[breaks])
+            return await bulk.run(
+                env.job(), env.harness.client, journal=journal, observers=[breaks]
+            )
 
-    report = await env.play(go())
+    report = await env.complete(go())
     await asyncio.gather(*mending)
     assert report.ok
-    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert {sim.status for sim in env.harness.store.values()} == {"active"}
 
 
 async def test_lost_answers_lead_to_no_second_change(open_env: OpenEnv) -> None:
@@ -425,12 +429,12 @@ async def test_lost_answers_lead_to_no_second_change(open_env: OpenEnv) -> None:
 
 
 async def test_a_change_by_somebody_else_is_waited_for(env: JobEnv) -> None:
-    busy = env.stage.sids[:12]
+    busy = env.harness.sids[:12]
     for sid in busy:
-        await env.play(env.stage.sims.update(sid, status="ready"))
+        await env.complete(env.harness.sims.update(sid, status="ready"))
     report = await env.run(env.job())
     assert report.ok
-    assert {sim.status for sim in env.stage.store.values()} == {"active"}
+    assert {sim.status for sim in env.harness.store.values()} == {"active"}
     assert all(env.posts()[sid] == 2 for sid in busy)
 
 
@@ -440,7 +444,7 @@ async def test_events_tell_the_story(env: JobEnv) -> None:
         JobPlanned,
         JobEnded,
     ]
-    mine = [one.state for one in env.events_of(RowMoved) if one.sid == env.stage.sids[0]]
+    mine = [one.state for one in env.events_of(RowMoved) if one.sid == env.harness.sids[0]]
     assert mine == ["sending", "accepted", "done"]
     (end,) = env.events_of(JobEnded)
     assert end.states == {"done": 30}
@@ -454,14 +458,14 @@ async def test_going_on_without_a_job_needs_one_in_the_journal(env: JobEnv) -> N
 async def test_another_accounts_client_is_refused(open_env: OpenEnv) -> None:
     env = await open_env(sims=12)
     await env.run(env.job(), dry_run=True)
-    async with env.stage.emulator.client("kore") as other:
+    async with env.harness.emulator.client("kore") as other:
 
         async def go() -> bulk.Report:
             async with env.journal() as journal:
                 return await bulk.run(None, other, journal=journal)
 
         with pytest.raises(JournalError, match="belongs to twilio"):
-            await env.play(go())
+            await env.complete(go())
 
 
 @pytest.mark.parametrize(
@@ -477,16 +481,16 @@ async def test_options_that_make_no_sense_are_refused(env: JobEnv, options: Any)
 async def test_a_client_that_is_closed_ends_the_run_with_an_error(env: JobEnv) -> None:
     def close(event: Any) -> None:
         if isinstance(event, RowMoved) and event.state == "accepted" and not closing:
-            closing.append(asyncio.ensure_future(env.stage.client.close()))
+            closing.append(asyncio.ensure_future(env.harness.client.close()))
 
     closing: list[asyncio.Future[None]] = []
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=[close])
+            return await bulk.run(env.job(), env.harness.client, journal=journal, observers=[close])
 
     with pytest.raises(ClientClosed, match="closed"):
-        await env.play(go())
+        await env.complete(go())
     await asyncio.gather(*closing)
 
 
@@ -519,7 +523,7 @@ async def test_only_as_many_rows_are_in_doubt_as_requests_have_a_place_soon(
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            return await bulk.run(env.job(), env.stage.client, journal=journal, observers=[watch])
+            return await bulk.run(env.job(), env.harness.client, journal=journal, observers=[watch])
 
-    assert (await env.play(go())).ok
+    assert (await env.complete(go())).ok
     assert 5 <= most <= 2 * 5 + 16

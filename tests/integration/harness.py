@@ -1,4 +1,4 @@
-"""A client and the real emulator on one port, and one clock for both that the test moves."""
+"""Test harness: a client and the real emulator on one port, with one manual clock for both."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 TRANSITION = 20.0
-"""Seconds that every change takes here, unless a test says otherwise."""
+"""Seconds that every change takes, unless a test sets another value."""
 LATENCY = Latency(transition=TRANSITION, sigma=0.0, callback=0.0)
 
 
-class Place(NamedTuple):
+class Api(NamedTuple):
     vendor: Literal["twilio", "kore"]
     product: Literal["supersim", "wireless"]
 
 
-PLACES = [
-    Place("twilio", "supersim"),
-    Place("twilio", "wireless"),
-    Place("kore", "supersim"),
-    Place("kore", "wireless"),
+APIS = [
+    Api("twilio", "supersim"),
+    Api("twilio", "wireless"),
+    Api("kore", "supersim"),
+    Api("kore", "wireless"),
 ]
 
 
-async def play(clock: ManualClock, work: Awaitable[T], within: float = 3600.0) -> T:
-    """Move the clock from timer to timer until the work is done; its result."""
+async def complete(clock: ManualClock, work: Awaitable[T], within: float = 3600.0) -> T:
+    """Advance the clock from timer to timer until the work is done; return its result."""
     task = asyncio.ensure_future(work)
     limit = clock.now() + within
     try:
@@ -44,9 +44,9 @@ async def play(clock: ManualClock, work: Awaitable[T], within: float = 3600.0) -
         idle = 0
         while not task.done():
             due = clock.next_timer
-            if due is None:  # a long chain of tasks that only wake each other is no standstill
+            if due is None:  # tasks that only wake each other are still progress
                 idle += 1
-                assert idle < 20, "nothing is under way, and the work is not done"
+                assert idle < 20, "the work is not done, and no timer is set"
                 await clock.settle()
                 continue
             assert due <= limit, f"not done after {within:g} virtual seconds"
@@ -59,8 +59,8 @@ async def play(clock: ManualClock, work: Awaitable[T], within: float = 3600.0) -
 
 
 @define(eq=False)
-class Stage:
-    place: Place
+class Harness:
+    api: Api
     clock: ManualClock
     emulator: Emulator
     client: Client
@@ -69,11 +69,11 @@ class Stage:
 
     @property
     def sims(self) -> Any:
-        return getattr(self.client, self.place.product).sims
+        return getattr(self.client, self.api.product).sims
 
     @property
     def store(self) -> Mapping[str, Any]:
-        return self.emulator.world(self.place.vendor).sims(self.place.product)
+        return self.emulator.world(self.api.vendor).sims(self.api.product)
 
     @property
     def sids(self) -> list[str]:
@@ -84,26 +84,26 @@ class Stage:
         return self.sids[0]
 
     def put(self, sid: str, **changes: Any) -> None:
-        """Change a record behind everybody's back."""
+        """Change a record directly in the emulator's store."""
         from attrs import evolve
 
         store: Any = self.store
         store.put(evolve(store[sid], **changes))
 
-    async def play(self, work: Awaitable[T], within: float = 3600.0) -> T:
-        return await play(self.clock, work, within)
+    async def complete(self, work: Awaitable[T], within: float = 3600.0) -> T:
+        return await complete(self.clock, work, within)
 
     async def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begin something and let it come to where it waits for time."""
+        """Start the work and run it until it waits for the clock."""
         task = asyncio.create_task(work)
         await self.clock.settle()
         return task
 
     async def collect(self, outcomes: Any, within: float = 3600.0) -> dict[str, Any]:
-        async def all_of_them() -> dict[str, Any]:
+        async def outcomes_by_sid() -> dict[str, Any]:
             return {one.sid: one async for one in outcomes}
 
-        return await self.play(all_of_them(), within)
+        return await self.complete(outcomes_by_sid(), within)
 
     def requests(self, method: str, name: str | None = None) -> list[RequestRecord]:
         path = "/v1/Sims" if name is None else f"/v1/Sims/{name}"
@@ -123,28 +123,28 @@ class Stage:
     def lists(self) -> list[RequestRecord]:
         return self.requests("GET")
 
-    def told(self, kind: type[E]) -> list[E]:
+    def events_of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
-    def is_at_rest(self) -> bool:
-        """Whether the client has no wait, no task and no timer left for this product."""
+    def is_idle(self) -> bool:
+        """Whether the client has no wait, task or timer left for this product."""
         watcher = self.sims.resource.watcher
         return watcher is None or watcher.is_idle
 
 
 @asynccontextmanager
-async def open_stage(
+async def open_harness(
     clock: ManualClock,
-    place: Place = PLACES[0],
+    api: Api = APIS[0],
     *,
     listens: bool = False,
     sims: int = 3,
-    world: Mapping[str, Any] = {},  # never changed
+    world: Mapping[str, Any] = {},  # never mutated
     receiver: Mapping[str, Any] = {},
     **settings: Any,
-) -> AsyncIterator[Stage]:
-    """`world` goes to the emulator, `receiver` to the receiver, the rest to the client."""
+) -> AsyncIterator[Harness]:
+    """`world` configures the emulator, `receiver` the receiver, the rest the client."""
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(
             Emulator(sims=sims, clock=clock, **{"latency": LATENCY, **world})
@@ -152,9 +152,9 @@ async def open_stage(
         if listens:
             settings["receiver"] = CallbackReceiver(clock=clock, **receiver)
         events: list[Event] = []
-        client = emulator.client(place.vendor, observers=[events.append], **settings)
+        client = emulator.client(api.vendor, observers=[events.append], **settings)
         await stack.enter_async_context(client)
-        stage = Stage(place, clock, emulator, client, settings.get("receiver"), events)
-        yield stage
-    assert stage.is_at_rest
-    assert clock.next_timer is None, "a timer outlived everybody who could have set it"
+        harness = Harness(api, clock, emulator, client, settings.get("receiver"), events)
+        yield harness
+    assert harness.is_idle
+    assert clock.next_timer is None, "a timer is still set after everything was closed"
