@@ -12,7 +12,7 @@ import uvicorn
 
 
 def free_socket() -> socket.socket:
-    """A port that is ours from now on; who connects before the server is up waits in line."""
+    """Reserve a free port; connections made before the server is up queue in its backlog."""
     opened = socket.socket()
     opened.bind(("127.0.0.1", 0))
     opened.listen(16)

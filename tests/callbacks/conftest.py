@@ -15,7 +15,7 @@ Register = Callable[..., Registration]
 
 
 def register(receiver: CallbackReceiver, vendor: Vendor, *secrets: str) -> Registration:
-    """What a client does on entering."""
+    """Register at the receiver, as a client does on entry."""
     return receiver.register(
         vendor,
         signing_secrets=secrets or [SECRETS[vendor.name]],
@@ -36,15 +36,15 @@ def receiver(clock: ManualClock, events: list[Event]) -> CallbackReceiver:
 
 
 @pytest.fixture
-def told() -> list[Callback]:
+def delivered() -> list[Callback]:
     return []
 
 
-def listen(registration: Registration, told: list[Callback]) -> Registration:
-    """Let a wait of this registration take every Super SIM callback."""
+def listen(registration: Registration, delivered: list[Callback]) -> Registration:
+    """Collect every Super SIM callback of this registration, as a pending wait would."""
 
     def take(callback: Callback) -> bool:
-        told.append(callback)
+        delivered.append(callback)
         return True
 
     registration.subscribe("supersim", take)
@@ -52,10 +52,10 @@ def listen(registration: Registration, told: list[Callback]) -> Registration:
 
 
 @pytest.fixture
-def twilio(receiver: CallbackReceiver, told: list[Callback]) -> Registration:
-    return listen(register(receiver, TWILIO), told)
+def twilio(receiver: CallbackReceiver, delivered: list[Callback]) -> Registration:
+    return listen(register(receiver, TWILIO), delivered)
 
 
 @pytest.fixture
-def kore(receiver: CallbackReceiver, told: list[Callback]) -> Registration:
-    return listen(register(receiver, KORE), told)
+def kore(receiver: CallbackReceiver, delivered: list[Callback]) -> Registration:
+    return listen(register(receiver, KORE), delivered)

@@ -1,4 +1,4 @@
-"""The vendors' side of a callback, written from their documents: what they would send."""
+"""Callbacks as the vendors send them, built from their documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACTIVE = {"SimSid": SIM, "SimStatus": "active", "AccountSid": "AC" + "1" * 32}
 
 @frozen(kw_only=True)
 class Sent:
-    """One delivery, ready to be handed over or posted."""
+    """One delivery, ready to be passed to a receiver or posted."""
 
     method: str
     url: str
@@ -26,7 +26,7 @@ class Sent:
     body: bytes = b""
 
     def received_by(self, receiver: CallbackReceiver, *, path: str | None = None) -> int:
-        """Hand it to the receiver, without a socket, under another path if a proxy changed it."""
+        """Pass it to the receiver without a socket, with another path if a proxy changed it."""
         parts = urlsplit(self.url)
         target = (path or parts.path) + (f"?{parts.query}" if parts.query else "")
         return receiver.receive(self.method, target, self.headers, self.body)
@@ -36,9 +36,9 @@ class Sent:
         url = URL(to or self.url, encoded=True)
         async with (
             aiohttp.ClientSession() as session,
-            session.request(self.method, url, headers=self.headers, data=self.body) as answer,
+            session.request(self.method, url, headers=self.headers, data=self.body) as response,
         ):
-            return answer.status
+            return response.status
 
 
 def twilio(url: str, params: dict[str, str] = ACTIVE, *, secret: str = "auth-token") -> Sent:
@@ -49,7 +49,7 @@ def twilio(url: str, params: dict[str, str] = ACTIVE, *, secret: str = "auth-tok
 
 
 def twilio_get(url: str, params: dict[str, str] = ACTIVE, *, secret: str = "auth-token") -> Sent:
-    """A GET: the parameters are in the URL, which is what is signed."""
+    """A GET with its parameters in the URL, which is signed."""
     whole = f"{url}?{urlencode(params)}"
     headers = {"X-Twilio-Signature": twilio_signature(secret, whole)}
     return Sent(method="GET", url=whole, headers=headers)
@@ -63,13 +63,13 @@ def kore(url: str, params: dict[str, str] = ACTIVE, *, secret: str = "webhook-se
 
 
 def kore_get(url: str, params: dict[str, str] = ACTIVE, *, secret: str = "webhook-secret") -> Sent:
-    """A GET: the query is left out of what is signed, so nothing of it is."""
+    """A GET whose signature does not cover the query, and so none of its parameters."""
     headers = {"kore-signature": kore_signature(secret, "GET", url, b"")}
     return Sent(method="GET", url=f"{url}?{urlencode(params)}", headers=headers)
 
 
 def plain(sent: Sent, **headers: str) -> Sent:
-    """The same without its signature, with other headers."""
+    """The same delivery without its signature, with other headers."""
     return Sent(
         method=sent.method,
         url=sent.url,

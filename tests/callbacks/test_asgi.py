@@ -32,7 +32,7 @@ class Mounted:
     twilio: Registration
     kore: Registration
     origin: str
-    told: list[Callback] = field(factory=list)
+    delivered: list[Callback] = field(factory=list)
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ async def mounted(clock: ManualClock) -> AsyncIterator[Mounted]:
         app = FastAPI()
         app.mount(PREFIX, receiver.asgi())
         app.add_api_route("/health", lambda: {"ok": True})
-        told: list[Callback] = []
-        twilio, kore = [listen(register(receiver, vendor), told) for vendor in (TWILIO, KORE)]
+        delivered: list[Callback] = []
+        twilio, kore = [listen(register(receiver, vendor), delivered) for vendor in (TWILIO, KORE)]
         async with served(app, where):
-            yield Mounted(receiver, twilio, kore, origin, told)
+            yield Mounted(receiver, twilio, kore, origin, delivered)
 
 
 async def test_callbacks_reach_a_receiver_in_fastapi(mounted: Mounted) -> None:
@@ -54,7 +54,7 @@ async def test_callbacks_reach_a_receiver_in_fastapi(mounted: Mounted) -> None:
     assert await senders.twilio_get(mounted.twilio.issue_url("supersim", SIM)[0]).post() == 204
     assert await senders.kore(mounted.kore.issue_url("supersim", SIM)[0]).post() == 204
     assert await senders.kore_get(mounted.kore.issue_url("supersim", SIM)[0]).post() == 204
-    assert [(one.status, one.signed) for one in mounted.told] == [
+    assert [(one.status, one.signed) for one in mounted.delivered] == [
         ("active", True), ("active", True), ("active", True), ("active", False),
     ]  # fmt: skip
 
@@ -63,49 +63,49 @@ async def test_callbacks_reach_a_receiver_in_fastapi(mounted: Mounted) -> None:
 async def test_encoded_names_pass_fastapi_untouched(mounted: Mounted, name: str) -> None:
     assert await senders.twilio(mounted.twilio.issue_url("supersim", name)[0]).post() == 204
     assert await senders.kore(mounted.kore.issue_url("supersim", name)[0]).post() == 204
-    assert [(one.name, one.signed) for one in mounted.told] == [(name, True)] * 2
+    assert [(one.name, one.signed) for one in mounted.delivered] == [(name, True)] * 2
 
 
-async def test_forgeries_are_refused_in_fastapi(mounted: Mounted) -> None:
+async def test_forged_callbacks_are_rejected_in_fastapi(mounted: Mounted) -> None:
     url, _ = mounted.twilio.issue_url("supersim", SIM)
     assert await senders.twilio(url, secret="wrong").post() == 403
     assert await senders.twilio(url[:-4] + "AAAA").post() == 403
     assert await senders.twilio(mounted.receiver.public_url + "/").post() == 404
     assert await Sent(method="PUT", url=url).post() == 405
-    assert mounted.told == []
+    assert mounted.delivered == []
     counts = mounted.receiver.counts
     assert (counts.refused, counts.not_found) == (3, 1)
 
 
 @pytest.mark.parametrize("size", [2_000, 500_000])
-async def test_a_body_beyond_the_limit_is_refused_in_fastapi(mounted: Mounted, size: int) -> None:
+async def test_a_body_beyond_the_limit_is_rejected_in_fastapi(mounted: Mounted, size: int) -> None:
     url, _ = mounted.twilio.issue_url("supersim", SIM)
     try:
         assert await senders.twilio(url, {"Padding": "x" * size}).post() == 413
-    except aiohttp.ClientOSError:  # the answer was there before the whole body had been sent
+    except aiohttp.ClientOSError:  # the response came before the whole body had been sent
         assert size > 100_000
     assert mounted.receiver.counts.refused == 1
 
 
-async def test_the_rest_of_the_application_is_as_it_was(mounted: Mounted) -> None:
+async def test_the_applications_other_routes_are_unaffected(mounted: Mounted) -> None:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(mounted.origin + "/health") as answer,
+        session.get(mounted.origin + "/health") as response,
     ):
-        assert await answer.json() == {"ok": True}
+        assert await response.json() == {"ok": True}
 
 
-async def test_it_can_be_the_whole_application(clock: ManualClock) -> None:
+async def test_the_receiver_can_be_the_whole_application(clock: ManualClock) -> None:
     with free_socket() as where:
         receiver = CallbackReceiver(f"http://127.0.0.1:{where.getsockname()[1]}", clock=clock)
-        told: list[Callback] = []
-        registration = listen(register(receiver, TWILIO), told)
+        delivered: list[Callback] = []
+        registration = listen(register(receiver, TWILIO), delivered)
         async with served(receiver.asgi(), where, lifespan="on"):
             assert await senders.twilio(registration.issue_url("supersim", SIM)[0]).post() == 204
-        assert len(told) == 1
+        assert len(delivered) == 1
 
 
-async def test_a_client_waits_by_callbacks_that_fastapi_takes_in() -> None:
+async def test_a_client_waits_by_callbacks_received_in_fastapi() -> None:
     with free_socket() as where:
         receiver = CallbackReceiver(f"http://127.0.0.1:{where.getsockname()[1]}{PREFIX}")
         app = FastAPI()
@@ -128,14 +128,14 @@ async def test_a_mounted_receiver_opens_no_port_and_needs_its_public_url() -> No
         await receiver.start()
 
 
-# Message by message, as in the ASGI specification.
+# ASGI messages, by the specification.
 
 
 Message = dict[str, Any]
 
 
 async def speak(app: asgi.ASGIApp, scope: Message, *messages: Message) -> list[Message]:
-    """Send these messages, then nothing more; what the application says."""
+    """Send these messages, then block; returns the application's messages."""
     said: list[Any] = []
     left = iter(messages)
 
@@ -173,7 +173,7 @@ def sent(twilio: Registration) -> Sent:
     return senders.twilio(twilio.issue_url("supersim", SIM)[0])
 
 
-async def test_a_body_in_pieces_is_put_together(receiver: CallbackReceiver, sent: Sent) -> None:
+async def test_a_body_in_several_messages_is_joined(receiver: CallbackReceiver, sent: Sent) -> None:
     half = len(sent.body) // 2
     pieces: list[Message] = [
         {"type": "http.request", "body": sent.body[:half], "more_body": True},
@@ -191,7 +191,7 @@ async def test_reading_stops_soon_after_the_limit(receiver: CallbackReceiver, se
     assert status_of(await speak(receiver.asgi(), http(sent), *endless * 2)) == 413
 
 
-async def test_a_sender_that_hangs_up_is_not_taken_for_one_that_is_done(
+async def test_a_disconnect_does_not_complete_a_body(
     receiver: CallbackReceiver, sent: Sent
 ) -> None:
     first = {"type": "http.request", "body": sent.body, "more_body": True}
@@ -200,7 +200,7 @@ async def test_a_sender_that_hangs_up_is_not_taken_for_one_that_is_done(
     assert receiver.counts.accepted == 0
 
 
-async def test_a_body_that_never_ends_is_given_up(
+async def test_a_body_that_never_ends_times_out(
     receiver: CallbackReceiver, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asgi, "BODY_TIMEOUT", 0.0)
@@ -208,7 +208,7 @@ async def test_a_body_that_never_ends_is_given_up(
 
 
 @pytest.mark.parametrize(("version", "closes"), [("1.0", True), ("1.1", True), ("2", False)])
-async def test_whatever_was_not_accepted_ends_its_connection(
+async def test_every_rejection_closes_its_connection(
     receiver: CallbackReceiver, sent: Sent, version: str, closes: bool
 ) -> None:
     body = {"type": "http.request", "body": sent.body}
@@ -219,7 +219,7 @@ async def test_whatever_was_not_accepted_ends_its_connection(
     assert (start["status"], start["headers"]) == (204, [])
 
 
-async def test_nobody_without_a_ticket_makes_the_application_wait_for_a_body(
+async def test_without_a_valid_ticket_the_body_is_not_read(
     receiver: CallbackReceiver, sent: Sent
 ) -> None:
     app = receiver.asgi()
@@ -231,7 +231,7 @@ async def test_nobody_without_a_ticket_makes_the_application_wait_for_a_body(
     assert (receiver.counts.refused, receiver.counts.not_found) == (2, 1)
 
 
-async def test_health_checks_are_answered_where_it_is_mounted(
+async def test_health_checks_get_a_response_at_the_mount_point(
     receiver: CallbackReceiver, sent: Sent
 ) -> None:
     for path in ("/hooks/", "/hooks/healthz"):
@@ -240,9 +240,7 @@ async def test_health_checks_are_answered_where_it_is_mounted(
     assert (receiver.counts.refused, receiver.counts.not_found) == (0, 0)
 
 
-async def test_a_wrong_method_is_told_which_are_right(
-    receiver: CallbackReceiver, sent: Sent
-) -> None:
+async def test_a_405_lists_the_allowed_methods(receiver: CallbackReceiver, sent: Sent) -> None:
     body = {"type": "http.request", "body": b""}
     said = await speak(receiver.asgi(), http(sent, method="PATCH"), body)
     assert status_of(said) == 405
@@ -250,7 +248,7 @@ async def test_a_wrong_method_is_told_which_are_right(
 
 
 @pytest.mark.parametrize("raw_path", [None, b"with the query"])
-async def test_servers_that_spell_the_raw_path_otherwise_will_do(
+async def test_a_raw_path_that_is_missing_or_includes_the_query_is_accepted(
     receiver: CallbackReceiver, twilio: Registration, raw_path: bytes | None
 ) -> None:
     sent = senders.twilio_get(twilio.issue_url("supersim", SIM)[0])
@@ -263,18 +261,18 @@ async def test_servers_that_spell_the_raw_path_otherwise_will_do(
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "50%25", "é", "日本/x?y#z", "a+b", "..", "%2e"])
-async def test_a_server_without_raw_path_will_do_for_any_name(
-    receiver: CallbackReceiver, twilio: Registration, told: list[Callback], name: str
+async def test_without_a_raw_path_any_name_is_accepted(
+    receiver: CallbackReceiver, twilio: Registration, delivered: list[Callback], name: str
 ) -> None:
     sent = senders.twilio(twilio.issue_url("supersim", name)[0])
     decoded = "/über?#\udcff" + unquote(http(sent)["path"])
     body = {"type": "http.request", "body": sent.body}
     for scope in ({"raw_path": None}, {"raw_path": None, "path": decoded}):
         assert status_of(await speak(receiver.asgi(), http(sent, **scope), body)) == 204
-    assert [(one.name, one.signed) for one in told] == [(name, True)] * 2
+    assert [(one.name, one.signed) for one in delivered] == [(name, True)] * 2
 
 
-async def test_it_takes_part_in_lifespan(receiver: CallbackReceiver) -> None:
+async def test_the_receiver_handles_lifespan_messages(receiver: CallbackReceiver) -> None:
     said = await speak(
         receiver.asgi(),
         {"type": "lifespan"},
@@ -286,6 +284,6 @@ async def test_it_takes_part_in_lifespan(receiver: CallbackReceiver) -> None:
     ]  # fmt: skip
 
 
-async def test_it_is_no_websocket(receiver: CallbackReceiver) -> None:
+async def test_a_websocket_is_closed(receiver: CallbackReceiver) -> None:
     said = await speak(receiver.asgi(), {"type": "websocket"}, {"type": "websocket.connect"})
     assert [one["type"] for one in said] == ["websocket.close"]

@@ -23,8 +23,8 @@ from tests.callbacks.senders import SIM, Sent
 
 
 @define
-class Wire:
-    """One connection, spoken to by hand."""
+class Connection:
+    """One raw client connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -38,7 +38,7 @@ class Wire:
         return int(head.split()[1])
 
     async def rest(self) -> bytes:
-        """Read until it is closed."""
+        """Read until the receiver closes it."""
         try:
             return await self.reader.read()
         except ConnectionResetError:
@@ -46,11 +46,11 @@ class Wire:
 
     async def close(self) -> None:
         self.writer.close()
-        with contextlib.suppress(ConnectionError):  # the other side was first
+        with contextlib.suppress(ConnectionError):  # the receiver closed it first
             await self.writer.wait_closed()
 
 
-Connect = Callable[[], Awaitable[Wire]]
+Connect = Callable[[], Awaitable[Connection]]
 
 
 @pytest.fixture
@@ -64,25 +64,25 @@ async def small(clock: ManualClock, events: list[Event]) -> AsyncIterator[Callba
 
 
 @pytest.fixture
-def registration(small: CallbackReceiver, told: list[Callback]) -> Registration:
-    return listen(register(small, TWILIO), told)
+def registration(small: CallbackReceiver, delivered: list[Callback]) -> Registration:
+    return listen(register(small, TWILIO), delivered)
 
 
 @pytest.fixture
 async def connect(small: CallbackReceiver) -> AsyncIterator[Connect]:
-    wires: list[Wire] = []
+    conns: list[Connection] = []
 
-    async def one() -> Wire:
-        wires.append(Wire(*await asyncio.open_connection("127.0.0.1", small.port)))
-        return wires[-1]
+    async def one() -> Connection:
+        conns.append(Connection(*await asyncio.open_connection("127.0.0.1", small.port)))
+        return conns[-1]
 
     yield one
-    for wire in wires:
-        await wire.close()
+    for conn in conns:
+        await conn.close()
 
 
 def raw(sent: Sent, *headers: str, version: str = "1.1") -> bytes:
-    """Spell a request out."""
+    """Encode a request."""
     named = [f"{name}: {text}" for name, text in sent.headers.items()]
     length = [f"Content-Length: {len(sent.body)}"] if sent.method == "POST" else []
     path = sent.url[sent.url.index("/", 8) :]
@@ -95,7 +95,7 @@ def callback(registration: Registration) -> bytes:
     return raw(senders.twilio(registration.issue_url("supersim", SIM)[0]))
 
 
-async def test_a_silent_connection_gives_its_place_to_a_new_one(
+async def test_a_silent_connection_is_closed_to_admit_a_new_one(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_GRACE", 0.0)
@@ -103,7 +103,7 @@ async def test_a_silent_connection_gives_its_place_to_a_new_one(
     late = await connect()
     late.send(callback(registration))
     assert await late.status() == 204
-    assert [await wire.rest() for wire in silent[:4]] == [b""] * 4
+    assert [await conn.rest() for conn in silent[:4]] == [b""] * 4
 
 
 async def test_a_pool_keeps_its_connections_under_a_flood(
@@ -113,24 +113,24 @@ async def test_a_pool_keeps_its_connections_under_a_flood(
     pooled = await connect()
     pooled.send(callback(registration))
     assert await pooled.status() == 204
-    for wire in [await connect() for _ in range(10)][:-1]:
-        assert await wire.rest() == b""
+    for conn in [await connect() for _ in range(10)][:-1]:
+        assert await conn.rest() == b""
     pooled.send(callback(registration))
     assert await pooled.status() == 204
 
 
-async def test_while_all_are_busy_the_next_one_waits_until_one_leaves(
+async def test_while_all_connections_are_busy_a_new_one_waits(
     registration: Registration, connect: Connect
 ) -> None:
     pool = [await connect(), await connect()]
-    for wire in pool:
-        wire.send(callback(registration))
-        assert await wire.status() == 204
+    for conn in pool:
+        conn.send(callback(registration))
+        assert await conn.status() == 204
     late = await connect()
     late.send(callback(registration))
-    for wire in pool:  # they are served as ever
-        wire.send(callback(registration))
-        assert await wire.status() == 204
+    for conn in pool:  # established ones are still served
+        conn.send(callback(registration))
+        assert await conn.status() == 204
     waiting = asyncio.create_task(late.status())
     pool[0].send(callback(registration))
     assert await pool[0].status() == 204
@@ -139,14 +139,14 @@ async def test_while_all_are_busy_the_next_one_waits_until_one_leaves(
     assert await waiting == 204
 
 
-async def test_a_connection_idle_for_longest_gives_its_place_to_a_new_one(
+async def test_the_connection_idle_for_longest_is_closed_to_admit_a_new_one(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_RESERVED", 0.0)
     pool = [await connect(), await connect()]
-    for wire in (*pool, pool[0]):
-        wire.send(callback(registration))
-        assert await wire.status() == 204
+    for conn in (*pool, pool[0]):
+        conn.send(callback(registration))
+        assert await conn.status() == 204
     late = await connect()
     late.send(callback(registration))
     assert await late.status() == 204
@@ -155,45 +155,45 @@ async def test_a_connection_idle_for_longest_gives_its_place_to_a_new_one(
     assert await pool[0].status() == 204
 
 
-async def test_a_receiver_stops_while_it_lets_nobody_in(clock: ManualClock) -> None:
+async def test_a_receiver_stops_while_it_admits_no_connection(clock: ManualClock) -> None:
     async with CallbackReceiver(clock=clock, max_connections=1) as receiver:
         registration = register(receiver, TWILIO)
-        wire = Wire(*await asyncio.open_connection("127.0.0.1", receiver.port))
-        wire.send(callback(registration))
-        assert await wire.status() == 204
-        late = Wire(*await asyncio.open_connection("127.0.0.1", receiver.port))
+        conn = Connection(*await asyncio.open_connection("127.0.0.1", receiver.port))
+        conn.send(callback(registration))
+        assert await conn.status() == 204
+        late = Connection(*await asyncio.open_connection("127.0.0.1", receiver.port))
         late.send(callback(registration))
-    assert await wire.rest() == b""
+    assert await conn.rest() == b""
     assert await late.rest() == b""
-    await wire.close()
+    await conn.close()
     await late.close()
 
 
 @pytest.mark.parametrize("begun", [b"", b"POST /twilio/supersim", b"GET / HTTP/1.1\r\nX: y\r\n"])
-async def test_a_request_that_never_comes_whole_ends_its_connection(
+async def test_an_incomplete_request_ends_its_connection(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
     monkeypatch.setattr(connections, "_FIRST_REQUEST", 0.01)
-    wire = await connect()
-    wire.send(begun)
-    assert await wire.rest() == b""
+    conn = await connect()
+    conn.send(begun)
+    assert await conn.rest() == b""
 
 
-async def test_a_body_that_never_comes_whole_ends_its_connection(
+async def test_an_incomplete_body_ends_its_connection(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "BODY_TIMEOUT", 0.01)
     monkeypatch.setattr(web, "_LINGER", 0.01)
-    wire = await connect()
-    wire.send(callback(registration)[:-1])
-    assert (await wire.rest()).startswith(b"HTTP/1.1 408")
+    conn = await connect()
+    conn.send(callback(registration)[:-1])
+    assert (await conn.rest()).startswith(b"HTTP/1.1 408")
 
 
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/nowhere", 404), ("wrong", 403), ("/" + "x" * 20_000, 400)],
 )
-async def test_nobody_without_a_ticket_makes_the_receiver_wait_for_a_body(
+async def test_without_a_valid_ticket_the_body_is_not_read(
     registration: Registration,
     connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
@@ -204,48 +204,48 @@ async def test_nobody_without_a_ticket_makes_the_receiver_wait_for_a_body(
     if path == "wrong":
         ticket = urlsplit(registration.issue_url("supersim", SIM)[0]).path
         path = ticket.replace(SIM, SIM[:-1] + "1")
-    wire = await connect()
-    wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode())
-    assert await wire.status() == status
-    assert await wire.rest() == b"", "and the connection is closed"
+    conn = await connect()
+    conn.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode())
+    assert await conn.status() == status
+    assert await conn.rest() == b"", "and the connection is closed"
 
 
-async def test_a_body_that_says_it_is_too_long_is_not_waited_for(
+async def test_a_content_length_beyond_the_limit_is_rejected_at_once(
     registration: Registration, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "_LINGER", 0.01)
     path = urlsplit(registration.issue_url("supersim", SIM)[0]).path
-    wire = await connect()
-    wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n".encode())
-    assert await wire.status() == 413
+    conn = await connect()
+    conn.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n".encode())
+    assert await conn.status() == 413
 
 
-async def test_a_sender_that_asks_whether_to_send_its_body_is_told_so(
-    registration: Registration, connect: Connect, told: list[Callback]
+async def test_an_expect_100_continue_gets_its_response(
+    registration: Registration, connect: Connect, delivered: list[Callback]
 ) -> None:
     sent = senders.twilio(registration.issue_url("supersim", SIM)[0])
     whole = raw(sent, "Expect: 100-continue")
-    wire = await connect()
-    wire.send(whole.removesuffix(sent.body))
-    assert await wire.status() == 100
-    wire.send(sent.body)
-    assert await wire.status() == 204
+    conn = await connect()
+    conn.send(whole.removesuffix(sent.body))
+    assert await conn.status() == 100
+    conn.send(sent.body)
+    assert await conn.status() == 204
     forged = raw(senders.twilio(sent.url.replace(SIM, SIM[:-1] + "1")), "Expect: 100-continue")
-    wire.send(forged.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
-    assert await wire.status() == 403, "no body is asked for"
-    assert len(told) == 1
+    conn.send(forged.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+    assert await conn.status() == 403, "no body is requested"
+    assert len(delivered) == 1
 
 
-async def test_it_speaks_http_1_0_and_answers_pipelined_requests_in_order(
-    registration: Registration, connect: Connect, told: list[Callback]
+async def test_http_1_0_and_pipelined_requests_are_supported(
+    registration: Registration, connect: Connect, delivered: list[Callback]
 ) -> None:
-    wire = await connect()
-    wire.send(callback(registration) * 3 + raw(Sent(method="GET", url="http://x.example/nowhere")))
-    assert [await wire.status() for _ in range(4)] == [204, 204, 204, 404]
-    wire = await connect()
-    wire.send(raw(senders.twilio(registration.issue_url("supersim", SIM)[0]), version="1.0"))
-    assert (await wire.rest()).startswith(b"HTTP/1.0 204")
-    assert len(told) == 4
+    conn = await connect()
+    conn.send(callback(registration) * 3 + raw(Sent(method="GET", url="http://x.example/nowhere")))
+    assert [await conn.status() for _ in range(4)] == [204, 204, 204, 404]
+    conn = await connect()
+    conn.send(raw(senders.twilio(registration.issue_url("supersim", SIM)[0]), version="1.0"))
+    assert (await conn.rest()).startswith(b"HTTP/1.0 204")
+    assert len(delivered) == 4
 
 
 GARBAGE = [
@@ -281,11 +281,11 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-async def test_garbage_is_rejected_in_silence(
+async def test_garbage_is_rejected_without_a_log_line_per_request(
     registration: Registration,
     connect: Connect,
     events: list[Event],
-    told: list[Callback],
+    delivered: list[Callback],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     garbage: bytes,
@@ -293,12 +293,14 @@ async def test_garbage_is_rejected_in_silence(
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
     monkeypatch.setattr(web, "_LINGER", 0.01)
-    monkeypatch.setattr(connections, "_FIRST_REQUEST", 0.05)  # what looks like a request half sent
+    monkeypatch.setattr(
+        connections, "_FIRST_REQUEST", 0.05
+    )  # for garbage that looks like an incomplete request
     url, nonce = registration.issue_url("supersim", SIM)
-    wire = await connect()
-    wire.send(garbage.replace(b"TICKET", urlsplit(url).path.encode()))
-    said = await wire.rest()
-    assert told == []
+    conn = await connect()
+    conn.send(garbage.replace(b"TICKET", urlsplit(url).path.encode()))
+    said = await conn.rest()
+    assert delivered == []
     status = int(said.split()[1]) if said else None
     assert status in (None, 400, 403, 404, 405, 413, 414, 415)
     # On a busy machine asyncio, in debug mode, also warns of slow steps.
@@ -307,25 +309,25 @@ async def test_garbage_is_rejected_in_silence(
     assert len(lines) == any(isinstance(one, CallbackRefused) for one in events)
     assert nonce not in caplog.text + str(events)
     monkeypatch.undo()
-    wire = await connect()
-    wire.send(callback(registration))
-    assert await wire.status() == 204
+    conn = await connect()
+    conn.send(callback(registration))
+    assert await conn.status() == 204
 
 
-async def test_rejected_requests_are_one_line_a_minute(
+async def test_rejected_requests_are_logged_once_a_minute(
     registration: Registration,
     connect: Connect,
     clock: ManualClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for _ in range(5):
-        wire = await connect()
-        wire.send(b"nonsense\r\n\r\n")
-        assert await wire.status() == 400
+        conn = await connect()
+        conn.send(b"nonsense\r\n\r\n")
+        assert await conn.status() == 400
     await clock.advance(60.0)
-    wire = await connect()
-    wire.send(raw(senders.twilio(registration.issue_url("supersim", SIM)[0], secret="wrong")))
-    assert await wire.status() == 403
+    conn = await connect()
+    conn.send(raw(senders.twilio(registration.issue_url("supersim", SIM)[0], secret="wrong")))
+    assert await conn.status() == 403
     assert [one.getMessage() for one in caplog.records] == [
         "callbacks: rejected 1 since the last such line, the latest with 400: it is not HTTP, or"
         " its headers are too many or too long",
@@ -334,7 +336,7 @@ async def test_rejected_requests_are_one_line_a_minute(
     ]
 
 
-async def test_no_response_says_what_software_it_comes_from(
+async def test_no_response_names_the_server_software(
     registration: Registration, connect: Connect
 ) -> None:
     for request in (
@@ -343,26 +345,26 @@ async def test_no_response_says_what_software_it_comes_from(
         b"GET /nowhere HTTP/1.0\r\n\r\n",
         b"nonsense\r\n\r\n",
     ):
-        wire = await connect()
-        wire.send(request)
-        said = (await wire.rest()).lower()
+        conn = await connect()
+        conn.send(request)
+        said = (await conn.rest()).lower()
         assert b"server: \r\n" in said
         assert not any(word in said for word in (b"aiohttp", b"python", b"asyncsim"))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/", "/healthz", "/hooks/", "/hooks/health?full=1"])
-async def test_health_checks_are_answered_and_counted_nowhere(
+async def test_health_checks_get_a_response_and_are_not_counted(
     small: CallbackReceiver, connect: Connect, events: list[Event], method: str, path: str
 ) -> None:
-    wire = await connect()
-    wire.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    assert await wire.status() == 200
+    conn = await connect()
+    conn.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert await conn.status() == 200
     counts = small.counts
     assert (counts.refused, counts.not_found, counts.accepted, events) == (0, 0, 0, [])
 
 
-def test_connections_take_a_quarter_of_the_open_files_at_most(
+def test_connections_are_limited_to_a_quarter_of_the_open_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for files, most in ((100_000, 512), (1024, 240), (256, 48), (16, 1)):
@@ -371,6 +373,6 @@ def test_connections_take_a_quarter_of_the_open_files_at_most(
 
 
 @pytest.mark.parametrize("most", [0, -1, 1.5, True, None])
-def test_a_limit_of_connections_that_is_none_is_refused(most: object) -> None:
+def test_an_invalid_max_connections_is_rejected(most: object) -> None:
     with pytest.raises(ConfigurationError, match="max_connections"):
         CallbackReceiver(max_connections=most)  # type: ignore[arg-type]  # that is the point

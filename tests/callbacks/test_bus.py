@@ -19,9 +19,9 @@ def callback(name: str = "HS1", *, status: str = "active", **more: str) -> Callb
     )
 
 
-def recorder(told: list[str], label: str = "told") -> Subscriber:
+def recorder(notified: list[str], label: str = "notified") -> Subscriber:
     def take(_: Callback) -> bool:
-        told.append(label)
+        notified.append(label)
         return True
 
     return take
@@ -33,24 +33,24 @@ def bus(clock: ManualClock) -> CallbackBus:
 
 
 def test_a_callback_goes_to_the_handlers_of_its_vendor_and_product_only(bus: CallbackBus) -> None:
-    told: list[str] = []
-    bus.subscribe("kore", "supersim", recorder(told, "kore supersim"))
-    bus.subscribe("kore", "wireless", recorder(told, "kore wireless"))
-    bus.subscribe("twilio", "supersim", recorder(told, "twilio supersim"))
+    notified: list[str] = []
+    bus.subscribe("kore", "supersim", recorder(notified, "kore supersim"))
+    bus.subscribe("kore", "wireless", recorder(notified, "kore wireless"))
+    bus.subscribe("twilio", "supersim", recorder(notified, "twilio supersim"))
     assert bus.publish(callback())
-    assert told == ["kore supersim"]
+    assert notified == ["kore supersim"]
 
 
-def test_all_handlers_are_told_even_when_the_first_takes_it(bus: CallbackBus) -> None:
-    told: list[str] = []
+def test_every_handler_is_notified_even_when_the_first_takes_the_callback(bus: CallbackBus) -> None:
+    notified: list[str] = []
     bus.subscribe("kore", "supersim", lambda _: True)
-    bus.subscribe("kore", "supersim", recorder(told))
+    bus.subscribe("kore", "supersim", recorder(notified))
     bus.publish(callback())
-    assert told == ["told"]
+    assert notified == ["notified"]
     assert bus.take_unclaimed("kore", "supersim", "HS1") == []
 
 
-def test_a_callback_that_nobody_takes_is_kept_for_a_later_wait_once(bus: CallbackBus) -> None:
+def test_a_callback_that_no_handler_takes_is_kept_once_for_a_later_wait(bus: CallbackBus) -> None:
     bus.subscribe("kore", "supersim", lambda _: False)
     assert not bus.publish(callback(status="ready"))
     assert not bus.publish(callback(status="active"))
@@ -67,7 +67,7 @@ async def test_kept_callbacks_expire(bus: CallbackBus, clock: ManualClock) -> No
     assert [one.status for one in bus.take_unclaimed("kore", "supersim", "HS1")] == ["late"]
 
 
-async def test_what_expired_is_forgotten_when_the_next_one_is_kept(
+async def test_expired_callbacks_are_dropped_when_the_next_one_is_kept(
     bus: CallbackBus, clock: ManualClock
 ) -> None:
     bus.publish(callback("HS1"))
@@ -77,7 +77,7 @@ async def test_what_expired_is_forgotten_when_the_next_one_is_kept(
     assert [address[2] for address in bus._unclaimed] == ["HS3"]
 
 
-def test_kept_callbacks_are_bounded_by_name_and_in_number(clock: ManualClock) -> None:
+def test_kept_callbacks_are_limited_per_name_and_in_total(clock: ManualClock) -> None:
     bus = CallbackBus(clock, limit=3)
     for number in range(5):
         bus.publish(callback(f"HS{number}"))
@@ -92,7 +92,7 @@ def test_kept_callbacks_are_bounded_by_name_and_in_number(clock: ManualClock) ->
     ]
 
 
-def test_a_handler_that_raises_is_logged_and_the_callback_kept(
+def test_a_handler_that_raises_is_logged_and_the_callback_is_kept(
     bus: CallbackBus, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: Callback) -> bool:
@@ -106,25 +106,25 @@ def test_a_handler_that_raises_is_logged_and_the_callback_kept(
     assert len(bus.take_unclaimed("kore", "supersim", "HS1")) == 1
 
 
-def test_who_unsubscribed_is_told_no_more(bus: CallbackBus) -> None:
+def test_an_unsubscribed_handler_is_not_notified(bus: CallbackBus) -> None:
     unsubscribe = bus.subscribe("kore", "supersim", lambda _: True)
     unsubscribe()
     unsubscribe()
     assert not bus.publish(callback())
 
 
-def test_a_handler_may_unsubscribe_while_it_is_told(bus: CallbackBus) -> None:
-    told: list[str] = []
+def test_a_handler_may_unsubscribe_while_it_is_notified(bus: CallbackBus) -> None:
+    notified: list[str] = []
 
     def once(_: Callback) -> bool:
         unsubscribe()
-        told.append("once")
+        notified.append("once")
         return True
 
     unsubscribe = bus.subscribe("kore", "supersim", once)
-    bus.subscribe("kore", "supersim", recorder(told, "other"))
+    bus.subscribe("kore", "supersim", recorder(notified, "other"))
     bus.publish(callback())
-    assert told == ["once", "other"]
+    assert notified == ["once", "other"]
 
 
 def test_a_token_seen_before_marks_a_duplicate(bus: CallbackBus) -> None:
@@ -139,7 +139,7 @@ def test_an_unsigned_callback_never_makes_a_signed_one_a_duplicate(bus: Callback
     assert not bus.is_duplicate(callback(), "token")
 
 
-def test_remembered_tokens_are_bounded_and_the_oldest_goes_first(clock: ManualClock) -> None:
+def test_remembered_tokens_are_limited_and_the_oldest_is_dropped_first(clock: ManualClock) -> None:
     bus = CallbackBus(clock, limit=2)
     for token in ("a", "b", "a", "c"):
         bus.is_duplicate(callback(), token)

@@ -1,4 +1,4 @@
-"""Commands that devices send: from the vendor's POST to the user's loop."""
+"""Commands sent by devices: from the vendor's POST to the user's loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.callbacks.senders import SIM, Sent
 HC, HG, DC = "HC" + "1" * 32, "HG" + "1" * 32, "DC" + "1" * 32
 ACCOUNT = "AC" + "1" * 32
 
-# As captured from Twilio; `Command` is there twice for callers of the older resource.
+# As captured from Twilio; `Command` is repeated for users of the older resource.
 SMS = {
     "Status": "received",
     "ApiVersion": "v1",
@@ -77,7 +77,7 @@ async def test_a_text_from_a_device_arrives_over_a_real_socket(
 
 
 @pytest.mark.usefixtures("registrations")
-async def test_a_datagram_from_a_device_says_whence_it_came(
+async def test_a_datagram_from_a_device_has_its_source_address(
     open_receiver: CallbackReceiver,
 ) -> None:
     url = open_receiver.commands_url("kore", "supersim")
@@ -89,7 +89,7 @@ async def test_a_datagram_from_a_device_says_whence_it_came(
 
 
 @pytest.mark.usefixtures("registrations")
-async def test_programmable_wireless_calls_its_payload_command(
+async def test_a_programmable_wireless_command_has_its_payload_in_command(
     open_receiver: CallbackReceiver,
 ) -> None:
     url = open_receiver.commands_url("kore", "wireless")
@@ -100,7 +100,7 @@ async def test_programmable_wireless_calls_its_payload_command(
 
 @pytest.mark.parametrize("port", ["", "x", "-1", "４", "123456"])
 @pytest.mark.usefixtures("registrations")
-async def test_a_port_that_is_none_is_left_out(open_receiver: CallbackReceiver, port: str) -> None:
+async def test_an_invalid_port_is_left_out(open_receiver: CallbackReceiver, port: str) -> None:
     url = open_receiver.commands_url("twilio", "supersim")
     senders.twilio(url, IP | {"DevicePort": port}).received_by(open_receiver)
     (command,) = await take(open_receiver, 1)
@@ -108,7 +108,9 @@ async def test_a_port_that_is_none_is_left_out(open_receiver: CallbackReceiver, 
 
 
 @pytest.mark.usefixtures("registrations")
-async def test_what_a_get_from_kore_says_is_not_signed(open_receiver: CallbackReceiver) -> None:
+async def test_the_parameters_of_a_get_from_kore_are_unsigned(
+    open_receiver: CallbackReceiver,
+) -> None:
     url = open_receiver.commands_url("kore", "supersim")
     assert await senders.kore_get(url, IP).post() == 204
     (command,) = await take(open_receiver, 1)
@@ -116,7 +118,7 @@ async def test_what_a_get_from_kore_says_is_not_signed(open_receiver: CallbackRe
 
 
 @pytest.mark.usefixtures("registrations")
-async def test_a_forged_command_is_refused(open_receiver: CallbackReceiver) -> None:
+async def test_a_forged_command_is_rejected(open_receiver: CallbackReceiver) -> None:
     url = open_receiver.commands_url("twilio", "supersim")
     assert await senders.twilio(url, SMS, secret="wrong").post() == 403
     assert await senders.twilio(url[:-4] + "AAAA", SMS).post() == 403
@@ -124,7 +126,7 @@ async def test_a_forged_command_is_refused(open_receiver: CallbackReceiver) -> N
 
 
 @pytest.mark.usefixtures("registrations")
-async def test_a_command_delivered_twice_comes_once(open_receiver: CallbackReceiver) -> None:
+async def test_a_command_delivered_twice_arrives_once(open_receiver: CallbackReceiver) -> None:
     sent = senders.twilio(open_receiver.commands_url("twilio", "supersim"), SMS)
     sent.headers["I-Twilio-Idempotency-Token"] = "one"
     assert [await sent.post(), await sent.post()] == [204, 204]
@@ -133,18 +135,18 @@ async def test_a_command_delivered_twice_comes_once(open_receiver: CallbackRecei
 
 
 def fill(receiver: CallbackReceiver, most: int = 1) -> Sent:
-    """Fill a receiver with room for `most`; a delivery for which there is none."""
+    """Fill a receiver that holds `most` commands; returns a delivery that no longer fits."""
     receiver.commands()._limit = most
     url = receiver.commands_url("kore", "supersim")
     for number in range(most):
         assert senders.kore(url, IP | {"Payload": str(number)}).received_by(receiver) == 204
-    refused = senders.kore(url, IP)
-    refused.headers["kore-idempotency-token"] = "late"
-    return refused
+    late = senders.kore(url, IP)
+    late.headers["kore-idempotency-token"] = "late"
+    return late
 
 
 @pytest.mark.usefixtures("registrations")
-async def test_without_room_it_is_refused_and_counts_when_it_comes_again(
+async def test_without_room_a_command_is_rejected_and_accepted_on_retry(
     open_receiver: CallbackReceiver, events: list[Event]
 ) -> None:
     late = fill(open_receiver)
@@ -152,19 +154,19 @@ async def test_without_room_it_is_refused_and_counts_when_it_comes_again(
     assert (open_receiver.counts.accepted, open_receiver.counts.refused) == (1, 1)
     assert [type(event) for event in events] == [CallbackReceived, CallbackRefused]
     await take(open_receiver, 1)
-    assert await late.post() == 204  # KORE delivers once more after a 5xx
+    assert await late.post() == 204  # KORE retries once after a 5xx
     assert [one.payload for one in await take(open_receiver, 1)] == ["aGVsbG8="]
     assert open_receiver.counts.duplicates == 0
 
 
-async def test_waits_are_told_even_when_nobody_takes_the_commands(
+async def test_pending_waits_are_notified_even_when_no_loop_reads_the_commands(
     open_receiver: CallbackReceiver, registrations: list[Registration]
 ) -> None:
     fill(open_receiver)
     assert await senders.kore(registrations[1].issue_url("supersim", SIM)[0]).post() == 204
 
 
-async def test_the_loop_ends_when_the_receiver_stops_after_what_had_come_in(
+async def test_the_loop_yields_what_has_arrived_and_ends_when_the_receiver_stops(
     clock: ManualClock,
 ) -> None:
     receiver = CallbackReceiver(clock=clock, ticket_secrets=["own"])
@@ -190,7 +192,7 @@ async def test_the_loop_ends_when_the_receiver_stops_after_what_had_come_in(
     await receiver.stop()
 
 
-async def test_several_loops_share_the_commands_out(open_receiver: CallbackReceiver) -> None:
+async def test_several_loops_share_the_commands(open_receiver: CallbackReceiver) -> None:
     register(open_receiver, TWILIO)
     url = open_receiver.commands_url("twilio", "supersim")
     takers = [asyncio.create_task(take(open_receiver, 1)) for _ in range(2)]
@@ -212,11 +214,11 @@ async def test_a_loop_that_is_cancelled_loses_nothing(open_receiver: CallbackRec
     assert len(open_receiver.commands()) == 1
 
 
-# The URL to give to the vendor.
+# The commands URL for the vendor.
 
 
 @pytest.mark.parametrize("ticket_secrets", [[], ["the receiver's"]])
-def test_a_command_is_signed_by_any_account_of_the_vendor_that_is_served(
+def test_a_command_may_be_signed_by_any_registered_account_of_its_vendor(
     clock: ManualClock, ticket_secrets: list[str]
 ) -> None:
     receiver = CallbackReceiver("https://example.com", ticket_secrets=ticket_secrets, clock=clock)
@@ -228,19 +230,21 @@ def test_a_command_is_signed_by_any_account_of_the_vendor_that_is_served(
     assert [command.signed for command in receiver.commands()._queue] == [True, True]
 
 
-async def test_a_url_needs_a_secret_to_sign_with(open_receiver: CallbackReceiver) -> None:
+async def test_a_commands_url_needs_a_ticket_secret(open_receiver: CallbackReceiver) -> None:
     with pytest.raises(ReceiverError, match="open a client of twilio that uses it first"):
         open_receiver.commands_url("twilio", "supersim")
 
 
 @pytest.mark.parametrize("where", [("twillio", "supersim"), ("twilio", "monitor"), ("kore", "")])
-async def test_a_url_for_nowhere_is_refused(where: tuple[str, str], clock: ManualClock) -> None:
+async def test_a_commands_url_for_an_unknown_vendor_or_product_is_rejected(
+    where: tuple[str, str], clock: ManualClock
+) -> None:
     receiver = CallbackReceiver("https://example.com", ticket_secrets=["own"], clock=clock)
     with pytest.raises(ValueError, match="Commands come from"):
         receiver.commands_url(*where)
 
 
-async def test_a_url_is_good_after_a_restart(clock: ManualClock) -> None:
+async def test_a_commands_url_stays_valid_after_a_restart(clock: ManualClock) -> None:
     url = ""
     for _ in range(2):
         receiver = CallbackReceiver("https://example.com/x", clock=clock, ticket_secrets=["own"])
@@ -249,7 +253,9 @@ async def test_a_url_is_good_after_a_restart(clock: ManualClock) -> None:
         assert len(receiver.commands()) == 1
 
 
-async def test_a_clients_credentials_are_enough_to_recognise_it(clock: ManualClock) -> None:
+async def test_a_commands_url_stays_valid_with_the_same_client_credentials(
+    clock: ManualClock,
+) -> None:
     urls = []
     for _ in range(2):
         receiver = CallbackReceiver("https://example.com/x", port=None, clock=clock)
@@ -259,6 +265,6 @@ async def test_a_clients_credentials_are_enough_to_recognise_it(clock: ManualClo
     assert urls[0] != urls[1]
 
 
-def test_there_is_room_for_ten_thousand() -> None:
+def test_ten_thousand_commands_are_kept_by_default() -> None:
     assert not InboundCommands().full
     assert InboundCommands(limit=0).full

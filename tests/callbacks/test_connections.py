@@ -1,4 +1,4 @@
-"""Which connections a receiver closes when there are too many."""
+"""Eviction of connections at the limit."""
 
 import math
 
@@ -12,27 +12,27 @@ def opened(*peers: str, limit: int = 3) -> OpenConnections[str]:
     return connections
 
 
-def test_those_that_never_brought_a_callback_go_first_and_of_them_the_oldest() -> None:
+def test_connections_without_a_callback_are_evicted_first_oldest_first() -> None:
     connections = opened("a", "b", "c")
     connections.request_accepted("a", 3.0)
     assert [connections.evict(100.0) for _ in range(4)] == ["b", "c", "a", None]
 
 
-def test_then_those_go_that_were_idle_for_longest() -> None:
+def test_next_the_connections_idle_for_longest_are_evicted() -> None:
     connections = opened("a", "b", "c")
     for at, peer in enumerate("abcab"):
         connections.request_accepted(peer, 10.0 + at)
     assert [connections.evict(100.0) for _ in range(3)] == ["c", "a", "b"]
 
 
-def test_a_connection_is_sure_of_its_place_for_five_seconds_after_a_callback() -> None:
+def test_a_connection_is_kept_for_five_seconds_after_a_callback() -> None:
     connections = opened("a")
     connections.request_accepted("a", 10.0)
     assert (connections.evict(14.9), connections.evictable_at) == (None, 15.0)
     assert connections.evict(15.0) == "a"
 
 
-def test_a_flood_of_new_ones_does_not_cost_a_pool_its_connections() -> None:
+def test_a_flood_of_new_connections_does_not_evict_a_pool() -> None:
     connections = opened("pooled")
     connections.request_accepted("pooled", 0.0)
     connections.add("new", 60.0)
@@ -40,7 +40,7 @@ def test_a_flood_of_new_ones_does_not_cost_a_pool_its_connections() -> None:
     assert connections.evict(60.1) == "new"
 
 
-def test_who_left_is_not_closed() -> None:
+def test_a_closed_connection_is_not_evicted() -> None:
     connections = opened("a", "b")
     connections.request_accepted("b", 2.0)
     connections.remove("a")
@@ -54,9 +54,7 @@ def test_who_left_is_not_closed() -> None:
     )
 
 
-def test_a_first_request_must_come_within_fifteen_seconds_and_an_idle_one_is_kept_for_long() -> (
-    None
-):
+def test_a_first_request_must_arrive_within_15_s_and_later_ones_may_take_long() -> None:
     connections = opened("silent", "pooled")
     connections.request_accepted("pooled", 2.0)
     assert (connections.times_out_at, connections.take_timed_out(14.9)) == (15.0, [])

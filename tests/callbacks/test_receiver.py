@@ -1,4 +1,4 @@
-"""The life of a receiver: its public URL, its port, starting and stopping."""
+"""Life cycle of a receiver: public URL, port, start and stop."""
 
 import asyncio
 import socket
@@ -32,7 +32,7 @@ async def open_receiver(clock: ManualClock) -> AsyncIterator[CallbackReceiver]:
         "http://user:word@[::1]:80/hooks",
     ],
 )
-def test_a_public_url_is_kept_as_it_was_spelt_but_for_trailing_slashes(url: str) -> None:
+def test_a_public_url_is_kept_as_given_but_for_trailing_slashes(url: str) -> None:
     assert CallbackReceiver(url).public_url == url
     assert CallbackReceiver(url + "/").public_url == url
 
@@ -56,19 +56,19 @@ def test_a_public_url_is_kept_as_it_was_spelt_but_for_trailing_slashes(url: str)
         "https://[word/",
     ],
 )
-def test_a_public_url_that_cannot_serve_is_refused_without_repeating_it(url: str) -> None:
+def test_an_unusable_public_url_is_rejected_and_not_quoted(url: str) -> None:
     with pytest.raises(ConfigurationError, match="public_url") as caught:
         checked_url(url)
     assert "word" not in str(caught.value)
 
 
-def test_the_url_of_the_own_listener_is_spelt_for_both_kinds_of_addresses() -> None:
+def test_the_local_url_is_formed_for_ipv4_and_ipv6() -> None:
     assert local_url("127.0.0.1", 80) == "http://127.0.0.1:80"
     assert local_url("::1", 80) == "http://[::1]:80"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
-def test_the_url_of_an_address_that_nobody_can_call_is_an_error(host: str) -> None:
+def test_the_local_url_of_a_wildcard_address_is_an_error(host: str) -> None:
     with pytest.raises(ReceiverError, match="public_url"):
         local_url(host, 80)
 
@@ -96,7 +96,7 @@ async def test_the_port_opens_with_the_first_start_and_closes_with_the_last_stop
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-async def test_a_stopped_receiver_starts_again_and_knows_its_old_tickets(
+async def test_a_restarted_receiver_recognises_its_earlier_tickets(
     clock: ManualClock,
 ) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
@@ -109,7 +109,7 @@ async def test_a_stopped_receiver_starts_again_and_knows_its_old_tickets(
     assert receiver.counts.unconfirmed == 0
 
 
-async def test_a_port_in_use_is_named_with_what_to_do_about_it(
+async def test_an_error_for_a_port_in_use_says_what_to_do(
     open_receiver: CallbackReceiver,
 ) -> None:
     second = CallbackReceiver(port=open_receiver.port)
@@ -119,12 +119,14 @@ async def test_a_port_in_use_is_named_with_what_to_do_about_it(
     assert "closed" in repr(second)
 
 
-async def test_an_address_of_another_machine_is_named_too() -> None:
+async def test_an_address_of_another_machine_is_an_error() -> None:
     with pytest.raises(ReceiverError, match=r"192\.0\.2\.1"):
         await CallbackReceiver(host="192.0.2.1").start()
 
 
-async def test_a_start_that_failed_leaves_nothing_to_stop(open_receiver: CallbackReceiver) -> None:
+async def test_after_a_failed_start_there_is_nothing_to_stop(
+    open_receiver: CallbackReceiver,
+) -> None:
     port = open_receiver.port
     second = CallbackReceiver(port=port)
     with pytest.raises(ReceiverError):
@@ -135,7 +137,7 @@ async def test_a_start_that_failed_leaves_nothing_to_stop(open_receiver: Callbac
     await open_receiver.start()
 
 
-async def test_an_address_that_nobody_can_call_needs_a_public_url() -> None:
+async def test_a_wildcard_address_needs_a_public_url() -> None:
     with pytest.raises(ReceiverError, match="public_url"):
         await CallbackReceiver(host="0.0.0.0").start()
 
@@ -162,7 +164,7 @@ async def test_a_receiver_for_another_framework_opens_no_port(clock: ManualClock
         await CallbackReceiver(port=None).start()
 
 
-def test_importing_it_does_not_load_a_web_server() -> None:
+def test_importing_the_receiver_does_not_load_a_web_server() -> None:
     code = (
         "import sys; from asyncsim.callbacks import CallbackReceiver as R; R();"
         "sys.exit('aiohttp.web' in sys.modules)"

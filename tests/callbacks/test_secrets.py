@@ -1,4 +1,4 @@
-"""Secrets of several clients and of the receiver, over rotations and restarts."""
+"""Secrets of several clients and of the receiver, across rotations and restarts."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_two_accounts_of_a_vendor_share_a_receiver(receiver: CallbackReceiver) -
         ] == [True]
 
 
-def test_an_account_with_an_api_key_alone_gets_unconfirmed_callbacks_beside_another_account(
+def test_an_account_with_an_api_key_gets_unconfirmed_callbacks_next_to_another_account(
     receiver: CallbackReceiver,
 ) -> None:
     register_account(receiver, "one", "token of one")
@@ -47,7 +47,7 @@ def test_an_account_with_an_api_key_alone_gets_unconfirmed_callbacks_beside_anot
 
 
 @pytest.mark.parametrize("ticket_secrets", [[], ["the receiver's"]])
-def test_one_accounts_secret_proves_nothing_about_anothers_ticket(
+def test_the_secret_of_one_account_does_not_verify_tickets_of_another(
     clock: ManualClock, ticket_secrets: list[str]
 ) -> None:
     receiver = CallbackReceiver(URL, ticket_secrets=ticket_secrets, clock=clock)
@@ -83,7 +83,7 @@ def test_secrets_given_to_the_receiver_verify_tickets_of_all_accounts_as_unconfi
     assert receiver.counts.unconfirmed == 3
 
 
-def test_secrets_given_to_the_receiver_are_insisted_on(clock: ManualClock) -> None:
+def test_a_receiver_with_signing_secrets_rejects_unsigned_callbacks(clock: ManualClock) -> None:
     receiver = CallbackReceiver(URL, twilio_auth_tokens=["token"], clock=clock)
     registration = register_account(receiver, "api key")
     url, _ = registration.issue_url("supersim", SIM)
@@ -105,7 +105,7 @@ def test_during_a_rotation_old_and_new_signing_secrets_verify(clock: ManualClock
         assert senders.twilio(url, secret=secret).received_by(receiver) == status
 
 
-def test_tickets_of_an_older_ticket_secret_stay_good_while_it_is_listed(
+def test_tickets_of_an_older_ticket_secret_stay_valid_while_it_is_listed(
     clock: ManualClock,
 ) -> None:
     before = CallbackReceiver(URL, ticket_secrets=["old"], clock=clock)
@@ -116,7 +116,7 @@ def test_tickets_of_an_older_ticket_secret_stay_good_while_it_is_listed(
         assert sent.received_by(after) == status
 
 
-def test_the_receivers_first_ticket_secret_signs_and_the_clients_own_still_verify(
+def test_the_receivers_first_ticket_secret_signs_and_the_clients_own_still_verifies(
     clock: ManualClock,
 ) -> None:
     plain_receiver = CallbackReceiver(URL, clock=clock)
@@ -126,7 +126,7 @@ def test_the_receivers_first_ticket_secret_signs_and_the_clients_own_still_verif
     assert early.received_by(receiver) == 204
     assert late.received_by(receiver) == 204
     only_first = CallbackReceiver(URL, ticket_secrets=["first"], clock=clock)
-    assert late.received_by(only_first) == 204  # unconfirmed: nobody brought a signing secret
+    assert late.received_by(only_first) == 204  # unconfirmed: no client gave a signing secret
 
 
 def test_a_restarted_process_recognises_old_tickets_without_a_table(
@@ -140,7 +140,7 @@ def test_a_restarted_process_recognises_old_tickets_without_a_table(
     assert (callback.nonce, callback.signed) == (nonce, True)
 
 
-def test_another_credential_does_not_make_our_tickets(
+def test_tickets_of_another_credential_are_rejected(
     receiver: CallbackReceiver, clock: ManualClock
 ) -> None:
     register(receiver, TWILIO)
@@ -149,10 +149,10 @@ def test_another_credential_does_not_make_our_tickets(
     assert senders.twilio(url).received_by(receiver) == 403
 
 
-def test_a_closed_registration_gets_nothing_and_its_secrets_are_removed(
-    receiver: CallbackReceiver, told: list[Callback]
+def test_a_closed_registration_gets_no_callbacks_and_its_secrets_are_removed(
+    receiver: CallbackReceiver, delivered: list[Callback]
 ) -> None:
-    registration = listen(register(receiver, TWILIO), told)
+    registration = listen(register(receiver, TWILIO), delivered)
     staying = register_account(receiver, "staying", "other token")
     url, _ = registration.issue_url("supersim", SIM)
     registration.close()
@@ -161,11 +161,11 @@ def test_a_closed_registration_gets_nothing_and_its_secrets_are_removed(
     url, _ = staying.issue_url("supersim", SIM)
     assert senders.twilio(url).received_by(receiver) == 403
     assert senders.twilio(url, secret="other token").received_by(receiver) == 204
-    assert told == []
+    assert delivered == []
 
 
 @pytest.mark.parametrize("secrets", ["one text", [""], [None], b"bytes"])
-def test_secrets_that_would_let_anybody_in_are_refused(
+def test_secrets_that_would_accept_any_callback_are_rejected(
     receiver: CallbackReceiver, secrets: list[str]
 ) -> None:
     for keyword in ("ticket_secrets", "twilio_auth_tokens", "kore_webhook_secrets"):
@@ -177,7 +177,7 @@ def test_secrets_that_would_let_anybody_in_are_refused(
         receiver.register(KORE, signing_secrets=[], ticket_secret=b"")
 
 
-def test_a_ticket_cannot_be_had_before_the_public_url_is_known() -> None:
+def test_a_ticket_needs_the_public_url() -> None:
     registration = register(CallbackReceiver(), KORE)
     with pytest.raises(ReceiverError, match="public_url"):
         registration.issue_url("supersim", SIM)

@@ -36,7 +36,7 @@ def is_rejected(found: tuple[str, ...], *keys: Mac) -> bool:
 
 
 @given(name=names)
-def test_a_ticket_brings_back_the_name_it_was_issued_for(name: str) -> None:
+def test_a_ticket_carries_the_name_it_was_issued_for(name: str) -> None:
     ticket = issue_ticket(SECRET, "kore", "supersim", name)
     found = verify_ticket(segments(ticket), [KEY])
     assert (found.vendor, found.product, found.name) == ("kore", Product.SUPERSIM, name)
@@ -44,26 +44,26 @@ def test_a_ticket_brings_back_the_name_it_was_issued_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["my sim", "a/b", "50%", "é/ü?#", "日本", "a+b&c=d", ".."])
-def test_names_are_one_ascii_segment_whatever_they_hold(name: str) -> None:
+def test_any_name_is_encoded_as_one_ascii_segment(name: str) -> None:
     path = issue_ticket(SECRET, "twilio", "wireless", name).path
     assert path.isascii()
     assert path.count("/") == 5
     assert not set(path) & set("?#& ")
 
 
-def test_each_ticket_has_a_nonce_of_its_own() -> None:
+def test_each_ticket_has_its_own_nonce() -> None:
     nonces = {issue_ticket(SECRET, "kore", "supersim", "HS1").nonce for _ in range(100)}
     assert len(nonces) == 100
 
 
-def test_any_of_several_secrets_reads_a_ticket() -> None:
+def test_any_of_several_secrets_verifies_a_ticket() -> None:
     ticket = issue_ticket(b"old", "kore", "supersim", "HS1")
     assert verify_ticket(segments(ticket), [key(b"new"), key(b"old")]).name == "HS1"
     assert is_rejected(segments(ticket), key(b"new"))
     assert is_rejected(segments(ticket))
 
 
-def test_a_changed_character_of_a_ticket_is_refused() -> None:
+def test_a_ticket_with_a_changed_character_is_rejected() -> None:
     path = issue_ticket(SECRET, "twilio", "supersim", "HS1").path
     for at in range(1, len(path)):
         for character in set("abcXYZ019-_/%") - {path[at]}:
@@ -71,7 +71,7 @@ def test_a_changed_character_of_a_ticket_is_refused() -> None:
             assert found is None or is_rejected(found, KEY)
 
 
-def test_the_name_cannot_borrow_from_its_neighbours() -> None:
+def test_a_name_cannot_absorb_characters_of_the_nonce() -> None:
     vendor, product, _, nonce, mac = segments(issue_ticket(SECRET, "kore", "supersim", "HS1"))
     for name in (f"{nonce}%2FHS1", f"HS1%2F{nonce}", "HS1%2F", "%2FHS1"):
         assert is_rejected((vendor, product, name, nonce, mac), KEY)
@@ -96,32 +96,32 @@ def test_the_name_cannot_borrow_from_its_neighbours() -> None:
         "/kore/supersim/HSé/AAAAAAAAAAAAAAAAAAAAAAAA/AAAAAAAAAAAAAAAAAAAAAA",
     ],
 )
-def test_a_path_that_is_no_ticket_is_told_from_a_wrong_one(path: str) -> None:
+def test_a_path_that_is_no_ticket_is_not_taken_for_a_wrong_one(path: str) -> None:
     assert find_ticket(path) is None
 
 
-def test_only_the_end_of_a_path_counts() -> None:
+def test_only_the_end_of_a_path_is_read() -> None:
     ticket = issue_ticket(SECRET, "kore", "supersim", "HS1")
     for prefix in ("/some/prefix", "/über", "/%C3%BCber", "/%2f%2e", "//"):
         assert find_ticket(prefix + ticket.path) == find_ticket(ticket.path)
     assert find_ticket(ticket.path + "/") == find_ticket(ticket.path)
 
 
-def test_a_name_that_is_no_utf8_is_refused() -> None:
+def test_a_name_that_is_not_utf8_is_rejected() -> None:
     vendor, product, _, nonce, mac = segments(issue_ticket(SECRET, "kore", "supersim", "HS1"))
     for name in ("-_w", "-A", "-----"):
         assert is_rejected((vendor, product, name, nonce, mac), KEY)
 
 
 @given(name=names)
-def test_there_is_nothing_in_a_ticket_that_could_be_encoded_in_another_way(name: str) -> None:
+def test_a_ticket_has_only_characters_that_need_no_encoding(name: str) -> None:
     path = issue_ticket(SECRET, "kore", "supersim", name).path
     assert re.fullmatch(r"[A-Za-z0-9_/-]+", path)
     assert posixpath.normpath(path) == path
 
 
 @given(name=names, at=st.integers(0, 200))
-def test_a_proxy_may_percent_encode_what_it_need_not(name: str, at: int) -> None:
+def test_a_proxy_may_percent_encode_any_character(name: str, at: int) -> None:
     path = issue_ticket(SECRET, "kore", "supersim", name).path
     at = 1 + at % (len(path) - 1)
     spelled = f"{path[:at]}%{ord(path[at]):02x}{path[at + 1 :]}"
@@ -134,7 +134,7 @@ def test_replicas_derive_the_same_ticket_secret_from_the_same_credential() -> No
     assert b"auth-token" not in derive_ticket_secret("auth-token")
 
 
-def test_tickets_are_not_shown() -> None:
+def test_a_ticket_is_not_shown_in_reprs() -> None:
     ticket = issue_ticket(SECRET, "kore", "supersim", "HS1")
     found = verify_ticket(segments(ticket), [KEY])
     assert ticket.nonce not in repr(ticket)

@@ -21,14 +21,14 @@ from tests.callbacks.conftest import listen, register
 from tests.callbacks.senders import ACTIVE, SIM, plain
 
 
-def test_a_signed_post_of_either_vendor_tells_all_it_says(
-    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
+def test_a_signed_post_of_either_vendor_is_parsed_completely(
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, delivered: list[Callback]
 ) -> None:
     twilio_url, nonce = twilio.issue_url("supersim", "my-sim")
     kore_url, _ = kore.issue_url("supersim", SIM)
     assert senders.twilio(twilio_url).received_by(receiver) == 204
     assert senders.kore(kore_url).received_by(receiver) == 204
-    first, second = told
+    first, second = delivered
     assert (first.vendor, first.product, first.name, first.nonce) == (
         "twilio",
         "supersim",
@@ -40,7 +40,7 @@ def test_a_signed_post_of_either_vendor_tells_all_it_says(
     assert (second.vendor, second.name, second.signed) == ("kore", SIM, True)
 
 
-def test_errors_of_programmable_wireless_are_told(
+def test_programmable_wireless_errors_are_parsed(
     receiver: CallbackReceiver, kore: Registration
 ) -> None:
     failed = {
@@ -58,7 +58,7 @@ def test_errors_of_programmable_wireless_are_told(
 
 
 @pytest.mark.parametrize("code", ["", "none", "-1", "٣", "9" * 5000])
-def test_an_error_code_that_is_no_number_is_left_out(clock: ManualClock, code: str) -> None:
+def test_a_malformed_error_code_is_left_out(clock: ManualClock, code: str) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
     registration = register(receiver, KORE)
     url, _ = registration.issue_url("wireless", "x")
@@ -69,25 +69,25 @@ def test_an_error_code_that_is_no_number_is_left_out(clock: ManualClock, code: s
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "50% off", "é/ü", "日本", "a+b", "x?y#z"])
-def test_names_arrive_as_they_were_addressed(
+def test_names_arrive_as_they_were_issued(
     receiver: CallbackReceiver,
     twilio: Registration,
     kore: Registration,
-    told: list[Callback],
+    delivered: list[Callback],
     name: str,
 ) -> None:
     assert senders.twilio(twilio.issue_url("supersim", name)[0]).received_by(receiver) == 204
     assert senders.kore(kore.issue_url("supersim", name)[0]).received_by(receiver) == 204
-    assert [one.name for one in told] == [name, name]
-    assert all(one.signed for one in told)
+    assert [one.name for one in delivered] == [name, name]
+    assert all(one.signed for one in delivered)
 
 
 @pytest.mark.parametrize("name", [SIM, "pump 7", "plant/3", "Zürich", "a+b", "50%", "x;y", "k=v&w"])
-def test_a_proxy_that_decodes_the_path_and_encodes_it_anew_breaks_no_signature(
+def test_a_proxy_that_reencodes_the_path_breaks_no_signature(
     receiver: CallbackReceiver,
     twilio: Registration,
     kore: Registration,
-    told: list[Callback],
+    delivered: list[Callback],
     name: str,
 ) -> None:
     for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
@@ -99,33 +99,37 @@ def test_a_proxy_that_decodes_the_path_and_encodes_it_anew_breaks_no_signature(
         )
         for spelled in (encoded_anew, all_encoded, path + "/", path.replace("-", "%2D")):
             assert sent.received_by(receiver, path=spelled) == 204
-    assert [(one.name, one.signed) for one in told] == [(name, True)] * 8
+    assert [(one.name, one.signed) for one in delivered] == [(name, True)] * 8
 
 
-def test_a_signature_over_another_spelling_of_the_path_is_accepted_when_that_came_in(
-    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
+def test_a_signature_over_the_received_spelling_of_the_path_is_accepted(
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, delivered: list[Callback]
 ) -> None:
     for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
         url = registration.issue_url("supersim", "a b")[0].replace("supersim", "super%73im")
         assert send(url).received_by(receiver) == 204
-    assert [one.signed for one in told] == [True, True]
+    assert [one.signed for one in delivered] == [True, True]
 
 
-def test_twilios_own_validator_agrees_about_what_is_signed(twilio: Registration) -> None:
+def test_twilios_own_validator_accepts_the_signed_url(twilio: Registration) -> None:
     sent = senders.twilio(twilio.issue_url("supersim", "a b/ü")[0])
     signature = sent.headers["X-Twilio-Signature"]
     assert RequestValidator("auth-token").validate(sent.url, ACTIVE, signature)
 
 
-def test_a_get_from_twilio_is_signed_and_says_that_it_is_a_get(
-    receiver: CallbackReceiver, twilio: Registration, told: list[Callback]
+def test_a_get_from_twilio_is_signed_and_marked_as_a_get(
+    receiver: CallbackReceiver, twilio: Registration, delivered: list[Callback]
 ) -> None:
     url, _ = twilio.issue_url("supersim", SIM)
     assert senders.twilio_get(url).received_by(receiver) == 204
-    assert (told[0].signed, told[0].method, told[0].status) == (True, "GET", "active")
+    assert (delivered[0].signed, delivered[0].method, delivered[0].status) == (
+        True,
+        "GET",
+        "active",
+    )
 
 
-def test_a_get_from_twilio_with_a_changed_query_is_refused(
+def test_a_get_from_twilio_with_a_changed_query_is_rejected(
     receiver: CallbackReceiver, twilio: Registration
 ) -> None:
     sent = senders.twilio_get(twilio.issue_url("supersim", SIM)[0])
@@ -133,26 +137,28 @@ def test_a_get_from_twilio_with_a_changed_query_is_refused(
     assert forged.received_by(receiver) == 403
 
 
-def test_a_get_from_kore_is_unconfirmed_at_best(
-    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
+def test_a_get_from_kore_is_never_signed(
+    receiver: CallbackReceiver, kore: Registration, delivered: list[Callback]
 ) -> None:
     sent = senders.kore_get(kore.issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver) == 204
     assert plain(sent).received_by(receiver) == 204
     assert plain(sent, kore_signature="").received_by(receiver) == 204
-    assert [(one.signed, one.method, one.status) for one in told] == [(False, "GET", "active")] * 3
+    assert [(one.signed, one.method, one.status) for one in delivered] == [
+        (False, "GET", "active")
+    ] * 3
     assert receiver.counts.unconfirmed == 3
 
 
-def test_a_get_from_kore_with_a_wrong_signature_is_refused(
+def test_a_get_from_kore_with_a_wrong_signature_is_rejected(
     receiver: CallbackReceiver, kore: Registration
 ) -> None:
     sent = senders.kore_get(kore.issue_url("supersim", SIM)[0], secret="wrong")
     assert sent.received_by(receiver) == 403
 
 
-def test_a_post_with_a_wrong_missing_or_empty_signature_is_refused_and_counted(
-    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
+def test_a_post_with_a_wrong_missing_or_empty_signature_is_rejected_and_counted(
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, delivered: list[Callback]
 ) -> None:
     for sent in (
         senders.twilio(twilio.issue_url("supersim", SIM)[0], secret="wrong"),
@@ -161,11 +167,11 @@ def test_a_post_with_a_wrong_missing_or_empty_signature_is_refused_and_counted(
         assert sent.received_by(receiver) == 403
         assert plain(sent).received_by(receiver) == 403
         assert plain(sent, kore_signature="", x_twilio_signature="").received_by(receiver) == 403
-    assert told == []
+    assert delivered == []
     assert (receiver.counts.refused, receiver.counts.accepted) == (6, 0)
 
 
-def test_the_other_vendors_secret_signs_nothing(
+def test_the_other_vendors_secret_does_not_verify(
     receiver: CallbackReceiver, twilio: Registration, kore: Registration
 ) -> None:
     url, _ = twilio.issue_url("supersim", SIM)
@@ -175,7 +181,7 @@ def test_the_other_vendors_secret_signs_nothing(
     assert senders.twilio(url, secret="webhook-secret").received_by(receiver) == 403
 
 
-def test_a_signed_post_with_a_changed_body_is_refused(
+def test_a_signed_post_with_a_changed_body_is_rejected(
     receiver: CallbackReceiver, twilio: Registration, kore: Registration
 ) -> None:
     for sent in (
@@ -186,7 +192,7 @@ def test_a_signed_post_with_a_changed_body_is_refused(
         assert forged.received_by(receiver) == 403
 
 
-def test_a_signature_does_not_fit_another_ticket(
+def test_a_signature_is_not_valid_for_another_ticket(
     receiver: CallbackReceiver, twilio: Registration, kore: Registration
 ) -> None:
     for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
@@ -196,17 +202,17 @@ def test_a_signature_does_not_fit_another_ticket(
 
 
 def test_a_query_that_a_proxy_adds_to_a_post_is_ignored(
-    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, delivered: list[Callback]
 ) -> None:
     sent = senders.twilio(twilio.issue_url("supersim", SIM)[0])
     assert evolve(sent, url=sent.url + "?SimStatus=inactive").received_by(receiver) == 204
     sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     assert evolve(sent, url=sent.url + "?SimStatus=inactive").received_by(receiver) == 204
-    assert [(one.status, one.signed) for one in told] == [("active", True)] * 2
+    assert [(one.status, one.signed) for one in delivered] == [("active", True)] * 2
 
 
 def test_kores_digest_cannot_be_extended(receiver: CallbackReceiver, kore: Registration) -> None:
-    # What an attacker adds after a body whose digest is known begins with SHA-256's own padding.
+    # A length extension continues a body of known digest after SHA-256's own padding.
     sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     longer = sent.body + b"\x80" + b"\x00" * 40 + b"&SimStatus=inactive"
     signature = kore_signature("webhook-secret", "POST", sent.url, longer)
@@ -224,7 +230,7 @@ def test_without_any_signing_secret_callbacks_are_unconfirmed(clock: ManualClock
     assert (receiver.counts.accepted, receiver.counts.unconfirmed) == (2, 2)
 
 
-def test_a_changed_ticket_is_refused_and_a_path_that_is_none_is_not_found(
+def test_a_changed_ticket_is_rejected_and_any_other_path_is_not_found(
     receiver: CallbackReceiver, twilio: Registration
 ) -> None:
     url, _ = twilio.issue_url("supersim", SIM)
@@ -236,23 +242,21 @@ def test_a_changed_ticket_is_refused_and_a_path_that_is_none_is_not_found(
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "get"])
-def test_other_methods_are_refused(
+def test_other_methods_are_rejected(
     receiver: CallbackReceiver, kore: Registration, method: str
 ) -> None:
     sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     assert evolve(sent, method=method).received_by(receiver) == 405
 
 
-def test_a_body_may_be_as_long_as_max_body_and_no_longer(
-    receiver: CallbackReceiver, kore: Registration
-) -> None:
+def test_a_body_may_be_as_long_as_max_body(receiver: CallbackReceiver, kore: Registration) -> None:
     url, _ = kore.issue_url("supersim", SIM)
     room = 1000 - len("SimStatus=")
     assert senders.kore(url, {"SimStatus": "x" * room}).received_by(receiver) == 204
     assert senders.kore(url, {"SimStatus": "x" * (room + 1)}).received_by(receiver) == 413
 
 
-async def test_it_is_called_in_its_loop_with_texts_and_bytes(clock: ManualClock) -> None:
+async def test_receive_is_called_in_its_loop_with_str_and_bytes(clock: ManualClock) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
     sent = senders.kore(register(receiver, KORE).issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver) == 204
@@ -266,7 +270,9 @@ async def test_it_is_called_in_its_loop_with_texts_and_bytes(clock: ManualClock)
         receiver.receive("POST", path, {}, None)  # type: ignore[arg-type]  # the point
 
 
-def test_a_target_of_any_length_is_bounded(receiver: CallbackReceiver, kore: Registration) -> None:
+def test_the_length_of_a_request_target_is_limited(
+    receiver: CallbackReceiver, kore: Registration
+) -> None:
     sent = senders.kore_get(kore.issue_url("supersim", SIM)[0], {"a": "x" * 20_000})
     assert sent.received_by(receiver) == 414
 
@@ -284,7 +290,7 @@ def test_a_target_of_any_length_is_bounded(receiver: CallbackReceiver, kore: Reg
         ({"Content-Type": "application/json"}, b"[" * 900, 400),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused(
+def test_an_unreadable_body_is_rejected(
     receiver: CallbackReceiver,
     kore: Registration,
     headers: dict[str, str],
@@ -299,21 +305,21 @@ def test_a_body_that_cannot_be_read_is_refused(
     assert sent.received_by(receiver) == status
 
 
-def test_a_query_with_raw_bytes_is_refused(receiver: CallbackReceiver, kore: Registration) -> None:
+def test_a_query_with_raw_bytes_is_rejected(receiver: CallbackReceiver, kore: Registration) -> None:
     path = kore.issue_url("supersim", SIM)[0].removeprefix("https://example.com")
     for text in ("é", "\udcff"):
         assert receiver.receive("GET", f"{path}?SimStatus={text}", {}, b"") == 400
 
 
-def test_form_values_are_kept_blank_and_untrimmed_and_the_first_of_several_counts(
-    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
+def test_form_values_are_kept_blank_and_untrimmed_and_the_first_of_repeated_ones_counts(
+    receiver: CallbackReceiver, kore: Registration, delivered: list[Callback]
 ) -> None:
     url, _ = kore.issue_url("supersim", SIM)
     body = b"SimUniqueName=+a%20b+&ErrorMessage=&SimStatus=%61ctive&SimStatus=new&x"
     headers = {"kore-signature": kore_signature("webhook-secret", "POST", url, body)}
     sent = senders.Sent(method="POST", url=url, headers=headers, body=body)
     assert sent.received_by(receiver) == 204
-    assert told[0].params == {
+    assert delivered[0].params == {
         "SimUniqueName": " a b ",
         "ErrorMessage": "",
         "SimStatus": "active",
@@ -321,8 +327,8 @@ def test_form_values_are_kept_blank_and_untrimmed_and_the_first_of_several_count
     }
 
 
-def test_repeated_and_blank_parameters_count_in_twilios_signature(
-    receiver: CallbackReceiver, twilio: Registration, told: list[Callback]
+def test_repeated_and_blank_parameters_are_part_of_twilios_signature(
+    receiver: CallbackReceiver, twilio: Registration, delivered: list[Callback]
 ) -> None:
     url, _ = twilio.issue_url("supersim", SIM)
     signature = twilio_signature("auth-token", url, {"a": ["2", "1", "1"], "b": [""], "c": [" "]})
@@ -330,11 +336,11 @@ def test_repeated_and_blank_parameters_count_in_twilios_signature(
     body = b"b=&a=1&c=+&a=2&a=1"
     sent = senders.Sent(method="POST", url=url, headers=headers, body=body)
     assert sent.received_by(receiver) == 204
-    assert told[0].signed
+    assert delivered[0].signed
 
 
 def test_json_bodies_are_read_and_verified_as_each_vendor_signs_them(
-    receiver: CallbackReceiver, twilio: Registration, kore: Registration, told: list[Callback]
+    receiver: CallbackReceiver, twilio: Registration, kore: Registration, delivered: list[Callback]
 ) -> None:
     body = json.dumps(ACTIVE | {"ErrorCode": 33105, "nested": {}, "yes": True}).encode()
     json_type = {"Content-Type": "application/json"}
@@ -348,16 +354,16 @@ def test_json_bodies_are_read_and_verified_as_each_vendor_signs_them(
     compact = json.dumps(json.loads(body), separators=(",", ":")).encode()
     signed = json_type | {"kore-signature": kore_signature("webhook-secret", "POST", url, compact)}
     assert senders.Sent(method="POST", url=url, headers=signed, body=body).received_by(receiver)
-    assert [(one.signed, one.status, one.error_code) for one in told] == [
+    assert [(one.signed, one.status, one.error_code) for one in delivered] == [
         (True, "active", 33105),
         (True, "active", 33105),
     ]
-    assert "nested" not in told[0].params
-    assert "yes" not in told[0].params
+    assert "nested" not in delivered[0].params
+    assert "yes" not in delivered[0].params
 
 
-def test_a_byte_order_mark_before_a_json_body_is_read_over(
-    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
+def test_a_byte_order_mark_before_a_json_body_is_skipped(
+    receiver: CallbackReceiver, kore: Registration, delivered: list[Callback]
 ) -> None:
     body = "\ufeff".encode() + json.dumps(ACTIVE).encode()
     url, _ = kore.issue_url("supersim", SIM)
@@ -365,14 +371,14 @@ def test_a_byte_order_mark_before_a_json_body_is_read_over(
     headers = {"Content-Type": "application/json", "kore-signature": signature}
     sent = senders.Sent(method="POST", url=url, headers=headers, body=body)
     assert sent.received_by(receiver) == 204
-    assert [(one.signed, one.status) for one in told] == [(True, "active")]
+    assert [(one.signed, one.status) for one in delivered] == [(True, "active")]
 
 
-def test_a_delivery_that_is_repeated_is_answered_but_told_only_once(
+def test_a_repeated_delivery_gets_a_response_but_is_delivered_once(
     receiver: CallbackReceiver,
     twilio: Registration,
     kore: Registration,
-    told: list[Callback],
+    delivered: list[Callback],
     events: list[Event],
 ) -> None:
     for registration, send, header in (
@@ -382,58 +388,58 @@ def test_a_delivery_that_is_repeated_is_answered_but_told_only_once(
         sent = send(registration.issue_url("supersim", SIM)[0])
         sent = evolve(sent, headers=sent.headers | {header: "token-1"})
         assert [sent.received_by(receiver) for _ in range(3)] == [204, 204, 204]
-    assert len(told) == 2
+    assert len(delivered) == 2
     assert (receiver.counts.accepted, receiver.counts.duplicates) == (6, 4)
     duplicates = [one.duplicate for one in events if isinstance(one, CallbackReceived)]
     assert duplicates == [False, True, True] * 2
 
 
 def test_a_forged_delivery_does_not_use_up_an_idempotency_token(
-    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
+    receiver: CallbackReceiver, kore: Registration, delivered: list[Callback]
 ) -> None:
     sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     token = {"kore-idempotency-token": "token-1"}
     get = senders.kore_get(sent.url)
     assert plain(sent, **token).received_by(receiver) == 403
-    assert plain(get, **token).received_by(receiver) == 204  # unconfirmed: anybody could send it
+    assert plain(get, **token).received_by(receiver) == 204  # unconfirmed: it needs no secret
     assert evolve(sent, headers=sent.headers | token).received_by(receiver) == 204
-    assert [one.signed for one in told] == [False, True]
+    assert [one.signed for one in delivered] == [False, True]
 
 
-def test_an_idempotency_token_of_absurd_length_is_not_remembered(
-    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
+def test_an_overlong_idempotency_token_is_not_remembered(
+    receiver: CallbackReceiver, kore: Registration, delivered: list[Callback]
 ) -> None:
     sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     sent = evolve(sent, headers=sent.headers | {"kore-idempotency-token": "x" * 5000})
     sent.received_by(receiver)
     sent.received_by(receiver)
-    assert len(told) == 2
+    assert len(delivered) == 2
 
 
 @pytest.mark.parametrize("path", ["", "/a", "/hooks", "/hooks/hooks", "/x/y/z/twilio/supersim"])
-def test_the_prefix_may_be_stripped_or_added_by_what_stands_in_front(
+def test_a_proxy_may_strip_or_add_a_path_prefix(
     receiver: CallbackReceiver,
     twilio: Registration,
     kore: Registration,
-    told: list[Callback],
+    delivered: list[Callback],
     path: str,
 ) -> None:
     for registration, send in ((twilio, senders.twilio), (kore, senders.kore)):
         url, _ = registration.issue_url("supersim", "a b")
         tail = url.removeprefix("https://example.com/hooks")
         assert send(url).received_by(receiver, path=path + tail) == 204
-    assert [one.signed for one in told] == [True, True]
+    assert [one.signed for one in delivered] == [True, True]
 
 
-def test_a_target_in_absolute_form_is_understood(
-    receiver: CallbackReceiver, kore: Registration, told: list[Callback]
+def test_a_request_target_in_absolute_form_is_accepted(
+    receiver: CallbackReceiver, kore: Registration, delivered: list[Callback]
 ) -> None:
     sent = senders.kore(kore.issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver, path=f"http://internal:8080{sent.url[25:]}") == 204
-    assert told[0].signed
+    assert delivered[0].signed
 
 
-def test_events_tell_what_came_and_why_something_was_refused_without_the_ticket(
+def test_events_give_the_callback_or_the_reason_of_a_rejection_without_the_ticket(
     receiver: CallbackReceiver, kore: Registration, events: list[Event]
 ) -> None:
     url, nonce = kore.issue_url("supersim", SIM)
@@ -449,7 +455,7 @@ def test_events_tell_what_came_and_why_something_was_refused_without_the_ticket(
 
 
 def test_reprs_hold_no_secret_and_no_ticket(clock: ManualClock) -> None:
-    told: list[Callback] = []
+    delivered: list[Callback] = []
     receiver = CallbackReceiver(
         "https://proxy-user:proxy-password@example.com/hooks",
         ticket_secrets=["ticket-secret"],
@@ -457,14 +463,14 @@ def test_reprs_hold_no_secret_and_no_ticket(clock: ManualClock) -> None:
         kore_webhook_secrets=["kore-secret"],
         clock=clock,
     )
-    registration = listen(register(receiver, TWILIO, "client-secret"), told)
+    registration = listen(register(receiver, TWILIO, "client-secret"), delivered)
     url, nonce = registration.issue_url("supersim", SIM)
     assert senders.twilio(url, secret="client-secret").received_by(receiver) == 204
     shown = repr(
         (
             receiver,
             registration,
-            told,
+            delivered,
             receiver._handler.secrets,
             receiver._handler.secrets.clients,
             registration._client,
