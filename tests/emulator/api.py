@@ -1,4 +1,4 @@
-"""Plain HTTP against an emulator, and a listener for its callbacks; nothing of our own client."""
+"""Plain HTTP requests to an emulator without asyncsim's client, and a listener for callbacks."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ class Api:
         return root.subaccounts.get(self.credentials.account_sid, root)
 
     def of(self, product: str) -> Api:
-        """Another product of the same account."""
+        """The same account at another product."""
         return Api(self.emulator, self._session, self.vendor, product, self.credentials)
 
     @property
     def sims(self) -> list[Any]:
-        """Records in the order in which they were made."""
+        """Records in order of creation."""
         return list(self.world.sims(self.product).values())
 
     def sim(self, sid: str) -> Any:
@@ -91,7 +91,7 @@ class Api:
         return await self.send("DELETE", f"{path}/{name}")
 
     async def rows(self, path: str, **query: object) -> list[Any]:
-        """The rows of a list's one page."""
+        """The rows of a list that fits one page."""
         got = await self.get(path, **query)
         assert got.status == 200, got.body
         rows: list[Any] = got.body[got.body["meta"]["key"]]
@@ -144,15 +144,15 @@ class Api:
         with self.emulator.clock.working():
             async with self._session.request(
                 method, URL(url, encoded=True), headers=headers, data=body
-            ) as answer:
-                text = await answer.text()
-                value = await answer.json() if text else None
-                return Got(answer.status, value, answer.headers)
+            ) as response:
+                text = await response.text()
+                value = await response.json() if text else None
+                return Got(response.status, value, response.headers)
 
 
 @frozen
 class Called:
-    """A callback as it arrived."""
+    """A received callback."""
 
     method: str
     url: str
@@ -167,20 +167,20 @@ class Called:
 
 @define
 class Listener:
-    """Notes the callbacks that come in; answers with `statuses` in turn, then 204."""
+    """Records callbacks; responds with `statuses` in turn, then with 204."""
 
     url: str = ""
     calls: list[Called] = field(factory=list)
     statuses: list[int] = field(factory=list)
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         url = self.url.removesuffix("/hook") + request.raw_path
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.calls.append(Called(request.method, url, headers, await request.text()))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 204)
 
     @property
-    def statuses_heard(self) -> list[str]:
+    def received_statuses(self) -> list[str]:
         return [call.params["SimStatus"] for call in self.calls]
 
 
@@ -188,7 +188,7 @@ class Listener:
 async def listening() -> AsyncIterator[Listener]:
     listener = Listener()
     app = web.Application()
-    app.router.add_route("*", "/{any:.*}", listener.hear)
+    app.router.add_route("*", "/{any:.*}", listener.receive)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -11,7 +11,7 @@ from asyncsim.emulator import Emulator
 
 
 def rewritten(emulator: Emulator, url: str) -> str:
-    """The SDK knows Twilio's hosts only."""
+    """Replace Twilio's host, which the SDK has built in."""
     for product in ("supersim", "wireless", "monitor"):
         url = url.replace(f"https://{product}.twilio.com", f"{emulator.url}/twilio/{product}")
     return url

@@ -21,7 +21,7 @@ Subaccount = Callable[[Api], Api]
 
 @pytest.fixture
 def subaccount(session: aiohttp.ClientSession) -> Subaccount:
-    """Opens a subaccount beside an account."""
+    """Opens a subaccount next to an account."""
 
     def opened(api: Api) -> Api:
         credentials = api.world.add_subaccount()
@@ -70,7 +70,7 @@ async def test_a_new_sim_moves_from_main_to_sub_and_back(
     assert await sub.rows("/v1/Sims") == []
 
 
-async def test_a_sim_that_came_back_takes_nobodys_number(
+async def test_a_sim_that_came_back_takes_no_other_sims_number(
     tmp_path: Path, clock: ManualClock, session: aiohttp.ClientSession
 ) -> None:
     made: list[Any] = []
@@ -92,8 +92,8 @@ async def test_a_sim_moves_between_subaccounts_with_the_main_accounts_credential
     one, two = subaccount(anywhere), subaccount(anywhere)
     sim = bare(one)
     there = two.credentials.account_sid
-    refused = await one.update(sim.sid, AccountSid=there)
-    assert refused.code == (33201 if anywhere.product == "wireless" else 20006)
+    rejected = await one.update(sim.sid, AccountSid=there)
+    assert rejected.code == (33201 if anywhere.product == "wireless" else 20006)
     assert (await anywhere.update(sim.sid, AccountSid=there)).status == 200
     assert [row["sid"] for row in await two.rows("/v1/Sims")] == [sim.sid]
 
@@ -106,7 +106,7 @@ async def test_only_a_new_sim_moves(anywhere: Api, subaccount: Subaccount, statu
     assert got.code == (33201 if anywhere.product == "wireless" else 20006)
 
 
-async def test_a_name_that_is_taken_there_is_rejected(
+async def test_a_name_taken_in_the_target_account_is_rejected(
     anywhere: Api, subaccount: Subaccount
 ) -> None:
     sub = subaccount(anywhere)
@@ -119,7 +119,7 @@ async def test_a_name_that_is_taken_there_is_rejected(
     assert (got.status, got.body["unique_name"]) == (200, "two")
 
 
-async def test_a_fleet_must_be_one_of_the_target_account_or_none(
+async def test_a_moved_sims_fleet_must_belong_to_the_target_account(
     any_supersim: Api, subaccount: Subaccount
 ) -> None:
     sub = subaccount(any_supersim)
@@ -134,7 +134,7 @@ async def test_a_fleet_must_be_one_of_the_target_account_or_none(
     assert (got.status, got.body["fleet_sid"]) == (200, None)
 
 
-async def test_a_rate_plan_must_be_one_of_the_target_account(
+async def test_a_moved_sims_rate_plan_must_belong_to_the_target_account(
     any_wireless: Api, subaccount: Subaccount
 ) -> None:
     sub = subaccount(any_wireless)
@@ -158,14 +158,14 @@ async def test_the_status_cannot_change_along_with_the_account(
     assert got.code == (33121 if anywhere.product == "wireless" else 83010)
 
 
-async def test_without_an_account_a_subaccounts_sim_cannot_be_addressed(
+async def test_a_subaccounts_sim_cannot_be_addressed_by_the_main_account(
     anywhere: Api, subaccount: Subaccount
 ) -> None:
     sim = bare(subaccount(anywhere))
     assert (await anywhere.update(sim.sid, UniqueName="mine")).status == 404
 
 
-async def test_a_moved_sim_works_where_it_is_now(
+async def test_a_moved_sim_works_in_its_new_account(
     any_supersim: Api, subaccount: Subaccount, clock: ManualClock, listener: Listener
 ) -> None:
     api, sub = any_supersim, subaccount(any_supersim)
@@ -186,7 +186,7 @@ async def test_a_moved_sim_works_where_it_is_now(
         assert call.headers["kore-signature"] == expected
 
 
-async def test_a_subaccount_may_register_a_card_and_networks_are_everybodys(
+async def test_a_subaccount_may_register_a_card_and_networks_are_shared(
     supersim: Api, subaccount: Subaccount
 ) -> None:
     sub = subaccount(supersim)
@@ -198,7 +198,7 @@ async def test_a_subaccount_may_register_a_card_and_networks_are_everybodys(
     assert [row["sid"] for row in await sub.rows("/v1/Networks")] == networks
 
 
-async def test_a_suspended_account_changes_nothing_and_loses_what_was_pending(
+async def test_a_suspended_account_changes_nothing_and_drops_pending_changes(
     wireless: Api, clock: ManualClock, listener: Listener
 ) -> None:
     sid = wireless.sims[0].sid
@@ -206,8 +206,8 @@ async def test_a_suspended_account_changes_nothing_and_loses_what_was_pending(
     wireless.world.suspend()
     assert (await wireless.update(sid, UniqueName="x")).code == 33201
     other = wireless.world.add_sim("wireless", status="active")
-    refused = await wireless.post("/v1/Commands", Sim=other.sid, Command="x")
-    assert refused.code == 33201
+    rejected = await wireless.post("/v1/Commands", Sim=other.sid, Command="x")
+    assert rejected.code == 33201
     await clock.advance(TRANSITION)
     (call,) = listener.calls
     assert (call.params["SimStatus"], call.params["ErrorCode"]) == ("new", "33201")
@@ -215,7 +215,7 @@ async def test_a_suspended_account_changes_nothing_and_loses_what_was_pending(
     assert (await wireless.update(sid, UniqueName="x")).status == 200
 
 
-async def test_accounts_are_the_same_ones_in_each_run(clock: ManualClock) -> None:
+async def test_accounts_are_the_same_in_each_run(clock: ManualClock) -> None:
     found = []
     for _ in range(2):
         async with Emulator(clock=clock) as emulator:
@@ -223,7 +223,7 @@ async def test_accounts_are_the_same_ones_in_each_run(clock: ManualClock) -> Non
     assert found[0] == found[1]
 
 
-async def test_each_account_has_a_concurrency_limit_of_its_own(
+async def test_each_account_has_its_own_concurrency_limit(
     anywhere: Api, subaccount: Subaccount, clock: ManualClock
 ) -> None:
     sub = subaccount(anywhere)
@@ -237,7 +237,7 @@ async def test_each_account_has_a_concurrency_limit_of_its_own(
     assert ((await busy).status, (await free).status) == (200, 200)
 
 
-async def test_the_emulators_client_may_be_a_subaccounts(emulator: Emulator) -> None:
+async def test_the_emulators_client_may_use_a_subaccount(emulator: Emulator) -> None:
     world = emulator.world("twilio")
     credentials = world.add_subaccount()
     sim = world.subaccounts[credentials.account_sid].add_sim("supersim")

@@ -16,7 +16,7 @@ from tests.emulator.api import Api, basic
         (None, "Authenticate"),
         ("Bearer token", "Authenticate"),
         ("Basic !!!", "Authenticate"),
-        (basic("ACnobody", "x"), "Authentication Error - invalid username"),
+        (basic("ACmissing", "x"), "Authentication Error - invalid username"),
         (basic("AC" + "e" * 32, "wrong"), "Authenticate"),
         (basic("AC" + "e" * 32, ""), "Authenticate"),
     ],
@@ -30,13 +30,13 @@ async def test_twilio_rejects_wrong_credentials(
     assert got.headers["WWW-Authenticate"].startswith("Basic")
 
 
-async def test_twilio_lets_an_api_key_in(supersim: Api) -> None:
+async def test_twilio_accepts_an_api_key(supersim: Api) -> None:
     own = supersim.emulator.credentials
     supersim.authorization = basic(own.api_key, own.api_secret)
     assert (await supersim.get()).status == 200
 
 
-async def test_kore_mints_a_token_that_looks_like_a_jwt_and_lets_it_in(kore_supersim: Api) -> None:
+async def test_kore_mints_a_jwt_like_token_and_accepts_it(kore_supersim: Api) -> None:
     got = await kore_supersim.mint()
     assert got.status == 200
     assert {name: got.body[name] for name in ("expires_in", "token_type")} == {
@@ -64,7 +64,7 @@ async def test_kore_rejects_an_unknown_token_with_403(kore_supersim: Api) -> Non
     }
 
 
-async def test_a_token_expires_when_it_said(kore_supersim: Api, clock: ManualClock) -> None:
+async def test_a_token_expires_after_expires_in(kore_supersim: Api, clock: ManualClock) -> None:
     kore_supersim.emulator.behaviour = Behaviour(kore_token_lifetime=60)
     assert (await kore_supersim.get()).status == 200
     await clock.advance(59)
@@ -90,13 +90,13 @@ async def test_kore_rejects_a_wrong_client(kore_supersim: Api) -> None:
     }
 
 
-async def test_kore_rejects_another_grant(kore_supersim: Api) -> None:
+async def test_kore_rejects_another_grant_type(kore_supersim: Api) -> None:
     got = await kore_supersim.mint(grant_type="password")
     assert got.status == 400
     assert set(got.body) == {"code", "message"}
 
 
-async def test_the_log_holds_no_secret(kore_supersim: Api) -> None:
+async def test_the_request_log_holds_no_secret(kore_supersim: Api) -> None:
     await kore_supersim.post("/v1/Sims", Iccid="1", RegistrationCode="SECRETCODE")
     logged = repr(kore_supersim.emulator.requests)
     assert "SECRETCODE" not in logged

@@ -117,22 +117,22 @@ async def test_whether_a_synchronous_update_calls_back_is_a_setting(
     anywhere.emulator.behaviour = Behaviour(callback_on_sync_update=calls)
     await anywhere.update(anywhere.sims[0].sid, UniqueName="a", CallbackUrl=listener.url)
     await clock.advance(1)
-    assert listener.statuses_heard == ["new"] * calls
+    assert listener.received_statuses == ["new"] * calls
 
 
 @pytest.mark.parametrize(
-    ("answers", "twilio", "kore"),
+    ("statuses", "twilio", "kore"),
     [([500], 1, 2), ([408], 1, 2), ([423, 503], 1, 2), ([404], 1, 1), ([302], 1, 1), ([], 1, 1)],
 )
-async def test_an_unhappy_listener_is_called_again_by_kore_only(
+async def test_a_callback_that_gets_an_error_is_retried_by_kore_only(
     any_supersim: Api,
     clock: ManualClock,
     listener: Listener,
-    answers: list[int],
+    statuses: list[int],
     twilio: int,
     kore: int,
 ) -> None:
-    listener.statuses = list(answers)
+    listener.statuses = list(statuses)
     await any_supersim.update(any_supersim.sims[0].sid, Status="active", CallbackUrl=listener.url)
     await clock.advance(TRANSITION + 60)
     expected = twilio if any_supersim.vendor == "twilio" else kore
@@ -141,9 +141,7 @@ async def test_an_unhappy_listener_is_called_again_by_kore_only(
     assert len({call.headers[header] for call in listener.calls}) == 1
 
 
-async def test_a_connection_that_fails_is_tried_twice(
-    any_supersim: Api, clock: ManualClock
-) -> None:
+async def test_a_failed_connection_is_tried_twice(any_supersim: Api, clock: ManualClock) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: every connection is refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
@@ -171,7 +169,7 @@ async def test_a_connection_that_is_closed_without_a_response_is_not_retried(
     assert (delivery.outcome, delivery.status) == ("failed", None)
 
 
-async def test_only_this_machine_is_ever_called(supersim: Api, clock: ManualClock) -> None:
+async def test_only_loopback_is_ever_called(supersim: Api, clock: ManualClock) -> None:
     sid = supersim.sims[0].sid
     await supersim.update(sid, Status="active", CallbackUrl="https://example.com/hook")
     await clock.advance(TRANSITION)
@@ -190,7 +188,7 @@ async def test_a_lost_callback_is_logged_and_never_sent(
     assert [one.outcome for one in supersim.emulator.deliveries] == ["lost"]
 
 
-async def test_a_late_callback_comes_late(
+async def test_a_delayed_callback_arrives_late(
     supersim: Api, clock: ManualClock, listener: Listener
 ) -> None:
     supersim.emulator.faults = Faults(late_callbacks=1.0, late_seconds=30)
@@ -198,10 +196,10 @@ async def test_a_late_callback_comes_late(
     await clock.advance(TRANSITION + 29)
     assert listener.calls == []
     await clock.advance(1)
-    assert listener.statuses_heard == ["active"]
+    assert listener.received_statuses == ["active"]
 
 
-async def test_a_doubled_callback_has_one_idempotency_token(
+async def test_a_duplicated_callback_has_one_idempotency_token(
     supersim: Api, clock: ManualClock, listener: Listener
 ) -> None:
     supersim.emulator.faults = Faults(doubled_callbacks=1.0)
@@ -249,7 +247,7 @@ REPEATED = [
         ([], "zYQTYrRWXE7LtzbG4PfP7/bkkGo="),
     ],
 )
-def test_twilio_signatures_agree_with_the_published_ones(
+def test_twilio_signatures_match_the_published_ones(
     params: list[tuple[str, str]], signature: str
 ) -> None:
     assert twilio_signature("12345", URL, params) == signature
@@ -279,9 +277,7 @@ def test_a_fragment_is_not_part_of_a_signed_url() -> None:
         ),
     ],
 )
-def test_kore_signatures_agree_with_the_published_ones(
-    secret: str, body: str, signature: str
-) -> None:
+def test_kore_signatures_match_the_published_ones(secret: str, body: str, signature: str) -> None:
     assert kore_signature(secret, "POST", "https://testendpoint.com", body) == signature
 
 
@@ -290,5 +286,5 @@ def test_kore_drops_query_and_fragment_before_signing() -> None:
     assert kore_signature("12345", "POST", "https://testendpoint.com/a?b=2#c", "x=1") == bare
 
 
-def test_an_account_without_a_secret_signs_with_an_empty_header() -> None:
+def test_an_account_without_a_secret_sends_an_empty_signature() -> None:
     assert kore_signature(None, "POST", "https://testendpoint.com", "x=1") == ""

@@ -34,11 +34,11 @@ async def test_the_request_log_is_the_same_in_process_and_over_http(supersim: Ap
     assert (row["number"], row["sid"], row["status"]) == (2, sid, 202)
 
 
-async def test_a_log_is_cleared_and_its_numbers_go_on(supersim: Api) -> None:
+async def test_a_cleared_log_continues_its_numbering(supersim: Api) -> None:
     await supersim.get()
     assert (await supersim.control("DELETE", "requests")).status == 204
     assert list(supersim.emulator.requests) == []
-    await supersim.get("/v1/Sims/nobody")
+    await supersim.get("/v1/Sims/missing")
     (entry,) = supersim.emulator.requests
     assert (entry.number, entry.status, entry.code) == (2, 404, 20404)
 
@@ -57,12 +57,12 @@ async def test_faults_are_changed_over_http(supersim: Api) -> None:
 @pytest.mark.parametrize(
     "body", ["", "[]", '{"nonsense": 1}', '{"dropped": 2}', '{"dropped": "often"}']
 )
-async def test_faults_that_make_no_sense_are_rejected(supersim: Api, body: str) -> None:
+async def test_invalid_faults_are_rejected(supersim: Api, body: str) -> None:
     assert (await supersim.control("POST", "faults", body)).status == 400
     assert supersim.emulator.faults == Faults()
 
 
-async def test_a_bad_log_number_is_rejected(supersim: Api) -> None:
+async def test_an_invalid_log_number_is_rejected(supersim: Api) -> None:
     assert (await supersim.control("GET", "requests?after=x")).status == 400
 
 
@@ -72,7 +72,7 @@ async def test_tokens_are_expired_over_http(kore_supersim: Api) -> None:
     assert (await kore_supersim.get()).status == 403
 
 
-async def test_a_port_in_use_is_named() -> None:
+async def test_an_error_for_a_port_in_use_names_it() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -82,12 +82,12 @@ async def test_a_port_in_use_is_named() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"sims": -1}, {"port": 70000}, {"speed": 0}])
-def test_settings_that_make_no_sense_are_rejected(settings: dict[str, int]) -> None:
+def test_invalid_settings_are_rejected(settings: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError):
         Emulator(**settings)  # type: ignore[arg-type]
 
 
-async def test_an_emulator_is_started_once_and_can_be_started_again() -> None:
+async def test_an_emulator_starts_once_and_may_be_restarted() -> None:
     emulator = Emulator(sims=1)
     with pytest.raises(ConfigurationError, match="start"):
         emulator.world("twilio")
@@ -100,7 +100,7 @@ async def test_an_emulator_is_started_once_and_can_be_started_again() -> None:
         assert len(emulator.world("twilio").sims("supersim")) == 1
 
 
-async def test_the_same_seed_makes_the_same_world(clock: ManualClock) -> None:
+async def test_the_same_seed_builds_the_same_world(clock: ManualClock) -> None:
     def shape(emulator: Emulator) -> list[object]:
         return [dict(emulator.world(name).sims("supersim")) for name in ("twilio", "kore")]
 
@@ -123,8 +123,8 @@ async def test_seeded_sims_are_valid_and_ready_to_be_activated(anywhere: Api) ->
     assert len({sim.iccid for sim in anywhere.sims}) == len(anywhere.sims)
 
 
-def test_the_check_digit_is_luhns() -> None:
-    assert luhn_digit("7992739871") == "3"  # the example of ISO/IEC 7812-1's usual explanation
+def test_the_check_digit_is_luhn() -> None:
+    assert luhn_digit("7992739871") == "3"  # the usual textbook example of ISO/IEC 7812-1
 
 
 async def test_speed_divides_latencies(clock: ManualClock) -> None:
@@ -132,9 +132,7 @@ async def test_speed_divides_latencies(clock: ManualClock) -> None:
         assert emulator._settings.seconds("reset") == 1.0
 
 
-async def test_latencies_may_be_replaced_for_what_begins_later(
-    supersim: Api, clock: ManualClock
-) -> None:
+async def test_replaced_latencies_apply_to_later_changes(supersim: Api, clock: ManualClock) -> None:
     supersim.emulator.latency = evolve(supersim.emulator.latency, transition=5.0)
     sid = supersim.sims[0].sid
     await supersim.update(sid, Status="active")
@@ -146,7 +144,7 @@ async def test_an_ipv6_host_is_bracketed() -> None:
     assert Emulator(host="::1", port=8900).url == "http://[::1]:8900"
 
 
-async def test_a_log_that_grows_without_limit_loses_its_oldest(
+async def test_a_full_log_drops_its_oldest_entries(
     supersim: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asyncsim.emulator.request_log._MAX_ENTRIES", 10)

@@ -1,4 +1,4 @@
-"""The clients that the emulator builds."""
+"""Clients created by the emulator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.emulator.conftest import TRANSITION
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-async def test_a_client_is_logged_in_and_on_the_emulators_clock(
+async def test_a_client_is_logged_in_and_uses_the_emulators_clock(
     emulator: Emulator, clock: ManualClock, vendor: Literal["twilio", "kore"]
 ) -> None:
     async with emulator.client(vendor) as client:

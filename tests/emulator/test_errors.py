@@ -20,7 +20,7 @@ WIRELESS, SUPERSIM, MONITOR, WEBHOOKS = "wireless", "supersim", "monitor", "webh
 
 @frozen
 class Cause:
-    """A request that is refused."""
+    """A request that is rejected."""
 
     product: str
     method: str
@@ -47,7 +47,7 @@ def usage(**query: str) -> Cause:
     return Cause(SUPERSIM, "GET", "/v1/UsageRecords", query)
 
 
-STRANGER = "AC" + "0" * 32
+OTHER_ACCOUNT = "AC" + "0" * 32
 
 REQUESTS: dict[int, Cause] = {
     20001: Cause(
@@ -55,8 +55,8 @@ REQUESTS: dict[int, Cause] = {
     ),
     20002: Cause(SUPERSIM, "POST", "/v1/SmsCommands", {"Sim": "active"}),
     20004: Cause(SUPERSIM, "PUT", "/v1/Sims"),
-    20006: update(SUPERSIM, "bare", AccountSid=STRANGER),
-    20404: update(SUPERSIM, "nobody"),
+    20006: update(SUPERSIM, "bare", AccountSid=OTHER_ACCOUNT),
+    20404: update(SUPERSIM, "missing"),
     20429: Cause(SUPERSIM, "GET", "/v1/Sims", faults=Faults(rate_limited=1.0)),
     20500: Cause(
         SUPERSIM, "GET", "/v1/Sims", faults=Faults(server_errors=1.0, share_processed=1.0)
@@ -71,8 +71,8 @@ REQUESTS: dict[int, Cause] = {
     33103: Cause(WIRELESS, "GET", "/v1/Sims", {"PageToken": "PADE0"}),
     33104: update(WIRELESS, "bare", Status="active"),
     33105: update(WIRELESS, "active", Status="new"),
-    33107: command(Sim="nobody"),
-    33108: update(WIRELESS, "active", RatePlan="nobody"),
+    33107: command(Sim="missing"),
+    33108: update(WIRELESS, "active", RatePlan="missing"),
     33111: command(Sim="active", Command="x" * 161),
     33118: command(Sim="narrow"),
     33119: update(WIRELESS, "idle", ResetStatus="resetting"),
@@ -90,8 +90,8 @@ REQUESTS: dict[int, Cause] = {
     83001: Cause(SUPERSIM, "POST", "/v1/Sims", {"Iccid": "1"}),
     83002: Cause(SUPERSIM, "POST", "/v1/Sims", {"Iccid": "1", "RegistrationCode": "x"}),
     83003: Cause(SUPERSIM, "POST", "/v1/Sims", {"Iccid": "8900", "RegistrationCode": "x"}),
-    83005: Cause(SUPERSIM, "POST", "/v1/SmsCommands", {"Sim": "nobody", "Payload": "x"}),
-    83006: update(SUPERSIM, "active", Fleet="nobody"),
+    83005: Cause(SUPERSIM, "POST", "/v1/SmsCommands", {"Sim": "missing", "Payload": "x"}),
+    83006: update(SUPERSIM, "active", Fleet="missing"),
     83007: update(SUPERSIM, "bare", Status="active"),
     83008: update(SUPERSIM, "active", Fleet=""),
     83009: update(SUPERSIM, "scheduled", Fleet="other"),
@@ -105,28 +105,28 @@ REQUESTS: dict[int, Cause] = {
     83604: usage(Granularity="hour", StartTime="2025-10-01"),
     83605: usage(StartTime="2024-01-01"),
     40400: Cause(WEBHOOKS, "POST", "/v1/secrets", {}),
-    40404: Cause(WEBHOOKS, "PATCH", "/v1/secrets/whs_nobody", {}),
+    40404: Cause(WEBHOOKS, "PATCH", "/v1/secrets/whs_missing", {}),
     40405: Cause(WEBHOOKS, "DELETE", "/v1/secrets", {}),
 }
 
 ELSEWHERE: dict[int, str] = {
     11205: "logged with a delivery that could not connect",
-    20003: "answered to wrong credentials",
+    20003: "the response to wrong credentials",
     33000: "said in the callback of a change or a Command that failed",
     83401: "said in the callback of an IP Command to a detached device",
-    83402: "logged with a delivery that an IP Command's listener refused",
+    83402: "logged with a delivery that an IP Command's listener rejected",
     83500: "shown by the ESimProfile that failed",
 }
-"""Codes that tests below, or of their own kind, see in other places than a refusal."""
+"""Codes that occur outside of rejections; other tests cover them."""
 
 NEVER: dict[int, str] = {
     20409: "KORE: the Account SID is invalid; no request of these APIs has one in its path",
     33004: "overload: the emulator's server errors say 20503, as the platform does",
     83000: "registration failed inside the vendor: server errors say 20500",
     83004: "update failed inside the vendor: a failed change shows as an unchanged status",
-    40401: "KORE's gateway words a denial without any code",
+    40401: "KORE's gateway rejects without any code",
     40402: "KORE documents the family, not this code's cause",
-    40403: "KORE's gateway words a denial without any code",
+    40403: "KORE's gateway rejects without any code",
     **dict.fromkeys(range(40500, 40505), "KORE's server errors: ours say 20500 and 20503"),
     **dict.fromkeys(range(83700, 83706), "of connection events, which no request asks for"),
 }
@@ -145,8 +145,8 @@ DOCUMENTED = {
 }
 
 
-def furnish(world: World) -> None:
-    """SIMs and plans by the names that the requests above use."""
+def add_records(world: World) -> None:
+    """Create the SIMs and plans that the requests above name."""
     plan = next(iter(world.rate_plans))
     fleet = next(iter(world.fleets))
     mute = world.add_rate_plan("mute", messaging_enabled=False)
@@ -167,12 +167,14 @@ def furnish(world: World) -> None:
 @pytest.fixture
 def api(wireless: Api, kore_wireless: Api) -> Api:
     for one in (wireless, kore_wireless):
-        furnish(one.world)
+        add_records(one.world)
     return wireless
 
 
 @pytest.mark.parametrize("code", REQUESTS)
-async def test_a_code_is_caused_by_its_request(api: Api, kore_wireless: Api, code: int) -> None:
+async def test_a_request_is_rejected_with_its_documented_code(
+    api: Api, kore_wireless: Api, code: int
+) -> None:
     cause = REQUESTS[code]
     api.emulator.behaviour, api.emulator.faults = cause.behaviour, cause.faults
     if cause.product == WEBHOOKS:
@@ -197,7 +199,7 @@ async def test_wrong_credentials_are_20003(api: Api) -> None:
     assert (await api.get()).code == 20003
 
 
-async def test_a_listener_that_cannot_be_reached_is_11205_in_the_log(
+async def test_an_unreachable_listener_is_11205_in_the_log(
     api: Api, clock: ManualClock, listener: Listener, unused_tcp_port: int
 ) -> None:
     await api.update(
@@ -207,7 +209,7 @@ async def test_a_listener_that_cannot_be_reached_is_11205_in_the_log(
     assert [one.code for one in api.emulator.deliveries] == [11205, 11205]
 
 
-def test_every_documented_code_has_its_place() -> None:
+def test_every_documented_code_is_listed_once() -> None:
     places = [*REQUESTS, *ELSEWHERE, *NEVER]
     assert len(places) == len(set(places))
     assert set(places) == DOCUMENTED

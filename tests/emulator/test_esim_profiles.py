@@ -13,7 +13,7 @@ EID = "89049032005008882600033489000000"
 RESERVED = 16.0
 
 
-async def test_a_reservation_makes_a_new_sim(
+async def test_a_reservation_creates_a_new_sim(
     any_supersim: Api, clock: ManualClock, listener: Listener
 ) -> None:
     api = any_supersim
@@ -55,7 +55,7 @@ async def test_the_first_status_is_a_setting(supersim: Api, clock: ManualClock) 
     assert (await supersim.get(f"{PROFILES}/{got.body['sid']}")).body["status"] == "available"
 
 
-async def test_a_device_downloads_and_installs_it(
+async def test_a_device_downloads_and_installs_the_profile(
     supersim: Api, clock: ManualClock, listener: Listener
 ) -> None:
     supersim.emulator.behaviour = Behaviour(esim_callbacks=frozenset({"available", "downloaded"}))
@@ -68,7 +68,7 @@ async def test_a_device_downloads_and_installs_it(
     assert (await supersim.get(f"{PROFILES}/{sid}")).body["status"] == "installed"
 
 
-async def test_without_a_profile_left_it_fails_with_83500(
+async def test_without_a_free_profile_it_fails_with_83500(
     supersim: Api, clock: ManualClock
 ) -> None:
     supersim.emulator.faults = Faults(failing_reservations=1.0)

@@ -23,7 +23,7 @@ async def test_a_throttled_request_is_429_and_not_processed(anywhere: Api) -> No
     assert "Retry-After" not in got.headers
 
 
-async def test_retry_after_is_sent_if_the_setting_says_so(supersim: Api) -> None:
+async def test_retry_after_is_sent_if_set(supersim: Api) -> None:
     supersim.emulator.faults = Faults(rate_limited=1.0, retry_after=2.5)
     assert (await supersim.get()).headers["Retry-After"] == "2.5"
 
@@ -90,7 +90,7 @@ def draws(faults: Faults) -> list[bool]:
     return [dropped for _, dropped in pairs]
 
 
-def test_draws_repeat_themselves_and_one_fault_does_not_disturb_another() -> None:
+def test_draws_are_reproducible_and_independent_per_fault() -> None:
     some = draws(Faults(dropped=0.3, seed=7))
     assert some == draws(Faults(dropped=0.3, slow=0.5, seed=7))
     assert some != draws(Faults(dropped=0.3, seed=8))
@@ -98,16 +98,16 @@ def test_draws_repeat_themselves_and_one_fault_does_not_disturb_another() -> Non
 
 
 @pytest.mark.parametrize("wrong", [{"dropped": 1.5}, {"slow": -0.1}])
-def test_a_probability_beyond_its_bounds_is_rejected(wrong: Any) -> None:
+def test_a_probability_out_of_range_is_rejected(wrong: Any) -> None:
     with pytest.raises(ValueError, match="probability"):
         Faults(**wrong)
 
 
-def test_a_latency_depends_on_the_sim_and_its_changes_not_on_the_order() -> None:
+def test_a_latency_depends_on_the_sim_and_its_changes_and_not_on_their_order() -> None:
     latency = Latency()
     first = [latency.of_transition(1, sid, 1) for sid in ("HS1", "HS2")]
-    again = [latency.of_transition(1, sid, 1) for sid in ("HS2", "HS1")][::-1]
-    assert first == again
+    second = [latency.of_transition(1, sid, 1) for sid in ("HS2", "HS1")][::-1]
+    assert first == second
     assert latency.of_transition(1, "HS1", 2) != first[0]
     assert latency.of_transition(2, "HS1", 1) != first[0]
 
@@ -121,7 +121,7 @@ def test_latencies_lie_around_their_median_and_within_their_bounds() -> None:
 
 
 @pytest.mark.parametrize("fault", [Faults(server_errors=1.0), Faults(dropped=1.0)])
-async def test_the_log_tells_what_a_fault_kept_from_the_client(
+async def test_the_log_records_what_a_fault_hid_from_the_client(
     supersim: Api, fault: Faults
 ) -> None:
     sid = supersim.sims[0].sid

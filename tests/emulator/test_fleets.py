@@ -10,7 +10,7 @@ from tests.emulator.api import Api, Listener
 FLEETS, PROFILES, NETWORKS = "/v1/Fleets", "/v1/NetworkAccessProfiles", "/v1/Networks"
 
 
-async def test_a_fleet_is_made_with_the_documented_defaults(any_supersim: Api) -> None:
+async def test_a_fleet_is_created_with_the_documented_defaults(any_supersim: Api) -> None:
     got = await any_supersim.post(FLEETS, NetworkAccessProfile="default", UniqueName="mine")
     profile = (await any_supersim.get(f"{PROFILES}/default")).body["sid"]
     assert got.status == 201
@@ -35,7 +35,7 @@ async def test_the_default_limit_is_a_setting(supersim: Api) -> None:
     assert got.body["data_limit"] == 250
 
 
-async def test_everything_given_is_kept_and_can_be_cleared(
+async def test_all_given_fields_are_kept_and_can_be_cleared(
     supersim: Api, listener: Listener
 ) -> None:
     got = await supersim.post(
@@ -56,7 +56,7 @@ async def test_everything_given_is_kept_and_can_be_cleared(
     assert (await supersim.post(path, SmsCommandsUrl="")).body["sms_commands_url"] is None
 
 
-async def test_what_can_never_be_changed_is_ignored(supersim: Api) -> None:
+async def test_immutable_fields_are_ignored(supersim: Api) -> None:
     got = await supersim.post(
         f"{FLEETS}/default", DataEnabled="false", SmsCommandsEnabled="false", DataLimit=5
     )
@@ -69,7 +69,7 @@ async def test_what_can_never_be_changed_is_ignored(supersim: Api) -> None:
     ("form", "status", "code"),
     [
         ({"NetworkAccessProfile": ""}, 400, 20002),
-        ({"NetworkAccessProfile": "nobody"}, 400, 20001),
+        ({"NetworkAccessProfile": "missing"}, 400, 20001),
         ({"DataLimit": "0"}, 400, 20001),
         ({"DataLimit": "2000001"}, 400, 20001),
         ({"DataEnabled": "1"}, 400, 20001),
@@ -96,7 +96,7 @@ async def test_fleets_are_filtered_by_their_profile(supersim: Api) -> None:
     assert await supersim.rows(FLEETS, NetworkAccessProfile="narrow") == []
 
 
-async def test_networks_are_the_same_for_all_and_can_be_filtered(any_supersim: Api) -> None:
+async def test_networks_are_shared_and_can_be_filtered(any_supersim: Api) -> None:
     every = await any_supersim.rows(NETWORKS)
     assert len(every) == 8
     american = await any_supersim.rows(NETWORKS, IsoCountry="US")
@@ -107,7 +107,7 @@ async def test_networks_are_the_same_for_all_and_can_be_filtered(any_supersim: A
     assert await any_supersim.rows(NETWORKS, IsoCountry="XX") == []
 
 
-async def test_a_profile_has_networks_of_its_own(any_supersim: Api) -> None:
+async def test_a_profile_has_its_own_networks(any_supersim: Api) -> None:
     api = any_supersim
     first, second, third = (await api.rows(NETWORKS))[:3]
     got = await api.post(PROFILES, UniqueName="mine", Networks=[first["sid"], second["sid"]])
@@ -126,7 +126,7 @@ async def test_a_profile_has_networks_of_its_own(any_supersim: Api) -> None:
     assert (await api.get(f"{path}/{third['sid']}")).status == 404
 
 
-async def test_the_networks_of_a_profile_have_pages(supersim: Api) -> None:
+async def test_a_profiles_networks_are_paginated(supersim: Api) -> None:
     path = f"{PROFILES}/default/Networks"
     got = await supersim.get(path, PageSize=3)
     seen = [row["sid"] for row in got.body["networks"]]
@@ -146,12 +146,12 @@ async def test_the_networks_of_a_profile_have_pages(supersim: Api) -> None:
         (PROFILES, {"UniqueName": "default"}, 409, 83011),
         (f"{PROFILES}/default/Networks", {}, 400, 20002),
         (f"{PROFILES}/default/Networks", {"Network": "HW0"}, 400, 20001),
-        (f"{PROFILES}/nobody/Networks", {"Network": "HW0"}, 404, 20404),
-        (f"{PROFILES}/nobody", {}, 404, 20404),
+        (f"{PROFILES}/missing/Networks", {"Network": "HW0"}, 404, 20404),
+        (f"{PROFILES}/missing", {}, 404, 20404),
         (NETWORKS, {}, 405, 20004),
     ],
 )
-async def test_every_rejection_about_networks_has_its_code(
+async def test_every_rejection_concerning_networks_has_its_code(
     supersim: Api, path: str, form: dict[str, str], status: int, code: int
 ) -> None:
     got = await supersim.post(path, **form)
@@ -174,7 +174,7 @@ async def test_a_fleet_is_renamed(any_supersim: Api) -> None:
 
 
 @pytest.mark.parametrize("gone", ["all that was shown", "all that was shown but one"])
-async def test_deleting_what_was_shown_does_not_break_the_next_page(
+async def test_deleting_listed_rows_does_not_break_the_next_page(
     any_supersim: Api, gone: str
 ) -> None:
     api, path = any_supersim, f"{PROFILES}/default/Networks"

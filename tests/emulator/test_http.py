@@ -1,4 +1,4 @@
-"""HTTP rules: media types, methods, hosts, and requests from pages of other sites."""
+"""HTTP rules: media types, methods, hosts and cross-site requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON = '{"Status": "active"}'
         ("Status=active", "application/octet-stream"),
     ],
 )
-async def test_a_body_that_is_no_form_is_415_and_changes_nothing(
+async def test_a_body_that_is_not_a_form_is_415_and_changes_nothing(
     anywhere: Api, body: str, content_type: str
 ) -> None:
     sim = anywhere.sims[0]
@@ -41,7 +41,7 @@ async def test_a_form_may_name_its_charset_and_an_empty_post_needs_no_media_type
     assert (await anywhere.send("POST", path)).status == 200
 
 
-async def test_the_token_endpoint_and_the_secrets_want_their_own_media_types(
+async def test_the_token_endpoint_and_the_secrets_require_their_media_types(
     kore_supersim: Api, session: aiohttp.ClientSession
 ) -> None:
     url = kore_supersim.emulator.hosts_of("kore").token or ""
@@ -64,7 +64,7 @@ async def test_the_token_endpoint_and_the_secrets_want_their_own_media_types(
         ("webhooks", "/v1/secrets", "GET, POST, OPTIONS"),
     ],
 )
-async def test_a_wrong_method_is_told_the_right_ones(
+async def test_a_405_lists_the_allowed_methods(
     kore_supersim: Api, product: str, path: str, allowed: str
 ) -> None:
     got = await kore_supersim.of(product).send("PUT", path)
@@ -87,7 +87,7 @@ async def test_options_needs_no_credentials(
         assert response.status == 404
 
 
-async def test_every_response_has_the_five_cors_headers_of_the_documents(anywhere: Api) -> None:
+async def test_every_response_has_the_five_documented_cors_headers(anywhere: Api) -> None:
     headers = (await anywhere.get()).headers
     names = ("Origin", "Methods", "Headers", "Credentials")
     assert {f"Access-Control-Allow-{name}" for name in names} <= set(headers)
@@ -119,7 +119,7 @@ async def test_a_foreign_host_name_is_rejected_because_of_dns_rebinding(
     assert await status_of(emulator, session, host) == 403
 
 
-async def test_further_host_names_can_be_allowed(
+async def test_additional_host_names_can_be_allowed(
     clock: ManualClock, session: aiohttp.ClientSession
 ) -> None:
     async with Emulator(clock=clock, allowed_hosts=["Emulator"]) as emulator:
@@ -129,7 +129,7 @@ async def test_further_host_names_can_be_allowed(
         assert await status_of(emulator, session, "any.example") == 200
 
 
-# Pages of other sites
+# Cross-site requests
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_further_host_names_can_be_allowed(
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "faults"), ("POST", "tokens/expire"), ("DELETE", "requests")]
 )
-async def test_controls_reject_pages_of_other_sites(
+async def test_the_control_api_rejects_cross_site_requests(
     supersim: Api,
     session: aiohttp.ClientSession,
     headers: dict[str, str],
@@ -153,7 +153,7 @@ async def test_controls_reject_pages_of_other_sites(
     assert len(supersim.emulator.requests) == 1
 
 
-async def test_controls_work_from_their_own_origin(
+async def test_the_control_api_accepts_its_own_origin(
     emulator: Emulator, session: aiohttp.ClientSession
 ) -> None:
     headers = {"Origin": emulator.url, "Sec-Fetch-Site": "same-origin"}
@@ -162,7 +162,7 @@ async def test_controls_work_from_their_own_origin(
         assert response.status == 200
 
 
-async def test_faults_are_taken_as_curl_sends_them(
+async def test_faults_are_accepted_as_curl_sends_them(
     supersim: Api, session: aiohttp.ClientSession
 ) -> None:
     url = f"{supersim.emulator.url}/_emulator/faults"
@@ -181,11 +181,11 @@ async def test_faults_as_plain_text_are_rejected(
     assert supersim.emulator.faults.dropped == 0
 
 
-# Absurd numbers
+# Numbers out of range
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "9" * 30, "-1", "1e9", "\u0664", "\u00b2", "NaN"])
-async def test_absurd_numbers_are_400(anywhere: Api, number: str) -> None:
+async def test_numbers_out_of_range_are_400(anywhere: Api, number: str) -> None:
     assert (await anywhere.get(PageSize=number)).status == 400
     assert (await anywhere.get(Page=number)).status == 400
     query = str(URL.build(query={"after": number}))
@@ -208,7 +208,7 @@ async def test_absurd_numbers_are_400(anywhere: Api, number: str) -> None:
         "[" * 100_000,
     ],
 )
-async def test_faults_that_no_server_could_have_are_400(supersim: Api, body: str) -> None:
+async def test_faults_out_of_range_are_400(supersim: Api, body: str) -> None:
     before = supersim.emulator.faults
     got = await supersim.control("POST", "faults", body)
     assert got.status == 400

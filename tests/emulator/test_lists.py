@@ -9,11 +9,11 @@ from asyncsim.emulator import Behaviour
 from tests.emulator.api import Api, Got
 
 
-def made_first_to_last(api: Api) -> list[str]:
+def oldest_first(api: Api) -> list[str]:
     return [sim.sid for sim in api.sims]
 
 
-async def walk(api: Api, link: str, got: Got) -> list[Got]:
+async def follow_links(api: Api, link: str, got: Got) -> list[Got]:
     pages = [got]
     while url := pages[-1].body["meta"][link]:
         pages.append(await api.follow(url))
@@ -32,27 +32,27 @@ async def test_a_list_has_the_documented_envelope(anywhere: Api) -> None:
         "next_page_url": None,
         "key": "sims",
     }
-    assert got.sids == made_first_to_last(anywhere)[::-1]
+    assert got.sids == oldest_first(anywhere)[::-1]
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-async def test_pages_lead_on_and_back_again(supersim: Api, order: Any) -> None:
+async def test_pages_link_forwards_and_back(supersim: Api, order: Any) -> None:
     supersim.emulator.behaviour = Behaviour(list_order=order)
     world = supersim.emulator.world("twilio")
     for _ in range(4):
         world.add_sim("supersim")
-    expected = made_first_to_last(supersim)
+    expected = oldest_first(supersim)
     if order == "newest":
         expected.reverse()
-    onwards = await walk(supersim, "next_page_url", await supersim.get(PageSize=3))
+    onwards = await follow_links(supersim, "next_page_url", await supersim.get(PageSize=3))
     assert [page.sids for page in onwards] == [expected[:3], expected[3:6], expected[6:]]
     assert [page.body["meta"]["page"] for page in onwards] == [0, 1, 2]
-    back = await walk(supersim, "previous_page_url", onwards[-1])
+    back = await follow_links(supersim, "previous_page_url", onwards[-1])
     assert [page.sids for page in back] == [expected[6:], expected[3:6], expected[:3]]
 
 
-async def test_tokens_are_made_of_the_rows_at_the_edges(supersim: Api) -> None:
-    newest, middle, _ = made_first_to_last(supersim)[::-1]
+async def test_page_tokens_are_the_first_and_last_rows_of_a_page(supersim: Api) -> None:
+    newest, middle, _ = oldest_first(supersim)[::-1]
     got = await supersim.get(PageSize=1)
     assert got.body["meta"]["next_page_url"].endswith(f"?PageSize=1&Page=1&PageToken=PA{newest}")
     got = await supersim.follow(got.body["meta"]["next_page_url"])
@@ -67,21 +67,21 @@ async def test_filters_come_first_in_page_urls(supersim: Api) -> None:
 
 
 async def test_a_page_does_not_shift_when_sims_are_added_or_deleted(wireless: Api) -> None:
-    oldest, middle, newest = made_first_to_last(wireless)
+    oldest, middle, newest = oldest_first(wireless)
     first = await wireless.get(PageSize=1)
     wireless.emulator.world("twilio").add_sim("wireless")
     await wireless.delete(newest)
-    rest = await walk(wireless, "next_page_url", first)
+    rest = await follow_links(wireless, "next_page_url", first)
     assert [page.sids for page in rest] == [[newest], [middle], [oldest]]
 
 
 @pytest.mark.parametrize("size", ["0", "1001", "-1", "many", "²"])
-async def test_a_page_size_out_of_bounds_is_rejected(anywhere: Api, size: str) -> None:
+async def test_a_page_size_out_of_range_is_rejected(anywhere: Api, size: str) -> None:
     got = await anywhere.get(PageSize=size)
     assert (got.status, got.code) == (400, 20001 if anywhere.product == "supersim" else 33103)
 
 
-async def test_the_largest_page_holds_a_thousand(supersim: Api) -> None:
+async def test_the_largest_page_has_1000_rows(supersim: Api) -> None:
     world = supersim.emulator.world("twilio")
     for _ in range(1000):
         world.add_sim("supersim")
@@ -96,14 +96,14 @@ async def test_an_invalid_token_is_rejected(anywhere: Api, token: str) -> None:
     assert (got.status, got.code) == (400, 21481 if anywhere.product == "supersim" else 33103)
 
 
-async def test_an_iccid_finds_one_or_none(anywhere: Api) -> None:
+async def test_an_iccid_filter_finds_one_or_none(anywhere: Api) -> None:
     sim = anywhere.sims[1]
     assert (await anywhere.get(Iccid=sim.iccid)).sids == [sim.sid]
     assert (await anywhere.get(Iccid="8988000000000000000")).sids == []
     assert (await anywhere.get(Iccid=sim.iccid, Status="ready")).sids == []
 
 
-async def test_a_registration_code_finds_one_or_none(wireless: Api) -> None:
+async def test_a_registration_code_filter_finds_one_or_none(wireless: Api) -> None:
     sim = wireless.sims[1]
     code = wireless.emulator.world("twilio").sims("wireless").notes(sim.sid)["registration_code"]
     assert (await wireless.get(SimRegistrationCode=code)).sids == [sim.sid]
@@ -120,7 +120,7 @@ async def test_a_status_filter_follows_the_status(anywhere: Api, clock: ManualCl
     assert sid not in (await anywhere.get(Status="new")).sids
 
 
-async def test_a_fleet_filter_takes_a_sid_or_a_name(any_supersim: Api) -> None:
+async def test_a_fleet_filter_accepts_a_sid_or_a_name(any_supersim: Api) -> None:
     world = any_supersim.emulator.world(any_supersim.vendor)
     other = world.fleets.find("other")
     assert other is not None
@@ -139,7 +139,7 @@ async def test_a_rate_plan_filter_and_an_eid_filter(any_wireless: Api) -> None:
     assert (await any_wireless.get(EId="8904")).sids == [sim.sid]
 
 
-async def test_an_unknown_status_is_rejected_and_so_are_those_of_the_setting(anywhere: Api) -> None:
+async def test_unknown_statuses_and_those_of_the_setting_are_rejected(anywhere: Api) -> None:
     code = 20001 if anywhere.product == "supersim" else 33101
     got = await anywhere.get(Status="nonsense")
     assert (got.status, got.code) == (400, code)
@@ -148,7 +148,7 @@ async def test_an_unknown_status_is_rejected_and_so_are_those_of_the_setting(any
     assert (await anywhere.get(Status="active")).status == 200
 
 
-async def test_kore_may_leave_twilios_host_in_its_page_urls(kore_supersim: Api) -> None:
+async def test_kore_may_leave_twilios_host_in_page_urls(kore_supersim: Api) -> None:
     kore_supersim.emulator.behaviour = Behaviour(kore_rewrites_page_urls=False)
     got = await kore_supersim.get(PageSize=1)
     assert got.body["meta"]["next_page_url"].startswith("https://supersim.twilio.com/v1/Sims?")

@@ -1,4 +1,4 @@
-"""Monitor Events: changes of a Programmable Wireless Sim's status and RatePlan."""
+"""Monitor Events: changes of status and RatePlan of Programmable Wireless Sims."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_pending_statuses_are_recorded_if_set(
     assert statuses == [("updating", "active"), ("new", "updating")]
 
 
-async def test_what_a_sim_does_by_itself_comes_from_the_vendor(
+async def test_an_automatic_transition_has_the_vendor_as_its_source(
     wireless: Api, monitor: Api, clock: ManualClock
 ) -> None:
     sim = wireless.world.add_sim("wireless", status="deactivated")
@@ -83,7 +83,7 @@ async def test_what_a_sim_does_by_itself_comes_from_the_vendor(
     assert changed(row) == {"status": ("deactivated", "canceled")}
 
 
-async def test_a_change_that_fails_and_a_change_of_name_are_no_events(
+async def test_failed_changes_and_renames_are_no_events(
     wireless: Api, monitor: Api, clock: ManualClock
 ) -> None:
     wireless.emulator.faults = Faults(failing_updates=1.0)
@@ -123,7 +123,9 @@ async def test_events_are_filtered_newest_first(
         {"StartDate": "yesterday"},
     ],
 )
-async def test_two_filters_or_a_bad_date_are_rejected(monitor: Api, query: dict[str, str]) -> None:
+async def test_two_filters_or_an_invalid_date_are_rejected(
+    monitor: Api, query: dict[str, str]
+) -> None:
     assert (await monitor.get(EVENTS, **query)).status == 400
 
 
@@ -135,7 +137,7 @@ async def test_events_are_kept_for_thirty_days(
     assert await monitor.rows(EVENTS) == []
 
 
-async def test_kore_has_no_monitor(kore_wireless: Api) -> None:
+async def test_kore_has_no_monitor_api(kore_wireless: Api) -> None:
     await kore_wireless.get()
     url = f"{kore_wireless.emulator.url}/kore/monitor{EVENTS}"
     headers = {"Authorization": kore_wireless.authorization or ""}

@@ -28,7 +28,7 @@ LISTS = {
         {"PageToken": "PA"},
     ],
 )
-async def test_impossible_pages_are_rejected_by_every_list(
+async def test_invalid_page_parameters_are_rejected_by_every_list(
     anywhere: Api, query: dict[str, str]
 ) -> None:
     sim = anywhere.sims[0].sid
@@ -41,7 +41,7 @@ async def test_impossible_pages_are_rejected_by_every_list(
     "text",
     ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-13-01", "T", "", "2026-01-01T00:00"],
 )
-async def test_impossible_dates_are_rejected(wireless: Api, text: str) -> None:
+async def test_invalid_dates_are_rejected(wireless: Api, text: str) -> None:
     for product, path, name in (
         ("wireless", "UsageRecords", "Start"),
         ("wireless", "UsageRecords", "End"),
@@ -64,10 +64,10 @@ async def test_the_largest_page_is_the_documented_one_at_every_list(anywhere: Ap
         assert (await anywhere.get(whole, PageSize=largest + 1)).status == 400
 
 
-async def test_what_belongs_to_a_sim_that_does_not_exist_is_404(anywhere: Api) -> None:
+async def test_subresources_of_a_missing_sim_are_404(anywhere: Api) -> None:
     for path in LISTS[anywhere.product]:
         if "{sim}" in path:
-            assert (await anywhere.get(f"/v1/{path.format(sim='nobody')}")).code == 20404
+            assert (await anywhere.get(f"/v1/{path.format(sim='missing')}")).code == 20404
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_what_belongs_to_a_sim_that_does_not_exist_is_404(anywhere: Api) -
         ("/v1/UsageRecords", {"StartTime": "x"}, "StartTime"),
     ],
 )
-async def test_messages_name_the_parameters_as_the_vendor_does(
+async def test_messages_name_parameters_as_the_vendor_does(
     any_supersim: Api, path: str, given: dict[str, str], named: str
 ) -> None:
     got = await any_supersim.get(path, **given)
@@ -87,7 +87,7 @@ async def test_messages_name_the_parameters_as_the_vendor_does(
     assert got.body["message"].startswith(f"{named} ")
 
 
-async def test_messages_about_forms_name_the_parameters_as_the_vendor_does(
+async def test_messages_about_forms_name_parameters_as_the_vendor_does(
     any_wireless: Api, any_supersim: Api
 ) -> None:
     got = await any_wireless.post("/v1/RatePlans", DataLimit="much")
@@ -113,7 +113,7 @@ async def test_messages_about_forms_name_the_parameters_as_the_vendor_does(
         "ftp://127.0.0.1/",
     ],
 )
-async def test_a_callback_url_that_is_no_request_line_is_rejected_as_an_invalid_url(
+async def test_a_callback_url_that_cannot_be_requested_is_rejected_as_an_invalid_url(
     anywhere: Api, url: str
 ) -> None:
     sim = anywhere.sims[0]

@@ -66,10 +66,10 @@ async def test_a_pending_change_settles_after_the_restart(
         assert api.sim(sid).status == "scheduled"
         await clock.advance(2)
         assert api.sim(sid).status == "active"
-        assert listener.statuses_heard == ["active"]
+        assert listener.received_statuses == ["active"]
 
 
-async def test_what_came_due_meanwhile_happens_at_once(
+async def test_changes_due_while_stopped_happen_at_start(
     path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
 ) -> None:
     async with running(path, clock) as emulator:
@@ -83,10 +83,10 @@ async def test_what_came_due_meanwhile_happens_at_once(
         assert api.sim(sid).status == "deactivated"
         await clock.advance(72 * 3600)
         assert api.sim(sid).status == "canceled"
-        assert listener.statuses_heard == ["deactivated", "canceled"]
+        assert listener.received_statuses == ["deactivated", "canceled"]
 
 
-async def test_a_callback_that_is_owed_is_paid_after_the_restart(
+async def test_a_pending_callback_is_sent_after_the_restart(
     path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
 ) -> None:
     late = Faults(late_callbacks=1.0, late_seconds=100)
@@ -98,24 +98,24 @@ async def test_a_callback_that_is_owed_is_paid_after_the_restart(
     assert listener.calls == []
     async with running(path, clock) as emulator:
         await clock.advance(50)
-        assert listener.statuses_heard == ["active"]
+        assert listener.received_statuses == ["active"]
         assert [one.outcome for one in emulator.deliveries] == ["delivered"]
     async with running(path, clock):
         await clock.advance(500)
     assert len(listener.calls) == 1
 
 
-async def test_a_delivery_cut_short_by_the_end_is_made_again(
+async def test_a_delivery_interrupted_by_the_stop_is_repeated(
     path: Path, clock: ManualClock, session: aiohttp.ClientSession
 ) -> None:
     reached, hold = asyncio.Event(), asyncio.Event()
 
-    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def never_respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reached.set()
         await hold.wait()
         writer.close()
 
-    silent = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    silent = await asyncio.start_server(never_respond, "127.0.0.1", 0)
     async with silent:
         port = silent.sockets[0].getsockname()[1]
         async with running(path, clock) as emulator:
@@ -141,14 +141,14 @@ async def test_tokens_survive_a_restart(
         api = Api(emulator, session, "kore", "supersim")
         await api.get()
     async with running(path, clock) as emulator:
-        again = Api(emulator, session, "kore", "supersim")
-        again.authorization = api.authorization
-        assert (await again.get()).status == 200
-        fresh = (await again.mint()).body["access_token"]
+        restarted = Api(emulator, session, "kore", "supersim")
+        restarted.authorization = api.authorization
+        assert (await restarted.get()).status == 200
+        fresh = (await restarted.mint()).body["access_token"]
         assert f"Bearer {fresh}" != api.authorization
 
 
-async def test_the_sid_and_the_place_of_a_deleted_sim_are_never_used_again(
+async def test_the_sid_and_position_of_a_deleted_sim_are_never_reused(
     path: Path, clock: ManualClock, session: aiohttp.ClientSession
 ) -> None:
     async with running(path, clock) as emulator:
@@ -167,7 +167,7 @@ async def test_two_emulators_cannot_share_a_file(path: Path, clock: ManualClock)
             await running(path, clock).start()
 
 
-async def test_a_file_that_is_no_database_is_rejected(path: Path, clock: ManualClock) -> None:
+async def test_a_file_that_is_not_a_database_is_rejected(path: Path, clock: ManualClock) -> None:
     path.write_text("not a database, but long enough to have a header " * 20)  # noqa: ASYNC240  # tiny
     with pytest.raises(ConfigurationError, match=r"state\.db"):
         await running(path, clock).start()
@@ -208,41 +208,41 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-async def test_killing_the_process_loses_nothing_that_a_client_was_told(
+async def test_killing_the_process_loses_no_acknowledged_change(
     path: Path, session: aiohttp.ClientSession
 ) -> None:
     headers = {"Authorization": basic("AC" + "e" * 32, "emulated-auth-token")}
 
     async def sims(url: str) -> dict[str, str]:
-        async with session.get(f"{url}/twilio/supersim/v1/Sims", headers=headers) as answer:
-            rows = json.loads(await answer.read())["sims"]
+        async with session.get(f"{url}/twilio/supersim/v1/Sims", headers=headers) as response:
+            rows = json.loads(await response.read())["sims"]
             return {row["sid"]: row["status"] for row in rows}
 
     process, url = await _start(path)
     expected = await sims(url)
     for sid in list(expected)[:20]:
         target = f"{url}/twilio/supersim/v1/Sims/{sid}"
-        async with session.post(target, headers=headers, data={"Status": "active"}) as answer:
-            expected[sid] = (await answer.json())["status"]
+        async with session.post(target, headers=headers, data={"Status": "active"}) as response:
+            expected[sid] = (await response.json())["status"]
     await _kill(process)
 
     process, url = await _start(path)
     try:
         assert await sims(url) == expected
-        async with session.get(f"{url}/_emulator/requests") as answer:
-            assert len((await answer.json())["requests"]) == 1 + 20 + 1
+        async with session.get(f"{url}/_emulator/requests") as response:
+            assert len((await response.json())["requests"]) == 1 + 20 + 1
     finally:
         await _kill(process)
     assert sorted(expected.values()) == ["new"] * 30 + ["scheduled"] * 20
 
 
-def _make_a_foreign_database(path: Path) -> None:
+def _create_foreign_database(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE people(name TEXT)")
         db.commit()
 
 
-def _make_one_of_another_format(path: Path) -> None:
+def _create_other_format(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE items SET body = '99' WHERE room = 'about' AND key = 'format'")
         db.commit()
@@ -264,38 +264,38 @@ def content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _cut_it_in_half(path: Path) -> None:
+def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
 
 
 @pytest.mark.parametrize(
     "spoil",
-    [_make_one_of_another_format, _break_a_row, _break_a_task, _cut_it_in_half],
+    [_create_other_format, _break_a_row, _break_a_task, _truncate],
 )
-async def test_a_broken_state_file_is_one_clear_error_and_stays_as_it_is(
+async def test_a_broken_state_file_is_one_clear_error_and_is_left_unchanged(
     path: Path, clock: ManualClock, spoil: Callable[[Path], None]
 ) -> None:
     async with running(path, clock):
         pass
     spoil(path)
     before = content(path)
-    with pytest.raises(ConfigurationError, match=r"state\.db") as refused:
+    with pytest.raises(ConfigurationError, match=r"state\.db") as rejected:
         await running(path, clock).start()
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(rejected.value)
     assert content(path) == before
 
 
-async def test_another_programs_database_is_rejected_and_stays_as_it_is(
+async def test_another_programs_database_is_rejected_and_left_unchanged(
     path: Path, clock: ManualClock
 ) -> None:
-    _make_a_foreign_database(path)
+    _create_foreign_database(path)
     before = content(path)
     with pytest.raises(ConfigurationError, match="another program's database"):
         await running(path, clock).start()
     assert content(path) == before
 
 
-async def test_a_directory_is_no_state_file(tmp_path: Path, clock: ManualClock) -> None:
+async def test_a_directory_is_rejected_as_a_state_file(tmp_path: Path, clock: ManualClock) -> None:
     with pytest.raises(ConfigurationError, match="cannot keep the emulator's state"):
         await running(tmp_path, clock).start()
 
@@ -304,7 +304,7 @@ DAY = 86400.0
 
 
 def everything(emulator: Emulator) -> list[Any]:
-    """All records of all accounts, and what is noted of them."""
+    """All records of all accounts, with their internal state."""
     found: list[Any] = []
     for vendor in ("twilio", "kore"):
         for world in emulator.world(vendor).family():
@@ -342,7 +342,7 @@ async def test_every_kind_survives_a_restart(
         assert not emulator.world("twilio").suspended
 
 
-async def test_a_command_and_a_reservation_go_on_after_a_restart(
+async def test_commands_and_reservations_continue_after_a_restart(
     tmp_path: Path, clock: ManualClock, session: aiohttp.ClientSession, listener: Listener
 ) -> None:
     path = tmp_path / "state.db"

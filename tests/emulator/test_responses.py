@@ -1,4 +1,4 @@
-"""Responses: envelopes, headers, addressing."""
+"""Responses: envelopes, headers and addressing."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ async def test_a_percent_encoded_name_addresses_its_sim(anywhere: Api, name: str
     got = await anywhere.get(f"/v1/Sims/{quote(name, safe='')}")
     assert (got.status, got.body["sid"]) == (200, sim.sid)
     assert got.body["url"].endswith(sim.sid)
-    again = await anywhere.update(quote(name, safe=""), UniqueName="other")
-    assert again.status == 200
+    renamed = await anywhere.update(quote(name, safe=""), UniqueName="other")
+    assert renamed.status == 200
 
 
-async def test_a_name_given_up_is_free_again(anywhere: Api) -> None:
+async def test_a_released_name_can_be_reused(anywhere: Api) -> None:
     first, second, _ = anywhere.sims
     await anywhere.update(first.sid, UniqueName="one")
     await anywhere.update(first.sid, UniqueName="two")
@@ -83,9 +83,9 @@ async def test_a_name_given_up_is_free_again(anywhere: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/Sims/nobody", "/v1/Nothing", "/v2/Sims", "/", "/v1/Sims/a/b"]
+    "path", ["/v1/Sims/missing", "/v1/Nothing", "/v2/Sims", "/", "/v1/Sims/a/b"]
 )
-async def test_what_does_not_exist_is_404_in_the_vendors_envelope(anywhere: Api, path: str) -> None:
+async def test_a_missing_resource_is_404_in_the_vendors_envelope(anywhere: Api, path: str) -> None:
     got = await anywhere.get(path)
     page = {
         "twilio": "https://www.twilio.com/docs/errors/20404",
@@ -133,7 +133,7 @@ async def test_twilio_responds_with_its_own_headers(supersim: Api) -> None:
     assert headers["Access-Control-Expose-Headers"] == "ETag"
 
 
-async def test_no_two_requests_have_one_id(supersim: Api) -> None:
+async def test_each_request_has_its_own_id(supersim: Api) -> None:
     ids = {(await supersim.get()).headers["Twilio-Request-Id"] for _ in range(3)}
     assert len(ids) == 3
 
@@ -153,7 +153,7 @@ async def test_keys_are_case_sensitive_and_unknown_ones_ignored_or_rejected(anyw
     assert (got.status, got.code) == (400, 20001)
 
 
-async def test_a_body_that_is_no_form_says_nothing(supersim: Api) -> None:
+async def test_a_body_that_is_not_a_form_has_no_parameters(supersim: Api) -> None:
     sid = supersim.sims[0].sid
     got = await supersim.send("POST", f"/v1/Sims/{sid}")
     assert (got.status, got.body["status"]) == (200, "new")
@@ -165,13 +165,13 @@ async def test_the_last_of_a_repeated_key_counts(supersim: Api) -> None:
     assert got.body["unique_name"] == "b"
 
 
-async def test_a_form_that_is_not_utf8_harms_nothing(supersim: Api) -> None:
+async def test_a_form_that_is_not_utf8_is_decoded_leniently(supersim: Api) -> None:
     got = await supersim.send("POST", f"/v1/Sims/{supersim.sims[0].sid}", "UniqueName=%FF%FE")
     assert got.status == 200
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "token", 405), ("POST", "x", 404)])
-async def test_beside_kores_token_endpoint_there_is_nothing(
+async def test_kores_token_endpoint_is_the_only_path_of_its_host(
     kore_supersim: Api, method: str, path: str, status: int
 ) -> None:
     url = f"{kore_supersim.emulator.url}/kore/auth/{path}"

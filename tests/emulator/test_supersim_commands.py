@@ -30,7 +30,7 @@ async def test_a_text_message_calls_back_at_each_status(
     sid = got.body["sid"]
     assert (await any_supersim.get(f"{SMS}/{sid}")).body["status"] == "delivered"
     assert [call.params["Status"] for call in listener.calls] == ["sent", "delivered"]
-    # The captured callback's names; the older one of the payload is still there.
+    # The captured callback's names; the payload keeps its older name, too.
     assert listener.calls[1].params == {
         "Status": "delivered",
         "ApiVersion": "v1",
@@ -72,7 +72,7 @@ async def test_five_messages_make_a_ready_sim_active_and_ip_commands_do_not(
     assert api.sim(sim.sid).status == "active"
 
 
-async def test_an_ip_command_is_sent_and_shows_where(
+async def test_an_ip_command_is_sent_and_shows_the_device_address(
     any_supersim: Api, clock: ManualClock, listener: Listener
 ) -> None:
     sim = active(any_supersim)
@@ -91,7 +91,7 @@ async def test_an_ip_command_is_sent_and_shows_where(
     assert call.params["DevicePort"] == "7000"
 
 
-async def test_the_address_may_show_before_it_is_sent(supersim: Api) -> None:
+async def test_the_address_may_appear_before_the_command_is_sent(supersim: Api) -> None:
     supersim.emulator.behaviour = Behaviour(ip_command_shows_address=True)
     sim = active(supersim)
     got = await supersim.post(IP, Sim=sim.sid, Payload="x", DevicePort=7)
@@ -99,7 +99,7 @@ async def test_the_address_may_show_before_it_is_sent(supersim: Api) -> None:
 
 
 @pytest.mark.parametrize(("detached", "code"), [(True, "83401"), (False, "83400")])
-async def test_an_ip_command_that_fails_says_why(
+async def test_a_failed_ip_command_has_an_error(
     supersim: Api, clock: ManualClock, listener: Listener, detached: bool, code: str
 ) -> None:
     sim = active(supersim)
@@ -129,7 +129,7 @@ async def test_a_rejected_ip_callback_is_83402_in_the_log(
     [
         (SMS, {"Payload": "x"}, 400, 20002),
         (SMS, {"Sim": "one"}, 400, 20002),
-        (SMS, {"Sim": "nobody", "Payload": "x"}, 404, 83005),
+        (SMS, {"Sim": "missing", "Payload": "x"}, 404, 83005),
         (SMS, {"Sim": "one", "Payload": "x" * 161}, 400, 20001),
         (SMS, {"Sim": "idle", "Payload": "x"}, 400, 20001),
         (SMS, {"Sim": "mute", "Payload": "x"}, 400, 20001),
@@ -143,7 +143,7 @@ async def test_a_rejected_ip_callback_is_83402_in_the_log(
             400,
             20001,
         ),
-        (IP, {"Sim": "nobody", "Payload": "x", "DevicePort": "7"}, 404, 83005),
+        (IP, {"Sim": "missing", "Payload": "x", "DevicePort": "7"}, 404, 83005),
         (IP, {"Sim": "idle", "Payload": "x", "DevicePort": "7"}, 400, 83400),
         (IP, {"Sim": "mute", "Payload": "x", "DevicePort": "7"}, 400, 83400),
     ],
@@ -168,14 +168,14 @@ async def test_the_longest_payloads_are_accepted(supersim: Api) -> None:
 
 
 @pytest.mark.parametrize("transport", ["sms", "ip"])
-async def test_what_a_device_sends_is_called_in_at_its_fleet(
+async def test_a_devices_command_is_sent_to_the_url_of_its_fleet(
     any_supersim: Api,
     clock: ManualClock,
     listener: Listener,
     transport: Literal["sms", "ip"],
 ) -> None:
     world = any_supersim.world
-    fleet = world.add_fleet("heard", **{f"{transport}_commands_url": listener.url})
+    fleet = world.add_fleet("called", **{f"{transport}_commands_url": listener.url})
     sim = active(any_supersim, fleet_sid=fleet.sid)
     command = world.send_command("supersim", sim.sid, "aGk=", transport=transport)
     await clock.advance(1)
@@ -190,7 +190,7 @@ async def test_what_a_device_sends_is_called_in_at_its_fleet(
     assert call.headers.keys() & {"x-twilio-signature", "kore-signature"}
 
 
-async def test_a_device_without_anybody_to_call_is_received_all_the_same(
+async def test_a_devices_command_is_received_even_without_a_url(
     supersim: Api, clock: ManualClock
 ) -> None:
     sim = active(supersim, fleet_sid=None)

@@ -35,7 +35,7 @@ async def test_activation_is_accepted_with_202_and_settles_later(
     assert (await api.get(f"/v1/Sims/{sid}")).body["status"] == "active"
 
 
-async def test_a_name_is_changed_at_once_and_cleared_by_the_empty_string(supersim: Api) -> None:
+async def test_a_name_changes_at_once_and_the_empty_string_clears_it(supersim: Api) -> None:
     sid = supersim.sims[0].sid
     got = await supersim.update(sid, UniqueName="My SIM")
     assert (got.status, got.body["unique_name"], got.body["status"]) == (200, "My SIM", "new")
@@ -43,7 +43,7 @@ async def test_a_name_is_changed_at_once_and_cleared_by_the_empty_string(supersi
     assert got.body["unique_name"] is None
 
 
-async def test_the_fleet_of_a_new_sim_is_changed_at_once(supersim: Api) -> None:
+async def test_the_fleet_of_a_new_sim_changes_at_once(supersim: Api) -> None:
     got = await supersim.update(supersim.sims[0].sid, Fleet="other")
     assert (got.status, got.body["fleet_sid"]) == (200, fleet(supersim, "other"))
 
@@ -63,7 +63,9 @@ async def test_the_fleet_of_an_active_sim_changes_only_when_it_settles(
     assert supersim.sim(sim.sid).fleet_sid == fleet(supersim, "other")
 
 
-async def test_status_and_fleet_may_come_in_one_request(supersim: Api, clock: ManualClock) -> None:
+async def test_status_and_fleet_may_change_in_one_request(
+    supersim: Api, clock: ManualClock
+) -> None:
     sim = add(supersim)
     got = await supersim.update(sim.sid, Status="ready", Fleet=fleet(supersim))
     assert (got.status, got.body["fleet_sid"]) == (202, None)
@@ -72,7 +74,7 @@ async def test_status_and_fleet_may_come_in_one_request(supersim: Api, clock: Ma
     assert (settled.status, settled.fleet_sid) == ("ready", fleet(supersim))
 
 
-async def test_the_fleet_may_be_removed_along_with_deactivation(
+async def test_the_fleet_may_be_removed_together_with_deactivation(
     supersim: Api, clock: ManualClock
 ) -> None:
     sim = add(supersim, status="active", fleet_sid=fleet(supersim))
@@ -82,7 +84,7 @@ async def test_the_fleet_may_be_removed_along_with_deactivation(
     assert (settled.status, settled.fleet_sid) == ("inactive", None)
 
 
-async def test_asking_for_what_already_is_changes_nothing(supersim: Api) -> None:
+async def test_an_update_to_the_current_values_changes_nothing(supersim: Api) -> None:
     sim = add(supersim, status="active", fleet_sid=fleet(supersim))
     account = supersim.emulator.credentials.account_sid
     got = await supersim.update(sim.sid, Status="active", Fleet="default", AccountSid=account)
@@ -128,7 +130,7 @@ async def test_the_http_status_of_a_code_is_a_setting(supersim: Api) -> None:
     assert (got.status, got.body["status"], got.code) == (422, 422, 83007)
 
 
-async def test_a_card_is_registered_once(supersim: Api) -> None:
+async def test_a_card_can_be_registered_once(supersim: Api) -> None:
     card = supersim.emulator.world("twilio").registrable[0]
     form = {"Iccid": card.iccid, "RegistrationCode": card.registration_code}
     got = await supersim.post("/v1/Sims", **form)
@@ -144,9 +146,9 @@ async def test_a_card_is_registered_once(supersim: Api) -> None:
         None,
         "",
     )
-    again = await supersim.post("/v1/Sims", **form)
-    assert (again.status, again.code) == (400, 83003)
-    assert got.body["sid"] in again.body["message"]
+    second = await supersim.post("/v1/Sims", **form)
+    assert (second.status, second.code) == (400, 83003)
+    assert got.body["sid"] in second.body["message"]
     assert (await supersim.get(f"/v1/Sims/{got.body['sid']}")).body["unique_name"] is None
 
 
@@ -182,7 +184,7 @@ async def test_a_ready_sim_becomes_active_after_three_months(
     assert supersim.sim(sid).status == "ready"
     await clock.advance(1)
     assert supersim.sim(sid).status == "active"
-    assert listener.statuses_heard == ["ready"]  # unlike Programmable Wireless, once
+    assert listener.received_statuses == ["ready"]  # unlike Programmable Wireless, once
 
 
 async def test_a_failed_update_shows_only_as_the_old_status(

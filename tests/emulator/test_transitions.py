@@ -1,4 +1,4 @@
-"""The tables of both state machines, written a second time."""
+"""The transition tables of both products, stated independently of the emulator's."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ WIRELESS_MOVES = {
 
 @pytest.mark.parametrize("start", SUPERSIM)
 @pytest.mark.parametrize("end", SUPERSIM)
-def test_super_sims_move_as_documented_and_nowhere_else(start: str, end: str) -> None:
+def test_supersim_transitions_are_the_documented_ones(start: str, end: str) -> None:
     allowed = may_transition(Product.SUPERSIM, start, end, Behaviour())
     assert allowed is ((start, end) in SUPERSIM_MOVES)
 
 
 @pytest.mark.parametrize("start", WIRELESS)
 @pytest.mark.parametrize("end", WIRELESS)
-def test_wireless_sims_move_as_documented_and_nowhere_else(start: str, end: str) -> None:
+def test_wireless_transitions_are_the_documented_ones(start: str, end: str) -> None:
     allowed = may_transition(Product.WIRELESS, start, end, Behaviour())
     assert allowed is ((start, end) in WIRELESS_MOVES)
 
@@ -56,7 +56,7 @@ def test_wireless_sims_move_as_documented_and_nowhere_else(start: str, end: str)
         (Product.WIRELESS, "deactivated", "active", Behaviour(active_from_deactivated=True)),
     ],
 )
-def test_what_the_documents_leave_open_is_a_setting(
+def test_undocumented_transitions_are_a_setting(
     product: Product, start: str, end: str, behaviour: Behaviour
 ) -> None:
     assert may_transition(product, start, end, behaviour)

@@ -120,7 +120,7 @@ async def test_both_clients_delete_a_wireless_sim(
     assert newest_first(emulator, 1) == rest
 
 
-async def test_a_connectivity_reset_is_seen_by_the_sdk(
+async def test_the_sdk_sees_a_connectivity_reset(
     emulator: Emulator, asynchronous: Any, clock: ManualClock
 ) -> None:
     sim = emulator.world("twilio").add_sim("wireless", status="active")
@@ -143,19 +143,19 @@ async def test_rejections_reach_the_sdk_with_code_and_status(
     emulator: Emulator, blocking: Any, asynchronous: Any
 ) -> None:
     with pytest.raises(TwilioRestException) as missing:
-        await asyncio.to_thread(blocking.supersim.v1.sims("nobody").fetch)
+        await asyncio.to_thread(blocking.supersim.v1.sims("missing").fetch)
     assert (missing.value.status, missing.value.code) == (404, 20404)
     sim = emulator.world("twilio").add_sim("supersim")
-    with pytest.raises(TwilioRestException) as refused:
+    with pytest.raises(TwilioRestException) as rejected:
         await asynchronous.supersim.v1.sims(sim.sid).update_async(status="active")
-    assert (refused.value.status, refused.value.code) == (400, 83007)
+    assert (rejected.value.status, rejected.value.code) == (400, 83007)
 
 
 async def test_wrong_credentials_reach_the_sdk_as_401(emulator: Emulator, blocking: Any) -> None:
     blocking.auth = (emulator.credentials.account_sid, "wrong")
-    with pytest.raises(TwilioRestException) as refused:
+    with pytest.raises(TwilioRestException) as rejected:
         await asyncio.to_thread(blocking.wireless.v1.sims("anything").fetch)
-    assert (refused.value.status, refused.value.code) == (401, 20003)
+    assert (rejected.value.status, rejected.value.code) == (401, 20003)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -23,7 +23,7 @@ DAY = 86400.0
 
 @pytest.fixture(params=["blocking", "asynchronous"])
 def sdk(request: pytest.FixtureRequest) -> tuple[Any, Do]:
-    """A client, and how its verbs are called."""
+    """A client, and a function that calls its methods."""
 
     async def in_a_thread(owner: Any, verb: str, *args: Any, **keywords: Any) -> Any:
         return await asyncio.to_thread(getattr(owner, verb), *args, **keywords)
@@ -36,7 +36,7 @@ def sdk(request: pytest.FixtureRequest) -> tuple[Any, Do]:
 
 
 def shown(rows: list[Any]) -> list[Any]:
-    """What tells rows apart: SIDs, or all that there is."""
+    """What identifies rows: their SIDs, else all fields."""
     return [getattr(row, "sid", None) or vars(row).get("period") or str(row) for row in rows]
 
 
@@ -153,7 +153,7 @@ async def supersim_usage(v1: Any, do: Do, sim: str) -> None:
 
 
 def template_of(path: str, method: str) -> str | None:
-    """The documents' path of a request's."""
+    """The documented path template of a request path."""
     for operation in operations():
         pattern = re.sub(r"\{\w+\}", "[^/]+", operation.path)
         if operation.method == method.lower() and re.fullmatch(pattern, path):
@@ -192,7 +192,9 @@ async def test_all_forty_seven_operations_work(
     assert done == every
 
 
-async def test_events_are_read(emulator: Emulator, sdk: tuple[Any, Do], clock: ManualClock) -> None:
+async def test_the_sdk_reads_monitor_events(
+    emulator: Emulator, sdk: tuple[Any, Do], clock: ManualClock
+) -> None:
     client, do = sdk
     sids = list(emulator.world("twilio").sims("wireless"))
     for sid in sids[:2]:

@@ -1,4 +1,4 @@
-"""Sessions, usage and billing months: they follow from when a SIM was connected."""
+"""Sessions, usage and billing months, derived from the times a SIM was connected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def active(api: Api, **fields: Any) -> Any:
     return api.world.add_sim(api.product, **{"status": "active", **place, **fields})
 
 
-async def test_an_active_sim_has_a_session_a_day(any_wireless: Api, clock: ManualClock) -> None:
+async def test_an_active_sim_has_one_session_a_day(any_wireless: Api, clock: ManualClock) -> None:
     sim = active(any_wireless)
     await clock.advance(10 * DAY)
     rows = await any_wireless.rows(f"/v1/Sims/{sim.sid}/DataSessions")
@@ -39,7 +39,7 @@ async def test_an_active_sim_has_a_session_a_day(any_wireless: Api, clock: Manua
     assert rows == await any_wireless.rows(f"/v1/Sims/{sim.sid}/DataSessions")
 
 
-async def test_a_sim_that_was_never_connected_has_used_nothing(
+async def test_a_sim_that_was_never_connected_has_no_usage(
     wireless: Api, clock: ManualClock
 ) -> None:
     sid = wireless.sims[0].sid
@@ -95,7 +95,7 @@ async def test_usage_is_the_sum_of_sessions_and_commands(
     assert await summed(USAGE, "commands", "from_sim") == 3
 
 
-async def test_usage_says_how_it_is_made_up(wireless: Api, clock: ManualClock) -> None:
+async def test_usage_is_broken_down(wireless: Api, clock: ManualClock) -> None:
     sim = active(wireless)
     wireless.world.use_data("wireless", sim.sid, upload=731_560, download=2_763_049)
     (row,) = await wireless.rows(f"/v1/Sims/{sim.sid}/UsageRecords")
@@ -109,9 +109,7 @@ async def test_usage_says_how_it_is_made_up(wireless: Api, clock: ManualClock) -
     assert row["data"]["international_roaming"] == []
 
 
-async def test_one_month_that_ends_now_unless_times_are_given(
-    wireless: Api, clock: ManualClock
-) -> None:
+async def test_the_default_period_is_the_month_up_to_now(wireless: Api, clock: ManualClock) -> None:
     await clock.advance(90 * DAY)
     (row,) = await wireless.rows(USAGE)
     end = parse_date(row["period"]["end"])
@@ -129,11 +127,11 @@ async def test_one_month_that_ends_now_unless_times_are_given(
         {"Start": "2026-01-02", "End": "2026-01-01"},
     ],
 )
-async def test_impossible_periods_are_33101(wireless: Api, query: dict[str, str]) -> None:
+async def test_invalid_periods_are_33101(wireless: Api, query: dict[str, str]) -> None:
     assert (await wireless.get(USAGE, **query)).code == 33101
 
 
-async def test_empty_days_are_shown_if_set(wireless: Api, clock: ManualClock) -> None:
+async def test_days_without_usage_are_shown_if_set(wireless: Api, clock: ManualClock) -> None:
     query = {"Granularity": "daily", "Start": "2026-01-01", "End": "2026-01-04"}
     assert await wireless.rows(USAGE, **query) == []
     wireless.emulator.behaviour = Behaviour(usage_shows_empty_periods=True)
@@ -145,7 +143,7 @@ async def test_empty_days_are_shown_if_set(wireless: Api, clock: ManualClock) ->
     ]
 
 
-async def test_pages_without_sids_carry_an_offset(wireless: Api, clock: ManualClock) -> None:
+async def test_pages_of_rows_without_sids_use_an_offset(wireless: Api, clock: ManualClock) -> None:
     active(wireless)
     await clock.advance(10 * DAY)
     got = await wireless.get(USAGE, Granularity="daily", PageSize=4)
@@ -167,7 +165,7 @@ async def test_a_quarter_megabyte_makes_a_ready_sim_active(anywhere: Api) -> Non
     assert anywhere.sim(sim.sid).status == "active"
 
 
-async def test_billing_periods_begin_with_activation_and_go_on(
+async def test_billing_periods_start_with_activation_and_continue(
     any_supersim: Api, clock: ManualClock
 ) -> None:
     api = any_supersim
@@ -190,7 +188,7 @@ async def test_billing_periods_begin_with_activation_and_go_on(
     assert newest["start_time"] == first["end_time"]
 
 
-async def test_a_period_that_runs_is_not_begun_again(supersim: Api, clock: ManualClock) -> None:
+async def test_a_running_period_is_not_restarted(supersim: Api, clock: ManualClock) -> None:
     sim = active(supersim)
     await supersim.update(sim.sid, Status="inactive")
     await clock.advance(DAY)
@@ -199,7 +197,7 @@ async def test_a_period_that_runs_is_not_begun_again(supersim: Api, clock: Manua
     assert len(await supersim.rows(f"/v1/Sims/{sim.sid}/BillingPeriods")) == 1
 
 
-async def test_super_sim_usage_is_the_same_however_it_is_grouped(
+async def test_super_sim_usage_is_the_same_in_every_grouping(
     any_supersim: Api, clock: ManualClock
 ) -> None:
     api = any_supersim
@@ -243,14 +241,14 @@ async def test_usage_that_costs_nothing_has_no_currency(supersim: Api) -> None:
     assert (row["data_total"], row["data_total_billed"], row["billed_unit"]) == (2000, "0", None)
 
 
-async def test_names_stand_for_sids_in_filters_and_strangers_find_nothing(
+async def test_filters_accept_names_and_unknown_names_find_nothing(
     supersim: Api, clock: ManualClock
 ) -> None:
     active(supersim, unique_name="one")
     await clock.advance(3 * DAY)
     (row,) = await supersim.rows(USAGE, Sim="one", Fleet="default")
     assert row["data_total"] > 0
-    assert await supersim.rows(USAGE, Sim="nobody") == []
+    assert await supersim.rows(USAGE, Sim="missing") == []
 
 
 async def test_usage_lies_within_the_time_the_sim_was_active(
@@ -265,14 +263,14 @@ async def test_usage_lies_within_the_time_the_sim_was_active(
     assert max(row["period"]["start_time"] for row in rows) <= "2026-01-06T00:00:00Z"
 
 
-async def test_the_data_limit_blocks_until_the_month_is_over(
+async def test_the_data_limit_blocks_until_the_end_of_the_month(
     supersim: Api, clock: ManualClock
 ) -> None:
     free, tight = active(supersim), supersim.world.add_fleet("tight", data_limit=3)
     blocked = active(supersim, fleet_sid=tight.sid)
     await clock.advance(28 * DAY)
     usage = {row["sim_sid"]: row["data_total"] for row in await supersim.rows(USAGE, Group="sim")}
-    # The session that went over the limit counts in whole.
+    # The session that exceeded the limit counts in full.
     assert 3_000_000 <= usage[blocked.sid] < 5_000_000 < usage[free.sid]
     await clock.advance(10 * DAY)
     rows = await supersim.rows(USAGE, Sim=blocked.sid, Granularity="day")
@@ -308,7 +306,7 @@ async def test_kores_pages_of_usage_are_smaller(kore_supersim: Api, supersim: Ap
     assert (await supersim.get(USAGE, PageSize=1000)).status == 200
 
 
-async def test_runs_with_one_seed_agree(session: Any) -> None:
+async def test_runs_with_the_same_seed_have_the_same_usage(session: Any) -> None:
     async def run(seed: int) -> list[Any]:
         clock = ManualClock()
         async with Emulator(sims=1, clock=clock, latency=LATENCY, seed=seed) as emulator:
@@ -321,7 +319,7 @@ async def test_runs_with_one_seed_agree(session: Any) -> None:
     assert await run(1) == await run(1) != await run(2)
 
 
-async def test_addresses_are_those_of_devices_on_the_network(any_supersim: Api) -> None:
+async def test_device_addresses_are_shown_while_on_the_network(any_supersim: Api) -> None:
     sim = active(any_supersim)
     path = f"/v1/Sims/{sim.sid}/IpAddresses"
     (row,) = await any_supersim.rows(path)
@@ -331,7 +329,7 @@ async def test_addresses_are_those_of_devices_on_the_network(any_supersim: Api) 
     assert await any_supersim.rows(f"/v1/Sims/{any_supersim.sims[0].sid}/IpAddresses") == []
 
 
-async def test_settings_updates_are_seen_and_filtered(any_supersim: Api) -> None:
+async def test_settings_updates_are_listed_and_filtered(any_supersim: Api) -> None:
     api = any_supersim
     path = "/v1/SettingsUpdates"
     first, _, third = api.sims
@@ -344,7 +342,7 @@ async def test_settings_updates_are_seen_and_filtered(any_supersim: Api) -> None
     assert (await api.get(f"{path}/{row['sid']}")).status == 404
 
 
-def test_months_days_and_hours_are_counted_in_utc() -> None:
+def test_months_days_and_hours_are_in_utc() -> None:
     moment = parse_date("2026-01-31T10:30:00Z")
     assert format_date(months_later(moment, 1)) == "2026-02-28T10:30:00Z"
     assert format_date(months_later(moment, -2)) == "2025-11-30T10:30:00Z"

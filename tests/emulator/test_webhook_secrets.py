@@ -27,7 +27,7 @@ async def signed_with(api: Api, clock: ManualClock, listener: Listener, secret: 
     return call.headers["kore-signature"] == kore_signature(secret, "POST", call.url, call.body)
 
 
-async def test_a_value_is_shown_once(webhooks: Api) -> None:
+async def test_a_secrets_value_is_shown_once(webhooks: Api) -> None:
     made = await webhooks.send_json("POST", SECRETS, {"Name": "second"})
     assert made.status == 201
     assert made.body.keys() == {"id", "name", "status", "last_modified", "secret"}
@@ -38,7 +38,7 @@ async def test_a_value_is_shown_once(webhooks: Api) -> None:
     assert all("secret" not in row for row in listed["data"])
 
 
-async def test_the_secret_that_was_activated_last_signs(
+async def test_the_last_activated_secret_signs(
     kore_supersim: Api, webhooks: Api, clock: ManualClock, listener: Listener
 ) -> None:
     first = kore_supersim.emulator.credentials.webhook_secret
@@ -53,7 +53,7 @@ async def test_the_secret_that_was_activated_last_signs(
     assert await signed_with(kore_supersim, clock, listener, second["secret"])
 
 
-async def test_a_new_secret_may_wait_to_be_activated(
+async def test_a_new_secret_may_be_activated_later(
     kore_supersim: Api, webhooks: Api, clock: ManualClock, listener: Listener
 ) -> None:
     kore_supersim.emulator.behaviour = Behaviour(new_secret_status="pending")
@@ -63,7 +63,7 @@ async def test_a_new_secret_may_wait_to_be_activated(
     assert await signed_with(kore_supersim, clock, listener, first)
 
 
-async def test_an_account_without_an_active_secret_signs_nothing(
+async def test_an_account_without_an_active_secret_sends_an_empty_signature(
     kore_supersim: Api, webhooks: Api, clock: ManualClock, listener: Listener
 ) -> None:
     (row,) = (await webhooks.get(SECRETS)).body["data"]
@@ -72,7 +72,7 @@ async def test_an_account_without_an_active_secret_signs_nothing(
     assert listener.calls[-1].headers["kore-signature"] == ""
 
 
-async def test_pages_are_counted_from_one(webhooks: Api) -> None:
+async def test_pages_are_numbered_from_one(webhooks: Api) -> None:
     for number in range(4):
         await webhooks.send_json("POST", SECRETS, {"Name": f"number {number}"})
     got = await webhooks.get(SECRETS, page_size=2, page_number=2, status="active")
@@ -100,7 +100,7 @@ async def test_pages_are_counted_from_one(webhooks: Api) -> None:
         ("GET", f"{SECRETS}?status=old", None, 400),
     ],
 )
-async def test_rejections_come_in_an_envelope_with_info(
+async def test_rejections_have_an_envelope_with_info(
     webhooks: Api, method: str, path: str, body: object, status: int
 ) -> None:
     got = await webhooks.send_json(method, path, body)
@@ -109,7 +109,7 @@ async def test_rejections_come_in_an_envelope_with_info(
     assert got.body["info"] == f"https://docs.korewireless.com/errors/{got.code}"
 
 
-async def test_a_status_that_does_not_exist_and_broken_json_are_rejected(webhooks: Api) -> None:
+async def test_an_unknown_status_and_malformed_json_are_rejected(webhooks: Api) -> None:
     (row,) = (await webhooks.get(SECRETS)).body["data"]
     path = f"{SECRETS}/{row['id']}"
     assert (await webhooks.send_json("PATCH", path, {"Status": "old"})).status == 400

@@ -39,7 +39,7 @@ async def test_a_command_is_queued_sent_and_delivered(
     assert await status_of(any_wireless, sid) == "delivered"
 
 
-async def test_without_a_receipt_it_stays_sent(wireless: Api, clock: ManualClock) -> None:
+async def test_without_a_receipt_request_it_stays_sent(wireless: Api, clock: ManualClock) -> None:
     active(wireless, unique_name="one")
     got = await wireless.post(COMMANDS, Sim="one", Command="x", DeliveryReceiptRequested="false")
     assert got.body["delivery_receipt_requested"] is False
@@ -67,7 +67,7 @@ async def test_each_step_calls_back(
     }
 
 
-async def test_which_steps_call_back_is_a_setting(
+async def test_the_statuses_that_call_back_are_a_setting(
     wireless: Api, clock: ManualClock, listener: Listener
 ) -> None:
     wireless.emulator.behaviour = Behaviour(wireless_command_callbacks=frozenset({"delivered"}))
@@ -77,7 +77,7 @@ async def test_which_steps_call_back_is_a_setting(
     assert [call.params["Status"] for call in listener.calls] == ["delivered"]
 
 
-async def test_a_failing_command_says_so(
+async def test_a_failed_command_has_status_failed(
     wireless: Api, clock: ManualClock, listener: Listener
 ) -> None:
     wireless.emulator.faults = Faults(failing_commands=1.0)
@@ -94,7 +94,7 @@ async def test_a_failing_command_says_so(
     [
         ({"Sim": "one"}, 400, 33102),
         ({"Command": "x"}, 400, 33102),
-        ({"Sim": "nobody", "Command": "x"}, 404, 33107),
+        ({"Sim": "missing", "Command": "x"}, 404, 33107),
         ({"Sim": "idle", "Command": "x"}, 400, 33104),
         ({"Sim": "one", "Command": "x" * 161}, 400, 33111),
         ({"Sim": "one", "Command": "x" * 129, "IncludeSid": "start"}, 400, 33111),
@@ -127,7 +127,7 @@ async def test_the_longest_commands_are_accepted(wireless: Api) -> None:
         assert (await wireless.post(COMMANDS, Sim="one", **form)).status == 201
 
 
-async def test_a_narrowband_sim_has_a_hundred_queued_commands_at_most(wireless: Api) -> None:
+async def test_a_narrowband_sim_has_at_most_a_hundred_queued_commands(wireless: Api) -> None:
     sim = active(wireless, narrowband=True)
     for _ in range(100):
         assert (await wireless.post(COMMANDS, Sim=sim.sid, Command="x")).status == 201
@@ -150,11 +150,11 @@ async def test_the_fifth_command_makes_a_ready_sim_active(
     api.world.send_command("wireless", sid, "y")
     assert api.sim(sid).status == "active"
     await clock.advance(1)
-    # The second callback of the request that made it ready.
-    assert listener.statuses_heard == ["ready", "active"]
+    # The second callback of the update that made it ready.
+    assert listener.received_statuses == ["ready", "active"]
 
 
-async def test_which_directions_count_is_a_setting(wireless: Api) -> None:
+async def test_the_directions_that_count_are_a_setting(wireless: Api) -> None:
     wireless.emulator.behaviour = Behaviour(wireless_counted_commands=frozenset({"to_sim"}))
     sim = active(wireless, status="ready")
     for _ in range(6):
@@ -162,7 +162,7 @@ async def test_which_directions_count_is_a_setting(wireless: Api) -> None:
     assert wireless.sim(sim.sid).status == "ready"
 
 
-async def test_a_device_off_the_network_confirms_nothing_until_it_is_back(
+async def test_a_device_off_the_network_confirms_when_it_is_back(
     wireless: Api, clock: ManualClock
 ) -> None:
     sim = active(wireless)
@@ -175,7 +175,7 @@ async def test_a_device_off_the_network_confirms_nothing_until_it_is_back(
     assert await status_of(wireless, got.body["sid"]) == "delivered"
 
 
-async def test_what_a_device_sends_is_received_and_called_in(
+async def test_a_devices_command_is_received_and_called_back(
     any_wireless: Api, clock: ManualClock, listener: Listener
 ) -> None:
     sim = active(any_wireless, commands_callback_url=listener.url, commands_callback_method="GET")
@@ -203,13 +203,13 @@ async def test_commands_are_filtered(wireless: Api, clock: ManualClock) -> None:
 
     assert await found() == [second, first]
     assert await found(Sim="one") == [first]
-    assert await found(Sim="nobody") == []
+    assert await found(Sim="missing") == []
     assert await found(Status="queued") == [second]
     assert await found(Transport="ip") == []
     assert (await wireless.get(COMMANDS, Status="lost")).code == 33101
 
 
-async def test_a_command_is_deleted_and_never_sent(
+async def test_a_deleted_command_is_never_sent(
     any_wireless: Api, clock: ManualClock, listener: Listener
 ) -> None:
     sim = active(any_wireless)
@@ -220,7 +220,7 @@ async def test_a_command_is_deleted_and_never_sent(
     assert (await any_wireless.get(f"{COMMANDS}/{got.body['sid']}")).status == 404
 
 
-async def test_kore_may_respond_with_its_other_statuses(kore_wireless: Api) -> None:
+async def test_kore_may_use_its_other_statuses(kore_wireless: Api) -> None:
     kore_wireless.emulator.behaviour = Behaviour(
         kore_command_create_status=202, kore_command_delete_status=202
     )

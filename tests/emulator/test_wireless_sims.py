@@ -18,7 +18,9 @@ def add(api: Api, plan: str | None = "default", **fields: Any) -> Any:
     return world.add_sim("wireless", rate_plan_sid=found.sid if found else None, **fields)
 
 
-async def test_activation_gets_200_and_updating(any_wireless: Api, clock: ManualClock) -> None:
+async def test_activation_gets_200_and_status_updating(
+    any_wireless: Api, clock: ManualClock
+) -> None:
     api = any_wireless
     sid = api.sims[0].sid
     got = await api.update(sid, Status="active")
@@ -27,7 +29,7 @@ async def test_activation_gets_200_and_updating(any_wireless: Api, clock: Manual
     assert (await api.get(f"/v1/Sims/{sid}")).body["status"] == "active"
 
 
-async def test_the_statuses_on_the_way_are_a_setting(wireless: Api, clock: ManualClock) -> None:
+async def test_the_intermediate_statuses_are_a_setting(wireless: Api, clock: ManualClock) -> None:
     wireless.emulator.behaviour = Behaviour(wireless_pending=("scheduled", "updating"))
     sid = wireless.sims[0].sid
     got = await wireless.update(sid, Status="active")
@@ -38,7 +40,7 @@ async def test_the_statuses_on_the_way_are_a_setting(wireless: Api, clock: Manua
     assert wireless.sim(sid).status == "active"
 
 
-async def test_all_plain_fields_are_set_at_once(wireless: Api) -> None:
+async def test_all_plain_fields_change_at_once(wireless: Api) -> None:
     form = {
         "UniqueName": "tracker",
         "FriendlyName": "A tracker",
@@ -163,18 +165,18 @@ async def test_whether_a_reset_calls_back_is_a_setting(
     sim = add(wireless, status="active")
     await wireless.update(sim.sid, ResetStatus="resetting", CallbackUrl=listener.url)
     await clock.advance(10)
-    assert listener.statuses_heard == ["active"] * calls
+    assert listener.received_statuses == ["active"] * calls
 
 
-async def test_activation_by_way_of_ready_calls_back_twice(
+async def test_activation_via_ready_calls_back_twice(
     wireless: Api, clock: ManualClock, listener: Listener
 ) -> None:
     sid = wireless.sims[0].sid
     await wireless.update(sid, Status="ready", CallbackUrl=listener.url)
     await clock.advance(TRANSITION)
-    assert listener.statuses_heard == ["ready"]
+    assert listener.received_statuses == ["ready"]
     await clock.advance(90 * 86400)
-    assert listener.statuses_heard == ["ready", "active"]
+    assert listener.received_statuses == ["ready", "active"]
 
 
 async def test_deactivation_calls_back_twice_and_ends_after_72_hours(
@@ -186,7 +188,7 @@ async def test_deactivation_calls_back_twice_and_ends_after_72_hours(
     assert wireless.sim(sim.sid).status == "deactivated"
     await clock.advance(72 * 3600)
     assert wireless.sim(sim.sid).status == "canceled"
-    assert listener.statuses_heard == ["deactivated", "canceled"]
+    assert listener.received_statuses == ["deactivated", "canceled"]
 
 
 async def test_a_failed_update_calls_back_with_an_error_and_the_old_status(
@@ -219,7 +221,7 @@ async def test_only_some_statuses_allow_deletion(wireless: Api, status: str, exp
     assert (await wireless.get(f"/v1/Sims/{sim.sid}")).status == (404 if gone else 200)
 
 
-async def test_a_deleted_sim_does_nothing_any_more(wireless: Api, clock: ManualClock) -> None:
+async def test_a_deleted_sim_has_no_further_transitions(wireless: Api, clock: ManualClock) -> None:
     wireless.emulator.behaviour = Behaviour(delete_allowed_in=frozenset({"updating"}))
     sid = wireless.sims[0].sid
     await wireless.update(sid, Status="active")
