@@ -1,4 +1,4 @@
-"""Resources are tested with the emulator, or against responses written by the test."""
+"""Fixtures: resources with the emulator, or with scripted responses."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from asyncsim.clock import ManualClock
 from tests.integration.conftest import start_harness
 from tests.resources.scripted import ScriptedApi, open_scripted
 
-__all__ = ["kore", "scripted", "set_scripted", "start_harness"]
+__all__ = ["kore", "open_scripted_api", "scripted", "start_harness"]
 
 OpenScripted = Callable[..., Awaitable[ScriptedApi]]
 
 
 @pytest.fixture
-async def set_scripted(clock: ManualClock) -> AsyncIterator[OpenScripted]:
-    """Open scripted vendors that are closed when the test is over."""
+async def open_scripted_api(clock: ManualClock) -> AsyncIterator[OpenScripted]:
+    """Opens scripted APIs and closes them after the test."""
     async with AsyncExitStack() as stack:
 
-        async def opened(vendor: str = "twilio", **settings: Any) -> ScriptedApi:
+        async def open_one(vendor: str = "twilio", **settings: Any) -> ScriptedApi:
             return await stack.enter_async_context(open_scripted(clock, vendor, **settings))
 
-        yield opened
+        yield open_one
 
 
 @pytest.fixture
-async def scripted(set_scripted: OpenScripted) -> ScriptedApi:
-    """A scripted Twilio."""
-    return await set_scripted()
+async def scripted(open_scripted_api: OpenScripted) -> ScriptedApi:
+    """A scripted Twilio API."""
+    return await open_scripted_api()
 
 
 @pytest.fixture
-async def kore(set_scripted: OpenScripted) -> ScriptedApi:
-    """A scripted KORE."""
-    return await set_scripted("kore")
+async def kore(open_scripted_api: OpenScripted) -> ScriptedApi:
+    """A scripted KORE API."""
+    return await open_scripted_api("kore")

@@ -1,4 +1,4 @@
-"""A vendor whose responses a test writes, and a client of it."""
+"""A vendor API with scripted responses, and a client of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 Script = Callable[[Received], Awaitable[ScriptedResponse]]
 
 ACCOUNT = "AC" + "1" * 32
-AUTH_TOKEN = "auth-token-that-nobody-may-see"
+AUTH_TOKEN = "auth-token-never-shown"
 _TOKEN = {"access_token": "bearer-token", "expires_in": 3600, "token_type": "Bearer"}
 
 
@@ -37,7 +37,7 @@ class ScriptedApi:
     responses: list[ScriptedResponse | int | str] = field(factory=list)
 
     def plan(self, *responses: ScriptedResponse | int | str | dict[str, Any]) -> None:
-        """Respond with these next, tokens aside; a dict is a body with 200."""
+        """Respond with these next, except to token requests; a dict is a body with 200."""
         self.responses += [
             ScriptedResponse(200, one) if isinstance(one, dict) else one for one in responses
         ]
@@ -52,12 +52,12 @@ class ScriptedApi:
 
     @property
     def received(self) -> list[Received]:
-        """What was asked for, but for tokens."""
+        """Requests received, without those for tokens."""
         return [one for one in self.server.received if one.raw_path != "/token"]
 
     @property
-    def said(self) -> list[str]:
-        """The same as `METHOD path body`."""
+    def request_lines(self) -> list[str]:
+        """The same requests as `METHOD path body`."""
         return [f"{one.method} {one.raw_path} {one.body}".strip() for one in self.received]
 
     async def complete(self, work: Awaitable[T]) -> T:
@@ -83,12 +83,12 @@ async def open_scripted(
     monitor: bool | None = None,
     **settings: Any,
 ) -> AsyncIterator[ScriptedApi]:
-    """`monitor`: whether its address is known; None: where the vendor documents it."""
+    """`monitor`: whether the Monitor host is known; None: only where the vendor documents it."""
     known = vendor == "twilio" if monitor is None else monitor
     async with Server() as server:
         receiver = CallbackReceiver(clock=clock) if listens else None
         events: list[Event] = []
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {
             "hosts": hosts(server.url, monitor=known),
             "clock": clock,
             "receiver": receiver,
@@ -96,9 +96,9 @@ async def open_scripted(
             **settings,
         }
         client = (
-            Client.twilio(ACCOUNT, AUTH_TOKEN, **given)
+            Client.twilio(ACCOUNT, AUTH_TOKEN, **options)
             if vendor == "twilio"
-            else Client.kore("client", "secret", **given)
+            else Client.kore("client", "secret", **options)
         )
         async with client:
             scripted = ScriptedApi(server, client, clock, receiver, events)

@@ -35,17 +35,17 @@ def test_a_verb_shows_the_keywords_it_takes(verb: Any, declared: Any) -> None:
     assert inspect.Parameter.VAR_KEYWORD not in kinds
 
 
-def test_keywords_inherited_by_a_declaration_are_shown_too() -> None:
+def test_a_verb_also_shows_inherited_keywords() -> None:
     assert {"page_size", "status", "iccid", "fleet"} <= set(keywords(SuperSims.list))
     assert {"page_size", "status", "iccid", "eid", "rate_plan"} <= set(keywords(WirelessSims.list))
 
 
-def test_own_keywords_stand_before_those_of_the_change() -> None:
+def test_a_verbs_own_keywords_come_before_those_of_the_change() -> None:
     assert keywords(SuperSims.update_and_wait)[:2] == ["until", "timeout"]
     assert "status" in keywords(SuperSims.update_and_wait)
 
 
-def test_what_is_needed_has_no_default_and_the_rest_has_one() -> None:
+def test_required_keywords_have_no_default_and_optional_ones_have_one() -> None:
     register = inspect.signature(SuperSims.register).parameters
     update = inspect.signature(SuperSims.update).parameters
     assert register["iccid"].default is inspect.Parameter.empty
@@ -57,13 +57,13 @@ def test_the_signature_of_a_bound_verb_is_what_a_notebook_completes() -> None:
     assert list(inspect.signature(sims.update).parameters)[:3] == ["sid", "unique_name", "status"]
 
 
-def test_the_client_shows_its_settings() -> None:
+def test_the_client_signature_shows_its_settings() -> None:
     shown = keywords(Client.twilio)
     assert shown[:2] == ["api_key", "api_secret"]
     assert {"hosts", "session", "receiver", "observers", "clock"} <= set(shown)
 
 
-def test_what_a_declaration_marks_as_not_required_has_a_default() -> None:
+def test_keywords_marked_not_required_have_a_default() -> None:
     create = inspect.signature(IpCommands.create).parameters
     needed = [name for name in keywords(IpCommands.create) if not has_default(create[name])]
     assert needed == ["sim", "payload", "device_port"]

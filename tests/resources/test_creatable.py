@@ -1,4 +1,4 @@
-"""Created and awaited: Commands, SmsCommands, IpCommands, ESimProfiles."""
+"""Create and await: Commands, SmsCommands, IpCommands, ESimProfiles."""
 
 from __future__ import annotations
 
@@ -42,40 +42,40 @@ def send(client: Client, **more: Any) -> Awaitable[Any]:
 
 
 async def start(scripted: ScriptedApi, work: Awaitable[Any]) -> asyncio.Task[Any]:
-    """Begin something and let it come to where it waits for time."""
+    """Start the work and run it until it waits for the clock."""
     task = asyncio.ensure_future(work)
     await scripted.clock.settle()
     return task
 
 
-async def test_it_is_polled_until_it_was_sent(scripted: ScriptedApi) -> None:
+async def test_a_command_is_polled_until_sent(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), sms("queued"), sms("sent"))
     command = await scripted.complete(send(scripted.client))
     assert (command.sid, command.status) == (HC, "sent")
-    assert [one.split()[:2] for one in scripted.said] == [
+    assert [one.split()[:2] for one in scripted.request_lines] == [
         ["POST", "/v1/SmsCommands"],
         ["GET", f"/v1/SmsCommands/{HC}"],
         ["GET", f"/v1/SmsCommands/{HC}"],
     ]
 
 
-async def test_an_answer_that_is_settled_needs_no_read(scripted: ScriptedApi) -> None:
+async def test_a_settled_response_needs_no_read(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("sent")))
     assert (await scripted.complete(send(scripted.client))).status == "sent"
-    assert len(scripted.said) == 1
+    assert len(scripted.request_lines) == 1
 
 
-async def test_until_delivered_goes_on_after_sent(scripted: ScriptedApi) -> None:
+async def test_until_delivered_continues_past_sent(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), sms("sent"), sms("sent"), sms("delivered"))
     assert (await scripted.complete(send(scripted.client, until="delivered"))).status == "delivered"
 
 
-async def test_a_goal_that_was_passed_between_two_looks_was_reached(scripted: ScriptedApi) -> None:
+async def test_a_target_passed_between_two_polls_counts_as_reached(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), sms("delivered"))
     assert (await scripted.complete(send(scripted.client, until="sent"))).status == "delivered"
 
 
-async def test_one_that_is_never_confirmed_ends_at_the_deadline(scripted: ScriptedApi) -> None:
+async def test_a_command_that_is_never_delivered_times_out(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")), *[sms("sent")] * 20)
     with pytest.raises(TransitionTimeout) as caught:
         await scripted.complete(send(scripted.client, until="delivered", timeout=60))
@@ -83,7 +83,7 @@ async def test_one_that_is_never_confirmed_ends_at_the_deadline(scripted: Script
     assert HC in str(caught.value)
 
 
-async def test_a_receipt_that_was_asked_for_is_waited_for(scripted: ScriptedApi) -> None:
+async def test_a_requested_delivery_receipt_is_awaited(scripted: ScriptedApi) -> None:
     row = {"sid": DC, "status": "queued"}
     scripted.plan(
         ScriptedResponse(201, row), {**row, "status": "sent"}, {**row, "status": "delivered"}
@@ -93,7 +93,7 @@ async def test_a_receipt_that_was_asked_for_is_waited_for(scripted: ScriptedApi)
     assert (await scripted.complete(sent)).status == "delivered"
 
 
-async def test_one_that_fails_is_an_error_with_the_record(scripted: ScriptedApi) -> None:
+async def test_a_failed_command_raises_an_error_with_its_record(scripted: ScriptedApi) -> None:
     scripted.plan(
         ScriptedResponse(201, {"sid": HG, "status": "queued"}), {"sid": HG, "status": "failed"}
     )
@@ -103,7 +103,7 @@ async def test_one_that_fails_is_an_error_with_the_record(scripted: ScriptedApi)
     assert caught.value.actual.sid == HG
 
 
-async def test_a_profile_says_itself_why_it_failed(scripted: ScriptedApi) -> None:
+async def test_a_failed_profile_raises_the_error_in_its_record(scripted: ScriptedApi) -> None:
     failed = esim("failed", error_code="83500", error_message="No eSIM profiles available")
     scripted.plan(ScriptedResponse(201, esim("new")), esim("reserving"), failed)
     create = scripted.client.supersim.esim_profiles.create_and_wait
@@ -112,7 +112,7 @@ async def test_a_profile_says_itself_why_it_failed(scripted: ScriptedApi) -> Non
     assert caught.value.error_code == 83500
 
 
-async def test_a_failure_from_before_the_answer_ends_no_wait_by_itself(
+async def test_a_failure_dated_before_the_response_must_last_to_end_the_wait(
     scripted: ScriptedApi,
 ) -> None:
     old, new = ({"date_updated": f"2026-01-01T00:00:{second}Z"} for second in (10, 20))
@@ -140,7 +140,7 @@ async def test_a_profile_is_awaited_until_it_is_available(scripted: ScriptedApi)
     assert profile.sim_sid == HS
 
 
-async def test_what_another_process_sent_can_be_awaited(scripted: ScriptedApi) -> None:
+async def test_a_command_sent_by_another_process_can_be_awaited(scripted: ScriptedApi) -> None:
     scripted.plan(sms("queued"), sms("sent"))
     commands = scripted.client.supersim.sms_commands
     assert (await scripted.complete(commands.await_transition(HC))).status == "sent"
@@ -151,17 +151,17 @@ async def test_what_another_process_sent_can_be_awaited(scripted: ScriptedApi) -
     assert done.status == "delivered"
 
 
-async def test_one_that_does_not_exist_is_not_awaited_for_ever(scripted: ScriptedApi) -> None:
+async def test_awaiting_an_unknown_sid_raises_not_found(scripted: ScriptedApi) -> None:
     with pytest.raises(NotFound):
         await scripted.complete(scripted.client.supersim.sms_commands.await_transition(HC))
 
 
-# Answers that get lost.
+# Lost responses.
 
 
 @pytest.mark.parametrize("loss", [DROP, CUT, 500, 503])
 @pytest.mark.parametrize("waits", [False, True])
-async def test_a_lost_answer_is_an_unknown_outcome_and_nothing_is_sent_twice(
+async def test_a_lost_response_is_an_unknown_outcome_and_nothing_is_resent(
     scripted: ScriptedApi, loss: Any, *, waits: bool
 ) -> None:
     scripted.plan(loss)
@@ -169,7 +169,7 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_nothing_is_sent_twice(
     verb = commands.send_and_wait if waits else commands.create
     with pytest.raises(OutcomeUnknown, match=r"look for it with sms_commands.list\(\)"):
         await scripted.complete(verb(sim=HS, payload="x"))
-    assert len(scripted.said) == 1
+    assert len(scripted.request_lines) == 1
 
 
 @pytest.mark.parametrize(
@@ -184,35 +184,33 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_nothing_is_sent_twice(
         lambda c: c.supersim.esim_profiles.create(generate_matching_id=True),
     ],
 )
-async def test_no_create_is_repeated_blindly(
+async def test_a_create_that_may_have_been_carried_out_is_never_retried(
     scripted: ScriptedApi, create: Callable[[Client], Any]
 ) -> None:
     scripted.plan(DROP)
     with pytest.raises(OutcomeUnknown, match=r"look for it with \w+\.list\(\)"):
         await scripted.complete(create(scripted.client))
-    assert len(scripted.said) == 1
+    assert len(scripted.request_lines) == 1
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_an_answer_that_cannot_be_read_is_as_good_as_lost(
-    scripted: ScriptedApi, *, waits: bool
-) -> None:
+async def test_a_malformed_response_counts_as_lost(scripted: ScriptedApi, *, waits: bool) -> None:
     scripted.plan(ScriptedResponse(201, "<html>a gateway's page</html>"))
     commands = scripted.client.supersim.sms_commands
     verb = commands.send_and_wait if waits else commands.create
     with pytest.raises(OutcomeUnknown, match="no readable response") as caught:
         await scripted.complete(verb(sim=HS, payload="x"))
     assert isinstance(caught.value.__cause__, DecodeError)
-    assert len(scripted.said) == 1
+    assert len(scripted.request_lines) == 1
 
 
-async def test_what_was_never_processed_is_sent_again(scripted: ScriptedApi) -> None:
+async def test_a_throttled_create_is_retried(scripted: ScriptedApi) -> None:
     scripted.plan(429, 429, ScriptedResponse(201, sms("sent")))
     assert (await scripted.complete(send(scripted.client))).status == "sent"
-    assert len(scripted.said) == 3
+    assert len(scripted.request_lines) == 3
 
 
-async def test_a_refusal_is_raised_and_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
+async def test_a_rejection_is_raised_and_leaves_no_wait(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(400, {"code": 83005, "message": "no such SIM", "status": 400}))
     with pytest.raises(BadRequest) as caught:
         await scripted.complete(send(scripted.client))
@@ -220,7 +218,7 @@ async def test_a_refusal_is_raised_and_leaves_no_wait_behind(scripted: ScriptedA
     assert len(await scripted.client.supersim.sms_commands.resource.start_watcher()) == 0
 
 
-async def test_cancelling_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
+async def test_cancelling_leaves_no_wait(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")))
     task = await start(scripted, send(scripted.client))
     task.cancel()
@@ -230,7 +228,7 @@ async def test_cancelling_leaves_no_wait_behind(scripted: ScriptedApi) -> None:
     assert watcher.is_idle
 
 
-async def test_closing_the_client_names_what_was_awaited(scripted: ScriptedApi) -> None:
+async def test_closing_the_client_names_the_awaited_resource(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("queued")))
     task = await start(scripted, send(scripted.client))
     await scripted.client.close()
@@ -249,7 +247,7 @@ async def test_a_create_in_flight_when_the_client_closes_says_how_to_look_for_it
         await task
 
 
-async def test_observers_hear_of_it_by_its_sid(scripted: ScriptedApi) -> None:
+async def test_the_settled_event_names_the_sid(scripted: ScriptedApi) -> None:
     scripted.plan(ScriptedResponse(201, sms("sent")))
     await scripted.complete(send(scripted.client))
     (settled,) = [event for event in scripted.events if isinstance(event, WaitSettled)]
@@ -269,8 +267,8 @@ async def call_back(url: str, status: str, **more: str) -> int:
 
 
 @pytest.fixture
-async def listening(set_scripted: OpenScripted) -> ScriptedApi:
-    return await set_scripted(listens=True)
+async def listening(open_scripted_api: OpenScripted) -> ScriptedApi:
+    return await open_scripted_api(listens=True)
 
 
 async def test_a_callback_ends_the_wait_without_polling(listening: ScriptedApi) -> None:
@@ -280,18 +278,18 @@ async def test_a_callback_ends_the_wait_without_polling(listening: ScriptedApi) 
     await listening.clock.settle()
     assert (await task).status == "sent"
     assert listening.clock.now() == 0.0
-    assert len(listening.said) == 2  # the POST, and the read that confirms the callback
+    assert len(listening.request_lines) == 2  # the POST, and the read that confirms the callback
 
 
-@pytest.mark.parametrize("answered", ["queued", "sent"])
-async def test_a_callback_before_the_answer_is_not_lost(
-    listening: ScriptedApi, answered: str
+@pytest.mark.parametrize("response_status", ["queued", "sent"])
+async def test_a_callback_before_the_response_is_not_lost(
+    listening: ScriptedApi, response_status: str
 ) -> None:
     async def script(one: Received) -> ScriptedResponse:
         if one.method == "GET":
             return ScriptedResponse(200, sms("delivered"))
         assert await call_back(callback_url(one), "delivered") == 204
-        return ScriptedResponse(201, sms(answered))
+        return ScriptedResponse(201, sms(response_status))
 
     listening.script = script
     command = await listening.complete(send(listening.client, until="delivered"))
@@ -299,7 +297,7 @@ async def test_a_callback_before_the_answer_is_not_lost(
     assert listening.clock.now() == 0.0
 
 
-async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
+async def test_the_error_code_of_a_callback_is_raised(
     listening: ScriptedApi,
 ) -> None:
     listening.plan(ScriptedResponse(201, sms("queued")), sms("failed"))
@@ -311,12 +309,12 @@ async def test_the_failure_that_a_callback_explains_is_raised_with_its_code(
     assert caught.value.error_code == 83401
 
 
-async def test_a_lost_callback_costs_time_and_nothing_else(listening: ScriptedApi) -> None:
+async def test_a_lost_callback_only_delays_the_result(listening: ScriptedApi) -> None:
     listening.plan(ScriptedResponse(201, sms("queued")), *[sms("sent")] * 3)
     assert (await listening.complete(send(listening.client))).status == "sent"
 
 
-async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: ScriptedApi) -> None:
+async def test_the_callers_own_callback_url_is_kept(listening: ScriptedApi) -> None:
     listening.plan(ScriptedResponse(201, sms("queued")), sms("sent"))
     own = "https://example.com/mine"
     command = await listening.complete(send(listening.client, callback_url=own))
@@ -325,7 +323,7 @@ async def test_a_callback_url_of_the_callers_own_is_left_alone(listening: Script
 
 
 async def test_callbacks_of_commands_do_not_settle_their_sims(listening: ScriptedApi) -> None:
-    """Both name the SIM; only its own update may end a wait for it."""
+    """Both name the SIM, but only its own update ends a wait for it."""
     listening.plan(
         ScriptedResponse(202, {"sid": HS, "status": "scheduled"}),
         ScriptedResponse(201, sms("queued")),
@@ -341,7 +339,7 @@ async def test_callbacks_of_commands_do_not_settle_their_sims(listening: Scripte
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_many_are_watched_by_list_and_not_one_by_one(scripted: ScriptedApi) -> None:
+async def test_many_commands_are_polled_by_list(scripted: ScriptedApi) -> None:
     sent: list[str] = []
 
     async def script(one: Received) -> ScriptedResponse:

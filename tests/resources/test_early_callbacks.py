@@ -1,4 +1,4 @@
-"""Changes whose callbacks overtake the answers of their POSTs, which then never come."""
+"""Changes whose callbacks arrive before the POST's response, which is then lost."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ HS = sid("HS")
 
 
 class Vendor:
-    """One SIM; the first POST is carried out and called back at once, and answered last."""
+    """One SIM; its first POST is carried out and called back at once, but responds late."""
 
     def __init__(self, scripted: ScriptedApi, last: ScriptedResponse) -> None:
         self.scripted = scripted
         self.status = "new"
-        self.asked: list[str] = []
-        """The statuses that were asked for."""
+        self.requested: list[str] = []
+        """The statuses requested."""
         self.last = last
-        self.may_answer = asyncio.Event()
+        self.may_respond = asyncio.Event()
         self.down = False
         """Whether reads get 503."""
-        scripted.script = self.answer
+        scripted.script = self.respond
 
-    async def answer(self, one: Received) -> ScriptedResponse:
+    async def respond(self, one: Received) -> ScriptedResponse:
         if one.method == "GET":
             return ScriptedResponse(503) if self.down else self.record()
         form = {name: values[0] for name, values in parse_qs(one.body).items()}
         self.status = form["Status"]
-        self.asked.append(self.status)
-        if len(self.asked) > 1:
+        self.requested.append(self.status)
+        if len(self.requested) > 1:
             return self.record()
         params = {"SimSid": HS, "SimStatus": self.status}
         await senders.twilio(form["CallbackUrl"], params, secret=AUTH_TOKEN).post()
         with self.scripted.clock.resting():
-            await self.may_answer.wait()
+            await self.may_respond.wait()
         return self.last
 
     def record(self) -> ScriptedResponse:
@@ -52,8 +52,8 @@ class Vendor:
 
 
 @pytest.fixture
-async def listening(set_scripted: OpenScripted) -> ScriptedApi:
-    return await set_scripted(listens=True)
+async def listening(open_scripted_api: OpenScripted) -> ScriptedApi:
+    return await open_scripted_api(listens=True)
 
 
 LAST = [
@@ -65,84 +65,84 @@ LAST = [
 
 
 @pytest.mark.parametrize("last", LAST)
-async def test_a_change_that_has_ended_is_not_sent_over_the_one_after_it(
+async def test_a_settled_change_is_not_resent_over_the_next_one(
     listening: ScriptedApi, last: ScriptedResponse
 ) -> None:
     vendor = Vendor(listening, last)
-    first_is_out = asyncio.Event()
+    first_settled = asyncio.Event()
 
     async def changes() -> AsyncIterator[tuple[str, SimUpdate]]:
         yield HS, {"status": "active"}
-        await first_is_out.wait()
+        await first_settled.wait()
         yield HS, {"status": "inactive"}
 
-    async def all_of_them() -> list[Outcome[Any]]:
+    async def collect() -> list[Outcome[Any]]:
         ended = []
         async for outcome in listening.client.supersim.sims.update_many(changes()):
             ended.append(outcome)
-            first_is_out.set()
+            first_settled.set()
             if len(ended) == 2:
-                vendor.may_answer.set()
+                vendor.may_respond.set()
                 await listening.clock.sleep(60)
         return ended
 
-    ended = await listening.complete(all_of_them())
+    ended = await listening.complete(collect())
     assert [(one.requested["status"], one.ok) for one in ended] == [
         ("active", True),
         ("inactive", True),
     ]
-    assert (vendor.asked, vendor.status) == (["active", "inactive"], "inactive")
+    assert (vendor.requested, vendor.status) == (["active", "inactive"], "inactive")
 
 
 @pytest.mark.parametrize("last", LAST)
-async def test_the_late_error_of_a_change_is_not_the_outcome_of_the_next(
+async def test_the_late_error_of_a_change_does_not_fail_the_next_one(
     listening: ScriptedApi, last: ScriptedResponse
 ) -> None:
     vendor = Vendor(listening, last)
-    first_is_out = asyncio.Event()
+    first_settled = asyncio.Event()
 
     async def changes() -> AsyncIterator[tuple[str, SimUpdate]]:
         yield HS, {"status": "active"}
-        await first_is_out.wait()
+        await first_settled.wait()
         yield HS, {"status": "inactive"}
 
     async def pending(one: Received) -> ScriptedResponse:
-        """Let the second change be under way when the first one's answer is lost."""
-        if one.method == "POST" and vendor.asked:
-            vendor.asked.append("inactive")
-            vendor.may_answer.set()
+        """Make the second change pending when the first one's response is lost."""
+        if one.method == "POST" and vendor.requested:
+            vendor.requested.append("inactive")
+            vendor.may_respond.set()
             vendor.status = "scheduled"
             return vendor.record()
         if listening.clock.now() > 60:
             vendor.status = "inactive"
-        return await vendor.answer(one)
+        return await vendor.respond(one)
 
     listening.script = pending
 
-    async def all_of_them() -> list[Outcome[Any]]:
+    async def collect() -> list[Outcome[Any]]:
         ended = []
         async for outcome in listening.client.supersim.sims.update_many(changes()):
             ended.append(outcome)
-            first_is_out.set()
+            first_settled.set()
         return ended
 
-    ended = await listening.complete(all_of_them())
+    ended = await listening.complete(collect())
     assert [one.error for one in ended] == [None, None]
     assert ended[1].sim is not None
     assert (ended[1].sim.status, ended[1].seconds > 50) == ("inactive", True)
-    assert vendor.asked == ["active", "inactive"]
+    assert vendor.requested == ["active", "inactive"]
 
 
 @pytest.mark.parametrize("last", LAST)
 @pytest.mark.parametrize("attempts", [1, 3])
-async def test_a_wait_that_has_ended_well_is_the_result_whatever_becomes_of_the_answer(
-    set_scripted: OpenScripted, last: ScriptedResponse, attempts: int
+async def test_a_settled_wait_is_the_result_even_if_the_response_is_lost(
+    open_scripted_api: OpenScripted, last: ScriptedResponse, attempts: int
 ) -> None:
-    scripted = await set_scripted(listens=True, retry=RetryPolicy(attempts=attempts))
+    scripted = await open_scripted_api(listens=True, retry=RetryPolicy(attempts=attempts))
     vendor = Vendor(scripted, last)
     task = asyncio.create_task(scripted.client.supersim.sims.update_and_wait(HS, status="active"))
     await scripted.clock.settle()
     vendor.down = True
-    vendor.may_answer.set()
+    vendor.may_respond.set()
     assert (await scripted.complete(task)).status == "active"
-    assert vendor.asked == ["active"]
+    assert vendor.requested == ["active"]

@@ -1,4 +1,4 @@
-"""A next page at another host is asked for at the vendor's own, whatever is listed."""
+"""A next page URL at another host is requested from the vendor's own host, for every list."""
 
 from __future__ import annotations
 
@@ -44,40 +44,40 @@ LISTS: dict[str, Listing] = {
 
 @pytest.fixture
 async def trap() -> AsyncIterator[Server]:
-    """Another host; it must hear nothing, least of all credentials."""
+    """Another host, which must receive no request and no credentials."""
     async with Server() as server:
         yield server
 
 
-def two_pages(key: str, elsewhere: str) -> Callable[[Received], Any]:
+def two_pages(key: str, foreign_url: str) -> Callable[[Received], Any]:
     async def script(one: Received) -> ScriptedResponse:
         url = urlsplit(one.raw_path)
         is_first = "PageToken" not in url.query
-        following = f"{elsewhere}{url.path}?PageToken=second" if is_first else None
+        following = f"{foreign_url}{url.path}?PageToken=second" if is_first else None
         return ScriptedResponse(200, {key: [], "meta": {"key": key, "next_page_url": following}})
 
     return script
 
 
-def test_every_list_is_here() -> None:
-    listed = {place for place, verbs in SURFACE.items() if "list" in verbs}
-    # KORE's secrets are listed by page number; their pages' URLs are never used.
+def test_every_list_is_covered() -> None:
+    listed = {path for path, verbs in SURFACE.items() if "list" in verbs}
+    # KORE's secrets are paged by number; their page URLs are never used.
     assert listed | {"wireless.sims.history"} == {*LISTS, "webhooks.secrets"}
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-@pytest.mark.parametrize("place", LISTS)
+@pytest.mark.parametrize("path", LISTS)
 async def test_the_other_host_is_never_contacted(
-    set_scripted: OpenScripted, trap: Server, vendor: str, place: str
+    open_scripted_api: OpenScripted, trap: Server, vendor: str, path: str
 ) -> None:
-    scripted = await set_scripted(vendor, monitor=True)
-    is_history = place.endswith("history")
-    namespace, name = ("monitor", "events") if is_history else place.split(".")
+    scripted = await open_scripted_api(vendor, monitor=True)
+    is_history = path.endswith("history")
+    namespace, name = ("monitor", "events") if is_history else path.split(".")
     key = getattr(getattr(scripted.client, namespace), name).kind.key
     scripted.script = two_pages(key, trap.url)
-    assert [one async for one in LISTS[place](scripted.client)] == []
+    assert [one async for one in LISTS[path](scripted.client)] == []
     assert trap.received == []
-    assert len(scripted.said) == 2
-    assert scripted.said[1].endswith("?PageToken=second")
-    (told,) = [event for event in scripted.events if isinstance(event, ForeignPage)]
-    assert told.origin == trap.url
+    assert len(scripted.request_lines) == 2
+    assert scripted.request_lines[1].endswith("?PageToken=second")
+    (foreign_page,) = [event for event in scripted.events if isinstance(event, ForeignPage)]
+    assert foreign_page.origin == trap.url

@@ -1,4 +1,4 @@
-"""White space and control characters in what is given, and in what a vendor sends back."""
+"""Whitespace and control characters in arguments and in vendor responses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi
 
 AC, HS, HF = "AC" + "0" * 32, "HS" + "0" * 32, "HF" + "0" * 32
-AROUND = [" {}", "{} ", "{}\n", "\t{}", "\u00a0{}", "{}\u200b", "\ufeff{}", "{}\r\n"]
-WITHIN = ["a\0{}", "a\r\nX-Evil: 1{}", "a\x1b[2J{}", "a\u2028{}", "a\ud800{}"]
-each_stray = pytest.mark.parametrize("pattern", [*AROUND, *WITHIN])
+SURROUNDING = [" {}", "{} ", "{}\n", "\t{}", "\u00a0{}", "{}\u200b", "\ufeff{}", "{}\r\n"]
+INNER = ["a\0{}", "a\r\nX-Evil: 1{}", "a\x1b[2J{}", "a\u2028{}", "a\ud800{}"]
+each_stray = pytest.mark.parametrize("pattern", [*SURROUNDING, *INNER])
 
 CREDENTIALS: dict[str, Callable[[str], Any]] = {
     "account_sid": lambda text: Client.twilio(text, "token"),
@@ -88,7 +88,7 @@ def test_a_base_url_is_percent_encoded(url: str) -> None:
 
 
 @each_stray
-async def test_a_stray_character_in_a_name_is_refused_before_anything_is_sent(
+async def test_a_stray_character_in_a_name_is_rejected_before_sending(
     scripted: ScriptedApi, pattern: str
 ) -> None:
     name, sims = pattern.format(HS), scripted.client.supersim.sims
@@ -127,7 +127,7 @@ async def test_a_stray_character_in_a_value_names_the_keyword(
     assert scripted.received == []
 
 
-async def test_a_text_for_a_device_may_hold_any_character(scripted: ScriptedApi) -> None:
+async def test_a_text_for_a_device_may_contain_any_character(scripted: ScriptedApi) -> None:
     async def script(one: Received) -> ScriptedResponse:
         return ScriptedResponse(
             201, {"sid": "HC" + "0" * 32, "account_sid": AC, "status": "queued"}
@@ -152,12 +152,12 @@ NEXT = "https://supersim.twilio.com/v1/Sims?"
         ("Fleet=a\ud800b&Page=1", "Fleet=a%EF%BF%BDb&Page=1"),
         ("Page=1\n", "Page=1"),
         (" HTTP/1.1\r\n\r\nDELETE /v1/Sims/HS1?", "%20HTTP/1.1%0D%0A%0D%0ADELETE%20/v1/Sims/HS1?"),
-        # What is encoded stays as it is.
+        # Text that is already encoded stays unchanged.
         ("Fleet=a%2Bb+c%20d&Page=1", "Fleet=a%2Bb+c%20d&Page=1"),
         ("Fleet=100%&Page=1", "Fleet=100%&Page=1"),
     ],
 )
-async def test_what_may_not_stand_in_a_url_is_encoded_in_that_of_the_next_page(
+async def test_invalid_characters_in_a_next_page_url_are_percent_encoded(
     scripted: ScriptedApi, following: str, query: str
 ) -> None:
     async def script(one: Received) -> ScriptedResponse:
@@ -174,7 +174,7 @@ async def test_what_may_not_stand_in_a_url_is_encoded_in_that_of_the_next_page(
 @pytest.mark.parametrize(
     "url", ["https://a\r\nb/v1/Sims?Page=1", "https://a\0b/?Page=1", "\r\n\0", "?Page=1\0"]
 )
-async def test_a_next_page_at_a_host_that_is_none_raises_nothing_foreign(
+async def test_a_next_page_at_an_invalid_host_raises_an_sdk_error(
     scripted: ScriptedApi, url: str
 ) -> None:
     async def script(one: Received) -> ScriptedResponse:

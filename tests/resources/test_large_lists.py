@@ -1,4 +1,4 @@
-"""A list of 100,000 rows streams: what is held does not grow with it."""
+"""Memory of a streamed list of 100,000 rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi
 
 ROWS, SIZE = 100_000, 1000
-MOST_HELD = 6_000_000  # bytes, of both sides: a handful of pages of 1,000 rows
+MAX_MEMORY = 6_000_000  # bytes, client and server: a few pages of 1,000 rows
 
 TEXT = json.dumps(
     [
@@ -28,22 +28,22 @@ async def a_page(one: Received) -> ScriptedResponse:
 
 async def test_a_hundred_thousand_rows_stream_in_bounded_memory(scripted: ScriptedApi) -> None:
     scripted.script = a_page
-    scripted.server.received = scripted.server.statuses = _Nothing()
+    scripted.server.received = scripted.server.statuses = _DiscardingList()
     seen, base, last = 0, 0, ""
     tracemalloc.start()
     try:
         async for sim in scripted.client.supersim.sims.list(page_size=SIZE):
             seen, last = seen + 1, sim.sid
-            if seen == 3 * SIZE:  # by now everything has been made that is made once
+            if seen == 3 * SIZE:  # everything allocated once exists by now
                 base = tracemalloc.get_traced_memory()[0]
                 tracemalloc.reset_peak()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert (seen, last) == (ROWS, f"HS{SIZE - 1:032x}")
-    assert peak - base < MOST_HELD
+    assert peak - base < MAX_MEMORY
 
 
-class _Nothing(list):  # type: ignore[type-arg]  # the server's own notes would grow
+class _DiscardingList(list):  # type: ignore[type-arg]  # the server's own log would grow
     def append(self, _: object) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The response of an update is lost, and the reads that follow are of no use for a while."""
+"""Updates whose response is lost, followed by failing or malformed reads."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ BAD_READS = {
     "401": ScriptedResponse(401, {"code": 20003, "message": "Authenticate"}),
     "403": ScriptedResponse(403, {"code": 20006, "message": "denied"}),
     "HTML with 200": ScriptedResponse(200, HTML),
-    "an envelope with 200": ScriptedResponse(200, ENVELOPE),
-    "nothing with 200": ScriptedResponse(200, ""),
+    "an error envelope with 200": ScriptedResponse(200, ENVELOPE),
+    "an empty body with 200": ScriptedResponse(200, ""),
     "503": ScriptedResponse(503),
     "a gateway's 400": ScriptedResponse(400, HTML),
     "a gateway's redirect": ScriptedResponse(302, headers={"Location": "/login"}),
@@ -43,8 +43,8 @@ BAD_READS = {
 LOST = {
     "504": ScriptedResponse(504),
     "HTML with 200": ScriptedResponse(200, HTML),
-    "an envelope with 200": ScriptedResponse(200, ENVELOPE),
-    "nothing with 202": ScriptedResponse(202, ""),
+    "an error envelope with 200": ScriptedResponse(200, ENVELOPE),
+    "an empty body with 202": ScriptedResponse(202, ""),
 }
 
 
@@ -53,7 +53,7 @@ def sim(status: str, date: str = "2026-01-01T00:00:20Z", **more: Any) -> dict[st
 
 
 class Vendor:
-    """Carries every change out; its responses are lost, and its reads are bad for some seconds."""
+    """Carries out every change, loses every response, and serves bad reads for some seconds."""
 
     def __init__(
         self, scripted: ScriptedApi, lost: ScriptedResponse, bad: ScriptedResponse, seconds: float
@@ -61,15 +61,15 @@ class Vendor:
         self.scripted = scripted
         self.lost = lost
         self.bad = bad
-        self.well_at = scripted.clock.now() + seconds
+        self.recovers_at = scripted.clock.now() + seconds
         self.changed = False
-        scripted.script = self.answer
+        scripted.script = self.respond
 
-    async def answer(self, one: Received) -> ScriptedResponse:
+    async def respond(self, one: Received) -> ScriptedResponse:
         if one.method == "POST":
             self.changed = True
             return self.lost
-        if self.scripted.clock.now() < self.well_at:
+        if self.scripted.clock.now() < self.recovers_at:
             return self.bad
         return ScriptedResponse(200, sim("active" if self.changed else "new"))
 
@@ -93,30 +93,32 @@ async def update_many(scripted: ScriptedApi) -> Any:
     return outcome.sim
 
 
-WAYS: list[Callable[[ScriptedApi], Any]] = [update, update_and_wait, update_many]
+UPDATE_CALLS: list[Callable[[ScriptedApi], Any]] = [update, update_and_wait, update_many]
 
 
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST.keys())
 @pytest.mark.parametrize("bad", BAD_READS.values(), ids=BAD_READS.keys())
-@pytest.mark.parametrize("way", WAYS)
-async def test_bad_reads_after_a_lost_response_say_nothing_of_the_change(
+@pytest.mark.parametrize("call", UPDATE_CALLS)
+async def test_bad_reads_after_a_lost_response_do_not_decide_the_outcome(
     scripted: ScriptedApi,
-    way: Callable[[ScriptedApi], Any],
+    call: Callable[[ScriptedApi], Any],
     bad: ScriptedResponse,
     lost: ScriptedResponse,
 ) -> None:
     vendor = Vendor(scripted, lost, bad, seconds=3.0)
-    found = await scripted.complete(way(scripted))
+    found = await scripted.complete(call(scripted))
     assert (found.status, vendor.posts) == ("active", 1)
 
 
-@pytest.mark.parametrize("bad", ["HTML with 200", "an envelope with 200", "503", "a gateway's 400"])
-@pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_a_wait_goes_on_reading_until_its_deadline(
-    scripted: ScriptedApi, way: Callable[[ScriptedApi], Any], bad: str
+@pytest.mark.parametrize(
+    "bad", ["HTML with 200", "an error envelope with 200", "503", "a gateway's 400"]
+)
+@pytest.mark.parametrize("call", [update_and_wait, update_many])
+async def test_a_wait_keeps_reading_until_its_deadline(
+    scripted: ScriptedApi, call: Callable[[ScriptedApi], Any], bad: str
 ) -> None:
     vendor = Vendor(scripted, LOST["504"], BAD_READS[bad], seconds=600.0)
-    assert (await scripted.complete(way(scripted))).status == "active"
+    assert (await scripted.complete(call(scripted))).status == "active"
     assert vendor.posts == 1
 
 
@@ -132,10 +134,10 @@ async def test_a_wait_goes_on_reading_until_its_deadline(
     ],
 )
 @pytest.mark.parametrize("lost", ["504", "HTML with 200"])
-@pytest.mark.parametrize("way", WAYS)
-async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_which_sim(
+@pytest.mark.parametrize("call", UPDATE_CALLS)
+async def test_the_final_error_says_that_the_outcome_is_unknown_and_names_the_sim(
     scripted: ScriptedApi,
-    way: Callable[[ScriptedApi], Any],
+    call: Callable[[ScriptedApi], Any],
     bad: str,
     kind: type[AsyncSimError],
     lost: str,
@@ -145,7 +147,7 @@ async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_whic
     if kind is ServerError and lost != "504":
         kind = DecodeError
     with pytest.raises(kind) as caught:
-        await scripted.complete(way(scripted))
+        await scripted.complete(call(scripted))
     assert scripted.clock.now() - began >= 10.0
     assert vendor.posts == 1
     assert caught.value.outcome_unknown
@@ -155,25 +157,27 @@ async def test_what_ends_it_at_last_says_that_the_outcome_is_unknown_and_of_whic
     assert "again" not in text
 
 
-async def test_a_refusal_after_a_lost_response_does_not_hide_that_the_first_may_be_carried_out(
+async def test_a_rejected_retry_after_a_lost_response_still_has_an_unknown_outcome(
     scripted: ScriptedApi,
 ) -> None:
-    refusal = ScriptedResponse(400, {"code": 83007, "message": "no Fleet"})
-    scripted.plan(ScriptedResponse(504), sim("new"), refusal, sim("new"))
+    rejection = ScriptedResponse(400, {"code": 83007, "message": "no Fleet"})
+    scripted.plan(ScriptedResponse(504), sim("new"), rejection, sim("new"))
     with pytest.raises(AsyncSimError, match=r"83007.*outcome of the change is unknown"):
         await scripted.complete(update(scripted))
 
 
-async def test_a_server_that_is_gone_after_a_lost_response_does_not_hide_it_either(
-    set_scripted: OpenScripted,
+async def test_a_failed_retry_after_a_lost_response_still_has_an_unknown_outcome(
+    open_scripted_api: OpenScripted,
 ) -> None:
-    scripted = await set_scripted(retry=RetryPolicy(attempts=2))
+    scripted = await open_scripted_api(retry=RetryPolicy(attempts=2))
     scripted.plan(ScriptedResponse(504), sim("new"), ScriptedResponse("drop"), sim("new"))
     with pytest.raises(AsyncSimError, match=f"{HS}.*outcome of the change is unknown"):
         await scripted.complete(update(scripted))
 
 
-async def test_an_error_that_others_share_is_not_marked_for_them(scripted: ScriptedApi) -> None:
+async def test_a_shared_login_error_is_marked_only_for_the_lost_change(
+    scripted: ScriptedApi,
+) -> None:
     Vendor(scripted, LOST["504"], BAD_READS["401"], seconds=1e9)
     with pytest.raises(AuthenticationError, match="outcome of the change is unknown"):
         await scripted.complete(update(scripted))
@@ -182,17 +186,17 @@ async def test_an_error_that_others_share_is_not_marked_for_them(scripted: Scrip
     assert not caught.value.outcome_unknown
 
 
-async def test_a_wait_that_has_ended_is_not_held_up_by_a_long_retry_after(
-    set_scripted: OpenScripted,
+async def test_a_settled_wait_is_not_delayed_by_a_long_retry_after(
+    open_scripted_api: OpenScripted,
 ) -> None:
-    scripted = await set_scripted(listens=True)
+    scripted = await open_scripted_api(listens=True)
 
-    async def answer(one: Received) -> ScriptedResponse:
+    async def respond(one: Received) -> ScriptedResponse:
         if one.method == "POST":
             return ScriptedResponse(503, headers={"Retry-After": "300"})
         return ScriptedResponse(200, sim("active"))
 
-    scripted.script = answer
+    scripted.script = respond
     work = asyncio.create_task(update_and_wait(scripted))
     await scripted.clock.settle()
     began = scripted.clock.now()
@@ -203,17 +207,17 @@ async def test_a_wait_that_has_ended_is_not_held_up_by_a_long_retry_after(
     assert scripted.clock.now() - began < 1.0
 
 
-@pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_a_wait_reads_where_the_server_asks_for_a_longer_pause_than_it_lasts(
-    scripted: ScriptedApi, way: Callable[[ScriptedApi], Any]
+@pytest.mark.parametrize("call", [update_and_wait, update_many])
+async def test_a_wait_still_reads_when_retry_after_exceeds_its_deadline(
+    scripted: ScriptedApi, call: Callable[[ScriptedApi], Any]
 ) -> None:
     absurd = ScriptedResponse(503, headers={"Retry-After": "1000000000"})
     vendor = Vendor(scripted, absurd, absurd, seconds=30.0)
-    assert (await scripted.complete(way(scripted))).status == "active"
+    assert (await scripted.complete(call(scripted))).status == "active"
     assert (vendor.posts, scripted.clock.now() < 300.0) == (1, True)
 
 
-async def test_a_change_that_may_not_be_sent_before_the_pause_is_over_is_not_sent_again(
+async def test_a_change_is_not_resent_when_retry_after_exceeds_the_deadline(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(ScriptedResponse(503, headers={"Retry-After": "1000000000"}), sim("new"))
@@ -223,35 +227,38 @@ async def test_a_change_that_may_not_be_sent_before_the_pause_is_over_is_not_sen
     assert [one.method for one in scripted.received] == ["POST", "GET"]
 
 
-@pytest.mark.parametrize(("way", "most"), [(update, 10.0), (update_and_wait, 900.0)])
-async def test_reads_after_a_lost_response_end_in_time_where_none_is_answered(
-    set_scripted: OpenScripted, way: Callable[[ScriptedApi], Any], most: float
+@pytest.mark.parametrize(("call", "limit"), [(update, 10.0), (update_and_wait, 900.0)])
+async def test_reads_without_a_response_after_a_lost_response_end_in_time(
+    open_scripted_api: OpenScripted, call: Callable[[ScriptedApi], Any], limit: float
 ) -> None:
-    scripted = await set_scripted(retry=RetryPolicy(base=1000.0, cap=1000.0, longest_pause=1000.0))
+    scripted = await open_scripted_api(
+        retry=RetryPolicy(base=1000.0, cap=1000.0, longest_pause=1000.0)
+    )
     Vendor(scripted, LOST["504"], ScriptedResponse("drop"), seconds=1e9)
     began = scripted.clock.now()
     with pytest.raises(AsyncSimError, match="outcome of the change is unknown"):
-        await complete(scripted.clock, way(scripted), within=20000.0)
-    assert scripted.clock.now() - began <= 1000.0 + most
+        await complete(scripted.clock, call(scripted), within=20000.0)
+    assert scripted.clock.now() - began <= 1000.0 + limit
 
 
-@pytest.mark.parametrize("way", ["update_and_wait", "update_many"])
-async def test_after_a_lost_response_a_copy_from_before_an_earlier_change_proves_nothing(
-    scripted: ScriptedApi, way: str
+@pytest.mark.parametrize("call", ["update_and_wait", "update_many"])
+async def test_after_a_lost_response_an_old_copy_does_not_confirm_the_change(
+    scripted: ScriptedApi, call: str
 ) -> None:
-    """It was `active` before, so that an old copy shows the very target of the change."""
+    """The SIM was `active` before, so an old copy shows the target of the change."""
     before, between, later = (f"2026-01-01T00:00:{second}Z" for second in ("00", "10", "20"))
     scripted.plan(ScriptedResponse(202, sim("scheduled", before)), sim("inactive", between))
-    await scripted.complete(changed(scripted, way, "inactive"))
+    await scripted.complete(changed(scripted, call, "inactive"))
     scripted.plan(ScriptedResponse(504), sim("active", before), sim("inactive", between))
     scripted.plan(ScriptedResponse(202, sim("scheduled", between)), sim("active", later))
-    await scripted.complete(changed(scripted, way, "active"))
-    assert [one.method for one in scripted.received].count("POST") == 3  # the lost one was not done
+    await scripted.complete(changed(scripted, call, "active"))
+    # The lost POST was not carried out.
+    assert [one.method for one in scripted.received].count("POST") == 3
 
 
-async def changed(scripted: ScriptedApi, way: str, status: Any) -> None:
+async def changed(scripted: ScriptedApi, call: str, status: Any) -> None:
     sims = scripted.client.supersim.sims
-    if way == "update_and_wait":
+    if call == "update_and_wait":
         assert (await sims.update_and_wait(HS, status=status)).status == status
         return
     (outcome,) = [one async for one in sims.update_many({HS: {"status": status}})]

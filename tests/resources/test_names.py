@@ -31,15 +31,15 @@ HEX = "0123456789abcdef" * 2
         ("x;y=z&", "/v1/Sims/x%3By%3Dz%26"),
     ],
 )
-def test_a_name_is_one_encoded_segment_of_the_path(name: str, path: str) -> None:
+def test_a_name_is_one_encoded_path_segment(name: str, path: str) -> None:
     assert path_of(SUPERSIM, check_name(SUPERSIM, name)) == path
 
 
 @given(st.text(min_size=1).filter(lambda name: name not in (".", "..")))
-def test_no_name_leaves_its_segment(name: str) -> None:
+def test_no_name_escapes_its_path_segment(name: str) -> None:
     try:
         path = path_of(SUPERSIM, name)
-    except UnicodeEncodeError:  # half of a surrogate pair is no text that could be sent
+    except UnicodeEncodeError:  # a lone surrogate cannot be encoded
         return
     segment = path.removeprefix("/v1/Sims/")
     assert segment
@@ -48,18 +48,18 @@ def test_no_name_leaves_its_segment(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
-def test_a_name_that_would_be_another_path_is_refused(name: str) -> None:
+def test_a_name_that_would_change_the_path_is_rejected(name: str) -> None:
     with pytest.raises(ValueError, match="names no Sim"):
         check_name(SUPERSIM, name)
 
 
 @pytest.mark.parametrize("name", [None, 7, b"HS", ["HS"]])
-def test_a_name_that_is_no_text_is_refused(name: object) -> None:
+def test_a_name_that_is_not_a_string_is_rejected(name: object) -> None:
     with pytest.raises(TypeError, match="named by its SID as text"):
         check_name(SUPERSIM, name)
 
 
-def test_a_sid_of_another_kind_says_where_it_belongs() -> None:
+def test_a_sid_of_another_kind_is_rejected_with_its_namespace() -> None:
     with pytest.raises(ValueError, match=r"Programmable Wireless Sim \(client\.wireless\.sims\)"):
         check_name(SUPERSIM, "DE" + HEX)
     with pytest.raises(ValueError, match=r"Super SIM Sim \(client\.supersim\.sims\)"):
@@ -69,21 +69,21 @@ def test_a_sid_of_another_kind_says_where_it_belongs() -> None:
 
 
 @pytest.mark.parametrize("name", ["XX" + HEX, "DE" + HEX[:-1], "DE" + "g" * 32, "DEpot"])
-def test_a_unique_name_that_only_resembles_a_sid_is_a_name(name: str) -> None:
+def test_a_unique_name_that_resembles_a_sid_is_a_name(name: str) -> None:
     assert check_name(SUPERSIM, name) == name
 
 
 class Fleets:
-    """Counts look-ups; each waits until it is let go."""
+    """Counts lookups, which wait until `release` is set."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
         self.known = {"mine": "HF" + HEX}
-        self.gate = asyncio.Event()
+        self.release = asyncio.Event()
 
     async def fetch(self, name: str) -> SimpleNamespace:
-        self.asked.append(name)
-        await self.gate.wait()
+        self.lookups.append(name)
+        await self.release.wait()
         if name not in self.known:
             raise NotFound(404, 20404, f"no {name}")
         return SimpleNamespace(sid=self.known[name])
@@ -94,39 +94,43 @@ def fleets() -> Fleets:
     return Fleets()
 
 
-async def together(fleets: Fleets, work: Callable[[], Awaitable[str]]) -> list[str | BaseException]:
+async def resolve_concurrently(
+    fleets: Fleets, work: Callable[[], Awaitable[str]]
+) -> list[str | BaseException]:
     tasks = [asyncio.ensure_future(work()) for _ in range(10)]
     await asyncio.sleep(0)
-    fleets.gate.set()
+    fleets.release.set()
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_name_is_looked_up_once_for_all_who_ask(fleets: Fleets, clock: ManualClock) -> None:
+async def test_concurrent_lookups_of_a_name_share_one_request(
+    fleets: Fleets, clock: ManualClock
+) -> None:
     resolver = NameResolver(FLEETS, fleets.fetch, clock)
-    found = await together(fleets, lambda: resolver.sid_of("mine"))
+    found = await resolve_concurrently(fleets, lambda: resolver.sid_of("mine"))
     assert set(found) == {"HF" + HEX}
     assert await resolver.sid_of("mine") == "HF" + HEX
-    assert fleets.asked == ["mine"]
+    assert fleets.lookups == ["mine"]
 
 
 async def test_a_sid_is_not_looked_up(fleets: Fleets, clock: ManualClock) -> None:
     assert await NameResolver(FLEETS, fleets.fetch, clock).sid_of("HF" + HEX) == "HF" + HEX
-    assert fleets.asked == []
+    assert fleets.lookups == []
 
 
-async def test_a_failure_is_shared_by_who_waited_and_forgotten_by_who_comes_later(
+async def test_a_failed_lookup_is_shared_by_concurrent_callers_and_not_cached(
     fleets: Fleets, clock: ManualClock
 ) -> None:
     resolver = NameResolver(FLEETS, fleets.fetch, clock)
-    found = await together(fleets, lambda: resolver.sid_of("later"))
+    found = await resolve_concurrently(fleets, lambda: resolver.sid_of("later"))
     assert {type(one) for one in found} == {NotFound}
-    assert len({id(one) for one in found}) == 10, "an error of one's own each"
-    assert fleets.asked == ["later"]
+    assert len({id(one) for one in found}) == 10, "each caller gets its own error"
+    assert fleets.lookups == ["later"]
     fleets.known["later"] = "HF" + HEX
     assert await resolver.sid_of("later") == "HF" + HEX
 
 
-async def test_a_cancelled_look_up_leaves_the_others_theirs(
+async def test_a_cancelled_lookup_does_not_cancel_the_others(
     fleets: Fleets, clock: ManualClock
 ) -> None:
     resolver = NameResolver(FLEETS, fleets.fetch, clock)
@@ -134,22 +138,22 @@ async def test_a_cancelled_look_up_leaves_the_others_theirs(
     second = asyncio.ensure_future(resolver.sid_of("mine"))
     await asyncio.sleep(0)
     first.cancel()
-    fleets.gate.set()
+    fleets.release.set()
     assert await second == "HF" + HEX
     assert isinstance((await asyncio.gather(first, return_exceptions=True))[0],
                       asyncio.CancelledError)  # fmt: skip
     assert not isinstance(second.exception(), AsyncSimError)
 
 
-async def test_a_name_is_looked_up_again_after_a_while_for_it_may_be_anothers(
+async def test_a_name_is_looked_up_again_after_10_minutes(
     fleets: Fleets, clock: ManualClock
 ) -> None:
-    fleets.gate.set()
+    fleets.release.set()
     resolver = NameResolver(FLEETS, fleets.fetch, clock)
     await resolver.sid_of("mine")
     await clock.advance(599)
     await resolver.sid_of("mine")
-    assert fleets.asked == ["mine"]
+    assert fleets.lookups == ["mine"]
     fleets.known["mine"] = "HF" + HEX[::-1]
     await clock.advance(2)
     assert await resolver.sid_of("mine") == "HF" + HEX[::-1]

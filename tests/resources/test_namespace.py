@@ -1,4 +1,4 @@
-"""Namespaces make their resources when they are used."""
+"""Namespaces, which create their resources on first use."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def client() -> Client:
     return Client.twilio("AC" + "1" * 32, "auth-token")
 
 
-def test_a_resource_is_made_once(client: Client) -> None:
+def test_a_resource_is_created_once(client: Client) -> None:
     assert client.supersim.sims is client.supersim.sims
 
 
-def test_completion_knows_resources_that_were_not_made_yet(client: Client) -> None:
+def test_completion_lists_resources_that_are_not_created_yet(client: Client) -> None:
     assert {"fleets", "sims", "sms_commands"} <= set(dir(client.supersim))
 
 
 def test_a_resource_that_does_not_exist_is_an_attribute_error(client: Client) -> None:
     with pytest.raises(AttributeError, match="'SuperSim' has no resource 'rate_plans'"):
-        _ = client.supersim.rate_plans  # type: ignore[attr-defined]  # the point of this test
+        _ = client.supersim.rate_plans  # type: ignore[attr-defined]  # tested here
 
 
 def test_only_what_is_used_is_imported() -> None:

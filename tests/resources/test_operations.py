@@ -1,4 +1,4 @@
-"""What each verb sends, written down from the vendors' documents by hand."""
+"""Requests of each verb, copied by hand from the vendors' documents."""
 
 from __future__ import annotations
 
@@ -187,8 +187,8 @@ KEYS = {
 }  # fmt: skip
 
 
-def an_answer(sent: str) -> ScriptedResponse:
-    """What the vendor would say: a page, a row, or nothing."""
+def a_response(sent: str) -> ScriptedResponse:
+    """The vendor's response: a page, a row, or no content."""
     method, path, *_ = sent.split()
     if method == "DELETE":
         return ScriptedResponse(204, "")
@@ -211,23 +211,23 @@ def calls(vendors: tuple[str, ...], table: list[tuple[Call, str]]) -> list[Any]:
     ("vendor", "call", "sent"),
     calls(("twilio", "kore"), WIRELESS + SUPERSIM) + calls(("twilio",), MONITOR),
 )
-async def test_a_verb_sends_what_the_documents_say(
-    set_scripted: OpenScripted, vendor: str, call: Call, sent: str
+async def test_a_verb_sends_the_documented_request(
+    open_scripted_api: OpenScripted, vendor: str, call: Call, sent: str
 ) -> None:
-    scripted = await set_scripted(vendor)
-    scripted.plan(an_answer(sent))
+    scripted = await open_scripted_api(vendor)
+    scripted.plan(a_response(sent))
     await call(scripted.client)
-    assert scripted.said == [sent]
+    assert scripted.request_lines == [sent]
 
 
-def test_no_operation_of_the_documents_is_left_out() -> None:
-    # Twilio's and KORE's OpenAPI documents alike: GET, POST, DELETE.
+def test_every_documented_operation_is_covered() -> None:
+    # Counts of GET, POST and DELETE in both Twilio's and KORE's OpenAPI documents.
     assert Counter(sent.split()[0] for _, sent in WIRELESS) == {"GET": 9, "POST": 4, "DELETE": 3}
     assert Counter(sent.split()[0] for _, sent in SUPERSIM) == {"GET": 20, "POST": 10, "DELETE": 1}
     assert len(WIRELESS + SUPERSIM) == 47
 
 
-NAMED: list[tuple[Call, str]] = [
+ENCODED: list[tuple[Call, str]] = [
     (lambda c: c.wireless.sims.fetch("a/b c"), "GET /v1/Sims/a%2Fb%20c"),
     (lambda c: c.wireless.data_sessions.list("a/b c"), "GET /v1/Sims/a%2Fb%20c/DataSessions"),
     (lambda c: c.wireless.usage_records.list("ü?#"), "GET /v1/Sims/%C3%BC%3F%23/UsageRecords"),
@@ -240,13 +240,13 @@ NAMED: list[tuple[Call, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "sent"), NAMED)
+@pytest.mark.parametrize(("call", "sent"), ENCODED)
 async def test_a_parent_is_encoded_like_any_name(
     scripted: ScriptedApi, call: Call, sent: str
 ) -> None:
-    scripted.plan(an_answer(sent))
+    scripted.plan(a_response(sent))
     await call(scripted.client)
-    assert scripted.said == [sent]
+    assert scripted.request_lines == [sent]
 
 
 WRONG: list[tuple[Call, str]] = [
@@ -270,10 +270,10 @@ WRONG: list[tuple[Call, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "said"), WRONG, ids=[said for _, said in WRONG])
-async def test_a_name_of_another_kind_is_refused_before_sending(
-    scripted: ScriptedApi, call: Call, said: str
+@pytest.mark.parametrize(("call", "message"), WRONG, ids=[message for _, message in WRONG])
+async def test_a_name_of_another_kind_is_rejected_before_sending(
+    scripted: ScriptedApi, call: Call, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         await call(scripted.client)
-    assert scripted.said == []
+    assert scripted.request_lines == []

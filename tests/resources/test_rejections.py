@@ -1,4 +1,4 @@
-"""What no vendor takes is refused before anything is sent."""
+"""Invalid arguments, rejected before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asyncsim.models.supersim.sms_commands import SmsCommand
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import ScriptedApi, sid
 
-Call = Callable[[Any], Any]  # untyped: what is called here, no type checker would let pass
+Call = Callable[[Any], Any]  # untyped: a type checker rejects these calls
 
 NEEDED: list[tuple[Call, str]] = [
     (lambda c: c.wireless.commands.create(sim="s"), "commands.create.. needs command"),
@@ -30,13 +30,13 @@ NEEDED: list[tuple[Call, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "said"), NEEDED, ids=[said for _, said in NEEDED])
-async def test_keywords_that_are_missing_or_unknown_are_refused(
-    scripted: ScriptedApi, call: Call, said: str
+@pytest.mark.parametrize(("call", "message"), NEEDED, ids=[message for _, message in NEEDED])
+async def test_missing_and_unknown_keywords_are_rejected(
+    scripted: ScriptedApi, call: Call, message: str
 ) -> None:
-    with pytest.raises(TypeError, match=said):
+    with pytest.raises(TypeError, match=message):
         await call(scripted.client)
-    assert scripted.said == []
+    assert scripted.request_lines == []
 
 
 WRONG: list[tuple[Call, str]] = [
@@ -57,13 +57,13 @@ WRONG: list[tuple[Call, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "said"), WRONG, ids=[said for _, said in WRONG])
-async def test_values_that_no_document_has_are_refused(
-    scripted: ScriptedApi, call: Call, said: str
+@pytest.mark.parametrize(("call", "message"), WRONG, ids=[message for _, message in WRONG])
+async def test_undocumented_values_are_rejected(
+    scripted: ScriptedApi, call: Call, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         await call(scripted.client)
-    assert scripted.said == []
+    assert scripted.request_lines == []
 
 
 async def test_a_keyword_of_twilio_alone_is_unsupported_at_kore(
@@ -73,7 +73,10 @@ async def test_a_keyword_of_twilio_alone_is_unsupported_at_kore(
     await scripted.client.wireless.rate_plans.create(data_limit_strategy="block")
     with pytest.raises(Unsupported, match="KORE documents no keyword 'data_limit_strategy'"):
         await kore.client.wireless.rate_plans.create(data_limit_strategy="block")
-    assert (scripted.said, kore.said) == (["POST /v1/RatePlans DataLimitStrategy=block"], [])
+    assert (scripted.request_lines, kore.request_lines) == (
+        ["POST /v1/RatePlans DataLimitStrategy=block"],
+        [],
+    )
 
 
 CEILINGS = [
@@ -87,10 +90,10 @@ CEILINGS = [
 
 
 @pytest.mark.parametrize(("vendor", "resource", "ceiling"), CEILINGS)
-async def test_each_list_has_its_largest_page(
-    set_scripted: OpenScripted, vendor: str, resource: Call, ceiling: int
+async def test_each_list_has_its_largest_page_size(
+    open_scripted_api: OpenScripted, vendor: str, resource: Call, ceiling: int
 ) -> None:
-    scripted = await set_scripted(vendor)
+    scripted = await open_scripted_api(vendor)
     resource(scripted.client).list(page_size=ceiling)
     with pytest.raises(ValueError, match=f"a page has 1 to {ceiling} rows"):
         resource(scripted.client).list(page_size=ceiling + 1)
@@ -107,21 +110,21 @@ MISSING: list[tuple[str, Call]] = [
 
 
 @pytest.mark.parametrize(("vendor", "call"), MISSING)
-async def test_what_a_vendor_does_not_document_is_unsupported(vendor: str, call: Call) -> None:
-    makers: dict[str, Any] = {"twilio": Client.twilio, "kore": Client.kore}
-    async with makers[vendor]("account", "secret") as client:
+async def test_an_undocumented_api_is_unsupported(vendor: str, call: Call) -> None:
+    creates: dict[str, Any] = {"twilio": Client.twilio, "kore": Client.kore}
+    async with creates[vendor]("account", "secret") as client:
         with pytest.raises(Unsupported, match=r"documents no \w+ API; if you know its address"):
             await call(client)
 
 
-async def test_a_list_that_is_unsupported_says_so_before_it_is_awaited() -> None:
+async def test_an_unsupported_list_raises_before_it_is_awaited() -> None:
     async with Client.kore("client", "secret") as client:
         with pytest.raises(Unsupported):
             client.wireless.sims.history(sid("DE"))
 
 
-async def test_monitor_at_kore_can_be_told_its_address(set_scripted: OpenScripted) -> None:
-    scripted = await set_scripted("kore", monitor=True)
+async def test_monitor_at_kore_works_with_a_given_host(open_scripted_api: OpenScripted) -> None:
+    scripted = await open_scripted_api("kore", monitor=True)
     scripted.plan({"events": [], "meta": {}})
     assert len(await scripted.client.monitor.events.list()) == 0
     assert scripted.received[0].headers["Authorization"] == "Bearer bearer-token"
@@ -137,13 +140,15 @@ UNREACHABLE: list[Call] = [
 
 
 @pytest.mark.parametrize("call", UNREACHABLE)
-async def test_a_command_to_a_sim_is_never_received(scripted: ScriptedApi, call: Call) -> None:
+async def test_awaiting_received_for_a_command_to_a_sim_is_rejected(
+    scripted: ScriptedApi, call: Call
+) -> None:
     with pytest.raises(UnreachableStatus, match=r"a new \w+ can never reach .*nothing was sent"):
         await call(scripted.client)
-    assert scripted.said == []
+    assert scripted.request_lines == []
 
 
-async def test_a_command_that_has_failed_is_told_without_asking(scripted: ScriptedApi) -> None:
+async def test_awaiting_a_failed_record_raises_without_a_request(scripted: ScriptedApi) -> None:
     commands = scripted.client.supersim.sms_commands
     failed = SmsCommand(sid=sid("HC"), status="failed")
     delivered = SmsCommand(sid=sid("HC"), status="delivered")
@@ -152,4 +157,4 @@ async def test_a_command_that_has_failed_is_told_without_asking(scripted: Script
     assert await commands.await_transition(delivered, until="sent") is delivered
     with pytest.raises(UnreachableStatus):
         await commands.await_transition(delivered, until="received")
-    assert scripted.said == []
+    assert scripted.request_lines == []

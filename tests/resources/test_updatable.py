@@ -1,4 +1,4 @@
-"""Updates: a change that many SIMs get is encoded once."""
+"""Updates: a change shared by many SIMs is encoded once."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def test_the_same_change_is_encoded_once() -> None:
     assert len(encoder.calls) == 1
 
 
-def test_values_that_only_compare_alike_are_not_the_same() -> None:
+def test_values_that_are_equal_but_differ_in_type_are_encoded_separately() -> None:
     encoder = Encoder()
     assert [encoder.changes.of({"a": one}).form for one in (1, True)] == ["{'a': 1}", "{'a': True}"]
 
 
-def test_changes_that_differ_for_each_do_not_pile_up() -> None:
+def test_changes_that_differ_per_sim_do_not_accumulate() -> None:
     encoder = Encoder()
     for number in range(1000):
         encoder.changes.of({"unique_name": str(number)})
     assert len(encoder.changes) <= 256
 
 
-def test_what_cannot_be_hashed_is_encoded_each_time() -> None:
+def test_an_unhashable_change_is_encoded_each_time() -> None:
     encoder = Encoder()
     for _ in range(2):
         encoder.changes.of({"a": ["x"]})

@@ -1,4 +1,4 @@
-"""A response about another SIM than the one asked for is never taken for it."""
+"""Responses about a SIM other than the one requested."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def posts(scripted: ScriptedApi) -> int:
     return sum(one.method == "POST" for one in scripted.received)
 
 
-async def test_a_fetch_that_brings_another_sim_names_both(scripted: ScriptedApi) -> None:
+async def test_a_fetch_that_returns_another_sim_names_both(scripted: ScriptedApi) -> None:
     scripted.plan(sim(OTHER, "active"))
     with pytest.raises(WrongResource, match=f"about {OTHER}, not about {OURS}") as caught:
         await scripted.complete(scripted.client.supersim.sims.fetch(OURS))
@@ -39,24 +39,27 @@ async def test_a_fetch_that_brings_another_sim_names_both(scripted: ScriptedApi)
     assert not caught.value.outcome_unknown
 
 
-async def test_a_sid_in_the_other_case_is_the_same(scripted: ScriptedApi) -> None:
-    asked = "HS" + "ab" * 16
+async def test_a_sid_in_another_letter_case_is_the_same(scripted: ScriptedApi) -> None:
+    requested = "HS" + "ab" * 16
     scripted.plan(sim("HS" + "AB" * 16, "active"))
-    assert (await scripted.complete(scripted.client.supersim.sims.fetch(asked))).status == "active"
+    found = await scripted.complete(scripted.client.supersim.sims.fetch(requested))
+    assert found.status == "active"
 
 
 @pytest.mark.parametrize("status", ["scheduled", "active"])
-async def test_an_update_answered_about_another_sim_is_unknown_and_not_retried(
+async def test_an_update_with_a_response_about_another_sim_is_unknown_and_not_retried(
     scripted: ScriptedApi, status: str
 ) -> None:
     scripted.plan(sim(OTHER, status))
     with pytest.raises(WrongResource, match=f"{OTHER}.*outcome of the change is unknown") as caught:
         await scripted.complete(scripted.client.supersim.sims.update(OURS, status="active"))
     assert (caught.value.asked, caught.value.received) == (OURS, OTHER)
-    assert scripted.said == [f"POST /v1/Sims/{OURS} Status=active"]
+    assert scripted.request_lines == [f"POST /v1/Sims/{OURS} Status=active"]
 
 
-async def test_so_is_the_update_of_a_fleet(scripted: ScriptedApi) -> None:
+async def test_a_fleet_update_with_a_response_about_another_fleet_is_unknown_and_not_retried(
+    scripted: ScriptedApi,
+) -> None:
     scripted.plan({"sid": sid("HF", "2")})
     with pytest.raises(WrongResource, match="outcome of the change is unknown"):
         await scripted.complete(scripted.client.supersim.fleets.update(HF, data_limit=1))
@@ -75,40 +78,40 @@ async def update_many(scripted: ScriptedApi) -> Any:
     return outcome.sim
 
 
-@pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_a_wait_goes_on_by_reads_when_its_change_was_answered_about_another_sim(
-    scripted: ScriptedApi, way: Any
+@pytest.mark.parametrize("call", [update_and_wait, update_many])
+async def test_a_wait_continues_with_reads_after_a_response_about_another_sim(
+    scripted: ScriptedApi, call: Any
 ) -> None:
     scripted.plan(sim(OTHER, "active"), sim(OURS, "scheduled"), sim(OURS, "active"))
-    found = await scripted.complete(way(scripted))
+    found = await scripted.complete(call(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
-@pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_reads_of_another_sim_never_end_a_wait(scripted: ScriptedApi, way: Any) -> None:
+@pytest.mark.parametrize("call", [update_and_wait, update_many])
+async def test_reads_of_another_sim_never_end_a_wait(scripted: ScriptedApi, call: Any) -> None:
     scripted.plan(ScriptedResponse(202, sim(OURS, "scheduled", D1)), *[sim(OTHER, "active")] * 6)
     scripted.plan(sim(OURS, "active"))
-    found = await scripted.complete(way(scripted))
+    found = await scripted.complete(call(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
-@pytest.mark.parametrize("way", [update_and_wait, update_many])
+@pytest.mark.parametrize("call", [update_and_wait, update_many])
 async def test_at_the_deadline_the_wait_names_the_other_sim_as_its_cause(
-    scripted: ScriptedApi, way: Any
+    scripted: ScriptedApi, call: Any
 ) -> None:
-    async def answer(one: Received) -> ScriptedResponse:
+    async def respond(one: Received) -> ScriptedResponse:
         return ScriptedResponse(200, sim(OTHER, "active"))
 
-    scripted.script = answer
+    scripted.script = respond
     with pytest.raises(TransitionTimeout, match=OURS) as caught:
-        await scripted.complete(way(scripted))
+        await scripted.complete(call(scripted))
     assert isinstance(caught.value.__cause__, WrongResource)
     assert (caught.value.last, posts(scripted)) == (None, 1)
 
 
-@pytest.mark.parametrize("way", [update_and_wait, update_many])
-async def test_what_is_read_of_another_sim_after_a_lost_response_is_not_the_changes(
-    scripted: ScriptedApi, way: Any
+@pytest.mark.parametrize("call", [update_and_wait, update_many])
+async def test_reads_of_another_sim_after_a_lost_response_do_not_confirm_the_change(
+    scripted: ScriptedApi, call: Any
 ) -> None:
     scripted.plan(
         ScriptedResponse(504),
@@ -116,7 +119,7 @@ async def test_what_is_read_of_another_sim_after_a_lost_response_is_not_the_chan
         sim(OURS, "scheduled"),
         sim(OURS, "active"),
     )
-    found = await scripted.complete(way(scripted))
+    found = await scripted.complete(call(scripted))
     assert (found.sid, posts(scripted)) == (OURS, 1)
 
 
@@ -131,58 +134,58 @@ async def test_a_text_that_was_created_for_another_sim_has_an_unknown_outcome(
     assert posts(scripted) == 1
 
 
-async def test_a_registration_of_another_sim_is_not_taken_for_the_one_asked_for(
+async def test_a_registration_with_a_response_about_another_sim_raises_wrong_resource(
     scripted: ScriptedApi,
 ) -> None:
-    asked, shown = "8988307000000000001", "8988307000000000002"
+    requested, shown = "8988307000000000001", "8988307000000000002"
     scripted.plan({**sim(OTHER, "new"), "iccid": shown})
     registering = scripted.client.supersim.sims.register(
-        iccid=asked, registration_code="H3LL0W0RLD"
+        iccid=requested, registration_code="H3LL0W0RLD"
     )
-    with pytest.raises(WrongResource, match=f"{OTHER}.*{asked}"):
+    with pytest.raises(WrongResource, match=f"{OTHER}.*{requested}"):
         await scripted.complete(registering)
 
 
-async def test_a_list_that_ignores_its_filter_does_not_show_which_sim_is_ours_already(
+async def test_a_list_that_ignores_its_filter_does_not_confirm_a_registration(
     scripted: ScriptedApi,
 ) -> None:
-    asked = "8988307000000000001"
+    requested = "8988307000000000001"
     others = [{**sim(OTHER, "new"), "iccid": "8988307000000000002"}]
-    ours = {**sim(OURS, "new"), "iccid": asked + "5"}
-    taken = ScriptedResponse(400, {"code": 83003, "message": "already yours"})
+    ours = {**sim(OURS, "new"), "iccid": requested + "5"}
+    rejected = ScriptedResponse(400, {"code": 83003, "message": "already yours"})
     sims = scripted.client.supersim.sims
     page = {"meta": {"next_page_url": None}}
-    scripted.plan(taken, {"sims": [*others, ours], **page}, taken, {"sims": others, **page})
-    found = await scripted.complete(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+    scripted.plan(rejected, {"sims": [*others, ours], **page}, rejected, {"sims": others, **page})
+    found = await scripted.complete(sims.register(iccid=requested, registration_code="H3LL0W0RLD"))
     assert found.sid == OURS
     with pytest.raises(Exception, match="83003"):
-        await scripted.complete(sims.register(iccid=asked, registration_code="H3LL0W0RLD"))
+        await scripted.complete(sims.register(iccid=requested, registration_code="H3LL0W0RLD"))
 
 
 # Names.
 
 
 class Vendor:
-    """SIMs behind names that move; `lost`: responses to POSTs never arrive."""
+    """SIMs whose names move; with `lost`, responses to POSTs never arrive."""
 
     def __init__(self, scripted: ScriptedApi, *, lost: bool = False) -> None:
         self.names = {"pump": OURS}
         self.status = {OURS: "ready", OTHER: "ready"}
         self.lost = lost
         self.posted: list[str] = []
-        self.after_post = self.nothing
-        scripted.script = self.answer
+        self.after_post = self.keep_names
+        scripted.script = self.respond
 
-    def nothing(self) -> None:
-        """Leave all names where they are."""
+    def keep_names(self) -> None:
+        """Keep all names."""
 
     def rename(self) -> None:
         self.names = {"pump-7": OURS}
 
-    def give_away(self) -> None:
+    def reassign(self) -> None:
         self.names = {"pump-7": OURS, "pump": OTHER}
 
-    async def answer(self, one: Received) -> ScriptedResponse:
+    async def respond(self, one: Received) -> ScriptedResponse:
         name = one.raw_path.rpartition("/")[2]
         found = self.names.get(name, name)
         if found not in self.status:
@@ -201,7 +204,7 @@ class Vendor:
 
 
 async def settle(scripted: ScriptedApi, vendor: Vendor, work: Any, status: str = "active") -> Any:
-    """Let a change settle half a minute after it was sent."""
+    """Let a change settle 30 seconds after it was sent."""
     task = asyncio.ensure_future(work)
     await scripted.clock.settle()
     scripted.clock.call_at(
@@ -210,22 +213,22 @@ async def settle(scripted: ScriptedApi, vendor: Vendor, work: Any, status: str =
     return await scripted.complete(task)
 
 
-@pytest.mark.parametrize("moved", ["rename", "give_away"])
+@pytest.mark.parametrize("moved", ["rename", "reassign"])
 @pytest.mark.parametrize("awaited", ["pump", OURS, "record"])
-async def test_a_sim_renamed_after_its_change_is_awaited_all_the_same(
+async def test_a_sim_renamed_after_its_change_is_still_awaited(
     scripted: ScriptedApi, moved: str, awaited: str
 ) -> None:
     vendor = Vendor(scripted)
     sims = scripted.client.supersim.sims
-    answer = await scripted.complete(sims.update("pump", status="active"))
+    record = await scripted.complete(sims.update("pump", status="active"))
     getattr(vendor, moved)()
-    work = sims.await_transition(answer if awaited == "record" else awaited)
+    work = sims.await_transition(record if awaited == "record" else awaited)
     found = await settle(scripted, vendor, work)
     assert (found.sid, found.status) == (OURS, "active")
 
 
 @pytest.mark.parametrize("name", ["pump", "pump-7"])
-async def test_a_sim_renamed_by_its_own_change_is_known_by_its_old_and_new_name(
+async def test_a_sim_renamed_by_its_own_change_is_found_by_its_old_and_new_name(
     scripted: ScriptedApi, name: str
 ) -> None:
     vendor = Vendor(scripted)
@@ -238,7 +241,7 @@ async def test_a_sim_renamed_by_its_own_change_is_known_by_its_old_and_new_name(
         if status == "active":
             assert (await work).sid == OURS
             continue
-        with pytest.raises(TransitionFailed):  # the change's target is what was awaited
+        with pytest.raises(TransitionFailed):  # the wait is for the target of the change
             await work
 
 
@@ -254,43 +257,43 @@ async def by_name_many(scripted: ScriptedApi) -> Any:
     return outcome.sim
 
 
-@pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
-@pytest.mark.parametrize("moved", ["rename", "give_away"])
-async def test_a_name_that_moves_during_a_wait_takes_the_wait_nowhere(
-    scripted: ScriptedApi, way: Any, moved: str
+@pytest.mark.parametrize("call", [by_name_and_wait, by_name_many])
+@pytest.mark.parametrize("moved", ["rename", "reassign"])
+async def test_a_name_that_moves_during_a_wait_does_not_redirect_it(
+    scripted: ScriptedApi, call: Any, moved: str
 ) -> None:
     vendor = Vendor(scripted)
     vendor.after_post = getattr(vendor, moved)
-    found = await settle(scripted, vendor, way(scripted))
+    found = await settle(scripted, vendor, call(scripted))
     assert (found.sid, found.status, vendor.posted) == (OURS, "active", [OURS])
 
 
-@pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
+@pytest.mark.parametrize("call", [by_name_and_wait, by_name_many])
 async def test_after_a_lost_response_a_sim_known_by_its_sid_is_found_under_any_name(
-    scripted: ScriptedApi, way: Any
+    scripted: ScriptedApi, call: Any
 ) -> None:
     vendor = Vendor(scripted, lost=True)
     await scripted.complete(scripted.client.supersim.sims.fetch("pump"))
     vendor.after_post = vendor.rename
-    found = await settle(scripted, vendor, way(scripted))
+    found = await settle(scripted, vendor, call(scripted))
     assert (found.sid, found.status, vendor.posted) == (OURS, "active", [OURS])
 
 
-@pytest.mark.parametrize("way", [by_name_and_wait, by_name_many])
-async def test_after_a_lost_response_the_sim_that_has_the_name_now_is_not_taken_for_it(
-    scripted: ScriptedApi, way: Any
+@pytest.mark.parametrize("call", [by_name_and_wait, by_name_many])
+async def test_after_a_lost_response_a_sim_that_took_over_the_name_is_not_accepted(
+    scripted: ScriptedApi, call: Any
 ) -> None:
     vendor = Vendor(scripted, lost=True)
     await scripted.complete(scripted.client.supersim.sims.fetch("pump"))
-    vendor.after_post = vendor.give_away
+    vendor.after_post = vendor.reassign
     vendor.status[OTHER] = "active"
     with pytest.raises(Exception, match="outcome of the change is unknown") as caught:
-        await scripted.complete(way(scripted))
+        await scripted.complete(call(scripted))
     assert isinstance(caught.value.__cause__, WrongResource)
     assert vendor.posted == [OURS]
 
 
-async def test_what_is_sent_again_goes_to_the_sim_that_was_read_and_to_no_other(
+async def test_a_retry_is_sent_to_the_sid_that_was_read(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(
@@ -304,7 +307,7 @@ async def test_what_is_sent_again_goes_to_the_sim_that_was_read_and_to_no_other(
     ]
 
 
-async def test_a_name_that_nobody_has_is_not_found_at_once(scripted: ScriptedApi) -> None:
+async def test_an_unknown_name_raises_not_found_at_once(scripted: ScriptedApi) -> None:
     Vendor(scripted)
     with pytest.raises(NotFound):
         await scripted.client.supersim.sims.update_and_wait("pumpe", status="active")

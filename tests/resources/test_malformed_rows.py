@@ -1,4 +1,4 @@
-"""Lists with rows that cannot be read: they spoil no other row, and are never passed in silence."""
+"""Lists with malformed rows: they affect no other row, and are never dropped silently."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ from tests.http.server import Received, ScriptedResponse
 from tests.resources.conftest import OpenScripted
 from tests.resources.scripted import ACCOUNT, ScriptedApi, sid
 
-ODD = [{"url": {}}, {"fleet_sid": False}, {"iccid": 8.9e18}, {"date_updated": 7}, {"sid": None}]
+MALFORMED = [
+    {"url": {}},
+    {"fleet_sid": False},
+    {"iccid": 8.9e18},
+    {"date_updated": 7},
+    {"sid": None},
+]
 
 
 def row(digit: str, **changes: Any) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def digits(sims: Any) -> str:
 
 @pytest.fixture
 def listed(scripted: ScriptedApi) -> ScriptedApi:
-    """Two pages: 1, unreadable, 3, no object at all, 5; then 6, unreadable, 8."""
+    """Two pages: 1, malformed, 3, not an object, 5; then 6, malformed, 8."""
     scripted.plan(
         page_of(row("1"), row("2", url={}), row("3"), 4, row("5"), following="?Page=1"),
         page_of(row("6"), row("7", fleet_sid=[]), row("8")),
@@ -48,7 +54,7 @@ def listed(scripted: ScriptedApi) -> ScriptedApi:
     return scripted
 
 
-async def test_iterating_raises_where_the_row_stands_after_the_good_ones(
+async def test_iterating_raises_at_a_malformed_row_after_yielding_the_rows_before_it(
     listed: ScriptedApi,
 ) -> None:
     sims = aiter(listed.client.supersim.sims.list())
@@ -58,12 +64,14 @@ async def test_iterating_raises_where_the_row_stands_after_the_good_ones(
     assert caught.value.sid == sid("HS", "2")
 
 
-async def test_a_list_that_skips_gives_every_row_that_can_be_read(listed: ScriptedApi) -> None:
+async def test_bad_skip_yields_every_well_formed_row(listed: ScriptedApi) -> None:
     sims = listed.client.supersim.sims.list(bad="skip")
     assert digits([sim async for sim in sims]) == "13568"
 
 
-async def test_a_page_has_all_that_can_be_read_and_the_rest_beside_it(listed: ScriptedApi) -> None:
+async def test_a_page_holds_the_well_formed_rows_and_the_malformed_ones_in_bad(
+    listed: ScriptedApi,
+) -> None:
     page = await listed.client.supersim.sims.list()
     assert digits(page.items) == "135"
     assert len(page) == 3
@@ -78,36 +86,38 @@ async def test_a_page_has_all_that_can_be_read_and_the_rest_beside_it(listed: Sc
         next(sims)
 
 
-async def test_a_page_of_a_list_that_skips_is_iterated_to_its_end(listed: ScriptedApi) -> None:
+async def test_with_bad_skip_a_page_is_iterated_to_its_end(listed: ScriptedApi) -> None:
     page = await listed.client.supersim.sims.list(bad="skip")
     assert digits(page) == "135"
     assert [one.index for one in page.bad] == [1, 3]
 
 
 @pytest.mark.parametrize("bad", ["raise", "skip"])
-async def test_pages_go_on_past_bad_rows(listed: ScriptedApi, bad: Any) -> None:
+async def test_paging_continues_past_malformed_rows(listed: ScriptedApi, bad: Any) -> None:
     pages = [page async for page in listed.client.supersim.sims.list(bad=bad).pages()]
     assert [(digits(page.items), len(page.bad)) for page in pages] == [("135", 2), ("68", 1)]
 
 
-async def test_changed_and_filtered_lists_keep_the_place_of_a_bad_row(listed: ScriptedApi) -> None:
+async def test_mapped_and_filtered_lists_keep_the_position_of_a_malformed_row(
+    listed: ScriptedApi,
+) -> None:
     sims = listed.client.supersim.sims.list()
-    odd = sims.where(lambda sim: sim.sid[-1] not in "15").map(lambda sim: sim.sid[-1])
-    page = await odd
+    mapped = sims.where(lambda sim: sim.sid[-1] not in "15").map(lambda sim: sim.sid[-1])
+    page = await mapped
     assert page.items == ("3",)
     assert len(page.bad) == 2
     with pytest.raises(DecodeError):
         list(page)
 
 
-async def test_changed_and_filtered_lists_skip_as_the_list_does(listed: ScriptedApi) -> None:
+async def test_mapped_and_filtered_lists_follow_bad_skip(listed: ScriptedApi) -> None:
     sims = listed.client.supersim.sims.list(bad="skip")
     kept = sims.where(lambda sim: sim.sid[-1] != "5").map(lambda sim: sim.sid[-1])
     assert [one async for one in kept] == ["1", "3", "6", "8"]
 
 
-@pytest.mark.parametrize("changes", ODD, ids=str)
-async def test_one_odd_field_among_a_thousand_rows_costs_one_row(
+@pytest.mark.parametrize("changes", MALFORMED, ids=str)
+async def test_one_malformed_field_in_a_thousand_rows_affects_one_row(
     scripted: ScriptedApi, changes: dict[str, Any]
 ) -> None:
     rows = [{"sid": f"HS{number:032x}", "status": "new"} for number in range(1000)]
@@ -118,21 +128,21 @@ async def test_one_odd_field_among_a_thousand_rows_costs_one_row(
     assert page.bad[0].index == 500
 
 
-async def test_how_bad_rows_are_taken_is_our_own_affair_and_is_not_sent(
+async def test_bad_is_not_sent_to_the_vendor(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(page_of())
     await scripted.client.supersim.sims.list(bad="skip", status="new")
-    assert scripted.said == ["GET /v1/Sims?Status=new"]
+    assert scripted.request_lines == ["GET /v1/Sims?Status=new"]
 
 
-async def test_another_word_is_refused_at_once(scripted: ScriptedApi) -> None:
+async def test_an_invalid_value_of_bad_is_rejected_at_once(scripted: ScriptedApi) -> None:
     with pytest.raises(ValueError, match=r"bad='ignore': must be 'raise' or 'skip'"):
-        scripted.client.supersim.sims.list(bad="ignore")  # type: ignore[arg-type]  # on purpose
+        scripted.client.supersim.sims.list(bad="ignore")  # type: ignore[arg-type]  # invalid on purpose
     assert scripted.received == []
 
 
-async def test_a_bad_record_is_short_in_messages(scripted: ScriptedApi) -> None:
+async def test_a_bad_record_is_shortened_in_messages(scripted: ScriptedApi) -> None:
     scripted.plan(page_of(row("1", url={"x" * 5000: "y" * 5000}, unique_name=["z" * 5000])))
     page = await scripted.client.supersim.sims.list()
     (bad,) = page.bad
@@ -141,7 +151,7 @@ async def test_a_bad_record_is_short_in_messages(scripted: ScriptedApi) -> None:
     assert len(str(bad.error)) < 600
 
 
-async def test_a_next_page_that_is_no_url_ends_the_list_after_the_rows_before_it(
+async def test_a_malformed_next_page_url_raises_after_the_rows_before_it(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(page_of(row("1"), row("2"), following=7))
@@ -151,7 +161,7 @@ async def test_a_next_page_that_is_no_url_ends_the_list_after_the_rows_before_it
         await anext(sims)
 
 
-async def test_a_fleet_that_is_named_needs_nothing_but_its_sid_to_be_readable(
+async def test_a_fleet_looked_up_by_name_needs_only_a_readable_sid(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(
@@ -162,12 +172,12 @@ async def test_a_fleet_that_is_named_needs_nothing_but_its_sid_to_be_readable(
     assert sim.fleet_sid == sid("HF", "7")
 
 
-async def test_a_page_that_is_null_is_empty(scripted: ScriptedApi) -> None:
+async def test_a_null_page_is_empty(scripted: ScriptedApi) -> None:
     scripted.plan({"sims": None, "meta": None})
     assert await scripted.client.supersim.sims.list() == Page((), has_next=False)
 
 
-async def test_what_is_yours_already_and_cannot_be_read_is_no_refusal(
+async def test_an_already_registered_sim_with_a_malformed_record_raises_a_decode_error(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(
@@ -177,7 +187,7 @@ async def test_what_is_yours_already_and_cannot_be_read_is_no_refusal(
         await scripted.client.supersim.sims.register(iccid="89" * 10, registration_code="A" * 10)
 
 
-async def test_a_history_goes_past_events_that_cannot_be_read(scripted: ScriptedApi) -> None:
+async def test_history_skips_malformed_events(scripted: ScriptedApi) -> None:
     change = {"status": {"previous": "new", "updated": "active"}}
     events = [
         {"sid": sid("AE", "1"), "event_data": change},
@@ -193,10 +203,10 @@ async def test_a_history_goes_past_events_that_cannot_be_read(scripted: Scripted
     assert [one.event.sid[-1] for one in entries] == ["1", "3"]
 
 
-async def test_a_secret_that_cannot_be_read_is_skipped_and_never_shown(kore: ScriptedApi) -> None:
+async def test_a_malformed_secret_is_skipped_and_never_shown(kore: ScriptedApi) -> None:
     rows = [{"id": "whs_1"}, {"id": None, "secret": "hush-hush"}, {"id": "whs_3", "secret": [5]}]
     for _ in range(2):
-        kore.plan({"data": [*rows, {"id": "whs_4"}], "meta_data": ["odd"]})
+        kore.plan({"data": [*rows, {"id": "whs_4"}], "meta_data": ["malformed"]})
     secrets = kore.client.webhooks.secrets
     assert [one.id async for one in secrets.list(bad="skip")] == ["whs_1", "whs_4"]
     page = await secrets.list()
@@ -206,22 +216,27 @@ async def test_a_secret_that_cannot_be_read_is_skipped_and_never_shown(kore: Scr
         list(page)
 
 
-async def test_every_list_takes_it(set_scripted: OpenScripted) -> None:
-    scripted = await set_scripted("kore", monitor=True)
+async def test_every_list_accepts_bad(open_scripted_api: OpenScripted) -> None:
+    scripted = await open_scripted_api("kore", monitor=True)
     verbs = [verb for resource in resources_of(scripted.client) for verb in lists_of(resource)]
     assert len(verbs) == 21
     for verb in verbs:
-        given = inspect.signature(verb).parameters
-        assert given["bad"].default == "raise", verb
-        parents = [one for one in given.values() if one.kind is one.POSITIONAL_ONLY]
-        named = sid("DE") if verb.__name__ == "history" else "a-name"
-        assert isinstance(verb(*[named for _ in parents], bad="skip"), Pager)
+        parameters = inspect.signature(verb).parameters
+        assert parameters["bad"].default == "raise", verb
+        parents = [one for one in parameters.values() if one.kind is one.POSITIONAL_ONLY]
+        name = sid("DE") if verb.__name__ == "history" else "a-name"
+        assert isinstance(verb(*[name for _ in parents], bad="skip"), Pager)
     assert scripted.received == []
 
 
 def resources_of(client: Client) -> list[Any]:
-    rooms = (client.wireless, client.supersim, client.monitor, client.webhooks)
-    members = [getattr(room, name) for room in rooms for name in dir(room) if name[0] != "_"]
+    namespaces = (client.wireless, client.supersim, client.monitor, client.webhooks)
+    members = [
+        getattr(namespace, name)
+        for namespace in namespaces
+        for name in dir(namespace)
+        if name[0] != "_"
+    ]
     return [one for one in members if isinstance(one, Verbs)]
 
 
@@ -230,27 +245,23 @@ def lists_of(resource: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("verb", ["fetch", "update", "list"])
-async def test_what_means_the_same_is_read_wherever_it_comes(
-    scripted: ScriptedApi, verb: str
-) -> None:
-    odd = row("1", links={"billing_periods": None}, iccid=89883070000123456789, unique_name=7)
-    odd |= {"account_sid": ACCOUNT, "date_updated": "2026-01-01T00:00:00", "status": None}
+async def test_lenient_spellings_are_read_by_every_verb(scripted: ScriptedApi, verb: str) -> None:
+    malformed = row("1", links={"billing_periods": None}, iccid=89883070000123456789, unique_name=7)
+    malformed |= {"account_sid": ACCOUNT, "date_updated": "2026-01-01T00:00:00", "status": None}
     sims = scripted.client.supersim.sims
-    scripted.plan(page_of(odd) if verb == "list" else odd)
+    scripted.plan(page_of(malformed) if verb == "list" else malformed)
     if verb == "list":
         (sim,) = await sims.list()
     elif verb == "fetch":
-        sim = await sims.fetch(odd["sid"])
+        sim = await sims.fetch(malformed["sid"])
     else:
-        sim = await sims.update(odd["sid"], unique_name="7")
+        sim = await sims.update(malformed["sid"], unique_name="7")
     assert (sim.status, sim.links, sim.iccid) == (None, {}, "89883070000123456789")
     assert (sim.unique_name, sim.date_updated) == ("7", datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("depth", [2_000, 200_000])
-async def test_json_that_is_nested_too_deeply_is_an_error_of_ours(
-    scripted: ScriptedApi, depth: int
-) -> None:
+async def test_deeply_nested_json_raises_an_sdk_error(scripted: ScriptedApi, depth: int) -> None:
     deep = (
         f'{{"sid": "{sid("HS")}", "status": "active", "added_later": {"[" * depth}{"]" * depth}}}'
     )

@@ -1,4 +1,4 @@
-"""What a vendor, a proxy or a cache may say while a change is awaited, and what each is worth."""
+"""What ends a wait: responses of a vendor, a proxy or a cache while a change is pending."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.resources.scripted import AUTH_TOKEN, ScriptedApi, sid
 
 HS, DE = sid("HS"), sid("DE")
 BEFORE, ACCEPTED, AFTER = (f"2026-01-01T00:00:{second:02}Z" for second in (0, 10, 20))
-"""Dates of a record from before the change, of the response to the POST, and of its end."""
+"""`date_updated` before the change, in the response to the POST, and after the transition."""
 
 
 def record(status: str | None, date: str | None = AFTER) -> ScriptedResponse:
@@ -34,7 +34,7 @@ def record(status: str | None, date: str | None = AFTER) -> ScriptedResponse:
 
 
 class Vendor:
-    """One SIM; `read` is the response to each read of it."""
+    """One SIM; `read` is the response to every read of it."""
 
     def __init__(self, scripted: ScriptedApi, sims: Any = None) -> None:
         self.scripted = scripted
@@ -43,22 +43,22 @@ class Vendor:
         self.read = record("scheduled", ACCEPTED)
         self.reads = 0
         self.callback_url = ""
-        scripted.script = self.answer
+        scripted.script = self.respond
 
-    async def answer(self, one: Received) -> ScriptedResponse:
+    async def respond(self, one: Received) -> ScriptedResponse:
         if one.method == "POST":
             self.callback_url = parse_qs(one.body).get("CallbackUrl", [""])[0]
             return self.of(one, self.accepted)
         self.reads += 1
         return self.of(one, self.read)
 
-    def of(self, one: Received, answer: ScriptedResponse) -> ScriptedResponse:
-        """ScriptedResponse about the SIM that was asked for."""
-        named = one.raw_path.rpartition("/")[2]
-        if not named.startswith("HS") or not isinstance(answer.body, dict):
-            return answer
-        known = {"sid": named} if "sid" in answer.body else {}
-        return ScriptedResponse(answer.status, {**answer.body, **known}, answer.headers)
+    def of(self, one: Received, response: ScriptedResponse) -> ScriptedResponse:
+        """The response, with the SID that was requested."""
+        requested_sid = one.raw_path.rpartition("/")[2]
+        if not requested_sid.startswith("HS") or not isinstance(response.body, dict):
+            return response
+        sid_field = {"sid": requested_sid} if "sid" in response.body else {}
+        return ScriptedResponse(response.status, {**response.body, **sid_field}, response.headers)
 
     async def call_back(self, status: str, **more: str) -> None:
         params = {"SimSid": HS, "SimStatus": status, **more}
@@ -76,13 +76,13 @@ def vendor(scripted: ScriptedApi) -> Vendor:
     return Vendor(scripted)
 
 
-# A read that fails is asked for again later, and holds nobody up meanwhile.
+# Failed reads are retried later and delay no other wait.
 
 
-async def test_a_callback_does_not_wait_for_a_read_that_was_told_to_come_back_later(
-    set_scripted: OpenScripted,
+async def test_a_callback_causes_a_read_before_a_retry_after_ends(
+    open_scripted_api: OpenScripted,
 ) -> None:
-    vendor = Vendor(await set_scripted(listens=True))
+    vendor = Vendor(await open_scripted_api(listens=True))
     vendor.read = ScriptedResponse(503, headers={"Retry-After": "120"})
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(16)
@@ -94,7 +94,7 @@ async def test_a_callback_does_not_wait_for_a_read_that_was_told_to_come_back_la
     assert wait.result().status == "active"
 
 
-async def test_a_retry_after_of_a_read_is_kept_unless_something_newer_is_known(
+async def test_a_retry_after_of_a_read_is_respected_without_a_callback(
     vendor: Vendor,
 ) -> None:
     vendor.read = ScriptedResponse(503, headers={"Retry-After": "120"})
@@ -106,7 +106,7 @@ async def test_a_retry_after_of_a_read_is_kept_unless_something_newer_is_known(
     assert wait.result().status == "active"
 
 
-async def test_the_last_read_does_not_wait_for_one_that_was_told_to_come_back_later(
+async def test_the_last_read_before_the_deadline_ignores_retry_after(
     vendor: Vendor,
 ) -> None:
     vendor.read = ScriptedResponse(503, headers={"Retry-After": "120"})
@@ -138,7 +138,9 @@ async def test_a_wait_whose_reads_all_fail_ends_at_its_deadline(vendor: Vendor) 
     ],
     ids=["404", "401", "403", "html-with-200", "envelope-with-200", "408", "502"],
 )
-async def test_bad_reads_of_some_seconds_end_no_wait(vendor: Vendor, bad: ScriptedResponse) -> None:
+async def test_bad_reads_for_a_few_seconds_end_no_wait(
+    vendor: Vendor, bad: ScriptedResponse
+) -> None:
     vendor.read = bad
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(9)
@@ -151,7 +153,7 @@ async def test_bad_reads_of_some_seconds_end_no_wait(vendor: Vendor, bad: Script
 @pytest.mark.parametrize(
     ("status", "error"), [(404, NotFound), (401, AuthenticationError), (403, PermissionDenied)]
 )
-async def test_what_is_gone_or_refused_for_long_ends_the_wait(
+async def test_a_lasting_404_401_or_403_ends_the_wait(
     vendor: Vendor, status: int, error: type[Exception]
 ) -> None:
     vendor.read = ScriptedResponse(status)
@@ -163,7 +165,7 @@ async def test_what_is_gone_or_refused_for_long_ends_the_wait(
 
 
 @pytest.mark.parametrize("body", ["<html>please log in</html>", {"code": 20500, "message": "x"}])
-async def test_what_no_read_can_decode_lasts_until_the_deadline(vendor: Vendor, body: Any) -> None:
+async def test_malformed_reads_last_until_the_deadline(vendor: Vendor, body: Any) -> None:
     vendor.read = ScriptedResponse(200, body)
     wait = await vendor.activate(timeout=60)
     await vendor.scripted.clock.advance(60)
@@ -171,7 +173,7 @@ async def test_what_no_read_can_decode_lasts_until_the_deadline(vendor: Vendor, 
         wait.result()
 
 
-async def test_the_first_404_of_a_sim_that_was_never_seen_ends_its_wait(
+async def test_the_first_404_for_a_sim_never_seen_ends_its_wait(
     scripted: ScriptedApi,
 ) -> None:
     with pytest.raises(NotFound):
@@ -180,7 +182,7 @@ async def test_the_first_404_of_a_sim_that_was_never_seen_ends_its_wait(
 
 
 @pytest.mark.parametrize("seen", ["fetched", "listed", "updated"])
-async def test_a_404_of_a_sim_that_this_client_has_seen_may_pass(
+async def test_a_404_for_a_sim_this_client_has_seen_may_pass(
     scripted: ScriptedApi, seen: str
 ) -> None:
     vendor, sims = Vendor(scripted), scripted.client.supersim.sims
@@ -205,7 +207,7 @@ async def test_a_404_of_a_sim_that_this_client_has_seen_may_pass(
 
 @pytest.mark.parametrize("dates", [(ACCEPTED, ACCEPTED), (ACCEPTED, AFTER)])
 @pytest.mark.parametrize("status", ["provisioning", None])
-async def test_a_status_that_nobody_knows_ends_no_wait(
+async def test_an_unknown_status_ends_no_wait(
     vendor: Vendor, status: str | None, dates: tuple[str, str]
 ) -> None:
     vendor.accepted, vendor.read = record(status, dates[0]), record(status, dates[1])
@@ -215,11 +217,11 @@ async def test_a_status_that_nobody_knows_ends_no_wait(
     vendor.read = record("active")
     await vendor.scripted.clock.advance(30)
     assert wait.result().status == "active"
-    told = [one for one in vendor.scripted.events if isinstance(one, UnknownStatus)]
-    assert [one.status for one in told] == ([] if status is None else [status]), "once"
+    unknown = [one for one in vendor.scripted.events if isinstance(one, UnknownStatus)]
+    assert [one.status for one in unknown] == ([] if status is None else [status]), "reported once"
 
 
-async def test_a_timeout_names_the_status_that_nobody_knows(vendor: Vendor) -> None:
+async def test_a_timeout_names_the_unknown_status(vendor: Vendor) -> None:
     vendor.read = record("provisioning")
     wait = await vendor.activate(timeout=60)
     await vendor.scripted.clock.advance(60)
@@ -227,8 +229,8 @@ async def test_a_timeout_names_the_status_that_nobody_knows(vendor: Vendor) -> N
         wait.result()
 
 
-async def test_a_status_that_was_declared_final_ends_the_wait(set_scripted: OpenScripted) -> None:
-    vendor = Vendor(await set_scripted(watching=Watching(final={"retired"})))
+async def test_a_status_declared_final_ends_the_wait(open_scripted_api: OpenScripted) -> None:
+    vendor = Vendor(await open_scripted_api(watching=Watching(final={"retired"})))
     vendor.read = record("retired")
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(30)
@@ -238,13 +240,13 @@ async def test_a_status_that_was_declared_final_ends_the_wait(set_scripted: Open
     assert found.status == "retired"
 
 
-async def test_a_pending_status_cannot_be_declared_final(set_scripted: OpenScripted) -> None:
-    scripted = await set_scripted(watching=Watching(final={"scheduled"}))
+async def test_a_pending_status_cannot_be_declared_final(open_scripted_api: OpenScripted) -> None:
+    scripted = await open_scripted_api(watching=Watching(final={"scheduled"}))
     with pytest.raises(ValueError, match="a Sim in scheduled has not settled"):
         _ = scripted.client.supersim.sims
 
 
-async def test_programmable_wireless_may_reach_active_by_way_of_ready(
+async def test_programmable_wireless_may_reach_active_through_ready(
     scripted: ScriptedApi,
 ) -> None:
     vendor = Vendor(scripted, scripted.client.wireless.sims)
@@ -273,10 +275,10 @@ async def test_an_old_read_that_shows_the_target_ends_no_wait(vendor: Vendor) ->
         wait.result()
 
 
-async def test_a_callback_that_names_the_target_makes_up_for_an_old_date(
-    set_scripted: OpenScripted,
+async def test_a_signed_callback_that_names_the_target_outweighs_an_old_date(
+    open_scripted_api: OpenScripted,
 ) -> None:
-    vendor = Vendor(await set_scripted(listens=True))
+    vendor = Vendor(await open_scripted_api(listens=True))
     wait = await vendor.activate()
     vendor.read = record("active", BEFORE)
     await vendor.call_back("active")
@@ -285,15 +287,16 @@ async def test_a_callback_that_names_the_target_makes_up_for_an_old_date(
 
 
 @pytest.mark.parametrize(
-    ("seen", "said"), [("active", {}), ("new", {"ErrorCode": "33105", "ErrorMessage": "no"})]
+    ("seen", "error_params"),
+    [("active", {}), ("new", {"ErrorCode": "33105", "ErrorMessage": "no"})],
 )
-async def test_what_nobody_signed_makes_up_for_no_old_date(
-    set_scripted: OpenScripted, seen: str, said: dict[str, str]
+async def test_an_unsigned_callback_does_not_outweigh_an_old_date(
+    open_scripted_api: OpenScripted, seen: str, error_params: dict[str, str]
 ) -> None:
-    vendor = Vendor(await set_scripted("kore", listens=True))
+    vendor = Vendor(await open_scripted_api("kore", listens=True))
     wait = await vendor.activate()
     vendor.read = record(seen, BEFORE)
-    params = {"SimSid": HS, "SimStatus": seen, **said}
+    params = {"SimSid": HS, "SimStatus": seen, **error_params}
     with vendor.scripted.clock.working():
         assert await senders.kore_get(vendor.callback_url, params).post() == 204
     await vendor.scripted.clock.advance(5)
@@ -303,7 +306,7 @@ async def test_what_nobody_signed_makes_up_for_no_old_date(
     assert wait.result().status == "active"
 
 
-async def test_a_failure_whose_old_date_stands_still_counts_in_the_end(vendor: Vendor) -> None:
+async def test_a_failure_whose_date_does_not_move_counts_in_the_end(vendor: Vendor) -> None:
     vendor.read = record("new", BEFORE)
     wait = await vendor.activate()
     await vendor.scripted.clock.advance(60)
@@ -313,7 +316,7 @@ async def test_a_failure_whose_old_date_stands_still_counts_in_the_end(vendor: V
         wait.result()
 
 
-async def test_old_reads_that_change_prove_nothing(vendor: Vendor) -> None:
+async def test_changing_old_reads_do_not_fail_the_wait(vendor: Vendor) -> None:
     wait = await vendor.activate(timeout=300)
     for second in range(29):
         vendor.read = record("new", f"2026-01-01T00:00:0{second % 10}Z")
@@ -328,15 +331,15 @@ async def test_a_read_that_began_before_the_response_ends_no_wait(scripted: Scri
     vendor, sims, slow = Vendor(scripted), scripted.client.supersim.sims, asyncio.Event()
     vendor.read = record("scheduled", BEFORE)
 
-    async def answer(one: Received) -> ScriptedResponse:
-        found = await vendor.answer(one)
+    async def respond(one: Received) -> ScriptedResponse:
+        found = await vendor.respond(one)
         if one.method == "GET" and vendor.reads == 2:
             with scripted.clock.resting():
                 await slow.wait()
             return record("active", None)
         return found
 
-    scripted.script = answer
+    scripted.script = respond
     other = asyncio.create_task(sims.await_transition(HS, until="active", timeout=30))
     await scripted.clock.advance(2.1)
     assert vendor.reads == 2, "its second read is in flight"
@@ -353,8 +356,8 @@ async def test_a_read_that_began_before_the_response_ends_no_wait(scripted: Scri
 # Callbacks.
 
 
-async def test_a_callback_that_is_replayed_costs_few_reads(set_scripted: OpenScripted) -> None:
-    vendor = Vendor(await set_scripted(listens=True))
+async def test_a_replayed_callback_causes_few_reads(open_scripted_api: OpenScripted) -> None:
+    vendor = Vendor(await open_scripted_api(listens=True))
     wait = await vendor.activate()
     for _ in range(50):
         await vendor.call_back("active")
@@ -366,10 +369,10 @@ async def test_a_callback_that_is_replayed_costs_few_reads(set_scripted: OpenScr
     assert wait.result().status == "active"
 
 
-async def test_a_replay_of_an_older_callback_does_not_delay_the_true_one(
-    set_scripted: OpenScripted,
+async def test_a_replay_of_an_older_callback_does_not_delay_the_current_one(
+    open_scripted_api: OpenScripted,
 ) -> None:
-    vendor = Vendor(await set_scripted(listens=True))
+    vendor = Vendor(await open_scripted_api(listens=True))
     vendor.accepted = record("active", ACCEPTED)
     wait = await vendor.activate()
     assert wait.result().status == "active"
@@ -388,7 +391,7 @@ async def test_a_replay_of_an_older_callback_does_not_delay_the_true_one(
 # The remembered target.
 
 
-async def test_the_target_is_remembered_for_as_long_as_somebody_waits_again(
+async def test_the_target_is_remembered_across_repeated_waits(
     vendor: Vendor,
 ) -> None:
     wait = await vendor.activate()
@@ -404,7 +407,7 @@ async def test_the_target_is_remembered_for_as_long_as_somebody_waits_again(
         wait.result()
 
 
-async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
+async def test_the_target_of_a_pending_wait_is_never_evicted(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accepted, "_CAPACITY", 4)
@@ -419,7 +422,7 @@ async def test_the_target_of_a_pending_wait_outlasts_any_number_of_changes(
             wait.result()
 
 
-async def test_a_target_that_is_forgotten_is_never_any_settled_status(
+async def test_an_evicted_target_raises_target_forgotten(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accepted, "_CAPACITY", 4)
@@ -433,6 +436,6 @@ async def test_a_target_that_is_forgotten_is_never_any_settled_status(
 
 
 async def change_others(vendor: Vendor) -> None:
-    """Have so many other changes accepted that the earlier ones are forgotten."""
+    """Make enough other changes to evict the earlier ones."""
     for digit in "1234567":
         await vendor.sims.update(sid("HS", digit), status="active")

@@ -1,4 +1,4 @@
-"""One code says "busy" and "no way leads there": update_many finds out which of them it is."""
+"""One code means both "busy" and "illegal transition": update_many finds out which."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.resources.scripted import ScriptedApi, sid
 
 HS, DE = sid("HS", "1"), sid("DE", "1")
 ACTIVE: Any = {"status": "active"}
-REFUSED = ScriptedResponse(400, {"code": 83010, "message": "Status not reachable", "status": 400})
-REFUSED_WIRELESS = ScriptedResponse(
+REJECTED = ScriptedResponse(400, {"code": 83010, "message": "Status not reachable", "status": 400})
+REJECTED_WIRELESS = ScriptedResponse(
     400, {"code": 33105, "message": "Transition invalid", "status": 400}
 )
 
@@ -34,59 +34,63 @@ def methods(scripted: ScriptedApi) -> list[str]:
     return [one.method for one in scripted.received]
 
 
-async def test_a_conflict_that_has_gone_when_it_is_read_was_one_all_the_same(
+async def test_a_conflict_that_is_over_when_read_is_retried(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(REFUSED, sim("ready"), ScriptedResponse(202, sim("scheduled")), sim("active"))
+    scripted.plan(REJECTED, sim("ready"), ScriptedResponse(202, sim("scheduled")), sim("active"))
     outcome = await scripted.complete(change(scripted))
     assert (outcome.ok, outcome.sim.status) == (True, "active")
     assert methods(scripted) == ["POST", "GET", "POST", "GET"]
     assert outcome.requests == 4
 
 
-async def test_so_it_is_with_programmable_wireless(scripted: ScriptedApi) -> None:
-    scripted.plan(REFUSED_WIRELESS, sim("ready", DE), sim("updating", DE), sim("active", DE))
+async def test_a_programmable_wireless_conflict_that_is_over_when_read_is_retried(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(REJECTED_WIRELESS, sim("ready", DE), sim("updating", DE), sim("active", DE))
     outcome = await scripted.complete(change(scripted, name=DE))
     assert (outcome.ok, outcome.sim.status) == (True, "active")
     assert methods(scripted) == ["POST", "GET", "POST", "GET"]
 
 
-async def test_what_the_other_change_has_brought_about_is_not_sent(scripted: ScriptedApi) -> None:
-    scripted.plan(REFUSED, sim("active"))
+async def test_a_change_that_another_update_already_made_is_not_resent(
+    scripted: ScriptedApi,
+) -> None:
+    scripted.plan(REJECTED, sim("active"))
     outcome = await scripted.complete(change(scripted))
     assert (outcome.ok, outcome.confirmed, outcome.sim.status) == (True, True, "active")
     assert methods(scripted) == ["POST", "GET"]
 
 
-async def test_where_no_way_leads_to_the_target_the_refusal_stands_at_once(
+async def test_an_unreachable_target_raises_the_rejection_at_once(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(REFUSED, sim("active"))
+    scripted.plan(REJECTED, sim("active"))
     outcome = await scripted.complete(change(scripted, "ready"))
     assert type(outcome.error) is BadRequest
     assert outcome.error.code == 83010
     assert methods(scripted) == ["POST", "GET"]
 
 
-async def test_where_no_way_leads_from_what_the_other_change_settles_as_neither(
+async def test_a_target_unreachable_after_the_other_change_raises_a_conflict(
     scripted: ScriptedApi,
 ) -> None:
-    scripted.plan(REFUSED, sim("scheduled"), sim("scheduled"), sim("active"))
+    scripted.plan(REJECTED, sim("scheduled"), sim("scheduled"), sim("active"))
     outcome = await scripted.complete(change(scripted, "ready"))
     assert isinstance(outcome.error, Conflict)
     assert methods(scripted).count("POST") == 1
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-async def test_a_refusal_that_goes_on_is_believed_after_the_attempts_are_used_up(
-    set_scripted: OpenScripted, attempts: int
+async def test_a_lasting_rejection_is_raised_after_all_attempts(
+    open_scripted_api: OpenScripted, attempts: int
 ) -> None:
-    scripted = await set_scripted(retry=RetryPolicy(attempts=attempts))
+    scripted = await open_scripted_api(retry=RetryPolicy(attempts=attempts))
 
-    async def answer(one: Received) -> ScriptedResponse:
-        return REFUSED if one.method == "POST" else ScriptedResponse(200, sim("ready"))
+    async def respond(one: Received) -> ScriptedResponse:
+        return REJECTED if one.method == "POST" else ScriptedResponse(200, sim("ready"))
 
-    scripted.script = answer
+    scripted.script = respond
     outcome = await scripted.complete(change(scripted))
     assert type(outcome.error) is BadRequest
     assert methods(scripted) == ["POST", "GET"] * (1 + attempts)
@@ -101,12 +105,12 @@ async def test_a_refusal_that_goes_on_is_believed_after_the_attempts_are_used_up
         ScriptedResponse(401),
     ],
 )
-async def test_a_read_that_fails_says_nothing_of_the_conflict(
+async def test_a_failed_read_does_not_decide_about_the_conflict(
     scripted: ScriptedApi, read: ScriptedResponse
 ) -> None:
-    scripted.plan(REFUSED, read)
+    scripted.plan(REJECTED, read)
     if read.status == 503:
-        scripted.plan(*[read] * 5)  # those of one read
+        scripted.plan(*[read] * 5)  # the retries of one read
     scripted.plan(
         sim("scheduled"), sim("ready"), ScriptedResponse(202, sim("scheduled")), sim("active")
     )
@@ -115,26 +119,26 @@ async def test_a_read_that_fails_says_nothing_of_the_conflict(
     assert methods(scripted).count("POST") == 2
 
 
-@pytest.mark.parametrize("way", ["update", "update_and_wait"])
+@pytest.mark.parametrize("verb", ["update", "update_and_wait"])
 @pytest.mark.parametrize(("status", "kind"), [("scheduled", Conflict), ("ready", BadRequest)])
-async def test_a_single_change_never_waits_for_another(
-    scripted: ScriptedApi, way: str, status: str, kind: type[APIError]
+async def test_update_and_update_and_wait_raise_a_conflict_at_once(
+    scripted: ScriptedApi, verb: str, status: str, kind: type[APIError]
 ) -> None:
-    scripted.plan(REFUSED, sim(status))
+    scripted.plan(REJECTED, sim(status))
     with pytest.raises(kind) as caught:
-        await scripted.complete(getattr(scripted.client.supersim.sims, way)(HS, status="active"))
+        await scripted.complete(getattr(scripted.client.supersim.sims, verb)(HS, status="active"))
     assert type(caught.value) is kind
     assert "send" not in str(caught.value)
     assert methods(scripted) == ["POST", "GET"]
 
 
-async def test_a_conflict_that_outlasts_the_deadline_says_that_the_change_was_not_accepted(
+async def test_a_conflict_past_the_deadline_says_that_the_change_was_not_accepted(
     scripted: ScriptedApi,
 ) -> None:
-    async def answer(one: Received) -> ScriptedResponse:
-        return REFUSED if one.method == "POST" else ScriptedResponse(200, sim("scheduled"))
+    async def respond(one: Received) -> ScriptedResponse:
+        return REJECTED if one.method == "POST" else ScriptedResponse(200, sim("scheduled"))
 
-    scripted.script = answer
+    scripted.script = respond
     outcome = await scripted.complete(change(scripted))
     assert type(outcome.error) is TransitionTimeout
     assert outcome.error.refused is not None
