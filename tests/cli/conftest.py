@@ -1,4 +1,4 @@
-"""The command line, run in the test's own loop; the emulator beside it."""
+"""The command line and the emulator, run in the test's own loop."""
 
 from __future__ import annotations
 
@@ -51,28 +51,28 @@ class Ended:
 Cli = Callable[..., Coroutine[Any, Any, Ended]]
 
 
-async def asked(emulator: Emulator, number: int) -> None:
-    """Return once the emulator has been sent so many requests of any kind."""
+async def wait_for_requests(emulator: Emulator, number: int) -> None:
+    """Return once the emulator has received this many requests."""
     async with asyncio.timeout(60):
         while len(emulator.requests) < number:  # noqa: ASYNC110  # another process sends them
             await asyncio.sleep(0)
 
 
-async def posted(emulator: Emulator, number: int) -> None:
-    """Return once the emulator has been sent so many changes."""
+async def wait_for_posts(emulator: Emulator, number: int) -> None:
+    """Return once the emulator has received this many POSTs."""
     async with asyncio.timeout(60):
         while posts(emulator) < number:  # noqa: ASYNC110  # another process sends them
             await asyncio.sleep(0)
 
 
 def posts(emulator: Emulator) -> int:
-    """How many changes the emulator was sent."""
+    """The number of POSTs that the emulator has received."""
     return [request.method for request in emulator.requests].count("POST")
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the tester's own credentials out of it."""
+    """Remove credentials from the environment."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
@@ -95,7 +95,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture
 async def emulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
-    """An emulator with 12 SIMs of each product, to which the environment points."""
+    """An emulator with 12 SIMs of each product, selected by the environment."""
     async with Emulator(sims=12, speed=1000, seed=7) as running:
         monkeypatch.setenv("ASYNCSIM_EMULATOR", running.url)
         yield running

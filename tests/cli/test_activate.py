@@ -40,7 +40,7 @@ def outcomes(batch: Path) -> set[str]:
     return {row["asyncsim_result"] for row in results(batch)}
 
 
-async def test_results_lie_beside_the_file_in_its_order(
+async def test_results_are_written_next_to_the_file_in_its_order(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     wanted = sorted(iccids(emulator))
@@ -53,7 +53,7 @@ async def test_results_lie_beside_the_file_in_its_order(
     assert statuses(emulator) == {"active"}
 
 
-async def test_the_report_tells_how_each_was_known(
+async def test_the_report_says_how_each_status_was_confirmed(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
@@ -65,7 +65,7 @@ async def test_the_report_tells_how_each_was_known(
     assert "results.csv: all 12" in ended.err
 
 
-async def test_columns_of_the_file_are_carried_along(
+async def test_columns_of_the_file_are_copied_to_the_results(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, (f"{one};van {n}" for n, one in enumerate(iccids(emulator))), "iccid;customer")
@@ -73,7 +73,7 @@ async def test_columns_of_the_file_are_carried_along(
     assert [row["customer"] for row in results(batch)] == [f"van {n}" for n in range(12)]
 
 
-async def test_many_iccids_cost_one_walk_of_the_list(
+async def test_many_iccids_cost_a_single_list_scan(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
@@ -81,7 +81,7 @@ async def test_many_iccids_cost_one_walk_of_the_list(
     assert [request.method for request in emulator.requests] == ["GET"]
 
 
-async def test_the_other_product_and_vendor_with_a_rate_plan(
+async def test_a_batch_at_kore_programmable_wireless_sets_a_rate_plan(
     cli: Cli, emulator: Emulator, batch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASYNCSIM_KORE_WEBHOOK_SECRET", emulator.credentials.webhook_secret)
@@ -99,7 +99,7 @@ async def test_the_other_product_and_vendor_with_a_rate_plan(
     assert plans == {other.sid}
 
 
-async def test_all_that_is_wrong_with_a_file_is_told_at_once(
+async def test_all_errors_of_a_file_are_reported_at_once(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, ["8.99E+19", *iccids(emulator)[:2], "nonsense", iccids(emulator)[0]])
@@ -113,7 +113,7 @@ async def test_all_that_is_wrong_with_a_file_is_told_at_once(
     assert not batch.with_suffix(".db").exists()
 
 
-async def test_a_sim_that_is_not_there_does_not_stop_the_others(
+async def test_a_missing_sim_does_not_stop_the_others(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, [*iccids(emulator), "8988000000000000002"])
@@ -133,7 +133,7 @@ async def test_a_sim_that_is_not_there_does_not_stop_the_others(
         (("--product", "wireless", "--rate-plan", "nowhere"), "nowhere"),
     ],
 )
-async def test_a_change_that_no_sim_could_make_is_refused_once(
+async def test_a_change_that_no_sim_can_make_is_rejected_once(
     options: tuple[str, ...], said: str, cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator, "wireless" if "wireless" in options else "supersim"))
@@ -145,7 +145,9 @@ async def test_a_change_that_no_sim_could_make_is_refused_once(
     assert posts(emulator) == 0
 
 
-async def test_failures_are_told_and_end_with_1(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_failures_are_reported_and_end_with_1(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
     emulator.faults = Faults(failing_updates=1.0)
     fill(batch, iccids(emulator, "wireless"))
     ended = await cli("activate", str(batch), "--product", "wireless", "--listen", "0")
@@ -155,7 +157,7 @@ async def test_failures_are_told_and_end_with_1(cli: Cli, emulator: Emulator, ba
     assert f"asyncsim jobs retry-failed {batch.with_suffix('.db')}" in ended.err
 
 
-async def test_what_is_late_ends_with_3_and_says_how_to_go_on(
+async def test_a_timeout_ends_with_3_and_says_how_to_continue(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     emulator.latency = Latency(transition=1e6, longest=1e6)
@@ -166,9 +168,7 @@ async def test_what_is_late_ends_with_3_and_says_how_to_go_on(
     assert ended.err.splitlines()[-1] == f"to resume: asyncsim activate {batch} --timeout 0.05"
 
 
-async def test_running_it_again_sends_nothing_that_is_done(
-    cli: Cli, emulator: Emulator, batch: Path
-) -> None:
+async def test_a_second_run_resends_nothing(cli: Cli, emulator: Emulator, batch: Path) -> None:
     fill(batch, iccids(emulator))
     assert (await cli("activate", str(batch), "--listen", "0", "--limit", "5")).code == 3
     assert posts(emulator) == 5
@@ -178,7 +178,7 @@ async def test_running_it_again_sends_nothing_that_is_done(
     assert posts(emulator) == 12
 
 
-async def test_a_dry_run_tells_the_plan_and_leaves_nothing(
+async def test_a_dry_run_shows_the_plan_and_writes_nothing(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, [*iccids(emulator), "8988000000000000002"])
@@ -191,7 +191,9 @@ async def test_a_dry_run_tells_the_plan_and_leaves_nothing(
     assert list(batch.parent.iterdir()) == [batch]
 
 
-async def test_what_is_for_ever_needs_its_number(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_an_irreversible_change_requires_the_exact_count(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
     fill(batch, iccids(emulator, "wireless"))
     for extra in ((), ("--confirm-count", "11")):
         ended = await cli("activate", str(batch), *DEACTIVATE, *extra)
@@ -204,7 +206,7 @@ async def test_what_is_for_ever_needs_its_number(cli: Cli, emulator: Emulator, b
     assert statuses(emulator, "wireless") == {"deactivated"}
 
 
-async def test_a_job_of_another_kind_is_not_mixed_up_with_this_one(
+async def test_a_journal_of_another_job_is_rejected(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
@@ -220,7 +222,7 @@ async def test_a_job_of_another_kind_is_not_mixed_up_with_this_one(
 
 
 @pytest.mark.parametrize("option", ["--results", "--journal"])
-async def test_files_go_where_they_are_wanted(
+async def test_results_and_journal_go_to_the_given_paths(
     option: str, cli: Cli, emulator: Emulator, batch: Path, tmp_path: Path
 ) -> None:
     fill(batch, iccids(emulator))
@@ -230,7 +232,7 @@ async def test_files_go_where_they_are_wanted(
     assert place.is_file() == (option == "--journal")
 
 
-async def test_results_that_cannot_be_written_are_no_news_of_the_sims(
+async def test_unwritable_results_are_reported_separately_from_the_sims(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
@@ -249,7 +251,7 @@ async def test_results_that_cannot_be_written_are_no_news_of_the_sims(
         (("--listen", "0", "--public-url", "example.com"), "public_url"),
     ],
 )
-async def test_a_listener_that_cannot_work_is_refused(
+async def test_an_invalid_listener_is_rejected(
     options: tuple[str, ...], said: str, cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
@@ -279,9 +281,7 @@ async def test_real_vendors_need_a_public_url(
     assert "--public-url" in ended.err
 
 
-async def test_quiet_says_nothing_when_all_is_well(
-    cli: Cli, emulator: Emulator, batch: Path
-) -> None:
+async def test_quiet_prints_nothing_on_success(cli: Cli, emulator: Emulator, batch: Path) -> None:
     fill(batch, iccids(emulator))
     ended = await cli("activate", str(batch), "--listen", "0", "--quiet")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
@@ -291,23 +291,23 @@ def events(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-async def test_events_are_a_line_of_json_each_and_the_last_is_the_report(
+async def test_events_are_json_lines_and_the_last_is_the_report(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
     ended = await cli("activate", str(batch), "--listen", "0", "--json", "--quiet")
-    told = events(ended.out)
-    moved = [event["state"] for event in told if event["event"] == "RowMoved"]
+    reported = events(ended.out)
+    moved = [event["state"] for event in reported if event["event"] == "RowMoved"]
     assert moved.count("sending") == moved.count("accepted") == moved.count("done") == 12
     assert {"JobProgressed", "JobPlanned", "RequestFinished", "JobEnded"} <= {
-        event["event"] for event in told
+        event["event"] for event in reported
     }
-    assert (told[-1]["event"], told[-1]["ok"]) == ("Report", True)
+    assert (reported[-1]["event"], reported[-1]["ok"]) == ("Report", True)
     assert ended.err == ""
 
 
-@pytest.mark.parametrize("options", [(), ("--quiet",)], ids=["told", "quiet"])
-async def test_a_job_that_has_ended_says_that_nothing_was_done_again(
+@pytest.mark.parametrize("options", [(), ("--quiet",)], ids=["default", "quiet"])
+async def test_a_finished_job_says_that_nothing_was_resent(
     cli: Cli, emulator: Emulator, batch: Path, options: tuple[str, ...]
 ) -> None:
     fill(batch, iccids(emulator))
@@ -338,7 +338,7 @@ def content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-async def test_a_file_that_is_refused_leaves_nothing_behind(
+async def test_a_rejected_file_leaves_nothing_behind(
     cli: Cli, emulator: Emulator, batch: Path, tmp_path: Path
 ) -> None:
     fill(batch, ["nonsense"])
@@ -347,7 +347,9 @@ async def test_a_file_that_is_refused_leaves_nothing_behind(
     assert sorted(one.name for one in batch.parent.iterdir()) == [batch.name]
 
 
-async def test_a_dry_run_names_what_will_be_done(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_a_dry_run_describes_the_planned_changes(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
     lines = [f"{iccid},fleet-{number}" for number, iccid in enumerate(iccids(emulator))]
     batch.write_text("\n".join(["iccid,unique_name", *lines]))  # noqa: ASYNC240
     ended = await cli(

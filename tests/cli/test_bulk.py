@@ -25,7 +25,7 @@ def sids(emulator: Emulator, product: str = "supersim") -> list[str]:
 
 
 def made(emulator: Emulator, product: str, **fields: object) -> list[str]:
-    """Set all SIMs of a product to something, and return their SIDs."""
+    """Set fields of all SIMs of a product, and return their SIDs."""
     store = emulator.world("twilio").sims(product)
     for sim in list(store.values()):
         store.put(evolve(sim, **fields))
@@ -36,7 +36,9 @@ def lines(emulator: Emulator, values: Iterable[str], product: str = "supersim") 
     return [f"{sid},{value}" for sid, value in zip(sids(emulator, product), values, strict=True)]
 
 
-async def test_a_change_is_the_same_for_all(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_options_apply_the_same_change_to_all(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
     fleet = emulator.world("twilio").add_fleet("vans")
     fill(batch, sids(emulator), "sid")
     ended = await cli("bulk", "change", str(batch), "--fleet", "vans", "--status", "active")
@@ -45,7 +47,7 @@ async def test_a_change_is_the_same_for_all(cli: Cli, emulator: Emulator, batch:
     assert {(sim.status, sim.fleet_sid) for sim in changed} == {("active", fleet.sid)}
 
 
-async def test_a_change_is_what_the_columns_of_the_file_say(
+async def test_columns_of_the_file_set_a_change_per_sim(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, lines(emulator, ["active", "ready"] * 6), "sid,status")
@@ -54,7 +56,7 @@ async def test_a_change_is_what_the_columns_of_the_file_say(
     assert statuses(emulator) == {"active", "ready"}
 
 
-async def test_columns_are_applied_on_top_of_options_only_when_named(
+async def test_columns_override_options_only_when_selected(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, lines(emulator, (f"van {n}" for n in range(12)), "wireless"), "sid,friendly name")
@@ -73,7 +75,7 @@ async def test_columns_are_applied_on_top_of_options_only_when_named(
         (("change", "--columns", "colour"), "colour"),
         (("change", "--product", "wireless", "--fleet", "x"), "--rate-plan"),
         (("change", "--friendly-name", "x"), "Programmable Wireless"),
-        (("change", "--account", "nobody"), "account"),
+        (("change", "--account", "missing"), "account"),
         (("change", "--status", "activ"), "did you mean 'active'"),
         (("send", "--payload", "x" * 200), "160"),
         (("change", "--concurrency", "0"), "--concurrency"),
@@ -81,7 +83,7 @@ async def test_columns_are_applied_on_top_of_options_only_when_named(
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
-async def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(
+async def test_an_impossible_change_is_rejected_before_the_file_is_read(
     arguments: tuple[str, ...], said: str, cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, sids(emulator), "sid")
@@ -93,7 +95,7 @@ async def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(
     assert list(batch.parent.iterdir()) == [batch]
 
 
-async def test_cards_are_registered_by_their_codes(
+async def test_cards_are_registered_with_their_registration_codes(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     cards = [emulator.world("twilio").add_registrable() for _ in range(3)]
@@ -104,7 +106,7 @@ async def test_cards_are_registered_by_their_codes(
     assert {card.iccid for card in cards} <= known
 
 
-async def test_deleting_needs_its_number(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_deleting_requires_the_exact_count(cli: Cli, emulator: Emulator, batch: Path) -> None:
     fill(batch, sids(emulator, "wireless"), "sid")
     ended = await cli("bulk", "delete", str(batch))
     assert ended.code == 5
@@ -114,29 +116,33 @@ async def test_deleting_needs_its_number(cli: Cli, emulator: Emulator, batch: Pa
     assert sids(emulator, "wireless") == []
 
 
-async def test_a_reset_is_sent_to_each(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_a_reset_is_sent_to_each_sim(cli: Cli, emulator: Emulator, batch: Path) -> None:
     fill(batch, made(emulator, "wireless", status="active"), "sid")
     assert (await cli("bulk", "reset", str(batch))).code == 0
     assert posts(emulator) == 12
 
 
 @pytest.mark.parametrize("product", ["supersim", "wireless"])
-async def test_a_text_goes_to_each(product: str, cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_a_command_is_sent_to_each_sim(
+    product: str, cli: Cli, emulator: Emulator, batch: Path
+) -> None:
     fill(batch, made(emulator, product, status="active"), "sid")
     command = ("bulk", "send", str(batch), "--product", product, "--payload", "report")
     assert (await cli(*command)).code == 0
-    assert (await cli(*command)).code == 0  # run again, nothing is sent again
+    assert (await cli(*command)).code == 0  # a second run resends nothing
     assert posts(emulator) == 12
 
 
-async def test_a_text_of_its_own_goes_to_each(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_a_command_per_row_is_sent_to_each_sim(
+    cli: Cli, emulator: Emulator, batch: Path
+) -> None:
     made(emulator, "supersim", status="active")
     fill(batch, lines(emulator, (f"text {n}" for n in range(12))), "sid,payload")
     assert (await cli("bulk", "send", str(batch), "--columns", "payload")).code == 0
     assert {row["asyncsim_result"] for row in results(batch)} == {"done"}
 
 
-async def test_a_run_that_is_limited_is_gone_on_with(
+async def test_a_run_with_a_limit_can_be_continued(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, sids(emulator), "sid")
@@ -149,7 +155,7 @@ async def test_a_run_that_is_limited_is_gone_on_with(
     assert posts(emulator) == 12
 
 
-async def test_a_run_ends_at_its_deadline_and_can_be_gone_on_with(
+async def test_a_run_ends_at_its_deadline_and_can_be_continued(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     emulator.latency = Latency(transition=1e6, longest=1e6)
@@ -160,7 +166,7 @@ async def test_a_run_ends_at_its_deadline_and_can_be_gone_on_with(
     assert "to resume: asyncsim bulk change" in ended.err
 
 
-async def test_too_many_failures_end_a_run(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_too_many_failures_stop_a_run(cli: Cli, emulator: Emulator, batch: Path) -> None:
     emulator.faults = Faults(failing_updates=1.0)
     fill(batch, sids(emulator, "wireless"), "sid")
     ended = await cli(
@@ -172,14 +178,14 @@ async def test_too_many_failures_end_a_run(cli: Cli, emulator: Emulator, batch: 
     assert "the run ended early: max_failures" in ended.err
 
 
-async def test_a_pace_can_be_set(cli: Cli, emulator: Emulator, batch: Path) -> None:
+async def test_max_rps_limits_the_request_rate(cli: Cli, emulator: Emulator, batch: Path) -> None:
     fill(batch, sids(emulator), "sid")
     pace = ("--concurrency", "2", "--max-rps", "1000", "--window", "3")
     assert (await cli("bulk", "change", str(batch), "--status", "active", *pace)).code == 0
     assert statuses(emulator) == {"active"}
 
 
-async def test_a_file_through_stdin_needs_a_place_for_its_journal(
+async def test_a_file_from_stdin_requires_a_journal_path(
     cli: Cli, emulator: Emulator, batch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ("bulk", "change", "-", "--status", "active", "--listen", "0")

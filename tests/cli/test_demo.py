@@ -15,7 +15,7 @@ def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def written(said: str) -> str:
-    """The file that the demo wrote, found by what it said."""
+    """The path of the file that the demo announced."""
     found = re.search(r"ICCIDs: (\S+)", said)
     assert found
     return Path(found[1]).read_text(encoding="utf-8")
@@ -26,7 +26,9 @@ QUICK = ("demo", "--speed", "500")
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
 @pytest.mark.parametrize("product", ["supersim", "wireless"])
-async def test_all_sims_end_active_by_callback(vendor: str, product: str, cli: Cli) -> None:
+async def test_all_sims_become_active_and_are_confirmed_by_callback(
+    vendor: str, product: str, cli: Cli
+) -> None:
     ended = await cli(
         *QUICK, "--sims", "60", "--vendor", vendor, "--product", product, "-o", "json"
     )
@@ -38,7 +40,7 @@ async def test_all_sims_end_active_by_callback(vendor: str, product: str, cli: C
     assert report["requests"]["run_per_sim"] < 1.1
 
 
-async def test_lost_callbacks_and_refusals_change_nothing_but_the_count(cli: Cli) -> None:
+async def test_lost_callbacks_and_429s_change_only_the_counts(cli: Cli) -> None:
     ended = await cli(
         *(*QUICK, "--sims", "100", "--lose-callbacks", "0.3", "--rate-limited", "0.05"),
         *("-o", "json"),
@@ -55,7 +57,7 @@ async def test_lost_callbacks_and_refusals_change_nothing_but_the_count(cli: Cli
     assert not re.search(r"error|fail", ended.err, re.IGNORECASE)
 
 
-async def test_without_callbacks_sweeps_and_reads_tell_all(cli: Cli) -> None:
+async def test_without_callbacks_sweeps_and_reads_confirm_all_sims(cli: Cli) -> None:
     ended = await cli(*QUICK, "--sims", "50", "--no-callbacks", "-o", "json")
     assert ended.code == 0
     settled = ended.json["settled_by"]
@@ -63,7 +65,7 @@ async def test_without_callbacks_sweeps_and_reads_tell_all(cli: Cli) -> None:
     assert sum(settled.values()) == 50
 
 
-async def test_changes_that_fail_end_with_1_and_are_named(cli: Cli) -> None:
+async def test_failed_changes_end_with_1_and_are_named(cli: Cli) -> None:
     ended = await cli(
         *(*QUICK, "--sims", "20", "--product", "wireless", "--failing-updates", "1"),
         *("-o", "json"),
@@ -74,21 +76,21 @@ async def test_changes_that_fail_end_with_1_and_are_named(cli: Cli) -> None:
     assert "DE" in ended.json["shortfalls"][0]["sample"]
 
 
-async def test_the_file_of_iccids_is_named_and_stays(cli: Cli) -> None:
+async def test_the_file_of_iccids_is_named_and_kept(cli: Cli) -> None:
     ended = await cli(*QUICK, "--sims", "5")
     lines = written(ended.err).splitlines()
     assert lines[0] == "iccid"
     assert len(lines) == 6
 
 
-async def test_the_same_seed_makes_the_same_sims(cli: Cli) -> None:
+async def test_the_same_seed_creates_the_same_sims(cli: Cli) -> None:
     first = await cli(*QUICK, "--sims", "5", "--seed", "3")
     second = await cli(*QUICK, "--sims", "5", "--seed", "3")
     other = await cli(*QUICK, "--sims", "5", "--seed", "4")
     assert written(first.err) == written(second.err) != written(other.err)
 
 
-async def test_the_report_is_a_table_to_read_or_a_row_of_csv(cli: Cli) -> None:
+async def test_the_report_is_a_table_or_a_csv_row(cli: Cli) -> None:
     table = await cli(*QUICK, "--sims", "5")
     assert re.search(r"^done +5: settled by callback 5,", table.out, re.MULTILINE)
     assert re.search(r"^verified active +5$", table.out, re.MULTILINE)
@@ -96,7 +98,7 @@ async def test_the_report_is_a_table_to_read_or_a_row_of_csv(cli: Cli) -> None:
     assert (row["rows"], row["states_done"], row["settled_by_callback"]) == ("5", "5", "5")
 
 
-async def test_progress_is_a_line_for_each_phase_where_there_is_no_terminal(cli: Cli) -> None:
+async def test_progress_is_a_line_per_phase_without_a_terminal(cli: Cli) -> None:
     ended = await cli(*QUICK, "--sims", "50")
     phases = re.findall(r"^(\w+): 50 SIMs in [\d.]+ s", ended.err, re.MULTILINE)
     assert phases == ["reading", "planning", "sending", "verifying"]
@@ -105,12 +107,12 @@ async def test_progress_is_a_line_for_each_phase_where_there_is_no_terminal(cli:
 async def test_progress_is_drawn_on_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     ended = await cli(*QUICK, "--sims", "20")
-    assert "\x1b[?25l" in ended.err  # the cursor is hidden while lines are drawn again
+    assert "\x1b[?25l" in ended.err  # the cursor is hidden while lines are redrawn
     background = re.compile(r"\x1b\[(?:\d+;)*4[0-7]m")
     assert not background.search(ended.err)
 
 
-async def test_the_journal_of_the_demo_can_be_looked_at(cli: Cli) -> None:
+async def test_the_journal_of_the_demo_can_be_inspected(cli: Cli) -> None:
     ended = await cli(*QUICK, "--sims", "5")
     found = re.search(r"ICCIDs: (\S+)", ended.err)
     assert found

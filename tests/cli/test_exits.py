@@ -64,7 +64,7 @@ def report(states: dict[State, int], stopped: str | None) -> Report:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else str(value),
 )
-def test_a_run_ends_with_what_a_script_should_do_next(
+def test_the_exit_code_says_what_a_script_should_do_next(
     states: dict[State, int], stopped: str | None, code: int
 ) -> None:
     assert report_exit_code(report(states, stopped)) == code
@@ -83,5 +83,5 @@ def test_a_run_ends_with_what_a_script_should_do_next(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_ends_with_its_code(error: Exception, code: int) -> None:
+def test_an_error_has_its_exit_code(error: Exception, code: int) -> None:
     assert exit_code(error) == code

@@ -1,4 +1,4 @@
-"""`asyncsim jobs`: what a journal tells, and trying again."""
+"""`asyncsim jobs`: status, report and retry of a journal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def activate(batch: Path) -> tuple[str, ...]:
     return ("activate", str(batch), "--product", "wireless", "--listen", "0")
 
 
-async def test_the_status_tells_what_the_job_is_and_how_far(
+async def test_the_status_shows_the_job_and_its_progress(
     cli: Cli, emulator: Emulator, batch: Path, journal: str
 ) -> None:
     await cli(*activate(batch), "--limit", "5")
@@ -43,7 +43,7 @@ async def test_the_status_tells_what_the_job_is_and_how_far(
     assert "unfinished  7" in table.out
 
 
-async def test_the_status_can_be_asked_for_while_the_job_runs(
+async def test_the_status_can_be_read_while_the_job_runs(
     cli: Cli, emulator: Emulator, batch: Path, journal: str
 ) -> None:
     emulator.latency = type(emulator.latency)(transition=1e6, longest=1e6)
@@ -61,7 +61,7 @@ async def test_the_status_can_be_asked_for_while_the_job_runs(
     assert status["unfinished"] == 12
 
 
-async def test_a_job_in_use_is_left_alone(
+async def test_a_job_in_use_is_not_retried(
     cli: Cli, emulator: Emulator, batch: Path, journal: str
 ) -> None:
     emulator.latency = type(emulator.latency)(transition=1e6, longest=1e6)
@@ -77,7 +77,7 @@ async def test_a_job_in_use_is_left_alone(
         await process.communicate()
 
 
-async def test_the_report_is_there_at_any_time(
+async def test_the_report_is_available_at_any_time(
     cli: Cli, emulator: Emulator, batch: Path, journal: str
 ) -> None:
     await cli(*activate(batch))
@@ -89,14 +89,14 @@ async def test_the_report_is_there_at_any_time(
     assert rows == results(batch)
 
 
-async def test_what_failed_is_sent_again_and_nothing_else(
+async def test_a_retry_resends_only_failed_rows(
     cli: Cli, emulator: Emulator, batch: Path, journal: str
 ) -> None:
     emulator.faults = Faults(failing_updates=0.5, seed=3)
     assert (await cli(*activate(batch))).code == 1
     failed = len(results(batch, "failed.csv"))
     assert 0 < failed < 12
-    assert (await cli(*activate(batch))).code == 1  # run again, what failed is left alone
+    assert (await cli(*activate(batch))).code == 1  # a second run leaves failed rows alone
     assert posts(emulator) == 12
     emulator.faults = Faults()
     assert (await cli("jobs", "retry-failed", journal, "--listen", "0")).code == 0
@@ -105,7 +105,7 @@ async def test_what_failed_is_sent_again_and_nothing_else(
 
 
 @pytest.mark.parametrize("command", ["status", "report", "retry-failed"])
-async def test_what_is_no_journal_is_one_line(
+async def test_a_file_that_is_no_journal_is_one_line(
     command: str, cli: Cli, emulator: Emulator, batch: Path, tmp_path: Path
 ) -> None:
     for place in (batch, tmp_path / "nothing.db", tmp_path):
@@ -115,7 +115,7 @@ async def test_what_is_no_journal_is_one_line(
     assert not (tmp_path / "nothing.db").exists()
 
 
-async def test_going_on_with_other_credentials_is_refused(
+async def test_continuing_with_other_credentials_is_rejected(
     cli: Cli, emulator: Emulator, batch: Path, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await cli(*activate(batch), "--limit", "1")
@@ -128,7 +128,7 @@ async def test_going_on_with_other_credentials_is_refused(
     assert other.auth_token not in ended.err
 
 
-async def test_a_job_is_gone_on_with_without_its_file(
+async def test_a_job_can_be_continued_without_its_file(
     cli: Cli, emulator: Emulator, batch: Path, journal: str
 ) -> None:
     await cli(*activate(batch), "--limit", "5")
@@ -139,7 +139,7 @@ async def test_a_job_is_gone_on_with_without_its_file(
     assert {row["asyncsim_result"] for row in results(batch)} == {"done"}
 
 
-async def test_a_retry_that_stops_early_is_gone_on_with_and_not_begun_again(
+async def test_a_retry_that_stops_early_is_continued_rather_than_restarted(
     cli: Cli, emulator: Emulator, batch: Path, journal: str
 ) -> None:
     emulator.faults = Faults(failing_updates=1.0)
@@ -149,4 +149,4 @@ async def test_a_retry_that_stops_early_is_gone_on_with_and_not_begun_again(
     before = posts(emulator)
     emulator.faults = Faults()
     await cli("jobs", "resume", journal)
-    assert posts(emulator) == before + 9  # those that the retry had not come to
+    assert posts(emulator) == before + 9  # those that the first retry had not sent

@@ -1,4 +1,4 @@
-"""What only a process of its own can show: signals, pipes, what is installed."""
+"""The command line in its own process: signals, pipes, missing packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asyncsim.client import Client
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults, Latency
 from asyncsim.vendors import EMULATOR_CREDENTIALS, TWILIO, emulator_hosts
-from tests.cli.conftest import Cli, asked, posted, posts
+from tests.cli.conftest import Cli, posts, wait_for_posts, wait_for_requests
 
 PROGRAM = (sys.executable, "-m", "asyncsim.cli")
 
@@ -40,7 +40,7 @@ def batch(emulator: Emulator, tmp_path: Path) -> Path:
 
 
 async def ended(process: asyncio.subprocess.Process) -> str:
-    """Wait for it, and return what it said."""
+    """Wait for it to end, and return its output."""
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     assert out == b""
@@ -70,11 +70,11 @@ async def test_results_never_replace_a_file_that_is_standard_input(
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
-async def test_the_first_signal_drains_and_the_job_goes_on_where_it_was(
+async def test_the_first_signal_drains_and_the_job_can_be_continued(
     sent: signal.Signals, emulator: Emulator, batch: Path
 ) -> None:
     process = await spawn("activate", str(batch), "--window", "5")
-    await posted(emulator, 5)
+    await wait_for_posts(emulator, 5)
     process.send_signal(sent)
     said = await ended(process)
     assert process.returncode == 3
@@ -83,9 +83,9 @@ async def test_the_first_signal_drains_and_the_job_goes_on_where_it_was(
     assert said.splitlines()[-1].startswith("to resume: ")
     assert said.splitlines()[-1].endswith(command)
     assert posts(emulator) == 5
-    again = await spawn("activate", str(batch), "--timeout", "0.05")
-    await ended(again)
-    assert again.returncode == 3
+    second = await spawn("activate", str(batch), "--timeout", "0.05")
+    await ended(second)
+    assert second.returncode == 3
     sent_to = [request.path for request in emulator.requests if request.method == "POST"]
     assert len(sent_to) == len(set(sent_to)) == 12
 
@@ -94,15 +94,15 @@ async def test_the_first_signal_drains_and_the_job_goes_on_where_it_was(
 async def test_the_second_signal_cancels(
     sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = ManualClock()  # stands still: what is slow takes for ever
+    clock = ManualClock()  # never advances, so slow requests never end
     async with Emulator(sims=12, clock=clock) as emulator:
         monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
         batch = tmp_path / "batch.csv"
         batch.write_text("\n".join(emulator.world("twilio").sims("supersim")))
         process = await spawn("activate", str(batch))
-        await asked(emulator, 1)
+        await wait_for_requests(emulator, 1)
         emulator.faults = Faults(slow=1.0, slow_seconds=30.0)
-        await posted(emulator, 12)
+        await wait_for_posts(emulator, 12)
         process.send_signal(sent)
         await said_by(process, b"stopping: ")
         process.send_signal(sent)
@@ -114,7 +114,7 @@ async def test_the_second_signal_cancels(
 
 
 async def said_by(process: asyncio.subprocess.Process, beginning: bytes) -> None:
-    """Return once it has said this."""
+    """Return once it has printed a line that starts with this."""
     assert process.stderr is not None
     async with asyncio.timeout(60):
         while not (line := await process.stderr.readline()).startswith(beginning):
@@ -169,7 +169,7 @@ async def test_a_state_file_keeps_its_sims_between_runs(tmp_path: Path) -> None:
     assert await emulated("--sims", "9", "--state", state) == 2
 
 
-async def test_a_reader_who_leaves_early_is_no_error(emulator: Emulator) -> None:
+async def test_a_reader_that_leaves_early_is_no_error(emulator: Emulator) -> None:
     code = f"{sys.executable} -m asyncsim.cli sims list -o csv | head -1; exit ${{PIPESTATUS[0]}}"
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -179,7 +179,7 @@ async def test_a_reader_who_leaves_early_is_no_error(emulator: Emulator) -> None
     assert err == b""
 
 
-async def test_whoever_stops_listening_does_not_stop_the_job(
+async def test_a_reader_of_events_that_leaves_does_not_stop_the_job(
     emulator: Emulator, tmp_path: Path
 ) -> None:
     batch = tmp_path / "batch.csv"
@@ -197,7 +197,7 @@ async def test_whoever_stops_listening_does_not_stop_the_job(
 
 
 @pytest.mark.parametrize("missing", ["cyclopts", "rich", "sqlalchemy", "filelock"])
-def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
+def test_without_the_extra_an_error_says_how_to_install_it(missing: str) -> None:
     code = f"""
 import sys
 sys.modules[{missing!r}] = None

@@ -1,4 +1,4 @@
-"""What a person sees of a running job: on narrow and wide terminals, and in a log."""
+"""The display of a running job: on narrow and wide terminals, and in a log."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from rich.console import Console
 from asyncsim.bulk.records import State
 from asyncsim.cli.progress import JobProgress, ProgressView, display
 from asyncsim.events import JobEnded
-from tests.cli.test_job_progress import Watch, answered, moved, progressed
+from tests.cli.test_job_progress import Stopwatch, finished, moved, progressed
 
 
 @pytest.fixture
-def watch() -> Watch:
-    return Watch()
+def stopwatch() -> Stopwatch:
+    return Stopwatch()
 
 
 @pytest.fixture
-def job(watch: Watch) -> JobProgress:
-    """A large job in the middle of it, with some of everything."""
-    job = JobProgress(watch)
+def job(stopwatch: Stopwatch) -> JobProgress:
+    """A large running job with rows in every state."""
+    job = JobProgress(stopwatch)
     job(progressed(0, 1_000_000))
-    watch.time += 10
+    stopwatch.time += 10
     job(progressed(312_044, 1_000_000))
     for row, state in enumerate(State):
         job(moved(row, state))
-    job(answered(429))
+    job(finished(429))
     return job
 
 
@@ -45,7 +45,7 @@ def drawn(job: JobProgress, width: int, *, colours: bool = True) -> str:
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_it_fits_the_terminal(width: int, job: JobProgress) -> None:
+def test_the_display_fits_the_terminal(width: int, job: JobProgress) -> None:
     lines = drawn(job, width, colours=False).splitlines()
     assert len(lines) <= 4
     assert all(len(line.rstrip()) <= width for line in lines)
@@ -58,35 +58,35 @@ def test_it_fits_the_terminal(width: int, job: JobProgress) -> None:
     assert all(item in said for item in ("done 1", "failed 1", "limit 96", "429s 1"))
 
 
-def test_while_a_file_is_read_nothing_is_said_of_requests(watch: Watch) -> None:
-    job = JobProgress(watch)
+def test_while_a_file_is_read_no_requests_are_shown(stopwatch: Stopwatch) -> None:
+    job = JobProgress(stopwatch)
     job(progressed(1000, None, "reading"))
     assert drawn(job, 80, colours=False).split() == ["reading", "1,000"]
 
 
-def test_a_bar_uses_the_room_and_is_never_endless(job: JobProgress) -> None:
+def test_the_bar_fills_the_width_and_is_never_indeterminate(job: JobProgress) -> None:
     bars = [drawn(job, width, colours=False).count("━") for width in (80, 100, 400)]
     assert bars[0] < bars[1] < bars[2] <= 60
 
 
-def test_no_colour_is_a_background_or_too_pale_for_one_of_them(job: JobProgress) -> None:
+def test_no_colour_sets_a_background_or_is_hard_to_read(job: JobProgress) -> None:
     text = drawn(job, 80)
     codes = {
         int(code) for codes in re.findall(r"\x1b\[([\d;]+)m", text) for code in codes.split(";")
     }
-    # Bold, red, green, and the grey of what is still to be done.
+    # Bold, red, green, and the grey of the remaining part.
     assert codes <= {0, 1, 31, 32, 90}
 
 
-def test_a_log_has_a_line_for_every_few_seconds_of_work(
-    watch: Watch, capsys: pytest.CaptureFixture[str]
+def test_a_log_gets_a_line_every_few_seconds(
+    stopwatch: Stopwatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = JobProgress(watch)
+    job = JobProgress(stopwatch)
     with display(job, lambda: 64, quiet=False) as shown:
-        for done in range(0, 1001, 10):  # 40 a second
+        for done in range(0, 1001, 10):  # 40 per second
             for observer in (job, shown):
                 observer(progressed(done, 1000))
-            watch.time += 0.25
+            stopwatch.time += 0.25
         job(JobEnded(states={}, seconds=25))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 6
@@ -94,14 +94,14 @@ def test_a_log_has_a_line_for_every_few_seconds_of_work(
     assert lines[-1] == "sending: 1,000 SIMs in 25.2 s"
 
 
-def test_whoever_wants_quiet_has_it_but_for_what_must_be_said(
-    watch: Watch, capsys: pytest.CaptureFixture[str]
+def test_quiet_prints_only_essential_messages(
+    stopwatch: Stopwatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = JobProgress(watch)
+    job = JobProgress(stopwatch)
     with display(job, lambda: 64, quiet=True) as shown:
         for observer in (job, shown):
             observer(progressed(1, 1000))
-        watch.time += 60
+        stopwatch.time += 60
         for observer in (job, shown):
             observer(progressed(500, 1000))
             observer(JobEnded(states={}, seconds=60))

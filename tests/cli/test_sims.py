@@ -26,7 +26,7 @@ async def test_iccids_stay_text_in_json(cli: Cli, emulator: Emulator) -> None:
     }
 
 
-async def test_a_table_is_for_people_and_fits_80_columns(cli: Cli, emulator: Emulator) -> None:
+async def test_a_table_fits_80_columns(cli: Cli, emulator: Emulator) -> None:
     ended = await cli("sims", "list", "--limit", "3")
     lines = ended.out.splitlines()
     assert lines[0].split() == ["sid", "status", "iccid", "unique_name"]
@@ -34,7 +34,7 @@ async def test_a_table_is_for_people_and_fits_80_columns(cli: Cli, emulator: Emu
     assert max(map(len, lines)) <= 80
 
 
-async def test_filters_reach_the_vendor(cli: Cli, emulator: Emulator) -> None:
+async def test_filters_are_sent_to_the_vendor(cli: Cli, emulator: Emulator) -> None:
     world = emulator.world("kore")
     plan = world.add_rate_plan("mine")
     mine = world.add_sim("wireless", rate_plan_sid=plan.sid, status="suspended")
@@ -51,13 +51,13 @@ async def test_filters_reach_the_vendor(cli: Cli, emulator: Emulator) -> None:
     }
 
 
-async def test_a_limit_asks_for_no_more_than_it_needs(cli: Cli, emulator: Emulator) -> None:
+async def test_a_limit_requests_no_more_rows_than_needed(cli: Cli, emulator: Emulator) -> None:
     ended = await cli("sims", "list", "--limit", "5", "-o", "json")
     assert len(ended.json) == 5
     assert [request.query["PageSize"] for request in emulator.requests] == [["5"]]
 
 
-async def test_an_empty_list_is_still_valid_in_every_format(cli: Cli, emulator: Emulator) -> None:
+async def test_an_empty_list_is_valid_in_every_format(cli: Cli, emulator: Emulator) -> None:
     nothing = ("sims", "list", "--status", "inactive", "-o")
     assert (await cli(*nothing, "json")).json == []
     assert (await cli(*nothing, "csv")).out.startswith("sid,")
@@ -71,10 +71,10 @@ async def test_one_sim_is_found_by_sid_name_and_iccid(cli: Cli, emulator: Emulat
         assert (await cli("sims", "get", name, "-o", "json")).json["sid"] == sim.sid
 
 
-async def test_a_sim_that_does_not_exist_is_one_line_and_code_1_everywhere(
+async def test_a_missing_sim_is_one_line_and_code_1_in_every_command(
     cli: Cli, emulator: Emulator
 ) -> None:
-    for name in ("nobody", "8988000000000000000", f"HS{'0' * 32}"):
+    for name in ("missing", "8988000000000000000", f"HS{'0' * 32}"):
         for command in (
             ("get",),
             ("wait",),
@@ -86,7 +86,7 @@ async def test_a_sim_that_does_not_exist_is_one_line_and_code_1_everywhere(
             assert name in ended.err
 
 
-async def test_a_sid_of_the_other_product_says_which_option_helps(
+async def test_a_sid_of_the_other_product_names_the_option_to_use(
     cli: Cli, emulator: Emulator
 ) -> None:
     (sid, *_) = emulator.world("twilio").sims("wireless")
@@ -98,7 +98,7 @@ async def test_a_sid_of_the_other_product_says_which_option_helps(
     assert not emulator.requests
 
 
-async def test_an_update_shows_the_answer_and_a_waiting_one_the_end(
+async def test_an_update_shows_the_response_and_with_wait_the_final_status(
     cli: Cli, emulator: Emulator
 ) -> None:
     first, second, *_ = emulator.world("twilio").sims("supersim").values()
@@ -109,14 +109,16 @@ async def test_an_update_shows_the_answer_and_a_waiting_one_the_end(
     assert second.sid in ended.err
 
 
-async def test_waiting_ends_at_the_status_asked_for(cli: Cli, emulator: Emulator) -> None:
+async def test_waiting_ends_at_the_target_status(cli: Cli, emulator: Emulator) -> None:
     (sid, *_) = emulator.world("twilio").sims("supersim")
     await cli("sims", "update", sid, "--status", "active")
     ended = await cli("sims", "wait", sid, "--until", "active", "-o", "json")
     assert (ended.code, ended.json["status"]) == (0, "active")
 
 
-async def test_a_timeout_ends_with_3_and_can_be_gone_on_with(cli: Cli, emulator: Emulator) -> None:
+async def test_a_timeout_ends_with_3_and_the_wait_can_be_continued(
+    cli: Cli, emulator: Emulator
+) -> None:
     emulator.latency = type(emulator.latency)(transition=1e6, longest=1e6)
     (sid, *_) = emulator.world("twilio").sims("supersim")
     ended = await cli("sims", "update", sid, "--status", "active", "--wait", "--timeout", "0.05")
@@ -124,7 +126,7 @@ async def test_a_timeout_ends_with_3_and_can_be_gone_on_with(cli: Cli, emulator:
     assert "await_transition" in ended.err
 
 
-async def test_deactivating_needs_a_confirmation(cli: Cli, emulator: Emulator) -> None:
+async def test_deactivating_requires_confirmation(cli: Cli, emulator: Emulator) -> None:
     (sid, *_) = emulator.world("twilio").sims("wireless")
     update = ("sims", "update", sid, "--product", "wireless", "--status", "deactivated")
     for extra in ((), ("--confirm", "2")):
@@ -135,28 +137,26 @@ async def test_deactivating_needs_a_confirmation(cli: Cli, emulator: Emulator) -
     assert (await cli(*update, "--confirm", "1")).code == 0
 
 
-async def test_clearing_a_unique_name(cli: Cli, emulator: Emulator) -> None:
+async def test_an_empty_unique_name_clears_it(cli: Cli, emulator: Emulator) -> None:
     sim = emulator.world("twilio").add_sim("supersim", unique_name="old")
     assert (await cli("sims", "update", sim.sid, "--clear", "unique-name")).code == 0
     assert not emulator.world("twilio").sims("supersim")[sim.sid].unique_name
 
 
-async def test_a_sim_that_cannot_be_read_hides_no_other_and_is_named(
-    cli: Cli, emulator: Emulator
-) -> None:
+async def test_an_unreadable_sim_is_named_and_hides_no_other(cli: Cli, emulator: Emulator) -> None:
     store = emulator.world("twilio").sims("supersim")
-    odd = list(store)[3]
+    unreadable_sid = list(store)[3]
     unreadable: Any = [7]
-    store.put(evolve(store[odd], account_sid=unreadable))
+    store.put(evolve(store[unreadable_sid], account_sid=unreadable))
     ended = await cli("sims", "list", "-o", "csv")
     assert ended.code == 1, "a list that lacks a SIM is not a success"
-    assert {row["sid"] for row in ended.rows} == set(store) - {odd}
+    assert {row["sid"] for row in ended.rows} == set(store) - {unreadable_sid}
     named, summary = ended.err.splitlines()
-    assert named == f"cannot read Sim {odd}: expected text, got [7] @ .account_sid"
+    assert named == f"cannot read Sim {unreadable_sid}: expected text, got [7] @ .account_sid"
     assert summary == "asyncsim: 1 SIM was left out of this list: the record cannot be read"
-    iccid = store[odd].iccid
+    iccid = store[unreadable_sid].iccid
     assert iccid is not None
-    for name in (odd, iccid):
+    for name in (unreadable_sid, iccid):
         ended = await cli("sims", "get", name)
         assert (ended.code, ended.out) == (1, "")
         assert ended.err == f"asyncsim: {named}\n"
@@ -164,10 +164,10 @@ async def test_a_sim_that_cannot_be_read_hides_no_other_and_is_named(
 
 async def test_a_sim_without_a_status_is_listed(cli: Cli, emulator: Emulator) -> None:
     store = emulator.world("kore").sims("supersim")
-    odd = list(store)[3]
-    store.put(evolve(store[odd], status=None))
+    sid = list(store)[3]
+    store.put(evolve(store[sid], status=None))
     table = await cli("sims", "list", "--vendor", "kore")
-    assert odd in table.out
+    assert sid in table.out
     ended = await cli("sims", "list", "--vendor", "kore", "-o", "csv")
-    assert {row["sid"]: row["status"] for row in ended.rows}[odd] == ""
+    assert {row["sid"]: row["status"] for row in ended.rows}[sid] == ""
     assert ended.code == 0

@@ -1,4 +1,4 @@
-"""What a command loads before it has anything to do: nobody waits a second for `--help`."""
+"""Modules loaded at start-up, so that `--help` responds without delay."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ finally:
 
 
 @pytest.mark.parametrize("name", ["demo", "emulate", "activate"])
-def test_the_help_of_a_command_is_that_of_its_function(name: str) -> None:
+def test_the_help_of_a_command_is_its_functions_docstring(name: str) -> None:
     command = app[name]
     assert command.help == inspect.getdoc(command.default_command)

@@ -1,4 +1,4 @@
-"""Readers that leave, stand still or never were there, and terminals that go away."""
+"""Readers that leave, stall or are missing, and terminals that hang up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from asyncsim.cli import output
 from asyncsim.cli.ndjson import NdjsonWriter
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
-from tests.cli.conftest import Cli, asked, posted
+from tests.cli.conftest import Cli, wait_for_posts, wait_for_requests
 from tests.cli.test_activate import fill, outcomes, statuses
 from tests.cli.test_bulk import sids
 from tests.cli.test_process import PROGRAM, said_by, spawn
@@ -42,7 +42,7 @@ def batch(emulator: Emulator, tmp_path: Path) -> Path:
 
 @contextmanager
 def full() -> Iterator[int]:
-    """A device without room."""
+    """A device that is full."""
     number = os.open("/dev/full", os.O_WRONLY)
     yield number
     os.close(number)
@@ -59,7 +59,7 @@ def left() -> Iterator[int]:
 
 @contextmanager
 def unread() -> Iterator[int]:
-    """A file that was opened for reading only."""
+    """A file opened for reading only."""
     number = os.open(os.devnull, os.O_RDONLY)
     yield number
     os.close(number)
@@ -69,7 +69,7 @@ Way = Callable[[], AbstractContextManager[int]]
 
 
 async def run(*arguments: str, out: int, err: int | None, closed: tuple[int, ...] = ()) -> int:
-    """Run a command with streams of its own; `closed`: those that it never had."""
+    """Run a command with its own streams; `closed`: those that it starts without."""
 
     def close() -> None:
         for number in closed:
@@ -83,7 +83,7 @@ async def run(*arguments: str, out: int, err: int | None, closed: tuple[int, ...
 
 
 @pytest.mark.parametrize("way", [full, left, unread], ids=lambda way: way.__name__)
-async def test_a_job_goes_on_where_nothing_of_it_can_be_read(
+async def test_a_job_continues_when_its_output_cannot_be_written(
     way: Way, emulator: Emulator, batch: Path
 ) -> None:
     with way() as out, way() as err:
@@ -93,16 +93,14 @@ async def test_a_job_goes_on_where_nothing_of_it_can_be_read(
     assert statuses(emulator) == {"active"}
 
 
-async def test_a_job_goes_on_without_any_of_the_three_streams(
-    emulator: Emulator, batch: Path
-) -> None:
+async def test_a_job_runs_without_any_of_the_three_streams(emulator: Emulator, batch: Path) -> None:
     null = subprocess.DEVNULL
     code = await run("activate", str(batch), "--json", out=null, err=null, closed=(0, 1, 2))
     assert code == 0
     assert outcomes(batch) == {"done"}
 
 
-async def test_the_exit_code_is_the_jobs_own_whoever_reads(
+async def test_the_exit_code_does_not_depend_on_readers(
     emulator: Emulator, batch: Path, tmp_path: Path
 ) -> None:
     with left() as err:
@@ -114,9 +112,7 @@ async def test_the_exit_code_is_the_jobs_own_whoever_reads(
     assert statuses(emulator) == {"active"}
 
 
-async def test_a_reader_that_stands_still_does_not_hold_up_the_job(
-    emulator: Emulator, batch: Path
-) -> None:
+async def test_a_stalled_reader_does_not_delay_the_job(emulator: Emulator, batch: Path) -> None:
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
     with suppress(BlockingIOError):
@@ -129,7 +125,7 @@ async def test_a_reader_that_stands_still_does_not_hold_up_the_job(
         while not summary.exists():  # noqa: ASYNC110  # another process writes it
             await asyncio.sleep(0.01)
     os.close(theirs)
-    read = asyncio.create_task(asyncio.to_thread(_all_of, ours))  # now it reads on
+    read = asyncio.create_task(asyncio.to_thread(_all_of, ours))  # now it reads again
     assert await running == 0
     assert b"12, all at their target" in await read
 
@@ -139,19 +135,19 @@ def _all_of(number: int) -> bytes:
         return file.read()
 
 
-async def test_a_terminal_that_goes_away_drains_the_job(emulator: Emulator, batch: Path) -> None:
-    assert await _on_a_terminal_that_goes_away(emulator, batch, signal.SIG_DFL, "2") == 3
+async def test_a_terminal_that_hangs_up_drains_the_job(emulator: Emulator, batch: Path) -> None:
+    assert await _on_a_terminal_that_hangs_up(emulator, batch, signal.SIG_DFL, "2") == 3
     assert len(sids(emulator)) == 12
 
 
-async def test_under_nohup_a_terminal_that_goes_away_means_nothing(
+async def test_under_nohup_a_terminal_that_hangs_up_is_ignored(
     emulator: Emulator, batch: Path
 ) -> None:
-    assert await _on_a_terminal_that_goes_away(emulator, batch, signal.SIG_IGN, "20") == 0
+    assert await _on_a_terminal_that_hangs_up(emulator, batch, signal.SIG_IGN, "20") == 0
     assert outcomes(batch) == {"done"}
 
 
-async def _on_a_terminal_that_goes_away(
+async def _on_a_terminal_that_hangs_up(
     emulator: Emulator, batch: Path, hangup: signal.Handlers, speed: str
 ) -> int:
     import termios
@@ -167,7 +163,7 @@ async def _on_a_terminal_that_goes_away(
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=begin,
     )  # fmt: skip
     os.close(theirs)
-    await posted(emulator, 1)
+    await wait_for_posts(emulator, 1)
     os.close(ours)
     async with asyncio.timeout(60):
         code = await process.wait()
@@ -184,18 +180,18 @@ async def _on_a_terminal_that_goes_away(
     ],
     ids=lambda sent: sent.name,
 )
-async def test_a_hangup_is_never_one_of_the_two_that_cancel(
+async def test_a_hangup_does_not_count_as_a_cancelling_signal(
     first: signal.Signals, later: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = ManualClock()  # stands still: what is slow takes for ever
+    clock = ManualClock()  # never advances, so slow requests never end
     async with Emulator(sims=12, clock=clock) as emulator:
         monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
         path = tmp_path / "batch.csv"
         fill(path, sids(emulator), "sid")
         process = await spawn("activate", str(path))
-        await asked(emulator, 1)
+        await wait_for_requests(emulator, 1)
         emulator.faults = Faults(slow=1.0, slow_seconds=30.0)
-        await posted(emulator, 12)
+        await wait_for_posts(emulator, 12)
         process.send_signal(first)
         await said_by(process, b"stopping: ")
         process.send_signal(later)
@@ -203,7 +199,7 @@ async def test_a_hangup_is_never_one_of_the_two_that_cancel(
             process.send_signal(signal.SIGHUP)
         ending = asyncio.create_task(process.communicate())
         async with asyncio.timeout(60):
-            while not ending.done():  # whenever its signals arrive, its requests get responses
+            while not ending.done():  # requests get responses whenever the signals arrive
                 await clock.advance(30)
                 await asyncio.wait([ending], timeout=0.1)
         _, err = await ending
@@ -233,7 +229,7 @@ async def test_a_hangup_after_the_end_does_not_change_the_exit_code() -> None:
     assert await process.wait() == 0
 
 
-async def test_ctrl_c_in_a_pipeline_drains_though_the_reader_dies_of_it(
+async def test_ctrl_c_in_a_pipeline_drains_even_though_it_kills_the_reader(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     log = batch.with_name("run.log")
@@ -244,7 +240,7 @@ async def test_ctrl_c_in_a_pipeline_drains_though_the_reader_dies_of_it(
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    await posted(emulator, 1)
+    await wait_for_posts(emulator, 1)
     os.killpg(process.pid, signal.SIGINT)
     async with asyncio.timeout(60):
         await process.wait()
@@ -253,12 +249,12 @@ async def test_ctrl_c_in_a_pipeline_drains_though_the_reader_dies_of_it(
     assert "ready" in outcomes(batch)
 
 
-# Commands whose product is what they print.
+# Commands whose result is their output.
 
 
 @pytest.mark.parametrize(("way", "code"), [(full, 1), (unread, 1), (left, 0)])
 @pytest.mark.parametrize("output", ["table", "csv", "json"])
-async def test_a_list_that_cannot_be_printed_ends_with_1_but_quietly_for_a_reader_who_left(
+async def test_a_list_that_cannot_be_printed_ends_with_1_unless_the_reader_left(
     way: Way, code: int, output: str, emulator: Emulator
 ) -> None:
     with way() as out:
@@ -271,7 +267,9 @@ async def test_a_list_that_cannot_be_printed_ends_with_1_but_quietly_for_a_reade
     assert err.count(b"\n") == code
 
 
-async def test_a_change_whose_output_is_lost_says_that_it_was_sent(emulator: Emulator) -> None:
+async def test_a_change_whose_output_cannot_be_written_says_that_it_was_sent(
+    emulator: Emulator,
+) -> None:
     (sid, *_) = emulator.world("twilio").sims("supersim")
     with full() as out:
         process = await asyncio.create_subprocess_exec(
@@ -284,7 +282,7 @@ async def test_a_change_whose_output_is_lost_says_that_it_was_sent(emulator: Emu
     assert err.startswith(b"asyncsim: the change was sent, but the output cannot be written: ")
 
 
-async def test_warnings_of_the_library_do_not_steer_the_terminal(
+async def test_control_characters_in_log_messages_are_escaped(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     record = logging.makeLogRecord({"msg": "a [/b] \x1b[2J\nand more", "levelno": logging.WARNING})
@@ -292,7 +290,7 @@ async def test_warnings_of_the_library_do_not_steer_the_terminal(
     assert capsys.readouterr().err == "a [/b] \\x1b[2J\nand more\n"
 
 
-async def test_a_list_waits_for_its_reader_though_the_pipe_does_not(emulator: Emulator) -> None:
+async def test_a_list_waits_for_its_reader_on_a_nonblocking_pipe(emulator: Emulator) -> None:
     for number in range(400):  # more than a pipe holds
         emulator.world("twilio").add_sim("supersim", unique_name=f"{number} {'x' * 200}")
     ours, theirs = os.pipe()
@@ -300,14 +298,14 @@ async def test_a_list_waits_for_its_reader_though_the_pipe_does_not(emulator: Em
     running = asyncio.create_task(run("sims", "list", "-o", "csv", out=theirs, err=None))
     while not select.select([ours], [], [], 0)[0]:  # noqa: ASYNC110  # another process writes
         await asyncio.sleep(0.05)
-    await asyncio.sleep(0.2)  # long enough to fill it
+    await asyncio.sleep(0.2)  # long enough to fill the pipe
     os.close(theirs)
     text = await asyncio.to_thread(_all_of, ours)
     assert await running == 0
     assert text.count(b"\n") == 413
 
 
-async def test_a_reader_who_leaves_does_not_change_what_a_report_ends_with(
+async def test_a_reader_that_leaves_does_not_change_the_exit_code_of_a_report(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     assert (await cli("activate", str(batch), "--limit", "5")).code == 3
@@ -320,7 +318,7 @@ async def test_a_reader_who_leaves_does_not_change_what_a_report_ends_with(
     assert (process.returncode, err) == (3, b"")
 
 
-async def test_the_emulator_serves_though_nobody_reads_its_welcome() -> None:
+async def test_the_emulator_serves_even_if_its_output_cannot_be_written() -> None:
     port = str(unused_port())
     with full() as out:
         process = await asyncio.create_subprocess_exec(
@@ -345,7 +343,7 @@ async def _serves(port: int) -> bool:
     return True
 
 
-# Loops of Windows, which know no signals.
+# Windows event loops, which have no signal handlers.
 
 _WINDOWS = """
 import asyncio.unix_events as events
@@ -362,24 +360,24 @@ async def test_on_a_loop_without_signal_handlers_a_job_ends_and_ctrl_c_drains(
     (tmp_path / "site" / "sitecustomize.py").write_text(_WINDOWS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     process = await spawn("activate", str(batch), "--max-rps", "2")
-    await posted(emulator, 1)
+    await wait_for_posts(emulator, 1)
     process.send_signal(signal.SIGINT)
     async with asyncio.timeout(60):
         _, err = await process.communicate()
     assert process.returncode == 3, err
     assert "ready" in outcomes(batch)
-    again = await spawn("activate", str(batch))
+    second = await spawn("activate", str(batch))
     async with asyncio.timeout(60):
-        await again.communicate()
-    assert again.returncode == 0
+        await second.communicate()
+    assert second.returncode == 0
     assert outcomes(batch) == {"done"}
 
 
-# What is printed, word for word.
+# Output, byte for byte.
 
 
 @pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1"])
-async def test_names_are_printed_word_for_word_whatever_the_encoding(
+async def test_names_are_printed_exactly_in_any_encoding(
     encoding: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
@@ -399,7 +397,7 @@ async def printed(*arguments: str) -> bytes:
     return out
 
 
-async def test_events_hold_the_exact_text_in_utf_8_a_line_each(
+async def test_events_are_utf_8_lines_with_the_exact_text(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")

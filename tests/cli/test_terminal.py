@@ -1,4 +1,4 @@
-"""On a terminal: questions that are answered, lines that are drawn."""
+"""The command line on a terminal: prompts and drawn lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def batch(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("typed", "code"), [(b"12\n", 0), (b"11\n", 5), (b"\n", 5), (b"\x03", 5), (None, 5)]
 )
-async def test_on_a_terminal_the_number_is_asked_for(
+async def test_on_a_terminal_the_count_is_prompted_for(
     typed: bytes | None, code: int, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, sids(emulator, "wireless"), "sid")
@@ -43,8 +43,8 @@ async def test_events_on_a_terminal_are_not_drawn_over(emulator: Emulator, batch
     command = ("bulk", "change", str(batch), "--status", "active", "--json", "--listen", "0")
     status, screen = await on_a_terminal(b"", *command)
     assert status == 0
-    told = [line for line in screen.splitlines() if not line.startswith("{")]
-    assert told[0].startswith("job ")  # the report comes after all events
+    printed = [line for line in screen.splitlines() if not line.startswith("{")]
+    assert printed[0].startswith("job ")  # the report comes after all events
 
 
 async def test_commands_are_whole_lines_on_the_narrowest_terminal(
@@ -64,7 +64,7 @@ async def test_commands_are_whole_lines_on_the_narrowest_terminal(
 
 
 async def on_a_terminal(typed: bytes | None, *arguments: str) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and answer its question; None: with SIGTERM."""
+    """Run a command on its own terminal, and type into its prompt; None: send SIGTERM."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "asyncsim.cli", *arguments),
@@ -90,12 +90,12 @@ async def on_a_terminal(typed: bytes | None, *arguments: str) -> tuple[int, str]
 
 
 def _take_terminal() -> None:
-    """Make what is on stdin the terminal that sends signals to this process."""
+    """Make stdin the controlling terminal of this process."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # how Linux says that nobody is at the other end any more
+    except OSError:  # Linux: the other end is closed
         return b""

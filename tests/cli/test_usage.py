@@ -1,4 +1,4 @@
-"""Bad input, of all kinds: one line on stderr, nothing on stdout, a code that scripts can tell."""
+"""Invalid usage: one line on stderr, nothing on stdout, and a distinct exit code."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SID = "HS" + "0" * 32
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-async def test_bad_usage_is_one_line_and_code_2(
+async def test_invalid_usage_is_one_line_and_code_2(
     arguments: tuple[str, ...], said: str, cli: Cli, emulator: Emulator
 ) -> None:
     ended = await cli(*arguments)
@@ -84,7 +84,7 @@ async def test_bad_usage_is_one_line_and_code_2(
     assert not [request for request in emulator.requests if request.method == "POST"]
 
 
-async def test_names_reach_a_terminal_without_what_would_steer_it(
+async def test_control_characters_in_names_are_escaped_on_a_terminal(
     cli: Cli, emulator: Emulator, tmp_path: Path
 ) -> None:
     name = "a  [/b] :smile: \x1b[2J\x9b\u202ex"
@@ -105,13 +105,13 @@ async def test_names_reach_a_terminal_without_what_would_steer_it(
         assert shown in ended.err, command
 
 
-async def test_no_credentials_end_with_4(cli: Cli) -> None:
+async def test_missing_credentials_end_with_4(cli: Cli) -> None:
     ended = await cli("sims", "list")
     assert ended.code == 4
     assert "TWILIO_ACCOUNT_SID" in ended.err
 
 
-async def test_credentials_of_both_vendors_ask_for_the_option(
+async def test_credentials_of_both_vendors_require_the_vendor_option(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "0" * 32)
@@ -122,7 +122,7 @@ async def test_credentials_of_both_vendors_ask_for_the_option(
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-async def test_refused_credentials_end_with_4_and_are_not_shown(
+async def test_rejected_credentials_end_with_4_and_are_not_shown(
     vendor: str, cli: Cli, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "0" * 32)
@@ -135,9 +135,7 @@ async def test_refused_credentials_end_with_4_and_are_not_shown(
     assert ended.err.count("\n") == 1
 
 
-async def test_a_server_that_answers_with_an_error_ends_with_1(
-    cli: Cli, emulator: Emulator
-) -> None:
+async def test_an_error_response_ends_with_1(cli: Cli, emulator: Emulator) -> None:
     ended = await cli("sims", "update", SID, "--status", "active")
     assert ended.code == 1
     assert "404" in ended.err
@@ -146,7 +144,7 @@ async def test_a_server_that_answers_with_an_error_ends_with_1(
 async def test_an_emulator_that_is_down_is_one_line(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Refused connections are tried again after a pause; a test has no time for that.
+    # Refused connections are retried after a pause, which would slow the test down.
     monkeypatch.setattr(RetryPolicy, "pause", lambda *_: 0.0)
     monkeypatch.setenv("ASYNCSIM_EMULATOR", f"http://127.0.0.1:{unused_port()}")
     ended = await cli("sims", "list")
@@ -169,7 +167,7 @@ async def test_every_help_fits_a_screen_and_has_an_example(command: str, cli: Cl
     assert command in GROUPS or f"Example: {command}" in ended.out
 
 
-async def test_the_version_is_the_packages_own(cli: Cli) -> None:
+async def test_the_version_is_that_of_the_package(cli: Cli) -> None:
     from importlib.metadata import version
 
     assert (await cli("--version")).out.strip() == version("asyncsim")

@@ -1,4 +1,4 @@
-"""What becomes of text while a reader stands still, in the process that writes it."""
+"""Output to a reader that stalls, tested in the writing process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROOM = 8
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
-    """A pipe that is full, since its reader stands still: its two ends."""
+    """The two ends of a full pipe, whose reader stalls."""
     monkeypatch.setattr(streams, "_ROOM", _ROOM)
     monkeypatch.setattr(streams, "_MOMENT", 0.05)
     reading, writing = os.pipe()
@@ -30,7 +30,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
 
 
 def written(reading: int) -> list[int]:
-    """Let the reader go on: the numbers that arrive."""
+    """Resume reading, and return the numbers that arrive."""
     text = b""
     while chunk := os.read(reading, 65536):
         text += chunk
@@ -38,7 +38,9 @@ def written(reading: int) -> list[int]:
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_of_messages_the_latest_arrive(pipe: tuple[int, int], blocking: bool) -> None:
+def test_of_messages_to_a_stalled_reader_the_latest_arrive(
+    pipe: tuple[int, int], blocking: bool
+) -> None:
     reading, writing = pipe
     os.set_blocking(writing, blocking)
     with open(writing, "w", closefd=False) as stream:
@@ -55,7 +57,7 @@ def test_of_messages_the_latest_arrive(pipe: tuple[int, int], blocking: bool) ->
     assert numbers == sorted(numbers)
 
 
-def test_of_events_none_in_the_middle_is_left_out(
+def test_events_to_a_stalled_reader_have_no_gap(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "_PATIENCE", 0.05)
@@ -74,7 +76,7 @@ def test_of_events_none_in_the_middle_is_left_out(
     assert len(numbers) <= _ROOM
 
 
-def test_a_reader_who_is_only_slow_gets_everything(pipe: tuple[int, int]) -> None:
+def test_a_slow_reader_gets_everything(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.set_blocking(writing, True)
     with open(writing, "w", closefd=False) as stream:

@@ -1,4 +1,4 @@
-"""The command that a person is told to type."""
+"""The command that resumes a job, as shown to the user."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_it_is_quoted_for_a_shell(path: str, monkeypatch: pytest.MonkeyPatch) ->
     assert resume.resume_command() == "asyncsim activate 'my batch.csv' --status ready"
 
 
-def test_a_module_is_started_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_is_run_with_m(monkeypatch: pytest.MonkeyPatch) -> None:
     started_as("/lib/asyncsim/cli/__main__.py", monkeypatch)
     assert resume.resume_command().startswith(f"{sys.executable} -m asyncsim.cli activate ")
 
 
-def test_another_environment_than_the_one_on_the_path_is_named(
+def test_an_executable_that_is_not_the_one_on_the_path_is_shown_with_its_path(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "asyncsim").touch()
@@ -48,7 +48,7 @@ def test_another_environment_than_the_one_on_the_path_is_named(
     ],
 )
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_any_name_is_one_line_that_a_shell_reads_as_it_was(
+def test_any_file_name_is_one_line_that_a_shell_reads_back(
     name: str, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/nowhere/else"])
@@ -64,7 +64,7 @@ def test_any_name_is_one_line_that_a_shell_reads_as_it_was(
     assert said.stdout == os.fsencode(name)
 
 
-def test_on_windows_it_is_quoted_as_windows_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_windows_it_is_quoted_for_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     started_as("/nowhere/else", monkeypatch)
     monkeypatch.setattr(resume, "_WINDOWS", True)
     assert resume.resume_command() == 'asyncsim activate "my batch.csv" --status ready'
