@@ -32,7 +32,7 @@ documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.n
 
 
 def violations(header: str) -> list[Any]:
-    """What Prism reports about one response; of many findings the first, and a long one is cut."""
+    """Prism's findings about one response: of many the first, and a long one shortened."""
     whole = re.findall(r'\{"location":\[[^\]]*\],.*?"message":"(?:[^"\\]|\\.)*"\}', header)
     return [json.loads(one) for one in whole]
 
@@ -45,16 +45,16 @@ class RecordingProxy:
     proxy: str
     seen: set[str] = field(factory=set)
     found: list[Finding] = field(factory=list)
-    answers: int = 0
+    responses: int = 0
 
     async def note(self, _: ClientSession, __: SimpleNamespace, end: TraceRequestEndParams) -> None:
         if not str(end.url).startswith(self.proxy):
             return  # KORE's token endpoint is no part of these documents
-        self.answers += 1
+        self.responses += 1
         operation = self.document.operation_of(end.method, end.url.raw_path)
         self.seen.add(operation)
         for one in violations(end.response.headers.get("sl-violations", "[]")):
-            # The same of every row: `sims.0.url` and `sims.1.url` are one finding.
+            # One finding for all rows: `sims.0.url` and `sims.1.url` are the same.
             said = re.sub(r"\b\d+\b", "#", one["message"])
             if said.startswith("Unable to match the returned status"):
                 said = f"{end.response.status} is no status of this operation"
@@ -84,7 +84,7 @@ async def run_operations(document: Document, emulator: Emulator, recorder: Recor
 
 
 @documents
-async def test_prism_sees_nothing_against_the_document(document: Document) -> None:
+async def test_prism_finds_no_violation_of_the_document(document: Document) -> None:
     async with Emulator(sims=20, speed=1000) as emulator:
         upstream = getattr(emulator.hosts_of(document.vendor), document.product)
         async with proxy(document.path, upstream) as url:
@@ -96,8 +96,8 @@ async def test_prism_sees_nothing_against_the_document(document: Document) -> No
     assert unused(recorder.found, PRISM, document.name) == []
 
 
-async def test_prism_does_see_what_is_against_a_document() -> None:
-    """Else finding nothing would prove nothing."""
+async def test_prism_finds_a_violation_of_a_document() -> None:
+    """A check of the check: without it, no findings would prove nothing."""
     document = DOCUMENTS[1]
     async with Emulator(sims=1) as emulator:
         wrong = str(emulator.hosts_of(document.vendor).wireless)
@@ -112,7 +112,7 @@ async def test_prism_does_see_what_is_against_a_document() -> None:
     assert any("sid" in one.what for one in recorder.found)
 
 
-async def test_a_prism_that_does_not_start_is_a_loud_failure() -> None:
+async def test_a_prism_that_does_not_start_fails_loudly() -> None:
     with pytest.raises(PrismFailed, match="did not start"):
         async with proxy(DOCUMENTS[0].path.with_name("missing.json"), "http://127.0.0.1:1"):
             pass

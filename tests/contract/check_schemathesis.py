@@ -1,4 +1,4 @@
-"""Schemathesis against the emulator itself: generated requests, the same in each run.
+"""Schemathesis against the emulator: generated requests, the same in each run.
 
 Run by `nox -s contract`; its name keeps it out of the core suite, which needs none of this.
 """
@@ -40,7 +40,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 EXAMPLES = 10
-"""Requests of each operation, valid and again invalid."""
+"""Requests per operation, valid ones and as many invalid ones."""
 
 
 async def authorization(document: Document, emulator: Emulator) -> str:
@@ -55,12 +55,12 @@ async def authorization(document: Document, emulator: Emulator) -> str:
         "client_secret": own.client_secret,
     }
     token = emulator.hosts_of("kore").token or ""
-    async with aiohttp.ClientSession() as session, session.post(token, data=form) as answer:
-        return f"Bearer {(await answer.json())['access_token']}"
+    async with aiohttp.ClientSession() as session, session.post(token, data=form) as response:
+        return f"Bearer {(await response.json())['access_token']}"
 
 
-async def furnish(document: Document, emulator: Emulator) -> dict[str, list[list[str]]]:
-    """Send every operation once; the names that each of them addressed."""
+async def send_all_operations(document: Document, emulator: Emulator) -> dict[str, list[list[str]]]:
+    """Send every operation once; returns the names that each addressed."""
     async with emulator.client(document.vendor) as client:
         context = OperationContext(document, client, emulator)
         for operation in document.operations:
@@ -70,7 +70,7 @@ async def furnish(document: Document, emulator: Emulator) -> dict[str, list[list
         if one.product == document.product:
             operation = document.operation_of(one.method, one.path)
             names = names_in(operation, one.path)
-            # Each once: how often a wait reads is a matter of time.
+            # Each once, because the number of a wait's reads depends on timing.
             if names not in named.setdefault(operation, []):
                 named[operation].append(names)
     return named
@@ -84,25 +84,25 @@ def names_in(operation: str, path: str) -> list[str]:
 
 @define
 class Fuzz:
-    """Tests one operation at a time; every finding is kept, and none stops the rest."""
+    """Tests one operation at a time; collects findings without stopping."""
 
     document: Document
     base_url: str
     headers: Mapping[str, str]
     named: Mapping[str, list[list[str]]]
     found: list[Finding] = field(factory=list)
-    asked: set[str] = field(factory=set)
+    tested: set[str] = field(factory=set)
 
     def run(self) -> None:
         schema = schemathesis.openapi.from_path(str(self.document.path))
         for each in schema.get_all_operations():
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                self.ask(each.ok(), mode)
+                self.fuzz(each.ok(), mode)
 
-    def ask(self, operation: schemathesis.APIOperation, mode: GenerationMode) -> None:
+    def fuzz(self, operation: schemathesis.APIOperation, mode: GenerationMode) -> None:
         path = re.sub(r"{[^}]*}", "{}", operation.path)
         label = f"{operation.method.upper()} {path}"
-        # Made-up SIDs find nothing, so that half of the requests is about what there is.
+        # Generated SIDs find nothing, so half of the requests use existing ones.
         names = strategies.sampled_from([None, *self.named.get(label, [])])
 
         @seed(7)
@@ -116,40 +116,40 @@ class Fuzz:
         def one(case: schemathesis.Case, names: list[str] | None) -> None:
             if names:
                 case.path_parameters = dict(zip(case.path_parameters, names, strict=True))
-            self.judge(label, case)
+            self.check(label, case)
 
         try:
             one()
         except Unsatisfiable:
-            # An operation that takes any text cannot be asked wrongly.
+            # An operation that accepts any text has no invalid requests.
             assert mode is GenerationMode.NEGATIVE
-        self.asked.add(label)
+        self.tested.add(label)
 
-    def judge(self, label: str, case: schemathesis.Case) -> None:
-        answer = case.call(base_url=self.base_url, headers=dict(self.headers))
+    def check(self, label: str, case: schemathesis.Case) -> None:
+        response = case.call(base_url=self.base_url, headers=dict(self.headers))
         try:
-            case.validate_response(answer, checks=CHECKS)
+            case.validate_response(response, checks=CHECKS)
         except FailureGroup as group:
             for failure in group.exceptions:
-                what = f"{answer.status_code}: {summary(failure)}"
+                what = f"{response.status_code}: {summary(failure)}"
                 self.found.append(Finding(self.document.name, label, what))
 
 
 def summary(failure: BaseException) -> str:
-    """The first line, without the values, and the place in the schema."""
+    """The first line without its values, and the location in the schema."""
     said = str(failure)
     place = re.search(r"Schema at (\S+?):?\s", said)
     return f"{said.splitlines()[0]} {place[1] if place else ''}".strip()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
-async def test_schemathesis_finds_nothing_against_the_document(document: Document) -> None:
+async def test_schemathesis_finds_no_violation_of_the_document(document: Document) -> None:
     async with Emulator(sims=20, speed=1000) as emulator:
-        named = await furnish(document, emulator)
+        named = await send_all_operations(document, emulator)
         base_url = str(getattr(emulator.hosts_of(document.vendor), document.product))
         headers = {"Authorization": await authorization(document, emulator)}
         fuzz = Fuzz(document, base_url, headers, named)
         await asyncio.to_thread(fuzz.run)
-    assert fuzz.asked == set(document.operations)
+    assert fuzz.tested == set(document.operations)
     news = unexpected(fuzz.found, SCHEMATHESIS)
     assert not news, "\n" + "\n".join(news)

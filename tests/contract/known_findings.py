@@ -80,14 +80,14 @@ PRISM = [
     ),
 ]
 
-# What the integration tests provoke on purpose, and the single operations do not.
+# What only the integration tests provoke, on purpose.
 REHEARSED = [
     *PRISM,
     KnownFinding(
         _ANY,
         _ANY,
         "response: (4|5)[0-9]{2} is no status of this operation",
-        "a refusal: but for a few of KORE's, the documents have no error answers; their pages do",
+        "a rejection: the documents have few error responses, all KORE's; the pages have them",
     ),
 ]
 
@@ -98,7 +98,7 @@ SCHEMATHESIS = [
         "twilio_.*|kore_supersim_v1",
         _ANY,
         "4[0-9]{2}: Undocumented status code",
-        "these documents have no error answers at all; the pages about errors have them",
+        "these documents have no error responses; the pages about errors have them",
     ),
     KnownFinding(
         "twilio_wireless_v1",
@@ -128,19 +128,19 @@ SCHEMATHESIS = [
         _ANY,
         ".* /v1/(Sims|Fleets).*",
         "20[0-9]: Response violates schema .*/properties/.*_url",
-        "schemathesis itself had set a text that is no URL; no document says who would refuse it",
+        "schemathesis had set a text that is no URL; no document says whether it is rejected",
     ),
 ]
 
 
 def unexpected(found: Iterable[Finding], known: list[KnownFinding]) -> list[str]:
-    """The findings that no line covers, each once."""
+    """Findings that no known one covers, without duplicates."""
     news = {str(one) for one in found if not any(line.covers(one) for line in known)}
     return sorted(news)
 
 
 def unused(found: Iterable[Finding], known: list[KnownFinding], document: str) -> list[str]:
-    """Lines about a document that match no finding any more."""
+    """Known findings of a document that no longer occur."""
     seen = list(found)
     return [
         line.what

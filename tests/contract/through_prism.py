@@ -1,8 +1,8 @@
-"""A pytest plugin: the client's own integration tests, with Prism between client and emulator.
+"""A pytest plugin: the integration tests, with Prism between client and emulator.
 
-`nox -s contract` runs them a second time with `-p tests.contract.through_prism`: every request of
-theirs, and every answer, is held against the documents. What Prism finds beyond the baseline fails
-the run, after the last test.
+`nox -s contract` runs them a second time with `-p tests.contract.through_prism`: every request
+and every response is validated against the documents. Findings that are not known fail the run,
+after the last test.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def _free_port() -> int:
 
 
 class Proxies:
-    """One Prism for each document, before the one port on which every emulator here listens."""
+    """One Prism per document, in front of the single port of all emulators."""
 
     def __init__(self) -> None:
         self.port = _free_port()
         self.recorders: list[RecordingProxy] = []
-        # Its own loop, because the tests have one each, and Prism's words must be read all along.
+        # Its own loop: each test has its own, and Prism's output must be read throughout.
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._stack = AsyncExitStack()
@@ -68,10 +68,10 @@ class Proxies:
 PROXIES = Proxies()
 
 
-class WatchedEmulator(Emulator):
-    """Listens where Prism expects it; its clients go through Prism.
+class ValidatedEmulator(Emulator):
+    """An emulator on the port behind Prism, whose clients use Prism.
 
-    Of several at once only the first does.
+    Of several at once, only the first does.
     """
 
     _listening: ClassVar[list[Emulator]] = []
@@ -113,15 +113,15 @@ class WatchedEmulator(Emulator):
 
 def pytest_sessionstart() -> None:
     PROXIES.start()
-    pytest.MonkeyPatch().setattr(harness, "Emulator", WatchedEmulator)
+    pytest.MonkeyPatch().setattr(harness, "Emulator", ValidatedEmulator)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     PROXIES.stop()
     found = [one for recorder in PROXIES.recorders for one in recorder.found]
-    seen = sum(recorder.answers for recorder in PROXIES.recorders)
+    seen = sum(recorder.responses for recorder in PROXIES.recorders)
     news = unexpected(found, REHEARSED)
-    print(f"\nPrism has seen {seen} answers, and found {len(news)} things that nobody knows of")
+    print(f"\nPrism has seen {seen} responses, with {len(news)} unknown findings")
     print("\n".join(news))
     if news or not seen:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

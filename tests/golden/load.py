@@ -1,4 +1,4 @@
-"""Reads the samples; nothing of the package is used here, so nothing can agree with itself."""
+"""Loads the samples without using the package, which is tested against them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _read(path: Path) -> Any:
 
 
 def sample(file: str, name: str) -> Any:
-    """Return the body of one sample; equal for each call, so tests must not change it."""
+    """Return the body of one sample; it is shared, so tests must not change it."""
     return _read(HERE / "samples" / f"{file}.json")[name]["body"]
 
 

@@ -1,4 +1,4 @@
-"""Bodies and queries exactly as the documents' own curl lines and page URLs show them."""
+"""Bodies and queries exactly as in the documents' curl lines and page URLs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.golden.load import sample
 SITE = "http://www.example.com"
 
 
-def test_a_registration_reads_as_in_the_documents_curl_line() -> None:
+def test_a_registration_is_encoded_as_in_the_documents_curl_line() -> None:
     # Twilio docs, "Register a Super SIM to your Account".
     sent = forms.encode(
         supersim.SimRegister,
@@ -24,7 +24,7 @@ def test_a_registration_reads_as_in_the_documents_curl_line() -> None:
     assert sent == "Iccid=89883070000123456789&RegistrationCode=H3LL0W0RLD"
 
 
-def test_a_wireless_update_reads_as_in_the_documents_curl_line() -> None:
+def test_a_wireless_update_is_encoded_as_in_the_documents_curl_line() -> None:
     # Twilio docs, "Updates the given properties of a Sim resource on your Account"; the
     # CallbackMethod there is a placeholder.
     sent = forms.encode(
@@ -103,7 +103,7 @@ REQUESTS: list[tuple[Any, dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("keywords", "values", "body"), REQUESTS)
-def test_an_update_reads_as_in_the_documents_request_examples(
+def test_an_update_is_encoded_as_in_the_documents_request_examples(
     keywords: Any, values: dict[str, str], body: str
 ) -> None:
     forms.check(keywords, values, "update")
@@ -133,7 +133,7 @@ QUERIES: list[tuple[str, str, Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("file", "name", "keywords", "values"), QUERIES)
-def test_a_lists_query_reads_as_in_its_examples_page_url(
+def test_a_list_query_is_encoded_as_in_the_example_page_url(
     file: str, name: str, keywords: Any, values: dict[str, Any]
 ) -> None:
     url = sample(file, name)["meta"]["first_page_url"]
@@ -141,7 +141,7 @@ def test_a_lists_query_reads_as_in_its_examples_page_url(
     assert sent == urlsplit(url).query
 
 
-def test_a_callback_body_is_read_with_blanks_and_repeats() -> None:
+def test_a_callback_body_is_decoded_with_blank_and_repeated_parameters() -> None:
     # Parameters of KORE docs, "Wireless Sim Resource", Callback values.
     body = (
         "SimSid=DEaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&SimUniqueName=depot+%2F+42&SimStatus=ready"

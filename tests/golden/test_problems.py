@@ -45,10 +45,10 @@ EXPECTED = {
 }
 
 
-def test_every_sample_has_its_expectation() -> None:
+def test_every_sample_has_an_expected_problem() -> None:
     assert set(samples("problems")) == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_error_body_is_read_as_the_vendor_means_it(name: str) -> None:
+def test_an_error_body_is_decoded_as_documented(name: str) -> None:
     assert decode_problem(json.dumps(sample("problems", name)).encode()) == EXPECTED[name]

@@ -1,4 +1,4 @@
-"""Super SIM at both vendors: what the documents print, against values written by hand."""
+"""Super SIM at both vendors: the documents' samples against expected values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def expected(
     fleet_sid: str | None = None,
     account_sid: str = ACCOUNT,
 ) -> Sim:
-    """The Sim that all examples show, but for what the caller says."""
+    """The Sim of all examples, with the given differences."""
     url = f"{HOSTS[vendor.name]}/v1/Sims/HSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
     return Sim(
         sid=SID,
@@ -48,7 +48,7 @@ def expected(
     )
 
 
-# The register example alone writes a missing name as "" (both documents).
+# Only the register example writes a missing name as "" (both documents).
 EXAMPLES: dict[str, dict[str, Any]] = {
     "register": {"unique_name": ""},
     "fetch": {"unique_name": "My SIM"},
@@ -65,14 +65,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 @both
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_answer_with_a_sim_is_read_as_the_document_means_it(vendor: Vendor, name: str) -> None:
+def test_a_sim_response_is_decoded_as_documented(vendor: Vendor, name: str) -> None:
     body = sample(f"{vendor.name}_supersim", name)
     assert records.decode(Sim, body, vendor) == expected(vendor, **EXAMPLES[name])
 
 
 @both
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_sim_is_written_as_the_document_prints_it(vendor: Vendor, name: str) -> None:
+def test_a_sim_is_encoded_as_the_document_shows_it(vendor: Vendor, name: str) -> None:
     body = sample(f"{vendor.name}_supersim", name)
     assert records.encode(expected(vendor, **EXAMPLES[name]), vendor) == body
 
@@ -87,9 +87,7 @@ LISTS: dict[str, list[dict[str, Any]]] = {
 
 @both
 @pytest.mark.parametrize("name", LISTS)
-def test_a_list_is_read_with_all_of_its_rows_and_without_a_next_page(
-    vendor: Vendor, name: str
-) -> None:
+def test_a_list_is_decoded_with_all_rows_and_no_next_page(vendor: Vendor, name: str) -> None:
     page = pages.decode_page(sample(f"{vendor.name}_supersim", name), "sims")
     rows = [records.decode(Sim, row, vendor) for row in page.rows]
     assert rows == [expected(vendor, **row) for row in LISTS[name]]
@@ -97,7 +95,7 @@ def test_a_list_is_read_with_all_of_its_rows_and_without_a_next_page(
 
 
 @both
-def test_a_fleet_is_read_and_written_as_the_document_prints_it(vendor: Vendor) -> None:
+def test_a_fleet_is_decoded_and_encoded_as_the_document_shows_it(vendor: Vendor) -> None:
     fleet = Fleet(
         sid=FLEET,
         unique_name="unique_name",

@@ -1,4 +1,4 @@
-"""Programmable Wireless at both vendors: what the documents print, against values by hand."""
+"""Programmable Wireless at both vendors: the documents' samples against expected values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def at_twilio(
     commands_callback_method: str = "POST",
     ip_address: str = "192.168.1.30",
 ) -> Sim:
-    """The Sim that all of Twilio's examples show, but for what the caller says."""
+    """The Sim of all Twilio examples, with the given differences."""
     return Sim(
         sid=SID,
         status=status,
@@ -75,29 +75,29 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_answer_of_twilio_is_read_as_the_document_means_it(name: str) -> None:
+def test_a_twilio_response_is_decoded_as_documented(name: str) -> None:
     body = sample("twilio_wireless", name)
     assert records.decode(Sim, body, TWILIO) == at_twilio(**EXAMPLES[name])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_sim_is_written_as_twilio_prints_it(name: str) -> None:
+def test_a_sim_is_encoded_as_twilio_shows_it(name: str) -> None:
     assert records.encode(at_twilio(**EXAMPLES[name]), TWILIO) == sample("twilio_wireless", name)
 
 
-def test_a_list_of_twilio_is_read_with_its_row() -> None:
+def test_a_twilio_list_is_decoded_with_its_row() -> None:
     page = pages.decode_page(sample("twilio_wireless", "list readFull"), "sims")
     rows = [records.decode(Sim, row, TWILIO) for row in page.rows]
     assert rows == [at_twilio(reset_status="resetting")]
     assert page.next_query is None
 
 
-def test_an_empty_list_of_twilio_has_no_rows() -> None:
+def test_an_empty_twilio_list_has_no_rows() -> None:
     page = pages.decode_page(sample("twilio_wireless", "list readEmpty"), "sims")
     assert (page.rows, page.next_page_url) == ([], None)
 
 
-def test_a_rate_plan_is_read_and_written_as_twilio_prints_it() -> None:
+def test_a_rate_plan_is_decoded_and_encoded_as_twilio_shows_it() -> None:
     plan = RatePlan(
         sid="WPaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         unique_name="unique_name",
@@ -121,7 +121,7 @@ def test_a_rate_plan_is_read_and_written_as_twilio_prints_it() -> None:
     assert records.encode(plan, TWILIO) == body
 
 
-# KORE's page prints placeholders where Twilio's prints values, and milliseconds in its dates.
+# KORE's page has placeholders where Twilio's has values, and milliseconds in its dates.
 AT_KORE = Sim(
     sid="text",
     status="deactivated",
@@ -151,16 +151,16 @@ AT_KORE = Sim(
 
 
 @pytest.mark.parametrize("name", ["fetch", "update"])
-def test_an_answer_of_kore_is_read_as_its_page_means_it(name: str) -> None:
+def test_a_kore_response_is_decoded_as_documented(name: str) -> None:
     assert records.decode(Sim, sample("kore_wireless", name), KORE) == AT_KORE
 
 
-def test_a_sim_is_written_as_kore_prints_it_but_for_the_milliseconds() -> None:
+def test_a_sim_is_encoded_as_kore_shows_it_except_milliseconds() -> None:
     whole_seconds = {"date_created": "2025-10-24T08:05:02Z", "date_updated": "2025-10-24T08:05:02Z"}
     assert records.encode(AT_KORE, KORE) == {**sample("kore_wireless", "fetch"), **whole_seconds}
 
 
-def test_a_list_of_kore_is_read_with_its_row_and_its_next_page() -> None:
+def test_a_kore_list_is_decoded_with_its_row_and_next_page() -> None:
     page = pages.decode_page(sample("kore_wireless", "list"), "sims")
     assert [records.decode(Sim, row, KORE) for row in page.rows] == [AT_KORE]
     assert page.next_page_url == "https://example.com"

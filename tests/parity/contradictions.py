@@ -1,6 +1,6 @@
-"""Where we differ from a document on purpose, each with its reason: the only such tables.
+"""Intended differences from the documents, each with its reason.
 
-`DIFFERENCES` are of our declarations, `ANSWERS` of what the emulator answers.
+`DIFFERENCES` are those of our declarations, `RESPONSES` those of the emulator's responses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 @frozen(kw_only=True)
 class Difference:
-    """What is different about one name in one product; `reason` says why."""
+    """A difference of one name in one product; `reason` says why."""
 
     product: str
     vendors: frozenset[str] = frozenset({"twilio", "kore"})
@@ -18,13 +18,13 @@ class Difference:
     verbs: frozenset[str]
     name: str
     ours: frozenset[str] = field(factory=frozenset)
-    """Values that we know and the document lacks."""
+    """Values that we declare and the document lacks."""
     theirs: frozenset[str] = field(factory=frozenset)
-    """Values of the document that we lack."""
+    """Values of the document that we do not declare."""
     is_absent: bool = False
     """Whether the document lacks the name itself."""
     is_typed_otherwise: bool = False
-    """Whether our type is another."""
+    """Whether our type differs."""
     reason: str
 
 
@@ -46,7 +46,7 @@ DIFFERENCES = (
         verbs=frozenset({"update"}),
         name="Status",
         theirs=frozenset({"canceled", "scheduled", "updating"}),
-        reason="the prose names four, Twilio's own request example a fifth; the rest are refused",
+        reason="the prose names four, Twilio's own request example a fifth; the rest are rejected",
     ),
     Difference(
         product="wireless",
@@ -76,7 +76,7 @@ DIFFERENCES = (
         verbs=frozenset({"list", "update"}),
         name="secret",
         is_absent=True,
-        reason="one record; the value is in the answer to the creation only, else None",
+        reason="one record; the value is only in the response to the creation, else None",
     ),
 )
 
@@ -86,7 +86,7 @@ OTHER_META = (
     "last page; its inline variants are Twilio's envelope"
 )
 
-ANSWERS: dict[tuple[str, str], str] = {
+RESPONSES: dict[tuple[str, str], str] = {
     ("twilio_wireless_v1", ".reset_status: null"): NO_NULL,
     ("kore_wireless_v1", ".meta.direct_token: missing"): OTHER_META,
     ("kore_wireless_v1", ".meta.list_key: missing"): OTHER_META,
@@ -97,4 +97,4 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("twilio_supersim_v1", ".data_total_billed: not number"): "a string in every example",
     ("kore_supersim_v1", ".data_total_billed: not number"): "a string in every example",
 }
-"""Document and the end of the violation -> why it is meant."""
+"""Document and end of the violation -> why it is intended."""

@@ -1,5 +1,5 @@
-"""Our declarations, read with `typing` and `attrs` alone, so that a spelling of ours is compared
-with the vendor's and not with itself.
+"""Our declarations, read with `typing` and `attrs` alone, so that our spelling is compared with the
+vendor's rather than with itself.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from attrs import frozen
 import asyncsim.models
 from asyncsim.kind import Kind
 
-# Keyword or attribute -> the documents' name, where it is not the plain rule's.
+# Keyword or attribute -> the documents' name, where it does not follow the rule.
 PARAMETER_NAMES = {("/v1/Sims", "eid"): "EId"}  # Super SIM's profiles have `Eid`
 FIELD_NAMES = {("twilio", "Sim", "eid"): "e_id"}
 
 
 @frozen
 class Declared:
-    """A parameter or a field of ours."""
+    """One of our parameters or fields."""
 
     types: frozenset[Any]
     values: frozenset[str]
@@ -46,7 +46,7 @@ class Declared:
 
 
 def kinds() -> Mapping[tuple[str, str], Kind[Any]]:
-    """Every Kind there is, by product and path."""
+    """Every declared Kind, by product and path."""
     found: dict[tuple[str, str], Kind[Any]] = {}
     for module in pkgutil.walk_packages(asyncsim.models.__path__, "asyncsim.models."):
         for value in vars(importlib.import_module(module.name)).values():
@@ -56,23 +56,23 @@ def kinds() -> Mapping[tuple[str, str], Kind[Any]]:
 
 
 def parameters(keywords: Any, list_path: str, *, in_query: bool) -> dict[str, Declared]:
-    """Name on the wire -> keyword."""
+    """Parameter name -> keyword."""
     return {
-        _wire(keyword, list_path, in_query): _declared(
+        _parameter_name(keyword, list_path, in_query): _declared(
             hint, required=keyword in keywords.__required_keys__
         )
         for keyword, hint in get_type_hints(keywords, include_extras=True).items()
     }
 
 
-def _wire(keyword: str, list_path: str, in_query: bool) -> str:
+def _parameter_name(keyword: str, list_path: str, in_query: bool) -> str:
     if list_path == "/v1/secrets" and in_query:  # its bodies follow the rule
         return keyword
     return PARAMETER_NAMES.get((list_path, keyword)) or keyword.title().replace("_", "")
 
 
 def fields(record: Any, vendor: str) -> dict[str, Declared]:
-    """Name on the wire -> attribute, for those which this vendor has."""
+    """JSON key -> attribute, for the fields of this vendor."""
     hints = get_type_hints(record, include_extras=True)
     return {
         FIELD_NAMES.get((vendor, record.__name__, one.name), one.name): _declared(
@@ -85,7 +85,7 @@ def fields(record: Any, vendor: str) -> dict[str, Declared]:
 
 def _declared(hint: Any, *, required: bool) -> Declared:
     vendor = None
-    # With postponed annotations the class itself does not see these two.
+    # With postponed annotations the class does not see these two itself.
     required = get_origin(hint) is Required or (required and get_origin(hint) is not NotRequired)
     while get_origin(hint) in (Annotated, Required, NotRequired):
         vendor = next(
@@ -101,7 +101,7 @@ def _declared(hint: Any, *, required: bool) -> Declared:
 
 
 def _parts(hint: Any) -> list[Any]:
-    """The alternatives of a union but None, or the hint itself."""
+    """The alternatives of a union without None, or the hint itself."""
     alternatives = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     return [one for one in alternatives if one is not type(None)]
 
@@ -128,7 +128,7 @@ PLAIN = {"string": str, "integer": int, "boolean": bool, "array": list, "object"
 
 
 def documented_type(schema: dict[str, Any]) -> Any:
-    """The class that a schema's values have here; None where it says nothing."""
+    """The Python class of a schema's values; None if it declares no type."""
     if schema.get("format") == "date-time":
         return datetime
     if schema.get("type") == "number":

@@ -1,4 +1,4 @@
-"""The vendors' OpenAPI documents, operation by operation; nothing of the package is used here."""
+"""The vendors' OpenAPI documents by operation, read without using the package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import frozen
 
 from tests.golden.load import document
 
-# Document -> (vendor, product, what its paths contain that is ours).
+# Document -> (vendor, product, the part of its paths that asyncsim supports).
 DOCUMENTS: Mapping[str, tuple[str, str, str]] = {
     "twilio_wireless_v1": ("twilio", "wireless", ""),
     "kore_wireless_v1": ("kore", "wireless", ""),
@@ -33,13 +33,13 @@ class Operation:
     path: str
     method: str
     list_path: str
-    """The path without the record's own name, the parent's name as `{parent}`."""
+    """The path without the record's name, and with the parent's as `{parent}`."""
     parameters: dict[str, Schema]
-    """Of the query or the body, by name."""
+    """Parameters of the query or the body, by name."""
     required: frozenset[str]
     success: frozenset[str]
-    answer: Schema | None
-    """Schema of the successful answer's body."""
+    response: Schema | None
+    """Schema of the successful response's body."""
 
     @property
     def is_item(self) -> bool:
@@ -47,7 +47,7 @@ class Operation:
 
     @property
     def verb(self) -> str:
-        """What it is: `list`, `fetch`, `create`, `update`, `delete`."""
+        """`list`, `fetch`, `create`, `update` or `delete`."""
         if self.method == "get":
             return "fetch" if self.is_item else "list"
         return {"post": "update" if self.is_item else "create", "patch": "update"}.get(
@@ -56,10 +56,10 @@ class Operation:
 
     @property
     def rows(self) -> tuple[str, Schema] | None:
-        """Key of the rows in a list's answer, and the schema of one of them."""
+        """Key of the rows in a list's response, and the schema of a row."""
         if self.verb != "list":
             return None
-        properties = (self.answer or {}).get("properties", {})
+        properties = (self.response or {}).get("properties", {})
         for key, schema in properties.items():
             found = resolved(self.document, schema)
             if key not in ("meta", "meta_data") and found.get("type") == "array":
@@ -71,7 +71,7 @@ class Operation:
 
 
 def resolved(name: str, schema: Schema) -> Schema:
-    """Follow references, and put together what `allOf` lists."""
+    """Resolve references, and merge the schemas of `allOf`."""
     while "$ref" in schema:
         schema = document(name)["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     if "allOf" not in schema:
@@ -101,8 +101,10 @@ def _operation(
     given = [one for one in declared.get("parameters", ()) if one["in"] == "query"]
     schemas = {one["name"]: one["schema"] for one in given} | body.get("properties", {})
     needed = {one["name"] for one in given if one.get("required")} | set(body.get("required", ()))
-    answers = {code: one for code, one in declared["responses"].items() if code.startswith("2")}
-    contents = [next(iter(one["content"].values())) for one in answers.values() if "content" in one]
+    responses = {code: one for code, one in declared["responses"].items() if code.startswith("2")}
+    contents = [
+        next(iter(one["content"].values())) for one in responses.values() if "content" in one
+    ]
     return Operation(
         document=name,
         vendor=vendor,
@@ -112,6 +114,6 @@ def _operation(
         list_path=re.sub(r"\{\w+\}", "{parent}", re.sub(r"/\{(Sid|id)\}$", "", path)),
         parameters={key: resolved(name, schema) for key, schema in schemas.items()},
         required=frozenset(needed),
-        success=frozenset(answers),
-        answer=resolved(name, contents[0]["schema"]) if contents else None,
+        success=frozenset(responses),
+        response=resolved(name, contents[0]["schema"]) if contents else None,
     )

@@ -1,4 +1,4 @@
-"""Whether a value is what a schema says: the part of JSON Schema that the documents use."""
+"""Validation by the subset of JSON Schema that the documents use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSES: dict[str, tuple[type, ...]] = {
 
 
 def violations(name: str, schema: Schema, value: Any, place: str = "") -> Iterator[str]:
-    """What is wrong, as `place: why`."""
+    """Violations, as `place: reason`."""
     schema = resolved(name, schema)
     if value is None:
         if not schema.get("nullable") and "type" in schema:

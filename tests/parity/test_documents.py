@@ -1,7 +1,7 @@
-"""Everything the vendors' documents declare is ours, in its place, and nothing else is.
+"""The declarations match the vendors' documents exactly.
 
-Walks all their OpenAPI documents: each path, method, parameter and property is compared with the
-Kind declarations, sent to the emulator, and looked for in the client.
+Each path, method, parameter and property of the OpenAPI documents is compared with the Kind
+declarations, and each operation with the client's methods.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def kind_of(operation: Operation) -> Kind[Any]:
 
 
 def keywords_of(operation: Operation) -> dict[str, Declared]:
-    """What our verb takes at this vendor."""
+    """The parameters of our method at this vendor."""
     kind = kind_of(operation)
     keywords = {"list": kind.filters, "create": kind.create, "update": kind.update}
     given: Any = keywords.get(operation.verb)
@@ -67,7 +67,7 @@ def check(operation: Operation, name: str, ours: Declared, schema: Schema) -> No
 def fields_of(
     operation: Operation, schema: Schema, record: Any, within: str = ""
 ) -> Iterator[tuple[str, Declared | None, Schema | None]]:
-    """Every field of a record, ours beside the document's, those of records inside it too."""
+    """Every field of a record, ours next to the document's, nested records included."""
     ours = declarations.fields(record, operation.vendor)
     theirs = schema.get("properties", {})
     for name in sorted(set(ours) | set(theirs)):
@@ -78,7 +78,7 @@ def fields_of(
         inner = None if declared is None else declarations.nested(declared)
         if inner is not None and found is not None:
             items = documents.resolved(operation.document, found.get("items", found))
-            if "properties" in items:  # else the document leaves open what is inside
+            if "properties" in items:  # otherwise the document leaves the items open
                 yield from fields_of(operation, items, inner, f"{within}{name}.")
 
 
@@ -86,7 +86,7 @@ def row_schema(operation: Operation) -> Schema | None:
     if operation.verb == "list":
         assert operation.rows is not None
         return operation.rows[1]
-    return operation.answer
+    return operation.response
 
 
 @each_operation
@@ -108,7 +108,7 @@ def test_every_parameter_has_its_type_and_its_values(operation: Operation) -> No
 
 
 @each_operation
-def test_a_parameter_is_required_where_it_is(operation: Operation) -> None:
+def test_a_parameter_is_required_if_the_document_requires_it(operation: Operation) -> None:
     ours = {name for name, one in keywords_of(operation).items() if one.required}
     assert ours == operation.required
 
@@ -134,12 +134,12 @@ def test_every_property_has_its_type_and_its_values(operation: Operation) -> Non
             check(operation, name, ours, theirs)
 
 
-# What a record is called by; a row in which it is null cannot be used for anything.
+# What identifies a record; a row in which it is null is useless.
 IDENTIFIERS = {"sid", "id"}
 
 
 @each_operation
-def test_every_property_that_may_be_null_may_be_none(operation: Operation) -> None:
+def test_every_nullable_property_may_be_none(operation: Operation) -> None:
     schema = row_schema(operation)
     if schema is None:
         return
@@ -154,7 +154,7 @@ def test_every_property_that_may_be_null_may_be_none(operation: Operation) -> No
             assert name in encode(record, VENDORS[operation.vendor]), name
 
 
-def test_nothing_but_what_a_record_is_called_by_is_never_none() -> None:
+def test_only_identifiers_are_never_none() -> None:
     for kind in KINDS.values():
         fields = declarations.fields(kind.model, "kore")
         never = {name for name, one in fields.items() if not one.may_be_none}
@@ -167,13 +167,13 @@ def test_a_list_has_its_key_and_its_largest_page(operation: Operation) -> None:
         return
     kind = kind_of(operation)
     assert operation.rows[0] == kind.key
-    # Three schemas of KORE's say it in their prose only.
+    # Three of KORE's schemas have it only in their prose.
     largest = operation.parameters.get("PageSize", {}).get("maximum")
     if largest is not None:
         assert kind.max_page_size(VENDORS[operation.vendor]) == largest
 
 
-def test_nothing_is_declared_that_no_document_has() -> None:
+def test_every_declared_path_and_verb_is_documented() -> None:
     documented = {(operation.product, operation.list_path) for operation in OPERATIONS}
     assert set(KINDS) == documented
     verbs = {(kind_of(operation), operation.verb) for operation in OPERATIONS}
@@ -183,7 +183,7 @@ def test_nothing_is_declared_that_no_document_has() -> None:
         assert {(kind, verb) for verb in ours} <= verbs, kind.path
 
 
-def test_what_a_document_leaves_open_has_the_names_of_its_examples() -> None:
+def test_fields_that_a_document_leaves_open_have_the_names_of_its_examples() -> None:
     texts = {name: json.dumps(document(name)) for name in documents.DOCUMENTS}
     for operation in OPERATIONS:
         product = [
@@ -196,7 +196,7 @@ def test_what_a_document_leaves_open_has_the_names_of_its_examples() -> None:
 
 
 @pytest.mark.parametrize("one", DIFFERENCES, ids=lambda one: f"{one.list_path} {one.name}")
-def test_every_difference_is_about_something_real_and_has_its_reason(one: Difference) -> None:
+def test_every_difference_matches_its_operations_and_has_a_reason(one: Difference) -> None:
     assert one.reason
     assert one.ours or one.theirs or one.is_absent or one.is_typed_otherwise
     about = [
@@ -208,7 +208,7 @@ def test_every_difference_is_about_something_real_and_has_its_reason(one: Differ
     assert {operation.verb for operation in about} == one.verbs
 
 
-def test_there_are_sixteen_and_thirty_one_operations_at_each_vendor() -> None:
+def test_each_document_has_its_known_number_of_operations() -> None:
     counted: dict[str, int] = {}
     for operation in OPERATIONS:
         counted[operation.document] = counted.get(operation.document, 0) + 1
@@ -232,7 +232,7 @@ def resource_of(client: Client, operation: Operation) -> Any:
 
 
 @each_operation
-async def test_the_client_has_a_verb_for_every_operation(operation: Operation) -> None:
+async def test_the_client_has_a_method_for_every_operation(operation: Operation) -> None:
     client = (
         Client.twilio("AC" + "0" * 32, "token")
         if operation.vendor == "twilio"
@@ -240,7 +240,7 @@ async def test_the_client_has_a_verb_for_every_operation(operation: Operation) -
     )
     async with client:
         resource = resource_of(client, operation)
-        # A Super SIM is not made, it is registered.
+        # A Super SIM is registered, not created.
         is_registration = (operation.product, operation.list_path) == ("supersim", "/v1/Sims")
         verb = "register" if is_registration and operation.verb == "create" else operation.verb
         assert callable(getattr(resource, verb))

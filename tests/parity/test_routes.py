@@ -1,4 +1,4 @@
-"""Every path and method of the documents is answered by the emulator, as the documents say."""
+"""The emulator responds to every documented path and method as the documents say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, World
 from tests.emulator.api import Api
-from tests.parity.contradictions import ANSWERS
+from tests.parity.contradictions import RESPONSES
 from tests.parity.documents import Operation
 from tests.parity.schemas import violations
 from tests.parity.test_documents import KINDS, each_operation
@@ -25,7 +25,7 @@ async def emulator(clock: ManualClock) -> AsyncIterator[Emulator]:
 
 
 def prepare(world: World) -> dict[str, str]:
-    """One record of each kind; what stands for it in a path."""
+    """Create one record of each kind; returns their names in paths."""
     wireless = world.add_sim("wireless", status="active", unique_name="w")
     supersim = world.add_sim(
         "supersim", status="active", unique_name="s", fleet_sid=next(iter(world.fleets))
@@ -54,7 +54,7 @@ def path_of(operation: Operation, api: Api, world: World, names: dict[str, str])
         sid = world.add(kind, status="available").sid
     if sid is None and kind.path == "/v1/Events":
         sid = world.add(kind, resource_sid=names["DE"], event_date=world.now()).sid
-    if sid is None:  # what every world has; a profile's networks are the vendor's
+    if sid is None:  # built-in records; a profile's networks are the vendor's
         own = kind if kind.parent is None else KINDS["supersim", "/v1/Networks"]
         sid = next(iter(world.store(own)))
     return f"{path}/{sid}"
@@ -82,12 +82,12 @@ def form_of(operation: Operation, world: World) -> dict[str, Any]:
 
 
 def missing(schema: dict[str, Any], value: Any) -> set[str]:
-    """What a body lacks of its schema."""
+    """Properties of the schema that a body lacks."""
     return set(schema.get("properties", {})) - set(value)
 
 
 @each_operation
-async def test_every_operation_is_answered_with_a_documented_status(
+async def test_every_operation_responds_with_a_documented_status(
     emulator: Emulator, operation: Operation
 ) -> None:
     world = emulator.world(operation.vendor)
@@ -101,17 +101,17 @@ async def test_every_operation_is_answered_with_a_documented_status(
             body = urlencode(form_of(operation, world)) if operation.method == "post" else None
             got = await api.send(operation.method.upper(), path, body)
     assert str(got.status) in operation.success, got.body
-    if operation.answer is not None:
-        assert not missing(operation.answer, got.body)
-        found = set(violations(operation.document, operation.answer, got.body))
-        meant = [end for name, end in ANSWERS if name == operation.document]
+    if operation.response is not None:
+        assert not missing(operation.response, got.body)
+        found = set(violations(operation.document, operation.response, got.body))
+        meant = [end for name, end in RESPONSES if name == operation.document]
         assert not [one for one in found if not one.endswith(tuple(meant))]
     if operation.rows is not None:
         key, schema = operation.rows
         assert all(not missing(schema, row) for row in got.body[key])
 
 
-def test_the_checker_of_schemas_sees_what_is_wrong() -> None:
+def test_the_schema_check_finds_violations() -> None:
     schema = {
         "type": "object",
         "required": ["a"],
