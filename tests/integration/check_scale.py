@@ -1,4 +1,4 @@
-"""The figures of test_scale.py at the size that they are about; `nox -s scale`."""
+"""The bounds of test_scale.py at full size; run by `nox -s scale`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.integration.harness import Api
 from tests.integration.test_scale import requests_per_sim
 
 
-async def test_10_000_sims_that_are_all_there_is_cost_1_1_requests_each(
+async def test_10_000_sims_that_are_the_whole_list_need_1_1_requests_each(
     start_harness: OpenHarness,
 ) -> None:
     harness = await start_harness(
@@ -17,7 +17,7 @@ async def test_10_000_sims_that_are_all_there_is_cost_1_1_requests_each(
     assert await requests_per_sim(harness, 10_000) <= 1.1
 
 
-async def test_3_000_sims_among_15_000_others_cost_2_15_requests_each(
+async def test_3_000_sims_among_15_000_others_need_2_15_requests_each(
     start_harness: OpenHarness,
 ) -> None:
     harness = await start_harness(

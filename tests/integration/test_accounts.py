@@ -25,30 +25,30 @@ from tests.integration.harness import Api, Harness
 
 
 @frozen
-class Family:
-    """A main account's harness, and a subaccount beside it."""
+class Accounts:
+    """Harness of a main account, with a subaccount of it."""
 
     harness: Harness
     sub: World
     client: Client
-    """The subaccount's."""
+    """The client of the subaccount."""
 
     @property
     def product(self) -> str:
         return self.harness.api.product
 
     @property
-    def there(self) -> str:
+    def sub_sid(self) -> str:
         return self.sub.account_sid
 
     @property
     def sims(self) -> Any:
-        """Of the subaccount's client."""
+        """The Sims of the subaccount's client."""
         return getattr(self.client, self.product).sims
 
     @property
-    def belonging(self) -> str:
-        """The keyword that names what a SIM belongs to."""
+    def parent_keyword(self) -> str:
+        """The keyword of the Fleet or RatePlan that a SIM belongs to."""
         return "fleet" if self.product == "supersim" else "rate_plan"
 
     def add(self, name: str) -> str:
@@ -60,87 +60,90 @@ class Family:
 
 
 @pytest.fixture
-async def open_family(
+async def open_accounts(
     start_harness: OpenHarness,
-) -> AsyncIterator[Callable[..., Awaitable[Family]]]:
+) -> AsyncIterator[Callable[..., Awaitable[Accounts]]]:
     async with AsyncExitStack() as stack:
 
-        async def opened(api: Api, **settings: Any) -> Family:
+        async def open_one(api: Api, **settings: Any) -> Accounts:
             harness = await start_harness(api, **settings)
             world = harness.emulator.world(api.vendor)
             credentials = world.add_subaccount()
             client = harness.emulator.client(api.vendor, credentials=credentials)
             await stack.enter_async_context(client)
-            return Family(harness, world.subaccounts[credentials.account_sid], client)
+            return Accounts(harness, world.subaccounts[credentials.account_sid], client)
 
-        yield opened
+        yield open_one
 
 
 @pytest.fixture
-async def family(open_family: Callable[..., Awaitable[Family]], api: Api) -> Family:
-    return await open_family(api)
+async def accounts(open_accounts: Callable[..., Awaitable[Accounts]], api: Api) -> Accounts:
+    return await open_accounts(api)
 
 
-async def test_a_sim_moves_without_its_fleet_or_plan(family: Family) -> None:
-    moved = await family.harness.sims.update(
-        family.harness.sid, account_sid=family.there, **{family.belonging: None}
+async def test_a_sim_moves_without_its_fleet_or_plan(accounts: Accounts) -> None:
+    moved = await accounts.harness.sims.update(
+        accounts.harness.sid, account_sid=accounts.sub_sid, **{accounts.parent_keyword: None}
     )
-    assert moved.account_sid == family.there
-    assert getattr(moved, f"{family.belonging}_sid") is None
-    (seen,) = await family.sims.list()
+    assert moved.account_sid == accounts.sub_sid
+    assert getattr(moved, f"{accounts.parent_keyword}_sid") is None
+    (seen,) = await accounts.sims.list()
     assert (seen.sid, seen.status) == (moved.sid, "new")
     with pytest.raises(NotFound):
-        await family.harness.sims.fetch(moved.sid)
+        await accounts.harness.sims.fetch(moved.sid)
 
 
-async def test_a_sim_moves_into_a_fleet_or_plan_of_the_account_it_moves_to(
-    family: Family,
+async def test_a_sim_moves_into_a_fleet_or_plan_of_the_target_account(
+    accounts: Accounts,
 ) -> None:
-    """A name is the other account's: it is not looked up in this one."""
-    sid = family.add("theirs")
-    moved = await family.harness.sims.update(
-        family.harness.sid, account_sid=family.there, **{family.belonging: "theirs"}
+    """The name belongs to the target account, so it is not looked up in this one."""
+    sid = accounts.add("theirs")
+    moved = await accounts.harness.sims.update(
+        accounts.harness.sid, account_sid=accounts.sub_sid, **{accounts.parent_keyword: "theirs"}
     )
-    assert getattr(moved, f"{family.belonging}_sid") == sid
-    changed = family.sims.update_and_wait(moved.sid, status="active")
-    assert (await family.harness.complete(changed)).status == "active"
+    assert getattr(moved, f"{accounts.parent_keyword}_sid") == sid
+    changed = accounts.sims.update_and_wait(moved.sid, status="active")
+    assert (await accounts.harness.complete(changed)).status == "active"
 
 
-async def test_a_move_is_settled_by_its_own_answer(family: Family) -> None:
-    family.add("theirs")
-    moved = await family.harness.complete(
-        family.harness.sims.update_and_wait(
-            family.harness.sid, account_sid=family.there, **{family.belonging: "theirs"}
+async def test_a_move_is_settled_by_its_own_response(accounts: Accounts) -> None:
+    accounts.add("theirs")
+    moved = await accounts.harness.complete(
+        accounts.harness.sims.update_and_wait(
+            accounts.harness.sid,
+            account_sid=accounts.sub_sid,
+            **{accounts.parent_keyword: "theirs"},
         )
     )
-    assert (moved.account_sid, family.harness.clock.now()) == (family.there, 0.0)
+    assert (moved.account_sid, accounts.harness.clock.now()) == (accounts.sub_sid, 0.0)
 
 
-async def test_many_sims_move_at_once(family: Family) -> None:
+async def test_many_sims_move_at_once(accounts: Accounts) -> None:
     changes = {
-        sid: {"account_sid": family.there, family.belonging: None} for sid in family.harness.sids
+        sid: {"account_sid": accounts.sub_sid, accounts.parent_keyword: None}
+        for sid in accounts.harness.sids
     }
-    outcomes = await family.harness.collect(family.harness.sims.update_many(changes))
+    outcomes = await accounts.harness.collect(accounts.harness.sims.update_many(changes))
     assert [one.error for one in outcomes.values()] == [None] * 3
-    assert {one.sid async for one in family.sims.list()} == set(changes)
-    assert [one async for one in family.harness.sims.list()] == []
+    assert {one.sid async for one in accounts.sims.list()} == set(changes)
+    assert [one async for one in accounts.harness.sims.list()] == []
 
 
-async def test_a_sim_comes_back(family: Family) -> None:
-    main = family.harness.sims
-    nothing = {family.belonging: None}
-    await main.update(family.harness.sid, account_sid=family.there, **nothing)
-    (sim,) = await family.sims.list()
-    here = family.harness.emulator.world(family.harness.api.vendor).account_sid
+async def test_a_sim_moves_back(accounts: Accounts) -> None:
+    main = accounts.harness.sims
+    no_parent = {accounts.parent_keyword: None}
+    await main.update(accounts.harness.sid, account_sid=accounts.sub_sid, **no_parent)
+    (sim,) = await accounts.sims.list()
+    here = accounts.harness.emulator.world(accounts.harness.api.vendor).account_sid
     back = await main.update(sim.sid, account_sid=here)
     assert back.account_sid == here
     assert (await main.fetch(sim.sid)).sid == sim.sid
-    assert len(await family.sims.list()) == 0
+    assert len(await accounts.sims.list()) == 0
 
 
 @frozen
-class Refused:
-    """A move that a product does not allow."""
+class RejectedMove:
+    """A move that the product does not allow."""
 
     product: Any
     changes: dict[str, Any]
@@ -149,65 +152,71 @@ class Refused:
     status: str = "new"
 
 
-STRANGER = "AC" + "0" * 32
-REFUSED = {
-    "to a stranger": Refused(
-        "wireless", {"account_sid": STRANGER, "rate_plan": None}, PermissionDenied, 33201
+UNKNOWN_ACCOUNT = "AC" + "0" * 32
+REJECTED_MOVES = {
+    "to an unknown account": RejectedMove(
+        "wireless", {"account_sid": UNKNOWN_ACCOUNT, "rate_plan": None}, PermissionDenied, 33201
     ),
-    "to a stranger, Super SIM": Refused(
-        "supersim", {"account_sid": STRANGER, "fleet": None}, PermissionDenied, 20006
+    "to an unknown account, Super SIM": RejectedMove(
+        "supersim", {"account_sid": UNKNOWN_ACCOUNT, "fleet": None}, PermissionDenied, 20006
     ),
-    "once active": Refused("wireless", {"rate_plan": None}, PermissionDenied, 33201, "active"),
-    "once active, Super SIM": Refused(
+    "once active": RejectedMove("wireless", {"rate_plan": None}, PermissionDenied, 33201, "active"),
+    "once active, Super SIM": RejectedMove(
         "supersim", {"fleet": None}, PermissionDenied, 20006, "active"
     ),
-    "with the plan of the old account": Refused("wireless", {}, NotFound, 33108),
-    "into a plan of the old account": Refused(
+    "with the plan of the old account": RejectedMove("wireless", {}, NotFound, 33108),
+    "into a plan of the old account": RejectedMove(
         "wireless", {"rate_plan": "default"}, NotFound, 33108
     ),
-    "with the Fleet of the old account": Refused("supersim", {}, NotFound, 83006),
-    "into a Fleet of the old account": Refused("supersim", {"fleet": "default"}, NotFound, 83006),
-    "and a status": Refused("wireless", {"rate_plan": None, "status": "active"}, BadRequest, 33121),
-    "and a status, Super SIM": Refused(
+    "with the Fleet of the old account": RejectedMove("supersim", {}, NotFound, 83006),
+    "into a Fleet of the old account": RejectedMove(
+        "supersim", {"fleet": "default"}, NotFound, 83006
+    ),
+    "and a status": RejectedMove(
+        "wireless", {"rate_plan": None, "status": "active"}, BadRequest, 33121
+    ),
+    "and a status, Super SIM": RejectedMove(
         "supersim", {"fleet": None, "status": "active"}, BadRequest, 83010
     ),
-    "under a name that is taken": Refused(
+    "with a name already taken": RejectedMove(
         "supersim", {"fleet": None, "unique_name": "taken"}, Conflict, 83011
     ),
 }
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-@pytest.mark.parametrize("case", REFUSED)
-async def test_a_move_that_is_not_allowed_is_refused_with_the_vendors_code(
-    open_family: Callable[..., Awaitable[Family]], vendor: Any, case: str
+@pytest.mark.parametrize("case", REJECTED_MOVES)
+async def test_an_illegal_move_is_rejected_with_the_vendors_code(
+    open_accounts: Callable[..., Awaitable[Accounts]], vendor: Any, case: str
 ) -> None:
-    refused = REFUSED[case]
-    family = await open_family(Api(vendor, refused.product))
-    family.sub.add_sim(refused.product, unique_name="taken")
-    family.harness.put(family.harness.sid, status=refused.status)
-    changes = {"account_sid": family.there, **refused.changes}
-    with pytest.raises(refused.error) as caught:
-        await family.harness.complete(family.harness.sims.update(family.harness.sid, **changes))
-    assert getattr(caught.value, "code", None) == refused.code
-    still_here = await family.harness.sims.fetch(family.harness.sid)
-    assert still_here.account_sid != family.there
+    rejected = REJECTED_MOVES[case]
+    accounts = await open_accounts(Api(vendor, rejected.product))
+    accounts.sub.add_sim(rejected.product, unique_name="taken")
+    accounts.harness.put(accounts.harness.sid, status=rejected.status)
+    changes = {"account_sid": accounts.sub_sid, **rejected.changes}
+    with pytest.raises(rejected.error) as caught:
+        await accounts.harness.complete(
+            accounts.harness.sims.update(accounts.harness.sid, **changes)
+        )
+    assert getattr(caught.value, "code", None) == rejected.code
+    still_here = await accounts.harness.sims.fetch(accounts.harness.sid)
+    assert still_here.account_sid != accounts.sub_sid
 
 
-async def test_a_subaccount_cannot_take_a_sim_itself(family: Family) -> None:
+async def test_a_subaccount_cannot_pull_a_sim_from_the_main_account(accounts: Accounts) -> None:
     with pytest.raises(NotFound):
-        await family.sims.update(family.harness.sid, account_sid=family.there)
+        await accounts.sims.update(accounts.harness.sid, account_sid=accounts.sub_sid)
 
 
 async def test_callbacks_of_a_subaccount_are_signed_with_its_own_secret(
-    open_family: Callable[..., Awaitable[Family]], api: Api
+    open_accounts: Callable[..., Awaitable[Accounts]], api: Api
 ) -> None:
-    """One receiver for the main account and for its subaccount."""
-    family = await open_family(api, listens=True)
-    harness = family.harness
-    own = family.sub.credentials
-    family.add("theirs")
-    changes = {"account_sid": family.there, family.belonging: "theirs"}
+    """One receiver serves the main account and its subaccount."""
+    accounts = await open_accounts(api, listens=True)
+    harness = accounts.harness
+    own = accounts.sub.credentials
+    accounts.add("theirs")
+    changes = {"account_sid": accounts.sub_sid, accounts.parent_keyword: "theirs"}
     moved = await harness.sims.update(harness.sid, **changes)
     receiver = CallbackReceiver(clock=harness.clock)
     client = harness.emulator.client(api.vendor, credentials=own, receiver=receiver)
@@ -224,30 +233,32 @@ async def test_callbacks_of_a_subaccount_are_signed_with_its_own_secret(
     )
 
 
-async def test_a_move_whose_answer_is_lost_is_done_once(family: Family) -> None:
-    """The SIM is no longer to be found in this account, which is how one that moved looks."""
-    harness = family.harness
-    await harness.sims.list()  # at KORE: the token
+async def test_a_move_whose_response_is_lost_is_made_once(accounts: Accounts) -> None:
+    """A moved SIM is not found in this account any more."""
+    harness = accounts.harness
+    await harness.sims.list()  # at KORE: fetches the token
     harness.emulator.faults = Faults(dropped=0.5, share_processed=1.0, seed=1)
-    changes = {"account_sid": family.there, family.belonging: None}
+    changes = {"account_sid": accounts.sub_sid, accounts.parent_keyword: None}
     outcomes = await harness.collect(harness.sims.update_many(dict.fromkeys(harness.sids, changes)))
     harness.emulator.faults = Faults()
     assert [one.error for one in outcomes.values()] == [None] * 3
-    assert len(await family.sims.list()) == 3
+    assert len(await accounts.sims.list()) == 3
 
 
-async def test_a_move_by_name_whose_answer_is_lost_is_not_said_to_be_of_nobody(
-    family: Family,
+async def test_a_move_by_name_whose_response_is_lost_raises_an_error_with_the_name(
+    accounts: Accounts,
 ) -> None:
-    harness = family.harness
+    harness = accounts.harness
     harness.put(harness.sid, unique_name="mover")
-    await harness.sims.list()  # at KORE: the token
+    await harness.sims.list()  # at KORE: fetches the token
     harness.emulator.faults = Faults(server_errors=1.0, share_processed=1.0)
     moving = await harness.start(
-        harness.sims.update("mover", account_sid=family.there, **{family.belonging: None})
+        harness.sims.update(
+            "mover", account_sid=accounts.sub_sid, **{accounts.parent_keyword: None}
+        )
     )
     harness.emulator.faults = Faults()
     with pytest.raises(ServerError, match="mover"):
         await harness.complete(moving)
-    (moved,) = await family.sims.list()
+    (moved,) = await accounts.sims.list()
     assert moved.unique_name == "mover"

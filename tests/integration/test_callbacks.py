@@ -1,4 +1,4 @@
-"""Waiting with callbacks: on time, lost, late, doubled, out of order, forged, unsigned."""
+"""Waiting with callbacks: on time, lost, late, duplicate, out of order, forged, unsigned."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from asyncsim.vendors import EMULATOR_CREDENTIALS, VENDORS
 from tests.integration.conftest import OpenHarness
 from tests.integration.harness import LATENCY, Api, Harness, complete
 
-SETTLES = 10.0
-"""Seconds of a change here: less than the pause between safety reads, which would blur counts."""
-LATENCY_HERE = evolve(LATENCY, transition=SETTLES)
+SETTLED_AT = 10.0
+"""Changes settle before the first safety read, which would blur the request counts."""
+LATENCY_HERE = evolve(LATENCY, transition=SETTLED_AT)
 SAFETY = Watching().safety_every
 WORLD = {"latency": LATENCY_HERE}
 
 
 @pytest.fixture
 async def harness(start_harness: OpenHarness, api: Api) -> Harness:
-    """A client that is called back, at each api."""
+    """A client with a callback receiver, for each API."""
     return await start_harness(api, listens=True, world=WORLD)
 
 
@@ -51,14 +51,14 @@ async def post(clock: ManualClock, url: str, form: Mapping[str, str], **headers:
     with clock.working():
         async with (
             aiohttp.ClientSession() as session,
-            session.post(url, data=urlencode(form), headers={**kind, **headers}) as answer,
+            session.post(url, data=urlencode(form), headers={**kind, **headers}) as response,
         ):
-            return answer.status
+            return response.status
 
 
 async def test_a_callback_ends_a_wait_after_one_confirming_read(harness: Harness) -> None:
     sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
-    assert (sim.status, harness.clock.now()) == ("active", SETTLES)
+    assert (sim.status, harness.clock.now()) == ("active", SETTLED_AT)
     assert (len(harness.posts()), len(harness.reads()), counts(harness).accepted) == (1, 1, 1)
     (settled,) = harness.events_of(WaitSettled)
     assert settled.settled_by == "callback"
@@ -67,7 +67,7 @@ async def test_a_callback_ends_a_wait_after_one_confirming_read(harness: Harness
 async def test_a_callback_ends_a_wait_that_began_after_the_update(harness: Harness) -> None:
     sim = await harness.sims.update(harness.sid, status="active")
     assert (await harness.complete(harness.sims.await_transition(sim))).status == "active"
-    assert (harness.clock.now(), len(harness.reads())) == (SETTLES, 1)
+    assert (harness.clock.now(), len(harness.reads())) == (SETTLED_AT, 1)
 
 
 async def test_a_callback_finds_the_wait_for_a_sim_that_was_updated_by_name(
@@ -76,59 +76,57 @@ async def test_a_callback_finds_the_wait_for_a_sim_that_was_updated_by_name(
     harness.put(harness.sid, unique_name="depot 7/left")
     sim = await harness.sims.update("depot 7/left", status="active")
     assert (await harness.complete(harness.sims.await_transition(sim))).status == "active"
-    assert harness.clock.now() == SETTLES
+    assert harness.clock.now() == SETTLED_AT
 
 
-async def test_a_callback_that_came_before_the_wait_is_not_lost(harness: Harness) -> None:
+async def test_a_callback_before_the_wait_is_not_lost(harness: Harness) -> None:
     harness.put(harness.sid, unique_name="depot")
     sim = await harness.sims.update("depot", status="active")
-    await harness.clock.advance(SETTLES + 1)
+    await harness.clock.advance(SETTLED_AT + 1)
     assert counts(harness).accepted == 1
     assert (await harness.complete(harness.sims.await_transition(sim))).status == "active"
-    assert (harness.clock.now(), len(harness.reads())) == (SETTLES + 1, 1)
+    assert (harness.clock.now(), len(harness.reads())) == (SETTLED_AT + 1, 1)
 
 
-async def test_a_change_of_fleet_or_plan_is_called_back_too(harness: Harness) -> None:
+async def test_a_change_of_fleet_or_plan_causes_a_callback_too(harness: Harness) -> None:
     harness.put(harness.sid, status="active")
     keyword = "fleet" if harness.api.product == "supersim" else "rate_plan"
     await harness.complete(harness.sims.update_and_wait(harness.sid, **{keyword: "other"}))
-    assert harness.clock.now() == SETTLES
+    assert harness.clock.now() == SETTLED_AT
 
 
-async def test_a_failed_change_tells_the_vendors_reason_where_there_is_one(
+async def test_a_failed_change_has_the_vendors_error_code_if_it_sends_one(
     start_harness: OpenHarness, api: Api
 ) -> None:
     harness = await start_harness(api, listens=True, world=with_faults(failing_updates=1.0))
     with pytest.raises(TransitionFailed) as caught:
         await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert caught.value.actual.status == "new"
-    if api.product == "wireless":  # Super SIM's callback has no parameter for it
+    if api.product == "wireless":  # Super SIM callbacks have no error parameter
         assert caught.value.error_code == 33000
         assert "operator" in (caught.value.error_message or "")
         assert "code 33000" in str(caught.value)
 
 
-async def test_the_reason_of_a_failure_is_kept_for_a_wait_that_begins_later(
+async def test_the_error_code_of_a_failure_is_kept_for_a_later_wait(
     start_harness: OpenHarness,
 ) -> None:
     world = with_faults(failing_updates=1.0)
     harness = await start_harness(Api("kore", "wireless"), listens=True, world=world)
     await harness.sims.update(harness.sid, status="active")
-    await harness.clock.advance(SETTLES + 1)
+    await harness.clock.advance(SETTLED_AT + 1)
     with pytest.raises(TransitionFailed) as caught:
         await harness.complete(harness.sims.await_transition(harness.sid))
     assert caught.value.error_code == 33000
 
 
-async def test_a_lost_callback_costs_delay_and_nothing_else(
-    start_harness: OpenHarness, api: Api
-) -> None:
+async def test_a_lost_callback_only_delays_the_result(start_harness: OpenHarness, api: Api) -> None:
     harness = await start_harness(api, listens=True, world=with_faults(lost_callbacks=1.0))
     sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert (sim.status, harness.clock.now(), len(harness.reads())) == ("active", SAFETY, 1)
 
 
-async def test_a_late_callback_finds_nobody_and_is_welcome(
+async def test_a_late_callback_without_a_wait_is_accepted(
     start_harness: OpenHarness, api: Api
 ) -> None:
     world = with_faults(late_callbacks=1.0, late_seconds=60.0)
@@ -140,7 +138,7 @@ async def test_a_late_callback_finds_nobody_and_is_welcome(
     assert len(harness.reads()) == 1
 
 
-async def test_a_doubled_callback_counts_once(start_harness: OpenHarness, api: Api) -> None:
+async def test_a_duplicate_callback_counts_once(start_harness: OpenHarness, api: Api) -> None:
     harness = await start_harness(api, listens=True, world=with_faults(doubled_callbacks=1.0))
     await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     await harness.clock.advance(100)
@@ -151,25 +149,25 @@ async def test_a_doubled_callback_counts_once(start_harness: OpenHarness, api: A
 async def test_a_callback_of_an_earlier_update_does_not_end_a_later_wait(
     start_harness: OpenHarness, api: Api
 ) -> None:
-    late = with_faults(late_callbacks=1.0, late_seconds=SAFETY - SETTLES + 3)
+    late = with_faults(late_callbacks=1.0, late_seconds=SAFETY - SETTLED_AT + 3)
     harness = await start_harness(api, listens=True, world=late)
     await harness.complete(harness.sims.update_and_wait(harness.sid, status="ready"))
     harness.emulator.faults = Faults()
     assert (harness.clock.now(), counts(harness).accepted) == (SAFETY, 0)
     sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
-    assert (sim.status, harness.clock.now()) == ("active", SAFETY + SETTLES)
+    assert (sim.status, harness.clock.now()) == ("active", SAFETY + SETTLED_AT)
     assert [one.params["SimStatus"] for one in harness.emulator.deliveries] == ["ready", "active"]
-    assert len(harness.reads()) == 3, "the old callback is a hint, and a hint costs a read"
+    assert len(harness.reads()) == 3, "an old callback is confirmed by a read, too"
 
 
-async def test_the_reason_of_an_earlier_failure_is_not_taken_for_a_later_one(
+async def test_the_error_code_of_an_earlier_failure_is_not_used_for_a_later_one(
     start_harness: OpenHarness,
 ) -> None:
     world = with_faults(failing_updates=1.0, late_callbacks=1.0, late_seconds=30.0)
     harness = await start_harness(Api("twilio", "wireless"), listens=True, world=world)
     with pytest.raises(TransitionFailed) as caught:
         await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
-    assert caught.value.error_code is None, "its callback has not come yet"
+    assert caught.value.error_code is None, "its callback has not arrived yet"
     harness.emulator.faults = Faults(failing_updates=1.0, lost_callbacks=1.0)
     harness.emulator.latency = evolve(LATENCY, transition=60.0)
     with pytest.raises(TransitionFailed) as caught:
@@ -178,7 +176,7 @@ async def test_the_reason_of_an_earlier_failure_is_not_taken_for_a_later_one(
     assert caught.value.error_code is None
 
 
-async def test_a_forged_callback_is_refused_and_moves_nothing(harness: Harness) -> None:
+async def test_a_forged_callback_is_rejected_and_changes_nothing(harness: Harness) -> None:
     wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
     url, form = callback_url(harness), {"SimSid": harness.sid, "SimStatus": "active"}
     header = VENDORS[harness.api.vendor].signature_header
@@ -191,10 +189,10 @@ async def test_a_forged_callback_is_refused_and_moves_nothing(harness: Harness) 
     await harness.clock.settle()
     assert (counts(harness).refused, counts(harness).accepted, harness.reads()) == (4, 0, [])
     assert (await harness.complete(wait)).status == "active"
-    assert harness.clock.now() == SETTLES
+    assert harness.clock.now() == SETTLED_AT
 
 
-async def test_a_signed_callback_that_lies_about_the_status_ends_nothing(
+async def test_a_signed_callback_with_a_wrong_status_ends_no_wait(
     start_harness: OpenHarness,
 ) -> None:
     harness = await start_harness(Api("kore", "supersim"), listens=True, world=WORLD)
@@ -204,11 +202,11 @@ async def test_a_signed_callback_that_lies_about_the_status_ends_nothing(
     proof = hashlib.sha256(f"{secret}POST{url}{urlencode(form)}".encode()).hexdigest()
     assert await post(harness.clock, url, form, **{"kore-signature": proof}) == 204
     await harness.clock.settle()
-    assert (len(harness.reads()), wait.done()) == (1, False), "a read is the truth"
+    assert (len(harness.reads()), wait.done()) == (1, False), "the read decides"
     assert (await harness.complete(wait)).status == "active"
 
 
-async def test_a_callback_whose_status_is_pending_ends_nothing(start_harness: OpenHarness) -> None:
+async def test_a_callback_with_a_pending_status_ends_no_wait(start_harness: OpenHarness) -> None:
     harness = await start_harness(Api("kore", "wireless"), listens=True, world=WORLD)
     wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
     url, form = callback_url(harness), {"SimSid": harness.sid, "SimStatus": "updating"}
@@ -216,19 +214,19 @@ async def test_a_callback_whose_status_is_pending_ends_nothing(start_harness: Op
     proof = hashlib.sha256(f"{secret}POST{url}{urlencode(form)}".encode()).hexdigest()
     assert await post(harness.clock, url, form, **{"kore-signature": proof}) == 204
     assert (await harness.complete(wait)).status == "active"
-    assert (harness.clock.now(), len(harness.reads())) == (SETTLES, 1)
+    assert (harness.clock.now(), len(harness.reads())) == (SETTLED_AT, 1)
 
 
-async def test_a_callback_by_get_is_a_hint_that_costs_a_read(harness: Harness) -> None:
+async def test_a_callback_by_get_is_unconfirmed_until_a_read(harness: Harness) -> None:
     changes = {harness.sid: {"status": "active", "callback_method": "GET"}}
     outcomes = await harness.collect(harness.sims.update_many(changes))
     (call,) = harness.emulator.deliveries
-    assert (call.method, call.status, harness.clock.now()) == ("GET", 204, SETTLES)
+    assert (call.method, call.status, harness.clock.now()) == ("GET", 204, SETTLED_AT)
     outcome = outcomes[harness.sid]
     assert (outcome.settled_by, outcome.confirmed, len(harness.reads())) == ("callback", True, 1)
 
 
-async def test_what_a_secret_of_the_receiver_signs_is_confirmed_by_a_read(
+async def test_a_callback_signed_with_a_receiver_secret_is_confirmed_by_a_read(
     start_harness: OpenHarness,
 ) -> None:
     secrets = {"kore_webhook_secrets": [EMULATOR_CREDENTIALS.webhook_secret]}
@@ -243,7 +241,7 @@ async def test_what_a_secret_of_the_receiver_signs_is_confirmed_by_a_read(
 
 
 @pytest.mark.parametrize("product", ["supersim", "wireless"])
-async def test_without_a_webhook_secret_every_callback_of_kore_is_a_hint(
+async def test_without_a_webhook_secret_every_kore_callback_is_unconfirmed(
     start_harness: OpenHarness, product: Literal["supersim", "wireless"]
 ) -> None:
     api = Api("kore", product)
@@ -252,10 +250,10 @@ async def test_without_a_webhook_secret_every_callback_of_kore_is_a_hint(
     outcomes = await harness.collect(harness.sims.update_many(changes))
     assert [one.confirmed for one in outcomes.values()] == [True] * 3
     assert [len(harness.reads(sid)) for sid in harness.sids] == [1] * 3
-    assert (counts(harness).unconfirmed, harness.clock.now()) == (3, SETTLES)
+    assert (counts(harness).unconfirmed, harness.clock.now()) == (3, SETTLED_AT)
 
 
-async def test_a_signature_that_kore_leaves_out_is_refused_where_one_is_expected(
+async def test_a_kore_callback_without_a_signature_is_rejected_where_one_is_expected(
     start_harness: OpenHarness,
 ) -> None:
     world = {**WORLD, "behaviour": Behaviour(kore_signs=False)}
@@ -265,7 +263,7 @@ async def test_a_signature_that_kore_leaves_out_is_refused_where_one_is_expected
 
 
 @pytest.mark.parametrize("product", ["supersim", "wireless"])
-async def test_an_api_key_cannot_verify_twilio_so_its_callbacks_are_hints(
+async def test_with_an_api_key_twilio_callbacks_are_unconfirmed(
     clock: ManualClock, product: str
 ) -> None:
     events: list[Any] = []
@@ -283,17 +281,17 @@ async def test_an_api_key_cannot_verify_twilio_so_its_callbacks_are_hints(
             sims: Any = getattr(client, product).sims
             changes = {sid: {"status": "active"} for sid in emulator.world("twilio").sims(product)}
 
-            async def all_of_them() -> list[Any]:
+            async def collect() -> list[Any]:
                 return [one async for one in sims.update_many(changes)]
 
-            outcomes = await complete(clock, all_of_them())
+            outcomes = await complete(clock, collect())
     assert [(one.settled_by, one.confirmed) for one in outcomes] == [("callback", True)] * 2
     assert [one.signed for one in events if isinstance(one, CallbackReceived)] == [False] * 2
-    assert clock.now() == SETTLES
+    assert clock.now() == SETTLED_AT
 
 
 @pytest.mark.parametrize("transition", [1.0, 0.0])
-async def test_a_callback_may_come_before_the_answer_of_its_own_update(
+async def test_a_callback_may_arrive_before_the_response_to_its_update(
     start_harness: OpenHarness, api: Api, transition: float
 ) -> None:
     latency = evolve(LATENCY, transition=transition, shortest=0.0)
@@ -304,15 +302,15 @@ async def test_a_callback_may_come_before_the_answer_of_its_own_update(
         await harness.collect(harness.sims.update_many({harness.sid: {"status": "active"}}))
     )[harness.sid]
     assert (outcome.ok, outcome.sim.status, outcome.settled_by) == (True, "active", "callback")
-    assert outcome.confirmed, "without the answer there is no record to show but the one read"
+    assert outcome.confirmed, "without the response the only record is the one read"
     harness.put(harness.sid, status="inactive" if api.product == "supersim" else "suspended")
     sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert sim.status == "active"
     await harness.clock.advance(60)
-    assert harness.is_idle, "the late answers opened nothing again"
+    assert harness.is_idle, "the late responses reopened no wait"
 
 
-async def test_a_callback_url_of_the_callers_own_is_left_alone(harness: Harness) -> None:
+async def test_the_callers_own_callback_url_is_kept(harness: Harness) -> None:
     own = "http://127.0.0.1:9/mine"
     wait = harness.sims.update_and_wait(harness.sid, status="active", callback_url=own)
     assert (await harness.complete(wait)).status == "active"
@@ -335,7 +333,7 @@ async def test_the_second_callback_of_ready_ends_a_wait_until_active(
             harness.sid, status="ready", until="active", timeout=months
         )
         assert (await harness.complete(wait, within=months)).status == "active"
-        assert harness.clock.now() == start + SETTLES + LATENCY_HERE.activation
+        assert harness.clock.now() == start + SETTLED_AT + LATENCY_HERE.activation
         calls = [one.params["SimStatus"] for one in harness.emulator.deliveries]
         assert (calls, len(harness.reads())) == (["ready", "active"], 2)
 
@@ -352,7 +350,7 @@ async def test_the_second_callback_of_deactivated_ends_a_wait_until_canceled(
         harness.sid, status="deactivated", until="canceled", timeout=days
     )
     assert (await harness.complete(wait, within=days)).status == "canceled"
-    assert (harness.clock.now(), len(harness.reads())) == (SETTLES + 72 * 3600, 2)
+    assert (harness.clock.now(), len(harness.reads())) == (SETTLED_AT + 72 * 3600, 2)
 
 
 async def test_many_sims_are_settled_by_signed_callbacks_alone(
@@ -364,7 +362,7 @@ async def test_many_sims_are_settled_by_signed_callbacks_alone(
     )
     assert len(outcomes) == 200
     assert {(one.ok, one.settled_by, one.confirmed, one.requests, one.seconds)
-            for one in outcomes.values()} == {(True, "callback", False, 1, SETTLES)}  # fmt: skip
+            for one in outcomes.values()} == {(True, "callback", False, 1, SETTLED_AT)}  # fmt: skip
     assert {one.sim.status for one in outcomes.values()} == {"active"}
     assert len([one for one in harness.emulator.requests if one.product]) == 200
 
@@ -376,7 +374,7 @@ async def test_a_change_of_more_than_status_is_confirmed_by_a_read(harness: Harn
     assert (outcome.settled_by, outcome.confirmed, len(harness.reads())) == ("callback", True, 1)
 
 
-async def test_of_many_lost_callbacks_a_safety_sweep_tells(
+async def test_many_lost_callbacks_are_recovered_by_a_safety_sweep(
     start_harness: OpenHarness, api: Api
 ) -> None:
     world = with_faults(lost_callbacks=0.3, seed=5)
@@ -388,10 +386,10 @@ async def test_of_many_lost_callbacks_a_safety_sweep_tells(
     assert all(one.ok for one in outcomes.values())
     assert ways == {"callback", "sweep"}
     assert max(one.seconds for one in outcomes.values()) <= 2 * SAFETY
-    assert len(harness.emulator.requests) < 210, "a sweep, not a read each"
+    assert len(harness.emulator.requests) < 210, "one sweep, not one read per SIM"
 
 
-async def test_events_of_callbacks_show_no_ticket(harness: Harness) -> None:
+async def test_callback_events_show_no_ticket(harness: Harness) -> None:
     await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     ticket = callback_url(harness).rpartition("/")[2]
     shown = [repr(harness.client), repr(harness.receiver), repr(harness.sims), repr(harness.events)]

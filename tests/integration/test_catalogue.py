@@ -1,4 +1,4 @@
-"""What SIMs belong to: Fleets, RatePlans, NetworkAccessProfiles and Networks, from new to gone."""
+"""Lifecycles of Fleets, RatePlans, NetworkAccessProfiles and Networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def names(pager: Any) -> list[str]:
     return [one.unique_name async for one in pager]
 
 
-async def test_a_fleet_from_new_to_changed(harness: Harness, client: Client) -> None:
+async def test_a_fleet_is_created_fetched_and_updated(harness: Harness, client: Client) -> None:
     fleets = client.supersim.fleets
     made = await fleets.create(
         network_access_profile="default",
@@ -58,7 +58,7 @@ async def test_a_fleet_from_new_to_changed(harness: Harness, client: Client) -> 
     assert set(await names(fleets.list())) == {"default", "other", "depot 8"}
 
 
-async def test_sims_go_into_a_new_fleet_and_are_listed_by_it(
+async def test_sims_are_moved_to_a_new_fleet_and_listed_by_it(
     harness: Harness, client: Client
 ) -> None:
     made = await client.supersim.fleets.create(
@@ -106,7 +106,7 @@ async def test_networks_are_found_by_country_and_code(client: Client) -> None:
     assert await networks.fetch(found.sid) == found
 
 
-async def test_a_rate_plan_from_new_to_gone(client: Client) -> None:
+async def test_a_rate_plan_is_created_updated_and_deleted(client: Client) -> None:
     plans = client.wireless.rate_plans
     plan = await plans.create(
         unique_name="travel",
@@ -127,7 +127,7 @@ async def test_a_rate_plan_from_new_to_gone(client: Client) -> None:
         await plans.fetch("trip")
 
 
-async def test_a_plan_is_deleted_once_no_sim_has_it(harness: Harness, client: Client) -> None:
+async def test_a_plan_can_be_deleted_once_no_sim_uses_it(harness: Harness, client: Client) -> None:
     plan = await client.wireless.rate_plans.create(unique_name="brief")
     (sim, *_) = await client.wireless.sims.list()
     await client.wireless.sims.update(sim.sid, rate_plan="brief")
@@ -137,7 +137,7 @@ async def test_a_plan_is_deleted_once_no_sim_has_it(harness: Harness, client: Cl
     await client.wireless.rate_plans.delete(plan.sid)
 
 
-async def test_what_is_deleted_with_a_lost_answer_is_gone(harness: Harness, client: Client) -> None:
+async def test_a_delete_whose_response_is_lost_succeeds(harness: Harness, client: Client) -> None:
     plan = await client.wireless.rate_plans.create(unique_name="brief")
     harness.emulator.faults = Faults(server_errors=0.7, share_processed=1.0, seed=4)
     await harness.complete(client.wireless.rate_plans.delete(plan.sid))
@@ -145,10 +145,10 @@ async def test_what_is_deleted_with_a_lost_answer_is_gone(harness: Harness, clie
     assert set(await names(client.wireless.rate_plans.list())) == {"default", "other"}
 
 
-async def test_a_create_whose_answer_is_lost_is_found_by_its_name(
+async def test_a_create_whose_response_is_lost_is_found_by_name(
     harness: Harness, client: Client
 ) -> None:
-    await client.supersim.fleets.list()  # at KORE: the token
+    await client.supersim.fleets.list()  # at KORE: fetches the token
     harness.emulator.faults = Faults(dropped=1.0, share_processed=1.0)
     create = client.supersim.fleets.create
     with pytest.raises(OutcomeUnknown, match=r"fleets\.list\(\)"):
@@ -157,7 +157,7 @@ async def test_a_create_whose_answer_is_lost_is_found_by_its_name(
     assert (await client.supersim.fleets.fetch("fresh")).unique_name == "fresh"
 
 
-async def test_a_command_that_is_deleted_is_never_sent(harness: Harness, client: Client) -> None:
+async def test_a_deleted_command_is_never_sent(harness: Harness, client: Client) -> None:
     sims, commands = client.wireless.sims, client.wireless.commands
     (sim, *_) = await sims.list()
     await harness.complete(sims.update_and_wait(sim.sid, status="active"))
@@ -169,7 +169,9 @@ async def test_a_command_that_is_deleted_is_never_sent(harness: Harness, client:
     assert len(await commands.list()) == 0
 
 
-async def test_any_success_that_kore_documents_is_one(start_harness: OpenHarness) -> None:
+async def test_every_success_status_that_kore_documents_is_accepted(
+    start_harness: OpenHarness,
+) -> None:
     behaviour = Behaviour(
         kore_rate_plan_create_status=202,
         kore_command_create_status=202,

@@ -1,4 +1,4 @@
-"""What `update_many` keeps of a SIM that is awaited: its wait, and nothing else."""
+"""Detached waits: what `update_many` keeps per pending SIM."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def posted(harness: Harness) -> int:
     return [one.method for one in harness.emulator.requests].count("POST")
 
 
-def kept(kind: type[Any]) -> int:
-    gc.collect()  # what other tests left behind, too
+def count_alive(kind: type[Any]) -> int:
+    gc.collect()  # drop objects of earlier tests
     return sum(isinstance(one, kind) for one in gc.get_objects())
 
 
-async def test_of_a_pending_sim_there_is_neither_a_task_nor_a_piece(many: Harness) -> None:
-    before = kept(UpdateJob)
+async def test_a_pending_sim_has_neither_a_task_nor_an_update_job(many: Harness) -> None:
+    before = count_alive(UpdateJob)
     async with many.sims.update_many(dict.fromkeys(many.sids, ACTIVE)) as work:
         first = await many.start(anext(work))
         await many.clock.advance(0.5)
         assert posted(many) == 30
-        assert kept(UpdateJob) == before
+        assert count_alive(UpdateJob) == before
         assert not any("UpdateJob." in repr(task.get_coro()) for task in asyncio.all_tasks())
         assert work.unfinished == dict.fromkeys(many.sids, ACTIVE)
         assert all(sid in work for sid in many.sids)
@@ -58,7 +58,7 @@ async def test_a_pending_change_is_remembered_by_its_wait(many: Harness) -> None
     assert posted(many) == posts
 
 
-async def test_a_newer_change_is_not_forgotten_for_an_older_one_that_ends_later(
+async def test_an_older_change_that_ends_later_does_not_replace_a_newer_one(
     many: Harness,
 ) -> None:
     async with many.sims.update_many({many.sid: ACTIVE}) as work:
@@ -70,7 +70,7 @@ async def test_a_newer_change_is_not_forgotten_for_an_older_one_that_ends_later(
     assert (await many.complete(many.sims.await_transition(many.sid))).status == "inactive"
 
 
-async def test_a_timeout_shows_what_the_last_read_has_shown(start_harness: OpenHarness) -> None:
+async def test_a_timeout_shows_the_record_of_the_last_read(start_harness: OpenHarness) -> None:
     harness = await start_harness(
         TWILIO_SUPERSIM, sims=3, world={"latency": Latency(transition=900.0)}
     )
@@ -90,18 +90,20 @@ async def test_with_callbacks_an_outcome_still_has_its_record(start_harness: Ope
     assert {one.sim.status for one in outcomes.values()} == {"active"}
 
 
-async def test_no_more_changes_are_taken_up_than_can_be_sent(start_harness: OpenHarness) -> None:
+async def test_changes_are_read_only_as_fast_as_they_can_be_sent(
+    start_harness: OpenHarness,
+) -> None:
     harness = await start_harness(TWILIO_SUPERSIM, sims=60, throttle=Throttle(limit=2, maximum=2))
-    taken: list[str] = []
+    consumed: list[str] = []
 
-    def lazily() -> Any:
+    def changes() -> Any:
         for sid in harness.sids:
-            taken.append(sid)
+            consumed.append(sid)
             yield sid, ACTIVE
 
-    async with harness.sims.update_many(lazily()) as work:
+    async with harness.sims.update_many(changes()) as work:
         first = await harness.start(anext(work))
-        assert len(taken) - posted(harness) <= 2 * 2 + 16
+        assert len(consumed) - posted(harness) <= 2 * 2 + 16
         await harness.complete(first)
         outcomes = await harness.collect(work)
     assert len(outcomes) == 59

@@ -1,4 +1,4 @@
-"""ESimProfiles: reserved, downloaded, installed; and what becomes of their SIMs."""
+"""ESimProfiles: reserved, downloaded, installed, and their SIMs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def vendor(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-async def set_scene(start_harness: OpenHarness, vendor: Any, **settings: Any) -> Harness:
+async def open_harness_for(start_harness: OpenHarness, vendor: Any, **settings: Any) -> Harness:
     world = {"latency": LATENCY, **settings.pop("world", {})}
     return await start_harness(Api(vendor, "supersim"), world=world, **settings)
 
@@ -33,7 +33,7 @@ async def test_a_profile_is_awaited_until_it_is_available(
     start_harness: OpenHarness, vendor: Any, until: Any, first: Any, *, listens: bool
 ) -> None:
     world = {"behaviour": Behaviour(esim_first_status=first)}
-    harness = await set_scene(start_harness, vendor, listens=listens, world=world)
+    harness = await open_harness_for(start_harness, vendor, listens=listens, world=world)
     create = harness.client.supersim.esim_profiles.create_and_wait
     profile = await harness.complete(create(eid=EID, until=until))
     assert (profile.status, profile.eid) == ("available", EID)
@@ -43,10 +43,10 @@ async def test_a_profile_is_awaited_until_it_is_available(
         assert harness.clock.now() == (AVAILABLE if first == "new" else AVAILABLE - 1)
 
 
-async def test_a_profile_for_anybody_has_a_code_to_download_it_with(
+async def test_a_profile_without_an_eid_has_a_matching_id(
     start_harness: OpenHarness, vendor: Any
 ) -> None:
-    harness = await set_scene(start_harness, vendor)
+    harness = await open_harness_for(start_harness, vendor)
     create = harness.client.supersim.esim_profiles.create_and_wait
     profile = await harness.complete(create(generate_matching_id=True))
     host = profile.smdp_plus_address or ""
@@ -57,11 +57,11 @@ async def test_a_profile_for_anybody_has_a_code_to_download_it_with(
 
 
 @pytest.mark.parametrize("listens", [False, True])
-async def test_a_reservation_that_fails_says_why(
+async def test_a_failed_reservation_raises_the_vendors_reason(
     start_harness: OpenHarness, vendor: Any, *, listens: bool
 ) -> None:
     world = {"faults": Faults(failing_reservations=1.0)}
-    harness = await set_scene(start_harness, vendor, listens=listens, world=world)
+    harness = await open_harness_for(start_harness, vendor, listens=listens, world=world)
     before = len(harness.sids)
     create = harness.client.supersim.esim_profiles.create_and_wait
     with pytest.raises(TransitionFailed, match="No eSIM profiles are available") as caught:
@@ -76,7 +76,7 @@ async def test_a_profile_is_awaited_until_a_device_has_installed_it(
     start_harness: OpenHarness, vendor: Any, calls: frozenset[str]
 ) -> None:
     world = {"behaviour": Behaviour(esim_callbacks=calls)}
-    harness = await set_scene(start_harness, vendor, listens=True, world=world)
+    harness = await open_harness_for(start_harness, vendor, listens=True, world=world)
     profiles = harness.client.supersim.esim_profiles
     profile = await harness.complete(profiles.create_and_wait(eid=EID))
     waiting = await harness.start(
@@ -91,7 +91,7 @@ async def test_a_profile_is_awaited_until_a_device_has_installed_it(
 
 
 async def test_the_new_sim_can_be_activated(start_harness: OpenHarness, vendor: Any) -> None:
-    harness = await set_scene(start_harness, vendor, listens=True)
+    harness = await open_harness_for(start_harness, vendor, listens=True)
     profile = await harness.complete(harness.client.supersim.esim_profiles.create_and_wait(eid=EID))
     changed = harness.sims.update_and_wait(profile.sim_sid, fleet="default", status="active")
     assert (await harness.complete(changed)).status == "active"
@@ -100,21 +100,21 @@ async def test_the_new_sim_can_be_activated(start_harness: OpenHarness, vendor: 
     assert listed.sid == profile.sid
 
 
-async def test_neither_an_eid_nor_a_matching_id_is_refused(
+async def test_a_profile_with_neither_eid_nor_matching_id_is_rejected(
     start_harness: OpenHarness, vendor: Any
 ) -> None:
-    harness = await set_scene(start_harness, vendor)
+    harness = await open_harness_for(start_harness, vendor)
     with pytest.raises(BadRequest) as caught:
         await harness.complete(harness.client.supersim.esim_profiles.create_and_wait())
     assert caught.value.code == 20002
 
 
-async def test_a_lost_answer_reserves_one_profile_at_most(
+async def test_a_lost_response_reserves_at_most_one_profile(
     start_harness: OpenHarness, vendor: Any
 ) -> None:
-    harness = await set_scene(start_harness, vendor)
+    harness = await open_harness_for(start_harness, vendor)
     profiles = harness.client.supersim.esim_profiles
-    await profiles.list()  # at KORE: the token
+    await profiles.list()  # at KORE: fetches the token
     harness.emulator.faults = Faults(server_errors=1.0, share_processed=1.0)
     with pytest.raises(OutcomeUnknown, match=r"esim_profiles\.list\(\)"):
         await harness.complete(profiles.create_and_wait(eid=EID))

@@ -1,4 +1,4 @@
-"""What the audit trail says of a SIM, typed; only Twilio documents one."""
+"""Typed history of a SIM from the audit trail, which only Twilio documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def plan(harness: Harness, name: str) -> str:
     return found.sid
 
 
-async def test_history_tells_what_was_before_and_after_newest_first(harness: Harness) -> None:
+async def test_history_has_values_before_and_after_newest_first(harness: Harness) -> None:
     sims = harness.client.wireless.sims
     await harness.complete(sims.update_and_wait(harness.sid, status="active"))
     await harness.complete(sims.update_and_wait(harness.sid, rate_plan="other"))
@@ -51,22 +51,22 @@ async def test_status_and_plan_changed_together_are_one_entry(harness: Harness) 
     assert await harness.client.monitor.events.fetch(entry.event.sid) == entry.event
 
 
-async def test_what_a_sim_does_by_itself_has_another_source(harness: Harness) -> None:
+async def test_an_automatic_change_has_another_source(harness: Harness) -> None:
     sims = harness.client.wireless.sims
     await harness.complete(sims.update_and_wait(harness.sid, status="ready"))
     harness.emulator.world("twilio").use_data("wireless", harness.sid, download=250_000)
     await harness.clock.advance(1)
-    by_itself, asked = [one async for one in sims.history(harness.sid)]
-    assert by_itself.status == Changed(previous="ready", updated="active")
-    assert (by_itself.source, asked.source) == ("twilio", "api")
+    automatic, requested = [one async for one in sims.history(harness.sid)]
+    assert automatic.status == Changed(previous="ready", updated="active")
+    assert (automatic.source, requested.source) == ("twilio", "api")
 
 
-async def test_a_sim_to_which_nothing_happened_has_no_history(harness: Harness) -> None:
+async def test_an_unchanged_sim_has_no_history(harness: Harness) -> None:
     await harness.client.wireless.sims.update(harness.sid, friendly_name="only a name")
     assert [one async for one in harness.client.wireless.sims.history(harness.sid)] == []
 
 
-async def test_history_is_read_over_all_pages(harness: Harness) -> None:
+async def test_history_covers_all_pages(harness: Harness) -> None:
     events = harness.client.monitor.events
     for sid in harness.sids:
         await harness.complete(harness.client.wireless.sims.update_and_wait(sid, status="active"))
@@ -74,7 +74,7 @@ async def test_history_is_read_over_all_pages(harness: Harness) -> None:
     assert [one.resource_sid for one in listed] == harness.sids[::-1]
 
 
-async def test_two_filters_that_are_no_dates_are_refused(harness: Harness) -> None:
+async def test_filters_that_are_not_dates_are_rejected(harness: Harness) -> None:
     both = harness.client.monitor.events.list(
         resource_sid=harness.sid, event_type="wireless-sim.updated"
     )

@@ -1,4 +1,4 @@
-"""Commands that devices send: from the emulated device to the user's loop, over real sockets."""
+"""Inbound Commands, from the emulated device to the user's loop, over real sockets."""
 
 from __future__ import annotations
 
@@ -15,42 +15,46 @@ from tests.integration.harness import Api, Harness
 BINARY = base64.b64encode(bytes(range(200, 256))).decode()
 
 
-class Way(NamedTuple):
-    """How a device sends."""
+class DeviceTransport(NamedTuple):
+    """How a device of one product sends."""
 
     vendor: Any
     product: Any
-    transport: Any
+    sends_by: Any
 
     @property
     def setting(self) -> str:
-        """The keyword that takes the URL."""
+        """The keyword for the commands URL."""
         if self.product == "wireless":
             return "commands_callback_url"
-        return f"{self.transport}_commands_url"
+        return f"{self.sends_by}_commands_url"
 
 
-WAYS = [
-    Way(vendor, product, transport)
+TRANSPORTS = [
+    DeviceTransport(vendor, product, transport)
     for vendor in ("twilio", "kore")
     for product, transport in (("supersim", "sms"), ("supersim", "ip"), ("wireless", "sms"))
 ]
 
-of_all = pytest.mark.parametrize("way", WAYS, ids="-".join)
+of_all = pytest.mark.parametrize("transport", TRANSPORTS, ids="-".join)
 
 
-async def set_scene(start_harness: OpenHarness, way: Way, **settings: Any) -> tuple[Harness, Any]:
-    """A client that listens, and whose account sends Commands from devices to it."""
-    harness = await start_harness(Api(way.vendor, way.product), listens=True, **settings)
+async def open_inbound(
+    start_harness: OpenHarness, transport: DeviceTransport, **settings: Any
+) -> tuple[Harness, Any]:
+    """A client with a receiver that its account's inbound Commands are sent to."""
+    harness = await start_harness(
+        Api(transport.vendor, transport.product), listens=True, **settings
+    )
     harness.put(harness.sid, status="active", unique_name="fridge")
     receiver = listener(harness)
-    url = receiver.commands_url(way.vendor, way.product)
-    if way.product == "wireless":
+    url = receiver.commands_url(transport.vendor, transport.product)
+    if transport.product == "wireless":
         await harness.sims.update(harness.sid, commands_callback_url=url)
     else:
-        fleets: Any = harness.client.supersim.fleets  # its keywords are not known before this runs
-        await fleets.update("default", **{way.setting: url})
-    return harness, harness.emulator.world(way.vendor)
+        fleets: Any = harness.client.supersim.fleets  # the keyword is chosen at run time
+        await fleets.update("default", **{transport.setting: url})
+    return harness, harness.emulator.world(transport.vendor)
 
 
 def listener(harness: Harness) -> CallbackReceiver:
@@ -58,8 +62,8 @@ def listener(harness: Harness) -> CallbackReceiver:
     return harness.receiver
 
 
-async def take(harness: Harness, count: int) -> list[InboundCommand]:
-    async def taken() -> list[InboundCommand]:
+async def receive(harness: Harness, count: int) -> list[InboundCommand]:
+    async def next_commands() -> list[InboundCommand]:
         found: list[InboundCommand] = []
         async for command in listener(harness).commands():
             found.append(command)
@@ -67,17 +71,23 @@ async def take(harness: Harness, count: int) -> list[InboundCommand]:
                 break
         return found
 
-    return await harness.complete(taken())
+    return await harness.complete(next_commands())
 
 
 @of_all
-async def test_what_a_device_sends_arrives_signed(start_harness: OpenHarness, way: Way) -> None:
-    harness, world = await set_scene(start_harness, way)
-    is_ip = way.transport == "ip"
+async def test_an_inbound_command_arrives_signed(
+    start_harness: OpenHarness, transport: DeviceTransport
+) -> None:
+    harness, world = await open_inbound(start_harness, transport)
+    is_ip = transport.sends_by == "ip"
     payload = BINARY if is_ip else "temp=21 °C & rising"
-    sent = world.send_command(way.product, "fridge", payload, transport=way.transport)
-    (command,) = await take(harness, 1)
-    assert (command.vendor, command.product, command.signed) == (way.vendor, way.product, True)
+    sent = world.send_command(transport.product, "fridge", payload, transport=transport.sends_by)
+    (command,) = await receive(harness, 1)
+    assert (command.vendor, command.product, command.signed) == (
+        transport.vendor,
+        transport.product,
+        True,
+    )
     assert (command.sid, command.sim_sid) == (sent.sid, harness.sid)
     assert (command.sim_unique_name, command.account_sid) == ("fridge", world.account_sid)
     assert (command.payload, command.payload_type) == (payload, "binary" if is_ip else "text")
@@ -87,40 +97,42 @@ async def test_what_a_device_sends_arrives_signed(start_harness: OpenHarness, wa
 
 
 @of_all
-async def test_it_is_in_the_list_of_commands_too(start_harness: OpenHarness, way: Way) -> None:
-    harness, world = await set_scene(start_harness, way)
-    world.send_command(way.product, "fridge", BINARY, transport=way.transport)
-    (command,) = await take(harness, 1)
-    product = getattr(harness.client, way.product)
-    kind = "commands" if way.product == "wireless" else f"{way.transport}_commands"
+async def test_an_inbound_command_is_in_the_list_of_commands(
+    start_harness: OpenHarness, transport: DeviceTransport
+) -> None:
+    harness, world = await open_inbound(start_harness, transport)
+    world.send_command(transport.product, "fridge", BINARY, transport=transport.sends_by)
+    (command,) = await receive(harness, 1)
+    product = getattr(harness.client, transport.product)
+    kind = "commands" if transport.product == "wireless" else f"{transport.sends_by}_commands"
     (listed,) = await getattr(product, kind).list(direction="from_sim", status="received")
     assert (listed.sid, listed.sim_sid) == (command.sid, command.sim_sid)
-    text = listed.command if way.product == "wireless" else listed.payload
+    text = listed.command if transport.product == "wireless" else listed.payload
     assert text == command.payload
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-async def test_programmable_wireless_sends_bytes_as_base64(
+async def test_programmable_wireless_delivers_bytes_as_base64(
     start_harness: OpenHarness, vendor: str
 ) -> None:
-    harness, world = await set_scene(start_harness, Way(vendor, "wireless", "sms"))
+    harness, world = await open_inbound(start_harness, DeviceTransport(vendor, "wireless", "sms"))
     world.send_command("wireless", "fridge", BINARY, binary=True)
-    (command,) = await take(harness, 1)
+    (command,) = await receive(harness, 1)
     assert (command.payload, command.payload_type) == (BINARY, "binary")
     assert base64.b64decode(command.payload or "") == bytes(range(200, 256))
 
 
 @of_all
-async def test_many_come_once_each_though_they_are_delivered_twice(
-    start_harness: OpenHarness, way: Way
+async def test_commands_that_are_delivered_twice_arrive_once(
+    start_harness: OpenHarness, transport: DeviceTransport
 ) -> None:
     world_settings = {"faults": Faults(doubled_callbacks=0.5, seed=1)}
-    harness, world = await set_scene(start_harness, way, world=world_settings)
+    harness, world = await open_inbound(start_harness, transport, world=world_settings)
     sent = {
-        world.send_command(way.product, "fridge", str(n), transport=way.transport).sid
+        world.send_command(transport.product, "fridge", str(n), transport=transport.sends_by).sid
         for n in range(50)
     }
-    found = await take(harness, 50)
+    found = await receive(harness, 50)
     await harness.clock.advance(60)
     assert {one.sid for one in found} == sent
     assert len(listener(harness).commands()) == 0
@@ -128,11 +140,11 @@ async def test_many_come_once_each_though_they_are_delivered_twice(
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-async def test_a_command_whose_signature_is_not_ours_never_arrives(
+async def test_a_command_signed_by_another_account_never_arrives(
     start_harness: OpenHarness, vendor: str
 ) -> None:
-    """The same URL, but called by another account, whose secret the receiver does not know."""
-    harness, world = await set_scene(start_harness, Way(vendor, "supersim", "sms"))
+    """Another account, whose secret the receiver does not know, calls the same URL."""
+    harness, world = await open_inbound(start_harness, DeviceTransport(vendor, "supersim", "sms"))
     sub = world.subaccounts[world.add_subaccount().account_sid]
     url = listener(harness).commands_url(vendor, "supersim")
     fleet = sub.add_fleet("theirs", sms_commands_url=url)
@@ -148,10 +160,10 @@ async def test_a_command_whose_signature_is_not_ours_never_arrives(
 async def test_commands_and_updates_share_a_receiver(
     start_harness: OpenHarness, vendor: str
 ) -> None:
-    harness, world = await set_scene(start_harness, Way(vendor, "supersim", "sms"))
+    harness, world = await open_inbound(start_harness, DeviceTransport(vendor, "supersim", "sms"))
     changing = await harness.start(harness.sims.update_and_wait(harness.sids[1], status="active"))
     world.send_command("supersim", "fridge", "ping")
-    (command,) = await take(harness, 1)
+    (command,) = await receive(harness, 1)
     assert command.sim_sid == harness.sid
     sent = harness.client.supersim.sms_commands.send_and_wait(sim=harness.sid, payload="pong")
     assert (await harness.complete(sent)).status == "sent"

@@ -26,7 +26,7 @@ async def wireless(request: pytest.FixtureRequest, start_harness: OpenHarness) -
     return await start_harness(request.param)
 
 
-async def test_a_sim_is_fetched_as_the_vendor_has_it(harness: Harness) -> None:
+async def test_a_fetched_sim_equals_the_vendors_record(harness: Harness) -> None:
     sim = await harness.sims.fetch(harness.sid)
     kept = harness.store[harness.sid]
     assert (sim.sid, sim.iccid, sim.status) == (kept.sid, kept.iccid, "new")
@@ -34,14 +34,14 @@ async def test_a_sim_is_fetched_as_the_vendor_has_it(harness: Harness) -> None:
     assert sim.url.endswith(f"/v1/Sims/{sim.sid}")
 
 
-async def test_a_sim_is_fetched_by_its_unique_name_whatever_is_in_it(harness: Harness) -> None:
+async def test_a_sim_is_fetched_by_a_unique_name_with_any_characters(harness: Harness) -> None:
     name = "depot 7/left +ü%2F?&#"
     harness.put(harness.sid, unique_name=name)
     assert (await harness.sims.fetch(name)).sid == harness.sid
     assert (await harness.sims.update(name, unique_name="plain")).unique_name == "plain"
 
 
-async def test_a_sim_that_is_not_there_is_not_found(harness: Harness) -> None:
+async def test_an_unknown_sim_raises_not_found(harness: Harness) -> None:
     with pytest.raises(NotFound) as caught:
         await harness.sims.fetch("nobody")
     assert caught.value.code == 20404
@@ -78,12 +78,12 @@ async def test_an_update_returns_at_once_with_a_pending_status(harness: Harness)
     assert sim.status in harness.sims.kind.pending
 
 
-async def test_a_name_is_changed_and_cleared_at_once(harness: Harness) -> None:
+async def test_a_name_is_changed_and_cleared_synchronously(harness: Harness) -> None:
     assert (await harness.sims.update(harness.sid, unique_name="depot")).unique_name == "depot"
     assert not (await harness.sims.update(harness.sid, unique_name=None)).unique_name
 
 
-async def test_every_keyword_of_a_wireless_update_arrives(wireless: Harness) -> None:
+async def test_every_keyword_of_a_wireless_update_is_applied(wireless: Harness) -> None:
     given = {
         "unique_name": "n", "callback_method": "GET", "callback_url": "http://127.0.0.1:9/x",
         "friendly_name": "f", "rate_plan": "other", "commands_callback_method": "GET",
@@ -115,7 +115,7 @@ async def test_a_wireless_sim_in_use_is_not_deleted(wireless: Harness) -> None:
         await wireless.sims.delete(wireless.sid)
 
 
-async def test_a_super_sim_is_registered_and_twice_is_no_error(supersim: Harness) -> None:
+async def test_registering_a_super_sim_twice_is_no_error(supersim: Harness) -> None:
     card = supersim.emulator.world(supersim.api.vendor).registrable[0]
     keywords = {"iccid": card.iccid, "registration_code": card.registration_code}
     first = await supersim.sims.register(**keywords)
@@ -123,7 +123,7 @@ async def test_a_super_sim_is_registered_and_twice_is_no_error(supersim: Harness
     assert (first.sid, first.iccid, first.status) == (again.sid, card.iccid, "new")
 
 
-async def test_a_wrong_registration_code_is_refused_with_the_vendors_code(
+async def test_a_wrong_registration_code_is_rejected_with_the_vendors_code(
     supersim: Harness,
 ) -> None:
     card = supersim.emulator.world(supersim.api.vendor).registrable[0]
@@ -138,14 +138,14 @@ async def test_fleets_and_rate_plans_are_fetched_by_name(supersim: Harness) -> N
     assert (fleet.sid[:2], plan.sid[:2]) == ("HF", "WP")
 
 
-async def test_a_conflict_is_raised_with_what_to_do_next(harness: Harness) -> None:
+async def test_a_conflict_error_suggests_await_transition(harness: Harness) -> None:
     await harness.sims.update(harness.sid, status="active")
     with pytest.raises(Conflict, match="await_transition"):
         await harness.sims.update(harness.sid, status="ready")
     assert len(harness.posts()) == 2
 
 
-async def test_an_illegal_transition_is_no_conflict(harness: Harness) -> None:
+async def test_an_illegal_transition_is_not_a_conflict(harness: Harness) -> None:
     harness.put(harness.sid, status="active")
     with pytest.raises(BadRequest) as caught:
         await harness.sims.update(harness.sid, status="ready")
@@ -153,7 +153,7 @@ async def test_an_illegal_transition_is_no_conflict(harness: Harness) -> None:
     assert not isinstance(caught.value, Conflict)
 
 
-async def test_activation_without_what_it_needs_is_refused(harness: Harness) -> None:
+async def test_activation_without_a_fleet_or_plan_is_rejected(harness: Harness) -> None:
     harness.put(harness.sid, **({"fleet_sid": None} if harness.api.product == "supersim" else
                             {"rate_plan_sid": None}))  # fmt: skip
     with pytest.raises(BadRequest) as caught:
@@ -169,11 +169,11 @@ async def test_kore_documents_no_monitor_api(start_harness: OpenHarness) -> None
         harness.client.context.base_url(Product.MONITOR)
 
 
-async def test_an_expired_token_is_minted_anew_without_anybody_noticing(
+async def test_an_expired_token_is_renewed_transparently(
     start_harness: OpenHarness, clock: ManualClock
 ) -> None:
     harness = await start_harness(SUPERSIM[1])
     await harness.sims.fetch(harness.sid)
-    await clock.advance(60)  # a token refused right after it was minted is not worth another
+    await clock.advance(60)  # a token rejected right after it was issued is not renewed
     harness.emulator.expire_tokens()
     assert (await harness.sims.fetch(harness.sid)).status == "new"

@@ -1,6 +1,6 @@
-"""What waiting for thousands at once costs in requests, without callbacks, POST included.
+"""Requests per SIM when waiting for thousands at once, without callbacks, POST included.
 
-Changes take what the emulator's defaults say: 20 s in the median, some of them minutes.
+Changes take the emulator's default time: a median of 20 s, some take minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ async def requests_per_sim(harness: Harness, ours: int) -> float:
     return len(harness.emulator.requests) / ours
 
 
-async def test_2_000_sims_that_are_all_there_is_cost_1_1_requests_each(
+async def test_2_000_sims_that_are_the_whole_list_need_1_1_requests_each(
     start_harness: OpenHarness,
 ) -> None:
     harness = await start_harness(
@@ -34,7 +34,7 @@ async def test_2_000_sims_that_are_all_there_is_cost_1_1_requests_each(
 
 
 @pytest.mark.parametrize("api", [Api("kore", "wireless")], ids="-".join)
-async def test_sims_among_five_times_as_many_others_cost_2_15_requests_each(
+async def test_sims_among_five_times_as_many_others_need_2_15_requests_each(
     start_harness: OpenHarness, api: Api
 ) -> None:
     harness = await start_harness(api, sims=6_000, world={"latency": Latency()})

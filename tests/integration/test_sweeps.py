@@ -1,4 +1,4 @@
-"""Asking about many at once: sweeps of the list, walks that confirm, and when that stops."""
+"""Sweeps and list scans for many pending SIMs, and when sweeping stops."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def single_reads(harness: Harness) -> int:
     return sum(one.method == "GET" and one.path != "/v1/Sims" for one in harness.emulator.requests)
 
 
-async def test_many_waits_are_settled_by_sweeps_and_hardly_by_reads(harness: Harness) -> None:
+async def test_many_waits_are_settled_by_sweeps_with_hardly_any_reads(harness: Harness) -> None:
     outcomes = await activate_all(harness)
     assert {(one.ok, one.confirmed, one.settled_by) for one in outcomes.values()} == {
         (True, True, "sweep")
@@ -49,7 +49,7 @@ async def test_many_waits_are_settled_by_sweeps_and_hardly_by_reads(harness: Har
     assert harness.is_idle
 
 
-async def test_sweeps_ask_for_pending_sims_only_and_for_the_largest_page(harness: Harness) -> None:
+async def test_sweeps_filter_by_pending_status_and_use_the_largest_page(harness: Harness) -> None:
     await activate_all(harness)
     filters = {one.query.get("Status", ["all"])[0] for one in harness.lists}
     assert filters == {*harness.sims.kind.pending, "all"}
@@ -82,7 +82,9 @@ async def test_single_waits_are_swept_together_too(harness: Harness) -> None:
     assert single_reads(harness) < Watching().sweep_from
 
 
-async def test_failures_among_many_are_told_apart(start_harness: OpenHarness, api: Api) -> None:
+async def test_failures_among_many_are_attributed_per_sim(
+    start_harness: OpenHarness, api: Api
+) -> None:
     faults = Faults(failing_updates=0.3, seed=3)
     harness = await start_harness(api, sims=MANY, world={"faults": faults})
     outcomes = await activate_all(harness)
@@ -92,11 +94,11 @@ async def test_failures_among_many_are_told_apart(start_harness: OpenHarness, ap
     assert 5 < len(failed) < 20
 
 
-async def test_a_filter_that_is_refused_ends_sweeping_and_is_said(
+async def test_a_rejected_filter_ends_sweeping_and_is_logged(
     start_harness: OpenHarness, api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refuses = Behaviour(refused_status_filters=frozenset({"scheduled", "updating"}))
-    harness = await start_harness(api, sims=MANY, world={"behaviour": refuses})
+    behaviour = Behaviour(refused_status_filters=frozenset({"scheduled", "updating"}))
+    harness = await start_harness(api, sims=MANY, world={"behaviour": behaviour})
     with caplog.at_level(logging.WARNING, "asyncsim"):
         outcomes = await activate_all(harness)
     assert {(one.ok, one.settled_by) for one in outcomes.values()} == {(True, "read")}
@@ -106,20 +108,20 @@ async def test_a_filter_that_is_refused_ends_sweeping_and_is_said(
     assert len(harness.lists) == 1
     again = {sid: {"status": "ready"} for sid in harness.sids[:3]}
     await harness.collect(harness.sims.update_many(again))
-    assert len(harness.lists) == 1, "it is not tried again"
+    assert len(harness.lists) == 1, "sweeping is not retried"
 
 
-async def test_sweeps_that_contradict_reads_are_given_up(
+async def test_sweeps_that_contradict_reads_end_sweeping(
     start_harness: OpenHarness, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = await start_harness(api, sims=MANY)
     pages = harness.sims.resource.raw_pages
 
-    async def lies(query: str, **how: Any) -> Any:
+    async def hide_rows(query: str, **how: Any) -> Any:
         async for page in pages(query, **how):
             yield evolve(page, rows=[]) if "Status=" in query else page
 
-    monkeypatch.setattr(harness.sims.resource, "raw_pages", lies)
+    monkeypatch.setattr(harness.sims.resource, "raw_pages", hide_rows)
     outcomes = await activate_all(harness)
     assert all(one.ok for one in outcomes.values())
     (stopped,) = harness.events_of(SweepingStopped)
@@ -128,14 +130,14 @@ async def test_sweeps_that_contradict_reads_are_given_up(
     assert len(sweeps) == 2
 
 
-async def test_pages_that_shift_while_they_are_read_fool_nobody(
+async def test_pages_that_shift_during_a_sweep_settle_no_wait_wrongly(
     start_harness: OpenHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = await start_harness(TWILIO_SUPERSIM, sims=MANY)
-    pages, turn = harness.sims.resource.raw_pages, iter(range(1000))
+    pages, round_numbers = harness.sims.resource.raw_pages, iter(range(1000))
 
     async def shifting(query: str, **how: Any) -> Any:
-        hidden = next(turn) % 7
+        hidden = next(round_numbers) % 7
         async for page in pages(query, **how):
             rows = [row for at, row in enumerate(page.rows) if at % 7 != hidden]
             yield evolve(page, rows=rows) if "Status=" in query else page
@@ -149,7 +151,7 @@ async def test_pages_that_shift_while_they_are_read_fool_nobody(
 def change_pages(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, change: Callable[[list[Any]], list[Any]]
 ) -> None:
-    """Let the watcher be given lists with other rows than the emulator's."""
+    """Change the rows of the lists that the watcher reads."""
     read = harness.sims.resource.read_status_page
 
     def changed(response: Response) -> Any:
@@ -160,7 +162,7 @@ def change_pages(
     monkeypatch.setattr(harness.sims.resource, "read_status_page", changed)
 
 
-async def test_a_list_that_cannot_be_read_leaves_single_reads(
+async def test_with_malformed_lists_single_reads_settle_all_waits(
     start_harness: OpenHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = await start_harness(TWILIO_SUPERSIM, sims=MANY)
@@ -168,22 +170,22 @@ async def test_a_list_that_cannot_be_read_leaves_single_reads(
     outcomes = await activate_all(harness)
     assert all(one.ok for one in outcomes.values())
     assert harness.events_of(SweepingStopped) == [], (
-        "it may be one host's bad hour, so it is tried again"
+        "one host may be faulty for a while, so sweeps are retried"
     )
 
 
 @pytest.mark.parametrize(
     "bad",
     [{"date_updated": 7}, {"status": None}, {"status": [7]}, {"sid": None}],
-    ids=["date", "no status", "odd status", "no sid"],
+    ids=["date", "no status", "malformed status", "no sid"],
 )
-async def test_a_row_that_cannot_be_read_spoils_no_other(
+async def test_a_malformed_row_affects_no_other(
     start_harness: OpenHarness, monkeypatch: pytest.MonkeyPatch, bad: dict[str, Any]
 ) -> None:
     harness = await start_harness(TWILIO_SUPERSIM, sims=MANY)
-    spoilt = {harness.sid: bad}
+    malformed = {harness.sid: bad}
     change_pages(
-        harness, monkeypatch, lambda rows: [row | spoilt.get(row["sid"], {}) for row in rows]
+        harness, monkeypatch, lambda rows: [row | malformed.get(row["sid"], {}) for row in rows]
     )
     outcomes = await activate_all(harness)
     assert all(one.ok for one in outcomes.values())
@@ -191,7 +193,7 @@ async def test_a_row_that_cannot_be_read_spoils_no_other(
     assert [one.settled_by for one in outcomes.values()].count("read") == 1
 
 
-async def test_a_sweep_that_fails_is_made_good_by_the_next(start_harness: OpenHarness) -> None:
+async def test_a_failed_sweep_is_retried(start_harness: OpenHarness) -> None:
     harness = await start_harness(TWILIO_SUPERSIM, sims=MANY)
     work = asyncio.create_task(activate_all(harness))
     await harness.clock.settle()
@@ -203,13 +205,13 @@ async def test_a_sweep_that_fails_is_made_good_by_the_next(start_harness: OpenHa
     assert harness.events_of(SweepingStopped) == []
 
 
-async def test_many_deadlines_pass_at_their_time(start_harness: OpenHarness, api: Api) -> None:
+async def test_many_deadlines_are_kept_exactly(start_harness: OpenHarness, api: Api) -> None:
     slow = evolve(LATENCY, transition=600.0, longest=600.0)
     harness = await start_harness(api, sims=MANY, world={"latency": slow})
     outcomes = await activate_all(harness, timeout=50)
     assert all(isinstance(one.error, TransitionTimeout) for one in outcomes.values())
     assert {one.seconds for one in outcomes.values()} == {50.0}
-    assert single_reads(harness) < MANY + Watching().sweep_from, "one last read each"
+    assert single_reads(harness) < MANY + Watching().sweep_from, "one last read per SIM"
 
 
 async def test_cancelling_many_waits_ends_the_sweeping(harness: Harness) -> None:
@@ -223,12 +225,12 @@ async def test_cancelling_many_waits_ends_the_sweeping(harness: Harness) -> None
     await asyncio.gather(*waits, return_exceptions=True)
     await harness.clock.settle()
     assert harness.is_idle
-    asked = len(harness.emulator.requests)
+    requests_before = len(harness.emulator.requests)
     await harness.clock.advance(60)
-    assert len(harness.emulator.requests) == asked
+    assert len(harness.emulator.requests) == requests_before
 
 
-async def test_an_account_that_is_closed_ends_all_waits_long_before_their_deadlines(
+async def test_a_closed_account_ends_all_waits_long_before_their_deadlines(
     start_harness: OpenHarness,
 ) -> None:
     harness = await start_harness(TWILIO_SUPERSIM, sims=MANY)

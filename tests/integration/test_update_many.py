@@ -1,4 +1,4 @@
-"""update_many: lazy, within a window, one outcome for each SIM whatever happens."""
+"""update_many: lazy, bounded by a window, exactly one outcome per SIM."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sids_posted(harness: Harness) -> list[str]:
     ]
 
 
-async def test_an_outcome_tells_everything(harness: Harness) -> None:
+async def test_an_outcome_has_all_its_fields(harness: Harness) -> None:
     outcomes = await harness.collect(harness.sims.update_many({harness.sid: ACTIVE}))
     outcome = outcomes[harness.sid]
     assert isinstance(outcome, Outcome)
@@ -65,32 +65,32 @@ async def test_input_may_be_a_mapping_an_iterable_or_an_async_iterable(many: Har
     assert {sim.status for sim in many.store.values()} == {"active"}
 
 
-async def test_of_nothing_there_are_no_outcomes(many: Harness) -> None:
+async def test_empty_input_gives_no_outcomes(many: Harness) -> None:
     assert await many.collect(many.sims.update_many({})) == {}
     assert list(many.emulator.requests) == []
 
 
-async def test_the_window_bounds_what_is_under_way_and_what_is_read(many: Harness) -> None:
-    taken = 0
+async def test_the_window_bounds_sims_in_flight_and_input_read(many: Harness) -> None:
+    consumed = 0
 
-    def lazily() -> Iterator[tuple[str, dict[str, str]]]:
-        nonlocal taken
+    def changes() -> Iterator[tuple[str, dict[str, str]]]:
+        nonlocal consumed
         for sid in many.sids:
-            taken += 1
+            consumed += 1
             yield sid, ACTIVE
 
-    work = many.sims.update_many(lazily(), window=4)
+    work = many.sims.update_many(changes(), window=4)
     first = await many.start(anext(work))
-    assert (taken, len(sids_posted(many)), len(work.unfinished)) == (4, 4, 4)
+    assert (consumed, len(sids_posted(many)), len(work.unfinished)) == (4, 4, 4)
     await many.complete(first)
     await many.clock.advance(300)
-    assert taken == 5, "whoever takes outcomes slowly is not overrun"
+    assert consumed == 5, "a slow consumer throttles the input"
     rest = await many.collect(work)
-    assert (len(rest), taken) == (29, 30)
+    assert (len(rest), consumed) == (29, 30)
     assert work.unfinished == {}
 
 
-async def test_nothing_happens_before_the_first_outcome_is_asked_for(many: Harness) -> None:
+async def test_nothing_is_sent_before_the_first_outcome_is_requested(many: Harness) -> None:
     many.sims.update_many({many.sid: ACTIVE})
     await many.clock.settle()
     assert list(many.emulator.requests) == []
@@ -99,26 +99,26 @@ async def test_nothing_happens_before_the_first_outcome_is_asked_for(many: Harne
 async def test_a_sid_already_in_the_window_is_an_error_outcome(many: Harness) -> None:
     pairs = [(many.sid, ACTIVE), (many.sid, {"status": "ready"}), (many.sids[1], ACTIVE)]
 
-    async def all_of_them() -> list[Outcome[Any]]:
+    async def collect() -> list[Outcome[Any]]:
         return [one async for one in many.sims.update_many(pairs)]
 
-    outcomes = await many.complete(all_of_them())
+    outcomes = await many.complete(collect())
     twice = [one for one in outcomes if one.sid == many.sid]
     assert [type(one.error) for one in twice] == [ValueError, type(None)]
     assert (twice[0].requests, twice[0].requested) == (0, {"status": "ready"})
     assert len(many.posts()) == 1
 
 
-async def test_a_sid_may_come_again_once_it_has_settled(many: Harness) -> None:
+async def test_a_sid_may_be_repeated_once_it_has_settled(many: Harness) -> None:
     pairs = [(many.sid, {"status": "ready"}), (many.sid, ACTIVE)]
 
-    async def all_of_them() -> list[Outcome[Any]]:
+    async def collect() -> list[Outcome[Any]]:
         return [one async for one in many.sims.update_many(pairs, window=1)]
 
-    assert [one.ok for one in await many.complete(all_of_them())] == [True, True]
+    assert [one.ok for one in await many.complete(collect())] == [True, True]
 
 
-async def test_what_is_wrong_with_one_sim_is_its_outcome_alone(many: Harness) -> None:
+async def test_an_error_affects_only_the_outcome_of_its_sim(many: Harness) -> None:
     many.put(many.sids[1], status="active")
     many.put(many.sids[2], fleet_sid=None)
     wireless = "DE" + "0" * 32
@@ -152,7 +152,7 @@ async def test_what_is_wrong_with_one_sim_is_its_outcome_alone(many: Harness) ->
     assert many.is_idle
 
 
-async def test_a_failed_change_is_an_outcome_with_the_state_it_ended_in(
+async def test_a_failed_change_is_an_outcome_with_its_final_record(
     start_harness: OpenHarness, api: Api
 ) -> None:
     harness = await start_harness(api, world={"faults": Faults(failing_updates=1.0)})
@@ -161,7 +161,7 @@ async def test_a_failed_change_is_an_outcome_with_the_state_it_ended_in(
     assert (outcome.ok, outcome.sim.status) == (False, "new")
 
 
-async def test_a_conflict_is_waited_out_and_sent_once(harness: Harness) -> None:
+async def test_after_a_conflict_the_change_is_resent_once(harness: Harness) -> None:
     await harness.sims.update(harness.sid, status="ready")
     outcome = (await harness.collect(harness.sims.update_many({harness.sid: ACTIVE})))[harness.sid]
     assert (outcome.ok, outcome.sim.status, len(harness.posts())) == (True, "active", 3)
@@ -170,10 +170,10 @@ async def test_a_conflict_is_waited_out_and_sent_once(harness: Harness) -> None:
     assert harness.is_idle
 
 
-async def test_whoever_interrupted_it_and_runs_it_again_is_told_of_no_refusals(
+async def test_rerunning_interrupted_changes_reports_no_rejections(
     start_harness: OpenHarness, api: Api
 ) -> None:
-    # Responses take so long that many a SIM settles between a refusal and the read that follows.
+    # Responses are so slow that many SIMs settle between a rejection and the read after it.
     latency = Latency(transition=2.0, sigma=0.8, callback=0.0)
     harness = await start_harness(
         api, sims=60, world={"latency": latency, "faults": Faults(answer_takes=0.5)}
@@ -184,14 +184,14 @@ async def test_whoever_interrupted_it_and_runs_it_again_is_told_of_no_refusals(
     assert [one.error for one in outcomes.values() if not one.ok] == []
 
 
-async def test_a_conflict_with_the_very_same_change_sends_nothing_more(harness: Harness) -> None:
+async def test_a_conflict_with_the_same_change_is_not_resent(harness: Harness) -> None:
     await harness.sims.update(harness.sid, status="active")
     outcome = (await harness.collect(harness.sims.update_many({harness.sid: ACTIVE})))[harness.sid]
     assert (outcome.ok, outcome.sim.status, len(harness.posts())) == (True, "active", 2)
     assert outcome.confirmed
 
 
-async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
+async def test_a_conflict_after_the_last_attempt_is_the_outcome(
     start_harness: OpenHarness, api: Api
 ) -> None:
     harness = await start_harness(api, retry=RetryPolicy(attempts=1))
@@ -200,7 +200,7 @@ async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
     resource, changed_again = harness.sims.resource, asyncio.Event()
     fetch = resource.fetch
 
-    async def see_it_settled(name: str, **how: Any) -> Any:
+    async def fetch_settled(name: str, **how: Any) -> Any:
         record = await fetch(name, **how)
         if changed_again.is_set():
             resource.fetch = fetch
@@ -208,13 +208,13 @@ async def test_one_conflict_more_than_there_are_attempts_is_the_outcome(
         return record
 
     async def change_again() -> None:
-        """Change the SIM again in the moment it settles, before anybody else can."""
+        """Change the SIM again as soon as it settles, before update_many can."""
         while harness.store[harness.sid].status in harness.sims.kind.pending:
             await harness.clock.sleep(0.01)
         harness.put(harness.sid, status=min(harness.sims.kind.pending))
         changed_again.set()
 
-    resource.fetch = see_it_settled  # before there is a watcher, which then reads by it
+    resource.fetch = fetch_settled  # before the watcher is created, which reads with it
     work = await harness.start(harness.sims.update_many({harness.sid: ACTIVE}).__anext__())
     other = asyncio.create_task(change_again())
     outcome = await harness.complete(work)
@@ -238,14 +238,14 @@ async def test_a_fleet_named_in_200_updates_is_looked_up_once(
     assert [one.path for one in harness.emulator.requests].count(path) == 1
 
 
-async def test_a_fleet_that_does_not_exist_is_not_looked_up_for_each_sim(many: Harness) -> None:
+async def test_an_unknown_fleet_is_looked_up_only_once(many: Harness) -> None:
     changes = {sid: {"fleet": "misspelt"} for sid in many.sids}
     outcomes = await many.collect(many.sims.update_many(changes))
     assert {type(one.error) for one in outcomes.values()} == {NotFound}
     assert len(many.emulator.requests) == 1
 
 
-async def test_closing_early_leaves_what_has_not_ended_in_unfinished(many: Harness) -> None:
+async def test_closing_early_leaves_pending_changes_in_unfinished(many: Harness) -> None:
     many.put(many.sid, status="active")  # settles at once
     changes = dict.fromkeys(many.sids[:10], ACTIVE)
     async with many.sims.update_many(changes, window=5) as work:
@@ -262,8 +262,8 @@ async def test_closing_early_leaves_what_has_not_ended_in_unfinished(many: Harne
     assert [one async for one in work] == []
 
 
-@pytest.mark.parametrize("how", ["break", "error"])
-async def test_leaving_the_loop_closes(many: Harness, how: str) -> None:
+@pytest.mark.parametrize("exit_by", ["break", "error"])
+async def test_leaving_the_loop_closes_the_iterator(many: Harness, exit_by: str) -> None:
     many.put(many.sid, status="active")
     changes = dict.fromkeys(many.sids, ACTIVE)
     work = many.sims.update_many(changes, window=5)
@@ -271,9 +271,9 @@ async def test_leaving_the_loop_closes(many: Harness, how: str) -> None:
     async def take_one() -> None:
         async for outcome in work:
             assert outcome.sid == many.sid
-            if how == "break":
+            if exit_by == "break":
                 break
-            raise RuntimeError("a mistake in the loop")
+            raise RuntimeError("an error in the loop body")
 
     await asyncio.gather(many.complete(take_one()), return_exceptions=True)
     await many.clock.settle()
@@ -286,7 +286,7 @@ async def test_leaving_the_loop_closes(many: Harness, how: str) -> None:
     assert [one async for one in work] == []
 
 
-async def test_leaving_the_loop_and_then_the_context_lets_posts_on_the_wire_get_their_answers(
+async def test_leaving_the_loop_and_the_context_awaits_the_responses_in_flight(
     many: Harness,
 ) -> None:
     many.put(many.sid, status="active")
@@ -302,12 +302,12 @@ async def test_leaving_the_loop_and_then_the_context_lets_posts_on_the_wire_get_
 
     await many.complete(take_one())
     assert len(sids_posted(many)) == 3
-    assert many.clock.now() == 5.0, "the third was on the wire"
+    assert many.clock.now() == 5.0, "the third was in flight"
     assert many.is_idle
     await many.clock.advance(60)
 
 
-async def test_closing_twice_at_once_waits_for_the_end_both_times(many: Harness) -> None:
+async def test_two_concurrent_closes_both_wait_for_the_end(many: Harness) -> None:
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many({many.sid: ACTIVE})
     first = await many.start(anext(work))
@@ -318,7 +318,7 @@ async def test_closing_twice_at_once_waits_for_the_end_both_times(many: Harness)
         await first
 
 
-async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Harness) -> None:
+async def test_closing_early_awaits_the_responses_in_flight(many: Harness) -> None:
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
     first = await many.start(anext(work))
@@ -334,7 +334,7 @@ async def test_closing_early_lets_posts_on_the_wire_get_their_answers(many: Harn
 
 
 @pytest.mark.parametrize("processed", [0.0, 1.0], ids=["not-carried-out", "carried-out"])
-async def test_a_post_that_is_lost_while_it_closes_is_not_sent_again(
+async def test_a_post_that_is_lost_during_close_is_not_resent(
     many: Harness, processed: float
 ) -> None:
     many.emulator.faults = Faults(answer_takes=5.0, dropped=1.0, share_processed=processed)
@@ -347,7 +347,7 @@ async def test_a_post_that_is_lost_while_it_closes_is_not_sent_again(
     assert many.is_idle
 
 
-async def test_a_conflict_that_is_heard_of_while_it_closes_is_not_waited_out(many: Harness) -> None:
+async def test_a_conflict_during_close_is_not_waited_for(many: Harness) -> None:
     await many.sims.update(many.sid, status="ready")
     many.emulator.faults = Faults(answer_takes=1.0)
     work = many.sims.update_many({many.sid: ACTIVE})
@@ -356,18 +356,18 @@ async def test_a_conflict_that_is_heard_of_while_it_closes_is_not_waited_out(man
     await many.complete(work.aclose())
     with pytest.raises(StopAsyncIteration):
         await first
-    assert many.clock.now() < TRANSITION, "it did not wait for the other's change to settle"
+    assert many.clock.now() < TRANSITION, "closing did not wait for the other change to settle"
     assert (sids_posted(many), work.unfinished) == (posted, {many.sid: ACTIVE})
     await many.clock.advance(2 * TRANSITION)
     assert sids_posted(many) == posted
     assert many.is_idle
 
 
-async def test_closing_ends_what_is_waited_out(many: Harness) -> None:
+async def test_closing_ends_waiting_for_a_conflict(many: Harness) -> None:
     await many.sims.update(many.sid, status="ready")
     work = many.sims.update_many({many.sid: ACTIVE})
     first = await many.start(anext(work))
-    assert len(many.posts()) == 2, "refused by now"
+    assert len(many.posts()) == 2, "rejected by now"
     await many.complete(work.aclose())
     with pytest.raises(StopAsyncIteration):
         await first
@@ -377,7 +377,9 @@ async def test_closing_ends_what_is_waited_out(many: Harness) -> None:
 
 
 @pytest.mark.parametrize("more", [0, 10], ids=["all-read", "more-to-read"])
-async def test_what_settles_while_it_closes_is_still_told(many: Harness, more: int) -> None:
+async def test_an_outcome_that_settles_during_close_is_still_returned(
+    many: Harness, more: int
+) -> None:
     many.put(many.sid, status="active")
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many(dict.fromkeys(many.sids[: 2 + more], ACTIVE), window=2)
@@ -388,7 +390,7 @@ async def test_what_settles_while_it_closes_is_still_told(many: Harness, more: i
     assert [one async for one in work] == []
 
 
-async def test_closing_that_is_cancelled_has_closed_all_the_same(many: Harness) -> None:
+async def test_a_cancelled_close_still_closes(many: Harness) -> None:
     many.emulator.faults = Faults(answer_takes=5.0)
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
     first = await many.start(anext(work))
@@ -403,7 +405,7 @@ async def test_closing_that_is_cancelled_has_closed_all_the_same(many: Harness) 
     assert many.is_idle
 
 
-async def test_closing_before_the_start_and_twice_is_harmless(many: Harness) -> None:
+async def test_closing_before_the_start_or_twice_does_nothing(many: Harness) -> None:
     work = many.sims.update_many({many.sid: ACTIVE})
     await work.aclose()
     await work.aclose()
@@ -411,7 +413,7 @@ async def test_closing_before_the_start_and_twice_is_harmless(many: Harness) -> 
     assert list(many.emulator.requests) == []
 
 
-async def test_what_the_input_raises_is_raised_after_what_was_read_has_settled(
+async def test_an_error_in_the_input_is_raised_after_earlier_changes_settle(
     many: Harness,
 ) -> None:
     def broken() -> Iterator[tuple[str, dict[str, str]]]:
@@ -422,7 +424,7 @@ async def test_what_the_input_raises_is_raised_after_what_was_read_has_settled(
 
     async def consume() -> None:
         async for outcome in work:
-            seen.append(outcome.sid)  # noqa: PERF401  # what came before the error counts
+            seen.append(outcome.sid)  # noqa: PERF401  # outcomes before the error must be kept
 
     with pytest.raises(RuntimeError, match="the file ends here"):
         await many.complete(consume())
@@ -430,19 +432,19 @@ async def test_what_the_input_raises_is_raised_after_what_was_read_has_settled(
 
 
 @pytest.mark.parametrize("pair", ["HS1", ("HS1",), ("HS1", "active"), (7, ACTIVE), None])
-async def test_input_that_is_no_pair_is_said(many: Harness, pair: object) -> None:
+async def test_input_that_is_not_a_pair_raises_a_type_error(many: Harness, pair: object) -> None:
     with pytest.raises(TypeError, match=r"\(SID, changes\) pairs"):
         await many.collect(many.sims.update_many([pair]))
 
 
-async def test_impossible_settings_are_refused_at_once(many: Harness) -> None:
+async def test_invalid_settings_are_rejected_at_once(many: Harness) -> None:
     with pytest.raises(ValueError, match="window=0"):
         many.sims.update_many({}, window=0)
     with pytest.raises(ValueError, match="timeout=0"):
         many.sims.update_many({}, timeout=0)
 
 
-async def test_cancelling_the_consumer_and_closing_leaves_nothing(many: Harness) -> None:
+async def test_cancelling_the_consumer_leaves_no_wait(many: Harness) -> None:
     work = many.sims.update_many(dict.fromkeys(many.sids, ACTIVE))
 
     async def consume() -> None:
@@ -460,7 +462,7 @@ async def test_cancelling_the_consumer_and_closing_leaves_nothing(many: Harness)
     assert many.is_idle
 
 
-async def test_closing_the_client_ends_the_iteration_with_a_clear_error(many: Harness) -> None:
+async def test_closing_the_client_ends_the_iteration_with_client_closed(many: Harness) -> None:
     work = many.sims.update_many(dict.fromkeys(many.sids[:3], ACTIVE))
     first = await many.start(anext(work))
     await many.client.close()
@@ -472,13 +474,13 @@ async def test_closing_the_client_ends_the_iteration_with_a_clear_error(many: Ha
     assert set(work.unfinished) == set(many.sids[:3])
 
 
-async def test_a_closed_client_is_said_once_and_not_for_each_sim(many: Harness) -> None:
+async def test_a_closed_client_raises_once_instead_of_per_sim(many: Harness) -> None:
     await many.client.close()
     with pytest.raises(ClientClosed, match="no change had been sent"):
         await many.collect(many.sims.update_many(dict.fromkeys(many.sids, ACTIVE)))
 
 
-async def test_refusals_by_a_real_concurrency_limit_are_nobodys_error(
+async def test_429s_of_a_concurrency_limit_are_no_sims_error(
     start_harness: OpenHarness, api: Api
 ) -> None:
     faults = Faults(concurrency=8, answer_takes=0.2, rate_limited=0.05, seed=2)

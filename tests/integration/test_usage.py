@@ -1,4 +1,4 @@
-"""What SIMs used, as typed values that agree with each other however they are asked for."""
+"""Usage records as typed values that agree across all groupings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.integration.harness import Api, Harness
 DAY = 24 * 3600.0
 
 
-async def used_for(start_harness: OpenHarness, api: Api, days: float) -> Harness:
-    """SIMs that have been active for so many days."""
+async def open_with_usage(start_harness: OpenHarness, api: Api, days: float) -> Harness:
+    """SIMs that have been active for `days` days."""
     harness = await start_harness(api, listens=True)
     changes = {sid: {"status": "active"} for sid in harness.sids}
     assert all(
@@ -30,12 +30,12 @@ async def used_for(start_harness: OpenHarness, api: Api, days: float) -> Harness
 
 @pytest.fixture(params=["twilio", "kore"])
 async def supersim(request: pytest.FixtureRequest, start_harness: OpenHarness) -> Harness:
-    return await used_for(start_harness, Api(request.param, "supersim"), 20)
+    return await open_with_usage(start_harness, Api(request.param, "supersim"), 20)
 
 
 @pytest.fixture(params=["twilio", "kore"])
 async def wireless(request: pytest.FixtureRequest, start_harness: OpenHarness) -> Harness:
-    return await used_for(start_harness, Api(request.param, "wireless"), 20)
+    return await open_with_usage(start_harness, Api(request.param, "wireless"), 20)
 
 
 def total(records: Iterable[Any]) -> int:
@@ -46,7 +46,7 @@ async def rows(client: Client, **query: Any) -> list[Any]:
     return [one async for one in client.supersim.usage_records.list(**query)]
 
 
-async def test_super_sims_used_the_same_however_it_is_grouped(supersim: Harness) -> None:
+async def test_total_super_sim_usage_is_the_same_for_every_grouping(supersim: Harness) -> None:
     client = supersim.client
     (whole,) = await rows(client)
     assert whole.data_total > 0
@@ -57,7 +57,7 @@ async def test_super_sims_used_the_same_however_it_is_grouped(supersim: Harness)
         assert total(await rows(client, granularity=granularity)) == whole.data_total, granularity
 
 
-async def test_super_sims_used_what_each_of_them_used(supersim: Harness) -> None:
+async def test_total_super_sim_usage_is_the_sum_over_sims(supersim: Harness) -> None:
     client = supersim.client
     by_sim = {one.sim_sid: one.data_total for one in await rows(client, group="sim")}
     assert set(by_sim) == set(supersim.sids)
@@ -78,20 +78,20 @@ async def test_usage_is_typed(supersim: Harness) -> None:
         assert (one.sim_sid, one.fleet_sid) == (None, None)
 
 
-async def test_what_a_device_uses_is_seen(supersim: Harness) -> None:
+async def test_usage_of_a_device_is_recorded(supersim: Harness) -> None:
     sid = supersim.sids[0]
     (before,) = await rows(supersim.client, sim=sid)
     world = supersim.emulator.world(supersim.api.vendor)
     world.use_data("supersim", sid, upload=1_000, download=2_000_000)
     await supersim.clock.advance(60)
     (after,) = await rows(supersim.client, sim=sid)
-    # At least: a session of its own may have gone on meanwhile.
+    # At least: an emulated session may have continued meanwhile.
     assert after.data_upload - before.data_upload >= 1_000
     assert after.data_download - before.data_download >= 2_000_000
 
 
 UNALIGNED = datetime.fromisoformat("2026-01-05T10:30:00+00:00")
-REFUSED: dict[int, dict[str, Any]] = {
+INVALID_PERIODS: dict[int, dict[str, Any]] = {
     83601: {"granularity": "day", "end_time": UNALIGNED},
     83602: {"granularity": "hour", "end_time": UNALIGNED},
     83603: {"group": "sim", "start_time": UNALIGNED - timedelta(days=40)},
@@ -103,18 +103,18 @@ REFUSED: dict[int, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("code", REFUSED)
-async def test_a_period_that_is_not_allowed_is_refused(supersim: Harness, code: int) -> None:
+@pytest.mark.parametrize("code", INVALID_PERIODS)
+async def test_an_invalid_period_is_rejected(supersim: Harness, code: int) -> None:
     with pytest.raises(BadRequest) as caught:
-        await rows(supersim.client, **REFUSED[code])
+        await rows(supersim.client, **INVALID_PERIODS[code])
     assert caught.value.code == code
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-async def test_a_billing_period_is_a_month_from_activation_on(
+async def test_a_billing_period_is_a_month_from_activation(
     start_harness: OpenHarness, vendor: Any
 ) -> None:
-    harness = await used_for(start_harness, Api(vendor, "supersim"), 40)
+    harness = await open_with_usage(start_harness, Api(vendor, "supersim"), 40)
     second, first = [one async for one in harness.client.supersim.billing_periods.list(harness.sid)]
     assert (first.period_type, second.period_type) == ("active", "active")
     assert first.sim_sid == second.sim_sid == harness.sid
@@ -142,7 +142,7 @@ async def test_a_sim_has_an_address_while_it_is_connected(supersim: Harness) -> 
     assert len(await addresses.list(supersim.sid)) == 0
 
 
-async def test_settings_updates_say_what_was_sent(supersim: Harness) -> None:
+async def test_settings_updates_list_the_packages_sent(supersim: Harness) -> None:
     world = supersim.emulator.world(supersim.api.vendor)
     world.add_settings_update(supersim.sid, status="scheduled")
     updates = supersim.client.supersim.settings_updates
@@ -170,7 +170,7 @@ async def test_programmable_wireless_usage_is_the_sum_of_its_sessions(wireless: 
     assert sum(one.data.total or 0 for one in daily if one.data) == usage.data.total
 
 
-async def test_sessions_do_not_overlap_and_are_placed(wireless: Harness) -> None:
+async def test_sessions_do_not_overlap_and_have_a_location(wireless: Harness) -> None:
     sessions = [one async for one in wireless.client.wireless.data_sessions.list(wireless.sid)]
     ordered = sorted(sessions, key=lambda one: one.start or datetime.max)
     for before, after in pairwise(ordered):
@@ -182,7 +182,7 @@ async def test_sessions_do_not_overlap_and_are_placed(wireless: Harness) -> None
     assert isinstance(location.lat, float)
 
 
-async def test_the_account_used_what_its_sims_used(wireless: Harness) -> None:
+async def test_account_usage_is_the_sum_over_its_sims(wireless: Harness) -> None:
     client = wireless.client.wireless
     (account,) = [one async for one in client.account_usage_records.list()]
     by_sim = [

@@ -1,4 +1,4 @@
-"""Waiting without callbacks: single reads, deadlines, what is stale and what has failed."""
+"""Waiting without callbacks: single reads, deadlines, stale reads and failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TWILIO_WIRELESS = Api("twilio", "wireless")
 FAILS = Faults(failing_updates=1.0)
 
 
-async def test_an_update_is_awaited_with_the_sim_it_returned(harness: Harness) -> None:
+async def test_an_update_is_awaited_by_its_record(harness: Harness) -> None:
     sim = await harness.sims.update(harness.sid, status="active")
     settled = await harness.complete(harness.sims.await_transition(sim))
     assert settled.status == "active"
@@ -51,39 +51,39 @@ async def test_update_and_wait_returns_the_settled_sim(harness: Harness) -> None
     assert settled.requests == len(harness.posts()) + len(harness.reads()) - 1
 
 
-async def test_reads_grow_rarer_as_time_goes_by(start_harness: OpenHarness, api: Api) -> None:
+async def test_reads_become_less_frequent_over_time(start_harness: OpenHarness, api: Api) -> None:
     slow = evolve(LATENCY, transition=600.0, longest=600.0)
     harness = await start_harness(api, world={"latency": slow})
     await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert len(harness.reads()) < 80
 
 
-async def test_a_no_op_is_settled_by_its_own_answer(harness: Harness) -> None:
+async def test_a_no_op_is_settled_by_its_own_response(harness: Harness) -> None:
     harness.put(harness.sid, status="active")
     sim = await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert (sim.status, harness.reads(), harness.clock.now()) == ("active", [], 0.0)
 
 
-async def test_a_synchronous_change_is_settled_by_its_own_answer(harness: Harness) -> None:
+async def test_a_synchronous_change_is_settled_by_its_own_response(harness: Harness) -> None:
     sim = await harness.complete(harness.sims.update_and_wait(harness.sid, unique_name="depot"))
     assert (sim.unique_name, harness.reads()) == ("depot", [])
     assert await harness.sims.await_transition(sim) is sim
     assert harness.reads() == []
 
 
-async def test_a_sim_already_settled_returns_at_once(harness: Harness) -> None:
+async def test_awaiting_a_settled_record_returns_at_once(harness: Harness) -> None:
     sim = await harness.sims.fetch(harness.sid)
     assert await harness.sims.await_transition(sim) is sim
     assert await harness.sims.await_transition(sim, until="new") is sim
     assert len(harness.reads()) == 1
 
 
-async def test_a_sid_already_settled_costs_one_read(harness: Harness) -> None:
+async def test_awaiting_the_sid_of_a_settled_sim_needs_one_read(harness: Harness) -> None:
     sim = await harness.complete(harness.sims.await_transition(harness.sid))
     assert (sim.status, len(harness.reads()), harness.clock.now()) == ("new", 1, 0.0)
 
 
-async def test_a_settled_sim_that_misses_the_target_has_failed(harness: Harness) -> None:
+async def test_a_sim_settled_off_target_raises_transition_failed(harness: Harness) -> None:
     with pytest.raises(TransitionFailed, match="settled as 'new'"):
         await harness.complete(harness.sims.await_transition(harness.sid, until="active"))
     sim = await harness.sims.fetch(harness.sid)
@@ -99,7 +99,7 @@ async def test_an_older_copy_of_a_sim_does_not_end_a_wait(harness: Harness) -> N
     assert (await harness.complete(harness.sims.await_transition(old))).status == "active"
 
 
-async def test_an_older_copy_that_looks_like_the_goal_does_not_end_a_wait(harness: Harness) -> None:
+async def test_an_older_copy_at_the_target_does_not_end_a_wait(harness: Harness) -> None:
     blocked = "inactive" if harness.api.product == "supersim" else "suspended"
     harness.put(harness.sid, status="active")
     old = await harness.sims.fetch(harness.sid)
@@ -110,7 +110,7 @@ async def test_an_older_copy_that_looks_like_the_goal_does_not_end_a_wait(harnes
     assert (sim.status, sim.date_updated > old.date_updated) == ("active", True)
 
 
-async def test_any_of_several_statuses_will_do(harness: Harness) -> None:
+async def test_until_accepts_any_of_several_statuses(harness: Harness) -> None:
     await harness.sims.update(harness.sid, status="active")
     sim = await harness.complete(
         harness.sims.await_transition(harness.sid, until=["ready", "active"])
@@ -118,7 +118,7 @@ async def test_any_of_several_statuses_will_do(harness: Harness) -> None:
     assert sim.status == "active"
 
 
-async def test_a_pending_sim_that_nobody_here_changed_is_awaited(
+async def test_a_sim_changed_by_another_client_is_awaited(
     harness: Harness, start_harness: OpenHarness
 ) -> None:
     other = harness.emulator.client(harness.api.vendor)
@@ -138,7 +138,7 @@ async def test_a_change_of_fleet_or_plan_is_awaited_until_it_shows(harness: Harn
     assert (sim.status, harness.clock.now() >= TRANSITION) == ("active", True)
 
 
-async def test_an_unknown_fleet_or_plan_is_found_out_before_anything_is_sent(
+async def test_an_unknown_fleet_or_plan_is_rejected_before_sending(
     harness: Harness,
 ) -> None:
     keyword = "fleet" if harness.api.product == "supersim" else "rate_plan"
@@ -147,7 +147,7 @@ async def test_an_unknown_fleet_or_plan_is_found_out_before_anything_is_sent(
     assert harness.posts() == []
 
 
-@pytest.mark.parametrize("moves", [True, False], ids=["date-moves", "date-stands-still"])
+@pytest.mark.parametrize("moves", [True, False], ids=["date-moves", "date-unchanged"])
 async def test_a_change_that_reverts_is_a_failure(
     start_harness: OpenHarness, api: Api, moves: bool
 ) -> None:
@@ -157,14 +157,14 @@ async def test_a_change_that_reverts_is_a_failure(
         await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     assert caught.value.actual.status == "new"
     assert caught.value.requested == {"status": "active"}
-    # Unmoved it could be an old copy, so it counts only when it is seen again later.
+    # With an unchanged date it may be an old copy, so it counts only when read again later.
     waited = harness.clock.now() - TRANSITION
     assert waited >= Watching().stale_for if not moves else waited <= Watching().longest
     assert len(harness.posts()) == 1
 
 
-@pytest.mark.parametrize("moves", [True, False], ids=["date-moves", "date-stands-still"])
-async def test_success_is_seen_whether_or_not_the_date_moves(
+@pytest.mark.parametrize("moves", [True, False], ids=["date-moves", "date-unchanged"])
+async def test_success_is_detected_whether_or_not_the_date_moves(
     start_harness: OpenHarness, api: Api, moves: bool
 ) -> None:
     behaviour = Behaviour(date_updated_moves_on_settle=moves)
@@ -188,7 +188,7 @@ async def test_a_stale_read_is_read_again(
     assert (sim.status, copies) == ("active", [])
 
 
-async def test_the_deadline_is_kept_and_the_last_state_is_told(
+async def test_the_deadline_is_kept_and_the_error_has_the_last_record(
     start_harness: OpenHarness, api: Api
 ) -> None:
     slow = evolve(LATENCY, transition=600.0, longest=600.0)
@@ -203,10 +203,10 @@ async def test_the_deadline_is_kept_and_the_last_state_is_told(
     assert isinstance(caught.value, TimeoutError)
     assert harness.is_idle
     sim = await harness.complete(harness.sims.await_transition(harness.sid))
-    assert sim.status == "active", "the change goes on, and so can the wait"
+    assert sim.status == "active", "the change continues, and the wait can be resumed"
 
 
-async def test_the_default_deadline_is_that_of_the_settings(
+async def test_the_default_deadline_comes_from_the_settings(
     start_harness: OpenHarness, api: Api
 ) -> None:
     slow = evolve(LATENCY, transition=600.0, longest=600.0)
@@ -216,15 +216,17 @@ async def test_the_default_deadline_is_that_of_the_settings(
     assert harness.clock.now() == 50.0
 
 
-async def test_the_last_read_can_still_save_a_wait(start_harness: OpenHarness, api: Api) -> None:
+async def test_the_last_read_at_the_deadline_can_still_succeed(
+    start_harness: OpenHarness, api: Api
+) -> None:
     rare = Watching(first=1000.0, longest=1000.0)
     harness = await start_harness(api, watching=rare)
     wait = harness.sims.update_and_wait(harness.sid, status="active", timeout=TRANSITION + 1)
-    # The jitter of so long a pause hardly ever lets a read come before the deadline.
+    # With the jitter of such a long pause hardly any read comes before the deadline.
     assert (await harness.complete(wait)).status == "active"
 
 
-async def test_a_deadline_passes_even_when_nothing_can_be_read(
+async def test_a_deadline_is_kept_when_every_read_fails(
     start_harness: OpenHarness, api: Api
 ) -> None:
     harness = await start_harness(api)
@@ -237,7 +239,7 @@ async def test_a_deadline_passes_even_when_nothing_can_be_read(
     assert harness.is_idle
 
 
-async def test_a_sim_that_vanishes_ends_its_wait(start_harness: OpenHarness) -> None:
+async def test_a_deleted_sim_ends_its_wait(start_harness: OpenHarness) -> None:
     harness = await start_harness(TWILIO_WIRELESS)
     await harness.sims.update(harness.sid, status="active")
     wait = await harness.start(harness.sims.await_transition(harness.sid))
@@ -247,7 +249,7 @@ async def test_a_sim_that_vanishes_ends_its_wait(start_harness: OpenHarness) -> 
         await harness.complete(wait)
 
 
-async def test_cancelling_a_wait_frees_everything_it_held(harness: Harness) -> None:
+async def test_cancelling_a_wait_frees_its_resources(harness: Harness) -> None:
     wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
     wait.cancel()
     await asyncio.gather(wait, return_exceptions=True)
@@ -257,12 +259,12 @@ async def test_cancelling_a_wait_frees_everything_it_held(harness: Harness) -> N
     assert carried_out == TRANSITION, "the emulator's own timer is the only one left"
 
 
-async def test_cancelling_during_the_post_frees_everything(
+async def test_cancelling_during_the_post_frees_its_resources(
     start_harness: OpenHarness, api: Api
 ) -> None:
     harness = await start_harness(api)
     if api.vendor == "kore":
-        await harness.sims.fetch(harness.sid)  # so that the token is at hand
+        await harness.sims.fetch(harness.sid)  # fetches the token
     harness.emulator.faults = Faults(answer_takes=5.0)
     wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
     assert len(harness.posts()) == 1
@@ -272,7 +274,7 @@ async def test_cancelling_during_the_post_frees_everything(
     assert harness.is_idle
 
 
-async def test_cancelling_during_a_read_stops_the_read(
+async def test_cancelling_during_a_read_cancels_the_read(
     start_harness: OpenHarness, api: Api
 ) -> None:
     harness = await start_harness(api)
@@ -284,10 +286,10 @@ async def test_cancelling_during_a_read_stops_the_read(
     await asyncio.gather(wait, return_exceptions=True)
     await harness.clock.settle()
     assert harness.is_idle
-    await harness.clock.advance(6)  # the emulator's answer, to nobody
+    await harness.clock.advance(6)  # the emulator's late response is dropped
 
 
-async def test_closing_the_client_ends_waits_and_tells_that_the_change_was_sent(
+async def test_closing_the_client_ends_waits_and_says_that_the_change_was_sent(
     harness: Harness,
 ) -> None:
     wait = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
@@ -300,7 +302,7 @@ async def test_closing_the_client_ends_waits_and_tells_that_the_change_was_sent(
     assert "had been sent" in str(caught.value)
 
 
-async def test_closing_the_client_ends_a_wait_for_others_changes_and_tells_that_none_was_sent(
+async def test_closing_the_client_ends_a_wait_and_says_that_no_change_was_sent(
     harness: Harness,
 ) -> None:
     harness.put(harness.sid, status=min(harness.sims.kind.pending))
@@ -311,7 +313,7 @@ async def test_closing_the_client_ends_a_wait_for_others_changes_and_tells_that_
     assert (caught.value.sent, caught.value.last.sid) == (False, harness.sid)
 
 
-async def test_closing_the_client_while_a_change_is_in_flight_tells_that_it_was_sent(
+async def test_closing_the_client_while_a_change_is_in_flight_says_that_it_was_sent(
     harness: Harness,
 ) -> None:
     await harness.sims.fetch(harness.sid)
@@ -325,7 +327,7 @@ async def test_closing_the_client_while_a_change_is_in_flight_tells_that_it_was_
         with pytest.raises(ClientClosed, match=f"update Sim {harness.sid}: the client") as caught:
             await update
         assert (caught.value.sent, caught.value.last) == (True, None)
-    await harness.clock.advance(6)  # the emulator's response, to nobody
+    await harness.clock.advance(6)  # the emulator's late response is dropped
 
 
 async def test_a_closed_client_sends_no_change_and_says_so(harness: Harness) -> None:
@@ -345,7 +347,7 @@ async def test_two_waits_for_one_sim_share_their_reads(harness: Harness) -> None
     assert len(harness.reads()) < 100
 
 
-async def test_ready_that_became_active_meanwhile_is_no_failure(
+async def test_ready_that_has_advanced_to_active_is_no_failure(
     start_harness: OpenHarness, api: Api
 ) -> None:
     quick = Latency(transition=TRANSITION, sigma=0, activation=0.5)
@@ -375,7 +377,7 @@ async def test_deactivated_is_awaited_until_canceled(start_harness: OpenHarness)
     assert harness.clock.now() >= 72 * 3600
 
 
-async def test_a_target_that_no_request_leads_to_is_refused_before_sending(
+async def test_an_unreachable_target_is_rejected_before_sending(
     harness: Harness,
 ) -> None:
     with pytest.raises(UnreachableStatus, match="nothing was sent"):
@@ -383,7 +385,7 @@ async def test_a_target_that_no_request_leads_to_is_refused_before_sending(
     assert list(harness.emulator.requests) == []
 
 
-async def test_a_settled_sim_with_no_way_to_the_target_is_told_apart(
+async def test_a_settled_sim_that_cannot_reach_the_target_raises_at_once(
     start_harness: OpenHarness,
 ) -> None:
     harness = await start_harness(TWILIO_SUPERSIM)
@@ -404,10 +406,12 @@ async def test_a_connectivity_reset_is_awaited_until_it_is_accepted(
     sim = await harness.complete(harness.sims.await_transition(sim))
     assert (sim.reset_status, sim.status) == (None, "active")
     assert harness.clock.now() >= LATENCY.reset
-    assert len(harness.reads()) > 1, "no callback is promised, so it is read at the usual pace"
+    assert len(harness.reads()) > 1, (
+        "no callback is documented, so it is read at the usual interval"
+    )
 
 
-async def test_a_reset_and_a_status_at_once_are_refused(start_harness: OpenHarness) -> None:
+async def test_a_reset_together_with_a_status_is_rejected(start_harness: OpenHarness) -> None:
     harness = await start_harness(TWILIO_WIRELESS)
     with pytest.raises(BadRequest) as caught:
         await harness.sims.update_and_wait(harness.sid, status="active", reset_status="resetting")
@@ -415,14 +419,14 @@ async def test_a_reset_and_a_status_at_once_are_refused(start_harness: OpenHarne
     assert harness.is_idle
 
 
-async def test_update_and_wait_raises_a_conflict_and_waits_for_nothing(harness: Harness) -> None:
+async def test_update_and_wait_raises_a_conflict_without_waiting(harness: Harness) -> None:
     await harness.sims.update(harness.sid, status="active")
     with pytest.raises(Conflict):
         await harness.complete(harness.sims.update_and_wait(harness.sid, status="ready"))
     assert (harness.clock.now(), harness.is_idle) == (0.0, True)
 
 
-async def test_wrong_words_are_refused_before_anything_is_sent(harness: Harness) -> None:
+async def test_misspelt_arguments_are_rejected_before_sending(harness: Harness) -> None:
     sims, sid = harness.sims, harness.sid
     with pytest.raises(TypeError, match="did you mean 'status'"):
         await sims.update(sid, statsu="active")
@@ -440,7 +444,7 @@ async def test_wrong_words_are_refused_before_anything_is_sent(harness: Harness)
     assert list(harness.emulator.requests) == []
 
 
-async def test_a_sid_of_the_other_product_is_refused_with_directions(harness: Harness) -> None:
+async def test_a_sid_of_the_other_product_is_rejected_with_its_namespace(harness: Harness) -> None:
     other = "wireless" if harness.api.product == "supersim" else "supersim"
     sid = next(iter(harness.emulator.world(harness.api.vendor).sims(other)))
     for verb in (harness.sims.fetch, harness.sims.update, harness.sims.await_transition):
@@ -449,7 +453,7 @@ async def test_a_sid_of_the_other_product_is_refused_with_directions(harness: Ha
     assert list(harness.emulator.requests) == []
 
 
-async def test_a_change_that_cannot_be_written_down_leaves_no_wait_behind(harness: Harness) -> None:
+async def test_a_change_that_cannot_be_encoded_leaves_no_wait(harness: Harness) -> None:
     await harness.complete(harness.sims.update_and_wait(harness.sid, status="active"))
     with pytest.raises(ValueError):
         await harness.sims.update_and_wait(harness.sid, unique_name="\ud800")
