@@ -1,4 +1,4 @@
-"""The types that users see: both checkers accept `accepted*.py` and refuse the marked lines.
+"""The types that users see: both checkers accept `accepted*.py` and reject the marked lines.
 
 Files of `tests/typing/` are only read by the checkers, never run.
 """
@@ -18,16 +18,16 @@ from mypy import api
 
 ROOT = Path(__file__).parent.parent
 ACCEPTED = sorted((ROOT / "tests" / "typing").glob("accepted*.py"))
-REFUSED = sorted((ROOT / "tests" / "typing").glob("refused*.py"))
+REJECTED = sorted((ROOT / "tests" / "typing").glob("rejected*.py"))
 
 Found = dict[str, dict[int, str]]
-"""File name -> line, counted from 1 -> what the checker says there."""
+"""File name -> line, counted from 1 -> the message of the checker."""
 
 
 @cache
 def mypy() -> Found:
     """All errors of `mypy --strict`."""
-    files = map(str, ACCEPTED + REFUSED)
+    files = map(str, ACCEPTED + REJECTED)
     out, errors, _ = api.run(["--strict", "--config-file", str(ROOT / "pyproject.toml"), *files])
     assert not errors
     found: Found = {}
@@ -39,7 +39,7 @@ def mypy() -> Found:
 @cache
 def pyright() -> Found:
     """All errors of pyright, in its standard mode, as in most editors."""
-    command = [sys.executable, "-m", "pyright", "--outputjson", *map(str, ACCEPTED + REFUSED)]
+    command = [sys.executable, "-m", "pyright", "--outputjson", *map(str, ACCEPTED + REJECTED)]
     out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     found: Found = {}
     for one in json.loads(out[out.index("{") :])["generalDiagnostics"]:
@@ -54,15 +54,17 @@ CHECKERS = pytest.mark.parametrize("checker", [mypy, pyright], ids=["mypy", "pyr
 
 @CHECKERS
 @pytest.mark.parametrize("file", ACCEPTED, ids=lambda file: file.stem)
-def test_what_users_may_write_is_accepted(checker: Callable[[], Found], file: Path) -> None:
+def test_valid_uses_are_accepted(checker: Callable[[], Found], file: Path) -> None:
     assert checker().get(file.name, {}) == {}
 
 
 @CHECKERS
-@pytest.mark.parametrize("file", REFUSED, ids=lambda file: file.stem)
-def test_each_marked_line_is_refused_and_no_other(checker: Callable[[], Found], file: Path) -> None:
+@pytest.mark.parametrize("file", REJECTED, ids=lambda file: file.stem)
+def test_each_marked_line_is_rejected_and_no_other(
+    checker: Callable[[], Found], file: Path
+) -> None:
     lines = dict(enumerate(file.read_text("utf-8").splitlines(), start=1))
     marked = {number: text.strip() for number, text in lines.items() if "# E: " in text}
-    refused = {number: lines[number].strip() for number in checker().get(file.name, {})}
+    rejected = {number: lines[number].strip() for number in checker().get(file.name, {})}
     assert marked
-    assert refused == marked
+    assert rejected == marked

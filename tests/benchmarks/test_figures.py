@@ -1,4 +1,4 @@
-"""The documents' figures against the results that are kept."""
+"""The figures in the documents against the stored results."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ KEPT = kept(RESULTS)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_documents_show_what_was_measured(path: Path) -> None:
+def test_documents_show_the_stored_results(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert "<!-- figures: " in text
     assert rewritten(text, KEPT) == text, "run `python -m benchmarks.figures`"
 
 
-def test_the_index_of_all_targets_shows_what_was_measured() -> None:
+def test_the_index_shows_the_stored_results() -> None:
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == index(KEPT)
 
 
-def test_the_index_has_every_benchmark_and_its_question() -> None:
+def test_the_index_lists_every_benchmark_with_its_question() -> None:
     listed = re.findall(r"^## \[(\w+)\]\(", index(KEPT), re.MULTILINE)
     assert set(names()) <= set(listed)
 
@@ -35,7 +35,7 @@ def test_every_benchmark_has_a_plot() -> None:
     assert [name for name in names() if not (RESULTS / f"{name}.svg").exists()] == []
 
 
-def test_the_readme_shows_figures_of_benchmarks_that_there_are() -> None:
+def test_the_readme_shows_figures_of_existing_benchmarks() -> None:
     assert {row.benchmark for row in FIGURES} <= set(names())
 
 
@@ -54,7 +54,7 @@ def results(tmp_path: Path) -> Any:
     return dict(kept(tmp_path))
 
 
-def test_a_place_is_filled_and_can_be_filled_again(results: Any) -> None:
+def test_a_placeholder_is_filled_and_can_be_refilled(results: Any) -> None:
     text = "A\n\n<!-- figures: table some: Each -->\nold\n<!-- /figures -->\n\nB\n"
     new = rewritten(text, results)
     assert "| who |\n| --- |\n| we |\n" in new
@@ -75,11 +75,11 @@ def test_a_place_is_filled_and_can_be_filled_again(results: Any) -> None:
         ("targets another", "Not measured yet."),
     ],
 )
-def test_what_can_stand_in_a_place(results: Any, what: str, line: str) -> None:
+def test_a_placeholder_has_its_contents(results: Any, what: str, line: str) -> None:
     assert line in figures(results, what)
 
 
 @pytest.mark.parametrize("what", ["tables some", "table some: None", "targets some: none"])
-def test_a_place_that_nothing_fits_is_refused(results: Any, what: str) -> None:
+def test_an_unknown_placeholder_is_rejected(results: Any, what: str) -> None:
     with pytest.raises(NoSuchPlace):
         figures(results, what)

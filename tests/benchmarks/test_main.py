@@ -17,7 +17,7 @@ MISSED = Target(what="it", measured=2.0, bound=1.0)
 
 
 def functions(path: Path) -> set[str]:
-    """Not imported: some need packages of the extra `bench`."""
+    """Read without an import, since some need packages of the extra `bench`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = [one for one in tree.body if isinstance(one, ast.ImportFrom)]
     return {one.name for one in tree.body if isinstance(one, ast.FunctionDef)} | {
@@ -39,16 +39,16 @@ def plot(result: Result, path: Path) -> None:
 
 
 def failing() -> Result:
-    raise ValueError("a wrong answer")
+    raise ValueError("a wrong response")
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_every_benchmark_measures_draws_and_asks_a_question(path: Path) -> None:
+def test_every_benchmark_has_a_measurement_a_plot_and_a_question(path: Path) -> None:
     assert {"measure", "plot"} <= functions(path)
     assert re.search(r'question=\(?\s*f?"[^"]+\?', path.read_text(encoding="utf-8"))
 
 
-def test_what_begins_with_an_underscore_is_no_benchmark() -> None:
+def test_a_module_with_a_leading_underscore_is_no_benchmark() -> None:
     assert "growth" in program.names()
     assert not [name for name in program.names() if name.startswith("_")]
 
@@ -57,7 +57,7 @@ def test_what_begins_with_an_underscore_is_no_benchmark() -> None:
     ("measure", "arguments", "code"),
     [(missing, [], 0), (missing, ["--strict"], 1), (failing, [], 1), (failing, ["one"], 1)],
 )
-def test_the_exit_code_is_for_failures_and_when_strict_for_misses(
+def test_the_exit_code_reports_failures_and_with_strict_missed_targets(
     measure: Callable[[], Result],
     arguments: list[str],
     code: int,
@@ -71,7 +71,7 @@ def test_the_exit_code_is_for_failures_and_when_strict_for_misses(
     assert [line.split()[0] for line in last] == ["one", "all"]
 
 
-def test_an_unknown_name_is_refused_before_anything_runs(
+def test_an_unknown_name_is_rejected_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one_case(monkeypatch, failing)
@@ -80,7 +80,7 @@ def test_an_unknown_name_is_refused_before_anything_runs(
     assert "no benchmark two; there are one" in capsys.readouterr().err
 
 
-def test_twice_the_work_for_twice_the_cost_is_linear() -> None:
+def test_twice_the_cost_for_twice_the_work_is_linear() -> None:
     less = {"sims": 10, "wall": 1.0, "cpu": 1.0, "requests": 10, "peak": 5.0, "early": 5.0}
     more = {"sims": 100, "wall": 10.0, "cpu": 12.0, "requests": 100, "peak": 6.0, "early": 5.0}
     assert [one.met for one in linear("it", less, more)] == [True, False, True]

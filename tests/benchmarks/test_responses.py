@@ -23,10 +23,10 @@ async def base() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_our_responses_are_about_what_was_asked_for(base: str) -> None:
+async def test_stub_responses_are_about_the_requested_resource(base: str) -> None:
     assert await count_wrong(asyncsim_client, base, IN_FLIGHT) == 0
     assert await count_wrong(bare, base, IN_FLIGHT) == 0
 
 
-async def test_responses_that_are_mixed_up_are_noticed(base: str) -> None:
+async def test_mixed_up_responses_are_detected(base: str) -> None:
     assert await count_wrong(twilio_unpooled, base, IN_FLIGHT) > 0

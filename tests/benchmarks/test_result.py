@@ -43,7 +43,7 @@ def test_a_target_is_met_up_to_its_bound(measured: float, at_most: bool, met: bo
     assert Target(what="it", measured=measured, bound=1.0, at_most=at_most).met is met
 
 
-def test_large_numbers_are_written_as_people_do() -> None:
+def test_large_numbers_have_separators() -> None:
     assert [number(one) for one in (0.00421, 1.048, 256, 12_345.6)] == [
         "0.00421",
         "1.05",
@@ -62,7 +62,7 @@ def test_a_page_shows_targets_tables_notes_and_the_machine() -> None:
     assert page[-1] == "Measured on: cores 2; measured today; load 0.1"
 
 
-def test_what_is_kept_can_be_read_again(tmp_path: Path) -> None:
+def test_a_stored_result_can_be_loaded(tmp_path: Path) -> None:
     keep(RESULT, MACHINE, tmp_path)
     facts = kept(tmp_path)["some"]
     assert targets_of(facts) == list(TARGETS)
@@ -88,14 +88,14 @@ def test_a_spread_is_the_median_and_the_quartiles() -> None:
     assert Spread.of([1, 2]).text(10, 1) == "15.0 (12.5 to 17.5)"
 
 
-def test_ratios_are_made_round_by_round() -> None:
-    # The machine was three times slower in the second round: the ratio does not show it.
+def test_ratios_are_computed_per_round() -> None:
+    # The machine was three times slower in the second round, which does not change the ratio.
     assert ratios([2, 6], [1, 3]) == Spread(2, 2, 2)
     with pytest.raises(ValueError, match="zip"):
         ratios([1, 2], [1])
 
 
-def test_contenders_take_turns_and_each_round_begins_with_another() -> None:
+def test_contenders_alternate_and_each_round_starts_with_another() -> None:
     order: list[tuple[str, int]] = []
 
     def turn(name: str) -> object:

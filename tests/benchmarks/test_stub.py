@@ -1,4 +1,4 @@
-"""The stub that is a vendor, by its bytes."""
+"""The vendor stub, tested by its bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-class Wire(asyncio.Transport):
+class RecordingTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.wrote: list[bytes] = []
@@ -37,7 +37,7 @@ def sims_of(page: bytes) -> list[tuple[str, str]]:
     return [(one["sid"], one["status"]) for one in json.loads(page)["sims"]]
 
 
-def test_an_update_settles_when_its_time_has_come() -> None:
+def test_an_update_settles_after_its_time() -> None:
     clock = Clock()
     account = Account(3, lambda number: 10.0 + number, clock)
     assert json.loads(account.update(1))["status"] == "scheduled"
@@ -57,7 +57,7 @@ def test_a_sim_is_found_by_its_iccid() -> None:
     assert sims_of(account.named(iccid(2))) == [(sid(2), "new")]
 
 
-def test_a_list_goes_on_until_its_last_page() -> None:
+def test_a_list_ends_with_its_last_page() -> None:
     account = Account(PAGE + 1, lambda number: 1.0, Clock())
     first, last = (account.page(one, pending=False, base="http://h/s?a=b") for one in (0, 1))
     assert json.loads(first)["meta"]["next_page_url"] == "http://h/s?a=b&Page=1"
@@ -73,34 +73,34 @@ def test_iccids_end_in_their_luhn_digit(number: int) -> None:
     assert (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
-def test_every_client_meets_the_same_latencies() -> None:
+def test_every_client_gets_the_same_latencies() -> None:
     terms = Terms(sims=1, settles=20.0, sigma=0.8)
     assert [changing(terms)(one) for one in range(9)] == [changing(terms)(one) for one in range(9)]
     assert changing(Terms(sims=1, settles=2.0))(7) == 2.0
 
 
-async def test_a_request_in_two_pieces_and_two_requests_in_one_are_answered() -> None:
-    wire, protocol = Wire(), Connection(canned)
-    protocol.connection_made(wire)
+async def test_split_and_pipelined_requests_get_their_responses() -> None:
+    transport, protocol = RecordingTransport(), Connection(canned)
+    protocol.connection_made(transport)
     post = f"POST /v1/Sims/{sid(1)} HTTP/1.1\r\nContent-Length: 3\r\n\r\na=b".encode()
     get = f"GET /v1/Sims/{sid(2)} HTTP/1.1\r\n\r\n".encode()
     protocol.data_received(post[:-1])
-    assert not wire.wrote
+    assert not transport.wrote
     protocol.data_received(post[-1:] + get + get)
-    assert [one.split(b" ")[1] for one in wire.wrote] == [b"202", b"200", b"200"]
-    assert [sid(1).encode() in one for one in wire.wrote] == [True, False, False]
+    assert [one.split(b" ")[1] for one in transport.wrote] == [b"202", b"200", b"200"]
+    assert [sid(1).encode() in one for one in transport.wrote] == [True, False, False]
 
 
-def test_what_is_too_much_at_once_is_throttled_and_counted() -> None:
-    vendor, wire = Vendor(Terms(sims=9, takes=10.0, at_once=2)), Wire()
+def test_requests_beyond_the_concurrency_limit_are_throttled_and_counted() -> None:
+    vendor, transport = Vendor(Terms(sims=9, takes=10.0, at_once=2)), RecordingTransport()
 
-    async def ask() -> None:
+    async def send_all() -> None:
         for number in range(3):
-            vendor(f"GET /v1/Sims/{sid(number)} HTTP/1.1\r\n\r\n".encode(), wire.write)
+            vendor(f"GET /v1/Sims/{sid(number)} HTTP/1.1\r\n\r\n".encode(), transport.write)
         await asyncio.sleep(11.0)
 
-    simulate(ask())
-    assert sorted(one.split(b" ")[1] for one in wire.wrote) == [b"200", b"200", b"429"]
+    simulate(send_all())
+    assert sorted(one.split(b" ")[1] for one in transport.wrote) == [b"200", b"200", b"429"]
     assert vendor.counts == {"GET": 2, "POST": 0, "throttled": 1}
 
 

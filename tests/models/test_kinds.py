@@ -1,4 +1,4 @@
-"""What holds for every declared kind."""
+"""Rules for every declared kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIM_KINDS = pytest.mark.parametrize("kind", [supersim.SIMS, wireless.SIMS], ids=
 
 
 @each
-def test_a_record_cannot_be_changed_and_hashes(kind: Kind[Any]) -> None:
+def test_a_record_is_frozen_and_hashable(kind: Kind[Any]) -> None:
     fields = attrs.fields_dict(kind.model)
     record = kind.model(**{n: "x" for n, one in fields.items() if one.default is attrs.NOTHING})
     assert isinstance(hash(record), int)
@@ -26,47 +26,47 @@ def test_a_record_cannot_be_changed_and_hashes(kind: Kind[Any]) -> None:
 
 
 @each
-def test_a_record_needs_its_sid_and_whatever_else_no_answer_lacks(kind: Kind[Any]) -> None:
+def test_a_record_requires_only_its_sid_and_status(kind: Kind[Any]) -> None:
     needed = {one.name for one in attrs.fields(kind.model) if one.default is attrs.NOTHING}
     assert needed <= {"sid", "status"}
     assert "sid" in needed
 
 
 @SIM_KINDS
-def test_what_an_update_is_compared_by_exists_on_both_sides(kind: Kind[Any]) -> None:
+def test_compared_fields_exist_in_updates_and_records(kind: Kind[Any]) -> None:
     assert set(kind.compared) <= set(get_type_hints(kind.update))
     assert set(kind.compared.values()) <= set(attrs.fields_dict(kind.model))
 
 
 @SIM_KINDS
-def test_only_how_to_call_back_and_the_reset_are_not_compared(kind: Kind[Any]) -> None:
+def test_all_fields_but_callbacks_and_the_reset_are_compared(kind: Kind[Any]) -> None:
     uncompared = set(get_type_hints(kind.update)) - set(kind.compared)
     assert uncompared - {"reset_status"} == {"callback_url", "callback_method"}
 
 
 @SIM_KINDS
-def test_pending_statuses_can_be_listed_and_not_asked_for(kind: Kind[Any]) -> None:
+def test_pending_statuses_can_be_filtered_by_and_not_be_set(kind: Kind[Any]) -> None:
     listed = set(get_args(get_type_hints(kind.filters)["status"]))
-    asked = set(get_args(get_type_hints(kind.update)["status"]))
+    settable = set(get_args(get_type_hints(kind.update)["status"]))
     assert kind.pending <= listed
-    assert not kind.pending & asked
+    assert not kind.pending & settable
 
 
 @SIM_KINDS
-def test_every_status_that_can_be_asked_for_is_a_known_status(kind: Kind[Any]) -> None:
+def test_every_settable_status_is_a_known_status(kind: Kind[Any]) -> None:
     known: set[str] = set()
     for one in get_args(get_type_hints(kind.model)["status"]):
         known |= set(get_args(one)) if get_origin(one) is Literal else set()
     assert set(get_args(get_type_hints(kind.update)["status"])) <= known
 
 
-def test_super_sim_settles_when_it_leaves_scheduled() -> None:
+def test_a_super_sim_settles_when_it_leaves_scheduled() -> None:
     assert supersim.SIMS.pending == {"scheduled"}
 
 
-def test_programmable_wireless_settles_when_it_leaves_updating_and_scheduled() -> None:
+def test_a_programmable_wireless_sim_settles_when_it_leaves_updating_and_scheduled() -> None:
     assert wireless.SIMS.pending == {"updating", "scheduled"}
 
 
-def test_a_programmable_wireless_update_takes_the_documents_18_parameters() -> None:
+def test_a_programmable_wireless_update_accepts_the_documented_18_parameters() -> None:
     assert len(get_type_hints(wireless.SimUpdate)) == 18

@@ -1,4 +1,4 @@
-"""What users may write. Both checkers must accept every line."""
+"""Valid calls. Both type checkers must accept every line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def records(sim: supersim.Sim, old: wireless.Sim) -> None:
     assert_type(sim.date_created, datetime | None)
     assert_type(sim.links, dict[str, str] | None)
     assert_type(old.eid, str | None)
-    # Statuses are open: one that a vendor adds tomorrow can be compared with today.
+    # Statuses are open: a status that a vendor adds later can be compared with.
     if sim.status == "active" or old.status == "hibernating":
         print((sim.status or "unknown").upper())
     supersim.Sim(sid="HS1", status="hibernating")

@@ -1,4 +1,4 @@
-"""The client as users write it. Both checkers must accept every line."""
+"""Valid uses of the client. Both type checkers must accept every line."""
 
 from __future__ import annotations
 

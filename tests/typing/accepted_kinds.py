@@ -1,4 +1,4 @@
-"""Every verb of every kind, as users write it. Both checkers must accept every line."""
+"""Valid uses of every method. Both type checkers must accept every line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exactly as documented or not: both ways of reading a response agree."""
+"""The fast and the lenient way of decoding a response agree."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def leniently(model: Any, body: bytes, vendor: Vendor) -> Any:
     row=ROWS,
     ascii=st.booleans(),
 )
-def test_what_the_fast_way_reads_is_what_the_lenient_one_reads(
+def test_the_fast_way_decodes_what_the_lenient_way_decodes(
     model: Any, vendor: Vendor, row: dict[str, Any], ascii: bool
 ) -> None:
     body = standard.dumps(row, ensure_ascii=ascii).encode("utf-8", "surrogatepass")
@@ -59,7 +59,7 @@ def test_what_the_fast_way_reads_is_what_the_lenient_one_reads(
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_no_reader_lets_out_an_error_of_a_library(model: Any) -> None:
+def test_no_decoder_raises_an_error_of_a_library(model: Any) -> None:
     deep = b'{"sid": "XX1", "added_later": ' + b"[" * 100_000
     for body in (deep, b'{"sid": 9e999}', b'{"sid": "\\ud800"', b"\xff", b"\xef\xbb\xbf{}"):
         assert fast.record_reader(model, TWILIO)(body) is None

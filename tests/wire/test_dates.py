@@ -19,7 +19,7 @@ ANY_ZONE = st.timezones() | st.just(UTC)
         ("2015-07-30T22:00:00+02:00", datetime(2015, 7, 30, 20, 0, tzinfo=UTC)),
     ],
 )
-def test_a_date_is_read_as_either_vendor_writes_it(text: str, moment: datetime) -> None:
+def test_a_date_is_parsed_in_either_vendors_format(text: str, moment: datetime) -> None:
     assert parse_date(text) == moment
 
 
@@ -42,7 +42,7 @@ def test_a_date_is_read_as_either_vendor_writes_it(text: str, moment: datetime) 
         "30 Jul 2015 22:00:00 +0200",
     ],
 )
-def test_a_date_in_another_form_means_the_same_and_is_utc_without_a_zone(text: str) -> None:
+def test_other_iso_8601_forms_are_parsed_and_a_missing_zone_means_utc(text: str) -> None:
     assert parse_date(text) == datetime(2015, 7, 30, 20, 0, tzinfo=UTC)
 
 
@@ -54,7 +54,7 @@ def test_a_date_without_a_time_is_midnight() -> None:
     ("fraction", "microsecond"),
     [("1234564", 123456), ("1234565", 123457), ("123456789", 123457), ("000000000001", 0)],
 )
-def test_what_is_finer_than_a_microsecond_is_rounded(fraction: str, microsecond: int) -> None:
+def test_fractions_finer_than_a_microsecond_are_rounded(fraction: str, microsecond: int) -> None:
     expected = datetime(2015, 7, 30, 20, 0, 0, microsecond, tzinfo=UTC)
     for text in (f"2015-07-30T20:00:00.{fraction}", f"2015-07-30T20:00:00.{fraction}Z"):
         assert parse_date(text) == expected
@@ -74,17 +74,17 @@ def test_what_is_finer_than_a_microsecond_is_rounded(fraction: str, microsecond:
         None,
     ],
 )
-def test_anything_else_than_a_date_is_a_value_error(value: object) -> None:
+def test_anything_but_a_date_is_a_value_error(value: object) -> None:
     with pytest.raises(ValueError):
         parse_date(value)
 
 
-def test_a_date_is_written_in_utc_without_a_fraction() -> None:
+def test_a_date_is_formatted_in_utc_without_a_fraction() -> None:
     moment = datetime(2015, 7, 30, 22, 0, 1, 999999, tzinfo=timezone(timedelta(hours=2)))
     assert format_date(moment) == "2015-07-30T20:00:01Z"
 
 
-def test_a_date_without_its_zone_is_refused_with_the_remedy() -> None:
+def test_a_date_without_a_time_zone_is_rejected_with_the_remedy() -> None:
     with pytest.raises(ValueError, match=r"tzinfo=timezone\.utc"):
         format_date(datetime(2015, 7, 30, 20, 0))
 
@@ -92,14 +92,14 @@ def test_a_date_without_its_zone_is_refused_with_the_remedy() -> None:
 @given(
     st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=ANY_ZONE)
 )
-def test_a_date_survives_writing_and_reading_to_the_second(moment: datetime) -> None:
-    again = parse_date(format_date(moment))
-    assert again.tzinfo is UTC
-    assert timedelta(0) <= moment.astimezone(UTC) - again < timedelta(seconds=1)
+def test_a_date_survives_formatting_and_parsing_to_the_second(moment: datetime) -> None:
+    parsed = parse_date(format_date(moment))
+    assert parsed.tzinfo is UTC
+    assert timedelta(0) <= moment.astimezone(UTC) - parsed < timedelta(seconds=1)
 
 
 @given(st.text())
-def test_any_text_is_a_date_or_a_value_error(text: str) -> None:
+def test_any_text_is_parsed_or_a_value_error(text: str) -> None:
     try:
         moment = parse_date(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The fast way from bytes reads as the lenient one does, or leaves the row to it."""
+"""The fast way of decoding: same records as the lenient way, or None."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def page(*rows: dict[str, Any], **meta: Any) -> bytes:
     ],
     ids=["as documented", "a new status", "a new field", "a null", "no status", "no links"],
 )
-def test_what_is_as_documented_is_read_alike(changes: dict[str, Any]) -> None:
+def test_documented_rows_decode_as_in_the_lenient_way(changes: dict[str, Any]) -> None:
     found = fast.record_reader(Sim, TWILIO)(body(**changes))
     assert found == records.decode(Sim, {**ROW, **changes}, TWILIO)
 
@@ -70,16 +70,16 @@ def test_what_is_as_documented_is_read_alike(changes: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_everything_else_is_left_to_the_lenient_way(changes: dict[str, Any]) -> None:
+def test_other_rows_are_left_to_the_lenient_way(changes: dict[str, Any]) -> None:
     assert fast.record_reader(Sim, TWILIO)(body(**changes)) is None
     assert fast.page_reader(Sim, "sims", TWILIO)(page(ROW, {**ROW, **changes})) is None
 
 
-def test_a_record_without_its_sid_is_left_to_it() -> None:
+def test_a_record_without_its_sid_is_left_to_the_lenient_way() -> None:
     assert fast.record_reader(Sim, TWILIO)(b'{"status": "new"}') is None
 
 
-def test_what_is_no_json_is_left_to_it_too() -> None:
+def test_malformed_json_is_left_to_the_lenient_way() -> None:
     for text in (b"", b"<html>", b"[1, 2]", b"\xff"):
         assert fast.record_reader(Sim, TWILIO)(text) is None
         assert fast.status_page_reader("sims")(text) is None
@@ -94,7 +94,7 @@ WIRELESS: dict[str, Any] = {"sid": "DE" + "0" * 32, "status": "new", "links": {"
     [{"eid": "1"}, {"e_id": "1"}, {"e_id": None}, {}, {"unique_name": "a:e_id:b"}],
     ids=str,
 )
-def test_a_field_is_found_however_it_is_spelled(vendor: Vendor, spelled: dict[str, Any]) -> None:
+def test_a_field_is_decoded_in_either_spelling(vendor: Vendor, spelled: dict[str, Any]) -> None:
     row = {**WIRELESS, **spelled}
     decoded = records.decode(WirelessSim, row, vendor)
     for separators in ((",", ":"), (", ", ": ")):
@@ -123,7 +123,7 @@ def test_the_vendors_own_spelling_wins_in_any_order(vendor: Vendor, text: bytes)
     assert type(found) is WirelessSim
 
 
-def test_a_record_is_frozen_hashed_and_copied_as_any_other() -> None:
+def test_a_record_is_frozen_hashable_and_copyable_like_any_other() -> None:
     text = json.dumps({**WIRELESS, "e_id": "1"}).encode()
     found = fast.record_reader(WirelessSim, TWILIO)(text)
     made = WirelessSim(**WIRELESS, eid="1")
@@ -134,13 +134,13 @@ def test_a_record_is_frozen_hashed_and_copied_as_any_other() -> None:
     assert not hasattr(found, "e_id")
 
 
-def test_numbers_and_nested_records_are_left_to_it() -> None:
+def test_numbers_and_nested_records_are_left_to_the_lenient_way() -> None:
     for model in (UsageRecord, Fleet, DataSession):
         assert fast.record_reader(model, TWILIO)(b'{"sid": "XX1"}') is None
         assert fast.page_reader(model, "rows", TWILIO)(b'{"rows": [], "meta": {}}') is None
 
 
-def test_a_page_is_read_alike() -> None:
+def test_a_page_decodes_as_in_the_lenient_way() -> None:
     text = page(ROW, ROW, next_page_url="https://supersim.twilio.com/v1/Sims?Page=1")
     found = fast.page_reader(Sim, SIMS.key, TWILIO)(text)
     assert found is not None
@@ -148,14 +148,14 @@ def test_a_page_is_read_alike() -> None:
     assert found.next_query == "Page=1"
 
 
-def test_a_page_can_be_read_for_its_states_alone() -> None:
+def test_a_page_can_be_decoded_for_its_statuses_alone() -> None:
     found = fast.status_page_reader("sims")(page(ROW, {**ROW, "iccid": 7}))
     assert found is not None
     assert [(row.sid, row.status) for row in found.rows] == [(ROW["sid"], ROW["status"])] * 2
     assert found.next_page_url is None
 
 
-def test_a_next_page_that_is_no_url_spoils_no_row_of_this_page() -> None:
+def test_an_invalid_next_page_url_does_not_affect_the_rows_of_its_page() -> None:
     found = fast.status_page_reader("sims")(page(ROW, next_page_url="https://[half"))
     assert found is not None
     assert len(found.rows) == 1

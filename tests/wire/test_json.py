@@ -23,12 +23,12 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
-def test_what_was_written_is_read_exactly(value: Any) -> None:
+def test_a_dumped_value_is_loaded_unchanged(value: Any) -> None:
     for read in BOTH:
         assert read(json.dumps(value)) == value
 
 
-def test_what_is_written_is_compact_utf_8() -> None:
+def test_dumped_json_is_compact_utf_8() -> None:
     assert json.dumps({"a": [1, None, True], "b": "é"}) == '{"a":[1,null,true],"b":"é"}'.encode()
 
 
@@ -45,20 +45,29 @@ def test_what_is_written_is_compact_utf_8() -> None:
         b'{"a":"\\ud800","b":' + b"[" * 100_000,
         b"9" * 10_000,
     ],
-    ids=["empty", "html", "cut off", "two", "utf-16", "too deep", "too deep and odd", "too long"],
+    ids=[
+        "empty",
+        "html",
+        "cut off",
+        "two",
+        "utf-16",
+        "too deep",
+        "too deep and a lone surrogate",
+        "too long",
+    ],
 )
-def test_what_is_not_json_is_a_value_error(read: Callable[[bytes], Any], body: bytes) -> None:
+def test_malformed_json_is_a_value_error(read: Callable[[bytes], Any], body: bytes) -> None:
     with pytest.raises(ValueError):
         read(body)
 
 
 @pytest.mark.parametrize("read", BOTH)
-def test_a_byte_order_mark_before_it_is_read_over(read: Callable[[bytes], Any]) -> None:
+def test_a_byte_order_mark_is_skipped(read: Callable[[bytes], Any]) -> None:
     assert read('\ufeff {"a": 1}\r\n'.encode()) == {"a": 1}
 
 
 @pytest.mark.parametrize("body", [b"NaN", b"[-Infinity]", b'"\xff"'])
-def test_only_what_a_vendor_sent_is_read_leniently(body: bytes) -> None:
+def test_only_vendor_responses_are_read_leniently(body: bytes) -> None:
     with pytest.raises(ValueError):
         json.loads(body)
     json.read(body)
@@ -73,16 +82,22 @@ def test_only_what_a_vendor_sent_is_read_leniently(body: bytes) -> None:
         (b'{"a": "\\ud83d\\ude00", "b": "\\\\ud83d"}', {"a": "\U0001f600", "b": "\\ud83d"}),
         (b'{"a": 89883070000123456789, "b": NaN}', {"a": 89883070000123456789}),
     ],
-    ids=["latin-1", "half a pair", "the other half", "a whole pair", "NaN beside a long number"],
+    ids=[
+        "latin-1",
+        "high surrogate",
+        "low surrogate",
+        "surrogate pair",
+        "NaN next to a long number",
+    ],
 )
-def test_one_odd_text_leaves_all_the_rest_readable(body: bytes, value: dict[str, Any]) -> None:
+def test_one_malformed_text_leaves_the_rest_readable(body: bytes, value: dict[str, Any]) -> None:
     found = json.read(body)
     assert {name: found[name] for name in value} == value
     assert all(one.encode() for one in found.values() if isinstance(one, str))
 
 
-@pytest.mark.parametrize("text", [b"1", b'"\\ud800"'], ids=["plain", "odd"])
-def test_however_deep_it_is_nested_it_is_read_or_a_value_error(text: bytes) -> None:
+@pytest.mark.parametrize("text", [b"1", b'"\\ud800"'], ids=["plain", "lone surrogate"])
+def test_deeply_nested_json_is_read_or_a_value_error(text: bytes) -> None:
     for depth in range(200, 1200, 7):
         with contextlib.suppress(ValueError):
             json.read(b"[" * depth + text + b"]" * depth)

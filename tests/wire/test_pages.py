@@ -11,13 +11,13 @@ from asyncsim.wire.pages import decode_page
 NEXT = "https://supersim.twilio.com/v1/Sims?Status=new&PageSize=2&Page=1&PageToken=PAHS%2F1"
 
 
-def test_the_next_pages_query_is_kept_exactly_as_sent() -> None:
+def test_the_next_page_query_is_kept_exactly_as_sent() -> None:
     page = decode_page({"sims": [], "meta": {"next_page_url": NEXT}}, "sims")
     assert page.next_query == "Status=new&PageSize=2&Page=1&PageToken=PAHS%2F1"
     assert page.next_origin == "https://supersim.twilio.com"
 
 
-def test_an_origin_never_shows_what_someone_logs_in_with() -> None:
+def test_an_origin_never_shows_credentials() -> None:
     page = decode_page(
         {"sims": [], "meta": {"next_page_url": "https://me:pw@evil.example/?a"}}, "sims"
     )
@@ -35,7 +35,7 @@ def test_a_relative_next_page_has_a_query_and_no_origin() -> None:
     assert (page.next_query, page.next_origin) == ("Page=1", None)
 
 
-def test_rows_stand_under_the_key_that_meta_names_where_ours_is_missing() -> None:
+def test_rows_are_found_under_the_key_that_meta_names() -> None:
     assert decode_page({"cards": [1], "meta": {"key": "cards"}}, "sims").rows == [1]
 
 
@@ -50,7 +50,7 @@ def test_rows_stand_under_the_key_that_meta_names_where_ours_is_missing() -> Non
         ({"meta": {"key": ["sims"]}}, "it has no list"),
     ],
 )
-def test_an_odd_envelope_is_a_decode_error_that_names_the_list(
+def test_a_malformed_envelope_is_a_decode_error_that_names_the_list(
     value: Any, said: str | None
 ) -> None:
     if said is None:
@@ -61,12 +61,12 @@ def test_an_odd_envelope_is_a_decode_error_that_names_the_list(
 
 
 @pytest.mark.parametrize("url", [7, "https://[::1", ["a"], True], ids=str)
-def test_a_next_page_that_is_no_url_spoils_no_row_of_this_page(url: object) -> None:
+def test_an_invalid_next_page_url_does_not_affect_the_rows_of_its_page(url: object) -> None:
     page = decode_page({"sims": [1, 2], "meta": {"next_page_url": url}}, "sims")
     assert page.rows == [1, 2]
-    for look in ("next_query", "next_origin"):
+    for link in ("next_query", "next_origin"):
         with pytest.raises(DecodeError, match=r"next page of a list: its next_page_url is "):
-            getattr(page, look)
+            getattr(page, link)
 
 
 @given(
@@ -84,7 +84,7 @@ def test_a_next_page_that_is_no_url_spoils_no_row_of_this_page(url: object) -> N
 def test_any_json_gives_a_page_or_a_decode_error(value: Any) -> None:
     try:
         page = decode_page(value, "sims")
-        looks = (page.next_query, page.next_origin)
+        links = (page.next_query, page.next_origin)
     except DecodeError:
         return
-    assert all(one is None or isinstance(one, str) for one in looks)
+    assert all(one is None or isinstance(one, str) for one in links)

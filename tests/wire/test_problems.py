@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from asyncsim.wire.problems import Problem, decode_problem
 
 
-def test_html_of_a_gateway_is_shown_shortened_on_one_line() -> None:
+def test_html_of_a_gateway_is_shortened_to_one_line() -> None:
     problem = decode_problem(b"<html>\n  <h1>502\tBad Gateway</h1>\n" + b"x" * 5000)
     assert problem.code is None
     assert problem.message.startswith("<html> <h1>502 Bad Gateway</h1> xxx")
@@ -20,12 +20,12 @@ def test_a_long_message_is_shortened() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"   ", b"{}", b'{"message": ""}', b'{"message": null}'])
-def test_a_body_that_says_nothing_gives_an_empty_message(body: bytes) -> None:
+def test_an_empty_body_gives_an_empty_message(body: bytes) -> None:
     assert decode_problem(body) == Problem(None, "", None)
 
 
 @pytest.mark.parametrize("body", [b'"no"', b"[1]", b"7"])
-def test_json_that_is_no_object_is_shown_as_it_is(body: bytes) -> None:
+def test_json_that_is_no_object_is_shown_unchanged(body: bytes) -> None:
     assert decode_problem(body) == Problem(None, body.decode(), None)
 
 
@@ -38,7 +38,7 @@ def test_a_code_is_a_number_or_nothing(code: str, number: str | None) -> None:
 
 
 @given(body=st.binary())
-def test_no_bytes_make_it_raise(body: bytes) -> None:
+def test_no_bytes_raise(body: bytes) -> None:
     decode_problem(body)
 
 
@@ -48,17 +48,17 @@ def test_no_bytes_make_it_raise(body: bytes) -> None:
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
     )
 )
-def test_no_object_makes_it_raise(value: dict[str, object]) -> None:
+def test_no_object_raises(value: dict[str, object]) -> None:
     problem = decode_problem(json.dumps(value).encode())
     assert isinstance(problem.message, str)
     assert problem.code is None or isinstance(problem.code, int)
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"code": Infinity}', b'{"code": 1e999}'])
-def test_a_code_that_is_no_number_is_none(body: bytes) -> None:
+def test_a_code_that_is_not_a_number_is_none(body: bytes) -> None:
     assert decode_problem(body).code is None
 
 
-def test_a_message_is_read_behind_a_byte_order_mark() -> None:
+def test_a_message_is_decoded_after_a_byte_order_mark() -> None:
     problem = decode_problem('\ufeff{"code": 20404, "message": "gone"}'.encode())
     assert (problem.code, problem.message) == (20404, "gone")

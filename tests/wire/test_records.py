@@ -45,22 +45,22 @@ JSON = st.recursive(
 FIELDS = sorted({name for model in MODELS for name in model.__annotations__} | {"e_id"})
 
 
-def test_a_field_nobody_documented_is_ignored() -> None:
+def test_an_undocumented_field_is_ignored() -> None:
     assert records.decode(Sim, {**LEAST, "colour": "red"}, TWILIO) == Sim(sid="DE1", status="new")
 
 
-def test_a_status_nobody_documented_stays_a_string() -> None:
+def test_an_undocumented_status_stays_a_string() -> None:
     assert records.decode(SuperSim, {"sid": "HS1", "status": "asleep"}, KORE).status == "asleep"
 
 
 @pytest.mark.parametrize("more", [{}, {"status": None}], ids=["absent", "null"])
-def test_a_status_may_be_missing_as_all_but_the_sid(more: dict[str, Any]) -> None:
+def test_every_field_but_the_sid_may_be_missing(more: dict[str, Any]) -> None:
     models: list[Any] = [Sim, SuperSim, Command, SmsCommand, IpCommand, ESimProfile, SettingsUpdate]
     for model in models:
         assert records.decode(model, {"sid": "XX1", **more}, KORE).status is None
 
 
-def test_an_iccid_sent_as_a_whole_number_is_read_as_its_digits() -> None:
+def test_an_iccid_sent_as_an_integer_is_decoded_as_its_digits() -> None:
     sim = records.decode(
         SuperSim, {"sid": "HS1", "status": "new", "iccid": 8988307000012345678}, KORE
     )
@@ -69,7 +69,7 @@ def test_an_iccid_sent_as_a_whole_number_is_read_as_its_digits() -> None:
 
 @pytest.mark.parametrize("vendor", [TWILIO, KORE], ids=["twilio", "kore"])
 @pytest.mark.parametrize("spelling", ["eid", "e_id"])
-def test_the_eid_is_read_in_either_spelling(vendor: Vendor, spelling: str) -> None:
+def test_the_eid_is_decoded_in_either_spelling(vendor: Vendor, spelling: str) -> None:
     assert records.decode(Sim, {**LEAST, spelling: "890330"}, vendor).eid == "890330"
 
 
@@ -77,7 +77,7 @@ def test_the_vendors_own_spelling_wins_over_the_other() -> None:
     assert records.decode(Sim, {**LEAST, "eid": "other", "e_id": "own"}, TWILIO).eid == "own"
 
 
-def test_each_vendor_gets_its_own_spelling_and_its_own_fields() -> None:
+def test_each_vendor_gets_its_own_spelling_and_fields() -> None:
     sim = Sim(sid="DE1", status="new", eid="890330")
     assert records.encode(sim, TWILIO)["e_id"] == "890330"
     assert records.encode(sim, KORE)["eid"] == "890330"
@@ -86,7 +86,7 @@ def test_each_vendor_gets_its_own_spelling_and_its_own_fields() -> None:
     assert records.encode(plan, KORE)["data_limit_strategy"] == "block"
 
 
-def test_nulls_are_written_too() -> None:
+def test_nulls_are_encoded() -> None:
     assert records.encode(SuperSim(sid="HS1", status="new"), TWILIO)["fleet_sid"] is None
 
 
@@ -162,7 +162,7 @@ def test_a_wrong_value_is_a_decode_error_that_names_record_field_and_value(
         (ESimProfile, "error_code", 83401, "83401"),
     ],
 )
-def test_a_value_of_another_form_is_read_where_its_meaning_is_plain(
+def test_an_unambiguous_value_in_another_form_is_decoded(
     model: Any, name: str, given: Any, found: Any
 ) -> None:
     record = records.decode(model, {"sid": "XX1", name: given}, TWILIO)
@@ -170,7 +170,7 @@ def test_a_value_of_another_form_is_read_where_its_meaning_is_plain(
     assert type(getattr(record, name)) is type(found)
 
 
-def test_a_record_that_cannot_be_read_is_named_by_its_sid_alone() -> None:
+def test_an_unreadable_record_is_named_by_its_sid() -> None:
     with pytest.raises(DecodeError) as caught:
         records.decode(SuperSim, {"sid": "HS" + "1" * 32, "url": {}}, TWILIO)
     assert caught.value.sid == "HS" + "1" * 32
@@ -199,7 +199,7 @@ def test_any_json_gives_a_record_or_a_decode_error(model: Any, vendor: Vendor, v
     assert isinstance(record, model)
 
 
-# Neither vendor writes fractions of a second, and the year has four digits.
+# Neither vendor sends fractions of a second, and years have four digits.
 MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 1, 1)).map(
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
@@ -218,5 +218,5 @@ NAMES = st.none() | st.text()
     ),
     vendor=st.sampled_from([TWILIO, KORE]),
 )
-def test_a_record_survives_writing_and_reading_at_either_vendor(sim: Sim, vendor: Vendor) -> None:
+def test_a_record_survives_encoding_and_decoding_at_either_vendor(sim: Sim, vendor: Vendor) -> None:
     assert records.decode(Sim, records.encode(sim, vendor), vendor) == sim

@@ -1,4 +1,4 @@
-"""What users may not write. Both checkers must refuse each marked line, and no other."""
+"""Invalid calls. Both type checkers must reject each marked line, and no other."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def records(sim: supersim.Sim) -> None:
     sim.status = "active"  # E: a record cannot be changed
     print(sim.fleet)  # E: no such attribute
     print(sim.unique_name.upper())  # E: it may be None
-    supersim.Sim(status="new")  # E: a SID is needed
+    supersim.Sim(status="new")  # E: the SID is required
     supersim.Sim("HS1", "new")  # E: keywords only
 
 
@@ -63,11 +63,11 @@ def others(vendor: Vendor) -> None:
     TokenMinted(generation=1)  # E: missing part
 
 
-def blind() -> None: ...
-def nosy(event: Event, more: int) -> None: ...
+def no_parameter() -> None: ...
+def two_parameters(event: Event, more: int) -> None: ...
 
 
 observers: list[Observer] = []
-observers.append(blind)  # E: an observer takes the event
-observers.append(nosy)  # E: an observer takes nothing else
+observers.append(no_parameter)  # E: an observer takes the event
+observers.append(two_parameters)  # E: an observer takes nothing else
 clock: Clock = 7.5  # E: not a clock

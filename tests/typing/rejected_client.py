@@ -1,4 +1,4 @@
-"""The client as nobody may write it. Both checkers must refuse each marked line, and no other."""
+"""Invalid uses of the client. Both type checkers must reject each marked line, and no other."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ async def supersim(client: Client) -> None:
     await sims.update("HS1", status="activ")  # E: misspelt status
     await sims.update("HS1", status="scheduled")  # E: only the vendor sets this status
     await sims.update("HS1", rate_plan="WP1")  # E: of the other product
-    await sims.update(sid="HS1", status="active")  # E: the SID has no keyword
-    await sims.update(status="active")  # E: of which SIM?
+    await sims.update(sid="HS1", status="active")  # E: the SID is positional
+    await sims.update(status="active")  # E: the SID is required
     await sims.register(iccid="8988")  # E: the code is required
     await sims.register("8988", "H3LL0W0RLD")  # E: keywords only
     await sims.delete("HS1")  # E: Super SIM has no delete
@@ -40,7 +40,7 @@ async def wireless(client: Client) -> None:
 
 
 def clients() -> None:
-    Client.twilio()  # E: whose account?
+    Client.twilio()  # E: the account is required
     Client.twilio("AC1", "token", "extra")  # E: keywords only
     Client.twilio("AC1", "token", timeout=30.0)  # E: a Timeout has three parts
     Client.kore("client")  # E: the secret is required
