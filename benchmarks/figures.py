@@ -2,23 +2,19 @@
 
 A place is what stands between `<!-- figures: WHAT -->` and `<!-- /figures -->`. WHAT is
 
-- `targets NAME`: the targets of a benchmark; `targets NAME: WORDS` those that have all the words;
-- `table NAME: TITLE`: one of its tables;
-- `plot NAME`: its plot;
-- `missed`: the benchmarks that miss targets, and how many;
-- `machine`: what it was measured on;
+- `table NAME: TITLE`: a table of a benchmark;
 - `summary`: a few targets of many benchmarks, named by `FIGURES`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
 
-from benchmarks.result import HEAD, RESULTS, Facts, kept, number, table, targets_of
+from benchmarks.result import RESULTS, Facts, kept, number, table, targets_of
 
 _ROOT = Path(__file__).parent.parent
 DOCUMENTS = tuple(_ROOT / one for one in ("README.md", "docs/design.md", "docs/performance.md"))
@@ -30,9 +26,11 @@ Results = Mapping[str, Facts]
 
 @frozen
 class Figure:
-    """A row of the summary: what it is called, and its target."""
+    """A row of the summary: what was measured, its unit, and what it is relative to."""
 
     text: str
+    unit: str
+    relative_to: str
     benchmark: str
     target: str
     """The beginning of what the benchmark calls it."""
@@ -40,43 +38,69 @@ class Figure:
 
 FIGURES = (
     Figure(
-        "1,000 Programmable Wireless Sims as records, times as fast as twilio-python",
+        "read a page of 1,000 Programmable Wireless Sims into records",
+        "times as fast",
+        "twilio-python",
         "pages",
         "Programmable Wireless, asyncsim, records",
     ),
-    Figure("1,000 Super SIMs, the same", "pages", "Super SIM, asyncsim, records"),
     Figure(
-        "CPU of `fetch`, relative to bare aiohttp with orjson; by TLS",
+        "read a page of 1,000 Super SIMs into records",
+        "times as fast",
+        "twilio-python",
+        "pages",
+        "Super SIM, asyncsim, records",
+    ),
+    Figure(
+        "`fetch` over TLS",
+        "times the CPU",
+        "aiohttp and orjson",
         "requests",
         "Programmable Wireless, fetch, TLS: CPU",
     ),
-    Figure("CPU of `update`, the same", "requests", "Programmable Wireless, update, TLS: CPU"),
     Figure(
-        "the same with the extra `speed`, relative to bare aiohttp without",
+        "`update` over TLS",
+        "times the CPU",
+        "aiohttp and orjson",
+        "requests",
+        "Programmable Wireless, update, TLS: CPU",
+    ),
+    Figure(
+        "`update` over TLS with the extra `speed`",
+        "times the CPU",
+        "aiohttp and orjson, on asyncio's loop",
         "requests",
         "Programmable Wireless, update, TLS, with `speed` to asyncio: CPU",
     ),
     Figure(
-        "time of 10,000 updates, the limit unknown, relative to the least possible (simulated)",
+        "send 10,000 updates, the concurrency limit unknown (simulated)",
+        "times as long",
+        "the limit known",
         "fan_out",
         "limit of 100: time to bound",
     ),
     Figure(
-        "requests per SIM until it has settled, 1,000 SIMs (simulated)",
+        "learn that 1,000 SIMs have settled (simulated)",
+        "requests per SIM",
+        "6.6 by polling",
         "waiting",
         "requests, 1000 SIMs, all there is",
     ),
     Figure(
-        "the same with callbacks, of which 1 % are lost (simulated)",
+        "the same with callbacks, 1 % of them lost (simulated)",
+        "requests per SIM",
+        "",
         "waiting",
         "requests, 1000, callbacks",
     ),
     Figure(
-        "instructions per callback, relative to a bare aiohttp handler",
+        "verify a callback and end its wait",
+        "times the instructions",
+        "an aiohttp handler that responds only",
         "callbacks",
         "instructions against",
     ),
-    Figure("wrong responses, of 200 in flight", "responses", "asyncsim"),
+    Figure("wrong responses, 200 requests in flight", "", "", "responses", "asyncsim"),
 )
 
 
@@ -84,47 +108,13 @@ class NoSuchPlace(Exception):
     """A document asks for what no benchmark has."""
 
 
-def _targets(results: Results, name: str, words: str) -> list[str]:
-    targets = targets_of(results[name])
-    rows = [one.cells() for one in targets if all(word in one.what for word in words.split())]
-    if not rows:
-        raise NoSuchPlace(f"no target of {name} has all of: {words}")
-    return table(HEAD, rows)
-
-
 def _table(results: Results, name: str, title: str) -> list[str]:
+    if name not in results:
+        return _NOT_YET
     for one in results[name]["tables"]:
         if one["title"] == title:
             return table(one["head"], one["rows"])
     raise NoSuchPlace(f"{name} has no table called {title}")
-
-
-def _plot(results: Results, name: str, _: str) -> list[str]:
-    return [f"![{results[name]['question']}](../benchmarks/results/{name}.svg)"]
-
-
-_OF_ONE: dict[str, Callable[[Results, str, str], list[str]]] = {
-    "targets": _targets,
-    "table": _table,
-    "plot": _plot,
-}
-
-
-def _missed(results: Results) -> list[str]:
-    rows = []
-    for name, facts in results.items():
-        targets = targets_of(facts)
-        if targets:
-            missed = sum(not one.met for one in targets)
-            link = f"[{name}](../benchmarks/results/{name}.md)"
-            rows.append((link, str(len(targets)), str(len(targets) - missed), str(missed)))
-    return table(("benchmark", "targets", "met", "missed"), rows)
-
-
-def _machine(results: Results) -> list[str]:
-    about = dict(next(iter(results.values()))["machine"])
-    about["load"] = f"{about['load']} before the first"
-    return [f"- {key}: {value}" for key, value in about.items()]
 
 
 def _summary(results: Results) -> list[str]:
@@ -135,26 +125,20 @@ def _summary(results: Results) -> list[str]:
         found = next((target for target in targets if target.what.startswith(one.target)), None)
         if found is not None:
             bound = f"{'≤' if found.at_most else '≥'} {number(found.bound)}"
-            rows.append((one.text, number(found.measured), bound))
-    return table(("what", "measured", "target"), rows)
-
-
-_OF_ALL: dict[str, Callable[[Results], list[str]]] = {
-    "missed": _missed,
-    "machine": _machine,
-    "summary": _summary,
-}
+            measured = f"{number(found.measured)} {one.unit}".strip()
+            rows.append((one.text, measured, one.relative_to, bound))
+    return table(("operation", "asyncsim", "relative to", "target"), rows)
 
 
 def figures(results: Results, what: str) -> list[str]:
     """Write the lines of a place."""
+    if what == "summary":
+        return _summary(results)
     kind, _, rest = what.partition(" ")
-    if kind in _OF_ALL:
-        return _OF_ALL[kind](results)
-    if kind not in _OF_ONE:
+    name, _, title = rest.partition(": ")
+    if kind != "table":
         raise NoSuchPlace(f"figures: {what}")
-    name, _, about = rest.partition(": ")
-    return _OF_ONE[kind](results, name, about) if name in results else _NOT_YET
+    return _table(results, name, title)
 
 
 def rewritten(text: str, results: Results) -> str:
