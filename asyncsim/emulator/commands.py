@@ -17,7 +17,7 @@ from asyncsim.emulator.fixtures import seeded_hex
 from asyncsim.emulator.scheduler import ScheduledTask, Scheduler
 from asyncsim.emulator.settings import Behaviour, RuntimeSettings
 from asyncsim.emulator.store import RecordStore
-from asyncsim.emulator.transitions import CONNECTED, SimTransitions
+from asyncsim.emulator.transitions import COMMANDS_TO_ACTIVATE, CONNECTED, SimTransitions
 from asyncsim.emulator.world import World
 from asyncsim.kind import Kind
 from asyncsim.models.supersim.esim_profiles import ESIM_PROFILES
@@ -30,8 +30,6 @@ _SEND, _CONFIRM, _RESERVE = "send", "confirm", "reserve"
 _KINDS: dict[str, Kind[Any]] = {
     kind.sid_prefix: kind for kind in (COMMANDS, SMS_COMMANDS, IP_COMMANDS, ESIM_PROFILES)
 }
-_COMMANDS_TO_ACTIVATE = 5
-"""To or from a `ready` SIM: it becomes `active`."""
 _RESEND_FOR = 24 * 3600.0
 """Seconds in which an SMS is resent (KORE docs, SMSCommand Resource)."""
 _SMDP_PLUS = {"twilio": "sm-dp-plus.twilio.com", "kore": "sm-dp-plus.korewireless.com"}
@@ -168,7 +166,7 @@ class CommandDelivery:
             return
         number = sims.notes(sim.sid).get("commands", 0) + 1
         sims.annotate(sim.sid, commands=number)
-        if number >= _COMMANDS_TO_ACTIVATE:
+        if number >= COMMANDS_TO_ACTIVATE:
             self._transitions.activate_now(sims, sim)
 
 

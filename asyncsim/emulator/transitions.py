@@ -31,6 +31,8 @@ _SUSPENDED = {"ErrorCode": "33201", "ErrorMessage": "The Account is suspended"}
 
 _BYTES_TO_ACTIVATE = 250_000
 """Data that makes a `ready` SIM `active` (Twilio docs and KORE docs, Sim resource)."""
+COMMANDS_TO_ACTIVATE = 5
+"""Commands to or from a `ready` SIM that make it `active` (the same documents)."""
 
 CONNECTED = frozenset({"ready", "active"})
 """Statuses in which a device can use the network."""

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeGuard, TypeVar
 
 from attrs import define
 
+from asyncsim import error_codes
 from asyncsim.core.goal import Goal
 from asyncsim.errors import (
     APIError,
@@ -37,10 +38,6 @@ T = TypeVar("T")
 # Errors of a read that say more than that the read failed.
 _CONCLUSIVE = (AuthenticationError, NotFound, PermissionDenied)
 
-# "Status not reachable" (Super SIM), "transition invalid" (Programmable Wireless): the codes for
-# an illegal transition, and for any while one is pending (twilio.com/docs/api/errors).
-_UNREACHABLE_OR_BUSY = frozenset({83010, 33105})
-
 
 @define(eq=False)
 class WriteResult(Generic[T]):
@@ -53,7 +50,7 @@ class WriteResult(Generic[T]):
 def may_be_busy(error: BaseException) -> TypeGuard[APIError]:
     """Tell whether a rejection may be due to another change that was still running."""
     return isinstance(error, Conflict) or (
-        isinstance(error, BadRequest) and error.code in _UNREACHABLE_OR_BUSY
+        isinstance(error, BadRequest) and error.code in error_codes.UNREACHABLE_OR_BUSY
     )
 
 

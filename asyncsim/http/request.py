@@ -10,6 +10,7 @@ from functools import lru_cache
 from attrs import define, field
 from yarl import URL
 
+from asyncsim import error_codes
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import (
     APIError,
@@ -44,9 +45,6 @@ _ERRORS: Mapping[int, type[APIError]] = {
     425: ServerError,
     429: RateLimited,
 }
-# Update while another one runs: Programmable Wireless and the Fleet of a Super SIM. 83010 says so
-# too, but also "illegal transition": who gets it must fetch the SIM (twilio.com/docs/api/errors).
-_CONFLICT_CODES = frozenset({33010, 83009})
 
 
 class Ambiguous(Exception):  # internal: `reconcile` answers it with a read of the resource
@@ -145,7 +143,7 @@ def api_error(response: Response, operation: str, retry_after: float | None = No
     problem = decode_problem(response.body)
     status, headers = response.status, response.headers
     kind = _ERRORS.get(status, ServerError if status >= 500 else BadRequest)
-    if problem.code in _CONFLICT_CODES:
+    if problem.code in error_codes.CONFLICT:
         kind = Conflict
     request_id = headers.get("Twilio-Request-Id") or headers.get("X-Request-Id") or ""
     return kind(

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from attrs import field, frozen
 
-from asyncsim.bulk.input.names import is_sid_or_iccid
+from asyncsim.bulk.input.identifiers import is_sid_or_iccid
 from asyncsim.bulk.input.source import CHUNK, BuildRows, Problems, Record, Shape
 from asyncsim.bulk.records import Row
 from asyncsim.errors import JobError

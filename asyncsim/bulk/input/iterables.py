@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from attrs import field, frozen
 
-from asyncsim.bulk.input.names import FLOAT_DIGITS, shortened
+from asyncsim.bulk.input.identifiers import FLOAT_DIGITS, shortened
 from asyncsim.bulk.input.source import ABSENT, CHUNK, BuildRows, Problems, Record, Shape
 from asyncsim.bulk.records import Row
 from asyncsim.errors import JobError

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from asyncsim.bulk import actions
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.input import names
+from asyncsim.bulk.input import identifiers
 from asyncsim.bulk.input.columns import (
     NO_COLUMNS,
     ColumnRequest,
@@ -162,9 +162,9 @@ class RowBuilder:
             name, naming = self._name(values)
         except ValueError as error:
             self._problems.add(str(error), line)
-        if naming == "iccid" and not names.has_valid_check_digit(name):
+        if naming == "iccid" and not identifiers.has_valid_check_digit(name):
             self.wrong_check_digits.add(line)
-            self.zeros += names.ends_in_zeros(name)
+            self.zeros += identifiers.ends_in_zeros(name)
         change = self._changes.read(values, naming)
         for text in change.problems:
             self._problems.add(text, line)
@@ -187,19 +187,19 @@ class RowBuilder:
         if self.header is not None:
             for naming, place in self.columns.names:
                 if text := _name_text(values[place]).strip():
-                    return names.PARSERS[naming](text, self._kind), naming
+                    return identifiers.PARSERS[naming](text, self._kind), naming
             raise ValueError("names no SIM")
         text = _name_text(values[0])
-        naming = names.guess_naming(text)
+        naming = identifiers.guess_naming(text)
         if self._request.action is Action.REGISTER:
             naming = "iccid"  # all that a card is known by before it is registered
         if naming == "unique_name" and self._shape is not None and self._shape.strict_names:
             # In a bare list, a word is more likely a heading that nobody knows, or a slip.
             raise ValueError(
-                f"{names.shortened(text)} is neither an ICCID nor a SID;"
+                f"{identifiers.shortened(text)} is neither an ICCID nor a SID;"
                 " a list of unique names needs unique_name in its first line"
             )
-        return names.PARSERS[naming](text, self._kind), naming
+        return identifiers.PARSERS[naming](text, self._kind), naming
 
     def _iccid_beside_sid(self, values: Sequence[Any]) -> str | None:
         """Return the ICCID of a row that is named by its SID; None where it has no whole one."""
@@ -207,7 +207,7 @@ class RowBuilder:
         if place is None:
             return None
         try:
-            return names.parse_iccid(_name_text(values[place]).strip(), self._kind)
+            return identifiers.parse_iccid(_name_text(values[place]).strip(), self._kind)
         except ValueError:  # only a check on the SID: a rounded one is no reason to reject the row
             return None
 
@@ -281,7 +281,7 @@ def _sendable(value: object) -> str | None:
         return ""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"{names.shortened(value)} cannot be sent; give text")
+    raise ValueError(f"{identifiers.shortened(value)} cannot be sent; give text")
 
 
 def _clean(param: Param, value: str | None) -> str | None:
@@ -294,7 +294,7 @@ def _clean(param: Param, value: str | None) -> str | None:
     if text.lower() == actions.CLEAR:
         return None
     if param.keyword == "registration_code":
-        return names.strip_text_marks(text)
+        return identifiers.strip_text_marks(text)
     # The vendors' values are case-sensitive, people's columns are not: `Active`, `get`.
     spellings = {choice.lower(): choice for choice in param.choices or ()}
     return spellings.get(text.lower(), text)
@@ -309,7 +309,7 @@ def _name_text(value: object) -> str:
     if isinstance(value, float):
         if value != value:  # NaN
             return ""
-        raise ValueError(f"{names.shortened(value)} is a float, {names.FLOAT_DIGITS}")
+        raise ValueError(f"{identifiers.shortened(value)} is a float, {identifiers.FLOAT_DIGITS}")
     if isinstance(value, Integral) and not isinstance(value, bool):  # numpy's, too
         return str(value)
-    raise ValueError(f"a SIM is named by text, not by {names.shortened(value)}")
+    raise ValueError(f"a SIM is named by text, not by {identifiers.shortened(value)}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from asyncsim.emulator.callbacks import target_to_dict
+from asyncsim.emulator.common import callback_target
 from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
 from asyncsim.emulator.errors import VendorError
 from asyncsim.emulator.lists import equal, status
 from asyncsim.emulator.params import Params, boolean
-from asyncsim.emulator.sim_updates import callback_target
 from asyncsim.models.supersim.esim_profiles import ESIM_PROFILES
 from asyncsim.vendors import Product
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from attrs import evolve
 
+from asyncsim.emulator.common import unique_name
 from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
 from asyncsim.emulator.errors import invalid_parameter
 from asyncsim.emulator.lists import reference
 from asyncsim.emulator.params import Params, boolean, callback_url, integer
-from asyncsim.emulator.sim_updates import unique_name
 from asyncsim.models.supersim.fleets import FLEETS, Fleet
 from asyncsim.models.supersim.network_access_profiles import NETWORK_ACCESS_PROFILES
 from asyncsim.vendors import Product

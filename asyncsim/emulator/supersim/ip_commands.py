@@ -7,11 +7,11 @@ import binascii
 
 from asyncsim.emulator.callbacks import target_to_dict
 from asyncsim.emulator.commands import ip_address_of
+from asyncsim.emulator.common import callback_target
 from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
 from asyncsim.emulator.errors import VendorError, invalid_parameter
 from asyncsim.emulator.lists import equal, reference, status
 from asyncsim.emulator.params import Params, integer
-from asyncsim.emulator.sim_updates import callback_target
 from asyncsim.emulator.supersim.sms_commands import recipient
 from asyncsim.emulator.transitions import CONNECTED
 from asyncsim.models.supersim.ip_commands import IP_COMMANDS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from asyncsim.emulator.common import unique_name
 from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
 from asyncsim.emulator.errors import invalid_parameter
 from asyncsim.emulator.params import Params
-from asyncsim.emulator.sim_updates import unique_name
 from asyncsim.models.supersim.network_access_profiles import (
     NETWORK_ACCESS_PROFILES,
     NetworkAccessProfile,

@@ -6,16 +6,16 @@ from typing import Any
 
 from attrs import evolve
 
-from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
-from asyncsim.emulator.errors import VendorError, invalid_parameter
-from asyncsim.emulator.lists import equal, reference, status
-from asyncsim.emulator.params import Params
-from asyncsim.emulator.sim_updates import (
+from asyncsim.emulator.common import (
     callback_target,
     move_sim,
     plain_changes,
     target_account,
 )
+from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
+from asyncsim.emulator.errors import VendorError, invalid_parameter
+from asyncsim.emulator.lists import equal, reference, status
+from asyncsim.emulator.params import Params
 from asyncsim.emulator.transitions import CONNECTED, AsyncChange, may_transition
 from asyncsim.emulator.world import World
 from asyncsim.models.supersim.fleets import FLEETS

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from asyncsim.emulator.callbacks import target_to_dict
+from asyncsim.emulator.common import callback_target
 from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
 from asyncsim.emulator.errors import VendorError, invalid_parameter
 from asyncsim.emulator.lists import equal, reference, status
 from asyncsim.emulator.params import Params
-from asyncsim.emulator.sim_updates import callback_target
 from asyncsim.emulator.transitions import CONNECTED
 from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.models.supersim.sms_commands import SMS_COMMANDS

@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from asyncsim.emulator.callbacks import target_to_dict
+from asyncsim.emulator.common import callback_target
 from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
 from asyncsim.emulator.errors import VendorError, invalid_parameter
 from asyncsim.emulator.lists import equal, reference, status
 from asyncsim.emulator.params import Params, boolean
-from asyncsim.emulator.sim_updates import callback_target
 from asyncsim.emulator.transitions import CONNECTED
 from asyncsim.models.wireless.commands import COMMANDS, Command
 from asyncsim.models.wireless.sims import SIMS, Sim

@@ -6,10 +6,10 @@ from typing import Any
 
 from attrs import evolve
 
+from asyncsim.emulator.common import unique_name
 from asyncsim.emulator.context import OperationResult, RequestContext, StoredResource
 from asyncsim.emulator.errors import VendorError
 from asyncsim.emulator.params import Params, boolean, integer
-from asyncsim.emulator.sim_updates import unique_name
 from asyncsim.models.wireless.rate_plans import RATE_PLANS, RatePlan
 from asyncsim.vendors import Product
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from typing import Any, Unpack, overload
 
+from asyncsim import error_codes
 from asyncsim.context import ClientContext
 from asyncsim.errors import APIError, WrongResource
 from asyncsim.http.content import make_body
@@ -24,8 +25,6 @@ from asyncsim.resources.pages import OnBad, Pager
 from asyncsim.resources.updatable import UpdatableResource
 from asyncsim.resources.update_many import Changes, UpdateMany
 from asyncsim.wire import forms
-
-_ALREADY_YOURS = 83003
 
 
 def _is_iccid(asked: str, shown: str | None) -> bool:
@@ -49,7 +48,7 @@ class SuperSimResource(UpdatableResource[Sim]):
         try:
             sim = self.decode_accepted(await self.send(request), "")
         except APIError as error:
-            if error.code != _ALREADY_YOURS:
+            if error.code != error_codes.ALREADY_REGISTERED:
                 raise
             for found in await self.list({"iccid": iccid}):
                 if _is_iccid(iccid, found.iccid):

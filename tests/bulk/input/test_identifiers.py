@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from asyncsim.bulk.input import names
+from asyncsim.bulk.input import identifiers
 from asyncsim.emulator.fixtures import luhn_digit
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.models.wireless.sims import SIMS as WIRELESS_SIMS
@@ -24,9 +24,9 @@ from tests.bulk.input.reads import ICCID, SID
     ],
 )
 def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) -> None:
-    assert names.parse_iccid(text, SIMS) == ICCID
-    assert names.guess_naming(text) == "iccid"
-    assert names.is_sid_or_iccid(text)
+    assert identifiers.parse_iccid(text, SIMS) == ICCID
+    assert identifiers.guess_naming(text) == "iccid"
+    assert identifiers.is_sid_or_iccid(text)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) ->
 )
 def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None:
     with pytest.raises(ValueError, match=r"rounded.*as text.*export again"):
-        names.parse_iccid(text, SIMS)
-    assert names.is_sid_or_iccid(text)
+        identifiers.parse_iccid(text, SIMS)
+    assert identifiers.is_sid_or_iccid(text)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None
 )
 def test_what_is_no_iccid_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        names.parse_iccid(text, SIMS)
+        identifiers.parse_iccid(text, SIMS)
 
 
 @pytest.mark.parametrize("text", [SID, SID.upper(), SID.lower(), f" '{SID}", f'="{SID}"'])
 def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
-    assert names.parse_sid(text, SIMS) == SID
+    assert identifiers.parse_sid(text, SIMS) == SID
 
 
 @pytest.mark.parametrize(
@@ -74,36 +74,36 @@ def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
 )
 def test_what_is_no_sid_of_such_a_sim_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        names.parse_sid(text, SIMS)
+        identifiers.parse_sid(text, SIMS)
 
 
 def test_the_sid_of_the_other_product_is_said_both_ways() -> None:
     with pytest.raises(ValueError, match="a Super SIM Sim"):
-        names.parse_sid(SID, WIRELESS_SIMS)
+        identifiers.parse_sid(SID, WIRELESS_SIMS)
 
 
 @pytest.mark.parametrize("text", [".", "..", "HF" + "0a" * 16])
 def test_what_can_stand_in_no_path_is_no_unique_name(text: str) -> None:
     with pytest.raises(ValueError):
-        names.parse_unique_name(text, SIMS)
+        identifiers.parse_unique_name(text, SIMS)
 
 
 def test_a_unique_name_keeps_its_spaces_and_apostrophes_inside() -> None:
-    assert names.parse_unique_name(" 's van 7/8 ", SIMS) == "'s van 7/8"
-    assert names.guess_naming("van 7/8") == "unique_name"
+    assert identifiers.parse_unique_name(" 's van 7/8 ", SIMS) == "'s van 7/8"
+    assert identifiers.guess_naming("van 7/8") == "unique_name"
 
 
 @given(st.text("0123456789", min_size=17, max_size=21))
 def test_check_digits_are_those_of_the_standard(body: str) -> None:
     right = luhn_digit(body)
-    assert names.has_valid_check_digit(body + right)
-    assert not any(names.has_valid_check_digit(body + d) for d in "0123456789" if d != right)
+    assert identifiers.has_valid_check_digit(body + right)
+    assert not any(identifiers.has_valid_check_digit(body + d) for d in "0123456789" if d != right)
 
 
 def test_numbers_written_out_by_a_spreadsheet_end_in_zeros() -> None:
-    assert names.ends_in_zeros("89883070000012300000")
-    assert not names.ends_in_zeros("89883070000012300001")
+    assert identifiers.ends_in_zeros("89883070000012300000")
+    assert not identifiers.ends_in_zeros("89883070000012300001")
 
 
 def test_a_long_value_is_shown_cut_short() -> None:
-    assert names.shortened("x" * 100) == "'" + "x" * 55 + "...'"
+    assert identifiers.shortened("x" * 100) == "'" + "x" * 55 + "...'"

@@ -1,4 +1,4 @@
-"""Names of SIMs as files and lists spell them: SIDs, ICCIDs and unique names."""
+"""Identifiers of SIMs in the input: SIDs, ICCIDs and unique names, checked."""
 
 from __future__ import annotations
 
