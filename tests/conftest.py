@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and settings of all tests."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from hypothesis import settings
 
 from asyncsim.clock import ManualClock
 
-# The same examples in each run, and no deadline: a busy machine is no finding.
+# The same examples in each run, and no deadline, so that a busy machine fails no test.
 settings.register_profile("asyncsim", deadline=None, derandomize=True)
 settings.load_profile("asyncsim")
 
-# A closed connection or a cancelled task needs a few turns of the loop to be gone.
+# A closed connection or a cancelled task takes a few iterations of the loop to end.
 _TURNS = 20
 
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """A clock that stands still until the test moves it."""
+    """A clock that only the test advances."""
     return ManualClock()
 
 
 @pytest.fixture(autouse=True)
-def every_task_has_an_owner(request: pytest.FixtureRequest) -> None:
+def no_leaked_tasks(request: pytest.FixtureRequest) -> None:
     """Fail a test that leaves a task behind; first of all fixtures, so checked last."""
     if iscoroutinefunction(getattr(request, "function", None)):
-        request.getfixturevalue("_no_orphans")
+        request.getfixturevalue("_check_for_leaks")
 
 
 @pytest.fixture
-async def _no_orphans() -> AsyncIterator[None]:
-    unheard: list[dict[str, Any]] = []
-    # What breaks down in a task that nobody awaits: without this, asyncio would only log it.
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+async def _check_for_leaks() -> AsyncIterator[None]:
+    unhandled: list[dict[str, Any]] = []
+    # Errors in tasks that are not awaited, which asyncio would otherwise only log.
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     yield
-    if unheard:
-        pytest.fail(f"a fault that nobody awaited: {unheard[0]}")
+    if unhandled:
+        pytest.fail(f"an error in a task that was not awaited: {unhandled[0]}")
     for _ in range(_TURNS):
         await asyncio.sleep(0)
         if asyncio.all_tasks() == {asyncio.current_task()}:

@@ -1,4 +1,4 @@
-"""The README, taken apart into what it tells people to run."""
+"""The code blocks of the README."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Block:
     """One code block."""
 
     name: str | None
-    """Of the HTML comment before it."""
+    """The name in the HTML comment before it."""
     language: str
     text: str
     heading: str

@@ -81,7 +81,7 @@ def free_port() -> int:
         return port
 
 
-# Logging in.
+# Credentials.
 
 
 async def test_an_auth_token_and_an_api_key_both_log_in_at_twilio(emulator: Emulator) -> None:
@@ -97,7 +97,7 @@ async def test_an_auth_token_and_an_api_key_both_log_in_at_twilio(emulator: Emul
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
-async def test_wrong_credentials_are_an_authentication_error_and_not_tried_again(
+async def test_wrong_credentials_are_an_authentication_error_and_not_retried(
     emulator: Emulator, vendor: str
 ) -> None:
     make = Client.twilio if vendor == "twilio" else Client.kore
@@ -119,12 +119,12 @@ async def test_wrong_credentials_are_an_authentication_error_and_not_tried_again
         {"auth_token": ""},
     ],
 )
-def test_incomplete_credentials_of_twilio_are_refused_at_once(credentials: Any) -> None:
+def test_incomplete_twilio_credentials_are_rejected_at_once(credentials: Any) -> None:
     with pytest.raises(ConfigurationError):
         Client.twilio("AC1", **credentials)
 
 
-def test_empty_credentials_are_refused_at_once() -> None:
+def test_empty_credentials_are_rejected_at_once() -> None:
     with pytest.raises(ConfigurationError, match="account_sid is empty"):
         Client.twilio("", "token")
     with pytest.raises(ConfigurationError, match="client_id is empty"):
@@ -133,13 +133,13 @@ def test_empty_credentials_are_refused_at_once() -> None:
         Client.kore("id", "")
 
 
-def test_an_api_key_says_that_it_cannot_verify_callbacks(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_api_key_warns_that_it_cannot_verify_callbacks(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "asyncsim"):
         Client.twilio("AC1", api_key="SK1", api_secret="s", receiver=CallbackReceiver())
     assert "no auth_token" in caplog.text
 
 
-def test_a_setting_that_does_not_exist_is_refused_with_a_suggestion() -> None:
+def test_an_unknown_setting_is_rejected_with_a_suggestion() -> None:
     with pytest.raises(TypeError, match="no setting 'observer'; did you mean 'observers'"):
         Client.twilio("AC1", "token", observer=[])  # type: ignore[call-arg]  # the point
     with pytest.raises(TypeError, match=r"timeout=5: give a asyncsim\.Timeout"):
@@ -161,7 +161,7 @@ async def test_the_environment_of_either_vendor_logs_in(emulator: Emulator, env:
             assert (await client.wireless.sims.fetch(sid)).sid == sid
 
 
-async def test_an_emulator_alone_means_twilio_with_its_own_credentials(
+async def test_an_emulator_alone_in_the_environment_means_twilio_with_its_credentials(
     emulator: Emulator, env: Any
 ) -> None:
     env({"ASYNCSIM_EMULATOR": emulator.url + "/"})
@@ -171,7 +171,7 @@ async def test_an_emulator_alone_means_twilio_with_its_own_credentials(
             assert (await client.supersim.sims.fetch(sid)).sid == sid
 
 
-def test_both_vendors_in_the_environment_need_a_choice(env: Any) -> None:
+def test_both_vendors_in_the_environment_require_a_choice(env: Any) -> None:
     env({**TWILIO, **KORE})
     with pytest.raises(ConfigurationError, match="vendor='twilio' or 'kore'"):
         Client.from_env()
@@ -192,7 +192,7 @@ def test_both_vendors_in_the_environment_need_a_choice(env: Any) -> None:
         (TWILIO, "verizon", "it can be twilio or kore"),
     ],
 )
-def test_what_is_missing_in_the_environment_is_named(
+def test_a_missing_environment_variable_is_named(
     env: Any, variables: dict[str, str], vendor: str | None, message: str
 ) -> None:
     env(variables)
@@ -200,21 +200,21 @@ def test_what_is_missing_in_the_environment_is_named(
         Client.from_env(vendor)
 
 
-def test_an_empty_variable_counts_as_none(env: Any) -> None:
+def test_an_empty_variable_counts_as_unset(env: Any) -> None:
     env({**TWILIO, **dict.fromkeys(KORE, ""), "TWILIO_API_KEY": ""})
     assert Client.from_env().vendor.name == "twilio"
 
 
-async def test_hosts_that_are_given_win_over_the_environment(emulator: Emulator, env: Any) -> None:
+async def test_given_hosts_override_the_environment(emulator: Emulator, env: Any) -> None:
     env({"ASYNCSIM_EMULATOR": "http://127.0.0.1:1"})
     async with Client.from_env(hosts=emulator.hosts) as client:
         assert await client.supersim.sims.list()
 
 
-# Where requests go.
+# Base URLs.
 
 
-async def test_an_emulator_that_is_down_is_named_with_host_and_port() -> None:
+async def test_an_unreachable_emulator_is_named_with_host_and_port() -> None:
     port = free_port()
     hosts = Hosts(supersim=f"http://127.0.0.1:{port}")
     async with Client.twilio("AC1", "token", hosts=hosts, retry=ONCE) as client:
@@ -222,17 +222,17 @@ async def test_an_emulator_that_is_down_is_named_with_host_and_port() -> None:
             await client.supersim.sims.fetch("depot")
 
 
-async def test_each_base_url_can_be_replaced_alone(emulator: Emulator) -> None:
+async def test_each_base_url_can_be_replaced_separately(emulator: Emulator) -> None:
     only_supersim = Hosts(supersim=emulator.hosts.supersim)
     async with Client.twilio(OWN.account_sid, OWN.auth_token, hosts=only_supersim) as client:
         assert await client.supersim.sims.list()
         assert client.context.hosts.wireless == "https://wireless.twilio.com"
 
 
-# Whose loop, whose session, open and closed.
+# Loops, sessions, opening and closing.
 
 
-async def test_a_client_made_outside_of_a_loop_belongs_to_the_one_that_uses_it(
+async def test_a_client_created_outside_a_loop_belongs_to_the_loop_that_uses_it(
     emulator: Emulator,
 ) -> None:
     client = await asyncio.to_thread(Client.twilio, OWN.account_sid, OWN.auth_token,
@@ -241,7 +241,7 @@ async def test_a_client_made_outside_of_a_loop_belongs_to_the_one_that_uses_it(
         assert await client.supersim.sims.list()
 
 
-async def test_use_from_another_loop_is_refused_with_the_reason(emulator: Emulator) -> None:
+async def test_use_from_another_loop_is_rejected_with_the_reason(emulator: Emulator) -> None:
     errors: list[BaseException] = []
 
     def elsewhere(client: Client) -> None:
@@ -257,7 +257,7 @@ async def test_use_from_another_loop_is_refused_with_the_reason(emulator: Emulat
     assert "belongs to another event loop" in str(errors[0])
 
 
-async def test_a_session_of_the_users_is_used_and_not_closed(emulator: Emulator) -> None:
+async def test_the_users_session_is_used_and_not_closed(emulator: Emulator) -> None:
     async with aiohttp.ClientSession(headers={"X-Mine": "1"}) as session:
         async with emulator.client(session=session) as client:
             assert await client.supersim.sims.list()
@@ -275,9 +275,7 @@ async def test_a_client_may_be_closed_twice_or_unused(emulator: Emulator) -> Non
         await used.supersim.sims.fetch("depot")
 
 
-async def test_closing_while_requests_are_under_way_ends_them(
-    emulator: Emulator, clock: ManualClock
-) -> None:
+async def test_closing_ends_requests_in_flight(emulator: Emulator, clock: ManualClock) -> None:
     from asyncsim.emulator import Faults
 
     emulator.faults = Faults(answer_takes=5.0)
@@ -290,7 +288,7 @@ async def test_closing_while_requests_are_under_way_ends_them(
     await clock.advance(6)
 
 
-def test_an_emulator_whose_address_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_emulator_url_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASYNCSIM_EMULATOR", "localhost:8900")
     with pytest.raises(ConfigurationError, match="ASYNCSIM_EMULATOR must read http://host:port"):
         Client.from_env("twilio")
@@ -317,7 +315,7 @@ async def test_a_receiver_starts_and_stops_with_the_client(emulator: Emulator) -
     async with emulator.client(receiver=receiver):
         assert receiver.port > 0
     with pytest.raises(ReceiverError):
-        receiver.port  # noqa: B018  # asking is the test
+        receiver.port  # noqa: B018  # the property is under test
 
 
 async def test_a_receiver_may_serve_two_clients(emulator: Emulator, clock: ManualClock) -> None:
@@ -334,7 +332,7 @@ async def test_a_receiver_may_serve_two_clients(emulator: Emulator, clock: Manua
         assert receiver.port > 0, "the other client still needs it"
 
 
-async def test_a_closed_client_has_left_the_receiver(
+async def test_a_closed_client_is_removed_from_the_receiver(
     emulator: Emulator, clock: ManualClock
 ) -> None:
     async with CallbackReceiver(clock=clock) as receiver:
@@ -342,10 +340,10 @@ async def test_a_closed_client_has_left_the_receiver(
             await client.supersim.sims.update(first_sid(emulator), status="active")
         await clock.advance(LATENCY.transition + 1)
         assert (receiver.counts.accepted, receiver.counts.refused) == (0, 1)
-        assert emulator.deliveries[0].status == 403, "its ticket is nobody's any more"
+        assert emulator.deliveries[0].status == 403, "its ticket belongs to no client any more"
 
 
-async def test_a_call_in_a_pause_ends_with_its_client(
+async def test_a_pausing_request_ends_when_its_client_closes(
     emulator: Emulator, clock: ManualClock
 ) -> None:
     nowhere = Hosts(supersim=f"http://127.0.0.1:{free_port()}")
@@ -358,7 +356,7 @@ async def test_a_call_in_a_pause_ends_with_its_client(
     assert clock.next_timer is None
 
 
-async def test_a_close_that_is_cancelled_leaves_neither_session_nor_port_open(
+async def test_a_cancelled_close_leaves_neither_session_nor_port_open(
     emulator: Emulator, clock: ManualClock
 ) -> None:
     receiver = CallbackReceiver()
@@ -374,10 +372,10 @@ async def test_a_close_that_is_cancelled_leaves_neither_session_nor_port_open(
     assert session is not None
     assert session.closed
     with pytest.raises(ReceiverError):
-        receiver.port  # noqa: B018  # asking is the test
+        receiver.port  # noqa: B018  # the property is under test
 
 
-async def test_whatever_fails_in_closing_the_rest_is_closed_and_the_failure_raised(
+async def test_after_a_failure_while_closing_the_rest_is_closed_and_the_failure_raised(
     emulator: Emulator,
 ) -> None:
     async def broken() -> None:
@@ -390,10 +388,10 @@ async def test_whatever_fails_in_closing_the_rest_is_closed_and_the_failure_rais
     with pytest.raises(OSError, match="would not"):
         await client.close()
     with pytest.raises(ReceiverError):
-        receiver.port  # noqa: B018  # asking is the test
+        receiver.port  # noqa: B018  # the property is under test
 
 
-async def test_closing_during_the_first_opening_is_not_undone_by_it(emulator: Emulator) -> None:
+async def test_closing_while_opening_is_not_undone(emulator: Emulator) -> None:
     receiver = CallbackReceiver()
     client = emulator.client(receiver=receiver)
     opening = [asyncio.create_task(client.open()) for _ in range(2)]
@@ -402,7 +400,7 @@ async def test_closing_during_the_first_opening_is_not_undone_by_it(emulator: Em
     ends = await asyncio.gather(*opening, return_exceptions=True)
     assert [type(end) for end in ends] == [ClientClosed] * 2
     with pytest.raises(ReceiverError):
-        receiver.port  # noqa: B018  # asking is the test
+        receiver.port  # noqa: B018  # the property is under test
     with pytest.raises(ClientClosed, match="closed"):
         await client.supersim.sims.list()
 
@@ -420,7 +418,7 @@ async def test_a_port_in_use_is_a_receiver_error_and_leaves_nothing_open(
     assert list(emulator.requests) == []
 
 
-async def test_what_fails_after_the_receiver_started_stops_it_again(emulator: Emulator) -> None:
+async def test_a_failure_after_the_receiver_started_stops_it(emulator: Emulator) -> None:
     receiver, throttle = CallbackReceiver(), Throttle()
     here, in_use = asyncio.get_running_loop(), asyncio.Event()
     there, enough = asyncio.new_event_loop(), asyncio.Event()
@@ -437,7 +435,7 @@ async def test_what_fails_after_the_receiver_started_stops_it_again(emulator: Em
         async with emulator.client(receiver=receiver, throttle=throttle):
             pytest.fail("it opened")
     with pytest.raises(ReceiverError):
-        receiver.port  # noqa: B018  # asking is the test
+        receiver.port  # noqa: B018  # the property is under test
     there.call_soon_threadsafe(enough.set)
     await asyncio.to_thread(thread.join)
     there.close()

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from asyncsim.clock import SYSTEM_CLOCK, ManualClock
 
 
-async def test_timers_fire_in_the_order_of_their_moments_at_their_moments(
+async def test_timers_fire_in_order_at_their_times(
     clock: ManualClock,
 ) -> None:
     fired: list[tuple[str, float]] = []
@@ -20,7 +20,7 @@ async def test_timers_fire_in_the_order_of_their_moments_at_their_moments(
     assert clock.now() == 5.0
 
 
-async def test_timers_of_one_moment_fire_in_the_order_they_were_set(clock: ManualClock) -> None:
+async def test_timers_for_the_same_time_fire_in_the_order_they_were_set(clock: ManualClock) -> None:
     fired: list[int] = []
     for number in range(5):
         clock.call_at(1.0, lambda number=number: fired.append(number))  # type: ignore[misc]  # as above
@@ -28,7 +28,7 @@ async def test_timers_of_one_moment_fire_in_the_order_they_were_set(clock: Manua
     assert fired == [0, 1, 2, 3, 4]
 
 
-async def test_nothing_beyond_the_target_fires(clock: ManualClock) -> None:
+async def test_no_timer_beyond_the_target_time_fires(clock: ManualClock) -> None:
     fired: list[str] = []
     clock.call_at(1.001, lambda: fired.append("no"))
     await clock.advance(1)
@@ -44,7 +44,7 @@ async def test_a_cancelled_timer_never_fires(clock: ManualClock) -> None:
     assert fired == []
 
 
-async def test_a_timer_in_the_past_fires_without_time_moving(clock: ManualClock) -> None:
+async def test_a_timer_in_the_past_fires_without_advancing_the_clock(clock: ManualClock) -> None:
     fired: list[float] = []
     clock.call_at(-1, lambda: fired.append(clock.now()))
     await clock.settle()
@@ -54,17 +54,17 @@ async def test_a_timer_in_the_past_fires_without_time_moving(clock: ManualClock)
 async def test_a_timer_set_by_a_timer_fires_within_the_same_advance(clock: ManualClock) -> None:
     fired: list[float] = []
 
-    def again() -> None:
+    def rearm() -> None:
         fired.append(clock.now())
         if len(fired) < 3:
-            clock.call_at(clock.now() + 1, again)
+            clock.call_at(clock.now() + 1, rearm)
 
-    clock.call_at(1, again)
+    clock.call_at(1, rearm)
     await clock.advance(10)
     assert fired == [1.0, 2.0, 3.0]
 
 
-async def test_a_sleeper_wakes_at_its_moment_and_not_before(clock: ManualClock) -> None:
+async def test_a_sleeper_wakes_at_its_time_and_not_before(clock: ManualClock) -> None:
     woken: list[float] = []
 
     async def sleeper() -> None:
@@ -89,18 +89,20 @@ async def test_a_cancelled_sleeper_leaves_no_timer_that_fires(clock: ManualClock
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-async def test_sleeping_for_nothing_only_yields(clock: ManualClock, seconds: float) -> None:
+async def test_sleeping_zero_or_negative_seconds_only_yields(
+    clock: ManualClock, seconds: float
+) -> None:
     await clock.sleep(seconds)
     assert clock.now() == 0
 
 
-async def test_work_in_flight_ends_before_time_moves_on(clock: ManualClock) -> None:
+async def test_work_in_flight_ends_before_the_clock_advances(clock: ManualClock) -> None:
     seen: list[float] = []
-    answer = asyncio.Event()
+    response = asyncio.Event()
 
     async def work() -> None:
         with clock.working():
-            await answer.wait()
+            await response.wait()
             seen.append(clock.now())
 
     task = asyncio.create_task(work())
@@ -108,13 +110,13 @@ async def test_work_in_flight_ends_before_time_moves_on(clock: ManualClock) -> N
     for _ in range(100):
         await asyncio.sleep(0)
     assert (clock.now(), moving.done()) == (0.0, False)
-    answer.set()
+    response.set()
     await moving
     assert seen == [0.0]
     await task
 
 
-async def test_work_that_rests_lets_time_move(clock: ManualClock) -> None:
+async def test_waiting_work_lets_the_clock_advance(clock: ManualClock) -> None:
     async def work() -> float:
         with clock.working():
             with clock.resting():
@@ -126,14 +128,14 @@ async def test_work_that_rests_lets_time_move(clock: ManualClock) -> None:
     assert await task == 3.0
 
 
-async def test_work_that_raises_is_in_flight_no_more(clock: ManualClock) -> None:
+async def test_work_that_raises_is_no_longer_in_flight(clock: ManualClock) -> None:
     with pytest.raises(KeyError), clock.working():
         raise KeyError
     await clock.advance(1)
     assert clock.now() == 1
 
 
-def test_the_date_moves_with_the_seconds() -> None:
+def test_the_date_advances_with_the_seconds() -> None:
     clock = ManualClock(60, epoch=datetime(2026, 11, 21, tzinfo=UTC))
     assert clock.utcnow() == datetime(2026, 11, 21, 0, 1, tzinfo=UTC)
 
@@ -142,7 +144,7 @@ def test_the_date_moves_with_the_seconds() -> None:
     timers=st.lists(st.floats(0, 100, allow_nan=False), max_size=20),
     steps=st.lists(st.floats(0, 50, allow_nan=False), max_size=5),
 )
-def test_any_steps_fire_exactly_what_is_due_in_order(
+def test_any_steps_fire_exactly_the_due_timers_in_order(
     timers: list[float], steps: list[float]
 ) -> None:
     async def run() -> None:
@@ -158,7 +160,7 @@ def test_any_steps_fire_exactly_what_is_due_in_order(
     asyncio.run(run())
 
 
-async def test_the_system_clock_is_the_loops_own() -> None:
+async def test_the_system_clock_uses_the_loops_time() -> None:
     before = asyncio.get_running_loop().time()
     assert before <= SYSTEM_CLOCK.now() <= asyncio.get_running_loop().time()
     assert abs(SYSTEM_CLOCK.utcnow() - datetime.now(UTC)) < timedelta(minutes=1)
@@ -176,7 +178,7 @@ async def test_the_system_clock_calls_and_sleeps_on_the_loop() -> None:
         await called.wait()
 
 
-async def test_a_manual_clock_tells_when_something_is_due_next(clock: ManualClock) -> None:
+async def test_a_manual_clock_knows_the_next_due_time(clock: ManualClock) -> None:
     assert clock.next_timer is None
     first, second = clock.call_at(2.0, bool), clock.call_at(5.0, bool)
     assert clock.next_timer == 2.0

@@ -1,4 +1,4 @@
-"""The fixture that guards all other tests has to be guarded itself."""
+"""The fixture that checks all tests for leaked tasks and unhandled errors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 pytest_plugins = ["pytester"]
 
 SCOPE = "asyncio_default_fixture_loop_scope=function"
-ORPHAN = """
+LEAKED = """
 import asyncio
-from tests.conftest import _no_orphans, every_task_has_an_owner
+from tests.conftest import _check_for_leaks, no_leaked_tasks
 
 kept = []
 
@@ -29,29 +29,29 @@ def test_needs_no_loop():
 
 
 def test_a_test_that_leaves_a_task_behind_fails(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(ORPHAN)
+    pytester.makepyfile(LEAKED)
     result = pytester.runpytest("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", SCOPE)
     result.assert_outcomes(passed=4, errors=1)
     result.stdout.fnmatch_lines(["*the test left tasks behind: *"])
 
 
-UNHEARD = """
+UNHANDLED = """
 import asyncio
-from tests.conftest import _no_orphans, every_task_has_an_owner
+from tests.conftest import _check_for_leaks, no_leaked_tasks
 
-async def test_breaks_down_where_nobody_awaits():
+async def test_fails_in_the_background():
     def broken():
-        raise LookupError("ours to mend")
+        raise LookupError("our error")
 
     asyncio.get_running_loop().call_soon(broken)
     await asyncio.sleep(0)
 """
 
 
-def test_a_test_in_whose_background_something_breaks_down_fails(
+def test_a_test_with_an_unhandled_error_in_the_background_fails(
     pytester: pytest.Pytester,
 ) -> None:
-    pytester.makepyfile(UNHEARD)
+    pytester.makepyfile(UNHANDLED)
     result = pytester.runpytest("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", SCOPE)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*a fault that nobody awaited: *ours to mend*"])
+    result.stdout.fnmatch_lines(["*an error in a task that was not awaited: *our error*"])

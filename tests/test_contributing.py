@@ -1,4 +1,4 @@
-"""The guide for contributors against the checkout: its paths and its checks exist."""
+"""CONTRIBUTING.md: its paths, sessions and links exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATHS = sorted(
 )
 
 
-def test_it_names_paths() -> None:
+def test_paths_are_found() -> None:
     assert len(PATHS) > 20
 
 
@@ -29,7 +29,7 @@ def test_every_path_exists(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-def test_it_explains_every_session() -> None:
+def test_every_session_is_explained() -> None:
     tree = ast.parse((ROOT / "noxfile.py").read_text("utf-8"))
     sessions = {
         one.name
@@ -41,7 +41,7 @@ def test_it_explains_every_session() -> None:
     assert table == sessions
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", TEXT)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []

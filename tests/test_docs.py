@@ -1,4 +1,4 @@
-"""The documents against the code: a command or option without a line in them fails here."""
+"""The documents cover every command, option, fault and state, and their snippets run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def section(command: str) -> str:
     return found[1]
 
 
-def test_there_are_the_commands_that_were_promised() -> None:
+def test_these_are_the_commands() -> None:
     assert set(COMMANDS) == {
         "asyncsim demo",
         "asyncsim emulate",
@@ -77,12 +77,12 @@ def test_every_option_is_documented(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_example_of_the_help_is_in_the_documents(command: str) -> None:
+def test_the_example_in_the_help_is_in_the_documents(command: str) -> None:
     (example,) = re.findall(r"Example: (.*)", COMMANDS[command].default_command.__doc__ or "")
     assert f"    {example}\n" in section(command)
 
 
-def test_documents_name_no_command_that_does_not_exist() -> None:
+def test_the_documents_name_no_unknown_command() -> None:
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^## (asyncsim .*)$", text, re.MULTILINE)) == set(COMMANDS)
 
@@ -93,7 +93,7 @@ def test_every_fault_and_behaviour_of_the_emulator_is_documented() -> None:
     assert not {name for name in names if f"`{name}`" not in text}
 
 
-def test_the_design_describes_every_package_and_names_files_that_exist() -> None:
+def test_the_design_describes_every_package_and_names_existing_files() -> None:
     text = (DOCS / "design.md").read_text(encoding="utf-8")
     described = set(re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE))
     packages = {path.parent.name for path in (ROOT / "asyncsim").glob("*/__init__.py")}
@@ -136,6 +136,6 @@ def test_every_state_and_verdict_of_a_job_is_documented() -> None:
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert not [t for t in targets if "://" not in t and not (page.parent / t).exists()]

@@ -10,39 +10,39 @@ from asyncsim import errors
 from asyncsim.models.supersim.sims import Sim
 
 SID = "HSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-ASKED = f"POST /v1/Sims/{SID} (Super SIM)"
+OPERATION = f"POST /v1/Sims/{SID} (Super SIM)"
 OTHER = "HSbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 WANTED = {"status": "active"}
 SCHEDULED = Sim(sid=SID, status="scheduled")
 INACTIVE = Sim(sid=SID, status="inactive")
-ANSWER: tuple[Any, ...] = (83007, "No Fleet", "https://www.twilio.com/docs/errors/83007", "RQ1")
+PROBLEM: tuple[Any, ...] = (83007, "No Fleet", "https://www.twilio.com/docs/errors/83007", "RQ1")
 
-# One of every class, and what its text must hold: of which SIM, what happened, what to do next.
+# One error per class, and the parts of its text: which SIM, what happened, what to do next.
 EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     (errors.AsyncSimError("no such thing"), ["no such thing"]),
-    (errors.TransportError(ASKED, "broken"), [SID, "broken"]),
+    (errors.TransportError(OPERATION, "broken"), [SID, "broken"]),
     (
-        errors.ConnectionFailed(ASKED, "connection refused", sent=False),
+        errors.ConnectionFailed(OPERATION, "connection refused", sent=False),
         [SID, "connection refused", "nothing was sent"],
     ),
-    (errors.RequestTimeout(ASKED, "no answer within 30 s"), [SID, "no answer within 30 s"]),
+    (errors.RequestTimeout(OPERATION, "no response within 30 s"), [SID, "no response within 30 s"]),
     (
-        errors.APIError(400, *ANSWER, asked=ASKED),
+        errors.APIError(400, *PROBLEM, asked=OPERATION),
         [SID, "No Fleet (HTTP 400, code 83007)", "docs/errors/83007", "request RQ1"],
     ),
-    (errors.BadRequest(400, *ANSWER, asked=ASKED), [SID, "HTTP 400, code 83007"]),
+    (errors.BadRequest(400, *PROBLEM, asked=OPERATION), [SID, "HTTP 400, code 83007"]),
     (
-        errors.AuthenticationError(401, 20003, "Authenticate", asked=ASKED),
+        errors.AuthenticationError(401, 20003, "Authenticate", asked=OPERATION),
         [SID, "Authenticate", "check the account SID or client id"],
     ),
-    (errors.PermissionDenied(403, None, "denied", asked=ASKED), [SID, "denied (HTTP 403)"]),
-    (errors.NotFound(404, 20404, "not found", asked=ASKED), [SID, "HTTP 404, code 20404"]),
+    (errors.PermissionDenied(403, None, "denied", asked=OPERATION), [SID, "denied (HTTP 403)"]),
+    (errors.NotFound(404, 20404, "not found", asked=OPERATION), [SID, "HTTP 404, code 20404"]),
     (
-        errors.Conflict(409, 33010, "updating", asked=ASKED),
+        errors.Conflict(409, 33010, "updating", asked=OPERATION),
         [SID, "code 33010", "wait with await_transition()", "whether a change is still needed"],
     ),
-    (errors.RateLimited(429, 20429, "Too Many Requests", asked=ASKED), [SID, "HTTP 429"]),
-    (errors.ServerError(503, asked=ASKED), [SID, "no message (HTTP 503)"]),
+    (errors.RateLimited(429, 20429, "Too Many Requests", asked=OPERATION), [SID, "HTTP 429"]),
+    (errors.ServerError(503, asked=OPERATION), [SID, "no message (HTTP 503)"]),
     (errors.DecodeError(f"Sim {SID}", "no status"), [f"cannot read Sim {SID}", "no status"]),
     (
         errors.DecodeError("Sim", "a bad date", accepted=SID),
@@ -87,11 +87,11 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
         [SID, "status='ready'", "from 'active'", "nothing was sent"],
     ),
     (
-        errors.OutcomeUnknown(ASKED, "list the Sims by ICCID"),
+        errors.OutcomeUnknown(OPERATION, "list the Sims by ICCID"),
         [SID, "no readable response came", "list the Sims by ICCID"],
     ),
     (
-        errors.QueueTimeout(ASKED, 600.0),
+        errors.QueueTimeout(OPERATION, 600.0),
         [SID, "within 600 s", "nothing was sent", "raise Timeout(queue=...)"],
     ),
     (errors.ConfigurationError("give one, not both"), ["give one, not both"]),
@@ -114,13 +114,13 @@ def every_class(root: type[Exception]) -> set[type[Exception]]:
     return {root}.union(*(every_class(one) for one in root.__subclasses__()))
 
 
-def test_every_class_of_the_tree_has_an_example_here() -> None:
+def test_every_class_has_an_example_here() -> None:
     ours = {one for one in every_class(errors.AsyncSimError) if one.__module__ == errors.__name__}
     assert {type(error) for error, _ in EXAMPLES} == ours
 
 
 @pytest.mark.parametrize(("error", "said"), EXAMPLES, ids=NAMES)
-def test_an_error_says_of_which_sim_what_happened_and_what_to_do(
+def test_an_error_says_which_sim_what_happened_and_what_to_do(
     error: errors.AsyncSimError, said: list[str]
 ) -> None:
     for part in said:
@@ -130,14 +130,14 @@ def test_an_error_says_of_which_sim_what_happened_and_what_to_do(
 @pytest.mark.parametrize(
     "error",
     [
-        errors.ConnectionFailed(ASKED, "connection lost"),
-        errors.ServerError(504, asked=ASKED),
-        errors.Conflict(409, 33010, "updating", asked=ASKED),
+        errors.ConnectionFailed(OPERATION, "connection lost"),
+        errors.ServerError(504, asked=OPERATION),
+        errors.Conflict(409, 33010, "updating", asked=OPERATION),
         errors.DecodeError(f"Sim {SID}", "not JSON"),
         errors.WrongResource(SID, OTHER),
     ],
 )
-def test_an_error_of_a_change_that_may_have_been_carried_out_says_so_and_how_to_find_out(
+def test_an_error_of_a_change_with_unknown_outcome_says_so_and_how_to_find_out(
     error: errors.AsyncSimError,
 ) -> None:
     assert "unknown" not in str(error)
@@ -150,11 +150,11 @@ def test_an_error_of_a_change_that_may_have_been_carried_out_says_so_and_how_to_
 
 
 @each
-def test_an_error_survives_being_pickled_with_all_of_its_parts(error: errors.AsyncSimError) -> None:
-    again = pickle.loads(pickle.dumps(error))
-    assert type(again) is type(error)
-    assert vars(again) == vars(error)
-    assert str(again) == str(error)
+def test_a_pickled_error_keeps_all_of_its_parts(error: errors.AsyncSimError) -> None:
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is type(error)
+    assert vars(copied) == vars(error)
+    assert str(copied) == str(error)
 
 
 @each
@@ -163,31 +163,31 @@ def test_an_error_can_be_copied(error: errors.AsyncSimError) -> None:
 
 
 @each
-def test_a_repr_says_what_str_says(error: errors.AsyncSimError) -> None:
+def test_a_repr_contains_the_text(error: errors.AsyncSimError) -> None:
     assert repr(error) == f"{type(error).__name__}({str(error)!r})"
 
 
 @pytest.mark.parametrize(
     "kind", [errors.RequestTimeout, errors.TransitionTimeout, errors.QueueTimeout]
 )
-def test_a_deadline_that_passed_is_also_a_timeout_error(kind: type[Exception]) -> None:
+def test_an_expired_deadline_is_also_a_timeout_error(kind: type[Exception]) -> None:
     assert issubclass(kind, TimeoutError)
 
 
-def test_a_note_added_on_the_way_is_kept_when_pickled() -> None:
+def test_an_added_note_survives_pickling() -> None:
     error = errors.Unsupported("no")
     error.add_note("row 7")
     assert pickle.loads(pickle.dumps(error)).__notes__ == ["row 7"]
 
 
-def test_what_was_requested_is_a_copy_of_its_own() -> None:
+def test_the_requested_changes_are_copied() -> None:
     wanted = {"status": "active"}
     error = errors.TransitionFailed(SID, wanted, None)
     wanted["status"] = "ready"
     assert error.requested == {"status": "active"}
 
 
-def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
+def test_the_tree_in_the_docstring_is_correct() -> None:
     drawn = errors.__doc__ or ""
     for kind in every_class(errors.AsyncSimError):
         if kind.__module__ == errors.__name__:

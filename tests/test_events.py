@@ -12,23 +12,23 @@ from asyncsim import events
 EVENT = events.TokenMinted(generation=1, expires_in=3600.0)
 
 
-def test_all_observers_are_told_in_order() -> None:
-    told: list[str] = []
-    events.notify([lambda _: told.append("first"), lambda _: told.append("second")], EVENT)
-    assert told == ["first", "second"]
+def test_all_observers_are_notified_in_order() -> None:
+    notified: list[str] = []
+    events.notify([lambda _: notified.append("first"), lambda _: notified.append("second")], EVENT)
+    assert notified == ["first", "second"]
 
 
-def test_an_observer_that_raises_is_logged_and_the_next_is_still_told(
+def test_an_observer_that_raises_is_logged_and_the_next_is_still_notified(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told: list[events.Event] = []
+    notified: list[events.Event] = []
 
     def broken(event: events.Event) -> None:
         raise RuntimeError("my own mistake")
 
     with caplog.at_level(logging.ERROR, logger="asyncsim"):
-        events.notify([broken, told.append], EVENT)
-    assert told == [EVENT]
+        events.notify([broken, notified.append], EVENT)
+    assert notified == [EVENT]
     assert "raised on TokenMinted" in caplog.text
     assert "my own mistake" in caplog.text
 
@@ -41,13 +41,13 @@ def test_a_cancellation_is_not_swallowed() -> None:
         events.notify([cancelled], EVENT)
 
 
-def test_every_event_is_frozen_and_takes_keywords_only() -> None:
+def test_every_event_is_frozen_and_keyword_only() -> None:
     for kind in get_args(events.Event):
         assert all(one.kw_only for one in attrs.fields(kind)), kind
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         EVENT.generation = 2  # type: ignore[misc]  # that it cannot be is the point
 
 
-def test_every_event_class_is_an_event() -> None:
+def test_every_event_class_derives_from_event() -> None:
     declared = {one for one in vars(events).values() if isinstance(one, type) and attrs.has(one)}
     assert declared == set(get_args(events.Event))

@@ -1,4 +1,4 @@
-"""The examples run, against an emulator."""
+"""The examples run against an emulator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_example_has_a_test() -> None:
     assert names == {"activate_from_csv", "service", "hostile_network"}
 
 
-async def test_a_csv_is_activated_and_each_result_is_written(
+async def test_the_csv_example_activates_sims_and_writes_each_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, results = tmp_path / "batch.csv", tmp_path / "batch-results" / "results.csv"
@@ -48,7 +48,7 @@ async def test_a_csv_is_activated_and_each_result_is_written(
     assert {row["iccid"]: row["asyncsim_status"] for row in rows} == dict.fromkeys(wanted, "active")
 
 
-async def test_the_service_activates_by_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_service_example_activates_by_callback(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Emulator(sims=1, speed=1000) as emulator:
         monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
         (sid,) = emulator.world("twilio").sims("supersim")
@@ -59,15 +59,15 @@ async def test_the_service_activates_by_callback(monkeypatch: pytest.MonkeyPatch
         await web.TCPSite(runner, "127.0.0.1", port).start()
         try:
             async with aiohttp.ClientSession() as session:
-                async with session.post(f"{url}/sims/{sid}/activate") as answer:
-                    assert await answer.json() == {"sid": sid, "status": "active"}
-                async with session.post(f"{url}/sims/nobody/activate") as answer:
-                    assert answer.status == 404
+                async with session.post(f"{url}/sims/{sid}/activate") as response:
+                    assert await response.json() == {"sid": sid, "status": "active"}
+                async with session.post(f"{url}/sims/missing/activate") as response:
+                    assert response.status == 404
         finally:
             await runner.cleanup()
         assert [delivery.outcome for delivery in emulator.deliveries] == ["delivered"]
 
 
-async def test_the_hostile_network_is_survived(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_hostile_network_example_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
     assert await load("hostile_network").main() == {"active": 200}
     assert "retries" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What users may rely on. A change here is a change for them: say so in the changelog."""
+"""The public API. A change here affects users and belongs in the changelog."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PAGING = ("page_size", "page", "page_token")
 
 
 def shown(function: Any) -> str:
-    """The parameters as one text: positional-only before `/`, keyword-only after `*`."""
+    """The parameters as text: positional-only before `/`, keyword-only after `*`."""
     parts: list[str] = []
     before = None
     for name, parameter in inspect.signature(function).parameters.items():
@@ -56,7 +56,7 @@ def shown(function: Any) -> str:
     return ", ".join(parts)
 
 
-def test_the_public_names_are_these() -> None:
+def test_these_are_the_public_names() -> None:
     assert set(asyncsim.__all__) == set(NAMES)
 
 
@@ -67,7 +67,7 @@ def test_the_public_names_are_sorted_and_exist() -> None:
     assert all(hasattr(asyncsim, name) for name in asyncsim.__all__)
 
 
-def test_every_public_name_is_explained() -> None:
+def test_every_public_name_has_a_docstring() -> None:
     for name in asyncsim.__all__:
         if inspect.isclass(getattr(asyncsim, name)):
             assert inspect.getdoc(getattr(asyncsim, name)), name
@@ -98,7 +98,7 @@ def test_every_public_name_is_explained() -> None:
         ),
     ],
 )
-def test_constructors_take_these_parameters(function: Any, parameters: str) -> None:
+def test_constructors_have_these_parameters(function: Any, parameters: str) -> None:
     assert shown(function) == parameters
 
 
@@ -120,11 +120,11 @@ VERBS = [
 
 
 @pytest.mark.parametrize(("verb", "parameters"), VERBS)
-def test_verbs_of_sims_take_these_parameters(verb: Any, parameters: str) -> None:
+def test_sim_methods_have_these_parameters(verb: Any, parameters: str) -> None:
     assert shown(verb) == parameters
 
 
-def test_lists_of_sims_take_these_filters() -> None:
+def test_sim_lists_have_these_filters() -> None:
     assert set(shown(SuperSims.list).split(", ")) == {
         "self", "*", "bad",
         "status", "fleet", "iccid", *PAGING,
@@ -136,6 +136,6 @@ def test_lists_of_sims_take_these_filters() -> None:
     }  # fmt: skip
 
 
-def test_the_client_holds_these_namespaces() -> None:
+def test_the_client_has_these_namespaces() -> None:
     client = Client.twilio("AC1", "token")
     assert set(vars(client)) == {"context", "wireless", "supersim", "monitor", "webhooks"}

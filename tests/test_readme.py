@@ -1,6 +1,6 @@
-"""Everything that the README tells people to run is run.
+"""All code of the README runs.
 
-But for the two commands that begin with an empty environment: `.ci/run` runs those.
+Except the two commands that start from an empty environment: `.ci/run` runs those.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def block_called(name: str) -> Block:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    """The URL of an emulator that was started with the README's own command, but for its port."""
+    """The URL of an emulator started with the README's command, on another port."""
     command = block_called("emulator-command").text.replace("8900", "0").split()
     program = [sys.executable, "-m", "asyncsim.cli", *command[1:]]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
-        # Ends: the process either prints the line or closes its end of the pipe.
+        # Ends, because the process either prints the line or closes its end of the pipe.
         printed = next(line for line in process.stdout if line.startswith("export "))
         yield printed.strip().partition("=")[2]
         process.terminate()
@@ -86,7 +86,7 @@ def test_each_python_snippet_can_be_pasted_into_the_prompt(block: Block) -> None
     typed: list[str] = []
     for line in [*block.text.splitlines(), ""]:
         typed.append(line)
-        # The prompt's own rule: a block ends at an empty line, and at no other.
+        # At the prompt, a block ends at an empty line.
         if compiler("\n".join(typed), symbol="single") is not None:
             typed.clear()
     assert not "".join(typed)
@@ -105,7 +105,7 @@ async def test_each_python_snippet_runs(
     text = block.text.replace("8080", str(free_port()))
     code = compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with asyncio.timeout(60):
-        for _ in range(2):  # people paste a snippet twice
+        for _ in range(2):  # users may paste a snippet twice
             result = eval(code, {"__name__": "__main__"})
             if result is not None:
                 await result
@@ -120,7 +120,7 @@ async def test_each_python_snippet_runs(
         if block.language == "bash" and block.name is None
     ],
 )
-def test_each_command_runs_and_prints_no_more_than_a_screen(
+def test_each_command_runs_and_prints_at_most_a_screen(
     block: Block, emulator: str, tmp_path: Path
 ) -> None:
     for _ in range(2):
@@ -129,7 +129,7 @@ def test_each_command_runs_and_prints_no_more_than_a_screen(
         assert len(ended.stdout.splitlines()) <= SCREEN
 
 
-def test_the_environment_and_the_prompt_are_started_as_the_readme_says(
+def test_the_environment_and_the_prompt_start_as_the_readme_says(
     emulator: str, tmp_path: Path
 ) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
@@ -140,7 +140,7 @@ def test_the_environment_and_the_prompt_are_started_as_the_readme_says(
     assert f"{emulator} asyncsim" in ended.stdout
 
 
-def test_every_block_is_run_somewhere() -> None:
+def test_every_block_is_run_by_a_test() -> None:
     assert {block.language for block in BLOCKS} == {"bash", "python"}
     named = {block.name for block in BLOCKS if block.name}
     assert named == IN_CI_RUN | {"activate-command", "emulator-command", "prompt-command"}

@@ -1,4 +1,4 @@
-"""Hints at what somebody may have meant."""
+"""Suggestions for misspelt words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIRELESS = ("ready", "active", "suspended", "deactivated")
         ("--no-calbacks", ("--callbacks", "--no-callbacks"), "--no-callbacks"),
     ],
 )
-def test_a_misspelling_is_told(given: str, known: tuple[str, ...], meant: str) -> None:
+def test_a_misspelt_word_gets_a_suggestion(given: str, known: tuple[str, ...], meant: str) -> None:
     assert closest_match(given, known) == meant
 
 
@@ -33,21 +33,21 @@ def test_a_misspelling_is_told(given: str, known: tuple[str, ...], meant: str) -
         ("inactive", WIRELESS),
         ("deactivated", SUPERSIM),
         ("deactive", SUPERSIM),
-        ("nactive", SUPERSIM),  # as near to the one as to the other
+        ("nactive", SUPERSIM),  # equally close to two words
         ("deactivate", ("activate", "bulk")),
         ("--no-callback", ("--callbacks",)),
     ],
 )
-def test_no_hint_leads_to_the_opposite(given: str, known: tuple[str, ...]) -> None:
+def test_no_suggestion_is_the_opposite(given: str, known: tuple[str, ...]) -> None:
     assert closest_match(given, known) is None
 
 
 @pytest.mark.parametrize(("given", "known"), [("imsi", "simsid"), ("id", "sid"), ("", "a")])
-def test_what_is_not_near_is_no_hint(given: str, known: str) -> None:
+def test_a_dissimilar_word_gets_no_suggestion(given: str, known: str) -> None:
     assert closest_match(given, [known]) is None
 
 
-async def test_no_keyword_and_no_value_is_hinted_at_by_its_opposite() -> None:
+async def test_a_status_gets_no_suggestion_of_its_opposite() -> None:
     async with Emulator(sims=1) as emulator, emulator.client() as client:
         (sid,) = [sim.sid async for sim in client.wireless.sims.list()]
         with pytest.raises(ValueError, match=r"it takes .*deactivated") as caught:

@@ -1,4 +1,4 @@
-"""All namespaces, resources and verbs of the client: what they take, and that all is typed."""
+"""All namespaces, resources and methods of the client: their parameters and types."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ SURFACE = {
 
 
 def members(namespace: Any) -> dict[str, Any]:
-    """The resources of a namespace, which makes them when they are used."""
+    """The resources of a namespace, which creates them on first use."""
     return {name: getattr(namespace, name) for name in dir(namespace) if not name.startswith("_")}
 
 
@@ -156,7 +156,7 @@ RESOURCES = dict(resources())
 
 
 def verbs(resource: Verbs[Any]) -> dict[str, Any]:
-    """What the class itself declares, as a bound method; the mechanics under it are no verbs."""
+    """The methods that the class itself declares, bound; inherited helpers are not included."""
     return {
         name: getattr(resource, name)
         for name, value in vars(type(resource)).items()
@@ -171,35 +171,35 @@ VERBS = [
 ]
 
 
-def test_there_are_these_resources() -> None:
+def test_these_are_the_resources() -> None:
     assert set(RESOURCES) == set(SURFACE)
 
 
 @pytest.mark.parametrize("place", SURFACE)
-def test_a_resource_has_these_verbs_with_these_keywords(place: str) -> None:
+def test_a_resource_has_these_methods_with_these_keywords(place: str) -> None:
     assert {name: shown(verb) for name, verb in verbs(RESOURCES[place]).items()} == SURFACE[place]
 
 
 @pytest.mark.parametrize("place", SURFACE)
-def test_what_starts_without_an_underscore_is_a_verb_or_data(place: str) -> None:
+def test_a_public_attribute_is_a_method_or_data(place: str) -> None:
     resource = RESOURCES[place]
     public = {name for name in dir(resource) if not name.startswith("_")}
     assert public == {*SURFACE[place], "kind", "resource"}
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_is_explained(verb: Any) -> None:
+def test_every_method_has_a_docstring(verb: Any) -> None:
     assert inspect.getdoc(verb)
 
 
 @pytest.mark.parametrize("place", SURFACE)
-def test_a_resource_names_its_place_and_source(place: str) -> None:
+def test_a_resource_docstring_names_its_path_and_source(place: str) -> None:
     said = inspect.getdoc(type(RESOURCES[place])) or ""
     assert f"`client.{place}`" in said
     assert "Source: " in said
 
 
-def test_the_documents_list_every_resource_with_its_verbs() -> None:
+def test_the_documents_list_every_resource_with_its_methods() -> None:
     page = Path(__file__).parent.parent / "docs" / "resources.md"
     rows = re.findall(r"^\| `client\.(\S+)` \| (.*) \|$", page.read_text("utf-8"), re.MULTILINE)
     listed = {place: set(re.findall(r"`(\w+)`", verbs)) for place, verbs in rows}
@@ -209,12 +209,12 @@ def test_the_documents_list_every_resource_with_its_verbs() -> None:
 # No Any.
 
 RECORDS = {f"record of {place}": resource.kind.model for place, resource in RESOURCES.items()}
-# Free-form JSON: what is in it depends on the event's type.
+# Free-form JSON that depends on the event's type.
 FREE = {"Event.event_data"}
 
 
 def holds_any(hint: Any) -> bool:
-    """Tell whether Any is anywhere in a hint; the keywords of a TypedDict included."""
+    """Whether a type hint contains Any; includes the keywords of a TypedDict."""
     if hint is Any:
         return True
     if typing.is_typeddict(hint):
@@ -232,7 +232,7 @@ def open_hints(function: Any) -> list[str]:
     return [f"{name} of {parameters}" for name, hint in hints.items() if holds_any(hint)]
 
 
-def test_the_search_for_any_finds_it() -> None:
+def test_any_is_found_in_nested_hints() -> None:
     def worst(one: int, *others: list[dict[str, Any]]) -> None: ...
 
     assert len(open_hints(worst)) == 1
@@ -241,12 +241,12 @@ def test_the_search_for_any_finds_it() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_no_verb_has_any_in_its_signature(verb: Any) -> None:
+def test_no_method_has_any_in_its_signature(verb: Any) -> None:
     assert open_hints(verb) == []
 
 
 @pytest.mark.parametrize("name", ["twilio", "kore", "from_env", "open", "close", "vendor"])
-def test_no_way_into_the_client_has_any_in_its_signature(name: str) -> None:
+def test_no_constructor_of_the_client_has_any_in_its_signature(name: str) -> None:
     found = inspect.getattr_static(Client, name)
     function = found.fget if isinstance(found, property) else getattr(Client, name)
     assert open_hints(function) == []

@@ -1,6 +1,6 @@
-"""The types that users see: both checkers accept `accepted*.py` and reject the marked lines.
+"""Public types: both checkers accept `accepted*.py` and reject the marked lines.
 
-Files of `tests/typing/` are only read by the checkers, never run.
+Files in `tests/typing/` are only read by the checkers, never run.
 """
 
 from __future__ import annotations

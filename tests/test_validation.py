@@ -20,11 +20,11 @@ def test_two_capitals_and_32_hex_digits_look_like_a_sid(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", "HS", f"hs{HEX}", f"HS{HEX}0", f"HS{HEX[:-1]}", f"HS{HEX[:-1]}g", f"HS{HEX}\n"]
 )
-def test_anything_else_does_not(name: str) -> None:
+def test_anything_else_does_not_look_like_a_sid(name: str) -> None:
     assert not looks_like_sid(name)
 
 
-def test_a_prefix_in_lower_case_is_accepted_only_where_any_case_will_do() -> None:
+def test_a_lower_case_prefix_is_accepted_only_with_any_case() -> None:
     assert not looks_like_sid(f"hs{HEX}")
     assert looks_like_sid(f"hs{HEX}", any_case=True)
 
@@ -46,7 +46,7 @@ def test_18_to_22_ascii_digits_look_like_an_iccid(text: str, expected: bool) -> 
         "http://bücher.example",
     ],
 )
-def test_a_url_that_a_request_could_be_sent_to_is_usable(url: str) -> None:
+def test_a_url_that_can_be_requested_is_usable(url: str) -> None:
     assert usable_url(url) is not None
 
 
@@ -70,7 +70,7 @@ def test_a_url_that_a_request_could_be_sent_to_is_usable(url: str) -> None:
         *(None, 7),
     ],
 )
-def test_anything_else_is_not(url: object) -> None:
+def test_any_other_url_is_not_usable(url: object) -> None:
     assert usable_url(url) is None
 
 
@@ -87,5 +87,5 @@ def test_anything_else_is_not(url: object) -> None:
         ("a\u200bb", None),
     ],
 )
-def test_what_does_not_belong_into_a_name_is_found(text: str, found: str | None) -> None:
+def test_invalid_characters_in_a_name_are_found(text: str, found: str | None) -> None:
     assert invalid_characters(text) == found

@@ -5,7 +5,7 @@ import pytest
 from asyncsim.vendors import KORE, TWILIO, VENDORS, Hosts, Product, Vendor, emulator_hosts
 
 
-def test_the_hosts_are_those_of_the_vendors_documents() -> None:
+def test_the_hosts_are_the_documented_ones() -> None:
     assert TWILIO.hosts == Hosts(
         wireless="https://wireless.twilio.com",
         supersim="https://supersim.twilio.com",
@@ -19,7 +19,7 @@ def test_the_hosts_are_those_of_the_vendors_documents() -> None:
     )
 
 
-def test_hosts_lie_over_the_vendors_own_without_their_trailing_slash() -> None:
+def test_given_hosts_override_the_vendors_without_their_trailing_slash() -> None:
     hosts = Hosts(supersim="http://gateway/sim/", token="http://gateway/token").over(KORE.hosts)
     assert hosts.supersim == "http://gateway/sim"
     assert hosts.token == "http://gateway/token"
@@ -28,7 +28,7 @@ def test_hosts_lie_over_the_vendors_own_without_their_trailing_slash() -> None:
 
 
 @pytest.mark.parametrize("vendor", [TWILIO, KORE], ids=["twilio", "kore"])
-def test_no_hosts_over_a_vendors_are_the_vendors(vendor: Vendor) -> None:
+def test_hosts_that_are_not_given_are_the_vendors(vendor: Vendor) -> None:
     assert Hosts().over(vendor.hosts) == vendor.hosts
 
 
@@ -38,7 +38,7 @@ def test_each_product_has_its_host_or_none() -> None:
     assert KORE.hosts.of(Product.WEBHOOKS) == "https://webhook.api.korewireless.com"
 
 
-def test_products_have_a_name_for_prose() -> None:
+def test_products_have_labels() -> None:
     assert [product.label for product in Product] == [
         "Programmable Wireless",
         "Super SIM",
@@ -54,7 +54,7 @@ def test_vendors_are_found_by_name() -> None:
     }
 
 
-def test_the_emulators_rooms_are_those_a_vendor_has() -> None:
+def test_the_emulator_has_hosts_for_the_vendors_apis() -> None:
     base = "http://127.0.0.1:8900"
     assert emulator_hosts(f"{base}/", TWILIO) == Hosts(
         wireless=f"{base}/twilio/wireless",
@@ -81,11 +81,11 @@ def test_the_emulators_rooms_are_those_a_vendor_has() -> None:
         "",
     ],
 )
-def test_a_base_url_that_nothing_can_be_sent_to_is_refused_and_not_repeated(url: str) -> None:
+def test_an_unusable_base_url_is_rejected_and_not_quoted(url: str) -> None:
     with pytest.raises(ValueError, match=r"Hosts\(supersim=\.\.\.\) must read") as caught:
         Hosts(supersim=url)
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_gateway_with_a_port_and_a_prefix_is_taken() -> None:
+def test_a_gateway_url_with_a_port_and_a_prefix_is_accepted() -> None:
     assert Hosts(wireless="http://[::1]:8080/twilio/wireless").wireless is not None

@@ -1,4 +1,4 @@
-"""The house rules that no type checker knows: who may import whom, what is light."""
+"""Import rules: the layers, and what `import asyncsim` must not load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# What a service that only sends requests should not pay for at its start.
+# Packages that a service which only sends requests need not load.
 HEAVY = (
     *("aiohttp.web", "cyclopts", "pandas", "rich", "sqlalchemy", "sqlite3"),
     *("asyncsim.bulk", "asyncsim.emulator"),
@@ -23,8 +23,8 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_module_imports_from_lower_floors_only() -> None:
-    # The command's own entry point; the cache would hide imports of modules that came since.
+def test_every_module_imports_from_lower_layers_only() -> None:
+    # The console script; its cache would hide imports of newer modules.
     checked = run("-c", "from importlinter.cli import lint_imports_command as c; c()", "--no-cache")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -35,13 +35,13 @@ def test_importing_the_package_does_not_import(module: str) -> None:
     assert checked.returncode == 0, checked.stderr or f"import asyncsim imports {module}"
 
 
-def test_importing_the_package_needs_no_running_loop_and_says_nothing() -> None:
+def test_importing_the_package_needs_no_running_loop_and_prints_nothing() -> None:
     checked = run("-W", "error", "-c", "import asyncsim")
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("module", ["asyncsim", "asyncsim.emulator", "asyncsim.cli"])
-def test_a_copy_without_its_metadata_can_be_imported(module: str) -> None:
+def test_a_copy_without_metadata_can_be_imported(module: str) -> None:
     code = f"""
 import importlib.metadata as metadata
 
@@ -57,7 +57,7 @@ import {module}
     assert checked.returncode == 0, checked.stderr
 
 
-def test_sending_does_not_import_what_waits() -> None:
+def test_sending_does_not_import_waiting() -> None:
     code = "import sys, asyncsim.resources.supersim; sys.exit('asyncsim.waiting' in sys.modules)"
     checked = run("-c", code)
     assert checked.returncode == 0, checked.stderr or "not every program waits"

@@ -1,4 +1,4 @@
-"""Measures of the source that no linter takes: `python -m tests.house` prints them."""
+"""Metrics of the source that no linter has: `python -m tests.source_metrics` prints them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from attrs import frozen
 PACKAGE = Path(__file__).parent.parent / "asyncsim"
 
 PER_KIND = frozenset({"monitor", "supersim", "webhooks", "wireless"})
-"""Folders with one file per kind, at the same relative path in each package that has them."""
+"""Folders with one file per kind, at the same relative path in several packages."""
 
 COMMENTED = ("bulk", "core", "http", "waiting")
-"""The packages whose rules come from vendors and from faults, so that comments must say why."""
+"""Packages whose rules have their reasons elsewhere, so that comments must state them."""
 
 _DIRECTIVE = re.compile(r"#:?\s*(noqa|type:|pragma|pyright|mypy)")
 
@@ -30,13 +30,13 @@ class Function:
 
     name: str
     lines: int
-    """Those of its `def` to its last, docstring included."""
+    """From its `def` to its last line, docstring included."""
     uses: int
-    """How often its name stands in its own module."""
+    """Occurrences of its name in its own module."""
 
     @property
     def is_private(self) -> bool:
-        """Whether its name says that it is its module's own."""
+        """Whether its name is private."""
         return self.name.startswith("_") and not self.name.startswith("__")
 
 
@@ -45,16 +45,16 @@ class Module:
     """One source file."""
 
     path: str
-    """From the package: `waiting/watcher.py`."""
+    """Relative to the package: `waiting/watcher.py`."""
     lines: int
     comments: int
-    """Without directives such as `noqa`."""
+    """Their number, without directives such as `noqa`."""
     functions: tuple[Function, ...]
     classes: tuple[str, ...]
 
     @property
     def is_of_a_kind(self) -> bool:
-        """Whether this is one of the files of which there is one per kind."""
+        """Whether this is one of the files per kind."""
         return bool(PER_KIND.intersection(Path(self.path).parts))
 
 
@@ -65,7 +65,7 @@ def modules() -> Iterator[Module]:
 
 
 def names_used_twice() -> dict[str, list[str]]:
-    """Module names that occur in two packages -> where; the files of one kind each aside."""
+    """Module names in more than one package -> paths, without the files per kind."""
     places: dict[str, list[str]] = defaultdict(list)
     for one in modules():
         name = Path(one.path).stem
@@ -75,7 +75,7 @@ def names_used_twice() -> dict[str, list[str]]:
 
 
 def classes_used_twice() -> dict[str, int]:
-    """Class names that occur twice; the files of one kind each aside."""
+    """Class names that occur more than once -> count, without the files per kind."""
     counted = Counter(name for one in modules() if not one.is_of_a_kind for name in one.classes)
     return {name: count for name, count in counted.items() if count > 1}
 
@@ -107,7 +107,7 @@ def _read(path: Path) -> Module:
 
 
 def main() -> None:
-    """Print the measures."""
+    """Print the metrics."""
     every = [*modules()]
     functions = [one for module in every for one in module.functions]
     lengths = [one.lines for one in functions]

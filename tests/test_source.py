@@ -1,15 +1,15 @@
-"""What keeps the source readable: names that mean one thing, modules and functions of a size."""
+"""Rules of readable source: unique names, bounded modules and functions, comments with reasons."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests import house
+from tests import source_metrics
 
-LONGEST_MODULE = 450  # a module is as long as its one idea; past this there is usually a second one
+LONGEST_MODULE = 450  # beyond this a module usually has a second topic
 LONGEST_FUNCTION = 60  # signature and docstring included
 
-# The same word in two packages, for the same role in each.
+# Module names that several packages use, for the same role in each.
 ROLES = {
     "app": "the application that a server, or a terminal, runs",
     "auth": "credentials: the client sends them, the emulator checks them",
@@ -26,29 +26,31 @@ ROLES = {
 }
 
 
-def test_no_module_holds_more_than_one_idea() -> None:
-    long = {one.path: one.lines for one in house.modules() if one.lines > LONGEST_MODULE}
-    assert long == {}, "is there a second idea in it? then that is a module of its own"
+def test_no_module_is_too_long() -> None:
+    long = {one.path: one.lines for one in source_metrics.modules() if one.lines > LONGEST_MODULE}
+    assert long == {}, "split off its second topic"
 
 
-def test_every_function_can_be_seen_whole() -> None:
+def test_no_function_is_too_long() -> None:
     long = {
         f"{module.path}: {one.name}": one.lines
-        for module in house.modules()
+        for module in source_metrics.modules()
         for one in module.functions
         if one.lines > LONGEST_FUNCTION
     }
     assert long == {}
 
 
-def test_a_class_name_means_one_class() -> None:
-    assert house.classes_used_twice() == {}
+def test_class_names_are_unique() -> None:
+    assert source_metrics.classes_used_twice() == {}
 
 
-def test_a_module_name_in_two_packages_has_the_same_role_in_both() -> None:
-    assert set(house.names_used_twice()) <= set(ROLES)
+def test_a_module_name_in_two_packages_has_the_same_role() -> None:
+    assert set(source_metrics.names_used_twice()) <= set(ROLES)
 
 
-@pytest.mark.parametrize("package", house.COMMENTED)
-def test_comments_say_why(package: str) -> None:
-    assert house.comment_share(package) >= 5.0, "a rule without its source or its fault is a riddle"
+@pytest.mark.parametrize("package", source_metrics.COMMENTED)
+def test_enough_comments_give_reasons(package: str) -> None:
+    assert source_metrics.comment_share(package) >= 5.0, (
+        "a rule needs its source, or the fault that it prevents"
+    )
