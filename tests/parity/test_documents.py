@@ -18,8 +18,8 @@ from asyncsim.vendors import VENDORS
 from asyncsim.wire.records import decode, encode
 from tests.golden.load import document
 from tests.parity import declarations, documents
-from tests.parity.contradictions import DIFFERENCES, Difference
 from tests.parity.declarations import Declared
+from tests.parity.differences import DIFFERENCES, Difference
 from tests.parity.documents import Operation, Schema
 
 OPERATIONS = list(documents.operations())

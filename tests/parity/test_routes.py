@@ -12,7 +12,7 @@ import pytest
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, World
 from tests.emulator.api import Api
-from tests.parity.contradictions import RESPONSES
+from tests.parity.differences import RESPONSES
 from tests.parity.documents import Operation
 from tests.parity.schemas import violations
 from tests.parity.test_documents import KINDS, each_operation
