@@ -1,4 +1,4 @@
-"""Journals of jobs that have gone some way, filled as a run fills them."""
+"""Sample journals of partly run jobs, written with the calls that a run makes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SENDING = Head(
 
 
 @frozen(kw_only=True)
-class Fate:
-    """A row, and what becomes of it: as far as it goes, None where it goes no further."""
+class RowSpec:
+    """A sample row, its plan and its ending; None for steps that it does not reach."""
 
     name: str
     naming: Naming = "iccid"
@@ -52,23 +52,23 @@ def sid(number: int) -> str:
     return f"HS{number:032x}"
 
 
-def done(name: str, **given: Any) -> Fate:
-    """At its goal by this job."""
+def done(name: str, **given: Any) -> RowSpec:
+    """Done by this job."""
     parts: dict[str, Any] = {"seconds": 2.5, "settled_by": "sweep", "requests": 1, **given}
-    return Fate(
+    return RowSpec(
         name=name, ending=Ending(state=State.DONE, status="active", confirmed=True, **parts)
     )
 
 
-def failed(name: str, error: Exception, state: State = State.FAILED, **given: Any) -> Fate:
-    """Left somewhere else, with an error."""
+def failed(name: str, error: Exception, state: State = State.FAILED, **given: Any) -> RowSpec:
+    """Ended off target, with an error."""
     ending = Ending(state=state, error=error, requests=1, seconds=1.0)
-    return Fate(name=name, ending=ending, **given)
+    return RowSpec(name=name, ending=ending, **given)
 
 
-def planned(name: str, verdict: Verdict, state: State, **given: Any) -> Fate:
-    """Never sent."""
-    return Fate(name=name, verdict=verdict, planned=state, sent=False, **given)
+def planned(name: str, verdict: Verdict, state: State, **given: Any) -> RowSpec:
+    """Planned and never sent."""
+    return RowSpec(name=name, verdict=verdict, planned=state, sent=False, **given)
 
 
 NO_FLEET = errors.BadRequest(400, 83007, "no Fleet", asked="POST /v1/Sims/HS1")
@@ -81,57 +81,57 @@ CUT = errors.ConnectionFailed("GET /v1/Sims/HS1", "connection reset")
 
 async def fill(
     journal: Journal,
-    fates: Sequence[Fate],
+    specs: Sequence[RowSpec],
     *,
     head: Head = HEAD,
     header: tuple[str, ...] | None = None,
 ) -> None:
-    """Bring the rows as far as their fates go."""
+    """Write the rows up to the last step of their specs."""
     await journal.begin_job(head)
-    await journal.add_rows([_row(number, fate) for number, fate in enumerate(fates, 1)])
+    await journal.add_rows([_row(number, spec) for number, spec in enumerate(specs, 1)])
     await journal.complete_input(header=header, applied=(), digest="0", notes=())
     await journal.begin_run()
     await journal.begin_plan(OPEN)
-    await journal.record_plan([p for n, fate in enumerate(fates, 1) if (p := _planned(n, fate))])
-    for number, fate in enumerate(fates, 1):
-        await _send(journal, number, fate)
+    await journal.record_plan([p for n, spec in enumerate(specs, 1) if (p := _planned(n, spec))])
+    for number, spec in enumerate(specs, 1):
+        await _send(journal, number, spec)
     await journal.flush()
 
 
-def _row(number: int, fate: Fate) -> Row:
+def _row(number: int, spec: RowSpec) -> Row:
     return Row(
         number=number,
         line=number + 1,
-        name=fate.name,
-        naming=fate.naming,
-        cells=fate.cells,
-        change=fate.change,
+        name=spec.name,
+        naming=spec.naming,
+        cells=spec.cells,
+        change=spec.change,
     )
 
 
-def _planned(number: int, fate: Fate) -> Planned | None:
-    if fate.verdict is None:
+def _planned(number: int, spec: RowSpec) -> Planned | None:
+    if spec.verdict is None:
         return None
-    known = fate.verdict is not Verdict.UNKNOWN
+    known = spec.verdict is not Verdict.UNKNOWN
     return Planned(
         number=number,
-        verdict=fate.verdict,
-        state=fate.planned,
+        verdict=spec.verdict,
+        state=spec.planned,
         sid=sid(number) if known else None,
-        before=fate.before if known else None,
+        before=spec.before if known else None,
     )
 
 
-async def _send(journal: Journal, number: int, fate: Fate) -> None:
-    if not fate.sent or fate.verdict is None:
+async def _send(journal: Journal, number: int, spec: RowSpec) -> None:
+    if not spec.sent or spec.verdict is None:
         return
     await journal.record_intent(number)
-    if fate.reference is not None:
-        await journal.record_accepted(number, reference=fate.reference)
-    if fate.ending is not None:
-        await journal.record_ending(number, fate.ending)
+    if spec.reference is not None:
+        await journal.record_accepted(number, reference=spec.reference)
+    if spec.ending is not None:
+        await journal.record_ending(number, spec.ending)
 
 
 def target(folder: Path) -> str:
-    """Where the journal of a test lies."""
+    """Path of the test's journal."""
     return str(folder / "job.db")

@@ -26,14 +26,14 @@ UPDATE, SEND = Action.UPDATE, Action.SEND
         (WIRELESS, Action.DELETE, {}),
     ],
 )
-def test_what_can_be_sent_has_no_problems(
+def test_a_valid_change_has_no_problems(
     product: Product, action: Action, change: dict[str, Any]
 ) -> None:
     assert list(check(product, action, change)) == []
 
 
 @pytest.mark.parametrize(
-    ("product", "action", "change", "said"),
+    ("product", "action", "change", "message"),
     [
         (SUPERSIM, UPDATE, {"status": "actve"}, "status cannot be 'actve'; did you mean 'active'?"),
         (SUPERSIM, UPDATE, {"stats": "active"}, "did you mean 'status'?"),
@@ -53,19 +53,19 @@ def test_what_can_be_sent_has_no_problems(
         (WIRELESS, Action.DELETE, {"status": "ready"}, "takes no changes"),
     ],
 )
-def test_what_cannot_be_sent_is_said_in_words(
-    product: Product, action: Action, change: dict[str, Any], said: str
+def test_an_invalid_change_is_described(
+    product: Product, action: Action, change: dict[str, Any], message: str
 ) -> None:
     (error,) = check(product, action, change)
-    assert said in str(error)
+    assert message in str(error)
 
 
-def test_all_problems_of_a_change_are_said_at_once() -> None:
+def test_all_problems_of_a_change_are_reported_together() -> None:
     change = {"status": "x", "fleat": "y", "callback_url": "z"}
     assert len(list(check(SUPERSIM, UPDATE, change))) == 3
 
 
-def test_some_actions_exist_for_one_product_only() -> None:
+def test_some_actions_are_supported_for_one_product_only() -> None:
     pairs = {(product, action) for product in (SUPERSIM, WIRELESS) for action in Action}
     assert {pair for pair in pairs if not is_offered(*pair)} == {
         (SUPERSIM, Action.DELETE),
@@ -73,14 +73,14 @@ def test_some_actions_exist_for_one_product_only() -> None:
     }
 
 
-def test_what_names_the_sim_and_what_the_receiver_does_are_no_keywords() -> None:
+def test_the_sims_name_and_callback_keywords_are_not_accepted() -> None:
     assert set(keywords(SUPERSIM, SEND)) == {"payload"}
     assert set(keywords(SUPERSIM, Action.REGISTER)) == {"registration_code"}
     assert "callback_url" not in keywords(WIRELESS, UPDATE)
     assert not keywords(WIRELESS, Action.DELETE)
 
 
-def test_texts_and_codes_are_needed() -> None:
+def test_texts_and_codes_are_required() -> None:
     assert required(SUPERSIM, SEND) == ("payload",)
     assert required(WIRELESS, SEND) == ("command",)
     assert required(SUPERSIM, Action.REGISTER) == ("registration_code",)
@@ -88,7 +88,7 @@ def test_texts_and_codes_are_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("product", "action", "change", "for_ever"),
+    ("product", "action", "change", "irreversible"),
     [
         (WIRELESS, Action.DELETE, {}, True),
         (WIRELESS, UPDATE, {"status": "deactivated"}, True),
@@ -99,7 +99,7 @@ def test_texts_and_codes_are_needed() -> None:
         (SUPERSIM, SEND, {"payload": "x"}, False),
     ],
 )
-def test_what_can_never_be_taken_back_is_known(
-    product: Product, action: Action, change: dict[str, Any], for_ever: bool
+def test_irreversible_changes_are_recognized(
+    product: Product, action: Action, change: dict[str, Any], irreversible: bool
 ) -> None:
-    assert is_irreversible(product, action, change) is for_ever
+    assert is_irreversible(product, action, change) is irreversible

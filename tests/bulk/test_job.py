@@ -12,7 +12,7 @@ from asyncsim.vendors import Product
 from tests.bulk.input.reads import ACTIVE, ICCID, read, write
 
 
-def test_a_job_says_what_it_is() -> None:
+def test_a_job_has_its_action_product_and_change() -> None:
     job = Job.from_csv("some/batch-42.csv", product="supersim", change=ACTIVE)
     assert (job.action, job.product, job.change) == (Action.UPDATE, Product.SUPERSIM, ACTIVE)
     assert job.label == "batch-42.csv"
@@ -20,7 +20,7 @@ def test_a_job_says_what_it_is() -> None:
     assert Job.from_rows([], product="supersim").label == "rows"
 
 
-def test_a_job_keeps_the_change_it_was_made_with() -> None:
+def test_a_job_copies_its_change() -> None:
     change = dict(ACTIVE)
     job = Job.from_rows([ICCID], product="supersim", change=change)
     change["status"] = "ready"
@@ -28,7 +28,7 @@ def test_a_job_keeps_the_change_it_was_made_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("expected", "words"),
     [
         ({"change": ACTIVE}, "status=active for SIMs of Super SIM"),
         ({}, "what batch.csv asks for SIMs of Super SIM"),
@@ -49,18 +49,18 @@ def test_a_job_keeps_the_change_it_was_made_with() -> None:
         ({"action": "delete", "product": "wireless"}, "delete SIMs of Programmable Wireless"),
     ],
 )
-def test_a_job_describes_itself(wanted: dict[str, Any], words: str) -> None:
-    assert Job.from_csv("batch.csv", **{"product": "supersim", **wanted}).describe() == words
+def test_a_job_describes_itself(expected: dict[str, Any], words: str) -> None:
+    assert Job.from_csv("batch.csv", **{"product": "supersim", **expected}).describe() == words
 
 
-def test_a_description_may_count_the_sims() -> None:
+def test_a_description_may_include_the_sim_count() -> None:
     job = Job.from_csv("b.csv", product="supersim", change=ACTIVE)
     assert job.describe(50_000) == "status=active for 50,000 SIMs of Super SIM"
     assert job.describe(1) == "status=active for 1 SIM of Super SIM"
 
 
 @pytest.mark.parametrize(
-    ("error", "wanted", "said"),
+    ("error", "expected", "message"),
     [
         (ValueError, {"product": "super-sim"}, "did you mean 'supersim'?"),
         (ValueError, {"product": "monitor"}, "one of supersim, wireless"),
@@ -82,17 +82,17 @@ def test_a_description_may_count_the_sims() -> None:
         ),
     ],
 )
-def test_a_job_that_could_not_be_sent_is_not_made(
-    error: type[Exception], wanted: dict[str, Any], said: str
+def test_an_invalid_job_is_rejected(
+    error: type[Exception], expected: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(error, match=said):
-        Job.from_csv("x.csv", **{"product": "supersim", **wanted})
-    with pytest.raises(error, match=said):
-        Job.from_rows([ICCID], **{"product": "supersim", **wanted})
+    with pytest.raises(error, match=message):
+        Job.from_csv("x.csv", **{"product": "supersim", **expected})
+    with pytest.raises(error, match=message):
+        Job.from_rows([ICCID], **{"product": "supersim", **expected})
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         (ICCID, "an iterable of rows"),
         (b"89", "an iterable of rows"),
@@ -100,8 +100,8 @@ def test_a_job_that_could_not_be_sent_is_not_made(
         ({"HS": ACTIVE}, r"not a mapping; give \(\{'sid': sid"),
     ],
 )
-def test_what_is_no_iterable_of_rows_is_refused(rows: Any, said: str) -> None:
-    with pytest.raises(TypeError, match=said):
+def test_an_argument_that_is_no_iterable_of_rows_is_rejected(rows: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         Job.from_rows(rows, product="supersim", change=ACTIVE)
 
 

@@ -1,4 +1,4 @@
-"""Verdicts of the plan, for every state in which an earlier run may have left a row."""
+"""Verdicts of the plan for every state that an earlier run may leave a row in."""
 
 from __future__ import annotations
 
@@ -36,39 +36,39 @@ def wireless(status: str, goal: Goal, state: State = State.READ, **parts: Any) -
     return judge(Action.UPDATE, entry(state, name=WIRELESS), sim, goal)
 
 
-def test_a_sim_that_is_there_already_needs_nothing() -> None:
+def test_a_sim_already_at_the_target_needs_nothing() -> None:
     assert of("active") == (Verdict.ALREADY, State.ALREADY)
 
 
 @pytest.mark.parametrize("state", sorted(IN_DOUBT))
-def test_what_this_job_had_sent_and_is_there_is_this_jobs_work(state: State) -> None:
+def test_a_sim_at_the_target_that_this_job_sent_is_done_by_this_job(state: State) -> None:
     assert of("active", state) == (Verdict.ALREADY, State.DONE)
 
 
-def test_a_sim_that_can_go_will_be_sent() -> None:
+def test_a_sim_that_can_reach_the_target_will_be_sent() -> None:
     assert of("new") == (Verdict.CHANGE, State.READY)
 
 
 @pytest.mark.parametrize("state", sorted(IN_DOUBT))
-def test_what_was_perhaps_sent_and_had_no_effect_is_sent_again(state: State) -> None:
+def test_a_row_that_may_have_been_sent_without_effect_is_resent(state: State) -> None:
     assert of("new", state) == (Verdict.CHANGE, State.READY)
 
 
-def test_another_change_that_is_running_is_waited_for() -> None:
+def test_another_pending_change_is_waited_for() -> None:
     assert of("scheduled") == (Verdict.BUSY, State.READY)
 
 
 @pytest.mark.parametrize("state", sorted(IN_DOUBT))
-def test_an_own_change_that_is_running_is_not_sent_again(state: State) -> None:
+def test_this_jobs_pending_change_is_not_resent(state: State) -> None:
     assert of("scheduled", state) == (Verdict.BUSY, State.ACCEPTED)
 
 
-def test_no_way_leads_back_to_ready() -> None:
+def test_ready_cannot_be_reached_from_active() -> None:
     goal = Goal(SUPER_SIMS, {"status": "ready"})
     assert of("inactive", goal=goal) == (Verdict.ILLEGAL, State.IMPOSSIBLE)
 
 
-def test_ready_that_became_active_by_itself_has_arrived() -> None:
+def test_ready_that_has_advanced_to_active_is_done() -> None:
     goal = Goal(SUPER_SIMS, {"status": "ready"})
     assert of("active", State.ACCEPTED, goal) == (Verdict.ALREADY, State.DONE)
 
@@ -78,7 +78,7 @@ def test_nothing_can_be_done_for_a_canceled_sim() -> None:
     assert (planned.verdict, planned.state) == (Verdict.TERMINAL, State.IMPOSSIBLE)
 
 
-def test_a_fleet_of_its_own_is_compared_by_sid() -> None:
+def test_a_rows_own_fleet_is_compared_by_sid() -> None:
     goal = Goal(SUPER_SIMS, {"fleet": "HF1"})
     there = SuperSim(sid=SUPER, status="active", fleet_sid="HF1")
     elsewhere = SuperSim(sid=SUPER, status="active", fleet_sid="HF2")
@@ -86,26 +86,26 @@ def test_a_fleet_of_its_own_is_compared_by_sid() -> None:
     assert judge(Action.UPDATE, entry(), elsewhere, goal).state is State.READY
 
 
-def test_a_status_that_nobody_knows_counts_as_pending() -> None:
+def test_an_unknown_status_counts_as_pending() -> None:
     assert of("hibernating") == (Verdict.BUSY, State.READY)
 
 
-def test_a_reset_is_always_asked_for() -> None:
+def test_a_reset_is_always_sent() -> None:
     assert wireless("active", RESET).state is State.READY
 
 
-def test_a_reset_that_was_accepted_and_runs_no_more_is_done() -> None:
+def test_an_accepted_reset_that_is_no_longer_pending_is_done() -> None:
     sim = WirelessSim(sid=WIRELESS, status="active")
     accepted = entry(State.ACCEPTED, name=WIRELESS, accepted_at=MOMENT)
     assert judge(Action.UPDATE, accepted, sim, RESET).state is State.DONE
 
 
-def test_a_reset_that_runs_is_waited_for() -> None:
+def test_a_pending_reset_is_waited_for() -> None:
     planned = wireless("active", RESET, State.SENDING, reset_status="resetting")
     assert (planned.verdict, planned.state) == (Verdict.BUSY, State.ACCEPTED)
 
 
-def test_a_reset_of_which_nothing_shows_is_asked_for_again() -> None:
+def test_a_reset_without_a_trace_is_resent() -> None:
     assert wireless("active", RESET, State.SENDING).state is State.READY
 
 
@@ -115,7 +115,7 @@ def test_an_unknown_sim_is_impossible() -> None:
 
 
 @pytest.mark.parametrize("state", sorted(IN_DOUBT))
-def test_what_was_perhaps_sent_is_never_impossible_though_its_sim_is_not_there(
+def test_a_row_that_may_have_been_sent_is_never_impossible_even_if_its_sim_is_gone(
     state: State,
 ) -> None:
     planned = judge(Action.UPDATE, entry(state), None, TO_ACTIVE)
@@ -123,20 +123,20 @@ def test_what_was_perhaps_sent_is_never_impossible_though_its_sim_is_not_there(
     assert planned.state in IN_DOUBT
 
 
-def test_a_sim_that_may_have_moved_away_is_asked_for_once_more() -> None:
+def test_a_move_that_may_have_been_carried_out_is_resent() -> None:
     goal = Goal(SUPER_SIMS, {"account_sid": "AC1"})
     assert judge(Action.UPDATE, entry(State.SENDING), None, goal).state is State.READY
     assert judge(Action.UPDATE, entry(), None, goal).state is State.IMPOSSIBLE
 
 
-def test_registering_is_for_those_who_are_not_there() -> None:
+def test_registering_applies_to_unknown_sims_only() -> None:
     assert judge(Action.REGISTER, entry(), None, TO_ACTIVE).state is State.READY
     sim = SuperSim(sid=SUPER, status="new")
     assert judge(Action.REGISTER, entry(), sim, TO_ACTIVE).state is State.ALREADY
     assert judge(Action.REGISTER, entry(State.SENDING), sim, TO_ACTIVE).state is State.DONE
 
 
-def test_what_was_to_be_deleted_and_is_gone_is_deleted() -> None:
+def test_a_sim_to_delete_that_is_gone_is_done() -> None:
     sim = WirelessSim(sid=WIRELESS, status="new")
     assert judge(Action.DELETE, entry(), sim, TO_ACTIVE).state is State.READY
     assert judge(Action.DELETE, entry(State.SENDING), None, TO_ACTIVE).state is State.DONE
@@ -148,7 +148,7 @@ def sending(state: State, **parts: Any) -> State:
     return judge(Action.SEND, entry(state, **parts), sim, TO_ACTIVE).state
 
 
-def test_a_text_that_may_have_been_sent_is_never_sent_again() -> None:
+def test_a_text_that_may_have_been_sent_is_never_resent() -> None:
     assert sending(State.SENDING) is State.UNKNOWN
     assert judge(Action.SEND, entry(State.SENDING), None, TO_ACTIVE).state is State.UNKNOWN
 
@@ -163,11 +163,11 @@ def test_a_text_that_certainly_was_not_sent_is_sent() -> None:
     assert sending(State.NO_ANSWER) is State.READY
 
 
-def test_what_a_late_request_has_brought_to_its_goal_is_done_by_this_job() -> None:
+def test_a_target_reached_through_a_late_request_is_done_by_this_job() -> None:
     there = SuperSim(sid=SUPER, status="active")
     assert judge(Action.UPDATE, entry(), there, TO_ACTIVE).state is State.ALREADY
     assert judge(Action.UPDATE, entry(sent=True), there, TO_ACTIVE).state is State.DONE
 
 
-def test_what_a_late_request_has_deleted_is_done_by_this_job() -> None:
+def test_a_delete_through_a_late_request_is_done_by_this_job() -> None:
     assert judge(Action.DELETE, entry(sent=True), None, TO_ACTIVE).state is State.DONE

@@ -1,4 +1,4 @@
-"""What `asyncsim.bulk` offers, and what it says where its extra is missing."""
+"""Public names of `asyncsim.bulk`, and its error without the extra."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ except ModuleNotFoundError as error:
 """
 
 
-def test_these_are_the_public_names() -> None:
+def test_the_public_names() -> None:
     assert sorted(bulk.__all__) == NAMES
     assert all(hasattr(bulk, name) for name in NAMES)
     assert asyncsim.JobError.__mro__[1:2] == (asyncsim.AsyncSimError,)
 
 
-def test_a_missing_extra_says_how_to_get_it() -> None:
-    said = subprocess.run(
+def test_a_missing_extra_raises_an_error_with_the_install_command() -> None:
+    message = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
     )
-    assert 'pip install "asyncsim[bulk]"' in said.stdout
+    assert 'pip install "asyncsim[bulk]"' in message.stdout

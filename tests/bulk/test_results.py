@@ -22,7 +22,7 @@ from tests.bulk.journals import (
     LOST,
     NO_FLEET,
     SENDING,
-    Fate,
+    RowSpec,
     done,
     failed,
     fill,
@@ -41,8 +41,8 @@ def cells(number: int) -> tuple[str, ...]:
 
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    async with Journal.open(target(tmp_path)) as opened:
-        yield opened
+    async with Journal.open(target(tmp_path)) as journal:
+        yield journal
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ def folder(tmp_path: Path) -> Path:
 async def written(
     journal: Journal,
     folder: Path,
-    fates: Sequence[Fate],
+    specs: Sequence[RowSpec],
     *,
     head: Head = HEAD,
     header: tuple[str, ...] | None = None,
 ) -> WrittenResults:
-    await fill(journal, fates, head=head, header=header)
+    await fill(journal, specs, head=head, header=header)
     return await write_results(journal, folder, await report_on(journal))
 
 
@@ -82,23 +82,23 @@ def put(path: Path, text: str) -> None:
 
 
 async def rows_of(path: Path, **given: Any) -> list[Row]:
-    """What the same command makes of a file."""
+    """Rows that the same command reads from a file."""
     reading = Job.from_csv(path, product="supersim", **given).read()
     rows = [row async for batch in reading.batches() for row in batch]
     assert list(reading.problems) == []
     return rows
 
 
-async def test_results_begin_with_the_inputs_own_columns_in_the_inputs_order(
+async def test_results_begin_with_the_input_columns_in_input_order(
     journal: Journal, folder: Path
 ) -> None:
-    fates = [
+    specs = [
         failed(ICCIDS[0], NO_FLEET, cells=cells(0)),
         done(ICCIDS[1], settled_by="callback"),
         planned(ICCIDS[2], Verdict.ALREADY, State.ALREADY, before="active", cells=cells(2)),
     ]
-    fates[1] = Fate(name=ICCIDS[1], cells=cells(1), ending=fates[1].ending)
-    files = await written(journal, folder, fates, header=HEADER)
+    specs[1] = RowSpec(name=ICCIDS[1], cells=cells(1), ending=specs[1].ending)
+    files = await written(journal, folder, specs, header=HEADER)
     assert heading(files.results)[:3] == list(HEADER)
     assert all(one.startswith("asyncsim_") for one in heading(files.results)[3:])
     rows = table(files.results)
@@ -107,7 +107,7 @@ async def test_results_begin_with_the_inputs_own_columns_in_the_inputs_order(
     assert files.rows == 3
 
 
-async def test_a_result_tells_all_that_is_known_of_its_row(journal: Journal, folder: Path) -> None:
+async def test_a_result_has_all_details_of_its_row(journal: Journal, folder: Path) -> None:
     files = await written(journal, folder, [done("a"), failed("b", NO_FLEET)])
     good, bad = table(files.results)
     ended = [row.pop("asyncsim_ended_at") for row in (good, bad)]
@@ -131,33 +131,33 @@ async def test_a_result_tells_all_that_is_known_of_its_row(journal: Journal, fol
 
 
 @pytest.mark.parametrize(
-    ("verdict", "before", "said"),
+    ("verdict", "before", "message"),
     [
         (Verdict.UNKNOWN, None, "unknown SIM: not in this account and product"),
         (Verdict.ILLEGAL, "new", "illegal transition: no request leads there from 'new'"),
         (Verdict.TERMINAL, "canceled", "terminal: no request leads out of 'canceled'"),
     ],
 )
-async def test_a_row_that_was_never_sent_says_why(
-    journal: Journal, folder: Path, verdict: Verdict, before: str | None, said: str
+async def test_the_result_of_a_row_that_was_never_sent_says_why(
+    journal: Journal, folder: Path, verdict: Verdict, before: str | None, message: str
 ) -> None:
-    fate = planned("a", verdict, State.IMPOSSIBLE, before=before)
-    files = await written(journal, folder, [fate])
-    assert [row["asyncsim_message"] for row in table(files.results)] == [said]
-    assert [row["asyncsim_reason"] for row in table(files.failed)] == [said]
+    spec = planned("a", verdict, State.IMPOSSIBLE, before=before)
+    files = await written(journal, folder, [spec])
+    assert [row["asyncsim_message"] for row in table(files.results)] == [message]
+    assert [row["asyncsim_reason"] for row in table(files.failed)] == [message]
 
 
-async def test_failed_rows_can_be_fed_in_again(journal: Journal, folder: Path) -> None:
-    fates = [
-        Fate(name=ICCIDS[0], cells=cells(0), ending=done("").ending),
+async def test_the_file_of_failed_rows_is_valid_input(journal: Journal, folder: Path) -> None:
+    specs = [
+        RowSpec(name=ICCIDS[0], cells=cells(0), ending=done("").ending),
         failed(ICCIDS[1], NO_FLEET, cells=cells(1)),
         failed(ICCIDS[2], LATE, State.TIMED_OUT, cells=cells(2)),
         failed(ICCIDS[3], CUT, State.NO_ANSWER, cells=cells(3)),
         planned(ICCIDS[4], Verdict.UNKNOWN, State.IMPOSSIBLE, cells=cells(4)),
         planned(ICCIDS[5], Verdict.ALREADY, State.ALREADY, cells=cells(5)),
-        Fate(name=ICCIDS[6], cells=cells(6)),
+        RowSpec(name=ICCIDS[6], cells=cells(6)),
     ]
-    files = await written(journal, folder, fates, header=HEADER)
+    files = await written(journal, folder, specs, header=HEADER)
     assert (files.failed_rows, files.unknown) == (4, None)
     with_status = await rows_of(files.failed, change={"status": "active"})
     assert [row.name for row in with_status] == ICCIDS[1:5]
@@ -166,20 +166,20 @@ async def test_failed_rows_can_be_fed_in_again(journal: Journal, folder: Path) -
     assert [row.change for row in by_columns] == [{"fleet": "blue"}] * 4
 
 
-async def test_what_was_fed_in_again_keeps_its_columns_beside_the_new_ones(
+async def test_rerun_results_keep_their_columns_next_to_the_new_ones(
     tmp_path: Path, folder: Path
 ) -> None:
     header = ("iccid", "asyncsim_result", " ASYNCSIM_Reason")
-    fate = failed(ICCIDS[0], NO_FLEET, cells=(ICCIDS[0], "timed out", "of yesterday"))
+    spec = failed(ICCIDS[0], NO_FLEET, cells=(ICCIDS[0], "timed out", "of yesterday"))
     async with Journal.open(target(tmp_path)) as journal:
-        files = await written(journal, folder, [fate], header=header)
+        files = await written(journal, folder, [spec], header=header)
     assert heading(files.failed) == [*header, "asyncsim_result_2", "asyncsim_reason_2"]
     [row] = table(files.failed)
     assert (row["asyncsim_result"], row["asyncsim_result_2"]) == ("timed out", "failed")
 
 
 @pytest.mark.parametrize("name", ["results", "failed"])
-async def test_no_column_that_a_job_adds_means_anything_to_the_next_job(
+async def test_columns_that_a_job_adds_are_ignored_by_the_next_job(
     journal: Journal, folder: Path, name: str
 ) -> None:
     files = await written(journal, folder, [failed(ICCIDS[0], NO_FLEET)])
@@ -187,24 +187,26 @@ async def test_no_column_that_a_job_adds_means_anything_to_the_next_job(
     assert (row.name, row.naming, row.change) == (ICCIDS[0], "iccid", None)
 
 
-async def test_texts_that_may_have_been_sent_are_kept_apart(journal: Journal, folder: Path) -> None:
-    fates = [
+async def test_texts_that_may_have_been_sent_have_a_separate_file(
+    journal: Journal, folder: Path
+) -> None:
+    specs = [
         failed("refused", NO_FLEET),
         failed("unclear", LOST, State.UNKNOWN),
         failed("late", LATE, State.TIMED_OUT, reference="HC1"),
         failed("never sent", CUT, State.NO_ANSWER),
         failed("created", CUT, State.NO_ANSWER, reference="HC2"),
-        Fate(name="on the wire"),
-        Fate(name="taken", reference="HC3"),
+        RowSpec(name="in flight"),
+        RowSpec(name="taken", reference="HC3"),
         planned("torn", Verdict.BUSY, State.UNKNOWN),
-        Fate(name="unsent", sent=False),
+        RowSpec(name="unsent", sent=False),
         done("arrived", reference="HC4"),
     ]
-    files = await written(journal, folder, fates, head=SENDING)
+    files = await written(journal, folder, specs, head=SENDING)
     assert [row["iccid"] for row in table(files.failed)] == ["refused", "never sent"]
     assert files.unknown is not None
     unknown = {row["iccid"]: row["asyncsim_reason"] for row in table(files.unknown)}
-    assert list(unknown) == ["unclear", "late", "created", "on the wire", "taken", "torn"]
+    assert list(unknown) == ["unclear", "late", "created", "in flight", "taken", "torn"]
     assert unknown["unclear"] == str(LOST)
     assert all(unknown.values())
     assert unknown["torn"] == "perhaps sent: the run ended before a response came"
@@ -214,55 +216,55 @@ async def test_texts_that_may_have_been_sent_are_kept_apart(journal: Journal, fo
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-async def test_a_message_of_a_vendor_is_no_formula(
+async def test_a_vendors_message_is_escaped_against_formulas(
     journal: Journal, folder: Path, start: str
 ) -> None:
     text = f'{start}HYPERLINK("http://localhost")'
     ending = Ending(state=State.FAILED, error=ValueError(text), status=text)
-    files = await written(journal, folder, [Fate(name="a", ending=ending)])
+    files = await written(journal, folder, [RowSpec(name="a", ending=ending)])
     [row] = table(files.results)
     assert (row["asyncsim_message"], row["asyncsim_status"]) == (f"'{text}", f"'{text}")
     assert table(files.failed)[0]["asyncsim_reason"] == f"'{text}"
 
 
-async def test_cells_of_the_input_come_out_as_they_went_in(journal: Journal, folder: Path) -> None:
-    odd = ("=A1+1", ' two\r\nlines "quoted" ', "'0012", "", "\U0001f4e1;,\t")
+async def test_input_cells_are_written_unchanged(journal: Journal, folder: Path) -> None:
+    special = ("=A1+1", ' two\r\nlines "quoted" ', "'0012", "", "\U0001f4e1;,\t")
     header = ("iccid", "two\nlines", "", "x", "x")
-    files = await written(journal, folder, [failed("a", NO_FLEET, cells=odd)], header=header)
+    files = await written(journal, folder, [failed("a", NO_FLEET, cells=special)], header=header)
     for path in (files.results, files.failed):
         with path.open(encoding="utf-8", newline="") as file:
             first, second = csv.reader(file, strict=True)
-        assert (tuple(first[:5]), tuple(second[:5])) == (header, odd)
+        assert (tuple(first[:5]), tuple(second[:5])) == (header, special)
 
 
-async def test_bare_names_stand_under_what_they_are(journal: Journal, folder: Path) -> None:
+async def test_bare_names_get_a_heading_of_their_type(journal: Journal, folder: Path) -> None:
     files = await written(journal, folder, [failed(ICCIDS[0], NO_FLEET)])
     assert heading(files.failed)[0] == "iccid"
 
 
-async def test_bare_names_of_several_sorts_have_a_column_each(
+async def test_bare_names_of_several_types_get_a_column_each(
     journal: Journal, folder: Path
 ) -> None:
-    fates = [
+    specs = [
         failed("pump", NO_FLEET, naming="unique_name"),
         failed(ICCIDS[1], NO_FLEET, naming="iccid"),
         failed(sid(3), NO_FLEET, naming="sid"),
     ]
-    files = await written(journal, folder, fates)
+    files = await written(journal, folder, specs)
     assert heading(files.failed)[:3] == ["sid", "iccid", "unique_name"]
     rows = await rows_of(files.failed, change={"status": "ready"})
-    assert [(row.name, row.naming) for row in rows] == [(f.name, f.naming) for f in fates]
+    assert [(row.name, row.naming) for row in rows] == [(f.name, f.naming) for f in specs]
 
 
 async def test_a_list_without_a_header_keeps_its_other_cells(
     journal: Journal, folder: Path
 ) -> None:
-    fates = [
+    specs = [
         failed(ICCIDS[0], NO_FLEET),
         failed(ICCIDS[1], NO_FLEET, cells=(ICCIDS[1], "north", "7")),
         failed(sid(3), NO_FLEET, naming="sid", cells=(sid(3), "south")),
     ]
-    files = await written(journal, folder, fates)
+    files = await written(journal, folder, specs)
     assert heading(files.failed)[:4] == ["sid", "iccid", "column_2", "column_3"]
     assert [list(row.values())[:4] for row in table(files.failed)] == [
         ["", ICCIDS[0], "", ""],
@@ -271,7 +273,7 @@ async def test_a_list_without_a_header_keeps_its_other_cells(
     ]
 
 
-async def test_a_job_of_which_nothing_failed_has_a_file_of_no_failures(
+async def test_a_job_without_failures_has_an_empty_failures_file(
     journal: Journal, folder: Path
 ) -> None:
     put(folder / "failed.csv", "of the first run")
@@ -280,7 +282,7 @@ async def test_a_job_of_which_nothing_failed_has_a_file_of_no_failures(
     assert files.failed.read_text() == "iccid,asyncsim_result,asyncsim_reason\n"
 
 
-async def test_the_summary_is_the_reports(journal: Journal, folder: Path) -> None:
+async def test_the_summary_file_is_the_reports_summary(journal: Journal, folder: Path) -> None:
     await fill(journal, [done("a"), failed("b", BadRequest(400, 1, "Größe"))])
     report = await report_on(journal, stopped="deadline", seconds=3.0, requests=7)
     files = await write_results(journal, folder, report)
@@ -289,7 +291,7 @@ async def test_the_summary_is_the_reports(journal: Journal, folder: Path) -> Non
     assert "Größe" in text
 
 
-async def test_only_whole_files_are_ever_seen(journal: Journal, folder: Path) -> None:
+async def test_only_complete_files_are_ever_visible(journal: Journal, folder: Path) -> None:
     await written(journal, folder, [done("a")])
     assert names_in(folder) == ["failed.csv", "results.csv", "summary.json"]
 
@@ -297,21 +299,21 @@ async def test_only_whole_files_are_ever_seen(journal: Journal, folder: Path) ->
 async def test_more_rows_than_a_batch_are_all_written_once(journal: Journal, folder: Path) -> None:
     absent = [planned(f"{n}", Verdict.UNKNOWN, State.IMPOSSIBLE) for n in range(2500)]
     files = await written(journal, folder, absent)
-    assert [row["iccid"] for row in table(files.results)] == [fate.name for fate in absent]
+    assert [row["iccid"] for row in table(files.results)] == [spec.name for spec in absent]
     assert (files.rows, files.failed_rows) == (2500, 2500)
 
 
-# When it cannot be done.
+# Files that cannot be written.
 
 
-async def test_a_folder_that_is_a_file_is_told(journal: Journal, folder: Path) -> None:
+async def test_a_folder_that_is_a_file_is_reported(journal: Journal, folder: Path) -> None:
     put(folder, "mine")
     with pytest.raises(NotADirectoryError, match="it is a file, not a folder; fix that or give"):
         await written(journal, folder, [done("a")])
     assert names_in(folder.parent) == [folder.name]
 
 
-async def test_a_result_that_cannot_take_its_place_leaves_nothing_behind(
+async def test_a_result_that_cannot_be_moved_into_place_leaves_no_file(
     journal: Journal, folder: Path
 ) -> None:
     put(folder / "results.csv" / "mine", "a folder of that name")
@@ -320,8 +322,8 @@ async def test_a_result_that_cannot_take_its_place_leaves_nothing_behind(
     assert names_in(folder) == ["results.csv"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-async def test_a_full_disk_leaves_the_files_of_before(
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+async def test_a_full_disk_keeps_the_previous_files(
     journal: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await written(journal, folder, [done("a")])
@@ -338,9 +340,7 @@ async def test_a_full_disk_leaves_the_files_of_before(
     assert (folder / "results.csv").read_text() == before
 
 
-async def test_a_cancelled_writing_leaves_the_files_of_before(
-    journal: Journal, folder: Path
-) -> None:
+async def test_a_cancelled_write_keeps_the_previous_files(journal: Journal, folder: Path) -> None:
     await written(journal, folder, [done("a")])
     before = (folder / "results.csv").read_text()
     report = await report_on(journal)

@@ -1,4 +1,4 @@
-"""What the tests of input share."""
+"""Helpers shared by the tests of `bulk.input`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACTIVE = {"status": "active"}
 
 @frozen
 class Read:
-    """An input read to its end."""
+    """An input, read completely."""
 
     rows: list[Row]
     reading: RowReader

@@ -23,7 +23,7 @@ from tests.bulk.input.reads import ICCID, SID
         f"\ufeff{ICCID}",
     ],
 )
-def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) -> None:
+def test_decorations_of_an_iccid_are_stripped(text: str) -> None:
     assert identifiers.parse_iccid(text, SIMS) == ICCID
     assert identifiers.guess_naming(text) == "iccid"
     assert identifiers.is_sid_or_iccid(text)
@@ -32,14 +32,14 @@ def test_what_people_and_spreadsheets_add_to_an_iccid_is_taken_off(text: str) ->
 @pytest.mark.parametrize(
     "text", ["8.99E+19", "8,99E+19", "8.98831e19", "9E+19", "'9E+19", "89883070000012345000.0"]
 )
-def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None:
+def test_a_rounded_iccid_is_rejected_with_advice_on_exporting(text: str) -> None:
     with pytest.raises(ValueError, match=r"rounded.*as text.*export again"):
         identifiers.parse_iccid(text, SIMS)
     assert identifiers.is_sid_or_iccid(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("8988307000O01234566", "digits only"),
         ("89883070000012345F", "digits only"),
@@ -50,18 +50,18 @@ def test_a_rounded_iccid_is_refused_with_the_way_to_export_it(text: str) -> None
         ("-", "digits only"),
     ],
 )
-def test_what_is_no_iccid_is_said(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_iccid_is_reported(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         identifiers.parse_iccid(text, SIMS)
 
 
 @pytest.mark.parametrize("text", [SID, SID.upper(), SID.lower(), f" '{SID}", f'="{SID}"'])
-def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
+def test_a_sid_is_recognized_in_any_letter_case(text: str) -> None:
     assert identifiers.parse_sid(text, SIMS) == SID
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("DE" + "0a" * 16, "a Programmable Wireless Sim"),
         ("HF" + "0a" * 16, "a Fleet"),
@@ -72,38 +72,38 @@ def test_a_sid_is_known_in_any_letter_case(text: str) -> None:
         (SID[:-1], "HS and 32 hex digits"),
     ],
 )
-def test_what_is_no_sid_of_such_a_sim_is_said(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_sid_is_reported(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         identifiers.parse_sid(text, SIMS)
 
 
-def test_the_sid_of_the_other_product_is_said_both_ways() -> None:
+def test_a_sid_of_the_other_product_is_reported_for_both_products() -> None:
     with pytest.raises(ValueError, match="a Super SIM Sim"):
         identifiers.parse_sid(SID, WIRELESS_SIMS)
 
 
 @pytest.mark.parametrize("text", [".", "..", "HF" + "0a" * 16])
-def test_what_can_stand_in_no_path_is_no_unique_name(text: str) -> None:
+def test_a_name_that_is_invalid_in_a_path_is_no_unique_name(text: str) -> None:
     with pytest.raises(ValueError):
         identifiers.parse_unique_name(text, SIMS)
 
 
-def test_a_unique_name_keeps_its_spaces_and_apostrophes_inside() -> None:
+def test_a_unique_name_keeps_its_inner_spaces_and_apostrophes() -> None:
     assert identifiers.parse_unique_name(" 's van 7/8 ", SIMS) == "'s van 7/8"
     assert identifiers.guess_naming("van 7/8") == "unique_name"
 
 
 @given(st.text("0123456789", min_size=17, max_size=21))
-def test_check_digits_are_those_of_the_standard(body: str) -> None:
+def test_check_digits_follow_the_luhn_standard(body: str) -> None:
     right = luhn_digit(body)
     assert identifiers.has_valid_check_digit(body + right)
     assert not any(identifiers.has_valid_check_digit(body + d) for d in "0123456789" if d != right)
 
 
-def test_numbers_written_out_by_a_spreadsheet_end_in_zeros() -> None:
+def test_numbers_rounded_by_a_spreadsheet_end_in_zeros() -> None:
     assert identifiers.ends_in_zeros("89883070000012300000")
     assert not identifiers.ends_in_zeros("89883070000012300001")
 
 
-def test_a_long_value_is_shown_cut_short() -> None:
+def test_a_long_value_is_truncated_in_messages() -> None:
     assert identifiers.shortened("x" * 100) == "'" + "x" * 55 + "...'"

@@ -20,13 +20,13 @@ class Status(enum.StrEnum):
 
 
 @define
-class Wish:
+class Request:
     iccid: str
     status: str | None
     note: str = ""
 
 
-async def test_names_may_be_of_any_sort() -> None:
+async def test_names_may_have_any_type() -> None:
     found = await read_rows([SID, ICCID, int(OTHER), "van 7"], change=ACTIVE)
     assert found.names == [
         (1, "sid", SID),
@@ -38,7 +38,7 @@ async def test_names_may_be_of_any_sort() -> None:
     assert found.reading.header is None
 
 
-async def test_whole_numbers_of_other_libraries_are_exact_too() -> None:
+async def test_integers_of_other_libraries_are_exact() -> None:
     @numbers.Integral.register
     class Int64:
         def __str__(self) -> str:
@@ -50,7 +50,7 @@ async def test_whole_numbers_of_other_libraries_are_exact_too() -> None:
     assert found.changes == [{"unique_name": ICCID}]
 
 
-async def test_keys_of_mappings_are_columns() -> None:
+async def test_mapping_keys_are_columns() -> None:
     rows = [
         {"SIM ICCID": ICCID, "Status": "Active", "note": 7},
         {"SIM ICCID": int(OTHER), "Status": Status.ACTIVE},
@@ -62,7 +62,7 @@ async def test_keys_of_mappings_are_columns() -> None:
     assert [row.cells for row in found.rows] == [(ICCID, "Active", "7"), (OTHER, "active", "")]
 
 
-async def test_none_clears_a_field_and_what_is_left_out_stays() -> None:
+async def test_none_clears_a_field_and_omitted_fields_stay() -> None:
     rows: list[dict[str, Any]] = [
         {"sid": SID, "fleet": None, "status": "active"},
         {"sid": SID, "status": "active"},
@@ -74,7 +74,7 @@ async def test_none_clears_a_field_and_what_is_left_out_stays() -> None:
     assert found.rows[0].cells == (SID, "", "active")
 
 
-async def test_what_cannot_be_cleared_is_said() -> None:
+async def test_clearing_a_required_field_is_reported() -> None:
     (problem,) = (await read_rows([{"sid": SID, "status": None}])).problems
     assert problem.startswith("row 1: status cannot be cleared")
 
@@ -82,7 +82,7 @@ async def test_what_cannot_be_cleared_is_said() -> None:
 @pytest.mark.parametrize(
     "row", [{"iccid": float(ICCID)}, float(ICCID), {"iccid": 8.99e19}, {"sid": None, "iccid": 1.0}]
 )
-async def test_floats_are_refused_with_the_way_to_keep_digits(row: Any) -> None:
+async def test_floats_are_rejected_with_advice_to_keep_all_digits(row: Any) -> None:
     (problem,) = (await read_rows([row], change=ACTIVE)).problems
     assert "cannot hold all digits of an ICCID" in problem
     assert "dtype=str" in problem
@@ -95,7 +95,7 @@ async def test_a_missing_name_falls_back_to_the_next(missing: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"sid": SID, "status": True}, "True cannot be sent; give text"),
         ({"sid": SID, "status": 1.5}, "1.5 cannot be sent"),
@@ -110,10 +110,10 @@ async def test_a_missing_name_falls_back_to_the_next(missing: Any) -> None:
         ((SID, ACTIVE), "is not a row; give a name, a mapping or an attrs record"),
     ],
 )
-async def test_what_is_wrong_with_a_row_is_said(row: Any, said: str) -> None:
+async def test_each_problem_of_a_row_is_reported(row: Any, message: str) -> None:
     (problem, *_) = (await read_rows([row])).problems
     assert problem.startswith("row 1: ")
-    assert said in problem
+    assert message in problem
 
 
 async def test_numbers_are_sent_as_text() -> None:
@@ -121,7 +121,7 @@ async def test_numbers_are_sent_as_text() -> None:
     assert found.changes == [{"friendly_name": "7"}]
 
 
-async def test_rows_of_different_sorts_are_said() -> None:
+async def test_mixed_row_types_are_reported() -> None:
     rows = [{"sid": SID}, ICCID, {"sid": SID, "iccid": ICCID}]
     assert (await read_rows(rows, change=ACTIVE)).problems == [
         f"row 2: '{ICCID}' is not of the same sort as the rows before it",
@@ -129,7 +129,7 @@ async def test_rows_of_different_sorts_are_said() -> None:
     ]
 
 
-async def test_records_of_the_vendor_are_only_names() -> None:
+async def test_vendor_records_are_only_names() -> None:
     sim = Sim(sid=SID, status="new", iccid=ICCID, fleet_sid="HF", date_created=datetime.now(UTC))
     found = await read_rows([sim], change=ACTIVE)
     assert found.names == [(1, "sid", SID)]
@@ -138,15 +138,15 @@ async def test_records_of_the_vendor_are_only_names() -> None:
     assert problem.startswith("nothing is asked for")
 
 
-async def test_of_attrs_records_only_named_columns_are_applied() -> None:
-    rows = [Wish(ICCID, "active", "x"), Wish(OTHER, None)]
+async def test_only_named_columns_of_attrs_records_are_applied() -> None:
+    rows = [Request(ICCID, "active", "x"), Request(OTHER, None)]
     found = await read_rows(rows, columns=["status"])
     assert found.changes == [ACTIVE]
     assert found.problems == ["row 2: status cannot be cleared; leave it out to keep it as it is"]
     assert found.reading.header == ("iccid", "status", "note")
 
 
-async def test_generators_of_both_sorts_are_read() -> None:
+async def test_sync_and_async_generators_are_read() -> None:
     def names() -> Iterator[str]:
         yield from (SID, ICCID)
 
@@ -175,7 +175,7 @@ async def test_rows_come_in_batches_of_a_thousand(count: int) -> None:
     assert len(sizes) == (count + 999) // 1000
 
 
-async def test_what_the_iterable_raises_is_raised() -> None:
+async def test_an_error_in_the_iterable_is_raised() -> None:
     def names() -> Iterator[str]:
         yield SID
         raise LookupError("the database is gone")
@@ -188,13 +188,13 @@ async def test_no_rows_are_a_problem() -> None:
     assert (await read_rows([], change=ACTIVE)).problems == ["rows names no SIM"]
 
 
-async def test_a_row_that_could_not_be_read_does_not_decide_what_columns_there_are() -> None:
+async def test_a_malformed_row_does_not_define_the_columns() -> None:
     found = await read_rows([7.5, {"sid": SID}], change=ACTIVE)
     assert found.names == [(2, "sid", SID)]
     assert len(found.problems) == 1
 
 
-async def test_any_number_of_different_changes_is_read() -> None:
+async def test_any_number_of_distinct_changes_is_read() -> None:
     rows = ({"sid": SID, "unique_name": f"van {number}"} for number in range(10_500))
     found = await read_rows(rows)
     assert found.problems == []

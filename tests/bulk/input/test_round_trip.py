@@ -1,4 +1,4 @@
-"""However a table is written, the same rows come out."""
+"""Round trips: a table gives the same rows in every format."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def written(
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
     data=st.data(),
 )
-def test_a_table_reads_the_same_however_it_is_written(
+def test_a_table_gives_the_same_rows_in_every_format(
     rows: list[dict[str, str]],
     order: list[str],
     delimiter: str,
@@ -87,7 +87,7 @@ def test_a_table_reads_the_same_however_it_is_written(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
-def test_no_file_whatever_it_holds_breaks_the_reading(content: bytes, path: Path) -> None:
+def test_no_file_content_raises_an_unexpected_error(content: bytes, path: Path) -> None:
     found = asyncio.run(read_csv(path, content, change=ACTIVE))
     assert found.rows or found.problems
     for row in found.rows:

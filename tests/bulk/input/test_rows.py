@@ -1,4 +1,4 @@
-"""What a reading tells of all rows, and how it is cut short."""
+"""Facts about all rows of a reading, and readings that end early."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asyncsim.bulk.job import Job
 from tests.bulk.input.reads import ACTIVE, ICCID, OTHER, read_csv, read_rows, write
 
 
-async def test_the_digest_knows_every_row(path: Path) -> None:
+async def test_the_digest_depends_on_every_row(path: Path) -> None:
     contents = [
         f"iccid,status,note\n{ICCID},active,a\n",
         f"iccid,status,note\n{ICCID},active,b\n",
@@ -23,14 +23,14 @@ async def test_the_digest_knows_every_row(path: Path) -> None:
     assert (await read_csv(path, contents[0])).reading.digest == digests[0]
 
 
-async def test_the_digest_does_not_depend_on_how_the_file_is_written(path: Path) -> None:
+async def test_the_digest_is_independent_of_the_file_format(path: Path) -> None:
     rows = [f"{ICCID},a", f'"{OTHER}",b']
-    plain = await read_csv(path, "\n".join(["iccid,note", *rows]), change=ACTIVE)
+    reference = await read_csv(path, "\n".join(["iccid,note", *rows]), change=ACTIVE)
     other = await read_csv(path, "\r\n\r\n".join(["\ufefficcid,note", *rows]), change=ACTIVE)
-    assert plain.reading.digest == other.reading.digest
+    assert reference.reading.digest == other.reading.digest
 
 
-async def test_wrong_check_digits_are_noted_and_nothing_else(path: Path) -> None:
+async def test_wrong_check_digits_are_only_noted(path: Path) -> None:
     wrong = ICCID[:-1] + "0"
     found = await read_csv(path, f"iccid\n{ICCID}\n{wrong}\n89883070000012300000\n", change=ACTIVE)
     assert found.problems == []
@@ -42,19 +42,19 @@ async def test_wrong_check_digits_are_noted_and_nothing_else(path: Path) -> None
 
 
 async def test_an_unusable_header_ends_the_reading() -> None:
-    taken = []
+    first_batch = []
 
     def rows() -> Iterator[dict[str, str]]:
         for number in range(100_000):
-            taken.append(number)
+            first_batch.append(number)
             yield {"phone": "1"}
 
     found = await read_rows(rows(), change=ACTIVE)
     assert len(found.problems) == 1
-    assert len(taken) == 1000
+    assert len(first_batch) == 1000
 
 
-async def test_a_reading_that_is_left_closes_its_file(path: Path) -> None:
+async def test_leaving_a_reading_closes_its_file(path: Path) -> None:
     write(path, f"{ICCID}\n" * 5000)
     reading = Job.from_csv(path, product="supersim", change=ACTIVE).read()
     async with aclosing(reading.batches()) as batches:

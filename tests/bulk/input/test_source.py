@@ -3,7 +3,7 @@ from __future__ import annotations
 from asyncsim.bulk.input.source import LineNumbers, Problems
 
 
-def test_problems_come_in_the_order_of_their_lines_those_of_the_whole_input_first() -> None:
+def test_problems_are_in_line_order_after_those_of_the_whole_input() -> None:
     problems = Problems()
     problems.add("b", 10)
     problems.add("a", 9)
@@ -11,7 +11,7 @@ def test_problems_come_in_the_order_of_their_lines_those_of_the_whole_input_firs
     assert list(problems) == ["whole", "line 9: a", "line 10: b"]
 
 
-def test_only_the_first_texts_are_kept_and_the_rest_is_counted() -> None:
+def test_only_the_first_messages_are_kept_and_the_rest_are_counted() -> None:
     problems = Problems("row", most=2)
     for number in range(1, 2001):
         problems.add("wrong", number)
@@ -21,12 +21,12 @@ def test_only_the_first_texts_are_kept_and_the_rest_is_counted() -> None:
     assert repr(problems) == "<Problems: 2,000>"
 
 
-def test_no_problems_are_false() -> None:
+def test_an_empty_problem_list_is_false() -> None:
     assert not Problems()
     assert list(Problems()) == []
 
 
-def test_places_name_the_first_few() -> None:
+def test_line_numbers_are_listed_up_to_the_first_few() -> None:
     places = LineNumbers("line")
     places.add(7)
     assert str(places) == "line 7"

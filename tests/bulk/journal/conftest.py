@@ -10,12 +10,12 @@ from asyncsim.bulk.journal import Journal
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal of a test lies."""
+    """Path of the test's journal."""
     return tmp_path / "batch.db"
 
 
 @pytest.fixture
 async def journal(path: Path) -> AsyncIterator[Journal]:
-    """An open journal with nothing in it yet."""
-    async with Journal.open(path) as opened:
-        yield opened
+    """An open, empty journal."""
+    async with Journal.open(path) as journal:
+        yield journal

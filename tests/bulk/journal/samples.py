@@ -1,4 +1,4 @@
-"""Journals and rows for the tests of this folder."""
+"""Sample journals and rows for the tests of `bulk.journal`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def row(number: int, **given: Any) -> Row:
 
 
 async def fill(journal: Journal, count: int = 0, *rows: Row) -> None:
-    """Give it a job with so many rows, or these, read to the end."""
+    """Add a job with `rows` rows, or these rows, read completely."""
     await journal.begin_job(HEAD)
     await journal.add_rows(rows or [row(number) for number in range(1, count + 1)])
     await journal.complete_input(header=None, applied=(), digest="d1", notes=())
@@ -35,12 +35,12 @@ async def fill(journal: Journal, count: int = 0, *rows: Row) -> None:
     await journal.begin_plan(OPEN)
 
 
-def ready(number: int, **given: Any) -> Planned:
+def planned_row(number: int, **given: Any) -> Planned:
     parts: dict[str, Any] = {"verdict": Verdict.CHANGE, "state": State.READY}
     return Planned(number=number, **parts | given)
 
 
-async def fed(journal: Journal, *states: State) -> list[int]:
+async def next_rows(journal: Journal, *states: State) -> list[int]:
     return [entry.number async for entry in journal.entries(states)]
 
 
@@ -52,7 +52,7 @@ async def entry_of(
 
 
 def query(path: Path, sql: str) -> list[Any]:
-    """What another program sees in the file."""
+    """Query the file as another program would."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(sql).fetchall()
 

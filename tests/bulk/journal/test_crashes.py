@@ -1,4 +1,4 @@
-"""What a crash, a full disk or a lost process may do to a journal: nothing that lies."""
+"""Crashes, full disks and killed processes: a journal never states what is not true."""
 
 # ruff: noqa: ASYNC240 - small local files, and nothing else runs in the loop
 
@@ -21,7 +21,7 @@ from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
 from tests.bulk.journal.samples import HEAD, fill, query, row, states_in
 
-# Intends row after row, many at once, and prints each number once the journal has it.
+# Records intents concurrently, and prints each row number once the journal has written it.
 _INTENDER = """
 import asyncio, sys
 from asyncsim.bulk.journal import Journal
@@ -37,7 +37,7 @@ async def main():
 asyncio.run(main())
 """
 
-# Dies while it opens a journal, just after a statement.
+# Dies while opening a journal, just after one SQL statement.
 _OPENER = """
 import asyncio, os, sys
 from sqlalchemy import Engine, event
@@ -52,7 +52,7 @@ async def main():
 asyncio.run(main())
 """
 
-# Adds to an input that never ends.
+# Reads an input that never ends.
 _READER = """
 import asyncio, sys
 from asyncsim.bulk.journal import Journal
@@ -66,7 +66,7 @@ async def main():
 asyncio.run(main())
 """
 
-# Goes on until no file may grow any more, as on a full disk.
+# Continues until no file may grow any more, as on a full disk.
 _GROWER = """
 import asyncio, resource, signal, sys
 from asyncsim.bulk.journal import Journal
@@ -102,21 +102,19 @@ async def started(code: str, path: Path, *more: str) -> asyncio.subprocess.Proce
 
 
 async def killed(process: asyncio.subprocess.Process, *, after: int) -> list[int]:
-    """Kill it after so many lines; return all numbers that it has printed."""
+    """Kill the process after some lines; return all numbers that it printed."""
     assert process.stdout is not None
     lines = [await process.stdout.readline() for _ in range(after)]
     process.send_signal(signal.SIGKILL)
     rest, _ = await process.communicate()
-    # The last line may be cut off in the middle.
+    # The last line may be cut off.
     return [int(line) for line in [*lines, *rest.splitlines(keepends=True)] if line.endswith(b"\n")]
 
 
 @pytest.mark.parametrize("after", [1, 40])
-async def test_every_intent_that_returned_before_a_kill_is_in_the_file(
-    path: Path, after: int
-) -> None:
+async def test_every_intent_that_returned_before_a_kill_is_durable(path: Path, after: int) -> None:
     printed = await killed(await started(_INTENDER, path), after=after)
-    async with Journal.open(path) as journal:  # the lock died with its holder
+    async with Journal.open(path) as journal:  # the process held the lock, so it is free again
         assert not await journal.begin_job(HEAD)
         sending = {entry.number async for entry in journal.entries({State.SENDING})}
         assert set(printed) <= sending
@@ -125,7 +123,7 @@ async def test_every_intent_that_returned_before_a_kill_is_in_the_file(
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_a_kill_while_the_input_is_read_makes_it_be_read_again(path: Path) -> None:
+async def test_after_a_kill_during_reading_the_input_is_read_again(path: Path) -> None:
     await killed(await started(_READER, path), after=5)
     assert query(path, "SELECT count(*) > 400 FROM rows") == [(1,)]
     async with Journal.open(path) as journal:
@@ -135,7 +133,7 @@ async def test_a_kill_while_the_input_is_read_makes_it_be_read_again(path: Path)
         assert await journal.counts() == {State.READ: 1}
 
 
-async def test_a_killed_job_can_be_looked_into_before_it_goes_on(path: Path) -> None:
+async def test_a_killed_job_can_be_opened_read_only_before_it_is_resumed(path: Path) -> None:
     await killed(await started(_INTENDER, path), after=1)
     async with Journal.open(path, read_only=True) as journal:
         assert sum((await journal.counts()).values()) == 5000
@@ -143,27 +141,27 @@ async def test_a_killed_job_can_be_looked_into_before_it_goes_on(path: Path) -> 
         assert run.ended_at is None
 
 
-async def test_where_files_cannot_grow_nothing_unwritten_passes_for_written(path: Path) -> None:
+async def test_when_files_cannot_grow_unwritten_rows_do_not_count_as_written(path: Path) -> None:
     process = await started(_GROWER, path)
     printed, complaint = await process.communicate()
     assert process.returncode == 0, complaint.decode()
     assert b"run the same command again: what was recorded is kept" in complaint
     sent = {number for number, state in states_in(path).items() if state == "sending"}
-    told = {int(line) for line in printed.split()}
-    assert 0 < len(told) < 2000
-    assert told <= sent
+    printed_numbers = {int(line) for line in printed.split()}
+    assert 0 < len(printed_numbers) < 2000
+    assert printed_numbers <= sent
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 async def fill_the_disk(journal: Journal) -> None:
-    """Let the file not grow by a single page any more."""
+    """Keep the file from growing by even one page."""
     async with journal._database.engine.connect() as connection:
         await connection.execute(text("PRAGMA max_page_count=1"))
 
 
 @pytest.fixture
 def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all of a journal's work go over the one connection that knows of the full disk."""
+    """Route all of the journal's work through the connection with the page limit."""
 
     def single(url: URL, **options: Any) -> AsyncEngine:
         return create_async_engine(url, **options | {"pool_size": 1, "max_overflow": 0})
@@ -184,7 +182,7 @@ async def lose_a_row(path: Path, error: Exception | None = None) -> None:
 
 
 @pytest.mark.usefixtures("one_connection")
-async def test_a_full_disk_is_told_to_all_who_wait_and_to_all_who_come(path: Path) -> None:
+async def test_a_full_disk_raises_in_all_pending_and_later_calls(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 20)
         await journal.record_intent(1)
@@ -210,19 +208,19 @@ async def test_a_full_disk_is_told_to_all_who_wait_and_to_all_who_come(path: Pat
 
 
 @pytest.mark.usefixtures("one_connection")
-async def test_a_full_disk_that_nobody_was_told_of_is_told_at_the_end(path: Path) -> None:
+async def test_a_full_disk_not_yet_raised_is_raised_at_close(path: Path) -> None:
     with pytest.raises(JournalError, match="the disk is full"):
         await lose_a_row(path)
 
 
 @pytest.mark.usefixtures("one_connection")
-async def test_a_full_disk_does_not_hide_what_went_wrong_before(path: Path) -> None:
+async def test_a_full_disk_does_not_hide_an_earlier_error(path: Path) -> None:
     with pytest.raises(KeyError) as caught:
         await lose_a_row(path, KeyError("first"))
     assert "the disk is full" in caught.value.__notes__[0]
 
 
-async def test_a_journal_cancelled_while_it_closes_is_closed(path: Path) -> None:
+async def test_a_journal_whose_close_is_cancelled_is_closed(path: Path) -> None:
     async def use() -> None:
         async with Journal.open(path) as journal:
             await fill(journal, 3)
@@ -242,7 +240,9 @@ async def test_a_journal_cancelled_while_it_closes_is_closed(path: Path) -> None
         path.unlink(missing_ok=True)
 
 
-async def test_a_writer_that_is_torn_down_tells_who_waits(path: Path, clock: ManualClock) -> None:
+async def test_a_cancelled_writer_raises_in_all_pending_calls(
+    path: Path, clock: ManualClock
+) -> None:
     async with Journal.open(path, clock=clock) as journal:
         await fill(journal, 2)
         waiting = asyncio.create_task(journal.record_intent(1))
@@ -254,8 +254,8 @@ async def test_a_writer_that_is_torn_down_tells_who_waits(path: Path, clock: Man
             await journal.record_intent(2)
 
 
-@pytest.mark.parametrize("read_only", [False, True], ids=["to go on", "to look in"])
-async def test_a_journal_whose_wal_is_missing_is_refused_and_stays_as_it_is(
+@pytest.mark.parametrize("read_only", [False, True], ids=["read-write", "read-only"])
+async def test_a_journal_without_its_wal_is_rejected_and_unchanged(
     path: Path, read_only: bool
 ) -> None:
     await killed(await started(_INTENDER, path), after=5)
@@ -271,9 +271,9 @@ async def test_a_journal_whose_wal_is_missing_is_refused_and_stays_as_it_is(
         assert (await journal.counts())[State.SENDING] >= 5
 
 
-@pytest.mark.parametrize("read_only", [False, True], ids=["to go on", "to look in"])
+@pytest.mark.parametrize("read_only", [False, True], ids=["read-write", "read-only"])
 @pytest.mark.parametrize("rest", ["nothing", "an empty file"])
-async def test_a_wal_whose_journal_is_missing_is_refused_and_stays_as_it_is(
+async def test_a_wal_without_its_journal_is_rejected_and_unchanged(
     path: Path, read_only: bool, rest: str
 ) -> None:
     await killed(await started(_INTENDER, path), after=5)
@@ -294,10 +294,10 @@ async def test_a_wal_whose_journal_is_missing_is_refused_and_stays_as_it_is(
 @pytest.mark.parametrize(
     "statement", ["CREATE TABLE", "opened_by_process", "journal_mode=WAL", "needs_wal", "wal_check"]
 )
-async def test_a_process_that_dies_while_it_opens_a_journal_leaves_one_that_opens(
+async def test_a_journal_whose_opening_process_died_can_be_opened(
     path: Path, statement: str
 ) -> None:
-    for _ in range(2):  # a new one, and one that is there
+    for _ in range(2):  # a new journal, and an existing one
         opener = await started(_OPENER, path, statement)
         await opener.communicate()
         async with Journal.open(path) as journal:
@@ -306,17 +306,15 @@ async def test_a_process_that_dies_while_it_opens_a_journal_leaves_one_that_open
                 await fill(journal, 3)
 
 
-async def test_a_killed_job_that_another_program_has_opened_meanwhile_goes_on(path: Path) -> None:
+async def test_a_killed_job_that_another_program_has_opened_can_be_resumed(path: Path) -> None:
     printed = await killed(await started(_INTENDER, path), after=5)
-    query(path, "SELECT * FROM progress")  # recovers it, and takes its WAL into the file
+    query(path, "SELECT * FROM progress")  # recovers the file and checkpoints its WAL
     assert not path.with_name("batch.db-wal").exists()
     async with Journal.open(path) as journal:
         assert (await journal.counts())[State.SENDING] >= len(printed)
 
 
-async def test_a_wal_that_has_grown_long_is_taken_into_the_file(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_wal_is_checkpointed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asyncsim.bulk.journal.database._LONGEST_WAL", 200_000)
     wal = path.with_name("batch.db-wal")
     async with Journal.open(path) as journal:
@@ -326,8 +324,8 @@ async def test_a_wal_that_has_grown_long_is_taken_into_the_file(
         await journal.complete_input(header=None, applied=(), digest="d", notes=())
         assert wal.stat().st_size < 400_000
         assert path.stat().st_size > 200_000
-        async with Journal.open(path, read_only=True) as looker:  # a reader does not stop it
-            assert sum((await looker.counts()).values()) == 5000
+        async with Journal.open(path, read_only=True) as reader:  # a reader does not prevent it
+            assert sum((await reader.counts()).values()) == 5000
             for number in range(1, 2000):
                 await journal.record_ending(number, Ending(state=State.DONE))
             await journal.flush()

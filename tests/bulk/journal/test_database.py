@@ -1,4 +1,4 @@
-"""What may lie at a path, who may open it, and what is left behind."""
+"""Opening the journal file: foreign and damaged files, permissions, locks, leftovers."""
 
 # ruff: noqa: ASYNC240 - small local files, and nothing else runs in the loop
 
@@ -19,7 +19,16 @@ import pytest
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import OPEN, State, Verdict
 from asyncsim.errors import JournalError
-from tests.bulk.journal.samples import HEAD, change_by_hand, fed, files_in, fill, query, ready, row
+from tests.bulk.journal.samples import (
+    HEAD,
+    change_by_hand,
+    files_in,
+    fill,
+    next_rows,
+    planned_row,
+    query,
+    row,
+)
 
 _OPEN = """
 import aiosqlite, asyncio, os, sys  # what is imported later may be out of reach by then
@@ -27,7 +36,7 @@ from asyncsim.bulk.journal import Journal
 from asyncsim.errors import JournalError
 async def main():
     try:
-        async with Journal.open(sys.argv[1], read_only=sys.argv[2] == "look") as journal:
+        async with Journal.open(sys.argv[1], read_only=sys.argv[2] == "read-only") as journal:
             print("open", sum((await journal.counts()).values()))
     except JournalError as error:
         print(error)
@@ -39,7 +48,7 @@ asyncio.run(main())
 
 
 def opened_by_another(path: Path, *, how: str = "write") -> str:
-    """What another process, without root's rights, gets when it opens the journal."""
+    """Output of another process, without root privileges, that opens the journal."""
     command = [sys.executable, "-W", "error", "-c", _OPEN, str(path), how]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.strip()
@@ -47,7 +56,7 @@ def opened_by_another(path: Path, *, how: str = "write") -> str:
 
 @pytest.fixture
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that also a process without root's rights can reach."""
+    """A folder that a process without root privileges can access."""
     folder = tmp_path_factory.mktemp("shared")
     for parent in (folder, *folder.parents):
         if parent == Path(tempfile.gettempdir()):
@@ -57,47 +66,47 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def refusal(path: Path | str, *, read_only: bool = False) -> str:
+async def open_error(path: Path | str, *, read_only: bool = False) -> str:
     with pytest.raises(JournalError) as caught:
         async with Journal.open(path, read_only=read_only):
             pass
     return str(caught.value)
 
 
-async def test_a_file_that_is_not_sqlite_is_refused_and_left_alone(path: Path) -> None:
+async def test_a_file_that_is_not_sqlite_is_rejected_and_unchanged(path: Path) -> None:
     path.write_text("iccid,status\n8988,active\n")
-    assert "not even a SQLite file" in await refusal(path)
+    assert "not even a SQLite file" in await open_error(path)
     assert path.read_text() == "iccid,status\n8988,active\n"
 
 
-async def test_another_programs_sqlite_file_is_refused_and_left_alone(path: Path) -> None:
+async def test_another_programs_sqlite_file_is_rejected_and_unchanged(path: Path) -> None:
     change_by_hand(path, "CREATE TABLE money (amount)")
     before = path.read_bytes()
     for read_only in (False, True):
-        assert "not a journal of asyncsim" in await refusal(path, read_only=read_only)
+        assert "not a journal of asyncsim" in await open_error(path, read_only=read_only)
     assert path.read_bytes() == before
 
 
-async def test_a_sqlite_file_marked_by_another_program_is_refused(path: Path) -> None:
+async def test_a_sqlite_file_with_another_application_id_is_rejected(path: Path) -> None:
     change_by_hand(path, "PRAGMA application_id=7")
-    assert "not a journal of asyncsim" in await refusal(path)
+    assert "not a journal of asyncsim" in await open_error(path)
 
 
-async def test_a_newer_asyncsims_journal_is_refused(path: Path) -> None:
+async def test_a_journal_of_a_newer_asyncsim_is_rejected(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 1)
     change_by_hand(path, "UPDATE journal SET format = format + 1")
-    assert "newer asyncsim: update asyncsim" in await refusal(path)
-    assert "newer asyncsim: update asyncsim" in await refusal(path, read_only=True)
+    assert "newer asyncsim: update asyncsim" in await open_error(path)
+    assert "newer asyncsim: update asyncsim" in await open_error(path, read_only=True)
 
 
-async def test_a_damaged_journal_is_refused(path: Path) -> None:
+async def test_a_damaged_journal_is_rejected(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 500)
     with path.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * 4000)
-    assert "restore it from a backup" in await refusal(path)
+    assert "restore it from a backup" in await open_error(path)
 
 
 async def test_an_empty_file_becomes_a_journal(path: Path) -> None:
@@ -107,37 +116,37 @@ async def test_an_empty_file_becomes_a_journal(path: Path) -> None:
     assert query(path, "SELECT count(*) FROM rows") == [(1,)]
 
 
-async def test_a_folder_is_no_journal(tmp_path: Path) -> None:
-    assert "is a folder" in await refusal(tmp_path)
+async def test_a_folder_is_rejected_as_a_journal(tmp_path: Path) -> None:
+    assert "is a folder" in await open_error(tmp_path)
 
 
-async def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    assert f"there is no folder {tmp_path / 'no'}" in await refusal(tmp_path / "no" / "b.db")
+async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    assert f"there is no folder {tmp_path / 'no'}" in await open_error(tmp_path / "no" / "b.db")
     assert files_in(tmp_path) == set()
 
 
-async def test_a_device_is_no_journal() -> None:
-    assert "not a regular file" in await refusal("/dev/null")
+async def test_a_device_is_rejected_as_a_journal() -> None:
+    assert "not a regular file" in await open_error("/dev/null")
 
 
-async def test_looking_into_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
-    assert "there is no journal" in await refusal(tmp_path / "b.db", read_only=True)
+async def test_opening_a_missing_journal_read_only_creates_nothing(tmp_path: Path) -> None:
+    assert "there is no journal" in await open_error(tmp_path / "b.db", read_only=True)
     (tmp_path / "empty.db").touch()
-    assert "has the job been started?" in await refusal(tmp_path / "empty.db", read_only=True)
+    assert "has the job been started?" in await open_error(tmp_path / "empty.db", read_only=True)
     assert files_in(tmp_path) == {"empty.db"}
 
 
-async def test_a_folder_that_cannot_be_written_is_named(shared: Path) -> None:
+async def test_a_read_only_folder_is_named(shared: Path) -> None:
     shared.chmod(0o555)
     try:
-        answer = opened_by_another(shared / "batch.db")
+        output = opened_by_another(shared / "batch.db")
     finally:
         shared.chmod(0o755)
-    assert f"the folder {shared} cannot be written" in answer
+    assert f"the folder {shared} cannot be written" in output
     assert files_in(shared) == set()
 
 
-async def test_a_file_that_cannot_be_written_can_still_be_looked_into(shared: Path) -> None:
+async def test_a_read_only_file_can_be_opened_read_only(shared: Path) -> None:
     path = shared / "batch.db"
     async with Journal.open(path) as journal:
         await fill(journal, 2)
@@ -145,13 +154,13 @@ async def test_a_file_that_cannot_be_written_can_still_be_looked_into(shared: Pa
     shared.chmod(0o777)
     assert "make the file writable" in opened_by_another(path)
     shared.chmod(0o555)
-    assert opened_by_another(path, how="look") == "open 2"
+    assert opened_by_another(path, how="read-only") == "open 2"
     path.chmod(0)
     if os.getuid() == 0:
-        assert "cannot be read" in opened_by_another(path, how="look")
+        assert "cannot be read" in opened_by_another(path, how="read-only")
 
 
-async def test_only_its_owner_may_read_a_new_journal(path: Path) -> None:
+async def test_a_new_journal_is_readable_by_its_owner_only(path: Path) -> None:
     before = os.umask(0)
     try:
         async with Journal.open(path) as journal:
@@ -163,31 +172,33 @@ async def test_only_its_owner_may_read_a_new_journal(path: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-async def test_a_closed_journal_is_one_file_that_lookers_do_not_add_to(path: Path) -> None:
+async def test_a_closed_journal_is_one_file_and_readers_add_none(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 3)
     left = files_in(path.parent)
-    assert left - {"batch.db.lock"} == {"batch.db"}  # some versions of filelock remove theirs
+    assert left - {"batch.db.lock"} == {
+        "batch.db"
+    }  # some versions of filelock remove their lock file
     async with Journal.open(path, read_only=True) as journal:
         assert await journal.counts() == {State.READ: 3}
         assert files_in(path.parent) == left
     assert files_in(path.parent) == left
 
 
-async def test_a_running_job_can_be_looked_into_and_closes_nonetheless(path: Path) -> None:
-    async with AsyncExitStack() as looking:
+async def test_a_running_job_can_be_read_and_still_closes(path: Path) -> None:
+    async with AsyncExitStack() as read_only_process:
         async with Journal.open(path) as job:
             await fill(job, 3)
-            looker = await looking.enter_async_context(Journal.open(path, read_only=True))
+            reader = await read_only_process.enter_async_context(Journal.open(path, read_only=True))
             await job.record_accepted(1)
             await job.flush()
-            assert await looker.counts() == {State.READ: 2, State.ACCEPTED: 1}
-        assert await looker.counts() == {State.READ: 2, State.ACCEPTED: 1}
+            assert await reader.counts() == {State.READ: 2, State.ACCEPTED: 1}
+        assert await reader.counts() == {State.READ: 2, State.ACCEPTED: 1}
     async with Journal.open(path) as job:
         assert await job.counts() == {State.READ: 2, State.ACCEPTED: 1}
 
 
-async def test_who_looks_in_changes_nothing(path: Path) -> None:
+async def test_opening_read_only_changes_nothing(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 1)
     async with Journal.open(path, read_only=True) as journal:
@@ -198,9 +209,9 @@ async def test_who_looks_in_changes_nothing(path: Path) -> None:
         assert await journal.counts() == {State.READ: 1}
 
 
-async def test_a_journal_is_open_once_in_a_process(path: Path) -> None:
+async def test_a_journal_can_be_open_only_once_per_process(path: Path) -> None:
     async with Journal.open(path) as journal:
-        assert f"in use by process {os.getpid()} on " in await refusal(path)
+        assert f"in use by process {os.getpid()} on " in await open_error(path)
         with pytest.raises(JournalError, match="open already"):
             await journal.__aenter__()
         await fill(journal, 1)
@@ -208,14 +219,14 @@ async def test_a_journal_is_open_once_in_a_process(path: Path) -> None:
         assert await journal.counts() == {State.READ: 1}
 
 
-async def test_a_link_does_not_get_around_the_lock(path: Path) -> None:
+async def test_a_link_does_not_bypass_the_lock(path: Path) -> None:
     link = path.with_name("link.db")
     link.symlink_to(path)
     async with Journal.open(path):
-        assert "in use by" in await refusal(link)
+        assert "in use by" in await open_error(link)
 
 
-async def test_another_process_is_refused_and_told_the_holder(path: Path) -> None:
+async def test_another_process_gets_an_error_that_names_the_lock_holder(path: Path) -> None:
     path.parent.chmod(0o777)
     async with Journal.open(path) as journal:
         await fill(journal, 1)
@@ -231,7 +242,7 @@ async def test_another_process_is_refused_and_told_the_holder(path: Path) -> Non
         assert await journal.counts() == {State.READ: 1}
 
 
-async def test_another_program_that_holds_the_file_is_named_as_the_cause(
+async def test_another_program_that_locks_the_file_is_named_as_the_cause(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asyncsim.bulk.journal.database._PRAGMAS", ("busy_timeout=1",))
@@ -245,7 +256,7 @@ async def test_another_program_that_holds_the_file_is_named_as_the_cause(
         assert await journal.begin_run() == 2
 
 
-async def test_a_journal_that_is_not_open_says_so(path: Path) -> None:
+async def test_a_journal_that_is_not_open_raises_an_error(path: Path) -> None:
     journal = Journal.open(path)
     with pytest.raises(JournalError, match="async with"):
         await journal.counts()
@@ -253,11 +264,11 @@ async def test_a_journal_that_is_not_open_says_so(path: Path) -> None:
         await fill(journal, 1)
     with pytest.raises(JournalError, match="async with"):
         await journal.record_intent(1)
-    async with journal:  # and it may be opened again
+    async with journal:  # it may be opened again
         assert await journal.counts() == {State.READ: 1}
 
 
-async def test_the_ticket_secret_is_made_once_and_never_shown(path: Path) -> None:
+async def test_the_ticket_secret_is_created_once_and_never_shown(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 1)
         secret = journal.ticket_secret
@@ -281,14 +292,14 @@ async def test_no_log_and_no_error_shows_the_ticket_secret(
     assert "hush-hush" not in caplog.text
 
 
-async def test_an_error_does_not_show_what_was_to_be_written(journal: Journal) -> None:
+async def test_an_error_does_not_show_the_values_being_written(journal: Journal) -> None:
     await fill(journal, 1)
     with pytest.raises(JournalError) as caught:
         await journal.add_rows([row(1, name="hush-hush")])
     assert "hush-hush" not in f"{caught.value} {caught.value.__cause__}"
 
 
-async def test_people_can_read_it_in_an_sql_shell(path: Path) -> None:
+async def test_the_journal_is_readable_in_an_sql_shell(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 2)
         await journal.record_intent(1)
@@ -300,7 +311,7 @@ async def test_people_can_read_it_in_an_sql_shell(path: Path) -> None:
         change_by_hand(path, "UPDATE rows SET state = 'almost done'")
 
 
-async def test_a_journal_that_an_older_asyncsim_wrote_goes_on(path: Path) -> None:
+async def test_a_journal_of_an_older_asyncsim_can_be_resumed(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(Path(__file__).with_name("format_1.sql").read_text())
     async with Journal.open(path) as journal:
@@ -318,6 +329,6 @@ async def test_a_journal_that_an_older_asyncsim_wrote_goes_on(path: Path) -> Non
         assert (third.error_type, third.seconds) == ("ValueError", 1.5)
         assert await journal.begin_run(retry_failed=True) == 2
         assert await journal.begin_plan(OPEN | {State.FAILED}) == 4
-        await journal.record_plan([ready(number) for number in (1, 2, 4)])
+        await journal.record_plan([planned_row(number) for number in (1, 2, 4)])
         await journal.record_intent(4)
-        assert await fed(journal, State.READY) == [1, 2]
+        assert await next_rows(journal, State.READY) == [1, 2]

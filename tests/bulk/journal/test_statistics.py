@@ -1,4 +1,4 @@
-"""What a report counts."""
+"""Statistics for the report."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def done(**given: Any) -> Ending:
     return Ending(state=State.DONE, **parts | given)
 
 
-async def test_an_empty_job_has_statistics_of_nothing(journal: Journal) -> None:
+async def test_an_empty_job_has_empty_statistics(journal: Journal) -> None:
     await fill(journal)
     found = await journal.statistics()
     assert (found.rows, found.states, found.failures, found.impossible) == (0, {}, {}, {})
     assert (found.p50, found.slowest, found.requests) == (None, None, 0)
 
 
-async def test_rows_are_counted_by_state_verdict_and_way_of_settling(journal: Journal) -> None:
+async def test_rows_are_counted_by_state_verdict_and_settled_by(journal: Journal) -> None:
     await fill(journal, 7)
-    hopeless = {"state": State.IMPOSSIBLE}
+    impossible = {"state": State.IMPOSSIBLE}
     await journal.record_plan(
         [
-            Planned(number=1, verdict=Verdict.UNKNOWN, **hopeless),
-            Planned(number=2, verdict=Verdict.TERMINAL, **hopeless),
-            Planned(number=3, verdict=Verdict.UNKNOWN, **hopeless),
+            Planned(number=1, verdict=Verdict.UNKNOWN, **impossible),
+            Planned(number=2, verdict=Verdict.TERMINAL, **impossible),
+            Planned(number=3, verdict=Verdict.UNKNOWN, **impossible),
         ]
     )
     await journal.record_ending(4, done(settled_by="callback", confirmed=False, requests=1))
@@ -49,11 +49,11 @@ async def test_rows_are_counted_by_state_verdict_and_way_of_settling(journal: Jo
     assert (found.requests, found.requests_done) == (16, 6)
 
 
-async def test_failures_are_grouped_by_class_with_the_first_as_a_sample(journal: Journal) -> None:
+async def test_failures_are_grouped_by_class_with_the_first_as_sample(journal: Journal) -> None:
     await fill(journal, 4)
     for number in (2, 1, 3):
-        refused = BadRequest(400, 83007, f"fleet {number}")
-        await journal.record_ending(number, Ending(state=State.FAILED, error=refused))
+        rejected = BadRequest(400, 83007, f"fleet {number}")
+        await journal.record_ending(number, Ending(state=State.FAILED, error=rejected))
     await journal.record_ending(4, Ending(state=State.FAILED, error=NotFound(404)))
     found = (await journal.statistics()).failures
     sample = "fleet 1 (HTTP 400, code 83007)"
@@ -61,7 +61,7 @@ async def test_failures_are_grouped_by_class_with_the_first_as_a_sample(journal:
     assert list(found) == ["BadRequest", "NotFound"]
 
 
-async def test_percentiles_are_those_of_the_rows_that_are_done(journal: Journal) -> None:
+async def test_percentiles_cover_the_rows_that_are_done(journal: Journal) -> None:
     await fill(journal, 101)
     for number in range(1, 101):
         await journal.record_ending(number, done(seconds=float(101 - number)))
@@ -70,7 +70,7 @@ async def test_percentiles_are_those_of_the_rows_that_are_done(journal: Journal)
     assert (found.p50, found.p95, found.p99, found.slowest) == (50.0, 95.0, 99.0, 100.0)
 
 
-async def test_one_row_is_all_percentiles(journal: Journal) -> None:
+async def test_a_single_row_gives_all_percentiles(journal: Journal) -> None:
     await fill(journal, 1)
     await journal.record_ending(1, done(seconds=4.0))
     found = await journal.statistics()
@@ -86,7 +86,9 @@ async def test_results_of_some_states_come_in_input_order(journal: Journal) -> N
     assert [result.number async for result in journal.results()] == list(range(1, 1101))
 
 
-async def test_runs_are_numbered_and_keep_who_ran_them(path: Path, clock: ManualClock) -> None:
+async def test_runs_are_numbered_and_record_who_started_them(
+    path: Path, clock: ManualClock
+) -> None:
     async with Journal.open(path, clock=clock) as journal:
         await fill(journal)
         await clock.advance(60)

@@ -1,4 +1,4 @@
-"""Steps of single rows: their order, their commits, and what adds up over runs."""
+"""Group commit of single-row steps: order, commits, and totals across runs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, JournalError
-from tests.bulk.journal.samples import change_by_hand, entry_of, fed, fill, query, states_in
+from tests.bulk.journal.samples import change_by_hand, entry_of, fill, next_rows, query, states_in
 
 
 @pytest.fixture
 async def timed(path: Path, clock: ManualClock) -> AsyncIterator[Journal]:
-    """A journal with ten rows, on a clock that stands still."""
+    """A journal with ten rows and a manual clock."""
     async with Journal.open(path, clock=clock) as journal:
         await fill(journal, 10)
         yield journal
 
 
-async def test_an_intent_that_returned_is_in_the_file(journal: Journal, path: Path) -> None:
+async def test_an_intent_that_returned_is_durable(journal: Journal, path: Path) -> None:
     await fill(journal, 200)
 
     async def intend(number: int) -> None:
@@ -36,7 +36,7 @@ async def test_an_intent_that_returned_is_in_the_file(journal: Journal, path: Pa
     await asyncio.gather(*map(intend, range(1, 201)))
 
 
-async def test_an_intent_waits_for_the_tick_that_writes_it(
+async def test_an_intent_returns_only_once_committed(
     timed: Journal, clock: ManualClock, path: Path
 ) -> None:
     intents = [asyncio.create_task(timed.record_intent(number)) for number in (1, 2, 3)]
@@ -48,7 +48,7 @@ async def test_an_intent_waits_for_the_tick_that_writes_it(
     assert list(states_in(path).values())[:4] == ["sending", "sending", "sending", "read"]
 
 
-async def test_what_is_buffered_is_written_by_the_next_tick(
+async def test_buffered_steps_are_written_by_the_next_commit(
     timed: Journal, clock: ManualClock, path: Path
 ) -> None:
     await timed.record_accepted(1)
@@ -57,30 +57,30 @@ async def test_what_is_buffered_is_written_by_the_next_tick(
     assert states_in(path)[1] == "accepted"
 
 
-async def test_flushing_needs_no_time_to_pass(timed: Journal, path: Path) -> None:
+async def test_flushing_does_not_wait_for_the_clock(timed: Journal, path: Path) -> None:
     await timed.record_accepted(4)
     await timed.flush()
     assert states_in(path)[4] == "accepted"
     await timed.flush()
 
 
-async def test_closing_writes_what_was_buffered(path: Path) -> None:
+async def test_closing_writes_buffered_steps(path: Path) -> None:
     async with Journal.open(path) as journal:
         await fill(journal, 2)
         await journal.record_ending(2, Ending(state=State.FAILED))
     assert states_in(path) == {1: "read", 2: "failed"}
 
 
-async def test_reading_sees_what_was_buffered_before(timed: Journal) -> None:
+async def test_reading_sees_buffered_steps(timed: Journal) -> None:
     await timed.record_accepted(1)
-    assert await fed(timed, State.ACCEPTED) == [1]
+    assert await next_rows(timed, State.ACCEPTED) == [1]
     await timed.record_ending(1, Ending(state=State.DONE))
     assert (await timed.counts())[State.DONE] == 1
     await timed.record_unsent(1)
-    assert await fed(timed, State.READY) == [1]
+    assert await next_rows(timed, State.READY) == [1]
 
 
-async def test_moves_of_a_row_within_one_tick_keep_their_order(timed: Journal) -> None:
+async def test_steps_of_a_row_within_one_commit_keep_their_order(timed: Journal) -> None:
     await timed.record_unsent(1)
     await timed.record_accepted(1)
     await timed.record_ending(1, Ending(state=State.TIMED_OUT))
@@ -90,24 +90,26 @@ async def test_moves_of_a_row_within_one_tick_keep_their_order(timed: Journal) -
     await timed.record_ending(3, Ending(state=State.FAILED))
     await timed.record_unsent(3)
     counts = await timed.counts()
-    assert await fed(timed, State.TIMED_OUT) == [1]
-    assert await fed(timed, State.ACCEPTED) == [2]
-    assert await fed(timed, State.READY) == [3]
+    assert await next_rows(timed, State.TIMED_OUT) == [1]
+    assert await next_rows(timed, State.ACCEPTED) == [2]
+    assert await next_rows(timed, State.READY) == [3]
     assert counts[State.READ] == 7
 
 
-async def test_a_row_that_was_not_sent_after_all_is_ready(journal: Journal) -> None:
+async def test_a_row_that_was_not_sent_after_all_becomes_ready(journal: Journal) -> None:
     await fill(journal, 1)
     await journal.record_intent(1)
     await journal.record_unsent(1)
-    assert await fed(journal, State.READY) == [1]
+    assert await next_rows(journal, State.READY) == [1]
 
 
-async def test_requests_add_up_over_runs_and_the_rest_is_the_latest(journal: Journal) -> None:
+async def test_requests_are_summed_across_runs_and_other_values_are_the_latest(
+    journal: Journal,
+) -> None:
     await fill(journal, 1)
-    refused = BadRequest(400, 83007, "no such fleet", asked="POST /v1/Sims/HS1")
+    rejected = BadRequest(400, 83007, "no such fleet", asked="POST /v1/Sims/HS1")
     await journal.record_ending(
-        1, Ending(state=State.FAILED, error=refused, status="new", requests=2)
+        1, Ending(state=State.FAILED, error=rejected, status="new", requests=2)
     )
     await journal.record_ending(
         1, Ending(state=State.DONE, settled_by="read", confirmed=True, requests=3, sid="HS1")
@@ -118,19 +120,19 @@ async def test_requests_add_up_over_runs_and_the_rest_is_the_latest(journal: Jou
     assert (result.settled_by, result.confirmed) == ("read", True)
 
 
-async def test_an_error_comes_back_typed(journal: Journal) -> None:
+async def test_an_error_is_restored_with_its_type(journal: Journal) -> None:
     await fill(journal, 1)
-    refused = BadRequest(400, 83007, "no such fleet", asked="POST /v1/Sims/HS1")
-    await journal.record_ending(1, Ending(state=State.FAILED, error=refused))
+    rejected = BadRequest(400, 83007, "no such fleet", asked="POST /v1/Sims/HS1")
+    await journal.record_ending(1, Ending(state=State.FAILED, error=rejected))
     [result] = [result async for result in journal.results()]
-    assert (result.error_type, result.error) == ("BadRequest", str(refused))
+    assert (result.error_type, result.error) == ("BadRequest", str(rejected))
     assert result.error_parts is not None
     loaded = failures.load(result.error_parts)
     assert isinstance(loaded, BadRequest)
-    assert (loaded.code, str(loaded)) == (83007, str(refused))
+    assert (loaded.code, str(loaded)) == (83007, str(rejected))
 
 
-async def test_an_error_text_that_no_database_takes_is_kept_nearly(journal: Journal) -> None:
+async def test_an_error_text_that_cannot_be_stored_is_kept_escaped(journal: Journal) -> None:
     await fill(journal, 1)
     await journal.record_ending(
         1, Ending(state=State.FAILED, error=ValueError("half \ud800 a pair"))
@@ -153,7 +155,7 @@ async def test_times_are_kept_in_utc(timed: Journal, clock: ManualClock, path: P
     assert stored == [("2026-01-01T00:02:00.000000Z",)]
 
 
-async def test_a_second_sending_forgets_what_the_first_was_answered(journal: Journal) -> None:
+async def test_resending_clears_the_response_to_the_first_attempt(journal: Journal) -> None:
     await fill(journal, 1)
     await journal.record_accepted(1, reference="HC1")
     await journal.record_intent(1)
@@ -161,7 +163,7 @@ async def test_a_second_sending_forgets_what_the_first_was_answered(journal: Jou
     assert (entry.accepted_at, entry.reference) == (None, None)
 
 
-async def test_a_feed_gives_each_row_once_though_states_change(journal: Journal) -> None:
+async def test_reading_ready_rows_yields_each_once_while_states_change(journal: Journal) -> None:
     await fill(journal, 1200)
     given: list[int] = []
     async for entry in journal.entries({State.READ, State.ACCEPTED}):
@@ -171,16 +173,16 @@ async def test_a_feed_gives_each_row_once_though_states_change(journal: Journal)
     assert await journal.counts() == {State.ACCEPTED: 1200}
 
 
-async def test_a_full_buffer_makes_the_next_one_wait(path: Path, clock: ManualClock) -> None:
+async def test_a_full_buffer_blocks_the_next_step(path: Path, clock: ManualClock) -> None:
     async with Journal.open(path, clock=clock) as journal:
         await fill(journal, 3)
         journal._writer._largest_batch = 2
-        for number in (1, 2, 3):  # the third gets room without time passing
+        for number in (1, 2, 3):  # the third gets a slot without the clock moving
             await journal.record_accepted(number)
         assert list(states_in(path).values()) == ["accepted", "accepted", "read"]
 
 
-async def test_a_cancelled_intent_leaves_the_journal_in_order(
+async def test_a_cancelled_intent_leaves_the_journal_consistent(
     timed: Journal, clock: ManualClock
 ) -> None:
     intents = [asyncio.create_task(timed.record_intent(number)) for number in (1, 2)]
@@ -188,17 +190,17 @@ async def test_a_cancelled_intent_leaves_the_journal_in_order(
     intents[0].cancel()
     await clock.advance(TICK)
     await intents[1]
-    assert await fed(timed, State.SENDING) == [1, 2]
+    assert await next_rows(timed, State.SENDING) == [1, 2]
 
 
-async def test_a_row_that_is_not_there_cannot_be_sent(journal: Journal, path: Path) -> None:
+async def test_an_unknown_row_cannot_be_sent(journal: Journal, path: Path) -> None:
     await fill(journal, 2)
     change_by_hand(path, "DELETE FROM rows WHERE number = 2")
     with pytest.raises(JournalError, match="another program has changed the file"):
         await journal.record_intent(2)
 
 
-async def test_cancelling_any_work_leaves_the_journal_usable(journal: Journal) -> None:
+async def test_cancelling_any_call_leaves_the_journal_usable(journal: Journal) -> None:
     await fill(journal, 50)
     for turns in range(12):
         work = asyncio.create_task(journal.statistics())

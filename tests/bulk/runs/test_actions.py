@@ -1,4 +1,4 @@
-"""Jobs of the other kinds: registering, deleting, resetting, sending texts."""
+"""Jobs of the other actions: register, delete, reset, send."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_a_reset_is_sent_once_and_awaited(open_env: OpenEnv) -> None:
     assert set(env.posts().values()) == {1}
 
 
-async def test_deleting_needs_the_number(open_env: OpenEnv) -> None:
+async def test_deleting_requires_confirming_the_exact_count(open_env: OpenEnv) -> None:
     env = await open_env(WIRELESS, sims=12)
     job = env.job(change=None, action="delete")
     with pytest.raises(NotConfirmed, match="deletes"):
@@ -44,7 +44,7 @@ async def test_deleting_needs_the_number(open_env: OpenEnv) -> None:
     assert not env.harness.store
 
 
-async def test_deleting_what_is_half_deleted_goes_on(open_env: OpenEnv) -> None:
+async def test_deletes_with_lost_responses_complete(open_env: OpenEnv) -> None:
     faults = Faults(dropped=0.4, share_processed=1.0, seed=5)
     env = await open_env(WIRELESS, sims=12, world={"faults": faults})
     job = env.job(change=None, action="delete")
@@ -53,7 +53,7 @@ async def test_deleting_what_is_half_deleted_goes_on(open_env: OpenEnv) -> None:
 
 
 @pytest.mark.parametrize("api", [SUPERSIM, WIRELESS], ids="-".join)
-async def test_a_text_goes_to_every_sim(open_env: OpenEnv, api: Api) -> None:
+async def test_a_text_is_sent_to_every_sim(open_env: OpenEnv, api: Api) -> None:
     env = await activated(open_env, api)
     keyword = "payload" if api.product == "supersim" else "command"
     report = await env.run(env.job(change={keyword: "wake up"}, action="send"))
@@ -61,7 +61,7 @@ async def test_a_text_goes_to_every_sim(open_env: OpenEnv, api: Api) -> None:
     assert len(texts(env, "Commands")) == 30
 
 
-async def test_a_text_whose_answer_was_lost_is_never_sent_again(
+async def test_a_text_whose_response_is_lost_is_never_resent(
     open_env: OpenEnv,
 ) -> None:
     faults = Faults(dropped=0.3, share_processed=1.0, seed=3)
@@ -87,7 +87,7 @@ async def test_a_text_to_a_sim_that_cannot_receive_fails(open_env: OpenEnv) -> N
     assert not report.ok
 
 
-async def test_texts_that_did_not_settle_in_time_are_awaited_by_the_next_run(
+async def test_texts_still_pending_at_the_deadline_are_awaited_by_the_next_run(
     open_env: OpenEnv,
 ) -> None:
     env = await activated(open_env)

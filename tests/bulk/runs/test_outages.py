@@ -1,4 +1,4 @@
-"""Jobs whose SIMs, credentials or answers are somebody else's for a while."""
+"""Jobs during temporary outages: SIMs in use, rejected credentials, foreign responses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def watched(env: JobEnv, job: bulk.Job, hook: Any, **options: Any) -> bulk
     return await env.complete(go())
 
 
-async def test_a_reset_is_sent_after_somebody_elses_change(
+async def test_a_reset_is_sent_after_another_clients_change(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(WIRELESS, sims=3)
@@ -62,12 +62,12 @@ async def test_a_reset_is_sent_after_somebody_elses_change(
     assert env.posts() == dict.fromkeys(env.harness.sids, 1)
 
 
-async def test_sims_that_others_are_changing_hold_up_nobody(
+async def test_sims_that_another_client_is_changing_do_not_block_other_rows(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=40, throttle=Throttle(limit=1, maximum=1))
     for sid in env.harness.sids[:20]:
-        env.harness.put(sid, status="scheduled")  # for ever
+        env.harness.put(sid, status="scheduled")  # never ends
     done: list[float] = []
 
     def hook(event: Any) -> None:
@@ -80,14 +80,14 @@ async def test_sims_that_others_are_changing_hold_up_nobody(
     assert max(done) < 100.0
 
 
-async def test_what_was_accepted_before_the_credentials_were_refused_is_this_jobs_work(
+async def test_changes_accepted_before_the_credentials_were_rejected_count_as_done_by_this_job(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=12)
     accepted: set[str] = set()
     authenticate = RequestHandler.authenticate
 
-    def refuse(self: RequestHandler, call: Any) -> Any:
+    def reject(self: RequestHandler, call: Any) -> Any:
         if len(accepted) == 12:
             raise VendorError(20003, "Authenticate")
         return authenticate(self, call)
@@ -96,7 +96,7 @@ async def test_what_was_accepted_before_the_credentials_were_refused_is_this_job
         if isinstance(event, RowMoved) and event.state == State.ACCEPTED:
             accepted.add(event.name)
 
-    monkeypatch.setattr(RequestHandler, "authenticate", refuse)
+    monkeypatch.setattr(RequestHandler, "authenticate", reject)
     with pytest.raises(AuthenticationError):
         await watched(env, env.job(), hook)
     monkeypatch.undo()
@@ -105,27 +105,27 @@ async def test_what_was_accepted_before_the_credentials_were_refused_is_this_job
     assert set(env.posts().values()) == {1}
 
 
-def test_a_gateways_page_is_no_answer() -> None:
-    assert state_of(DecodeError("answer", "not JSON")) is State.NO_ANSWER
+def test_a_gateways_error_page_does_not_decide_a_row() -> None:
+    assert state_of(DecodeError("response", "not JSON")) is State.NO_ANSWER
 
 
 @pytest.mark.parametrize(
     ("status", "state"), [(403, State.NO_ANSWER), (404, State.UNKNOWN)], ids=["forbidden", "gone"]
 )
-async def test_a_text_that_was_created_is_never_sent_again(
+async def test_a_created_text_is_never_resent(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int, state: State
 ) -> None:
     env = await open_env(sims=12)
     for sid in env.harness.sids:
         env.harness.put(sid, status="active")
-    answer = RequestHandler.execute
+    execute = RequestHandler.execute
 
-    def refuse(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
+    def reject(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
         if call.method == "GET" and "Commands" in call.path:
             return VendorResponse(status, {"code": 20000 + status, "message": "No"})
-        return answer(self, call, at)
+        return execute(self, call, at)
 
-    monkeypatch.setattr(RequestHandler, "execute", refuse)
+    monkeypatch.setattr(RequestHandler, "execute", reject)
     job = env.job(change={"payload": "wake up"}, action="send")
     assert (await env.run(job)).states == {state: 12}
     monkeypatch.undo()
@@ -133,7 +133,7 @@ async def test_a_text_that_was_created_is_never_sent_again(
     assert env.posts()["SmsCommands"] == 12
 
 
-async def test_an_accepted_row_ends_the_patience_after_an_outage(
+async def test_an_accepted_row_resets_the_outage_timer(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(
@@ -166,15 +166,15 @@ async def test_an_accepted_row_ends_the_patience_after_an_outage(
     assert in_first_pass[-1] - in_first_pass[0] < 60.0
 
 
-async def test_a_list_that_lags_makes_nobody_send_again(
+async def test_a_stale_list_causes_no_resend(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latency = Latency(transition=3.0, sigma=0.0, callback=0.0)
     env = await open_env(sims=30, listens=True, world={"latency": latency})
-    answer, old = RequestHandler.execute, list[VendorResponse]()
+    execute, old = RequestHandler.execute, list[VendorResponse]()
 
     def lag(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
-        reply = answer(self, call, at)
+        reply = execute(self, call, at)
         if call.method == "GET" and call.path.endswith("/Sims") and "Status" not in call.query:
             old.append(reply)
             return old[0]
@@ -186,7 +186,7 @@ async def test_a_list_that_lags_makes_nobody_send_again(
     assert set(env.posts().values()) == {1}
 
 
-async def test_a_sim_that_was_moved_and_is_looked_for_twice_is_not_unknown(
+async def test_a_moved_sim_that_is_read_twice_is_not_unknown(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=12)
@@ -196,20 +196,20 @@ async def test_a_sim_that_was_moved_and_is_looked_for_twice_is_not_unknown(
     job, sims = env.job(change={"account_sid": account}), env.harness.sims
     await env.run(job, dry_run=True)
 
-    async def die_in_the_middle() -> None:
+    async def die_midway() -> None:
         async with env.journal() as journal:
             for number in range(1, 7):
                 await journal.record_intent(number)
         for sid in env.harness.sids[:3]:
             await sims.update(sid, account_sid=account)
 
-    await env.complete(die_in_the_middle())
+    await env.complete(die_midway())
     await env.run(job, dry_run=True)
     assert (await env.run(job)).ok
     assert not env.harness.store
 
 
-async def test_a_plan_counts_what_was_judged_before_an_outage(
+async def test_a_plan_counts_rows_planned_before_an_outage(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=1200)
@@ -234,7 +234,7 @@ async def test_a_plan_counts_what_was_judged_before_an_outage(
     assert report.plan.requests > 2
 
 
-async def test_texts_whose_intent_is_being_written_when_a_run_stops_are_not_lost(
+async def test_texts_whose_intent_is_being_written_at_a_stop_are_not_lost(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=12)
@@ -246,17 +246,17 @@ async def test_texts_whose_intent_is_being_written_when_a_run_stops_are_not_lost
     assert env.posts()["SmsCommands"] == 12
 
 
-async def test_a_run_ends_when_all_is_forbidden(
+async def test_a_run_ends_when_every_request_is_forbidden(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     throttle = Throttle(limit=4, maximum=4)
     env = await open_env(Api("kore", "supersim"), sims=200, throttle=throttle)
-    answer = RequestHandler.execute
+    execute = RequestHandler.execute
 
     def forbid(self: RequestHandler, call: Any, at: Any) -> VendorResponse:
         if call.method == "POST":
             return VendorResponse(403, {"code": 20403, "message": "Forbidden"})
-        return answer(self, call, at)
+        return execute(self, call, at)
 
     monkeypatch.setattr(RequestHandler, "execute", forbid)
     with pytest.raises(PermissionDenied):

@@ -1,4 +1,4 @@
-"""What planning costs in requests, and what it finds."""
+"""Planning: requests needed, and verdicts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.integration.harness import APIS
 
 @pytest.fixture
 async def large(open_env: OpenEnv) -> JobEnv:
-    """4,200 SIMs: five pages."""
+    """4,200 SIMs on five pages."""
     return await open_env(sims=4200)
 
 
 def iccids(env: JobEnv) -> list[str]:
-    """All ICCIDs as the list has them: the newest SIM first."""
+    """All ICCIDs in list order, the newest SIM first."""
     return [sim.iccid for sim in reversed(list(env.harness.store.values()))]
 
 
-async def test_thousands_of_iccids_take_a_request_for_each_thousand_sims(
+async def test_thousands_of_iccids_need_one_request_per_1000_sims(
     large: JobEnv,
 ) -> None:
     report = await large.run(large.job(iccids(large)), dry_run=True)
@@ -33,7 +33,7 @@ async def test_thousands_of_iccids_take_a_request_for_each_thousand_sims(
     assert len(large.harness.lists) == 5
 
 
-async def test_the_walk_ends_as_soon_as_all_are_found(large: JobEnv) -> None:
+async def test_the_list_scan_ends_once_all_rows_are_found(large: JobEnv) -> None:
     report = await large.run(large.job(iccids(large)[:900]), dry_run=True)
     assert report.plan is not None
     assert report.plan.requests == 1
@@ -47,16 +47,16 @@ async def test_a_few_rows_are_looked_up_one_by_one(large: JobEnv) -> None:
     assert report.plan.verdicts == {Verdict.CHANGE: 5}
 
 
-async def test_the_last_few_are_looked_up_instead_of_walking_on(large: JobEnv) -> None:
+async def test_the_last_few_rows_are_looked_up_instead_of_scanned_for(large: JobEnv) -> None:
     report = await large.run(large.job(iccids(large)[:500] + iccids(large)[-4:]), dry_run=True)
     assert report.plan is not None
-    assert report.plan.requests == 5  # one page, four look-ups
+    assert report.plan.requests == 5  # one page, four lookups
     assert report.plan.verdicts == {Verdict.CHANGE: 504}
 
 
-async def test_many_strangers_are_known_by_the_walk_alone(large: JobEnv) -> None:
-    strangers = [f"HS{number:032x}" for number in range(1, 51)]
-    report = await large.run(large.job(strangers), dry_run=True)
+async def test_many_unknown_iccids_are_detected_by_the_list_scan_alone(large: JobEnv) -> None:
+    unknown_iccids = [f"HS{number:032x}" for number in range(1, 51)]
+    report = await large.run(large.job(unknown_iccids), dry_run=True)
     assert report.plan is not None
     assert report.plan.verdicts == {Verdict.UNKNOWN: 50}
     assert report.plan.requests == 5
@@ -72,9 +72,9 @@ async def test_unique_names_are_found_and_kept_by_sid(env: JobEnv) -> None:
 
 
 @pytest.mark.parametrize("api", APIS, ids="-".join)
-async def test_a_plan_tells_what_each_row_needs(open_env: OpenEnv, api: object) -> None:
+async def test_a_plan_has_a_verdict_per_row(open_env: OpenEnv, api: object) -> None:
     env = await open_env(api, sims=14)
-    sids, stranger = env.harness.sids, env.harness.sids[0][:2] + "f" * 32
+    sids, unknown_iccid = env.harness.sids, env.harness.sids[0][:2] + "f" * 32
     other = "inactive" if env.harness.api.product == "supersim" else "suspended"
     for sid in sids[:3]:
         env.harness.put(sid, status="ready")
@@ -82,46 +82,46 @@ async def test_a_plan_tells_what_each_row_needs(open_env: OpenEnv, api: object) 
         env.harness.put(sid, status=other)
     for sid in sids[5:6]:
         env.harness.put(sid, status="scheduled")
-    job = env.job([*sids, stranger], change={"status": "ready"})
+    job = env.job([*sids, unknown_iccid], change={"status": "ready"})
     report = await env.run(job, dry_run=True)
     assert report.plan is not None
     expected = {Verdict.ALREADY: 3, Verdict.BUSY: 1, Verdict.UNKNOWN: 1}
     supersim = env.harness.api.product == "supersim"
-    # A Super SIM that was active never gets back to `ready`; of the other product nobody says so.
+    # A Super SIM never returns from active to ready; for the other product that is undocumented.
     rest = {Verdict.ILLEGAL: 2, Verdict.CHANGE: 8} if supersim else {Verdict.CHANGE: 10}
     assert report.plan.verdicts == expected | rest
-    assert [entry.name for entry in report.plan.samples[Verdict.UNKNOWN]] == [stranger]
+    assert [entry.name for entry in report.plan.samples[Verdict.UNKNOWN]] == [unknown_iccid]
     (planned,) = env.events_of(JobPlanned)
     assert planned.rows == 15
     assert not env.posts()
 
 
-async def test_what_was_impossible_is_looked_at_again(env: JobEnv) -> None:
-    stranger = "HS" + "f" * 32
-    job = env.job([stranger, env.harness.sids[0]])
+async def test_impossible_rows_are_planned_again_by_the_next_run(env: JobEnv) -> None:
+    unknown_iccid = "HS" + "f" * 32
+    job = env.job([unknown_iccid, env.harness.sids[0]])
     await env.run(job)
-    assert (await env.states())[stranger] is State.IMPOSSIBLE
+    assert (await env.states())[unknown_iccid] is State.IMPOSSIBLE
     store = env.harness.store
     sim = store[env.harness.sids[1]]
-    store.put(evolve(sim, sid=stranger, iccid="8988307000000000007"))  # type: ignore[attr-defined]  # the emulator's own
+    store.put(evolve(sim, sid=unknown_iccid, iccid="8988307000000000007"))  # type: ignore[attr-defined]  # an emulator internal
     assert (await env.run(job)).ok
 
 
-async def test_a_row_whose_sid_and_iccid_are_of_different_sims_is_refused(
+async def test_a_row_whose_sid_and_iccid_name_different_sims_is_rejected(
     env: JobEnv,
 ) -> None:
     first, second, *others = env.harness.store.values()
     rows = [{"sid": sim.sid, "iccid": sim.iccid} for sim in others]
     rows.append({"sid": first.sid, "iccid": second.iccid})
-    with pytest.raises(JobError, match="two different SIMs") as refused:
+    with pytest.raises(JobError, match="two different SIMs") as rejected:
         await env.run(env.job(rows))
-    assert refused.value.problems == (
+    assert rejected.value.problems == (
         f"line {len(rows)}: {first.sid} is the SIM with ICCID {first.iccid}, not {second.iccid}",
     )
     assert env.posts() == {}
 
 
-async def test_a_row_with_both_names_of_one_sim_is_as_good_as_one_with_one(
+async def test_a_row_may_name_one_sim_twice(
     env: JobEnv,
 ) -> None:
     rows = [{"sid": sim.sid, "iccid": sim.iccid} for sim in env.harness.store.values()]

@@ -1,4 +1,4 @@
-"""What one run leaves to the next: nothing lost, nothing repeated, nothing untrue."""
+"""Resuming a job: nothing lost, nothing repeated, nothing reported wrongly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def texting(open_env: OpenEnv, **settings: Any) -> JobEnv:
     return env
 
 
-async def test_what_was_confirmed_does_not_cover_sims_that_appear_later(
+async def test_a_confirmed_count_does_not_cover_sims_that_appear_later(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(WIRELESS, sims=24)
@@ -59,14 +59,14 @@ async def test_what_was_confirmed_does_not_cover_sims_that_appear_later(
     assert (await env.run(job, confirm=12)).ok
 
 
-async def test_texts_that_were_only_ever_refused_are_sent_by_the_next_run(
+async def test_texts_that_were_only_rejected_are_sent_by_the_next_run(
     open_env: OpenEnv,
 ) -> None:
     env = await texting(open_env)
     job = env.job(change={"payload": "wake up"}, action="send")
     stop = asyncio.Event()
 
-    def refuse(event: Any) -> None:
+    def reject(event: Any) -> None:
         if isinstance(event, JobPlanned):
             env.harness.emulator.faults = Faults(rate_limited=1.0)
 
@@ -76,7 +76,7 @@ async def test_texts_that_were_only_ever_refused_are_sent_by_the_next_run(
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
-            return await bulk.run(job, client, journal=journal, observers=[refuse], stop=stop)
+            return await bulk.run(job, client, journal=journal, observers=[reject], stop=stop)
 
     emulator = env.harness.emulator
     async with emulator.client(observers=[give_up]) as client:
@@ -87,7 +87,7 @@ async def test_texts_that_were_only_ever_refused_are_sent_by_the_next_run(
     assert texts_sent(env) == 40
 
 
-async def test_texts_that_queue_when_a_run_is_cancelled_are_sent_by_the_next(
+async def test_texts_queued_when_a_run_is_cancelled_are_sent_by_the_next(
     open_env: OpenEnv,
 ) -> None:
     throttle = Throttle(limit=4, maximum=4)
@@ -111,7 +111,7 @@ async def test_texts_that_queue_when_a_run_is_cancelled_are_sent_by_the_next(
     assert texts_sent(env) == 40
 
 
-async def test_results_tell_the_status_before_and_the_status_now(
+async def test_results_have_the_status_before_and_after(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=12, listens=True)
@@ -119,21 +119,21 @@ async def test_results_tell_the_status_before_and_the_status_now(
     assert {(one.before, one.status) for one in await results(env)} == {("new", "active")}
 
 
-async def test_what_the_next_run_finds_done_has_its_status_of_now(env: JobEnv) -> None:
+async def test_a_row_that_the_next_run_finds_done_has_its_current_status(env: JobEnv) -> None:
     await env.run(env.job(), timeout=TRANSITION / 4)
     await env.complete(env.harness.clock.sleep(TRANSITION))
     await env.run(env.job())
     assert {(one.before, one.status) for one in await results(env)} == {("new", "active")}
 
 
-async def test_an_input_that_was_mended_may_use_the_same_journal(env: JobEnv) -> None:
+async def test_a_corrected_input_may_use_the_same_journal(env: JobEnv) -> None:
     sim = next(iter(env.harness.store.values()))
     with pytest.raises(JobError):
         await env.run(env.job([sim.sid, sim.iccid]))
     assert (await env.run(env.job([sim.sid]))).ok
 
 
-async def test_a_change_that_was_mended_may_use_the_same_journal(env: JobEnv) -> None:
+async def test_a_corrected_change_may_use_the_same_journal(env: JobEnv) -> None:
     with pytest.raises(JobError):
         await env.run(env.job(change={"fleet": "nowhere"}))
     assert (await env.run(env.job(change={"fleet": "default", "status": "active"}))).ok
@@ -142,21 +142,21 @@ async def test_a_change_that_was_mended_may_use_the_same_journal(env: JobEnv) ->
 DOWN = Faults(server_errors=1.0, share_processed=0.0)
 
 
-async def mend_after(env: JobEnv, seconds: float) -> None:
+async def restore_after(env: JobEnv, seconds: float) -> None:
     await env.harness.clock.sleep(seconds)
     env.harness.emulator.faults = Faults()
 
 
-async def test_ten_minutes_without_the_vendor_are_waited_out_by_the_plan(
+async def test_planning_survives_a_ten_minute_outage(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=30, world={"faults": DOWN})
-    mending = asyncio.ensure_future(mend_after(env, 540.0))
+    restoring = asyncio.ensure_future(restore_after(env, 540.0))
     assert (await env.run(env.job())).ok
-    await mending
+    await restoring
 
 
-async def test_a_vendor_that_stays_away_ends_the_run_and_loses_nothing(
+async def test_a_permanent_outage_ends_the_run_and_loses_nothing(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=30, world={"faults": DOWN})
@@ -167,20 +167,20 @@ async def test_a_vendor_that_stays_away_ends_the_run_and_loses_nothing(
     assert (await env.run(env.job())).ok
 
 
-async def test_a_vendor_that_leaves_before_the_verifying_walk_is_waited_for(
+async def test_an_outage_before_the_verifying_list_scan_is_waited_out(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=30, listens=True)
-    mending: list[asyncio.Future[None]] = []
+    restoring: list[asyncio.Future[None]] = []
 
     def leave(event: Any) -> None:
-        if isinstance(event, JobPlanned) and not mending:
-            mending.append(asyncio.ensure_future(leave_soon()))
+        if isinstance(event, JobPlanned) and not restoring:
+            restoring.append(asyncio.ensure_future(leave_soon()))
 
     async def leave_soon() -> None:
         await env.harness.clock.sleep(TRANSITION - 1.0)
         env.harness.emulator.faults = DOWN
-        await mend_after(env, 300.0)
+        await restore_after(env, 300.0)
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
@@ -188,12 +188,12 @@ async def test_a_vendor_that_leaves_before_the_verifying_walk_is_waited_for(
             return await bulk.run(env.job(), client, journal=journal, observers=[leave])
 
     report = await env.complete(go())
-    await asyncio.gather(*mending)
+    await asyncio.gather(*restoring)
     assert report.ok
     assert report.statistics.unconfirmed == 0
 
 
-async def test_the_journal_tells_how_each_run_ended(env: JobEnv) -> None:
+async def test_the_journal_records_how_each_run_ended(env: JobEnv) -> None:
     await env.run(env.job(), limit=4)
     with pytest.raises(asyncio.CancelledError):
         await cancelled(env)
@@ -217,7 +217,7 @@ async def cancelled(env: JobEnv) -> None:
     await env.complete(go())
 
 
-async def test_a_run_that_is_stopped_while_it_reads_ends_at_once(env: JobEnv) -> None:
+async def test_a_stop_while_reading_the_input_ends_the_run_at_once(env: JobEnv) -> None:
     async def slow() -> AsyncIterator[str]:
         for sid in env.harness.sids:
             await env.harness.clock.sleep(60.0)
@@ -232,20 +232,20 @@ async def test_a_run_that_is_stopped_while_it_reads_ends_at_once(env: JobEnv) ->
     assert (await env.run(env.job())).ok
 
 
-async def test_a_limit_holds_for_rows_of_an_earlier_run_too(env: JobEnv) -> None:
+async def test_a_limit_also_counts_rows_of_an_earlier_run(env: JobEnv) -> None:
     await env.run(env.job(change={"status": "ready"}), limit=30)
-    # Another job on top, whose rows are in doubt when it is stopped.
+    # Another run whose rows are in doubt when it is stopped.
     (env.folder / "job.db").unlink()
     await env.run(env.job(), deadline=TRANSITION / 2)
     for sid in env.harness.sids:
-        env.harness.put(sid, status="inactive")  # what it had sent has come to nothing
+        env.harness.put(sid, status="inactive")  # its requests had no effect
     before = env.posts()
     report = await env.run(env.job(), limit=3)
     assert report.stopped == "limit"
     assert (env.posts() - before).total() == 3
 
 
-async def test_names_of_one_sim_that_are_known_late_do_not_end_a_job_for_good(
+async def test_duplicate_names_detected_late_do_not_end_a_job_permanently(
     env: JobEnv,
 ) -> None:
     first, second = env.harness.sids[:2]
@@ -258,12 +258,12 @@ async def test_names_of_one_sim_that_are_known_late_do_not_end_a_job_for_good(
     assert env.posts() == {first: 1, second: 1}
 
 
-async def test_a_fleet_that_is_missing_is_asked_for_once(env: JobEnv) -> None:
+async def test_a_missing_fleet_is_requested_once(env: JobEnv) -> None:
     rows = [{"sid": sid, "unique_name": f"n{sid}"} for sid in env.harness.sids]
     given = {"fleet": "nowhere"}
     job = bulk.Job.from_rows(rows, product="supersim", change=given, columns=["unique_name"])
     with pytest.raises(JobError) as caught:
         await env.run(job)
     assert len(caught.value.problems) == 1
-    asked = [one for one in env.harness.emulator.requests if one.path.endswith("Fleets/nowhere")]
-    assert len(asked) == 1
+    requests = [one for one in env.harness.emulator.requests if one.path.endswith("Fleets/nowhere")]
+    assert len(requests) == 1

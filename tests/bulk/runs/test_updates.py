@@ -1,4 +1,4 @@
-"""Jobs that change SIMs: planned, sent, awaited, run again."""
+"""Update jobs: planned, sent, awaited and run again."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ WIRELESS = Api("twilio", "wireless")
 
 
 @pytest.mark.parametrize("api", APIS, ids="-".join)
-@pytest.mark.parametrize("listens", [False, True], ids=["asks", "listens"])
-async def test_a_job_brings_every_sim_to_its_goal(
+@pytest.mark.parametrize("listens", [False, True], ids=["polls", "listens"])
+async def test_a_job_brings_every_sim_to_its_target(
     open_env: OpenEnv, api: Api, listens: bool
 ) -> None:
     env = await open_env(api, sims=30, listens=listens)
@@ -45,7 +45,7 @@ async def test_a_job_brings_every_sim_to_its_goal(
     report.raise_for_failures()
 
 
-async def test_iccids_are_found_by_one_walk(env: JobEnv) -> None:
+async def test_iccids_are_found_by_one_list_scan(env: JobEnv) -> None:
     iccids = [sim.iccid for sim in env.harness.store.values()]
     report = await env.run(env.job(iccids))
     assert report.ok
@@ -54,7 +54,7 @@ async def test_iccids_are_found_by_one_walk(env: JobEnv) -> None:
     assert report.plan.verdicts == {Verdict.CHANGE: 30}
 
 
-async def test_what_callbacks_said_is_verified_by_a_walk_in_the_end(
+async def test_callback_results_are_verified_by_a_final_list_scan(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=30, listens=True)
@@ -66,7 +66,7 @@ async def test_what_callbacks_said_is_verified_by_a_walk_in_the_end(
         assert [one async for one in journal.results() if not one.confirmed] == []
 
 
-async def test_a_callback_that_lied_is_found_out_and_the_sim_is_sent_again(
+async def test_a_false_callback_is_detected_and_the_change_is_resent(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=12, listens=True)
@@ -100,7 +100,7 @@ async def test_a_second_run_sends_nothing(env: JobEnv) -> None:
     assert report.requests == 0
 
 
-async def test_sims_that_are_there_already_are_left_alone(env: JobEnv) -> None:
+async def test_sims_already_at_the_target_are_not_changed(env: JobEnv) -> None:
     there = env.harness.sids[:10]
     for sid in there:
         env.harness.put(sid, status="active")
@@ -111,19 +111,19 @@ async def test_sims_that_are_there_already_are_left_alone(env: JobEnv) -> None:
     assert {states[sid] for sid in there} == {State.ALREADY}
 
 
-async def test_unknown_sims_fail_and_the_others_go_on(env: JobEnv) -> None:
-    stranger = "HS" + "f" * 32
-    report = await env.run(env.job([*env.harness.sids, stranger]))
+async def test_unknown_sims_fail_and_the_others_continue(env: JobEnv) -> None:
+    unknown_sim = "HS" + "f" * 32
+    report = await env.run(env.job([*env.harness.sids, unknown_sim]))
     assert not report.ok
     assert report.finished
-    assert (await env.states())[stranger] is State.IMPOSSIBLE
+    assert (await env.states())[unknown_sim] is State.IMPOSSIBLE
     assert {sim.status for sim in env.harness.store.values()} == {"active"}
-    assert stranger not in env.posts()
+    assert unknown_sim not in env.posts()
     with pytest.raises(ExceptionGroup, match="1 of 31"):
         report.raise_for_failures()
 
 
-async def test_a_row_may_ask_for_more_than_the_job(env: JobEnv) -> None:
+async def test_a_row_may_change_more_than_the_job(env: JobEnv) -> None:
     fleets = env.harness.client.supersim.fleets
     profile = (await env.complete(fleets.fetch("default"))).network_access_profile_sid
     assert profile is not None
@@ -139,7 +139,7 @@ async def test_a_row_may_ask_for_more_than_the_job(env: JobEnv) -> None:
     assert fleet.sid not in found[5:]
 
 
-async def test_a_fleet_that_does_not_exist_is_refused_before_anything_is_sent(
+async def test_an_unknown_fleet_is_rejected_before_sending(
     env: JobEnv,
 ) -> None:
     with pytest.raises(JobError, match=r"Fleet nowhere.*line"):
@@ -147,7 +147,7 @@ async def test_a_fleet_that_does_not_exist_is_refused_before_anything_is_sent(
     assert not env.posts()
 
 
-async def test_bad_input_is_refused_whole_and_the_journal_may_be_used_again(
+async def test_bad_input_is_rejected_as_a_whole_and_the_journal_may_be_reused(
     env: JobEnv,
 ) -> None:
     sid, other = env.harness.sids[:2]
@@ -159,12 +159,12 @@ async def test_bad_input_is_refused_whole_and_the_journal_may_be_used_again(
     assert (await env.run(env.job([sid, other]))).ok
 
 
-async def test_an_empty_input_is_refused(env: JobEnv) -> None:
+async def test_an_empty_input_is_rejected(env: JobEnv) -> None:
     with pytest.raises(JobError, match="no SIM"):
         await env.run(env.job([]))
 
 
-async def test_two_names_of_one_sim_are_refused(env: JobEnv) -> None:
+async def test_two_names_of_one_sim_are_rejected(env: JobEnv) -> None:
     sim = next(iter(env.harness.store.values()))
     with pytest.raises(JobError, match="same SIM") as caught:
         await env.run(env.job([sim.sid, sim.iccid]))
@@ -190,7 +190,9 @@ async def test_a_dry_run_sends_nothing_and_the_real_one_may_follow(env: JobEnv) 
     assert (await env.run(env.job())).ok
 
 
-async def test_what_is_for_ever_needs_its_number(open_env: OpenEnv) -> None:
+async def test_an_irreversible_change_requires_confirming_the_exact_count(
+    open_env: OpenEnv,
+) -> None:
     env = await open_env(WIRELESS, sims=12)
     for sid in env.harness.sids:
         env.harness.put(sid, status="active")
@@ -202,7 +204,7 @@ async def test_what_is_for_ever_needs_its_number(open_env: OpenEnv) -> None:
     assert not env.posts()
     stopped = await env.run(job, confirm=12, limit=5)
     assert stopped.stopped == "limit"
-    assert (await env.run(job)).ok  # confirmed once, for all twelve
+    assert (await env.run(job)).ok  # one confirmation for all twelve
 
 
 async def test_a_failed_change_is_a_failed_row(open_env: OpenEnv) -> None:
@@ -217,14 +219,14 @@ async def test_a_failed_change_is_a_failed_row(open_env: OpenEnv) -> None:
 
 
 async def failed(open_env: OpenEnv) -> JobEnv:
-    """A job whose twelve rows have failed, in a world where they would not fail again."""
+    """A job with twelve failed rows that would succeed if retried."""
     env = await open_env(WIRELESS, sims=12, world={"faults": Faults(failing_updates=1.0)})
     await env.run(env.job())
     env.harness.emulator.faults = Faults()
     return env
 
 
-def refuse_the_credentials(self: RequestHandler, call: Any) -> Any:
+def reject_credentials(self: RequestHandler, call: Any) -> Any:
     raise VendorError(20003, "Authenticate")
 
 
@@ -236,7 +238,7 @@ async def reasons(env: JobEnv) -> list[str | None]:
     return await env.complete(read())
 
 
-async def test_failed_rows_can_be_tried_again(open_env: OpenEnv) -> None:
+async def test_failed_rows_can_be_retried(open_env: OpenEnv) -> None:
     env = await failed(open_env)
     assert (await env.run(None)).states == {State.FAILED: 12}
     report = await env.run(None, retry_failed=True)
@@ -249,20 +251,20 @@ async def test_a_failed_row_keeps_its_state_and_reason_until_its_retry_is_sent(
 ) -> None:
     env = await failed(open_env)
     with monkeypatch.context() as patched:
-        patched.setattr(RequestHandler, "authenticate", refuse_the_credentials)
+        patched.setattr(RequestHandler, "authenticate", reject_credentials)
         with pytest.raises(AuthenticationError):
             await env.run(None, retry_failed=True)
     assert await reasons(env) == ["TransitionFailed"] * 12
-    # Nothing came of that retry, so a run that was not asked to does not go on with it.
+    # That retry was not sent, so a run without retry_failed does not resume it.
     assert (await env.run(None)).states == {State.FAILED: 12}
     report = await env.run(None, retry_failed=True, limit=4)
     assert (report.stopped, report.states) == ("limit", {State.DONE: 4, State.FAILED: 8})
     assert await reasons(env) == ["TransitionFailed"] * 8
-    assert (await env.run(None)).states == {State.DONE: 12}  # it goes on with the retry
+    assert (await env.run(None)).states == {State.DONE: 12}  # resumes the retry
     assert sum(env.posts().values()) == 12 + 12
 
 
-async def test_a_row_that_fails_in_a_retry_is_not_tried_a_third_time(
+async def test_a_row_that_fails_in_a_retry_is_not_retried_again(
     open_env: OpenEnv,
 ) -> None:
     env = await failed(open_env)
@@ -272,7 +274,7 @@ async def test_a_row_that_fails_in_a_retry_is_not_tried_a_third_time(
     assert set(env.posts().values()) == {2}
 
 
-async def test_a_failed_row_that_no_request_would_help_keeps_its_reason(
+async def test_a_failed_row_that_cannot_be_retried_keeps_its_reason(
     open_env: OpenEnv,
 ) -> None:
     env = await failed(open_env)
@@ -284,7 +286,7 @@ async def test_a_failed_row_that_no_request_would_help_keeps_its_reason(
     assert set(env.posts().values()) == {1}
 
 
-async def test_a_failed_row_that_is_at_its_goal_by_now_is_no_failure(
+async def test_a_failed_row_now_at_its_target_is_no_failure(
     open_env: OpenEnv,
 ) -> None:
     env = await failed(open_env)
@@ -301,7 +303,7 @@ async def test_a_run_stops_after_too_many_failures(open_env: OpenEnv) -> None:
     assert sum(env.posts().values()) <= 14
 
 
-async def test_a_limit_is_a_canary(env: JobEnv) -> None:
+async def test_a_limit_sends_only_that_many_rows(env: JobEnv) -> None:
     report = await env.run(env.job(), limit=4)
     assert report.stopped == "limit"
     assert not report.finished
@@ -318,7 +320,7 @@ async def test_a_deadline_drains_the_run(env: JobEnv) -> None:
     assert set(env.posts().values()) == {1}
 
 
-async def test_a_sim_that_takes_too_long_is_waited_for_by_the_next_run(env: JobEnv) -> None:
+async def test_a_sim_still_pending_is_awaited_by_the_next_run(env: JobEnv) -> None:
     report = await env.run(env.job(), timeout=TRANSITION / 4)
     assert set((await env.states()).values()) == {State.TIMED_OUT}
     assert not report.finished
@@ -326,7 +328,7 @@ async def test_a_sim_that_takes_too_long_is_waited_for_by_the_next_run(env: JobE
     assert set(env.posts().values()) == {1}
 
 
-async def test_stop_drains_and_the_next_run_goes_on(env: JobEnv) -> None:
+async def test_stop_drains_and_the_next_run_resumes(env: JobEnv) -> None:
     stop = asyncio.Event()
 
     def stop_soon(event: Any) -> None:
@@ -376,7 +378,7 @@ async def test_a_cancelled_run_loses_nothing(env: JobEnv) -> None:
     assert {sim.status for sim in env.harness.store.values()} == {"active"}
 
 
-async def test_refused_credentials_end_the_run_and_no_row(
+async def test_rejected_credentials_end_the_run_and_fail_no_row(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=30)
@@ -397,30 +399,30 @@ async def test_an_outage_is_waited_out(open_env: OpenEnv) -> None:
     env = await open_env(sims=30)
     broken = Faults(server_errors=1.0, share_processed=0.0)
 
-    async def mend() -> None:
+    async def restore() -> None:
         await env.harness.clock.sleep(100.0)
         env.harness.emulator.faults = Faults()
 
-    def breaks(event: Any) -> None:
-        if isinstance(event, JobPlanned) and not mending:
+    def break_connection(event: Any) -> None:
+        if isinstance(event, JobPlanned) and not restoring:
             env.harness.emulator.faults = broken
-            mending.append(asyncio.ensure_future(mend()))
+            restoring.append(asyncio.ensure_future(restore()))
 
-    mending: list[asyncio.Future[None]] = []
+    restoring: list[asyncio.Future[None]] = []
 
     async def go() -> bulk.Report:
         async with env.journal() as journal:
             return await bulk.run(
-                env.job(), env.harness.client, journal=journal, observers=[breaks]
+                env.job(), env.harness.client, journal=journal, observers=[break_connection]
             )
 
     report = await env.complete(go())
-    await asyncio.gather(*mending)
+    await asyncio.gather(*restoring)
     assert report.ok
     assert {sim.status for sim in env.harness.store.values()} == {"active"}
 
 
-async def test_lost_answers_lead_to_no_second_change(open_env: OpenEnv) -> None:
+async def test_lost_responses_cause_no_second_change(open_env: OpenEnv) -> None:
     faults = Faults(dropped=0.3, share_processed=1.0, seed=3)
     env = await open_env(sims=40, world={"faults": faults})
     report = await env.run(env.job())
@@ -428,7 +430,7 @@ async def test_lost_answers_lead_to_no_second_change(open_env: OpenEnv) -> None:
     assert set(env.posts().values()) == {1}
 
 
-async def test_a_change_by_somebody_else_is_waited_for(env: JobEnv) -> None:
+async def test_another_clients_change_is_waited_for(env: JobEnv) -> None:
     busy = env.harness.sids[:12]
     for sid in busy:
         await env.complete(env.harness.sims.update(sid, status="ready"))
@@ -438,24 +440,24 @@ async def test_a_change_by_somebody_else_is_waited_for(env: JobEnv) -> None:
     assert all(env.posts()[sid] == 2 for sid in busy)
 
 
-async def test_events_tell_the_story(env: JobEnv) -> None:
+async def test_events_report_every_phase(env: JobEnv) -> None:
     await env.run(env.job())
     assert [type(one) for one in env.events if isinstance(one, JobPlanned | JobEnded)] == [
         JobPlanned,
         JobEnded,
     ]
-    mine = [one.state for one in env.events_of(RowMoved) if one.sid == env.harness.sids[0]]
-    assert mine == ["sending", "accepted", "done"]
+    states = [one.state for one in env.events_of(RowMoved) if one.sid == env.harness.sids[0]]
+    assert states == ["sending", "accepted", "done"]
     (end,) = env.events_of(JobEnded)
     assert end.states == {"done": 30}
 
 
-async def test_going_on_without_a_job_needs_one_in_the_journal(env: JobEnv) -> None:
+async def test_resuming_without_a_job_requires_one_in_the_journal(env: JobEnv) -> None:
     with pytest.raises(JournalError, match="no job"):
         await env.run(None)
 
 
-async def test_another_accounts_client_is_refused(open_env: OpenEnv) -> None:
+async def test_a_client_of_another_account_is_rejected(open_env: OpenEnv) -> None:
     env = await open_env(sims=12)
     await env.run(env.job(), dry_run=True)
     async with env.harness.emulator.client("kore") as other:
@@ -473,12 +475,12 @@ async def test_another_accounts_client_is_refused(open_env: OpenEnv) -> None:
     [{"window": 0}, {"timeout": 0}, {"deadline": -1}, {"limit": 0}, {"max_failures": -1}],
     ids=str,
 )
-async def test_options_that_make_no_sense_are_refused(env: JobEnv, options: Any) -> None:
+async def test_invalid_options_are_rejected(env: JobEnv, options: Any) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         await env.run(env.job(), **options)
 
 
-async def test_a_client_that_is_closed_ends_the_run_with_an_error(env: JobEnv) -> None:
+async def test_a_closed_client_ends_the_run_with_an_error(env: JobEnv) -> None:
     def close(event: Any) -> None:
         if isinstance(event, RowMoved) and event.state == "accepted" and not closing:
             closing.append(asyncio.ensure_future(env.harness.client.close()))
@@ -494,7 +496,7 @@ async def test_a_client_that_is_closed_ends_the_run_with_an_error(env: JobEnv) -
     await asyncio.gather(*closing)
 
 
-async def test_what_a_canary_heard_by_callbacks_is_verified_too(
+async def test_callback_results_of_a_limited_run_are_verified_too(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=30, listens=True)
@@ -504,7 +506,7 @@ async def test_what_a_canary_heard_by_callbacks_is_verified_too(
     assert len(env.posts()) == 4
 
 
-async def test_only_as_many_rows_are_in_doubt_as_requests_have_a_place_soon(
+async def test_rows_in_doubt_are_bounded_by_the_concurrency_limit(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(

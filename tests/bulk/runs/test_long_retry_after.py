@@ -1,4 +1,4 @@
-"""A server that wants no requests for long ends a run, and costs no row anything."""
+"""A long Retry-After ends the run, with its rows unchanged and resumable."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def busy(
     headers: Mapping[str, str] = LONG,
     then: Callable[[], object] = int,
 ) -> None:
-    """Have the vendor refuse requests of one method, after the first few."""
+    """Make the vendor reject requests of one method, after the first few."""
     process, seen = RequestHandler.process, [0]
 
-    def refuse(self: RequestHandler, call: Any) -> VendorResponse:
+    def reject(self: RequestHandler, call: Any) -> VendorResponse:
         seen[0] += call.method == method
         if call.method == method and seen[0] > after:
             then()
@@ -38,7 +38,7 @@ def busy(
             return VendorResponse(status, body, headers=headers)
         return process(self, call)
 
-    monkeypatch.setattr(RequestHandler, "process", refuse)
+    monkeypatch.setattr(RequestHandler, "process", reject)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -56,10 +56,10 @@ async def test_the_run_ends_resumable_with_its_rows_unchanged(
     assert env.harness.clock.now() - began < 60.0
     monkeypatch.undo()
     assert (await env.run(env.job())).states == {State.DONE: 40}
-    assert set(env.posts().values()) <= {1, 2}  # refused, and accepted
+    assert set(env.posts().values()) <= {1, 2}  # one rejected, one accepted
 
 
-async def test_what_was_accepted_before_is_awaited_by_the_next_run(
+async def test_rows_accepted_before_are_awaited_by_the_next_run(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=40)
@@ -69,10 +69,10 @@ async def test_what_was_accepted_before_is_awaited_by_the_next_run(
     assert report.states[State.READY] == 30
     monkeypatch.undo()
     assert (await env.run(env.job())).states == {State.DONE: 40}
-    assert sorted(env.posts().values())[:10] == [1] * 10  # what was accepted is not sent again
+    assert sorted(env.posts().values())[:10] == [1] * 10  # accepted rows are not resent
 
 
-async def test_before_anything_is_sent_the_run_ends_too(
+async def test_a_long_retry_after_during_planning_ends_the_run_too(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=4)
@@ -86,7 +86,7 @@ async def test_before_anything_is_sent_the_run_ends_too(
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("rows", [4, 40])
-async def test_a_deadline_holds_while_the_server_asks_for_pauses(
+async def test_a_deadline_is_kept_during_a_retry_after(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch, status: int, rows: int
 ) -> None:
     env = await open_env(sims=rows)
@@ -100,7 +100,7 @@ async def test_a_deadline_holds_while_the_server_asks_for_pauses(
     assert (await env.run(env.job())).states == {State.DONE: rows}
 
 
-async def test_a_stop_does_not_wait_for_a_pause_that_the_server_asks_for(
+async def test_a_stop_does_not_wait_for_a_retry_after(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=40)
@@ -110,7 +110,7 @@ async def test_a_stop_does_not_wait_for_a_pause_that_the_server_asks_for(
     assert env.harness.clock.now() - began < 60.0
 
 
-async def test_a_text_that_may_have_been_sent_is_unknown_and_no_other_goes_out(
+async def test_a_text_that_may_have_been_sent_is_unknown_and_no_other_is_sent(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await open_env(sims=200)

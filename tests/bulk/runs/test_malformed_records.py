@@ -1,4 +1,4 @@
-"""SIMs whose record cannot be read, among others: the job names them, and all others go on."""
+"""SIMs with malformed records: the job names them and continues with the others."""
 
 from __future__ import annotations
 
@@ -14,76 +14,76 @@ from tests.integration.harness import Api
 MANY = 40
 
 
-def spoil(env: JobEnv, sid: str, **more: Any) -> None:
-    """Let the vendor show a record whose account is a list."""
+def malform(env: JobEnv, sid: str, **more: Any) -> None:
+    """Make the vendor return a record whose account_sid is a list."""
     env.harness.put(sid, account_sid=[7], **more)
 
 
 @pytest.mark.parametrize("naming", ["sid", "iccid"])
 @pytest.mark.parametrize("sims", [MANY, 4], ids=["found in the list", "looked up"])
-async def test_a_row_whose_sim_cannot_be_read_is_named_and_the_others_go_on(
+async def test_a_row_with_a_malformed_record_is_named_and_the_others_continue(
     open_env: OpenEnv, sims: int, naming: str
 ) -> None:
     env = await open_env(sims=sims)
-    odd = env.harness.sids[2]
-    spoil(env, odd)
+    malformed = env.harness.sids[2]
+    malform(env, malformed)
     rows = [{naming: getattr(one, naming)} for one in env.harness.store.values()]
     report = await env.run(env.job(rows))
     assert report.plan is not None
     assert report.plan.verdicts == {Verdict.CHANGE: sims - 1, Verdict.UNREADABLE: 1}
     assert report.states == {State.DONE: sims - 1, State.IMPOSSIBLE: 1}
-    assert odd not in env.posts()
+    assert malformed not in env.posts()
     (error,) = report.errors
     assert isinstance(error, JobError)
-    assert f"cannot read Sim {odd}: expected text, got [7]" in str(error)
+    assert f"cannot read Sim {malformed}: expected text, got [7]" in str(error)
     assert "nothing was sent" in str(error)
     (shortfall,) = report.shortfalls
     assert (shortfall.reason, shortfall.rows) == ("unreadable", 1)
 
 
-async def test_once_it_can_be_read_the_same_job_changes_it(
+async def test_the_same_job_changes_the_sim_once_its_record_is_readable(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=MANY)
-    odd, account = env.harness.sids[2], env.harness.store[env.harness.sids[2]].account_sid
-    spoil(env, odd)
+    malformed, account = env.harness.sids[2], env.harness.store[env.harness.sids[2]].account_sid
+    malform(env, malformed)
     assert not (await env.run(env.job())).ok
-    env.harness.put(odd, account_sid=account)
+    env.harness.put(malformed, account_sid=account)
     assert (await env.run(env.job())).ok
-    assert env.posts()[odd] == 1
+    assert env.posts()[malformed] == 1
 
 
-async def test_what_was_sent_before_it_became_unreadable_is_not_called_impossible(
+async def test_a_row_sent_before_its_record_became_malformed_is_not_impossible(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=MANY)
-    odd, account = env.harness.sids[2], env.harness.store[env.harness.sids[2]].account_sid
+    malformed, account = env.harness.sids[2], env.harness.store[env.harness.sids[2]].account_sid
     assert not (await env.run(env.job(), timeout=0.5)).ok
-    spoil(env, odd)
+    malform(env, malformed)
     report = await env.run(env.job(), timeout=60)
     assert report.states[State.DONE] == MANY - 1
-    assert (await env.states())[odd] is not State.IMPOSSIBLE
-    env.harness.put(odd, account_sid=account)
+    assert (await env.states())[malformed] is not State.IMPOSSIBLE
+    env.harness.put(malformed, account_sid=account)
     assert (await env.run(env.job())).ok
-    assert env.posts()[odd] == 1
+    assert env.posts()[malformed] == 1
 
 
 @pytest.mark.parametrize("action", ["send", "delete"])
-async def test_an_action_that_needs_no_status_is_carried_out(
+async def test_an_action_that_needs_no_status_ignores_malformed_records(
     open_env: OpenEnv, action: str
 ) -> None:
     api = Api("twilio", "supersim" if action == "send" else "wireless")
     env = await open_env(api, sims=MANY)
     for sid in env.harness.sids:
         env.harness.put(sid, status="active" if action == "send" else "new")
-    spoil(env, env.harness.sids[2])
+    malform(env, env.harness.sids[2])
     change = {"payload": "reboot"} if action == "send" else {}
     options = {"confirm": MANY} if action == "delete" else {}
     report = await env.run(env.job(change=change, action=action), **options)
     assert report.ok, report.errors
 
 
-async def test_a_row_of_the_list_that_names_no_sim_makes_no_sim_unknown(
+async def test_a_list_row_without_a_sid_makes_no_sim_unknown(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=MANY)
@@ -100,4 +100,4 @@ async def test_a_row_of_the_list_that_names_no_sim_makes_no_sim_unknown(
     report = await env.run(env.job())
     assert report.plan is not None
     assert report.plan.verdicts == {Verdict.CHANGE: MANY}
-    assert report.plan.requests == 2  # the list, and the one that it did not name
+    assert report.plan.requests == 2  # the list, and a read of the SIM it did not name
