@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from asyncsim.context import ClientContext
 from asyncsim.core.accepted import SeenRecords
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
-from asyncsim.events import ForeignPage
 from asyncsim.http.content import make_body
 from asyncsim.http.request import MAX_PAGE_BYTES, Request
 from asyncsim.http.transport import Response, Reuse
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.names import check_name
-from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
+from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of, turn_pages
 from asyncsim.validation import looks_like_sid
 from asyncsim.wire import fast, forms, json, records
 from asyncsim.wire.pages import RawPage, decode_page, read_rows
@@ -268,7 +267,7 @@ class Resource(Generic[T]):
         )
         return read(await self.send(request))
 
-    async def raw_pages(
+    def raw_pages(
         self,
         query: str,
         *,
@@ -276,31 +275,13 @@ class Resource(Generic[T]):
         urgent: bool = False,
         read: Callable[[Response], P],
     ) -> AsyncGenerator[P, None]:
-        """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
+        """Fetch page after page of a list, each read by `read`."""
 
-        So credentials never go to a host that a response names, and gateways work.
-        """
-        base = urlsplit(self._base)
-        expected = f"{base.scheme}://{base.netloc.rpartition('@')[2]}"
-        reported: set[str | None] = {None, expected}
-        # Brent's method notices next pages that lead in a circle, and remembers one page.
-        remembered, steps, limit = query, 0, 1
-        while True:
-            page = await self._raw_page(query, parent=parent, urgent=urgent, read=read)
-            yield page
-            following = page.next_query
-            if following is None:
-                return
-            if not following or following == remembered:
-                raise DecodeError(f"list of {self.kind.key}", "its next page was there before")
-            steps += 1
-            if steps == limit:
-                remembered, steps, limit = following, 0, limit * 2
-            origin = page.next_origin
-            if origin not in reported:
-                reported.add(origin)
-                self.context.notify(ForeignPage(origin=str(origin), expected=expected))
-            query = following
+        def fetch(query: str) -> Awaitable[P]:
+            return self._raw_page(query, parent=parent, urgent=urgent, read=read)
+
+        what = f"list of {self.kind.key}"
+        return turn_pages(fetch, query, self._base, what, self.context.notify)
 
 
 R = TypeVar("R", bound=Resource[Any])

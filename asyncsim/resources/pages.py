@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterator,
+    Sequence,
+)
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from asyncsim.errors import DecodeError
+from asyncsim.events import ForeignPage
 from asyncsim.wire.pages import BadRecord, RawPage
 
 T = TypeVar("T")
 U = TypeVar("U")
+P = TypeVar("P", bound=RawPage)
 
 OnBad = Literal["raise", "skip"]
 """What iterating does at a row that cannot be read: raise its `DecodeError`, or skip it."""
@@ -60,6 +71,40 @@ class Page(Generic[T]):
         # Apart, because a filter changes how many items stand before the bad row.
         before, after = change(self.items[: self._stop]), change(self.items[self._stop :])
         return Page((*before, *after), self.has_next, self.bad, stop=len(before))
+
+
+async def turn_pages(
+    fetch: Callable[[str], Awaitable[P]],
+    query: str,
+    base_url: str,
+    what: str,
+    notify: Callable[[ForeignPage], object],
+) -> AsyncGenerator[P, None]:
+    """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
+
+    So credentials never go to a host that a response names, and gateways work.
+    """
+    base = urlsplit(base_url)
+    expected = f"{base.scheme}://{base.netloc.rpartition('@')[2]}"
+    reported: set[str | None] = {None, expected}
+    # Brent's method notices next pages that lead in a circle, and remembers one page.
+    remembered, steps, limit = query, 0, 1
+    while True:
+        page = await fetch(query)
+        yield page
+        following = page.next_query
+        if following is None:
+            return
+        if not following or following == remembered:
+            raise DecodeError(what, "its next page was there before")
+        steps += 1
+        if steps == limit:
+            remembered, steps, limit = following, 0, limit * 2
+        origin = page.next_origin
+        if origin not in reported:
+            reported.add(origin)
+            notify(ForeignPage(origin=str(origin), expected=expected))
+        query = following
 
 
 def page_of(raw: RawPage, on_bad: OnBad) -> Page[Any]:
