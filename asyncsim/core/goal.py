@@ -41,8 +41,8 @@ _AUTOMATIC: Mapping[_Key, Mapping[str, str]] = {
 # Settled statuses that a request may pass through on its way to its own target. Twilio docs,
 # "Understanding SIM Statuses": a SIM may be `ready` before it is `active`.
 _THROUGH: Mapping[_Key, Mapping[str, str]] = {_WIRELESS_SIMS: {"ready": "active"}}
-# Not when something has settled, which follows from `Kind.pending`: an SMS has settled at `sent`, but
-# may still become `delivered`.
+# Not when something has settled, which follows from `Kind.pending`: an SMS has settled at `sent`,
+# but may still become `delivered`.
 _TERMINAL: Mapping[_Key, frozenset[str]] = {
     # Twilio docs, "Sim Resource": canceled SIMs can never connect again. Only KORE lists `deleted`.
     _WIRELESS_SIMS: frozenset({"canceled", "deleted"}),
