@@ -6,8 +6,9 @@ import asyncio
 import csv
 import io
 import json
+import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ async def wait_for_posts(emulator: Emulator, number: int) -> None:
 def posts(emulator: Emulator) -> int:
     """The number of POSTs that the emulator has received."""
     return [request.method for request in emulator.requests].count("POST")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_are_not_ignored() -> Iterator[None]:
+    """Restore what nohup, or a shell's background, ignores: started commands would inherit it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    ignored = [number for number, handler in before.items() if handler is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True)
