@@ -11,8 +11,9 @@ from typing import Self, TypedDict, Unpack
 from aiohttp import ClientSession
 from yarl import URL
 
-# What all kinds share is imported with the package: within the first request it would take five
-# times as long as the request itself. Kinds are imported when used (benchmarks/cases/startup.py).
+# Code shared by all kinds is imported with the package: inside the first request it would take
+# five times as long as the request itself. Kinds are imported on first use
+# (benchmarks/cases/startup.py).
 import asyncsim.resources.update_many  # noqa: F401
 from asyncsim.callbacks.receiver import CallbackReceiver, Registration
 from asyncsim.callbacks.secrets import checked_secrets
@@ -47,12 +48,12 @@ logger = logging.getLogger("asyncsim")
 
 
 class Settings(TypedDict, total=False):
-    """Keywords that every way to make a client takes."""
+    """Keywords that every constructor of a client takes."""
 
     hosts: Hosts | None
     """Other base URLs: a gateway, a proxy, the emulator."""
     session: ClientSession | None
-    """A session of yours; it is used and never closed. Proxies are then its own to choose."""
+    """Your own session; it is used, never closed, and applies its own proxy settings."""
     proxy: str | None
     """`http://[user:password@]host:port` of a proxy that all requests go through."""
     proxies_from_env: bool
@@ -63,7 +64,7 @@ class Settings(TypedDict, total=False):
     observers: Sequence[Observer]
     retry: RetryPolicy
     throttle: Throttle | None
-    """Give the same object to all clients of one account. None: one of its own."""
+    """Give the same object to all clients of one account. None: a new one."""
     timeout: Timeout
     watching: Watching
     clock: Clock | None
@@ -71,9 +72,9 @@ class Settings(TypedDict, total=False):
 
 
 class Client:
-    """Made by `Client.twilio`, `Client.kore` or `Client.from_env`; use it in `async with`.
+    """Created by `Client.twilio`, `Client.kore` or `Client.from_env`; use it in `async with`.
 
-    It may be made anywhere, and belongs to the event loop of its first request.
+    It may be created anywhere, and is bound to the event loop of its first request.
     """
 
     def __init__(self, context: ClientContext) -> None:
@@ -93,17 +94,17 @@ class Client:
 
     @property
     def vendor(self) -> Vendor:
-        """Whose API this is."""
+        """The vendor whose API it calls."""
         return self.context.vendor
 
     @property
     def concurrency_limit(self) -> float:
-        """Requests in flight that the throttle allows just now: it adapts to 429s."""
+        """The current concurrency limit; it adapts to 429s."""
         return self.context.limit
 
     @property
     def requests(self) -> int:
-        """Requests that this client has sent, each attempt counted."""
+        """Requests sent by this client, each attempt counted."""
         return self.context.requests
 
     @classmethod
@@ -196,12 +197,12 @@ class Client:
     @classmethod
     @expand_keywords
     def from_env(cls, vendor: str | None = None, **settings: Unpack[Settings]) -> Self:
-        """Log in with what the environment holds.
+        """Log in with credentials from environment variables.
 
         `TWILIO_ACCOUNT_SID` with `TWILIO_AUTH_TOKEN` or `TWILIO_API_KEY` and `TWILIO_API_SECRET`;
         `ASYNCSIM_KORE_CLIENT_ID` with `ASYNCSIM_KORE_CLIENT_SECRET`, and
         `ASYNCSIM_KORE_WEBHOOK_SECRET` to verify callbacks. `ASYNCSIM_EMULATOR` is the
-        URL of an emulator to talk to instead; alone, it means Twilio there, with the emulator's
+        URL of an emulator to use instead; alone, it selects Twilio, with the emulator's
         own credentials. `vendor` is needed when both vendors are set.
         """
         name = _choose_vendor(vendor)
@@ -237,7 +238,7 @@ class Client:
         await self.context.open()
 
     async def close(self) -> None:
-        """End waits, close the session if it is ours, stop the receiver; may be called twice."""
+        """End waits, close its own session, stop the receiver; may be called twice."""
         await self.context.close()
 
     async def __aenter__(self) -> Self:
@@ -271,12 +272,12 @@ def _context(
     hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
     session = settings.get("session")
     proxies = Proxies(settings.get("proxy"), from_env=bool(settings.get("proxies_from_env", False)))
-    # Checked now: what fails here would fail, or log in as somebody else, at each request.
+    # Checked now: a bad session would fail, or log in as another account, at each request.
     urls = [URL(url) for url in hosts.all() if url]
     if session is not None:
         if settings.get("proxy") or settings.get("proxies_from_env"):
             raise ConfigurationError(
-                "session=... chooses its proxies itself: make it with ClientSession(proxy=...),"
+                "session=... has its own proxy settings: create it with ClientSession(proxy=...),"
                 " or leave session=... out"
             )
         check_session(session, urls)
@@ -308,19 +309,19 @@ def _context(
     )
 
 
-# The variable whose presence means that the environment has credentials of that vendor.
+# The variable whose presence means that the environment has credentials for that vendor.
 _ACCOUNTS: Mapping[str, str] = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
 
 
 def _choose_vendor(vendor: str | None) -> str:
     if vendor is not None:
         if vendor not in VENDORS:
-            raise ConfigurationError(f"vendor={vendor!r}: it can be {' or '.join(VENDORS)}")
+            raise ConfigurationError(f"vendor={vendor!r}: must be {' or '.join(VENDORS)}")
         return vendor
     found = [name for name in VENDORS if _variable(_ACCOUNTS[name]) is not None]
     if len(found) > 1:
         raise ConfigurationError(
-            "the environment holds credentials of both vendors; say vendor='twilio' or 'kore'"
+            "the environment has credentials for both vendors; pass vendor='twilio' or 'kore'"
         )
     if not found and _variable("ASYNCSIM_EMULATOR") is None:
         raise ConfigurationError(
@@ -331,7 +332,7 @@ def _choose_vendor(vendor: str | None) -> str:
 
 
 def _variable(name: str) -> Redacted | None:
-    # An empty variable counts as missing: that is how shells and CI systems leave it out.
+    # An empty variable counts as missing: that is how shells and CI systems unset one.
     value = Redacted(os.environ.get(name, ""))
     if not value:
         return None
@@ -362,11 +363,11 @@ def _check_settings(settings: Mapping[str, object]) -> None:
         if name not in Settings.__annotations__:
             known = Settings.__annotations__
             hint = did_you_mean(name, known, f"it takes {', '.join(known)}")
-            raise TypeError(f"a Client takes no setting {name!r}; {hint}")
+            raise TypeError(f"Client has no setting {name!r}; {hint}")
         wanted = _SETTING_TYPES.get(name, object)
         if value is not None and not isinstance(value, wanted):
             raise TypeError(
-                f"{name}={value!r}: give a {wanted.__module__.partition('.')[0]}.{wanted.__name__}"
+                f"{name}={value!r}: pass a {wanted.__module__.partition('.')[0]}.{wanted.__name__}"
             )
 
 

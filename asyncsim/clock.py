@@ -19,11 +19,11 @@ class Timer(Protocol):
     """What `Clock.call_at` returns."""
 
     def cancel(self) -> None:
-        """Cancel the call; harmless when it has already happened."""
+        """Cancel the call; does nothing if it has already run."""
 
 
 class Clock(Protocol):
-    """Seconds that only go forward, and ways to wait for them."""
+    """A monotonic time in seconds, and ways to wait for it."""
 
     def now(self) -> float:
         """Seconds since some fixed moment."""
@@ -42,7 +42,7 @@ class Clock(Protocol):
         ...
 
     def working(self) -> AbstractContextManager[None]:
-        """Mark work in flight (a request, a delivery); a hand-moved clock waits for its end."""
+        """Mark work in flight (a request, a delivery); a manual clock waits for its end."""
         ...
 
     def resting(self) -> AbstractContextManager[None]:
@@ -95,7 +95,7 @@ class ManualClock:
     """A clock that stands still until a test calls `advance`.
 
     Client and emulator of one test share one of these. Between two timers `advance`
-    waits until no request and no delivery is in flight, so each step sees the world settled.
+    waits until no request and no delivery is in flight, so each step starts from a quiet state.
     """
 
     # A future's wake-up passes through a handful of loop turns before the work it causes
@@ -153,7 +153,7 @@ class ManualClock:
 
     @property
     def next_timer(self) -> float | None:
-        """When `advance` would fire something next; None: nothing waits for time to pass."""
+        """When `advance` would fire the next timer; None if there is none."""
         while self._timers and self._timers[0][2].callback is None:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None

@@ -1,6 +1,6 @@
 """Client context: settings and shared machinery of one client.
 
-Made without an event loop, and opened in the first one that uses it.
+Created without an event loop, and opened in the first one that uses it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ClientContext:
     ) -> None:
         self.vendor = vendor
         self.account = account
-        """Account SID or client id: tells accounts apart, and is no secret."""
+        """Account SID or client id: identifies the account, and is not secret."""
         self.hosts = hosts
         self.observers = tuple(observers)
         self.retry = retry
@@ -74,7 +74,7 @@ class ClientContext:
 
     @property
     def limit(self) -> float:
-        """Requests in flight that the throttle allows just now."""
+        """The current concurrency limit."""
         return self._sender.limit if self._sender is not None else float(self.throttle.limit)
 
     @property
@@ -84,7 +84,7 @@ class ClientContext:
 
     @property
     def requests(self) -> int:
-        """Requests that have gone out, each attempt counted."""
+        """Requests sent, each attempt counted."""
         return self._sender.requests if self._sender is not None else 0
 
     def base_url(self, product: Product) -> str:
@@ -93,13 +93,13 @@ class ClientContext:
         if url is None:
             raise Unsupported(
                 f"{self.vendor.title} documents no {product.label} API;"
-                f" if you know its address, pass hosts=Hosts({product.value}=...)"
+                f" if you know its URL, pass hosts=Hosts({product.value}=...)"
             )
         return url
 
     @property
     def current_sender(self) -> Sender | None:
-        """The sender, if it is open, in its own loop: all but the first request take it here."""
+        """The open sender, if called in its own loop: all but the first request get it here."""
         return self._sender if self._loop is asyncio.get_running_loop() else None
 
     async def open(self) -> Sender:
@@ -111,17 +111,17 @@ class ClientContext:
         if self._opening is None:
             self._loop, self._opening = loop, asyncio.Lock()
         if self._loop is not loop:
-            # aiohttp's sessions, and the futures of whoever waits, belong to one loop.
+            # aiohttp's sessions, and the futures of pending waits, belong to one loop.
             raise ConfigurationError(
                 "this client belongs to another event loop (perhaps another thread, or an earlier"
-                " asyncio.run); make one client per loop, inside it"
+                " asyncio.run); create one client per loop, inside it"
             )
         async with self._opening:
-            self._raise_if_closed()  # while this waited for another opening
+            self._raise_if_closed()  # closed while another task was opening it
             if self._receiver is not None and self.registration is None:
                 await self._receiver.start()
                 self._closers.append(self._receiver.stop)
-                if self._closed:  # while the receiver started: nobody else would stop it
+                if self._closed:  # closed while the receiver started: stop it here
                     await self._run_closers()
                     raise ClientClosed
                 self.registration = self._register(self._receiver)
@@ -151,7 +151,7 @@ class ClientContext:
             observers=self.observers,
             on_success=self.credentials_breaker.succeeded,
         )
-        # The sender first, so that what queues or pauses ends before its connections do.
+        # The sender first, so that queued and paused requests end before their connections do.
         self._closers += [transport.close, auth.close, sender.close]
         return sender
 
@@ -161,29 +161,29 @@ class ClientContext:
             notify(self.observers, event)
 
     def on_close(self, closer: Callable[[], Awaitable[object]]) -> None:
-        """Have something closed before the context itself; the latest first."""
+        """Call `close` before the context itself closes; the latest registered first."""
         self._closers.append(closer)
 
     def remove_on_close(self, closer: Callable[[], Awaitable[object]]) -> None:
-        """Take back an `on_close`."""
+        """Undo an `on_close`."""
         if closer in self._closers:
             self._closers.remove(closer)
 
     async def close(self) -> None:
-        """End waits and tasks, close the session if it is ours; may be called twice."""
+        """End waits and tasks, close the session unless it is the user's; may be called twice."""
         self._closed = True
         if self.registration is not None:
             self.registration.close()
         try:
             if self._opening is not None and self._sender is None:
-                async with self._opening:  # what is being opened ends itself, seeing that flag
+                async with self._opening:  # an opening in progress sees the flag and ends
                     pass
         finally:
             await self._run_closers()
             self._sender = None
 
     async def _run_closers(self) -> None:
-        """Run them all, whatever becomes of one: a second Ctrl-C must not leave a port open."""
+        """Run them all, even if one fails: a second Ctrl-C must not leave a port open."""
         first_error: BaseException | None = None
         while self._closers:
             try:

@@ -14,28 +14,28 @@
     │   ├── Conflict                409, or 33010, 83009, 83010 while an update is pending
     │   ├── RateLimited             429
     │   └── ServerError             5xx, 408, 421, 425
-    ├── DecodeError               a response that is not what the documents promise
-    │   └── WrongResource           about another SIM than the one asked for
-    ├── TransitionError           a change was accepted, or requested, and did not work out
+    ├── DecodeError               a response that does not match the vendor's documents
+    │   └── WrongResource           about a SIM other than the one requested
+    ├── TransitionError           a change did not reach its target
     │   ├── TransitionTimeout       also a TimeoutError; `.last` is the last state seen
-    │   ├── TransitionFailed        settled in another status than requested
-    │   ├── TargetForgotten         changed so long ago that `until=` has to be given
+    │   ├── TransitionFailed        settled in a status other than the requested one
+    │   ├── TargetForgotten         the change is no longer remembered: pass `until=`
     │   └── UnreachableStatus       no path leads there; nothing was sent
     ├── OutcomeUnknown            a create whose response was lost
-    ├── ClientClosed              the client was closed first; `.sent`: a change had been sent
+    ├── ClientClosed              the client was closed first; `.sent`: a change was sent
     ├── QueueTimeout              no slot in time; nothing was sent; also a TimeoutError
     ├── ConfigurationError
     ├── Unsupported
-    ├── ReceiverError             the callback listener cannot do its work
+    ├── ReceiverError             the callback receiver cannot work
     │   └── SignatureError          a callback that did not come from the vendor
     ├── JournalError              a job's journal cannot be used
-    └── JobError                  a bulk job cannot be run as it stands; nothing was sent
-        ├── JobStopped              it was stopped while its input was read
-        └── NotConfirmed            it is irreversible, and the number of SIMs was not confirmed
+    └── JobError                  a bulk job cannot run as it is; nothing was sent
+        ├── JobStopped              stopped while reading its input
+        └── NotConfirmed            irreversible, and the number of SIMs was not confirmed
 
-An error stores its parts and words itself in `__str__`: what was requested for which SIM, what came
-back, what to do next. None ever holds a secret. Misuse that Python has its own errors for keeps
-them: an unknown keyword is a `TypeError`, a value outside its set a `ValueError`.
+An error stores its parts, and `__str__` builds the message: what was requested for which SIM, the
+response, what to do next. None ever holds a secret. Misuse raises Python's own errors:
+`TypeError` for an unknown keyword, `ValueError` for an invalid value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_MAX_SHOWN = 20  # problems in a message: more scroll off a screen; all are in `problems`
+_MAX_SHOWN = 20  # problems shown in a message, about a screenful; all are in `problems`
 _UNKNOWN = (
     "; the outcome of the change is unknown, it may have been carried out: a fetch shows the state,"
     " await_transition() waits for it"
@@ -60,7 +60,7 @@ class AsyncSimError(Exception):
     """Base of all errors of this package."""
 
     outcome_unknown = False
-    """True when it ended a change that may have been carried out all the same."""
+    """True if the change may have been carried out despite the error."""
 
     def __init__(self, message: str = "") -> None:
         # Exception.__init__ by name: in the classes that are also TimeoutError, OSError's own
@@ -80,7 +80,7 @@ class AsyncSimError(Exception):
 
 
 class TransportError(AsyncSimError):
-    """No response came, so whether the server did anything is unknown, unless `sent` is False."""
+    """No response came: unless `sent` is False, the outcome is unknown."""
 
     def __init__(self, asked: str, reason: str, *, sent: bool = True) -> None:
         super().__init__(reason)
@@ -105,13 +105,13 @@ class RequestTimeout(TransportError, TimeoutError):
 class APIError(AsyncSimError):
     """The vendor responded with an error.
 
-    `status` is the HTTP status, `code` the vendor's own (20404, 83007, ...; None where the
+    `status` is the HTTP status, `code` the vendor's own (20404, 83007, ...; None if the
     response had none), `request_id` what their support asks for. `retry_after`: seconds that the
-    response asked to wait; None where it did not, 0 where that moment had passed.
+    response asked us to wait; None if it did not, 0 if that moment had passed.
     """
 
     advice = ""
-    retry_after: float | None = None  # journals of earlier versions hold errors without it
+    retry_after: float | None = None  # journals of earlier versions store errors without it
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class APIError(AsyncSimError):
 
 
 class BadRequest(APIError):
-    """The request cannot be carried out as it stands (400 and other 4xx)."""
+    """The request is invalid (400 and other 4xx)."""
 
 
 class AuthenticationError(APIError):
@@ -155,7 +155,7 @@ class AuthenticationError(APIError):
 
 
 class PermissionDenied(APIError):
-    """The credentials are valid, but not for this (403)."""
+    """The credentials are valid, but lack this permission (403)."""
 
 
 class NotFound(APIError):
@@ -165,7 +165,7 @@ class NotFound(APIError):
 class Conflict(APIError):
     """Another update of the same SIM is still in progress (409; 33010, 83009, 83010)."""
 
-    advice = "wait with await_transition(): what it returns shows whether a change is still needed"
+    advice = "wait with await_transition(): its record shows whether a change is still needed"
 
 
 class RateLimited(APIError):
@@ -173,21 +173,20 @@ class RateLimited(APIError):
 
 
 class ServerError(APIError):
-    """The vendor, or a gateway before it, failed (5xx, 408, 421, 425).
+    """The vendor, or a gateway in front of it, failed (5xx, 408, 421, 425).
 
-    Whether the request was carried out is unknown, but for 421 and 425, where it was not.
+    The outcome is unknown, except for 421 and 425, where nothing was carried out.
     """
 
 
 class DecodeError(AsyncSimError):
-    """A response was not what the documents promise: not JSON, a missing field, a bad date.
+    """A response does not match the vendor's documents: not JSON, a missing field, a bad date.
 
-    `sid` is that of the record which cannot be read, None where the response names none.
-    `accepted` is the SID of the SIM whose change was accepted by the very response that could not
-    be read; None when it was no such response.
+    `sid` is the SID of the unreadable record, None if the response has none. `accepted` is the SID
+    of the SIM whose change this response accepted, although it cannot be read; else None.
     """
 
-    sid: str | None = None  # of errors that an older version has stored, too
+    sid: str | None = None  # also for errors stored by an older version
     accepted: str | None = None
 
     def __init__(
@@ -210,7 +209,7 @@ class DecodeError(AsyncSimError):
 class WrongResource(DecodeError):
     """The response is about another resource (`received`) than the one `asked` for; both are SIDs.
 
-    Of a change, the outcome is unknown then; it is not retried.
+    If it was a change, its outcome is unknown, and it is not retried.
     """
 
     def __init__(self, asked: str, received: str, *, noun: str = "Sim") -> None:
@@ -225,7 +224,7 @@ def _described(requested: Mapping[str, Any]) -> str:
 
 
 class TransitionError(AsyncSimError):
-    """A change did not work out; `sid` and `requested` say which."""
+    """A change did not reach its target; `sid` and `requested` identify it."""
 
     def __init__(self, sid: str, requested: Mapping[str, Any], message: str = "") -> None:
         super().__init__(message)
@@ -237,8 +236,8 @@ class TransitionTimeout(TransitionError, TimeoutError):
     """The wait's deadline passed; the change may still complete later.
 
     `last` is the record as last read (just before giving up), None if no read succeeded; `status`
-    the status last seen, also where its record was not kept. `refused`: the vendor did not accept
-    this change, because of another one that was still running at the deadline.
+    is the last status seen, even if its record was not kept. `refused`: the vendor did not accept
+    this change, because another one was still in progress at the deadline.
     """
 
     def __init__(
@@ -275,7 +274,7 @@ class TransitionFailed(TransitionError):
     """The SIM settled, but not in the requested status.
 
     `actual` is the record it settled as; `error_code` and `error_message` are the vendor's, from
-    the callback, where there was one (Programmable Wireless only).
+    the callback, if there was one (Programmable Wireless only).
     """
 
     def __init__(
@@ -297,7 +296,7 @@ class TransitionFailed(TransitionError):
         if self.error_code is not None or self.error_message:
             code = f" (code {self.error_code})" if self.error_code is not None else ""
             text += f": {self.error_message or 'no message'}{code}"
-        return f"{text}; find out why, and fetch it before you change it again"
+        return f"{text}; find the cause, and fetch the SIM before you change it again"
 
 
 class UnreachableStatus(TransitionError):
@@ -313,18 +312,18 @@ class UnreachableStatus(TransitionError):
 
 
 class TargetForgotten(TransitionError):
-    """This client has changed so many other SIMs since that it no longer knows the target."""
+    """This client has changed so many SIMs since then that it no longer remembers the target."""
 
     def __init__(self, sid: str) -> None:
         super().__init__(sid, {})
 
     def __str__(self) -> str:
         text = f"{self.sid}: this client has made too many changes since to remember its target;"
-        return f"{text} say what to wait for: await_transition(..., until=...)"
+        return f"{text} pass what to wait for: await_transition(..., until=...)"
 
 
 class OutcomeUnknown(AsyncSimError):
-    """A create was sent and its response lost, so it may or may not exist. It is never retried.
+    """A create was sent and its response lost: it may or may not exist. It is never retried.
 
     `look` says how to find out.
     """
@@ -339,10 +338,10 @@ class OutcomeUnknown(AsyncSimError):
 
 
 class QueueTimeout(AsyncSimError, TimeoutError):
-    """No slot came free within `Timeout.queue`; nothing was sent, unless `sent`.
+    """No slot was free within `Timeout.queue`; nothing was sent, unless `sent`.
 
-    With `retry_after` the vendor has asked all requests to pause, for that many seconds from now,
-    which is longer than this call may take: then it is raised at once.
+    With `retry_after`, the vendor asked all requests to pause for that many seconds from now,
+    longer than this call may wait, so it is raised at once.
     """
 
     retry_after: float | None = None
@@ -354,7 +353,7 @@ class QueueTimeout(AsyncSimError, TimeoutError):
         self.asked = asked
         self.seconds = seconds
         self.sent = sent
-        """True when an earlier attempt may have been carried out without our knowing."""
+        """True if an earlier attempt may have been carried out; its response was lost."""
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -363,17 +362,17 @@ class QueueTimeout(AsyncSimError, TimeoutError):
             pause = f"the server asks all requests for a pause of {self.retry_after:,.10g} s"
             return f"{self.asked}: {pause}, longer than this call may wait; {state}"
         return (
-            f"{self.asked}: no slot came free within {self.seconds:g} s, {state};"
+            f"{self.asked}: no slot was free within {self.seconds:g} s, {state};"
             " send fewer at once or raise Timeout(queue=...)"
         )
 
 
 class ClientClosed(AsyncSimError):
-    """The client was closed before this ended, or even before it began.
+    """The client was closed before this call ended or began.
 
-    `sent`: whether a change had been sent, which the vendor then goes on with; False also for
-    what changes nothing. `last`: the record as last seen by a wait, else None. `look`: how to find
-    out what became of a create.
+    `sent`: whether a change had been sent, which the vendor may still carry out; False also for
+    calls that change nothing. `last`: the record last seen by a wait, else None. `look`: how to
+    find out whether a create was carried out.
     """
 
     def __init__(
@@ -388,7 +387,7 @@ class ClientClosed(AsyncSimError):
     def __str__(self) -> str:
         status = getattr(self.last, "status", None)
         seen = f", last seen {status!r}" if status else ""
-        state = "no change had been sent: make a new client"
+        state = "no change had been sent: create a new client"
         if self.sent:
             how = self.look or "await_transition() of a new client shows its outcome"
             state = f"the change had been sent and may be carried out: {how}"
@@ -405,7 +404,7 @@ class Unsupported(AsyncSimError):
 
 
 class ReceiverError(AsyncSimError):
-    """The callback listener cannot do its work: port in use, no public URL, ..."""
+    """The callback receiver cannot work: port in use, no public URL, ..."""
 
 
 class SignatureError(ReceiverError):
@@ -417,9 +416,9 @@ class JournalError(AsyncSimError):
 
 
 class JobError(AsyncSimError):
-    """A bulk job cannot be run as it stands; nothing was sent.
+    """A bulk job cannot run as it is; nothing was sent.
 
-    `problems` has all that was found, one line each, with line numbers of the input.
+    `problems` lists all problems found, one line each, with line numbers of the input.
     """
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
@@ -431,7 +430,7 @@ class JobError(AsyncSimError):
 
 
 class JobStopped(JobError):
-    """A bulk job was stopped before its input was read to the end: run it again from the start."""
+    """A bulk job was stopped before its input was read completely: run it again from the start."""
 
 
 class NotConfirmed(JobError):

@@ -15,7 +15,7 @@ from attrs import frozen
 logger = logging.getLogger("asyncsim")
 
 SettledBy = Literal["answer", "callback", "sweep", "read"]
-"""What showed that it settled: the POST's own response, a callback, a list page, a single read."""
+"""How it was seen to settle: in the POST's own response, a callback, a list page, a single read."""
 
 
 @frozen(kw_only=True)
@@ -68,7 +68,7 @@ class ForeignPage:
 
 @frozen(kw_only=True)
 class CallbackReceived:
-    """A callback with a valid ticket came in; `signed` tells whether its signature proves it."""
+    """A callback with a valid ticket came in; `signed`: its signature was verified."""
 
     vendor: str
     product: str
@@ -100,7 +100,7 @@ class WaitSettled:
 
 @frozen(kw_only=True)
 class UnknownStatus:
-    """A SIM is in a status that no document knows: it counts as pending. Once for each status."""
+    """A SIM has an undocumented status, which counts as pending. Sent once for each status."""
 
     product: str
     name: str
@@ -121,7 +121,7 @@ class SweepFinished:
 
 @frozen(kw_only=True)
 class SweepingStopped:
-    """The list cannot be relied on, for a while or for good, so single reads take over."""
+    """The list cannot be relied on, temporarily or permanently, so single reads take over."""
 
     product: str
     reason: str
@@ -147,7 +147,7 @@ class JobPlanned:
     verdicts: Mapping[str, int]
     """Verdict -> rows that this run has planned: `will change`, `already there`, ..."""
     requests: int
-    """That planning took."""
+    """How long planning took."""
 
 
 @frozen(kw_only=True)
@@ -206,7 +206,7 @@ class Observer(Protocol):
 
 
 def notify(observers: Sequence[Observer], event: Event) -> None:
-    """Notify all observers; one that raises is logged, and does not disturb the operation."""
+    """Notify all observers; one that raises is logged, and does not affect the operation."""
     for observer in observers:
         try:
             observer(event)

@@ -34,45 +34,45 @@ _HOMES: Mapping[str, str] = {
 
 
 def sid_home(name: str) -> str | None:
-    """Say what a SID belongs to, in words for messages; None for what is no SID of a known kind."""
+    """Describe what a SID belongs to, for messages; None if it is no SID of a known kind."""
     return _HOMES.get(name[:2]) if looks_like_sid(name) else None
 
 
 @frozen(kw_only=True, eq=False)
 class Kind(Generic[T]):
-    """What is known of one resource kind; no behaviour, no I/O."""
+    """All facts about one resource kind; no behaviour, no I/O."""
 
     noun: str
-    """What messages call one of them: `Sim`."""
+    """Its name in messages: `Sim`."""
     product: Product
     path: str
-    """Path of the list, from the base URL: `/v1/Sims`; `{parent}` where the parent's name goes."""
+    """Path of the list under the base URL: `/v1/Sims`; `{parent}` stands for the parent's name."""
     key: str
     """Key under which a page holds its rows."""
     sid_prefix: str = ""
     """Empty where rows have no SID."""
     model: type[T]
     has_unique_names: bool = False
-    """Whether a unique name may stand where the SID stands."""
+    """Whether a unique name may be used in place of the SID."""
     create: type[Any] | None = None
     update: type[Any] | None = None
     filters: type[Any] | None = None
     statuses: tuple[str, ...] = ()
-    """All statuses the documents know."""
+    """All documented statuses."""
     pending: frozenset[str] = frozenset()
-    """Statuses that the vendor changes by itself, within seconds to hours."""
+    """Transitional statuses, which the vendor moves on from by itself, within seconds to hours."""
     failures: frozenset[str] = frozenset()
     """Final statuses that mean failure."""
     compared: Mapping[str, str] = field(factory=dict)
     """Keyword of an update -> attribute that shows it once the update has been applied."""
     page_size_limit: int = 1000
     page_size_limits: Mapping[str, int] = field(factory=dict)
-    """Vendor -> its own limit, where that is lower."""
+    """Vendor -> its own limit, where lower."""
     parent: Kind[Any] | None = None
-    """The kind whose name stands in `path`."""
+    """The kind whose name goes into `path`."""
 
     def max_page_size(self, vendor: Vendor) -> int:
-        """Rows in the largest page of a vendor."""
+        """Rows in the largest page that a vendor serves."""
         return self.page_size_limits.get(vendor.name, self.page_size_limit)
 
     def is_final(self, status: str | None) -> bool:
@@ -80,7 +80,7 @@ class Kind(Generic[T]):
         return status in self.statuses and status not in self.pending
 
     def with_final(self, statuses: Collection[str]) -> Kind[T]:
-        """Add final statuses, which no document has; `ValueError` for one that is pending here."""
+        """Add undocumented final statuses; `ValueError` for one that is pending here."""
         pending = self.pending.intersection(statuses)
         if pending:
             words = ", ".join(sorted(pending))
@@ -129,7 +129,7 @@ def spelling(name: str, metadata: Mapping[str, Any], vendor: Vendor) -> str:
 
 
 def other_spellings(name: str, metadata: Mapping[str, Any], vendor: Vendor) -> tuple[str, ...]:
-    """Other spellings to accept: a gateway's, or the vendor's once it tidies up."""
+    """Other spellings to accept: a gateway's, or the vendor's once it fixes its own."""
     spellings: Mapping[str, str] = metadata.get("spelled", {})
     usual = spelling(name, metadata, vendor)
     return tuple(one for one in dict.fromkeys((name, *spellings.values())) if one != usual)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Redacted(str):
-    """A `str` whose `repr`, and that of its slices, shows nothing of it."""
+    """A `str` whose `repr`, and that of its slices, reveals nothing of it."""
 
     __slots__ = ()
 
@@ -21,15 +21,15 @@ class Redacted(str):
         return "'***'"
 
     def __getitem__(self, key: SupportsIndex | slice) -> Redacted:
-        # What is long is cut before it is shown.
+        # Long values are sliced before they are shown.
         return Redacted(super().__getitem__(key))
 
 
 def redact(value: T) -> T | Redacted:
-    """Redact a text; anything else is left to whoever checks it."""
+    """Redact a text; anything else is returned for the caller to validate."""
     return Redacted(value) if isinstance(value, str) else value
 
 
 def redact_all(values: Iterable[str]) -> Sequence[str]:
-    """Redact each text; a lone one as such."""
+    """Redact each text; a single text is redacted itself."""
     return Redacted(values) if isinstance(values, str) else tuple(map(redact, values))

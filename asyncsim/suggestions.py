@@ -1,21 +1,21 @@
-"""Suggestions for misspelled words: only where one is near, and never the opposite."""
+"""Suggestions for misspelled words: only close matches, and never the opposite."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-_LETTERS_PER_TYPO = 4  # `sid`, with fewer letters, must be right: too many words are near to it
+_LETTERS_PER_TYPO = 4  # `sid`, with fewer letters, must be right: too many words are close to it
 _MOST_TYPOS = 2  # a word with more of them is another word
-# How words begin that mean the opposite of their rest: `inactive`, `--no-callbacks`.
+# Prefixes that turn a word into its opposite: `inactive`, `--no-callbacks`.
 _NEGATIONS = ("in", "un", "de", "dis", "no")
 
 
 def did_you_mean(
     given: str, known: Iterable[str], otherwise: str, *, names: Mapping[str, str] | None = None
 ) -> str:
-    """Return `did you mean 'active'?`, or `otherwise` where nothing known is near.
+    """Return `did you mean 'active'?`, or `otherwise` where no known word is close.
 
-    `names` has the word to suggest for each known spelling, if that is another one.
+    `names` maps a known spelling to the word to suggest, where they differ.
     """
     near = closest_match(given, known)
     if near is None:
@@ -28,7 +28,7 @@ def closest_match(given: str, known: Iterable[str]) -> str | None:
     """Return the word that `given` is a misspelling of; None where a guess would be risky.
 
     Never `deactivated` for `activated`, though two letters make the difference; and nothing for
-    `nactive`, which is as near to `active` as to `inactive`.
+    `nactive`, which is as close to `active` as to `inactive`.
     """
     word = given.casefold()
     most = min(len(word) // _LETTERS_PER_TYPO, _MOST_TYPOS)
@@ -41,7 +41,7 @@ def closest_match(given: str, known: Iterable[str]) -> str | None:
 
 def _edit_distance(one: str, other: str) -> int:
     """Count letters that are wrong, missing, too many, or swapped with the next."""
-    # Damerau's distance; difflib's ratio knows no swaps, the most frequent slip of all.
+    # Damerau's distance; difflib's ratio knows no swaps, the most frequent typo of all.
     row_before_last: list[int] = []
     last_row = list(range(len(other) + 1))
     for row, letter in enumerate(one, 1):

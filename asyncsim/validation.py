@@ -7,7 +7,7 @@ from unicodedata import category
 from urllib.parse import SplitResult, urlsplit
 
 # Of Unicode's categories: control characters, half surrogate pairs, and breaks of lines. They slip
-# into what is copied or read from a file, and are never meant.
+# into text that is copied or read from a file, and are never intended.
 _NEVER = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 # Twilio docs, "What is a String Identifier (SID)?": two capitals and 32 hex digits.
@@ -19,9 +19,9 @@ _ICCID = re.compile(r"[0-9]{18,22}")
 
 
 def invalid_characters(text: str) -> str | None:
-    """Say what does not belong into a SID, a name, a secret or a URL; None where all does.
+    """Describe a character that cannot be in a SID, name, secret or URL; None if there is none.
 
-    Blanks within are allowed: a unique name may have some.
+    Spaces inside are allowed: a unique name may contain some.
     """
     if text.isascii() and text.isalnum():
         return None
@@ -36,15 +36,15 @@ def invalid_characters(text: str) -> str | None:
 def usable_url(url: object) -> SplitResult | None:
     """Split an http(s) URL that a request could be sent to; None for anything else.
 
-    What may follow the host, and whether a login may stand before it, is the caller's to judge.
+    The caller decides what may follow the host, and whether credentials may precede it.
     """
-    # Looked at first, because `urlsplit` drops line breaks and tabs without a word.
+    # Checked first, because `urlsplit` silently drops line breaks and tabs.
     if not isinstance(url, str) or invalid_characters(url) or " " in url:
         return None
     try:
         parts = urlsplit(url)
         reachable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port, or an IPv6 address, that is none
+    except ValueError:  # an invalid port or IPv6 address
         return None
     return parts if reachable else None
 

@@ -31,7 +31,7 @@ def _check_base_url(owner: object, attribute: Attribute[str | None], url: str | 
     if url is None:
         return
     parts = usable_url(url)
-    # A path goes out as it is written, so it has to be encoded already. A login here would replace
+    # A path is sent as written, so it has to be encoded already. Credentials here would replace
     # the client's own, and a query or fragment would end up before the path of each request.
     if (
         parts is None
@@ -51,7 +51,7 @@ def _check_base_url(owner: object, attribute: Attribute[str | None], url: str | 
 class Hosts:
     """Base URLs, without a trailing slash and without `/v1`; None: the vendor's own.
 
-    `token` is the full URL of KORE's token endpoint. Point these at a gateway, a proxy or
+    `token` is the full URL of KORE's token endpoint. Point them at a gateway, a proxy or
     the emulator.
     """
 
@@ -62,7 +62,7 @@ class Hosts:
     token: str | None = field(default=None, validator=_check_base_url)
 
     def over(self, defaults: Hosts) -> Hosts:
-        """These hosts, with what is None taken from `defaults`."""
+        """These hosts, with `defaults` for those that are None."""
         given = {
             name: value.rstrip("/")
             for name in ("wireless", "supersim", "monitor", "webhooks", "token")
@@ -82,7 +82,7 @@ class Hosts:
 
 @frozen(kw_only=True, eq=False)
 class Vendor:
-    """One vendor: everything that differs, as data."""
+    """One vendor: everything that differs between them, as data."""
 
     name: Literal["twilio", "kore"]
     title: str
@@ -126,7 +126,7 @@ VENDORS: Mapping[str, Vendor] = {"twilio": TWILIO, "kore": KORE}
 
 @frozen(kw_only=True)
 class EmulatorCredentials:
-    """What the emulator accepts as a login, and signs callbacks with."""
+    """Credentials that the emulator accepts, and secrets that it signs callbacks with."""
 
     account_sid: str
     auth_token: str

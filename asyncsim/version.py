@@ -1,3 +1,3 @@
-"""The version, written here once; the build reads it, so a copy without metadata knows it too."""
+"""The version, defined only here; the build reads it, so a copy without metadata has it, too."""
 
 __version__ = "0.1.0"

@@ -142,7 +142,7 @@ def test_an_api_key_warns_that_it_cannot_verify_callbacks(caplog: pytest.LogCapt
 def test_an_unknown_setting_is_rejected_with_a_suggestion() -> None:
     with pytest.raises(TypeError, match="no setting 'observer'; did you mean 'observers'"):
         Client.twilio("AC1", "token", observer=[])  # type: ignore[call-arg]  # the point
-    with pytest.raises(TypeError, match=r"timeout=5: give a asyncsim\.Timeout"):
+    with pytest.raises(TypeError, match=r"timeout=5: pass a asyncsim\.Timeout"):
         Client.kore("id", "secret", timeout=5)  # type: ignore[arg-type]
 
 
@@ -189,7 +189,7 @@ def test_both_vendors_in_the_environment_require_a_choice(env: Any) -> None:
         ({"ASYNCSIM_KORE_CLIENT_ID": "i"}, None, "ASYNCSIM_KORE_CLIENT_SECRET is not set"),
         (TWILIO, "kore", "ASYNCSIM_KORE_CLIENT_ID is not set"),
         (KORE, "twilio", "TWILIO_ACCOUNT_SID is not set"),
-        (TWILIO, "verizon", "it can be twilio or kore"),
+        (TWILIO, "verizon", "must be twilio or kore"),
     ],
 )
 def test_a_missing_environment_variable_is_named(

@@ -75,7 +75,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE),
-        [SID, "settled as 'inactive'; find out why, and fetch it before"],
+        [SID, "settled as 'inactive'; find the cause, and fetch the SIM before"],
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE, None, "no plan"),

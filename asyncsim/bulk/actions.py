@@ -19,14 +19,14 @@ from asyncsim.vendors import Product
 from asyncsim.wire import forms
 
 CLEAR = "!clear"
-"""What a cell says to clear a field; an empty one changes nothing."""
+"""A cell with this word clears its field; an empty cell changes nothing."""
 _MAX_TEXT = 160  # characters (Twilio docs, "Command Resource" and "SMSCommand Resource")
 _MAX_BINARY = 188  # 140 bytes as Base64 (Twilio docs, "Command Resource")
 _CODE_LENGTH = 10  # characters (Twilio docs, "Register a Super SIM to your Account")
 
 
 class Action(enum.StrEnum):
-    """What is asked of each SIM of a job."""
+    """The operation that a job performs on each SIM."""
 
     UPDATE = "update"
     """Change status, Fleet or RatePlan, names, account; start a connectivity reset."""
@@ -35,12 +35,12 @@ class Action(enum.StrEnum):
     DELETE = "delete"
     """Delete a Programmable Wireless SIM, which is irreversible."""
     SEND = "send"
-    """Send a text to a SIM: an SmsCommand, or a Command. It is never sent twice."""
+    """Send a text to a SIM: an SmsCommand, or a Command. Never resent."""
 
 
 @frozen(kw_only=True)
 class _Form:
-    """The keywords of one action: a TypedDict, without those that the job fills in itself."""
+    """The keywords of one action: a TypedDict, without those that the job sets itself."""
 
     keywords: Any
     filled: frozenset[str]
@@ -71,7 +71,7 @@ def kind_of(product: Product) -> Kind[Any]:
 
 
 def is_offered(product: Product, action: Action) -> bool:
-    """Tell whether a product has an action at all."""
+    """Tell whether a product has an action."""
     return (product, action) in _FORMS
 
 
@@ -83,23 +83,23 @@ def keywords(product: Product, action: Action) -> Mapping[str, forms.Param]:
 
 
 def required(product: Product, action: Action) -> tuple[str, ...]:
-    """Keywords without which nothing can be sent."""
+    """Required keywords."""
     params = keywords(product, action)
     return tuple(name for name, param in params.items() if param.required)
 
 
 def clearable(product: Product, action: Action) -> tuple[str, ...]:
-    """Keywords of fields that None clears; an empty text is never sent for one."""
+    """Keywords of fields that None clears; they are never sent as an empty text."""
     return tuple(name for name, one in keywords(product, action).items() if one.clearable)
 
 
 def describe(change: Mapping[str, Any]) -> str:
-    """Say what a change asks for: `status=active, fleet=(cleared)`."""
+    """Describe a change: `status=active, fleet=(cleared)`."""
     return ", ".join(f"{name}={'(cleared)' if v is None else v}" for name, v in change.items())
 
 
 def is_irreversible(product: Product, action: Action, change: Mapping[str, Any]) -> bool:
-    """Tell whether what is asked of a SIM is irreversible."""
+    """Tell whether a change is irreversible."""
     status = change.get("status")
     if action is Action.UPDATE and isinstance(status, str):
         return goal.is_irreversible(kind_of(product), status)
@@ -109,9 +109,9 @@ def is_irreversible(product: Product, action: Action, change: Mapping[str, Any])
 def check(
     product: Product, action: Action, change: Mapping[str, Any]
 ) -> Iterator[TypeError | ValueError]:
-    """Say what could not be sent: TypeError for keywords, ValueError for values.
+    """Yield what cannot be sent: TypeError for keywords, ValueError for values.
 
-    Required keywords that are missing are no fault: a row's columns may still bring them.
+    Missing required keywords are not reported: a row's columns may still provide them.
     """
     for keyword, value in change.items():
         try:
@@ -120,12 +120,12 @@ def check(
             yield error
     # Rules that the declarations of keywords cannot express.
     if "reset_status" in change and "status" in change:
-        yield ValueError("reset_status and status cannot be sent at once (33121); run two jobs")
+        yield ValueError("reset_status and status cannot be sent together (33121); run two jobs")
     longest = _MAX_BINARY if change.get("command_mode") == "binary" else _MAX_TEXT
     for keyword in ("payload", "command"):
         text = change.get(keyword)
         if isinstance(text, str) and len(text) > longest:
-            yield ValueError(f"{keyword} has {len(text)} characters; {longest} is the most")
+            yield ValueError(f"{keyword} has {len(text)} characters; the maximum is {longest}")
     account = change.get("account_sid")
     if isinstance(account, str) and not (account.startswith("AC") and looks_like_sid(account)):
         wanted = "the SID of an account (AC and 32 hex digits)"
@@ -134,7 +134,7 @@ def check(
     if isinstance(code, str) and not (
         len(code) == _CODE_LENGTH and code.isascii() and code.isalnum()
     ):
-        # 0012345678 comes out of a spreadsheet as 12345678, which the vendor would only reject
+        # A spreadsheet turns 0012345678 into 12345678, which the vendor would only reject
         # row by row.
         yield ValueError(
             f"registration_code must be the {_CODE_LENGTH} letters and digits of the card, not"
@@ -147,12 +147,12 @@ def _check_keyword(product: Product, action: Action, keyword: str, value: object
     form = _FORMS[product, action]
     what = f"a {product.label} {action} job"
     if keyword in form.filled:
-        raise TypeError(f"{what} sets {keyword} by itself; leave it out")
+        raise TypeError(f"{what} sets {keyword} itself; leave it out")
     if form.keywords is None:
         raise TypeError(f"{what} takes no changes; leave {keyword} out")
     if not isinstance(value, str | bool | None):
         raise TypeError(f"{keyword} must be text, not {type(value).__name__}")
-    # One keyword at a time, so that each fault is reported; the required others are made up.
+    # One keyword at a time, so that each problem is reported; required others get dummy values.
     params = forms.params_of(form.keywords)
     others = {name: "-" for name, param in params.items() if param.required}
     try:

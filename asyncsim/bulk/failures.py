@@ -5,7 +5,7 @@ An error of this package keeps all its parts; of any other, only the text surviv
 
 from __future__ import annotations
 
-import json  # not wire.json: msgspec refuses half a surrogate pair, which a vendor's text may hold
+import json  # not wire.json: msgspec rejects half a surrogate pair, which a vendor's text may hold
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +23,7 @@ _CLASSES: dict[str, type[AsyncSimError]] = {
     for name, one in vars(errors).items()
     if isinstance(one, type) and issubclass(one, AsyncSimError)
 }
-# The kinds that can be waited for: errors hold a record of one of these as the state last seen.
+# The awaitable kinds: errors store a record of one of these as the last state seen.
 _MODELS: dict[str, type[object]] = {
     f"{kind.product}.{kind.model.__name__}": kind.model
     for kind in (
@@ -36,24 +36,24 @@ _MODELS: dict[str, type[object]] = {
     )
 }
 _NAMES = {model: name for name, model in _MODELS.items()}
-_RECORD = "asyncsim.record"  # has a dot, so no keyword of a change is called like this
+_RECORD = "asyncsim.record"  # has a dot, so no keyword of a change can have this name
 _UNREADABLE = (BaseValidationError, ValueError, TypeError, KeyError, AttributeError)
 
 _converter = make_converter()
 
 
 def dump(error: Exception) -> str:
-    """Write an error as JSON text: name of its class, its text, and its parts if it is ours."""
+    """Write an error as JSON text: class name, message, and its parts if the class is ours."""
     name = type(error).__name__
     parts = None
     if _CLASSES.get(name) is type(error):
-        # Python keeps notes among the parts; they belong to the run that has ended.
+        # Python keeps notes among the attributes; they belong to the run that has ended.
         parts = {key: _plain(one) for key, one in vars(error).items() if not key.startswith("__")}
     return json.dumps({"type": name, "text": str(error) or name, "parts": parts})
 
 
 def _plain(value: object) -> object:
-    """Convert a part of an error to values that JSON has; the reverse of `_typed`."""
+    """Convert a part of an error to JSON values; the reverse of `_typed`."""
     if name := _NAMES.get(type(value)):
         return {_RECORD: name, "fields": _converter.unstructure(value)}
     if isinstance(value, Mapping):
@@ -66,7 +66,7 @@ def _plain(value: object) -> object:
 def load(text: str) -> AsyncSimError:
     """Read what `dump` wrote; never fails.
 
-    What is not an error of this package, or has parts that this version cannot read, becomes an
+    An error that is not of this package, or has parts that this version cannot read, becomes an
     `AsyncSimError` with the same text.
     """
     try:
@@ -76,10 +76,10 @@ def load(text: str) -> AsyncSimError:
         return AsyncSimError(text)
     try:
         kind = _CLASSES[stored["type"]]
-        # As unpickling does: the parts are attributes, and not what `__init__` takes.
+        # As unpickling does: the parts are attributes, not arguments of `__init__`.
         error = kind.__new__(kind)
         vars(error).update({name: _typed(one) for name, one in stored["parts"].items()})
-        str(error)  # fails now, and not when it is shown, if another version had other parts
+        str(error)  # fails now rather than when shown, if another version had other parts
     except _UNREADABLE:
         return AsyncSimError(message)
     return error
@@ -103,12 +103,12 @@ def error_of(result: Result, head: Head) -> AsyncSimError:
     if result.error_parts is not None:
         error = load(result.error_parts)
     elif result.state is State.UNKNOWN:
-        look = "look for it in the list of this SIM's commands before you send it again by hand"
+        look = "look for it in the list of this SIM's commands before you resend it by hand"
         error = OutcomeUnknown(f"{head.action} {shown}", look)
     elif verdict in (Verdict.ILLEGAL, Verdict.TERMINAL):
         error = UnreachableStatus(shown, {**head.change, **(result.change or {})}, result.before)
     elif verdict is not None and verdict in HOPELESS:
-        # What could not be read is in `error`; of an unknown SIM there is nothing to add.
+        # `error` says what could not be read; for an unknown SIM there is nothing to add.
         why = result.error or HOPELESS[verdict].reason
         error = JobError(
             f"{verdict.value}: {result.name} (line {result.line} of {head.label}): {why};"

@@ -1,4 +1,4 @@
-"""Jobs: which SIMs, from what input, and what is asked of them."""
+"""Jobs: an input of SIMs, and the action for each."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PRODUCTS = (Product.SUPERSIM, Product.WIRELESS)
 
 @frozen(kw_only=True)
 class Job:
-    """What is to be done to the SIMs of an input; made by `from_csv` or `from_rows`.
+    """An action for all SIMs of an input; created by `from_csv` or `from_rows`.
 
-    Nothing is read before `bulk.run` does it.
+    The input is read by `bulk.run`, not before.
     """
 
     action: Action
@@ -35,7 +35,7 @@ class Job:
     """Keywords for every SIM; a row's own override them."""
     source: Source = field(repr=False)
     columns: frozenset[str] | None = None
-    """Keywords that are taken from columns of the input; None: all that it has, or none where
+    """Keywords that are taken from columns of the input; None: all that it has, or none if
     `change` is given."""
 
     @classmethod
@@ -50,10 +50,10 @@ class Job:
     ) -> Self:
         """Take the SIMs from a CSV file, or a bare list of ICCIDs or SIDs; `-`: standard input.
 
-        A row names its SIM by `sid`, `iccid` or `unique_name`, the first that is filled. Without
+        A row names its SIM by `sid`, `iccid` or `unique_name`, the first non-empty one. Without
         `change`, all columns with a known name are applied (`status`, `fleet`, `rate_plan`, ...);
         with it, only those in `columns`. An empty cell changes nothing. TypeError or ValueError
-        for keywords that could not be sent.
+        for keywords that cannot be sent.
         """
 
         def is_known(heading: str) -> bool:
@@ -74,11 +74,11 @@ class Job:
     ) -> Self:
         """Take the SIMs from an iterable or async iterable: names, mappings or attrs records.
 
-        Keys of mappings are what columns are in a file, and None clears a field. Of attrs records,
+        Keys of mappings correspond to columns of a file, and None clears a field. Of attrs records,
         as `sims.list()` yields them, only `columns` are applied.
         """
-        # Of records all others are the SIM as it is: to apply those would send what is there
-        # already, or undo what changed after the list was read.
+        # The other fields of a record are the SIM's current state: applying them would send what
+        # is set already, or undo what changed after the list was read.
         check_items(rows)
         return cls._checked(ItemSource(items=rows), product, change, columns, action)
 
@@ -92,19 +92,19 @@ class Job:
         action_name: str,
     ) -> Self:
         """Check everything before the input is read; TypeError or ValueError."""
-        # Here and not in `run`, so that a typo is found before a million rows are read.
+        # Here, not in `run`, so that a typo is found before a million rows are read.
         product = Product(_one_of(_PRODUCTS, product_name, "product"))
         action = Action(_one_of(Action, action_name, "action"))
         if not actions.is_offered(product, action):
             other = next(one for one in _PRODUCTS if actions.is_offered(one, action))
             only = f"{other.label} only, not {product.label}"
-            raise ValueError(f"action={str(action)!r} exists for {only}")
+            raise ValueError(f"action={str(action)!r} is supported for {only}")
         if not isinstance(change or {}, Mapping):
             raise TypeError(f"change must be a mapping of keywords, not {type(change).__name__}")
         if faults := list(actions.check(product, action, change or {})):
-            raise type(faults[0])("; ".join(map(str, faults)))  # all of them at once
-        if isinstance(columns, str):  # a collection of its letters
-            raise TypeError(f"columns={columns!r}: give a collection, such as [{columns!r}]")
+            raise type(faults[0])("; ".join(map(str, faults)))  # report all of them
+        if isinstance(columns, str):  # it would count as a collection of letters
+            raise TypeError(f"columns={columns!r}: pass a collection, such as [{columns!r}]")
         wanted = None
         if columns is not None:
             wanted = frozenset(keyword_of(one, product, action) for one in columns)
@@ -114,18 +114,18 @@ class Job:
 
     @property
     def label(self) -> str:
-        """What messages call the input: the file's name, `standard input`, `rows`."""
+        """The input's name in messages: the file's name, `standard input`, `rows`."""
         return self.source.label
 
     def read(self) -> RowReader:
-        """Begin to read; JobError if the input can be read only once and has been."""
+        """Start a pass; JobError if the input can be read only once and has been."""
         request = ColumnRequest(
             product=self.product, action=self.action, given=self.change, columns=self.columns
         )
         return RowReader(self.source, request, self.change)
 
     def describe(self, rows: int | None = None) -> str:
-        """Say what is asked of the SIMs, and of how many if that is known."""
+        """Describe the action, and the number of SIMs if it is known."""
         from_columns = dict.fromkeys(sorted(self.columns or ()), "(its column)")
         given = actions.describe({**self.change, **from_columns})
         asked = str(self.action)

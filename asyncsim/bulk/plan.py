@@ -1,7 +1,7 @@
 """The plan of a job: one list scan finds all SIMs, and a verdict says what each row needs.
 
-The same rules plan a job at first and reconcile it after a crash: what an earlier run has sent,
-and may never have had a response to, is judged by what the vendor shows now.
+The same rules plan a new job and reconcile it after a crash: a change that an earlier run sent,
+perhaps without a response, is judged by the SIM's current state.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from asyncsim.resources.pages import Page
 from asyncsim.wire.pages import BadRecord
 
 _FEW = 10  # rows that are fetched one by one; scanning the list takes a request per page
-_CONCURRENT_FETCHES = 100  # the client's concurrency limit holds back what would be throttled
-_CHUNK = 1000  # rows that are judged at once where nothing has to be fetched
+_CONCURRENT_FETCHES = 100  # the client's concurrency limit prevents throttling
+_CHUNK = 1000  # rows judged at once if nothing has to be fetched
 _SAMPLES = 5
 _ENDED = frozenset({State.ALREADY, State.DONE, State.IMPOSSIBLE, State.UNKNOWN})
 
 
 @frozen(kw_only=True)
 class Plan:
-    """What a scan of all SIMs found."""
+    """The result of planning."""
 
     rows: int
-    """Rows that were looked at: all that have not ended."""
+    """Rows that were planned: all unfinished ones."""
     verdicts: Mapping[Verdict, int]
     samples: Mapping[Verdict, tuple[Entry, ...]] = field(repr=False)
     """Up to five rows of each verdict."""
     irreversible: int
-    """Rows whose change is irreversible, and which nobody has confirmed yet."""
+    """Rows whose change is irreversible and has not been confirmed yet."""
     requests: int
-    """Requests that planning took."""
+    """Requests sent for planning."""
     notes: tuple[str, ...] = ()
-    """What was odd in the input, and is no reason to stop."""
+    """Warnings about the input, which do not stop the job."""
 
 
 @frozen(kw_only=True)
 class Unreadable:
-    """A SIM whose record cannot be decoded, and those of its names that can."""
+    """A SIM whose record cannot be decoded, with those of its names that can."""
 
     sid: str | None
     iccid: str | None = None
@@ -60,21 +60,22 @@ class Unreadable:
 
     @classmethod
     def of_row(cls, bad: BadRecord) -> Unreadable:
-        """Read what names the SIM from a row of a list."""
+        """Read the SIM's names from a row of a list."""
         raw = bad.raw if isinstance(bad.raw, dict) else {}
-        # KORE's example shows an ICCID as a number, so one may arrive as such. True is an int, too.
+        # KORE's example shows an ICCID as a number, so one may arrive as a number. True is an int,
+        # too.
         names = {key: raw.get(key) for key in ("sid", "iccid", "unique_name")}
         readable = {key: str(name) for key, name in names.items() if type(name) in (str, int)}
         return cls(**{"sid": None, **readable}, error=bad.error)
 
 
-# Judging. Pure: what a row needs, from how an earlier run left it and what its SIM shows.
+# Judging. Pure: what a row needs, from the state that earlier runs left and the SIM's record.
 
 
 def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
-    """Judge a row; `sim` is the record of its SIM, an `Unreadable`, or None for no such SIM."""
+    """Judge a row; `sim` is the record of its SIM, an `Unreadable`, or None without one."""
     if entry.state is State.FAILED:
-        # Its retry starts anew: what was accepted then has failed.
+        # Its retry starts anew: the change accepted earlier has failed.
         entry = evolve(entry, accepted_at=None, reference=None)
     note = None
     if sim is None:
@@ -91,7 +92,7 @@ def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
     else:
         verdict, state = Verdict.CHANGE, State.READY
     if entry.state is State.FAILED and verdict is not Verdict.ALREADY:
-        # It keeps state and error until its retry goes out, which this run may not get to.
+        # It keeps state and error until its retry is sent, which may not be in this run.
         state = State.FAILED
     elif verdict in HOPELESS:
         state = State.IMPOSSIBLE
@@ -111,10 +112,10 @@ def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
     resetting = goal.resets_connectivity and sim.reset_status == "resetting"
     if goal.resets_connectivity and not resetting and entry.accepted_at is not None:
         # `reset_status` reads null once the provider has accepted the reset (KORE docs,
-        # "Wireless Sim Resource"), so no final status will ever show that it was carried out.
+        # "Wireless Sim Resource"), so no final status ever shows that it was carried out.
         return Verdict.ALREADY, State.DONE
     if standing is GoalStatus.PENDING:
-        # Ours if we may have sent it, else somebody else's: waiting shows which. Of a reset only
+        # Ours if we may have sent it, else another client's: waiting shows which. Of a reset, only
         # its end can be seen, so a pending change counts as our reset only while one is shown.
         ours = in_doubt and (resetting or not goal.resets_connectivity)
         return Verdict.BUSY, State.ACCEPTED if ours else State.READY
@@ -130,7 +131,7 @@ def _judge_update(entry: Entry, sim: Any, goal: Goal) -> tuple[Verdict, State]:
 
 
 def _judge_send(entry: Entry) -> tuple[Verdict, State]:
-    """Never resend what may have been sent: a device acts upon a text that arrives twice."""
+    """Never resend what may have been sent: a device would act on a text twice."""
     if entry.reference is not None:
         return Verdict.BUSY, State.ACCEPTED
     if entry.state is State.SENDING:
@@ -139,7 +140,7 @@ def _judge_send(entry: Entry) -> tuple[Verdict, State]:
 
 
 def _judge_absent(action: Action, entry: Entry, goal: Goal) -> tuple[Verdict, State]:
-    # A text outside IN_DOUBT was certainly not sent, whatever happened in earlier runs.
+    # A text in no state of IN_DOUBT was certainly not sent by earlier runs.
     in_doubt = entry.state in IN_DOUBT or (entry.sent and action is not Action.SEND)
     if action is Action.REGISTER:
         return Verdict.CHANGE, State.READY  # a second one is rejected with 83003: already yours
@@ -148,8 +149,8 @@ def _judge_absent(action: Action, entry: Entry, goal: Goal) -> tuple[Verdict, St
     if action is Action.SEND and in_doubt:
         return _judge_send(entry)
     if goal.changes_account and (in_doubt or entry.sid is not None):
-        # It was here, so it may be in the target account already, where these credentials cannot
-        # read it. Asking for the move again is harmless, and its response tells.
+        # It was found before, so it may be in the target account already, where these credentials
+        # cannot read it. Requesting the move again is harmless, and the response shows where it is.
         return Verdict.CHANGE, State.READY
     if in_doubt:
         return _wait_for_unseen(entry)
@@ -157,7 +158,7 @@ def _judge_absent(action: Action, entry: Entry, goal: Goal) -> tuple[Verdict, St
 
 
 def _judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> tuple[Verdict, State]:
-    """A row goes on where its SIM's status need not be known."""
+    """Continue a row if its SIM's status need not be known."""
     has_sid = sim.sid is not None or entry.sid is not None
     if entry.state in IN_DOUBT and action is not Action.SEND:
         return _wait_for_unseen(entry)  # IMPOSSIBLE would say that nothing was sent
@@ -171,7 +172,7 @@ def _judge_unreadable(action: Action, entry: Entry, sim: Unreadable) -> tuple[Ve
 
 
 def _wait_for_unseen(entry: Entry) -> tuple[Verdict, State]:
-    """Wait for a change that was sent, and whose outcome the vendor does not show."""
+    """Wait for a change that was sent and whose outcome the vendor does not show."""
     waiting = entry.state in (State.ACCEPTED, State.TIMED_OUT)
     return Verdict.BUSY, State.ACCEPTED if waiting else entry.state
 
@@ -207,16 +208,16 @@ class Planner:
         self._samples: dict[Verdict, list[Entry]] = {}
         self._irreversible = 0
         self._has_nameless = False
-        """Whether the list has a SIM so unreadable that it may be that of any row."""
+        """Whether the list has a SIM whose names are unreadable: it may belong to any row."""
         self._missing: dict[str, list[int]] = {}
-        """Fleets and RatePlans that do not exist -> lines of the rows that ask for them."""
+        """Fleets and RatePlans that do not exist -> lines of the rows that name them."""
         self._contradictions = Problems()
         """Rows whose SID and ICCID belong to different SIMs."""
 
     async def plan(self, states: Collection[State] = OPEN) -> Plan:
-        """Plan all rows in these states; JobError when what they ask for does not exist.
+        """Plan all rows in these states; JobError if a Fleet or RatePlan does not exist.
 
-        Called again after a transient error, it continues: rows judged before stay judged.
+        Called again after a transient error, it continues with the rows not judged yet.
         """
         if self._requests_before is None:
             self._total = self._left = await self._journal.begin_plan(states)
@@ -226,11 +227,11 @@ class Planner:
             await self._scan_list()
         await self._plan_remaining()
         if self._contradictions:
-            why = "rows name two different SIMs, by SID and by ICCID; leave the right one of each"
+            why = "rows name two different SIMs, by SID and by ICCID; keep the right one of each"
             raise JobError(why, list(self._contradictions))
         if self._missing:
             lines = [f"{what}; {format_lines(rows)}" for what, rows in self._missing.items()]
-            raise JobError("what the job asks for does not exist", lines)
+            raise JobError("the job refers to resources that do not exist", lines)
         plan = Plan(
             rows=self._total,
             verdicts=dict(self._verdicts),
@@ -272,22 +273,23 @@ class Planner:
                     sims[name] = sim
         found = []
         for entry in await self._journal.match_unplanned(set().union(*by_name.values())):
-            # By the kind of name that the row has: a unique name may look like an ICCID.
+            # Matched by the kind of name in the row: a unique name may look like an ICCID.
             naming, name = ("sid", entry.sid) if entry.sid else (entry.naming, entry.name)
             if sim := by_name[naming].get(name):
                 found.append((entry, sim))
         await self._plan_rows(found)
 
     async def _plan_remaining(self) -> None:
-        """Fetch the rows left if they are few; more than that are not in a list scanned whole."""
-        # Registering tells as much as a fetch would, for the same request.
+        """Fetch the remaining rows if they are few; if many, a complete scan did not have them."""
+        # Registering reveals as much as a fetch would, in one request.
         fetching = self._task.action is not Action.REGISTER and (
             self._few_left or self._has_nameless
         )
         async for entries in self._journal.unplanned(_CONCURRENT_FETCHES if fetching else _CHUNK):
             sims: Sequence[Any] = [None] * len(entries)
             if fetching:
-                # All of them end before an error is raised, so that none goes on behind its back.
+                # All of them end before an error is raised, so that none continues in the
+                # background.
                 sims = await asyncio.gather(*map(self._fetch, entries), return_exceptions=True)
                 for sim in sims:
                     if isinstance(sim, BaseException):
@@ -297,7 +299,7 @@ class Planner:
     async def _fetch(self, entry: Entry) -> Any:
         sims = self._task.sims
         if entry.sid is None and entry.naming == "iccid":
-            # An ICCID cannot stand in a path; as a filter it gives 0 or 1 row, never a 404.
+            # An ICCID cannot be used in a path; as a filter it yields 0 or 1 row, never a 404.
             page = await sims.list(iccid=entry.name)
             return next(iter([*page.items, *map(Unreadable.of_row, page.bad)]), None)
         try:
@@ -310,7 +312,7 @@ class Planner:
             return Unreadable(sid=error.sid, error=error)
 
     async def _plan_rows(self, rows: Sequence[tuple[Entry, Any]]) -> None:
-        """Judge rows by their SIMs, and write the verdicts down."""
+        """Judge rows by their SIMs, and record the verdicts."""
         planned = []
         for entry, sim in rows:
             try:
@@ -341,7 +343,7 @@ class Planner:
         ended = planned.state in _ENDED
         if not (ended or planned.verdict in HOPELESS or entry.approved):
             self._irreversible += is_irreversible(task.product, task.action, task.change_of(entry))
-        # A change known by callback alone was reported as done when the callback came.
+        # A change known only by a callback was reported as done when the callback arrived.
         reported = entry.state is State.ACCEPTED and self._phase == "verifying"
         if ended and not (reported and planned.state is State.DONE):
             moved = RowMoved(

@@ -16,7 +16,7 @@ from asyncsim.events import SettledBy
 
 
 class State(enum.StrEnum):
-    """How far a row has come."""
+    """Progress of a row."""
 
     READ = "read"
     """In the journal, not planned yet."""
@@ -25,55 +25,55 @@ class State(enum.StrEnum):
     SENDING = "sending"
     """Its request is in flight, or was when the last run ended: the outcome is unknown."""
     ACCEPTED = "accepted"
-    """The vendor has accepted it; the SIM has not settled yet."""
+    """The vendor has accepted the change; the SIM has not settled yet."""
     TIMED_OUT = "timed out"
     """It did not settle before its deadline; the vendor may still finish it."""
     NO_ANSWER = "no answer"
-    """No response, or an error of the vendor's; the next plan reads what became of it."""
+    """No response, or an error of the vendor's; the next plan reads the outcome."""
     ALREADY = "already"
-    """It was at its goal before anything was sent."""
+    """The SIM was at its target before anything was sent."""
     DONE = "done"
-    """This job brought it to its goal."""
+    """This job brought it to its target."""
     FAILED = "failed"
-    """Rejected by the vendor, or settled elsewhere."""
+    """Rejected by the vendor, or settled in another status."""
     IMPOSSIBLE = "impossible"
     """No request would help: unknown SIM, illegal transition. None was sent."""
-    # Only texts end like this. No vendor documents an idempotency key, so a create cannot be sent
-    # a second time to ask for the lost response of the first.
+    # Only texts end in this state. No vendor documents an idempotency key, so a create cannot be
+    # resent to get the lost response of the first.
     UNKNOWN = "unknown"
-    """Sent without a response, and a resend might do it twice."""
+    """Sent without a response; a resend might carry it out twice."""
 
 
 SUCCEEDED = frozenset({State.ALREADY, State.DONE})
 IN_DOUBT = frozenset({State.SENDING, State.ACCEPTED, State.TIMED_OUT, State.NO_ANSWER})
 """Something was sent; the SIM is read before anything else is sent."""
 OPEN = frozenset({State.READ, State.READY, State.IMPOSSIBLE}) | IN_DOUBT
-"""What a new run plans again. IMPOSSIBLE, too: nothing was sent, and SIMs may appear."""
+"""States that a new run plans again. IMPOSSIBLE, too: nothing was sent, and SIMs may appear."""
 UNFINISHED = OPEN - {State.IMPOSSIBLE}
-"""What makes a job resumable."""
+"""States that make a job resumable."""
 
 
 class Verdict(enum.StrEnum):
-    """What the plan says of a row."""
+    """The plan's verdict on a row."""
 
     ALREADY = "already there"
     CHANGE = "will change"
     BUSY = "being changed"
-    """Another change of its SIM is in flight: that has to settle first, then it is read again."""
+    """Another change of its SIM is pending: it has to settle first, then the SIM is read again."""
     ILLEGAL = "illegal transition"
     UNKNOWN = "unknown SIM"
     TERMINAL = "terminal"
     """`canceled` or `deleted`, which are irreversible."""
     UNREADABLE = "unreadable"
-    """The vendor's record of its SIM cannot be read, so what it needs is not known."""
+    """The vendor's record of its SIM cannot be read, so the needed change is unknown."""
 
 
 @frozen
 class Hopeless:
-    """Why no request would help a row, and what its owner can do."""
+    """Why no request would help a row, and the remedy."""
 
     reason: str
-    """`{status}` stands for the status in which its SIM was found."""
+    """`{status}` stands for the SIM's status."""
     remedy: str
 
 
@@ -82,7 +82,7 @@ HOPELESS: Mapping[Verdict, Hopeless] = {
     # "Sim Resource").
     Verdict.ILLEGAL: Hopeless(
         "no request leads there from {status!r}",
-        "move the SIM to a status from which its goal can be reached, then run the same command"
+        "move the SIM to a status from which its target can be reached, then run the same command"
         " again",
     ),
     Verdict.UNKNOWN: Hopeless(
@@ -95,14 +95,14 @@ HOPELESS: Mapping[Verdict, Hopeless] = {
     ),
     Verdict.UNREADABLE: Hopeless(
         "the vendor's record of it cannot be read",
-        "nothing was sent, as its status is not known: report it to the vendor, then run the same"
+        "nothing was sent because its status is unknown: report it to the vendor, then run the same"
         " command again",
     ),
 }
 """Verdicts that leave a row IMPOSSIBLE, in the words of results, reports and errors."""
 
 Naming = Literal["sid", "iccid", "unique_name"]
-"""Which kind of name a row has for its SIM."""
+"""The kind of name by which a row names its SIM."""
 
 
 @frozen(kw_only=True)
@@ -118,16 +118,16 @@ class Row:
     naming: Naming
     # Sorting one column of a spreadsheet pairs every SID with the ICCID of another SIM.
     iccid: str | None = None
-    """Its ICCID where its SID is the name: both must belong to one SIM."""
+    """Its ICCID, if its name is the SID: both must belong to one SIM."""
     change: Mapping[str, Any] | None = None
     """Keywords of this row, which override the job's; None: it has none."""
     cells: tuple[str, ...] | None = None
-    """The input's columns as they came, for the results; None where it had only names."""
+    """The input's cells, unchanged, for the results; None if it had only names."""
 
 
 @frozen(kw_only=True)
 class Entry:
-    """A row that is not finished, as the journal holds it."""
+    """An unfinished row, as stored in the journal."""
 
     number: int
     line: int
@@ -136,25 +136,25 @@ class Entry:
     change: Mapping[str, Any] | None
     state: State
     iccid: str | None = None
-    """Its ICCID where its SID is the name."""
+    """Its ICCID, if its name is the SID."""
     sid: str | None = None
-    """SID, once the SIM was found."""
+    """SID, once the SIM has been found."""
     verdict: Verdict | None = None
     before: str | None = None
     """Status in which the plan found it."""
     accepted_at: datetime | None = None
-    """When the vendor accepted what this job sent, by our clock, in UTC."""
+    """When the vendor accepted the change, by our clock, in UTC."""
     reference: str | None = None
-    """SID of what was created (a Command)."""
+    """SID of the created resource (a Command)."""
     sent: bool = False
-    """A request may have gone out for it in an earlier run of this job."""
+    """An earlier run of this job may have sent a request for it."""
     approved: bool = False
-    """Its change is confirmed, even if it is irreversible."""
+    """Its irreversible change has been confirmed."""
 
 
 @frozen(kw_only=True)
 class Ending:
-    """How a row ended, or where it was left."""
+    """How a row ended, or in which state it was left."""
 
     state: State
     status: str | None = None
@@ -165,14 +165,14 @@ class Ending:
     requests: int = 0
     """POSTs and single reads for this row alone, in this run."""
     seconds: float | None = None
-    """From when this run took up the row."""
+    """Seconds since this run started the row."""
     sid: str | None = None
     reference: str | None = None
 
 
 @frozen(kw_only=True)
 class Result:
-    """A row with all that is known of it; results files are written from these."""
+    """A row with its outcome; results files are written from these."""
 
     number: int
     line: int
@@ -196,12 +196,12 @@ class Result:
     ended_at: datetime | None
     reference: str | None
     error_parts: str | None = field(default=None, repr=False)
-    """The error itself, for `failures.load`; None where only its text is known."""
+    """The error itself, for `failures.load`; None if only its text is known."""
 
 
 @frozen(kw_only=True)
 class Head:
-    """What a journal belongs to: two jobs that differ in one of these are different jobs."""
+    """The identity of a journal's job: jobs that differ in one of these are different jobs."""
 
     product: str
     action: str
@@ -215,7 +215,7 @@ class Head:
 
 @frozen(kw_only=True)
 class Planned:
-    """The plan's verdict on one row, and the state that it leaves the row in."""
+    """The plan's verdict on one row, and the row's new state."""
 
     number: int
     verdict: Verdict
@@ -224,19 +224,19 @@ class Planned:
     before: str | None = None
     """Status in which the plan found it."""
     note: str | None = None
-    """Why, in words."""
+    """The reason, as text."""
 
 
 @frozen(kw_only=True)
 class Duplicate:
-    """A name that several rows have, or the SID of a SIM that several rows name."""
+    """A name that occurs in several rows, or the SID of a SIM that several rows name."""
 
     name: str
     lines: tuple[int, ...]
     """The first five."""
     times: int
     conflicting: bool
-    """The rows ask for different things."""
+    """The rows request different changes."""
 
 
 @frozen(kw_only=True)
@@ -255,7 +255,7 @@ class JobRun:
 
 @frozen(kw_only=True)
 class FailureGroup:
-    """All rows whose error is of one class."""
+    """All rows whose errors have one class."""
 
     error_type: str
     """Name of the class."""
@@ -266,26 +266,26 @@ class FailureGroup:
 
 @frozen(kw_only=True)
 class Statistics:
-    """What a report counts, over the whole job."""
+    """The counts of a report, over the whole job."""
 
     rows: int
     states: Mapping[State, int]
-    """Only those that occur."""
+    """Rows by state; only states that occur."""
     failures: Mapping[str, FailureGroup]
-    """By class of error."""
+    """Failures by class of error."""
     impossible: Mapping[Verdict, int]
     """Verdicts of the rows in state IMPOSSIBLE."""
     settled_by: Mapping[SettledBy, int]
-    """Of the rows in state DONE, as the rest below."""
+    """Rows in state DONE, as are all fields below."""
     confirmed: int
     unconfirmed: int
-    # Of DONE rows alone: a row that timed out shows the deadline, and not the vendor's speed.
+    # DONE rows only: a row that timed out shows the deadline rather than the vendor's speed.
     p50: float | None
-    """Seconds from taking up a row to its end; None where no row is DONE."""
+    """Seconds from starting a row to its end; None if no row is DONE."""
     p95: float | None
     p99: float | None
     slowest: float | None
-    # List scans and sweeps serve all rows at once, so none of them has a share in those.
+    # List scans and sweeps serve all rows at once, so they are not attributed to single rows.
     requests: int
     """Requests for single rows, in all runs."""
     requests_done: int

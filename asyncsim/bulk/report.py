@@ -1,4 +1,4 @@
-"""The report of a job: what `bulk.run` returns, and what a journal tells at any time."""
+"""The report of a job: returned by `bulk.run`, or built from a journal at any time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from asyncsim.bulk.records import (
 )
 from asyncsim.errors import AsyncSimError, JournalError
 
-# When a million rows fail, their errors would fill the memory. The counts are of all.
+# The errors of a million failed rows would fill the memory. The counts include all.
 _MAX_ERRORS = 1000
 _WITH_ERROR = frozenset(
     {State.FAILED, State.IMPOSSIBLE, State.UNKNOWN, State.TIMED_OUT, State.NO_ANSWER}
@@ -33,11 +33,12 @@ _WITHOUT_ERROR = UNFINISHED - _WITH_ERROR
 
 _RERUN = "run the same command again"
 _RETRY = "then run `asyncsim jobs retry-failed {journal}`"
-_READ_FIRST = f"{_RERUN}: it reads what became of them, then sends what is still needed"
-# Class of the error -> what it means for a row, and the remedy. The first that fits, because
-# several are APIErrors: RateLimited says that the vendor was busy, and not that it said no.
+_READ_FIRST = f"{_RERUN}: it reads their outcome, then sends what is still needed"
+# Class of the error -> group of its rows, and the remedy. The first match counts, because
+# several are APIErrors: RateLimited means that the vendor was busy, not that it rejected the
+# change.
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
-    (errors.TransitionTimeout, "timed out", f"{_RERUN}: it goes on waiting"),
+    (errors.TransitionTimeout, "timed out", f"{_RERUN}: it continues to wait"),
     (
         (errors.TransportError, errors.ServerError, errors.RateLimited, errors.QueueTimeout),
         "no answer",
@@ -47,7 +48,7 @@ _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str],
         (errors.AuthenticationError, errors.PermissionDenied),
         "not allowed",
         # Of the same account, because a journal belongs to one.
-        f"give these credentials the right, or use others of the same account, {_RETRY}",
+        f"give these credentials the permission, or use others of the same account, {_RETRY}",
     ),
     (errors.Conflict, "busy", f"wait until the other change has settled, {_RETRY}"),
     (errors.TransitionFailed, "settled elsewhere", f"fix the cause, {_RETRY}"),
@@ -68,40 +69,40 @@ _LISTS = {
 
 @frozen(kw_only=True)
 class Shortfall:
-    """Rows that are not at their goal for one reason."""
+    """Unsuccessful rows with the same cause."""
 
     reason: str
     """`refused (BadRequest)`, `unknown SIM`, `not sent yet`."""
     rows: int
     sample: str
-    """The error of one of them; empty where there is none."""
+    """The error of one of them; empty if there is none."""
     remedy: str
-    """What it takes to get them to their goal."""
+    """The remedy."""
 
 
 @frozen(kw_only=True)
 class Report:
-    """How a job stands, over all of its runs."""
+    """Progress and results of a job, over all of its runs."""
 
     head: Head
-    """What the journal belongs to: the job, its account, its input."""
+    """The identity of the job: its action, account and input."""
     journal: str
-    """Where its journal lies."""
+    """Path of its journal."""
     columns: tuple[str, ...]
     """Keywords that are taken from columns of its input."""
     statistics: Statistics
     """Counts over the whole job."""
     shortfalls: tuple[Shortfall, ...] = field(repr=False)
-    """Why rows are not at their goal, in groups, with the remedy of each."""
+    """Unsuccessful rows in groups, by cause, each with its remedy."""
     errors: tuple[AsyncSimError, ...] = field(repr=False)
     """The errors of single rows, typed, in input order; the first 1,000."""
     plan: Plan | None = None
-    """What this run's plan found; None outside a run."""
+    """This run's plan; None outside a run."""
     stopped: str | None = None
     """Why the run ended early: `drained`, `deadline`, `max_failures`, `limit`, `dry run`,
-    `no answer`, `PermissionDenied`, or `retry after ... s`, as the server asked."""
+    `no answer`, `PermissionDenied`, or `retry after ... s`, as the server requested."""
     seconds: float | None = None
-    """How long the run took; None outside one."""
+    """Seconds that the run took; None outside one."""
     requests: int | None = None
     """All requests of the run, including list scans and sweeps; None outside one."""
 
@@ -117,12 +118,12 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether all SIMs are at their goal."""
+        """Whether all SIMs have reached their target."""
         return self._count(SUCCEEDED) == self.rows
 
     @property
     def finished(self) -> bool:
-        """Whether another run would find nothing to go on with."""
+        """Whether another run would have nothing to do."""
         return not self._count(UNFINISHED)
 
     @property
@@ -132,7 +133,7 @@ class Report:
 
     @property
     def requests_per_sim(self) -> float | None:
-        """Requests of this run for each row that it planned; None outside a run."""
+        """Requests of this run per planned row; None outside a run."""
         if self.requests is None or self.plan is None or not self.plan.rows:
             return None
         return self.requests / self.plan.rows
@@ -141,7 +142,7 @@ class Report:
         return sum(count for state, count in self.states.items() if state in states)
 
     def raise_for_failures(self) -> None:
-        """Raise an ExceptionGroup of typed errors unless all SIMs are at their goal.
+        """Raise an ExceptionGroup of typed errors unless all SIMs have reached their target.
 
         It holds at most 1,000 of them; its message has the true count. Rows that have no error,
         because the run ended before them, are one `AsyncSimError` that says how to resume.
@@ -151,17 +152,17 @@ class Report:
         count = self.rows - self._count(SUCCEEDED)
         why = ", ".join(f"{one.rows:,} {one.reason}" for one in self.shortfalls)
         more = self._count(_WITH_ERROR) > _MAX_ERRORS
-        first = f" (the first {_MAX_ERRORS:,} are here)" if more else ""
+        first = f" (only the first {_MAX_ERRORS:,} are included)" if more else ""
         found = list(self.errors)
         if unfinished := self._count(_WITHOUT_ERROR):
             early = f" (the run ended early: {self.stopped})" if self.stopped else ""
             are = "SIM is" if unfinished == 1 else "SIMs are"
             text = (
                 f"{unfinished:,} {are} unfinished{early}; run the job again with the journal"
-                f" {self.journal}: it goes on where it stopped"
+                f" {self.journal}: it resumes where it stopped"
             )
             found.append(AsyncSimError(text))
-        text = f"{count:,} of {self.rows:,} SIMs are not at their goal: {why}{first}"
+        text = f"{count:,} of {self.rows:,} SIMs have not reached their target: {why}{first}"
         raise ExceptionGroup(text, found)
 
     def summary(self) -> dict[str, Any]:
@@ -219,12 +220,10 @@ async def report_on(
     seconds: float | None = None,
     requests: int | None = None,
 ) -> Report:
-    """Build the report of a journal's job; plan and figures are those of a run, if there is one."""
+    """Build the report of a journal's job; plan and figures come from a run, if there is one."""
     head = await journal.head()
     if head is None:
-        raise JournalError(
-            f"journal {journal.target} holds no job: run one with it first, its input is read then"
-        )
+        raise JournalError(f"journal {journal.target} holds no job: run one with it first")
     found: list[AsyncSimError] = []
     samples: dict[Verdict, str] = {}
     async with aclosing(journal.results(_WITH_ERROR)) as results:
@@ -252,22 +251,22 @@ async def report_on(
 def _shortfalls(
     statistics: Statistics, samples: Mapping[Verdict, str], head: Head, journal: str
 ) -> tuple[Shortfall, ...]:
-    """Group all rows that are not at their goal; the most urgent groups come first."""
+    """Group all unsuccessful rows; the most urgent groups come first."""
     found: list[Shortfall] = []
 
     def add(reason: str, rows: int, remedy: str, sample: str = "") -> None:
         found.append(Shortfall(reason=reason, rows=rows, sample=sample, remedy=remedy))
 
     lost = errors.OutcomeUnknown.__name__
-    # By state: a row whose run was killed in between is unknown without having an error.
+    # By state: a row whose run was killed in between is in doubt without an error.
     if count := statistics.states.get(State.UNKNOWN, 0):
         commands = _LISTS.get(head.product, "list them")
-        remedy = f"find out whether it was done ({commands}) before you repeat it by hand"
+        remedy = f"find out whether it was carried out ({commands}) before you repeat it by hand"
         known = statistics.failures.get(lost)
         add("unknown outcome", count, f"{remedy}; no run repeats it", known.sample if known else "")
     for name, failed in statistics.failures.items():
         if name != lost:  # those are in the group above
-            # Exception for what another version of this package, or another package, has raised.
+            # Exception covers errors of other versions of this package, and of other packages.
             kind = getattr(errors, name, Exception)
             fitting = (texts for one, *texts in _FAILURES if issubclass(kind, one))
             meaning, remedy = next(fitting)

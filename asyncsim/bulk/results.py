@@ -1,4 +1,4 @@
-"""Result files of a job: every row with its outcome, rows to give to a new job, the report."""
+"""Result files of a job: all rows with their outcomes, rows for a new job, the report."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from asyncsim.bulk.report import Report
 
 T = TypeVar("T")
 
-_BATCH = 1000  # rows that a thread writes at once, while the event loop goes on
+_BATCH = 1000  # rows that a thread writes at once, while the event loop runs
 _RESULTS, _FAILED, _UNKNOWN, _SUMMARY = "results.csv", "failed.csv", "unknown.csv", "summary.json"
-# Ended short of their goal, or left there: a person may give these to a new job.
+# Unsuccessful or unfinished: a person may pass these to a new job.
 _TO_REPEAT = frozenset({State.FAILED, State.IMPOSSIBLE, State.TIMED_OUT, State.NO_ANSWER})
-# Of texts: given to a new job, these might arrive twice.
+# Texts that might arrive twice if passed to a new job.
 _PERHAPS_SENT = frozenset({State.UNKNOWN, State.TIMED_OUT, State.SENDING, State.ACCEPTED})
 
 
 @frozen(kw_only=True)
 class WrittenResults:
-    """The files that were written, and how many rows each has."""
+    """The files written, and the number of rows in each."""
 
     results: Path
     """Every row, in input order."""
     failed: Path
-    """Rows that are not at their goal and can be given to a new job."""
+    """Unsuccessful rows that can be passed to a new job."""
     unknown: Path | None
-    """Rows of texts that may have been sent; whether to repeat them is for people to decide."""
+    """Rows of texts that may have been sent; a person decides whether to repeat them."""
     summary: Path
     """The report, as JSON."""
     rows: int
@@ -55,11 +55,11 @@ class WrittenResults:
 async def write_results(
     journal: Journal, folder: str | os.PathLike[str], report: Report
 ) -> WrittenResults:
-    """Write `results.csv`, `failed.csv` and `summary.json` into a folder, made if need be.
+    """Write `results.csv`, `failed.csv` and `summary.json` into a folder, created if missing.
 
-    A job that sends texts gets `unknown.csv`, too. Files of that name are replaced, each once it
+    A job that sends texts also gets `unknown.csv`. Existing files are replaced, each once it
     is complete. Raises OSError when the folder cannot be written, or holds the job's own input
-    under such a name; the journal keeps everything.
+    under one of these names; the journal keeps everything.
     """
     place = Path(folder)
     if journal.source is not None and replaces(place, journal.source):
@@ -100,7 +100,7 @@ def replaces(folder: Path, file: str | int) -> bool:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    # To its end even when cancelled: it uses files that are closed next.
+    # Completed even when cancelled: it uses files that are closed next.
     return await finish_despite_cancel(asyncio.to_thread(work))
 
 
@@ -115,7 +115,7 @@ class _ResultFiles:
         self._stack = ExitStack()
 
     def open(self) -> None:
-        """Begin all files, under temporary names."""
+        """Create all files, under temporary names."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -129,7 +129,7 @@ class _ResultFiles:
         """Write rows, each into the files that it belongs in."""
         for result in batch:
             self._results.write(result)
-            # Of a text that was created, a read without a response does not undo that.
+            # A text that was created stays created if a later read gets no response.
             perhaps_sent = result.state in _PERHAPS_SENT or (
                 result.state is State.NO_ANSWER and result.reference is not None
             )
@@ -144,7 +144,7 @@ class _ResultFiles:
         json.dump(self._report.summary(), summary.file, indent=2, ensure_ascii=False)
         summary.file.write("\n")
         tables = [self._results, self._failed, *([self._unknown] if self._unknown else [])]
-        # The summary last: whoever waits for it finds the others complete.
+        # The summary last: once it exists, the other files are complete.
         for file in (*(table.file for table in tables), summary):
             file.commit()
         return WrittenResults(
@@ -158,12 +158,12 @@ class _ResultFiles:
         )
 
     def close(self) -> None:
-        """Remove the files that were not finished."""
+        """Remove unfinished files."""
         self._stack.close()
 
 
 class _AtomicFile:
-    """A text file under a temporary name, so that nobody ever reads half of it.
+    """A text file written under a temporary name, so that half a file is never visible.
 
     Leaving the context before `commit` removes it.
     """
@@ -179,8 +179,8 @@ class _AtomicFile:
         return self
 
     def commit(self) -> None:
-        """Give it its name, once its content is on disk."""
-        # On disk before the rename: after a power cut the name could lead to an empty file.
+        """Rename it to its final name, once its content is on disk."""
+        # On disk before the rename: after a power cut the file could be empty otherwise.
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
@@ -197,11 +197,11 @@ class _AtomicFile:
         self._temporary.unlink(missing_ok=True)
 
 
-# The columns: the input's own first, as they came, then those of the job.
+# The columns: first the input's own, unchanged, then those of the job.
 
 
 class _ResultTable:
-    """One CSV file: for each row the input's cells, then columns that the job adds."""
+    """One CSV file: each row has the input's cells, then the job's columns."""
 
     def __init__(
         self, folder: Path, columns: _InputColumns, stack: ExitStack, file: str, added: _Added
@@ -230,11 +230,11 @@ class _ResultTable:
 
 @frozen(kw_only=True)
 class _InputColumns:
-    """The input's columns; for input without a header, made up."""
+    """The input's columns; generated if the input has no header."""
 
     header: tuple[str, ...]
     namings: tuple[str, ...] | None
-    """Which of them hold bare names; None: the input had a header."""
+    """Columns with bare names; None: the input had a header."""
 
     @classmethod
     async def of(cls, journal: Journal) -> _InputColumns:
@@ -252,7 +252,7 @@ class _InputColumns:
         return cls(header=(*namings, *others), namings=namings)
 
     def cells(self, result: Result) -> Sequence[str]:
-        """The input's cells of a row, as they came."""
+        """The input's cells of a row, unchanged."""
         cells = result.cells or (result.name,)
         if self.namings is None:
             return cells
@@ -270,25 +270,25 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    # A vendor's text is not ours: "=HYPERLINK(...)" would run where the file is opened (OWASP,
+    # A vendor's text is untrusted: "=HYPERLINK(...)" would run where the file is opened (OWASP,
     # "CSV Injection").
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _message(result: Result) -> str | None:
-    """Why a row is not at its goal."""
+    """Why a row did not reach its target."""
     if result.error is not None:
         return result.error
     if result.state is State.IMPOSSIBLE and result.verdict is not None:
         reason = HOPELESS[result.verdict].reason.format(status=result.before)
         return f"{result.verdict.value}: {reason}"
     if result.state in (State.SENDING, State.UNKNOWN):
-        return "perhaps sent: the run ended before a response came"
+        return "may have been sent: the run ended before a response came"
     return "accepted, not settled yet" if result.state is State.ACCEPTED else None
 
 
 _Added = Mapping[str, Callable[[Result], object]]
-# Name of a column, without the prefix that keeps it from being read as an input column -> value.
+# Column name, without the prefix that keeps it from being read as an input column -> value.
 _REASON: _Added = {"result": attrgetter("state.value"), "reason": _message}
 _RESULT: _Added = {
     "result": attrgetter("state.value"),
@@ -304,4 +304,4 @@ _RESULT: _Added = {
     "ended_at": attrgetter("ended_at"),
     "line": attrgetter("line"),
 }
-_CREATED: _Added = {"created": attrgetter("reference")}  # where each row creates something
+_CREATED: _Added = {"created": attrgetter("reference")}  # for actions that create a resource

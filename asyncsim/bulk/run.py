@@ -32,11 +32,11 @@ from asyncsim.vendors import Product
 
 T = TypeVar("T")
 
-_PASSES = 6  # times that rows without a response are planned and sent again within one run
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between those, so that an outage can end
+_PASSES = 6  # times that rows without a response are planned and resent within one run
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between passes, so that an outage can end
 _PLAN_ATTEMPTS = 12  # with those pauses about ten minutes; then the run ends, resumable
 _SENT = frozenset(State) - {State.READ, State.READY, State.IMPOSSIBLE, State.ALREADY}
-# Not those that timed out: they have had their time, and another run goes on waiting for them.
+# Without those that timed out: their time is up, and another run continues to wait for them.
 _TO_SEND = IN_DOUBT - {State.TIMED_OUT} | {State.READY}
 
 
@@ -56,27 +56,28 @@ async def run(
     retry_failed: bool = False,
     stop: asyncio.Event | None = None,
 ) -> Report:
-    """Bring every SIM of a job to its goal, or report why not; run it again to resume.
+    """Bring every SIM of a job to its target, or report why not; run it again to resume.
 
     The first run reads the input into the journal. Each run plans all SIMs that are not finished,
-    sends only what is still needed, and waits. `job=None` resumes the job that the journal holds,
+    sends only changes still needed, and waits. `job=None` resumes the journal's job,
     without its input.
 
-    - `window`: SIMs between being sent and being settled, at most.
+    - `window`: the most SIMs that are sent and not settled yet.
     - `timeout`: seconds for each SIM, from the response on; `Watching.timeout` unless given.
     - `deadline`: seconds for this run; then it stops as by `stop`.
     - `max_failures`: stops the run when more rows than that have failed in it.
-    - `limit`: sends at most so many rows in this run.
-    - `confirm`: the exact number of SIMs whose change is irreversible, or a function that is given
+    - `limit`: the most rows to send in this run.
+    - `confirm`: the exact number of SIMs whose change is irreversible, or a function that takes
       the plan and returns whether to continue.
     - `dry_run`: plans, and sends nothing.
-    - `retry_failed`: also retries what failed in earlier runs. A row keeps its state and its error
-      until its request goes out; rows that this run does not get to, the next one retries.
+    - `retry_failed`: also retries rows that failed in earlier runs. A row keeps its state and its
+    error until its request is sent; rows that this run does not reach are retried by the next one.
     - `stop`: set it for a graceful stop: requests in flight finish, nothing new is sent, the rest
-      is left for the next run. Cancelling stops at once, and loses nothing either.
+    is left for the next run. Cancelling stops at once, and loses nothing either.
 
     Raises `JobError` for input that cannot be used, `NotConfirmed`, `JournalError`, and
-    `AuthenticationError` when the credentials are rejected; nothing for single SIMs.
+    `AuthenticationError` when the credentials are rejected; failures of single SIMs are in the
+    report.
     """
     limits = Limits(
         window=window, timeout=timeout, deadline=deadline, max_failures=max_failures, limit=limit
@@ -86,7 +87,7 @@ async def run(
     current = _Run(client, journal, observers, limits)
     async with current.watching(stop):
         plan = await current.execute(job, confirm, dry_run=dry_run, retry_failed=retry_failed)
-    # After the run is recorded as ended: whoever catches the error may run the job again.
+    # After the run is recorded as ended: the caller may catch the error and run the job again.
     if current.stop.error is not None:
         raise current.stop.error
     seconds = client.context.clock.now() - started
@@ -103,7 +104,7 @@ async def run(
 
 
 class _Run:
-    """One run: its parts in their order, and the pauses between them."""
+    """One run: its phases in order, and the pauses between them."""
 
     def __init__(
         self, client: Client, journal: Journal, observers: Sequence[Observer], limits: Limits
@@ -126,7 +127,7 @@ class _Run:
         waits: list[Coroutine[Any, Any, None]] = []
         if stop is not None:
             if stop.is_set():
-                self.stop.stop("drained")  # now: the task would begin after the first batch
+                self.stop.stop("drained")  # now: the task would start after the first batch
             waits.append(stop_after(stop.wait, "drained"))
         if (deadline := self._limits.deadline) is not None:
             waits.append(stop_after(partial(self._clock.sleep, deadline), "deadline"))
@@ -146,7 +147,7 @@ class _Run:
         dry_run: bool,
         retry_failed: bool,
     ) -> Plan | None:
-        """Do all that is to be done; the plan is None where the run was stopped before."""
+        """Run all phases; the plan is None if the run was stopped before it was complete."""
         journal = self._journal
         head = await self._open(job)
         task = JobTask(self._client, Product(head.product), Action(head.action), head.change)
@@ -163,7 +164,7 @@ class _Run:
         except BaseException as error:
             with contextlib.suppress(JournalError):
                 if retry_failed and isinstance(error, AsyncSimError):
-                    # Rejected credentials, say: a later run retries only if it is told to.
+                    # Rejected credentials, say: a later run retries only with `retry_failed`.
                     await journal.cancel_retries()
                 await journal.end_run(type(error).__name__)
             raise
@@ -173,20 +174,20 @@ class _Run:
     # Reading.
 
     async def _open(self, job: Job | None) -> Head:
-        """Begin a job in the journal, or resume its job; JournalError if it holds another one."""
+        """Start a job in the journal, or resume its job; JournalError if it holds another one."""
         journal, client = self._journal, self._client
         if job is None:
             head = await journal.head()
             if head is None:
                 raise JournalError(
-                    f"journal {journal.target} holds no job to resume: give the input once more"
+                    f"journal {journal.target} holds no job to resume: pass the input again"
                 )
             vendor, account = client.vendor.name, self._account(Product(head.product))
             if (head.vendor, head.account) != (vendor, account):
                 raise JournalError(
                     f"journal {journal.target} belongs to {head.vendor}, account {head.account};"
                     f" these credentials belong to {vendor}, account {account}: use those that the"
-                    " job was begun with"
+                    " job was started with"
                 )
             return head
         head = Head(
@@ -201,13 +202,13 @@ class _Run:
         return head
 
     def _account(self, product: Product) -> str:
-        # With the host, because an emulator takes the same credentials and has other SIMs.
+        # With the host, because an emulator accepts the same credentials and has other SIMs.
         context = self._client.context
         return f"{context.account} at {context.base_url(product)}"
 
     async def _read_input(self, job: Job, *, new: bool) -> None:
-        """Read the input into the journal; of a job that it holds, check that it is the same."""
-        # The whole input for its digest: one row more at its top renumbers all the others, and
+        """Read the input into the journal; if it holds a job, check that the input is the same."""
+        # All of it, for the digest: an additional row at its top renumbers all others, and
         # the journal would apply the change of one SIM to another.
         journal, reading = self._journal, job.read()
         async with contextlib.aclosing(reading.batches()) as batches:
@@ -220,21 +221,21 @@ class _Run:
                     notify(self._observers, progress)
                     self.stop.raise_if_stopped()
             except Stopped:
-                # An error and not a report: what was read so far is dropped by the next run.
-                raise JobStopped(f"stopped while {job.label} was read; nothing was sent") from None
+                # An error, not a report: the next run drops the rows read so far.
+                raise JobStopped(f"stopped while reading {job.label}; nothing was sent") from None
         if not new:
             if reading.digest != journal.digest:
                 raise JournalError(
-                    f"the input changed: {job.label}, or which of its columns apply, is not what"
-                    f" journal {journal.target} was begun with. Use a new journal, or restore the"
+                    f"the input changed: {job.label}, or the choice of columns, differs from what"
+                    f" journal {journal.target} was started with. Use a new journal, or restore the"
                     " input"
                 )
             return
-        # All problems of a file at once: to mend them one run at a time would take days.
+        # All problems of a file at once: fixing them one run at a time would take days.
         problems = [*reading.problems, *_duplicates(await journal.duplicate_names())]
         if problems:
             await journal.discard_job()
-            raise JobError(f"{job.label} cannot be used as it is; nothing was sent", problems)
+            raise JobError(f"{job.label} cannot be used; nothing was sent", problems)
         # Last: after a crash before this, the next run reads the input again from its start.
         await journal.complete_input(
             header=reading.header,
@@ -250,11 +251,11 @@ class _Run:
         await self._journal.reopen_unconfirmed()
         try:
             plan = await self._plan_rows(task, OPEN | {State.FAILED}, "planning")
-            # Once something was sent, `BulkSender` lets only one of two such rows go out.
+            # Once something was sent, `BulkSender` sends only one of two such rows.
             if not await self._count(_SENT):
                 duplicates = list(_duplicates(await self._journal.duplicate_sims()))
                 if duplicates:
-                    text = f"{head.label} has different names of the same SIM; leave one of each"
+                    text = f"{head.label} has different names of the same SIM; keep one of each"
                     raise JobError(text, duplicates)
         except JobError:
             if not await self._count(_SENT):  # the corrected input may use the same journal
@@ -263,7 +264,7 @@ class _Run:
         return plan
 
     async def _plan_rows(self, task: JobTask, states: Collection[State], phase: str) -> Plan:
-        """Plan rows in these states; give an outage time to end, then end the run."""
+        """Plan rows in these states; wait for an outage to end, and finally end the run."""
         planner = Planner(task, self._journal, self._observers, self.stop, phase=phase)
         for attempt in range(1, _PLAN_ATTEMPTS + 1):
             try:
@@ -285,20 +286,20 @@ class _Run:
         count = plan.irreversible
         if not count:
             return
-        # The exact number, so that the command of yesterday confirms nothing for a file that has
+        # The exact number, so that yesterday's command confirms nothing for a file that has
         # grown since.
         if not (confirm(plan) if callable(confirm) else confirm == count):
             what = "deletes" if action is Action.DELETE else "deactivates"
             confirmed = confirm if isinstance(confirm, int) else None
             raise NotConfirmed(f"this {what} SIMs", count, confirmed)
-        await self._journal.approve()  # these rows only: others have to be confirmed again
+        await self._journal.approve()  # only these rows: others need their own confirmation
 
     # Sending.
 
     async def _send(self, task: JobTask) -> None:
-        """Send all rows; then plan those without a response, or known by callbacks alone, again.
+        """Send all rows; then plan again those without a response or known only by callbacks.
 
-        A callback tells of the past: another change may have followed, and KORE's signature is no
+        A callback shows the past: another change may have followed, and KORE's signature is not an
         HMAC (KORE docs, "Validate Webhook Signatures"). One list scan confirms all of them.
         """
         sender = BulkSender(task, self._journal, self._observers, self._limits, self.stop)
@@ -324,13 +325,13 @@ class _Run:
         return sum(counts.get(state, 0) for state in states)
 
     async def _pause(self, attempt: int) -> None:
-        """Give an outage time to end; a stop ends the pause."""
+        """Wait for an outage to end; a stop ends the pause."""
         seconds = min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
         await self._unless_stopped(self._clock.sleep(seconds))
         self.stop.raise_if_stopped()
 
     async def _unless_stopped(self, work: Awaitable[T]) -> T:
-        """Await work that may be cancelled anywhere; `Stopped` as soon as the run is stopped."""
+        """Await work that is safe to cancel; `Stopped` as soon as the run is stopped."""
         working = asyncio.ensure_future(work)
         stopped = asyncio.ensure_future(self.stop.event.wait())
         try:
@@ -346,5 +347,5 @@ class _Run:
 
 def _duplicates(duplicates: Sequence[Duplicate]) -> Iterator[str]:
     for one in duplicates:
-        what = "is to become different things" if one.conflicting else "is named more than once"
+        what = "has rows with different changes" if one.conflicting else "is named more than once"
         yield f"{one.name} {what}: {format_lines(one.lines, one.times)}"

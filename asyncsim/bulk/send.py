@@ -1,7 +1,7 @@
 """Sending of a job's rows: fed from the journal, run in a fan-out, recorded step by step.
 
-The order of writes makes a crash harmless: that a row will be sent is on disk before its request
-goes out, and its outcome is written after. A crash in between leaves the row in doubt, and the
+The order of writes makes a crash harmless: the intent to send a row is on disk before its request
+is sent, and its outcome is written after. A crash in between leaves the row in doubt, and the
 next plan reads its SIM before anything is resent.
 """
 
@@ -32,20 +32,20 @@ from asyncsim.events import JobProgressed, Observer, RowMoved, notify
 from asyncsim.resources.fan_out import FanOut, QueuedJob
 from asyncsim.resources.outcome import Outcome
 
-# Consecutive rows that end alike before all are taken to: without a response the vendor is down,
-# forbidden the credentials have lost their rights. A few of either are the rows' own trouble.
+# Consecutive rows with the same end that stop a run: without a response the vendor is down,
+# forbidden the credentials have lost their permissions. A few of either concern single rows.
 _ALIKE = 20
-_LONGEST_PAUSE = 30.0  # seconds between two rows that try whether an outage is over
-_SPARE = 16  # rows; with a limit of one, each request would wait for the commit of its intent
-_PROGRESS_STEPS = 200  # events per pass about the whole; each row has events of its own anyway
-# The plan leaves as IN_DOUBT what is in flight. A row that timed out has had its time in this run.
+_LONGEST_PAUSE = 30.0  # seconds between two rows that probe whether an outage is over
+_SPARE = 16  # rows; with none, each request would wait for the commit of its intent
+_PROGRESS_STEPS = 200  # progress events per pass; each row has its own events anyway
+# The plan leaves rows in flight as IN_DOUBT. A row that timed out has used up its time in this run.
 _IN_FLIGHT = IN_DOUBT - {State.TIMED_OUT}
 _FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})  # count for `max_failures`
 
 
 @frozen(kw_only=True)
 class Limits:
-    """How far a run may go; ValueError for what no run could keep to."""
+    """Limits of a run; ValueError for impossible ones."""
 
     window: int
     timeout: float | None
@@ -57,30 +57,30 @@ class Limits:
         for name in ("window", "timeout", "deadline", "limit"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"{name}={value!r}: give a number above 0")
+                raise ValueError(f"{name}={value!r}: must be greater than 0")
         if self.max_failures is not None and self.max_failures < 0:
-            raise ValueError(f"max_failures={self.max_failures}: 0 or more")
+            raise ValueError(f"max_failures={self.max_failures}: must be 0 or more")
 
 
 class SendPacer:
-    """Holds back rows whose request could not go out yet, as a crash leaves them in doubt.
+    """Holds back rows whose request could not be sent yet: a crash would leave them in doubt.
 
-    Twice the concurrency limit keeps that busy while intents are written. Of texts, whose doubts
-    no read resolves, just as many as go out at once.
+    Twice the concurrency limit keeps all slots busy while intents are written. For texts, whose
+    outcome no read can show, it is exactly the concurrency limit.
     """
 
     def __init__(self, task: JobTask) -> None:
         self._context = task.context
         self._only_once = task.action is Action.SEND
         self._in_flight: set[int] = set()
-        """Rows whose request is in flight, or about to be."""
+        """Rows whose request is in flight or about to be sent."""
         self._room = asyncio.Event()
         self._without_response = 0
 
     async def wait(self) -> None:
         """Return when one more row may be sent."""
         if self._without_response >= _ALIKE:
-            # One row a while tries; in an outage thousands would only become NO_ANSWER.
+            # One row at a time probes; in an outage thousands would only become NO_ANSWER.
             pause = min(self._without_response / _ALIKE, _LONGEST_PAUSE)
             await self._context.clock.sleep(pause)
         while len(self._in_flight) >= self._ceiling():
@@ -91,15 +91,16 @@ class SendPacer:
         limit, rate = int(self._context.limit), self._context.throttle.max_rps
         if not self._only_once:
             return 2 * limit + _SPARE
-        # Texts that only queue for `max_rps` would be in doubt, too: let in a tenth of a second's.
+        # Texts that only queue for `max_rps` would be in doubt, too: admit a tenth of a second's
+        # worth.
         return limit if rate is None else min(limit, self._context.in_flight + int(rate / 10) + 1)
 
     def sending(self, row: int) -> None:
-        """Count a row whose request goes out."""
+        """Count a row whose request is sent."""
         self._in_flight.add(row)
 
     def finished(self, row: int) -> None:
-        """Stop counting a row: it has its response, or will send nothing for long."""
+        """Stop counting a row: it has its response, or will not send for long."""
         self._in_flight.discard(row)
         self._room.set()
 
@@ -109,7 +110,7 @@ class SendPacer:
 
 
 class RowRecorder:
-    """Records the steps of one row in the journal as its request takes them."""
+    """Records the steps of one row's request in the journal."""
 
     def __init__(self, sender: BulkSender, entry: Entry) -> None:
         self._sender = sender
@@ -121,12 +122,12 @@ class RowRecorder:
         if not sender.may_send(entry):
             raise Stopped
         sender.pacer.sending(entry.number)
-        sender.intended.add(entry.number)  # first: a stop during the write has to take it back
+        sender.intended.add(entry.number)  # first: a stop during the write has to undo it
         await sender.journal.record_intent(entry.number)
         sender.notify_moved(entry, Ending(state=State.SENDING))
 
     async def waits_for_other(self) -> None:
-        """Let other rows go out: somebody else's change of this SIM has to settle first."""
+        """Let other rows be sent: another client's change of this SIM has to settle first."""
         self._sender.pacer.finished(self._entry.number)
 
     async def accepted(self, record: Any) -> None:
@@ -135,9 +136,9 @@ class RowRecorder:
         await self._sender.record_accepted(self._entry, record)
 
     def owner_data(self, given: Mapping[str, Any]) -> int | Entry:
-        """Keep of a detached row what `BulkSender` needs at its end, which is very little.
+        """The little that `BulkSender` needs at the end of a detached row.
 
-        A million rows may wait at once: of one that its SID names, the number says everything.
+        A million rows may wait at once: for a row with a SID, its number is enough.
         """
         entry = self._entry
         self._sender.sent.pop(entry.sid or entry.name, None)
@@ -145,7 +146,7 @@ class RowRecorder:
 
 
 class BulkSender:
-    """Sends what the plan has made ready, and resumes what earlier runs have sent."""
+    """Sends the rows that the plan made ready, and resumes those that earlier runs sent."""
 
     def __init__(
         self,
@@ -158,9 +159,9 @@ class BulkSender:
         self.journal = journal
         self.pacer = SendPacer(task)
         self.sent: dict[str, Entry] = {}
-        """Rows in the fan-out, by its name for them; a detached wait carries its row itself."""
+        """Rows in the fan-out, by name; a detached wait carries its row itself."""
         self.intended: set[int] = set()
-        """Rows that this run has marked as SENDING, and of whose response nothing is known."""
+        """Rows that this run has marked as SENDING and that have no response yet."""
         self._task = task
         self._observers = observers
         self._limits = limits
@@ -180,7 +181,7 @@ class BulkSender:
         self._total, self._ended = total, 0
         if self._stop.reason is not None:
             return
-        if total:  # the first row may take a minute to settle
+        if total:  # early: the first row may take a minute to settle
             self._notify_progress()
         self._fan_out = fan_out = FanOut(
             self._task.context,
@@ -209,10 +210,10 @@ class BulkSender:
             for name in fan_out.unsent:
                 await self._take_back(self.sent[name])
 
-    # Rows go out.
+    # Feeding rows.
 
     async def _queue(self) -> AsyncGenerator[QueuedJob[Any], None]:
-        # In doubt first: their changes are in flight, and count against nobody's limit.
+        # Rows in doubt first: their changes are in flight, and do not count against `limit`.
         async with aclosing(self.journal.entries(_IN_FLIGHT)) as in_flight:
             async for entry in in_flight:
                 if not await self._is_duplicate(entry):
@@ -224,7 +225,7 @@ class BulkSender:
                 if not self.may_send(entry):
                     return
                 await self.pacer.wait()
-                if entry.verdict is not Verdict.BUSY:  # else it waits for another change first
+                if entry.verdict is not Verdict.BUSY:  # a busy SIM waits for another change first
                     self.pacer.sending(entry.number)
                 yield self._queued(entry)
 
@@ -234,7 +235,7 @@ class BulkSender:
         return job
 
     def may_send(self, entry: Entry) -> bool:
-        """Count a row against the limit; beyond it False, and what was sent may settle."""
+        """Count a row against the limit; False beyond it, so that sent rows can settle."""
         if self._limits.limit is None or entry.number in self._limited:
             return True
         if len(self._limited) >= self._limits.limit:
@@ -244,7 +245,7 @@ class BulkSender:
         return True
 
     async def _is_duplicate(self, entry: Entry) -> bool:
-        """Fail a row whose SIM another row is changing, under a name that was unknown at first."""
+        """Fail a row whose SIM another row changes under another name, unknown until now."""
         name = entry.sid or entry.name
         if name not in self.sent and not (self._fan_out is not None and name in self._fan_out):
             return False
@@ -253,7 +254,7 @@ class BulkSender:
         return True
 
     def _recall(self, wait: Transition) -> Mapping[str, Any]:
-        """Restore the row of a detached wait, and return what was asked of its SIM."""
+        """Restore the row of a detached wait, and return its change."""
         entry, name = wait.owner_data, wait.name
         if not isinstance(entry, Entry):  # `RowRecorder.owner_data` kept only its number
             entry = Entry(
@@ -268,7 +269,7 @@ class BulkSender:
         self.sent[name] = entry
         return self._task.change_of(entry)
 
-    # What becomes of them.
+    # Outcomes.
 
     async def record_accepted(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has accepted a row's change, or created its text."""
@@ -289,7 +290,7 @@ class BulkSender:
             self._stop.stop(type(error).__name__, error)
             # An earlier attempt of an update may have been carried out: the row stays SENDING, and
             # the next plan reads its SIM. A text cannot be read, but it has no earlier attempt
-            # either, as a create is never retried: it was rejected, so it can be sent again.
+            # either, as a create is never retried: it was rejected, so it can be resent.
             text = self._task.action is Action.SEND and outcome.sim is None
             if text and isinstance(error, AuthenticationError):
                 await self._take_back(entry)
@@ -299,7 +300,7 @@ class BulkSender:
             if not isinstance(error, OutcomeUnknown):
                 if isinstance(error, RateLimited | QueueTimeout) and not error.outcome_unknown:
                     await self._take_back(entry)  # throttled requests were never processed
-                return  # else it stays SENDING, and the next plan reads its SIM first
+                return  # it stays SENDING, and the next plan reads its SIM first
         ending = ending_of(self._task.action, outcome, entry.reference)
         await self._record_ending(entry, ending)
 
@@ -309,7 +310,7 @@ class BulkSender:
         self._ended += 1
         self.pacer.reached_vendor(responded=ending.state is not State.NO_ANSWER)
         self._failures += ending.state in _FAILURES
-        # One resource may be forbidden while others succeed, so a single one says nothing.
+        # One resource may be forbidden while others succeed, so a single 403 proves nothing.
         forbidden = ending.state is State.FAILED and isinstance(ending.error, PermissionDenied)
         self._forbidden = self._forbidden + 1 if forbidden else 0
         if self._forbidden >= _ALIKE:

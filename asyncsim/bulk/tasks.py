@@ -1,4 +1,4 @@
-"""Job tasks: what a job asks of one SIM, how an outcome ends its row, and the stop signal."""
+"""Job tasks: a job's action for one SIM, the end of its row, and the stop signal."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from asyncsim.vendors import Product
 from asyncsim.waiting import Watcher
 
 # Errors that a later attempt may not meet. A response that cannot be decoded is most often the
-# HTML page of a gateway, so it counts as an outage and not as the vendor's word on the SIM.
+# HTML page of a gateway, so it counts as an outage, not as the vendor's verdict on the SIM.
 TRANSIENT_ERRORS = (TransportError, ServerError, RateLimited, QueueTimeout, DecodeError)
-_CACHED_GOALS = 10_000  # distinct changes; a file may give every row a name of its own
+_CACHED_GOALS = 10_000  # distinct changes; a file may have a different name in every row
 
 
-class Stopped(Exception):  # internal: leaves reading and planning, which have nothing in flight
+class Stopped(Exception):  # internal: ends reading and planning, which have nothing in flight
     """The run was stopped."""
 
 
 @define(eq=False)
 class StopSignal:
-    """Why a run ends early; set by whichever part notices first, watched by all."""
+    """Why a run ends early; set by the part that notices first, watched by all."""
 
     reason: str | None = None
     """The first reason given."""
     error: Exception | None = None
-    """What `bulk.run` raises in the end."""
+    """The error that `bulk.run` raises at the end."""
     event: asyncio.Event = field(factory=asyncio.Event)
 
     def stop(self, reason: str, error: Exception | None = None) -> None:
@@ -66,7 +66,7 @@ class StopSignal:
         self.reason = self.reason or reason
 
     def stop_for_pause(self, seconds: float) -> None:
-        """Stop because the server wants no requests for so long; the job stays resumable."""
+        """Stop because the server asked for a long pause; the job stays resumable."""
         self.stop(f"retry after {seconds:,.10g} s")
 
     def raise_if_stopped(self) -> None:
@@ -84,13 +84,13 @@ def state_of(error: Exception | None) -> State:
     if isinstance(error, TransitionTimeout):
         return State.TIMED_OUT
     # A lost earlier attempt may have been carried out although the last one was rejected; FAILED
-    # would say that it was not. NO_ANSWER makes the next plan read the SIM first.
+    # would claim that it was not. NO_ANSWER makes the next plan read the SIM first.
     unknown = isinstance(error, AsyncSimError) and error.outcome_unknown
     return State.NO_ANSWER if unknown or isinstance(error, TRANSIENT_ERRORS) else State.FAILED
 
 
 def requested_pause(error: BaseException | None, longest: float) -> float | None:
-    """Seconds for which the server wants no requests (`Retry-After`), if longer than `longest`."""
+    """Seconds that the server asked us to pause (`Retry-After`), if longer than `longest`."""
     if isinstance(error, OutcomeUnknown):
         error = error.__cause__
     if isinstance(error, QueueTimeout):
@@ -103,11 +103,11 @@ def ending_of(action: Action, outcome: Outcome[Any], reference: str | None = Non
     """Convert an outcome for the journal; `reference`: SID of what the row created before."""
     record, error, state = outcome.sim, outcome.error, state_of(outcome.error)
     sid = record.sid if record is not None else None
-    if action is Action.SEND and sid is not None:  # the record is that of the text
+    if action is Action.SEND and sid is not None:  # the record is the text's
         sid, reference = None, sid
     if isinstance(error, ClientClosed):
         # The next plan reads a SIM to learn whether its update was carried out. A text cannot be
-        # read: its SID would have come with the response.
+        # read without the SID from its response.
         state = State.UNKNOWN if action is Action.SEND and error.sent else State.NO_ANSWER
     elif (
         reference is not None and state is State.FAILED and not isinstance(error, TransitionFailed)
@@ -137,7 +137,7 @@ def ending_of(action: Action, outcome: Outcome[Any], reference: str | None = Non
 
 
 class JobTask:
-    """One job's action and change in terms of one client's resources; knows no journal."""
+    """One job's action and change as calls of one client's resources; without a journal."""
 
     def __init__(
         self, client: Client, product: Product, action: Action, change: Mapping[str, Any]
@@ -151,10 +151,10 @@ class JobTask:
         self._commands: Any = client.wireless.commands if wireless else client.supersim.sms_commands
         self._goals: dict[str, Goal] = {}
         self._missing: dict[tuple[str, str], NotFound] = {}
-        """Fleets and RatePlans that do not exist, so that a million rows ask for each only once."""
+        """Fleets and RatePlans that do not exist, so that a million rows fetch each only once."""
 
     async def start_watcher(self) -> Watcher:
-        """Start the watcher that this job's waits belong to, and return it."""
+        """Start the watcher of this job's waits, and return it."""
         watched = self._commands if self.action is Action.SEND else self.sims
         watcher: Watcher = await watched.resource.start_watcher()
         return watcher
@@ -171,7 +171,7 @@ class JobTask:
         goal = self._goals.get(key)
         if goal is None:
             change = self.change_of(entry)
-            if "account_sid" not in change:  # else the names belong to the other account
+            if "account_sid" not in change:  # otherwise the names belong to the other account
                 for keyword, resolver in self.sims.resource.resolvers.items():
                     name: str = change.get(keyword) or ""
                     if name and (keyword, name) not in self._missing:
@@ -180,7 +180,7 @@ class JobTask:
                         except NotFound as error:
                             self._missing[keyword, name] = error
                     if missing := self._missing.get((keyword, name)):
-                        raise copy.copy(missing)  # raised again, it would collect tracebacks
+                        raise copy.copy(missing)  # the same object would accumulate tracebacks
             goal = Goal(self.sims.kind, await self.sims.resource.resolve(change))
             if len(self._goals) >= _CACHED_GOALS:
                 self._goals.clear()
@@ -188,7 +188,7 @@ class JobTask:
         return goal
 
     def queued(self, entry: Entry, recorder: Recorder, timeout: float | None) -> QueuedJob[Any]:
-        """What the fan-out runs to bring a row to its end."""
+        """The fan-out's job for one row."""
         name, change = entry.sid or entry.name, self.change_of(entry)
         sims = self.sims.resource
         make: Any
@@ -199,7 +199,7 @@ class JobTask:
                 make = partial(UpdateJob, sims, name, change, adopted=adopted)
                 make = partial(make, ours=ours, timeout=timeout)
             case Action.SEND:
-                # `sent` is final unless a receipt was asked for: only then `delivered` follows
+                # `sent` is final unless a receipt was requested: only then `delivered` follows
                 # (Twilio docs, "Command Resource").
                 receipt = str(change.get("delivery_receipt_requested", "")).lower() == "true"
                 make = partial(

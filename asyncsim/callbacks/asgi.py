@@ -49,7 +49,7 @@ class CallbackApplication:
         }
         text = headers.get("content-length", "")
         length = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-        # Before the body is read: a sender without a ticket cannot make us wait for one.
+        # Before the body is read: a sender without a ticket must not make us wait for a body.
         rejected = self._callbacks.check_head(method, target, length)
         if rejected is not None:
             return rejected
@@ -60,7 +60,7 @@ class CallbackApplication:
                 while len(body) <= self._callbacks.max_body:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        return 400  # nobody is left to read it
+                        return 400  # the sender has hung up
                     body += message.get("body", b"")
                     if not message.get("more_body", False):
                         break
@@ -87,7 +87,7 @@ async def _respond(send: ASGISend, status: int, scope: Scope) -> None:
     headers = [] if status == 204 else [(b"content-length", b"0")]
     if status == 405:
         headers.append((b"allow", b"GET, POST"))
-    # What was not accepted ends its connection, and with it a body that never ends. HTTP/2 forbids
+    # A rejected request closes its connection, which ends an endless body, too. HTTP/2 forbids
     # this header (RFC 9113, 8.2.2).
     if status != 204 and scope.get("http_version", "1.1").startswith("1"):
         headers.append((b"connection", b"close"))

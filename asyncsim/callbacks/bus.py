@@ -24,7 +24,7 @@ logger = logging.getLogger("asyncsim")
 class Callback:
     """One callback with a valid ticket: unconfirmed until a fetch shows the same.
 
-    `name` is what the update addressed (SID or unique name), `nonce` its ticket's. `signed` is
+    `name` is the SID or unique name that the update addressed, `nonce` its ticket's. `signed` is
     True only when the vendor's signature was verified over all of it; a GET from KORE never is.
     The other attributes are the callback's parameters, None where it had none.
     """
@@ -47,7 +47,7 @@ class Callback:
 Subscriber = Callable[[Callback], bool]
 """Called with each callback of its product; returns whether one of its waits claimed it."""
 
-_MAX_TOKEN = 256  # characters: what a sender can make us remember is bounded
+_MAX_TOKEN = 256  # characters: a bound on what a sender can make us store
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -63,10 +63,10 @@ class CallbackBus:
 
     clock: Clock
     limit: int = 10_000
-    """Of names with unclaimed callbacks, and of remembered idempotency tokens."""
+    """The most names with unclaimed callbacks, and the most remembered idempotency tokens."""
     keep_for: float = 300.0
     keep_each: int = 4
-    """Unclaimed callbacks of one name; Programmable Wireless sends two for one update."""
+    """The most unclaimed callbacks of one name; Programmable Wireless sends two for one update."""
     _subscribers: dict[tuple[str, str], list[Subscriber]] = field(factory=dict, init=False)
     _unclaimed: OrderedDict[_Address, list[tuple[float, Callback]]] = field(
         factory=OrderedDict, init=False
@@ -75,7 +75,7 @@ class CallbackBus:
     _seen: OrderedDict[tuple[object, ...], None] = field(factory=OrderedDict, init=False)
 
     def subscribe(self, vendor: str, product: str, subscriber: Subscriber) -> Callable[[], None]:
-        """Route a product's callbacks to `subscriber`; returns what unsubscribes it."""
+        """Route a product's callbacks to `subscriber`; returns a function that unsubscribes it."""
         subscribers = self._subscribers.setdefault((vendor, product), [])
         subscribers.append(subscriber)
 
@@ -116,7 +116,7 @@ class CallbackBus:
         return claimed
 
     def take_unclaimed(self, vendor: str, product: str, name: str) -> list[Callback]:
-        """Return what was kept for a name, oldest first, and keep it no longer."""
+        """Remove and return the callbacks kept for a name, oldest first."""
         expired_at = self.clock.now() - self.keep_for
         kept = self._unclaimed.pop((vendor, product, name), [])
         return [callback for arrived, callback in kept if arrived > expired_at]
@@ -140,7 +140,7 @@ def _trim(entries: OrderedDict[_Key, _Value], limit: int) -> None:
 
 
 COMMANDS_NAME = "~commands"
-"""Stands in a ticket for the name of what was updated; no vendor's SID looks like it."""
+"""The name in a ticket for Commands; no vendor's SID looks like it."""
 
 
 @frozen(kw_only=True)
@@ -154,7 +154,7 @@ class InboundCommand:
     product: str
     signed: bool
     sid: str | None
-    """Of the Command: DC, HC or HG and 32 hex digits."""
+    """SID of the Command: DC, HC or HG and 32 hex digits."""
     sim_sid: str | None
     sim_unique_name: str | None
     sim_iccid: str | None
@@ -164,7 +164,7 @@ class InboundCommand:
     device_ip: str | None
     device_port: int | None
     params: Mapping[str, str] = field(factory=dict, repr=False)
-    """Everything the vendor sent."""
+    """All parameters of the callback."""
 
 
 class InboundCommands:
@@ -186,7 +186,7 @@ class InboundCommands:
         return len(self._queue) >= self._limit
 
     def add(self, callback: Callback) -> None:
-        """Append the Command that a callback brings."""
+        """Append the Command from a callback."""
         params = callback.params
         port = params.get("DevicePort", "")
         command = InboundCommand(

@@ -15,9 +15,9 @@ from asyncsim.http.limiter import open_file_limit
 
 logger = logging.getLogger("asyncsim")
 
-# Connections that asyncio accepts in one go, before the limiter can see that there are too many.
+# Connections that asyncio accepts at once, before the limiter can see that there are too many.
 _ACCEPT_BATCH = 16
-# Connections that the kernel queues while none is accepted. One that does not fit is dropped, and
+# Connections that the kernel queues while none is accepted. An excess one is dropped, and
 # its sender tries again a second later at the earliest (RFC 6298, section 2.1).
 _KERNEL_BACKLOG = 1024
 _MIN_PAUSE = 0.05  # seconds without accepting, unless a connection closes: pausing costs syscalls
@@ -25,7 +25,7 @@ _MIN_PAUSE = 0.05  # seconds without accepting, unless a connection closes: paus
 _GRACE = 0.1  # seconds in which a new connection's request is read, also during a flood
 _FIRST_REQUEST = 15.0  # seconds; both vendors hang up after as many (Twilio docs, error 11205)
 _RESERVED = 5.0  # seconds after a callback in which a connection is not evicted
-_IDLE = 130.0  # seconds; above the server's keep-alive, so it also ends a response nobody reads
+_IDLE = 130.0  # seconds; above the server's keep-alive, so it also ends a response that is not read
 
 _Peer = TypeVar("_Peer")
 
@@ -53,7 +53,7 @@ class OpenConnections(Generic[_Peer]):
         self._unproven[peer] = now
 
     def request_accepted(self, peer: _Peer, now: float) -> None:
-        """Mark a connection as proven, and in use just now; ignored when it is closed."""
+        """Mark a connection as proven, and just used; ignored when it is closed."""
         if peer in self._proven:
             self._proven[peer] = now
             self._proven.move_to_end(peer)
@@ -150,7 +150,7 @@ class ConnectionLimiter:
         self._connections.request_accepted(peer, self._now())
 
     def connection_closed(self, peer: asyncio.Transport) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._connections.remove(peer)
         if self._paused:
             self._enforce_limit()
@@ -189,7 +189,7 @@ class ConnectionLimiter:
         # not a copy of it, which keeps the connections that the kernel has queued already.
         if self._paused or not self._servers:
             return
-        with contextlib.suppress(OSError):  # no file left for a copy: better too many than none
+        with contextlib.suppress(OSError):  # no descriptor left: better too many than none
             self._paused = [_duplicate(one) for server in self._servers for one in server.sockets]
             self._stopped, self._servers = self._servers, []
             for server in self._stopped:
@@ -221,7 +221,7 @@ class ConnectionLimiter:
             await asyncio.gather(self._resuming, return_exceptions=True)
         for server in self._servers:
             _stop_accepting(server)
-        await asyncio.sleep(0)  # two turns, for connections just accepted: see _stop_accepting
+        await asyncio.sleep(0)  # two loop turns, for connections just accepted: see _stop_accepting
         await asyncio.sleep(0)
         self._stopped += self._servers
         self._close_stopped()
@@ -247,12 +247,12 @@ def _stop_accepting(server: asyncio.Server) -> None:
         stopped = set(map(loop.remove_reader, files)) <= {True}
     except NotImplementedError:  # Windows
         stopped = False
-    if not stopped:  # uvloop reads in another way, and sets connections up at once
+    if not stopped:  # uvloop works differently, and sets connections up at once
         server.close()
 
 
 def _lengthen_backlog(server: asyncio.Server) -> None:
-    """Lengthen the kernel's queue: asyncio has one number for it and for accepting in one go."""
+    """Lengthen the kernel's queue: asyncio uses one number for it and for accepting at once."""
     for one in server.sockets:
         if one.fileno() >= 0:  # not of a simulated network
             with _duplicate(one) as same:

@@ -24,28 +24,28 @@ logger = logging.getLogger("asyncsim")
 
 BODY_TIMEOUT = 10.0  # seconds; both vendors hang up after 15 (Twilio docs, error 11205)
 _HEALTH_CHECKS = frozenset({"", "health", "healthz", "livez", "ping", "readyz"})
-_LOG_INTERVAL = 60.0  # seconds between lines about rejected requests, which anybody can send
+_LOG_INTERVAL = 60.0  # seconds between log lines about rejected requests, which anyone can send
 
 
 @define(kw_only=True)
 class ReceiverStats:
-    """How many requests came in, by what became of them."""
+    """Requests received, by outcome."""
 
     accepted: int = 0
     """Accepted with 204; the next two are among them."""
     unconfirmed: int = 0
-    """Valid tickets without a signature that proves the rest."""
+    """Valid ticket, but no signature that proves the rest."""
     duplicates: int = 0
     """Delivered again under an idempotency token seen before; nothing was published twice."""
     refused: int = 0
-    """A wrong ticket or signature, or what no vendor sends."""
+    """A wrong ticket or signature, or a request that no vendor sends."""
     not_found: int = 0
     """Other paths, rejected with 404; health checks (200) are counted nowhere."""
 
 
 @define(eq=False, kw_only=True)
 class CallbackHandler:
-    """Handles the requests of a receiver, whichever server they came in by."""
+    """Handles the requests of a receiver, from any web server."""
 
     secrets: SecretStore
     bus: CallbackBus
@@ -58,14 +58,14 @@ class CallbackHandler:
     """Without a trailing slash; None until it is known."""
     stats: ReceiverStats = field(factory=ReceiverStats, init=False)
     _unlogged: int = field(default=0, init=False)
-    """Rejected since the last line in the log."""
+    """Rejected since the last log line."""
     _log_next_at: float = field(default=float("-inf"), init=False)
 
     def require_public_url(self) -> str:
         """Return the public URL; ReceiverError while it is not known."""
         if self.public_url is None:
             raise ReceiverError(
-                "the receiver's public_url is not known: give one, or start() it on a port first"
+                "the receiver's public_url is not known: pass one, or start() it on a port first"
             )
         return self.public_url
 
@@ -92,8 +92,8 @@ class CallbackHandler:
             return self._reject(method, raw_target, error)
 
         is_command = callback.name == COMMANDS_NAME
-        if is_command and self.commands.full:  # before its token counts: KORE delivers it again
-            return self._count_refused(503, "the queue of Commands that nobody has read is full")
+        if is_command and self.commands.full:  # before its token is seen: KORE delivers it again
+            return self._count_refused(503, "the queue of unread Commands is full")
         token = headers.get(VENDORS[callback.vendor].idempotency_header, "")
         duplicate = self.bus.is_duplicate(callback, token)
         self.stats.accepted += 1
@@ -116,14 +116,14 @@ class CallbackHandler:
         return 204
 
     def reject_malformed(self) -> None:
-        """Count what a server could not read as HTTP."""
+        """Count a request that a server could not parse as HTTP."""
         self._count_refused(400, "it is not HTTP, or its headers are too many or too long")
 
     def _reject(self, method: str, raw_target: str, error: RequestRejected | SignatureError) -> int:
         status = error.status if isinstance(error, RequestRejected) else 403
         if status != 404:
             return self._count_refused(status, str(error))
-        # No attack on a ticket: a health check, a crawler, a wrong address.
+        # Not an attack on a ticket: a health check, a crawler, a wrong URL.
         path = raw_target.partition("?")[0]
         if method in ("GET", "HEAD") and path.rpartition("/")[2] in _HEALTH_CHECKS:
             return 200
@@ -136,7 +136,7 @@ class CallbackHandler:
         self._unlogged += 1
         now = self.clock.now()
         if now >= self._log_next_at:
-            # Neither path nor sender: the one may hold a ticket, the other is a proxy's address.
+            # Without path and sender: the path may hold a ticket, the sender is usually a proxy.
             logger.warning(
                 "callbacks: rejected %d since the last such line, the latest with %d: %s",
                 *(self._unlogged, status, reason),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Registration:
-    """One client's use of a receiver: made by `CallbackReceiver.register`, until `close`."""
+    """One client's use of a receiver: created by `CallbackReceiver.register`, until `close`."""
 
     def __init__(self, client: ClientSecrets, handler: CallbackHandler) -> None:
         self._client = client
@@ -58,7 +58,7 @@ class Registration:
         self._subscriptions.append(unsubscribe)
 
     def take_unclaimed(self, product: str, name: str) -> list[Callback]:
-        """Take the callbacks for `name` that came before a wait was registered, oldest first."""
+        """Remove and return callbacks for `name` that arrived before its wait, oldest first."""
         return self._handler.bus.take_unclaimed(self._client.vendor.name, product, name)
 
     def close(self) -> None:
@@ -143,23 +143,23 @@ class CallbackReceiver:
 
     @property
     def counts(self) -> ReceiverStats:
-        """How many requests came in so far, by what became of them; a copy."""
+        """Requests received so far, by outcome; a copy."""
         return evolve(self._handler.stats)
 
     @property
     def port(self) -> int:
-        """The port it listens on; ReceiverError while it has none."""
+        """The port it listens on; ReceiverError if it has none."""
         if self._listener is None:
             raise ReceiverError("the receiver listens on no port; start() opens one")
         return self._listener.port
 
     @property
     def public_url(self) -> str:
-        """Where the vendors reach it, without a trailing slash; ReceiverError while unknown."""
+        """The URL at which vendors reach it, without a trailing slash; ReceiverError if unknown."""
         return self._handler.require_public_url()
 
     async def start(self) -> None:
-        """Begin to listen; each start needs its stop, and only the last stop closes the port.
+        """Start listening; each start needs a stop, and only the last stop closes the port.
 
         ReceiverError when the port is taken, or when it has no public URL.
         """
@@ -170,7 +170,7 @@ class CallbackReceiver:
             self._loop = asyncio.get_running_loop()
             if self._wanted_port is not None:
                 if self._given_url is None:
-                    local_url(self._host, self._wanted_port)  # rejects hosts that cannot be called
+                    local_url(self._host, self._wanted_port)  # rejects hosts that have no URL
                 from asyncsim.callbacks.web import Listener  # loads a web server, so not before
 
                 self._listener = await Listener.open(
@@ -186,7 +186,7 @@ class CallbackReceiver:
             self._starts = 1
 
     async def stop(self) -> None:
-        """Take back one `start`; ignored when there is none."""
+        """Undo one `start`; ignored if there is none."""
         async with self._starting:
             self._starts = max(0, self._starts - 1)
             if self._starts > 0:
@@ -263,16 +263,16 @@ class CallbackReceiver:
         `raw_target` is path and query as they came. Call it from the event loop: from a thread, as
         in a WSGI application, by `loop.call_soon_threadsafe`. 204: accepted. 403: wrong ticket or
         signature. 404: no ticket; 200 for `GET /` and paths that end in `/healthz` or the like.
-        400, 405, 413, 414, 415: not a request that a vendor sends. 503: a Command for which there
-        is no room. Respond to all but 204 with `Connection: close`.
+        400, 405, 413, 414, 415: not a request that a vendor sends. 503: the queue of Commands
+        is full. Respond to all but 204 with `Connection: close`.
         """
         self._check_loop()
         if not isinstance(body, bytes | bytearray | memoryview):
-            raise TypeError(f"body is {type(body).__name__}: give the bytes as they came")
+            raise TypeError(f"body is {type(body).__name__}: pass the raw bytes")
         lowered: dict[str, str] = {}
         for name, text in headers.items() if isinstance(headers, Mapping) else ((None, None),):
             if not (isinstance(name, str) and isinstance(text, str)):
-                raise TypeError("headers: give a mapping of names to one text each")
+                raise TypeError("headers: pass a mapping from each name to one text")
             lowered.setdefault(name.lower(), text)
         return self._handler.receive(method, raw_target, lowered, bytes(body))
 
@@ -284,7 +284,7 @@ class CallbackReceiver:
             running = None
         if self._loop is None or self._loop.is_closed():
             self._loop = running
-        # Without any loop it may only be called in tests, whose clock is moved by hand.
+        # Without any loop, only tests with a manual clock may call it.
         if running is not self._loop or (running is None and self._clock is SYSTEM_CLOCK):
             raise ReceiverError(
                 "receive() was called outside the receiver's event loop; in a thread, for instance"
@@ -298,7 +298,7 @@ def checked_url(given: str | None) -> str | None:
         return None
     # Tickets are appended to its text, and signatures cover that: so no query, and all encoded.
     if usable_url(given) is None or not given.isascii() or "?" in given or "#" in given:
-        # Its text is not repeated: it may hold a password for the proxy in front.
+        # The URL is not quoted: it may hold a password for the proxy in front.
         raise ConfigurationError(
             "public_url must read https://host[:port][/prefix] (or http://), percent-encoded,"
             " without query and fragment"
@@ -307,10 +307,10 @@ def checked_url(given: str | None) -> str | None:
 
 
 def local_url(host: str, port: int) -> str:
-    """Make the URL of a listener on this machine; ReceiverError for a host that names none."""
+    """Build the URL of a listener on this machine; ReceiverError for a host without a URL."""
     if host in ("", "0.0.0.0", "::"):  # noqa: S104  # recognised, not bound
         raise ReceiverError(
-            f"host={host!r} is no address that can be called: give the receiver a public_url"
+            f"host={host!r} is not an address that can be called: pass a public_url to the receiver"
         )
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

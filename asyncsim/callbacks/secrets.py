@@ -16,7 +16,7 @@ from asyncsim.vendors import VENDORS, Vendor
 
 @frozen(kw_only=True, eq=False)
 class ClientSecrets:
-    """What one client registers with; nothing of it is ever shown."""
+    """The secrets that one client registers; never shown."""
 
     vendor: Vendor
     signing: tuple[str, ...] = field(repr=False)
@@ -31,7 +31,7 @@ class ClientSecrets:
 
 @frozen
 class SigningSecrets:
-    """Secrets that callbacks may be signed with, and the HMAC keys made of them."""
+    """Secrets that callbacks may be signed with, and their HMAC keys."""
 
     secrets: tuple[str, ...] = field(repr=False)
     twilio_keys: tuple[Mac, ...] = field(repr=False)
@@ -48,13 +48,13 @@ _NO_SECRETS = SigningSecrets((), ())
 
 @define(eq=False, repr=False)
 class SecretStore:
-    """Signs tickets with the first ticket secret; gives `verify` all that may have been used."""
+    """Signs tickets with the first ticket secret; gives `verify` all that may apply."""
 
     own_tickets: tuple[bytes, ...]
     own_signing: Mapping[str, tuple[str, ...]]
     """By the vendor's name."""
     clients: tuple[ClientSecrets, ...] = field(default=(), init=False)
-    # Derived when clients come and go, because every callback needs them.
+    # Derived when clients register and leave, because every callback needs them.
     ticket_keys: tuple[Mac, ...] = field(init=False)
     _of_receiver: Mapping[str, SigningSecrets] = field(init=False)
     """By the vendor's name."""
@@ -62,7 +62,7 @@ class SecretStore:
     """By the vendor's name and the account's tag."""
 
     def __attrs_post_init__(self) -> None:
-        """Begin without clients."""
+        """Start without clients."""
         self._of_receiver = {
             name: SigningSecrets.of(self.own_signing.get(name, ())) for name in VENDORS
         }
@@ -94,11 +94,11 @@ class SecretStore:
         return self._of_accounts.get((vendor, account), _NO_SECRETS)
 
     def of_receiver(self, vendor: str) -> SigningSecrets:
-        """Signing secrets that were given to the receiver, for whichever account."""
+        """Signing secrets that were given to the receiver, for any account."""
         return self._of_receiver[vendor]
 
     def issue_ticket(self, client: ClientSecrets, product: str, name: str) -> tickets.IssuedTicket:
-        """Issue a ticket; the receiver's own first secret goes before the client's."""
+        """Issue a ticket; the receiver's own first secret takes precedence over the client's."""
         secret = self.own_tickets[0] if self.own_tickets else client.ticket
         return tickets.issue_ticket(secret, client.vendor.name, product, name, client.account)
 
@@ -108,21 +108,21 @@ class SecretStore:
         secrets = [*self.own_tickets, *of_clients]
         if not secrets:
             raise ReceiverError(
-                "the receiver has no secret to sign with: give it ticket_secrets=[...], or open a"
+                "the receiver has no secret to sign with: pass ticket_secrets=[...], or open a"
                 f" client of {vendor} that uses it first"
             )
         return tickets.issue_ticket(secrets[0], vendor, product, name)
 
 
 def checked_secrets(secrets: Iterable[str], parameter: str) -> tuple[str, ...]:
-    """Return secrets as a tuple; ConfigurationError for what would let anybody in."""
-    # A lone string would count as a sequence of secrets of one letter each.
+    """Return secrets as a tuple; ConfigurationError for one that would accept anyone."""
+    # A single string would count as a sequence of one-letter secrets.
     if isinstance(secrets, (str, bytes)):
         raise ConfigurationError(f"{parameter} takes a list of secrets, not a single text")
     found = tuple(redact_all(secrets))
     del secrets  # a traceback with locals would show it; `found` is redacted
     if not all(isinstance(secret, str) and secret for secret in found):
-        raise ConfigurationError(f"{parameter} holds an empty secret, or one that is no text")
+        raise ConfigurationError(f"{parameter} holds an empty secret, or one that is not text")
     if problem := next(filter(None, map(invalid_characters, found)), None):
         raise ConfigurationError(f"{parameter} holds a secret with {problem}")
     return found

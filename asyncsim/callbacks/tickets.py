@@ -4,8 +4,8 @@ A ticket is a path, `/{vendor}/{product}/{name}/{nonce}/{mac}`, because KORE's s
 the query out (KORE docs, "Validate Webhook Signatures"). A restarted process, or another replica
 with the same secrets, recognises it without a table.
 
-All of it is letters, digits, `-` and `_`, because proxies decode paths and encode them again, each
-in its own way, and servers hand on the decoded text. A SID stands as it is; any other name is `-`
+It consists of letters, digits, `-` and `_`, because proxies decode and re-encode paths, each
+in its own way, and servers pass on the decoded text. A SID stands as it is; any other name is `-`
 and the base64url of its UTF-8. The nonce begins with eight characters that tell accounts apart, so
 that one account's secrets prove nothing about another account's ticket.
 """
@@ -49,14 +49,14 @@ class IssuedTicket:
 
 @define
 class VerifiedTicket:
-    """What a valid ticket says: whose update it was, under the name it was addressed by."""
+    """The contents of a valid ticket: account and name of the update that it belongs to."""
 
     vendor: str
     product: Product
     name: str
     nonce: str = field(repr=False)
     account: str
-    """The tag of the account that it was issued for."""
+    """The tag of the account that the ticket was issued for."""
 
 
 NO_ACCOUNT = "-" * _TAG_LENGTH
@@ -64,14 +64,14 @@ NO_ACCOUNT = "-" * _TAG_LENGTH
 
 
 def account_tag(ticket_secret: bytes) -> str:
-    """Derive the tag that tells accounts apart in tickets; it reveals nothing of the secret."""
+    """Derive the tag that tells accounts apart in tickets; it reveals nothing about the secret."""
     return _base64url(hmac.digest(_LABEL, b"account" + ticket_secret, hashlib.sha256)[:_TAG_BYTES])
 
 
 def derive_ticket_secret(credential: str) -> bytes:
     """Derive a ticket secret from a credential, so that replicas and restarts agree on it.
 
-    One-way and under a label of its own (as HKDF does, RFC 5869): whoever learns a ticket secret
+    One-way, with its own label (as in HKDF, RFC 5869): an attacker who learns a ticket secret
     can neither log in with it nor sign anything else.
     """
     key = hmac.digest(_LABEL, credential.encode(), hashlib.sha256)
@@ -114,9 +114,10 @@ def find_ticket(path: str) -> tuple[str, ...] | None:
 
 
 def verify_ticket(segments: Sequence[str], keys: Iterable[Mac]) -> VerifiedTicket:
-    """Verify what `find_ticket` found; SignatureError when none of our secrets made it.
+    """Verify the segments from `find_ticket`; SignatureError if none of our secrets signed them.
 
-    `keys` are the `key` of each secret. All are tried, so that time does not tell which one fits.
+    `keys` are the `key` of each secret. All are tried, so that timing does not reveal which one
+    fits.
     """
     vendor, product, name, nonce, mac = segments
     stem = f"{vendor}/{product}/{name}/{nonce}"

@@ -19,14 +19,14 @@ from asyncsim.errors import ReceiverError, SignatureError
 from asyncsim.vendors import VENDORS
 from asyncsim.wire import forms
 
-_MAX_TARGET = 16_384  # characters; twice what aiohttp lets through, for other servers
+_MAX_TARGET = 16_384  # characters; twice aiohttp's limit, for other servers
 _MAX_FIELDS = 100  # a Sim callback has seven
 
 _Params = Mapping[str, list[str]]
 
 
 class RequestRejected(ReceiverError):
-    """A request that is rejected with the HTTP status `status`."""
+    """A request to reject with the HTTP status `status`."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -35,7 +35,7 @@ class RequestRejected(ReceiverError):
 
 @define(kw_only=True)
 class CallbackRequest:
-    """An HTTP request as every server can give it; `headers` are found by lower-case names."""
+    """An HTTP request, independent of the server; `headers` are found by lower-case names."""
 
     method: str
     raw_target: str
@@ -47,7 +47,7 @@ class CallbackRequest:
 def verify_head(method: str, raw_target: str, secrets: SecretStore) -> None:
     """Verify the ticket of a request whose body has yet to come.
 
-    RequestRejected or SignatureError when it is not worth waiting for.
+    RequestRejected or SignatureError if the body is not worth waiting for.
     """
     path = raw_target.partition("#")[0].partition("?")[0]
     verify_ticket(_ticket_segments(method, raw_target, path), secrets.ticket_keys)
@@ -56,9 +56,9 @@ def verify_head(method: str, raw_target: str, secrets: SecretStore) -> None:
 def verify_request(
     request: CallbackRequest, secrets: SecretStore, public_url: str, max_body: int
 ) -> Callback:
-    """Verify a request and return its callback; RequestRejected or SignatureError if it is none.
+    """Verify a request and return its callback; RequestRejected or SignatureError if it fails.
 
-    The signature must cover `public_url` and the ticket. What stood between them when it was sent
+    The signature must cover `public_url` and the ticket. The path between them, as it was sent,
     is known only from `public_url`, because proxies strip prefixes and mounts add them.
     """
     path, mark, query = request.raw_target.partition("#")[0].partition("?")
@@ -69,7 +69,7 @@ def verify_request(
     params, signed_params = _read_params(request, query)
 
     # The URL as it was issued. A proxy may spell the path in another way, or add a query to a POST;
-    # the vendor may have signed that, but nothing of it is read.
+    # the vendor may have signed that, but none of it is read.
     urls = [f"{public_url}/{'/'.join(segments)}"]
     if mark or "%" in path or path[-1] == "/":
         received = f"{public_url}/{'/'.join(path.rstrip('/').split('/')[-len(segments) :])}"
@@ -105,16 +105,16 @@ def _ticket_segments(method: str, raw_target: str, path: str) -> tuple[str, ...]
         raise RequestRejected(414, "the path and query are too long")
     segments = find_ticket(path)
     if segments is None:
-        raise RequestRejected(404, "the path is no ticket")
+        raise RequestRejected(404, "the path is not a ticket")
     if method not in ("GET", "POST"):
         raise RequestRejected(405, "the method is neither GET nor POST")
     return segments
 
 
 def _read_params(request: CallbackRequest, query: str) -> tuple[_Params, _Params | None]:
-    """Read the parameters, and those of them that Twilio signs besides the URL.
+    """Read the parameters, and those that Twilio signs in addition to the URL.
 
-    None for a body that is no form: its hash must be in the URL then. The query counts only for
+    None for a body that is not a form: its hash must then be in the URL. The query counts only for
     GET, because KORE's signature of a POST leaves it out.
     """
     if request.method == "GET":
@@ -145,8 +145,8 @@ def _read_params(request: CallbackRequest, query: str) -> tuple[_Params, _Params
 
 def _read_form(text: bytes) -> _Params:
     # A form is ASCII by definition: blanks are kept, nothing is trimmed. Insisting on it also
-    # closes a hole: KORE's signature is a plain digest with the secret in front, so whoever has
-    # seen one can extend the body under it, but not without padding that is no ASCII.
+    # closes a hole: KORE's signature is a plain digest with the secret in front, so an attacker
+    # with one signature can extend the body under it, but only with padding that is not ASCII.
     if not text.isascii():
         raise RequestRejected(400, "the form holds raw bytes that are not ASCII")
     if text.count(b"&") >= _MAX_FIELDS:
@@ -164,7 +164,7 @@ def _is_proven(
     """Tell whether the vendor's signature proves the callback; SignatureError if it is wrong.
 
     Only secrets that a client registered prove anything, and only for tickets of its own account:
-    whoever knows another account's secret, such as that account's owner, can sign anything with it.
+    the owner of another account, for instance, can sign anything with that account's secret.
     Secrets given to the receiver belong to no account in particular, so they tell true from false,
     but what they sign stays unconfirmed. False means unconfirmed, or no secret to verify with.
     """
@@ -185,7 +185,7 @@ def _is_proven(
                 return True
         return False
 
-    # KORE's signature leaves out the query, which is all that a GET has to say.
+    # KORE's signature leaves out the query, which holds all parameters of a GET.
     proves_nothing = vendor.name == "kore" and request.method == "GET"
     of_account = secrets.of_account(vendor.name, ticket.account)
     if is_signed_with(of_account):
@@ -193,7 +193,7 @@ def _is_proven(
     of_receiver = secrets.of_receiver(vendor.name)
     if not of_account.secrets and not of_receiver.secrets:
         # Its client knows only an API key, for instance, which signs no callback (Twilio docs,
-        # "Secure webhooks"): unconfirmed, but no forgery.
+        # "Secure webhooks"): unconfirmed, but not forged.
         return False
     if is_signed_with(of_receiver) or (proves_nothing and not signature):
         return False

@@ -30,7 +30,7 @@ _SHUTDOWN = 2.0  # seconds for requests in flight when the listener stops
 # A callback has a dozen headers, and proxies add a few.
 _MAX_HEADERS, _MAX_HEADER_BYTES = 64, 4096
 
-# aiohttp would name its version and Python's.
+# aiohttp would reveal its version and Python's.
 _NO_SERVER_NAME = CIMultiDict({"Server": ""})
 
 
@@ -46,7 +46,7 @@ def request_handler(
 ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
     """Build the aiohttp handler; aiohttp finds headers in any case.
 
-    `limiter` is told which connections brought a callback. An application to mount has none.
+    `limiter` records which connections brought a callback. A mounted application has none.
     """
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -54,7 +54,8 @@ def request_handler(
         # text that was sent.
         method, target = request.method, request.raw_path
         try:
-            # Mostly the body has come with the head, and a timer would cost as much as verifying.
+            # Usually the body has arrived with the head, and a timer would cost as much as
+            # verifying.
             if request.content.is_eof():
                 body = request.content.read_nowait()
             else:
@@ -111,7 +112,7 @@ async def _respond(request: web.BaseRequest, status: int) -> web.StreamResponse:
 
 
 class CallbackServer(web.Server):
-    """aiohttp's server with connections of our own: limited, and silent about garbage."""
+    """aiohttp's server with its connections limited, and no log lines about garbage."""
 
     def __init__(self, callbacks: CallbackHandler, limiter: ConnectionLimiter) -> None:
         super().__init__(request_handler(callbacks, limiter))
@@ -126,7 +127,7 @@ class CallbackServer(web.Server):
             access_log=None,  # its lines would show whole tickets
             keepalive_timeout=_KEEPALIVE,
             lingering_time=0,  # see _respond
-            auto_decompress=False,  # signatures cover the bytes as sent, and bombs stay small
+            auto_decompress=False,  # signatures cover the bytes as sent, and zip bombs stay small
             max_headers=_MAX_HEADERS,
             max_field_size=_MAX_HEADER_BYTES,
         )
@@ -142,7 +143,7 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._socket = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._socket = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
         self._limiter.connection_opened(self._socket)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -164,7 +165,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Respond without a reason; aiohttp would log a traceback for each."""
+        """Respond without details; aiohttp would log a traceback for each."""
         if request.writer.output_size > 0:
             raise ConnectionError("a response has begun already")
         self._report(exc, malformed=status == 400)
@@ -173,16 +174,16 @@ class _Connection(web.RequestHandler):
         return response
 
     def log_exception(self, *args: Any, **settings: Any) -> None:
-        """Log a fault of ours; aiohttp's own message might show a ticket."""
+        """Log an internal error; aiohttp's own message might show a ticket."""
         error = settings.get("exc_info")
         self._report(error if isinstance(error, BaseException) else None)
 
     def _report(self, error: BaseException | None, *, malformed: bool = False) -> None:
-        # HTTP that cannot be read is the sender's fault; aiohttp 3.12 takes some of it for its own.
+        # Malformed HTTP is the sender's fault; aiohttp 3.12 reports some of it as its own.
         if malformed or isinstance(error, HttpProcessingError):
             self._callbacks.reject_malformed()
         else:
-            logger.error("a fault in the receiver", exc_info=error)
+            logger.error("internal error in the callback receiver", exc_info=error)
 
 
 class Listener:
@@ -207,8 +208,8 @@ class Listener:
         except OSError as error:
             raise ReceiverError(
                 f"cannot listen for callbacks on {host}:{port} ({error.strerror or error}); stop"
-                " what listens there, give another port=, port=0 for any free one, or mount app()"
-                " in a server that is running already"
+                " that program, pass another port=, port=0 for any free one, or mount app()"
+                " in a running web server"
             ) from error
 
     async def close(self) -> None:

@@ -41,15 +41,15 @@ _OPERATION = "fetch a KORE access token"
 _RESPONSE = "KORE's token response"
 # Seconds, whatever the retry policy says: a policy without pauses would make a tight loop of it.
 _LEAST_PAUSE_AFTER_429 = 0.1
-# Of RFC 6749's errors those that time may mend (4.1.2.1); some send them with status 200.
+# The errors of RFC 6749 (4.1.2.1) that are temporary; some servers send them with status 200.
 _TRANSIENT_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
 _CONTENDED = (
-    f"{tokens.MAX_RENEWALS} access tokens within a minute were made void soon after they were"
+    f"{tokens.MAX_RENEWALS} access tokens within a minute were invalidated soon after they were"
     " minted;"
-    " KORE seems to allow one active token per API client, and probably another process logs in"
+    " KORE seems to allow one active token per API client, and another process probably logs in"
     " with the same client_id"
 )
-_CONTENDED_ADVICE = "give each process an API client of its own, or run one of them at a time"
+_CONTENDED_ADVICE = "give each process its own API client, or run one process at a time"
 
 
 class Auth(Protocol):
@@ -65,19 +65,19 @@ class Auth(Protocol):
         ...
 
     async def obtain(self, latest: float) -> None:
-        """Get a header, by `latest` of the clock; shared by all who want one at the same time."""
+        """Get a header, by `latest` on the clock; concurrent callers share one request."""
         ...
 
     async def rejected(self, generation: int, error: APIError, latest: float) -> bool:
-        """Tell whether a request rejected (401, 403) with that generation should be sent again."""
+        """Tell whether a request rejected (401, 403) with that generation should be retried."""
         ...
 
     def accepted(self, generation: int, started: float, was_rejected: bool) -> None:
-        """Note a request that was let in: when it went out, whether it was rejected before."""
+        """Record an accepted request: when it was sent, and whether it had been rejected before."""
         ...
 
     async def close(self) -> None:
-        """End tasks that still run."""
+        """Cancel tasks that are still running."""
         ...
 
 
@@ -90,7 +90,7 @@ class BasicAuth:
         self._current = (self.constant_header, 0)
 
     def current(self) -> tuple[str, int]:
-        """Always at hand."""
+        """Always available."""
         return self._current
 
     async def obtain(self, latest: float) -> None:
@@ -101,14 +101,14 @@ class BasicAuth:
         return False
 
     def accepted(self, generation: int, started: float, was_rejected: bool) -> None:
-        """Nothing to note."""
+        """Nothing to record."""
 
     async def close(self) -> None:
-        """Nothing to end."""
+        """Nothing to cancel."""
 
 
 class ClientCredentials:
-    """KORE's tokens: fetched once for all who wait, renewed early, kept out of logs.
+    """KORE's tokens: one fetch serves all waiting requests; renewed early, kept out of logs.
 
     Source: KORE docs, "Authorization", and the document kore_token_v1.
     """
@@ -152,21 +152,21 @@ class ClientCredentials:
         self._reviewing: asyncio.Task[bool] | None = None
 
     def current(self) -> tuple[str, int] | None:
-        """The token while it is good; one that is due is renewed meanwhile."""
+        """The token while it is valid; one that is due is renewed in the background."""
         token, now = self._token, self._clock.now()
         if token is None or now >= token.expires_at:
             return None
         if now >= token.due_at:
-            self._start_minting()  # in the background: nobody waits as long as this one is good
+            self._start_minting()  # in the background: requests use the old one while it is valid
         return token.header, token.generation
 
     async def obtain(self, latest: float) -> None:
-        """Mint a token, once for all callers; one that leaves does not stop the others."""
+        """Mint a token, once for all callers; a cancelled caller does not stop the others."""
         await self._wait_for(self._start_minting(), latest)
 
     async def _wait_for(self, task: asyncio.Task[T], latest: float) -> T:
         """Wait for a task that several callers share, until this caller's own deadline."""
-        # Not `asyncio.wait_for`: that would cancel the task, and knows no clock but the loop's.
+        # Not `asyncio.wait_for`: that would cancel the task, and uses only the loop's clock.
         late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         either: set[asyncio.Future[Any]] = {task, late}
         began = self._clock.now()
@@ -178,7 +178,7 @@ class ClientCredentials:
         if not task.done():
             waited = f"no token within {max(latest - began, 0.0):g} s"
             raise RequestTimeout(_OPERATION, waited, sent=False)
-        # Closing cancels the task; its callers are not cancelled, but told.
+        # Closing cancels the task; its callers get an error instead of a cancellation.
         if task.cancelled():
             raise ClientClosed(_OPERATION)
         return task.result()
@@ -192,18 +192,18 @@ class ClientCredentials:
     def _minting_done(self, task: asyncio.Task[None]) -> None:
         self._minting = None
         if not task.cancelled():
-            # Callers that wait raise it. Without any it is an early renewal that failed, and
+            # Waiting callers raise it. Without any, an early renewal failed, and
             # asyncio would log an exception that was never retrieved.
             task.exception()
 
     async def rejected(self, generation: int, error: APIError, latest: float) -> bool:
-        """Give the token up if a new one may help, once for all whose requests it failed.
+        """Discard the token if a new one may help, once for all requests that it failed.
 
-        `AuthenticationError` when tokens are made void as often as they are minted.
+        `AuthenticationError` when tokens are invalidated as often as they are minted.
         """
         token, now = self._token, self._clock.now()
         if token is None or token.generation != generation:
-            return True  # another request has given it up already
+            return True  # another request has discarded it already
         if self._reviewing is None:
             if not self._renewals.can_help(token, now):
                 return False
@@ -221,14 +221,14 @@ class ClientCredentials:
         self._reviewing = None
 
     async def _review(self, token: Token) -> bool:
-        """Give a token up after a pause, unless it turns out good for others meanwhile."""
+        """Discard a token after a pause, unless other requests succeed with it meanwhile."""
         since = self._clock.now()
         pause = self._renewals.pause(since, random.random())  # noqa: S311  # jitter
         if pause:
             await self._clock.sleep(pause)
         if token.proven_at > since:
-            # KORE responds with 403 both to an expired token and to what is not allowed. Others
-            # were let in with this one, so it was the latter.
+            # KORE responds with 403 both to an expired token and to a missing permission. Others
+            # succeeded with this one, so it was the latter.
             return False
         if self._token is token:
             self._renewals.begin(self._clock.now())
@@ -236,7 +236,7 @@ class ClientCredentials:
         return True
 
     def accepted(self, generation: int, started: float, was_rejected: bool) -> None:
-        """Note that the token works, and whether it mended a rejection."""
+        """Record that the token works, and whether it resolved a rejection."""
         token = self._token
         if token is not None and token.generation == generation and token.proven_at < started:
             token.proven_at = started
@@ -247,7 +247,7 @@ class ClientCredentials:
         try:
             token = await self._fetch()
         except AsyncSimError:
-            # The old token is as good as it was, until it expires.
+            # The old token stays valid until it expires.
             if self._token is None or not self._token.postpone(self._clock.now()):
                 raise
             return
@@ -280,12 +280,12 @@ class ClientCredentials:
             await self._clock.sleep(min(pause, left))
 
     def _read(self, response: Response) -> Token:
-        """Make a token of a response; raises here, where no variable shows what it holds."""
+        """Parse a token response; raises here, where no local variable reveals the body."""
         if response.status >= 300:
             raise self._error(response)
         found = _token_in(response)
         if isinstance(found, str):
-            # OAuth2 errors with status 200 exist in the field.
+            # Some servers send OAuth2 errors with status 200.
             raise self._error(response) if _error_in(response) else DecodeError(_RESPONSE, found)
         header, lifetime = found
         self._minted += 1
@@ -302,7 +302,7 @@ class ClientCredentials:
             # A token endpoint may respond with 400 or 401 to an unknown client (RFC 6749, 5.2);
             # some do so with 200.
             kind = AuthenticationError
-        for spelling in (self._secret, quote(self._secret, safe="")):  # some quote what they got
+        for spelling in (self._secret, quote(self._secret, safe="")):  # some servers echo it
             message = message.replace(spelling, "***")
         return kind(
             error.status,
@@ -315,7 +315,7 @@ class ClientCredentials:
         )
 
     async def close(self) -> None:
-        """End minting and reviewing; who waits for them gets `ClientClosed`."""
+        """Cancel minting and reviewing; callers that wait get `ClientClosed`."""
         tasks: list[asyncio.Task[Any]] = []
         for task in (self._minting, self._reviewing):
             if task is not None:

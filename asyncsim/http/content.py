@@ -1,6 +1,6 @@
 """Content of requests and responses: bodies to send, and bodies read and decoded up to a bound.
 
-aiohttp's own decoding has no bound: 1 MB of gzip may become 1 GB before anybody can look at it.
+aiohttp's own decoding has no bound: 1 MB of gzip may become 1 GB before its size can be checked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-# The encodings asked for are those decoded here; aiohttp may decode others, without limit.
+# Only encodings decoded here are requested; aiohttp may decode others, without limit.
 ACCEPT_ENCODING = "gzip, deflate"
 # Nothing encoded begins like JSON, so plain content is recognised without looking for the header,
 # which would cost 2 % of a request.
@@ -23,21 +23,21 @@ JSON_BEGINS = b"{["
 
 
 Body: TypeAlias = Payload
-"""What a request carries: bytes and their type, which any number of requests may share."""
+"""A request body: bytes and their type, which any number of requests may share."""
 
 
 class SendProgress:
-    """Whether the body of one request has begun to go out: until then its server has nothing."""
+    """Whether the body of one request is being sent: until then the server has received nothing."""
 
     begun = False
 
 
 send_progress: ContextVar[SendProgress] = ContextVar("asyncsim_send_progress")
-"""Of the request that the running task sends: a shared body cannot know whose turn it is."""
+"""The upload of the running task's request: a shared body cannot tell its requests apart."""
 
 
 class _Body(BytesPayload):
-    """Marks in the running task that it goes out; many requests may share one body."""
+    """Marks in the running task that sending has begun; many requests may share one body."""
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
@@ -47,18 +47,18 @@ class _Body(BytesPayload):
 
 
 def make_body(text: str, content_type: str = FORM) -> Body:
-    """Make a body; as a payload it brings its Content-Type along: cheaper than a header."""
+    """Create a body; an aiohttp payload includes its Content-Type: cheaper than a header."""
     return _Body(text.encode(), content_type=content_type)
 
 
 async def read_up_to(response: ClientResponse, size: int) -> bytes:
-    """Read at most so many bytes; a connection with more to come is closed."""
+    """Read at most so many bytes; a connection with more data to come is closed."""
     content = bytearray()
     try:
         async for part in response.content.iter_any():
             content += part
             if len(content) >= size:
-                # To read the rest, only to use the connection again, may take for ever.
+                # Reading the rest, only to reuse the connection, may never end.
                 response.close()
                 break
     except BaseException:
@@ -78,7 +78,7 @@ def decode(content: bytes, encoding: str, size: int) -> bytes:
         # RFC 9110, 8.4.1.2 wants zlib's header, whose first byte ends in 8; some leave it out.
         window = zlib.MAX_WBITS if content[0] & 0x0F == 8 else -zlib.MAX_WBITS
     else:
-        raise ValueError(f"it is encoded as {encoding[:20]!r}, which was not asked for")
+        raise ValueError(f"it is encoded as {encoding[:20]!r}, which was not requested")
     decoder = zlib.decompressobj(window)
     decoded = decoder.decompress(content, size)
     if len(decoded) < size and not decoder.eof:

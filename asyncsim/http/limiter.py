@@ -23,7 +23,7 @@ from asyncsim.errors import ConfigurationError
 try:
     import resource
 except ImportError:  # pragma: no cover  # Windows has no such limit
-    resource = None  # type: ignore[assignment]  # absent is a value here
+    resource = None  # type: ignore[assignment]  # None means absent
 
 
 _URGENT_IN_A_ROW = 4  # hundreds of reads may wait at once, and others have deadlines too
@@ -33,7 +33,7 @@ Waiter: TypeAlias = asyncio.Future[None]
 
 
 class SlotTimeout(Exception):  # internal: the sender makes it a QueueTimeout that names the request
-    """No slot came free before the deadline, or the waiter was rejected."""
+    """No slot was free before the deadline, or the waiter was rejected."""
 
 
 class PauseTooLong(SlotTimeout):
@@ -74,7 +74,7 @@ class ConcurrencyLimiter:
         self._urgent_in_a_row = 0
         self._paused_until = -math.inf
         self._vendor_pause_until = -math.inf
-        """The part of it that a Retry-After asked for; our own pauses are short."""
+        """The part of it that a Retry-After requested; our own pauses are short."""
         self._latest_start: dict[Waiter, float] = {}
         """Waiter -> when a pause must have ended for its request to be worth queueing."""
         self._spacing = 1.0 / settings.max_rps if settings.max_rps else 0.0
@@ -82,7 +82,7 @@ class ConcurrencyLimiter:
         self._timer: tuple[float, Timer] | None = None
 
     def try_acquire(self) -> bool:
-        """Take a slot if one is free and nobody waits."""
+        """Take a slot if one is free and no waiter is queued."""
         if self._urgent or self._normal or not self._may_start():
             return False
         self._start()
@@ -132,7 +132,7 @@ class ConcurrencyLimiter:
                 self._cancel_timer()
 
     def release(self, seconds: float | None = None, now: float | None = None) -> None:
-        """Give a slot back; `seconds` if the request was carried out, by `now`."""
+        """Release a slot; `seconds` if the request was carried out, by `now`."""
         if seconds is None:
             self.limit.abandoned()
         else:
@@ -141,28 +141,28 @@ class ConcurrencyLimiter:
             self._start_waiters()
 
     def throttled(self, retry_after: float | None) -> None:
-        """Give a slot back after a 429; all pause only on Retry-After or at the minimum."""
+        """Release a slot after a 429; all requests pause only on Retry-After or at the minimum."""
         now = self._clock.now()
         pause = max(self.limit.throttled(now), retry_after or 0.0)
         self._paused_until = max(self._paused_until, now + pause)
         if retry_after and now + retry_after > self._vendor_pause_until:
             self._vendor_pause_until = now + retry_after
-            # Whoever must give up before the pause ends is told now: its caller has better to do
-            # than to wait for a slot that cannot come in time.
+            # Waiters whose deadline is before the end of the pause fail now: their callers need not
+            # wait for a slot that cannot come in time.
             for waiter, latest in self._latest_start.items():
                 if latest < self._vendor_pause_until and not waiter.done():
                     waiter.set_exception(PauseTooLong(retry_after))
         self._start_waiters()
 
     def timed_out(self) -> None:
-        """Give a slot back after a response that did not come in time."""
+        """Release a slot after a response that did not come in time."""
         self.limit.overloaded(self._clock.now())
         self._start_waiters()
 
     def _may_start(self) -> bool:
         if not self.limit.has_room:
             return False
-        # The clock is asked only if there is a reason to wait: this runs with every request.
+        # The clock is read only if there is a reason to wait: this runs with every request.
         held_up = self._spacing or self._paused_until > -math.inf
         return not held_up or self._clock.now() >= max(self._paused_until, self._next_start)
 
@@ -170,8 +170,8 @@ class ConcurrencyLimiter:
         self.limit.started()
         if self._spacing:
             now = self._clock.now()
-            # Timers fire late: that is made up for, or the rate would stay below `max_rps`. Time
-            # in which nobody wanted to send is not, or a burst would follow.
+            # Timers fire late; this compensates, or the rate would stay below `max_rps`. Time
+            # in which no request was waiting is not credited, or a burst would follow.
             late = now - self._next_start < self._spacing
             self._next_start = (self._next_start if late else now) + self._spacing
 
@@ -187,7 +187,7 @@ class ConcurrencyLimiter:
                 self._timer = (when, self._clock.call_at(when, self._on_timer))
 
     def _next_queue(self) -> deque[Waiter]:
-        """Return the queue whose turn it is; an empty one if nobody waits."""
+        """Return the queue to serve next; an empty one if there are no waiters."""
         self._drop_finished()
         if not self._urgent or (self._normal and self._urgent_in_a_row >= _URGENT_IN_A_ROW):
             return self._normal
@@ -217,7 +217,7 @@ def shared_limiter(
 ) -> ConcurrencyLimiter:
     """Return the limiter of a Throttle, shared by all clients that were given the object."""
     limiter = _limiters.get(settings)
-    # What was in flight in a closed loop (an earlier asyncio.run) never gives its slots back.
+    # Requests that were in flight in a closed loop (an earlier asyncio.run) never release slots.
     if limiter is None or limiter.loop.is_closed():
         limiter = ConcurrencyLimiter(settings, clock, ceiling=ceiling, slow=slow)
         _limiters[settings] = limiter

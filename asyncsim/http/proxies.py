@@ -29,7 +29,7 @@ class Proxy:
     """One proxy; its password is never shown."""
 
     url: URL
-    """Without user and password."""
+    """Without credentials."""
     headers: Mapping[str, str]
     """Proxy-Authorization, or none."""
 
@@ -53,8 +53,8 @@ class Proxies:
         if key in self._chosen:
             return self._chosen[key]
         chosen, host = None, url.host or ""
-        # Where the environment names proxies, this heeds its NO_PROXY, on each platform. What is on
-        # this machine (the emulator, a test) no proxy could reach.
+        # Where the environment names proxies, this honours its NO_PROXY, on each platform. Hosts on
+        # this machine (the emulator, a test) are out of a proxy's reach.
         if not is_loopback(host) and not proxy_bypass(f"{host}:{url.port}"):
             for scheme in (url.scheme, "all"):
                 if text := self._of_env.get(scheme):
@@ -78,7 +78,7 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_proxy(text: str, name: str) -> Proxy:
-    """Read a proxy's address; errors name where it stands, and never quote it."""
+    """Parse a proxy's address; errors name its source, and never quote it."""
     text = Redacted(text)
     # As in curl, an address without a scheme is an HTTP proxy's.
     address = Redacted(text if "://" in text else f"http://{text}")
@@ -99,15 +99,15 @@ def parse_proxy(text: str, name: str) -> Proxy:
 
 
 def check_session(session: ClientSession, urls: Iterable[URL]) -> None:
-    """Reject a borrowed session that would log in as somebody else, or not at all."""
+    """Reject a user's session that would log in with other credentials, or not at all."""
     if session.auth is not None:
         raise ConfigurationError(
-            "the session given has auth=..., but each client logs in by itself: make the session"
+            "the session given has auth=..., but each client logs in by itself: create the session"
             " without auth=..."
         )
     if not session.trust_env:
         return
-    # With trust_env, aiohttp replaces Authorization by what netrc has for a host.
+    # With trust_env, aiohttp replaces Authorization by netrc's login for the host.
     try:
         name = "_netrc" if os.name == "nt" else ".netrc"
         logins = netrc.netrc(os.environ.get("NETRC") or Path.home() / name)
@@ -117,6 +117,6 @@ def check_session(session: ClientSession, urls: Iterable[URL]) -> None:
         if url.host is not None and logins.authenticators(url.host) is not None:
             raise ConfigurationError(
                 f"the session given has trust_env=True, and netrc a login for {url.host}, but each"
-                " client logs in by itself: take that entry out of netrc, or make the session"
+                " client logs in by itself: remove that entry from netrc, or create the session"
                 " with trust_env=False and proxy=..."
             )

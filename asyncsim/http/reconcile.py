@@ -1,7 +1,7 @@
-"""Reconciliation: a desired state is read back before it is resent, when a response got lost.
+"""Reconciliation: when a response is lost, the state is read back before an update is resent.
 
-A resend after a change that had been carried out would be rejected (83010, 33105), or undo what
-somebody has changed since.
+Resending an update that was carried out would be rejected (83010, 33105), or undo what
+another client has changed since.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from asyncsim.http.transport import Response
 
 T = TypeVar("T")
 
-# Errors of a read that say more than that the read failed.
+# Errors of a read that are more than a failed read.
 _CONCLUSIVE = (AuthenticationError, NotFound, PermissionDenied)
 
 
@@ -82,8 +82,8 @@ async def write(
     except AsyncSimError as error:
         if not request.in_doubt or error.outcome_unknown:
             raise
-        # A copy: a rejected login is one error for all who wait for a token, and others have sent
-        # nothing.
+        # A copy: all requests that wait for a token share the error of a rejected login, and
+        # others have sent nothing.
         in_doubt = copy.copy(error)
         in_doubt.outcome_unknown = True
         raise in_doubt from error.__cause__
@@ -137,16 +137,16 @@ class _Write(Generic[T]):
                 raise lost.error
 
     async def _pause_and_read(self, lost: Ambiguous) -> T | None:
-        """Read what has become of a write; also of the last attempt, which may have been applied.
+        """Read the outcome of a write; also of the last attempt, which may have been applied.
 
-        None: it is not in this account, which is how a SIM looks that has moved. To ask for the
-        move once more is harmless, and the response shows where it is.
+        None: it is not in this account, as after a SIM has moved. Requesting the
+        move again is harmless, and the response shows where it is.
         """
         request, may_resend = self.request, True
         try:
             await self.sender.pause(self.failures, lost.error, request, lost.retry_after)
         except (APIError, TransportError):
-            # The server wants a longer pause than is allowed. Nothing is resent then; but a call
+            # The server asks for a longer pause than is allowed. Nothing is resent then; but a call
             # that waits for the end of the change, and so has a budget, reads all the same.
             if request.pause_budget == math.inf:
                 raise
@@ -170,7 +170,7 @@ class _Write(Generic[T]):
     async def _unless_halted(
         self, lost: Ambiguous, work: Coroutine[Any, Any, T | None]
     ) -> T | None:
-        """Do this only for as long as the request is needed: its wait may end meanwhile."""
+        """Await this only while the request is needed: its wait may end meanwhile."""
         task = asyncio.ensure_future(work)
         signal = self.request.halt_signal = asyncio.get_running_loop().create_future()
         try:
@@ -181,13 +181,13 @@ class _Write(Generic[T]):
         finally:
             self.request.halt_signal = None
             task.cancel()
-            # Also one that is done: a cancellation may have come in the moment in which it failed.
+            # Also a finished one: a cancellation may arrive in the very moment in which it failed.
             await asyncio.gather(task, return_exceptions=True)
 
     async def _applied_before(self, rejection: APIError) -> T:
         """Return the record if an earlier attempt of ours was carried out; else raise.
 
-        That is the rejection, as a `Conflict` when another's change stands in the way.
+        The rejection is raised, as a `Conflict` when another change is still in progress.
         """
         may_be_ours = self.failures and isinstance(rejection, BadRequest)
         if not may_be_busy(rejection) and not may_be_ours:

@@ -29,9 +29,9 @@ from asyncsim.http.transport import Response, Reuse
 from asyncsim.wire.problems import decode_problem
 
 MAX_RECORD_BYTES = 1_000_000
-"""Of the largest body, decoded, that is read of one record; they have some thousand."""
+"""Bytes of the largest body, decoded, accepted for one record; they have a few thousand."""
 MAX_PAGE_BYTES = 16_000_000
-"""The same of a page of a list: 1,000 Programmable Wireless Sims have about 1,500,000."""
+"""The same for a list page: 1,000 Programmable Wireless Sims have about 1,500,000."""
 _MAX_REQUEST_ID = 100  # characters; the vendors' have 34 and 36
 
 _ERRORS: Mapping[int, type[APIError]] = {
@@ -47,18 +47,18 @@ _ERRORS: Mapping[int, type[APIError]] = {
 }
 
 
-class Ambiguous(Exception):  # internal: `reconcile` answers it with a read of the resource
+class Ambiguous(Exception):  # internal: `reconcile` resolves it by a read of the resource
     """A desired-state write may or may not have been carried out."""
 
     def __init__(self, error: AsyncSimError, retry_after: float | None) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after
-        """Seconds that the response asked to wait."""
+        """Seconds that the response asked us to wait."""
 
 
 def finish(signal: asyncio.Future[None]) -> None:
-    """Wake what waits for a signal; does nothing if it is done."""
+    """Set a signal; does nothing if it is set."""
     if not signal.done():
         signal.set_result(None)
 
@@ -67,7 +67,7 @@ def finish(signal: asyncio.Future[None]) -> None:
 class Request:
     """One call of the API; `base` and `path` are already encoded.
 
-    First what it is and what its caller wants, then what has become of it so far.
+    Its constant fields first, then its progress so far.
     """
 
     method: str
@@ -80,14 +80,14 @@ class Request:
     body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
     idempotency: Idempotency = Idempotency.SAFE
     urgent: bool = False
-    """A read on a schedule of its own, which blocks waits: it goes first, and never sleeps through
-    a Retry-After, because its scheduler has better to do meanwhile."""
+    """A scheduled read, which blocks waits: it goes first, and never sleeps through
+    a Retry-After, because its scheduler can do other work meanwhile."""
     max_bytes: int = MAX_RECORD_BYTES
-    """Of the largest body, decoded, that is read."""
+    """Bytes of the largest body, decoded, that is accepted."""
     reuse: Reuse | None = None
-    """Which connections it may take, if not any."""
+    """Which connections it may reuse, if not all."""
     pause_budget: float = math.inf
-    """Seconds, from the first pause that the server asks for, in which all of them must end: the
+    """Seconds, from the first pause that the server requests, in which all pauses must end: the
     caller's own deadline."""
     no_retry: bool = False
     """Whether a failure is raised immediately: the sender's caller decides when to repeat it."""
@@ -99,31 +99,31 @@ class Request:
     pauses_end_by: float | None = None
     """When the pause budget ends, once the server has asked for a pause."""
     attempts: int = 0
-    """How often it went out."""
+    """How often it was sent."""
     in_flight: bool = False
     in_doubt: bool = False
     """An earlier attempt may have been carried out without our knowing."""
     succeeded: bool = False
-    """It was carried out, and its response came."""
+    """It was carried out, and its response arrived."""
     halted: bool = False
-    """The response in flight may still come; nothing goes out again."""
+    """A response in flight is still awaited; nothing more is sent."""
     halt_signal: asyncio.Future[None] | None = field(default=None, repr=False)
     """Done as soon as it is halted, to end a pause or a read between two attempts."""
 
     def halt(self) -> None:
-        """Send nothing more: its client closes, or its wait has ended."""
+        """Send nothing more: the client is closing, or the wait has ended."""
         self.halted = True
         if self.halt_signal is not None:
             finish(self.halt_signal)
 
     def closed(self, *, sent: bool) -> ClientClosed:
-        """Make the error of a client that was closed before this came to its end."""
+        """Build the error of a client that was closed before this request ended."""
         changes = self.method != "GET"
         return ClientClosed(self.operation, sent=sent and changes, look=self.look)
 
     @property
     def url(self) -> URL:
-        """The whole URL, exactly as it goes out."""
+        """The whole URL, exactly as sent."""
         if self.query:
             return URL(f"{self.base}{self.path}?{self.query}", encoded=True)
         root, prefix = _split_base(self.base)

@@ -1,7 +1,7 @@
-"""Sender: from a request to its response, with slot, login, retries and typed errors.
+"""Sender: from a request to its response, with concurrency slot, login, retries and typed errors.
 
-Knows no kind. `core.retry` decides what follows from an attempt; here that is done, and the waiting
-that it takes. A slot is never held during a pause: what pauses would block what could be sent.
+Independent of kinds. `core.retry` decides what follows an attempt; the sender carries it out, and
+waits. A slot is never held during a pause: a paused request would block one that could be sent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Call:
     request: Request
     queue_deadline: float
     started: float
-    """When it last went out."""
+    """When it was last sent."""
     seconds: float = 0.0
     """How long the last attempt took."""
     failures: int = 0
@@ -58,13 +58,13 @@ class _Call:
     """429s."""
     at_front: bool = False
     logins: int = 0
-    """How often it was rejected and had reason to hope for a new login."""
+    """Rejections after which a new login could help."""
     authorization: str = field(default="", repr=False)
     generation: int = 0
     error: APIError | TransportError | None = None
-    """Of the last attempt that failed."""
+    """The error of the last failed attempt."""
     retry_after: float | None = None
-    """What the last response asked for."""
+    """The pause that the last response asked for."""
 
 
 class Sender:
@@ -90,20 +90,20 @@ class Sender:
         self._timeout = timeout
         self._observers = observers
         self._on_success = on_success
-        """Told when each request began that the credentials were good for."""
+        """Called with the start time of each request whose credentials were accepted."""
         header = auth.constant_header
         self._header_is_default = header is not None and transport.set_default_header(
             "Authorization", header
         )
         self._closed = False
         self.requests = 0
-        """Those that have gone out, each attempt counted."""
+        """Requests sent, each attempt counted."""
         self._queueing: set[Waiter] = set()
         self._pausing: set[asyncio.Future[None]] = set()
 
     @property
     def limit(self) -> float:
-        """Requests in flight that the throttle allows just now."""
+        """The current concurrency limit."""
         return self._limiter.limit.value
 
     @property
@@ -112,7 +112,7 @@ class Sender:
         return self._limiter.limit.in_flight
 
     async def send(self, request: Request) -> Response:
-        """Send until there is a final response.
+        """Send, and retry, until there is a final response.
 
         Raises `APIError`, `TransportError`, `QueueTimeout`; for a write `Ambiguous`, for a
         create `OutcomeUnknown`.
@@ -120,7 +120,7 @@ class Sender:
         now = self._clock.now()
         call = _Call(request, now + self._timeout.queue, now)
         while True:
-            # The usual case first, without a coroutine: a login at hand, a slot free, nobody ahead.
+            # The usual case first, without a coroutine: login available, slot free, queue empty.
             login = self._auth.current()
             if login is not None and call.error is None and self._limiter.try_acquire():
                 call.authorization, call.generation = login
@@ -138,31 +138,31 @@ class Sender:
                 decision = decide_without_response(request.idempotency, sent=sent)
             else:
                 decision = decide_on_status(response.status, request.idempotency)
-                if decision is RetryDecision.REJECTED:  # the request was, so the login was good
+                if decision is RetryDecision.REJECTED:  # the request was, so the login was accepted
                     self._auth.accepted(call.generation, call.started, call.logins > 0)
                 call.error = api_error(response, request.operation, call.retry_after)
             request.in_doubt |= _may_be_done(call.error)
             await self._prepare_retry(decision, call)
 
     async def _acquire(self, call: _Call) -> None:
-        """Take a slot with a good login in hand; neither is waited for while holding the other."""
+        """Get a slot and a valid login; never wait for one while holding the other."""
         request = call.request
         while True:
             if self._auth.current() is None:
                 began = self._clock.now()
                 try:
                     await self._auth.obtain(self._login_deadline(call))
-                except ClientClosed as closed:  # the caller wanted this request, not a token
+                except ClientClosed as closed:  # name the caller's request, not the token's
                     raise request.closed(sent=request.in_doubt) from closed
-                call.queue_deadline += self._clock.now() - began  # not spent in the queue
+                call.queue_deadline += self._clock.now() - began  # time not spent in the queue
                 continue
             if call.at_front or not self._limiter.try_acquire():
                 await self._queue(call)
             login = self._auth.current()
-            if login is None:  # it expired while this queued
+            if login is None:  # it expired while in the queue
                 self._limiter.release()
                 continue
-            if request.halted and call.error is not None:  # while it queued for a retry
+            if request.halted and call.error is not None:  # halted while queued for a retry
                 self._limiter.release()
                 raise call.error
             call.authorization, call.generation = login
@@ -189,7 +189,7 @@ class Sender:
             ) from call.error
 
     async def _exchange(self, call: _Call) -> Response | None:
-        """Send once and give the slot back; None without a response, the reason is `call.error`."""
+        """Send once and release the slot; None if no response came, the reason is `call.error`."""
         request, response = call.request, None
         headers = None if self._header_is_default else {"Authorization": call.authorization}
         request.attempts += 1
@@ -208,7 +208,7 @@ class Sender:
         except TransportError as error:
             call.error = error
         except DecodeError as error:
-            # A success that cannot be read: what it changed is as good as lost.
+            # A success that cannot be read is treated like a lost response.
             self._limiter.release()
             request.in_doubt = True
             if request.idempotency is Idempotency.UNSAFE:
@@ -223,7 +223,7 @@ class Sender:
             raise request.closed(sent=request.in_doubt) from closed
         except BaseException:
             self._limiter.release()
-            request.in_doubt = True  # cancelled: its response is not waited for
+            request.in_doubt = True  # cancelled: its response is not awaited
             raise
         finally:
             request.in_flight = False
@@ -249,19 +249,19 @@ class Sender:
         if response.status == 429:
             limit = self._limiter.limit
             before = limit.value
-            # No request waits for longer than `longest_pause`, whichever was told to.
+            # No request waits for longer than `longest_pause`, no matter which one was told to.
             self._limiter.throttled(min(call.retry_after or 0.0, self._retry.longest_pause))
             if limit.value < before:
                 notify(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
         elif may_have_been_processed(response.status):
-            self._limiter.release()  # a failing server tells nothing about the limit
+            self._limiter.release()  # a failing server says nothing about the limit
         else:
             self._limiter.release(call.seconds)
 
     async def _prepare_retry(self, decision: RetryDecision, call: _Call) -> None:
-        """Return when the request should be sent again, else raise."""
+        """Return when the request should be retried, else raise."""
         request, error = call.request, call.error
-        assert error is not None  # noqa: S101  # whatever is not done has one
+        assert error is not None  # noqa: S101  # each failed attempt sets one
         if request.halted and decision is not RetryDecision.OUTCOME_UNKNOWN:
             raise error
         call.at_front = decision is RetryDecision.THROTTLED
@@ -282,18 +282,18 @@ class Sender:
         if isinstance(error, APIError) and error.status == WRONG_CONNECTION:
             request.reuse = Reuse.NONE
         paused = await self.pause(call.failures, error, request, call.retry_after)
-        call.queue_deadline += call.seconds + paused  # neither was spent in the queue
+        call.queue_deadline += call.seconds + paused  # time not spent in the queue
         if request.halted:
             raise error
 
     async def _wait_after_429(self, call: _Call, error: AsyncSimError) -> None:
-        """Leave the waiting to the queue, to whose front it returns, unless the server says 0."""
+        """Put it back at the front of the queue, without a pause unless the server says 0."""
         call.throttled += 1
         left = call.queue_deadline - self._clock.now()
         if call.retry_after:
             self._check_pause(call.retry_after, call.request, error, left)
         if call.retry_after == 0.0:
-            # "Retry now", which thousands may have been told: without jitter of its own it would be
+            # "Retry now", which thousands of requests may get: without jitter it would be
             # throttled again, and to pause all requests for each such 429 would cost much more.
             delay = min(self._backoff(call.throttled, 0.0), left)
             await self._pause(delay, error, call.request)
@@ -301,7 +301,7 @@ class Sender:
             self._notify_retry(call.request, 0.0, error)
 
     async def _renew_login(self, call: _Call, error: APIError | TransportError) -> bool:
-        """Tell whether a rejected login is worth another attempt; it may have to wait for that."""
+        """Tell whether a rejected login is worth another attempt; may wait to find out."""
         if not isinstance(error, APIError) or call.logins >= MAX_RENEWALS:
             return False
         call.logins += 1
@@ -314,8 +314,8 @@ class Sender:
         return renewed
 
     def _login_deadline(self, call: _Call) -> float:
-        """When a call that has no login gives up: its own time to queue, or its caller's."""
-        # What never pauses can wait for a token all the same, as it waits for a response.
+        """When a call without a login gives up: its queue deadline, or its caller's."""
+        # A request that never pauses may still wait for a token, as it waits for a response.
         budget = call.request.pause_budget or self._timeout.request
         return min(call.queue_deadline, call.request.pauses_end_by or self._clock.now() + budget)
 
@@ -332,7 +332,7 @@ class Sender:
         latest = self._pause_deadline(request)
         if seconds > min(self._retry.longest_pause, left, latest - self._clock.now()):
             raise error
-        # From its first pause on: a server that asks for one after the other must not use up more.
+        # From its first pause on: a server must not exceed it by one pause after another.
         request.pauses_end_by = latest
 
     async def pause(
@@ -342,7 +342,7 @@ class Sender:
         request: Request,
         retry_after: float | None = None,
     ) -> float:
-        """Wait before the next attempt, holding nothing; returns for how long.
+        """Wait before the next attempt, holding no slot; return the seconds waited.
 
         Raises the error at once if that is longer than the policy, or the request, allows.
         """
@@ -376,7 +376,7 @@ class Sender:
             raise request.closed(sent=request.in_doubt) from error
 
     async def close(self) -> None:
-        """End the calls that pause or queue; those in flight are the transport's to end."""
+        """End paused and queued calls; the transport ends those in flight."""
         self._closed = True
         reject(self._queueing)
         for over in self._pausing:

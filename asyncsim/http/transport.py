@@ -1,6 +1,6 @@
-"""Transport: the one user of `ClientSession`. Bytes out; status, headers and bytes back.
+"""Transport: the only user of `ClientSession`. Bytes out; status, headers and bytes back.
 
-Knows no kind, no login and no retry. Every failure of aiohttp becomes an error of this package.
+Independent of kinds, login and retries. Every aiohttp error becomes an error of this package.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ from asyncsim.version import __version__
 
 USER_AGENT = f"asyncsim/{__version__} aiohttp/{aiohttp.__version__}"
 MAX_SMALL_BYTES = 65_536
-"""Of the largest body, decoded, that is read where none has reason to be larger: access tokens, and
-errors, which are cut there."""
+"""Bytes of the largest body, decoded, that is read by default, for access tokens and
+errors, which are truncated there."""
 
 _RECENT = 1.0  # seconds; Node and Apache close a connection that was idle for 5
-_NO_REUSE_AFTER_LOSS = 60.0  # seconds for which one lost create makes `RECENT` mean `NONE`
-_MAX_PROXY_REASON = 100  # characters of a proxy's words in a message
+_NO_REUSE_AFTER_LOSS = 60.0  # seconds after a lost create for which `RECENT` means `NONE`
+_MAX_PROXY_REASON = 100  # characters of a proxy's reason in a message
 _PROXY_AUTHENTICATION_REQUIRED = 407
-# What aiohttp raises at a URL or a header that is none.
+# What aiohttp raises for an invalid URL or header.
 _UNSENDABLE = (ValueError, TypeError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
 
 class Reuse(enum.Enum):
-    """Which connections a request may take, if not any."""
+    """Which connections a request may reuse, if not all."""
 
     RECENT = "recent"
     """Used within the last second. A server may close an idle connection in the very moment in
-    which a request goes out on it, and what is lost like that may have been carried out."""
+    which a request is sent on it, and a request lost like that may have been carried out."""
     NONE = "none"
     """A new one."""
 
@@ -80,25 +80,25 @@ class _Options(TypedDict, total=False):
 
 
 class _ConnectionLost(aiohttp.ClientError):
-    """A connection was cut; of a class that aiohttp itself does not react to."""
+    """A connection was lost; a class that aiohttp itself does not react to."""
 
 
 async def _no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keep aiohttp from resending a request, unseen, when its connection is cut.
+    """Keep aiohttp from silently resending a request when its connection is lost.
 
-    It does that with GET and DELETE: a DELETE that was carried out would be answered with a 404.
+    It does that with GET and DELETE: a DELETE that was carried out would then get a 404.
     """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
-        raise  # never sent, and not resent either
+        raise  # never sent, so aiohttp does not resend it either
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _ConnectionLost(type(error).__name__) from error
 
 
-@define(eq=False)  # not frozen: that would triple what making one costs, once for each request
+@define(eq=False)  # not frozen: that would triple the cost of creating one per request
 class Response:
-    """A response, read to its end."""
+    """A response, with its whole body."""
 
     status: int
     headers: Mapping[str, str]
@@ -118,11 +118,11 @@ class RequestDeadlines:
         self._running: dict[asyncio.Task[Any], float] = {}
         """Task -> when its request must have ended; the oldest first."""
         self._expired: dict[asyncio.Task[Any], int] = {}
-        """Task cancelled here -> how many others had asked for that before."""
+        """Task cancelled here -> earlier cancellation requests of others."""
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> asyncio.Task[Any]:
-        """Start the time of a request that the running task is about to send."""
+        """Start the deadline of a request that the running task is about to send."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None  # noqa: S101  # only tasks can await
         self._running[task] = when = loop.time() + self._seconds
@@ -131,7 +131,7 @@ class RequestDeadlines:
         return task
 
     def end(self, task: asyncio.Task[Any]) -> bool:
-        """Stop it; tells whether time had run out, and nobody else wanted the task cancelled."""
+        """Stop it; tells whether time had run out, and nothing else had cancelled the task."""
         if self._running.pop(task, None) is not None:
             return False
         return task.uncancel() <= self._expired.pop(task)
@@ -149,14 +149,14 @@ class RequestDeadlines:
             task.cancel()
 
     def close(self) -> None:
-        """Let no timer outlive the requests."""
+        """Cancel the timer when no request is left."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 class Transport:
-    """Owns its sessions, or borrows one of the user's, which it then never closes."""
+    """Owns its sessions, or uses one that the user gave and never closes that."""
 
     def __init__(
         self,
@@ -167,13 +167,13 @@ class Transport:
     ) -> None:
         self._session = session
         self._unshared: dict[Reuse, ClientSession] = {}
-        """Sessions whose connections no other requests use, for those that cannot take any."""
+        """Sessions with connections of their own, for requests with restricted reuse."""
         self._no_reuse_until = 0.0
         self._borrowed = session is not None
         self._closed = False
         self._clock = clock
         self._seconds = timeout
-        # `connect` also covers the look-up of the name, a proxy and a pool that is full.
+        # `connect` also covers the name lookup, a proxy and a full pool.
         self._timeout = ClientTimeout(
             total=None, connect=timeout.connect, sock_connect=timeout.connect
         )
@@ -181,7 +181,7 @@ class Transport:
         self._default_headers: dict[str, str] = {}
         # Redirects are responses here: a credential must not follow them anywhere.
         self._options: _Options = {"allow_redirects": False}
-        if session is not None:  # a session of ours has these for all of its requests
+        if session is not None:  # our own sessions set these for all requests
             self._options |= {
                 "timeout": self._timeout,
                 "raise_for_status": False,
@@ -191,9 +191,9 @@ class Transport:
         self._tracked = clock is not SYSTEM_CLOCK
 
     def set_default_header(self, name: str, value: str) -> bool:
-        """Send a header with every request from now on; False where each must bring it itself.
+        """Send a header with every request from now on; False if each must set it itself.
 
-        To merge headers into each request costs 2 % of it (benchmarks/cases/requests.py). But to a
+        Merging headers into each request costs 2 % of it (benchmarks/cases/requests.py). But to a
         proxy aiohttp sends a session's headers as well, Authorization as the proxy's own.
         """
         if self._borrowed or self._proxies is not None:
@@ -203,11 +203,11 @@ class Transport:
 
     @property
     def max_connections(self) -> int:
-        """How many a borrowed session may open at once; 0: any number."""
+        """How many connections a user's session may open; 0: any number."""
         connector = self._session.connector if self._session is not None else None
         if connector is None:
             return 0
-        # All requests may go to one host, so the limit for each of them is one for all.
+        # All requests may go to one host, so the per-host limit limits all.
         limits = [one for one in (connector.limit, connector.limit_per_host) if one]
         return min(limits, default=0)
 
@@ -227,7 +227,7 @@ class Transport:
         `operation` names the call in error messages.
         """
         exchange = self._exchange(method, url, headers, body, operation, max_bytes, reuse)
-        # A hand-moved clock must not move while a request is in flight. The real one need not know,
+        # A manual clock must not move while a request is in flight. The real one need not know,
         # and a second coroutine would cost each request something.
         return self._track(exchange) if self._tracked else exchange
 
@@ -275,7 +275,7 @@ class Transport:
             return Response(response.status, response.headers, received)
         except AsyncSimError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever aiohttp fails with, the caller gets ours
+        except Exception as error:  # noqa: BLE001  # the caller gets our error for any of aiohttp's
             sent = progress is None or progress.begun
             if sent and reuse is Reuse.RECENT and not isinstance(error, TimeoutError):
                 # This server closes connections sooner than most: a second create is not risked.
@@ -285,7 +285,7 @@ class Transport:
             current = asyncio.current_task()
             if not self._closed or (current is not None and current.cancelling()):
                 raise
-            # Nobody cancelled the task: closing the session ends a look-up of a name like that.
+            # The task itself was not cancelled: closing the session ends a name lookup like that.
             failure, cause = ClientClosed(operation, sent=method != "GET"), None
         # Outside of `except`, because aiohttp's errors hold the credentials: that for an unreadable
         # response the headers of the request, that of a proxy its password.
@@ -294,12 +294,12 @@ class Transport:
     def _request_options(
         self, url: URL, headers: Mapping[str, str] | None, body: Body | None
     ) -> _Options:
-        """Choose what aiohttp is told: no more than is needed, as each keyword costs a little."""
+        """Choose aiohttp's keywords: only those needed, as each costs a little."""
         options = self._options.copy()
         if self._proxies is not None and (proxy := self._proxies.proxy_for(url)) is not None:
             options["proxy"] = proxy.url
             if url.scheme == "https":
-                options["proxy_headers"] = proxy.headers  # with CONNECT; the rest is the server's
+                options["proxy_headers"] = proxy.headers  # for CONNECT; the rest is the server's
             else:
                 headers = {**(headers or {}), **proxy.headers}
         if self._borrowed:
@@ -317,9 +317,9 @@ class Transport:
         if self._closed:
             raise ClientClosed(operation)
         if session is not None and session.closed:
-            raise ConfigurationError("the session given to this client is closed; make a new one")
+            raise ConfigurationError("the session given to this client is closed; create a new one")
         if session is None:
-            # No limit here: the limiter in front is the limit, and knows whose turn it is.
+            # No limit here: the concurrency limiter decides, by priority.
             session = self._session = self._open_session(TCPConnector(limit=0))
         if reuse is None or self._borrowed:
             return session
@@ -337,7 +337,7 @@ class Transport:
         return ClientSession(
             connector=connector,
             auto_decompress=False,  # without limit: see `content`
-            cookie_jar=DummyCookieJar(),  # cookies would tie requests to each other
+            cookie_jar=DummyCookieJar(),  # cookies would couple requests to each other
             headers={
                 hdrs.USER_AGENT: USER_AGENT,
                 hdrs.ACCEPT: "application/json",
@@ -351,13 +351,13 @@ class Transport:
     def _translate(
         self, error: Exception, operation: str, url: URL, changes: bool, sent: bool
     ) -> tuple[AsyncSimError, BaseException | None]:
-        """Make one of our errors, and the cause it may show, of one of aiohttp's."""
+        """Convert an aiohttp error to one of ours, and the cause it may show."""
         if self._closed:  # no TransportError: those are retried
             return ClientClosed(operation, sent=changes and sent), None
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             reason = f"no connection within {self._seconds.connect:g} s"
             if self._borrowed:
-                reason += " (perhaps the session given to this client has none left)"
+                reason += " (perhaps the connection pool of your session is exhausted)"
             return RequestTimeout(operation, reason, sent=False), error
         if isinstance(error, TimeoutError):
             what = "response" if sent else "connection"
@@ -376,7 +376,7 @@ class Transport:
             reason = f"cannot connect to {proxy}{error.host}:{error.port} ({why})"
             return ConnectionFailed(operation, reason, sent=False), cause
         if isinstance(error, _UNSENDABLE) and (not changes or not sent):
-            reason = f"{operation}: it cannot be sent: {error}; check hosts=... and the credentials"
+            reason = f"{operation}: cannot be sent: {error}; check hosts=... and the credentials"
             return ConfigurationError(reason), error
         name = str(error) if isinstance(error, _ConnectionLost) else type(error).__name__
         what = f"connection lost ({name})" if sent else f"no connection ({name})"
@@ -385,7 +385,7 @@ class Transport:
         return ConnectionFailed(operation, what, sent=sent), shown
 
     async def close(self) -> None:
-        """Close the sessions that are ours; send nothing more."""
+        """Close our own sessions; send nothing more."""
         self._closed = True
         self._deadlines.close()
         ours = [*self._unshared.values()]
@@ -408,9 +408,9 @@ def _proxy_refusal(url: URL, refusal: ClientResponse | aiohttp.ClientHttpProxyEr
 def _decoded(
     response: ClientResponse, received: bytes, max_bytes: int, url: URL, operation: str
 ) -> bytes:
-    """Decode a body, and reject one that is too large; that of an error is cut instead."""
-    # A proxy that forwards, and wants another login, has not forwarded: the server never saw the
-    # request. One that tunnels makes aiohttp raise.
+    """Decode a body, and reject one that is too large; an error's body is truncated instead."""
+    # A forwarding proxy that wants other credentials did not forward: the server never saw the
+    # request. With a tunnelling proxy, aiohttp raises.
     if response.status == _PROXY_AUTHENTICATION_REQUIRED:
         raise ConnectionFailed(operation, _proxy_refusal(url, response), sent=False)
     success = response.status < 300
@@ -423,5 +423,5 @@ def _decoded(
     except (ValueError, zlib.error) as error:
         if success:
             raise DecodeError(f"the response to {operation}", str(error)) from None
-        return b""  # its status says enough
+        return b""  # the status is enough
     return body[:max_bytes]

@@ -272,7 +272,7 @@ async def test_an_encoding_that_was_not_requested_is_named(
 ) -> None:
     said = response(b"\x0b\x02\x80{}\x03", JSON, f"Content-Encoding: {encoding}")
     async with raw_server(always(said)) as server:
-        with pytest.raises(DecodeError, match=f"encoded as '{encoding}', which was not asked for"):
+        with pytest.raises(DecodeError, match=f"encoded as '{encoding}', which was not requested"):
             await open_client(server.url).supersim.sims.fetch(SID)
 
 

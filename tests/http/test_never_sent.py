@@ -208,7 +208,7 @@ async def test_a_pool_filled_by_the_users_own_requests_sends_nothing(open_client
         text = await none_was_sent(open_client(server.url, session))
         other.cancel()
         await asyncio.gather(other, return_exceptions=True)
-    assert "perhaps the session given to this client has none left" in text
+    assert "perhaps the connection pool of your session is exhausted" in text
     assert not any(head.startswith(b"POST") for head in server.heads)
 
 

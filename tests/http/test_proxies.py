@@ -251,5 +251,5 @@ async def test_the_clients_own_session_ignores_netrc(
 @pytest.mark.parametrize("setting", [{"proxy": "http://127.0.0.1:1"}, {"proxies_from_env": True}])
 async def test_the_users_session_chooses_its_own_proxies(setting: dict[str, Any]) -> None:
     async with aiohttp.ClientSession() as session:
-        with pytest.raises(ConfigurationError, match="chooses its proxies itself"):
+        with pytest.raises(ConfigurationError, match="has its own proxy settings"):
             client(session=session, **setting)

@@ -66,7 +66,7 @@ async def test_endless_429s_end_with_the_queue_timeout(bench: Bench, server: Ser
     sender = bench.sender(timeout=Timeout(queue=60.0))
     error = await bench.fails(sender.send(bench.request()), QueueTimeout)
     assert str(error) == (
-        "fetch Sim HS1: no slot came free within 60 s, nothing was sent;"
+        "fetch Sim HS1: no slot was free within 60 s, nothing was sent;"
         " send fewer at once or raise Timeout(queue=...)"
     )
     assert isinstance(error.__cause__, RateLimited)

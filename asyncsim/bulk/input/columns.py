@@ -1,4 +1,4 @@
-"""Columns of an input: which names the SIM, which are applied, which are only carried along."""
+"""Columns of an input: which name the SIM, which are applied, which are only copied."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from asyncsim.bulk.records import Naming
 from asyncsim.suggestions import did_you_mean
 from asyncsim.vendors import Product
 
-# Best first: a SID is unique for ever, a unique name can be given to another SIM.
+# Best first: a SID is never reused, a unique name can be given to another SIM.
 _NAMINGS: Mapping[Naming, tuple[str, ...]] = {
     "sid": ("sid", "simsid"),
     "iccid": ("iccid", "simiccid", "iccidnumber"),
     "unique_name": ("uniquename", "simuniquename"),
 }
 _TEXT = ("payload", "command", "message", "text")
-# Exports of the vendors' consoles and lists that people keep spell these differently.
+# Exports of the vendors' consoles and hand-made lists spell these differently.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "status": ("simstatus", "targetstatus"),
     "fleet": ("fleetsid", "fleetname", "fleetuniquename"),
@@ -34,7 +34,7 @@ _LONGEST_HEADER = 200  # characters that messages show
 
 @frozen(kw_only=True)
 class ColumnRequest:
-    """What a job wants from columns."""
+    """Which columns a job applies."""
 
     product: Product
     action: Action
@@ -43,29 +43,29 @@ class ColumnRequest:
     columns: frozenset[str] | None
     """Keywords to apply from columns; None: see `applies`."""
     vendor_columns: bool = False
-    """The input has columns that nobody chose, as the vendor's own records do."""
+    """The input has columns that no one chose, as the vendor's own records do."""
 
     def applies(self, keyword: str) -> bool:
         """Tell whether a column of this keyword is applied."""
         if self.columns is not None:
             return keyword in self.columns
         if keyword in required(self.product, self.action):
-            # Without it nothing can be sent, and a column that has it has been filled for that.
+            # A required keyword: a column that has it was filled in for this purpose.
             return keyword not in self.given
-        # With a change given, a column `status` is most likely the status of today, exported.
+        # If `change` is given, a column `status` is most likely the current status, exported.
         return not self.given and not self.vendor_columns
 
 
 @frozen(kw_only=True)
 class Columns:
-    """Places of the columns that mean something."""
+    """Positions of the columns that are used."""
 
     names: Sequence[tuple[Naming, int]] = ()
-    """What names the SIM, the best first."""
+    """Columns that name the SIM, the best first."""
     changes: tuple[tuple[str, int], ...] = ()
-    """Keyword and place of each column that is applied."""
+    """Keyword and position of each column that is applied."""
     renaming: int | None = None
-    """Place of a unique name that is a change only where a SID or ICCID names the SIM."""
+    """Position of a unique name that is a change only if a SID or ICCID names the SIM."""
     notes: tuple[str, ...] = ()
     """Columns that may have been meant and are not applied."""
 
@@ -91,7 +91,7 @@ class HeaderError(ValueError):
 
 
 def normalized(heading: str) -> str:
-    """Return a heading without what people vary: letter case, spaces, dashes, underscores."""
+    """Return a heading without case, spaces, dashes and underscores, which people vary."""
     return re.sub(r"[\W_]+", "", heading.lower())
 
 
@@ -105,7 +105,7 @@ def _keyword_aliases(product: Product, action: Action) -> dict[str, str]:
 
 
 def _naming_aliases(action: Action) -> dict[str, Naming]:
-    """Normalized heading -> what it names a SIM by."""
+    """Normalized heading -> the kind of name it holds."""
     # A SIM that is not registered yet has no SID and no name.
     usable = ("iccid",) if action is Action.REGISTER else tuple(_NAMINGS)
     return {alias: naming for naming in usable for alias in _NAMINGS[naming]}
@@ -113,7 +113,7 @@ def _naming_aliases(action: Action) -> dict[str, Naming]:
 
 def _find_keyword(heading: str, aliases: Mapping[str, str]) -> tuple[str, bool] | None:
     """Return the keyword of a normalized heading, and whether it says "new": `new_status`."""
-    # `new_name` is what people call it; the keyword would be `new_unique_name`.
+    # People write `new_name`; the keyword would be `new_unique_name`.
     if heading == "newname" and "unique_name" in aliases.values():
         return "unique_name", True
     if heading in aliases:
@@ -123,7 +123,7 @@ def _find_keyword(heading: str, aliases: Mapping[str, str]) -> tuple[str, bool] 
 
 
 def is_known_heading(heading: str, product: Product, action: Action) -> bool:
-    """Tell whether a heading means anything to a job."""
+    """Tell whether a job knows a heading."""
     plain = normalized(heading)
     aliases = _keyword_aliases(product, action)
     return plain in _naming_aliases(action) or _find_keyword(plain, aliases) is not None
@@ -146,7 +146,7 @@ def keyword_of(heading: str, product: Product, action: Action) -> str:
 
 
 def parse_header(header: Sequence[str], request: ColumnRequest) -> Columns:
-    """Decide what each column is for; HeaderError says everything that is wrong."""
+    """Decide the use of each column; HeaderError lists all problems."""
     header = [heading.strip() for heading in header]
     namings = _naming_aliases(request.action)
     aliases = _keyword_aliases(request.product, request.action)
@@ -161,7 +161,7 @@ def parse_header(header: Sequence[str], request: ColumnRequest) -> Columns:
             (new if found[1] else plain).setdefault(found[0], []).append(place)
         else:
             unknown.append(heading)
-    # `new_status` beside `status`: the target beside the current value, as lists are often kept.
+    # `new_status` next to `status`: the target and the current value, as in many lists.
     changes = {**plain, **new}
     if "unique_name" in aliases.values() and "unique_name" in names:
         changes.setdefault("unique_name", names["unique_name"])
@@ -198,7 +198,7 @@ def _header_problems(
     groups = {tuple(places) for places in (*names.values(), *applied)}
     for group in sorted(group for group in groups if len(group) > 1):
         headings = " and ".join(repr(header[place]) for place in group)
-        yield f"the columns {headings} mean the same; leave one of them or rename it"
+        yield f"the columns {headings} mean the same; remove or rename all but one"
     text = ", ".join(header)
     found = f"found: {text if len(text) <= _LONGEST_HEADER else text[:_LONGEST_HEADER] + '...'}"
     if not names:
@@ -211,14 +211,14 @@ def _header_problems(
         )
     for keyword in sorted(request.columns or ()):
         if keyword not in changes:
-            yield f"there is no column {keyword} that could be applied ({found})"
+            yield f"no column {keyword} to apply ({found})"
 
 
 def _header_notes(
     header: Sequence[str], request: ColumnRequest, carried: Sequence[int], unknown: Sequence[str]
 ) -> Iterator[str]:
     """Columns that may have been meant and are not applied."""
-    # One note for all of them: a list of SIMs has a dozen such columns.
+    # One warning for all of them: a list of SIMs has a dozen such columns.
     listed = ", ".join(repr(header[place]) for place in carried)
     if len(carried) == 1:
         yield (
@@ -231,7 +231,7 @@ def _header_notes(
             " results; name those to apply among the columns"
         )
     if request.given or request.columns is not None:
-        return  # the columns are not what says what is to change, so any heading may stand there
+        return  # the columns do not specify the change, so any heading is allowed
     product, action = request.product, request.action
     other = Product.WIRELESS if product is Product.SUPERSIM else Product.SUPERSIM
     known = {**_keyword_aliases(product, action), **_naming_aliases(action)}

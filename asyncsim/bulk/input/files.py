@@ -27,14 +27,14 @@ _STANDARD_INPUT = "-"
 
 # CSV.
 
-_DELIMITERS = ";\t,"  # `,` last: where two give the same, it is a decimal comma in a cell
+_DELIMITERS = ";\t,"  # `,` last: in a tie, it is a decimal comma in a cell
 _LONGEST_RECORD = 100  # lines of a header; with more, a quote was never closed
-_DECLARED = re.compile(r'"?sep=(.)"?\s*')  # what Excel understands as a first line
+_DECLARED = re.compile(r'"?sep=(.)"?\s*')  # Excel's optional first line
 
 # Text.
 
 _LONGEST_LINE = 1_000_000  # characters; a file without line ends must not fill the memory
-_HEAD = 4096  # bytes by which a file is judged
+_HEAD = 4096  # bytes by which a file's type is recognised
 _SIGNATURES = {
     b"PK\x03\x04": "is a workbook (or another ZIP file), not CSV; save the sheet as CSV UTF-8",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook, not CSV; save the sheet as CSV UTF-8",
@@ -44,12 +44,12 @@ _SIGNATURES = {
 }
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe\x00\x00": "utf-32",  # before UTF-16, whose mark it begins with
+    b"\xff\xfe\x00\x00": "utf-32",  # before UTF-16, whose mark is its prefix
     b"\x00\x00\xfe\xff": "utf-32",
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-_CONTROL = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # characters that no text has
+_CONTROL = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # never found in text
 _UNDECODED = re.compile("[^\\s,;\"']*[\udc80-\udcff][^\\s,;\"']*")  # a word with undecoded bytes
 _ADVICE = "save the file again as CSV UTF-8"
 _STOP_INTERVAL = 0.2  # seconds after which a reader of standard input checks whether to stop
@@ -69,7 +69,7 @@ class CsvSource:
 
     target: str | PathLike[str]
     is_known_heading: Callable[[str], bool]
-    """Tells whether a heading means anything to the job; by that the delimiter is guessed."""
+    """Tells whether the job knows a heading; used to guess the delimiter."""
     _opened: list[bool] = field(factory=list, init=False, repr=False, eq=False)
 
     @property
@@ -90,7 +90,7 @@ class CsvSource:
         return "line"
 
     def open(self, problems: Problems) -> CsvReader:
-        """Begin a pass; standard input can be read once only."""
+        """Start a pass; standard input can be read only once."""
         if self.target == _STANDARD_INPUT and self._opened:
             raise JobError("standard input can be read only once; save it to a file first")
         self._opened.append(True)
@@ -119,7 +119,7 @@ class CsvReader:
         try:
             return await asyncio.shield(reading)
         except asyncio.CancelledError:
-            # The thread goes on after a cancellation, with a file that `close` closes next.
+            # The thread continues after a cancellation, using a file that `close` closes next.
             self._text.stop()
             await asyncio.wait([reading])
             raise
@@ -130,8 +130,8 @@ class CsvReader:
 
     def _parse(self) -> Iterator[Record]:
         """Yield the records that are not blank, each as wide as the header."""
-        # Nothing says which dialect a CSV file has (RFC 4180 only records what is common), so the
-        # delimiter is declared or guessed, by the first record as a whole.
+        # A CSV file does not declare its dialect (RFC 4180 only records common practice), so the
+        # delimiter is taken from `sep=` or guessed from the whole first record.
         lines = self._text.read_lines()
         first = next(filter(str.strip, lines), None)
         declared = _DECLARED.fullmatch(first or "")
@@ -152,7 +152,7 @@ class CsvReader:
             except csv.Error as error:
                 self._problems.add(_explain(error), line)
                 if "field limit" in str(error):
-                    return  # where the next record begins is unknown
+                    return  # the start of the next record is unknown
                 continue
             if not any(cells) or not "".join(cells).strip():
                 continue
@@ -161,9 +161,7 @@ class CsvReader:
                 continue
             width = len(cells) if self._shape.header is None else len(self._shape.header)
             if any(cell.strip() for cell in cells[width:]):
-                text = (
-                    f"{len(cells)} cells under a header of {width}; is a delimiter not in quotes?"
-                )
+                text = f"{len(cells)} cells under a header of {width}; is a delimiter not quoted?"
                 self._problems.add(text, line)
             else:
                 # Spreadsheets leave out empty cells at the end, or add some.
@@ -171,7 +169,7 @@ class CsvReader:
 
     def _guess_delimiter(self, first: str) -> str:
         """Return the delimiter with which the first record has the most known headings or SIMs."""
-        # A bare list; and where commas are decimal, 8,99E+19 is one cell, not two.
+        # A bare list; with decimal commas, 8,99E+19 is one cell, not two.
         if is_sid_or_iccid(first):
             return ";"
 
@@ -184,7 +182,7 @@ class CsvReader:
 
 
 def _rest_of_record(first: str, lines: Iterator[str]) -> Iterator[str]:
-    """Yield the lines that belong to a first one, whose cells may hold line breaks in quotes."""
+    """Yield the lines of one record, whose cells may hold quoted line breaks."""
     quotes = first.count('"')
     for line in islice(lines, _LONGEST_RECORD if quotes % 2 else 0):
         yield line
@@ -196,14 +194,14 @@ def _rest_of_record(first: str, lines: Iterator[str]) -> Iterator[str]:
 def _explain(error: csv.Error) -> str:
     text = str(error)
     if "end of data" in text:
-        return "a quote that is opened here is never closed"
+        return "a quote opened here is never closed"
     if "field limit" in text:
         return f"a cell of more than {csv.field_size_limit():,} characters; is a quote not closed?"
     return f"misplaced quotes ({text}); a quote inside a cell must be doubled"
 
 
 class _TextFile:
-    """A file or standard input, read once, line by line; what is not text is a problem."""
+    """A file or standard input, read once, line by line; data that is not text is a problem."""
 
     def __init__(self, target: str | PathLike[str], label: str, problems: Problems) -> None:
         self.line = 0
@@ -216,7 +214,7 @@ class _TextFile:
         self._is_utf8 = True
 
     def stop(self) -> None:
-        """Make a reader that waits for more give up; from any thread."""
+        """Make a blocked reader give up; from any thread."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -226,7 +224,7 @@ class _TextFile:
             self._open_files.pop().close()
 
     def read_lines(self) -> Iterator[str]:
-        """Yield the lines with their ends; stop early after a problem that spoils the rest."""
+        """Yield the lines with their ends; stop early after a problem that affects the rest."""
         try:
             text = self._open()
             if text is None:
@@ -237,7 +235,7 @@ class _TextFile:
                     too_long = f"longer than {_LONGEST_LINE:,} characters; is this a text file?"
                     self._problems.add(too_long, self.line)
                     return
-                # Nearly all lines are ASCII, which is quick to see.
+                # Nearly all lines are ASCII, which is quick to check.
                 yield line if line.isascii() and "\0" not in line else self._check(line)
         except OSError as error:
             self._problems.add(f"{self._label}: {error.strerror or error}")
@@ -263,7 +261,7 @@ class _TextFile:
         return text
 
     def _check(self, line: str) -> str:
-        """Report what is wrong with a line, and return it as something that can be stored."""
+        """Report the problems of a line, and return it in a form that can be stored."""
         if "\0" in line:
             self._problems.add(f"a NUL byte; {_ADVICE}", self.line)
             line = line.replace("\0", "")
@@ -277,19 +275,19 @@ class _TextFile:
 
 
 def _describe_binary(head: bytes, encoding: str) -> str | None:
-    """Say what a file is whose first bytes are not text; None if they are."""
+    """Describe a file whose first bytes are not text; None if they are."""
     for signature, text in _SIGNATURES.items():
         if head.startswith(signature):
             return text
     if encoding == "utf-8" and head.count(b"\0") > len(head) // 4:
         return "looks like UTF-16 without a byte order mark, or is not text; save it as CSV UTF-8"
     if encoding.startswith("utf-8") and len(head.translate(None, _CONTROL)) * 16 < len(head) * 15:
-        return "is not a text file; give one that names SIMs, saved as CSV UTF-8"
+        return "is not a text file; pass a list of SIMs, saved as CSV UTF-8"
     return None
 
 
 def _decode_western(text: str) -> str:
-    """Read undecoded bytes as the commonest other encoding, which has a letter for all but five."""
+    """Decode bytes as Windows-1252, the most common other encoding, which lacks only five."""
     return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
@@ -298,10 +296,10 @@ class _StandardInput(io.RawIOBase):
 
     @classmethod
     def open(cls, stopped: threading.Event) -> io.BufferedReader:
-        if sys.stdin is None:  # as under pythonw, or a service without one
+        if sys.stdin is None:  # as under pythonw, or in some services
             raise OSError("this process has no standard input")
         try:
-            # Not `sys.stdin.buffer`: what its own buffer holds back would be lost to `select`.
+            # Not `sys.stdin.buffer`: `select` would not see data in its buffer.
             raw: io.IOBase = cls(sys.stdin.fileno(), stopped)
         except io.UnsupportedOperation:  # replaced by an object, as tests do
             raw = io.BytesIO(sys.stdin.buffer.read())
@@ -314,8 +312,8 @@ class _StandardInput(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer, by the documents
-        # Windows selects sockets only; there a reader stays blocked.
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a writable buffer
+        # On Windows `select` takes only sockets, so a reader stays blocked there.
         while (
             sys.platform != "win32"
             and not select.select([self._descriptor], [], [], _STOP_INTERVAL)[0]

@@ -11,15 +11,15 @@ from asyncsim.kind import Kind
 from asyncsim.resources.names import check_name
 from asyncsim.validation import looks_like_iccid, looks_like_sid
 
-# What spreadsheets and data frames make of 20 digits that they take for a number: 8.99E+19,
-# 8,99E+19 where commas are decimal, 89883070000012345678.0.
+# Spreadsheets and data frames turn 20 digits into a number: 8.99E+19,
+# 8,99E+19 with decimal commas, 89883070000012345678.0.
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{15,}[.,][0-9]+")
 _FORMULA = re.compile(r'="(.*)"')  # ="0012" keeps text text in spreadsheets, as '0012 does
-# Blanks, dashes and what copying from web pages and PDFs adds: soft hyphens, zero-width and
+# Blanks, dashes and characters copied from web pages and PDFs: soft hyphens, zero-width and
 # direction marks, byte order marks.
 _SEPARATORS = re.compile("[\\s\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060\ufeff-]+")
 _DOUBLED = bytes.maketrans(b"0123456789", bytes([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]))
-_PRECISE_DIGITS = 15  # that a spreadsheet keeps of a number (IEEE 754 doubles); the rest is zeros
+_PRECISE_DIGITS = 15  # significant digits of a number in a spreadsheet (IEEE 754 doubles)
 _LONGEST_SHOWN = 60  # characters of a value in a message
 
 LOST_DIGITS = (
@@ -32,7 +32,7 @@ FLOAT_DIGITS = (
 
 
 def shortened(value: object) -> str:
-    """Return a value as messages show it: its repr, cut short."""
+    """Return a value for a message: its repr, shortened."""
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 4]}...{text[-1]}"
 
@@ -50,19 +50,19 @@ def _compact(text: str) -> str:
 
 
 def is_rounded(text: str) -> bool:
-    """Tell whether a text is a number of which a program has dropped digits."""
+    """Tell whether a text is a number whose digits a program has rounded."""
     return _ROUNDED.fullmatch(text) is not None
 
 
 def is_sid_or_iccid(text: str) -> bool:
-    """Tell whether a text can be nothing but a SID or an ICCID, rounded ones included."""
+    """Tell whether a text can only be a SID or an ICCID, possibly rounded."""
     compact = _compact(text)
     named = looks_like_iccid(compact) or looks_like_sid(compact, any_case=True)
     return named or is_rounded(strip_text_marks(text))
 
 
 def guess_naming(text: str) -> Naming:
-    """Tell what a bare name is, by its form."""
+    """Return the kind of a bare name, by its form."""
     compact = _compact(text)
     if looks_like_sid(compact, any_case=True):
         return "sid"
@@ -81,7 +81,7 @@ def parse_iccid(text: str, kind: Kind[Any]) -> str:
     if looks_like_iccid(compact):
         return compact
     if not (compact.isascii() and compact.isdigit()):
-        raise ValueError(f"{shortened(text)} is not an ICCID: those have digits only")
+        raise ValueError(f"{shortened(text)} is not an ICCID: an ICCID has only digits")
     raise ValueError(f"{shortened(text)} is not an ICCID: {len(compact)} digits, not 18 to 22")
 
 
@@ -96,11 +96,11 @@ def parse_sid(text: str, kind: Kind[Any]) -> str:
     wanted = f"{kind.sid_prefix} and 32 hex digits"
     if looks_like_iccid(compact) or is_rounded(compact):
         raise ValueError(
-            f"{shortened(text)} is not a SID ({wanted}); call a column of ICCIDs iccid"
+            f"{shortened(text)} is not a SID ({wanted}); name a column of ICCIDs iccid"
         )
     raise ValueError(
         f"{shortened(text)} is not the SID of a {kind.product.label} {kind.noun} ({wanted});"
-        " call a column of unique names unique_name"
+        " name a column of unique names unique_name"
     )
 
 

@@ -22,10 +22,10 @@ Items = Iterable[Item] | AsyncIterable[Item]
 
 
 def check_items(items: object) -> None:
-    """Reject what is not an iterable of rows: TypeError says what to give instead."""
+    """Reject anything but an iterable of rows; the TypeError says what to pass instead."""
     if isinstance(items, Mapping):
         raise TypeError(
-            "from_rows takes rows, not a mapping; give"
+            "from_rows takes rows, not a mapping; pass"
             " ({'sid': sid, **change} for sid, change in changes.items())"
         )
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
@@ -47,23 +47,23 @@ class ItemSource:
 
     @property
     def unit(self) -> str:
-        """They are counted, they have no lines."""
+        """Rows are numbered; they have no lines."""
         return "row"
 
     def open(self, problems: Problems) -> ItemReader:
-        """Begin a pass; a generator can be read once only."""
-        # A run that goes on reads the input again, to see that it is the same.
+        """Start a pass; a generator can be read only once."""
+        # A resumed run reads the input again, to check that it is the same.
         if self._opened and isinstance(self.items, Iterator | AsyncIterator):
             raise JobError(
-                "these rows came from an iterator, which has been read and is used up;"
-                " make the job from a list, or from a new iterator"
+                "these rows came from an iterator, which has been consumed;"
+                " create the job from a list, or from a new iterator"
             )
         self._opened.append(True)
         return ItemReader(self.items, problems)
 
 
 class ItemReader:
-    """One pass over a program's rows, in its own loop and thread: they may touch its objects."""
+    """One pass over a program's rows, in its own loop and thread: rows may use its objects."""
 
     def __init__(self, items: Items, problems: Problems) -> None:
         self._items = aiter(items) if isinstance(items, AsyncIterable) else iter(items)
@@ -74,7 +74,7 @@ class ItemReader:
 
     async def read(self, build: BuildRows) -> list[Row] | None:
         """Build rows from the next chunk; None at the end."""
-        await asyncio.sleep(0)  # a list never waits: between chunks other tasks get their turn
+        await asyncio.sleep(0)  # a list never waits: let other tasks run between chunks
         items: list[Item] = []
         if isinstance(self._items, Iterator):
             items = list(islice(self._items, CHUNK))
@@ -95,7 +95,7 @@ class ItemReader:
         return build(records, self._shape) if self._shape is not None else []
 
     def close(self) -> None:
-        """Nothing to close: the iterable belongs to its maker."""
+        """Nothing to close: the iterable belongs to the caller."""
 
     def _values(self, item: Item) -> Sequence[Any]:
         """Return the values of an item, in the order of the header."""
@@ -105,11 +105,11 @@ class ItemReader:
             self._keys = frozenset(shape.header or ())
         header = self._shape.header
         if (shape.header is None) != (header is None):
-            raise ValueError(f"{shortened(item)} is not of the same sort as the rows before it")
-        # A key that only later rows have is likely a slip; what it holds would be dropped silently.
+            raise ValueError(f"{shortened(item)} is not of the same type as the rows before it")
+        # A key that only later rows have is probably a typo; its value would be dropped silently.
         if unknown := row.keys() - self._keys:
             names = ", ".join(sorted(map(shortened, unknown)))
-            raise ValueError(f"the rows before have no {names}; give the first row all keys")
+            raise ValueError(f"the rows before have no {names}; the first row must have all keys")
         values = [item] if header is None else [row.get(key, ABSENT) for key in header]
         for value in values:
             if isinstance(value, str) and not value.isascii():
@@ -121,7 +121,7 @@ class ItemReader:
 
 
 def _unpack(item: Item) -> tuple[Mapping[str, Any], Shape]:
-    """Return the values of an item by name, and the shape of an input of which it is the first."""
+    """Return the values of an item by name, and the shape of an input that begins with it."""
     if isinstance(item, Mapping):
         if strange := [key for key in item if not isinstance(key, str)]:
             raise ValueError(f"keys must be text, not {shortened(strange[0])}")
@@ -137,4 +137,4 @@ def _unpack(item: Item) -> tuple[Mapping[str, Any], Shape]:
         return {}, Shape(header=None)
     if isinstance(item, float):
         raise ValueError(f"{shortened(item)} is a float, {FLOAT_DIGITS}")
-    raise ValueError(f"{shortened(item)} is not a row; give a name, a mapping or an attrs record")
+    raise ValueError(f"{shortened(item)} is not a row; pass a name, a mapping or an attrs record")

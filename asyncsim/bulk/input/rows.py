@@ -24,19 +24,19 @@ from asyncsim.bulk.input.source import LineNumbers, Problems, Record, Shape, Sou
 from asyncsim.bulk.records import Naming, Row
 from asyncsim.wire.forms import Param
 
-_CACHED_CHANGES = 10_000  # combinations of values; a file of names has a new one in each row
+_CACHED_CHANGES = 10_000  # combinations of values; a file of unique names has a new one in each row
 _RAW_TEXT = frozenset({"payload", "command"})  # blanks in a text message are part of it
 
 
 class RowReader:
-    """One pass over the input: rows in batches, and after the last one what is known of them all.
+    """One pass over the input: rows in batches, and their statistics after the last one.
 
     A problem does not end the pass, so that all of them are found at once.
     """
 
     def __init__(self, source: Source, request: ColumnRequest, change: Mapping[str, Any]) -> None:
         self.problems = Problems(source.unit)
-        """What is wrong with the input; complete after the last batch."""
+        """Problems of the input; complete after the last batch."""
         self.path = source.path
         """Absolute path of the input, if it is a file."""
         self._label = source.label
@@ -58,7 +58,7 @@ class RowReader:
 
     @property
     def header(self) -> tuple[str, ...] | None:
-        """Columns of the input as it calls them; None if it has only names."""
+        """Headings of the input; None if it has only names."""
         return self._builder.header
 
     @property
@@ -78,14 +78,14 @@ class RowReader:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is odd but not a problem."""
+        """Warnings: suspicious, but not a problem."""
         builder, odd = self._builder, self._builder.wrong_check_digits
         if not odd.count:
             return builder.columns.notes
         zeros = f"; {builder.zeros:,} of them end in zeros, as rounded numbers do"
         note = (
             f"{odd.count:,} ICCID{'s' if odd.count > 1 else ''} with a wrong check digit,"
-            f" {odd}{zeros if builder.zeros else ''}; they are looked up as they are"
+            f" {odd}{zeros if builder.zeros else ''}; they are looked up unchanged"
         )
         return (note, *builder.columns.notes)
 
@@ -100,11 +100,11 @@ class RowBuilder:
         self.columns = NO_COLUMNS
         self.rows = 0
         self.stopped = False
-        """The header cannot be used, so reading on makes no sense."""
+        """The header cannot be used, so reading stops."""
         self.wrong_check_digits = LineNumbers(problems.unit)
-        """A note, not a problem: some makers' ICCIDs have no check digit."""
+        """A warning, not a problem: some manufacturers' ICCIDs have no check digit."""
         self.zeros = 0
-        """Those of them that a spreadsheet seems to have rounded."""
+        """How many of them look rounded by a spreadsheet."""
         self.sha256 = hashlib.sha256()
         self._request = request
         self._kind = actions.kind_of(request.product)
@@ -122,13 +122,13 @@ class RowBuilder:
         rows = [row for record in records if (row := self._row(record)) is not None]
         content = [[row.number, row.name, row.naming, row.change, row.cells] for row in rows]
         # A resumed job compares it: the input must be the one that the journal began with.
-        if content:  # without the brackets, so that it does not matter where chunks end
+        if content:  # without the brackets, so that chunk borders do not matter
             text = json.dumps(content, sort_keys=True, separators=(",", ":"))
             self.sha256.update(text[1:-1].encode() + b",")
         return rows
 
     def _begin(self, shape: Shape) -> None:
-        """Read the header, and report once, not for each row, that nothing can be asked for any."""
+        """Read the header, and report once, not for each row, that it defines no change."""
         self._shape, self.header = shape, shape.header
         if shape.header is not None:
             self._request = evolve(self._request, vendor_columns=shape.vendor_columns)
@@ -140,7 +140,7 @@ class RowBuilder:
                     self._problems.add(text)
                 return
         self._changes = ChangeReader(self._request, self._change, self.columns)
-        # A header that cannot do the job would otherwise be one problem for each of a million rows.
+        # An insufficient header would otherwise be one problem for each of a million rows.
         product, action = self._request.product, self._request.action
         remedy = "give it for all rows, or in a column of that name"
         given = {*self._change, *self.columns.applied}
@@ -150,7 +150,7 @@ class RowBuilder:
                 self._problems.add(f"{needs}: {remedy} ({keyword})")
         if action is Action.UPDATE and not given:
             known = ", ".join(actions.keywords(product, action))
-            self._problems.add(f"nothing is asked for: {remedy} ({known})")
+            self._problems.add(f"no change is given: {remedy} ({known})")
 
     def _row(self, record: Record) -> Row | None:
         line, values = record
@@ -176,14 +176,14 @@ class RowBuilder:
             line=line,
             name=name,
             naming=naming,
-            # Checked against the SID by the planning pass: both have to mean one SIM.
+            # Checked against the SID by the planning pass: both have to name one SIM.
             iccid=self._iccid_beside_sid(values) if naming == "sid" else None,
             change=change.keywords,
             cells=None if self.header is None and len(values) == 1 else cells,
         )
 
     def _name(self, values: Sequence[Any]) -> tuple[str, Naming]:
-        """Return what names the SIM of a record; ValueError says why nothing does."""
+        """Return the name of a record's SIM; ValueError says why it has none."""
         if self.header is not None:
             for naming, place in self.columns.names:
                 if text := _name_text(values[place]).strip():
@@ -192,9 +192,9 @@ class RowBuilder:
         text = _name_text(values[0])
         naming = identifiers.guess_naming(text)
         if self._request.action is Action.REGISTER:
-            naming = "iccid"  # all that a card is known by before it is registered
+            naming = "iccid"  # the only name of a card before it is registered
         if naming == "unique_name" and self._shape is not None and self._shape.strict_names:
-            # In a bare list, a word is more likely a heading that nobody knows, or a slip.
+            # In a bare list, a word is more likely an unknown heading or a typo.
             raise ValueError(
                 f"{identifiers.shortened(text)} is neither an ICCID nor a SID;"
                 " a list of unique names needs unique_name in its first line"
@@ -202,19 +202,19 @@ class RowBuilder:
         return identifiers.PARSERS[naming](text, self._kind), naming
 
     def _iccid_beside_sid(self, values: Sequence[Any]) -> str | None:
-        """Return the ICCID of a row that is named by its SID; None where it has no whole one."""
+        """Return the ICCID of a row that is named by its SID; None if it has no intact one."""
         place = dict(self.columns.names).get("iccid")
         if place is None:
             return None
         try:
             return identifiers.parse_iccid(_name_text(values[place]).strip(), self._kind)
-        except ValueError:  # only a check on the SID: a rounded one is no reason to reject the row
+        except ValueError:  # it only checks the SID: a rounded one is no reason to reject the row
             return None
 
 
 @frozen
 class RowChange:
-    """What a row asks for on top of what the job asks, and what is wrong with that."""
+    """A row's own change, which overrides the job's, and its problems."""
 
     keywords: Mapping[str, Any] | None
     problems: tuple[str, ...] = ()
@@ -226,8 +226,8 @@ _NO_CHANGE = RowChange(None)
 class ChangeReader:
     """Reads the change of a row from the columns that are applied.
 
-    Most rows of a file ask for the same few things, so what was checked once is cached, and rows
-    share one mapping: a million rows cost no million of them.
+    Most rows of a file request the same few changes, so a checked change is cached, and rows
+    share one mapping: a million rows do not need a million.
     """
 
     def __init__(self, request: ColumnRequest, change: Mapping[str, Any], columns: Columns) -> None:
@@ -238,7 +238,7 @@ class ChangeReader:
         self._cache: dict[tuple[object, ...], RowChange] = {}
 
     def read(self, values: Sequence[Any], naming: Naming) -> RowChange:
-        """Return what the values of a row ask for; `naming` is what names its SIM."""
+        """Return the change in the values of a row; `naming` is the kind of name of its SIM."""
         if not self._columns.changes:
             return _NO_CHANGE
         try:
@@ -269,23 +269,23 @@ class ChangeReader:
         if not merged and not missing:
             applied = self._columns.applied
             are = "is" if len(applied) == 1 else "are"
-            problems.append(f"nothing is asked for: {' and '.join(applied)} {are} empty")
+            problems.append(f"no change is given: {' and '.join(applied)} {are} empty")
         return RowChange(own or None, tuple(problems))
 
 
 def _sendable(value: object) -> str | None:
-    """Return a value as it can be sent: text, or None to clear."""
+    """Return a value in the form that is sent: text, or None to clear."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float) and value != value:  # NaN, as data frames mark what is missing
+    if isinstance(value, float) and value != value:  # NaN: missing, in data frames
         return ""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"{identifiers.shortened(value)} cannot be sent; give text")
+    raise ValueError(f"{identifiers.shortened(value)} cannot be sent; pass text")
 
 
 def _clean(param: Param, value: str | None) -> str | None:
-    """Remove what people and spreadsheets add to a value."""
+    """Remove blanks and spreadsheet marks from a value."""
     if value is None:
         return None
     text = value.strip()
@@ -295,13 +295,13 @@ def _clean(param: Param, value: str | None) -> str | None:
         return None
     if param.keyword == "registration_code":
         return identifiers.strip_text_marks(text)
-    # The vendors' values are case-sensitive, people's columns are not: `Active`, `get`.
+    # The vendors' values are case-sensitive, people's spelling is not: `Active`, `get`.
     spellings = {choice.lower(): choice for choice in param.choices or ()}
     return spellings.get(text.lower(), text)
 
 
 def _name_text(value: object) -> str:
-    """Return what names a SIM, as text; ValueError for a value that has lost digits."""
+    """Return a SIM's name as text; ValueError for a value that has lost digits."""
     if isinstance(value, str):
         return value
     if value is None:

@@ -10,34 +10,34 @@ from attrs import frozen
 from asyncsim.bulk.records import Row
 
 CHUNK = 1000
-"""Records that are read at once, and so rows in the largest batch. A thread switch and a
-transaction for each chunk cost little then, and a million rows never stand in memory."""
+"""Records read at once, and thus rows in the largest batch. It makes a thread switch and a
+transaction per chunk cheap, and a million rows are never in memory."""
 ABSENT = ""
-"""Value of a column that a record leaves out: the row asks for nothing there."""
+"""Value of a column that a record leaves out: it changes nothing."""
 _KEPT_PROBLEMS = 1000
-"""A file of a million wrong rows must not fill the memory with texts that nobody reads."""
+"""A file with a million wrong rows must not fill the memory with messages."""
 
 
-_SHOWN_LINES = 5  # enough to find a pattern; a message with all of them would be unreadable
+_SHOWN_LINES = 5  # enough to see a pattern; a message with all of them would be unreadable
 
 
 class Record(NamedTuple):
     """One record of an input."""
 
     line: int
-    """Line on which it begins; where the input has no lines, its number."""
+    """Line on which it begins; its number if the input has no lines."""
     values: Sequence[Any]
-    """In the order of the header; without a header, the SIM's name comes first."""
+    """Values in the order of the header; without a header, the SIM's name comes first."""
 
 
 @frozen(kw_only=True)
 class Shape:
-    """What the first record says about all of them."""
+    """The common form of all records, known from the first one."""
 
     header: tuple[str, ...] | None
     """None: every record begins with a bare name."""
     vendor_columns: bool = False
-    """The columns are those of the vendor's own records, so nobody has chosen them yet."""
+    """The columns are those of the vendor's own records, so no one has chosen them."""
     strict_names: bool = False
     """A bare name must be a SID or an ICCID."""
 
@@ -63,7 +63,7 @@ class Source(Protocol):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         ...
 
     @property
@@ -73,25 +73,25 @@ class Source(Protocol):
 
     @property
     def unit(self) -> str:
-        """What messages call a place in it: `line` or `row`."""
+        """The unit of a position in messages: `line` or `row`."""
         ...
 
     def open(self, problems: Problems) -> SourceReader:
-        """Begin a pass; JobError if it can be read only once and has been."""
+        """Start a pass; JobError if it can be read only once and has been."""
         ...
 
 
 class Problems:
     """Texts such as `line 5: status cannot be 'actve'`, in input order, and their count.
 
-    Collected, so that all that is wrong with a file can be mended at once.
+    Collected, so that all problems of a file can be fixed at once.
     """
 
     def __init__(self, unit: str = "line", most: int = _KEPT_PROBLEMS) -> None:
         self.unit = unit
-        """What a place in the input is called."""
+        """The unit of a position in the input: `line` or `row`."""
         self.count = 0
-        """All of them, including those whose text is not kept."""
+        """The number of all problems, including those whose text is not kept."""
         self._most = most
         self._texts: list[tuple[int, str]] = []
 

@@ -1,4 +1,4 @@
-"""The journal of a job: how far each row has come, in one SQLite file."""
+"""The journal of a job: the progress of each row, in one SQLite file."""
 
 from asyncsim.bulk.journal.journal import Journal
 

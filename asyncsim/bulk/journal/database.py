@@ -1,4 +1,4 @@
-"""The SQLite database of a journal: connections, transactions, checkpoints, errors in words."""
+"""The SQLite database of a journal: connections, transactions, checkpoints, error messages."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ APPLICATION_ID = 0x4153494D
 _SECRET_BYTES = 32
 _LONGEST_WAL = 16 << 20  # bytes; more would only make the next opening slower
 _BEGIN = "asyncsim_begin"
-"""Execution option: how a transaction begins, empty for none."""
+"""Execution option: the statement that begins a transaction, empty for none."""
 
 _BUSY_TIMEOUT = "busy_timeout=10000"  # milliseconds; an SQL shell may hold the file for a moment
 # FULL: an intent has to survive a power cut, not only the process.
 # cache_size: KiB for each connection; the pool below has four at most.
-# Automatic checkpoints are off, as `_checkpoint` has to set `needs_wal` around each.
+# Automatic checkpoints are off, because `_checkpoint` has to set `needs_wal` around each.
 _PRAGMAS = (_BUSY_TIMEOUT, "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=0")
 
 _AGAIN = "then run the same command again: what was recorded is kept"
-# SQLite's name of the error, or how it begins -> what is wrong and what to do about it.
+# SQLite's name of the error, or its prefix -> the problem and the remedy.
 _REMEDIES = {
     "SQLITE_FULL": f"the disk is full: free space, {_AGAIN}",
     "SQLITE_IOERR": f"the disk cannot be written or read (over quota?): fix that, {_AGAIN}",
@@ -49,7 +49,7 @@ _REMEDIES = {
     "SQLITE_CANTOPEN": "it cannot be opened: check the permissions of the file and its folder",
     "SQLITE_BUSY": f"another program has locked it (an SQL shell?): close that, {_AGAIN}",
     "SQLITE_LOCKED": f"another program has locked it (an SQL shell?): close that, {_AGAIN}",
-    "SQLITE_NOTADB": "it is not a SQLite file: give another path for the journal",
+    "SQLITE_NOTADB": "it is not a SQLite file: choose another path for the journal",
     "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
 }
 
@@ -57,7 +57,7 @@ _REMEDIES = {
 async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
     """Finish work even when cancelled, then raise the cancellation.
 
-    A transaction that is cut off in the middle costs its connection; one that is finished costs
+    An interrupted transaction costs its connection; a finished one costs
     milliseconds.
     """
     task = asyncio.create_task(work, name="asyncsim-journal-work")
@@ -68,18 +68,18 @@ async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        task.exception()  # retrieved, or asyncio would log it; the cancellation takes precedence
+        task.exception()  # marked as retrieved, or asyncio would log it; the cancellation takes precedence
         raise cancelled
     return task.result()
 
 
 @contextmanager
 def translate_errors(target: str) -> Iterator[None]:
-    """Raise what the database raises as a JournalError that says what to do."""
+    """Translate database errors to a JournalError with a remedy."""
     try:
         yield
-    # ValueError: text that cannot be stored, or a connection that is closed already.
-    # LookupError: a word that somebody wrote into the file by hand, no state and no verdict.
+    # ValueError: text that cannot be stored, or a closed connection.
+    # LookupError: an unknown state or verdict, written into the file by hand.
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, LookupError) as error:
         cause = getattr(error, "orig", None) or error
         name = getattr(cause, "sqlite_errorname", None) or ""
@@ -94,7 +94,7 @@ class Database:
 
     def __init__(self, target: str, clock: Clock, *, read_only: bool) -> None:
         self.holds_job = False
-        """A file that `open` has made and that holds no job is removed by `close`."""
+        """`close` removes a file that `open` created and that holds no job."""
         self._target = target
         self._file = JournalFile(target, read_only=read_only)
         self._clock = clock
@@ -102,12 +102,12 @@ class Database:
         self._engine: AsyncEngine | None = None
         self._is_prepared = False
         self._next_checkpoint = _LONGEST_WAL
-        # Two writers of one process would only make each other wait in the database.
+        # Two writers in one process would only block each other in the database.
         self._one_writer = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
-        """Whether it has connections."""
+        """Whether it is open."""
         return self._engine is not None
 
     def check_open(self) -> None:
@@ -119,11 +119,11 @@ class Database:
     def engine(self) -> AsyncEngine:
         """Its connections; JournalError while it is closed."""
         self.check_open()
-        assert self._engine is not None  # noqa: S101 - checked just now
+        assert self._engine is not None  # noqa: S101 - checked above
         return self._engine
 
     async def open(self) -> None:
-        """Open it, and make it if need be; where that fails, `close` leaves nothing behind."""
+        """Open it, creating it if needed; if that fails, `close` leaves nothing behind."""
         with translate_errors(self._target):
             self._file.check_path()
             if not self._read_only:
@@ -142,28 +142,28 @@ class Database:
                 )
             if not self._read_only:
                 await self.write(self._prepare)
-                # The pragma makes no WAL, only the first write does: a process may be killed in
+                # The pragma creates no WAL, only the first write does: a process may be killed in
                 # between, and its journal must not look incomplete then.
                 await _run_pragmas(self._engine, "journal_mode=WAL")
                 await self._checkpoint()
                 self._is_prepared = True
 
     async def _in_use(self) -> JournalError:
-        """Say who has it open, as far as the journal tells."""
+        """Build the error that names the process that has it open, if the journal tells."""
         self._engine = _create_engine(self._file.path, read_only=True)
         process = host = None
-        # It may have no tables yet, as its holder has just begun to make them.
+        # It may have no tables yet, because its holder is just creating them.
         with suppress(JournalError):
             process, host = await self.read(_read_holder)
         who = f"process {process} on {host}" if process else "another process"
         return JournalError(
             f"journal {self._target} is in use by {who}: wait until that has ended, or stop it;"
-            " its progress can be looked at meanwhile"
+            " its progress can be read meanwhile"
         )
 
     async def _prepare(self, connection: AsyncConnection) -> None:
-        """Make the tables if there are none, and note who has it open."""
-        # In one transaction with the mark: a file is a journal as a whole, or not at all.
+        """Create the tables if there are none, and record who has it open."""
+        # In one transaction with the mark: a file is a complete journal, or none.
         if not await _is_marked(connection, self._target):
             await create_tables(connection)
             secret = _HiddenText(secrets.token_urlsafe(_SECRET_BYTES))
@@ -174,12 +174,12 @@ class Database:
         await _record_holder(connection, os.getpid(), socket.gethostname())
 
     async def close(self) -> None:
-        """Close it, however far it was opened; a broken journal is no reason to fail here."""
+        """Close it, however far it was opened; a broken journal does not make this fail."""
         try:
             if self._is_prepared:
                 with suppress(JournalError), translate_errors(self._target):
                     await self.write(_record_holder, None, None)
-                    # One file again, unless somebody reads it just now, which does no harm.
+                    # Back to one file, unless a reader has it open, which does no harm.
                     await _run_pragmas(self.engine, "busy_timeout=0", "journal_mode=DELETE")
         finally:
             if self._engine is not None:
@@ -195,7 +195,7 @@ class Database:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Do work in a transaction that sees one moment of the journal."""
+        """Do work in a transaction that sees a consistent snapshot of the journal."""
         return await finish_despite_cancel(self._transact(self.engine, work, *args, **kwargs))
 
     async def write(
@@ -212,7 +212,7 @@ class Database:
             if self._file.wal_size() >= self._next_checkpoint:
                 with self._clock.working(), translate_errors(self._target):
                     await self._checkpoint()
-                # Where a reader is in the way it is not shorter now; try after as much again.
+                # If a reader was in the way, the WAL is not shorter now; try after as much again.
                 self._next_checkpoint = self._file.wal_size() + _LONGEST_WAL
             return result
 
@@ -231,13 +231,13 @@ class Database:
                 return await work(connection, *args, **kwargs)
 
     async def _checkpoint(self) -> None:
-        """Copy the WAL into the file, as far as readers let it, before it grows without bound."""
+        """Copy the WAL into the file, as far as readers allow, before it grows without bound."""
         needs_wal = text("UPDATE journal SET needs_wal = :needed")
         async with _writing(self.engine).begin() as connection:
             await connection.execute(needs_wal, {"needed": True})
         await _run_pragmas(
             self.engine,
-            "busy_timeout=0",  # a reader in the way is no reason to wait: later will do
+            "busy_timeout=0",  # do not wait for a reader: later will do
             "wal_checkpoint(TRUNCATE)",
             _BUSY_TIMEOUT,
         )
@@ -260,7 +260,7 @@ async def execute(connection: AsyncConnection, statement: Executable) -> int:
 
 
 async def read_secret(connection: AsyncConnection) -> str:
-    """Return what the tickets of the job's callbacks are signed with."""
+    """Return the secret that signs the tickets of the job's callbacks."""
     secret: str = await _scalar(connection, journal.c.ticket_secret)
     return secret
 
@@ -270,15 +270,15 @@ async def _scalar(connection: AsyncConnection, column: Any) -> Any:
 
 
 async def _is_marked(connection: AsyncConnection, target: str) -> bool:
-    """Tell a journal from a file that has nothing in it yet; anything else is rejected."""
+    """Tell a journal from a file that is still empty; any other file is rejected."""
     marked = (await connection.execute(text("PRAGMA application_id"))).scalar_one()
     if marked == APPLICATION_ID:
         return True
-    # A process that was killed while it made the tables leaves a file without any.
+    # A process that was killed while it created the tables leaves a file without any.
     objects = await connection.execute(text("SELECT count(*) FROM sqlite_master"))
     if marked or objects.scalar_one():
         raise JournalError(
-            f"{target} is a SQLite file, but not a journal of asyncsim: give another path"
+            f"{target} is a SQLite file, but not a journal of asyncsim: choose another path"
         )
     return False
 
@@ -312,14 +312,14 @@ def _create_engine(path: Path, *, read_only: bool) -> AsyncEngine:
     """Return an engine whose transactions begin as plain `BEGIN`; nothing is opened yet."""
     url = URL.create("sqlite+aiosqlite", database=str(path))
     if read_only:
-        # mode=ro neither makes a file nor takes part in the writer's locks.
+        # mode=ro neither creates a file nor takes part in the writer's locks.
         query = {"mode": "ro", "uri": "true"}
         url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query=query)
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
-        pool_size=4,  # readers beside one writer: more would only share one disk
-        hide_parameters=True,  # errors would show them, and a secret is among them
+        pool_size=4,  # readers and one writer: more would only share one disk
+        hide_parameters=True,  # errors would show them, and one is a secret
         json_serializer=_to_json,
         json_deserializer=lambda stored: json.loads(stored.encode()),
     )
@@ -329,7 +329,7 @@ def _create_engine(path: Path, *, read_only: bool) -> AsyncEngine:
 
 
 def _writing(engine: AsyncEngine) -> AsyncEngine:
-    """Return the same connections, for transactions that take the write lock at their start.
+    """Return the same connections, for transactions that take the write lock at once.
 
     One that reads first and then wants to write would fail if another wrote in between.
     """
@@ -341,7 +341,7 @@ def _to_json(value: Any) -> str:
 
 
 def _set_up_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-    # The driver would begin transactions by its own rules; `_begin_transaction` does, by ours.
+    # Not the driver, but `_begin_transaction` begins transactions.
     connection.isolation_level = None
     try:
         cursor = connection.cursor()
@@ -349,7 +349,7 @@ def _set_up_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry) 
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
     except BaseException:
-        connection.close()  # the pool does not know it yet, and its thread would go on for ever
+        connection.close()  # the pool does not know it yet, and its thread would never end
         raise
 
 

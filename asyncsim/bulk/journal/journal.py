@@ -1,4 +1,4 @@
-"""`Journal`: one job's rows and how far each has come, in one SQLite file."""
+"""`Journal`: one job's rows and their progress, in one SQLite file."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _CHUNK = 500
-"""Rows that are read at once; between two chunks others may write, so no transaction is long."""
+"""Rows read at once; between two chunks other transactions may write, so none is long."""
 
 
 class Journal:
-    """One job: its input, and how far each of its rows has come. Used with `async with`.
+    """One job: its input, and the progress of each row. Used with `async with`.
 
-    One process at a time writes it, others may read it meanwhile (`read_only=True`). What a method
-    has returned from is on disk, except where it says that it is buffered.
+    One process at a time writes it, others may read it meanwhile (`read_only=True`). When a method
+    returns, its changes are on disk, unless it says that they are buffered.
     """
 
     def __init__(self, target: str, *, read_only: bool, clock: Clock) -> None:
         self.target = target
-        """The path as it was given; for messages."""
+        """The path as given; for messages."""
         self._clock = clock
         self._read_only = read_only
         self._database = Database(target, clock, read_only=read_only)
@@ -71,10 +71,10 @@ class Journal:
         read_only: bool = False,
         clock: Clock | None = None,
     ) -> Journal:
-        """Return the journal at this path; `async with` opens it, and makes it if need be.
+        """Return the journal at this path; `async with` opens it, creating it if needed.
 
-        `read_only` reads an existing one, also while a run writes it. Raises JournalError where
-        none can be: another program's file, in use, not writable, ...
+        `read_only` reads an existing one, also while a run writes it. Raises JournalError if
+        that is impossible: another program's file, in use, not writable, ...
         """
         return cls(os.fspath(target), read_only=read_only, clock=clock or SYSTEM_CLOCK)
 
@@ -86,7 +86,7 @@ class Journal:
             raise JournalError(f"journal {self.target} is open already")
         try:
             await finish_despite_cancel(self._database.open())
-            # What callers ask for without waiting is read now.
+            # The values of synchronous properties are read now.
             self._secret = await self._database.read(read_secret)
             found = await self._database.read(queries.read_job)
             self._input = found[1] if found else InputSummary()
@@ -110,7 +110,7 @@ class Journal:
             error.add_note(str(unreported))
 
     async def _close(self) -> JournalError | None:
-        # The rest of the buffer first, then the file; the file is closed even if that fails.
+        # Flush the buffer first, then close the file, even if flushing fails.
         try:
             return await self._open_writer.close() if self._open_writer is not None else None
         finally:
@@ -133,8 +133,8 @@ class Journal:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Read what is there, including all that was buffered before."""
-        # A caller that has just recorded a step expects to see it.
+        """Read, after writing everything buffered before."""
+        # A caller that has just recorded a step expects to read it.
         if self._open_writer is not None:
             await self._open_writer.flush()
         return await self._database.read(work, *args, **kwargs)
@@ -145,7 +145,7 @@ class Journal:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Write after all that was buffered before."""
+        """Write, after everything buffered before."""
         await self._writer.flush()
         return await self._database.write(work, *args, **kwargs)
 
@@ -171,14 +171,14 @@ class Journal:
 
     @property
     def ticket_secret(self) -> str:
-        """What the tickets of the job's callbacks are signed with; never shown."""
+        """The secret that signs the tickets of the job's callbacks; never shown."""
         return self._secret
 
     # The job and its input.
 
     @property
     def header(self) -> tuple[str, ...] | None:
-        """Columns of the input; None where it has no header, or is not complete."""
+        """Columns of the input; None if it has no header or is incomplete."""
         return self._input.header
 
     @property
@@ -193,23 +193,23 @@ class Journal:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was odd in the input."""
+        """Warnings about the input."""
         return self._input.notes
 
     @property
     def source(self) -> str | None:
-        """Path of the file that the input was read from; None where it was no file."""
+        """Path of the file that the input was read from; None if it was not a file."""
         return self._input.source
 
     async def head(self) -> Head | None:
-        """Return whose the journal is; None without a job, or if its input is not complete."""
+        """Return the job's identity; None without a job, or if its input is incomplete."""
         found = await self._read(queries.read_job)
         return found[0] if found else None
 
     async def begin_job(self, head: Head) -> bool:
-        """Make it this job's. True: its input has to be read; False: it is there, go on.
+        """Start or resume this job. True: its input has to be read; False: it is complete.
 
-        Rows of a reading that was cut off are dropped. JournalError where it belongs to
+        Rows of an interrupted reading are dropped. JournalError if it belongs to
         another job, saying what differs.
         """
         is_new = await self._write(queries.begin_job, head, self.target)
@@ -238,10 +238,10 @@ class Journal:
             source=source,
         )
         await self._write(queries.complete_input, summary, self._clock.utcnow())
-        self._input = summary  # not before: what is not on disk is not known to the next run
+        self._input = summary  # only now: the next run knows only what is on disk
 
     async def discard_job(self) -> None:
-        """Delete the job; a file that was made for it goes when the journal is closed."""
+        """Delete the job; a file created for it is removed when the journal is closed."""
         await self._write(queries.discard_job)
         self._database.holds_job = False
         self._input = InputSummary()
@@ -253,10 +253,10 @@ class Journal:
     # Runs and planning passes.
 
     async def begin_run(self, *, retry_failed: bool = False) -> int:
-        """Begin a run by this process; returns its number, from 1.
+        """Start a run by this process; returns its number, from 1.
 
-        `retry_failed`: it tries again what has failed, and what it does not come to is left to the
-        next run. Until its request goes out, such a row stays failed and keeps its error.
+        `retry_failed`: it retries failed rows, and leaves those that it does not reach to the
+        next run. Until its request is sent, such a row stays failed and keeps its error.
         """
         if retry_failed:
             failed = update(rows).where(rows.c.state == State.FAILED)
@@ -265,15 +265,15 @@ class Journal:
         return self._run
 
     async def cancel_retries(self) -> None:
-        """Leave failed rows as they are, though they were to be tried again."""
+        """Cancel the pending retries of failed rows."""
         await self._update(update(rows).where(rows.c.retry).values(retry=False))
 
     async def count_retries(self) -> int:
-        """Count the failed rows that are still to be tried again."""
+        """Count the failed rows that are still to be retried."""
         return await self._count(rows.c.retry)
 
     async def end_run(self, reason: str | None) -> None:
-        """Record that the run is over, and why early; None if it was not."""
+        """Record the end of the run, and why it ended early, or None."""
         this = update(runs).where(runs.c.number == self._run)
         await self._update(this.values(ended_at=self._clock.utcnow(), reason=reason))
 
@@ -283,21 +283,21 @@ class Journal:
         return [JobRun(**row) for row in found]
 
     async def reopen_unconfirmed(self) -> int:
-        """Make rows that only a callback has reported as done ACCEPTED again; returns how many.
+        """Reset rows whose end only a callback has reported to ACCEPTED; returns how many.
 
-        While a job sends, a signed callback is believed: a read for each would double its requests.
+        While a job sends, a signed callback is trusted: a read for each would double its requests.
         One list scan at the end confirms them all.
         """
         unconfirmed = update(rows).where(rows.c.state == State.DONE, rows.c.confirmed.is_(False))
         return await self._update(unconfirmed.values(state=State.ACCEPTED, ended_at=null()))
 
     async def begin_plan(self, states: Collection[State]) -> int:
-        """Begin a planning pass over all rows in these states; returns how many there are."""
+        """Start a planning pass over all rows in these states; returns how many there are."""
         self._planning = await self._write(plans.begin_pass, states)
         return await self.count_unplanned()
 
     async def count_unplanned(self) -> int:
-        """Count the rows that the pass has still to judge."""
+        """Count the rows that the pass still has to judge."""
         return await self._count(self._planning.unplanned)
 
     async def match_unplanned(self, names: Collection[str]) -> list[Entry]:
@@ -305,7 +305,7 @@ class Journal:
         return await self._read(plans.match, self._planning, names)
 
     async def record_plan(self, planned: Sequence[Planned]) -> None:
-        """Write what the pass says of these rows, all or nothing."""
+        """Write the pass's verdicts on these rows, all or none."""
         await self._write(plans.record_plan, self._planning, planned, self._clock.utcnow())
 
     async def unplanned(self, chunk: int = 1000) -> AsyncGenerator[list[Entry], None]:
@@ -316,20 +316,20 @@ class Journal:
             after = some[-1]["number"]
 
     async def approve(self) -> None:
-        """Record that somebody has agreed to the changes that are planned, irreversible or not."""
+        """Record that the planned changes are confirmed, even if they are irreversible."""
         planned = in_states(UNFINISHED - {State.READ} | {State.FAILED})
         await self._update(update(rows).where(planned).values(approved=True))
 
     async def duplicate_sims(self, most: int = 1000) -> list[Duplicate]:
-        """Return the SIMs that several rows turned out to mean."""
+        """Return the SIMs that several rows turned out to name."""
         return await self._read(queries.find_duplicates, rows.c.sid, most)
 
-    # What becomes of single rows.
+    # Steps of single rows.
 
     async def entries(self, states: Collection[State]) -> AsyncGenerator[Entry, None]:
         """Iterate over rows in these states, in input order; each is given once.
 
-        Of failed rows only those that are to be tried again.
+        Of failed rows, only those to be retried.
         """
         after = 0
         while some := await self._next_rows(queries.ENTRY, in_states(states), after=after):
@@ -338,8 +338,8 @@ class Journal:
             after = some[-1]["number"]
 
     async def record_intent(self, number: int) -> None:
-        """Record that its request will go out; returns once that is on disk."""
-        # Waited for: after a kill, a row without an intent counts as never sent, and is sent.
+        """Record the intent to send its request; returns once that is on disk."""
+        # Not buffered: after a kill, a row without an intent counts as never sent, and is sent.
         await self._writer.commit(Step(StepKind.INTENT, number))
 
     async def record_unsent(self, number: int) -> None:
@@ -348,16 +348,16 @@ class Journal:
 
     async def record_accepted(self, number: int, *, reference: str | None = None) -> None:
         """Record that the vendor has accepted it; buffered."""
-        # Buffered, as all that follows an intent: what a kill loses, one read of the SIM tells.
+        # Buffered, like all steps after an intent: a step lost by a kill is recovered by one read.
         values = {"new_reference": reference, "now": self._clock.utcnow()}
         await self._writer.buffer(Step(StepKind.ACCEPTED, number, values))
 
     async def record_ending(self, number: int, ending: Ending) -> None:
-        """Record how it ended, or where it was left; buffered."""
+        """Record its end, or the state in which it was left; buffered."""
         await self._writer.buffer(Step.ended(number, ending, self._clock.utcnow()))
 
     async def flush(self) -> None:
-        """Return once all that was buffered is on disk."""
+        """Return once everything buffered is on disk."""
         await self._writer.flush()
 
     # What a report needs.
@@ -367,7 +367,7 @@ class Journal:
         return await self._read(statistics.count_states)
 
     async def statistics(self) -> Statistics:
-        """Count all that a report shows, over the whole job."""
+        """Count everything that a report shows, over the whole job."""
         return await self._read(statistics.read_statistics)
 
     async def results(

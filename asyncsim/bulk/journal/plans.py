@@ -1,4 +1,4 @@
-"""Planning passes: which rows a pass has still to judge, and what it says of them."""
+"""Planning passes: the rows that a pass still has to judge, and its verdicts."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from asyncsim.bulk.records import HOPELESS, IN_DOUBT, UNFINISHED, Entry, Planned
 
 @frozen
 class PlanningPass:
-    """One pass over the rows in some states; its number tells which it has judged already."""
+    """One pass over the rows in some states; its number marks those that it has judged."""
 
     number: int
     states: frozenset[State]
 
     @property
     def unplanned(self) -> ColumnElement[bool]:
-        """Rows that it has not judged yet."""
+        """Rows not judged yet."""
         return in_states(self.states) & (rows.c.look < self.number)
 
 
 async def begin_pass(connection: AsyncConnection, states: Collection[State]) -> PlanningPass:
-    """Begin another pass over all rows that are in these states now."""
+    """Start another pass over all rows now in these states."""
     number = (await connection.execute(select(job.c.looks))).scalar_one() + 1
     await connection.execute(update(job).values(looks=number))
     return PlanningPass(number, frozenset(states))
@@ -60,7 +60,7 @@ async def match(
     return [found[number] for number in sorted(found)]
 
 
-# One by one: a list of values cannot stand in a statement that is executed for many rows.
+# One by one: a statement that is executed for many rows cannot contain a list of values.
 _never_sent = or_(*(rows.c.state == one for one in (State.READ, State.READY, State.IMPOSSIBLE)))
 _in_doubt = or_(*(rows.c.state == one for one in sorted(IN_DOUBT)))
 _seen = bindparam("new_before", type_=Text)
@@ -72,25 +72,25 @@ _PLAN = (
     .where(rows.c.number == bindparam("row", type_=Integer))
     .values(
         look=bindparam("this_look", type_=Integer),
-        # Of what is done, the first verdict tells more than that it is there already.
+        # For a done row, the first verdict says more than "already there".
         verdict=case((_is_done, func.coalesce(rows.c.verdict, _verdict)), else_=_verdict),
         state=bindparam("new_state", type_=rows.c.state.type),
         sid=func.coalesce(bindparam("new_sid", type_=Text), rows.c.sid),
-        # Once something was sent, what is seen now is no longer what it was before.
+        # Once something was sent, the current status is no longer the one before the change.
         before=case(
             (_never_sent, func.coalesce(_seen, rows.c.before)),
             else_=func.coalesce(rows.c.before, _seen),
         ),
         status=func.coalesce(_seen, rows.c.status),
-        # Done by what the list shows: that is as good as a read.
+        # The list shows it as done: that is as good as a read.
         confirmed=case((_stays_failed, rows.c.confirmed), else_=_is_done),
         settled_by=case(
             (_stays_failed, rows.c.settled_by),
             (_is_done, func.coalesce(rows.c.settled_by, "sweep")),
             else_=null(),
         ),
-        # What went wrong in an earlier run is not what is wrong now; but a row that failed keeps
-        # its reason until its retry is sent.
+        # An error of an earlier run is outdated; but a failed row keeps
+        # its error until its retry is sent.
         error_type=case((_stays_failed, rows.c.error_type), else_=null()),
         error=case((_stays_failed, rows.c.error), else_=bindparam("new_error", type_=Text)),
         error_parts=case((_stays_failed, rows.c.error_parts), else_=null()),
@@ -98,7 +98,7 @@ _PLAN = (
             (_stays_failed, rows.c.ended_at),
             else_=bindparam("now", type_=rows.c.ended_at.type),
         ),
-        # A request may still be in flight when a pass does not see what it has done.
+        # A request may still be in flight when a pass does not see its effect.
         sent=or_(rows.c.sent, _in_doubt),
         retry=bindparam("is_tried_again", type_=Boolean),
     )
@@ -108,7 +108,7 @@ _PLAN = (
 async def record_plan(
     connection: AsyncConnection, planning: PlanningPass, planned: Sequence[Planned], now: datetime
 ) -> None:
-    """Write what the pass says of these rows."""
+    """Write the pass's verdicts on these rows."""
     values = [
         {
             "row": one.number,

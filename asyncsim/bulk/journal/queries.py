@@ -40,7 +40,7 @@ _DUPLICATE_LINES = 5
 
 @frozen(kw_only=True)
 class InputSummary:
-    """What is known of an input that was read to its end."""
+    """Facts about an input that was read completely."""
 
     header: tuple[str, ...] | None = None
     applied: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class InputSummary:
 
 
 def in_states(states: Collection[State]) -> ColumnElement[bool]:
-    """Rows in these states; of failed ones only those that are to be tried again."""
+    """Rows in these states; of failed ones, only those to be retried."""
     others = rows.c.state.in_(set(states) - {State.FAILED})
     return or_(others, rows.c.retry) if State.FAILED in states else others
 
@@ -59,7 +59,7 @@ def in_states(states: Collection[State]) -> ColumnElement[bool]:
 
 
 async def read_job(connection: AsyncConnection) -> tuple[Head, InputSummary] | None:
-    """Return whose the journal is; None without a job, or with one whose input is incomplete."""
+    """Return the job's identity; None without a job, or if its input is incomplete."""
     found = (await connection.execute(select(job))).mappings().first()
     if found is None or found["read_completely_at"] is None:
         return None
@@ -74,14 +74,14 @@ async def read_job(connection: AsyncConnection) -> tuple[Head, InputSummary] | N
 
 
 async def begin_job(connection: AsyncConnection, wanted: Head, target: str) -> bool:
-    """Make the journal this job's: True if its input has to be read, False if it is there."""
+    """Start or resume this job: True if its input has to be read, False if it is complete."""
     found = await read_job(connection)
     if found is None:
-        await discard_job(connection)  # rows of a reading that was cut off
+        await discard_job(connection)  # rows of an interrupted reading
         await connection.execute(insert(job), asdict(wanted))
         return True
     existing = asdict(found[0])
-    # Through JSON, as it was written: a tuple of then is a list of today.
+    # Through JSON, as it was written: a stored tuple is read as a list.
     now = asdict(wanted) | {"change": json.loads(json.dumps(dict(wanted.change)))}
     differing = [
         f"{name} was {_shown(value)} and is now {_shown(now[name])}"
@@ -91,7 +91,7 @@ async def begin_job(connection: AsyncConnection, wanted: Head, target: str) -> b
     if differing:
         raise JournalError(
             f"journal {target} belongs to another job: {'; '.join(differing)}."
-            " Use a new journal for each job, or repeat the job as it was"
+            " Use a new journal for each job, or run the original job again"
         )
     return False
 
@@ -108,7 +108,7 @@ async def discard_job(connection: AsyncConnection) -> None:
 
 async def add_rows(connection: AsyncConnection, some: Sequence[Row]) -> None:
     """Write rows of the input."""
-    # Not `asdict`: it copies `change` and `cells` of each of a million rows.
+    # Not `asdict`: it would copy `change` and `cells` of each of a million rows.
     names = [field.name for field in fields(Row)]
     values = [{name: getattr(row, name) for name in names} for row in some]
     if values:
@@ -126,7 +126,7 @@ async def complete_input(connection: AsyncConnection, summary: InputSummary, now
 async def find_duplicates(
     connection: AsyncConnection, column: Column[Any], most: int
 ) -> list[Duplicate]:
-    """Return what several rows have in this column, in the order of their first rows."""
+    """Return values that occur repeatedly in this column, in the order of their first rows."""
     several = (
         select(column)
         .where(column.is_not(None))
@@ -135,7 +135,7 @@ async def find_duplicates(
         .order_by(func.min(rows.c.number))
         .limit(most)
     )
-    # Two steps: ranks of all rows of a million would cost more than the few that repeat.
+    # Two steps: ranking a million rows would cost more than ranking the few duplicates.
     names = (await connection.execute(several)).scalars().all()
     found: list[Duplicate] = []
     for start in range(0, len(names), PARAMETERS):
@@ -153,7 +153,7 @@ async def _describe_duplicates(
     lines: defaultdict[str, list[int]] = defaultdict(list)
     for name, line in await connection.execute(first.order_by(each.c.number)):
         lines[name].append(line)
-    # As text, and with a text for none: `count(distinct)` leaves NULL out.
+    # As text, with a text for NULL: `count(distinct)` ignores NULL.
     change = func.coalesce(cast(rows.c.change, Text), "")
     counted = select(column, func.count(), func.count(distinct(change))).group_by(column)
     found = {
@@ -167,7 +167,7 @@ async def _describe_duplicates(
 
 
 async def begin_run(connection: AsyncConnection, now: datetime) -> int:
-    """Begin the next run, by this process; returns its number."""
+    """Start the next run, by this process; returns its number."""
     last: int | None = (await connection.execute(select(func.max(runs.c.number)))).scalar_one()
     number = (last or 0) + 1
     values = {"number": number, "started_at": now, "pid": os.getpid(), "host": socket.gethostname()}

@@ -1,4 +1,4 @@
-"""The tables of a journal, in plain words for whoever opens one in an SQL shell."""
+"""The tables of a journal, readable in an SQL shell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sqlalchemy.types import TypeDecorator
 from asyncsim.bulk.records import State, Verdict
 
 FORMAT = 1
-"""Counts up when an older asyncsim could not read the tables any more."""
+"""Incremented when an older asyncsim could no longer read the tables."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,12 +46,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """From that text, aware."""
+        """Parse that text, to an aware datetime."""
         return None if value is None else datetime.fromisoformat(value)
 
 
 def _words(kind: type[enum.StrEnum], *, constraint: str | None = None) -> Enum:
-    """Members of an enumeration as their words, not as their names in the code."""
+    """Members of an enumeration by value, not by their names in the code."""
     return Enum(
         kind,
         name=constraint,
@@ -64,7 +64,8 @@ def _words(kind: type[enum.StrEnum], *, constraint: str | None = None) -> Enum:
 _JSON = JSON(none_as_null=True)
 metadata = MetaData()
 
-# One row: the journal itself, and who has it open. `needs_wal`: see `JournalFile.check_wal`.
+# One row: the journal itself, and the process that has it open. `needs_wal`: see
+# `JournalFile.check_wal`.
 journal = Table(
     "journal",
     metadata,
@@ -76,7 +77,7 @@ journal = Table(
     Column("opened_on_host", Text),
 )
 
-# No row or one: the job, and what is known of its input once that was read to its end.
+# No row or one: the job, and the facts about its input once that was read completely.
 # `looks` counts the planning passes.
 job = Table(
     "job",
@@ -98,9 +99,9 @@ job = Table(
 
 # One row per row of the input. `look` is the last planning pass that has judged this row: a pass
 # finds what it has not judged yet by a smaller number, also after a crash.
-# `sent`: an earlier pass found it in doubt, so what is at its goal now may be so by this job.
-# `retry`: a failed row is to be tried again; until its request goes out it keeps its error.
-# `error`: of a row in state `impossible`, why; that is no failure, so it has no `error_type`.
+# `sent`: an earlier pass found it in doubt, so this job may have brought it to its target.
+# `retry`: a failed row is to be retried; until its request is sent it keeps its error.
+# `error`: of a row in state `impossible`, the reason; that is no failure, so without `error_type`.
 rows = Table(
     "rows",
     metadata,
@@ -109,7 +110,7 @@ rows = Table(
     Column("name", Text, nullable=False),
     Column("naming", Text, nullable=False),
     Column("iccid", Text),
-    # A hand that repairs a row in a shell should not be able to invent a state.
+    # A manual repair in a shell must not be able to store an unknown state.
     Column("state", _words(State, constraint="known_state"), nullable=False),
     Column("look", Integer, nullable=False, server_default="0"),
     Column("verdict", _words(Verdict)),
@@ -156,6 +157,6 @@ FROM rows GROUP BY state, verdict, error_type
 
 
 async def create_tables(connection: AsyncConnection) -> None:
-    """Make the tables, and a view for people."""
+    """Create the tables, and a view for people."""
     await connection.run_sync(metadata.create_all)
     await connection.execute(text(_PROGRESS))

@@ -20,10 +20,10 @@ async def count_states(connection: AsyncConnection) -> dict[State, int]:
 
 
 async def read_statistics(connection: AsyncConnection) -> Statistics:
-    """Count everything, as of one moment."""
+    """Count everything, in one snapshot."""
     states = await count_states(connection)
     confirmed = await _count_by(connection, rows.c.confirmed, _done)
-    # Of all rows, as failed ones have cost requests, too; those of rows that are done apart.
+    # Of all rows, as failed ones have cost requests, too; DONE rows are counted separately.
     requests = await _count_by(connection, rows.c.state, amount=func.sum(rows.c.requests))
     return Statistics(
         rows=sum(states.values()),
@@ -73,7 +73,7 @@ async def _group_failures(connection: AsyncConnection) -> dict[str, FailureGroup
 
 async def _percentiles(connection: AsyncConnection) -> dict[str, float | None]:
     """Return the percentiles of the seconds by nearest rank, with one sort in the database."""
-    # Nearest rank: each is the time of a SIM that there is, also where few were measured.
+    # Nearest rank: each is the time of an actual SIM, even if few were measured.
     measured = (_done, rows.c.seconds.is_not(None))
     total = (await connection.execute(select(func.count()).where(*measured))).scalar_one()
     place = func.row_number().over(order_by=rows.c.seconds).label("place")

@@ -23,14 +23,14 @@ TICK = 0.02
 """Seconds between two commits. Each one waits for the disk (fsync): with a commit per row, the
 disk would decide how many requests go out."""
 _LARGEST_BATCH = 10_000
-"""Steps that may wait for their commit; who brings more waits with them."""
+"""Steps that may wait for their commit; callers with more steps are blocked."""
 _INTERRUPTED = (
     "writing the journal was interrupted: run the same command again, it reads the SIMs first"
 )
 
 
 class StepKind(enum.Enum):
-    """What a row goes through while a job runs."""
+    """Kinds of steps of a row while a job runs."""
 
     INTENT = enum.auto()
     UNSENT = enum.auto()
@@ -48,7 +48,7 @@ class Step:
 
     @classmethod
     def ended(cls, row: int, ending: Ending, now: datetime) -> Step:
-        """It has ended, or is left where it is."""
+        """It has ended, or is left in a state."""
         error = ending.error
         values = {
             "new_state": ending.state,
@@ -79,11 +79,11 @@ def _text(name: str) -> Any:
 _now = bindparam("now", type_=rows.c.ended_at.type)
 _reference = func.coalesce(_text("new_reference"), rows.c.reference)
 _STATEMENTS = {
-    # What the vendor said to an earlier request says nothing about this one.
+    # The response to an earlier request says nothing about this one.
     StepKind.INTENT: _one_row().values(
         state=State.SENDING, retry=False, accepted_at=null(), reference=null()
     ),
-    # The plan has cleared the error of all others: what has one was to be a retry.
+    # The plan has cleared the error of all others: a row with an error was to be a retry.
     StepKind.UNSENT: _one_row().values(
         state=case((rows.c.error_type.is_not(null()), State.FAILED), else_=State.READY)
     ),
@@ -113,10 +113,10 @@ _STATEMENTS = {
 
 
 async def write_steps(connection: AsyncConnection, steps: Iterable[Step]) -> None:
-    """Write steps in few statements of many rows, each row's own steps in their order.
+    """Write steps in few statements of many rows, keeping the order of each row's steps.
 
-    The first step of each row comes into the first stage, its second into the second; within a
-    stage no row occurs twice, so its kinds may be written one after the other.
+    The first step of each row goes into the first stage, its second into the second; within a
+    stage no row occurs twice, so its kinds can be written one after the other.
     """
     stages: list[dict[StepKind, list[Step]]] = []
     seen: defaultdict[int, int] = defaultdict(int)
@@ -138,7 +138,7 @@ async def write_steps(connection: AsyncConnection, steps: Iterable[Step]) -> Non
 
 
 class _Batch:
-    """Steps that are committed together, and what became of them."""
+    """Steps that are committed together, and the outcome of the commit."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -150,7 +150,7 @@ class _Batch:
 class Writer:
     """Buffers steps and commits them every tick, in the order in which they came.
 
-    After a commit that failed nothing more is taken: what follows would rest on steps that are
+    After a failed commit no more steps are accepted: they would depend on steps that are
     not in the journal.
     """
 
@@ -174,29 +174,29 @@ class Writer:
         self._task = asyncio.create_task(self._run(), name="asyncsim journal")
 
     async def buffer(self, step: Step) -> None:
-        """Take a step; it is on disk after a tick or two. Waits while the buffer is full."""
+        """Add a step; it is on disk after a tick or two. Waits while the buffer is full."""
         await self._add(step)
 
     async def commit(self, step: Step) -> None:
-        """Take a step and return once it is on disk."""
+        """Add a step and return once it is on disk."""
         await self._wait_for(await self._add(step))
 
     async def flush(self) -> None:
-        """Return once all that was taken is on disk."""
+        """Return once all added steps are on disk."""
         self._check()
-        # The batch in flight was taken before the other one: it ends first.
+        # The batch being committed is older than the other one: it ends first.
         batch = self._batch if self._batch.steps else self._in_flight
         if batch is not None:
             self._due.set()
             await self._wait_for(batch)
 
     async def close(self) -> JournalError | None:
-        """Commit the rest and end; returns what went wrong if nobody was told of it yet."""
+        """Commit the rest and end; returns an error that no caller has received yet."""
         self._closing = True
         self._due.set()
         await asyncio.wait([self._task])
         if not self._task.cancelled():
-            self._task.result()  # raises what only a bug can have raised
+            self._task.result()  # raises only after a bug
         return None if self._was_raised else self._error
 
     async def _add(self, step: Step) -> _Batch:
@@ -225,7 +225,7 @@ class Writer:
 
     def _raise(self, error: JournalError) -> None:
         self._was_raised = True
-        # A new one for each: all would add their traceback to the same.
+        # A new one for each caller: tracebacks would accumulate in a shared one.
         raise JournalError(str(error)) from error
 
     async def _run(self) -> None:
@@ -239,7 +239,7 @@ class Writer:
             self._finish(self._batch)  # empty, unless this task was cancelled
 
     async def _write_batch(self) -> None:
-        # A new batch first: rows go on while the disk is busy, and come into the next commit.
+        # A new batch first: rows continue while the disk is busy, and go into the next commit.
         batch, self._batch = self._batch, _Batch()
         self._in_flight = batch
         if self._timer is not None:
@@ -256,7 +256,7 @@ class Writer:
             self._finish(batch)
 
     def _finish(self, batch: _Batch) -> None:
-        # Only what a commit has returned for passes for written.
+        # Steps count as written only once the commit has returned.
         if batch.steps and not batch.is_written:
             batch.error = batch.error or self._error or JournalError(_INTERRUPTED)
             self._error = self._error or batch.error
