@@ -71,7 +71,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE, 33104, "no plan"),
-        [SID, "status='active'", "'inactive': no plan (code 33104)", "find out why"],
+        [SID, "status='active'", "'inactive': no plan (code 33104)", "find the cause"],
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE),
@@ -79,7 +79,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     ),
     (
         errors.TransitionFailed(SID, WANTED, INACTIVE, None, "no plan"),
-        ["settled as 'inactive': no plan; find out why"],
+        ["settled as 'inactive': no plan; find the cause"],
     ),
     (errors.TargetForgotten(SID), [SID, "await_transition(..., until=...)"]),
     (

@@ -1,1 +1,1 @@
-"""Decisions, never an await: what to retry, how many at once, what to ask next, what it means."""
+"""Decision logic without I/O: retries, concurrency, polling, goals, states of waits."""

@@ -1,4 +1,4 @@
-"""Cache of accepted changes: how a later `await_transition` knows what to wait for."""
+"""Cache of accepted changes: the default target of a later `await_transition`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from attrs import define, field
 from asyncsim.core.goal import Goal
 
 _CAPACITY = 100_000  # names; at least the newer half of them is kept
-_BLOOM_BITS = 1 << 23  # 1 MB: with a million names in it, 2 % of others are taken for one of them
+_BLOOM_BITS = 1 << 23  # 1 MB: with a million names in it, the false-positive rate is 2 %
 _BLOOM_HASHES = 5
-_SEEN_CAPACITY = 50_000  # records, of which the newer half at least is known
+_SEEN_CAPACITY = 50_000  # records; at least the newer half of them is kept
 
 
-@define  # not frozen: one is made for each update, and freezing would double its cost
+@define  # not frozen: one is created per update, and freezing would double its cost
 class AcceptedChange:
     """An accepted change; `accepted_at` is the clock's, `response_date` the vendor's."""
 
@@ -27,15 +27,15 @@ class AcceptedChange:
     ticket_name: str | None = None
     """The name in its ticket: callbacks that arrived before a wait are kept under it."""
     sid: str | None = None
-    """The SIM that was changed, whichever SIM has the name by now."""
+    """The SIM that was changed, even if the name now belongs to another SIM."""
 
 
 @define
 class _Generation:
     """The changes of some names, a dictionary for each attribute.
 
-    The garbage collector visits every object of ours that is alive, again and again. Values of
-    plain dictionaries it does not: so 100,000 of them slow no later update down
+    The garbage collector repeatedly visits every live object of a class. Values of plain
+    dictionaries are not tracked, so 100,000 of them do not slow down later updates
     (benchmarks/cases/growth.py).
     """
 
@@ -70,14 +70,14 @@ class _Generation:
 
 
 class _BloomFilter:
-    """Names whose changes were dropped: all of them, and few others.
+    """Names whose changes were dropped: a Bloom filter.
 
-    A name that is taken for one of them by mistake raises and asks for `until`. The other error,
-    "any settled status will do" for a change that was dropped, would report failures as successes.
+    A false positive raises an error that asks for `until`. The opposite error,
+    "any settled status will do" after a change was dropped, would report failures as successes.
     """
 
     def __init__(self) -> None:
-        self._bits = bytearray()  # most clients never drop a change, and need no megabyte
+        self._bits = bytearray()  # most clients never drop a change: no megabyte for them
 
     def add(self, names: Iterable[str]) -> None:
         """Add names."""
@@ -111,27 +111,27 @@ class AcceptedChanges:
         self._dropped = _BloomFilter()
 
     def __len__(self) -> int:
-        """How many changes there may be at most, each counted for each of its names."""
+        """The number of stored changes, counted once per name."""
         return len(self._young.goals) + len(self._old.goals)
 
     def remember(self, change: AcceptedChange, *names: str) -> None:
-        """Remember a change under each name, in place of what was remembered before."""
+        """Remember a change under each name, replacing earlier ones."""
         for name in names:
             self._young.remember(name, change)
         if len(self._young.goals) >= _CAPACITY // 2:
-            # The older half is dropped in one go: one by one would need an order of all.
+            # The older half is dropped at once: one by one would need an ordering.
             self._dropped.add(name for name in self._old.goals if name not in self._young.goals)
             self._old, self._young = self._young, _Generation()
 
     def find(self, name: str) -> AcceptedChange | None:
-        """Recall a change; an old one that is asked for is remembered for longer."""
+        """Recall a change; recalling an old one keeps it for longer."""
         found = self._young.find(name)
         if found is None and (found := self._old.find(name)) is not None:
             self.remember(found, name)
         return found
 
     def update_date(self, name: str, date: datetime | None) -> None:
-        """Take note that the SIM settled with this date: what is older is an old copy."""
+        """Record the date with which the SIM settled: older records are stale."""
         for generation in (self._young, self._old):
             if name in generation.goals:
                 known = generation.response_dates[name]
@@ -147,8 +147,8 @@ class AcceptedChanges:
 class SeenRecords:
     """Which records this client has seen, by SID and unique name; bounded, the latest ones.
 
-    Kept as hashes, a fifth of what the names would weigh. Should two share one, a 404 is believed
-    some seconds later.
+    Kept as hashes, in a fifth of the memory of the names. If two collide, a 404 is believed
+    a few seconds later.
     """
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ class SeenRecords:
         self._old: set[int] = set()
 
     def add(self, record: Any) -> None:
-        """Take note of a record from a response of success."""
+        """Add a record from a successful response."""
         self._young.add(hash(record.sid))
         name = getattr(record, "unique_name", None)
         if name:

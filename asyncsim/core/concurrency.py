@@ -1,9 +1,9 @@
 """Adaptive concurrency limit: how many requests may be in flight.
 
 Vendors limit how many requests run at once, and do not publish the number (Twilio error 20429). A
-429 shows that what is in flight and accepted is all there is, so the limit falls to just below it.
-Growth speeds up with the time since the last 429: soon after one the limit creeps around the bound;
-later the bound must have moved, so it is searched for faster. Before the first 429 the limit
+429 shows that the requests accepted and in flight are the maximum, so the limit falls to just
+below. Growth speeds up with the time since the last 429: soon after one the limit creeps around the
+bound; later the bound must have moved, so it is searched for faster. Before the first 429 the limit
 doubles with each round of responses.
 """
 
@@ -13,9 +13,10 @@ import math
 
 from asyncsim.core.settings import Throttle
 
-# Of what is accepted. Simulated: halving with a pause took 1.3 to 1.6 times as long as the bound.
+# Share of the accepted requests. Simulated: halving with a pause took 1.3 to 1.6 times as long as
+# the bound.
 _BACKOFF = 0.95
-# What a whole round of responses adds: at once, and with the square of the seconds since the last
+# Slots that a round of responses adds: at once, and with the square of the seconds since the last
 # 429. Simulated at 100 slots: 1.04 times the bound and 0.5 % throttled; with time alone, a limit
 # that had fallen to 20 for a while and risen again took 1.20 times the bound, with its square 1.08.
 _CREEP, _ACCELERATION = 0.5, 36.0
@@ -24,7 +25,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 
 
 class AdaptiveLimit:
-    """Counts what is in flight; times are the caller's clock."""
+    """Counts requests in flight; times are the caller's clock."""
 
     __slots__ = (
         "_minimum",
@@ -38,7 +39,7 @@ class AdaptiveLimit:
     )
 
     def __init__(self, settings: Throttle, *, ceiling: float, slow: float = 7.5) -> None:
-        # The settings themselves are not kept: limiters are found by them, in a weak dictionary.
+        # No reference to the settings: they are the weak keys by which limiters are found.
         self.ceiling = max(1.0, min(float(settings.maximum), ceiling))
         self._minimum = min(float(settings.minimum), self.ceiling)
         self.value = max(self._minimum, min(float(settings.limit), self.ceiling))
@@ -46,7 +47,7 @@ class AdaptiveLimit:
         self.throttled_at: float | None = None
         self._slow = slow
         self._pauses = 0
-        """In a row, without an accepted request between them."""
+        """Consecutive 429s at the minimum."""
         self._paused_until = -math.inf
 
     def cap(self, ceiling: float) -> None:
@@ -65,12 +66,12 @@ class AdaptiveLimit:
         self.in_flight += 1
 
     def abandoned(self) -> None:
-        """One request ended in a way that tells nothing about the limit."""
+        """One request ended in a way that says nothing about the limit."""
         self.in_flight -= 1
 
     def accepted(self, now: float, seconds: float) -> None:
         """One request was carried out, in that many seconds."""
-        # Only a limit that was used up has shown that it can grow.
+        # Only a limit that was fully used has shown that it can grow.
         busy = self.in_flight + 1 >= int(self.value)
         self.in_flight -= 1
         self._pauses = 0
@@ -85,10 +86,10 @@ class AdaptiveLimit:
         self.value = min(self.ceiling, self.value + step)
 
     def throttled(self, now: float) -> float:
-        """One got a 429; returns the seconds for which all requests should pause, mostly 0."""
+        """One got a 429; returns the seconds for which all requests should pause, usually 0."""
         at_minimum = self.value <= self._minimum or self.in_flight == 1
         self.overloaded(now)
-        # A request that was sent before the pause that is on tells nothing new.
+        # A request that was sent before the current pause says nothing new.
         if not at_minimum or now < self._paused_until:
             return 0.0
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._pauses, 60))

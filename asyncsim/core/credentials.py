@@ -1,7 +1,8 @@
 """Circuit breaker for rejected credentials: one for all waits of a client.
 
-A gateway may reject good credentials for some seconds, and a new token may not be known everywhere
-yet. So a rejection opens the breaker: one read at a time goes out as a probe, all others pause.
+A gateway may reject valid credentials for a few seconds, and a new token may not be known
+everywhere yet. So a rejection opens the breaker: one read at a time is sent as a probe, all others
+pause.
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from asyncsim.core.settings import Watching
 from asyncsim.errors import AuthenticationError, PermissionDenied
 
 REJECTIONS = (AuthenticationError, PermissionDenied)
-"""What rejected credentials look like; or a resource that these credentials may not read, as KORE
+"""Errors of rejected credentials, or of a resource that these credentials may not read: KORE
 reports both "not allowed" and "expired token" as 403."""
 
-_PROBES = (
-    3  # rejected ones, before the credentials count as revoked: fewer may meet one bad replica
-)
+_PROBES = 3  # rejected ones, before the credentials count as revoked: fewer may hit one bad replica
 
 
 @frozen
@@ -40,9 +39,9 @@ class _Rejection:
 
 
 class CredentialsBreaker:
-    """One client's: closed while its credentials work, open after a rejection.
+    """One client's breaker: closed while its credentials work, open after a rejection.
 
-    All moments are the clock's.
+    All times are the clock's.
     """
 
     def __init__(self, watching: Watching, now: Callable[[], float]) -> None:
@@ -53,7 +52,7 @@ class CredentialsBreaker:
         self._rejection: _Rejection | None = None
         self._subscribers: list[_Subscriber] = []
         self.last_success_at = -math.inf
-        """When the latest request began that the credentials were good for."""
+        """When the latest request with accepted credentials began."""
 
     def subscribe(
         self, on_change: Callable[[], None], on_rejected: Callable[[Exception], None]
@@ -68,20 +67,21 @@ class CredentialsBreaker:
 
     @property
     def next_probe_at(self) -> float | None:
-        """When the next probe may go out; None while it is closed, or a probe is in flight."""
+        """When the next probe may be sent; None while it is closed, or a probe is in flight."""
         rejection = self._rejection
         return None if rejection is None or rejection.probing else rejection.next_probe_at
 
     def succeeded(self, began: float) -> None:
-        """Take note of a success whose request began then."""
+        """Record a success of a request that began then."""
         self.last_success_at = began
-        # A request from before the rejection may have been let in before the password was revoked.
+        # A request from before the rejection may have been accepted before the password was
+        # revoked.
         if self._rejection is not None and began >= self._rejection.latest_at:
             self._rejection = None
             self._notify_changed()
 
     def rejected(self, error: Exception, began: float) -> None:
-        """Take note of a rejection of a request that began then."""
+        """Record a rejection of a request that began then."""
         now, rejection = self._now(), self._rejection
         if rejection is None:
             self._rejection = _Rejection(now, error, now, now + self._first)
@@ -89,22 +89,22 @@ class CredentialsBreaker:
             return
         rejection.error = error
         if began < rejection.latest_at:
-            return  # sent before the first rejection was known: no probe, so it counts for nothing
+            return  # sent before the first rejection was known: not a probe, so it does not count
         rejection.latest_at = now
         rejection.probes += 1
         decides_at = rejection.since + self._lasts
         if rejection.probes >= _PROBES and now >= decides_at:
-            self._rejection = None  # waits that begin from now on have the credentials tried anew
+            self._rejection = None  # waits that begin from now on retry the credentials
             for subscriber in self._subscribers:
                 subscriber.on_rejected(error)
             return
-        # Exponential, but a probe goes out at the very moment from which a rejection is final.
+        # Exponential, but a probe is sent at the very moment from which a rejection is final.
         pause = min(self._first * 2.0 ** min(rejection.probes, 60), self._longest)
         probe_at = now + pause
         rejection.next_probe_at = min(probe_at, decides_at) if now < decides_at else probe_at
 
     def allows_request(self) -> bool:
-        """Tell whether a read may go out; while open, a probe, which `probe_ended` must follow."""
+        """Tell whether a read may be sent; while open, as a probe, followed by `probe_ended`."""
         rejection = self._rejection
         if rejection is None:
             return True
@@ -115,11 +115,11 @@ class CredentialsBreaker:
         return True
 
     def probe_ended(self) -> None:
-        """Take note that a probe has ended, whatever came of it."""
+        """Record the end of a probe, with any outcome."""
         rejection, now = self._rejection, self._now()
         if rejection is not None and rejection.probing:
             rejection.probing = False
-            if rejection.next_probe_at <= now:  # a timeout or a 503 says nothing of credentials
+            if rejection.next_probe_at <= now:  # a timeout or a 503 says nothing about credentials
                 rejection.next_probe_at = now + self._first
             self._notify_changed()
 

@@ -1,6 +1,6 @@
 """Goals of waits: which statuses a SIM may move through, and what a record says about a goal.
 
-Only what the documents are sure of: where they leave a transition open, it counts as possible.
+Only documented rules: where the documents leave a transition open, it counts as possible.
 Sources: Twilio docs "Sim Resource" of both products, "SMSCommand Resource", "ESimProfile Resource";
 KORE docs "Wireless Sim Resource".
 """
@@ -33,7 +33,7 @@ _AUTOMATIC: Mapping[_Key, Mapping[str, str]] = {
         "deactivated": "canceled",  # after 72 hours
     },
     _SUPER_SIMS: {"ready": "active"},  # 250 KB, three months or five SMS Commands
-    (Product.WIRELESS, "commands"): {"sent": "delivered"},  # if a receipt was asked for
+    (Product.WIRELESS, "commands"): {"sent": "delivered"},  # if a receipt was requested
     (Product.SUPERSIM, "sms_commands"): {"sent": "delivered"},  # on the device's confirmation
     # The device decides when to download.
     (Product.SUPERSIM, "esim_profiles"): {"available": "downloaded", "downloaded": "installed"},
@@ -47,7 +47,7 @@ _TERMINAL: Mapping[_Key, frozenset[str]] = {
     # Twilio docs, "Sim Resource": canceled SIMs can never connect again. Only KORE lists `deleted`.
     _WIRELESS_SIMS: frozenset({"canceled", "deleted"}),
     **{key: frozenset({"delivered", "received", "failed"}) for key in _COMMANDS},
-    # KORE docs, "IPCommand Resource": there is no `delivered`, so `sent` is the end.
+    # KORE docs, "IPCommand Resource": there is no `delivered`, so `sent` is final.
     (Product.SUPERSIM, "ip_commands"): frozenset({"sent", "received", "failed"}),
     (Product.SUPERSIM, "esim_profiles"): frozenset({"installed", "failed"}),
 }
@@ -74,12 +74,12 @@ _NO_WAY_BACK: Mapping[_Key, Mapping[str, frozenset[str]]] = {
 }
 
 
-# None and "" both ask to clear a field; Twilio's own examples show either as cleared.
+# None and "" both clear a field; Twilio's own examples show either for a cleared one.
 _CLEARED: Collection[Any] = (None, "")
 
 
 def advances_automatically(kind: Kind[Any], start: str, targets: Collection[str]) -> bool:
-    """Tell whether a settled status leads to one of the targets without any request."""
+    """Tell whether a settled status leads to one of the targets without another request."""
     edges = _AUTOMATIC.get((kind.product, kind.key), {})
     seen = set()
     while start in edges and start not in seen:
@@ -107,7 +107,7 @@ def is_terminal(kind: Kind[Any], status: str) -> bool:
 
 
 def is_irreversible(kind: Kind[Any], status: str) -> bool:
-    """Tell whether no request leads out of a status for long: it is, or becomes, terminal."""
+    """Tell whether a status is terminal, or becomes terminal by itself."""
     terminal = _TERMINAL.get((kind.product, kind.key), frozenset())
     return status in terminal or advances_automatically(kind, status, terminal)
 
@@ -127,20 +127,20 @@ def can_reach(kind: Kind[Any], start: str, targets: Iterable[str]) -> bool:
 
 def can_end_in(kind: Kind[Any], requested: str, targets: Collection[str]) -> bool:
     """Tell whether a request for a status can end in a target without a further request."""
-    # Every change passes through the pending statuses, so those can be waited for.
+    # Every change passes through the pending statuses, so those are valid targets.
     if requested in targets or not kind.pending.isdisjoint(targets):
         return True
     return advances_automatically(kind, requested, targets)
 
 
 class GoalStatus(enum.Enum):
-    """Where a record stands relative to the goal."""
+    """The state of a record relative to the goal."""
 
     PENDING = "pending"
-    """The vendor is still working on it."""
+    """A change is still pending."""
     REACHED = "reached"
     INTERMEDIATE = "intermediate"
-    """Settled on the way: it goes on to the goal without a request."""
+    """Settled on the way: it proceeds to the goal without a request."""
     OFF_TARGET = "off target"
     """Settled, and not at the goal."""
     FAILED = "failed"
@@ -149,7 +149,7 @@ class GoalStatus(enum.Enum):
 
 @frozen(eq=False)
 class Goal:
-    """What a wait waits for; shared by all waits that want the same."""
+    """The target of a wait; shared by all waits with the same target."""
 
     kind: Kind[Any]
     requested: Mapping[str, Any] = field(factory=dict)
@@ -159,7 +159,7 @@ class Goal:
 
     @cached_property
     def expected(self) -> Mapping[str, Any]:
-        """Attribute of the record -> the value that it shows once the goal is reached."""
+        """Attribute of the record -> its value once the goal is reached."""
         compared = self.kind.compared
         return {
             compared[keyword]: value
@@ -169,12 +169,12 @@ class Goal:
 
     @cached_property
     def resets_connectivity(self) -> bool:
-        """Whether it asks for `reset_status`, whose end shows in no status."""
+        """Whether it includes `reset_status`, whose end no status shows."""
         return "reset_status" in self.requested
 
     @cached_property
     def status_only(self) -> bool:
-        """Whether a status alone tells that it is reached, so that a callback can."""
+        """Whether a status alone proves that it is reached, so that a callback can, too."""
         names_status = self.until is not None or "status" in self.expected
         return names_status and set(self.expected) <= {"status"} and not self.resets_connectivity
 
@@ -185,27 +185,27 @@ class Goal:
 
     @cached_property
     def targets(self) -> frozenset[str]:
-        """The statuses that would do; empty: any settled one."""
+        """The target statuses; empty: any settled one."""
         if self.until is not None:
             return self.until
         return frozenset({self.expected["status"]}) if "status" in self.expected else frozenset()
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What was asked for, for messages and outcomes."""
+        """The requested change, for messages and outcomes."""
         if self.until is None:
             return self.requested
         return {**self.requested, "until": ", ".join(sorted(self.until))}
 
     def is_pending(self, record: Any) -> bool:
-        """Tell whether the vendor is still working on it, as far as anybody can tell."""
-        # A status that is in no document proves nothing settled, and neither does null, which
-        # KORE's OpenAPI documents allow.
+        """Tell whether a change is pending, as far as is known."""
+        # An undocumented status does not prove that the SIM has settled, and neither does null,
+        # which KORE's OpenAPI documents allow.
         resetting = self.resets_connectivity and record.reset_status == "resetting"
         return resetting or not self.kind.is_final(record.status)
 
     def shows_in_sweeps(self, record: Any) -> bool:
-        """Tell whether a list filtered by the known pending statuses shows it until it settles."""
+        """Tell whether a list filtered by known pending statuses shows the SIM until it settles."""
         return record.status in self.kind.pending or self.kind.is_final(record.status)
 
     def evaluate(self, record: Any) -> GoalStatus:
@@ -231,7 +231,7 @@ class Goal:
     def was_accepted(self, record: Any) -> bool:
         """Tell whether a record proves that the request was accepted: it is pending, or applied.
 
-        Whatever `until` says: that comes later. False where a record cannot show the change.
+        Regardless of `until`, which is reached later. False if a record cannot show the change.
         """
         compared = self.kind.compared
         shown = {compared[key]: value for key, value in self.requested.items() if key in compared}
@@ -250,7 +250,7 @@ class Goal:
 
 
 def reported_error(record: Any) -> tuple[int | None, str | None] | None:
-    """Read the code and message with which a record itself says why it failed."""
+    """Read the code and message of a failure from the record itself."""
     code, message = getattr(record, "error_code", None), getattr(record, "error_message", None)
     # Twilio docs, "ESimProfile Resource": its error code is a string of digits.
     number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else None

@@ -1,8 +1,8 @@
 """Polling plan: when to poll next, and by single reads, a sweep or a list scan.
 
-Pure, so that it can be simulated. How long a change still takes is not known. One that has lasted
-for a while will last about as long again: of waits of that age, as many settle in a second as there
-are waits, divided by the age. All pauses follow from that, and none needs the vendor's latency.
+Pure, so that it can be simulated. The remaining time of a change is unknown. One that has lasted
+for a while will last about as long again: of waits of that age, as many settle per second as there
+are waits, divided by the age. All pauses follow from that, without knowing the vendor's latency.
 """
 
 from __future__ import annotations
@@ -13,81 +13,81 @@ from attrs import frozen
 
 from asyncsim.core.settings import Watching
 
-PAGE_ROWS = 1000  # of the largest page at both vendors (their OpenAPI documents, `PageSize`)
+PAGE_ROWS = 1000  # rows of the largest page at both vendors (their OpenAPI documents, `PageSize`)
 
-# Requests that it is worth to know of one SIM a second sooner. Simulated (`waiting` among the
+# Requests that a second less delay for one SIM is worth. Simulated (`waiting` among the
 # benchmarks): half of it doubles the delays at 1,000 SIMs, twice as much the requests.
 _REQUESTS_PER_SECOND_SOONER = 0.2
-# Share of callbacks that get lost; only how often sweeps look for those depends on it.
+# Share of callbacks that get lost; determines only how often sweeps look for those.
 _LOST_CALLBACKS = 0.01
-_STRETCH = 4.0  # of the pause between sweeps while callbacks are expected and few are left
+_STRETCH = 4.0  # times the pause between sweeps while callbacks are expected and few are left
 # Reads that each page of a list scan must save for each second that the scan takes. Simulated:
 # lower, and 10,000 SIMs among 50,000 others wait for whole scans; higher, and 100,000 SIMs without
 # any others are read one by one.
 _READS_SAVED = 1.3
-_READS_SAVED_BUSY = 0.7  # while POSTs queue: each read would hold one of them up, a scan does not
-_READS_SAVED_AGAIN = 0.65  # where a scan follows a scan: it takes the place of a sweep as well
+_READS_SAVED_BUSY = 0.7  # while POSTs queue: each read would delay one of them, a scan does not
+_READS_SAVED_AGAIN = 0.65  # after a scan: another scan replaces a sweep, too
 
 
 @frozen(kw_only=True)
 class PollState:
-    """What the plan depends on: one product's waits."""
+    """Inputs of the plan: one product's waits."""
 
     pending: int
-    """Waits that a sweep would tell about."""
+    """Waits that a sweep covers."""
     expecting: int
-    """Those of them for which a callback may still come."""
+    """Those of them that still expect a callback."""
     age: float = 0.0
-    """Seconds since their changes were accepted, on average."""
+    """Average seconds since their changes were accepted."""
     posts_pending: int = 0
     """Waits whose POST is queued or in flight."""
     lists: int = 1
     """Statuses that a sweep has to list."""
     by_list: bool = False
-    """Whether they were swept for until now."""
+    """Whether sweeps have covered them until now."""
     healthy: bool = True
-    """Whether sweeps work, and have told the truth so far."""
+    """Whether sweeps work, and have been reliable so far."""
 
 
 @frozen(kw_only=True)
 class ListSize:
-    """How long the whole list is; a projection until one scan was read to its end."""
+    """The length of the whole list; a projection until one scan is complete."""
 
     pages: int = 1
     seconds: float = 0.5
-    """That a scan of it takes."""
+    """Seconds that a scan takes."""
     whole: bool = False
-    """Whether this was counted, rather than projected."""
+    """Whether the length was counted rather than projected."""
     basis: int = 0
-    """Waits that it was projected from."""
+    """The number of waits from which it was projected."""
 
 
 @frozen(kw_only=True)
 class ListRequest:
-    """One way to ask about all pending SIMs."""
+    """One way to read the status of all pending SIMs."""
 
     scan: bool
-    """The whole list, which also shows what has settled; else a sweep of the pending ones."""
+    """A scan of the whole list, which also shows settled SIMs; else a sweep of the pending ones."""
     requests: int
 
 
 def project_size(pages: int, seconds: float, waits: int, seen: int) -> ListSize:
-    """Project the size of a list whose first pages have shown so many of the waits."""
+    """Project the size of a list from the share of the waits that its first pages have shown."""
     factor = (waits + 1) / (seen + 1)
     return ListSize(pages=math.ceil(pages * factor), seconds=_sane(seconds) * factor, basis=waits)
 
 
 def should_sweep(watching: Watching, state: PollState) -> bool:
-    """Tell whether to sweep, rather than to read one by one."""
-    # Once swept for, down to the last two: they are what is left of many, and take longest.
+    """Tell whether to sweep rather than read one by one."""
+    # Once sweeping, down to the last two: they are the rest of many, and take longest.
     least = min(2, watching.sweep_from) if state.by_list else watching.sweep_from
     return state.healthy and state.pending >= least
 
 
 def next_list_request(state: PollState, size: ListSize, found: int) -> ListRequest:
-    """Choose between a sweep, whose absentees must be confirmed, and a list scan right away.
+    """Choose between a sweep, whose missing SIMs must be confirmed, and a list scan right away.
 
-    `found` is how many the last one found settled: about as many will be the next time.
+    `found` is how many the last one found settled: the next one will find about as many.
     """
     sweep = max(state.lists, -(-state.pending // PAGE_ROWS), 1)
     if size.whole and (size.pages <= sweep or _pays(found, size, _READS_SAVED_AGAIN)):
@@ -98,17 +98,17 @@ def next_list_request(state: PollState, size: ListSize, found: int) -> ListReque
 def list_pause(watching: Watching, state: PollState, requests: int, took: float) -> float:
     """Seconds until the next list request.
 
-    The longer, the fewer requests, and the more delay for those that settle meanwhile. Both
-    together are least when the pause grows with the root of what a list request costs.
+    The longer the pause, the fewer requests, and the more delay for SIMs that settle meanwhile. The
+    total cost is least when the pause grows with the square root of the cost of a list request.
     """
     unheard = state.pending - state.expecting * (1.0 - _LOST_CALLBACKS)
     cost = 2.0 * requests * _sane(state.age)
     best = math.sqrt(cost / (_REQUESTS_PER_SECOND_SOONER * unheard)) if unheard > 0 else math.inf
-    # Callbacks make it a safety net only, unless most waits have none coming.
+    # With callbacks it is only a safety net, unless most waits expect none.
     is_safety_net = state.expecting * 2 > state.pending
     least = watching.safety_every if is_safety_net else watching.sweep_every
     most = least * _STRETCH if is_safety_net else max(least, watching.safety_every)
-    # At most a fifth of the time is spent in lists: the vendor may grant one request at once.
+    # At most a fifth of the time is spent in lists: the vendor may allow only one request at once.
     return max(min(max(best, least), most), _sane(took) / 4)
 
 
@@ -117,12 +117,12 @@ def read_pause(
 ) -> float:
     """Seconds until the next single read: exponential, full jitter; `draw` is in 0 to 1.
 
-    `age` is for those that were swept for until now, so that they do not begin anew.
+    `age` is for waits that sweeps covered until now, so that they do not start at the first pause.
     """
     if expecting:
         return watching.safety_every
     longest = min(watching.longest, max(watching.first * 2.0 ** min(reads, 60), _sane(age) / 4))
-    # Full jitter may draw almost nothing; a tenth of the first pause is the least that makes sense.
+    # Full jitter may draw almost 0; a tenth of the first pause is the useful minimum.
     return max(draw * longest, min(watching.first / 10, watching.longest))
 
 
@@ -133,8 +133,8 @@ def retry_pause(watching: Watching, failures: int, draw: float) -> float:
 
 
 def should_scan(absent: int, state: PollState, size: ListSize) -> bool:
-    """Tell whether to scan for those that a sweep has not shown, rather than read each of them."""
-    # What was projected from a few waits says little of the many there are now: project anew.
+    """Tell whether to scan for SIMs missing in a sweep, rather than read each of them."""
+    # A projection from a few waits says little about the many pending now: project again.
     outdated = not size.whole and state.pending > 2 * size.basis
     return scan_pays(absent, state, ListSize() if outdated else size)
 
@@ -142,7 +142,7 @@ def should_scan(absent: int, state: PollState, size: ListSize) -> bool:
 def scan_pays(absent: int, state: PollState, size: ListSize) -> bool:
     """Tell whether one list scan confirms `absent` SIMs better than a read of each.
 
-    It has to save requests, and the more of them the longer all waits wait for its end.
+    It has to save requests, and more of them the longer all waits wait for its end.
     """
     busy = state.posts_pending > absent
     return _pays(absent, size, _READS_SAVED_BUSY if busy else _READS_SAVED)
@@ -153,5 +153,5 @@ def _pays(absent: int, size: ListSize, reads_saved: float) -> bool:
 
 
 def _sane(seconds: float) -> float:
-    """Count as 0 what no clock should have measured, so that no plan fails on it."""
+    """Replace impossible measurements by 0, so that no plan fails on them."""
     return seconds if 0.0 < seconds < math.inf else 0.0

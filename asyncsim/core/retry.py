@@ -1,9 +1,9 @@
-"""Retry decisions: what follows from a response, or from none.
+"""Retry decisions: what to do after a response, or after none.
 
 A 429 was never processed (Twilio error 20429: always safe to retry), nor was a 421 or a 425
-(RFC 9110, 15.5.20; RFC 8470, 5.2). A connection that was refused was never sent. Every other
-failure after sending is ambiguous, 408 as much as 503: what to do then depends on what a repeated
-request would do.
+(RFC 9110, 15.5.20; RFC 8470, 5.2). On a refused connection nothing was sent. Every other
+failure after sending is ambiguous, 408 as much as 503: what to do then depends on the effect of a
+resend.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 WRONG_CONNECTION = 421
-"""Status: this server does not speak for that host; another connection may reach one that does."""
+"""Status: the wrong server for this host; another connection may reach the right one."""
 _NOT_PROCESSED = frozenset({WRONG_CONNECTION, 425})
 
 
 class Idempotency(enum.Enum):
-    """What sending a request twice would do."""
+    """The effect of sending a request twice."""
 
     SAFE = "safe"
-    """Nothing: reads, deletes, registration."""
+    """None: reads, deletes, registration."""
     CHECK_FIRST = "check first"
-    """A write of a desired state: read first, and resend only if the change is not there."""
+    """A write of a desired state: read first, and resend only if the change is missing."""
     UNSAFE = "unsafe"
-    """A create: it would be done twice."""
+    """A create: it would be carried out twice."""
 
 
 class RetryDecision(enum.Enum):
-    """What follows from one attempt."""
+    """What to do after one attempt."""
 
     DONE = "done"
     REJECTED = "rejected"
     """The response is an error that a retry cannot change."""
     RENEW_LOGIN = "renew login"
-    """The credentials were rejected: perhaps a new token helps."""
+    """The credentials were rejected: a new token may help."""
     THROTTLED = "throttled"
     """Not processed; retry as soon as there is room, which uses up no attempt."""
     RETRY = "retry"
@@ -72,21 +72,21 @@ def decide_on_status(status: int, idempotency: Idempotency) -> RetryDecision:
 
 
 def decide_without_response(idempotency: Idempotency, *, sent: bool) -> RetryDecision:
-    """Decide where no response came."""
+    """Decide after no response."""
     return _AFTER_LOST[idempotency] if sent else RetryDecision.RETRY
 
 
 def may_have_been_processed(status: int) -> bool:
-    """Tell whether a request that got this status may have been processed all the same."""
-    # A gateway reports 408 too when the server behind it is slow, and may still be at work.
+    """Tell whether a request that got this status may still have been processed."""
+    # A gateway also reports 408 if the server behind it is slow and may still be processing.
     return status >= 500 or status == 408
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
-    """Seconds that a response asks to wait; None where it says nothing that can be read.
+    """Seconds that a response asks us to wait; None without a valid Retry-After.
 
     Seconds or an HTTP date (RFC 9110, 10.2.3). 0 for zero, for a negative number and for a date
-    that is past.
+    in the past.
     """
     value = headers.get("Retry-After")
     if value is None:
@@ -97,7 +97,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> floa
         moment = _date(value)
         if moment is None:
             return None
-        # Counted from the response's own `Date`, as the clocks of two machines differ.
+        # Relative to the response's own `Date`, because the clocks of two machines differ.
         seconds = (moment - (_date(headers.get("Date", "")) or now())).total_seconds()
     return max(seconds, 0.0) if seconds == seconds else None  # not for NaN
 
@@ -106,5 +106,5 @@ def _date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):  # the parser fails in all these ways
+    except (ValueError, TypeError, IndexError, OverflowError):  # the parser raises all of these
         return None

@@ -1,4 +1,4 @@
-"""Settings of a client: frozen, checked when made, each with what a change costs."""
+"""Settings of a client: frozen, validated, each with the cost of changing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _must_be(bound: float, *, inclusive: bool = False, whole: bool = False) -> A
 
     def check(owner: object, attribute: Attribute[Any], value: Any) -> None:
         number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-        # Not finite: a deadline that never comes, or compares with nothing.
+        # Not finite: a deadline that never comes, or cannot be compared.
         if not number or not math.isfinite(value) or value < bound:
             _reject(owner, attribute, value, words)
         if value == bound and not inclusive:
@@ -46,31 +46,31 @@ _COUNT = _must_be(1, inclusive=True, whole=True)
 
 @frozen(kw_only=True)
 class Timeout:
-    """Seconds; separate deadlines, so that queueing does not use up the time of the request."""
+    """Timeouts in seconds; separate, so that queueing does not use up the time of a request."""
 
     request: float = field(default=30.0, validator=_POSITIVE)
     """One request, from the moment it has a slot to the last byte of the response. If you lower it,
-    slow responses become ambiguous, which costs a read each."""
+    slow responses become ambiguous, and each costs a read."""
     connect: float = field(default=5.0, validator=_POSITIVE)
-    """Reaching the server, as part of that."""
+    """Connecting to the server, as part of `request`."""
     queue: float = field(default=600.0, validator=_POSITIVE)
     """Waiting for slots, over all attempts of a call, 429s included; other attempts and the pauses
-    after them do not count. After that the call raises `QueueTimeout`."""
+    after them do not count. When it expires, the call raises `QueueTimeout`."""
 
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """How often, and after which pauses, a failed request is retried; a 429 uses up no attempt."""
+    """How often and after which pauses a failed request is retried; 429s use up no attempt."""
 
     attempts: int = field(default=6, validator=_COUNT)
     """Requests per call, the first included; 1 switches retries off."""
     base: float = field(default=0.25, validator=_NOT_NEGATIVE)
     """Seconds; the n-th pause is drawn from 0 to base * 2**(n-1) (full jitter)."""
     cap: float = field(default=30.0, validator=_NOT_NEGATIVE)
-    """Seconds; no pause is longer, unless the server's Retry-After says so."""
+    """Seconds; the longest pause, unless the server's Retry-After is longer."""
     longest_pause: float = field(default=300.0, validator=_NOT_NEGATIVE)
-    """Seconds; a Retry-After beyond this is not waited for: the error is raised at once, with
-    `.retry_after`. Higher: calls survive longer outages, and take as long."""
+    """Seconds; for a longer Retry-After the error is raised at once, with
+    `.retry_after`. Higher: calls survive longer outages, and take longer."""
 
     def pause(self, failures: int, draw: float, told: float | None = None) -> float:
         """Seconds to wait after that many failures; `draw` is uniform in 0 to 1.
@@ -82,7 +82,7 @@ class RetryPolicy:
         bound = min(self.cap, self.base * 2.0 ** min(failures - 1, 60))
         if told is None:
             return draw * bound
-        # Zero: a retry is welcome, but thousands of requests may have been told the same.
+        # Zero: retry now, but thousands of requests may have been told the same.
         return max(min(self.base, self.cap), draw * bound)
 
 
@@ -90,9 +90,9 @@ class RetryPolicy:
 class Throttle:
     """The adaptive concurrency limit of one account.
 
-    Vendors limit how many requests run at once and do not publish the number, so it is found: the
-    limit grows while requests are accepted, and falls just below what is accepted at a 429. Clients
-    that are given the same object share one limit: do that when they use the same account.
+    Vendors limit how many requests run at once and do not publish the number, so it is probed: the
+    limit grows while requests are accepted, and on a 429 falls to just below the accepted number.
+    Clients that get the same object share one limit: do that if they use the same account.
     """
 
     limit: float = field(default=64, validator=_ONE_OR_MORE)
@@ -104,35 +104,35 @@ class Throttle:
     """Never more than this; also capped by the connector limit of a session that you pass, and by a
     quarter of the files that this process may open."""
     max_rps: float | None = field(default=None, validator=optional(_POSITIVE))
-    """A cap on requests per second in addition; None for no such cap."""
+    """An additional cap on requests per second; None: no cap."""
 
     def __attrs_post_init__(self) -> None:
-        """Reject limits that cross each other."""
+        """Reject a minimum above the maximum."""
         if self.minimum > self.maximum:
             raise ValueError(f"Throttle: minimum={self.minimum} is above maximum={self.maximum}")
 
 
 @frozen(kw_only=True)
 class Watching:
-    """How settled SIMs are noticed. All in seconds but `sweep_from`."""
+    """How settled SIMs are detected. All in seconds except `sweep_from`."""
 
     timeout: float = field(default=900.0, validator=_POSITIVE)
-    """Timeout of a wait for which none is given."""
+    """Default timeout of a wait."""
     first: float = field(default=1.0, validator=_POSITIVE)
     """First pause between single reads of a SIM; doubles, with full jitter."""
     longest: float = field(default=30.0, validator=_POSITIVE)
     """Longest pause between single reads. Lower: less delay, more requests."""
     sweep_from: int = field(default=25, validator=_COUNT)
-    """From this many pending SIMs on, one list request asks about 1,000 of them at once."""
+    """From this many pending SIMs on, one list request covers 1,000 of them at once."""
     sweep_every: float = field(default=2.0, validator=_POSITIVE)
     """Shortest pause between sweeps: it grows as fewer SIMs are left, and as they have lasted
     longer, up to `safety_every`. Lower: less delay, more requests, which all SIMs share."""
     safety_every: float = field(default=15.0, validator=_POSITIVE)
     """Pause between sweeps, or reads, while callbacks are expected: the delay that a lost callback
-    costs. Between sweeps up to four times as long, where few SIMs are left."""
+    costs. Between sweeps up to four times as long, if few SIMs are left."""
     stale_for: float = field(default=10.0, validator=_NOT_NEGATIVE)
-    """How long a read that shows a SIM settled off its target may be an old copy; how long a 404,
+    """How long a read that shows a SIM settled off its target may be stale; how long a 404,
     401 or 403 must last, in at least three reads, before it is believed."""
     final: frozenset[str] = field(default=frozenset(), converter=_words)
-    """Statuses that the vendor has added and in which a SIM stays. Any other status that is in no
-    document counts as pending: it ends no wait."""
+    """Final statuses that the vendor has added. Any other undocumented
+    status counts as pending: it ends no wait."""

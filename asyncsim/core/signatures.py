@@ -1,8 +1,8 @@
 """Signatures of the two vendors' callbacks: computed and verified.
 
 Sources: Twilio docs, "Secure webhooks"; KORE docs, "Validate Webhook Signatures". Verifying
-compares with every secret, always all of them and in constant time, so that the time of the
-response tells neither a digit nor which secret is in use.
+compares with all secrets, always and in constant time, so that the time of the
+response reveals neither a digit nor which secret is in use.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_PARAMS: Mapping[str, list[str]] = {}
 
 
 def matches_any(expected: Iterable[str], given: str) -> bool:
-    """Tell whether `given` is one of `expected`, in a time that does not depend on which."""
+    """Tell whether `given` is one of `expected`, in constant time."""
     found = False
     sent = given.encode("utf-8", "surrogatepass")
     for one in expected:
@@ -80,11 +80,11 @@ def verify_twilio(
 ) -> bool:
     """Tell whether `given` was signed with one of the auth tokens, given as their `twilio_key`.
 
-    `params` is None for a body that is no form: then the URL must carry the body's hash as
+    `params` is None for a body that is not a form: then the URL must carry the body's hash as
     `bodySHA256`, or an empty `body` is the only one the signature vouches for.
     """
-    # All tokens are tried of a spelling, so that time does not tell which one is in use. That the
-    # other spellings are tried only if need be tells nothing but how the URL is spelled.
+    # For each spelling all tokens are tried, so that timing does not reveal which one is in use.
+    # That the other spellings are tried only if needed reveals nothing but the spelling of the URL.
     form = params or _NO_PARAMS
     signed = _is_signed(keys, url, form, given) or any(
         _is_signed(keys, one, form, given) for one in _other_spellings(url)
@@ -104,10 +104,10 @@ def _is_signed(keys: Sequence[Mac], url: str, form: Mapping[str, list[str]], giv
 
 
 def _other_spellings(url: str) -> list[str]:
-    """Spell a URL in the other ways in which a vendor may have signed it."""
+    """Yield the other spellings of a URL that a vendor may have signed."""
     # Twilio's sender is inconsistent about the port, so its own validators accept the URL with and
     # without it; and it leaves out user and password, which go into a header (Twilio docs, "Secure
-    # webhooks"). Capitals in scheme and host mean nothing, and parsing a URL often lowers them.
+    # webhooks"). Scheme and host are case-insensitive, and URL parsers often lower them.
     scheme, separator, rest = url.partition("://")
     end = min((at for mark in "/?#" if (at := rest.find(mark)) >= 0), default=len(rest))
     authority, tail = rest[:end], rest[end:]
@@ -144,7 +144,7 @@ def kore_signature(secret: str, method: str, url: str, body: bytes) -> str:
 def verify_kore(secrets: Sequence[str], method: str, url: str, body: bytes, given: str) -> bool:
     """Tell whether `given` was signed with one of the webhook secrets.
 
-    An empty `given` is what KORE sends while an account has no secret; it verifies nothing.
+    KORE sends an empty `given` while an account has no secret; it verifies nothing.
     """
     bodies = _compact_spellings(body)
 

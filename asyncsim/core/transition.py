@@ -30,16 +30,16 @@ from asyncsim.events import SettledBy
 
 V = TypeVar("V")
 
-_SOON = 1.0  # seconds until a copy that is certainly old, or a repeated callback, is read again
+_SOON = 1.0  # seconds until the next read after a certainly stale copy, or a repeated callback
 _LONGEST = 30.0  # the longest such pause
-# Times `stale_for`: how long an old copy must stay the same before it is the truth. Whether
-# `date_updated` moves when a transition settles is in no document, so a late one may look old.
+# Times `stale_for`: how long a stale-looking copy must stay the same to be believed. Whether
+# `date_updated` moves when a transition settles is undocumented, so a late one may look stale.
 _LASTS = 6.0
-_READS = 3  # that must agree on an old copy, a 404 or a rejection: one may come from a bad replica
+_READS = 3  # that must agree on a stale copy, a 404 or a rejection: one may be a bad replica's
 
 
 class NextStep(enum.Enum):
-    """What the watcher should do with a wait."""
+    """What the watcher should do next with a wait."""
 
     WAIT = "wait"
     """Poll as planned."""
@@ -52,24 +52,24 @@ class NextStep(enum.Enum):
     DONE = "done"
 
 
-@define(eq=False, repr=False, kw_only=True, weakref_slot=False)  # 100,000 may be pending at once
+@define(eq=False, repr=False, kw_only=True, weakref_slot=False)  # 100,000 may exist at once
 class Transition:
-    """A wait for one SIM, written by its methods only. All moments are the clock's."""
+    """A wait for one SIM, written by its methods only. All times are the clock's."""
 
     name: str
-    """As addressed: SID or unique name."""
+    """The addressed name: SID or unique name."""
     goal: Goal
     started: float
     timeout: float
-    """Seconds from the response to the POST on."""
+    """Seconds, counted from the response to the POST."""
     stale_for: float = 10.0
-    """Seconds for which a settled read that misses the target may be an old copy."""
+    """Seconds for which a settled read that misses the target may be stale."""
     on_done: Callable[[Any], None]
-    """Called once, at the end, with the wait itself."""
+    """Called once, with the wait, when it ends."""
     owner_data: Any = None
-    """Whatever its owner identifies it by."""
+    """The owner's own data, by which it identifies the wait."""
     nonce: str | None = None
-    """Of the ticket in its callback URL; None when no callback is expected."""
+    """The nonce of the ticket in its callback URL; None if no callback is expected."""
     sid: str | None = None
     response_date: datetime | None = None
     """The vendor's date in the response to the POST."""
@@ -78,58 +78,58 @@ class Transition:
     accepts_signed: bool = False
     """Whether a signed callback is enough, without a read to confirm it."""
     no_request: bool = False
-    """Nothing was sent for it, so no read can be older than the response to a POST."""
+    """No POST was sent for it, so no read can be older than its response."""
     callback_seen: bool = False
-    """A callback has arrived, so none needs to be waited for."""
+    """A callback has arrived, so none is expected any more."""
     drops_records: bool = False
-    """Whether pending records are dropped: of very many waits they would weigh the most."""
+    """Whether pending records are dropped: they take most of the memory of very many waits."""
     seen_before: bool = False
-    """Whether a response of success has shown it to this client, so that a 404 may pass."""
+    """Whether this client has seen the SIM, so that a 404 may be temporary."""
 
     last: Any = field(init=False, default=None)
-    """The record as last seen."""
+    """The record last seen."""
     status: str | None = field(init=False, default=None)
-    """Its status, also where the record is dropped."""
+    """Its status, kept even if the record is dropped."""
     requests: int = field(init=False, default=0)
     """POSTs and single reads sent for this SIM alone."""
     reads: int = field(init=False, default=0)
     failures: int = field(init=False, default=0)
-    """Reads in a row that failed."""
+    """Consecutive failed reads."""
     resumed_at: float | None = field(init=False, default=None)
-    """When it was resumed, if it did not begin with the response to its POST."""
+    """When it was resumed, if it was not started by the response to its POST."""
     read_at: float | None = field(init=False, default=None)
-    """When the watcher reads it next; None where a sweep or a callback tells."""
+    """When the watcher reads it next; None if sweeps or a callback cover it."""
     last_read_until: float | None = field(init=False, default=None)
-    """Past its deadline: how long the last read may still take."""
+    """After its deadline: until when the last read may take."""
     in_sweep: bool = field(init=False, default=False)
-    """Whether a sweep tells about it, so that it needs no single reads."""
+    """Whether sweeps cover it, so that it needs no single reads."""
     counted_as_expecting: bool = field(init=False, default=False)
     """Whether the sweep counts it among those that expect a callback."""
     callback_pending: bool = field(init=False, default=False)
-    """A callback says that it has settled, and no read has contradicted it."""
+    """A callback reported that it has settled, and no read has contradicted it."""
     signed_at: float | None = field(init=False, default=None)
-    """When a signed callback of this very change named the target."""
+    """When a signed callback of this change reported the target status."""
     failure_signed: bool = field(init=False, default=False)
-    """A signed callback of this very change says what went wrong."""
+    """A signed callback of this change reported a failure."""
     callback_reads: int = field(init=False, default=0)
-    """Reads that callbacks have caused."""
+    """Reads triggered by callbacks."""
     next_callback_read_at: float = field(init=False, default=0.0)
-    """When a callback may cause the next one."""
+    """When a callback may trigger the next one."""
     callback_read_done: bool = field(init=False, default=False)
-    """A callback of this very change has had its read at once, whatever came before."""
+    """A callback of this change has had its immediate read."""
     callback_read_due: bool = field(init=False, default=False)
-    """A callback came too soon after another: it is read for at `next_callback_read_at`."""
+    """A callback came too soon after another: its read follows at `next_callback_read_at`."""
     intermediate: bool = field(init=False, default=False)
     """Settled on the way to `until`, which it reaches without a request."""
     read_singly: bool = field(init=False, default=False)
-    """In a status that no sweep asks for."""
+    """In a status that no sweep lists."""
     rejected_at: float | None = field(init=False, default=None)
     """When a read of it was last rejected with 401 or 403."""
     evidence: tuple[object, float, int] | None = field(init=False, default=None)
-    """What speaks against it, since when, and how many reads in a row have shown it."""
+    """Evidence against the target: what, since when, in how many consecutive reads."""
     hold_until: float = field(init=False, default=0.0)
     callback_error: tuple[int | None, str | None] | None = field(init=False, default=None)
-    """Code and message of a callback of this very change."""
+    """Error code and message from a callback of this change."""
     last_error: Exception | None = field(init=False, default=None)
     """Why the latest read failed; the cause of a timeout."""
     done: bool = field(init=False, default=False)
@@ -138,12 +138,12 @@ class Transition:
     error: Exception | None = field(init=False, default=None)
 
     def __repr__(self) -> str:
-        """Without the nonce, which is as good as the ticket."""
+        """Without the nonce, which is as sensitive as the ticket."""
         return f"{type(self).__name__}({self.label!r}, {dict(self.goal.description)!r})"
 
     @property
     def deadline(self) -> float | None:
-        """When it times out; None while its POST is in flight, which has deadlines of its own."""
+        """When it times out; None while its POST is in flight, which has its own deadlines."""
         if self.last_read_until is not None:
             return self.last_read_until
         since = self.accepted_at if self.resumed_at is None else self.resumed_at
@@ -151,12 +151,12 @@ class Transition:
 
     @property
     def expects_callback(self) -> bool:
-        """Whether a callback may still come."""
+        """Whether a callback may still arrive."""
         return self.nonce is not None and not self.callback_seen
 
     @property
     def label(self) -> str:
-        """What messages call it: as it was addressed, or the SID of what was created."""
+        """Its name in messages: the addressed name, or the SID of the created resource."""
         kind = self.goal.kind
         return self.name if kind.has_unique_names else self.sid or f"the new {kind.noun}"
 
@@ -167,26 +167,26 @@ class Transition:
 
     @property
     def was_accepted(self) -> bool:
-        """Whether it is for a change that this client has had accepted."""
+        """Whether it waits for a change by this client that was accepted."""
         return self.accepted_at is not None and not self.no_request
 
-    # What its owner and the watcher set.
+    # Set by its owner and the watcher.
 
     def count_requests(self, number: int) -> None:
-        """Count requests that were sent for this SIM alone."""
+        """Count requests for this SIM alone."""
         self.requests += number
 
     def hand_over(
         self, owner_data: Any, on_done: Callable[[Transition], None], started: float
     ) -> None:
-        """Give it to another owner, who says when its change began."""
+        """Hand it to another owner, who passes when its change began."""
         self.owner_data, self.on_done, self.started = owner_data, on_done, started
 
     def resume(self, now: float) -> None:
         """Continue a wait whose POST was accepted earlier, or that never had one."""
         self.resumed_at = now
         if self.no_request and self.accepted_at is None:
-            self.accepted_at = now  # lists from then on show it
+            self.accepted_at = now  # lists requested from now on show it
 
     def learn_sid(self, sid: str) -> None:
         """Take over a SID, keeping the string that its name shares with the index if it can."""
@@ -194,32 +194,32 @@ class Transition:
             self.sid = self.name if sid == self.name else sid
 
     def schedule_read(self, moment: float | None) -> None:
-        """Set when it is read next; None: not by itself."""
+        """Set when it is read next; None: no single read is due."""
         self.read_at = moment
 
     def begin_read(self) -> None:
-        """Count a read of it that goes out."""
+        """Count a read that is sent."""
         self.callback_read_due = False
         self.reads += 1
         self.requests += 1
 
     def begin_last_read(self, until: float) -> None:
-        """Its deadline has come: one more read, which may take until then."""
+        """The deadline has passed: one more read, which may take until then."""
         self.last_read_until = until
-        self.drops_records = False  # the last read is for the error, and for the outcome
+        self.drops_records = False  # the last record is needed for the error and the outcome
 
     def join_sweep(self) -> None:
-        """Leave it to the sweeps."""
+        """Let sweeps cover it."""
         self.in_sweep, self.counted_as_expecting = True, self.expects_callback
 
     def leave_sweep(self) -> None:
         """Read it singly again."""
         self.in_sweep = False
 
-    # Facts.
+    # Events.
 
     def accepted(self, record: Any, now: float) -> NextStep:
-        """Take the response to the POST; too late if a callback has ended the wait already."""
+        """Process the response to the POST; too late if a callback has ended the wait already."""
         self.accepted_at, self.seen_before = now, True
         self.response_date = interned(record.date_updated)
         self.learn_sid(record.sid)
@@ -228,13 +228,13 @@ class Transition:
         early = self.callback_pending
         step = self._take(record, now, "answer")
         if early and step in (NextStep.WAIT, NextStep.READ_SELDOM):
-            # An early callback waited for this response, whose date its read is compared with.
+            # An early callback waited for this response: reads are compared with its date.
             self.callback_pending = True
             return NextStep.READ
         return step
 
     def accepted_unread(self, error: Exception, now: float) -> NextStep:
-        """Take note that the POST was processed, though its response could not be read."""
+        """Record that the POST was processed, although its response could not be read."""
         self.last_error, self.accepted_at, self.seen_before = error, now, True
         return NextStep.DONE if self.done else NextStep.READ
 
@@ -248,7 +248,7 @@ class Transition:
         code: int | None = None,
         message: str | None = None,
     ) -> NextStep:
-        """Take a callback whose ticket names this SIM.
+        """Process a callback whose ticket names this SIM.
 
         `current`: the ticket is this wait's own; `signed`: it is, and its signature proves it.
         """
@@ -267,8 +267,8 @@ class Transition:
         if proves and on_target:
             self.signed_at = now
         if self.post_pending and not self.goal.kind.has_unique_names:
-            return NextStep.WAIT  # only the response to the POST will tell the SID to read
-        # Before the POST's own response there is no record to show, so that one is read.
+            return NextStep.WAIT  # only the response to the POST has the SID to read
+        # Before the POST's own response there is no record to return, so one is read.
         has_record = self.last is not None or (self.drops_records and not self.post_pending)
         enough = proves and self.accepts_signed and self.goal.status_only
         if enough and status in targets and has_record:
@@ -276,7 +276,7 @@ class Transition:
             return self._end("callback", confirmed=False)
         first = current and on_target and not self.callback_read_done
         self.callback_read_done |= first
-        # Repeated callbacks are read for ever more seldom: anybody may send a valid URL again.
+        # Repeated callbacks trigger ever fewer reads: anyone may replay a valid URL.
         if now < self.next_callback_read_at and not first:
             self.callback_read_due = True
             return self._hold(self.next_callback_read_at)
@@ -288,7 +288,7 @@ class Transition:
     def read(
         self, record: Any, now: float, source: SettledBy = "read", *, began: float | None = None
     ) -> NextStep:
-        """Take a record that was read, singly or from a list, by a request that `began` then."""
+        """Process a record from a single read or a list, whose request `began` then."""
         if self.done:
             return NextStep.DONE
         self.seen_before = True
@@ -303,7 +303,7 @@ class Transition:
         return self._take(record, now, "callback" if self.callback_pending else source)
 
     def read_rejected(self, now: float, last_success_at: float) -> bool:
-        """Take note that a read of it was rejected with 401 or 403.
+        """Record that a read of it was rejected with 401 or 403.
 
         True when the reason is this SIM, because other requests have succeeded since its last one.
         """
@@ -311,13 +311,13 @@ class Transition:
         return before is not None and last_success_at >= before
 
     def read_failed(self, error: Exception, now: float, *, own: bool = False) -> NextStep:
-        """Take the failure of a read; `own`: other requests of this client succeed meanwhile."""
+        """Process the failure of a read; `own`: other requests of this client succeed meanwhile."""
         if self.done:
             return NextStep.DONE
         self.last_error = error
         self.failures += 1
         if self.post_pending:
-            return NextStep.WAIT  # the response to its POST will tell what has become of it
+            return NextStep.WAIT  # the response to its POST decides
         if isinstance(error, ConfigurationError):  # the session is closed: nothing is ever read
             return self.abort(error)
         if isinstance(error, NotFound):
@@ -339,7 +339,7 @@ class Transition:
         if goal_status is GoalStatus.REACHED:
             if source == "answer" or self.signed_at is not None or moved >= 0:
                 return self._end(source, confirmed=True)
-            # A copy from before the change that happens to show the target.
+            # A stale copy from before the change that happens to show the target.
             self.evidence = None
             age = 0.0 if self.accepted_at is None else now - self.accepted_at
             return self._hold(now + max(_SOON, min(age / 2, _LONGEST)))
@@ -372,7 +372,7 @@ class Transition:
         return self._hold(believed_at if moved == 0 else now + max(self.stale_for, _SOON))
 
     def _lasts(self, what: object, now: float, seconds: float, reads: int) -> bool:
-        """Record what speaks against it; tell whether it has for that long, in that many reads."""
+        """Record evidence against the target; tell whether it has lasted that long."""
         before = self.evidence
         since, count = before[1:] if before is not None and before[0] == what else (now, 0)
         self.evidence = (what, since, count + 1)
@@ -383,7 +383,7 @@ class Transition:
         return NextStep.READ_LATER
 
     def _moved(self, record: Any) -> int:
-        """Compare with the response to the POST: -1 older, 1 later, 0 the same or not known."""
+        """Compare with the response to the POST: -1 older, 1 later, 0 same or unknown."""
         if self.response_date is None or record.date_updated is None:
             return 0
         later: bool = record.date_updated > self.response_date
@@ -418,30 +418,30 @@ class Transition:
         return NextStep.DONE
 
     def abandon(self) -> None:
-        """End it without notifying anybody: its task was cancelled, or its POST rejected."""
+        """End it without notifying the owner: its task was cancelled, or its POST rejected."""
         self.done = True
         self.on_done = _ignore
 
     def notify(self) -> None:
-        """Tell its owner that it has ended; once, and then let go of the owner."""
+        """Notify the owner of the end, once, and then release the owner."""
         on_done, self.on_done = self.on_done, _ignore
         on_done(self)
 
 
 @lru_cache(maxsize=1024)
 def interned(value: V) -> V:
-    """Return an equal value that exists already: thousands of waits share a date to the second."""
+    """Return an equal cached value: thousands of waits share a date, to the second."""
     return value
 
 
 def _ignore(_: Transition) -> None:
-    """Take the place of an `on_done` that is needed no more, and of all that it kept alive."""
+    """Replaces an `on_done` that is no longer needed, with all that it kept alive."""
 
 
 def _as_permission_denied(error: APIError) -> APIError:
-    """Name a rejection for what it is while the credentials work elsewhere: this SIM's.
+    """Convert a rejection that concerns only this SIM, as the credentials work elsewhere.
 
-    Whatever its number: KORE reports "not allowed" and "expired token" alike as 403.
+    Regardless of its status: KORE reports both "not allowed" and "expired token" as 403.
     """
     if isinstance(error, PermissionDenied):
         return error

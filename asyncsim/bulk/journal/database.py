@@ -68,7 +68,7 @@ async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        task.exception()  # marked as retrieved, or asyncio would log it; the cancellation takes precedence
+        task.exception()  # retrieved, or asyncio would log it; the cancellation takes precedence
         raise cancelled
     return task.result()
 

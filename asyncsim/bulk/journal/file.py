@@ -82,9 +82,9 @@ class JournalFile:
         if self.wal_size() and not (exists and path.stat().st_size):
             # SQLite would discard the WAL, and with it the record of what was sent.
             raise JournalError(
-                f"journal {target} is missing, but {self._wal.name}, with the latest writes of a run, is"
+                f"journal {target} is missing, but {self._wal.name}, with a run's latest writes, is"
                 " here: put the journal back next to it; do not start over, or requests may be sent"
-                " sent a second time"
+                " twice"
             )
         if not exists and self._read_only:
             raise JournalError(f"there is no journal {target}: has the job been started?")
@@ -130,7 +130,7 @@ class JournalFile:
             (needs_wal,) = alone.execute("SELECT needs_wal FROM journal").fetchone()
         if needs_wal and not self._wal.exists():  # a run may have started just now
             raise JournalError(
-                f"journal {self._target} is incomplete: {self._wal.name}, with the latest writes of a"
+                f"journal {self._target} is incomplete: {self._wal.name}, with the last writes of a"
                 " run, is missing. Put it back next to the journal; do not start over, or"
                 " requests may be sent twice"
             )
