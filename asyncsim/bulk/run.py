@@ -71,13 +71,12 @@ async def run(
       the plan and returns whether to continue.
     - `dry_run`: plans, and sends nothing.
     - `retry_failed`: also retries rows that failed in earlier runs. A row keeps its state and its
-    error until its request is sent; rows that this run does not reach are retried by the next one.
+      error until its request is sent; the next run retries rows that this one does not reach.
     - `stop`: set it for a graceful stop: requests in flight finish, nothing new is sent, the rest
-    is left for the next run. Cancelling stops at once, and loses nothing either.
+      is left for the next run. Cancelling stops at once, and loses nothing either.
 
     Raises `JobError` for input that cannot be used, `NotConfirmed`, `JournalError`, and
-    `AuthenticationError` when the credentials are rejected; failures of single SIMs are in the
-    report.
+    `AuthenticationError` when the credentials are rejected; never for single SIMs.
     """
     limits = Limits(
         window=window, timeout=timeout, deadline=deadline, max_failures=max_failures, limit=limit

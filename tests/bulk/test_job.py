@@ -97,7 +97,7 @@ def test_an_invalid_job_is_rejected(
         (ICCID, "an iterable of rows"),
         (b"89", "an iterable of rows"),
         (7, "an iterable of rows"),
-        ({"HS": ACTIVE}, r"not a mapping; give \(\{'sid': sid"),
+        ({"HS": ACTIVE}, r"not a mapping; pass \(\{'sid': sid"),
     ],
 )
 def test_an_argument_that_is_no_iterable_of_rows_is_rejected(rows: Any, message: str) -> None:
@@ -120,7 +120,7 @@ async def test_a_file_and_a_list_can_be_read_again(path: Path) -> None:
 async def test_an_iterator_can_be_read_only_once() -> None:
     job = Job.from_rows(iter([ICCID]), product="supersim", change=ACTIVE)
     assert len((await read(job)).rows) == 1
-    with pytest.raises(JobError, match="used up"):
+    with pytest.raises(JobError, match="consumed"):
         job.read()
 
 

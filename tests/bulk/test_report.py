@@ -123,8 +123,8 @@ async def test_each_group_shows_a_sample_row_and_the_remedy(journal: Journal) ->
     assert journal.target in remedy
     sample, remedy = shortfalls["unknown outcome"]
     assert (sample, "supersim.sms_commands.list(sim=...)" in remedy) == (str(LOST), True)
-    assert "goes on waiting" in shortfalls["timed out (TransitionTimeout)"][1]
-    assert "reads what became of them" in shortfalls["no answer (ConnectionFailed)"][1]
+    assert "continues to wait" in shortfalls["timed out (TransitionTimeout)"][1]
+    assert "reads their outcome" in shortfalls["no answer (ConnectionFailed)"][1]
     assert "absent (line 6 of batch.csv)" in shortfalls["unknown SIM"][0]
     assert "check the name" in shortfalls["unknown SIM"][1]
     assert "from 'new'" in shortfalls["illegal transition"][0]
@@ -156,7 +156,7 @@ async def test_errors_are_typed_and_name_their_input_line(
     assert isinstance(unclear, errors.OutcomeUnknown)
     assert rejected.__notes__ == ["batch.csv, line 3: refused"]
     assert group.message == (
-        "6 of 7 SIMs are not at their goal: 1 unknown outcome, 1 refused (BadRequest),"
+        "6 of 7 SIMs have not reached their target: 1 unknown outcome, 1 refused (BadRequest),"
         " 1 timed out (TransitionTimeout), 1 illegal transition, 1 terminal, 1 unknown SIM"
     )
 
@@ -180,7 +180,7 @@ async def test_rows_without_an_error_raise_one_error_that_says_how_to_resume(
     assert type(rest) is errors.AsyncSimError
     assert str(rest) == (
         "3 SIMs are unfinished (the run ended early: drained); run the job again with the journal"
-        f" {journal.target}: it goes on where it stopped"
+        f" {journal.target}: it resumes where it stopped"
     )
 
 
@@ -190,7 +190,7 @@ async def test_at_most_a_thousand_errors_are_raised_and_all_are_counted(journal:
     group = failures_of(report)
     assert len(group.exceptions) == len(report.errors) == 1000
     assert "1,001 of 1,001 SIMs" in group.message
-    assert group.message.endswith("(the first 1,000 are here)")
+    assert group.message.endswith("(only the first 1,000 are included)")
     assert by_reason(report) == {"unknown SIM": 1001}
 
 

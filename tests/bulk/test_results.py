@@ -209,7 +209,7 @@ async def test_texts_that_may_have_been_sent_have_a_separate_file(
     assert list(unknown) == ["unclear", "late", "created", "in flight", "taken", "torn"]
     assert unknown["unclear"] == str(LOST)
     assert all(unknown.values())
-    assert unknown["torn"] == "perhaps sent: the run ended before a response came"
+    assert unknown["torn"] == "may have been sent: the run ended before a response came"
     assert (files.failed_rows, files.unknown_rows) == (2, 6)
     created = [row["asyncsim_created"] for row in table(files.results)]
     assert created == ["", "", "HC1", "", "HC2", "", "HC3", "", "", "HC4"]

@@ -562,7 +562,7 @@ async def test_the_fifth_token_revoked_within_a_minute_names_a_second_process(
     kore.expire()
     error = await bench.fails(sender.send(bench.request()), AuthenticationError)
     assert "another process probably logs in with the same client_id" in str(error)
-    assert "give each process an API client of its own" in str(error)
+    assert "give each process its own API client" in str(error)
     assert "check the account SID" not in str(error)
     assert kore.minted == 5
     assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -69,20 +69,20 @@ async def test_with_a_change_columns_are_carried_along_unless_named(path: Path) 
 
 async def test_a_named_but_missing_column_is_a_problem(path: Path) -> None:
     found = await read_csv(path, f"iccid\n{ICCID}\n", change=ACTIVE, columns=["fleet"])
-    assert found.problems == ["there is no column fleet that could be applied (found: iccid)"]
+    assert found.problems == ["no column fleet to apply (found: iccid)"]
 
 
 async def test_a_row_without_a_change_is_a_problem(path: Path) -> None:
     content = f"iccid,status,fleet\n{ICCID},,\n{OTHER},,f\n"
     assert (await read_csv(path, content)).problems == [
-        "line 2: nothing is asked for: status and fleet are empty"
+        "line 2: no change is given: status and fleet are empty"
     ]
 
 
 async def test_a_file_without_any_change_is_one_problem(path: Path) -> None:
     for content in (f"{ICCID}\n{OTHER}\n", f"iccid,note\n{ICCID},a\n{OTHER},b\n"):
         (problem,) = (await read_csv(path, content)).problems
-        assert problem.startswith("nothing is asked for")
+        assert problem.startswith("no change is given")
         assert "status" in problem
 
 
@@ -125,7 +125,7 @@ async def test_the_change_of_a_row_is_checked_together_with_the_jobs(path: Path)
         columns=["status"],
     )
     (problem,) = found.problems
-    assert problem.startswith("line 2: reset_status and status cannot be sent at once")
+    assert problem.startswith("line 2: reset_status and status cannot be sent together")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ async def test_with_other_command_keywords_the_text_comes_from_the_column(path: 
         change={"command_mode": "binary"},
     )
     assert found.changes == [{"command": "x" * 161}]
-    assert found.problems == ["line 3: command has 189 characters; 188 is the most"]
+    assert found.problems == ["line 3: command has 189 characters; the maximum is 188"]
 
 
 async def test_deleting_needs_names_only(path: Path) -> None:

@@ -99,7 +99,7 @@ async def test_cells_beyond_the_header_are_rejected_unless_empty(path: Path) -> 
     content = f"iccid,note\n{ICCID},a,,\n{OTHER},8,99\n{OTHER}\n"
     found = await read_csv(path, content, change=ACTIVE)
     assert found.problems == [
-        "line 3: 3 cells under a header of 2; is a delimiter not in quotes?",
+        "line 3: 3 cells under a header of 2; is a delimiter not quoted?",
     ]
     assert [row.cells for row in found.rows] == [(ICCID, "a"), (OTHER, "")]
 
@@ -136,14 +136,13 @@ async def test_a_rounded_iccid_alone_on_its_line_is_one_cell(path: Path) -> None
         ("sid,note\n,forgotten\n", "line 2: names no SIM"),
         (
             f"iccid,note,ICC-ID\n{ICCID},,\n",
-            "the columns 'iccid' and 'ICC-ID' mean the same; leave one of them or rename it",
+            "the columns 'iccid' and 'ICC-ID' mean the same; remove or rename all but one",
         ),
         (
             f"iccid,status,Target Status\n{ICCID},active,active\n",
-            "the columns 'status' and 'Target Status' mean the same; leave one of them or rename"
-            " it",
+            "the columns 'status' and 'Target Status' mean the same; remove or rename all but one",
         ),
-        (f'iccid,x\n{ICCID},"a\n{OTHER},\n', "line 2: a quote that is opened here is never closed"),
+        (f'iccid,x\n{ICCID},"a\n{OTHER},\n', "line 2: a quote opened here is never closed"),
     ],
 )
 async def test_each_problem_of_a_file_is_reported(content: str, message: str, path: Path) -> None:
@@ -210,7 +209,7 @@ async def test_another_encoding_is_guessed_and_reported_with_its_lines(path: Pat
     content = f"iccid,note\n{ICCID},ok\n{OTHER},caf\u00e9 au lait\nx,\n".encode("cp1252")
     assert (await read_csv(path, content, change=ACTIVE)).problems == [
         "line 3: not UTF-8 (in Windows-1252 it has 'caf\u00e9'); save the file again as CSV UTF-8",
-        "line 4: 'x' is not an ICCID: those have digits only",
+        "line 4: 'x' is not an ICCID: an ICCID has only digits",
     ]
 
 

@@ -41,13 +41,13 @@ def test_a_rounded_iccid_is_rejected_with_advice_on_exporting(text: str) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("8988307000O01234566", "digits only"),
-        ("89883070000012345F", "digits only"),
-        ("\u0668" * 19, "digits only"),
-        (SID, "digits only"),
+        ("8988307000O01234566", "only digits"),
+        ("89883070000012345F", "only digits"),
+        ("\u0668" * 19, "only digits"),
+        (SID, "only digits"),
         ("12345", "5 digits, not 18 to 22"),
         ("1" * 23, "23 digits"),
-        ("-", "digits only"),
+        ("-", "only digits"),
     ],
 )
 def test_an_invalid_iccid_is_reported(text: str, message: str) -> None:
@@ -66,9 +66,9 @@ def test_a_sid_is_recognized_in_any_letter_case(text: str) -> None:
         ("DE" + "0a" * 16, "a Programmable Wireless Sim"),
         ("HF" + "0a" * 16, "a Fleet"),
         ("ZZ" + "0a" * 16, "not the SID of a Super SIM Sim"),
-        (ICCID, "call a column of ICCIDs iccid"),
-        ("8.99E+19", "call a column of ICCIDs iccid"),
-        ("van 7", "call a column of unique names unique_name"),
+        (ICCID, "name a column of ICCIDs iccid"),
+        ("8.99E+19", "name a column of ICCIDs iccid"),
+        ("van 7", "name a column of unique names unique_name"),
         (SID[:-1], "HS and 32 hex digits"),
     ],
 )

@@ -97,7 +97,7 @@ async def test_a_missing_name_falls_back_to_the_next(missing: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"sid": SID, "status": True}, "True cannot be sent; give text"),
+        ({"sid": SID, "status": True}, "True cannot be sent; pass text"),
         ({"sid": SID, "status": 1.5}, "1.5 cannot be sent"),
         ({"sid": SID, "status": ["active"]}, "['active'] cannot be sent"),
         ({"sid": True, "status": "active"}, "named by text, not by True"),
@@ -107,7 +107,7 @@ async def test_a_missing_name_falls_back_to_the_next(missing: Any) -> None:
         ({"sid": SID, "status": "active", "note": "a\ud800"}, "cannot be written as UTF-8"),
         (True, "True is not a row"),
         (None, "None is not a row"),
-        ((SID, ACTIVE), "is not a row; give a name, a mapping or an attrs record"),
+        ((SID, ACTIVE), "is not a row; pass a name, a mapping or an attrs record"),
     ],
 )
 async def test_each_problem_of_a_row_is_reported(row: Any, message: str) -> None:
@@ -124,8 +124,8 @@ async def test_numbers_are_sent_as_text() -> None:
 async def test_mixed_row_types_are_reported() -> None:
     rows = [{"sid": SID}, ICCID, {"sid": SID, "iccid": ICCID}]
     assert (await read_rows(rows, change=ACTIVE)).problems == [
-        f"row 2: '{ICCID}' is not of the same sort as the rows before it",
-        "row 3: the rows before have no 'iccid'; give the first row all keys",
+        f"row 2: '{ICCID}' is not of the same type as the rows before it",
+        "row 3: the rows before have no 'iccid'; the first row must have all keys",
     ]
 
 
@@ -135,7 +135,7 @@ async def test_vendor_records_are_only_names() -> None:
     assert found.names == [(1, "sid", SID)]
     assert (found.changes, found.reading.applied, found.reading.notes) == ([None], (), ())
     (problem,) = (await read_rows([sim])).problems
-    assert problem.startswith("nothing is asked for")
+    assert problem.startswith("no change is given")
 
 
 async def test_only_named_columns_of_attrs_records_are_applied() -> None:

@@ -37,7 +37,7 @@ async def test_wrong_check_digits_are_only_noted(path: Path) -> None:
     assert len(found.rows) == 3
     assert found.reading.notes == (
         "2 ICCIDs with a wrong check digit, lines 3, 4; 1 of them end in zeros, as rounded numbers"
-        " do; they are looked up as they are",
+        " do; they are looked up unchanged",
     )
 
 
