@@ -1,1 +1,1 @@
-"""Benchmarks: asyncsim and its alternatives, on the same work in the same run."""
+"""Benchmarks of asyncsim and its alternatives, with the same work in the same run."""

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from benchmarks.workers import trusting
 
-# A function of the interpreter that nothing but `sys.getallocatedblocks` calls: at each call
-# valgrind writes down what was counted since the last, so one process counts many things.
+# An interpreter function that only `sys.getallocatedblocks` calls. At each call
+# valgrind dumps the count since the last one, so one process can count many things.
 _MARK = "_Py_Get*AllocatedBlocks"
 _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 
 
 def mark() -> None:
-    """End what is being counted, and begin anew."""
+    """Dump the count and start the next one."""
     sys.getallocatedblocks()
 
 
@@ -28,9 +28,9 @@ def available() -> bool:
 
 
 def count(module: str, *arguments: str, authority: Path | None = None) -> list[int]:
-    """Run a module under valgrind; the instructions before each of its marks.
+    """Run a module under valgrind; return the instructions before each of its marks.
 
-    `authority`: the certificate that it is to trust.
+    `authority`: a certificate for the process to trust.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "counts"

@@ -9,13 +9,13 @@ from asyncsim.clock import SystemClock, Timer
 
 
 class FastClock(SystemClock):
-    """The loop's own time, so many times as fast."""
+    """The loop's time, sped up by a factor."""
 
     def __init__(self, times: float) -> None:
         self._times = times
 
     def now(self) -> float:
-        """Seconds that have passed, of the fast ones."""
+        """Fast seconds that have passed."""
         return super().now() * self._times
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
@@ -23,5 +23,5 @@ class FastClock(SystemClock):
         return super().call_at(when / self._times, callback)
 
     async def sleep(self, seconds: float) -> None:
-        """Return once so many fast seconds have passed."""
+        """Return once that many fast seconds have passed."""
         await asyncio.sleep(seconds / self._times)

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.figures`: fill the documents' places with the kept results.
+"""`python -m benchmarks.figures`: fill the documents' placeholders from the kept results.
 
-A place is what stands between `<!-- figures: WHAT -->` and `<!-- /figures -->`. WHAT is
+A placeholder is the text between `<!-- figures: WHAT -->` and `<!-- /figures -->`. WHAT is
 
 - `table NAME: TITLE`: a table of a benchmark;
 - `summary`: a few targets of many benchmarks, named by `FIGURES`.
@@ -18,7 +18,7 @@ from benchmarks.result import RESULTS, Facts, kept, number, table, targets_of
 
 _ROOT = Path(__file__).parent.parent
 DOCUMENTS = tuple(_ROOT / one for one in ("README.md", "docs/design.md", "docs/performance.md"))
-_PLACE = re.compile(r"(<!-- figures: (.*?) -->\n).*?(<!-- /figures -->)", re.DOTALL)
+_PLACEHOLDER = re.compile(r"(<!-- figures: (.*?) -->\n).*?(<!-- /figures -->)", re.DOTALL)
 _NOT_YET = ["Not measured yet."]
 
 Results = Mapping[str, Facts]
@@ -104,8 +104,8 @@ FIGURES = (
 )
 
 
-class NoSuchPlace(Exception):
-    """A document asks for what no benchmark has."""
+class UnknownPlaceholder(Exception):
+    """A placeholder names something that no benchmark has."""
 
 
 def _table(results: Results, name: str, title: str) -> list[str]:
@@ -114,11 +114,11 @@ def _table(results: Results, name: str, title: str) -> list[str]:
     for one in results[name]["tables"]:
         if one["title"] == title:
             return table(one["head"], one["rows"])
-    raise NoSuchPlace(f"{name} has no table called {title}")
+    raise UnknownPlaceholder(f"{name} has no table called {title}")
 
 
 def _summary(results: Results) -> list[str]:
-    """Write a row for each figure; of what was not measured, none."""
+    """A row per figure, without those not measured."""
     rows = []
     for one in FIGURES:
         targets = targets_of(results[one.benchmark]) if one.benchmark in results else []
@@ -131,27 +131,27 @@ def _summary(results: Results) -> list[str]:
 
 
 def figures(results: Results, what: str) -> list[str]:
-    """Write the lines of a place."""
+    """The lines of one placeholder."""
     if what == "summary":
         return _summary(results)
     kind, _, rest = what.partition(" ")
     name, _, title = rest.partition(": ")
     if kind != "table":
-        raise NoSuchPlace(f"figures: {what}")
+        raise UnknownPlaceholder(f"figures: {what}")
     return _table(results, name, title)
 
 
 def rewritten(text: str, results: Results) -> str:
-    """Fill all places of a text."""
+    """Fill all placeholders of a text."""
 
-    def fill(place: re.Match[str]) -> str:
-        return f"{place[1]}\n{chr(10).join(figures(results, place[2]))}\n\n{place[3]}"
+    def fill(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{chr(10).join(figures(results, match[2]))}\n\n{match[3]}"
 
-    return _PLACE.sub(fill, text)
+    return _PLACEHOLDER.sub(fill, text)
 
 
 def main() -> None:
-    """Fill all places of all documents."""
+    """Fill all placeholders of all documents."""
     results = kept(RESULTS)
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 A second process keeps 900 connections to the receiver busy, on loopback: some are silent, others
 send their headers byte by byte, announce bodies that never come, send garbage, or one request after
 the other, and each reconnects as soon as it is closed. Meanwhile true callbacks come, each on a
-connection of its own, as from a vendor without a pool. Not one of the cases, because the result
+separate connection, as from a vendor without a pool. Not one of the cases, because the result
 depends on what else the machine does.
 """
 
@@ -65,7 +65,7 @@ def attack(port: int) -> None:
 
 
 async def _call(url: str, due: float) -> float:
-    """Call back once; seconds from when it was due until it was accepted."""
+    """Send one callback; return the seconds from its due time until it was accepted."""
     params = {"SimSid": "HS" + "0" * 32, "SimStatus": "active"}
     signature = twilio_signature(_TOKEN, url, {name: [text] for name, text in params.items()})
     body = urlencode(params)
@@ -91,7 +91,7 @@ async def _measure(seconds: float) -> list[float]:
         other = multiprocessing.get_context("spawn").Process(target=attack, args=(receiver.port,))
         other.start()
         try:
-            await asyncio.sleep(3.0)  # until they are all there
+            await asyncio.sleep(3.0)  # until all attackers are connected
             calls = []
             began = time.monotonic()
             for number in range(int(seconds / _EVERY)):
@@ -108,12 +108,12 @@ async def _measure(seconds: float) -> list[float]:
 
 
 def main() -> None:
-    """Print how late they were."""
+    """Print the delays."""
     logging.getLogger("asyncsim").setLevel(logging.ERROR)
     late = asyncio.run(_measure(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0))
     cuts = quantiles(late, n=1000)
     print(
-        f"{len(late)} true callbacks beside {_HOSTILE} hostile connections: accepted after"
+        f"{len(late)} true callbacks next to {_HOSTILE} hostile connections: accepted after"
         f" {cuts[499]:.3f} s (median), {cuts[989]:.3f} s (p99), {max(late):.3f} s at most"
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.rounds import Spread
 
 _COSTS = {"requests": "requests per SIM", "slot_seconds": "slot-seconds per SIM"}
-_LABEL = 16  # letters in a line, so that neighbours do not overlap
+_LABEL = 16  # characters per line, so that neighbouring labels do not overlap
 
 
 def available() -> bool:
@@ -23,7 +23,7 @@ def available() -> bool:
 def grouped_bars(
     groups: Mapping[str, Mapping[str, Spread]], unit: str, path: Path, *, log: bool = False
 ) -> None:
-    """Draw bars with their quartiles, a group for each key."""
+    """Draw bars with their quartiles, one group per key."""
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
@@ -54,9 +54,9 @@ def grouped_bars(
 
 
 def cost_and_delay(sizes: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Draw what waiting costs against how late an end is known: a column for each number of SIMs.
+    """Draw the cost of waiting against its delay, with one column per number of SIMs.
 
-    A row for requests, and one for slot-seconds.
+    One row shows requests, the other slot-seconds.
     """
     from matplotlib.figure import Figure
 

@@ -34,32 +34,32 @@ _ABOUT = (
 )
 
 Facts = Mapping[str, Any]
-"""A result as its JSON file has it."""
+"""A result as loaded from its JSON file."""
 
 
 def number(value: float) -> str:
-    """Write three digits, and large numbers as people do."""
+    """Format with three digits, and large numbers with separators."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 @frozen(kw_only=True)
 class Target:
-    """A bound, and what was measured."""
+    """A bound and the measured value."""
 
     what: str
     measured: float
     bound: float
     at_most: bool = True
     spread: str = ""
-    """How sure the figure is: its quartiles, or how it was counted."""
+    """The precision of the figure: its quartiles, or how it was counted."""
 
     @property
     def met(self) -> bool:
-        """Whether it holds."""
+        """Whether the bound holds."""
         return self.measured <= self.bound if self.at_most else self.measured >= self.bound
 
     def cells(self) -> tuple[str, ...]:
-        """Show as a row."""
+        """The cells of its table row."""
         sign = "≤" if self.at_most else "≥"
         mark = "met" if self.met else "**missed**"
         bound = f"{sign} {number(self.bound)}"
@@ -68,7 +68,7 @@ class Target:
 
 @frozen(kw_only=True)
 class Table:
-    """Figures that have no bound."""
+    """Figures without a bound."""
 
     title: str
     head: Sequence[str]
@@ -77,7 +77,7 @@ class Table:
 
 @frozen(kw_only=True)
 class Result:
-    """All that one benchmark found."""
+    """Everything that one benchmark found."""
 
     name: str
     question: str
@@ -85,7 +85,7 @@ class Result:
     tables: Sequence[Table] = ()
     notes: Sequence[str] = ()
     samples: Mapping[str, Any] = field(factory=dict)
-    """Everything measured, for the JSON file; the plot is made of it too."""
+    """All measurements, for the JSON file and the plot."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -121,7 +121,7 @@ def kept(folder: Path) -> dict[str, Facts]:
 
 
 def targets_of(facts: Facts) -> list[Target]:
-    """Make targets of what was kept of them."""
+    """Rebuild the targets from a loaded result."""
     names = [field.name for field in Target.__attrs_attrs__]
     return [Target(**{name: one[name] for name in names}) for one in facts["targets"]]
 
@@ -136,7 +136,7 @@ def _section(name: str, facts: Facts) -> list[str]:
 
 
 def index(results: Mapping[str, Facts]) -> str:
-    """Write the page."""
+    """Write the index page."""
     targets = [one for facts in results.values() for one in targets_of(facts)]
     met = sum(one.met for one in targets)
     lines = [*_ABOUT, f"{met} of {len(targets)} targets are met.", ""]
@@ -149,7 +149,7 @@ def index(results: Mapping[str, Facts]) -> str:
 
 
 def write_index(folder: Path) -> None:
-    """Write the page of a folder."""
+    """Write the index page of a folder."""
     (folder / "README.md").write_text(index(kept(folder)))
 
 

@@ -1,6 +1,6 @@
-"""Interleaved measurements: contenders take turns, so that a busy machine slows all of them alike.
+"""Interleaved measurements: contenders take turns, so a busy machine slows all of them alike.
 
-A ratio is made within each round and only then summed up: across processes, and even across
+A ratio is taken within each round and only then summarized: across processes, and even across
 minutes, the same ratio varied from 1.2 to 2.4.
 """
 
@@ -16,7 +16,7 @@ from attrs import asdict, frozen
 
 @frozen
 class Sample:
-    """What one turn took, in seconds for each piece of work."""
+    """Seconds per piece of work in one turn."""
 
     cpu: float
     wall: float
@@ -24,36 +24,36 @@ class Sample:
 
 @frozen
 class Spread:
-    """Many turns in three numbers."""
+    """Many turns summarized in three numbers."""
 
     median: float
     low: float
     high: float
-    """Quartiles: one slow turn must not show as a range."""
+    """The quartiles, so that one slow turn does not widen the range."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Sum up; of a single value, that value."""
+        """Summarize values; a single value is its own quartiles."""
         if len(values) < 2:
             return cls(values[0], values[0], values[0])
         low, _, high = quantiles(values, n=4, method="inclusive")
         return cls(median(values), low, high)
 
     def text(self, scale: float = 1.0, digits: int = 2) -> str:
-        """Write as `1.02 (0.99 to 1.05)`."""
+        """Format as `1.02 (0.99 to 1.05)`."""
         middle, low, high = (f"{one * scale:.{digits}f}" for one in asdict(self).values())
         return f"{middle} ({low} to {high})"
 
 
 Turn = Callable[[int], None]
-"""Does that many pieces of work."""
+"""Does the given number of pieces of work."""
 
 
 def interleave(turns: Mapping[str, Turn], *, rounds: int, pieces: int) -> dict[str, list[Sample]]:
-    """Give every contender its turn in every round, each round beginning with another."""
+    """Give every contender a turn in every round; each round starts with another one."""
     names = list(turns)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
-    for name in names:  # connections, caches, generated code: not what is measured
+    for name in names:  # warm-up of connections, caches and generated code
         turns[name](max(pieces // 4, 1))
     for number in range(rounds):
         for place in range(len(names)):
@@ -63,12 +63,12 @@ def interleave(turns: Mapping[str, Turn], *, rounds: int, pieces: int) -> dict[s
 
 
 def _measure(turn: Turn, pieces: int) -> Sample:
-    gc.collect()  # what the one before left behind
+    gc.collect()  # garbage of the previous turn
     wall, cpu = time.perf_counter(), time.process_time()
     turn(pieces)
     return Sample((time.process_time() - cpu) / pieces, (time.perf_counter() - wall) / pieces)
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """Sum up ours to theirs, round by round."""
+    """Summarize the ratio of ours to theirs, round by round."""
     return Spread.of([one / other for one, other in zip(ours, theirs, strict=True)])

@@ -1,4 +1,4 @@
-"""Worker processes, one for each measurement, and the event loops to measure on."""
+"""Worker processes, one per measurement, and the event loops to measure on."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 SPEED = "with `speed`"
-"""What stands behind the name of a contender whose loop is that of the extra."""
+"""Suffix of a contender's name that runs on the loop of the extra."""
 
 
 def run(module: str, *arguments: str, timeout: float = 600.0, authority: Path | None = None) -> Any:
-    """Run a module of the benchmarks in a process of its own; it prints JSON.
+    """Run a benchmark module in its own process and parse the JSON that it prints.
 
-    `authority`: the certificate that the process is to trust besides, and alone.
+    `authority`: the only certificate that the process trusts.
     """
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(
@@ -33,15 +33,15 @@ def run(module: str, *arguments: str, timeout: float = 600.0, authority: Path | 
 
 
 def trusting(authority: Path | None) -> dict[str, str]:
-    """Make the environment of a process whose TLS trusts this certificate."""
-    # Read by OpenSSL itself, so it holds for all clients, none of which is told anything.
+    """The environment of a process whose TLS trusts this certificate."""
+    # OpenSSL reads it, so it applies to all clients without a setting.
     return {**os.environ, **({"SSL_CERT_FILE": str(authority)} if authority else {})}
 
 
 def loop_factory(*, speed: bool = True) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Make asyncio's own loops; or, with `speed`, uvloop's with aiofastnet's transports.
+    """A factory of asyncio's loops or, with `speed`, uvloop's with aiofastnet's transports.
 
-    aiohttp uses aiofastnet by itself from 3.15 on; before, the loop has to.
+    From 3.15 on aiohttp uses aiofastnet by itself; before, the loop has to.
     """
     if not speed:
         return asyncio.new_event_loop
@@ -49,6 +49,6 @@ def loop_factory(*, speed: bool = True) -> Callable[[], asyncio.AbstractEventLoo
 
     try:
         import uvloop
-    except ImportError:  # there is none for Windows
+    except ImportError:  # uvloop does not support Windows
         return aiofastnet.loop_factory(asyncio.new_event_loop)
     return aiofastnet.loop_factory(uvloop.new_event_loop)

@@ -1,1 +1,1 @@
-"""The benchmarks, one in each module: `measure() -> Result`."""
+"""The benchmarks, one per module: `measure() -> Result`."""

@@ -1,7 +1,7 @@
-"""Feed callbacks to each application, with marks for valgrind; `TIMES`: how many to each.
+"""Feed callbacks to each application, with marks for valgrind; `TIMES`: callbacks for each.
 
-Straight into aiohttp's protocol, with no socket: all that is counted is the application and the
-server around it, which is the same for all.
+They go straight into aiohttp's protocol, without a socket: only the application and its server
+are counted, and the server is the same for all.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ class _Wire(asyncio.Transport):
         return False
 
     def close(self) -> None:
-        """Be closed."""
+        """Do nothing."""
 
     def pause_reading(self) -> None:
-        """Read nothing anyway."""
+        """Do nothing: nothing is read."""
 
     def resume_reading(self) -> None:
-        """Read nothing anyway."""
+        """Do nothing: nothing is read."""
 
 
 def contenders(times: int) -> dict[str, Callable[[], Contender]]:
-    """Those who take turns."""
+    """The contenders, which take turns."""
     made = times + _WARM
     own, mounted = partial(ours, made), partial(ours, made, mounted=True)
-    made_by = (bare, signed, validated, server_alone, verified, own, mounted)
-    return dict(zip(NAMES, made_by, strict=True))
+    factories = (bare, signed, validated, server_alone, verified, own, mounted)
+    return dict(zip(NAMES, factories, strict=True))
 
 
 def _runner(app: web.Application | web.Server) -> web.AppRunner | web.ServerRunner:
@@ -77,7 +77,7 @@ def _runner(app: web.Application | web.Server) -> web.AppRunner | web.ServerRunn
 
 
 async def feed(contender: Contender, times: int, mark_it: Callable[[], None]) -> float:
-    """Give it callbacks one by one; the seconds of processor time that each took."""
+    """Feed it callbacks one by one; return the CPU seconds per callback."""
     runner = _runner(contender.app)
     await runner.setup()
     assert runner.server is not None
@@ -100,12 +100,12 @@ async def _each(requests: Sequence[bytes], protocol: Any, wire: _Wire) -> None:
     for request in requests:
         before = wire.responses
         protocol.data_received(request)
-        while wire.responses == before:  # noqa: ASYNC110  # an event would cost, and be counted
+        while wire.responses == before:  # noqa: ASYNC110  # an event would be counted, too
             await asyncio.sleep(0)
 
 
 async def main() -> None:
-    """Feed all."""
+    """Feed all contenders."""
     times = int(sys.argv[1])
     for name, make in contenders(times).items():
         print(name, await feed(make(), times, mark), flush=True)

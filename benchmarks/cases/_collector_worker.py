@@ -1,4 +1,4 @@
-"""What the garbage collector takes, for the benchmark `growth`; prints JSON."""
+"""CPU share of the garbage collector, for the benchmark `growth`; prints JSON."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ async def _gather(base: str) -> Callable[[], Awaitable[None]]:
         semaphore = asyncio.Semaphore(_IN_FLIGHT)
         async with bare(base, _IN_FLIGHT) as verbs:
 
-            async def one(asked: str) -> None:
+            async def one(number: str) -> None:
                 async with semaphore:
-                    assert await verbs.update(asked) == asked
+                    assert await verbs.update(number) == number
 
             await asyncio.gather(*(one(sid(number)) for number in range(_SIMS)))
 
@@ -72,8 +72,8 @@ def _set(setting: str) -> None:
         gc.set_threshold(50_000)
 
 
-async def _measure(base: str, who: str, setting: str) -> dict[str, Any]:
-    work = await {"update_many": _update_many, "gather": _gather}[who](base)
+async def _measure(base: str, contender: str, setting: str) -> dict[str, Any]:
+    work = await {"update_many": _update_many, "gather": _gather}[contender](base)
     _set(setting)
     meter, began = _Meter(), time.process_time()
     gc.callbacks.append(meter)

@@ -1,4 +1,4 @@
-"""The job of the benchmark `first_results`, alone in its process; prints JSON."""
+"""The job of the benchmark `first_results`, in its own process; prints JSON."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Row = tuple[str, float, float]
 
 
 def _peak() -> float:
-    """Most MiB that this process has had resident (Linux counts them in KiB)."""
+    """Peak resident memory of this process in MiB (Linux reports KiB)."""
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used / 2**20 if sys.platform == "darwin" else used / 1024
 
 
 class _Stages:
-    """Takes note of what each stage took."""
+    """Records the time and memory of each stage."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -43,7 +43,7 @@ class _Stages:
             self.reach(f"{event.phase} begins")
 
     def reach(self, stage: str) -> None:
-        """Take note of one, and say so: it takes minutes."""
+        """Record and print a stage, since the run takes minutes."""
         self.rows.append((stage, time.perf_counter() - self._began, _peak()))
         print("{:30} {:6.1f} s {:6.1f} MiB at most".format(*self.rows[-1]), file=sys.stderr)
 
@@ -72,7 +72,7 @@ async def _run(folder: Path, port: int, results: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print."""
     port, sims, results = map(int, sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder:
         _write_csv(Path(folder) / "sims.csv", sims)

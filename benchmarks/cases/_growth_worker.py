@@ -1,4 +1,4 @@
-"""One run of the benchmarks `growth` and `million`, alone in its process; prints JSON."""
+"""One run of the benchmarks `growth` and `million`, in its own process; prints JSON."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from asyncsim.models.supersim.sims import SimUpdate
 from benchmarks.stub.account import iccid
 from benchmarks.stub.responses import ACCOUNT, sid
 
-_STEP = 7919  # has no divisor in common with any size of an account
+_STEP = 7919  # coprime to every account size
 Numbers = Callable[[], Iterator[int]]
-_WINDOW = 5000  # so that 10,000 SIMs fill it twice: what they cost is what later ones do
+_WINDOW = 5000  # 10,000 SIMs fill it twice, so they cost what later ones do
 
 
 def _peak() -> float:
-    """Most bytes that this process has had resident (Linux counts them in KiB)."""
+    """Peak resident memory of this process in bytes (Linux reports KiB)."""
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used * (1 if sys.platform == "darwin" else 1024)
 
 
 class _Peaks:
-    """The peak when a fifth was done: by then the window is full, and what grows is a leak."""
+    """The peak when a fifth is done: the window is full by then, so later growth is a leak."""
 
     def __init__(self, sims: int) -> None:
         self._early = sims // 5
         self.early = 0.0
 
     def done(self, number: int) -> None:
-        """Take note of how many are."""
+        """Record how many are done."""
         if not self.early and number >= self._early:
             self.early = _peak()
 
     def __call__(self, event: object) -> None:
-        """Take note of a job's progress."""
+        """Record a job's progress."""
         if getattr(event, "phase", "") == "sending":
             self.done(getattr(event, "done", 0))
 
@@ -74,7 +74,7 @@ _WAYS: dict[str, Callable[[Client, Numbers, Path, _Peaks], Awaitable[int]]] = {
 
 
 def _chosen(sims: int, fleet: int) -> Iterator[int]:
-    """Name SIMs of all parts of an account, in another order than that of its list."""
+    """Choose SIMs from all parts of an account, in another order than its list."""
     return (number * _STEP % fleet for number in range(sims))
 
 
@@ -102,7 +102,7 @@ async def _measure(
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print."""
     port, way, sims, fleet = sys.argv[1:]
     chosen = partial(_chosen, int(sims), int(fleet))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
-"""One journey through the source: each function of asyncsim that is entered, in its order.
+"""One journey through the source: each function of asyncsim that is entered, in order.
 
 `python -m benchmarks.cases._journeys_worker A` prints them as JSON: `[[file, function], ...]`.
-The emulator runs in a thread of its own, and only the thread of the journey is traced. A coroutine
-that goes on after an `await` is not entered once more.
+The emulator runs in its own thread, and only the thread of the journey is traced. A coroutine
+that resumes after an `await` is not entered again.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def _traced() -> Iterator[Entered]:
         sys.setprofile(None)
 
 
-class _Elsewhere:
-    """An emulator in a thread of its own, because tracing is a thread's."""
+class _EmulatorThread:
+    """An emulator in its own thread, because tracing is per thread."""
 
     def __init__(self, latency: Latency, speed: float) -> None:
         self.emulator = Emulator(sims=2, latency=latency, speed=speed)
@@ -70,7 +70,7 @@ class _Elsewhere:
             await thread
 
     async def trace(self) -> Entered:
-        """Begin to trace the emulator's thread; what has been entered grows until it ends."""
+        """Start tracing the emulator's thread; the returned list grows until it ends."""
         entered: Entered = []
 
         async def begin() -> None:
@@ -83,16 +83,16 @@ class _Elsewhere:
 def _client(
     emulator: Emulator, receiver: asyncsim.CallbackReceiver | None = None
 ) -> asyncsim.Client:
-    who = emulator.credentials
+    credentials = emulator.credentials
     return asyncsim.Client.twilio(
-        who.account_sid, who.auth_token, hosts=emulator.hosts, receiver=receiver
+        credentials.account_sid, credentials.auth_token, hosts=emulator.hosts, receiver=receiver
     )
 
 
 async def _update() -> Entered:
-    """A: `sims.update(...)` to the record; the second one, when everything has been imported."""
-    elsewhere = _Elsewhere(Latency(), 1000)
-    async with elsewhere.running() as emulator, _client(emulator) as client:
+    """A: `sims.update(...)` to the record; the second call, after all imports."""
+    other_thread = _EmulatorThread(Latency(), 1000)
+    async with other_thread.running() as emulator, _client(emulator) as client:
         sids = [sim.sid async for sim in client.supersim.sims.list()]
         await client.supersim.sims.update(sids[0], status="active")
         with _traced() as entered:
@@ -101,15 +101,15 @@ async def _update() -> Entered:
 
 
 async def _callback() -> Entered:
-    """B: a callback, from the socket to the resumed `await_transition`; the second one."""
+    """B: a callback, from the socket to the resumed `await_transition`; the second call."""
     receiver = asyncsim.CallbackReceiver(port=0)
-    elsewhere = _Elsewhere(Latency(transition=0.3, sigma=0.0, shortest=0.1), 1)
-    async with elsewhere.running() as emulator, receiver, _client(emulator, receiver) as client:
+    other_thread = _EmulatorThread(Latency(transition=0.3, sigma=0.0, shortest=0.1), 1)
+    async with other_thread.running() as emulator, receiver, _client(emulator, receiver) as client:
         sims = client.supersim.sims
         for sid in [sim.sid async for sim in sims.list()]:
             sim = await sims.update(sid, status="active")
             wait = asyncio.create_task(sims.await_transition(sim, timeout=30))
-            await asyncio.sleep(0.05)  # until nothing is left to do but to wait
+            await asyncio.sleep(0.05)  # until only the wait is left
             with _traced() as entered:
                 await wait
         return entered
@@ -118,8 +118,8 @@ async def _callback() -> Entered:
 async def _row() -> Entered:
     """C: one row of a CSV file to `results.csv`; the second job."""
     with tempfile.TemporaryDirectory() as place:
-        elsewhere = _Elsewhere(Latency(), 1000)
-        async with elsewhere.running() as emulator, _client(emulator) as client:
+        other_thread = _EmulatorThread(Latency(), 1000)
+        async with other_thread.running() as emulator, _client(emulator) as client:
             sids = [sim.sid async for sim in client.supersim.sims.list()]
             for sid in sids:
                 folder = Path(place) / sid
@@ -137,12 +137,12 @@ async def _row() -> Entered:
 
 
 async def _served() -> Entered:
-    """D: the emulator's side of a POST, to its 202; the second one."""
-    elsewhere = _Elsewhere(Latency(), 1)
-    async with elsewhere.running() as emulator, _client(emulator) as client:
+    """D: the emulator's side of a POST, up to its 202; the second call."""
+    other_thread = _EmulatorThread(Latency(), 1)
+    async with other_thread.running() as emulator, _client(emulator) as client:
         sids = [sim.sid async for sim in client.supersim.sims.list()]
         await client.supersim.sims.update(sids[0], status="active")
-        entered = await elsewhere.trace()
+        entered = await other_thread.trace()
         await client.supersim.sims.update(sids[1], status="active")
         return [*entered]
 

@@ -1,4 +1,4 @@
-"""How many objects a request in flight keeps, for the benchmark `growth`; prints JSON."""
+"""Objects per request in flight, for the benchmark `growth`; prints JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from benchmarks.stub.process import counts
 from benchmarks.stub.responses import sid
 
 _MANY = 500
-_ALL = {"GET": 0, "POST": _MANY + 1, "throttled": 0}  # are in flight at a slow vendor
+_ALL = {"GET": 0, "POST": _MANY + 1, "throttled": 0}  # in flight at a slow vendor
 
 Send = Callable[[range], Awaitable[None]]
 
 
 @asynccontextmanager
-async def _gathering(base: str, who: str) -> AsyncIterator[Send]:
-    async with {"bare aiohttp": bare, "update": asyncsim_client}[who](base, _MANY) as verbs:
+async def _gathering(base: str, contender: str) -> AsyncIterator[Send]:
+    async with {"bare aiohttp": bare, "update": asyncsim_client}[contender](base, _MANY) as verbs:
 
         async def send(numbers: range) -> None:
             found = await asyncio.gather(*(verbs.update(sid(number)) for number in numbers))
@@ -56,14 +56,14 @@ def _objects() -> int:
     return len(gc.get_objects())
 
 
-async def _measure(port: int, who: str) -> float:
+async def _measure(port: int, contender: str) -> float:
     base = f"http://127.0.0.1:{port}"
-    opened = _update_many(base) if who == "update_many" else _gathering(base, who)
+    opened = _update_many(base) if contender == "update_many" else _gathering(base, contender)
     async with asyncio.timeout(60), opened as send:
-        await send(range(1))  # what is made once
+        await send(range(1))  # objects that are created once
         before = _objects()
         work = asyncio.ensure_future(send(range(1, _MANY + 1)))
-        while await asyncio.to_thread(counts, port) != _ALL:  # noqa: ASYNC110  # in its process
+        while await asyncio.to_thread(counts, port) != _ALL:  # noqa: ASYNC110  # nothing else runs in this process
             await asyncio.sleep(0.05)
         kept = _objects() - before
         await work

@@ -1,4 +1,4 @@
-"""The contenders of the benchmark `pages` read a product's page by turns; prints JSON."""
+"""Contenders of the benchmark `pages` take turns reading a product's page; prints JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.stub.responses import ACCOUNT, page, sid
 _ROWS, _ROUNDS, _PAGES = 1000, 15, 10
 
 Reader = Callable[[bytes], Sequence[str]]
-"""A page to its SIDs, by way of whatever it makes of the rows."""
+"""Read a page and return its SIDs, through whatever the contender makes of the rows."""
 
 
 def _twilio(product: str) -> Reader:
@@ -51,7 +51,7 @@ def _orjson(body: bytes) -> list[str]:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print."""
     product = sys.argv[1]
     body, expected = page(_ROWS, product), [sid(one, product) for one in range(_ROWS)]
 

@@ -1,4 +1,4 @@
-"""One contender of the benchmark `polling`, alone in its process; prints JSON."""
+"""One contender of the benchmark `polling`, in its own process; prints JSON."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchmarks.peers import polling
 from benchmarks.peers.verbs import ACCOUNT, TOKEN
 from benchmarks.stub.responses import sid
 
-_EVERY = 5.0  # seconds between the polls of a SIM; a usual rhythm
+_EVERY = 5.0  # seconds between polls of a SIM, a usual interval
 
-Way = Callable[[str, list[str], float, polling.Told], Awaitable[None]]
+Way = Callable[[str, list[str], float, polling.OnActive], Awaitable[None]]
 
 
-async def ours(base: str, sids: list[str], every: float, told: polling.Told) -> None:
-    """With `update_many`, all settings as they come, and a clock as fast as the vendor's."""
+async def ours(base: str, sids: list[str], every: float, on_active: polling.OnActive) -> None:
+    """With `update_many`, default settings, and a clock as fast as the vendor's."""
     hosts, clock = Hosts(supersim=base), FastClock(_EVERY / every)
     async with Client.twilio(ACCOUNT, TOKEN, hosts=hosts, clock=clock) as client:
         active: SimUpdate = {"status": "active"}
@@ -30,7 +30,7 @@ async def ours(base: str, sids: list[str], every: float, told: polling.Told) -> 
             assert outcome.ok, outcome
             assert outcome.sim is not None
             assert outcome.sim.sid == outcome.sid
-            told(outcome.sid)
+            on_active(outcome.sid)
 
 
 WAYS: dict[str, Way] = {
@@ -44,13 +44,13 @@ async def _measure(base: str, way: str, first: int, sims: int, times: float) -> 
     known: dict[str, float] = {}
     began = time.perf_counter()
 
-    def told(one: str) -> None:
+    def on_active(one: str) -> None:
         known[one] = (time.perf_counter() - began) * times
 
     sids = [sid(number) for number in range(first, first + sims)]
     cpu = time.process_time()
     async with asyncio.timeout(120):
-        await WAYS[way](base, sids, _EVERY / times, told)
+        await WAYS[way](base, sids, _EVERY / times, on_active)
     cpu = time.process_time() - cpu
     assert known.keys() == set(sids)
     return {"cpu": cpu, "known": [known[one] for one in sids]}

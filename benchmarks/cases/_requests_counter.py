@@ -1,4 +1,4 @@
-"""Run under valgrind by the benchmark `requests`: a turn of each contender, marked; see `COUNTED`.
+"""Run under valgrind by the benchmark `requests`: a marked turn of each contender; see `COUNTED`.
 
 `BASE_URL`: of the stub.
 """
@@ -19,27 +19,27 @@ _REQUESTS, _IN_FLIGHT = 300, 32
 _OPENERS: dict[str, Opener] = {"bare aiohttp": bare, "asyncsim": asyncsim_client}
 
 COUNTED = [
-    (product, verb, speed, who)
+    (product, verb, speed, contender)
     for product in ("wireless", "supersim")
     for speed in (False, True)
-    for who in _OPENERS
+    for contender in _OPENERS
     for verb in ("fetch", "update")
 ]
-"""What is counted, in this order."""
+"""The turns counted, in this order."""
 
 
-async def _count(base: str, product: str, verb: str, who: str) -> None:
-    async with _OPENERS[who](base, _IN_FLIGHT, product) as verbs:
+async def _count(base: str, product: str, verb: str, contender: str) -> None:
+    async with _OPENERS[contender](base, _IN_FLIGHT, product) as verbs:
         one = getattr(verbs, verb)
         await send(one, _REQUESTS, _IN_FLIGHT, product)
         gc.collect()
-        gc.freeze()  # or a full collection falls into one turn and not into another
+        gc.freeze()  # otherwise a full collection would hit some turns only
         mark()
         await send(one, _REQUESTS, _IN_FLIGHT, product)
         mark()
 
 
 if __name__ == "__main__":
-    for product, verb, speed, who in COUNTED:
+    for product, verb, speed, contender in COUNTED:
         with asyncio.Runner(loop_factory=loop_factory(speed=speed)) as runner:
-            runner.run(_count(sys.argv[1], product, verb, who))
+            runner.run(_count(sys.argv[1], product, verb, contender))

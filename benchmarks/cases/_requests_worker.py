@@ -1,6 +1,6 @@
-"""The contenders of the benchmark `requests` by turns, on both loops; prints JSON.
+"""The contenders of the benchmark `requests` take turns on both loops; prints JSON.
 
-`BASE_URL PORT`: of the stub; the port is measured itself, where it serves plain HTTP.
+`BASE_URL PORT`: of the stub, whose own capacity is measured if it serves plain HTTP.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OPENERS: dict[str, Opener] = {
 def _measure(base: str, product: str, in_flight: int) -> dict[str, Any]:
     """Measure both verbs of a product."""
     gc.collect()
-    gc.freeze()  # the modules of the others, which a full collection for one would go through
+    gc.freeze()  # keep the others' modules out of full collections
     found: dict[str, Any] = {}
     with ExitStack() as stack:
         plain, fast = (
@@ -60,7 +60,7 @@ def _measure(base: str, product: str, in_flight: int) -> dict[str, Any]:
                 for name in ("asyncsim", "twilio"):
                     turns[verb][f"{name}, collector off"] = _uncollected(turns[verb][name])
             samples = interleave(turns[verb], rounds=_ROUNDS, pieces=_REQUESTS)
-            # httpx takes ten times as long and more.
+            # httpx takes more than ten times as long.
             samples |= interleave(slow, rounds=_ROUNDS, pieces=_REQUESTS // 10)
             found[verb] = {name: [asdict(one) for one in all_] for name, all_ in samples.items()}
     return found
@@ -85,7 +85,7 @@ def _turn(runner: asyncio.Runner, verb: Verb, in_flight: int, product: str) -> T
 
 
 def _uncollected(turn: Turn) -> Turn:
-    """Show what the garbage collector takes of a turn, by doing without."""
+    """Show the garbage collector's share of a turn, by disabling it."""
 
     def quiet(requests: int) -> None:
         gc.disable()
@@ -98,7 +98,7 @@ def _uncollected(turn: Turn) -> Turn:
 
 
 def main() -> None:
-    """Measure: 100 in flight everywhere, other numbers where all else is cheapest."""
+    """Measure 100 in flight for all, and other numbers where the rest costs least."""
     base, port = sys.argv[1], int(sys.argv[2])
     cells = [("wireless", 100), ("supersim", 100)]
     if base.startswith("http:"):

@@ -22,16 +22,18 @@ _OPENERS: dict[str, Opener] = {
 
 
 async def count_wrong(opener: Opener, base: str, in_flight: int) -> int:
-    """Ask for so many Sims at once; how many responses were about another."""
+    """Request many Sims at once; return how many responses were about another."""
     sids = [sid(number) for number in range(in_flight)]
     async with opener(base, in_flight, "supersim") as verbs, asyncio.timeout(60):
         got = await asyncio.gather(*map(verbs.fetch, sids))
-    return sum(one != asked for one, asked in zip(got, sids, strict=True))
+    return sum(one != requested for one, requested in zip(got, sids, strict=True))
 
 
 async def _count(base: str) -> dict[str, int]:
-    found = {who: await count_wrong(one, base, _IN_FLIGHT) for who, one in _OPENERS.items()}
-    return {"asked": _IN_FLIGHT, **found}
+    found = {
+        contender: await count_wrong(one, base, _IN_FLIGHT) for contender, one in _OPENERS.items()
+    }
+    return {"requested": _IN_FLIGHT, **found}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One start of the benchmark `startup`; prints JSON."""
 
-# ruff: noqa: F401  # what importing costs is what is measured
+# ruff: noqa: F401  # the cost of importing is measured
 
 import asyncio
 import importlib
@@ -31,7 +31,7 @@ _imported = time.process_time()
 
 
 async def _first(base: str) -> float:
-    """Ask once; the contenders' own modules are imported before the clock starts."""
+    """Send one request; the contender's own modules are imported before the clock starts."""
     from benchmarks.stub.responses import sid
 
     module, name = _MAKERS[_WHO]

@@ -24,13 +24,13 @@ async def _timed() -> dict[str, list[float]]:
 
 
 def _counted() -> dict[str, float]:
-    """Instructions of one callback: between the marks of each, and not before the first."""
+    """Instructions per callback: those between its marks, without those before the first."""
     counts = callgrind.count("benchmarks.cases._callbacks_worker", str(_COUNTED))
     return {name: counts[2 * at + 1] / _COUNTED for at, name in enumerate(NAMES)}
 
 
 def measure() -> Result:
-    """Time, and count where valgrind is installed."""
+    """Time all, and count instructions if valgrind is installed."""
     seconds = {name: median(took) for name, took in asyncio.run(_timed()).items()}
     counts = _counted() if callgrind.available() else {}
     base = counts or seconds
@@ -72,7 +72,7 @@ def measure() -> Result:
             "Fed straight into aiohttp's protocol: no socket, no kernel, no client.",
             "Beyond ticket, form and signature, ours drops duplicates, finds and ends the wait, and"
             " updates the SIM's record.",
-            "A receiver on a port of its own has no router; mounted in an application it has.",
+            "A receiver on its own port has no router; one mounted in an application has.",
         ),
         samples={"seconds": seconds, "instructions": counts},
     )

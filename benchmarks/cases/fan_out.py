@@ -71,7 +71,7 @@ def _live(case: Mapping[str, Any], authority: Path | None = None) -> tuple[Sent,
 
 
 def measure() -> Result:
-    """Simulate all cases; then send at sockets, by plain HTTP and by TLS."""
+    """Simulate all cases; then send over sockets, with plain HTTP and TLS."""
     found = {
         name: [simulate(fan_out(many, slots, seed=seed, held=held)) for seed in _SEEDS]
         for name, (many, slots, held) in _CASES.items()
@@ -114,13 +114,13 @@ def measure() -> Result:
             ),
         ],
         notes=(
-            "The limiter and the limit themselves, in an event loop whose time jumps; a request"
-            " takes 50 ms, give or take a tenth, a 429 5 ms.",
-            "Those called real: `sims.update` of real clients, at sockets, one run each; the vendor"
-            " is a process of its own, and so are the clients. All that takes time takes twice as"
-            " long and the figures are halved again, as both sides share two processors. Nothing"
+            "Simulated with the library's limiter, in an event loop whose time jumps; a request"
+            " takes 50 ms, plus or minus 10 %, and a 429 takes 5 ms.",
+            "Cases called real: `sims.update` of real clients over sockets, one run each; the"
+            " vendor and each client have their own process. All durations are doubled"
+            " and the figures halved again, as both sides share two processors. Nothing"
             " failed, and each response was about its SIM.",
-            "The bound is the integral of the limit: what a client takes that knows it.",
+            "The bound is the integral of the limit: the time of a client that knows it.",
         ),
         samples={name: [asdict(one) for one in sent] for name, sent in found.items()},
     )

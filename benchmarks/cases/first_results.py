@@ -1,6 +1,6 @@
 """Memory of a job that plans a million ICCIDs and streams its first 100,000 results.
 
-Only when it is named, or by `nox -s million`: it takes minutes.
+Runs only if named, or by `nox -s million`: it takes minutes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def measure() -> Result:
     with serving(Terms(sims=_SIMS, settles=1.0)) as port:
         found = run(_WORKER, str(port), str(_SIMS), str(_RESULTS), timeout=_LONGEST)
     if found["done"] != _RESULTS:
-        raise WrongOutcome(f"{found['done']} of {_RESULTS} are at their goal")
+        raise WrongOutcome(f"{found['done']} of {_RESULTS} are at their target")
     stages = [(stage, f"{wall:.0f}", f"{peak:.0f}") for stage, wall, peak in found["stages"]]
     return Result(
         name="first_results",
-        question="How much memory does a job need whose file has a million rows?",
+        question="How much memory does a job with a million rows need?",
         targets=[
             Target(what="MiB at most", measured=found["peak"], bound=300.0, spread="resident"),
             Target(
@@ -46,6 +46,6 @@ def measure() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Draw what was resident at most, stage by stage."""
+    """Draw the peak of resident memory per stage."""
     stages = {stage: {"resident": Spread.of([peak])} for stage, _, peak in result.samples["stages"]}
     grouped_bars(stages, "MiB at most, until then", path)

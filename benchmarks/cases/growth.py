@@ -15,7 +15,7 @@ from benchmarks.workers import run
 
 _SIMS = (1000, 10_000, 100_000)
 WAYS = ("update_many", "job")
-_LONGEST = 3600.0  # seconds; a million take a quarter of it
+_LONGEST = 3600.0  # seconds; a million SIMs take a quarter of it
 _WORKER = "benchmarks.cases._growth_worker"
 _HEAD = ("SIMs", "seconds", "µs a SIM", "CPU, µs a SIM", "requests a SIM", "peak, MiB")
 _COLLECTOR = "benchmarks.cases._collector_worker"
@@ -28,23 +28,23 @@ Run = Mapping[str, Any]
 
 
 class WrongOutcome(Exception):
-    """Some SIMs did not come to their goal."""
+    """Some SIMs did not reach their target."""
 
 
 def grow(way: str, sims: int, fleet: int) -> dict[str, Any]:
-    """Change so many of an account's SIMs, in a process of its own."""
+    """Change `sims` SIMs of an account of `fleet`, in a separate process."""
     with serving(Terms(sims=fleet)) as port:
         found: dict[str, Any] = run(
             _WORKER, str(port), way, str(sims), str(fleet), timeout=_LONGEST
         )
-        asked = counts(port)
+        sent = counts(port)
     if found["right"] != sims:
-        raise WrongOutcome(f"{way} of {sims}: {found['right']} are at their goal")
-    return {**found, "requests": asked["GET"] + asked["POST"]}
+        raise WrongOutcome(f"{way} of {sims}: {found['right']} are at their target")
+    return {**found, "requests": sent["GET"] + sent["POST"]}
 
 
 def runs_table(title: str, runs: Sequence[Run]) -> Table:
-    """Show runs of one way."""
+    """A table of the runs of one way."""
     return Table(title=title, head=_HEAD, rows=[_row(one) for one in runs])
 
 
@@ -61,7 +61,7 @@ def _row(one: Run) -> Sequence[str]:
 
 
 def linear(what: str, less: Run, more: Run) -> list[Target]:
-    """Set the targets: each SIM of the larger run costs what one of the smaller does."""
+    """Targets: a SIM costs the same in the larger run as in the smaller."""
     found = []
     for name, key in (("seconds", "wall"), ("CPU", "cpu"), ("requests", "requests")):
         per_sim = (more[key] / more["sims"]) / (less[key] / less["sims"])
@@ -71,7 +71,7 @@ def linear(what: str, less: Run, more: Run) -> list[Target]:
 
 
 def flat(what: str, one: Run) -> Target:
-    """Set the target: after a fifth of it no more memory is needed."""
+    """Target: no memory growth after a fifth of the run."""
     return Target(
         what=f"{what}: peak of memory to that after a fifth of {one['sims']:,}",
         measured=one["peak"] / one["early"],
@@ -83,8 +83,8 @@ def flat(what: str, one: Run) -> Target:
 def _collected() -> dict[str, dict[str, Any]]:
     with serving(Terms(sims=10_000, settles=0.0)) as port:
         return {
-            f"{who}, {setting}": run(_COLLECTOR, str(port), who, setting)
-            for who in _WHO
+            f"{contender}, {setting}": run(_COLLECTOR, str(port), contender, setting)
+            for contender in _WHO
             for setting in _SETTINGS
         }
 
@@ -94,21 +94,23 @@ def _collector_table(found: Mapping[str, Mapping[str, Any]]) -> Table:
         (name, f"{100 * one['share']:.0f}", f"{one['cpu'] * 1e6:.0f}", f"{one['full']:.0f}")
         for name, one in found.items()
     ]
-    head = ("who", "of its CPU time, %", "CPU, µs a request", "full collections")
+    head = ("contender", "of its CPU time, %", "CPU, µs a request", "full collections")
     return Table(title="The garbage collector at 1,000 in flight", head=head, rows=rows)
 
 
 def _kept() -> dict[str, float]:
     found: dict[str, float] = {}
-    for who in _SENDERS:
+    for contender in _SENDERS:
         with serving(Terms(sims=1000, settles=0.0, takes=3.0)) as port:
-            found[who] = run(_OBJECTS, str(port), who)
+            found[contender] = run(_OBJECTS, str(port), contender)
     return found
 
 
 def _kept_table(found: Mapping[str, float]) -> Table:
-    rows = [(who, f"{number:.0f}") for who, number in found.items()]
-    return Table(title="Objects that a POST in flight keeps", head=("who", "objects"), rows=rows)
+    rows = [(contender, f"{number:.0f}") for contender, number in found.items()]
+    return Table(
+        title="Objects that a POST in flight keeps", head=("contender", "objects"), rows=rows
+    )
 
 
 def measure() -> Result:
@@ -124,21 +126,21 @@ def measure() -> Result:
     collected, kept = _collected(), _kept()
     return Result(
         name="growth",
-        question="Do 100,000 SIMs cost ten times as much as 10,000, or more?",
+        question="Does the cost per SIM stay the same from 10,000 to 100,000 SIMs?",
         targets=targets,
         tables=[*tables, _collector_table(collected), _kept_table(kept)],
         notes=(
-            f"An account of {_SIMS[-1]:,} SIMs, whose changes take 0.2 s. Those that are changed"
-            " lie in all parts of its list, which shows them in another order than that of the"
+            f"An account of {_SIMS[-1]:,} SIMs, whose changes take 0.2 s. The SIMs to change come"
+            " from all parts of its list, whose order differs from that of the"
             " updates. All outcomes were checked.",
-            "At most 5,000 SIMs are between being sent and being settled, so that 10,000 fill that"
-            " window twice; 1,000 do not, and most of their time is one wait.",
-            "What is paid once, as for opening connections, weighs more in a smaller run.",
-            "A job reads a CSV of ICCIDs, plans, keeps its journal, and writes its results.",
-            "The collector: 10,000 updates, 1,000 in flight, which settle at once. `update_many`"
+            "At most 5,000 SIMs are pending at once, so 10,000 fill that"
+            " window twice; 1,000 do not, so most of their time is one wait.",
+            "One-time costs, such as opening connections, weigh more in a smaller run.",
+            "A job reads a CSV of ICCIDs, plans, writes its journal, and writes its results.",
+            "Collector: 10,000 updates, 1,000 in flight, which settle at once. `update_many`"
             " decodes, throttles and retries; `gather` has bare aiohttp, a semaphore and a task"
-            " for each of the 10,000. `gc.freeze()` is called when all is imported.",
-            "Objects: those that the collector goes through, beyond those that exist when nothing"
+            " for each of the 10,000. `gc.freeze()` is called after all imports.",
+            "Objects: those that the collector traverses, beyond those that exist when nothing"
             " is in flight.",
         ),
         samples={"growth": samples, "collector": collected, "objects": kept},

@@ -1,7 +1,7 @@
-"""Through how many files a reader follows one request, one callback, one row: a diagnostic.
+"""Number of files that a reader passes when following one request, callback or row.
 
-It counts what is entered (`sys.setprofile`), not what is imported. A figure past its bound is a
-reason to look, never one to merge what does not belong together.
+A diagnostic. It counts functions entered, not modules imported. A figure past its bound is a
+reason to investigate, never one to merge what does not belong together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.rounds import Spread
 
 @frozen
 class Journey:
-    """What is followed, and the bounds."""
+    """One journey and its bounds."""
 
     letter: str
     what: str
@@ -66,7 +66,7 @@ def measure() -> Result:
         rows.append((one.letter, one.what, str(functions), ", ".join(files)))
     return Result(
         name="journeys",
-        question="Through how many files does a reader follow a request, a callback, a row?",
+        question="Through how many files does a reader follow a request, a callback or a row?",
         targets=targets,
         tables=[
             Table(
@@ -75,7 +75,7 @@ def measure() -> Result:
                 rows=rows,
             )
         ],
-        notes=("own code only; a coroutine that goes on after an `await` is not entered again",),
+        notes=("own code only; a coroutine that resumes after an `await` is not entered again",),
         samples=samples,
     )
 

@@ -1,4 +1,4 @@
-"""A million SIMs changed on one machine. Only when it is named, or by `nox -s million`."""
+"""A million SIMs changed on one machine. Runs only if named, or by `nox -s million`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST = 300.0  # MiB
 
 
 def measure() -> Result:
-    """Change a million, as a job and by `update_many`."""
+    """Change a million SIMs, by `update_many` and as a job."""
     samples = {way: [grow(way, sims, _SIMS[-1]) for sims in _SIMS] for way in WAYS}
     targets = []
     for way, (less, more) in samples.items():
@@ -28,7 +28,7 @@ def measure() -> Result:
         targets += [*linear(way, less, more), flat(way, more), peak]
     return Result(
         name="million",
-        question="Does one machine change a million SIMs, and what of it grows?",
+        question="Can one machine change a million SIMs, and which costs grow?",
         targets=targets,
         tables=[runs_table(way, runs) for way, runs in samples.items()],
         notes=("As `growth`, in an account of a million SIMs.",),

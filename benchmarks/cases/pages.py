@@ -21,7 +21,7 @@ _NOTES = (
     "every SID of every page was checked",
     "a Programmable Wireless Sim has 24 fields, of which three are null here, and a Super SIM"
     " has ten",
-    "orjson alone, to dicts, is what a client without records could reach",
+    "orjson to dicts is the lower bound of a client without records",
 )
 
 
@@ -43,10 +43,10 @@ def _targets(product: str, seconds: Mapping[str, Sequence[float]]) -> list[Targe
 
 def _table(product: str, seconds: Mapping[str, Sequence[float]]) -> Table:
     rows = [
-        (who, ratios(seconds["twilio"], turns).text(1, 1), Spread.of(turns).text(1e6))
-        for who, turns in seconds.items()
+        (contender, ratios(seconds["twilio"], turns).text(1, 1), Spread.of(turns).text(1e6))
+        for contender, turns in seconds.items()
     ]
-    head = ("who", "times as fast", "CPU, us a Sim")
+    head = ("contender", "times as fast", "CPU, us a Sim")
     return Table(title=_PRODUCTS[product], head=head, rows=rows)
 
 
@@ -69,8 +69,8 @@ def plot(result: Result, path: Path) -> None:
     """Draw CPU per Sim."""
     groups = {
         name: {
-            who: Spread.of([one * 1e6 for one in turns])
-            for who, turns in result.samples[product].items()
+            contender: Spread.of([one * 1e6 for one in turns])
+            for contender, turns in result.samples[product].items()
         }
         for product, name in _PRODUCTS.items()
     }

@@ -46,15 +46,15 @@ _COUNTER = "benchmarks.cases._requests_counter"
 _IN_FLIGHT = 100
 
 _NOTES = (
-    "every response was checked against the SID it was asked for",
-    "TLS is that of a local server with a certificate of its own; handshakes are not part of it",
+    "every response was checked against the requested SID",
+    "TLS: a local server with a self-signed certificate; handshakes are not included",
     f"{SPEED}: uvloop's loop with aiofastnet's transports, for bare aiohttp and twilio-python too"
     " where they are called so",
-    "httpx's pool looks at all of its connections for each of its requests, several times over, so"
-    " its cost grows with what is in flight: alone, a request takes a third of that",
-    "at 1,000 in flight the collector goes through the objects of all of them; twilio-python's"
-    " session has 100 connections, and what waits for one has few objects yet, so it takes less of"
-    " its time: the rows with the collector off show how much",
+    "httpx's pool scans all of its connections several times per request, so"
+    " its cost grows with the requests in flight: a single one takes a third of that",
+    "at 1,000 in flight the collector traverses the objects of all of them; twilio-python's"
+    " session has 100 connections, and a request that waits for one has few objects, so it takes"
+    " less of its time: the rows with the collector off show how much",
 )
 
 Samples = Mapping[str, Sequence[Mapping[str, float]]]
@@ -62,7 +62,7 @@ Samples = Mapping[str, Sequence[Mapping[str, float]]]
 
 @frozen
 class _Stub:
-    """A stub that serves, and the process environment that reaches it."""
+    """A running stub and the certificate that its clients trust."""
 
     scheme: str
     port: int
@@ -88,7 +88,7 @@ def _ratio(cell: Samples, one: str, other: str, what: str) -> Spread:
 
 
 def _targets(scheme: str, cells: Mapping[str, Samples]) -> list[Target]:
-    """Set bounds to what 100 in flight cost."""
+    """Targets for 100 requests in flight."""
     found = []
     for name, cell in cells.items():
         product, verb, in_flight = name.split(", ")
@@ -124,8 +124,8 @@ def _counted(stub: _Stub) -> tuple[list[Target], str]:
     counts = callgrind.count(_COUNTER, stub.url, authority=stub.authority)[1::2]
     found = dict(zip(COUNTED, counts, strict=True))
     targets = []
-    for (product, verb, speed, who), instructions in found.items():
-        if who == "bare aiohttp":
+    for (product, verb, speed, contender), instructions in found.items():
+        if contender == "bare aiohttp":
             continue
         what = f"{_PRODUCTS[product]}, {verb}, {_SCHEMES[stub.scheme]}"
         bases = [(f", {SPEED}" if speed else "", speed, _BOUNDS[verb])]
@@ -146,14 +146,14 @@ def _counted(stub: _Stub) -> tuple[list[Target], str]:
 def _table(scheme: str, cells: Mapping[str, Samples]) -> Table:
     rows = []
     for name, cell in cells.items():
-        for who in cell:
-            cpu = Spread.of([one["cpu"] for one in cell[who]])
-            wall = Spread.of([1 / one["wall"] for one in cell[who]])
-            beside = _ratio(cell, who, "bare aiohttp", "cpu")
-            rows.append((name, who, beside.text(), cpu.text(1e6, 0), wall.text(1, 0)))
+        for contender in cell:
+            cpu = Spread.of([one["cpu"] for one in cell[contender]])
+            wall = Spread.of([1 / one["wall"] for one in cell[contender]])
+            relative = _ratio(cell, contender, "bare aiohttp", "cpu")
+            rows.append((name, contender, relative.text(), cpu.text(1e6, 0), wall.text(1, 0)))
     head = (
         "product, verb, in flight",
-        "who",
+        "contender",
         "CPU to bare aiohttp",
         "CPU, µs",
         "requests a second",
@@ -162,20 +162,20 @@ def _table(scheme: str, cells: Mapping[str, Samples]) -> Table:
 
 
 def _summary(schemes: Mapping[str, Mapping[str, Samples]]) -> Table:
-    """Compare with bare aiohttp on asyncio, by plain HTTP and by TLS."""
+    """Compare with bare aiohttp on asyncio, over plain HTTP and TLS."""
     rows = []
     for product, title in _PRODUCTS.items():
         for verb in _BOUNDS:
             cells = [found[f"{product}, {verb}, {_IN_FLIGHT}"] for found in schemes.values()]
-            for who in ("asyncsim", f"asyncsim, {SPEED}", f"bare aiohttp, {SPEED}", "twilio"):
-                shown = (_ratio(cell, who, "bare aiohttp", "cpu").text() for cell in cells)
-                rows.append((title, verb, who, *shown))
-    head = ("product", "verb", "who", *(_SCHEMES[scheme] for scheme in schemes))
+            for contender in ("asyncsim", f"asyncsim, {SPEED}", f"bare aiohttp, {SPEED}", "twilio"):
+                shown = (_ratio(cell, contender, "bare aiohttp", "cpu").text() for cell in cells)
+                rows.append((title, verb, contender, *shown))
+    head = ("product", "verb", "contender", *(_SCHEMES[scheme] for scheme in schemes))
     return Table(title="CPU, bare aiohttp on asyncio = 1", head=head, rows=rows)
 
 
 def measure() -> Result:
-    """Measure by plain HTTP and by TLS, then count."""
+    """Measure over plain HTTP and TLS, then count instructions."""
     samples: dict[str, Any] = {}
     targets, counted, tables, notes = [], [], [], []
     for scheme in _SCHEMES:
@@ -207,8 +207,10 @@ def plot(result: Result, path: Path) -> None:
     """Draw CPU per request at 100 in flight."""
     groups = {
         f"{_PRODUCTS[product]}, {verb}, {title}": {
-            who: Spread.of([one["cpu"] * 1e6 for one in turns])
-            for who, turns in result.samples[scheme][f"{product}, {verb}, {_IN_FLIGHT}"].items()
+            contender: Spread.of([one["cpu"] * 1e6 for one in turns])
+            for contender, turns in result.samples[scheme][
+                f"{product}, {verb}, {_IN_FLIGHT}"
+            ].items()
         }
         for scheme, title in _SCHEMES.items()
         for product in _PRODUCTS

@@ -15,16 +15,16 @@ _WORKER = "benchmarks.cases._responses_worker"
 
 
 def measure() -> Result:
-    """Ask for 200 different Sims at once."""
+    """Request 200 different Sims at once."""
     with serving(Terms(sims=1000, takes=0.05)) as port:
         found: dict[str, int] = run(_WORKER, str(port))
-    asked = found.pop("asked")
+    requested = found.pop("requested")
     return Result(
         name="responses",
         question="Of 200 requests in flight, how many get a response about another Sim?",
         targets=[
             Target(
-                what=f"asyncsim: wrong responses of {asked}",
+                what=f"asyncsim: wrong responses of {requested}",
                 measured=found["asyncsim"],
                 bound=0,
                 spread="counted",
@@ -32,9 +32,9 @@ def measure() -> Result:
         ],
         tables=[
             Table(
-                title=f"Wrong responses of {asked}",
-                head=("who", "wrong"),
-                rows=[(who, str(wrong)) for who, wrong in found.items()],
+                title=f"Wrong responses of {requested}",
+                head=("contender", "wrong"),
+                rows=[(contender, str(wrong)) for contender, wrong in found.items()],
             )
         ],
         notes=(
@@ -46,6 +46,6 @@ def measure() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Draw them."""
-    bars = {who: Spread.of([float(wrong)]) for who, wrong in result.samples.items()}
+    """Draw the wrong responses."""
+    bars = {contender: Spread.of([float(wrong)]) for contender, wrong in result.samples.items()}
     grouped_bars({"of 200 in flight": bars}, "wrong responses", path)

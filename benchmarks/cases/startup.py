@@ -1,4 +1,4 @@
-"""Startup: the import, and the first request of a process."""
+"""Start-up: the import and the first request of a process."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _STEPS = ("import", "first request", "both")
 
 @contextmanager
 def _compiled() -> Iterator[None]:
-    """Keep bytecode in a folder of its own, whatever the environment says of writing it.
+    """Keep bytecode in a temporary folder, whatever the environment says about writing it.
 
-    Installed packages bring theirs, a source tree may not, and compiling would be most of the time.
+    Installed packages ship bytecode, a source tree may not, and compiling would dominate.
     """
     before = dict(os.environ)
     with TemporaryDirectory() as folder:
@@ -39,24 +39,26 @@ def _compiled() -> Iterator[None]:
 
 
 def _round(port: int, samples: dict[str, list[Any]]) -> None:
-    for who in _WHO:
-        seconds = run(_WORKER, str(port), who)
-        seconds["both"] = sum(seconds.values())  # what one defers, the other pays
-        samples.setdefault(who, []).append(seconds)
+    for contender in _WHO:
+        seconds = run(_WORKER, str(port), contender)
+        seconds["both"] = sum(
+            seconds.values()
+        )  # an import that is deferred costs the first request
+        samples.setdefault(contender, []).append(seconds)
 
 
 def _rows(samples: dict[str, list[dict[str, float]]]) -> Sequence[Sequence[str]]:
     return [
         (
             step,
-            who,
+            contender,
             ratios(
                 [one[step] for one in turns], [one[step] for one in samples["bare aiohttp"]]
             ).text(),
             Spread.of([one[step] for one in turns]).text(1e3, 1),
         )
         for step in _STEPS
-        for who, turns in samples.items()
+        for contender, turns in samples.items()
     ]
 
 
@@ -64,16 +66,16 @@ def measure() -> Result:
     """Start many interpreters."""
     samples: dict[str, list[Any]] = {}
     with _compiled(), serving() as port:
-        _round(port, {})  # not measured: it compiles
+        _round(port, {})  # not measured: compiles the bytecode
         for _ in range(_ROUNDS):
             _round(port, samples)
-    head = ("step", "who", "to bare aiohttp", "ms")
+    head = ("step", "contender", "to bare aiohttp", "ms")
     return Result(
         name="startup",
         question="How long until a new process has its first response?",
-        targets=[],  # only a diagnostic
+        targets=[],  # a diagnostic only
         tables=[Table(title="Each", head=head, rows=_rows(samples))],
-        notes=["CPU time, with compiled bytecode at hand; each figure from a process of its own"],
+        notes=["CPU time with compiled bytecode; each figure from its own process"],
         samples=samples,
     )
 
@@ -82,8 +84,8 @@ def plot(result: Result, path: Path) -> None:
     """Draw milliseconds."""
     groups = {
         step: {
-            who: Spread.of([one[step] * 1e3 for one in turns])
-            for who, turns in result.samples.items()
+            contender: Spread.of([one[step] * 1e3 for one in turns])
+            for contender, turns in result.samples.items()
         }
         for step in _STEPS
     }

@@ -15,7 +15,12 @@ from benchmarks.simulated.waits import Steps, steps, weigh
 
 _WEIGHED = 100_000
 _LIVE = 6_000  # fills tables of Python's dictionaries as far as 100,000 do
-_NUMBERS = {1000: 20, 10_000: 3, 100_000: 2, 1_000_000: 1}  # waits -> repeats, the best counts
+_NUMBERS = {
+    1000: 20,
+    10_000: 3,
+    100_000: 2,
+    1_000_000: 1,
+}  # waits: repeats, of which the best counts
 _STEPS = ("add", "settle", "cancel")
 
 
@@ -26,7 +31,7 @@ def _steps(number: int, repeats: int) -> Steps:
 
 
 def measure() -> Result:
-    """Weigh, and time."""
+    """Measure memory and time."""
     lean = simulate(weigh(_WEIGHED, drops_records=True))
     full = simulate(weigh(_WEIGHED // 10, drops_records=False))
     found = [_steps(number, repeats) for number, repeats in _NUMBERS.items()]
@@ -36,7 +41,7 @@ def measure() -> Result:
         Target(
             what=f"to {step} one of 1,000,000, against one of 1,000",
             measured=getattr(last, step) / getattr(first, step),
-            bound=2.5,  # a logarithm doubles; what grows beyond that are the misses of caches
+            bound=2.5,  # a logarithm doubles; growth beyond that is cache misses
             spread="best of some",
         )
         for step in _STEPS
@@ -74,20 +79,20 @@ def measure() -> Result:
             ),
         ],
         notes=(
-            f"With the record of its POST's response it takes {full:.0f} bytes, of a"
-            " record with none but its SID, status and date.",
-            "At sockets a vendor in another process never finishes. Traced is all that Python has"
-            " allocated; what connections, caches and modules take stays the same, so the figure is"
-            " how much each further SIM adds. The journal's rows are in its file.",
-            "With callbacks each wait keeps its nonce; and `update_many` keeps the whole record,"
-            " as a signed callback is believed without a read and an outcome has to show one.",
+            f"With the record of its POST's response a wait takes {full:.0f} bytes, for a"
+            " record with only its SID, status and date.",
+            "At sockets a vendor in another process never finishes. All of Python's allocations"
+            " are traced; connections, caches and modules stay the same, so the figure is"
+            " what each further SIM adds. The journal's rows are in its file.",
+            "With callbacks each wait keeps its nonce, and `update_many` keeps the whole record,"
+            " because a signed callback is accepted without a read and an outcome has a record.",
         ),
         samples={"lean": lean, "full": full, "real": real, "steps": [asdict(one) for one in found]},
     )
 
 
 def plot(result: Result, path: Path) -> None:
-    """Draw what a step takes, by the number of waits there are."""
+    """Draw the time of each step by the number of waits."""
     groups = {
         f"{one['waits']:,}": {step: Spread.of([one[step] * 1e6]) for step in _STEPS}
         for one in result.samples["steps"]

@@ -1,4 +1,4 @@
-"""Cost and delay of waiting for many SIMs, and of polling each of them. Simulated."""
+"""Simulated cost and delay of waiting for many SIMs, and of polling each of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.simulated.outcome import Waited
 from benchmarks.simulated.peers import poll
 from benchmarks.simulated.watcher import watch
 
-_SIMS = {100: 5, 1000: 5, 10_000: 3, 100_000: 1}  # how many -> how many seeds
+_SIMS = {100: 5, 1000: 5, 10_000: 3, 100_000: 1}  # SIMs: seeds
 _OTHERS = 50_000
 _HEAD = ("SIMs", "how", "reads", "pages", "requests", "slot-s", "p50 s", "p99 s", "longest s")
 _KEYS = ("reads", "pages", "requests", "slot_seconds", "p50", "p99", "worst")
@@ -92,13 +92,13 @@ def measure() -> Result:
         targets=[target for sims, ways in found.items() for target in _targets(sims, ways)],
         tables=[Table(title="Median of the seeds", head=_HEAD, rows=rows)],
         notes=(
-            "Simulated with the watcher, the plan and the limiter, in an event loop whose"
+            "Simulated with the library's watcher and limiter, in an event loop whose"
             " time jumps; the same seeds always give the same figures.",
-            "Polling is bounded by the poll whose updates are all queued first, as a gather does."
-            " Fed by workers its polls go before the updates that are left: sooner known, five"
-            " requests each, and half as long again until the last is done.",
-            "100 at once; a read takes 0.1 s, a page 0.2 s and 0.4 ms for each row; changes take"
-            " a lognormal time with a median of 20 s and sigma 0.8.",
+            "The bound for polling is the case that queues all updates first, as a gather does."
+            " Fed by workers, polls go before the remaining updates: results come sooner, with five"
+            " requests each, but the last is done half as long again later.",
+            "Concurrency limit 100; a read takes 0.1 s, a page 0.2 s plus 0.4 ms per row; changes"
+            " take a lognormal time with a median of 20 s and sigma 0.8.",
         ),
         samples={
             str(sims): {name: [asdict(one) for one in waited] for name, waited in ways.items()}
@@ -108,5 +108,5 @@ def measure() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Draw what it costs against how late an end is known."""
+    """Draw cost against delay."""
     cost_and_delay(result.samples, path)

@@ -37,7 +37,7 @@ def _targets(name: str, waited: Sequence[Waited], requests: float) -> list[Targe
 
 
 def measure() -> Result:
-    """Wait for each fleet, in earnest and in simulation."""
+    """Wait for each fleet, over sockets and simulated."""
     found = {
         name: {
             "at sockets": live(_SIMS, others, _SEEDS, _FASTER),
@@ -66,9 +66,9 @@ def measure() -> Result:
             )
         ],
         notes=(
-            f"`update_many` of a real client; the vendor is a process of its own. Its seconds, and"
-            f" those of the client's clock, are {_FASTER:g} to a real one, and so are the figures."
-            " What the processor takes is not shortened: it counts tenfold.",
+            "`update_many` of a real client, with the vendor in its own process. Both run at"
+            f" {_FASTER:g} seconds per real second, and figures are in those seconds."
+            " CPU time is not shortened, so it counts tenfold.",
         ),
         samples={
             name: {how: [asdict(one) for one in waited] for how, waited in ways.items()}
@@ -78,7 +78,7 @@ def measure() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Draw delays at sockets beside the simulated ones."""
+    """Draw delays at sockets next to the simulated ones."""
     groups: dict[str, dict[str, Spread]] = {}
     for name, ways in result.samples.items():
         for key in ("p50", "p99"):

@@ -1,1 +1,1 @@
-"""The simulated vendor at real sockets, in a process of its own."""
+"""The simulated vendor over real sockets, in its own process."""

@@ -9,10 +9,10 @@ import json
 import sys
 
 from benchmarks.live.account import Account, Pace
-from benchmarks.live.protocol import Serving
+from benchmarks.live.protocol import VendorHandler
 from benchmarks.stub.protocol import serve
 
 certificate, options = sys.argv[1], json.loads(sys.argv[2])
 phases = tuple((start, many) for start, many in options.pop("phases"))
 ours, others, seed = (options.pop(name) for name in ("ours", "others", "seed"))
-serve(Serving(Account(ours, others, Pace(phases=phases, **options), seed)), certificate)
+serve(VendorHandler(Account(ours, others, Pace(phases=phases, **options), seed)), certificate)

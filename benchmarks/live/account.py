@@ -1,4 +1,4 @@
-"""An account: which SIM settles when, the order of its list, and request counts."""
+"""An account: when each SIM settles, the order of its list, and request counts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _COUNTED = ("POST", "GET", "list", "rows", "throttled")
 
 @frozen(kw_only=True)
 class Pace(Costs):
-    """What is simulated, in model time; and how much of that is one real second."""
+    """Simulated durations in model time, and the model seconds per real second."""
 
     faster: float = 1.0
     phases: tuple[tuple[float, int], ...] = ((0.0, 100),)
-    """From which model second after the first request on how many are served at once."""
+    """(model seconds since the first request, concurrency limit from then on)."""
 
     def slots(self, seconds: float) -> int:
-        """How many are served at once, so many real seconds after the first request."""
+        """The concurrency limit, `seconds` real seconds after the first request."""
         return [many for start, many in self.phases if start <= seconds * self.faster][-1]
 
 
@@ -40,19 +40,19 @@ class Account:
     busy: int = 0
     meter: dict[str, int] = field(factory=lambda: dict.fromkeys(_COUNTED, 0))
     settled: dict[str, float] = field(factory=dict)
-    """On the clock that all processes of a machine share."""
+    """Times on the monotonic clock that all processes of a machine share."""
     _order: list[str] = field(init=False)
     _began: float | None = None
     _draw: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Deal out the places in the list."""
+        """Shuffle the order of the list."""
         self._draw = random.Random(self.seed)
         self._order = [sid(number) for number in range(self.ours + self.others)]
         self._draw.shuffle(self._order)
 
     def enter(self) -> bool:
-        """Take a place; False when there is none."""
+        """Take a slot; False if none is free."""
         now = time.monotonic()
         self._began = now if self._began is None else self._began
         if self.busy >= self.pace.slots(now - self._began):
@@ -68,14 +68,14 @@ class Account:
         self.settled[name] = time.monotonic() + takes / self.pace.faster
 
     def status(self, name: str) -> str:
-        """What a SIM is in."""
+        """The status of a SIM."""
         ends = self.settled.get(name)
         if ends is None:
             return "ready"
         return "scheduled" if time.monotonic() < ends else "active"
 
     def _listed(self, wanted: bytes) -> Iterator[tuple[str, str]]:
-        # Most SIMs have no change, and need no look at the clock.
+        # Most SIMs have no change, so the clock is read only for the others.
         shown = [(name, self.status(name)) for name in self._order if name in self.settled]
         if wanted:
             return (one for one in shown if one[1] == "scheduled")
@@ -83,7 +83,7 @@ class Account:
         return ((name, states.get(name, "ready")) for name in self._order)
 
     def page(self, number: int, wanted: bytes) -> tuple[list[tuple[str, str]], bool]:
-        """Show one page, and tell whether another follows."""
+        """One page, and whether another follows."""
         self.meter["list"] += 1
         rows = list(self._listed(wanted))
         first = number * PAGE
@@ -92,7 +92,7 @@ class Account:
         return shown, len(rows) > first + PAGE
 
     def seconds(self, rows: int | None = None) -> float:
-        """Real seconds that a page of so many rows takes, or anything else."""
+        """Real seconds for a page of `rows` rows, or for any other request."""
         vary = self._draw.uniform(0.9, 1.1)
         model = self.pace.single * vary if rows is None else self.pace.page + self.pace.row * rows
         return model / self.pace.faster

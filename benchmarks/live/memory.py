@@ -23,9 +23,9 @@ from benchmarks.live.process import serving
 from benchmarks.stub.responses import ACCOUNT, sid
 
 Work = Callable[[Client, range], Coroutine[Any, Any, None]]
-_FIRST = 50  # SIMs before the others, for what is imported and made but once
+_FIRST = 50  # SIMs before the measured ones, so that one-time allocations are not measured
 _NEVER = 1e9
-# No look at them meanwhile: a page that is being read is not what a wait weighs.
+# No sweeps meanwhile: a page being read is not memory of a wait.
 _WATCHING = Watching(sweep_every=3600.0, safety_every=3600.0)
 
 
@@ -41,14 +41,16 @@ async def _client(url: str, called: bool) -> AsyncIterator[Client]:
 
 
 def _throttle() -> Throttle:
-    return Throttle(limit=32, maximum=32)  # few connections: they weigh, and are no waits
+    return Throttle(
+        limit=32, maximum=32
+    )  # few connections, since their memory is not that of waits
 
 
 async def _many(client: Client, sims: range) -> None:
     wanted: SimUpdate = {"status": "active"}
     changes = ((sid(number), wanted) for number in sims)
     async for _ in client.supersim.sims.update_many(changes, window=len(sims)):
-        raise AssertionError("it never settles")
+        raise AssertionError("the vendor must never finish")
 
 
 async def _job(client: Client, sims: range) -> None:
@@ -61,7 +63,7 @@ async def _job(client: Client, sims: range) -> None:
 
 @asynccontextmanager
 async def _pending(client: Client, work: Work, sims: range) -> AsyncIterator[None]:
-    """Have all of them pending."""
+    """Keep all SIMs pending."""
     enough = client.requests + len(sims)
     task = asyncio.create_task(work(client, sims))
     while client.requests < enough and not task.done():  # noqa: ASYNC110  # there is no event
@@ -74,7 +76,7 @@ async def _pending(client: Client, work: Work, sims: range) -> AsyncIterator[Non
 
 
 async def _weigh(url: str, work: Work, sims: int, called: bool) -> int:
-    """Bytes of all pending SIMs, those of their SIDs included."""
+    """Bytes of all pending SIMs, including their SIDs."""
     async with _client(url, called) as client:
         async with _pending(client, work, range(_FIRST)):
             pass
@@ -101,7 +103,7 @@ _WAYS: dict[str, tuple[Work, bool]] = {
 
 
 def weights(sims: int) -> dict[str, float]:
-    """Bytes beyond its SID that each of the second half of so many pending SIMs adds."""
+    """Bytes per pending SIM beyond its SID, for the second half of `sims` SIMs."""
     half, quarter = sims // 2, sims // 4  # these fill Python's dictionaries equally far
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # nothing is timed here
         totals = {

@@ -22,14 +22,14 @@ def serving(
     chain: str = "",
     **pace: float,
 ) -> Iterator[str]:
-    """Run the vendor; yields its URL. `chain`: by TLS, with the certificate in this file."""
+    """Run the vendor; yields its URL. `chain`: a certificate file, to serve over TLS."""
     options = json.dumps({"ours": ours, "others": others, "seed": seed, "phases": phases, **pace})
     with running("benchmarks.live", chain, options) as port:
         yield f"{'https' if chain else 'http'}://127.0.0.1:{port}"
 
 
 async def counts(url: str) -> dict[str, Any]:
-    """Read what the vendor has counted, and when each SIM settled."""
+    """Read the vendor's request counts, and when each SIM settled."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}/meter") as response:
         found: dict[str, Any] = json.loads(await response.read())
         return found

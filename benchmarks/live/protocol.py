@@ -1,4 +1,4 @@
-"""HTTP/1.1 in front of the account: each response takes its time, or is a 429."""
+"""HTTP/1.1 for the account: delayed responses, and 429s above its limit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from benchmarks.live.account import Account
 from benchmarks.stub.protocol import Write
 from benchmarks.stub.responses import Canned, response, sim
 
-_REFUSAL = 0.005  # seconds, model time
-_BUSY = response(429, b'{"code": 20429, "message": "too many requests", "status": 429}')
+_THROTTLE_SECONDS = 0.005  # seconds, model time
+_THROTTLED = response(429, b'{"code": 20429, "message": "too many requests", "status": 429}')
 _NAME = re.compile(rb"/v1/Sims/(HS[0-9a-f]{32})")
 _PAGE = re.compile(rb"[?&]Page=(\d+)")
 _STATUS = re.compile(rb"[?&]Status=(\w+)")
@@ -23,21 +23,21 @@ _MARK = "@sid@"
 _ROWS = {state: json.dumps(sim(_MARK, state)) for state in _STATES}
 
 
-class Serving:
-    """Answers requests, each after its time; an `Answer` of `benchmarks.stub.protocol`."""
+class VendorHandler:
+    """Responds to each request after its delay; a `Handler` of `benchmarks.stub.protocol`."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
 
     def __call__(self, request: bytes, write: Write) -> None:
-        """Respond, with 429 where all slots are taken."""
+        """Respond, with 429 if all slots are taken."""
         line = request[: request.find(b"\r\n")]
         if line.startswith(b"GET /meter"):
             account = self._account
-            told = {"meter": account.meter, "settled": account.settled}
-            write(response(200, json.dumps(told).encode()))
+            counted = {"meter": account.meter, "settled": account.settled}
+            write(response(200, json.dumps(counted).encode()))
         elif not self._account.enter():
-            _later(_REFUSAL / self._account.pace.faster, write, lambda: _BUSY)
+            _later(_THROTTLE_SECONDS / self._account.pace.faster, write, lambda: _THROTTLED)
         else:
             self._serve(line, write)
 
@@ -49,7 +49,7 @@ class Serving:
         elif line.startswith(b"POST"):
             _later(self._account.seconds(), write, lambda: self._free(self._update(name[1])))
         else:
-            shown = self._fetch(name[1])  # as it is when the vendor begins with it
+            shown = self._fetch(name[1])  # as it is when the vendor starts the request
             _later(self._account.seconds(), write, lambda: self._free(shown))
 
     def _free(self, body: bytes) -> bytes:

@@ -14,10 +14,10 @@ from benchmarks.simulated.limiter import Sent, bound_of
 from benchmarks.stub.responses import ACCOUNT, sid
 from benchmarks.workers import loop_factory
 
-_WORKERS = 300  # so that many always queue, and what is measured is the limit
+_WORKERS = 300  # enough for a queue at all times, so that the limit is measured
 
 
-_FASTER = 0.5  # model seconds in a real one: a request is some 0.3 ms of work on both sides
+_FASTER = 0.5  # model seconds per real one: a request is about 0.3 ms of work on each side
 
 
 async def _send(url: str, numbers: range) -> None:
@@ -54,7 +54,7 @@ def fan_out(
     chain: str = "",
     speed: bool = False,
 ) -> Sent:
-    """Send so many for each of some clients; by TLS where `chain` names a certificate's file."""
+    """Send each client's share of updates; over TLS if `chain` names a certificate file."""
     total, pace = sum(shares), Pace(phases=tuple(phases))
     with (
         serving(ours=total, phases=list(phases), chain=chain, single=0.05, faster=_FASTER) as url,

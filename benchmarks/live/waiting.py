@@ -15,7 +15,7 @@ from benchmarks.simulated.vendor import Costs
 from benchmarks.stub.responses import ACCOUNT, sid
 
 _SLOTS = 100
-_APART = 1.0  # real seconds between beginnings: only then there is much to do
+_APART = 1.0  # real seconds between starts, when most of the work is done
 _COSTS = Costs()
 
 
@@ -30,7 +30,9 @@ async def _known(client: Client, sims: int) -> dict[str, float]:
 
 
 async def _wait(url: str, sims: int, others: int, faster: float) -> Waited:
-    throttle = Throttle(limit=_SLOTS, maximum=_SLOTS)  # known, so that only waiting is measured
+    throttle = Throttle(
+        limit=_SLOTS, maximum=_SLOTS
+    )  # the limit is known, so that only waiting is measured
     clock, hosts = FastClock(faster), Hosts(supersim=url)
     client = Client.twilio(ACCOUNT, "secret", hosts=hosts, throttle=throttle, clock=clock)
     began = time.monotonic()
@@ -43,9 +45,9 @@ def _waited(
     counted: dict[str, Any], known: dict[str, float], others: int, began: float, faster: float
 ) -> Waited:
     settled, meter, sims = counted["settled"], counted["meter"], len(known)
-    assert known.keys() == settled.keys(), "a SIM was forgotten"
+    assert known.keys() == settled.keys(), "a SIM was missed"
     delays = [(moment - settled[name]) * faster for name, moment in known.items()]
-    assert min(delays) >= 0, "known before it happened"
+    assert min(delays) >= 0, "reported before it settled"
     reads, pages = meter["GET"] / sims, meter["list"] / sims
     return Waited(
         sims=sims,
@@ -75,8 +77,8 @@ async def _all(sims: int, others: int, seeds: range, faster: float) -> list[Wait
 
 
 def watch(sims: int, others: int, seeds: range, faster: float) -> list[Waited]:
-    """Update that many and wait for all, a vendor and a client for each seed, side by side.
+    """Update `sims` SIMs and wait for all, with a vendor and a client per seed, concurrently.
 
-    They wait most of the time; the figures are in the vendors' seconds.
+    They wait most of the time. Figures are in the vendors' seconds.
     """
     return asyncio.run(_all(sims, others, seeds, faster))

@@ -1,1 +1,1 @@
-"""The contenders, each as its documentation has it."""
+"""The contenders, each used as its documentation shows."""

@@ -1,4 +1,4 @@
-"""asyncsim as users have it: typed, with throttle, retry and deadlines."""
+"""asyncsim with its defaults: typed records, throttling, retries and deadlines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.peers.verbs import ACCOUNT, CHANGES, TOKEN, Verbs
 async def asyncsim_client(
     base: str, in_flight: int, product: str = "supersim"
 ) -> AsyncIterator[Verbs]:
-    """Make a client whose throttle begins where the peers' connections end."""
+    """Make a client whose initial limit equals the peers' number of connections."""
     throttle = Throttle(limit=in_flight, maximum=max(in_flight, 1024))
     hosts = Hosts(**{product: base})
     async with Client.twilio(ACCOUNT, TOKEN, hosts=hosts, throttle=throttle) as client:

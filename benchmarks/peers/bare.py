@@ -13,7 +13,7 @@ from benchmarks.peers.verbs import ACCOUNT, FORMS, TOKEN, Verbs
 
 @asynccontextmanager
 async def bare(base: str, in_flight: int, product: str = "supersim") -> AsyncIterator[Verbs]:
-    """Open a session that differs from a default one by its login and its number of connections."""
+    """Open a session with credentials and a number of connections, otherwise a default one."""
     headers = {"Authorization": encode_basic_auth(ACCOUNT, TOKEN)}
     connector = TCPConnector(limit=in_flight)
     async with ClientSession(headers=headers, connector=connector) as session:

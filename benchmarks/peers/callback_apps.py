@@ -34,10 +34,10 @@ _PATH = "/hooks/sims"
 
 @frozen
 class Contender:
-    """An application, the n-th callback for it, and how many it has taken."""
+    """An application, its n-th callback request, and the number it has accepted."""
 
     app: web.Application | web.Server
-    """What is mounted, or what has a port of its own."""
+    """A mounted application, or one with its own port."""
     request: Callable[[int], bytes]
     taken: Callable[[], int]
 
@@ -87,12 +87,12 @@ def _plain(check: Callable[[str, Mapping[str, str], str], bool]) -> Contender:
 
 
 def bare() -> Contender:
-    """Parse the form and believe it."""
+    """Parse the form without verification."""
     return _plain(lambda url, form, given: True)
 
 
 def signed() -> Contender:
-    """Check the signature, and nothing else."""
+    """Check only the signature."""
     return _plain(lambda url, form, given: hmac.compare_digest(signature(url, form), given))
 
 
@@ -103,7 +103,7 @@ def validated() -> Contender:
 
 
 async def _nothing(*_: object) -> None:
-    raise AssertionError("callbacks are enough here")
+    raise AssertionError("callbacks suffice in this benchmark")
 
 
 def _watcher() -> Watcher:
@@ -127,7 +127,7 @@ def _receiver() -> tuple[CallbackReceiver, Registration]:
 
 
 class _Unverified(CallbackHandler):
-    """Accepts everything, and publishes nothing."""
+    """Accepts everything and publishes nothing."""
 
     def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
         self.stats.accepted += 1
@@ -150,12 +150,12 @@ def _like(kind: type[CallbackHandler], other: CallbackHandler) -> CallbackHandle
 
 
 def _serving(handler: CallbackHandler) -> web.Server:
-    """As `CallbackReceiver.start` opens it on its port."""
+    """A server as `CallbackReceiver.start` opens it."""
     return CallbackServer(handler, ConnectionLimiter(512))
 
 
 def server_alone() -> Contender:
-    """What the receiver stands on: reads the body, verifies nothing, responds."""
+    """The receiver's server alone: reads the body, verifies nothing, responds."""
     handler = _like(_Unverified, _receiver()[0]._handler)  # noqa: SLF001  # without its server
     url = "https://example.com" + _PATH
     return Contender(
@@ -166,7 +166,7 @@ def server_alone() -> Contender:
 
 
 def verified() -> Contender:
-    """The receiver's verification without a wait: ticket, form and signature."""
+    """The receiver's verification of ticket, form and signature, without a wait."""
     receiver, registration = _receiver()
     handler = _like(_Verifying, receiver._handler)  # noqa: SLF001  # without its server
 
@@ -178,7 +178,7 @@ def verified() -> Contender:
 
 
 def ours(pending: int, *, mounted: bool = False) -> Contender:
-    """The receiver: ticket, signature, repetitions, and so many waits that it ends one by one."""
+    """The whole receiver: ticket, signature, duplicates, and `pending` waits, ended one by one."""
     receiver, registration = _receiver()
     watcher, goal, ended = _watcher(), Goal(SIMS, {"status": "active"}), list[Transition]()
     registration.subscribe("supersim", watcher.handle_callback)

@@ -14,10 +14,10 @@ from benchmarks.peers.verbs import ACCOUNT, FORMS, TOKEN, Verbs
 async def httpx_client(
     base: str, in_flight: int, product: str = "supersim"
 ) -> AsyncIterator[Verbs]:
-    """Open a client with the limits it comes with, which cost it less than one for each request.
+    """Open a client with its default limits, which cost less than one connection per request.
 
-    httpcore asks `sniffio`, if there is one, which library runs it. Where it is missing, the import
-    is tried anew six times for each request, 0.3 ms of it: hence in the extra `bench`.
+    httpcore asks `sniffio`, if installed, which library runs it. If it is missing, the import
+    is retried six times per request, which costs 0.3 ms; hence `sniffio` is in the extra `bench`.
     """
     async with httpx.AsyncClient(base_url=base, auth=(ACCOUNT, TOKEN), timeout=30) as client:
 

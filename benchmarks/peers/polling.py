@@ -13,8 +13,8 @@ from twilio.rest import Client
 
 from benchmarks.peers.verbs import ACCOUNT, TOKEN
 
-Told = Callable[[str], None]
-"""Is told of each SIM once it is known to be active."""
+OnActive = Callable[[str], None]
+"""Called with each SID once it is known to be active."""
 
 
 async def _each(
@@ -22,7 +22,7 @@ async def _each(
     post: Callable[[str], Awaitable[str]],
     get: Callable[[str], Awaitable[str]],
     every: float,
-    told: Told,
+    on_active: OnActive,
 ) -> None:
     async def activate(sid: str) -> None:
         async with semaphore:
@@ -31,18 +31,18 @@ async def _each(
             await asyncio.sleep(every)
             async with semaphore:
                 status = await get(sid)
-        told(sid)
+        on_active(sid)
 
-    semaphore = asyncio.Semaphore(100)  # which happens to be what the vendor grants
+    semaphore = asyncio.Semaphore(100)  # the vendor's concurrency limit
     await asyncio.gather(*map(activate, sids))
 
 
-async def bare(base: str, sids: list[str], every: float, told: Told) -> None:
+async def bare(base: str, sids: list[str], every: float, on_active: OnActive) -> None:
     """With bare aiohttp."""
     headers = {"Authorization": encode_basic_auth(ACCOUNT, TOKEN)}
     async with ClientSession(headers=headers, connector=TCPConnector(limit=100)) as session:
 
-        async def ask(method: str, sid: str, form: dict[str, str] | None = None) -> str:
+        async def request(method: str, sid: str, form: dict[str, str] | None = None) -> str:
             async with session.request(method, f"{base}/v1/Sims/{sid}", data=form) as response:
                 response.raise_for_status()
                 found = orjson.loads(await response.read())
@@ -50,17 +50,17 @@ async def bare(base: str, sids: list[str], every: float, told: Told) -> None:
                 return str(found["status"])
 
         async def post(sid: str) -> str:
-            return await ask("POST", sid, {"Status": "active"})
+            return await request("POST", sid, {"Status": "active"})
 
         async def get(sid: str) -> str:
-            return await ask("GET", sid)
+            return await request("GET", sid)
 
-        await _each(sids, post, get, every, told)
+        await _each(sids, post, get, every, on_active)
 
 
-async def twilio(base: str, sids: list[str], every: float, told: Told) -> None:
+async def twilio(base: str, sids: list[str], every: float, on_active: OnActive) -> None:
     """With twilio-python's async client."""
-    warnings.simplefilter("ignore", DeprecationWarning)  # of how it logs in
+    warnings.simplefilter("ignore", DeprecationWarning)  # about its login parameter
     async with AsyncTwilioHttpClient() as http:
         client = Client(ACCOUNT, TOKEN, http_client=http)
         client.supersim.base_url = base
@@ -72,7 +72,7 @@ async def twilio(base: str, sids: list[str], every: float, told: Told) -> None:
         async def get(sid: str) -> str:
             return _status(await sims(sid).fetch_async(), sid)
 
-        await _each(sids, post, get, every, told)
+        await _each(sids, post, get, every, on_active)
 
 
 def _status(found: object, sid: str) -> str:

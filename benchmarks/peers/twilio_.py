@@ -16,7 +16,7 @@ from benchmarks.peers.verbs import ACCOUNT, CHANGES, TOKEN, Verbs
 async def _twilio(
     base: str, product: str, retries: int | None, *, pooled: bool = True
 ) -> AsyncIterator[Verbs]:
-    # It logs in by a parameter that aiohttp 3.14 has deprecated, and its session's default of
+    # Its login parameter is deprecated in aiohttp 3.14, and its session's default of
     # 100 connections cannot be changed through it: at 1,000 in flight, 900 wait for one.
     warnings.simplefilter("ignore", DeprecationWarning)
     async with AsyncTwilioHttpClient(pool_connections=pooled, max_retries=retries) as http:
@@ -38,19 +38,19 @@ async def _twilio(
 def twilio(
     base: str, in_flight: int, product: str = "supersim"
 ) -> AbstractAsyncContextManager[Verbs]:
-    """As it comes."""
+    """With its defaults."""
     return _twilio(base, product, None)
 
 
 def twilio_retrying(
     base: str, in_flight: int, product: str = "supersim"
 ) -> AbstractAsyncContextManager[Verbs]:
-    """With what its documentation offers for retries."""
+    """With the retries that its documentation shows."""
     return _twilio(base, product, 3)
 
 
 def twilio_unpooled(
     base: str, in_flight: int, product: str = "supersim"
 ) -> AbstractAsyncContextManager[Verbs]:
-    """With a session for each request, which its documentation offers too."""
+    """With a session per request, which its documentation shows too."""
     return _twilio(base, product, None, pooled=False)

@@ -16,7 +16,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "supersim": {"status": "active", "fleet": "HF" + "b" * 32},
     "wireless": {"status": "active", "rate_plan": "WP" + "b" * 32},
 }
-"""What an update asks for, as keywords of asyncsim and of twilio-python."""
+"""The change of an update, as keywords of asyncsim and twilio-python."""
 FORMS: Mapping[str, dict[str, str]] = {
     "supersim": {"Status": "active", "Fleet": "HF" + "b" * 32},
     "wireless": {"Status": "active", "RatePlan": "WP" + "b" * 32},
@@ -25,7 +25,7 @@ FORMS: Mapping[str, dict[str, str]] = {
 __all__ = ["ACCOUNT", "CHANGES", "FORMS", "TOKEN", "Opener", "Verb", "Verbs", "send"]
 
 Verb = Callable[[str], Awaitable[str]]
-"""Asks about a SID, returns the SID of the response."""
+"""Sends a request about a SID and returns the SID of the response."""
 
 
 @frozen
@@ -38,20 +38,20 @@ class Verbs:
 
 
 Opener = Callable[[str, int, str], AbstractAsyncContextManager[Verbs]]
-"""Takes the base URL, how many requests will be in flight, and the product."""
+"""Takes the base URL, the number of requests in flight, and the product."""
 
 
 class WrongResponse(Exception):
-    """A response was about another SIM than the one asked for."""
+    """A response was about a SIM other than the one requested."""
 
 
 async def send(verb: Verb, requests: int, in_flight: int, product: str = "supersim") -> None:
-    """Send that many requests, so many at once; `WrongResponse` if one is about another SIM."""
+    """Send `requests` requests, `in_flight` at once. Raises `WrongResponse` on a mix-up."""
 
     async def work(sids: Iterator[str]) -> None:
-        for asked in sids:
-            if (got := await verb(asked)) != asked:
-                raise WrongResponse(f"asked for {asked}, got {got}")
+        for requested in sids:
+            if (got := await verb(requested)) != requested:
+                raise WrongResponse(f"requested {requested}, got {got}")
 
     sids = (sid(number, product) for number in range(requests))  # shared by all workers
     async with asyncio.timeout(120), asyncio.TaskGroup() as group:

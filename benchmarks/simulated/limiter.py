@@ -1,4 +1,4 @@
-"""A vendor of limited concurrency, and clients that send through the concurrency limiter."""
+"""A vendor with limited concurrency, and clients that send through the concurrency limiter."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _DEADLINE = 1e6
 
 @frozen(kw_only=True)
 class Sent:
-    """What sending them all came to."""
+    """The outcome of sending all requests."""
 
     seconds: float
     throttled: float
-    """Of the requests that were needed."""
+    """Throttled requests per request needed."""
     bound: float
-    """Seconds that a client would take that knew the limit at any moment."""
+    """Seconds for a client that always knew the limit."""
 
     @property
     def ratio(self) -> float:
-        """Of time to bound."""
+        """Time relative to the bound."""
         return self.seconds / self.bound
 
 
 @define(eq=False)
 class Limited:
-    """Serves as many at once as `slots` says, and rejects the others."""
+    """Serves up to `slots(now)` requests at once and throttles the others."""
 
     slots: Callable[[float], int]
     seed: int
@@ -44,11 +44,11 @@ class Limited:
     _draw: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Make its moods repeatable."""
+        """Seed its random durations."""
         self._draw = random.Random(self.seed)
 
     async def serve(self) -> bool:
-        """Serve a request; False if it was throttled."""
+        """Serve a request; False if throttled."""
         vary = self._draw.uniform(0.9, 1.1)
         if self.busy >= self.slots(SYSTEM_CLOCK.now()):
             self.throttled += 1
@@ -73,7 +73,7 @@ async def _send(server: Limited, limiter: ConcurrencyLimiter) -> None:
 
 
 def bound_of(requests: int, slots: Callable[[float], int], service: float = 0.05) -> float:
-    """Integrate the limit until so many are served."""
+    """Integrate the limit until all requests are served."""
     step, now, done = 0.001, 0.0, 0.0
     while done < requests:
         done += slots(now) * step / service
@@ -84,9 +84,9 @@ def bound_of(requests: int, slots: Callable[[float], int], service: float = 0.05
 async def fan_out(
     requests: Sequence[int], slots: Callable[[float], int], *, seed: int = 1, held: int = 0
 ) -> Sent:
-    """Send so many for each of some clients, which share the server and know nothing of its limit.
+    """Send each client's share; the clients share the server and do not know its limit.
 
-    `held`: slots that another client holds all the time.
+    `held`: slots that another client holds throughout.
     """
     server = Limited(lambda now: slots(now) - held, seed)
     async with asyncio.TaskGroup() as tasks:

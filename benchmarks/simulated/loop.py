@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class _Jumping(selectors.SelectSelector):
-    """Never waits: what would have been waited for is added to `now`."""
+    """Never waits: adds the timeout to `now` instead."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """Let the time pass, and report no socket: there are none."""
+        """Advance the time and report no socket events."""
         if timeout is None:
-            raise RuntimeError("everybody waits, and nothing will ever happen")
+            raise RuntimeError("deadlock: no timer is set and no task can run")
         self.now += max(timeout, 0.0)
         return []
 
@@ -32,10 +32,12 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Seconds of simulated time."""
-        return self._jumping.now + 0.0  # an object of its own, as of any clock: some weigh them
+        return (
+            self._jumping.now + 0.0
+        )  # a new float object, as from any clock, since some benchmarks measure memory
 
 
 def simulate(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, in simulated time."""
+    """Run a coroutine to its end in simulated time."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         return runner.run(work)

@@ -21,24 +21,24 @@ class Waited:
     requests: float
     slot_seconds: float
     p50: float
-    """Seconds from the end of a change to its being known."""
+    """Seconds from the end of a change until it is reported."""
     p99: float
     worst: float
     seconds: float
-    """From the first POST to the last end being known."""
+    """Seconds from the first POST until the last end is reported."""
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The nearest rank: the smallest value that so many percent do not exceed."""
+    """The nearest-rank percentile."""
     ranked = sorted(values)
     return ranked[max(math.ceil(len(ranked) * percent / 100) - 1, 0)]
 
 
 def waited(vendor: Vendor, known: dict[str, float]) -> Waited:
-    """Sum up; `known` tells when each SIM's end was known."""
-    assert known.keys() == vendor.settled.keys(), "a SIM was forgotten"
+    """Summarize; `known` has the time at which each SIM's end was reported."""
+    assert known.keys() == vendor.settled.keys(), "a SIM was missed"
     delays = [moment - vendor.settled[sid] for sid, moment in known.items()]
-    assert min(delays) >= 0, "known before it happened"
+    assert min(delays) >= 0, "reported before it settled"
     meter, sims = vendor.meter, len(known)
     return Waited(
         sims=sims,

@@ -1,4 +1,4 @@
-"""Polling: every SIM is read on its own, at an interval."""
+"""Polling: every SIM is read at an interval."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.simulated.vendor import Vendor
 
 
 class _Polling:
-    """A task for each SIM; all requests queue before one semaphore, in their order."""
+    """One task per SIM; all requests queue in order at one semaphore."""
 
     def __init__(self, sims: int, every: float, at_once: bool, seed: int, slots: int) -> None:
         semaphore = asyncio.Semaphore(slots)
@@ -21,14 +21,14 @@ class _Polling:
         self._known: dict[str, float] = {}
 
     async def gathered(self) -> Waited:
-        """All updates are queued at the beginning, as `gather` does; polls queue behind them."""
+        """Queue all updates first, as `gather` does; polls queue behind them."""
         async with asyncio.TaskGroup() as tasks:
             for sid in self._vendor.sids():
                 tasks.create_task(self._both(sid))
         return waited(self._vendor, self._known)
 
     async def fed(self) -> Waited:
-        """Workers update one after the other; polls come between them, and hold them up."""
+        """Workers update one SIM after another; polls come in between and delay them."""
         sids = iter(self._vendor.sids())
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self._slots):
@@ -47,7 +47,7 @@ class _Polling:
     async def _follow(self, sid: str) -> None:
         if not self._at_once:
             await asyncio.sleep(self._every)
-        while (await self._vendor.fetch(sid)).status != "active":  # noqa: ASYNC110  # what they do
+        while (await self._vendor.fetch(sid)).status != "active":  # noqa: ASYNC110  # polling loops do this
             await asyncio.sleep(self._every)
         self._known[sid] = asyncio.get_running_loop().time()
 
@@ -61,6 +61,6 @@ async def poll(
     seed: int = 1,
     slots: int = 100,
 ) -> Waited:
-    """Update and poll each; `at_once`: ask first, then pause, as botocore's waiters do."""
+    """Update and poll each SIM; `at_once`: poll first, then pause, as botocore's waiters do."""
     polling = _Polling(sims, every, at_once, seed, slots)
     return await (polling.fed() if fed else polling.gathered())

@@ -21,7 +21,7 @@ Slot = AbstractAsyncContextManager[object]
 
 @frozen(kw_only=True)
 class Costs:
-    """Seconds that a request takes, and how long changes do."""
+    """Durations of requests and changes, in seconds."""
 
     single: float = 0.1
     page: float = 0.2
@@ -32,7 +32,7 @@ class Costs:
 
 @define
 class Meter:
-    """What was asked of the vendor beside the updates themselves."""
+    """Requests to the vendor other than updates."""
 
     reads: int = 0
     pages: int = 0
@@ -56,27 +56,27 @@ class Meter:
 
 @frozen
 class Row:
-    """A row of a page, as it was when the vendor began with that page."""
+    """A row of a page, as of when the vendor started that page."""
 
     sid: str
     status: str
     _updated: float
 
     def record(self) -> Sim:
-        """Decode it; dates are to the second, as the vendors' are."""
+        """Decode it; dates have a resolution of one second, like the vendors'."""
         date = _EPOCH + timedelta(seconds=math.floor(self._updated))
         return Sim(sid=self.sid, status=self.status, date_updated=date)
 
 
 @frozen
 class Page:
-    """Rows, as the watcher is given them."""
+    """A page as the watcher receives it."""
 
     rows: Sequence[Row]
 
-    def record(self, place: int) -> Sim:
-        """Decode one."""
-        return self.rows[place].record()
+    def record(self, index: int) -> Sim:
+        """Decode one row."""
+        return self.rows[index].record()
 
 
 @define(eq=False)
@@ -86,29 +86,29 @@ class Vendor:
     ours: int
     others: int
     slot: Callable[[bool], Slot]
-    """Who may ask: takes whether it is urgent."""
+    """Gives a slot for a request; takes whether it is urgent."""
     seed: int = 1
     costs: Costs = field(factory=Costs)
     meter: Meter = field(factory=Meter)
     settled: dict[str, float] = field(factory=dict)
-    """When each SIM settles; known from its update on."""
+    """When each SIM settles, set by its update."""
     _updated: dict[str, float] = field(factory=dict)
     _order: list[str] = field(init=False)
-    _places: list[int] = field(init=False)
-    """Where ours are in that order."""
+    _indexes: list[int] = field(init=False)
+    """Positions of our SIMs in that order."""
     _draw: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Deal out the places in the list: who is shown first is not who was updated first."""
+        """Shuffle the list, so that its order differs from that of the updates."""
         self._draw = random.Random(self.seed)
         ours = self.sids()
         self._order = [*ours, *(f"HS9{number:031x}" for number in range(self.others))]
         self._draw.shuffle(self._order)
         mine = set(ours)
-        self._places = [at for at, sid in enumerate(self._order) if sid in mine]
+        self._indexes = [at for at, sid in enumerate(self._order) if sid in mine]
 
     def sids(self) -> list[str]:
-        """Name the SIMs that are ours."""
+        """The SIDs of our SIMs."""
         return [f"HS0{number:031x}" for number in range(self.ours)]
 
     def _row(self, sid: str) -> Row:
@@ -128,7 +128,7 @@ class Vendor:
             return self._row(sid).record()
 
     async def fetch(self, sid: str) -> Sim:
-        """Show one SIM."""
+        """Read one SIM."""
         async with self.slot(True):
             self.meter.read(self.costs.single)
             row = self._row(sid)
@@ -154,8 +154,8 @@ class Vendor:
     def _pending(self, start: int) -> tuple[list[Row], int | None]:
         page: list[Row] = []
         now = _now()
-        for at in range(start, len(self._places)):
-            sid = self._order[self._places[at]]
+        for at in range(start, len(self._indexes)):
+            sid = self._order[self._indexes[at]]
             if self.settled.get(sid, -1.0) > now:
                 if len(page) == _PAGE:
                     return page, at

@@ -22,13 +22,13 @@ from asyncsim.models.supersim.sims import SIMS, Sim
 from asyncsim.waiting import ListPage, Watcher
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-_SOME = 100  # waits, after which the watcher sees that they are worth a sweep
-_RATE = 1000  # responses a second, so that dates to the second repeat as they do
+_SOME = 100  # waits, after which the watcher starts sweeping
+_RATE = 1000  # responses a second, so that dates repeat as real ones do
 
 
 @frozen(kw_only=True)
 class Steps:
-    """Seconds of processor time that each step of one wait takes."""
+    """CPU seconds of each step of one wait."""
 
     waits: int
     add: float
@@ -46,7 +46,7 @@ async def _rows(status: str | None) -> AsyncGenerator[ListPage, None]:
 
 
 def _watcher() -> Watcher:
-    # Nothing falls due while the loop does not turn; what is kept for later is what counts.
+    # Nothing is due while the loop does not run; only the kept memory counts.
     return Watcher(
         SIMS,
         fetch=_fetch,
@@ -60,11 +60,11 @@ def _watcher() -> Watcher:
 
 
 def _ended(_: Transition) -> None:
-    """Be told; as all waits of a job tell the same one."""
+    """The `on_done` callback that all waits of a job share."""
 
 
 def _record(sid: str, status: str, number: int) -> Sim:
-    # A record of its own, with a SID of its own, as decoding makes them.
+    # A new record with a new SID object, as decoding creates them.
     return Sim(
         sid=str(bytes(sid, "ascii"), "ascii"),
         status=status,
@@ -106,14 +106,14 @@ def _cancel(watcher: Watcher, waits: Sequence[Transition]) -> None:
 
 
 def sids(number: int) -> list[str]:
-    """Name that many SIMs."""
+    """The SIDs of that many SIMs."""
     return [f"HS{one:032x}" for one in range(number)]
 
 
 async def weigh(number: int, *, drops_records: bool) -> float:
-    """Bytes of one pending wait beyond its SID, of so many.
+    """Bytes per pending wait beyond its SID, averaged over `number` waits.
 
-    With the record of its POST's response, unless it drops records.
+    Includes the record of its POST's response, unless it drops records.
     """
     watcher, goal, names = _watcher(), Goal(SIMS, {"status": "active"}), sids(number)
     gc.collect()
@@ -130,11 +130,11 @@ async def weigh(number: int, *, drops_records: bool) -> float:
 
 
 async def steps(number: int) -> Steps:
-    """Take so many waits through their lives: half of them settle, half are cancelled."""
+    """Time the steps of `number` waits, of which half settle and half are cancelled."""
     watcher, goal, names = _watcher(), Goal(SIMS, {"status": "active"}), sids(number)
     waits: list[Transition] = []
     gc.collect()
-    gc.disable()  # its passes over everything alive are the interpreter's, and grow with it
+    gc.disable()  # full collections are the interpreter's cost and grow with all live objects
     try:
         for at, sid in enumerate(names[:_SOME]):
             waits.append(_add(watcher, goal, sid, at))

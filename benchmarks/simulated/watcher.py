@@ -1,4 +1,4 @@
-"""The library's own watcher, behind its own limiter."""
+"""The library's watcher and limiter with the simulated vendor."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from asyncsim.waiting import Watcher
 from benchmarks.simulated.outcome import Waited, waited
 from benchmarks.simulated.vendor import Slot, Vendor
 
-_CALLBACK = 0.05  # seconds that one takes
+_CALLBACK = 0.05  # seconds that a callback takes
 _DEADLINE = 1e6
 
 
 def _limiter(slots: int) -> ConcurrencyLimiter:
-    # The limit is known, so that only the waiting is measured.
+    # The limit is known, so that only waiting is measured.
     settings = Throttle(limit=slots, maximum=slots)
     return ConcurrencyLimiter(settings, SYSTEM_CLOCK, ceiling=slots, slow=7.5)
 
@@ -35,7 +35,7 @@ class _Job:
         self._vendor = Vendor(sims, others, self._slot, seed)
         self._known: dict[str, float] = {}
         self._lost = lost
-        """Share of callbacks that never come; None: none are asked for."""
+        """Share of callbacks that are lost; None: no callbacks."""
         self._draw = random.Random(seed)
         self._left = sims
         self._done = asyncio.Event()
@@ -116,6 +116,6 @@ class _Job:
 async def watch(
     sims: int, others: int, *, seed: int = 1, lost: float | None = None, slots: int = 100
 ) -> Waited:
-    """Update that many and wait for all of them; `lost`: the share of callbacks that get lost."""
-    random.seed(seed)  # of the jitter between single reads
+    """Update `sims` SIMs and wait for all of them; `lost`: share of callbacks that are lost."""
+    random.seed(seed)  # seeds the jitter between single reads
     return await _Job(sims, others, seed, lost, slots).run()

@@ -1,1 +1,1 @@
-"""A server fast enough not to be the limit: canned responses, in a process of its own."""
+"""A server fast enough not to be the bottleneck: canned responses, in its own process."""

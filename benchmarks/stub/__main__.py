@@ -1,6 +1,6 @@
 """Serve on a free port, which is printed, until the process is ended.
 
-Canned responses; with the terms of a vendor as JSON, that vendor.
+Serves canned responses; with a vendor's terms as JSON, that vendor.
 """
 
 from __future__ import annotations

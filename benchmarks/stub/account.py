@@ -1,6 +1,6 @@
 """An account of up to millions of Sims, computed from their numbers.
 
-Not the emulator, whose Sims are real records: a million of those would be most of the machine.
+Not the emulator, whose Sims are full records: a million of those would fill the memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks.stub.responses import sid, sim
 
 PAGE = 1000
 _SIM = json.dumps({**sim("%(sid)s", "%(status)s"), "iccid": "%(iccid)s"}).encode()
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # the sum of the digits of twice a digit
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # digit sum of twice a digit
 
 
 def iccid(number: int) -> str:
@@ -25,7 +25,7 @@ def iccid(number: int) -> str:
 
 
 class Account:
-    """All Sims begin as `new`; an update makes one `active` once its time is over."""
+    """Sims, initially `new`; an update makes one `active` after a delay."""
 
     def __init__(
         self, sims: int, takes: Callable[[int], float], clock: Callable[[], float]
@@ -37,27 +37,27 @@ class Account:
         self._clock = clock
 
     def update(self, number: int) -> bytes:
-        """Begin to change it."""
+        """Start a change of one Sim."""
         self._settle()
         self._active[number] = 0
         if number not in self._pending:
             self._pending[number] = None
             heappush(self._due, (self._clock() + self._takes(number), number))
-        self._settle()  # where a change takes no time, its response shows it
+        self._settle()  # a change that takes no time shows in its response
         return self._text(number)
 
     def fetch(self, number: int) -> bytes:
-        """Show one."""
+        """Return one Sim."""
         self._settle()
         return self._text(number)
 
-    def named(self, name: str) -> bytes:
-        """List the one with an ICCID."""
+    def by_iccid(self, name: str) -> bytes:
+        """List the Sim with an ICCID."""
         self._settle()
         return b'{"meta": %b, "sims": [%b]}' % (_meta(0, None), self._text(int(name[6:-1])))
 
     def page(self, page: int, *, pending: bool, base: str) -> bytes:
-        """List 1,000 of all of them, or of those that are changing."""
+        """One page of all Sims, or of the pending ones."""
         self._settle()
         wanted = list(self._pending) if pending else range(len(self._active))
         first, last = page * PAGE, min((page + 1) * PAGE, len(wanted))

@@ -1,4 +1,4 @@
-"""The stub's process, its certificate, and its own limit."""
+"""The stub's process, its certificate, and its capacity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.stub.vendor import Terms
 
 @frozen
 class Certificate:
-    """What a local server shows, and what its clients are to trust."""
+    """Certificate of a local server, and the authority for its clients to trust."""
 
     chain: Path
     authority: Path
@@ -31,7 +31,7 @@ class Certificate:
 
 @contextmanager
 def certificate() -> Iterator[Certificate]:
-    """Make a certificate of 127.0.0.1, signed by an authority of its own."""
+    """Create a certificate for 127.0.0.1, signed by its own authority."""
     import trustme
 
     authority = trustme.CA()
@@ -45,9 +45,9 @@ def certificate() -> Iterator[Certificate]:
 
 @contextmanager
 def serving(terms: Terms | None = None, chain: Path | None = None) -> Iterator[int]:
-    """Run the stub, canned or on the terms of a vendor; yields its port.
+    """Run the stub with canned responses or a vendor's terms; yields its port.
 
-    `chain`: by TLS, with this certificate.
+    `chain`: serve over TLS with this certificate.
     """
     options = [] if terms is None else [json.dumps(asdict(terms))]
     with running("benchmarks.stub", str(chain or ""), *options) as port:
@@ -56,7 +56,7 @@ def serving(terms: Terms | None = None, chain: Path | None = None) -> Iterator[i
 
 @contextmanager
 def running(module: str, *options: str) -> Iterator[int]:
-    """Run a server in a process of its own; yields the port that it prints."""
+    """Run a server in its own process; yields the port that it prints."""
     command = [sys.executable, "-m", module, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -67,14 +67,14 @@ def running(module: str, *options: str) -> Iterator[int]:
 
 
 def counts(port: int) -> dict[str, int]:
-    """What a vendor was sent until now: `GET`, `POST`, and how many of them were `throttled`."""
+    """Requests to a vendor so far: `GET`, `POST`, and those `throttled`."""
     with urlopen(f"http://127.0.0.1:{port}/counts", timeout=10) as response:
         found: dict[str, int] = json.load(response)
         return found
 
 
 class _Raw(asyncio.Protocol):
-    """Sends the next request when the response to the last has come; parses nothing."""
+    """Sends the next request after each response, without parsing."""
 
     def __init__(self, requests: int, done: asyncio.Future[None]) -> None:
         self._left = requests
@@ -82,13 +82,15 @@ class _Raw(asyncio.Protocol):
         self._got = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's transport is not a subclass
         self._request = f"GET /v1/Sims/{sid(1)} HTTP/1.1\r\nHost: stub\r\n\r\n".encode()
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._got += data
-        if not self._got.endswith(b"}}"):  # of the links, with which the Sim ends
+        if not self._got.endswith(b"}}"):  # end of the links, the last field of a Sim
             return
         self._got = b""
         self._left -= 1
@@ -100,7 +102,7 @@ class _Raw(asyncio.Protocol):
 
 
 async def ceiling(port: int, *, connections: int = 32, each: int = 300) -> float:
-    """Requests a second that the stub serves at most."""
+    """The most requests a second that the stub serves."""
     loop = asyncio.get_running_loop()
     ends: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
     started = time.perf_counter()

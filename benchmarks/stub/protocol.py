@@ -1,4 +1,4 @@
-"""HTTP/1.1, as far as the measured clients need it."""
+"""The part of HTTP/1.1 that the measured clients need."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NOT_FOUND = response(404, b'{"code": 20404, "message": "not found", "status": 4
 
 Write = Callable[[bytes], None]
 Handler = Callable[[bytes, Write], None]
-"""Takes a whole request, and what its response is written to: now, or later."""
+"""Takes a complete request and a function that writes its response, now or later."""
 
 
 def canned(request: bytes, write: Write) -> None:
-    """Respond at once; nothing is kept of what was asked."""
+    """Respond at once, without keeping state."""
     line = request[: request.find(b"\r\n")]
     start = line.find(_PATH)
     if start < 0:
@@ -35,14 +35,16 @@ def canned(request: bytes, write: Write) -> None:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: each request is handled as soon as it is whole."""
+    """One connection; each request is handled as soon as it is complete."""
 
     def __init__(self, handler: Handler = canned) -> None:
         self._waiting = b""
         self._handler = handler
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's transport is not a subclass
 
     def data_received(self, data: bytes) -> None:
         data = self._waiting + data if self._waiting else data
@@ -58,7 +60,7 @@ class Connection(asyncio.Protocol):
 def serve(handler: Handler, certificate: str = "") -> None:
     """Serve on a free port, which is printed, until the process is ended.
 
-    `certificate`: the file of one, and of its key, to serve by TLS; empty: plain HTTP.
+    `certificate`: file of a certificate and its key, to serve over TLS; empty: plain HTTP.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(handler, certificate))
@@ -77,7 +79,7 @@ async def _serve(handler: Handler, certificate: str) -> None:
 
 
 def _length_of(data: bytes) -> int:
-    """Bytes of the first request; 0 while its head is not whole."""
+    """Length of the first request; 0 while its head is incomplete."""
     end = data.find(b"\r\n\r\n") + 4
     if end < 4 or not data.startswith(b"POST"):
         return max(end, 0) if end >= 4 else 0

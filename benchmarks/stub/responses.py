@@ -1,4 +1,4 @@
-"""The stub's responses: Sims as Twilio's documents show them, made before the start."""
+"""The stub's responses: Sims as in Twilio's documents, built before the start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sid(number: int, product: str = "supersim") -> str:
 
 
 def sim(sid: str, status: str = "active", product: str = "supersim") -> dict[str, Any]:
-    """Make one Sim as JSON has it: 10 fields of Super SIM, 24 of Programmable Wireless."""
+    """Make one Sim as parsed JSON: 10 fields for Super SIM, 24 for Programmable Wireless."""
     url = f"https://{product}.twilio.com/v1/Sims/{sid}"
     if product == "wireless":
         return _wireless_sim(sid, status, url)
@@ -73,7 +73,7 @@ def _wireless_sim(sid: str, status: str, url: str) -> dict[str, Any]:
 
 
 def page(rows: int, product: str = "supersim") -> bytes:
-    """Make a list of that many Sims, with no page after it."""
+    """Make a list page of `rows` Sims, with no next page."""
     url = f"https://{product}.twilio.com/v1/Sims?PageSize={rows}&Page=0"
     meta = {
         "first_page_url": url,
@@ -89,7 +89,7 @@ def page(rows: int, product: str = "supersim") -> bytes:
 
 
 def response(status: int, body: bytes) -> bytes:
-    """Make a whole HTTP response."""
+    """Make a complete HTTP response."""
     head = (
         f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nTwilio-Request-Id: RQ{'c' * 32}\r\n\r\n"
@@ -98,7 +98,7 @@ def response(status: int, body: bytes) -> bytes:
 
 
 class Canned:
-    """A response about one Sim, cut where its SID goes."""
+    """A response about one Sim, split where its SID goes."""
 
     def __init__(self, http_status: int, sim_status: str, product: str = "supersim") -> None:
         mark = _MARKS[product]
@@ -106,5 +106,5 @@ class Canned:
         self._parts = response(http_status, body).split(mark.encode())
 
     def about(self, sid: bytes) -> bytes:
-        """Put a SID in."""
+        """The response for a SID."""
         return sid.join(self._parts)

@@ -18,26 +18,26 @@ from benchmarks.stub.responses import response
 
 _SIMS = "/v1/Sims"
 _TOO_MANY = response(429, b'{"code": 20429, "message": "Too Many Requests", "status": 429}')
-_REFUSAL = 0.1  # of the time of a request
+_THROTTLE_SHARE = 0.1  # of a request's duration
 
 
 @frozen(kw_only=True)
 class Terms:
-    """How a vendor behaves; in seconds."""
+    """Behaviour of a vendor, in seconds."""
 
     sims: int
     settles: float = 0.2
-    """Median of the time that a change takes."""
+    """Median duration of a change."""
     sigma: float = 0.0
-    """Spread of that time, which is lognormal; 0: all take the same."""
+    """Spread of that lognormal duration; 0: all changes take the same time."""
     takes: float = 0.0
-    """A request."""
-    at_once: int = 0
-    """Its concurrency limit; 0: none."""
+    """Duration of a request."""
+    concurrency: int = 0
+    """Concurrency limit; 0: none."""
 
 
 def changing(terms: Terms) -> Callable[[int], float]:
-    """Tell how long the change of each Sim takes: the same for every client that asks."""
+    """Duration of each Sim's change, the same for every client."""
     if not terms.sigma:
         return lambda number: terms.settles
     return lambda number: random.Random(number).lognormvariate(log(terms.settles), terms.sigma)
@@ -45,28 +45,27 @@ def changing(terms: Terms) -> Callable[[int], float]:
 
 @define
 class Vendor:
-    """Answers requests; an `Answer` of `benchmarks.stub.protocol`."""
+    """Responds to requests; a `Handler` of `benchmarks.stub.protocol`."""
 
     terms: Terms
     account: Account = field(init=False)
     counts: dict[str, int] = field(factory=lambda: {"GET": 0, "POST": 0, "throttled": 0})
-    _under_way: int = 0
+    _in_flight: int = 0
 
     def __attrs_post_init__(self) -> None:
         """Open the account."""
         self.account = Account(self.terms.sims, changing(self.terms), time.monotonic)
 
     def __call__(self, request: bytes, write: Write) -> None:
-        """Answer, once the time of the request is over."""
+        """Respond after the request's duration."""
         if request.startswith(b"GET /counts"):
             write(response(200, json.dumps(self.counts).encode()))
-        elif self.terms.at_once and self._under_way >= self.terms.at_once:
+        elif self.terms.concurrency and self._in_flight >= self.terms.concurrency:
             self.counts["throttled"] += 1
-            self._later(_REFUSAL, partial(write, _TOO_MANY))
+            self._later(_THROTTLE_SHARE, partial(write, _TOO_MANY))
         else:
-            self._under_way += 1
-            said = self._said(request)
-            self._later(1.0, partial(self._end, said, write))
+            self._in_flight += 1
+            self._later(1.0, partial(self._end, self._execute(request), write))
 
     def _later(self, share: float, call: Callable[[], None]) -> None:
         if self.terms.takes:
@@ -74,11 +73,11 @@ class Vendor:
         else:
             call()
 
-    def _end(self, said: bytes, write: Write) -> None:
-        self._under_way -= 1
-        write(said)
+    def _end(self, body: bytes, write: Write) -> None:
+        self._in_flight -= 1
+        write(body)
 
-    def _said(self, request: bytes) -> bytes:
+    def _execute(self, request: bytes) -> bytes:
         method, target, _ = request[: request.find(b"\r\n")].decode().split(" ")
         self.counts[method] += 1
         path, _, query = target.partition("?")
@@ -90,11 +89,11 @@ class Vendor:
         return response(200, self.account.fetch(number))
 
     def _list(self, query: list[str], request: bytes) -> bytes:
-        asked = dict(one.split("=") for one in query)
-        page = int(asked.pop("Page", 0))
+        params = dict(one.split("=") for one in query)
+        page = int(params.pop("Page", 0))
         host = request[request.lower().find(b"\r\nhost:") + 7 :].split(b"\r\n", 1)[0]
-        rest = "&".join(f"{name}={value}" for name, value in asked.items())
+        rest = "&".join(f"{name}={value}" for name, value in params.items())
         base = f"http://{host.decode().strip()}{_SIMS}?{rest}"
-        if "Iccid" in asked:
-            return self.account.named(asked["Iccid"])
-        return self.account.page(page, pending="Status" in asked, base=base)
+        if "Iccid" in params:
+            return self.account.by_iccid(params["Iccid"])
+        return self.account.page(page, pending="Status" in params, base=base)

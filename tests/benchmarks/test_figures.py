@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import names
-from benchmarks.figures import DOCUMENTS, FIGURES, NoSuchPlace, figures, rewritten
+from benchmarks.figures import DOCUMENTS, FIGURES, UnknownPlaceholder, figures, rewritten
 from benchmarks.result import RESULTS, Result, Table, Target, index, keep, kept, targets_of
 
 KEPT = kept(RESULTS)
@@ -70,7 +70,7 @@ def test_what_was_not_measured_says_so(results: Any) -> None:
 
 @pytest.mark.parametrize("what", ["tables some", "table some: None", "plot some"])
 def test_an_unknown_placeholder_is_rejected(results: Any, what: str) -> None:
-    with pytest.raises(NoSuchPlace):
+    with pytest.raises(UnknownPlaceholder):
         figures(results, what)
 
 

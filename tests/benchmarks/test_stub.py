@@ -54,7 +54,7 @@ def test_an_update_settles_after_its_time() -> None:
 
 def test_a_sim_is_found_by_its_iccid() -> None:
     account = Account(3, lambda number: 1.0, lambda: 0.0)
-    assert sims_of(account.named(iccid(2))) == [(sid(2), "new")]
+    assert sims_of(account.by_iccid(iccid(2))) == [(sid(2), "new")]
 
 
 def test_a_list_ends_with_its_last_page() -> None:
@@ -92,7 +92,7 @@ async def test_split_and_pipelined_requests_get_their_responses() -> None:
 
 
 def test_requests_beyond_the_concurrency_limit_are_throttled_and_counted() -> None:
-    vendor, transport = Vendor(Terms(sims=9, takes=10.0, at_once=2)), RecordingTransport()
+    vendor, transport = Vendor(Terms(sims=9, takes=10.0, concurrency=2)), RecordingTransport()
 
     async def send_all() -> None:
         for number in range(3):
