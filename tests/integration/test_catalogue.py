@@ -28,7 +28,7 @@ async def names(pager: Any) -> list[str]:
 
 async def test_a_fleet_is_created_fetched_and_updated(harness: Harness, client: Client) -> None:
     fleets = client.supersim.fleets
-    made = await fleets.create(
+    created = await fleets.create(
         network_access_profile="default",
         unique_name="depot 7/left",
         data_limit=500,
@@ -36,36 +36,40 @@ async def test_a_fleet_is_created_fetched_and_updated(harness: Harness, client: 
         ip_commands_url="https://example.com/ip?a=1&b=2",
         ip_commands_method="GET",
     )
-    assert (made.data_limit, made.sms_commands_enabled, made.data_enabled) == (500, False, True)
-    assert (made.ip_commands_url, made.ip_commands_method) == (
+    assert (created.data_limit, created.sms_commands_enabled, created.data_enabled) == (
+        500,
+        False,
+        True,
+    )
+    assert (created.ip_commands_url, created.ip_commands_method) == (
         "https://example.com/ip?a=1&b=2",
         "GET",
     )
-    assert await fleets.fetch(made.sid) == await fleets.fetch("depot 7/left") == made
+    assert await fleets.fetch(created.sid) == await fleets.fetch("depot 7/left") == created
     await harness.clock.advance(60)
     changed = await fleets.update(
         "depot 7/left", data_limit=1_000_000, ip_commands_url=None, unique_name="depot 8"
     )
     assert (changed.sid, changed.data_limit, changed.unique_name) == (
-        made.sid,
+        created.sid,
         1_000_000,
         "depot 8",
     )
     assert not changed.ip_commands_url
     assert changed.date_updated is not None
-    assert made.date_created is not None
-    assert (changed.date_updated - made.date_created).total_seconds() == 60
+    assert created.date_created is not None
+    assert (changed.date_updated - created.date_created).total_seconds() == 60
     assert set(await names(fleets.list())) == {"default", "other", "depot 8"}
 
 
 async def test_sims_are_moved_to_a_new_fleet_and_listed_by_it(
     harness: Harness, client: Client
 ) -> None:
-    made = await client.supersim.fleets.create(
+    created = await client.supersim.fleets.create(
         network_access_profile="default", unique_name="fresh"
     )
     changed = client.supersim.sims.update_and_wait(harness.sid, fleet="fresh", status="active")
-    assert (await harness.complete(changed)).fleet_sid == made.sid
+    assert (await harness.complete(changed)).fleet_sid == created.sid
     (found,) = await client.supersim.sims.list(fleet="fresh")
     assert found.sid == harness.sid
 

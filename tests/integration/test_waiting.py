@@ -330,7 +330,7 @@ async def test_closing_the_client_while_a_change_is_in_flight_says_that_it_was_s
     await harness.clock.advance(6)  # the emulator's late response is dropped
 
 
-async def test_a_closed_client_sends_no_change_and_says_so(harness: Harness) -> None:
+async def test_a_closed_client_raises_and_sends_no_change(harness: Harness) -> None:
     await harness.client.close()
     for change in (harness.sims.update, harness.sims.update_and_wait):
         with pytest.raises(ClientClosed, match="no change had been sent") as caught:

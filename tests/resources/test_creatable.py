@@ -236,7 +236,7 @@ async def test_closing_the_client_names_the_awaited_resource(scripted: ScriptedA
         await task
 
 
-async def test_a_create_in_flight_when_the_client_closes_says_how_to_look_for_it(
+async def test_a_create_in_flight_when_the_client_closes_says_how_to_find_it(
     scripted: ScriptedApi,
 ) -> None:
     scripted.plan(ScriptedResponse(HANG))
