@@ -35,24 +35,24 @@ T = TypeVar("T")
 
 
 def check_timeout(timeout: float | None) -> None:
-    """Raise `ValueError` for a deadline that would have passed before the wait begins."""
+    """Raise `ValueError` for a timeout that would expire before the wait begins."""
     if timeout is not None and not 0 < timeout < math.inf:
-        raise ValueError(f"timeout={timeout!r}: give seconds above 0, or None")
+        raise ValueError(f"timeout={timeout!r}: must be more than 0 seconds, or None")
 
 
 class AwaitableResource(Resource[T], Generic[T]):
-    """A kind whose rows move by themselves."""
+    """A kind whose status changes asynchronously."""
 
     def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
         super().__init__(context, kind.with_final(context.watching.final))
         self.watcher: Watcher | None = None
-        """Once there was something to wait for."""
+        """None until the first wait."""
         self.accepted = AcceptedChanges()
-        """The changes that this client has had accepted: targets of a later `await_transition`."""
+        """Accepted changes of this client: the default targets of a later `await_transition`."""
         self.seen = SeenRecords()
 
     async def start_watcher(self) -> Watcher:
-        """Return the one watcher of this kind, made on first use."""
+        """Return the watcher of this kind, created on first use."""
         from asyncsim.waiting import Watcher  # not every program waits
 
         await self.context.open()
@@ -60,7 +60,7 @@ class AwaitableResource(Resource[T], Generic[T]):
             context = self.context
             self.watcher = Watcher(
                 self.kind,
-                # A read never sleeps: what is newer (a callback, the deadline) must get through.
+                # A read never sleeps: newer events (a callback, the deadline) must not be held up.
                 fetch=partial(self.fetch, urgent=True, no_retry=True),
                 rows=self._list_statuses,
                 clock=context.clock,
@@ -131,7 +131,7 @@ class AwaitableResource(Resource[T], Generic[T]):
         timeout: float | None,
         **more: Any,
     ) -> Transition:
-        """Build a wait; `timeout` counts from the response to its POST on."""
+        """Build a wait; `timeout` counts from the response to its POST."""
         check_timeout(timeout)
         watching = self.context.watching
         return Transition(
@@ -142,13 +142,13 @@ class AwaitableResource(Resource[T], Generic[T]):
             on_done=on_done,
             stale_for=watching.stale_for,
             sid=name if self.kind.is_sid(name) else None,
-            # No document promises a callback at the end of a connectivity reset.
+            # A callback at the end of a connectivity reset is not documented.
             callback_seen=goal.resets_connectivity,
             **more,
         )
 
     async def finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
-        """Wait for a wait's end; cancelling this frees all that it held."""
+        """Return the record with which a wait ends; cancelling this drops the wait."""
         try:
             await ended
         finally:
@@ -165,12 +165,12 @@ class AwaitableResource(Resource[T], Generic[T]):
     async def await_transition(
         self, sim: T | str, until: Collection[str] | str | None, timeout: float | None
     ) -> T:
-        """Wait until it meets its target: `until`, the remembered change, or any settled status."""
+        """Wait for the target: `until`, the remembered change, or any settled status."""
         check_timeout(timeout)
         given: Any = None if isinstance(sim, str) else sim
         model: type[Any] = self.kind.model
         if given is not None and not isinstance(given, model):
-            raise TypeError(f"a {self.kind.noun} or its SID is awaited, not {type(sim).__name__}")
+            raise TypeError(f"pass a {self.kind.noun} or its SID, not {type(sim).__name__}")
         name = check_name(self.kind, sim if given is None else given.sid)
         statuses = self.check_statuses(until)
         accepted = self._last_accepted(name)
@@ -202,7 +202,7 @@ class AwaitableResource(Resource[T], Generic[T]):
         watcher.resume(wait, given)
         if (
             registration := self.context.registration
-        ) is not None:  # callbacks may have come before the wait
+        ) is not None:  # callbacks may have arrived before the wait
             for addressed in {name, (accepted and accepted.ticket_name) or name}:
                 for callback in registration.take_unclaimed(self.kind.product, addressed):
                     watcher.handle_callback(callback)
@@ -211,13 +211,13 @@ class AwaitableResource(Resource[T], Generic[T]):
     def _is_settled(
         self, name: str, goal: Goal, given: Any, accepted: AcceptedChange | None
     ) -> bool:
-        """Tell whether a record that the caller holds is the end already; raise if it failed."""
+        """Tell whether the caller's record is at the target already; raise if it failed."""
         goal_status = goal.evaluate(given)
         if goal_status is GoalStatus.FAILED:
             raise TransitionFailed(name, goal.description, given)
         if accepted is not None:
             shown, accepted_at = given.date_updated, accepted.response_date
-            # A copy from before the change says nothing about it.
+            # A stale copy from before the change says nothing about it.
             current = shown is not None and accepted_at is not None and shown >= accepted_at
             return goal_status is GoalStatus.REACHED and current
         if goal_status is not GoalStatus.OFF_TARGET:
@@ -249,7 +249,7 @@ class AwaitableResource(Resource[T], Generic[T]):
             self.accepted.remember(accepted, *names)
 
     def is_outdated(self, record: Any) -> bool:
-        """Tell whether a record is a copy from before the change that was last accepted."""
+        """Tell whether a record is a stale copy from before the last accepted change."""
         known = self.accepted.find(record.sid)
         if known is None or known.response_date is None or record.date_updated is None:
             return False
@@ -258,7 +258,7 @@ class AwaitableResource(Resource[T], Generic[T]):
 
 
 def _status_row(row: Any) -> StatusRow:
-    """Read of a row what can be read: one that names no SIM must not spoil the others."""
+    """Read SID and status, or "" and None: an unreadable row must not affect the others."""
     if not isinstance(row, dict):
         return StatusRow("", None)
     sid, status = row.get("sid"), row.get("status")
@@ -267,7 +267,7 @@ def _status_row(row: Any) -> StatusRow:
 
 
 def _accepted_by(wait: Transition) -> AcceptedChange:
-    """What a wait knows of its change, and of what that has led to."""
+    """Convert a wait to the accepted change that it stands for."""
     shown = getattr(wait.last, "date_updated", None) if wait.done and wait.error is None else None
     date = wait.response_date
     return AcceptedChange(
@@ -281,6 +281,6 @@ def _accepted_by(wait: Transition) -> AcceptedChange:
 
 
 def wake(ended: asyncio.Future[None], _: Transition) -> None:
-    """`on_done` of a wait that is awaited by `finish`."""
+    """`on_done` of a wait that `finish` awaits."""
     if not ended.done():
         ended.set_result(None)

@@ -1,4 +1,4 @@
-"""Requests, responses and lists of one kind; and the base of its typed verbs."""
+"""Requests, responses and lists of one kind; the base of its typed methods."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ P = TypeVar("P", bound=RawPage)
 
 
 class Resource(Generic[T]):
-    """One kind at one client: builds requests, sends them, decodes what comes back.
+    """One kind at one client: builds requests, sends them, decodes responses.
 
-    Typed verbs, `update_many` and `asyncsim.bulk` are written in terms of its methods; none of
-    them is for users.
+    Typed methods, `update_many` and `asyncsim.bulk` use it; it is not for
+    users.
     """
 
     seen: SeenRecords | None = None
-    """Which rows are known to exist, where waits need that: a replica may answer 404 for some."""
+    """Records known to exist, if waits need that: a replica may respond with 404 to some."""
 
     def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
         self.context = context
@@ -70,7 +70,7 @@ class Resource(Generic[T]):
     # Responses.
 
     def parse(self, response: Response) -> T:
-        """Read a record, whichever it is; `DecodeError` says what is wrong with it."""
+        """Read a record with any SID; `DecodeError` says what is wrong with it."""
         record = self._read_fast(response.body)
         if record is None:
             record = self.read_row(read_json(response, self.kind.noun))
@@ -92,7 +92,7 @@ class Resource(Generic[T]):
         try:
             record: Any = self.parse(response)
         except DecodeError as error:
-            if name and error.sid is None:  # a response that names none is about this one
+            if name and error.sid is None:  # a response without a SID is about this one
                 error.what = f"{self.kind.noun} {name}"
             raise
         if record.sid != name:
@@ -103,7 +103,7 @@ class Resource(Generic[T]):
     def decode_accepted(self, response: Response, name: str) -> T:
         """Read the response of a write.
 
-        One that cannot be read, but names the SID, proves that the write was accepted.
+        An unreadable response with the SID proves that the write was accepted.
         """
         try:
             try:
@@ -151,7 +151,7 @@ class Resource(Generic[T]):
         return self.decode(await self.send(request), name)
 
     async def create(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> T:
-        """Send a create, never a second time; `OutcomeUnknown` when its response was lost."""
+        """Send a create, without retries; `OutcomeUnknown` if its response was lost."""
         return await self.send_creation(self.creation(keywords, parent=parent))
 
     def creation(self, keywords: Mapping[str, Any], *, parent: str | None = None) -> Request:
@@ -163,7 +163,7 @@ class Resource(Generic[T]):
             "create",
             parent=parent,
             body=make_body(forms.encode(self.kind.create, keywords)),
-            # Neither vendor takes an idempotency key: a second request would be a second SMS.
+            # Neither vendor accepts an idempotency key: a second request would be a second SMS.
             idempotency=Idempotency.UNSAFE,
             reuse=Reuse.RECENT,
             look=f"look for it with {self.kind.key}.list() before you create it again",
@@ -171,7 +171,7 @@ class Resource(Generic[T]):
         )
 
     async def send_creation(self, request: Request) -> T:
-        """Send a create; a response that cannot be read (a gateway's page) is as good as lost."""
+        """Send a create; an unreadable response (a gateway's page) counts as lost."""
         response = await self.send(request)
         try:
             record = self.parse(response)
@@ -181,7 +181,7 @@ class Resource(Generic[T]):
             return record
         except DecodeError as error:
             sid = self._sid_in(response)
-            look = f"it was created as {sid}: fetch that" if sid else request.look
+            look = f"it was created as {sid}: fetch it" if sid else request.look
             raise OutcomeUnknown(request.operation, look) from error
 
     async def update(self, name: str, changes: Mapping[str, Any]) -> T:
@@ -207,7 +207,7 @@ class Resource(Generic[T]):
         try:
             await self.send(request)
         except NotFound:
-            if not request.in_doubt:  # else an earlier attempt, whose response was lost, deleted it
+            if not request.in_doubt:  # else an earlier attempt, its response lost, deleted it
                 raise
 
     # Lists.
@@ -224,7 +224,7 @@ class Resource(Generic[T]):
         if size is not None and not 1 <= size <= ceiling:
             raise ValueError(f"page_size={size}: a page has 1 to {ceiling} rows at {vendor.title}")
         query = forms.encode(self.kind.filters, filters)
-        self.request("GET", "list", parent=parent)  # raises now what it would raise when sent
+        self.request("GET", "list", parent=parent)  # raises errors now rather than when sent
 
         async def pages() -> AsyncIterator[Page[T]]:
             async for raw in self.raw_pages(query, parent=parent, read=self.read_page):
@@ -275,6 +275,7 @@ class Resource(Generic[T]):
         urgent: bool = False,
         read: Callable[[Response], P],
     ) -> AsyncGenerator[P, None]:
+<<<<<<< Updated upstream
         """Fetch page after page of a list, each read by `read`."""
 
         def fetch(query: str) -> Awaitable[P]:
@@ -282,21 +283,48 @@ class Resource(Generic[T]):
 
         what = f"list of {self.kind.key}"
         return turn_pages(fetch, query, self._base, what, self.context.notify)
+=======
+        """Follow pages by the query of `next_page_url` only, on our own base URL and path.
+
+        So credentials are never sent to a host named in a response, and gateways work.
+        """
+        base = urlsplit(self._base)
+        expected = f"{base.scheme}://{base.netloc.rpartition('@')[2]}"
+        reported: set[str | None] = {None, expected}
+        # Brent's method detects next pages that lead in a circle, storing only one page.
+        remembered, steps, limit = query, 0, 1
+        while True:
+            page = await self._raw_page(query, parent=parent, urgent=urgent, read=read)
+            yield page
+            following = page.next_query
+            if following is None:
+                return
+            if not following or following == remembered:
+                raise DecodeError(f"list of {self.kind.key}", "its next page was there before")
+            steps += 1
+            if steps == limit:
+                remembered, steps, limit = following, 0, limit * 2
+            origin = page.next_origin
+            if origin not in reported:
+                reported.add(origin)
+                self.context.notify(ForeignPage(origin=str(origin), expected=expected))
+            query = following
+>>>>>>> Stashed changes
 
 
 R = TypeVar("R", bound=Resource[Any])
 
 
 class Verbs(Generic[R]):
-    """Base of `client.<product>.<kind>`: its typed verbs."""
+    """Base of `client.<product>.<kind>`: its typed methods."""
 
     def __init__(self, resource: R) -> None:
         self.resource = resource
-        """What they are made of; not for users."""
+        """Internal: the machinery of the typed methods."""
 
     @property
     def kind(self) -> Kind[Any]:
-        """What is known of this kind."""
+        """The facts about this kind."""
         return self.resource.kind
 
     def __repr__(self) -> str:

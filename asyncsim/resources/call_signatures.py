@@ -13,9 +13,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def expand_keywords(verb: F) -> F:
-    """Replace `**changes: Unpack[SimUpdate]` in a verb's signature by its keywords.
+    """Replace `**changes: Unpack[SimUpdate]` in a method's signature by its keywords.
 
-    Only what `inspect.signature` shows; type checkers read the annotation itself.
+    It affects only `inspect.signature`; type checkers read the annotation itself.
     """
     signature = inspect.signature(verb)
     hints = typing.get_type_hints(verb, include_extras=True)

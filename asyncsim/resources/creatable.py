@@ -27,12 +27,12 @@ class CreatableResource(AwaitableResource[T], Generic[T]):
         until: Collection[str] | str | None,
         timeout: float | None,
     ) -> T:
-        """Create one and wait for its end; `OutcomeUnknown` when its response was lost."""
+        """Create one and wait until it settles; `OutcomeUnknown` if its response was lost."""
         check_timeout(timeout)
         watcher = await self.start_watcher()
         ended = asyncio.get_running_loop().create_future()
         request, wait = self.draft(keywords, until, partial(wake, ended), timeout)
-        watcher.register(wait)  # before the POST is sent, so that no callback comes too early
+        watcher.register(wait)  # before the POST is sent, so that no callback is missed
         try:
             record = await self.send_creation(request)
         except BaseException:
@@ -49,10 +49,10 @@ class CreatableResource(AwaitableResource[T], Generic[T]):
         on_done: Callable[[Transition], None],
         timeout: float | None,
     ) -> tuple[Request, Transition]:
-        """Check a creation before anything is sent, and build its request and its wait."""
+        """Validate a create before anything is sent, and build its request and its wait."""
         vendor = self.context.vendor
         forms.check(self.kind.create, keywords, f"{self.kind.key}.create()", vendor)
-        # Its SID is known only from the response, so its callbacks go by a name of our own.
+        # The SID is known only from the response, so its callbacks use a name of our own.
         name = f"{self.kind.key}:{uuid.uuid4().hex}"
         goal, nonce = self.goal_of(until), None
         registration = self.context.registration
@@ -65,7 +65,7 @@ class CreatableResource(AwaitableResource[T], Generic[T]):
         return request, wait
 
     def goal_of(self, until: Collection[str] | str | None) -> Goal:
-        """Build the goal of something new; `UnreachableStatus` if it never gets there."""
+        """Build the goal of a new resource; `UnreachableStatus` if it can never reach it."""
         statuses = self.check_statuses(until)
         goal = Goal(self.kind, {}, statuses)
         starts = self.kind.pending

@@ -1,7 +1,7 @@
-"""Many jobs at once: taken lazily, run within a window, their outcomes yielded as they come.
+"""Fan-out: many jobs, read lazily, run within a window, outcomes yielded as they arrive.
 
-A job has a task only while its request is sent. While its SIM is awaited there is neither a task
-nor the job, only the wait (`DetachedWaits`).
+A job has a task only while its request is sent. While its SIM is pending, neither the task
+nor the job exists, only the wait (`DetachedWaits`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from asyncsim.events import SettledBy
 from asyncsim.http.request import Request
 from asyncsim.resources.outcome import Outcome
 
-if TYPE_CHECKING:  # not every program waits
+if TYPE_CHECKING:  # imported on first use
     from asyncsim.waiting import Watcher
 
 T = TypeVar("T")
@@ -34,34 +34,34 @@ T = TypeVar("T")
 _MOST_AHEAD = 256
 _SPARE = 16
 
-# Starting times of detached waits are rounded to such a part of a second: many share one number
+# Start times of detached waits are rounded to this part of a second: many share one object
 # then, and of a hundred thousand pending SIMs each byte counts (benchmarks/cases/waiters.py).
 _GRAIN = 16
 
 StartWatcher = Callable[[], Awaitable["Watcher"]]
-"""Returns the watcher, which is made on first use."""
+"""Returns the watcher, which is created on first use."""
 RequestedOf = Callable[[Transition], Mapping[str, Any]]
-"""Returns what was requested for a wait, by its `owner_data`; called when the wait ends."""
+"""Returns the change requested for a wait, from its `owner_data`; called when the wait ends."""
 
 
 class Recorder(Protocol):
     """Records the steps of one job, such as in a journal."""
 
     async def before_request(self) -> None:
-        """Return once it is recorded that a request will be sent; raise, and none is."""
+        """Return once the intent to send is recorded; raise, and nothing is sent."""
 
     async def waits_for_other(self) -> None:
-        """Note that another client's change must end before anything is sent again."""
+        """Record that another client's change must end before a resend."""
 
     async def accepted(self, record: Any) -> None:
-        """Take the record with which the vendor accepted it; None if it could not be read."""
+        """Process the record with which the vendor accepted it; None if it could not be read."""
 
     def owner_data(self, given: Mapping[str, Any]) -> Any:
-        """Return what tells later what was requested, now that the job itself goes."""
+        """Return data from which the change can be recalled, now that the job is dropped."""
 
 
 class FanOutJob(ABC, Generic[T]):
-    """The work for one SIM: begun by `run`, ended by one outcome, or by leaving a wait behind."""
+    """The work for one SIM: started by `run`, ended by one outcome, or by detaching a wait."""
 
     def __init__(
         self,
@@ -79,20 +79,20 @@ class FanOutJob(ABC, Generic[T]):
         self._started = clock.now()
         self._wait: Transition | None = None
         self._request: Request | None = None
-        """The one that is being sent."""
+        """The request being sent."""
         self._spent = 0
-        """Requests that neither `_wait` nor `_request` counts."""
+        """Requests not counted by `_wait` or `_request`."""
         self._sent = False
         self._closed = False
         self._settled = False
 
     @abstractmethod
     async def run(self) -> None:
-        """Send what is to be sent; what is left after that is waiting, without a task."""
+        """Send the requests; afterwards only the wait is left, without a task."""
 
     @property
     def sent(self) -> bool:
-        """Whether a request may have been carried out; one that was rejected (429) was not."""
+        """Whether a request may have been carried out; a throttled one (429) was not."""
         request = self._request
         return self._sent or (
             request is not None and (request.in_flight or request.in_doubt or request.succeeded)
@@ -107,12 +107,12 @@ class FanOutJob(ABC, Generic[T]):
         return True
 
     def abandon(self) -> None:
-        """Forget the wait."""
+        """Drop the wait."""
         if self._wait is not None and not self._wait.done:
             self._runner.abandon(self._wait)
 
     def _request_ended(self, request: Request, wait: Transition) -> None:
-        """Keep of a request what it counted, and whether it may have been carried out."""
+        """Keep a request's count, and whether it may have been carried out."""
         self._sent = self.sent
         self._request = None
         wait.count_requests(request.attempts)
@@ -125,10 +125,10 @@ class FanOutJob(ABC, Generic[T]):
         settled_by: SettledBy | None = None,
         confirmed: bool = False,
     ) -> None:
-        if self._settled:  # what a late response says is no news: the name may be in use again
+        if self._settled:  # a late response is outdated: the name may be in use again
             return
         self._settled = True
-        # A callback can overtake the response of the POST, which the wait has not counted then.
+        # A callback can overtake the response to the POST, which the wait has not counted then.
         counted = self._wait.requests if self._wait is not None else 0
         in_flight = self._request.attempts if self._request is not None else 0
         self._runner.settle(
@@ -147,7 +147,7 @@ class FanOutJob(ABC, Generic[T]):
 
 @frozen
 class QueuedJob(Generic[T]):
-    """A job to be made as soon as there is room for it."""
+    """A job to be created as soon as the window has room."""
 
     name: str
     """Unique among the jobs in the window."""
@@ -156,9 +156,9 @@ class QueuedJob(Generic[T]):
 
 
 class DetachedWaits:
-    """The waits of one fan-out whose jobs are gone.
+    """The waits of one fan-out whose jobs have been dropped.
 
-    They are found in the watcher's index and there alone; their common `on_done` marks them as this
+    They are stored only in the watcher's index; their common `on_done` marks them as this
     fan-out's.
     """
 
@@ -169,11 +169,11 @@ class DetachedWaits:
         self._requested_of = requested_of
         self._clock = clock
         self.watcher: Watcher | None = None
-        self._on_done = self._ended  # made once: each look at a method makes another object
+        self._on_done = self._ended  # bound once: each access to a method creates another object
         self._count = 0
 
     def add(self, wait: Transition, owner_data: Any, started: float) -> None:
-        """Take over a wait."""
+        """Add a wait."""
         began: float = interned(math.floor(started * _GRAIN) / _GRAIN)
         wait.hand_over(owner_data, self._on_done, began)
         self._count += 1
@@ -205,11 +205,11 @@ class DetachedWaits:
         return (wait for wait in self.watcher or () if wait.on_done is self._on_done)
 
     def requested(self) -> dict[str, Mapping[str, Any]]:
-        """What was requested, by name."""
+        """The requested changes, by name."""
         return {wait.name: self._requested_of(wait) for wait in self}
 
     def abandon(self) -> None:
-        """Forget them all."""
+        """Drop them all."""
         for wait in self:
             if self.watcher is not None:
                 self.watcher.abandon(wait)
@@ -217,12 +217,12 @@ class DetachedWaits:
 
 
 class FanOut(Generic[T]):
-    """Iterate over it for outcomes, in the order in which SIMs settle.
+    """Yields outcomes, in the order in which SIMs settle.
 
-    As a context manager, by `aclose()`, or when its loop is left, it stops early: nothing more is
-    sent, POSTs in flight get their responses, and what has not settled is left in `unfinished`.
-    Input that was not read yet is not in there. Only the first two wait until that is done. What
-    the input raises is raised once all SIMs read before have settled.
+    At the end of `async with`, by `aclose()`, or when its loop is left, it stops early: nothing
+    more is sent, POSTs in flight get their responses, and unsettled changes are left in
+    `unfinished`. Input not read yet is not included. Only the first two wait until that is done. An
+    error from the input is raised once all SIMs read before have settled.
     """
 
     def __init__(
@@ -235,12 +235,12 @@ class FanOut(Generic[T]):
         requested_of: RequestedOf,
     ) -> None:
         if window < 1:
-            raise ValueError(f"window={window}: at least 1 SIM must fit")
+            raise ValueError(f"window={window}: must be at least 1")
         self._context = context
         self._queue = queue
         self._start_watcher = start_watcher
         self._room = asyncio.Semaphore(window)
-        # As long as the window at most: an outcome keeps its SIM's place until it is taken out.
+        # At most as long as the window: an outcome keeps its SIM's place until it is consumed.
         self._outcomes: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
         self._jobs: dict[str, FanOutJob[T]] = {}
         self._detached = DetachedWaits(self._put, requested_of, context.clock)
@@ -257,17 +257,17 @@ class FanOut(Generic[T]):
 
     @property
     def unfinished(self) -> dict[str, Mapping[str, Any]]:
-        """Changes that were taken from the input and have not ended."""
+        """Changes read from the input that have not ended."""
         running = {name: job.given for name, job in self._jobs.items()}
         return {**self._left, **running, **self._detached.requested()}
 
     @property
     def unsent(self) -> set[str]:
-        """Those in `unfinished` for which nothing can have been carried out."""
+        """Those in `unfinished` that cannot have been carried out."""
         return {name for name, job in self._jobs.items() if not job.sent}
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether a SIM's change was taken from the input and has not ended."""
+        """Tell whether a SIM's change was read from the input and has not ended."""
         return name in self._jobs or name in self._detached
 
     @property
@@ -275,7 +275,7 @@ class FanOut(Generic[T]):
         return self._exhausted and not self._jobs and not self._detached
 
     async def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
-        # A generator, because the loop finalizes one that is left; an iterator would not be told.
+        # A generator, because the event loop finalizes an abandoned one, but not an iterator.
         try:
             while True:
                 try:
@@ -288,7 +288,7 @@ class FanOut(Generic[T]):
 
     async def __anext__(self) -> Outcome[T]:
         if self._feeder is None and not self._closing:
-            # First the watcher, so that a client which closes closes this before the watcher.
+            # The watcher first, so that a closing client closes this before the watcher.
             self._detached.watcher = await self._start_watcher()
             self._context.on_close(self._client_closes)
             self._feeder = asyncio.create_task(self._feed(), name="asyncsim-fan-out")
@@ -319,8 +319,8 @@ class FanOut(Generic[T]):
     async def _feed(self) -> None:
         try:
             while True:
-                await self._room.acquire()  # first, so that nothing is read that has no room
-                # Tasks that could only queue for a slot must not pile up.
+                await self._room.acquire()  # first, so that nothing is read without room for it
+                # Tasks that can only queue for a slot must not pile up.
                 limit = self._context.limit
                 while len(self._tasks) - self._yielded >= _SPARE + limit + min(limit, _MOST_AHEAD):
                     self._task_ended.clear()
@@ -348,14 +348,14 @@ class FanOut(Generic[T]):
         self.start(job, job.run())
 
     def _wake_consumer(self) -> None:
-        """Wake a consumer that waits for an outcome which will never come."""
+        """Wake a consumer that waits for an outcome that will never come."""
         if self._closed.is_set() or (self._is_done and not self._closing):
             self._outcomes.put_nowait(None)
 
-    # What jobs call.
+    # Called by jobs.
 
     def start(self, job: FanOutJob[T], work: Coroutine[Any, Any, None]) -> None:
-        """Run work of a job."""
+        """Run a job's work in a task."""
         task = asyncio.create_task(work)
         self._tasks[task] = job
         task.add_done_callback(self._work_ended)
@@ -364,11 +364,11 @@ class FanOut(Generic[T]):
         self._tasks.pop(task, None)
         self._task_ended.set()
         if not task.cancelled():
-            task.result()  # a fault of ours must reach the loop's exception handler
+            task.result()  # a bug must reach the loop's exception handler
 
     @contextmanager
     def yielding_slot(self) -> Iterator[None]:
-        """Let another job start while work of this one only waits."""
+        """Let another job start while this one only waits."""
         self._yielded += 1
         self._task_ended.set()
         try:
@@ -377,17 +377,17 @@ class FanOut(Generic[T]):
             self._yielded -= 1
 
     def settle(self, outcome: Outcome[T]) -> None:
-        """Take the outcome of a job."""
+        """Queue the outcome of a job."""
         if self._jobs.pop(outcome.sid, None) is not None:
             self._put(outcome)
 
     def detach(self, wait: Transition, owner_data: Any, started: float) -> None:
-        """Take over a wait whose job is needed no more; `owner_data` tells what was requested."""
+        """Take over the wait of a job that can be dropped; `owner_data` identifies its change."""
         if self._jobs.pop(wait.name, None) is not None:
             self._detached.add(wait, owner_data, started)
 
     def abandon(self, wait: Transition) -> None:
-        """Forget the wait of a job."""
+        """Drop the wait of a job."""
         if self._detached.watcher is not None:
             self._detached.watcher.abandon(wait)
 
@@ -398,7 +398,7 @@ class FanOut(Generic[T]):
     # Closing.
 
     async def aclose(self) -> None:
-        """Stop sending, let POSTs in flight get their responses, forget the waits."""
+        """Stop sending, let POSTs in flight get their responses, drop the waits."""
         if self._closing:
             await self._closed.wait()
             return
@@ -410,7 +410,7 @@ class FanOut(Generic[T]):
                 await asyncio.gather(self._feeder, return_exceptions=True)
             for job in self._jobs.values():
                 job.close()
-            for task, job in list(self._tasks.items()):  # also of those that a callback has ended
+            for task, job in list(self._tasks.items()):  # including those that a callback has ended
                 if not job.close():
                     task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -423,7 +423,7 @@ class FanOut(Generic[T]):
             self._wake_consumer()
 
     def cancel(self) -> None:
-        """Give up responses too: what is in flight gets an unknown outcome, for `aclose` to end."""
+        """Give up responses, too: requests in flight get an unknown outcome, then `aclose` ends."""
         if self._feeder is not None:
             self._feeder.cancel()
         for task in self._tasks:

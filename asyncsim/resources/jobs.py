@@ -1,4 +1,4 @@
-"""The jobs of a fan-out: an update, a creation, and a request whose response is its end."""
+"""The jobs of a fan-out: updates, creates, and requests that end with their response."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 
 class UpdateJob(FanOutJob[T], Generic[T]):
-    """Sends a change, leaves its wait behind, and resends the change if that is needed.
+    """Sends a change, detaches its wait, and resends the change if needed.
 
-    `adopted`: something is pending there already, which comes first. `ours`: as far as an earlier
-    read could tell, it is this very change.
+    `adopted`: a change is pending already, and is awaited first. `ours`: according to an earlier
+    read, it is this very change.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class UpdateJob(FanOutJob[T], Generic[T]):
         self._adopted = adopted
         self._ours = ours
         self._recovered = False
-        """The response of its POST was lost, and a read told that it was accepted."""
+        """The response to its POST was lost, and a read showed that it was accepted."""
         self._resent = False
         self._conflicts = 0
         self._seen: Any = None
-        """What the latest read after a rejection or a lost response showed."""
+        """The record of the latest read after a rejection or a lost response."""
 
     async def run(self) -> None:
         """Send the change and leave its wait with the watcher."""
@@ -66,11 +66,11 @@ class UpdateJob(FanOutJob[T], Generic[T]):
             self._fail(error)
 
     async def _adopt(self, change: Change) -> None:
-        """Go on where an earlier process stopped: what is pending may be the very same change."""
+        """Resume where an earlier process stopped: the pending change may be the same one."""
         resets = change.goal.resets_connectivity
         goal = change.goal if resets else Goal(self._resource.kind)
         record = await self._await_other(goal)
-        if resets and self._ours:  # that it has ended is all that a reset ever shows
+        if resets and self._ours:  # the end of a reset shows nothing but that
             self._settle(None, sim=record, settled_by="read", confirmed=True)
         else:
             await self._post_if_needed(change, record)
@@ -94,15 +94,15 @@ class UpdateJob(FanOutJob[T], Generic[T]):
             self._timeout,
             nonce=change.nonce,
             accepts_signed=change.goal.status_only,
-            # What settles it brings a record, unless that is a callback; a recorder needs none
-            # even then. Of very many waits the pending records would weigh the most.
+            # The event that settles it has a record, unless it is a callback; a recorder needs none
+            # even then. Pending records would take most of the memory of very many waits.
             drops_records=change.nonce is None or self._recorder is not None,
         )
         watcher.register(wait)
         try:
             record = await self._write(change, wait)
         except BaseException as error:
-            if was_processed(error):  # its response could not be used: wait by reads, never resend
+            if was_processed(error):  # its response was unusable: wait by reads, never resend
                 if not self._settled and self._recorder is not None:
                     await self._recorder.accepted(None)
                 watcher.accepted_unread(wait, error)
@@ -142,7 +142,7 @@ class UpdateJob(FanOutJob[T], Generic[T]):
         return written.record
 
     def _detach(self, change: Change, wait: Transition, sid: str, date: datetime | None) -> None:
-        """Leave the wait to the fan-out, unless more than waiting may be needed."""
+        """Detach the wait, unless more than waiting may be needed."""
         if not (wait.done or self._settled or self._recovered or self._resent):
             wait.count_requests(self._spent)
             data = (
@@ -150,11 +150,11 @@ class UpdateJob(FanOutJob[T], Generic[T]):
             )
             self._runner.detach(wait, data, self._started)
         elif self._recorder is None:
-            # A journal remembers better, and a job's many rows would push out all else.
+            # A journal remembers longer, and a job's many rows would evict all other entries.
             self._resource.remember_change(change, sid, date)
 
     def _drop_wait(self) -> None:
-        """Be done with a wait, but not with what it has counted."""
+        """Drop a wait, but keep its request count."""
         if self._wait is not None:
             self._spent += self._wait.requests
             self._wait = None
@@ -162,7 +162,7 @@ class UpdateJob(FanOutJob[T], Generic[T]):
     async def _post_after_other(self, change: Change, busy: APIError) -> None:
         """Wait until another client's change has ended; resend if that can help.
 
-        The same code also says that there is no way to the target: then it cannot.
+        The same code also means that the target is unreachable: then a resend cannot help.
         """
         policy = self._resource.context.retry
         if self._conflicts >= policy.attempts or self._closed:
@@ -175,14 +175,14 @@ class UpdateJob(FanOutJob[T], Generic[T]):
         if record is None or goal.is_pending(record):
             try:
                 record = await self._await_other(Goal(goal.kind))
-            except TransitionTimeout as late:  # of the other change; this one was never accepted
+            except TransitionTimeout as late:  # about the other change; this one was never accepted
                 raise TransitionTimeout(
                     *(self.name, goal.description, late.last, late.seconds),
                     status=late.status,
                     refused=busy,
                 ) from late
         elif goal.evaluate(record) is not GoalStatus.REACHED:
-            # It ended just before that read; a rejection may come from a replica that lags behind.
+            # It ended just before that read; or the rejection came from a lagging replica.
             with self._runner.yielding_slot():
                 await self._clock.sleep(policy.pause(self._conflicts, random.random()))  # noqa: S311  # jitter
         if not can_reach(goal.kind, record.status, goal.targets):
@@ -190,7 +190,7 @@ class UpdateJob(FanOutJob[T], Generic[T]):
         await self._post_if_needed(change, record)
 
     async def _await_other(self, goal: Goal) -> Any:
-        """Wait until whatever is pending there has ended."""
+        """Wait until the pending change has ended."""
         ended = asyncio.get_running_loop().create_future()
         on_done = partial(wake, ended)
         wait = self._resource.new_wait(self.name, goal, on_done, self._timeout, no_request=True)
@@ -205,11 +205,11 @@ class UpdateJob(FanOutJob[T], Generic[T]):
 
     def _ended(self, change: Change, wait: Transition) -> None:
         if self._request is not None:
-            # A callback overtook its response. Sent again, it would undo what came after it.
+            # A callback overtook its response. A resend would undo later changes.
             self._request.halt()
         recovered = self._recovered and not self._resent and not self._closed
         if recovered and isinstance(wait.error, TransitionFailed):
-            # Its response was lost, and what looked like our change was another client's.
+            # Its response was lost, and the change that looked like ours was another client's.
             self._resent = True
             self._drop_wait()
             self._runner.start(self, self._resend(change))
@@ -225,14 +225,14 @@ class UpdateJob(FanOutJob[T], Generic[T]):
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        if not self._closed:  # else it stays unfinished: it was not tried for long enough to say
+        if not self._closed:  # when closed it stays unfinished: there was not enough time to decide
             self._settle(error, sim=self._wait.last if self._wait is not None else None)
 
 
 class CreateJob(FanOutJob[T], Generic[T]):
-    """Sends a creation once and awaits it.
+    """Sends a create once and awaits it.
 
-    `reference` is the SID of what an earlier process has created: then that is awaited, and
+    `reference` is the SID of a resource that an earlier process created: then it is awaited, and
     nothing is sent.
     """
 
@@ -301,7 +301,7 @@ class CreateJob(FanOutJob[T], Generic[T]):
 
 
 class RequestJob(FanOutJob[T], Generic[T]):
-    """One request that is done with its response: a registration, a deletion."""
+    """One request that ends with its response: a registration, a deletion."""
 
     def __init__(
         self,
@@ -326,7 +326,7 @@ class RequestJob(FanOutJob[T], Generic[T]):
                 await self._recorder.before_request()
             record = await self._send(request)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this SIM's outcome alone
-            if not self._closed:  # else it stays unfinished: it was not tried for long enough
+            if not self._closed:  # when closed it stays unfinished: there was not enough time
                 self._settle(error)
         else:
             self._settle(None, sim=record, settled_by="answer", confirmed=True)

@@ -13,21 +13,21 @@ from asyncsim.kind import Kind, sid_home
 from asyncsim.validation import invalid_characters
 
 _MOST_NAMES = 1000
-_VALID_FOR = 600.0  # seconds for which a resolved name is used without asking again
+_VALID_FOR = 600.0  # seconds for which a resolved name is cached
 
 
 def check_name(kind: Kind[Any], name: object) -> str:
-    """Return a name that may stand in a path; ValueError says where another kind's SID belongs."""
+    """Return a name that may be used in a path; ValueError for another kind's SID says its kind."""
     if not isinstance(name, str):
-        raise TypeError(f"a {kind.noun} is named by its SID as text, not by {type(name).__name__}")
+        raise TypeError(f"the name of a {kind.noun} must be text, not {type(name).__name__}")
     if kind.is_sid(name):
         return name
     if found := invalid_characters(name):
         raise ValueError(f"{name!r} names no {kind.noun}: it has {found}")
     wanted = f"{kind.sid_prefix} and 32 hex digits"
-    # A path with an empty or a dotted segment is another resource's: `/v1/Sims/..` is `/v1`.
+    # An empty or dotted segment would address another resource: `/v1/Sims/..` is `/v1`.
     if name in ("", ".", ".."):
-        raise ValueError(f"{name!r} names no {kind.noun}; give its SID ({wanted}) or unique name")
+        raise ValueError(f"{name!r} names no {kind.noun}; pass its SID ({wanted}) or unique name")
     if home := sid_home(name):
         raise ValueError(
             f"{name} is the SID of {home}, not of a {kind.product.label} {kind.noun} ({wanted})"
@@ -40,7 +40,7 @@ def check_name(kind: Kind[Any], name: object) -> str:
 class NameResolver:
     """Unique names resolved to SIDs by a fetch each, and cached for ten minutes.
 
-    Not for good: a name can be given to another Fleet while a service runs for months.
+    Not permanently: a name can be given to another Fleet while a service runs for months.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class NameResolver:
         self._fetch = fetch
         self._clock = clock
         self._sids: dict[str, tuple[float, str]] = {}
-        """Name -> until when it is valid, and the SID."""
+        """Name -> end of validity, and the SID."""
         self._failures: dict[str, tuple[int, AsyncSimError]] = {}
         """Name -> the number of the lookup that failed, and its error."""
         self._lookups = 0
@@ -76,7 +76,7 @@ class NameResolver:
             try:
                 sid: str = (await self._fetch(name)).sid
             except DecodeError as error:
-                # Only its SID is needed, however odd the rest of the record is.
+                # Only the SID is needed, even if the rest of the record is unreadable.
                 if error.sid is None or not self.kind.is_sid(error.sid):
                     raise
                 sid = error.sid

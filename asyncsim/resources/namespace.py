@@ -1,4 +1,4 @@
-"""Base of `client.<product>`, whose kinds are imported when they are used."""
+"""Base of `client.<product>`, whose kinds are imported on first use."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Namespace:
     def __init__(self, context: ClientContext) -> None:
         self._context = context
 
-    if not TYPE_CHECKING:  # for checkers, the annotations are all there is
+    if not TYPE_CHECKING:  # type checkers see only the annotations
 
         def __getattr__(self, name: str) -> Any:
-            """Make the resource of an annotation on first use; from then on it is an attribute."""
+            """Create the resource of an annotation on first use; afterwards it is an attribute."""
             namespace = type(self)
             class_name = namespace.__annotations__.get(name)
             if class_name is None:

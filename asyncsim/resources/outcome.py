@@ -1,4 +1,4 @@
-"""How one SIM of many ended."""
+"""Outcome of one SIM's change in a fan-out."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Outcome(Generic[T]):
     """The end of one SIM's change in `update_many`; `error` is None when it reached its target."""
 
     sid: str
-    """As it was addressed: SID or unique name."""
+    """The addressed name: SID or unique name."""
     requested: Mapping[str, Any]
-    """The change as it was given."""
+    """The requested change."""
     sim: T | None
-    """The record as last seen. None when no response ever came; or, with an error, when no read
+    """The record last seen. None if no response ever came; or, with an error, if no read
     has succeeded since: the records of pending SIMs are not kept."""
     error: Exception | None
     settled_by: SettledBy | None = None
-    """How the end became known; None when the change was rejected or never sent."""
+    """How the end was detected; None if the change was rejected or never sent."""
     confirmed: bool = False
-    """Whether a read or a list row showed it; False: a signed callback alone said so."""
+    """Whether a read or a list row confirmed it; False: only a signed callback did."""
     requests: int = 0
     """POSTs and single reads for this SIM; sweeps are shared by all and not counted here."""
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""Pages of a list: for users, and for sweeps, which read no more than SID and status of a row."""
+"""Pages of a list: for users, and for sweeps, which read only SID and status of a row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ U = TypeVar("U")
 P = TypeVar("P", bound=RawPage)
 
 OnBad = Literal["raise", "skip"]
-"""What iterating does at a row that cannot be read: raise its `DecodeError`, or skip it."""
+"""How iteration treats an unreadable row: raise its `DecodeError`, or skip it."""
 
 
 def check_on_bad(on_bad: str) -> None:
@@ -44,13 +44,13 @@ class Page(Generic[T]):
     """
 
     items: tuple[T, ...]
-    """The records that can be read."""
+    """The readable records."""
     has_next: bool
     """Whether the vendor named a next page."""
     bad: tuple[BadRecord, ...] = ()
-    """The rows that cannot be read, in their order."""
+    """The unreadable rows, in their order."""
     _stop: int | None = field(default=None, kw_only=True, repr=False, alias="stop")
-    """How many items stand before the row at which iterating raises."""
+    """The number of items before the row at which iterating raises."""
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items) if self._stop is None else self._items_then_error(self._stop)
@@ -65,10 +65,10 @@ class Page(Generic[T]):
         return len(self.items)
 
     def convert(self, change: Callable[[tuple[T, ...]], tuple[U, ...]]) -> Page[U]:
-        """Build a page of what `change` makes of the items."""
+        """Build a page of the results of `change` for the items."""
         if self._stop is None:
             return Page(change(self.items), self.has_next, self.bad)
-        # Apart, because a filter changes how many items stand before the bad row.
+        # In two parts, because a filter changes the number of items before the bad row.
         before, after = change(self.items[: self._stop]), change(self.items[self._stop :])
         return Page((*before, *after), self.has_next, self.bad, stop=len(before))
 
@@ -108,7 +108,7 @@ async def turn_pages(
 
 
 def page_of(raw: RawPage, on_bad: OnBad) -> Page[Any]:
-    """Make a user's page of one whose rows are records."""
+    """Convert a page whose rows are records to a user's page."""
     # All rows before the first bad one are good, so its index is also a number of items.
     stop = raw.bad[0].index if raw.bad and on_bad == "raise" else None
     return Page(tuple(raw.rows), raw.next_page_url is not None, raw.bad, stop=stop)
@@ -119,8 +119,8 @@ class Pager(Generic[T]):
 
     `await` it for the first page, `async for` over it for every row, over `pages()` for pages.
     Each use sends its own requests; only one page is held at a time. A row that cannot be read
-    spoils no other: `async for` raises its `DecodeError` after the rows before it, or skips it
-    if the list was made with `bad="skip"`; pages hold all that can be read, and the rest in `bad`.
+    does not affect others: `async for` raises its `DecodeError` after the rows before it, or skips
+    it after `list(..., bad="skip")`; pages hold all readable rows, and the others in `bad`.
     """
 
     def __init__(
@@ -142,11 +142,11 @@ class Pager(Generic[T]):
         return self._pages()
 
     def map(self, change: Callable[[T], U]) -> Pager[U]:
-        """Build a list of what `change` makes of each row."""
+        """Build a list of the results of `change` for each row."""
         return self._converted(lambda items: tuple(map(change, items)))
 
     def where(self, keep: Callable[[T], bool]) -> Pager[T]:
-        """Build a list of the rows that `keep` is true of; pages come out shorter, even empty."""
+        """Build a list of the rows for which `keep` is true; pages may be shorter, even empty."""
         return self._converted(lambda items: tuple(filter(keep, items)))
 
     def _converted(self, change: Callable[[tuple[T, ...]], tuple[U, ...]]) -> Pager[U]:
@@ -162,10 +162,10 @@ class Pager(Generic[T]):
 
 @frozen
 class StatusRow:
-    """What a sweep needs of a row."""
+    """The fields of a row that a sweep needs."""
 
     sid: str
-    """Empty where the row names none: then it belongs to no wait."""
+    """Empty if the row has none: then it belongs to no wait."""
     status: str | None
 
 
@@ -173,13 +173,13 @@ class StatusRow:
 class StatusPage(RawPage):
     """A page whose rows are `StatusRow`s; a record is decoded only if it is wanted.
 
-    A sweep asks which SIMs are still pending, and of most rows nothing else
+    For most rows, a sweep needs only to know whether the SIM is still pending
     (benchmarks/cases/pages.py, benchmarks/cases/growth.py).
     """
 
-    # Each by itself: before attrs 25.4, `kw_only` of a class also applied to inherited fields.
+    # Per field: before attrs 25.4, `kw_only` of a class also applied to inherited fields.
     sources: Callable[[], Sequence[Any]] = field(kw_only=True)
-    """All rows, as `decode` reads them; called once, when the first record is wanted."""
+    """Decodes all rows; called once, when the first record is needed."""
     decode: Callable[[Any], Any] = field(kw_only=True)
 
     @cached_property
@@ -187,5 +187,5 @@ class StatusPage(RawPage):
         return self.sources()
 
     def record(self, place: int) -> Any:
-        """Decode one row; a bad one spoils no other."""
+        """Decode one row; a bad one does not affect others."""
         return self.decode(self._sources[place])

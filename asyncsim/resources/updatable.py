@@ -42,19 +42,19 @@ from asyncsim.wire import forms
 
 T = TypeVar("T")
 _MOST_NAMES = 10_000  # whose SIDs are kept
-_MOST_ENCODED = 256  # changes that differ for each SIM, such as unique names, must not pile up
-_MIN_READS = 3  # before an error that lasts is believed after a lost response
+_MOST_ENCODED = 256  # changes that differ per SIM, such as unique names, must not pile up
+_MIN_READS = 3  # before a lasting error is believed after a lost response
 
-# What a read after a lost response may end in without saying anything about the SIM yet; any other
+# Errors of a read after a lost response that say nothing about the SIM yet; any other
 # rejection (400, 422) comes from a gateway.
 _TRANSIENT = (APIError, DecodeError, QueueTimeout, TransportError)
-# Of these, what does say something once it has lasted: a replica's 404, or a gateway's 401, passes.
+# Those of them that count once they last: a replica's 404, or a gateway's 401, passes.
 _TELLING = (AuthenticationError, NotFound, PermissionDenied)
 
 
 @frozen
 class EncodedChange:
-    """What all SIMs that get the same change share."""
+    """The parts shared by all SIMs that get the same change."""
 
     form: str
     body: Body
@@ -78,10 +78,10 @@ class EncodedChanges:
         return len(self._encoded)
 
     def of(self, changes: Mapping[str, Any]) -> EncodedChange:
-        """Return a change as it is encoded."""
+        """Return an encoded change."""
         for value in changes.values():
             if value.__class__ is not str and value is not None:
-                return self._encode(changes)  # 1 and True are the same key, and not the same text
+                return self._encode(changes)  # 1 and True are the same key, but different texts
         key = tuple(changes.items())
         encoded = self._encoded.get(key)
         if encoded is None:
@@ -91,16 +91,16 @@ class EncodedChanges:
         return encoded
 
 
-@define(kw_only=True, eq=False)  # not frozen: for each update, that would cost as much as a URL
+@define(kw_only=True, eq=False)  # not frozen: that would cost as much as a URL, per update
 class Change:
     """One change, ready to be sent."""
 
     name: str
-    """As addressed: SID or unique name."""
+    """The addressed name: SID or unique name."""
     sid: str | None
     """Set once a response to this change, or a read after it, has shown it."""
     last_sid: str | None
-    """Whose the name was when this client last saw it; it may be another SIM's by now."""
+    """SID of the SIM that had the name when last seen; by now it may be another's."""
     given: Mapping[str, Any]
     goal: Goal
     nonce: str | None = field(repr=False)
@@ -127,7 +127,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         """Unique name -> SID, as the latest response showed it."""
 
     async def update(self, name: str, changes: Mapping[str, Any]) -> T:
-        """Send a change and return its response's record, mostly with a pending status."""
+        """Send a change and return the response's record, usually with a pending status."""
         change = await self.prepare(name, changes)
         try:
             return (await self.write(change, self.request_for(change))).record
@@ -136,12 +136,12 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
                 self.remember_change(change, unread.accepted or name, None)
             if unread.accepted is None:
                 raise
-            # AcceptedChange, but its response could not be read: read the SIM instead.
+            # Accepted, but its response could not be read: read the SIM instead.
             try:
                 record = await self.fetch(unread.accepted, urgent=True)
             except AsyncSimError as error:
                 raise unread from error
-            if not change.goal.was_accepted(record):  # a copy from before the change
+            if not change.goal.was_accepted(record):  # a stale copy from before the change
                 raise
             return record
 
@@ -152,7 +152,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         until: Collection[str] | str | None,
         timeout: float | None,
     ) -> T:
-        """Send a change and wait for its end."""
+        """Send a change and wait until the SIM settles."""
         check_timeout(timeout)
         change = await self.prepare(name, changes, until)
         try:
@@ -183,7 +183,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
                 except TransitionError as failed:
                     raise failed from failed.__cause__ or error
             if wait.settled_by is not None and isinstance(error, Exception):
-                # Its callback overtook the response, which got lost; it was accepted all the same.
+                # Its callback overtook the response, which was lost; so the change was accepted.
                 return await self.finish(watcher, wait, ended)
             watcher.abandon(wait)
             raise
@@ -201,7 +201,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
     async def prepare(
         self, name: str, changes: Mapping[str, Any], until: Collection[str] | str | None = None
     ) -> Change:
-        """Check a change before anything is sent, and give it a callback URL of its own."""
+        """Validate a change before anything is sent, and give it its own callback URL."""
         by_sid = isinstance(name, str) and self.kind.is_sid(name)
         if not by_sid:
             check_name(self.kind, name)
@@ -243,7 +243,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         return EncodedChange(text, make_body(text), None if named else Goal(self.kind, own))
 
     def _own_keywords(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Leave out what belongs to the account that a SIM moves to: this one cannot read it."""
+        """Leave out names in the account that a SIM moves to: this account cannot read them."""
         moves = "account_sid" in changes
         return {key: changes[key] for key in changes if not (moves and key in self.resolvers)}
 
@@ -258,7 +258,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
     # Writing.
 
     def request_for(self, change: Change) -> Request:
-        """Build the POST of a change; once its SID is known, it goes to no other SIM."""
+        """Build the POST of a change; once the SID is known, it addresses no other SIM."""
         name = change.sid or change.name
         return self.request(
             "POST", "update", name, body=change.body, idempotency=Idempotency.CHECK_FIRST
@@ -290,7 +290,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         return written
 
     def check_sid(self, name: str, sid: str) -> None:
-        """Raise `WrongResource` for another SID; remember whose a unique name is."""
+        """Raise `WrongResource` for another SID; remember the SID of a unique name."""
         super().check_sid(name, sid)
         if name and not self.kind.is_sid(name):
             if len(self._sids) >= _MOST_NAMES:
@@ -301,14 +301,14 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         """Remember an accepted change as the target of a later `await_transition`."""
         now = self.context.clock.now()
         accepted = AcceptedChange(change.goal, now, date, change.nonce, change.name, sid)
-        # By each name that a later call may use: as addressed, the SID, the unique name it gives.
+        # Under each name that a later call may use: addressed name, SID, new unique name.
         names = {change.name, sid, change.given.get("unique_name") or sid}
         self.accepted.remember(accepted, *names)
 
     def recall(self, wait: Transition) -> Mapping[str, Any]:
-        """Remember the change of one of many, now that its wait ends, and return it as given.
+        """Remember the change of a fan-out's wait that ends, and return it.
 
-        While it is pending the wait itself is what remembers it.
+        While it is pending, the wait itself holds it.
         """
         self.remember_wait(wait)
         given: Mapping[str, Any] = wait.owner_data
@@ -323,21 +323,21 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         read: Callable[[Change, bool], Awaitable[T]],
         seconds: float | None = None,
     ) -> T:
-        """Read what became of a change; after a lost response, for up to so many seconds.
+        """Read the outcome of a change; after a lost response, for up to so many seconds.
 
-        To report it as failed after a few bad reads would be wrong: it may be in flight. Unless
-        its end is awaited anyway, they go on for as long as a copy may be stale.
+        Reporting a failure after a few bad reads would be wrong: the change may be in flight.
+        Unless its end is awaited anyway, reads continue for as long as a copy may be stale.
         """
         clock, watching = self.context.clock, self.context.watching
         began, reads = clock.now(), 0
         while True:
             try:
-                # Where it is retried here, the sender must not retry: only this knows when to end.
+                # The sender must not retry it as well: only this function knows when to end.
                 record = await read(change, request.in_doubt)
                 if request.in_doubt and self.is_outdated(record):
                     # It may even show the target: the SIM may have been there before.
                     what = f"{self.kind.noun} {change.sid}"
-                    raise DecodeError(what, "it is a copy from before an earlier change")
+                    raise DecodeError(what, "it is a stale copy, from before an earlier change")
             except _TRANSIENT as error:
                 reads += 1
                 left = began + (watching.stale_for if seconds is None else seconds) - clock.now()
@@ -349,7 +349,7 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
                 pause = read_pause(watching, reads, random.random(), expecting=False)  # noqa: S311  # jitter
                 await clock.sleep(min(pause, left))
             else:
-                if change.sid is not None:  # resent, it goes to this SIM and to no other
+                if change.sid is not None:  # a resend must address this SIM only
                     request.path = path_of(self.kind, change.sid)
                 return record
 
@@ -359,14 +359,15 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
         try:
             record = await self.fetch(change.sid or change.name, urgent=True, no_retry=no_retry)
         except NotFound:
-            # Renamed by someone else; or the change was carried out, and it has its new name.
+            # Renamed by another client; or the change was carried out, and the SIM has its new
+            # name.
             renamed = change.last_sid or change.given.get("unique_name")
             if not renamed or change.sid is not None:
                 raise
             record = await self.fetch(renamed, urgent=True, no_retry=no_retry)
         last = change.last_sid
         if change.sid is None and last is not None and not is_same_sid(last, record.sid):
-            # Whose the name was when the change arrived is unknown.
+            # It is unknown which SIM had the name when the change arrived.
             raise WrongResource(last, record.sid, noun=self.kind.noun)
         change.sid = record.sid
         found: T = record
@@ -374,10 +375,10 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
 
 
 def _stop(request: Request, ended: asyncio.Future[None], wait: Transition) -> None:
-    """`on_done`: what has ended is not sent again, or it would undo what came after it."""
+    """`on_done`: an ended change is not resent, or it would undo later ones."""
     request.halt()
     wake(ended, wait)
 
 
-class _ForeignChange(Exception):  # internal: leads to sending once more
-    """A response was lost, and what looked like our change was another client's."""
+class _ForeignChange(Exception):  # internal: triggers a resend
+    """A response was lost, and the change that looked like ours was another client's."""

@@ -1,4 +1,4 @@
-"""What `update_many` returns: a fan-out of updates."""
+"""Result of `update_many`: a fan-out of updates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Changes = Mapping[str, C] | Iterable[tuple[str, C]] | AsyncIterable[tuple[str, C
 
 
 class UpdateMany(FanOut[T], Generic[T]):
-    """The outcomes of many changes; `FanOut` says how to go through them and how to stop."""
+    """The outcomes of many changes; see `FanOut` for iteration and stopping."""
 
     def __init__(
         self,

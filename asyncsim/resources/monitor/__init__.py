@@ -14,4 +14,4 @@ class Monitor(Namespace):
     """`client.monitor`; `Unsupported` at KORE unless `hosts.monitor` is set."""
 
     events: Events
-    """Who changed what, and when."""
+    """The audit trail."""

@@ -26,5 +26,5 @@ class Events(Verbs[Resource[Event]]):
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[EventFilter]) -> Pager[Event]:
-        """List Events, by date; `Pager` says how to go through them."""
+        """List Events, by date; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

@@ -29,15 +29,15 @@ class SuperSim(Namespace):
     sims: Sims
     """Super SIMs."""
     billing_periods: BillingPeriods
-    """What a SIM was billed, period by period."""
+    """Billing periods of a SIM."""
     ip_addresses: IpAddresses
     """IP addresses of a SIM."""
     fleets: Fleets
-    """Fleets: the settings which SIMs share."""
+    """Fleets: settings shared by SIMs."""
     network_access_profiles: NetworkAccessProfiles
     """Lists of networks that a Fleet may use."""
     network_access_profile_networks: NetworkAccessProfileNetworks
-    """The networks of such a list."""
+    """The networks in such a list."""
     networks: Networks
     """Cellular networks."""
     sms_commands: SmsCommands
@@ -47,6 +47,6 @@ class SuperSim(Namespace):
     esim_profiles: ESimProfiles
     """Profiles for eSIMs to download."""
     settings_updates: SettingsUpdates
-    """Changes of settings on the cards themselves."""
+    """Over-the-air updates of settings on the cards."""
     usage_records: UsageRecords
     """Data used."""

@@ -28,5 +28,5 @@ class BillingPeriods(Verbs[Resource[BillingPeriod]]):
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[BillingPeriodFilter]
     ) -> Pager[BillingPeriod]:
-        """List a SIM's BillingPeriods; `Pager` says how to go through them."""
+        """List a SIM's BillingPeriods; see `Pager` for iteration."""
         return self.resource.list(filters, bad, parent=sim)

@@ -73,5 +73,5 @@ class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[ESimProfileFilter]
     ) -> Pager[ESimProfile]:
-        """List ESimProfiles; `Pager` says how to go through them."""
+        """List ESimProfiles; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

@@ -34,10 +34,10 @@ class Fleets(Verbs[Resource[Fleet]]):
 
     @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[FleetUpdate]) -> Fleet:
-        """Change a Fleet; what it enables can never be changed."""
+        """Change a Fleet; `data_enabled` and `sms_commands_enabled` are fixed at its creation."""
         return await self.resource.update(sid, changes)
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[FleetFilter]) -> Pager[Fleet]:
-        """List Fleets; `Pager` says how to go through them."""
+        """List Fleets; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

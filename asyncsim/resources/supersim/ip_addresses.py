@@ -24,5 +24,5 @@ class IpAddresses(Verbs[Resource[IpAddress]]):
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[IpAddressFilter]
     ) -> Pager[IpAddress]:
-        """List the addresses a SIM has now; `Pager` says how to go through them."""
+        """List a SIM's current addresses; see `Pager` for iteration."""
         return self.resource.list(filters, bad, parent=sim)

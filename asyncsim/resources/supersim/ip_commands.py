@@ -48,10 +48,10 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
         timeout: float | None = None,
         **keywords: Unpack[IpCommandCreate],
     ) -> IpCommand:
-        """Send an IpCommand and wait until it was sent; nothing tells whether it arrived.
+        """Send an IpCommand and wait until it was sent; its arrival is never confirmed.
 
         `TransitionFailed` when it fails (the device is not attached), `OutcomeUnknown` when its
-        answer was lost. `timeout` counts in seconds from the response on.
+        response was lost. `timeout` counts in seconds from the response on.
         """
         return await self.resource.create_and_wait(keywords, until, timeout)
 
@@ -71,5 +71,5 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[IpCommandFilter]) -> Pager[IpCommand]:
-        """List IpCommands; `Pager` says how to go through them."""
+        """List IpCommands; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

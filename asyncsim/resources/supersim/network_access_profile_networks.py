@@ -40,7 +40,7 @@ class NetworkAccessProfileNetworks(Verbs[Resource[NetworkAccessProfileNetwork]])
         return await self.resource.create(keywords, parent=profile)
 
     async def delete(self, profile: str, sid: str, /) -> None:
-        """Take a Network out of a profile."""
+        """Remove a Network from a profile."""
         await self.resource.delete(sid, parent=profile)
 
     @expand_keywords
@@ -52,5 +52,5 @@ class NetworkAccessProfileNetworks(Verbs[Resource[NetworkAccessProfileNetwork]])
         bad: OnBad = "raise",
         **filters: Unpack[NetworkAccessProfileNetworkFilter],
     ) -> Pager[NetworkAccessProfileNetwork]:
-        """List a profile's Networks; `Pager` says how to go through them."""
+        """List a profile's Networks; see `Pager` for iteration."""
         return self.resource.list(filters, bad, parent=profile)

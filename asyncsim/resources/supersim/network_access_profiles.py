@@ -42,12 +42,12 @@ class NetworkAccessProfiles(Verbs[Resource[NetworkAccessProfile]]):
     async def update(
         self, sid: str, /, **changes: Unpack[NetworkAccessProfileUpdate]
     ) -> NetworkAccessProfile:
-        """Rename a profile; its networks are a list of their own."""
+        """Rename a profile; its networks are a separate list."""
         return await self.resource.update(sid, changes)
 
     @expand_keywords
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[NetworkAccessProfileFilter]
     ) -> Pager[NetworkAccessProfile]:
-        """List profiles; `Pager` says how to go through them."""
+        """List profiles; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

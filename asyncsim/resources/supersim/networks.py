@@ -26,5 +26,5 @@ class Networks(Verbs[Resource[Network]]):
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[NetworkFilter]) -> Pager[Network]:
-        """List Networks; `Pager` says how to go through them."""
+        """List Networks; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

@@ -28,5 +28,5 @@ class SettingsUpdates(Verbs[Resource[SettingsUpdate]]):
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[SettingsUpdateFilter]
     ) -> Pager[SettingsUpdate]:
-        """List SettingsUpdates; `Pager` says how to go through them."""
+        """List SettingsUpdates; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

@@ -28,7 +28,7 @@ from asyncsim.wire import forms
 
 
 def _is_iccid(asked: str, shown: str | None) -> bool:
-    # Either may lack the check digit, or have the filler that follows it on the card.
+    # Either may lack the check digit, or have the filler digit printed on the card.
     return not shown or shown.startswith(asked) or asked.startswith(shown)
 
 
@@ -44,7 +44,7 @@ class SuperSimResource(UpdatableResource[Sim]):
         return self.request("POST", "register", body=make_body(forms.encode(SimRegister, keywords)))
 
     async def send_registration(self, request: Request, iccid: str) -> Sim:
-        """Send a registration; one that was done before is a success."""
+        """Send a registration; a repeated one is a success."""
         try:
             sim = self.decode_accepted(await self.send(request), "")
         except APIError as error:
@@ -68,12 +68,12 @@ class Sims(Verbs[SuperSimResource]):
         super().__init__(SuperSimResource(context))
 
     async def fetch(self, sid: str, /) -> Sim:
-        """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
+        """Fetch a Sim by SID or unique name; `NotFound` if the account has no such Sim."""
         return await self.resource.fetch(sid)
 
     @expand_keywords
     async def register(self, **keywords: Unpack[SimRegister]) -> Sim:
-        """Add a Super SIM to the account; one that is yours already is simply returned.
+        """Add a Super SIM to the account; one registered before is returned.
 
         `BadRequest` with 83002 when it cannot be registered. Source: "Register a Super SIM to your
         Account".
@@ -83,9 +83,9 @@ class Sims(Verbs[SuperSimResource]):
 
     @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
-        """Send a change and return the Sim as the response shows it, mostly pending.
+        """Send a change and return the Sim from the response, usually pending.
 
-        When the response is lost, the Sim is read before anything is resent. `Conflict` while
+        If the response is lost, the Sim is read before anything is resent. `Conflict` while
         another update of this Sim is pending; `BadRequest` with the vendor's code for a change
         that the vendor does not allow.
         """
@@ -101,7 +101,7 @@ class Sims(Verbs[SuperSimResource]):
     ) -> Sim:
         """Wait until a Sim (or SID) has settled, and return it.
 
-        The target is `until`, else the change which this client last sent for it, else any
+        The target is `until`, else this client's last change of it, else any
         settled status. `timeout` is in seconds, `Watching.timeout` unless given. Raises
         `TransitionFailed` when it settles in another status, `TransitionTimeout` at the deadline,
         `UnreachableStatus` when no path leads there.

@@ -50,7 +50,7 @@ class SmsCommands(Verbs[CreatableResource[SmsCommand]]):
     ) -> SmsCommand:
         """Send an SmsCommand and wait until it was sent, or for a status in `until`.
 
-        Give `until="delivered"` only with a `timeout`: without a confirmation it stays `sent`.
+        Pass `until="delivered"` only with a `timeout`: without a confirmation it stays `sent`.
         `TransitionFailed` when it fails, `OutcomeUnknown` when its response was lost.
         """
         return await self.resource.create_and_wait(keywords, until, timeout)
@@ -73,5 +73,5 @@ class SmsCommands(Verbs[CreatableResource[SmsCommand]]):
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[SmsCommandFilter]
     ) -> Pager[SmsCommand]:
-        """List SmsCommands; `Pager` says how to go through them."""
+        """List SmsCommands; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

@@ -22,5 +22,5 @@ class UsageRecords(Verbs[Resource[UsageRecord]]):
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]) -> Pager[UsageRecord]:
-        """List usage; `Pager` says how to go through them."""
+        """List usage; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

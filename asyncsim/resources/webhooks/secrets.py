@@ -28,7 +28,7 @@ from asyncsim.wire.pages import RawPage, read_rows
 class Secrets(Verbs[Resource[Secret]]):
     """`client.webhooks.secrets`.
 
-    Give the value of a new one to `Client.kore(..., webhook_secrets=[...])` together with the
+    Pass the value of a new one to `Client.kore(..., webhook_secrets=[...])` together with the
     old ones before you activate it. Source: KORE docs, "Validate Webhook Signatures".
     """
 
@@ -37,7 +37,7 @@ class Secrets(Verbs[Resource[Secret]]):
 
     @expand_keywords
     async def create(self, **keywords: Unpack[SecretCreate]) -> Secret:
-        """Create a secret; its value is in this response only.
+        """Create a secret; only this response has its value.
 
         `OutcomeUnknown` when the response was lost: a create is never retried.
         """
@@ -48,7 +48,7 @@ class Secrets(Verbs[Resource[Secret]]):
             body=_body(SecretCreate, keywords),
             idempotency=Idempotency.UNSAFE,
             reuse=Reuse.RECENT,
-            look="look for it with secrets.list(); a value you have not seen is lost",
+            look="look for it with secrets.list(); its value cannot be read again",
         )
         return self._parse(await self.resource.send(request))
 
@@ -64,11 +64,11 @@ class Secrets(Verbs[Resource[Secret]]):
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[SecretFilter]) -> Pager[Secret]:
-        """List secrets, without their values; `Pager` says how to go through them."""
+        """List secrets, without their values; see `Pager` for iteration."""
         check_on_bad(bad)
         forms.check(SecretFilter, filters, "secrets.list()")
         resource = self.resource
-        resource.request("GET", "list")  # raises now what it would raise when sent
+        resource.request("GET", "list")  # raises errors now rather than when sent
 
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
@@ -92,7 +92,7 @@ class Secrets(Verbs[Resource[Secret]]):
             return self.resource.parse(response)
         except DecodeError:
             reason = f"not a secret in JSON (HTTP {response.status}); it is not shown"
-            # From None: its words quote the response, and with it perhaps the value.
+            # From None: the original error quotes the response, and perhaps the value.
             raise DecodeError("Secret", reason) from None
 
     def _read_page(self, response: Response) -> RawPage:
@@ -109,7 +109,7 @@ class Secrets(Verbs[Resource[Secret]]):
             except DecodeError:
                 raise DecodeError("Secret", "not a secret; it is not shown") from None
 
-        # Of the next page only its existence is used: pages are counted here.
+        # Only the existence of a next page is used: pages are counted here.
         return read_rows(RawPage(rows, str(following) if following else None), read)
 
 

@@ -21,12 +21,12 @@ class Wireless(Namespace):
     sims: Sims
     """Programmable Wireless SIMs."""
     rate_plans: RatePlans
-    """What SIMs may do, and what it costs."""
+    """Rate plans: permissions and limits of SIMs."""
     commands: Commands
     """SMS to and from SIMs."""
     data_sessions: DataSessions
     """Data sessions of a SIM."""
     usage_records: UsageRecords
-    """What a SIM has used."""
+    """Usage of a SIM."""
     account_usage_records: AccountUsageRecords
-    """What all SIMs of the account have used."""
+    """Usage of the account."""

@@ -28,5 +28,5 @@ class AccountUsageRecords(Verbs[Resource[AccountUsageRecord]]):
     def list(
         self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
     ) -> Pager[AccountUsageRecord]:
-        """List the account's usage; `Pager` says how to go through them."""
+        """List the account's usage; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

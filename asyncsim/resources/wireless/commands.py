@@ -78,5 +78,5 @@ class Commands(Verbs[CreatableResource[Command]]):
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[CommandFilter]) -> Pager[Command]:
-        """List Commands; `Pager` says how to go through them."""
+        """List Commands; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

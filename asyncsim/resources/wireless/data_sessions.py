@@ -24,5 +24,5 @@ class DataSessions(Verbs[Resource[DataSession]]):
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[DataSessionFilter]
     ) -> Pager[DataSession]:
-        """List a SIM's DataSessions of up to 30 days; `Pager` says how to go through them."""
+        """List a SIM's DataSessions of up to 30 days; see `Pager` for iteration."""
         return self.resource.list(filters, bad, parent=sim)

@@ -1,4 +1,4 @@
-"""What happened to a Programmable Wireless SIM, read off the account's audit trail."""
+"""History of a Programmable Wireless SIM, from the account's audit trail."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class RatePlans(Verbs[Resource[RatePlan]]):
 
     @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[RatePlanUpdate]) -> RatePlan:
-        """Rename a RatePlan; nothing else of it can be changed."""
+        """Rename a RatePlan; its other fields are fixed."""
         return await self.resource.update(sid, changes)
 
     async def delete(self, sid: str, /) -> None:
@@ -49,5 +49,5 @@ class RatePlans(Verbs[Resource[RatePlan]]):
 
     @expand_keywords
     def list(self, *, bad: OnBad = "raise", **filters: Unpack[RatePlanFilter]) -> Pager[RatePlan]:
-        """List RatePlans; `Pager` says how to go through them."""
+        """List RatePlans; see `Pager` for iteration."""
         return self.resource.list(filters, bad)

@@ -26,21 +26,21 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         super().__init__(UpdatableResource(context, SIMS, {"rate_plan": RATE_PLANS}))
 
     async def fetch(self, sid: str, /) -> Sim:
-        """Fetch a Sim by SID or unique name; `NotFound` if the account has none such."""
+        """Fetch a Sim by SID or unique name; `NotFound` if the account has no such Sim."""
         return await self.resource.fetch(sid)
 
     @expand_keywords
     async def update(self, sid: str, /, **changes: Unpack[SimUpdate]) -> Sim:
-        """Send a change and return the Sim as the response shows it, mostly pending.
+        """Send a change and return the Sim from the response, usually pending.
 
-        When the response is lost, the Sim is read before anything is resent. `Conflict` while
+        If the response is lost, the Sim is read before anything is resent. `Conflict` while
         another update of this Sim is pending; `BadRequest` with the vendor's code for a change
         that the vendor does not allow.
         """
         return await self.resource.update(sid, changes)
 
     async def delete(self, sid: str, /) -> None:
-        """Delete a Sim; `Conflict` where its status does not allow that."""
+        """Delete a Sim; `Conflict` if its status does not allow that."""
         await self.resource.delete(sid)
 
     async def await_transition(
@@ -53,7 +53,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
     ) -> Sim:
         """Wait until a Sim (or SID) has settled, and return it.
 
-        The target is `until`, else the change which this client last sent for it, else any
+        The target is `until`, else this client's last change of it, else any
         settled status. `timeout` is in seconds, `Watching.timeout` unless given. Raises
         `TransitionFailed` when it settles in another status, `TransitionTimeout` at the deadline,
         `UnreachableStatus` when no path leads there.
@@ -112,7 +112,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         return UpdateMany(self.resource, changes, window=window, timeout=timeout)
 
     def history(self, sid: str, /, *, bad: OnBad = "raise") -> Pager[SimEvent]:
-        """List what changed a Sim's status or RatePlan: previous and updated, with date and source.
+        """List changes of a Sim's status or RatePlan: previous and updated value, date and source.
 
         From Monitor, which keeps events for 30 days; `Unsupported` at KORE, which documents no
         such API, unless `hosts.monitor` is set.

@@ -24,5 +24,5 @@ class UsageRecords(Verbs[Resource[UsageRecord]]):
     def list(
         self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
     ) -> Pager[UsageRecord]:
-        """List a SIM's usage; `Pager` says how to go through them."""
+        """List a SIM's usage; see `Pager` for iteration."""
         return self.resource.list(filters, bad, parent=sim)
