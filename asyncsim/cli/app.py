@@ -26,13 +26,13 @@ from asyncsim.suggestions import closest_match
 
 app = App(
     name="asyncsim",
-    help="Activate and update SIMs at Twilio and KORE, and learn how each change ended.",
+    help="Activate and update SIMs at Twilio and KORE, and get the outcome of each change.",
     help_format="plaintext",
     version=__version__,
     version_flags=["--version"],
 )
-# By their paths: a command is imported when it runs, so that --help and --version load neither
-# SQLAlchemy nor the emulator (tests/cli/test_startup.py). So their help stands here, too.
+# Registered by path: a command is imported when it runs, so that --help and --version load neither
+# SQLAlchemy nor the emulator (tests/cli/test_startup.py). So their help is repeated here.
 for _name, _path, _help, _example in (
     (
         "demo",
@@ -63,7 +63,7 @@ _EMPTY = "is a variable unset? To clear a field, use --clear, as in --clear uniq
 
 
 def start(arguments: Sequence[str]) -> int:
-    """Run a command line to its end and return the exit code."""
+    """Run a command line and return the exit code."""
     survive_hangup()
     logging.getLogger().addHandler(output.LogHandler(logging.WARNING))
     with lasting():
@@ -84,13 +84,13 @@ async def execute(arguments: Sequence[str]) -> int:
         if asyncio.iscoroutine(result):
             with terminated_like_interrupted():
                 result = await result
-        sys.stdout.flush()  # a failure to write is reported here, not while Python exits
+        sys.stdout.flush()  # a write error is reported here, not while Python exits
     except CycloptsError as error:
         output.fail(explain(error, arguments))
         return Exit.USAGE
     except ReaderLeft:
         return Exit.OK
-    # TypeError is left out: the library raises it for wrong calls, which would be our mistake.
+    # Without TypeError: the library raises it for wrong calls, which would be our bug.
     except (CommandError, AsyncSimError, ValueError, OSError) as error:
         if isinstance(error, JobError) and len(error.problems) > 1:
             output.fail_all(error.message, error.problems)
@@ -101,7 +101,7 @@ async def execute(arguments: Sequence[str]) -> int:
 
 
 def reject_empty_values(arguments: Sequence[str]) -> None:
-    """Reject an empty value (`--fleet "$UNSET"`): it would clear a field, or lift a filter."""
+    """Reject an empty value (`--fleet "$UNSET"`): it would clear a field, or remove a filter."""
     for before, one in pairwise(["", *arguments]):
         option, equals, value = one.partition("=")
         if one.startswith("--") and equals and not value.strip():
@@ -114,12 +114,12 @@ def reject_empty_values(arguments: Sequence[str]) -> None:
 
 
 def explain(error: CycloptsError, arguments: Sequence[str]) -> str:
-    """Say what is wrong with a command line: the misspelt word, or cyclopts' own message."""
+    """Describe the error in a command line: the misspelled word, or cyclopts' own message."""
     _, commands, rest = app.parse_commands(arguments)
     if isinstance(error, UnknownCommandError) and rest:
         known = [name for name in commands[-1] if not name.startswith("-")]
         return f"{_unknown('command', rest[0], known)} Commands: {', '.join(known)}."
-    # FILE may be `-`, so cyclopts takes an unknown option for the FILE and complains about the
+    # FILE may be `-`, so cyclopts takes an unknown option as the FILE and reports the
     # argument after it.
     if isinstance(error, UnusedCliTokensError | UnknownOptionError):
         names = (name for one in commands[-1].assemble_argument_collection() for name in one.names)

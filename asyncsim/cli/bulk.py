@@ -37,7 +37,7 @@ _STDIN_DESCRIPTOR = 0  # standard input may be a file: `< failed.csv`
 
 @frozen(kw_only=True)
 class Input:
-    """The arguments of a command that make a job."""
+    """The arguments of a command that define a job."""
 
     file: str
     product: str
@@ -49,7 +49,7 @@ class Input:
 async def run_file(
     given: Input, vendor: str | None, journal: Path | None, options: RunOptions, *, dry_run: bool
 ) -> Exit:
-    """Run the job of a file, or only plan it."""
+    """Run a file's job, or only plan it."""
     check_listen(options.listen, options.public_url)
     _check_file(given.file)
     columns = None
@@ -71,7 +71,7 @@ async def run_file(
         if journal is None:
             if given.file == STDIN:
                 raise CommandError(
-                    "standard input has no name to derive the journal's from: give --journal JOB.db"
+                    "standard input has no name to derive the journal's from: pass --journal JOB.db"
                 )
             journal = Path(given.file).with_suffix(".db")
         results = results_folder(journal, options.results)
@@ -86,7 +86,7 @@ def _check_file(file: str) -> None:
     if file != STDIN and not path.exists():
         raise CommandError(f"{file}: there is no such file")
     if path.is_dir():
-        raise CommandError(f"{file} is a directory, not a file that names SIMs")
+        raise CommandError(f"{file} is a directory, not a file of SIMs")
 
 
 def results_folder(journal: Path, given: Path | None) -> Path:

@@ -61,7 +61,7 @@ async def demo(
 
 
 def _write_csv(emulator: Emulator, vendor: str, product: str) -> Path:
-    """Write the file that a customer would have; it is kept, so that people can look at it."""
+    """Write the input file, as a customer would have it; it is kept for inspection."""
     path = Path(tempfile.mkdtemp(prefix="asyncsim-demo-")) / "sims.csv"
     iccids = [sim.iccid for sim in emulator.world(vendor).sims(product).values()]
     path.write_text("\n".join(["iccid", *iccids, ""]), encoding="utf-8")
@@ -69,7 +69,7 @@ def _write_csv(emulator: Emulator, vendor: str, product: str) -> Path:
 
 
 async def _count_active(client: Client, product: str) -> int:
-    """Count by a final list scan, so that nobody has to believe the report."""
+    """Count by a final list scan, which checks the report."""
     listed = sims_of(client, product).list(page_size=1000)
     return sum([sim.status == "active" async for sim in listed])
 
@@ -88,7 +88,7 @@ def _show(report: Report, run: JobCommand, active: int, output: Format) -> None:
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts as columns of their own: `settled_by_callback`."""
+    """Counts as separate columns: `settled_by_callback`."""
     flat: dict[str, Any] = {}
     for name, value in data.items():
         parts = value.items() if isinstance(value, dict) else ((None, value),)

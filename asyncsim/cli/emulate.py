@@ -52,7 +52,7 @@ async def emulate(
         faults=faults.faults(seed),
     )
     async with emulator:
-        with contextlib.suppress(OutputLost):  # it serves without being read
+        with contextlib.suppress(OutputLost):  # it serves even if its output is not read
             sys.stdout.write(_welcome(emulator))
             sys.stdout.flush()  # in a pipe, too, where a script waits for these lines
         await _until_stopped()

@@ -77,7 +77,7 @@ def _utc(moment: datetime) -> str:
 
 
 def _is_alive(run: JobRun) -> bool:
-    """Tell whether the process of a run exists; on another machine it cannot be told, so yes."""
+    """Tell whether the process of a run exists; assume so if it is on another machine."""
     if run.host != socket.gethostname() or os.name != "posix":
         return True
     try:
@@ -129,7 +129,7 @@ async def resume(journal: JournalPath, /, *, options: RunOptions = DEFAULTS) -> 
 
 @jobs.command
 async def retry_failed(journal: JournalPath, /, *, options: RunOptions = DEFAULTS) -> Exit:
-    """Retry what failed, and resume the job.
+    """Retry failed rows, and resume the job.
 
     Example: asyncsim jobs retry-failed batch.db --limit 10
     """

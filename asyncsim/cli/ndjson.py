@@ -22,11 +22,11 @@ class NdjsonWriter:
 
     def __call__(self, event: events.Event, /) -> None:
         """Write one event."""
-        # Events are attrs classes, of which a union's type says nothing.
+        # Events are attrs classes, which the type of a union does not tell.
         self.write(type(event).__name__, asdict(event))
 
     def write(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Write one line, until the reader leaves; that does not stop the job."""
+        """Write one line; a reader that leaves does not stop the job."""
         if self._lines is None:
             self._lines = Outlet(sys.stdout, encoding="utf-8", whole=True)
         self._lines.write(_line({"event": name, **fields}))
@@ -48,5 +48,5 @@ def _line(fields: Mapping[str, Any]) -> str:
 
 
 def _escaped(one: str) -> str:
-    """Escape a character as in JSON, so that no reader takes it for the end of a line."""
+    """Escape a character as in JSON, so that no reader treats it as a line break."""
     return json.dumps(one)[1:-1]

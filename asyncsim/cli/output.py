@@ -115,14 +115,14 @@ def data_stream() -> TextIO:
 
 @contextlib.contextmanager
 def until_reader_leaves() -> Iterator[None]:
-    """Print the output that a command is for; a reader that leaves changes no exit code."""
+    """Print the output of a command; a reader that leaves does not change the exit code."""
     with contextlib.suppress(ReaderLeft):
         yield
         sys.stdout.flush()
 
 
 def show_table(table: Table, *, on_stderr: bool = False) -> None:
-    """Print a table; in a pipe it is never cut, and lines have no padding at their ends."""
+    """Print a table; in a pipe it is never truncated, and lines have no trailing padding."""
     from rich.console import Console
 
     stream = sys.stderr if on_stderr else sys.stdout
@@ -188,11 +188,11 @@ class Printer(Protocol):
         """Print a row."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the rest."""
 
 
 def printer(format: Format, columns: Sequence[str], table: Sequence[str] | None = None) -> Printer:
-    """Make a printer of rows with these columns; a table shows only the columns in `table`."""
+    """Create a printer of rows with these columns; a table shows only the columns in `table`."""
     if format == "json":
         return _JsonPrinter()
     return _CsvPrinter(columns) if format == "csv" else _TablePrinter(table or columns)
@@ -234,7 +234,7 @@ class _TablePrinter:
         self._columns = columns
         self._table = Table(box=None, padding=(0, 1), pad_edge=False)
         for name in columns:
-            # The other columns are useless when cut, and fit into 80 characters together.
+            # The other columns are useless when truncated, and fit into 80 characters together.
             self._table.add_column(name, no_wrap=name != "unique_name", overflow="fold")
 
     def row(self, row: Row) -> None:

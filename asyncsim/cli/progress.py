@@ -29,7 +29,7 @@ _NOT_SENT = frozenset({State.READ, State.READY})
 
 _LINE_EVERY = 5.0  # seconds between plain lines
 _REFRESHES = 8  # per second, of live lines
-_LONGEST_BAR = 60  # columns; a bar as long as a wide terminal is hard to follow
+_LONGEST_BAR = 60  # columns; a bar as wide as the terminal is hard to read
 _SHORTEST_BAR = 8
 # No bright or pale colours: each must be readable on black and on white.
 _STYLES: dict[str, str] = {
@@ -107,7 +107,7 @@ class JobProgress:
         yield from ((state, number) for state, number in list(self._states.items()) if number)
 
     def __call__(self, event: events.Event, /) -> None:
-        """Take note of one event."""
+        """Process one event."""
         self._take(event)
 
     @singledispatchmethod
@@ -158,7 +158,7 @@ class JobProgress:
 
 
 class ProgressView:
-    """A bar with figures, and the rows by state below it; drawn anew whenever rich asks."""
+    """A bar with figures, and the rows by state below it; redrawn whenever rich asks."""
 
     def __init__(self, progress: JobProgress, limit: Callable[[], float]) -> None:
         self._progress = progress
@@ -207,7 +207,7 @@ def _counts(progress: JobProgress, limit: float) -> Iterator[Text]:
     for name, number in progress.counts():
         yield _count(name, f"{number:,}", _STYLES.get(name, ""))
     if progress.phase is not None and progress.phase.name == "reading":
-        return  # a file is read: there are no requests
+        return  # a file is being read: there are no requests
     yield _count("limit", f"{limit:,.0f}")
     yield _count("429s", f"{progress.throttled:,}", "red" if progress.throttled else "")
 
@@ -230,7 +230,7 @@ class Display(Protocol):
         """Continue after a question."""
 
     def __call__(self, event: events.Event, /) -> None:
-        """Take note of an event."""
+        """Process an event."""
 
 
 @contextmanager
@@ -252,7 +252,7 @@ def display(progress: JobProgress, limit: Callable[[], float], *, quiet: bool) -
 
 
 class QuietDisplay:
-    """`--quiet`: only what must be said."""
+    """`--quiet`: only essential messages."""
 
     def say(self, text: str) -> None:
         """Write a line."""

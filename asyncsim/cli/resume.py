@@ -1,4 +1,4 @@
-"""The command that resumes a job: the one that was typed, quoted for a shell."""
+"""The command that resumes a job: the original command line, quoted for a shell."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def remember(arguments: Sequence[str]) -> None:
 
 
 def resume_command() -> str:
-    """Return the command that resumes what this command line has begun."""
+    """Return the command that resumes this command line's job."""
     typed = list(_typed.get())
     if typed[:2] == ["jobs", "retry-failed"]:
-        typed[1] = "resume"  # retry-failed would also retry what has failed since
+        typed[1] = "resume"  # retry-failed would also retry rows that failed since
     arguments = [*_program(), *typed]
     if _WINDOWS:
         return subprocess.list2cmdline(arguments)
@@ -34,7 +34,7 @@ def resume_command() -> str:
 
 
 def _quote(argument: str) -> str:
-    """Quote one word for a shell, in characters that every terminal shows as they are."""
+    """Quote one word for a shell, in characters that every terminal shows unchanged."""
     try:
         argument.encode(sys.stderr.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -56,4 +56,4 @@ def _program() -> list[str]:
     found = shutil.which("asyncsim")
     if own.name != "asyncsim" or not own.is_file() or (found and own.samefile(found)):
         return ["asyncsim"]
-    return [str(own)]  # in another environment than the first one on the path
+    return [str(own)]  # not the first one on the path

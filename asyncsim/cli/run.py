@@ -45,7 +45,7 @@ class JobCommand:
     """What to run, and how."""
 
     job: Job | None
-    """None: the job of the journal."""
+    """None: resume the job of the journal."""
     vendor: str | None
     options: RunOptions
     retry_failed: bool = False
@@ -76,7 +76,7 @@ async def plan_job(run: JobCommand, journal: Journal) -> Exit:
 
 
 async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
-    """Run a job, write its results, print how it ended."""
+    """Run a job, write its results, print its outcome."""
     written, write_error = None, None
     with run.ndjson:
         report = await _run_logged_in(run, journal)
@@ -92,9 +92,9 @@ async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
     if not run.options.quiet:
         show_rows(render_report(report, run.tally, written), on_stderr=True)
     if write_error is not None:
-        # Not the exit code of an unusable file: requests were sent.
+        # Not the exit code of an unusable input: requests were sent.
         raise CommandError(write_error, Exit.FAILED)
-    if report.found_nothing_to_do:  # also with --quiet: else it looks as if it was done again
+    if report.found_nothing_to_do:  # also with --quiet, or it would look as if it had run again
         say(
             "this job had finished before: nothing was read and nothing was sent. To do it again,"
             f" use a new journal: --journal, or move {journal.target} away"
@@ -106,7 +106,7 @@ async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
 
 
 async def _run_logged_in(run: JobCommand, journal: Journal, *, dry_run: bool = False) -> Report:
-    """Run a job with a client of its own; its errors say what to type next."""
+    """Run a job with its own client; errors name the next command."""
     options = run.options
     client = log_in(
         run.vendor,
@@ -175,7 +175,7 @@ def _confirmation(
     """The count of `--confirm-count`, a question to a person, or None."""
     if given is not None:
         return given
-    # A file that came through stdin has used up what a person would type into. stdin is None if
+    # If the input came through stdin, a person cannot type an answer. stdin is None if
     # the command was started with it closed.
     can_ask = bool(sys.stdin) and sys.stdin.isatty() and sys.stderr.isatty() and not piped
     return (lambda plan: _ask(plan, shown)) if can_ask else None
@@ -188,7 +188,7 @@ def _ask(plan: Plan, shown: Display) -> bool:
         stderr_console().print(render_plan(plan))
         say(f"{plan.irreversible:,} SIMs will change irreversibly.")
         with interrupting_question():
-            sys.stderr.write(f"Type their number to go on ({plan.irreversible}): ")
+            sys.stderr.write(f"Type their number to continue ({plan.irreversible}): ")
             sys.stderr.flush()
             typed = sys.stdin.readline().strip().replace(",", "")
     except (KeyboardInterrupt, OSError):  # OSError: the terminal is gone

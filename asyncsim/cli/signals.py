@@ -47,7 +47,7 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def on_hangup(stop: Call) -> Iterator[None]:
-    """Call `stop` at each SIGHUP, which kills nothing inside the context."""
+    """Call `stop` at each SIGHUP, which does not end the process inside the context."""
     with _handled(_hangup(stop)):
         yield
 
@@ -89,7 +89,7 @@ def _handled(calls: Mapping[signal.Signals, Call]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        # A signal comes between any two instructions, so the call is left to the loop.
+        # A signal may come between any two instructions, so the event loop makes the call.
         loop.call_soon_threadsafe(calls[signal.Signals(number)])
 
     with _installed(dict.fromkeys(calls, handle)):

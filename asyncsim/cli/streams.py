@@ -1,7 +1,7 @@
-"""stdout and stderr that outlast their readers.
+"""stdout and stderr that do not fail without their readers.
 
-A pipe breaks, a device is full, a terminal is gone or stands still (Ctrl-S): none of these may stop
-a job. Only a command whose product is its output ends with it.
+A pipe breaks, a device is full, a terminal is gone or paused (Ctrl-S): none of these may stop
+a job. Only a command whose purpose is its output ends with it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any, TextIO, cast
 
 from asyncsim.cli.exits import CommandError, Exit
 
-_ROOM = 10_000  # pieces of text that wait for a reader
-_CHUNK = 16_384  # bytes; a blocking pipe is asked for no more at once, to see it move
+_ROOM = 10_000  # pieces of text that wait to be written
+_CHUNK = 16_384  # bytes written at once to a blocking pipe, to notice progress
 _MOMENT = 0.25  # seconds that a flush waits, so that stdout and stderr keep their order
 _PATIENCE = 10.0  # seconds without any progress after which a reader counts as gone
 _RETRY = 0.02  # seconds between attempts at a pipe that is full and does not block
@@ -36,16 +36,16 @@ class OutputLost(CommandError):
 
 
 class ReaderLeft(OutputLost):
-    """Whoever read stdout has had enough (`| head`)."""
+    """The reader of stdout has closed it (`| head`)."""
 
 
 @contextlib.contextmanager
 def lasting() -> Iterator[None]:
-    """Let nothing that becomes of stdout or stderr stop what runs inside."""
+    """Keep failures of stdout and stderr from stopping the code inside."""
     _fill_gaps()
     before = sys.stdout, sys.stderr
     messages = Outlet(sys.stderr)
-    # Both have what callers use of a TextIO, and lend the rest from the stream behind.
+    # Both have the part of TextIO that callers use, and delegate the rest to the stream behind.
     sys.stdout, sys.stderr = cast("TextIO", Output(sys.stdout)), cast("TextIO", messages)
     try:
         yield
@@ -55,7 +55,7 @@ def lasting() -> Iterator[None]:
 
 
 def _fill_gaps() -> None:
-    """Take up the numbers of streams that were closed, lest a file of ours gets one of them."""
+    """Occupy the numbers of closed streams, so that none of our files gets one of them."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -67,7 +67,7 @@ def _fill_gaps() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold any character
-    # A list waits for its reader; what started us may have left a pipe that does not.
+    # A list waits for its reader; the parent process may have left a non-blocking pipe.
     with contextlib.suppress(OSError, AttributeError):  # Windows has it since Python 3.12
         os.set_blocking(1, True)
 
@@ -96,7 +96,7 @@ class _Stream:
 
 
 class Output(_Stream):
-    """stdout of a command whose product it is: OutputLost when it cannot be written."""
+    """stdout of a command whose purpose is its output: OutputLost if it cannot be written."""
 
     def write(self, text: str) -> int:
         """Write text."""
@@ -106,7 +106,7 @@ class Output(_Stream):
             raise self._given_up(error) from None
 
     def flush(self) -> None:
-        """Let all of it arrive."""
+        """Flush everything."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -117,22 +117,22 @@ class Output(_Stream):
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), self._stream.fileno())
         if isinstance(error, BrokenPipeError) or (_WINDOWS and error.errno == errno.EINVAL):
-            return ReaderLeft("nobody reads it any more")
+            return ReaderLeft("its reader has closed it")
         return OutputLost(error.strerror or str(error))
 
 
 def _raw_of(stream: TextIO) -> io.RawIOBase | None:
-    """What a stream writes to in the end; None for an object that only looks like a stream."""
+    """The raw file of a stream; None for an object that only looks like a stream."""
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # with `python -u` there is nothing between
     return raw if isinstance(raw, io.RawIOBase) else None
 
 
 class Outlet(_Stream):
-    """A text stream that neither fails nor holds up whoever writes: a thread of its own writes on.
+    """A text stream that neither fails nor blocks its caller: its own thread writes.
 
-    Where a reader stands still, the oldest pieces are left out. With `whole`, none is: the writer
-    waits for a reader that is slow, and writes nothing more once it stood still for ten seconds.
+    If a reader stalls, the oldest pieces are dropped. With `whole`, none is: the caller
+    waits for a slow reader, and writing stops once it has stalled for ten seconds.
     """
 
     def __init__(self, stream: TextIO, *, encoding: str | None = None, whole: bool = False) -> None:
@@ -148,7 +148,7 @@ class Outlet(_Stream):
         self._thread: threading.Thread | None = None
 
     def write(self, text: str) -> int:
-        """Take text; it is written soon."""
+        """Queue text; it is written soon."""
         with self._changed:
             if len(self._pieces) >= _ROOM:
                 self._make_room()
@@ -168,14 +168,14 @@ class Outlet(_Stream):
             self._pieces.clear()
 
     def flush(self) -> None:
-        """Wait a moment until all is written; no second time for a reader that stands still."""
+        """Wait a moment until all is written; no second time for a stalled reader."""
         if self._whole or self._late:
             return
         with self._changed:
             self._late = not self._changed.wait_for(lambda: self._idle, _MOMENT)
 
     def close(self) -> None:
-        """Write the rest, as long as somebody takes it."""
+        """Write the rest, as long as it is read."""
         with self._changed:
             self._waited(lambda: self._idle)
 
@@ -184,7 +184,7 @@ class Outlet(_Stream):
         return not self._busy and not self._pieces
 
     def _waited(self, done: Callable[[], bool]) -> bool:
-        """Wait for something that the reader has to do; False if it did nothing for too long."""
+        """Wait for the reader; False if it made no progress for too long."""
         before = -1
         while before != self._written:
             before = self._written
@@ -209,7 +209,7 @@ class Outlet(_Stream):
                 self._put(text)
             except (OSError, ValueError, OutputLost) as error:
                 code = getattr(error, "errno", None)
-                # A log on a full device goes on where there is room again.
+                # A log on a full device continues once there is room again.
                 self._lost = self._whole or code not in _MAY_PASS
 
     def _put(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What several kinds share."""
+"""Keywords shared by several kinds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ HttpMethod = Literal["GET", "POST"]
 
 
 class PageParams(TypedDict, total=False):
-    """Keywords that every list takes."""
+    """Keywords of every list."""
 
     page_size: int
     """Rows in a page, 1 to 1000; 50 unless given."""
     page: int
     """Page index; for the client's own book-keeping only, the token decides."""
     page_token: str
-    """Opaque token out of a `next_page_url`."""
+    """Opaque token from a `next_page_url`."""

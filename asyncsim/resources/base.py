@@ -275,7 +275,6 @@ class Resource(Generic[T]):
         urgent: bool = False,
         read: Callable[[Response], P],
     ) -> AsyncGenerator[P, None]:
-<<<<<<< Updated upstream
         """Fetch page after page of a list, each read by `read`."""
 
         def fetch(query: str) -> Awaitable[P]:
@@ -283,33 +282,6 @@ class Resource(Generic[T]):
 
         what = f"list of {self.kind.key}"
         return turn_pages(fetch, query, self._base, what, self.context.notify)
-=======
-        """Follow pages by the query of `next_page_url` only, on our own base URL and path.
-
-        So credentials are never sent to a host named in a response, and gateways work.
-        """
-        base = urlsplit(self._base)
-        expected = f"{base.scheme}://{base.netloc.rpartition('@')[2]}"
-        reported: set[str | None] = {None, expected}
-        # Brent's method detects next pages that lead in a circle, storing only one page.
-        remembered, steps, limit = query, 0, 1
-        while True:
-            page = await self._raw_page(query, parent=parent, urgent=urgent, read=read)
-            yield page
-            following = page.next_query
-            if following is None:
-                return
-            if not following or following == remembered:
-                raise DecodeError(f"list of {self.kind.key}", "its next page was there before")
-            steps += 1
-            if steps == limit:
-                remembered, steps, limit = following, 0, limit * 2
-            origin = page.next_origin
-            if origin not in reported:
-                reported.add(origin)
-                self.context.notify(ForeignPage(origin=str(origin), expected=expected))
-            query = following
->>>>>>> Stashed changes
 
 
 R = TypeVar("R", bound=Resource[Any])

@@ -1,1 +1,1 @@
-"""Text to shapes and back; no sockets, no verbs."""
+"""Encoding and decoding of JSON, forms and records; no I/O."""

@@ -1,4 +1,4 @@
-"""For speed: from bytes straight to records, by msgspec (benchmarks: `pages`, `requests`).
+"""Fast decoding from bytes straight to records, by msgspec (benchmarks: `pages`, `requests`).
 
 It reads only what is exactly as documented, and returns None for everything else: an ICCID sent as
 a number, a date without a zone, a broken row. `records` reads that leniently, or says what is wrong
@@ -22,18 +22,19 @@ from asyncsim.wire.pages import RawPage
 
 T = TypeVar("T")
 
-# What msgspec and `records` read alike. Not numbers and amounts: each has its own leniency there.
+# Types that msgspec and `records` read alike. Not numbers and amounts: `records` is more lenient
+# there.
 _ALIKE: tuple[Any, ...] = (str, bool, datetime, dict[str, str], type(None))
 # Without a zone msgspec would make a naive date, which `records` reads as UTC.
 _ZONED = Annotated[datetime, msgspec.Meta(tz=True)]
 # msgspec's own errors are ValueErrors from 0.21 on only; RecursionError: nested too deeply.
 _UNREADABLE = (ValueError, RecursionError, msgspec.MsgspecError)
-# Past the model's own `__setattr__`, which freezes its records.
+# Bypasses the model's own `__setattr__`, which freezes its records.
 _set = object.__setattr__
 
 
 def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]:
-    """Make the reader of responses that are one record."""
+    """Build the decoder of responses with one record."""
     twin = _twin(model, vendor)
     if twin is None:
         return lambda body: None
@@ -51,7 +52,7 @@ def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]
 
 
 def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes], RawPage | None]:
-    """Make the reader of pages of records; `key` is where a page has its rows."""
+    """Build the decoder of pages of records; `key` is the key of a page's rows."""
     twin = _twin(model, vendor)
     if twin is None:
         return lambda body: None
@@ -68,13 +69,13 @@ def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes],
 
 
 def status_page_reader(key: str) -> Callable[[bytes], RawPage | None]:
-    """Make the reader of pages of which a sweep needs each row's `sid` and `status`."""
+    """Build the decoder of a sweep's pages: only each row's `sid` and `status`."""
     fields: list[Any] = [("sid", str), ("status", str | None, None)]
     return _page_decoder(key, msgspec.defstruct("_Status", fields, gc=False))
 
 
 def row_splitter(key: str) -> Callable[[bytes], Sequence[bytes]]:
-    """Make what splits a page that `status_page_reader` has read into the JSON of each row."""
+    """Build a function that splits a page of `status_page_reader` into the JSON of each row."""
     decode = _page_decoder(key, msgspec.Raw)
 
     def split(body: bytes) -> Sequence[bytes]:
@@ -100,11 +101,11 @@ def _page_decoder(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]
 
 
 def _twin(model: type[Any], vendor: Vendor) -> type[Any] | None:
-    """Make a subclass of a model whose fields are spelled as this vendor spells them.
+    """Build a subclass of a model with this vendor's spelling of the fields.
 
-    msgspec knows no other names for the fields of attrs classes. An instance has the same layout as
-    one of the model, which becomes its class once it is read. None for a model with a field that
-    only `records` can read.
+    msgspec cannot rename fields of attrs classes. An instance has the same layout as
+    one of the model, and gets the model as its class once it is read. None for a model with a field
+    that only `records` can read.
     """
     hints = get_type_hints(model)
     members: dict[str, Any] = {"__slots__": (), "__module__": model.__module__}
@@ -126,7 +127,7 @@ def _twin(model: type[Any], vendor: Vendor) -> type[Any] | None:
 
 
 def _strict(hint: Any) -> Any:
-    """Return a field's type as msgspec is to check it; None where it would read otherwise."""
+    """Return a field's type for msgspec; None if msgspec would read it differently."""
     is_union = get_origin(hint) in (Union, types.UnionType)
     options = get_args(hint) if is_union else (hint,)
     if all(option in _ALIKE or get_origin(option) is Literal for option in options) and (
@@ -137,7 +138,7 @@ def _strict(hint: Any) -> Any:
 
 
 def _second_spelling(own: str, slot: Any) -> property:
-    """Make what sets a field by another spelling, unless the row has the vendor's own too."""
+    """Build a setter of a field by another spelling, unless the row also has the vendor's own."""
 
     def set_unless_there(record: Any, value: Any) -> None:
         if not hasattr(record, own):

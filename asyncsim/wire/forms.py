@@ -1,4 +1,4 @@
-"""Forms, as POST bodies and queries have them: keywords to form keys and back; date-times.
+"""Forms of POST bodies and queries: keywords to form keys and back; date-times.
 
 Keys are the PascalCase of the keyword, or what `Annotated[..., FormKey(...)]` says.
 Sources: both vendors' OpenAPI documents; values as twilio-python's serializers write them.
@@ -35,26 +35,26 @@ from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import Vendor
 
-# Text that people write for people and devices may have any characters, and end as it likes.
+# Text for people and devices may have any characters, also at its ends.
 _FREE_TEXT = frozenset({"command", "friendly_name", "name", "payload"})
-# `datetime.fromisoformat` cuts after microseconds; msgspec rounds.
+# `datetime.fromisoformat` truncates to microseconds; msgspec rounds.
 _FINER = re.compile(r"[.,]\d{6}(\d)")
 _SHORTEST_FINER = len("2015-07-30T20:00:00.1234567")
 
 
 @frozen
 class Param:
-    """A keyword, its form key, and the values that it takes."""
+    """A keyword, its form key, and its valid values."""
 
     keyword: str
     key: str
     required: bool
     choices: tuple[str, ...] | None
-    """The values it may have, None when any text will do."""
+    """The valid values, None if any text is valid."""
     clearable: bool
     """Whether None may be given, which sends the empty string."""
     vendor: str | None = None
-    """The only vendor that has it; None: both."""
+    """The only vendor that supports it; None: both."""
 
 
 def pascal(keyword: str) -> str:
@@ -105,7 +105,7 @@ def is_required(keywords: Any, keyword: str, annotation: Any) -> bool:
 def check(
     keywords: Any, values: Mapping[str, Any], what: str, vendor: Vendor | None = None
 ) -> None:
-    """Reject what cannot be sent: TypeError for keywords, ValueError for values.
+    """Validate a change: TypeError for keywords, ValueError for values.
 
     `Unsupported` for a keyword that only the other vendor's documents have.
     """
@@ -163,7 +163,7 @@ def decode(text: str) -> dict[str, list[str]]:
     pairs: Iterable[Sequence[str]]
     if "%" in text or "+" in text:
         pairs = parse_qsl(text, keep_blank_values=True)
-    else:  # nothing to decode, as in most callbacks (benchmarks/cases/callbacks.py)
+    else:  # nothing encoded, as in most callbacks (benchmarks/cases/callbacks.py)
         pairs = [one.partition("=")[::2] for one in text.split("&") if one]
     values: dict[str, list[str]] = {}
     for key, value in pairs:
@@ -178,7 +178,7 @@ def parse_date(text: object) -> datetime:
     """Read a date-time; ValueError for anything else.
 
     ISO 8601, or RFC 2822 as in Twilio's older APIs. Without a zone it is UTC, as all dates of both
-    vendors are; without a time it is midnight; what is finer than microseconds is rounded.
+    vendors are; without a time it is midnight; finer fractions are rounded to microseconds.
     """
     if not isinstance(text, str):
         raise ValueError(f"expected a date-time, got {type(text).__name__}")

@@ -1,8 +1,8 @@
 """JSON in and out (msgspec).
 
-`loads` is strict. `read` is for a vendor's response, where one odd text must not cost a thousand
-rows: invalid UTF-8, half a surrogate pair and NaN are read, and judged field by field later.
-Integers are exact: an ICCID of 20 digits, sent as a number, is beyond 64 bits.
+`loads` is strict. `read` is for a vendor's response, where one malformed text must not lose a
+thousand rows: invalid UTF-8, half a surrogate pair and NaN are read, and validated field by field
+later. Integers are exact: an ICCID of 20 digits, sent as a number, is beyond 64 bits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def loads(data: bytes) -> Any:
-    """Bytes to plain values; ValueError for anything else than JSON in UTF-8."""
+    """Bytes to plain values; ValueError for anything but JSON in UTF-8."""
     try:
         return _decode(data.removeprefix(_BOM.encode()))
     # msgspec's own errors are ValueErrors from 0.21 on only.
@@ -26,7 +26,7 @@ def loads(data: bytes) -> Any:
 
 
 def read(data: bytes) -> Any:
-    """Read what a vendor sent; ValueError where it is no JSON at all."""
+    """Read a vendor's response leniently; ValueError if it is not JSON at all."""
     try:
         return loads(data)
     except ValueError:
@@ -34,7 +34,7 @@ def read(data: bytes) -> Any:
     try:
         value = json.loads(data.decode("utf-8", "replace").removeprefix(_BOM))
         text = json.dumps(value, ensure_ascii=False)
-        # Half a surrogate pair could be neither printed nor stored.
+        # Half a surrogate pair can be neither printed nor stored.
         whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return json.loads(whole)
     except RecursionError:

@@ -16,14 +16,14 @@ from asyncsim.errors import DecodeError
 
 @frozen(eq=False, repr=False)
 class BadRecord:
-    """A row of a page that cannot be read."""
+    """An unreadable row of a page."""
 
     index: int
-    """Its place in the page, from 0."""
+    """Its index in the page, from 0."""
     raw: Any
-    """The row as the vendor sent it: the JSON object, or whatever stood in its place."""
+    """The row as the vendor sent it: the JSON object, or any other value in its place."""
     error: DecodeError
-    """What is wrong with it; `error.sid` is its SID, None where it has none."""
+    """What is wrong with it; `error.sid` is its SID, None if it has none."""
 
     def __repr__(self) -> str:
         return f"<BadRecord {self.index}: {shorten(str(self.error), 120, placeholder='...')}>"
@@ -34,17 +34,17 @@ _UNQUOTED = re.compile(r"[^\x21-\x7e]+")
 
 @frozen
 class RawPage:
-    """A page of rows: JSON objects or records, as its reader makes them."""
+    """A page of rows: JSON objects or records, depending on its decoder."""
 
     rows: Sequence[Any]
     next_page_url: object
     """Opaque: only its query is used, and only parsed when the next page is requested."""
     bad: tuple[BadRecord, ...] = ()
-    """Rows that are not among `rows`, because they cannot be read."""
+    """Unreadable rows, which are not among `rows`."""
 
     @property
     def next_query(self) -> str | None:
-        """Query of the next page, as sent; None on the last page. DecodeError if it is no URL."""
+        """Query of the next page, as sent; None on the last one. DecodeError if it is not a URL."""
         return self._next.query if self.next_page_url else None
 
     @property
@@ -59,17 +59,17 @@ class RawPage:
     def _next(self) -> SplitResult:
         try:
             if isinstance(self.next_page_url, str):
-                # What may not stand in a URL is percent-encoded; `urlsplit` would drop some of it.
+                # Invalid characters are percent-encoded; `urlsplit` would drop some of them.
                 url = self.next_page_url.strip()
                 return urlsplit(_UNQUOTED.sub(lambda one: quote(one[0], errors="replace"), url))
-        except ValueError:  # half an IPv6 address
+        except ValueError:  # a broken IPv6 address
             pass
         reason = f"its next_page_url is {reprlib.repr(self.next_page_url)}"
         raise DecodeError("next page of a list", reason)
 
 
 def decode_page(value: Any, key: str) -> RawPage:
-    """Read an envelope whose rows stand under `key`, or under what its meta names."""
+    """Read an envelope with its rows under `key`, or under the key that its meta names."""
     if not isinstance(value, Mapping):
         raise DecodeError(f"page of {key}", f"expected an object, got {type(value).__name__}")
     meta = value.get("meta") or {}
@@ -85,7 +85,7 @@ def decode_page(value: Any, key: str) -> RawPage:
 
 
 def read_rows(page: RawPage, read: Callable[[Any], Any]) -> RawPage:
-    """Read rows into records; one that cannot be read goes to `bad`, and costs no other."""
+    """Read rows into records; an unreadable one goes to `bad` and does not affect others."""
     good, bad = [], []
     for index, row in enumerate(page.rows):
         try:

@@ -1,4 +1,4 @@
-"""Error envelopes of both vendors and of the gateways before them.
+"""Error envelopes of both vendors and of the gateways in front of them.
 
 Sources: Twilio docs, Twilio API responses; KORE docs, API Responses and Authorization.
 
@@ -19,13 +19,13 @@ from attrs import frozen
 
 from asyncsim.wire import json
 
-_MAX_TEXT = 300  # characters that are kept
+_MAX_TEXT = 300  # characters kept
 _MAX_CODE = 10**9  # their codes have five digits
 
 
 @frozen
 class Problem:
-    """What an error body says."""
+    """The contents of an error body."""
 
     code: int | None
     message: str
@@ -33,7 +33,7 @@ class Problem:
 
 
 def decode_problem(body: bytes) -> Problem:
-    """Read an error body; never raises, whatever it holds."""
+    """Read any error body; never raises."""
     try:
         value = json.read(body)
     except ValueError:

@@ -1,11 +1,11 @@
-"""JSON objects to records and back, spelled as the vendor spells them: the lenient way (cattrs).
+"""JSON objects to records and back, in the vendor's spelling: lenient decoding (cattrs).
 
-Unknown fields are ignored and unknown statuses stay strings, because vendors add both. What is
-there must have its documented type, or one whose meaning is plain; else `DecodeError` says what is
+Unknown fields are ignored and unknown statuses stay strings, because vendors add both. A known
+field must have its documented type, or one with an obvious meaning; else `DecodeError` says what is
 wrong with which field.
 
-cattrs is imported when the first such row comes: `fast` reads most of them, and the import is a
-tenth of what a first request costs (benchmark: `startup`).
+cattrs is imported for the first such row: `fast` reads most of them, and the import is a
+tenth of the cost of a first request (benchmark: `startup`).
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ T = TypeVar("T")
 _NAME = re.compile(r"\w{1,64}", re.ASCII)
 _INTEGER = re.compile(r"[-+]?\d{1,40}")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
-_MAX_DEPTH = 64  # levels of what no document describes; deeper, it could not even be printed
+_MAX_DEPTH = 64  # levels of undocumented data; deeper data could not even be printed
 _MAX_MESSAGE = 500  # characters
 
 
 def decode(model: type[T], value: Any, vendor: Vendor) -> T:
-    """Build a record out of a decoded JSON object; `DecodeError` names field and value."""
+    """Build a record from a decoded JSON object; `DecodeError` names field and value."""
     if value.__class__ is not dict:
         raise DecodeError(model.__name__, f"expected an object, got {type(value).__name__}")
     try:
-        hook: Any = _hook  # mypy takes no class for hashable
+        hook: Any = _hook  # mypy does not consider classes hashable
         record: T = hook(model, vendor)(value, model)
         return record
-    except Exception:  # noqa: BLE001  # read once more, to say what is wrong
+    except Exception:  # noqa: BLE001  # read again, to say what is wrong
         return _explain(model, value, vendor)
 
 
 def encode(record: Any, vendor: Vendor) -> dict[str, Any]:
-    """Spell a record as the vendor's responses do: all of its fields, nulls included."""
+    """Encode a record in the vendor's spelling: all of its fields, nulls included."""
     model: Any = type(record)
     return {spelled: _plain(getattr(record, name)) for name, spelled in _spellings(model, vendor)}
 
 
 @cache
 def _spellings(model: Any, vendor: Vendor) -> tuple[tuple[str, str], ...]:
-    """The attributes of a model that a vendor has, and how it spells them."""
+    """The attributes of a model that a vendor has, with its spelling."""
     return tuple(
         (one.name, spelling(one.name, one.metadata, vendor))
         for one in attrs.fields(model)
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return format_date(value)
     if isinstance(value, Decimal):
-        return str(value)  # as in every example, whatever the schema says
+        return str(value)  # as in every example, despite the schema
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
     if attrs.has(type(value)):
@@ -80,12 +80,12 @@ def _plain(value: Any) -> Any:
 
 
 def _explain(model: type[T], value: dict[str, Any], vendor: Vendor) -> T:
-    """Read a record by the converter that is slower, and says all that is wrong with it."""
+    """Read a record by the slower converter, which reports all errors."""
     from cattrs.errors import BaseValidationError
     from cattrs.v import format_exception, transform_error
 
     def reason(error: BaseException, hint: type | None) -> str:
-        # Our own hooks say what was wrong with which value; the rest cattrs words well enough.
+        # Our own hooks name the problem and the value; cattrs' other messages are good enough.
         return str(error) if isinstance(error, ValueError) else format_exception(error, hint)
 
     try:
@@ -93,7 +93,7 @@ def _explain(model: type[T], value: dict[str, Any], vendor: Vendor) -> T:
     except BaseValidationError as error:
         cause: Exception = error
         wrong = "; ".join(transform_error(error, path="", format_exception=reason))
-    except Exception as error:  # noqa: BLE001  # whatever it is, the record cannot be read
+    except Exception as error:  # noqa: BLE001  # any error means that the record cannot be read
         cause, wrong = error, f"{type(error).__name__}: {error}"
     sid = value.get("sid")
     sid = sid if isinstance(sid, str) and _NAME.fullmatch(sid) else None
@@ -180,7 +180,7 @@ def _optional_hook(converter: Converter) -> Callable[[Any], Callable[[Any, Any],
         if item is str:
             return _text_or_none
         read = converter.get_structure_hook(item)
-        # An empty text where none belongs says as much as null: Twilio's own examples mix both.
+        # An empty text in place of another type means null: Twilio's own examples mix both.
         return lambda value, _: None if value is None or value == "" else read(value, item)
 
     return hook_of
@@ -195,7 +195,7 @@ def _tuple_hook(converter: Converter) -> Callable[[Any], Callable[[Any, Any], An
         item = get_args(hint)[0]
 
         def hook(value: Any, _: Any) -> Any:
-            # cattrs takes any iterable: of a text it would make a tuple of letters.
+            # cattrs accepts any iterable: it would turn a text into a tuple of letters.
             if not isinstance(value, list):
                 raise ValueError(f"expected a list, got {reprlib.repr(value)}")
             return tuple(converter.structure(one, item) for one in value)
@@ -258,7 +258,7 @@ def _digits(value: Any, what: str) -> str:
 
 
 def _texts(value: Any, _: Any) -> dict[str, str]:
-    # A null among `links` is a link that is not there.
+    # A null among `links` is a missing link.
     return {key: _text(one) for key, one in _object(value).items() if one is not None}
 
 

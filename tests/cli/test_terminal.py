@@ -33,7 +33,7 @@ async def test_on_a_terminal_the_count_is_prompted_for(
     fill(batch, sids(emulator, "wireless"), "sid")
     status, screen = await on_a_terminal(typed, "bulk", "delete", str(batch))
     assert "will change   12" in screen
-    assert "Type their number to go on (12): " in screen
+    assert "Type their number to continue (12): " in screen
     assert status == code
     assert len(sids(emulator, "wireless")) == (0 if code == 0 else 12)
 
@@ -80,9 +80,9 @@ async def on_a_terminal(typed: bytes | None, *arguments: str) -> tuple[int, str]
         async with asyncio.timeout(60):
             while chunk := await asyncio.to_thread(_read, ours):
                 screen += chunk
-                if b"to go on (" in chunk and typed is None:
+                if b"to continue (" in chunk and typed is None:
                     process.terminate()
-                elif b"to go on (" in chunk and typed is not None:
+                elif b"to continue (" in chunk and typed is not None:
                     os.write(ours, typed)
             return await process.wait(), re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.decode())
     finally:

@@ -439,7 +439,7 @@ async def test_misspelt_arguments_are_rejected_before_sending(harness: Harness) 
     for never in (0, -1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="timeout"):
             await sims.await_transition(sid, timeout=never)
-    with pytest.raises(TypeError, match="Sim or its SID is awaited, not int"):
+    with pytest.raises(TypeError, match="pass a Sim or its SID, not int"):
         await sims.await_transition(7)
     assert list(harness.emulator.requests) == []
 

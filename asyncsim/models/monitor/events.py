@@ -1,4 +1,4 @@
-"""The Monitor Event, and what it says of a Programmable Wireless Sim.
+"""The Monitor Event, and the history of a Programmable Wireless Sim.
 
 Sources: twilio_monitor_v1; Twilio docs, "Monitor Events resource"; KORE docs, "Wireless Sim
 Resource" (the shape of `event_data`).

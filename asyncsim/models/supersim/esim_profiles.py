@@ -28,7 +28,7 @@ class ESimProfile:
     account_sid: str | None = None
     iccid: str | None = None
     sim_sid: str | None = None
-    """The `new` Sim that the reservation made."""
+    """The `new` Sim that the reservation created."""
     eid: str | None = None
     """Of the eUICC."""
     smdp_plus_address: str | None = None

@@ -1,4 +1,4 @@
-"""The Super SIM Fleet: what SIMs of a group may do.
+"""The Super SIM Fleet: permissions and limits of a group of SIMs.
 
 Sources: both supersim_v1 documents; Twilio docs, "Fleet Resource".
 """
@@ -19,7 +19,7 @@ DataMetering: TypeAlias = Literal["payg"] | str
 
 @frozen(kw_only=True)
 class Fleet:
-    """A Fleet; its unique name can stand for its SID in every keyword that takes a Fleet."""
+    """A Fleet; every keyword for a Fleet accepts its unique name or SID."""
 
     sid: str
     """HF and 32 hex digits."""

@@ -1,4 +1,4 @@
-"""IP addresses a Super SIM has at this moment. Read only. Sources: both supersim_v1 documents."""
+"""Current IP addresses of a Super SIM. Read only. Sources: both supersim_v1 documents."""
 
 from __future__ import annotations
 

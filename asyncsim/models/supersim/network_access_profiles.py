@@ -18,7 +18,7 @@ from asyncsim.vendors import Product
 
 @frozen(kw_only=True)
 class NetworkAccessProfile:
-    """A profile; its networks are a list of their own."""
+    """A profile; its networks are a separate list."""
 
     sid: str
     """HA and 32 hex digits."""

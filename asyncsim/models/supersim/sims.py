@@ -13,7 +13,7 @@ from asyncsim.vendors import Product
 
 KnownStatus = Literal["new", "ready", "active", "inactive", "scheduled"]
 SimStatus: TypeAlias = KnownStatus | str
-"""Open: a status the vendor adds tomorrow stays a plain string."""
+"""Open: a status that the vendor adds later stays a plain string."""
 
 RequestableStatus = Literal["ready", "active", "inactive"]
 
@@ -51,7 +51,7 @@ class SimUpdate(TypedDict, total=False):
     """Keywords of `update`; an absent key is not sent, None clears the field."""
 
     unique_name: str | None
-    """Name that can stand in place of the SID; unique in the account (83011)."""
+    """Name that can be used in place of the SID; unique in the account (83011)."""
     status: RequestableStatus
     """Status to move to; the response shows `scheduled` until the SIM settles."""
     fleet: str | None

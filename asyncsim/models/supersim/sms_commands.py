@@ -27,7 +27,7 @@ class SmsCommand:
     """HC and 32 hex digits."""
     status: SmsCommandStatus | None = None
     """`queued` until the first attempt, then `sent`, `delivered` on confirmation; it stays `sent`
-    where none comes. From a SIM always `received`."""
+    if none comes. From a SIM always `received`."""
     account_sid: str | None = None
     sim_sid: str | None = None
     payload: str | None = None

@@ -26,7 +26,7 @@ class UsagePeriod:
 
 @frozen(kw_only=True)
 class UsageRecord:
-    """One bucket; the SIDs and the country are filled only where filtered or grouped by."""
+    """One bucket; the SIDs and the country are set only if filtered or grouped by."""
 
     account_sid: str | None = None
     sim_sid: str | None = None

@@ -49,13 +49,13 @@ class CommandCreate(TypedDict):
     command: str
     """Up to 160 characters of text, or 140 bytes as Base64 in mode `binary`."""
     sim: NotRequired[str]
-    """SID or unique name of the Sim; the documents mark it optional, the vendors need it."""
+    """SID or unique name of the Sim; optional in the documents, required by the vendors."""
     callback_method: NotRequired[HttpMethod]
     callback_url: NotRequired[str]
     """Called when the Command was sent, delivered, or failed."""
     command_mode: NotRequired[Literal["text", "binary"]]
     include_sid: NotRequired[Literal["none", "start", "end"]]
-    """Whether the Command's SID goes along; then fewer characters fit."""
+    """Whether the Command's SID is included; then fewer characters fit."""
     delivery_receipt_requested: NotRequired[bool]
     """Whether it goes on from `sent` to `delivered`; True at the vendors unless given."""
 

@@ -17,7 +17,7 @@ from asyncsim.vendors import Product
 
 @frozen(kw_only=True)
 class CellLocation:
-    """Where the cell probably is, in degrees; both None when the vendor sends an empty object."""
+    """Estimated location of the cell, in degrees; both None if the vendor sends an empty object."""
 
     lat: float | None = None
     lon: float | None = None
@@ -25,7 +25,7 @@ class CellLocation:
 
 @frozen(kw_only=True)
 class DataSession:
-    """One session; `end` is None while it goes on."""
+    """One session; `end` is None while it lasts."""
 
     sid: str
     """WN and 32 hex digits."""
@@ -40,7 +40,7 @@ class DataSession:
     cell_id: str | None = None
     cell_location_estimate: CellLocation | None = None
     packets_uploaded: int | None = None
-    """Bytes, whatever the name says: between the last update and the start."""
+    """Bytes, despite the name: between the last update and the start."""
     packets_downloaded: int | None = None
     last_updated: datetime | None = None
     start: datetime | None = None

@@ -65,7 +65,7 @@ class RatePlanCreate(TypedDict, total=False):
 
 
 class RatePlanUpdate(TypedDict, total=False):
-    """Keywords of `update`; nothing else of a RatePlan can be changed."""
+    """Keywords of `update`; a RatePlan's other fields are fixed."""
 
     unique_name: str | None
     friendly_name: str | None

@@ -23,7 +23,7 @@ KnownStatus = Literal[
     "deleted",  # KORE's response enum only
 ]
 SimStatus: TypeAlias = KnownStatus | str
-"""Open: a status the vendor adds tomorrow stays a plain string."""
+"""Open: a status that the vendor adds later stays a plain string."""
 
 RequestableStatus = Literal["new", "ready", "active", "suspended", "deactivated"]
 """Statuses that `update` takes: the four of the documents' prose, and `new`, which Twilio's own
@@ -74,7 +74,7 @@ class SimUpdate(TypedDict, total=False):
     """Keywords of `update`; an absent key is not sent, None clears the field."""
 
     unique_name: str | None
-    """Name that can stand in place of the SID; unique in the account."""
+    """Name that can be used in place of the SID; unique in the account."""
     callback_method: HttpMethod
     """POST unless given."""
     callback_url: str
@@ -111,7 +111,7 @@ class SimFilter(PageParams, total=False):
     """Keywords of `list`."""
 
     status: FilterStatus
-    """Only SIMs in this status; KORE's text speaks of four values, its enum of all eight."""
+    """Only SIMs in this status; KORE's text names four values, its enum all eight."""
     iccid: str
     """Only the SIM with this ICCID: a list of at most one."""
     rate_plan: str

@@ -83,7 +83,7 @@ class CommandUsage(CommandCounts):
 
 @frozen(kw_only=True)
 class AccountUsageRecord:
-    """What all SIMs of the account used in a period."""
+    """Usage of all SIMs of the account in a period."""
 
     account_sid: str | None = None
     period: Period | None = None
@@ -93,7 +93,7 @@ class AccountUsageRecord:
 
 @frozen(kw_only=True)
 class UsageRecord(AccountUsageRecord):
-    """What one SIM used in a period."""
+    """Usage of one SIM in a period."""
 
     sim_sid: str | None = None
 
