@@ -106,7 +106,7 @@ async def test_all_errors_of_a_file_are_reported_at_once(
     ended = await cli("activate", str(batch))
     assert ended.code == 2
     first, *problems = ended.err.splitlines()[-4:]
-    assert first == "asyncsim: batch.csv cannot be used as it is; nothing was sent"
+    assert first == "asyncsim: batch.csv cannot be used; nothing was sent"
     assert [problem.split(":")[0].strip() for problem in problems[:2]] == ["line 2", "line 5"]
     assert problems[2].endswith("is named more than once: lines 3, 6")
     assert not emulator.requests

@@ -55,7 +55,7 @@ def test_a_name_that_would_change_the_path_is_rejected(name: str) -> None:
 
 @pytest.mark.parametrize("name", [None, 7, b"HS", ["HS"]])
 def test_a_name_that_is_not_a_string_is_rejected(name: object) -> None:
-    with pytest.raises(TypeError, match="named by its SID as text"):
+    with pytest.raises(TypeError, match="must be text"):
         check_name(SUPERSIM, name)
 
 

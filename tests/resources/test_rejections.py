@@ -52,7 +52,7 @@ WRONG: list[tuple[Call, str]] = [
     (lambda c: c.supersim.esim_profiles.create(callback_method="PUT"), "callback_method"),
     (lambda c: c.wireless.commands.send_and_wait(command="x", until="gone"), "can be queued"),
     (lambda c: c.wireless.commands.send_and_wait(command="x", until=set()), "can be queued"),
-    (lambda c: c.wireless.commands.send_and_wait(command="x", timeout=0), "seconds above 0"),
+    (lambda c: c.wireless.commands.send_and_wait(command="x", timeout=0), "more than 0 seconds"),
     (lambda c: c.supersim.ip_commands.await_transition(sid("HG"), until="delivered"), "can be"),
 ]
 
@@ -113,7 +113,7 @@ MISSING: list[tuple[str, Call]] = [
 async def test_an_undocumented_api_is_unsupported(vendor: str, call: Call) -> None:
     creates: dict[str, Any] = {"twilio": Client.twilio, "kore": Client.kore}
     async with creates[vendor]("account", "secret") as client:
-        with pytest.raises(Unsupported, match=r"documents no \w+ API; if you know its address"):
+        with pytest.raises(Unsupported, match=r"documents no \w+ API; if you know its URL"):
             await call(client)
 
 
