@@ -23,7 +23,7 @@ PYTHON = ("asyncsim", "tests", "benchmarks", "examples", "noxfile.py")
 
 
 def install(session: nox.Session) -> None:
-    """Install the package and its tools, unless the environment is not ours to change."""
+    """Install the package and its tools, unless the environment is managed by the user."""
     if session.venv_backend != "none":
         session.install("--editable", ".[dev]")
 
@@ -36,14 +36,14 @@ def install_bench(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, and how much of the code they reach."""
+    """All tests, with coverage."""
     install(session)
     session.run("python", "-m", "pytest", "--cov", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, and the mistakes that style shows."""
+    """Formatting and lint."""
     install(session)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -51,7 +51,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Both type checkers, because users have either."""
+    """Both type checkers, because users have one or the other."""
     install(session)
     session.run("mypy", "--strict", *PYTHON)
     session.run("pyright")
@@ -59,9 +59,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def floors(session: nox.Session) -> None:
-    """Which module may import which."""
+    """The import contracts: which module may import which."""
     install(session)
-    # Without its cache: a module that appeared since would not be seen by those that import it.
+    # Without its cache, which would miss imports of new modules.
     session.run("lint-imports", "--no-cache")
 
 
@@ -77,8 +77,8 @@ def contract(session: nox.Session) -> None:
     session.run("python", "-m", "tests.contract.prism")
     checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/contract")  # one Prism
     session.run("python", "-m", "pytest", *checks, *session.posargs)
-    # The integration tests again, with Prism in between; but for those that send what no document
-    # allows, those whose size is the point, and those whose connections are cut: Prism answers.
+    # The integration tests again, with Prism in between; except those that send undocumented
+    # requests, those about sizes, and those about lost connections: Prism responds itself.
     validated = ("-n", "0", "-p", "tests.contract.through_prism", "-s", "-q", "tests/integration")
     others = (f"--ignore-glob=*test_{one}.py" for one in ("rejections", "scale", "lost_responses"))
     cut = "tests/integration/test_waiting.py::test_closing_the_client_while_a_change_is_in_flight"
@@ -96,7 +96,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def scale(session: nox.Session) -> None:
-    """Rehearse with as many SIMs as the figures are about, alone: some are about real seconds."""
+    """Run the published scenarios at full size, alone, because some measure real seconds."""
     install(session)
     checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/integration", "tests/http")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
@@ -112,18 +112,18 @@ def lowest(session: nox.Session) -> None:
     pins = Path(session.create_tmp()) / "lowest.txt"
     pins.write_text("".join(f"{found[1]}=={found[2]}\n" for found in bounds if found), "utf-8")
     session.install("--editable", ".[dev]", "--constraint", str(pins))
-    # What is not about this package's own dependencies runs with the newest ones already.
+    # Tests of other things run with the newest dependencies in `tests`.
     others = (f"--ignore=tests/{one}" for one in ("benchmarks", "contract", "typing"))
     session.run("python", "-m", "pytest", *others, *session.posargs)
 
 
 @nox.session
 def sbom(session: nox.Session) -> None:
-    """Write `dist/sbom.cdx.json`: what an installation with all extras for users consists of."""
+    """Write `dist/sbom.cdx.json`: the contents of an installation with all extras for users."""
     session.install(".[bulk,cli,speed]")
     users = session.run("python", "-c", "import sys; print(sys.executable)", silent=True)
     tools = Path(session.create_tmp()) / "tools"
-    session.run("python", "-m", "venv", str(tools))  # else the tool would be in its own list
+    session.run("python", "-m", "venv", str(tools))  # otherwise the tool would list itself
     session.run(str(tools / "bin" / "pip"), "install", "--quiet", "cyclonedx-bom>=7", external=True)
     Path("dist").mkdir(exist_ok=True)
     session.run(
@@ -136,27 +136,27 @@ def sbom(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Look for known vulnerabilities in what users install; needs PyPI's advisories."""
+    """Check everything that users install for known vulnerabilities; needs PyPI's advisories."""
     session.install("--editable", ".[bulk,cli,speed]")
     installed = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     frozen = Path(session.create_tmp()) / "installed.txt"
     frozen.write_text(str(installed), "utf-8")
     session.install("pip-audit>=2.7")
-    # `--strict`: a package that could not be looked up is a failure, not a pass.
+    # `--strict`: a package that cannot be looked up counts as a failure.
     options = ("--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off")
     session.run("pip-audit", *options, "--requirement", str(frozen))
 
 
 @nox.session(venv_backend="none")
 def simulate(session: nox.Session) -> None:
-    """Worlds from seeds: network, clock and processes are simulated, and killed anywhere.
+    """Run simulated worlds from seeds: network, clock, and processes that are killed anywhere.
 
-    `-- --seed 17` lives one again, `-- --release` 20,000 of them. In an environment of its own,
-    because what simulates needs Python 3.12 or newer.
+    `-- --seed 17` repeats one, `-- --release` runs 20,000. In its own environment,
+    because the simulator needs Python 3.12 or newer.
     """
     newer = _newer_python()
     if newer is None:
-        missing = "no Python 3.12 or newer was found, without which nothing is simulated"
+        missing = "the simulation needs Python 3.12 or newer, and none was found"
         if os.environ.get("CI"):
             session.error(missing)
         session.skip(missing)
@@ -174,7 +174,7 @@ def _newer_python() -> str | None:
     named = [found for minor in range(12, 20) if (found := shutil.which(f"python3.{minor}"))]
     pyenv = sorted(Path.home().glob(".pyenv/versions/3.1[2-9].*/bin/python"))
     for candidate in (sys.executable, *named, *map(str, pyenv)):
-        # A shim of pyenv may have the name and nothing behind it.
+        # A pyenv shim may exist without an interpreter.
         check = [candidate, "-c", "import sys, venv; sys.exit(sys.version_info < (3, 12))"]
         if subprocess.run(check, capture_output=True, check=False).returncode == 0:  # noqa: S603  # a Python
             return candidate
@@ -190,9 +190,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure beside the peers, under 15 minutes; `-- NAME` for one, `-- --strict` to fail.
+    """Run the benchmarks against the peers, under 15 minutes; `-- NAME` for one.
 
-    A missed target is printed and kept, and fails with `--strict` only. Where valgrind is
+    A missed target is printed and recorded, and fails only with `-- --strict`. If valgrind is
     installed, instructions are counted too.
     """
     install_bench(session)
@@ -202,6 +202,6 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def million(session: nox.Session) -> None:
-    """Plan a million SIMs; and change a million, as a job and by `update_many`: an hour or so."""
+    """Plan a million SIMs, and update a million, by a job and by `update_many`: about an hour."""
     install_bench(session)
     session.run("python", "-m", "benchmarks", "first_results", "million", *session.posargs)

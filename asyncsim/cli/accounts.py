@@ -30,7 +30,7 @@ class Sim(Protocol):
 
     @property
     def status(self) -> str | None:
-        """The status; None where the vendor shows none."""
+        """The status; None if the vendor shows none."""
         ...
 
     @property
@@ -73,7 +73,7 @@ class Sims(Protocol):
 
 
 def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
-    """Make a client from the environment's credentials."""
+    """Create a client from the environment's credentials."""
     settings["proxies_from_env"] = True
     try:
         return Client.from_env(vendor, **settings)
@@ -85,7 +85,7 @@ def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
 def sims_of(client: Client, product: str) -> Sims:
     """The SIMs of a product."""
     sims = client.wireless.sims if product == "wireless" else client.supersim.sims
-    # Keywords are text here; the library checks each before anything is sent.
+    # Keywords are text here; the library validates each before anything is sent.
     return cast("Sims", sims)
 
 
@@ -110,7 +110,7 @@ def changes_of(
     account_sid: str | None = None,
     clear: Sequence[str] | None = None,
 ) -> dict[str, str | None]:
-    """Return the keywords of an update; None clears. Each product has options of its own."""
+    """Return the keywords of an update; None clears. Each product has its own options."""
     if fleet is not None and product == "wireless":
         raise CommandError("--fleet is for Super SIM; Programmable Wireless has --rate-plan")
     if rate_plan is not None and product == "supersim":
@@ -152,7 +152,7 @@ def check_status(product: str, status: str | None) -> None:
     # `new` is only requested together with a move to another account, which has no option here.
     known = [name for name in get_args(wanted) if name != "new"]
     if status is not None and status not in known:
-        hint = did_you_mean(status, known, f"it can be {', '.join(known)}")
+        hint = did_you_mean(status, known, f"it must be one of {', '.join(known)}")
         raise CommandError(f"--status {status}: {hint}")
 
 
@@ -197,5 +197,5 @@ async def find_one(sims: Sims, name: str) -> Sim:
     """Find one SIM; CommandError if there is none."""
     found = await find(sims, name)
     if found is None:
-        raise CommandError(f"no SIM of this account and product is called {name}", Exit.FAILED)
+        raise CommandError(f"no SIM of this account and product is named {name}", Exit.FAILED)
     return found

@@ -72,8 +72,8 @@ async def write(
 ) -> WriteResult[T]:
     """Send a write until it is known to be accepted or rejected.
 
-    Once `request.halted` is set, nothing goes out again, and the failure is raised. Whatever is
-    raised after an attempt that may have been carried out says so (`outcome_unknown`).
+    Once `request.halted` is set, nothing is resent, and the failure is raised. Any error
+    after an attempt that may have been carried out says so (`outcome_unknown`).
     """
     try:
         return await _Write(sender, request, goal, decode, read, attempts).run()
@@ -113,7 +113,7 @@ class _Write(Generic[T]):
             except DecodeError as error:
                 if was_processed(error):
                     raise
-                # It proves nothing (a gateway's page with status 200), so it is as good as lost.
+                # It proves nothing (a gateway's page with status 200), so it counts as lost.
                 request.in_doubt = True
                 lost = self.lost = Ambiguous(error, None)
             except APIError as rejection:

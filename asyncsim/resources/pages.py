@@ -80,14 +80,14 @@ async def turn_pages(
     what: str,
     notify: Callable[[ForeignPage], object],
 ) -> AsyncGenerator[P, None]:
-    """Turn pages by the query of `next_page_url` alone, on our own base URL and path.
+    """Follow pages by the query of `next_page_url` only, on our own base URL and path.
 
-    So credentials never go to a host that a response names, and gateways work.
+    So credentials are never sent to a host named in a response, and gateways work.
     """
     base = urlsplit(base_url)
     expected = f"{base.scheme}://{base.netloc.rpartition('@')[2]}"
     reported: set[str | None] = {None, expected}
-    # Brent's method notices next pages that lead in a circle, and remembers one page.
+    # Brent's method detects next pages that lead in a circle, storing only one page.
     remembered, steps, limit = query, 0, 1
     while True:
         page = await fetch(query)

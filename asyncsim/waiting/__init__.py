@@ -1,6 +1,6 @@
 """The shared watcher: one per client and product, for any number of waits.
 
-It knows neither URLs nor JSON: it is given `fetch`, `rows` and the callbacks.
+Independent of URLs and JSON: its owner passes `fetch`, `rows` and the callbacks.
 """
 
 from asyncsim.waiting.sweeps import ListPage, ListRow

@@ -1,4 +1,4 @@
-"""Background tasks with an owner: none outlives it, and no failure goes unreported."""
+"""Background tasks with an owner: none outlives it, and every failure is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BackgroundTasks:
     def _ended(self, task: asyncio.Future[None]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.result()  # a bug of ours is raised here, and so reaches the loop's handler
+            task.result()  # a bug is raised here, and reaches the loop's exception handler
 
     async def cancel(self) -> None:
         """Cancel them all, and return once they have ended."""

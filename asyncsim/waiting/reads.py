@@ -1,4 +1,4 @@
-"""Single reads: a bounded number at once, never two of the same wait."""
+"""Single reads: a bounded number at once, never two for the same wait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asyncsim.core.transition import Transition
 from asyncsim.errors import AsyncSimError
 from asyncsim.waiting.background import BackgroundTasks
 
-# Tasks only: the concurrency limit holds back what the vendor would reject with 429.
+# Limits tasks only: the concurrency limit prevents throttling.
 _AT_ONCE = 256
 
 
@@ -24,7 +24,7 @@ class _Read:
     begun: bool = False
     again: bool = False
     is_probe: bool = False
-    """Whether it is the one that goes out while the credentials breaker is open."""
+    """Whether it is the one sent while the credentials breaker is open."""
 
 
 class SingleReads:
@@ -46,10 +46,10 @@ class SingleReads:
         self._breaker = breaker
         self._clock = clock
         self._on_record = on_record
-        """Takes the record, and when its request began."""
+        """Called with the record, and when its request began."""
         self._on_failure = on_failure
         self._on_end = on_end
-        """Called after either of these, unless another read of the same wait follows at once."""
+        """Called after either of these, unless another read for the same wait follows at once."""
         # Dictionaries keep their order: the wait that was queued first is read first.
         self._queue: dict[Transition, None] = {}
         self._in_flight: dict[Transition, _Read] = {}
@@ -59,7 +59,7 @@ class SingleReads:
 
     @property
     def are_queued(self) -> bool:
-        """Whether reads are queued that may not go out yet."""
+        """Whether reads are queued that may not be sent yet."""
         return bool(self._queue)
 
     def request(self, wait: Transition) -> None:
@@ -68,7 +68,7 @@ class SingleReads:
         if read is None:
             self._queue[wait] = None
             self.send_queued()
-        else:  # one whose task has not begun to run will show what is asked for now
+        else:  # a task that has not begun will read the current state
             read.again |= read.begun
 
     def discard(self, wait: Transition) -> None:
@@ -86,7 +86,7 @@ class SingleReads:
         read.task.cancel()
 
     def send_queued(self) -> None:
-        """Send what may go out now."""
+        """Start the reads that may be sent now."""
         while self._queue and len(self._in_flight) < _AT_ONCE and self._breaker.allows_request():
             wait = next(iter(self._queue))
             del self._queue[wait]
@@ -100,7 +100,7 @@ class SingleReads:
         began = self._clock.now()
         try:
             try:
-                # By SID once it is known: meanwhile the name may have been given to another SIM.
+                # By SID once it is known: the name may have been given to another SIM.
                 record = await self._fetch(wait.sid or wait.name)
             except AsyncSimError as error:
                 self._on_failure(wait, error, began)

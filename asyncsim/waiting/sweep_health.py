@@ -1,4 +1,4 @@
-"""Health of sweeps: whether their lists may be believed, and whether they work at all for now."""
+"""Health of sweeps: whether their lists are reliable, and whether they work at present."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from asyncsim.vendors import Product
 logger = logging.getLogger("asyncsim")
 
 _FAILURES = 3  # list requests in a row, each of many attempts
-_CONTRADICTIONS = 2  # sweeps in a row whose absentees mostly turn out pending: the filter lies
-_SAMPLE = 5  # absentees, or rows; fewer may have slipped between two pages
+_CONTRADICTIONS = 2  # consecutive sweeps whose missing SIMs mostly turn out pending
+_SAMPLE = 5  # missing SIMs, or rows; fewer may have slipped between two pages
 _BREAK = 2.0  # times `Watching.longest`: the first break; each that follows is twice as long, up to
-_LONGEST_BREAK = 3600.0  # seconds: a service lives for weeks, and a bad hour passes
+_LONGEST_BREAK = 3600.0  # seconds: a service runs for weeks, and a bad hour passes
 _SPOT_CHECK_EVERY = 4  # list requests: each spot check costs a read
 
 
 class SweepHealth:
-    """That of one product's sweeps, for as long as its client lives."""
+    """Health of one product's sweeps, for the lifetime of its client."""
 
     def __init__(
         self, product: Product, clock: Clock, watching: Watching, notify: Callable[[Event], None]
@@ -35,7 +35,7 @@ class SweepHealth:
         self._notify = notify
         self._stopped = False
         self._absent: dict[Transition, bool] = {}
-        """Absentees being confirmed -> whether they turned out to be pending after all."""
+        """Missing SIMs being confirmed -> whether they turned out to be pending after all."""
         self._contradictions = 0
         self._failures = 0
         self._break_until = -math.inf
@@ -45,45 +45,45 @@ class SweepHealth:
         return not self._stopped and self._clock.now() >= self._break_until
 
     def succeeded(self) -> None:
-        """Take note of a list request that was read to its end."""
+        """Record a complete list request."""
         self._failures = 0
 
     def failed(self, error: AsyncSimError) -> None:
-        """Take note of one that failed: after a few, single reads take over for a while."""
+        """Record a failed one: after a few, single reads take over for a while."""
         self._failures += 1
         if self._failures < _FAILURES:
             text = "a list request for %s failed and will be retried: %s"
             logger.warning(text, self._product, error)
             return
-        # It may be the list alone that fails; single reads tell, and cost something only if not.
+        # Perhaps only the list fails; single reads show that, and cost something only if not.
         self._failures = 0
         self._break_until = self._clock.now() + self._watching.longest
         text = "list requests for %s keep failing; polling SIM by SIM for a while: %s"
         logger.warning(text, self._product, error)
 
     def expect_settled(self, absent: Sequence[Transition]) -> None:
-        """Begin to confirm those that a sweep has not shown."""
+        """Start to confirm SIMs missing in a sweep."""
         self._absent = dict.fromkeys(absent, False)
 
     def saw_pending(self, wait: Transition) -> None:
-        """Take note that a wait is pending, which a sweep had perhaps not shown."""
+        """Record that a wait is pending, which may have been missing in a sweep."""
         if wait in self._absent:
             self._absent[wait] = True
 
     def confirmed(self) -> None:
-        """Take note of a sweep that showed whoever it had to show."""
+        """Record a sweep in which no SIM was missing."""
         self._contradictions = 0
         self._breaks = 0
 
     def check_filter(self, rows: int, right: int) -> None:
-        """Judge a filtered list by how many of its rows show a status that was asked for."""
-        # KORE documents only four values for its status filter; what others do is not known.
+        """Judge a filtered list by how many of its rows have the requested status."""
+        # KORE documents only four values for its status filter; the effect of others is unknown.
         wrong = rows - right
         if wrong >= _SAMPLE and wrong * 2 > rows:
             self.take_break("the status filter is ignored, or lags behind")
 
     def judge_last_sweep(self) -> None:
-        """Judge the last sweep by what became of its absentees."""
+        """Judge the last sweep by how many of its missing SIMs are pending."""
         wrong, total = sum(self._absent.values()), len(self._absent)
         self._absent = {}
         if total and wrong * 2 <= total:
@@ -115,10 +115,10 @@ class SweepHealth:
 
 
 class SpotChecks:
-    """Finds out whether lists lag: of the SIMs that a list calls pending, it reads one at times.
+    """Detects lagging lists by sometimes reading a SIM that a list shows as pending.
 
-    An index may show SIMs as pending for long after they have settled, and nothing in such a list
-    says so.
+    An index may show SIMs as pending long after they have settled, and nothing in such a list
+    reveals that.
     """
 
     def __init__(self, read: Callable[[Transition], None]) -> None:
@@ -128,7 +128,7 @@ class SpotChecks:
         self._settled_sid: str | None = None
 
     def begin_list(self) -> None:
-        """Take note that a list is about to be requested."""
+        """Record that a list is about to be requested."""
         checked = self._checked
         settled = checked is not None and checked.done and checked.settled_by is not None
         self._settled_sid = checked.sid if checked is not None and settled else None
@@ -136,11 +136,11 @@ class SpotChecks:
             self._checked = None
 
     def contradicts(self, pending: Collection[str]) -> bool:
-        """Tell whether a list calls the SIM pending that had settled before it was requested."""
+        """Tell whether a list shows a SIM as pending that had settled before the request."""
         return self._settled_sid is not None and self._settled_sid in pending
 
     def check_one(self, pending: Sequence[Transition]) -> None:
-        """Read one of those that the list calls pending, if it is time."""
+        """Read one of the SIMs that the list shows as pending, if it is time."""
         self._lists += 1
         if self._checked is None and pending and self._lists % _SPOT_CHECK_EVERY == 0:
             self._checked = pending[self._lists % len(pending)]

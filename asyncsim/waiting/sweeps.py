@@ -3,7 +3,7 @@
 A sweep lists the SIMs in a pending status, 1,000 a request. Those that are missing, or that it
 shows in another status, have likely settled; pages can shift while they are read, and filters may
 be ignored, so each is confirmed. A list scan reads the whole list, and so shows what the missing
-ones have become; where few are missing, single reads are cheaper. Where the whole list is hardly
+ones have become; if few are missing, single reads are cheaper. If the whole list is hardly
 longer than the pending part of it, a scan alone is enough.
 """
 
@@ -41,23 +41,23 @@ from asyncsim.waiting.waits import SweepSet, WaitIndex
 
 
 class ListRow(Protocol):
-    """What a sweep needs of a row."""
+    """The fields of a row that a sweep needs."""
 
     @property
     def sid(self) -> str:
-        """Whose row it is."""
+        """SID of the SIM."""
         ...
 
     @property
     def status(self) -> str | None:
-        """Its status; None where the vendor shows none."""
+        """Its status; None if the vendor shows none."""
         ...
 
 
 class ListPage(Protocol):
-    """A page whose rows are decoded only where a wait needs the record.
+    """A page whose rows are decoded only if a wait needs the record.
 
-    To decode all 1,000 takes milliseconds (benchmarks/cases/pages.py), and most are nobody's.
+    Decoding all 1,000 takes milliseconds (benchmarks/cases/pages.py), and most belong to no wait.
     """
 
     @property
@@ -66,7 +66,7 @@ class ListPage(Protocol):
         ...
 
     def record(self, place: int, /) -> Any:
-        """Decode the row at that place; `DecodeError` concerns this one only."""
+        """Decode the row at that index; `DecodeError` concerns this row only."""
         ...
 
 
@@ -76,19 +76,19 @@ ListRows: TypeAlias = Callable[[str | None], AsyncGenerator[ListPage, None]]
 
 @define(eq=False)
 class ListScan:
-    """A scan of the whole list: how far it is, whom it has shown, how long it will be."""
+    """A scan of the whole list: its progress, the waits found, the projected length."""
 
     started: float
     waits: int
-    """That the list must show, since their changes were accepted before it was requested."""
+    """Waits that the list must show: their changes were accepted before it was requested."""
     unseen: dict[Transition, None]
-    """Those that it is for, until they are shown."""
+    """The waits that it is for, until they are found."""
     requested_at: float = field(init=False)
-    """When the page that comes next was requested."""
+    """When the next page was requested."""
     pages: int = field(init=False, default=0)
     rows: int = field(init=False, default=0)
     pending: set[str] = field(init=False, factory=set)
-    """SIDs of those waits that it shows in a pending status."""
+    """SIDs of waits found in a pending status."""
     settled: int = field(init=False, default=0)
     _seen: int = field(init=False, default=0)
 
@@ -97,32 +97,32 @@ class ListScan:
         self.requested_at = self.started
 
     def show(self, waits: Sequence[Transition]) -> None:
-        """Take note of a row that is about these waits."""
+        """Process a row that belongs to these waits."""
         for wait in waits:
             self.unseen.pop(wait, None)
             self._seen += _accepted_before(wait, self.started)
 
     def turn_page(self, rows: int, now: float) -> None:
-        """Take note of a page that was read, and that the next is requested."""
+        """Record a page that was read, and that the next one is requested."""
         self.pages += 1
         self.rows += rows
         self.requested_at = now
 
     @property
     def projected(self) -> ListSize:
-        """How long the whole list seems to be, by the part that was read."""
+        """Project the length of the whole list from the part that was read."""
         took = self.requested_at - self.started
         return project_size(self.pages, took, self.waits, self._seen)
 
     @property
     def counted(self) -> ListSize:
-        """How long it is, once it was read to its end."""
+        """The size of the list, once it was read completely."""
         took = self.requested_at - self.started
         return ListSize(pages=max(self.pages, 1), seconds=took, whole=True)
 
     @property
     def remaining(self) -> ListSize:
-        """How long the part seems to be that was not read yet."""
+        """Project the length of the unread part."""
         whole, took = self.projected, self.requested_at - self.started
         return ListSize(pages=whole.pages - self.pages, seconds=whole.seconds - took)
 
@@ -156,17 +156,17 @@ class Sweeper:
         self._tasks = tasks
         self._breaker = breaker
         self._take = take
-        """Takes a record, how it was found, and when its request began."""
+        """Called with a record, how it was found, and when its request began."""
         self._wake = wake
         self._notify = notify
         self.health = SweepHealth(kind.product, clock, watching, notify)
         self.active = False
-        """Whether sweeps tell about most waits, rather than single reads."""
+        """Whether sweeps, rather than single reads, cover most waits."""
         self.due_at: float | None = None
-        """When the next list is to be requested; None while one is, or none is planned."""
+        """When the next list is due; None while one is running, or none is planned."""
         self._ended_at: float | None = None
         self._took = 0.0
-        """Seconds that the last list request took; the longer, the longer the pause after it."""
+        """Seconds that the last list request took; a longer one is followed by a longer pause."""
         self._task: asyncio.Future[None] | None = None
         self._list_size = ListSize()
         self._found = 0
@@ -174,7 +174,7 @@ class Sweeper:
         self._spot_checks = SpotChecks(reads.request)
 
     def plan(self, now: float) -> None:
-        """Choose between sweeps and single reads; where it is sweeps, start one or plan it."""
+        """Choose between sweeps and single reads; start or plan the next sweep."""
         state = self._poll_state()
         self.active = should_sweep(self._watching, state)
         if not self.active:
@@ -184,20 +184,20 @@ class Sweeper:
             self._ended_at = began
             request = next_list_request(state, self._list_size, self._found)
             due = began + list_pause(self._watching, state, request.requests, self._took)
-            # Sooner, if it was planned for fewer waits.
+            # Sooner than planned for fewer waits.
             self.due_at = due if self.due_at is None else min(self.due_at, due)
             if self.due_at <= now:
                 self.due_at = None
                 self._task = self._tasks.spawn(self._run())
 
     def stop(self) -> None:
-        """Leave it to single reads; a list request that is running continues."""
+        """Switch to single reads; a running list request continues."""
         self.active = False
         self.due_at = self._ended_at = None
         self._took = 0.0
 
     def cancel(self) -> None:
-        """Plan nothing, and cancel a list request that is running."""
+        """Plan nothing, and cancel a running list request."""
         self.stop()
         task, self._task = self._task, None
         if task is not None:
@@ -227,12 +227,12 @@ class Sweeper:
             if isinstance(error, REJECTIONS):
                 self._breaker.rejected(error, started)
         except Exception as error:
-            # A bug of ours: single reads must not wait until it is fixed.
+            # A bug: single reads must take over.
             self.health.stop(f"it failed: {error!r}")
             raise
         finally:
             # The driver may have ended meanwhile, and a new one may have started another.
-            if self._task is asyncio.current_task():  # else `cancel` has let go of this one
+            if self._task is asyncio.current_task():  # otherwise `cancel` has dropped this one
                 self._task = None
                 self._ended_at = self._clock.now()
                 self._took = self._ended_at - started
@@ -246,7 +246,7 @@ class Sweeper:
         try:
             pages, pending = await self._sweep()
         except BadRequest as error:
-            # Without a code it may be a proxy's on the way, and pass.
+            # Without a code it may come from a proxy, and be temporary.
             if error.status != 400 or error.code is None:
                 raise
             self.health.stop(f"the vendor rejected the status filter: {error}")
@@ -256,7 +256,7 @@ class Sweeper:
         missing = [w for w in expected if w.sid not in pending and w not in self._reads]
         if not missing and any(wait.sid in pending for wait in self._sweep_set):
             self.health.confirmed()
-        # A wait whose SID is not known yet is missing from every list: it is read, and says nothing
+        # A wait whose SID is not known yet is missing in every list: it is read, and says nothing
         # about the sweep.
         absent = [wait for wait in missing if wait.sid is not None]
         self._found = len(absent)
@@ -269,27 +269,27 @@ class Sweeper:
             self._read_all(missing)
 
     async def _sweep(self) -> tuple[int, set[str]]:
-        """List the SIMs in a pending status; how many pages, and which SIDs they show in one."""
+        """List the SIMs in a pending status; returns the number of pages, and the SIDs found."""
         pages, rows, seen = 0, 0, set[str]()
         known = self._kind.pending
-        # A request per status, as the vendors' filter takes one: Programmable Wireless has two.
+        # A request per status, because the filter takes one: Programmable Wireless has two.
         for status in sorted(known):
             async with aclosing(self._rows(status)) as listed:
                 async for page in listed:
                     pages += 1
                     rows += len(page.rows)
-                    # By the status that a row shows: the filter may be ignored, or lag behind.
+                    # By the row's own status: the filter may be ignored, or lag behind.
                     seen.update(row.sid for row in page.rows if row.status in known)
         self.health.check_filter(rows, len(seen))
         return pages, seen
 
     def _must_show(self, moment: float) -> list[Transition]:
-        # A change that was accepted after the request says nothing by being absent.
+        # A change accepted after the request may be missing without having settled.
         return [wait for wait in self._sweep_set if _accepted_before(wait, moment)]
 
     def _spot_check(self, pending: set[str], expected: Sequence[Transition]) -> None:
         if self._spot_checks.contradicts(pending):
-            self.health.take_break("they show SIMs as pending that had settled before")
+            self.health.take_break("its responses show settled SIMs as pending")
         else:
             able = (wait for wait in expected if wait.in_sweep and wait not in self._reads)
             self._spot_checks.check_one([wait for wait in able if wait.sid in pending])
@@ -300,12 +300,12 @@ class Sweeper:
                 self._reads.request(wait)
 
     async def _scan(self, wanted: Sequence[Transition], *, whole: bool) -> None:
-        """Take what the unfiltered list shows; read those of `wanted` whom it does not show.
+        """Process the unfiltered list; read the `wanted` SIMs that it does not show.
 
-        Unless the `whole` of it is to be read, this ends early: when all have been seen, or when
-        it turns out to be so long that reading those that are left is better.
+        Unless `whole`, it ends early: when all have been found, or when
+        the list turns out to be so long that reading the rest singly is cheaper.
         """
-        # From now on, not from the sweep before: more changes may have been accepted meanwhile.
+        # From now on, not since the sweep: more changes may have been accepted meanwhile.
         now = self._clock.now()
         scan = ListScan(now, len(self._must_show(now)), dict.fromkeys(wanted))
         async with aclosing(self._rows(None)) as listed:
@@ -318,21 +318,21 @@ class Sweeper:
                     break
             else:
                 size = scan.counted
-        # A length that was counted is worth more than one projected from a part.
+        # A counted length is more reliable than a projected one.
         if size.whole or not self._list_size.whole:
             self._list_size = size
         if whole:
             self._found = scan.settled
             self._spot_check(scan.pending, wanted)
         self._finished(scan.pages, scan.rows, scan.settled, scan=True)
-        self._read_all(scan.unseen)  # pages shift, and some are known by their names only
+        self._read_all(scan.unseen)  # pages shift, and some waits are known only by name
 
     def _show(self, page: ListPage, scan: ListScan) -> None:
-        """Give the rows of a page to the waits that they are about."""
+        """Pass the rows of a page to the waits that they belong to."""
         known, pending = self._waits.names, self._kind.pending
         for place, row in enumerate(page.rows):
-            # Most rows are nobody's where the list holds many others: no more for them than this.
-            # One without a status tells nothing: it stays unseen, and is read singly.
+            # In a long list most rows belong to no wait: keep this check cheap.
+            # A row without a status says nothing: its wait stays unseen, and is read singly.
             if row.sid not in known or row.status is None:
                 continue
             waits = [
@@ -349,7 +349,7 @@ class Sweeper:
                 try:
                     record = page.record(place)
                 except DecodeError:
-                    continue  # a single read of it will say what is wrong
+                    continue  # a single read will report the problem
                 scan.show(waits)
                 scan.settled += len(waits)
                 self._take(record, "sweep", scan.requested_at)
@@ -362,5 +362,5 @@ class Sweeper:
 
 
 def _accepted_before(wait: Transition, moment: float) -> bool:
-    """Tell whether a list that was requested at that moment must show its change."""
+    """Tell whether a list requested at that time must show its change."""
     return wait.accepted_at is not None and wait.accepted_at < moment

@@ -8,49 +8,49 @@ from collections.abc import Iterator
 
 from asyncsim.core.transition import Transition
 
-_SLACK = 1000  # outdated entries that are not worth building everything anew
+_SLACK = 1000  # stale entries below which rebuilding is not worth it
 
 
 class Timers:
-    """A timing wheel: a heap of what comes next, and distant deadlines by the second.
+    """A timing wheel: a heap of near timers, and distant deadlines by the second.
 
-    The waits themselves say which entries are valid: one is outdated once its wait has ended, or
-    is to be read at another moment. To take it out at once would cost a search, so it is skipped
-    when it comes up. A deadline that is far away takes 8 bytes in a list; an entry of the heap
-    takes 120, and nearly all waits end before it would be needed.
+    The waits themselves determine which entries are valid: one is stale once its wait has ended, or
+    is due at another time. Removing it at once would cost a search, so it is skipped
+    when it is reached. A distant deadline takes 8 bytes in a list; a heap entry
+    takes 120, and nearly all waits end before they need one.
     """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Transition]] = []
-        self._order = itertools.count()  # breaks ties, as waits cannot be compared
+        self._order = itertools.count()  # breaks ties: waits cannot be compared
         self._distant: dict[int, list[Transition]] = {}
         self._seconds: list[int] = []
-        """Those of `_distant`, as a heap."""
+        """The seconds in `_distant`, as a heap."""
         self._near_until = 0
         """The first second whose deadlines are not in the heap."""
         self._size = 0
         self._outdated = 0
-        """Entries that are not valid any more; about, as it need not be exact."""
+        """Approximate number of stale entries."""
 
     def __len__(self) -> int:
         return self._size
 
     def set_read(self, wait: Transition, moment: float) -> None:
-        """Have a wait read at a moment, instead of when it was to be read before."""
+        """Schedule the next read of a wait, replacing an earlier schedule."""
         self._outdated += wait.read_at is not None
         wait.schedule_read(moment)
         self._push(moment, wait)
         self._tidy()
 
     def cancel_read(self, wait: Transition) -> None:
-        """Have a wait not read; its deadline stays."""
+        """Cancel the next read of a wait; its deadline stays."""
         if wait.read_at is not None:
             wait.schedule_read(None)
             self._outdated += 1
             self._tidy()
 
     def set_deadline(self, wait: Transition) -> None:
-        """Have a wait time out at its deadline."""
+        """Schedule the deadline of a wait."""
         if wait.deadline is None:
             return
         second = int(wait.deadline)
@@ -70,14 +70,14 @@ class Timers:
         self._tidy()
 
     def due(self, now: float) -> Iterator[Transition]:
-        """Take out all waits whose moment has come, earliest first."""
+        """Yield and remove all due waits, earliest first."""
         while self._seconds and self._seconds[0] <= now:
             for wait in self._distant.pop(heapq.heappop(self._seconds)):
                 self._size -= 1
                 if not wait.done and wait.deadline is not None:
                     self._push(wait.deadline, wait)
         self._near_until = max(self._near_until, int(now) + 1)
-        # One by one, as what is done about a wait may set or end others.
+        # One by one, because processing a wait may reschedule or end others.
         while (moment := self._first()) is not None and moment <= now:
             wait = self._pop()
             if moment == wait.read_at:
@@ -86,7 +86,7 @@ class Timers:
 
     @property
     def next(self) -> float | None:
-        """When to look again: at the earliest moment, or when the next second's deadlines come."""
+        """When the next timer is due, or the next second's deadlines."""
         first = self._first()
         second = float(self._seconds[0]) if self._seconds else None
         return second if first is None else first if second is None else min(first, second)
@@ -106,8 +106,8 @@ class Timers:
         return heapq.heappop(self._heap)[2]
 
     def _tidy(self) -> None:
-        """Build everything anew when most of it is outdated, so that ended waits can be freed."""
-        # In constant time on average: at least half as many entries were added since the last time.
+        """Rebuild when most entries are stale, so that ended waits can be freed."""
+        # Amortized constant time: at least half as many entries were added since the last rebuild.
         if self._outdated < self._size and self._outdated * 2 <= self._size + _SLACK:
             return
         self._heap = [entry for entry in self._heap if _is_valid(entry)]

@@ -1,4 +1,4 @@
-"""Index of a watcher's waits by name and SID, and the part of them that sweeps tell about."""
+"""Index of a watcher's waits by name and SID, and the set of waits covered by sweeps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from asyncsim.core.transition import Transition
 
 
 class WaitIndex:
-    """The waits that have not ended, found by SID and by the name they were addressed with."""
+    """The waits that have not ended, by SID and by the addressed name."""
 
     def __init__(self) -> None:
-        # A list only where several waits share a name: a list for each would cost 64 bytes a wait.
+        # A list only if several waits share a name: one for each would cost 64 bytes per wait.
         self._by_name: dict[str, Transition | list[Transition]] = {}
         self._count = 0
         self.posts_pending = 0
@@ -26,8 +26,8 @@ class WaitIndex:
             self.add_name(wait, wait.sid)
 
     def add_name(self, wait: Transition, name: str) -> None:
-        """Let a wait be found under one more name."""
-        # Several waits may share one: `await_transition` in two tasks, or a name given anew.
+        """Add another name of a wait."""
+        # Several waits may share a name: `await_transition` in two tasks, or a reassigned name.
         found = self._by_name.setdefault(name, wait)
         if isinstance(found, list):
             if wait not in found:
@@ -36,13 +36,13 @@ class WaitIndex:
             self._by_name[name] = [found, wait]
 
     def post_ended(self, wait: Transition) -> bool:
-        """Take note of the response to a POST; False when its wait has ended before."""
+        """Record the response to a POST; False if its wait has ended already."""
         found = wait in self
         self.posts_pending -= found
         return found
 
     def remove(self, wait: Transition) -> bool:
-        """Remove a wait; False when it was not there."""
+        """Remove a wait; False if it was not in the index."""
         if wait not in self:
             return False
         self._count -= 1
@@ -58,11 +58,11 @@ class WaitIndex:
 
     @property
     def names(self) -> Container[str]:
-        """All names and SIDs that some wait is known under."""
+        """All names and SIDs of the waits."""
         return self._by_name
 
     def find(self, *names: str) -> list[Transition]:
-        """Return the waits known under any of these names, each once."""
+        """Return the waits with any of these names, each once."""
         if len(names) == 1 or len(set(names)) == 1:  # as in most callbacks
             return [*self._named(names[0])]
         return list({wait: None for name in names for wait in self._named(name)})
@@ -80,7 +80,7 @@ class WaitIndex:
         return found is wait or (isinstance(found, list) and wait in found)
 
     def __iter__(self) -> Iterator[Transition]:
-        # Under its own name each is met once; a copy, as the caller may let some end meanwhile.
+        # Each wait once, by its own name; a copy, because the caller may end some meanwhile.
         found = [(name, wait) for name in self._by_name for wait in self._named(name)]
         return (wait for name, wait in found if wait.name == name)
 
@@ -89,22 +89,22 @@ class WaitIndex:
 
 
 class SweepSet:
-    """The waits that a sweep tells about, counted as they come and go.
+    """The waits covered by sweeps, counted as they are added and removed.
 
-    Each is marked itself: a set of them would cost as much again as the index.
+    Each is marked itself: a set would cost as much as the index again.
     """
 
     def __init__(self, waits: Iterable[Transition]) -> None:
         self._waits = waits
-        # Counted as they come and go: the plan needs the numbers after every change, and to count
+        # Counted incrementally: the plan needs the numbers after every change, and counting
         # 100,000 waits each time would take milliseconds.
         self._count = 0
         self.expecting = 0
-        """Those of them for which a callback may still come."""
+        """Those of them that still expect a callback."""
         self._accepted_sum = 0.0
 
     def add(self, wait: Transition) -> None:
-        """Count a wait whose POST was accepted, and anew whether it expects a callback."""
+        """Add a wait whose POST was accepted, or update whether it expects a callback."""
         self.discard(wait)
         wait.join_sweep()
         self._count += 1
@@ -112,7 +112,7 @@ class SweepSet:
         self._accepted_sum += wait.accepted_at or 0.0
 
     def discard(self, wait: Transition) -> None:
-        """Count it no longer, if it was."""
+        """Remove it, if it was counted."""
         if not wait.in_sweep:
             return
         self._count -= 1
@@ -121,8 +121,8 @@ class SweepSet:
         wait.leave_sweep()
 
     def age(self, now: float) -> float:
-        """Seconds since their changes were accepted, on average."""
-        # Never below 0: a sum of many moments is rounded, and so is what a journal remembers.
+        """Average seconds since their changes were accepted."""
+        # Never below 0: a sum of many times is rounded, and so are times in a journal.
         return max(now - self._accepted_sum / self._count, 0.0) if self._count else 0.0
 
     def __iter__(self) -> Iterator[Transition]:

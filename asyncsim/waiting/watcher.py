@@ -28,15 +28,15 @@ from asyncsim.waiting.waits import SweepSet, WaitIndex
 
 logger = logging.getLogger("asyncsim")
 
-_UNKNOWN_STATUSES = 20  # reported at most: a vendor that makes statuses up must not fill the log
+_UNKNOWN_STATUSES = 20  # reported at most: a vendor that invents statuses must not fill the log
 
 
 class Watcher:
     """Drives the waits of one product of one client.
 
-    It learns of a settled SIM from a callback, from a sweep of the list, or from a single read,
-    whichever is cheapest, and gives every fact to the wait itself (`core.transition`). A wait has
-    no task and no timer of its own, which would weigh more than the wait itself.
+    It detects a settled SIM by a callback, a sweep of the list, or a single read,
+    whichever is cheapest, and passes every event to the wait itself (`core.transition`). A wait has
+    no task and no timer of its own, which would take more memory than the wait.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Watcher:
         self._watching = watching
         self._observers = observers
         self._grace = grace
-        """Seconds for the last read after a deadline; then the wait ends in any case."""
+        """Seconds for the last read after a deadline; then the wait ends regardless."""
         self._breaker = breaker
         self._waits = WaitIndex()
         self._sweep_set = SweepSet(self._waits)
@@ -93,27 +93,27 @@ class Watcher:
         breaker.subscribe(self._breaker_changed, self._credentials_rejected)
 
     def __len__(self) -> int:
-        """How many waits there are."""
+        """The number of waits."""
         return len(self._waits)
 
     def __iter__(self) -> Iterator[Transition]:
         return iter(self._waits)
 
     def find(self, name: str) -> list[Transition]:
-        """Return the waits known under a name, or a SID."""
+        """Return the waits with this name or SID."""
         return self._waits.find(name)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is left: no wait, no task, no timer."""
+        """Whether it has no wait, no task and no timer."""
         return not self._waits and not self._tasks and self._driver is None
 
-    # Waits come and go.
+    # Adding and ending waits.
 
     def register(self, wait: Transition) -> None:
-        """Add a wait; before its POST is sent, as its callback may overtake the response.
+        """Add a wait; before its POST is sent, because its callback may overtake the response.
 
-        Its deadline counts from the response to the POST, which has deadlines of its own.
+        Its deadline counts from the response to the POST, which has its own deadlines.
         """
         if self._closed:
             sent = not (wait.no_request or wait.post_pending)
@@ -121,7 +121,7 @@ class Watcher:
         self._waits.add(wait)
 
     def accepted(self, wait: Transition, record: Any) -> None:
-        """Give a wait the response to its POST."""
+        """Pass the response to its POST to a wait."""
         waits = self._waits.post_ended(wait)
         self._report_unknown_status(record)
         step = wait.accepted(record, self._clock.now())
@@ -131,7 +131,7 @@ class Watcher:
             self._follow(wait, step)
 
     def accepted_unread(self, wait: Transition, unread: DecodeError) -> None:
-        """Continue with reads where the response to the POST could not be read."""
+        """Continue with reads if the response to the POST could not be read."""
         waits = self._waits.post_ended(wait)
         step = wait.accepted_unread(unread, self._clock.now())
         if waits:
@@ -164,7 +164,7 @@ class Watcher:
         self._remove(wait)
 
     def handle_callback(self, callback: Callback) -> bool:
-        """Give a callback to the waits that it names; False when there are none."""
+        """Pass a callback to the waits that it names; False if there are none."""
         waits = self._waits.find(callback.name, callback.sid or callback.name)
         sid = callback.sid if callback.sid and self._kind.is_sid(callback.sid) else None
         reading: Transition | None = None
@@ -187,14 +187,14 @@ class Watcher:
                 if reading is not None and (
                     wait.name == reading.name or (wait.sid is not None and wait.sid == reading.sid)
                 ):
-                    step = NextStep.WAIT  # that read serves both
+                    step = NextStep.WAIT  # the queued read serves both
                 else:
                     reading = wait
             self._follow(wait, step)
         return bool(waits)
 
     def _learn_sid(self, wait: Transition, sid: str | None) -> None:
-        """Read it by SID from now on: its POST may just have given its name to another SIM."""
+        """Read it by SID from now on: its POST may have given its name to another SIM."""
         if sid is not None and wait.sid is None:
             wait.learn_sid(sid)
             self._waits.add_name(wait, sid)
@@ -209,13 +209,13 @@ class Watcher:
             self._wake.set()  # the driver ends
         return True
 
-    # Facts become steps.
+    # From events to next steps.
 
     def _follow(self, wait: Transition, step: NextStep) -> None:
         if step is NextStep.DONE:
             self._finish(wait)
             return
-        # What shows in no status, and what no list is asked for, a sweep tells nothing about.
+        # Sweeps cannot cover goals that no status shows, or statuses that no list is requested for.
         in_lists = not (wait.goal.resets_connectivity or wait.read_singly)
         tells = in_lists and step in (NextStep.WAIT, NextStep.READ)
         if tells and wait.accepted_at is not None and wait in self._waits:
@@ -262,12 +262,12 @@ class Watcher:
         wait.notify()
 
     def _take(self, record: Any, source: SettledBy, began: float, *names: str) -> None:
-        """Give a record to all waits for its SIM."""
+        """Pass a record to all waits for its SIM."""
         now = self._clock.now()
         self._report_unknown_status(record)
         for wait in self._waits.find(record.sid, *names):
             if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
-                continue  # they share a name, which has been given to another SIM
+                continue  # they share a name that has been given to another SIM
             self._waits.add_name(wait, record.sid)
             step = wait.read(record, now, source, began=began)
             if record.status in self._kind.pending:
@@ -275,32 +275,32 @@ class Watcher:
             self._follow(wait, step)
 
     def _report_unknown_status(self, record: Any) -> None:
-        """Report a status that no document names, once: it counts as pending and may be final."""
+        """Report an undocumented status, once: it counts as pending and may be final."""
         status, reported = record.status, self._unknown_statuses
         if status is None or status in self._kind.statuses or status in reported:
             return
         if len(reported) < _UNKNOWN_STATUSES:
             reported.add(status)
             text = (
-                "%s is in status %r, which no document names: it counts as pending;"
+                "%s has the undocumented status %r, which counts as pending;"
                 " if it is final, pass Watching(final={%r})"
             )
             logger.warning(text, record.sid, status, status)
             self._notify(UnknownStatus(product=self._kind.product, name=record.sid, status=status))
 
-    # What single reads report.
+    # Results of single reads.
 
     def record_read(self, wait: Transition, record: Any, began: float) -> None:
-        """Take the record of a single read; it serves all waits for the same SIM."""
+        """Process the record of a single read; it serves all waits for the same SIM."""
         if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
-            # The name by which it was read is another SIM's by now; its SID is known meanwhile.
+            # The name used for the read belongs to another SIM now; the wait's SID is known.
             wrong = WrongResource(wait.sid, record.sid, noun=self._kind.noun)
             self._read_failed(wait, wrong, began)
-        # A name that was read serves those waits that know no more than the name.
+        # A read by name serves those waits that know only the name.
         self._take(record, "read", began, *([wait.name] if wait.sid is None else ()))
 
     def _read_failed(self, wait: Transition, error: Exception, began: float) -> None:
-        """Read again later, not before the vendor wants it; the deadline bounds it."""
+        """Read again later, after any Retry-After, but before the deadline."""
         if wait not in self._waits:
             return
         now, rejected = self._clock.now(), isinstance(error, REJECTIONS)
@@ -316,7 +316,7 @@ class Watcher:
             self._breaker.rejected(error, began)
 
     def _read_ended(self, wait: Transition) -> None:
-        if wait.last_read_until is not None:  # there is nothing more to hope for
+        if wait.last_read_until is not None:  # this was the last read
             self._time_out(wait)
 
     # The driver.
@@ -331,15 +331,15 @@ class Watcher:
                     elif wait.callback_read_due or not (self._sweeper.active and wait.in_sweep):
                         self._reads.request(wait)
                 if self._breaker.rejection is not None:
-                    self._probe(now)  # nothing is swept for meanwhile
+                    self._probe(now)  # no sweeps meanwhile
                 else:
                     self._plan(now)
                 await self._sleep()
         except Exception as error:
-            # A bug of ours, but no wait may hang because of it.
+            # A bug, but no wait may hang because of it.
             for wait in self._waits:
                 wait.abort(AsyncSimError(f"waiting for {wait.label} failed: {error!r}"))
-                with contextlib.suppress(Exception):  # of one owner; the others must be notified
+                with contextlib.suppress(Exception):  # in one owner; the others must be notified
                     self._finish(wait)
             raise
         finally:
@@ -347,7 +347,7 @@ class Watcher:
             self._sweeper.cancel()
 
     def _expire(self, wait: Transition, now: float) -> None:
-        # Without good credentials a last read would tell nothing.
+        # Without valid credentials a last read would show nothing.
         if wait.last_read_until is not None or self._breaker.rejection is not None:
             self._time_out(wait, self._breaker.rejection)
         else:
@@ -361,17 +361,17 @@ class Watcher:
             self._finish(wait)
 
     def _plan(self, now: float) -> None:
-        """Sweep, or leave it to single reads: those go on whatever becomes of the planning."""
+        """Sweep, or fall back to single reads, which continue even if planning fails."""
         swept_before = self._sweeper.active
         try:
             self._sweeper.plan(now)
-        except Exception as error:  # noqa: BLE001  # a bug of ours: the loop's handler reports it
+        except Exception as error:  # noqa: BLE001  # a bug: the loop's exception handler reports it
             text = f"planning sweeps of {self._kind.product} failed"
             asyncio.get_running_loop().call_exception_handler({"message": text, "exception": error})
             self._sweeper.health.stop(f"planning them failed: {error!r}")
             self._sweeper.stop()
         if self._sweeper.active and not swept_before:
-            for wait in self._sweep_set:  # few, but their timers would be kept for long
+            for wait in self._sweep_set:  # few, but their timers would stay for long
                 self._timers.cancel_read(wait)
         elif swept_before and not self._sweeper.active:
             for wait in self._sweep_set:
@@ -381,12 +381,12 @@ class Watcher:
         now, due = self._clock.now(), self._sweeper.due_at
         if self._breaker.rejection is not None:
             due = self._breaker.next_probe_at
-            if due is not None and due <= now:  # none could go out now: try again soon
+            if due is not None and due <= now:  # none can be sent now: try again soon
                 due = now + self._watching.first
-        elif due is not None:  # planned for the waits that there are now
+        elif due is not None:  # planned for the current waits
             due = min(due, now + self._watching.sweep_every)
         moments = [moment for moment in (self._timers.next, due) if moment is not None]
-        # Without any, all POSTs are still in flight, and their responses wake it.
+        # Without any, all POSTs are in flight, and their responses wake the driver.
         self._sleeps_until = min(moments, default=math.inf)
         timer = self._clock.call_at(self._sleeps_until, self._wake.set) if moments else None
         try:
@@ -404,7 +404,7 @@ class Watcher:
     # Rejected credentials.
 
     def _probe(self, now: float) -> None:
-        """Read one SIM, if it is time; rather one that was not rejected itself."""
+        """Read one SIM, if it is time; preferably one that was not rejected itself."""
         due = self._breaker.next_probe_at
         if due is None or due > now:
             return
@@ -423,8 +423,8 @@ class Watcher:
 
     def _credentials_rejected(self, error: Exception) -> None:
         for wait in self._waits:
-            if not wait.post_pending:  # else the response to its POST tells
-                wait.abort(copy.copy(error))  # raised in many tasks, each adds its own traceback
+            if not wait.post_pending:  # otherwise the response to its POST decides
+                wait.abort(copy.copy(error))  # each of many tasks adds its own traceback
                 self._finish(wait)
 
     # Events and closing.
@@ -434,7 +434,7 @@ class Watcher:
             notify(self._observers, event)
 
     async def close(self) -> None:
-        """End all waits with an error which says that the changes themselves continue."""
+        """End all waits with an error that says that the changes themselves continue."""
         self._closed = True
         for wait in self._waits:
             sent, last = not wait.no_request, wait.last
@@ -444,4 +444,4 @@ class Watcher:
             self._driver.cancel()
             await asyncio.gather(self._driver, return_exceptions=True)
         await self._tasks.cancel()
-        self._driver = None  # one that had not begun could not reset it itself
+        self._driver = None  # a driver that had not started could not reset it itself

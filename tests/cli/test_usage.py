@@ -30,7 +30,10 @@ SID = "HS" + "0" * 32
         (("sims", "list", "--status", "activ"), "did you mean 'active'"),
         (("sims", "update", SID, "--status", "activ"), "did you mean 'active'"),
         (("sims", "update", SID, "--status", "scheduled"), "ready, active, inactive"),
-        (("sims", "update", SID, "--status", "inactivated"), "it can be ready, active, inactive"),
+        (
+            ("sims", "update", SID, "--status", "inactivated"),
+            "it must be one of ready, active, inactive",
+        ),
         (("deactivate", __file__), "Unknown command: deactivate. Commands: "),
         (("sims", "update", SID), "--status"),
         (("sims", "update", SID, "--rate-plan", "x"), "--fleet"),

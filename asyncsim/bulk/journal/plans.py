@@ -82,7 +82,7 @@ _PLAN = (
             else_=func.coalesce(rows.c.before, _seen),
         ),
         status=func.coalesce(_seen, rows.c.status),
-        # The list shows it as done: that is as good as a read.
+        # The list shows it as done: that counts as a read.
         confirmed=case((_stays_failed, rows.c.confirmed), else_=_is_done),
         settled_by=case(
             (_stays_failed, rows.c.settled_by),
