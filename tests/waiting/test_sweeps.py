@@ -169,7 +169,7 @@ async def test_a_list_that_shows_settled_sims_as_pending_is_detected(
         vendor.put(wait.name, "active")
     await clock.advance(120)
     assert len(vendor.ended) == 20, "although every list shows them as scheduled"
-    assert "had settled before" in stops(vendor)[0].reason
+    assert "settled SIMs as pending" in stops(vendor)[0].reason
 
 
 async def test_sweeping_resumes_after_an_hour_of_omitted_sims(
