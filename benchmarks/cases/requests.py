@@ -18,6 +18,21 @@ A `fetch` costs 1.02 to 1.06 of bare aiohttp's instructions, which are 350,000 t
 10,000 to 22,000 more, for throttle, deadline, credentials, retries and the typed record. The
 cheaper the loop, the larger their share. An `update` has them too, but does without aiohttp's form
 encoding, which costs more.
+
+Where the time goes over TLS, for Programmable Wireless and 100 in flight: microseconds per request
+under cProfile, which makes Python functions dearer than they are.
+
+=============================  ===========  ===============  ============  ================
+us per request                 bare, fetch  asyncsim, fetch  bare, update  asyncsim, update
+=============================  ===========  ===============  ============  ================
+aiohttp, yarl, multidict               101               93           148               120
+asyncio, ssl                            40               37            52                49
+C and the standard library              34               35            63                36
+JSON                                     2                3             2                 3
+transport: deadline, session                              12                              11
+sender, limiter, credentials                              14                              14
+request, record, reconcile                                11                              26
+=============================  ===========  ===============  ============  ================
 """
 
 from __future__ import annotations
