@@ -197,6 +197,16 @@ async def test_a_running_period_is_not_restarted(supersim: Api, clock: ManualClo
     assert len(await supersim.rows(f"/v1/Sims/{sim.sid}/BillingPeriods")) == 1
 
 
+async def test_the_page_after_the_last_period_is_empty(supersim: Api, clock: ManualClock) -> None:
+    sim = active(supersim)
+    await clock.advance(DAY)
+    path = f"/v1/Sims/{sim.sid}/BillingPeriods"
+    (period,) = await supersim.rows(path)
+    got = await supersim.get(path, PageToken=f"PA{period['sid']}")
+    assert (got.status, got.body["billing_periods"]) == (200, [])
+    assert got.body["meta"]["next_page_url"] is None
+
+
 async def test_super_sim_usage_is_the_same_in_every_grouping(
     any_supersim: Api, clock: ManualClock
 ) -> None:
