@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, cast
@@ -76,7 +77,7 @@ def _opened(number: int) -> TextIO:
     return open(number, "w", encoding="utf-8", closefd=False)  # for the whole process
 
 
-class _Stream:
+class _Stream(ABC):
     """A text stream in front of another one."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -85,9 +86,9 @@ class _Stream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    @abstractmethod
     def write(self, text: str) -> int:
         """Write text."""
-        raise NotImplementedError
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write lines, which have their ends."""

@@ -177,7 +177,8 @@ class Watcher:
             step = wait.callback_received(
                 callback.status,
                 now,
-                # KORE docs, "Validate Webhook Signatures": a GET's parameters are not signed.
+                # A GET's parameters are in its URL, so in access logs, and KORE does not sign them
+                # (KORE docs, "Validate Webhook Signatures").
                 signed=callback.signed and current and callback.method == "POST",
                 current=current,
                 code=callback.error_code,

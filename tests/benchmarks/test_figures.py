@@ -13,6 +13,7 @@ from benchmarks.figures import DOCUMENTS, FIGURES, UnknownPlaceholder, figures, 
 from benchmarks.result import RESULTS, Result, Table, Target, index, keep, kept, targets_of
 
 KEPT = kept(RESULTS)
+DELAY_AND_REQUESTS = ("mean delay, s", "requests a SIM")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -98,3 +99,12 @@ def test_figures_in_sentences_are_those_that_were_measured(
     targets = targets_of(KEPT[benchmark])
     measured = next(one.measured for one in targets if one.what.startswith(target))
     assert text.format(measured) in path.read_text(encoding="utf-8")
+
+
+def test_the_figures_of_polling_are_those_that_were_measured() -> None:
+    (table,) = KEPT["polling"]["tables"]
+    row = next(cells for cells in table["rows"] if cells[0] == "aiohttp, polling")
+    delay, requests = (float(row[table["head"].index(head)]) for head in DELAY_AND_REQUESTS)
+    (performance,) = (one for one in DOCUMENTS if one.name == "performance.md")
+    assert f"| {requests:.1f} | {delay:.0f} s |" in performance.read_text(encoding="utf-8")
+    assert f"{requests:.1f} by polling" in {figure.relative_to for figure in FIGURES}

@@ -9,16 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.records import OPEN, Entry, Head, Planned, Row, State, Verdict
-
-HEAD = Head(
-    product="supersim",
-    action="update",
-    change={"status": "active"},
-    vendor="twilio",
-    account="3f9a",
-    label="batch.csv",
-)
+from asyncsim.bulk.records import OPEN, Entry, Planned, Row, State, Verdict
+from tests.bulk.journals import HEAD
 
 
 def row(number: int, **given: Any) -> Row:

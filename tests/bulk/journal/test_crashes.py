@@ -19,7 +19,8 @@ from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
-from tests.bulk.journal.samples import HEAD, fill, query, row, states_in
+from tests.bulk.journal.samples import fill, query, row, states_in
+from tests.bulk.journals import HEAD
 
 # Records intents concurrently, and prints each row number once the journal has written it.
 _INTENDER = """
@@ -56,7 +57,8 @@ asyncio.run(main())
 _READER = """
 import asyncio, sys
 from asyncsim.bulk.journal import Journal
-from tests.bulk.journal.samples import HEAD, row
+from tests.bulk.journal.samples import row
+from tests.bulk.journals import HEAD
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
         await journal.begin_job(HEAD)

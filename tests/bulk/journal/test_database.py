@@ -20,7 +20,6 @@ from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import OPEN, State, Verdict
 from asyncsim.errors import JournalError
 from tests.bulk.journal.samples import (
-    HEAD,
     change_by_hand,
     files_in,
     fill,
@@ -29,6 +28,7 @@ from tests.bulk.journal.samples import (
     query,
     row,
 )
+from tests.bulk.journals import HEAD
 
 _OPEN = """
 import aiosqlite, asyncio, os, sys  # what is imported later may be out of reach by then

@@ -11,7 +11,8 @@ import pytest
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import Duplicate, State
 from asyncsim.errors import JournalError
-from tests.bulk.journal.samples import HEAD, exists, fill, next_rows, query, row
+from tests.bulk.journal.samples import exists, fill, next_rows, query, row
+from tests.bulk.journals import HEAD
 
 
 async def test_a_new_journal_needs_its_input_and_a_complete_one_does_not(path: Path) -> None:
