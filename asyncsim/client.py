@@ -181,6 +181,7 @@ class Client:
                 retry=context.retry,
                 timeout=context.timeout,
                 notify=context.notify,
+                vendor=context.vendor.name,
             )
 
         return cls(

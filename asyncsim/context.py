@@ -142,6 +142,7 @@ class ClientContext:
         limiter = shared_limiter(self.throttle, self.clock, ceiling=ceiling, slow=slow)
         auth = self._login(self, transport)
         sender = Sender(
+            vendor=self.vendor.name,
             transport=transport,
             auth=auth,
             limiter=limiter,

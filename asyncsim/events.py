@@ -2,6 +2,10 @@
 
 Observers cannot change an outcome. One that raises is logged and otherwise ignored. No event
 carries a secret: paths of callbacks are shown without their ticket.
+
+`vendor`, `product`, `resource` and `operation` have few values each, so they may be labels of
+metrics; `path` and `name` hold SIDs. A field that was added later has a default, so that code that
+builds events keeps working.
 """
 
 from __future__ import annotations
@@ -28,7 +32,15 @@ class RequestFinished:
     status: int | None
     seconds: float
     attempt: int
+    """1 for the first; a retry is a request of its own."""
     error: str | None = None
+    vendor: str = ""
+    operation: str = ""
+    """Method and path without names: `POST /v1/Sims/{sid}`."""
+    limit: float | None = None
+    """The concurrency limit after this response: it grows with responses, without other events."""
+    in_flight: int | None = None
+    """Requests that are still in flight, of all clients that share the throttle."""
 
 
 @frozen(kw_only=True)
@@ -40,14 +52,19 @@ class RequestRetried:
     attempt: int
     delay: float
     reason: str
+    vendor: str = ""
+    product: str = ""
+    operation: str = ""
+    """As in `RequestFinished`."""
 
 
 @frozen(kw_only=True)
 class LimitChanged:
-    """A 429 lowered the concurrency limit."""
+    """A 429 lowered the concurrency limit; `RequestFinished.limit` shows its growth."""
 
     limit: float
     in_flight: int
+    vendor: str = ""
 
 
 @frozen(kw_only=True)
@@ -56,6 +73,8 @@ class TokenMinted:
 
     generation: int
     expires_in: float
+    """Seconds."""
+    vendor: str = ""
 
 
 @frozen(kw_only=True)
@@ -64,6 +83,8 @@ class ForeignPage:
 
     origin: str
     expected: str
+    vendor: str = ""
+    product: str = ""
 
 
 @frozen(kw_only=True)
@@ -80,10 +101,24 @@ class CallbackReceived:
 
 @frozen(kw_only=True)
 class CallbackRefused:
-    """A callback was rejected with this HTTP status, for `reason`."""
+    """A callback was rejected with this HTTP status, for `reason`; it proves no vendor."""
 
     status: int
     reason: str
+
+
+@frozen(kw_only=True)
+class WaitStarted:
+    """A wait began, before its POST; `WaitSettled` or `WaitAbandoned` with this `wait` ends it."""
+
+    vendor: str
+    product: str
+    resource: str
+    """What is awaited: `sims`, `sms_commands`, ..."""
+    name: str
+    """SID or unique name; for a create, which has none yet, a name of our own."""
+    wait: int
+    """Identifies it in this process until it ends."""
 
 
 @frozen(kw_only=True)
@@ -95,7 +130,24 @@ class WaitSettled:
     settled_by: SettledBy | None
     seconds: float
     requests: int
+    """POSTs and single reads for it alone."""
     error: str | None = None
+    vendor: str = ""
+    resource: str = ""
+    wait: int = 0
+    """As in `WaitStarted`."""
+
+
+@frozen(kw_only=True)
+class WaitAbandoned:
+    """A wait was dropped: its task was cancelled, its fan-out closed, or its POST rejected."""
+
+    vendor: str
+    product: str
+    resource: str
+    name: str
+    seconds: float
+    wait: int
 
 
 @frozen(kw_only=True)
@@ -106,6 +158,7 @@ class UnknownStatus:
     name: str
     """Its SID."""
     status: str
+    vendor: str = ""
 
 
 @frozen(kw_only=True)
@@ -117,6 +170,7 @@ class SweepFinished:
     rows: int
     settled: int
     walk: bool
+    vendor: str = ""
 
 
 @frozen(kw_only=True)
@@ -125,6 +179,7 @@ class SweepingStopped:
 
     product: str
     reason: str
+    vendor: str = ""
 
 
 @frozen(kw_only=True)
@@ -136,6 +191,8 @@ class JobProgressed:
     """Rows, so far."""
     total: int | None
     """Rows, None while unknown."""
+    vendor: str = ""
+    product: str = ""
 
 
 @frozen(kw_only=True)
@@ -147,7 +204,9 @@ class JobPlanned:
     verdicts: Mapping[str, int]
     """Verdict -> rows that this run has planned: `will change`, `already there`, ..."""
     requests: int
-    """How long planning took."""
+    """How many planning took."""
+    vendor: str = ""
+    product: str = ""
 
 
 @frozen(kw_only=True)
@@ -166,6 +225,8 @@ class RowMoved:
     settled_by: SettledBy | None = None
     requests: int = 0
     seconds: float | None = None
+    vendor: str = ""
+    product: str = ""
 
 
 @frozen(kw_only=True)
@@ -176,6 +237,8 @@ class JobEnded:
     """State -> rows of the whole job."""
     seconds: float
     reason: str | None = None
+    vendor: str = ""
+    product: str = ""
 
 
 Event = (
@@ -186,7 +249,9 @@ Event = (
     | ForeignPage
     | CallbackReceived
     | CallbackRefused
+    | WaitStarted
     | WaitSettled
+    | WaitAbandoned
     | UnknownStatus
     | SweepFinished
     | SweepingStopped

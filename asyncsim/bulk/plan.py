@@ -241,7 +241,13 @@ class Planner:
             notes=tuple(self._journal.notes),
         )
         verdicts = {verdict.value: count for verdict, count in plan.verdicts.items()}
-        planned = JobPlanned(rows=plan.rows, verdicts=verdicts, requests=plan.requests)
+        planned = JobPlanned(
+            vendor=self._task.context.vendor.name,
+            product=self._task.product,
+            rows=plan.rows,
+            verdicts=verdicts,
+            requests=plan.requests,
+        )
         notify(self._observers, planned)
         return plan
 
@@ -330,7 +336,14 @@ class Planner:
         await self._journal.record_plan(planned)
         self._left -= len(planned)
         done = self._total - self._left
-        notify(self._observers, JobProgressed(phase=self._phase, done=done, total=self._total))
+        progress = JobProgressed(
+            vendor=self._task.context.vendor.name,
+            product=self._task.product,
+            phase=self._phase,
+            done=done,
+            total=self._total,
+        )
+        notify(self._observers, progress)
         for (entry, _), verdict in zip(rows, planned, strict=True):
             self._count(entry, verdict)
 
@@ -347,6 +360,8 @@ class Planner:
         reported = entry.state is State.ACCEPTED and self._phase == "verifying"
         if ended and not (reported and planned.state is State.DONE):
             moved = RowMoved(
+                vendor=task.context.vendor.name,
+                product=task.product,
                 row=entry.number,
                 name=entry.name,
                 sid=planned.sid,

@@ -97,9 +97,19 @@ async def run(
         seconds=seconds,
         requests=client.requests - requests,
     )
-    states = {state.value: count for state, count in report.states.items()}
-    notify(observers, JobEnded(states=states, seconds=seconds, reason=report.stopped))
+    _notify_ended(observers, report, seconds)
     return report
+
+
+def _notify_ended(observers: Sequence[Observer], report: Report, seconds: float) -> None:
+    ended = JobEnded(
+        vendor=report.head.vendor,
+        product=report.head.product,
+        states={state.value: count for state, count in report.states.items()},
+        seconds=seconds,
+        reason=report.stopped,
+    )
+    notify(observers, ended)
 
 
 class _Run:
@@ -216,7 +226,13 @@ class _Run:
                 while batch := await self._unless_stopped(anext(batches, None)):
                     if new:
                         await journal.add_rows(batch)
-                    progress = JobProgressed(phase="reading", done=reading.rows, total=None)
+                    progress = JobProgressed(
+                        vendor=self._client.vendor.name,
+                        product=job.product,
+                        phase="reading",
+                        done=reading.rows,
+                        total=None,
+                    )
                     notify(self._observers, progress)
                     self.stop.raise_if_stopped()
             except Stopped:

@@ -330,15 +330,24 @@ class BulkSender:
     # Events.
 
     def _notify_progress(self) -> None:
-        progress = JobProgressed(phase="sending", done=self._ended, total=self._total)
+        task = self._task
+        progress = JobProgressed(
+            vendor=task.context.vendor.name,
+            product=task.product,
+            phase="sending",
+            done=self._ended,
+            total=self._total,
+        )
         notify(self._observers, progress)
 
     def notify_moved(self, entry: Entry, ending: Ending) -> None:
         """Tell observers the new state of a row."""
         if not self._observers:
             return
-        error = ending.error
+        error, task = ending.error, self._task
         moved = RowMoved(
+            vendor=task.context.vendor.name,
+            product=task.product,
             row=entry.number,
             name=entry.name,
             sid=ending.sid or entry.sid,

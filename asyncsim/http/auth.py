@@ -126,7 +126,9 @@ class ClientCredentials:
         retry: RetryPolicy,
         timeout: Timeout,
         notify: Callable[[Event], None],
+        vendor: str,
     ) -> None:
+        self._vendor = vendor
         self._transport = transport
         self._url = URL(url)
         self._secret = Redacted(client_secret)
@@ -253,7 +255,9 @@ class ClientCredentials:
             return
         self._token, self._replacing = token, False
         expires_in = token.expires_at - token.minted_at
-        self._notify(TokenMinted(generation=token.generation, expires_in=expires_in))
+        self._notify(
+            TokenMinted(vendor=self._vendor, generation=token.generation, expires_in=expires_in)
+        )
 
     async def _fetch(self) -> Token:
         tries, failures, give_up_at = 0, 0, self._clock.now() + self._throttled_for

@@ -76,6 +76,8 @@ class Request:
     path: str
     operation: str
     """For messages: `update Sim HS...`."""
+    template: str = ""
+    """The path without names, for events: `/v1/Sims/{sid}`."""
     query: str = ""
     body: Body | None = field(default=None, repr=False)  # holds the callback's ticket
     idempotency: Idempotency = Idempotency.SAFE

@@ -73,6 +73,7 @@ class Sender:
     def __init__(
         self,
         *,
+        vendor: str,
         transport: Transport,
         auth: Auth,
         limiter: ConcurrencyLimiter,
@@ -82,6 +83,7 @@ class Sender:
         observers: Sequence[Observer],
         on_success: Callable[[float], None] = lambda _: None,
     ) -> None:
+        self._vendor = vendor
         self._transport = transport
         self._auth = auth
         self._limiter = limiter
@@ -251,8 +253,11 @@ class Sender:
             before = limit.value
             # No request waits for longer than `longest_pause`, no matter which one was told to.
             self._limiter.throttled(min(call.retry_after or 0.0, self._retry.longest_pause))
-            if limit.value < before:
-                notify(self._observers, LimitChanged(limit=limit.value, in_flight=limit.in_flight))
+            if self._observers and limit.value < before:
+                lowered = LimitChanged(
+                    vendor=self._vendor, limit=limit.value, in_flight=limit.in_flight
+                )
+                notify(self._observers, lowered)
         elif may_have_been_processed(response.status):
             self._limiter.release()  # a failing server says nothing about the limit
         else:
@@ -385,6 +390,9 @@ class Sender:
     def _notify_retry(self, request: Request, delay: float, error: Exception) -> None:
         if self._observers:
             event = RequestRetried(
+                vendor=self._vendor,
+                product=request.product,
+                operation=f"{request.method} {request.template}",
                 method=request.method,
                 path=request.path,
                 attempt=request.attempts,
@@ -396,14 +404,19 @@ class Sender:
     def _notify_finished(self, response: Response | None, call: _Call) -> None:
         request = call.request
         failure = call.error if response is None else None
+        limit = self._limiter.limit
         event = RequestFinished(
-            method=request.method,
+            vendor=self._vendor,
             product=request.product,
+            operation=f"{request.method} {request.template}",
+            method=request.method,
             path=request.path,
             status=None if response is None else response.status,
             seconds=call.seconds,
             attempt=request.attempts,
             error=failure.reason if isinstance(failure, TransportError) else None,
+            limit=limit.value,
+            in_flight=limit.in_flight,
         )
         notify(self._observers, event)
 

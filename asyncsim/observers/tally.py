@@ -77,6 +77,10 @@ class Tally:
             self.failed[event.error] += 1
 
     @_count.register
+    def _(self, event: events.WaitStarted | events.WaitAbandoned) -> None:
+        pass  # only results are counted
+
+    @_count.register
     def _(self, event: events.CallbackReceived) -> None:
         kind = "duplicate" if event.duplicate else "signed" if event.signed else "hint"
         self.callbacks[kind] += 1

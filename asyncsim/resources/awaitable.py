@@ -60,6 +60,7 @@ class AwaitableResource(Resource[T], Generic[T]):
             context = self.context
             self.watcher = Watcher(
                 self.kind,
+                vendor=context.vendor.name,
                 # A read never sleeps: newer events (a callback, the deadline) must not be held up.
                 fetch=partial(self.fetch, urgent=True, no_retry=True),
                 rows=self._list_statuses,

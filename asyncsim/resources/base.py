@@ -11,6 +11,7 @@ from asyncsim.context import ClientContext
 from asyncsim.core.accepted import SeenRecords
 from asyncsim.core.retry import Idempotency
 from asyncsim.errors import DecodeError, NotFound, OutcomeUnknown, WrongResource
+from asyncsim.events import ForeignPage
 from asyncsim.http.content import make_body
 from asyncsim.http.request import MAX_PAGE_BYTES, Request
 from asyncsim.http.transport import Response, Reuse
@@ -56,11 +57,16 @@ class Resource(Generic[T]):
         if kind.parent is not None:
             action += f" of {check_name(kind.parent, parent)}"
         path = path_of(kind, name, parent)
-        return Request(method, kind.product, self._base, path, action, **more)
+        template = kind.path if name is None else self._template
+        return Request(method, kind.product, self._base, path, action, template, **more)
 
     @cached_property
     def _base(self) -> str:
         return self.context.base_url(self.kind.product)
+
+    @cached_property
+    def _template(self) -> str:
+        return f"{self.kind.path}/{{sid}}"
 
     async def send(self, request: Request) -> Response:
         """Send a request; the first one opens the client."""
@@ -281,7 +287,12 @@ class Resource(Generic[T]):
             return self._raw_page(query, parent=parent, urgent=urgent, read=read)
 
         what = f"list of {self.kind.key}"
-        return turn_pages(fetch, query, self._base, what, self.context.notify)
+        return turn_pages(fetch, query, self._base, what, self._report_foreign)
+
+    def _report_foreign(self, origin: str, expected: str) -> None:
+        vendor, product = self.context.vendor.name, self.kind.product
+        foreign = ForeignPage(origin=origin, expected=expected, vendor=vendor, product=product)
+        self.context.notify(foreign)
 
 
 R = TypeVar("R", bound=Resource[Any])

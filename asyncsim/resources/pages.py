@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from asyncsim.errors import DecodeError
-from asyncsim.events import ForeignPage
 from asyncsim.wire.pages import BadRecord, RawPage
 
 T = TypeVar("T")
@@ -78,11 +77,12 @@ async def turn_pages(
     query: str,
     base_url: str,
     what: str,
-    notify: Callable[[ForeignPage], object],
+    report_foreign: Callable[[str, str], object],
 ) -> AsyncGenerator[P, None]:
     """Follow pages by the query of `next_page_url` only, on our own base URL and path.
 
     So credentials are never sent to a host named in a response, and gateways work.
+    `report_foreign` is called with another origin, once, and ours.
     """
     base = urlsplit(base_url)
     expected = f"{base.scheme}://{base.netloc.rpartition('@')[2]}"
@@ -103,7 +103,7 @@ async def turn_pages(
         origin = page.next_origin
         if origin not in reported:
             reported.add(origin)
-            notify(ForeignPage(origin=str(origin), expected=expected))
+            report_foreign(str(origin), expected)
         query = following
 
 

@@ -27,9 +27,15 @@ class SweepHealth:
     """Health of one product's sweeps, for the lifetime of its client."""
 
     def __init__(
-        self, product: Product, clock: Clock, watching: Watching, notify: Callable[[Event], None]
+        self,
+        product: Product,
+        vendor: str,
+        clock: Clock,
+        watching: Watching,
+        notify: Callable[[Event], None],
     ) -> None:
         self._product = product
+        self._vendor = vendor
         self._clock = clock
         self._watching = watching
         self._notify = notify
@@ -103,7 +109,7 @@ class SweepHealth:
         self._break_until = self._clock.now() + pause
         text = "stopped sweeping %s for %.0f s, polling SIM by SIM meanwhile: %s"
         logger.warning(text, self._product, pause, reason)
-        self._notify(SweepingStopped(product=self._product, reason=reason))
+        self._report_stop(reason)
 
     def stop(self, reason: str) -> None:
         """Stop sweeping for good, and say so."""
@@ -111,7 +117,11 @@ class SweepHealth:
             self._stopped = True
             text = "stopped sweeping %s, polling SIM by SIM from now on: %s"
             logger.warning(text, self._product, reason)
-            self._notify(SweepingStopped(product=self._product, reason=reason))
+            self._report_stop(reason)
+
+    def _report_stop(self, reason: str) -> None:
+        event = SweepingStopped(vendor=self._vendor, product=self._product, reason=reason)
+        self._notify(event)
 
 
 class SpotChecks:

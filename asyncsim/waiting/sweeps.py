@@ -135,6 +135,7 @@ class Sweeper:
         kind: Kind[Any],
         rows: ListRows,
         *,
+        vendor: str,
         clock: Clock,
         watching: Watching,
         waits: WaitIndex,
@@ -148,6 +149,7 @@ class Sweeper:
     ) -> None:
         self._kind = kind
         self._rows = rows
+        self._vendor = vendor
         self._clock = clock
         self._watching = watching
         self._waits = waits
@@ -159,7 +161,7 @@ class Sweeper:
         """Called with a record, how it was found, and when its request began."""
         self._wake = wake
         self._notify = notify
-        self.health = SweepHealth(kind.product, clock, watching, notify)
+        self.health = SweepHealth(kind.product, vendor, clock, watching, notify)
         self.active = False
         """Whether sweeps, rather than single reads, cover most waits."""
         self.due_at: float | None = None
@@ -355,10 +357,15 @@ class Sweeper:
                 self._take(record, "sweep", scan.requested_at)
 
     def _finished(self, pages: int, rows: int, settled: int, *, scan: bool) -> None:
-        product = self._kind.product
-        self._notify(
-            SweepFinished(product=product, pages=pages, rows=rows, settled=settled, walk=scan)
+        event = SweepFinished(
+            vendor=self._vendor,
+            product=self._kind.product,
+            pages=pages,
+            rows=rows,
+            settled=settled,
+            walk=scan,
         )
+        self._notify(event)
 
 
 def _accepted_before(wait: Transition, moment: float) -> bool:

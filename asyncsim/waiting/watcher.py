@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -18,17 +17,14 @@ from asyncsim.core.polling import read_pause, retry_pause
 from asyncsim.core.settings import Watching
 from asyncsim.core.transition import NextStep, Transition
 from asyncsim.errors import AsyncSimError, ClientClosed, DecodeError, WrongResource
-from asyncsim.events import Event, Observer, SettledBy, UnknownStatus, WaitSettled, notify
+from asyncsim.events import Observer, SettledBy
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.waiting.background import BackgroundTasks
 from asyncsim.waiting.reads import SingleReads
 from asyncsim.waiting.sweeps import ListRows, Sweeper
 from asyncsim.waiting.timers import Timers
+from asyncsim.waiting.wait_events import WaitEvents
 from asyncsim.waiting.waits import SweepSet, WaitIndex
-
-logger = logging.getLogger("asyncsim")
-
-_UNKNOWN_STATUSES = 20  # reported at most: a vendor that invents statuses must not fill the log
 
 
 class Watcher:
@@ -43,6 +39,7 @@ class Watcher:
         self,
         kind: Kind[Any],
         *,
+        vendor: str,
         fetch: Callable[[str], Awaitable[Any]],
         rows: ListRows,
         clock: Clock,
@@ -54,7 +51,7 @@ class Watcher:
         self._kind = kind
         self._clock = clock
         self._watching = watching
-        self._observers = observers
+        self._events = WaitEvents(kind, vendor, observers, clock)
         self._grace = grace
         """Seconds for the last read after a deadline; then the wait ends regardless."""
         self._breaker = breaker
@@ -66,7 +63,6 @@ class Watcher:
         self._wake = asyncio.Event()
         self._sleeps_until = -math.inf
         self._closed = False
-        self._unknown_statuses: set[str] = set()
         self._reads = SingleReads(
             fetch,
             tasks=self._tasks,
@@ -79,6 +75,7 @@ class Watcher:
         self._sweeper = Sweeper(
             kind,
             rows,
+            vendor=vendor,
             clock=clock,
             watching=watching,
             waits=self._waits,
@@ -88,7 +85,7 @@ class Watcher:
             breaker=breaker,
             take=self._take,
             wake=self._wake.set,
-            notify=self._notify,
+            notify=self._events.notify,
         )
         breaker.subscribe(self._breaker_changed, self._credentials_rejected)
 
@@ -119,11 +116,12 @@ class Watcher:
             sent = not (wait.no_request or wait.post_pending)
             raise ClientClosed(f"await {wait.label}", sent=sent)
         self._waits.add(wait)
+        self._events.started(wait)
 
     def accepted(self, wait: Transition, record: Any) -> None:
         """Pass the response to its POST to a wait."""
         waits = self._waits.post_ended(wait)
-        self._report_unknown_status(record)
+        self._events.check_status(record)
         step = wait.accepted(record, self._clock.now())
         if waits:
             self._waits.add_name(wait, record.sid)
@@ -161,7 +159,8 @@ class Watcher:
         """Drop a wait: its task was cancelled, or its POST was rejected."""
         wait.abandon()
         self._reads.cancel(wait)
-        self._remove(wait)
+        if self._remove(wait):
+            self._events.abandoned(wait)
 
     def handle_callback(self, callback: Callback) -> bool:
         """Pass a callback to the waits that it names; False if there are none."""
@@ -250,22 +249,13 @@ class Watcher:
     def _finish(self, wait: Transition) -> None:
         if not self._remove(wait):
             return
-        if self._observers:
-            event = WaitSettled(
-                product=self._kind.product,
-                name=wait.label,
-                settled_by=wait.settled_by,
-                seconds=self._clock.now() - wait.started,
-                requests=wait.requests,
-                error=type(wait.error).__name__ if wait.error else None,
-            )
-            self._notify(event)
+        self._events.settled(wait)
         wait.notify()
 
     def _take(self, record: Any, source: SettledBy, began: float, *names: str) -> None:
         """Pass a record to all waits for its SIM."""
         now = self._clock.now()
-        self._report_unknown_status(record)
+        self._events.check_status(record)
         for wait in self._waits.find(record.sid, *names):
             if wait.sid is not None and not is_same_sid(wait.sid, record.sid):
                 continue  # they share a name that has been given to another SIM
@@ -274,20 +264,6 @@ class Watcher:
             if record.status in self._kind.pending:
                 self._sweeper.health.saw_pending(wait)
             self._follow(wait, step)
-
-    def _report_unknown_status(self, record: Any) -> None:
-        """Report an undocumented status, once: it counts as pending and may be final."""
-        status, reported = record.status, self._unknown_statuses
-        if status is None or status in self._kind.statuses or status in reported:
-            return
-        if len(reported) < _UNKNOWN_STATUSES:
-            reported.add(status)
-            text = (
-                "%s has the undocumented status %r, which counts as pending;"
-                " if it is final, pass Watching(final={%r})"
-            )
-            logger.warning(text, record.sid, status, status)
-            self._notify(UnknownStatus(product=self._kind.product, name=record.sid, status=status))
 
     # Results of single reads.
 
@@ -428,11 +404,7 @@ class Watcher:
                 wait.abort(copy.copy(error))  # each of many tasks adds its own traceback
                 self._finish(wait)
 
-    # Events and closing.
-
-    def _notify(self, event: Event) -> None:
-        if self._observers:
-            notify(self._observers, event)
+    # Closing.
 
     async def close(self) -> None:
         """End all waits with an error that says that the changes themselves continue."""

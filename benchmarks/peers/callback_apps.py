@@ -109,6 +109,7 @@ async def _nothing(*_: object) -> None:
 def _watcher() -> Watcher:
     return Watcher(
         SIMS,
+        vendor="twilio",
         fetch=_nothing,
         rows=_nothing,  # type: ignore[arg-type]  # never called
         clock=SYSTEM_CLOCK,

@@ -49,6 +49,7 @@ def _watcher() -> Watcher:
     # Nothing is due while the loop does not run; only the kept memory counts.
     return Watcher(
         SIMS,
+        vendor="twilio",
         fetch=_fetch,
         rows=_rows,
         clock=SYSTEM_CLOCK,

@@ -42,6 +42,7 @@ class _Job:
         self._goal = Goal(SIMS, {"status": "active"})
         self._watcher = Watcher(
             SIMS,
+            vendor="twilio",
             fetch=self._vendor.fetch,
             rows=self._vendor.rows,
             clock=SYSTEM_CLOCK,

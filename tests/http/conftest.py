@@ -69,6 +69,7 @@ class Bench:
         transport = self.open(session=session, timeout=timeout)
         self.limiter = ConcurrencyLimiter(throttle or Throttle(), self.clock, ceiling=1e9, slow=1.0)
         return Sender(
+            vendor="twilio",
             transport=transport,
             auth=auth(transport) if auth else BasicAuth("AC" + "1" * 32, PASSWORD),
             limiter=self.limiter,

@@ -101,6 +101,7 @@ def login_of(
             retry=RetryPolicy(attempts=attempts, base=0.0),
             timeout=timeout or Timeout(),
             notify=bench.events.append,
+            vendor="kore",
         )
         bench.stack.push_async_callback(login.close)
         return login

@@ -36,7 +36,11 @@ EXAMPLES: tuple[events.Event, ...] = (
     FOREIGN_PAGE,
     CALLBACK,
     REJECTED,
+    events.WaitStarted(vendor="twilio", product="supersim", resource="sims", name="HS1", wait=1),
     SETTLED,
+    events.WaitAbandoned(
+        vendor="twilio", product="supersim", resource="sims", name="HS1", seconds=1.0, wait=1
+    ),
     SWEPT,
     STOPPED,
     events.JobProgressed(phase="planning", done=10, total=None),

@@ -106,6 +106,7 @@ def vendor(clock: ManualClock) -> FakeVendor:
 async def watcher(vendor: FakeVendor, clock: ManualClock) -> AsyncIterator[Watcher]:
     watcher = Watcher(
         SIMS,
+        vendor="twilio",
         fetch=vendor.fetch,
         rows=vendor.rows,  # type: ignore[arg-type]  # mypy infers a generator
         clock=clock,

@@ -21,7 +21,7 @@ from asyncsim.errors import (
     TransitionTimeout,
     WrongResource,
 )
-from asyncsim.events import SweepingStopped, WaitSettled
+from asyncsim.events import SweepingStopped, WaitSettled, WaitStarted
 from asyncsim.waiting import Watcher
 from tests.waiting.conftest import FakeVendor, start_waits
 
@@ -398,7 +398,8 @@ async def test_observers_get_an_event_when_a_wait_settles(
     watcher.register(wait)
     watcher.accepted(wait, vendor.put("HS1", "active"))
     await clock.settle()
-    (event,) = vendor.events
+    started, event = vendor.events
+    assert isinstance(started, WaitStarted)
     assert isinstance(event, WaitSettled)
     assert (event.name, event.settled_by, event.error) == ("HS1", "answer", None)
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import asdict, evolve
 
 from asyncsim import (
     AuthenticationError,
@@ -23,7 +23,7 @@ from asyncsim.bulk.records import State, Verdict
 from asyncsim.emulator import Faults
 from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.errors import VendorError
-from asyncsim.events import JobEnded, JobPlanned, RowMoved
+from asyncsim.events import JobEnded, JobPlanned, JobProgressed, RowMoved
 from tests.bulk.runs.conftest import ACTIVE, JobEnv, OpenEnv
 from tests.integration.harness import APIS, TRANSITION, Api
 
@@ -504,6 +504,15 @@ async def test_callback_results_of_a_limited_run_are_verified_too(
     assert report.stopped == "limit"
     assert (report.statistics.confirmed, report.statistics.unconfirmed) == (4, 0)
     assert len(env.posts()) == 4
+
+
+async def test_a_jobs_events_say_its_vendor_and_product(open_env: OpenEnv) -> None:
+    env = await open_env(sims=3)
+    await env.run(env.job())
+    assert {type(event) for event in env.events} == {JobProgressed, JobPlanned, RowMoved, JobEnded}
+    for event in env.events:
+        fields = asdict(event)
+        assert (fields["vendor"], fields["product"]) == ("twilio", "supersim"), event
 
 
 async def test_rows_in_doubt_are_bounded_by_the_concurrency_limit(
