@@ -13,6 +13,7 @@ from asyncsim.bulk import actions
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.input.columns import ColumnRequest, is_known_heading, keyword_of
 from asyncsim.bulk.input.files import CsvSource
+from asyncsim.bulk.input.frames import ArrowStream, rows_of_frame
 from asyncsim.bulk.input.iterables import Items, ItemSource, check_items
 from asyncsim.bulk.input.rows import RowReader
 from asyncsim.bulk.input.source import Source
@@ -65,7 +66,7 @@ class Job:
     @classmethod
     def from_rows(
         cls,
-        rows: Items,
+        rows: Items | ArrowStream,
         *,
         product: str,
         change: Mapping[str, Any] | None = None,
@@ -75,12 +76,17 @@ class Job:
         """Take the SIMs from an iterable or async iterable: names, mappings or attrs records.
 
         Keys of mappings correspond to columns of a file, and None clears a field. Of attrs records,
-        as `sims.list()` yields them, only `columns` are applied.
+        as `sims.list()` yields them, only `columns` are applied. A data frame (polars, pandas,
+        narwhals, or an Arrow stream) is read as a file is: a missing value changes nothing.
+        ValueError if its ICCIDs are numbers.
         """
+        if (frame := rows_of_frame(rows)) is not None:
+            frame.check()
+            rows = frame
         # The other fields of a record are the SIM's current state: applying them would send what
         # is set already, or undo what changed after the list was read.
-        check_items(rows)
-        return cls._checked(ItemSource(items=rows), product, change, columns, action)
+        items = check_items(rows)
+        return cls._checked(ItemSource(items=items), product, change, columns, action)
 
     @classmethod
     def _checked(

@@ -95,6 +95,11 @@ def normalized(heading: str) -> str:
     return re.sub(r"[\W_]+", "", heading.lower())
 
 
+def names_iccids(heading: str) -> bool:
+    """Tell whether a column of this heading holds ICCIDs."""
+    return normalized(heading) in _NAMINGS["iccid"]
+
+
 def _keyword_aliases(product: Product, action: Action) -> dict[str, str]:
     """Normalized heading -> keyword, for all that the action takes."""
     return {

@@ -21,8 +21,8 @@ Item = str | int | Mapping[str, Any] | object
 Items = Iterable[Item] | AsyncIterable[Item]
 
 
-def check_items(items: object) -> None:
-    """Reject anything but an iterable of rows; the TypeError says what to pass instead."""
+def check_items(items: object) -> Items:
+    """Return an iterable of rows; TypeError says what to pass instead of anything else."""
     if isinstance(items, Mapping):
         raise TypeError(
             "from_rows takes rows, not a mapping; pass"
@@ -30,6 +30,7 @@ def check_items(items: object) -> None:
         )
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
         raise TypeError(f"from_rows takes an iterable of rows, not {shortened(items)}")
+    return items
 
 
 @frozen(kw_only=True)
