@@ -22,7 +22,7 @@ from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.context import ClientContext
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
-from asyncsim.events import Observer
+from asyncsim.events import ClientObserver, Observer
 from asyncsim.http.auth import Auth, BasicAuth, ClientCredentials
 from asyncsim.http.proxies import Proxies, check_session
 from asyncsim.http.transport import Transport
@@ -88,6 +88,9 @@ class Client:
         """The audit trail, at Twilio."""
         self.webhooks = Webhooks(context)
         """KORE's signing secrets."""
+        for observer in context.observers:
+            if isinstance(observer, ClientObserver):
+                observer.add_client(self)
 
     def __repr__(self) -> str:
         return f"<asyncsim.Client of {self.context!r}>"
@@ -101,6 +104,31 @@ class Client:
     def concurrency_limit(self) -> float:
         """The current concurrency limit; it adapts to 429s."""
         return self.context.limit
+
+    @property
+    def throttle(self) -> Throttle:
+        """Its throttle; clients that were given the same object share its limit."""
+        return self.context.throttle
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight, of all clients that share the throttle."""
+        return self.context.in_flight
+
+    @property
+    def queued_requests(self) -> int:
+        """Requests of this client that wait because of the limit, or of a pause of all requests."""
+        return self.context.queued
+
+    @property
+    def pending_waits(self) -> int:
+        """Waits that have not ended: SIMs, Commands and eSIM profiles that have not settled."""
+        return self.context.pending_waits
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self.context.closed
 
     @property
     def requests(self) -> int:

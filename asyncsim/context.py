@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Sized
 
 from aiohttp import ClientSession
 
@@ -62,6 +62,8 @@ class ClientContext:
         self._proxies = proxies
         self._receiver = receiver
         self._register = register
+        self.watchers: list[Sized] = []
+        """The watchers of this client's kinds; the length of each is the number of its waits."""
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Lock | None = None
@@ -81,6 +83,21 @@ class ClientContext:
     def in_flight(self) -> int:
         """Requests in flight, of all clients that share the throttle."""
         return self._sender.in_flight if self._sender is not None else 0
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a slot."""
+        return self._sender.queued if self._sender is not None else 0
+
+    @property
+    def pending_waits(self) -> int:
+        """Waits that have not ended, of all kinds."""
+        return sum(map(len, self.watchers))
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     @property
     def requests(self) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -267,6 +267,67 @@ class Observer(Protocol):
 
     def __call__(self, event: Event, /) -> object:
         """Handle one event."""
+        ...
+
+
+class ObservedClient(Protocol):
+    """The numbers that an observer may read from a client at any time, in any thread."""
+
+    @property
+    def vendor(self) -> Named:
+        """The vendor, with its name."""
+        ...
+
+    @property
+    def throttle(self) -> object:
+        """The same object for all clients that share `concurrency_limit` and `in_flight`."""
+        ...
+
+    @property
+    def concurrency_limit(self) -> float:
+        """The current concurrency limit."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight."""
+        ...
+
+    @property
+    def queued_requests(self) -> int:
+        """Requests of this client that wait for a slot."""
+        ...
+
+    @property
+    def pending_waits(self) -> int:
+        """Waits of this client that have not ended."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
+@runtime_checkable
+class ClientObserver(Protocol):
+    """An observer that also reads numbers from the clients to which it was given."""
+
+    def __call__(self, event: Event, /) -> object:
+        """Handle one event."""
+        ...
+
+    def add_client(self, client: ObservedClient, /) -> object:
+        """Take note of a client, when it is created; do not keep it alive."""
         ...
 
 

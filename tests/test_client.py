@@ -26,6 +26,7 @@ from asyncsim import (
 )
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
+from asyncsim.events import Event, ObservedClient
 from asyncsim.vendors import EMULATOR_CREDENTIALS
 from tests.integration.harness import LATENCY, complete
 
@@ -286,6 +287,46 @@ async def test_closing_ends_requests_in_flight(emulator: Emulator, clock: Manual
     ends = asyncio.gather(*work, return_exceptions=True)
     assert all(isinstance(end, AsyncSimError) for end in await complete(clock, ends))
     await clock.advance(6)
+
+
+async def test_a_client_shows_what_is_in_flight_queued_and_pending(
+    emulator: Emulator, clock: ManualClock
+) -> None:
+    from asyncsim.emulator import Faults
+
+    throttle = Throttle(limit=1, maximum=1)
+    client = emulator.client(throttle=throttle)
+    assert (client.in_flight, client.queued_requests, client.pending_waits) == (0, 0, 0)
+    sims = client.supersim.sims
+    (sim, *_) = await sims.list()
+    emulator.faults = Faults(answer_takes=5.0)
+    work = [asyncio.create_task(sims.fetch(sim.sid)) for _ in range(2)]
+    work.append(asyncio.create_task(sims.update_and_wait(sim.sid, status="active")))
+    await clock.settle()
+    assert (client.in_flight, client.queued_requests, client.pending_waits) == (1, 2, 1)
+    assert (client.concurrency_limit, client.throttle, client.closed) == (1, throttle, False)
+    await complete(clock, asyncio.gather(*work))
+    assert (client.in_flight, client.queued_requests, client.pending_waits) == (0, 0, 0)
+    await client.close()
+    assert client.closed
+
+
+async def test_an_observer_of_clients_is_told_of_each_client(emulator: Emulator) -> None:
+    class Observer:
+        def __init__(self) -> None:
+            self.clients: list[ObservedClient] = []
+
+        def __call__(self, event: Event) -> None: ...
+
+        def add_client(self, client: ObservedClient) -> None:
+            self.clients.append(client)
+
+    observer = Observer()
+    async with (
+        emulator.client(observers=[observer, lambda _: None]) as one,
+        emulator.client("kore", observers=[observer]) as other,
+    ):
+        assert observer.clients == [one, other]
 
 
 def test_an_invalid_emulator_url_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,11 @@ class Sender:
         """Requests in flight, of all clients that share the throttle."""
         return self._limiter.limit.in_flight
 
+    @property
+    def queued(self) -> int:
+        """Requests of this client that wait for a slot."""
+        return len(self._queueing)
+
     async def send(self, request: Request) -> Response:
         """Send, and retry, until there is a final response.
 

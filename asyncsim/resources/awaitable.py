@@ -70,6 +70,7 @@ class AwaitableResource(Resource[T], Generic[T]):
                 grace=context.timeout.request,
                 breaker=context.credentials_breaker,
             )
+            context.watchers.append(self.watcher)
             context.on_close(self.watcher.close)
             if context.registration is not None:
                 context.registration.subscribe(self.kind.product, self.watcher.handle_callback)
