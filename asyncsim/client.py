@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack, cast
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -15,7 +15,7 @@ from yarl import URL
 # five times as long as the request itself. Kinds are imported on first use
 # (benchmarks/cases/startup.py).
 import asyncsim.resources.update_many  # noqa: F401
-from asyncsim.callbacks.receiver import CallbackReceiver, Registration
+from asyncsim.callbacks.receiver import CallbackReceiver
 from asyncsim.callbacks.secrets import checked_secrets
 from asyncsim.callbacks.tickets import derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock
@@ -23,9 +23,8 @@ from asyncsim.context import ClientContext
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import ClientObserver, Observer
-from asyncsim.http.auth import Auth, BasicAuth, ClientCredentials
 from asyncsim.http.proxies import Proxies, check_session
-from asyncsim.http.transport import Transport
+from asyncsim.logins import Login, kore_login, twilio_login
 from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.monitor import Monitor
@@ -36,8 +35,6 @@ from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import (
     EMULATOR_CREDENTIALS,
-    KORE,
-    TWILIO,
     VENDORS,
     Hosts,
     Vendor,
@@ -61,6 +58,10 @@ class Settings(TypedDict, total=False):
     False, as in aiohttp; the command line has True."""
     receiver: CallbackReceiver | None
     """Listens for callbacks; every wait uses it. Started and stopped with the client."""
+    ticket_secrets: Sequence[str]
+    """The first signs the tokens of waits, and the tickets of callback URLs unless the receiver has
+    secrets of its own; all verify, so that they can be rotated. One derived from the credentials
+    verifies as well, and signs if there are none."""
     observers: Sequence[Observer]
     retry: RetryPolicy
     throttle: Throttle | None
@@ -69,6 +70,23 @@ class Settings(TypedDict, total=False):
     watching: Watching
     clock: Clock | None
     """For tests: `asyncsim.clock.ManualClock`."""
+
+
+class Credentials(TypedDict, total=False):
+    """Keywords of `Client.rotate`."""
+
+    account_sid: str
+    """Twilio: if given, must be this client's account."""
+    auth_token: str | None
+    """None: no longer known. The API key logs in, and callbacks are not verified."""
+    api_key: str | None
+    api_secret: str | None
+    """None, like `api_key`: log in with the auth token."""
+    client_id: str
+    """KORE: if given, must be this client's API client."""
+    client_secret: str
+    webhook_secrets: Sequence[str]
+    """All that verify from now on."""
 
 
 class Client:
@@ -152,32 +170,13 @@ class Client:
         unconfirmed and costs a read. Source: Twilio docs, "Secure webhooks".
         """
         auth_token, api_secret = redact(auth_token), redact(api_secret)
-        _check_credential("account_sid", account_sid)
-        _check_credential("auth_token", auth_token, optional=True)
-        _check_credential("api_key", api_key, optional=True)
-        _check_credential("api_secret", api_secret, optional=True)
-        if bool(api_key) != bool(api_secret):
-            raise ConfigurationError("api_key and api_secret go together; one of them is missing")
-        user, password = (api_key, api_secret) if api_key else (account_sid, auth_token)
-        if not user or not password:
-            raise ConfigurationError(
-                "Twilio needs auth_token=..., or api_key=... and api_secret=..."
-            )
-        if settings.get("receiver") is not None and not auth_token:
+        login = twilio_login(account_sid, auth_token, api_key, api_secret)
+        if settings.get("receiver") is not None and not login.signing_secrets:
             logger.info(
                 "no auth_token: Twilio's callbacks cannot be verified, so each is confirmed by a"
                 " read; give auth_token= as well as the API key to avoid that"
             )
-        return cls(
-            _context(
-                TWILIO,
-                account_sid,
-                lambda context, transport: BasicAuth(user, password),
-                ticket_material=Redacted(f"{account_sid}:{auth_token or password}"),
-                signing_secrets=(auth_token,) if auth_token else (),
-                settings=settings,
-            )
-        )
+        return cls(_context(login, settings))
 
     @classmethod
     @expand_keywords
@@ -196,32 +195,7 @@ class Client:
         costs a read. Source: KORE docs, "Validate Webhook Signatures".
         """
         client_secret, webhook_secrets = redact(client_secret), redact_all(webhook_secrets)
-        _check_credential("client_id", client_id)
-        _check_credential("client_secret", client_secret)
-
-        def login(context: ClientContext, transport: Transport) -> Auth:
-            return ClientCredentials(
-                transport,
-                context.hosts.token or "",
-                client_id,
-                client_secret,
-                clock=context.clock,
-                retry=context.retry,
-                timeout=context.timeout,
-                notify=context.notify,
-                vendor=context.vendor.name,
-            )
-
-        return cls(
-            _context(
-                KORE,
-                client_id,
-                login,
-                ticket_material=Redacted(f"{client_id}:{client_secret}"),
-                signing_secrets=checked_secrets(webhook_secrets, "webhook_secrets"),
-                settings=settings,
-            )
-        )
+        return cls(_context(kore_login(client_id, client_secret, webhook_secrets), settings))
 
     @classmethod
     @expand_keywords
@@ -262,6 +236,20 @@ class Client:
             **settings,
         )
 
+    @expand_keywords
+    def rotate(self, **credentials: Unpack[Credentials]) -> None:
+        """Use other credentials of the same account from now on; call it in the client's loop.
+
+        Give those that change: at Twilio `auth_token`, or `api_key` and `api_secret`; at KORE
+        `client_secret` or `webhook_secrets`. Requests in flight finish, and those rejected because
+        of the old credentials are retried; waits and jobs go on. Callbacks signed with the old
+        ones are accepted for an hour. `ConfigurationError` for another account's or vendor's.
+        """
+        given = cast("dict[str, Any]", credentials)
+        for name, value in given.items():  # in place: a traceback shows this frame
+            given[name] = redact_all(value) if name == "webhook_secrets" else redact(value)
+        self.context.rotate(given)
+
     async def open(self) -> None:
         """Start the receiver, if there is one; `async with` does this."""
         await self.context.open()
@@ -287,18 +275,12 @@ class Client:
         await self.close()
 
 
-def _context(
-    vendor: Vendor,
-    account: str,
-    login: Callable[[ClientContext, Transport], Auth],
-    *,
-    ticket_material: str,
-    signing_secrets: Sequence[str],
-    settings: Settings,
-) -> ClientContext:
-    _check_settings(settings)
+def _context(login: Login, settings: Settings) -> ClientContext:
     settings["proxy"] = redact(settings.get("proxy"))  # it may hold a password
-    hosts = (settings.get("hosts") or Hosts()).over(vendor.hosts)
+    settings["ticket_secrets"] = redact_all(settings.get("ticket_secrets", ()))
+    _check_settings(settings)
+    ticket_secrets = checked_secrets(settings["ticket_secrets"], "ticket_secrets")
+    hosts = (settings.get("hosts") or Hosts()).over(login.vendor.hosts)
     session = settings.get("session")
     proxies = Proxies(settings.get("proxy"), from_env=bool(settings.get("proxies_from_env", False)))
     # Checked now: a bad session would fail, or log in as another account, at each request.
@@ -313,22 +295,13 @@ def _context(
     for url in urls:
         proxies.proxy_for(url)
 
-    def register(receiver: CallbackReceiver) -> Registration:
-        return receiver.register(
-            vendor,
-            signing_secrets=signing_secrets,
-            ticket_secret=derive_ticket_secret(ticket_material),
-        )
-
     return ClientContext(
-        vendor=vendor,
-        account=account,
-        hosts=hosts,
         login=login,
+        ticket_secrets=tuple(map(derive_ticket_secret, ticket_secrets)),
+        hosts=hosts,
         session=session,
         proxies=proxies,
         receiver=settings.get("receiver"),
-        register=register,
         observers=settings.get("observers", ()),
         retry=settings.get("retry") or RetryPolicy(),
         throttle=settings.get("throttle") or Throttle(),
@@ -398,13 +371,3 @@ def _check_settings(settings: Mapping[str, object]) -> None:
             raise TypeError(
                 f"{name}={value!r}: pass a {wanted.__module__.partition('.')[0]}.{wanted.__name__}"
             )
-
-
-def _check_credential(name: str, value: object, *, optional: bool = False) -> None:
-    # Messages never quote a credential.
-    if optional and value in (None, ""):
-        return
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name} is empty")
-    if found := invalid_characters(value):
-        raise ConfigurationError(f"{name} has {found}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence, Sized
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
+from typing import Any
 
 from aiohttp import ClientSession
 
@@ -17,12 +18,15 @@ from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, notify
-from asyncsim.http.auth import Auth
 from asyncsim.http.limiter import shared_limiter
 from asyncsim.http.proxies import Proxies
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
-from asyncsim.vendors import Hosts, Product, Vendor
+from asyncsim.logins import Login
+from asyncsim.vendors import Hosts, Product
+
+_DERIVED_SECRETS = 8
+"""Ticket secrets derived from credentials that are kept: the current ones', and earlier ones'."""
 
 
 class ClientContext:
@@ -31,14 +35,12 @@ class ClientContext:
     def __init__(
         self,
         *,
-        vendor: Vendor,
-        account: str,
+        login: Login,
+        ticket_secrets: Sequence[bytes],
         hosts: Hosts,
-        login: Callable[[ClientContext, Transport], Auth],
         session: ClientSession | None,
         proxies: Proxies,
         receiver: CallbackReceiver | None,
-        register: Callable[[CallbackReceiver], Registration],
         observers: Sequence[Observer],
         retry: RetryPolicy,
         throttle: Throttle,
@@ -46,8 +48,8 @@ class ClientContext:
         watching: Watching,
         clock: Clock,
     ) -> None:
-        self.vendor = vendor
-        self.account = account
+        self.vendor = login.vendor
+        self.account = login.account
         """Account SID or client id: identifies the account, and is not secret."""
         self.hosts = hosts
         self.observers = tuple(observers)
@@ -58,10 +60,12 @@ class ClientContext:
         self.clock = clock
         self.credentials_breaker = CredentialsBreaker(watching, clock.now)
         self._login = login
+        self._own_ticket_secrets = tuple(ticket_secrets)
+        self._derived_ticket_secrets: tuple[bytes, ...] = (login.ticket_secret,)
+        """Of the current credentials, and of the latest before them."""
         self._session = session
         self._proxies = proxies
         self._receiver = receiver
-        self._register = register
         self.watchers: list[Sized] = []
         """The watchers of this client's kinds; the length of each is the number of its waits."""
         self._closers: list[Callable[[], Awaitable[object]]] = []
@@ -73,6 +77,22 @@ class ClientContext:
 
     def __repr__(self) -> str:
         return f"<{self.vendor.title} at {self.hosts.supersim}>"
+
+    @property
+    def ticket_secrets(self) -> tuple[bytes, ...]:
+        """Secrets of tickets and tokens: the first signs, all verify."""
+        return (*self._own_ticket_secrets, *self._derived_ticket_secrets)
+
+    def rotate(self, given: Mapping[str, Any]) -> None:
+        """Use other credentials of the same account from now on."""
+        login = self._login = self._login.rotated(given)
+        derived = (login.ticket_secret, *self._derived_ticket_secrets)
+        self._derived_ticket_secrets = tuple(dict.fromkeys(derived))[:_DERIVED_SECRETS]
+        if self.registration is not None:
+            self.registration.rotate(login.signing_secrets, self.ticket_secrets)
+        if self._sender is not None:
+            self._sender.rotate(login.user, login.secret)
+            self.credentials_breaker.reset()
 
     @property
     def limit(self) -> float:
@@ -141,7 +161,12 @@ class ClientContext:
                 if self._closed:  # closed while the receiver started: stop it here
                     await self._run_closers()
                     raise ClientClosed
-                self.registration = self._register(self._receiver)
+                self.registration = self._receiver.register(
+                    self.vendor,
+                    account=self.account,
+                    signing_secrets=self._login.signing_secrets,
+                    ticket_secrets=self.ticket_secrets,
+                )
             if self._sender is None:
                 self._sender = self._build_sender()
             return self._sender
@@ -157,7 +182,15 @@ class ClientContext:
         # once would only make requests time out.
         slow = self.timeout.request / 4
         limiter = shared_limiter(self.throttle, self.clock, ceiling=ceiling, slow=slow)
-        auth = self._login(self, transport)
+        auth = self._login.connect(
+            transport,
+            self.hosts,
+            clock=self.clock,
+            retry=self.retry,
+            timeout=self.timeout,
+            notify=self.notify,
+            vendor=self.vendor.name,
+        )
         sender = Sender(
             vendor=self.vendor.name,
             transport=transport,

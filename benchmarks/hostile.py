@@ -87,7 +87,9 @@ async def _call(url: str, due: float) -> float:
 
 async def _measure(seconds: float) -> list[float]:
     async with CallbackReceiver() as receiver:
-        registration = receiver.register(TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket")
+        registration = receiver.register(
+            TWILIO, account="AC1", signing_secrets=[_TOKEN], ticket_secrets=[b"ticket"]
+        )
         other = multiprocessing.get_context("spawn").Process(target=attack, args=(receiver.port,))
         other.start()
         try:

@@ -27,8 +27,8 @@ NAMES = [
 ]  # fmt: skip
 
 SETTINGS = (
-    "hosts, session, proxy, proxies_from_env, receiver, observers, retry, throttle, timeout,"
-    " watching, clock"
+    "hosts, session, proxy, proxies_from_env, receiver, ticket_secrets, observers, retry, throttle,"
+    " timeout, watching, clock"
 )
 SUPERSIM_UPDATE = "unique_name, status, fleet, callback_url, callback_method, account_sid"
 WIRELESS_UPDATE = (
@@ -79,6 +79,11 @@ def test_every_public_name_has_a_docstring() -> None:
         (Client.twilio, f"account_sid, auth_token, *, api_key, api_secret, {SETTINGS}"),
         (Client.kore, f"client_id, client_secret, *, webhook_secrets, {SETTINGS}"),
         (Client.from_env, f"vendor, *, {SETTINGS}"),
+        (
+            Client.rotate,
+            "self, *, account_sid, auth_token, api_key, api_secret, client_id, client_secret,"
+            " webhook_secrets",
+        ),
         (
             asyncsim.CallbackReceiver,
             "public_url, *, host, port, ticket_secrets, twilio_auth_tokens, kore_webhook_secrets,"

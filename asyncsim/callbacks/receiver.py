@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,8 +20,8 @@ from asyncsim.callbacks.bus import (
 )
 from asyncsim.callbacks.handler import CallbackHandler, ReceiverStats
 from asyncsim.callbacks.secrets import ClientSecrets, SecretStore, checked_secrets
-from asyncsim.callbacks.tickets import derive_ticket_secret
-from asyncsim.clock import SYSTEM_CLOCK, Clock
+from asyncsim.callbacks.tickets import account_tag, derive_ticket_secret
+from asyncsim.clock import SYSTEM_CLOCK, Clock, Timer
 from asyncsim.errors import ConfigurationError, ReceiverError
 from asyncsim.events import Observer
 from asyncsim.validation import usable_url
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
     from asyncsim.callbacks.web import Listener
 
+_FORMER_FOR = 3600.0
+"""Seconds for which callbacks signed with a rotated secret are accepted. Both vendors give up a
+callback within minutes, but a secret may be rotated at the vendor some time before or after."""
+
 
 class Registration:
     """One client's use of a receiver: created by `CallbackReceiver.register`, until `close`."""
@@ -39,6 +44,9 @@ class Registration:
         self._client = client
         self._handler = handler
         self._subscriptions: list[Callable[[], None]] = []
+        self._former: dict[str, float] = {}
+        """Signing secrets from before a rotation -> until when they are accepted."""
+        self._expiry: Timer | None = None
         handler.secrets.add(client)
 
     def issue_url(self, product: str, name: str) -> tuple[str, str]:
@@ -61,8 +69,38 @@ class Registration:
         """Remove and return callbacks for `name` that arrived before its wait, oldest first."""
         return self._handler.bus.take_unclaimed(self._client.vendor.name, product, name)
 
+    def rotate(self, signing_secrets: Sequence[str], ticket_secrets: Sequence[bytes]) -> None:
+        """Replace the client's secrets; the former signing secrets are accepted for an hour.
+
+        The vendor may have signed a callback before the rotation, and deliver it again.
+        """
+        current = checked_secrets(signing_secrets, "signing_secrets")
+        until = self._handler.clock.now() + _FORMER_FOR
+        known = self._client.signing
+        self._former = {one: self._former.get(one, until) for one in known if one not in current}
+        self._accept(current, tuple(ticket_secrets))
+
+    def _accept(self, current: tuple[str, ...], ticket_secrets: tuple[bytes, ...]) -> None:
+        """Accept these secrets, and each former one until it expires."""
+        clock = self._handler.clock
+        self._cancel_expiry()
+        self._former = {one: end for one, end in self._former.items() if end > clock.now()}
+        signing = (*current, *self._former)
+        client = evolve(self._client, signing=signing, tickets=ticket_secrets)
+        self._handler.secrets.replace(self._client, client)
+        self._client = client
+        if self._former:
+            again = partial(self._accept, current, ticket_secrets)
+            self._expiry = clock.call_at(min(self._former.values()), again)
+
+    def _cancel_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
     def close(self) -> None:
         """Unsubscribe, and remove the client's secrets from the receiver."""
+        self._cancel_expiry()
         while self._subscriptions:
             self._subscriptions.pop()()
         self._handler.secrets.remove(self._client)
@@ -74,7 +112,7 @@ class CallbackReceiver:
     `public_url` is where the vendors reach it, as they spell it, prefix included; without one it
     is `http://host:port`, which only programs on this machine can reach. `port=0` takes a free
     port, None opens none (for callers of `receive`). The first of `ticket_secrets` signs tickets,
-    all verify; without any they are derived from the clients' credentials.
+    all verify, as do those of the clients, which sign if there are none here.
 
     Clients bring the secrets that callbacks of their account are signed with, and these prove
     callbacks of that account. `twilio_auth_tokens` and `kore_webhook_secrets` add others, of
@@ -244,17 +282,27 @@ class CallbackReceiver:
         return self._handler.commands
 
     def register(
-        self, vendor: Vendor, *, signing_secrets: Sequence[str], ticket_secret: bytes
+        self,
+        vendor: Vendor,
+        *,
+        account: str,
+        signing_secrets: Sequence[str],
+        ticket_secrets: Sequence[bytes],
     ) -> Registration:
         """Register a client: its secrets verify callbacks until the registration is closed.
 
-        `ticket_secret` comes from `derive_ticket_secret`; `signing_secrets` is empty when the
-        client knows none, as with an API key.
+        `account` is its account SID or client id. `ticket_secrets` come from
+        `derive_ticket_secret`; `signing_secrets` is empty when the client knows none, as with an
+        API key.
         """
-        if not ticket_secret:
-            raise ConfigurationError("ticket_secret is empty")
-        signing = checked_secrets(signing_secrets, "signing_secrets")
-        client = ClientSecrets(vendor=vendor, signing=signing, ticket=ticket_secret)
+        if not ticket_secrets or not all(ticket_secrets):
+            raise ConfigurationError("ticket_secrets is empty, or holds an empty one")
+        client = ClientSecrets(
+            vendor=vendor,
+            account=account_tag(vendor.name, account),
+            signing=checked_secrets(signing_secrets, "signing_secrets"),
+            tickets=tuple(ticket_secrets),
+        )
         return Registration(client, self._handler)
 
     def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:

@@ -19,14 +19,11 @@ class ClientSecrets:
     """The secrets that one client registers; never shown."""
 
     vendor: Vendor
-    signing: tuple[str, ...] = field(repr=False)
-    ticket: bytes = field(repr=False)
-    account: str = field(init=False)
+    account: str
     """The tag in this account's tickets, the same in all replicas."""
-
-    def __attrs_post_init__(self) -> None:
-        """Derive the tag."""
-        object.__setattr__(self, "account", tickets.account_tag(self.ticket))
+    signing: tuple[str, ...] = field(repr=False)
+    tickets: tuple[bytes, ...] = field(repr=False)
+    """The first signs, unless the receiver has secrets of its own; all verify."""
 
 
 @frozen
@@ -72,13 +69,18 @@ class SecretStore:
         """Add a client's secrets."""
         self._set_clients((*self.clients, client))
 
+    def replace(self, old: ClientSecrets, new: ClientSecrets) -> None:
+        """Replace a client's secrets; ignored when they are gone."""
+        self._set_clients(tuple(new if one is old else one for one in self.clients))
+
     def remove(self, client: ClientSecrets) -> None:
         """Remove a client's secrets; ignored when they are gone."""
         self._set_clients(tuple(one for one in self.clients if one is not client))
 
     def _set_clients(self, clients: tuple[ClientSecrets, ...]) -> None:
         self.clients = clients
-        ticket_secrets = dict.fromkeys((*self.own_tickets, *(one.ticket for one in clients)))
+        of_clients = (secret for one in clients for secret in one.tickets)
+        ticket_secrets = dict.fromkeys((*self.own_tickets, *of_clients))
         self.ticket_keys = tuple(map(tickets.key, ticket_secrets))
         signing: dict[tuple[str, str], tuple[str, ...]] = {}
         for client in clients:  # two clients of one account may know different secrets
@@ -99,12 +101,12 @@ class SecretStore:
 
     def issue_ticket(self, client: ClientSecrets, product: str, name: str) -> tickets.IssuedTicket:
         """Issue a ticket; the receiver's own first secret takes precedence over the client's."""
-        secret = self.own_tickets[0] if self.own_tickets else client.ticket
+        secret = (*self.own_tickets, *client.tickets)[0]
         return tickets.issue_ticket(secret, client.vendor.name, product, name, client.account)
 
     def issue_shared_ticket(self, vendor: str, product: str, name: str) -> tickets.IssuedTicket:
         """Issue a ticket that belongs to no account in particular."""
-        of_clients = [client.ticket for client in self.clients if client.vendor.name == vendor]
+        of_clients = [one.tickets[0] for one in self.clients if one.vendor.name == vendor]
         secrets = [*self.own_tickets, *of_clients]
         if not secrets:
             raise ReceiverError(

@@ -63,9 +63,13 @@ NO_ACCOUNT = "-" * _TAG_LENGTH
 """The tag of tickets that belong to no account in particular."""
 
 
-def account_tag(ticket_secret: bytes) -> str:
-    """Derive the tag that tells accounts apart in tickets; it reveals nothing about the secret."""
-    return _base64url(hmac.digest(_LABEL, b"account" + ticket_secret, hashlib.sha256)[:_TAG_BYTES])
+def account_tag(vendor: str, account: str) -> str:
+    """Derive the tag that tells accounts apart in tickets: the same whatever the credentials are.
+
+    `account` is the account SID or the client id, which are no secrets.
+    """
+    name = f"account {vendor} {account}".encode()
+    return _base64url(hmac.digest(_LABEL, name, hashlib.sha256)[:_TAG_BYTES])
 
 
 def derive_ticket_secret(credential: str) -> bytes:

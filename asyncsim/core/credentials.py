@@ -51,6 +51,8 @@ class CredentialsBreaker:
         self._now = now
         self._rejection: _Rejection | None = None
         self._subscribers: list[_Subscriber] = []
+        self._valid_from = -math.inf
+        """When the current credentials were set: rejections of earlier requests do not count."""
         self.last_success_at = -math.inf
         """When the latest request with accepted credentials began."""
 
@@ -80,9 +82,16 @@ class CredentialsBreaker:
             self._rejection = None
             self._notify_changed()
 
+    def reset(self) -> None:
+        """Close it: the credentials are others from now on."""
+        self._valid_from, self._rejection = self._now(), None
+        self._notify_changed()
+
     def rejected(self, error: Exception, began: float) -> None:
         """Record a rejection of a request that began then."""
         now, rejection = self._now(), self._rejection
+        if began < self._valid_from:
+            return
         if rejection is None:
             self._rejection = _Rejection(now, error, now, now + self._first)
             self._notify_changed()

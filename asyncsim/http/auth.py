@@ -76,6 +76,10 @@ class Auth(Protocol):
         """Record an accepted request: when it was sent, and whether it had been rejected before."""
         ...
 
+    def rotate(self, user: str, secret: str) -> None:
+        """Log in with these from now on; a request in flight may finish with the earlier ones."""
+        ...
+
     async def close(self) -> None:
         """Cancel tasks that are still running."""
         ...
@@ -85,26 +89,35 @@ class BasicAuth:
     """Account SID and auth token, or API key and secret; never expires."""
 
     def __init__(self, user: str, password: str) -> None:
-        token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self.constant_header = Redacted(f"Basic {token}")
-        self._current = (self.constant_header, 0)
+        self.constant_header, self._generation = _basic(user, password), 0
 
     def current(self) -> tuple[str, int]:
         """Always available."""
-        return self._current
+        return self.constant_header, self._generation
 
     async def obtain(self, latest: float) -> None:
         """Nothing to do."""
 
     async def rejected(self, generation: int, error: APIError, latest: float) -> bool:
-        """Never: the same credentials would be rejected again."""
-        return False
+        """Only after a rotation: the same credentials would be rejected again."""
+        return generation != self._generation
 
     def accepted(self, generation: int, started: float, was_rejected: bool) -> None:
         """Nothing to record."""
 
+    def rotate(self, user: str, secret: str) -> None:
+        """Replace the header."""
+        header = _basic(user, secret)
+        self._generation += header != self.constant_header
+        self.constant_header = header
+
     async def close(self) -> None:
         """Nothing to cancel."""
+
+
+def _basic(user: str, password: str) -> Redacted:
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return Redacted(f"Basic {token}")
 
 
 class ClientCredentials:
@@ -132,15 +145,7 @@ class ClientCredentials:
         self._transport = transport
         self._url = URL(url)
         self._secret = Redacted(client_secret)
-        self._form = Redacted(
-            urlencode(
-                {
-                    "grant_type": "client_credentials",
-                    "client_id": client_id,
-                    "client_secret": client_secret,
-                }
-            )
-        )
+        self._form = _token_form(client_id, client_secret)
         self._clock = clock
         self._retry = retry
         self._throttled_for = timeout.queue
@@ -245,14 +250,27 @@ class ClientCredentials:
         if was_rejected:
             self._renewals.helped(generation, self._clock.now())
 
+    def rotate(self, user: str, secret: str) -> None:
+        """Discard the token: the next request mints one with the new secret."""
+        form = _token_form(user, secret)
+        if form != self._form:
+            self._form, self._secret = form, Redacted(secret)
+            self._token, self._replacing, self._renewals = None, False, Renewals()
+
     async def _mint(self) -> None:
-        try:
-            token = await self._fetch()
-        except AsyncSimError:
-            # The old token stays valid until it expires.
-            if self._token is None or not self._token.postpone(self._clock.now()):
-                raise
-            return
+        while True:
+            form = self._form
+            try:
+                token = await self._fetch()
+            except AsyncSimError:
+                if form is not self._form:
+                    continue  # rejected, perhaps, because the secret was rotated meanwhile
+                # The old token stays valid until it expires.
+                if self._token is None or not self._token.postpone(self._clock.now()):
+                    raise
+                return
+            if form is self._form:
+                break
         self._token, self._replacing = token, False
         expires_in = token.expires_at - token.minted_at
         self._notify(
@@ -326,6 +344,11 @@ class ClientCredentials:
                 task.cancel()
                 tasks.append(task)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _token_form(client_id: str, client_secret: str) -> Redacted:
+    fields = {"client_id": client_id, "client_secret": client_secret}
+    return Redacted(urlencode({"grant_type": "client_credentials", **fields}))
 
 
 def _token_in(response: Response) -> tuple[Redacted, float] | str:

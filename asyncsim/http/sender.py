@@ -93,15 +93,23 @@ class Sender:
         self._observers = observers
         self._on_success = on_success
         """Called with the start time of each request whose credentials were accepted."""
-        header = auth.constant_header
-        self._header_is_default = header is not None and transport.set_default_header(
-            "Authorization", header
-        )
+        self._set_default_header()
         self._closed = False
         self.requests = 0
         """Requests sent, each attempt counted."""
         self._queueing: set[Waiter] = set()
         self._pausing: set[asyncio.Future[None]] = set()
+
+    def _set_default_header(self) -> None:
+        header = self._auth.constant_header
+        self._header_is_default = header is not None and self._transport.set_default_header(
+            "Authorization", header
+        )
+
+    def rotate(self, user: str, secret: str) -> None:
+        """Log in with these from now on; requests in flight finish."""
+        self._auth.rotate(user, secret)
+        self._set_default_header()
 
     @property
     def limit(self) -> float:

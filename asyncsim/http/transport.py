@@ -199,6 +199,9 @@ class Transport:
         if self._borrowed or self._proxies is not None:
             return False
         self._default_headers[name] = value
+        for session in (self._session, *self._unshared.values()):
+            if session is not None:
+                session.headers[name] = value  # requests in flight have theirs already
         return True
 
     @property

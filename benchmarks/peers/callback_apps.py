@@ -123,7 +123,7 @@ def _watcher() -> Watcher:
 def _receiver() -> tuple[CallbackReceiver, Registration]:
     receiver = CallbackReceiver(public_url=_PUBLIC)
     return receiver, receiver.register(
-        TWILIO, signing_secrets=[_TOKEN], ticket_secret=b"ticket secret"
+        TWILIO, account="AC1", signing_secrets=[_TOKEN], ticket_secrets=[b"ticket secret"]
     )
 
 

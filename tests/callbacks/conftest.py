@@ -19,7 +19,8 @@ def register(receiver: CallbackReceiver, vendor: Vendor, *secrets: str) -> Regis
     return receiver.register(
         vendor,
         signing_secrets=secrets or [SECRETS[vendor.name]],
-        ticket_secret=derive_ticket_secret(f"credential of {vendor.name}"),
+        account=f"account of {vendor.name}",
+        ticket_secrets=[derive_ticket_secret(f"credential of {vendor.name}")],
     )
 
 

@@ -223,7 +223,12 @@ def test_a_command_may_be_signed_by_any_registered_account_of_its_vendor(
 ) -> None:
     receiver = CallbackReceiver("https://example.com", ticket_secrets=ticket_secrets, clock=clock)
     for account in ("one", "two"):
-        receiver.register(TWILIO, signing_secrets=[account], ticket_secret=account.encode())
+        receiver.register(
+            TWILIO,
+            account=account,
+            signing_secrets=[account],
+            ticket_secrets=[account.encode()],
+        )
     url = receiver.commands_url("twilio", "supersim")
     for secret, status in (("one", 204), ("two", 204), ("three", 403)):
         assert senders.twilio(url, SMS, secret=secret).received_by(receiver) == status

@@ -1,5 +1,7 @@
 """Secrets of several clients and of the receiver, across rotations and restarts."""
 
+import asyncio
+
 import pytest
 
 from asyncsim.callbacks import Callback, CallbackReceiver
@@ -17,8 +19,12 @@ URL = "https://example.com/hooks"
 
 def register_account(receiver: CallbackReceiver, account: str, *secrets: str) -> Registration:
     """A Twilio client of one account; without secrets it logs in with an API key."""
-    ticket_secret = derive_ticket_secret(account)
-    return receiver.register(TWILIO, signing_secrets=secrets, ticket_secret=ticket_secret)
+    return receiver.register(
+        TWILIO,
+        account=account,
+        signing_secrets=secrets,
+        ticket_secrets=[derive_ticket_secret(account)],
+    )
 
 
 def test_two_accounts_of_a_vendor_share_a_receiver(receiver: CallbackReceiver) -> None:
@@ -54,7 +60,9 @@ def test_the_secret_of_one_account_does_not_verify_tickets_of_another(
     one = register_account(receiver, "one", "token of one")
     register_account(receiver, "two", "token of two")
     kore = register(receiver, KORE, "secret of one")
-    receiver.register(KORE, signing_secrets=["secret of two"], ticket_secret=b"two")
+    receiver.register(
+        KORE, account="two", signing_secrets=["secret of two"], ticket_secrets=[b"two"]
+    )
     url, _ = one.issue_url("supersim", SIM)
     assert senders.twilio(url, secret="token of two").received_by(receiver) == 403
     assert senders.twilio(url, secret="token of one").received_by(receiver) == 204
@@ -172,12 +180,59 @@ def test_secrets_that_would_accept_any_callback_are_rejected(
         with pytest.raises(ConfigurationError, match=keyword):
             CallbackReceiver(URL, **{keyword: secrets})  # type: ignore[arg-type]  # that is the point
     with pytest.raises(ConfigurationError, match="signing_secrets"):
-        receiver.register(KORE, signing_secrets=secrets, ticket_secret=b"t")
-    with pytest.raises(ConfigurationError, match="ticket_secret"):
-        receiver.register(KORE, signing_secrets=[], ticket_secret=b"")
+        receiver.register(KORE, account="one", signing_secrets=secrets, ticket_secrets=[b"t"])
+    for unusable in ([], [b""]):
+        with pytest.raises(ConfigurationError, match="ticket_secrets"):
+            receiver.register(KORE, account="one", signing_secrets=[], ticket_secrets=unusable)
 
 
 def test_a_ticket_needs_the_public_url() -> None:
     registration = register(CallbackReceiver(), KORE)
     with pytest.raises(ReceiverError, match="public_url"):
         registration.issue_url("supersim", SIM)
+
+
+def test_after_a_rotation_callbacks_signed_with_the_former_secret_are_accepted_for_an_hour(
+    clock: ManualClock,
+) -> None:
+    receiver = CallbackReceiver(URL, clock=clock)
+    registration = register_account(receiver, "one", "old")
+    tickets = [derive_ticket_secret("one")]
+    url, _ = registration.issue_url("supersim", SIM)
+    registration.rotate(["new"], tickets)
+
+    def statuses() -> list[int]:
+        return [
+            senders.twilio(url, secret=secret).received_by(receiver)
+            for secret in ("old", "new", "newest")
+        ]
+
+    async def elapse(minutes: float) -> list[int]:
+        await clock.advance(minutes * 60)
+        return statuses()
+
+    assert statuses() == [204, 204, 403]
+    assert asyncio.run(elapse(30)) == [204, 204, 403]
+    registration.rotate(["newest"], tickets)  # does not prolong the hour of the first
+    assert asyncio.run(elapse(29)) == [204, 204, 204]
+    assert asyncio.run(elapse(2)) == [403, 204, 204]
+    registration.rotate(["new"], tickets)  # back: current again
+    assert asyncio.run(elapse(59)) == [403, 204, 204]
+    assert asyncio.run(elapse(2)) == [403, 204, 403]
+    registration.rotate([], tickets)
+    registration.close()
+    assert clock.next_timer is None
+
+
+def test_tickets_of_a_rotated_ticket_secret_verify_as_long_as_it_is_listed(
+    clock: ManualClock,
+) -> None:
+    receiver = CallbackReceiver(URL, clock=clock)
+    registration = register_account(receiver, "one", "token")
+    url, _ = registration.issue_url("supersim", SIM)
+    registration.rotate(["token"], [b"new", derive_ticket_secret("one")])
+    assert senders.twilio(url, secret="token").received_by(receiver) == 204
+    [callback] = registration.take_unclaimed("supersim", SIM)
+    assert callback.signed, "the account of a ticket does not depend on its credentials"
+    registration.rotate(["token"], [b"new"])
+    assert senders.twilio(url, secret="token").received_by(receiver) == 403

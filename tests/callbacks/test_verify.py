@@ -222,7 +222,7 @@ def test_kores_digest_cannot_be_extended(receiver: CallbackReceiver, kore: Regis
 
 def test_without_any_signing_secret_callbacks_are_unconfirmed(clock: ManualClock) -> None:
     receiver = CallbackReceiver("https://example.com", clock=clock)
-    registration = receiver.register(KORE, signing_secrets=[], ticket_secret=b"t")
+    registration = receiver.register(KORE, account="one", signing_secrets=[], ticket_secrets=[b"t"])
     sent = senders.kore(registration.issue_url("supersim", SIM)[0])
     assert sent.received_by(receiver) == 204
     assert plain(sent).received_by(receiver) == 204

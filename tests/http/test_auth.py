@@ -657,3 +657,51 @@ async def test_basic_auth_hides_its_password_and_never_logs_in_again() -> None:
     login.accepted(0, 0.0, False)
     assert not await login.rejected(0, AuthenticationError(401), math.inf)
     await login.close()
+
+
+# Rotation.
+
+
+async def test_after_a_rotation_requests_log_in_with_a_token_of_the_new_secret(
+    bench: Bench, sender: Sender, kore: Kore
+) -> None:
+    assert await fetch(bench, sender) == 200
+    sender.rotate("apiclient_1", "new secret")
+    assert await fetch(bench, sender) == 200
+    assert [form["client_secret"] for form in kore.forms] == [[SECRET], ["new secret"]]
+    sender.rotate("apiclient_1", "new secret")
+    assert await fetch(bench, sender) == 200
+    assert kore.minted == 2, "the same secret again is no reason for another token"
+
+
+async def test_a_secret_rejected_while_it_is_rotated_fails_no_request(
+    bench: Bench, sender: Sender, kore: Kore, server: Server
+) -> None:
+    respond = kore._respond
+
+    async def rotate_meanwhile(request: Received) -> ScriptedResponse:
+        response = await respond(request)
+        if request.raw_path == "/token" and len(kore.forms) == 1:
+            sender.rotate("apiclient_1", "new secret")
+        return response
+
+    server.otherwise = rotate_meanwhile
+    kore.mint_responses = [ScriptedResponse(401, {"error": "unauthorized_client"})]
+    assert await fetch(bench, sender) == 200
+    assert [form["client_secret"] for form in kore.forms] == [[SECRET], ["new secret"]]
+
+
+async def test_a_request_rejected_with_a_token_of_the_old_secret_is_retried(
+    bench: Bench, sender: Sender, kore: Kore, server: Server
+) -> None:
+    respond = kore._respond
+
+    async def rotate_meanwhile(request: Received) -> ScriptedResponse:
+        if request.raw_path != "/token" and kore.minted == 1:
+            sender.rotate("apiclient_1", "new secret")
+            kore.expire()
+        return await respond(request)
+
+    server.otherwise = rotate_meanwhile
+    assert await fetch(bench, sender) == 200
+    assert kore.minted == 2

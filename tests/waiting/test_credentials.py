@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asyncsim.clock import ManualClock
+from asyncsim.core.credentials import CredentialsBreaker
+from asyncsim.core.settings import Watching
 from asyncsim.errors import APIError, AuthenticationError, PermissionDenied, TransitionTimeout
 from asyncsim.waiting import Watcher
 from tests.waiting.conftest import FakeVendor, start_waits
@@ -118,3 +120,19 @@ async def test_when_the_probes_wait_is_abandoned_another_wait_probes(
         watcher.abandon(wait)
     await clock.advance(40)
     assert [type(wait.error) for wait in vendor.ended] == [AuthenticationError]
+
+
+async def test_a_rejection_of_a_request_from_before_a_rotation_does_not_count(
+    clock: ManualClock,
+) -> None:
+    breaker = CredentialsBreaker(Watching(), clock.now)
+    began = clock.now()
+    await clock.advance(1)
+    breaker.rejected(REJECTED, began)
+    assert breaker.rejection is not None
+    breaker.reset()
+    assert breaker.rejection is None
+    breaker.rejected(REJECTED, began)
+    assert breaker.rejection is None
+    breaker.rejected(REJECTED, clock.now())
+    assert breaker.rejection is not None
