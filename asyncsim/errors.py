@@ -434,7 +434,7 @@ class JobStopped(JobError):
 
 
 class NotConfirmed(JobError):
-    """The change is irreversible; `count` is the number of SIMs to confirm."""
+    """The change is irreversible, or costs money; `count` is the number of SIMs to confirm."""
 
     def __init__(self, what: str, count: int, confirmed: int | None) -> None:
         super().__init__(what)
@@ -444,6 +444,6 @@ class NotConfirmed(JobError):
     def __str__(self) -> str:
         given = "" if self.confirmed is None else f", but {self.confirmed:,} were confirmed"
         return (
-            f"{self.message}, which is irreversible: {self.count:,} SIMs{given}; nothing was sent:"
-            f" confirm exactly {self.count}"
+            f"{self.message}: {self.count:,} SIMs{given}; nothing was sent: confirm exactly"
+            f" {self.count}"
         )

@@ -205,6 +205,8 @@ class JobPlanned:
     """Verdict -> rows that this run has planned: `will change`, `already there`, ..."""
     requests: int
     """How many planning took."""
+    billable: int = 0
+    """SIMs for which a monthly fee starts."""
     vendor: str = ""
     product: str = ""
 

@@ -102,7 +102,7 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
     (errors.JobError("b.csv", ["line 2: no name"]), ["b.csv", "line 2: no name"]),
     (errors.JobStopped("b.csv"), ["b.csv"]),
     (
-        errors.NotConfirmed("this deletes SIMs", 1200, 3),
+        errors.NotConfirmed("this deletes SIMs, which is irreversible", 1200, 3),
         ["irreversible", "1,200", "3", "exactly 1200"],
     ),
 ]

@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from asyncsim.bulk.actions import Action
+from asyncsim.bulk.drift import DriftedSim, find_drift, write_fix
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
@@ -24,15 +25,21 @@ from asyncsim.bulk.records import State, Verdict
 from asyncsim.bulk.report import Report
 from asyncsim.bulk.results import write_results
 from asyncsim.bulk.run import run
+from asyncsim.bulk.undo import WrittenUndo, write_undo
 
 __all__ = [
     "Action",
+    "DriftedSim",
     "Job",
     "Journal",
     "Plan",
     "Report",
     "State",
     "Verdict",
+    "WrittenUndo",
+    "find_drift",
     "run",
+    "write_fix",
     "write_results",
+    "write_undo",
 ]

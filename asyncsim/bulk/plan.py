@@ -19,6 +19,7 @@ from asyncsim.bulk.input.source import Problems, format_lines
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, OPEN, Entry, Planned, State, Verdict
 from asyncsim.bulk.tasks import JobTask, StopSignal
+from asyncsim.core.billing import becomes_billable, becomes_billable_later
 from asyncsim.core.goal import Goal, GoalStatus, can_reach, is_terminal
 from asyncsim.errors import DecodeError, JobError, NotFound
 from asyncsim.events import JobPlanned, JobProgressed, Observer, RowMoved, notify
@@ -47,6 +48,21 @@ class Plan:
     """Requests sent for planning."""
     notes: tuple[str, ...] = ()
     """Warnings about the input, which do not stop the job."""
+    billable: int = 0
+    """Rows whose SIM becomes `active`, which starts a monthly fee; not those confirmed before."""
+    billable_later: int = 0
+    """Rows whose change leads to a monthly fee without another request: `ready` becomes `active`
+    after 250 KB, five Commands or three months, `suspended` has a fee after three months."""
+    to_confirm: int = 0
+    """Rows to confirm: irreversible ones, and billable ones if they are more than
+    `confirm_above`."""
+
+    def asking(self, confirm_above: int | None, limit: int | None) -> Plan:
+        """Return this plan with the number of rows to confirm."""
+        count = self.irreversible
+        if confirm_above is not None and min(self.billable, limit or self.billable) > confirm_above:
+            count += self.billable
+        return evolve(self, to_confirm=count)
 
 
 @frozen(kw_only=True)
@@ -206,7 +222,7 @@ class Planner:
         self._requests_before: int | None = None
         self._verdicts: Counter[Verdict] = Counter()
         self._samples: dict[Verdict, list[Entry]] = {}
-        self._irreversible = 0
+        self._irreversible = self._billable = self._billable_later = 0
         self._has_nameless = False
         """Whether the list has a SIM whose names are unreadable: it may belong to any row."""
         self._missing: dict[str, list[int]] = {}
@@ -239,6 +255,8 @@ class Planner:
             irreversible=self._irreversible,
             requests=self._task.context.requests - self._requests_before,
             notes=tuple(self._journal.notes),
+            billable=self._billable,
+            billable_later=self._billable_later,
         )
         verdicts = {verdict.value: count for verdict, count in plan.verdicts.items()}
         planned = JobPlanned(
@@ -247,6 +265,7 @@ class Planner:
             rows=plan.rows,
             verdicts=verdicts,
             requests=plan.requests,
+            billable=plan.billable,
         )
         notify(self._observers, planned)
         return plan
@@ -355,7 +374,12 @@ class Planner:
             samples.append(evolve(entry, sid=planned.sid, before=planned.before))
         ended = planned.state in _ENDED
         if not (ended or planned.verdict in HOPELESS or entry.approved):
-            self._irreversible += is_irreversible(task.product, task.action, task.change_of(entry))
+            change = task.change_of(entry)
+            self._irreversible += is_irreversible(task.product, task.action, change)
+            if task.action is Action.UPDATE:
+                statuses = (task.product, planned.before, change.get("status"))
+                self._billable += becomes_billable(*statuses)
+                self._billable_later += becomes_billable_later(*statuses)
         # A change known only by a callback was reported as done when the callback arrived.
         reported = entry.state is State.ACCEPTED and self._phase == "verifying"
         if ended and not (reported and planned.state is State.DONE):

@@ -99,8 +99,10 @@ class Report:
     plan: Plan | None = None
     """This run's plan; None outside a run."""
     stopped: str | None = None
-    """Why the run ended early: `drained`, `deadline`, `max_failures`, `limit`, `dry run`,
-    `no answer`, `PermissionDenied`, or `retry after ... s`, as the server requested."""
+    """Why the run ended early: `drained`, `deadline`, `max_failures`, `breaker`, `limit`,
+    `dry run`, `no answer`, or `retry after ... s`, as the server requested."""
+    advice: str | None = None
+    """What to check before the next run, if the circuit breaker stopped this one."""
     seconds: float | None = None
     """Seconds that the run took; None outside one."""
     requests: int | None = None
@@ -179,6 +181,7 @@ class Report:
             "ok": self.ok,
             "finished": self.finished,
             "stopped": self.stopped,
+            "advice": self.advice,
             "states": {state.value: count for state, count in self.states.items()},
             "settled_by": dict(counted.settled_by),
             "confirmed": counted.confirmed,
@@ -202,6 +205,9 @@ class Report:
                 "rows": plan.rows,
                 "verdicts": {verdict.value: count for verdict, count in plan.verdicts.items()},
                 "irreversible": plan.irreversible,
+                "billable": plan.billable,
+                "billable_later": plan.billable_later,
+                "to_confirm": plan.to_confirm,
                 "requests": plan.requests,
                 "notes": list(plan.notes),
             },
@@ -217,6 +223,7 @@ async def report_on(
     *,
     plan: Plan | None = None,
     stopped: str | None = None,
+    advice: str | None = None,
     seconds: float | None = None,
     requests: int | None = None,
 ) -> Report:
@@ -243,6 +250,7 @@ async def report_on(
         errors=tuple(found),
         plan=plan,
         stopped=stopped,
+        advice=advice,
         seconds=seconds,
         requests=requests,
     )

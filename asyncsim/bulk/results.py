@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import errno
 import json
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, aclosing
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TextIO, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action
+from asyncsim.bulk.atomic_file import AtomicFile, in_thread
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.journal.database import finish_despite_cancel
 from asyncsim.bulk.records import HOPELESS, Naming, Result, State
 from asyncsim.bulk.report import Report
 
@@ -68,16 +65,16 @@ async def write_results(
         )
     files = _ResultFiles(place, await _InputColumns.of(journal), report)
     try:
-        await _in_thread(files.open)
+        await in_thread(files.open)
         batch: list[Result] = []
         async with aclosing(journal.results()) as results:
             async for result in results:
                 batch.append(result)
                 if len(batch) == _BATCH:
-                    await _in_thread(partial(files.write, batch))
+                    await in_thread(partial(files.write, batch))
                     batch = []
-        await _in_thread(partial(files.write, batch))
-        return await _in_thread(files.finish)
+        await in_thread(partial(files.write, batch))
+        return await in_thread(files.finish)
     except OSError as error:
         raise OSError(
             error.errno,
@@ -97,11 +94,6 @@ def replaces(folder: Path, file: str | int) -> bool:
     results = (folder / name for name in (_RESULTS, _FAILED, _UNKNOWN, _SUMMARY))
     exists = os.path.exists(file)  # noqa: PTH110 - descriptors are no paths
     return exists and any(one.exists() and os.path.samefile(one, file) for one in results)  # noqa: PTH121
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    # Completed even when cancelled: it uses files that are closed next.
-    return await finish_despite_cancel(asyncio.to_thread(work))
 
 
 class _ResultFiles:
@@ -140,7 +132,7 @@ class _ResultFiles:
 
     def finish(self) -> WrittenResults:
         """Write the summary, and move all files to their names."""
-        summary = self._stack.enter_context(_AtomicFile(self._folder / _SUMMARY))
+        summary = self._stack.enter_context(AtomicFile(self._folder / _SUMMARY))
         json.dump(self._report.summary(), summary.file, indent=2, ensure_ascii=False)
         summary.file.write("\n")
         tables = [self._results, self._failed, *([self._unknown] if self._unknown else [])]
@@ -162,41 +154,6 @@ class _ResultFiles:
         self._stack.close()
 
 
-class _AtomicFile:
-    """A text file written under a temporary name, so that half a file is never visible.
-
-    Leaving the context before `commit` removes it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        # In the same folder, because a rename is atomic only within one file system.
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-
-    def __enter__(self) -> Self:
-        # Cells may hold line breaks of any kind, which the csv module writes as they are.
-        self.file: TextIO = self._temporary.open("x", encoding="utf-8", newline="")
-        return self
-
-    def commit(self) -> None:
-        """Rename it to its final name, once its content is on disk."""
-        # On disk before the rename: after a power cut the file could be empty otherwise.
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        self._temporary.replace(self.path)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with suppress(OSError):  # on a full disk, flushing fails again
-            self.file.close()
-        self._temporary.unlink(missing_ok=True)
-
-
 # The columns: first the input's own, unchanged, then those of the job.
 
 
@@ -206,7 +163,7 @@ class _ResultTable:
     def __init__(
         self, folder: Path, columns: _InputColumns, stack: ExitStack, file: str, added: _Added
     ) -> None:
-        self.file = stack.enter_context(_AtomicFile(folder / file))
+        self.file = stack.enter_context(AtomicFile(folder / file))
         self.rows = 0
         self._columns = columns
         self._added = added

@@ -50,8 +50,10 @@ async def run(
     timeout: float | None = None,
     deadline: float | None = None,
     max_failures: int | None = None,
+    breaker: int | None = 20,
     limit: int | None = None,
     confirm: int | Callable[[Plan], bool] | None = None,
+    confirm_above: int | None = None,
     dry_run: bool = False,
     retry_failed: bool = False,
     stop: asyncio.Event | None = None,
@@ -66,9 +68,11 @@ async def run(
     - `timeout`: seconds for each SIM, from the response on; `Watching.timeout` unless given.
     - `deadline`: seconds for this run; then it stops as by `stop`.
     - `max_failures`: stops the run when more rows than that have failed in it.
+    - `breaker`: stops the run when so many SIMs in a row were refused alike; None: never.
     - `limit`: the most rows to send in this run.
-    - `confirm`: the exact number of SIMs whose change is irreversible, or a function that takes
+    - `confirm`: the exact number of SIMs to confirm (`Plan.to_confirm`), or a function that takes
       the plan and returns whether to continue.
+    - `confirm_above`: also confirm that SIMs become billable, if more than this would.
     - `dry_run`: plans, and sends nothing.
     - `retry_failed`: also retries rows that failed in earlier runs. A row keeps its state and its
       error until its request is sent; the next run retries rows that this one does not reach.
@@ -78,38 +82,14 @@ async def run(
     Raises `JobError` for input that cannot be used, `NotConfirmed`, `JournalError`, and
     `AuthenticationError` when the credentials are rejected; never for single SIMs.
     """
-    limits = Limits(
-        window=window, timeout=timeout, deadline=deadline, max_failures=max_failures, limit=limit
-    )
-    started = client.context.clock.now()
-    requests = client.requests
+    limits = Limits(*(window, timeout, deadline, max_failures, breaker, limit, confirm_above))
     current = _Run(client, journal, observers, limits)
     async with current.watching(stop):
         plan = await current.execute(job, confirm, dry_run=dry_run, retry_failed=retry_failed)
     # After the run is recorded as ended: the caller may catch the error and run the job again.
     if current.stop.error is not None:
         raise current.stop.error
-    seconds = client.context.clock.now() - started
-    report = await report_on(
-        journal,
-        plan=plan,
-        stopped=current.stop.reason,
-        seconds=seconds,
-        requests=client.requests - requests,
-    )
-    _notify_ended(observers, report, seconds)
-    return report
-
-
-def _notify_ended(observers: Sequence[Observer], report: Report, seconds: float) -> None:
-    ended = JobEnded(
-        vendor=report.head.vendor,
-        product=report.head.product,
-        states={state.value: count for state, count in report.states.items()},
-        seconds=seconds,
-        reason=report.stopped,
-    )
-    notify(observers, ended)
+    return await current.report(plan)
 
 
 class _Run:
@@ -124,6 +104,8 @@ class _Run:
         self._journal = journal
         self._observers = observers
         self._limits = limits
+        self._started = self._clock.now()
+        self._requests = client.requests
 
     @contextlib.asynccontextmanager
     async def watching(self, stop: asyncio.Event | None) -> AsyncGenerator[None, None]:
@@ -165,20 +147,44 @@ class _Run:
         try:
             with contextlib.suppress(Stopped):
                 plan = await self._plan(task, head)
+                plan = plan.asking(self._limits.confirm_above, self._limits.limit)
                 if dry_run:
                     self.stop.stop("dry run")
                 else:
-                    await self._confirm_irreversible(task.action, plan, confirm)
+                    await self._confirm(task.action, plan, confirm)
                     await self._send(task)
+                if retry_failed and isinstance(self.stop.error, AsyncSimError):
+                    # Rejected credentials, say: a later run retries only with `retry_failed`.
+                    await journal.cancel_retries()
         except BaseException as error:
             with contextlib.suppress(JournalError):
                 if retry_failed and isinstance(error, AsyncSimError):
-                    # Rejected credentials, say: a later run retries only with `retry_failed`.
-                    await journal.cancel_retries()
+                    await journal.cancel_retries()  # as above
                 await journal.end_run(type(error).__name__)
             raise
         await journal.end_run(self.stop.reason)
         return plan
+
+    async def report(self, plan: Plan | None) -> Report:
+        """Build the report of this run, and tell observers that it has ended."""
+        seconds = self._clock.now() - self._started
+        report = await report_on(
+            self._journal,
+            plan=plan,
+            stopped=self.stop.reason,
+            advice=self.stop.advice,
+            seconds=seconds,
+            requests=self._client.requests - self._requests,
+        )
+        ended = JobEnded(
+            vendor=report.head.vendor,
+            product=report.head.product,
+            states={state.value: count for state, count in report.states.items()},
+            seconds=seconds,
+            reason=report.stopped,
+        )
+        notify(self._observers, ended)
+        return report
 
     # Reading.
 
@@ -294,19 +300,22 @@ class _Run:
         self.stop.stop("no answer")
         raise Stopped
 
-    async def _confirm_irreversible(
+    async def _confirm(
         self, action: Action, plan: Plan, confirm: int | Callable[[Plan], bool] | None
     ) -> None:
-        """Raise NotConfirmed unless the exact number of irreversible changes is confirmed."""
-        count = plan.irreversible
+        """Raise NotConfirmed unless the exact number of changes is confirmed."""
+        count = plan.to_confirm
         if not count:
             return
         # The exact number, so that yesterday's command confirms nothing for a file that has
         # grown since.
         if not (confirm(plan) if callable(confirm) else confirm == count):
             what = "deletes" if action is Action.DELETE else "deactivates"
+            reasons = [f"{what} SIMs, which is irreversible"] if plan.irreversible else []
+            if count > plan.irreversible:
+                reasons.append("makes SIMs billable (a monthly fee starts)")
             confirmed = confirm if isinstance(confirm, int) else None
-            raise NotConfirmed(f"this {what} SIMs", count, confirmed)
+            raise NotConfirmed(f"this {' and '.join(reasons)}", count, confirmed)
         await self._journal.approve()  # only these rows: others need their own confirmation
 
     # Sending.

@@ -15,6 +15,7 @@ from typing import Any
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action
+from asyncsim.bulk.breaker import CircuitBreaker, what_to_check
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, requested_pause
@@ -32,18 +33,18 @@ from asyncsim.events import JobProgressed, Observer, RowMoved, notify
 from asyncsim.resources.fan_out import FanOut, QueuedJob
 from asyncsim.resources.outcome import Outcome
 
-# Consecutive rows with the same end that stop a run: without a response the vendor is down,
-# forbidden the credentials have lost their permissions. A few of either concern single rows.
+# Consecutive rows without a response: the vendor is down. A few of them concern single rows.
 _ALIKE = 20
 _LONGEST_PAUSE = 30.0  # seconds between two rows that probe whether an outage is over
 _SPARE = 16  # rows; with none, each request would wait for the commit of its intent
 _PROGRESS_STEPS = 200  # progress events per pass; each row has its own events anyway
 # The plan leaves rows in flight as IN_DOUBT. A row that timed out has used up its time in this run.
 _IN_FLIGHT = IN_DOUBT - {State.TIMED_OUT}
+_ONE_RESPONSE = frozenset({Action.DELETE, Action.REGISTER})  # their acceptance is their end
 _FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})  # count for `max_failures`
 
 
-@frozen(kw_only=True)
+@frozen
 class Limits:
     """Limits of a run; ValueError for impossible ones."""
 
@@ -51,15 +52,19 @@ class Limits:
     timeout: float | None
     deadline: float | None
     max_failures: int | None
+    breaker: int | None
     limit: int | None
+    confirm_above: int | None
 
     def __attrs_post_init__(self) -> None:
-        for name in ("window", "timeout", "deadline", "limit"):
+        for name in ("window", "timeout", "deadline", "breaker", "limit"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{name}={value!r}: must be greater than 0")
-        if self.max_failures is not None and self.max_failures < 0:
-            raise ValueError(f"max_failures={self.max_failures}: must be 0 or more")
+        for name in ("max_failures", "confirm_above"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"{name}={value}: must be 0 or more")
 
 
 class SendPacer:
@@ -173,7 +178,8 @@ class BulkSender:
         )
         self._limited: set[int] = set()
         """Rows counted against `Limits.limit`."""
-        self._failures = self._forbidden = self._ended = 0
+        self._breaker = CircuitBreaker(limits.breaker)
+        self._failures = self._ended = 0
         self._total = 0
 
     async def run(self, total: int) -> None:
@@ -274,7 +280,7 @@ class BulkSender:
     async def record_accepted(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has accepted a row's change, or created its text."""
         self.pacer.reached_vendor(responded=True)
-        self._forbidden = 0
+        self._breaker.accepted()
         created = record.sid if self._task.action is Action.SEND else None
         self.intended.discard(entry.number)
         await self.journal.record_accepted(entry.number, reference=created)
@@ -310,16 +316,26 @@ class BulkSender:
         self._ended += 1
         self.pacer.reached_vendor(responded=ending.state is not State.NO_ANSWER)
         self._failures += ending.state in _FAILURES
-        # One resource may be forbidden while others succeed, so a single 403 proves nothing.
-        forbidden = ending.state is State.FAILED and isinstance(ending.error, PermissionDenied)
-        self._forbidden = self._forbidden + 1 if forbidden else 0
-        if self._forbidden >= _ALIKE:
-            self._stop.stop("PermissionDenied", ending.error)
+        if ending.state is State.DONE and self._task.action in _ONE_RESPONSE:
+            self._breaker.accepted()
+        if self._breaker.ended(ending) and ending.error is not None:
+            self._break(ending.error)
         if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
             self._stop.stop("max_failures")
         if self._ended % max(self._total // _PROGRESS_STEPS, 1) == 0 or self._ended == self._total:
             self._notify_progress()
         self.notify_moved(entry, ending)
+
+    def _break(self, error: Exception) -> None:
+        """Stop the run: what the vendor refuses alike, it will refuse for the rest as well."""
+        # One resource may be forbidden while others succeed, so a single 403 proves nothing; this
+        # many of them are about the credentials.
+        denied = error if isinstance(error, PermissionDenied) else None
+        self._stop.advice = (
+            f"{self._limits.breaker} SIMs in a row were refused alike ({error}):"
+            f" check {what_to_check(error)}"
+        )
+        self._stop.stop("PermissionDenied" if denied else "breaker", denied)
 
     async def _take_back(self, entry: Entry) -> None:
         """Undo the intent of a row that was not sent after all."""

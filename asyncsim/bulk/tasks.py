@@ -50,14 +50,16 @@ class StopSignal:
     """Why a run ends early; set by the part that notices first, watched by all."""
 
     reason: str | None = None
-    """The first reason given."""
+    """The first reason given; one that stops the run replaces one that lets it settle."""
     error: Exception | None = None
     """The error that `bulk.run` raises at the end."""
+    advice: str | None = None
+    """What to check before the next run."""
     event: asyncio.Event = field(factory=asyncio.Event)
 
     def stop(self, reason: str, error: Exception | None = None) -> None:
         """Stop the run; later reasons are ignored."""
-        if self.reason is None:
+        if not self.event.is_set():
             self.reason, self.error = reason, error
         self.event.set()
 

@@ -25,4 +25,7 @@ def main() -> None:
             ' pip install "asyncsim[cli]"\n'
         )
         code = 2
+    except KeyboardInterrupt:  # while modules are imported; later ones are handled by `start`
+        sys.stderr.write("asyncsim: cancelled\n")
+        code = 130
     sys.exit(code)

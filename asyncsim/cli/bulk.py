@@ -76,6 +76,7 @@ async def run_file(
             journal = Path(given.file).with_suffix(".db")
         results = results_folder(journal, options.results)
         check_results(given.file, results)
+        check_undo(options.undo, given.action, given.file, journal)
         async with Journal.open(journal) as opened:
             return await run_job(run, opened, results)
 
@@ -96,6 +97,8 @@ def results_folder(journal: Path, given: Path | None) -> Path:
 
 def check_results(file: str, folder: Path) -> None:
     """Reject results that would overwrite the input, before anything is sent."""
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"--results {folder} is a file: give a folder")
     piped = file == STDIN
     if replaces(folder, _STDIN_DESCRIPTOR if piped else file):
         stem = "job" if piped else Path(file).stem
@@ -103,6 +106,18 @@ def check_results(file: str, folder: Path) -> None:
             f"the results would replace {'standard input' if piped else file}, the job's own input:"
             f" choose another folder for them (--results {stem}-results)"
         )
+
+
+def check_undo(undo: Path | None, action: str, *others: str | Path) -> None:
+    """Reject an undo file that cannot be written, or would replace another one of the job's."""
+    if undo is None:
+        return
+    if action != "update":
+        raise CommandError("--undo is for jobs that change statuses")
+    if undo.is_dir() or not undo.parent.is_dir():
+        raise CommandError(f"--undo {undo}: give a file in an existing folder")
+    if undo.exists() and any(Path(one).exists() and undo.samefile(one) for one in others):
+        raise CommandError(f"--undo {undo} would replace a file of the job: choose another file")
 
 
 async def activate(

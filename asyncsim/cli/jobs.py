@@ -17,7 +17,7 @@ from asyncsim.bulk import Journal, write_results
 from asyncsim.bulk.actions import describe
 from asyncsim.bulk.records import UNFINISHED, JobRun
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.cli.bulk import check_results, results_folder
+from asyncsim.cli.bulk import check_results, check_undo, results_folder
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.options import DEFAULTS, Output, RunOptions, check_listen
 from asyncsim.cli.output import (
@@ -51,6 +51,9 @@ async def _status(journal: Journal) -> dict[str, Any]:
     head, counts, runs = await journal.head(), await journal.counts(), await journal.runs()
     if head is None:
         return {"job": "none yet"}
+    # Failed rows that a retry has not reached yet; the next run continues with them.
+    retries = await journal.count_retries()
+    unfinished = sum(count for state, count in counts.items() if state in UNFINISHED)
     return {
         "job": f"{head.action} of {head.label}",
         "product": head.product,
@@ -59,7 +62,7 @@ async def _status(journal: Journal) -> dict[str, Any]:
         "change": describe(head.change),
         "rows": sum(counts.values()),
         **{state.value: count for state, count in counts.items()},
-        "unfinished": sum(count for state, count in counts.items() if state in UNFINISHED),
+        "unfinished": unfinished + retries,
         "runs": len(runs),
         "run": _describe_run(runs[-1]),
     }
@@ -153,6 +156,7 @@ async def _resume(path: Path, options: RunOptions, *, retry_failed: bool = False
             results = results_folder(path, options.results)
             if journal.source is not None:
                 check_results(journal.source, results)
+            check_undo(options.undo, head.action, journal.source or path, path)
             run = JobCommand(
                 job=None,
                 vendor=head.vendor,

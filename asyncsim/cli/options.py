@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -56,6 +56,13 @@ Confirm = Annotated[
 ]
 
 AT_LEAST_ONE = Number(gte=1)
+
+
+def at_least_one(kind: object, value: object) -> None:
+    """Check a number that may also be a word, such as `off`."""
+    if isinstance(value, int) and value < 1:
+        raise ValueError("must be 1 or more")
+
 
 _FAULTS = Group("Faults (probabilities are from 0 to 1)", sort_key=9)
 Probability = Annotated[float, Parameter(group=_FAULTS, show_default=False)]
@@ -129,11 +136,30 @@ DryRun = Annotated[_Flag, Parameter(group=_RUN, help="Print the plan, send nothi
 class RunOptions:
     """How a job is run, and what it prints."""
 
-    confirm_count: Annotated[_Number, Parameter(help="Number of irreversible changes.")] = None
+    confirm_count: Annotated[_Number, Parameter(help="Number of SIMs to confirm.")] = None
+    confirm_above: Annotated[
+        _Number,
+        Parameter(
+            help="Also confirm if more become billable.",
+            env_var="ASYNCSIM_CONFIRM_ABOVE",
+            show_env_var=False,
+            validator=Number(gte=0),
+        ),
+    ] = None
     limit: Annotated[_Count, Parameter(help="Send at most this many changes.")] = None
     max_failures: Annotated[
         _Number, Parameter(help="Stop once more have failed.", validator=Number(gte=0))
     ] = None
+    breaker: Annotated[
+        int | Literal["off"],
+        Parameter(
+            group=_RUN,
+            help="Stop after N equal refusals, or off.",
+            show_default=False,
+            show_choices=False,
+            validator=at_least_one,
+        ),
+    ] = 20
     timeout: Annotated[_Seconds, Parameter(help="Seconds to wait per SIM; default: 900.")] = None
     deadline: Annotated[_Seconds, Parameter(help="Seconds for the whole run.")] = None
     listen: Annotated[_Text, Parameter(help="[HOST:]PORT for callbacks; default: poll.")] = None
@@ -144,6 +170,10 @@ class RunOptions:
     results: Annotated[
         Path | None,
         Parameter(group=_OUT, help="Folder; default: next to the journal.", show_default=False),
+    ] = None
+    undo: Annotated[
+        Path | None,
+        Parameter(group=_OUT, help="File for the statuses before the job.", show_default=False),
     ] = None
     quiet: Annotated[_Flag, Parameter(group=_OUT, help="Print only errors.")] = False
     json: Annotated[_Flag, Parameter(group=_OUT, help="Events as JSON lines on stdout.")] = False

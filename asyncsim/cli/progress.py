@@ -131,8 +131,9 @@ class JobProgress:
 
     @_take.register
     def _(self, event: events.JobPlanned) -> None:
-        verdicts = ", ".join(f"{name} {count:,}" for name, count in event.verdicts.items())
-        self._end_phase(f": {verdicts}" if verdicts else "")
+        parts = [f"{name} {count:,}" for name, count in event.verdicts.items()]
+        parts += [f"become billable {event.billable:,}"] if event.billable else []
+        self._end_phase(f": {', '.join(parts)}" if parts else "")
 
     @_take.register
     def _(self, event: events.RowMoved) -> None:

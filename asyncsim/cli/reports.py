@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import groupby
@@ -9,7 +10,7 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
-from asyncsim.bulk import Plan, Report
+from asyncsim.bulk import Plan, Report, WrittenUndo
 from asyncsim.bulk.actions import describe
 from asyncsim.bulk.records import HOPELESS, SUCCEEDED, UNFINISHED, Entry, State
 from asyncsim.bulk.results import WrittenResults
@@ -19,12 +20,15 @@ from asyncsim.observers import Tally
 from asyncsim.vendors import Product
 
 _MINUTE = 60.0
+_LATER = "by use (250 KB, five Commands), or after three months"
 
 
 def report_exit_code(report: Report) -> Exit:
     """Choose the exit code of a job: 3 if its run was cut short, else a failure outweighs delay."""
     failed = report.states.keys() - SUCCEEDED - UNFINISHED
-    if report.stopped == "max_failures" or (failed and report.stopped is None):
+    # The circuit breaker may trip at the last SIM: then there is nothing to resume.
+    complete = report.stopped is None or (report.stopped == "breaker" and report.finished)
+    if report.stopped == "max_failures" or (failed and complete):
         return Exit.FAILED
     return Exit.OK if report.ok else Exit.PENDING
 
@@ -116,6 +120,18 @@ def _files(written: WrittenResults) -> Iterator[str]:
         yield f"{written.unknown}: {written.unknown_rows:,} that may have been sent"
 
 
+def render_undo(undo: WrittenUndo, report: Report) -> Iterator[tuple[str, Text]]:
+    """Render what was written to undo a job."""
+    file = shlex.quote(str(undo.file))
+    product = " --product wireless" if report.head.product == "wireless" else ""
+    text = Text(f"{printable(file)}: {undo.rows:,} statuses before the job")
+    if undo.rows:
+        text.append(printable(f"\n-> asyncsim bulk change {file}{product}"))
+    for why, count in undo.left_out.items():
+        text.append(f"\n{count:,} left out: {printable(why)}", "red")
+    yield "undo", text
+
+
 def impossible_rows(plan: Plan) -> int:
     """Count the rows that cannot reach their target."""
     return sum(count for verdict, count in plan.verdicts.items() if verdict in HOPELESS)
@@ -134,6 +150,10 @@ def render_plan(plan: Plan, about: Iterable[tuple[str, Text]] = ()) -> Table:
         table.add_row(verdict, f"{count:,}", samples)
     if plan.irreversible:
         table.add_row("irreversible", f"{plan.irreversible:,}", "cannot be undone once sent")
+    if plan.billable:
+        table.add_row("billable", f"{plan.billable:,}", "become active: a monthly fee starts")
+    if plan.billable_later:
+        table.add_row("billable later", f"{plan.billable_later:,}", _LATER)
     table.add_row("requests", f"{plan.requests:,}", "sent to read the SIMs")
     for note in plan.notes:
         table.add_row("note", "", Text(printable(note)))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from attrs import field, frozen
 
-from asyncsim import Client, JobStopped, JournalError, NotConfirmed, Throttle, bulk
-from asyncsim.bulk import Job, Journal, Plan, Report, write_results
+from asyncsim import Client, JobError, JobStopped, JournalError, NotConfirmed, Throttle, bulk
+from asyncsim.bulk import Job, Journal, Plan, Report, write_results, write_undo
 from asyncsim.cli.accounts import log_in
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.ndjson import NdjsonWriter
@@ -28,6 +29,7 @@ from asyncsim.cli.reports import (
     impossible_rows,
     render_plan,
     render_report,
+    render_undo,
     report_exit_code,
 )
 from asyncsim.cli.resume import resume_command
@@ -77,7 +79,7 @@ async def plan_job(run: JobCommand, journal: Journal) -> Exit:
 
 async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
     """Run a job, write its results, print its outcome."""
-    written, write_error = None, None
+    written, undo, write_error = None, None, None
     with run.ndjson:
         report = await _run_logged_in(run, journal)
         if report.rows >= _SLOW_RESULTS and not run.options.quiet:
@@ -85,12 +87,15 @@ async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
         with on_first_interrupt(lambda: say(_WRITING)):
             try:
                 written = await write_results(journal, results, report)
-            except OSError as error:
-                write_error = error.strerror or str(error)
+                if run.options.undo is not None:
+                    undo = await write_undo(journal, run.options.undo)
+            except (OSError, JobError) as error:
+                write_error = getattr(error, "strerror", None) or str(error)
         if run.options.json:
             run.ndjson.write("Report", report.summary())
     if not run.options.quiet:
-        show_rows(render_report(report, run.tally, written), on_stderr=True)
+        rows = render_report(report, run.tally, written)
+        show_rows([*rows, *(render_undo(undo, report) if undo else ())], on_stderr=True)
     if write_error is not None:
         # Not the exit code of an unusable input: requests were sent.
         raise CommandError(write_error, Exit.FAILED)
@@ -100,7 +105,9 @@ async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
             f" use a new journal: --journal, or move {journal.target} away"
         )
     code = report_exit_code(report)
-    if code is Exit.PENDING:
+    if report.advice is not None:  # the circuit breaker
+        say(f"{report.advice}; then: asyncsim jobs retry-failed {shlex.quote(journal.target)}")
+    elif code is Exit.PENDING:
         say(_how_to_resume(run))
     return code
 
@@ -161,8 +168,10 @@ async def run_displayed(
             timeout=options.timeout,
             deadline=options.deadline,
             max_failures=options.max_failures,
+            breaker=None if options.breaker == "off" else options.breaker,
             limit=options.limit,
             confirm=_confirmation(options.confirm_count, shown, piped=run.piped),
+            confirm_above=options.confirm_above,
             dry_run=dry_run,
             retry_failed=run.retry_failed,
             stop=run.stop,
@@ -182,13 +191,16 @@ def _confirmation(
 
 
 def _ask(plan: Plan, shown: Display) -> bool:
-    """Ask for the exact number of irreversible changes; signals mean no."""
+    """Ask for the exact number of changes to confirm; signals mean no."""
     shown.pause()
     try:
         stderr_console().print(render_plan(plan))
-        say(f"{plan.irreversible:,} SIMs will change irreversibly.")
+        if plan.irreversible:
+            say(f"{plan.irreversible:,} SIMs will change irreversibly.")
+        if plan.to_confirm > plan.irreversible:
+            say(f"{plan.billable:,} SIMs will become billable.")
         with interrupting_question():
-            sys.stderr.write(f"Type their number to continue ({plan.irreversible}): ")
+            sys.stderr.write(f"Type their number to continue ({plan.to_confirm}): ")
             sys.stderr.flush()
             typed = sys.stdin.readline().strip().replace(",", "")
     except (KeyboardInterrupt, OSError):  # OSError: the terminal is gone
@@ -196,4 +208,4 @@ def _ask(plan: Plan, shown: Display) -> bool:
         return False
     finally:
         shown.resume()
-    return typed.isdecimal() and int(typed) == plan.irreversible
+    return typed.isdecimal() and int(typed) == plan.to_confirm

@@ -8,7 +8,10 @@ import sys
 import asyncsim
 from asyncsim import bulk
 
-NAMES = ["Action", "Job", "Journal", "Plan", "Report", "State", "Verdict", "run", "write_results"]
+NAMES = [
+    "Action", "DriftedSim", "Job", "Journal", "Plan", "Report", "State", "Verdict", "WrittenUndo",
+    "find_drift", "run", "write_fix", "write_results", "write_undo",
+]  # fmt: skip
 WITHOUT = """
 import sys
 sys.modules["sqlalchemy"] = None  # as if it were not installed

@@ -236,7 +236,7 @@ async def test_unwritable_results_are_reported_separately_from_the_sims(
     cli: Cli, emulator: Emulator, batch: Path
 ) -> None:
     fill(batch, iccids(emulator))
-    ended = await cli("activate", str(batch), "--listen", "0", "--results", str(batch))
+    ended = await cli("activate", str(batch), "--listen", "0", "--results", str(batch / "in"))
     assert ended.code == 1
     assert "12, all at their target" in ended.err
     assert "results cannot be written" in ended.err

@@ -107,7 +107,7 @@ async def test_the_exit_code_does_not_depend_on_readers(
         command = ("activate", str(batch), "--limit", "5")
         assert await run(*command, out=subprocess.DEVNULL, err=err) == 3
         (tmp_path / "taken").touch()
-        command = ("activate", str(batch), "--results", str(tmp_path / "taken"))
+        command = ("activate", str(batch), "--results", str(tmp_path / "taken" / "in"))
         assert await run(*command, out=subprocess.DEVNULL, err=err) == 1
     assert statuses(emulator) == {"active"}
 

@@ -80,14 +80,19 @@ class RowReader:
     def notes(self) -> tuple[str, ...]:
         """Warnings: suspicious, but not a problem."""
         builder, odd = self._builder, self._builder.wrong_check_digits
+        notes = builder.columns.notes
+        if (unusable := builder.unusable_iccids).count:
+            iccids = "1 ICCID" if unusable.count == 1 else f"{unusable.count:,} ICCIDs"
+            beside = f"{iccids} beside a SID cannot be used, {unusable}: only the SID counts"
+            notes = (beside, *notes)
         if not odd.count:
-            return builder.columns.notes
+            return notes
         zeros = f"; {builder.zeros:,} of them end in zeros, as rounded numbers do"
         note = (
             f"{odd.count:,} ICCID{'s' if odd.count > 1 else ''} with a wrong check digit,"
             f" {odd}{zeros if builder.zeros else ''}; they are looked up unchanged"
         )
-        return (note, *builder.columns.notes)
+        return (note, *notes)
 
 
 class RowBuilder:
@@ -103,6 +108,8 @@ class RowBuilder:
         """The header cannot be used, so reading stops."""
         self.wrong_check_digits = LineNumbers(problems.unit)
         """A warning, not a problem: some manufacturers' ICCIDs have no check digit."""
+        self.unusable_iccids = LineNumbers(problems.unit)
+        """ICCIDs beside a SID that cannot be compared with those of the SIM."""
         self.zeros = 0
         """How many of them look rounded by a spreadsheet."""
         self.sha256 = hashlib.sha256()
@@ -177,7 +184,7 @@ class RowBuilder:
             name=name,
             naming=naming,
             # Checked against the SID by the planning pass: both have to name one SIM.
-            iccid=self._iccid_beside_sid(values) if naming == "sid" else None,
+            iccid=self._iccid_beside_sid(line, values) if naming == "sid" else None,
             change=change.keywords,
             cells=None if self.header is None and len(values) == 1 else cells,
         )
@@ -201,14 +208,16 @@ class RowBuilder:
             )
         return identifiers.PARSERS[naming](text, self._kind), naming
 
-    def _iccid_beside_sid(self, values: Sequence[Any]) -> str | None:
+    def _iccid_beside_sid(self, line: int, values: Sequence[Any]) -> str | None:
         """Return the ICCID of a row that is named by its SID; None if it has no intact one."""
         place = dict(self.columns.names).get("iccid")
         if place is None:
             return None
         try:
-            return identifiers.parse_iccid(_name_text(values[place]).strip(), self._kind)
+            text = _name_text(values[place]).strip()
+            return identifiers.parse_iccid(text, self._kind) if text else None
         except ValueError:  # it only checks the SID: a rounded one is no reason to reject the row
+            self.unusable_iccids.add(line)
             return None
 
 
