@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from asyncsim.callbacks.receiver import CallbackReceiver, Registration
+from asyncsim.calls import Call
 from asyncsim.clock import Clock
 from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
@@ -205,6 +206,12 @@ class ClientContext:
         # The sender first, so that queued and paused requests end before their connections do.
         self._closers += [transport.close, auth.close, sender.close]
         return sender
+
+    def call(self, product: str, name: str) -> Call:
+        """Build the frame of a public call, to be used in `with`."""
+        return Call(
+            self.observers, self.clock.now, vendor=self.vendor.name, product=product, call=name
+        )
 
     def notify(self, event: Event) -> None:
         """Notify this client's observers."""

@@ -23,6 +23,53 @@ SettledBy = Literal["answer", "callback", "sweep", "read"]
 
 
 @frozen(kw_only=True)
+class CallStarted:
+    """A public call began, or a sweep: `CallEnded` with this `id` ends it.
+
+    Both are sent in the context of the caller; the events of its requests come in between, in
+    the same context or in a copy of it.
+    """
+
+    vendor: str
+    product: str
+    call: str
+    """Resource and verb: `sims.update_and_wait`, `sims.list` (one page), `sims.update_many`;
+    `bulk.run`, `sims.sweep`, `mint_token`."""
+    id: int
+    """Identifies it in this process."""
+
+
+@frozen(kw_only=True)
+class CallEnded:
+    """A call ended; `error` is the class name of what it raised."""
+
+    vendor: str
+    product: str
+    call: str
+    id: int
+    seconds: float
+    error: str | None = None
+
+
+@frozen(kw_only=True)
+class RequestStarted:
+    """One HTTP request is about to be sent; `RequestFinished` follows in the same context."""
+
+    vendor: str
+    product: str
+    operation: str
+    """Method and path without names: `POST /v1/Sims/{sid}`."""
+    method: str
+    path: str
+    host: str
+    port: int | None
+    attempt: int
+    """1 for the first; a retry is a request of its own."""
+    request: int
+    """Identifies it in this process until it is finished."""
+
+
+@frozen(kw_only=True)
 class RequestFinished:
     """One HTTP request ended; `status` is None when no response came."""
 
@@ -32,15 +79,19 @@ class RequestFinished:
     status: int | None
     seconds: float
     attempt: int
-    """1 for the first; a retry is a request of its own."""
     error: str | None = None
+    """Why no response came, or none that could be used."""
     vendor: str = ""
     operation: str = ""
-    """Method and path without names: `POST /v1/Sims/{sid}`."""
+    """As in `RequestStarted`."""
+    error_type: str | None = None
+    """Class name of the error: `RequestTimeout`, `ConnectionFailed`, `CancelledError`, ..."""
     limit: float | None = None
     """The concurrency limit after this response: it grows with responses, without other events."""
     in_flight: int | None = None
     """Requests that are still in flight, of all clients that share the throttle."""
+    request: int = 0
+    """As in `RequestStarted`."""
 
 
 @frozen(kw_only=True)
@@ -55,7 +106,7 @@ class RequestRetried:
     vendor: str = ""
     product: str = ""
     operation: str = ""
-    """As in `RequestFinished`."""
+    """As in `RequestStarted`."""
 
 
 @frozen(kw_only=True)
@@ -244,7 +295,10 @@ class JobEnded:
 
 
 Event = (
-    RequestFinished
+    CallStarted
+    | CallEnded
+    | RequestStarted
+    | RequestFinished
     | RequestRetried
     | LimitChanged
     | TokenMinted

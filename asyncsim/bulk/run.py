@@ -139,8 +139,19 @@ class _Run:
         retry_failed: bool,
     ) -> Plan | None:
         """Run all phases; the plan is None if the run was stopped before it was complete."""
-        journal = self._journal
         head = await self._open(job)
+        with self._client.context.call(head.product, "bulk.run"):
+            return await self._execute(head, confirm, dry_run=dry_run, retry_failed=retry_failed)
+
+    async def _execute(
+        self,
+        head: Head,
+        confirm: int | Callable[[Plan], bool] | None,
+        *,
+        dry_run: bool,
+        retry_failed: bool,
+    ) -> Plan | None:
+        journal = self._journal
         task = JobTask(self._client, Product(head.product), Action(head.action), head.change)
         plan: Plan | None = None
         await journal.begin_run(retry_failed=retry_failed)

@@ -13,17 +13,21 @@ from asyncsim import events
 from asyncsim.cli.output import is_controlling
 from asyncsim.cli.streams import Outlet
 
+_STARTS = (events.CallStarted, events.RequestStarted, events.WaitStarted)
+
 
 class NdjsonWriter:
-    """An observer that writes each event as `{"event": class name, ...fields}`."""
+    """An observer that writes events, but no starts, as `{"event": class name, ...fields}`."""
 
     def __init__(self) -> None:
         self._lines: Outlet | None = None
 
     def __call__(self, event: events.Event, /) -> None:
         """Write one event."""
-        # Events are attrs classes, which the type of a union does not tell.
-        self.write(type(event).__name__, asdict(event))
+        # The end of a request or a wait says what its start said; half as many lines are enough.
+        if not isinstance(event, _STARTS):
+            # Events are attrs classes, which the type of a union does not tell.
+            self.write(type(event).__name__, asdict(event))
 
     def write(self, name: str, fields: Mapping[str, Any]) -> None:
         """Write one line; a reader that leaves does not stop the job."""

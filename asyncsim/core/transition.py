@@ -68,6 +68,8 @@ class Transition:
     """Called once, with the wait, when it ends."""
     owner_data: Any = None
     """The owner's own data, by which it identifies the wait."""
+    context: Any = None
+    """The context variables for its single reads; None: nobody observes them."""
     nonce: str | None = None
     """The nonce of the ticket in its callback URL; None if no callback is expected."""
     sid: str | None = None
@@ -85,7 +87,6 @@ class Transition:
     """Whether pending records are dropped: they take most of the memory of very many waits."""
     seen_before: bool = False
     """Whether this client has seen the SIM, so that a 404 may be temporary."""
-
     last: Any = field(init=False, default=None)
     """The record last seen."""
     status: str | None = field(init=False, default=None)

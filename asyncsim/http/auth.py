@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from yarl import URL
 
+from asyncsim.calls import Call
 from asyncsim.clock import Clock
 from asyncsim.core import tokens
 from asyncsim.core.retry import retry_after
@@ -258,6 +259,12 @@ class ClientCredentials:
             self._token, self._replacing, self._renewals = None, False, Renewals()
 
     async def _mint(self) -> None:
+        with Call(
+            (self._notify,), self._clock.now, vendor=self._vendor, product="", call="mint_token"
+        ):
+            await self._replace()
+
+    async def _replace(self) -> None:
         while True:
             form = self._form
             try:

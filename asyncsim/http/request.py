@@ -124,6 +124,11 @@ class Request:
         return ClientClosed(self.operation, sent=sent and changes, look=self.look)
 
     @property
+    def origin(self) -> URL:
+        """The URL of the server."""
+        return _split_base(self.base)[0]
+
+    @property
     def url(self) -> URL:
         """The whole URL, exactly as sent."""
         if self.query:

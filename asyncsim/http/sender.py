@@ -36,10 +36,11 @@ from asyncsim.errors import (
     RequestTimeout,
     TransportError,
 )
-from asyncsim.events import LimitChanged, Observer, RequestFinished, RequestRetried, notify
+from asyncsim.events import Observer
 from asyncsim.http.auth import Auth
 from asyncsim.http.limiter import ConcurrencyLimiter, PauseTooLong, SlotTimeout, Waiter, reject
 from asyncsim.http.request import Ambiguous, Request, api_error, finish
+from asyncsim.http.request_events import RequestEvents
 from asyncsim.http.transport import Response, Reuse, Transport
 
 
@@ -83,14 +84,13 @@ class Sender:
         observers: Sequence[Observer],
         on_success: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self._vendor = vendor
         self._transport = transport
         self._auth = auth
         self._limiter = limiter
         self._clock = clock
         self._retry = retry
         self._timeout = timeout
-        self._observers = observers
+        self._events = RequestEvents(vendor, observers, limiter.limit, clock.now)
         self._on_success = on_success
         """Called with the start time of each request whose credentials were accepted."""
         self._set_default_header()
@@ -142,7 +142,10 @@ class Sender:
             else:
                 await self._acquire(call)
                 call.started = self._clock.now()
-            response = await self._exchange(call)
+            exchange = self._exchange(call)
+            if self._events:
+                exchange = self._events.exchange(request, exchange, lambda: call.error)
+            response = await exchange
             if response is not None and 200 <= response.status < 300:  # as `decide_on_status`
                 self._auth.accepted(call.generation, call.started, call.logins > 0)
                 self._on_success(call.started)
@@ -248,8 +251,6 @@ class Sender:
             self._limiter.release(call.seconds, ended)
         else:
             self._release_after_failure(response, call)
-        if self._observers:
-            self._notify_finished(response, call)
         return response
 
     def _release_after_failure(self, response: Response | None, call: _Call) -> None:
@@ -266,11 +267,8 @@ class Sender:
             before = limit.value
             # No request waits for longer than `longest_pause`, no matter which one was told to.
             self._limiter.throttled(min(call.retry_after or 0.0, self._retry.longest_pause))
-            if self._observers and limit.value < before:
-                lowered = LimitChanged(
-                    vendor=self._vendor, limit=limit.value, in_flight=limit.in_flight
-                )
-                notify(self._observers, lowered)
+            if limit.value < before:
+                self._events.limit_lowered()
         elif may_have_been_processed(response.status):
             self._limiter.release()  # a failing server says nothing about the limit
         else:
@@ -287,7 +285,7 @@ class Sender:
             await self._wait_after_429(call, error)
             return
         if decision is RetryDecision.RENEW_LOGIN and await self._renew_login(call, error):
-            self._notify_retry(request, 0.0, error)
+            self._events.retried(request, 0.0, error)
             return
         if decision is RetryDecision.AMBIGUOUS:
             raise Ambiguous(error, call.retry_after)
@@ -316,7 +314,7 @@ class Sender:
             delay = min(self._backoff(call.throttled, 0.0), left)
             await self._pause(delay, error, call.request)
         else:
-            self._notify_retry(call.request, 0.0, error)
+            self._events.retried(call.request, 0.0, error)
 
     async def _renew_login(self, call: _Call, error: APIError | TransportError) -> bool:
         """Tell whether a rejected login is worth another attempt; may wait to find out."""
@@ -375,7 +373,7 @@ class Sender:
 
     async def _pause(self, delay: float, error: AsyncSimError, request: Request) -> None:
         self._raise_if_closed(request, error)
-        self._notify_retry(request, delay, error)
+        self._events.retried(request, delay, error)
         if delay <= 0:
             await asyncio.sleep(0)
         else:  # a future, so that closing the client can end it
@@ -399,39 +397,6 @@ class Sender:
         reject(self._queueing)
         for over in self._pausing:
             finish(over)
-
-    def _notify_retry(self, request: Request, delay: float, error: Exception) -> None:
-        if self._observers:
-            event = RequestRetried(
-                vendor=self._vendor,
-                product=request.product,
-                operation=f"{request.method} {request.template}",
-                method=request.method,
-                path=request.path,
-                attempt=request.attempts,
-                delay=delay,
-                reason=str(error),
-            )
-            notify(self._observers, event)
-
-    def _notify_finished(self, response: Response | None, call: _Call) -> None:
-        request = call.request
-        failure = call.error if response is None else None
-        limit = self._limiter.limit
-        event = RequestFinished(
-            vendor=self._vendor,
-            product=request.product,
-            operation=f"{request.method} {request.template}",
-            method=request.method,
-            path=request.path,
-            status=None if response is None else response.status,
-            seconds=call.seconds,
-            attempt=request.attempts,
-            error=failure.reason if isinstance(failure, TransportError) else None,
-            limit=limit.value,
-            in_flight=limit.in_flight,
-        )
-        notify(self._observers, event)
 
 
 def _may_be_done(error: APIError | TransportError | None) -> bool:

@@ -77,7 +77,14 @@ class Tally:
             self.failed[event.error] += 1
 
     @_count.register
-    def _(self, event: events.WaitStarted | events.WaitAbandoned) -> None:
+    def _(
+        self,
+        event: events.CallStarted
+        | events.CallEnded
+        | events.RequestStarted
+        | events.WaitStarted
+        | events.WaitAbandoned,
+    ) -> None:
         pass  # only results are counted
 
     @_count.register

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
+from contextvars import copy_context
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -136,6 +137,8 @@ class AwaitableResource(Resource[T], Generic[T]):
         """Build a wait; `timeout` counts from the response to its POST."""
         check_timeout(timeout)
         watching = self.context.watching
+        if self.context.observers:
+            more.setdefault("context", copy_context())
         return Transition(
             name=name,
             goal=goal,

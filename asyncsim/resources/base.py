@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from functools import cached_property
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from functools import cached_property, wraps
+from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from asyncsim.calls import Call
 from asyncsim.context import ClientContext
 from asyncsim.core.accepted import SeenRecords
 from asyncsim.core.retry import Idempotency
@@ -39,6 +41,10 @@ class Resource(Generic[T]):
     def __init__(self, context: ClientContext, kind: Kind[T]) -> None:
         self.context = context
         self.kind = kind
+
+    def calling(self, verb: str) -> Call:
+        """Build the frame of a public call of this kind, to be used in `with`."""
+        return self.context.call(self.kind.product, f"{self.kind.key}.{verb}")
 
     # Requests.
 
@@ -232,13 +238,16 @@ class Resource(Generic[T]):
         query = forms.encode(self.kind.filters, filters)
         self.request("GET", "list", parent=parent)  # raises errors now rather than when sent
 
+        async def fetch(query: str) -> RawPage:
+            with self.calling("list"):
+                return await self._raw_page(query, parent=parent, read=self.read_page)
+
         async def pages() -> AsyncIterator[Page[T]]:
-            async for raw in self.raw_pages(query, parent=parent, read=self.read_page):
+            async for raw in self._turn_pages(fetch, query):
                 yield page_of(raw, bad)
 
         async def first() -> Page[T]:
-            raw = await self._raw_page(query, parent=parent, read=self.read_page)
-            return page_of(raw, bad)
+            return page_of(await fetch(query), bad)
 
         return Pager(pages, first)
 
@@ -286,6 +295,11 @@ class Resource(Generic[T]):
         def fetch(query: str) -> Awaitable[P]:
             return self._raw_page(query, parent=parent, urgent=urgent, read=read)
 
+        return self._turn_pages(fetch, query)
+
+    def _turn_pages(
+        self, fetch: Callable[[str], Awaitable[P]], query: str
+    ) -> AsyncGenerator[P, None]:
         what = f"list of {self.kind.key}"
         return turn_pages(fetch, query, self._base, what, self._report_foreign)
 
@@ -299,7 +313,16 @@ R = TypeVar("R", bound=Resource[Any])
 
 
 class Verbs(Generic[R]):
-    """Base of `client.<product>.<kind>`: its typed methods."""
+    """Base of `client.<product>.<kind>`: its typed methods.
+
+    Observers see each public coroutine method as a call.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, verb in list(vars(cls).items()):
+            if iscoroutinefunction(verb) and not name.startswith("_"):
+                setattr(cls, name, _observed(verb))
 
     def __init__(self, resource: R) -> None:
         self.resource = resource
@@ -312,6 +335,19 @@ class Verbs(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<{self.kind.product.label} {self.kind.key} of {self.resource.context!r}>"
+
+
+def _observed(verb: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Any]:
+    """Send the events of a public call around it, if there are observers."""
+
+    @wraps(verb)
+    async def call(self: Verbs[Any], *args: Any, **kwargs: Any) -> T:
+        if not self.resource.context.observers:
+            return await verb(self, *args, **kwargs)
+        with self.resource.calling(verb.__name__):
+            return await verb(self, *args, **kwargs)
+
+    return call
 
 
 def path_of(kind: Kind[Any], name: str | None, parent: str | None = None) -> str:

@@ -11,11 +11,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from attrs import frozen
 
+from asyncsim.calls import Call
 from asyncsim.clock import Clock
 from asyncsim.context import ClientContext
 from asyncsim.core.transition import Transition, interned
@@ -233,12 +235,14 @@ class FanOut(Generic[T]):
         window: int,
         start_watcher: StartWatcher,
         requested_of: RequestedOf,
+        call: Call | None = None,
     ) -> None:
         if window < 1:
             raise ValueError(f"window={window}: must be at least 1")
         self._context = context
         self._queue = queue
         self._start_watcher = start_watcher
+        self._call = call
         self._room = asyncio.Semaphore(window)
         # At most as long as the window: an outcome keeps its SIM's place until it is consumed.
         self._outcomes: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
@@ -250,6 +254,8 @@ class FanOut(Generic[T]):
         """Tasks that wait without needing a slot."""
         self._task_ended = asyncio.Event()
         self._feeder: asyncio.Task[None] | None = None
+        self.variables: Context | None = None
+        """The context variables of its requests and waits, once it has begun."""
         self._exhausted = False
         self._failure: Exception | None = None
         self._closing = False
@@ -291,7 +297,12 @@ class FanOut(Generic[T]):
             # The watcher first, so that a closing client closes this before the watcher.
             self._detached.watcher = await self._start_watcher()
             self._context.on_close(self._client_closes)
-            self._feeder = asyncio.create_task(self._feed(), name="asyncsim-fan-out")
+            # Begun in a copy, because this returns to the caller while the call goes on.
+            self.variables = copy_context()
+            if self._call is not None:
+                self.variables.run(self._call.begin)
+            feeding, variables = self._feed(), self.variables.copy()
+            self._feeder = asyncio.create_task(feeding, name="asyncsim-fan-out", context=variables)
         ended = self._outcomes.empty() and (self._closed.is_set() or self._is_done)
         outcome = None if ended else await self._outcomes.get()
         if outcome is not None:
@@ -421,6 +432,8 @@ class FanOut(Generic[T]):
             self._detached.abandon()
             self._closed.set()
             self._wake_consumer()
+            if self.variables is not None and self._call is not None:
+                self.variables.run(self._call.end, self._failure)
 
     def cancel(self) -> None:
         """Give up responses, too: requests in flight get an unknown outcome, then `aclose` ends."""

@@ -92,6 +92,7 @@ class UpdateJob(FanOutJob[T], Generic[T]):
             change.goal,
             partial(self._ended, change),
             self._timeout,
+            context=self._runner.variables,
             nonce=change.nonce,
             accepts_signed=change.goal.status_only,
             # The event that settles it has a record, unless it is a callback; a recorder needs none

@@ -35,6 +35,7 @@ class UpdateMany(FanOut[T], Generic[T]):
             window=window,
             start_watcher=resource.start_watcher,
             requested_of=resource.recall,
+            call=resource.calling("update_many"),
         )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any
 
 
 class BackgroundTasks:
@@ -15,9 +17,11 @@ class BackgroundTasks:
     def __bool__(self) -> bool:
         return bool(self._running)
 
-    def spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
-        """Start one."""
-        task = asyncio.ensure_future(work)
+    def spawn(
+        self, work: Coroutine[Any, Any, None], context: Context | None = None
+    ) -> asyncio.Task[None]:
+        """Start one, in a copy of this context; by default of the current one."""
+        task = asyncio.create_task(work, context=context and context.copy())
         self._running.add(task)  # the loop itself keeps only weak references
         task.add_done_callback(self._ended)
         return task

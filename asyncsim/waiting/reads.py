@@ -92,7 +92,7 @@ class SingleReads:
             del self._queue[wait]
             read = _Read(is_probe=self._breaker.rejection is not None)
             self._in_flight[wait] = read
-            read.task = self._tasks.spawn(self._read(wait, read))
+            read.task = self._tasks.spawn(self._read(wait, read), wait.context)
 
     async def _read(self, wait: Transition, read: _Read) -> None:
         read.begun = True

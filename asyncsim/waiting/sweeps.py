@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 from attrs import define, field
 
+from asyncsim.calls import Call
 from asyncsim.clock import Clock
 from asyncsim.core.credentials import REJECTIONS, CredentialsBreaker
 from asyncsim.core.polling import (
@@ -136,6 +137,7 @@ class Sweeper:
         rows: ListRows,
         *,
         vendor: str,
+        call: Call,
         clock: Clock,
         watching: Watching,
         waits: WaitIndex,
@@ -150,6 +152,8 @@ class Sweeper:
         self._kind = kind
         self._rows = rows
         self._vendor = vendor
+        self._call = call
+        """The frame of each list request, one at a time."""
         self._clock = clock
         self._watching = watching
         self._waits = waits
@@ -222,7 +226,8 @@ class Sweeper:
         try:
             if self.health:
                 request = next_list_request(self._poll_state(), self._list_size, self._found)
-                await self._request(request, started)
+                with self._call:
+                    await self._request(request, started)
                 self.health.succeeded()
         except AsyncSimError as error:
             self.health.failed(error)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
+from asyncsim.calls import Call
 from asyncsim.clock import Clock
 from asyncsim.core.transition import Transition
 from asyncsim.events import (
@@ -46,6 +47,17 @@ class WaitEvents:
         """Notify the observers."""
         if self._observers:
             notify(self._observers, event)
+
+    def call(self, name: str) -> Call:
+        """Build the frame of work for all waits."""
+        product, resource = self._kind.product, self._kind.key
+        return Call(
+            self._observers,
+            self._clock.now,
+            vendor=self._labels["vendor"],
+            product=product,
+            call=f"{resource}.{name}",
+        )
 
     # A wait is identified by its address, which costs no memory while 100,000 are pending.
 

@@ -8,6 +8,7 @@ import copy
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextvars import Context
 from typing import Any
 
 from asyncsim.callbacks.bus import Callback
@@ -76,6 +77,7 @@ class Watcher:
             kind,
             rows,
             vendor=vendor,
+            call=self._events.call("sweep"),
             clock=clock,
             watching=watching,
             waits=self._waits,
@@ -153,7 +155,8 @@ class Watcher:
         self._wake_by(wait.deadline or 0.0)
         if self._driver is None:
             name = f"asyncsim-watch-{self._kind.product}"
-            self._driver = asyncio.create_task(self._drive(), name=name)
+            # In a context of its own: it serves all waits, so its sweeps belong to no caller's.
+            self._driver = asyncio.create_task(self._drive(), name=name, context=Context())
 
     def abandon(self, wait: Transition) -> None:
         """Drop a wait: its task was cancelled, or its POST was rejected."""

@@ -152,7 +152,8 @@ async def open_harness(
         if listens:
             settings["receiver"] = CallbackReceiver(clock=clock, **receiver)
         events: list[Event] = []
-        client = emulator.client(api.vendor, observers=[events.append], **settings)
+        settings["observers"] = [events.append, *settings.get("observers", ())]
+        client = emulator.client(api.vendor, **settings)
         await stack.enter_async_context(client)
         harness = Harness(api, clock, emulator, client, settings.get("receiver"), events)
         yield harness

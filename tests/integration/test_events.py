@@ -42,7 +42,8 @@ async def test_every_event_of_a_flow_says_vendor_and_product(
     for event in events:
         fields = asdict(event)
         assert fields["vendor"] == api.vendor, event
-        assert fields.get("product", api.product) == api.product, event
+        if fields.get("call") != "mint_token":  # which serves all products
+            assert fields.get("product", api.product) == api.product, event
         assert fields.get("resource", "sims") == "sims", event
 
 

@@ -29,6 +29,19 @@ SWEPT = events.SweepFinished(product="supersim", pages=3, rows=2500, settled=10,
 STOPPED = events.SweepingStopped(product="supersim", reason="the filter was rejected")
 ROW_MOVED = events.RowMoved(row=1, name="HS1", sid="HS1", state="sending")
 EXAMPLES: tuple[events.Event, ...] = (
+    events.CallStarted(vendor="twilio", product="supersim", call="sims.update", id=1),
+    events.CallEnded(vendor="twilio", product="supersim", call="sims.update", id=1, seconds=1.0),
+    events.RequestStarted(
+        vendor="twilio",
+        product="supersim",
+        operation="POST /v1/Sims/{sid}",
+        method="POST",
+        path="/v1/Sims/HS1",
+        host="supersim.twilio.com",
+        port=443,
+        attempt=1,
+        request=1,
+    ),
     FINISHED,
     RETRIED,
     events.LimitChanged(limit=9.5, in_flight=10),

@@ -73,7 +73,8 @@ class Secrets(Verbs[Resource[Secret]]):
         async def page(number: int) -> Page[Secret]:
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
             request = resource.request("GET", "list", query=query, max_bytes=MAX_PAGE_BYTES)
-            return page_of(self._read_page(await resource.send(request)), bad)
+            with resource.calling("list"):
+                return page_of(self._read_page(await resource.send(request)), bad)
 
         async def pages() -> AsyncIterator[Page[Secret]]:
             number = filters.get("page_number", 1)
