@@ -7,7 +7,6 @@ nor the job exists, only the wait (`DetachedWaits`).
 from __future__ import annotations
 
 import asyncio
-import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,10 +19,11 @@ from attrs import frozen
 from asyncsim.calls import Call
 from asyncsim.clock import Clock
 from asyncsim.context import ClientContext
-from asyncsim.core.transition import Transition, interned
+from asyncsim.core.transition import Transition
 from asyncsim.errors import ClientClosed
 from asyncsim.events import SettledBy
 from asyncsim.http.request import Request
+from asyncsim.resources.detached_waits import DetachedWaits, RequestedOf
 from asyncsim.resources.outcome import Outcome
 
 if TYPE_CHECKING:  # imported on first use
@@ -36,14 +36,8 @@ T = TypeVar("T")
 _MOST_AHEAD = 256
 _SPARE = 16
 
-# Start times of detached waits are rounded to this part of a second: many share one object
-# then, and of a hundred thousand pending SIMs each byte counts (benchmarks/cases/waiters.py).
-_GRAIN = 16
-
 StartWatcher = Callable[[], Awaitable["Watcher"]]
 """Returns the watcher, which is created on first use."""
-RequestedOf = Callable[[Transition], Mapping[str, Any]]
-"""Returns the change requested for a wait, from its `owner_data`; called when the wait ends."""
 
 
 class Recorder(Protocol):
@@ -157,67 +151,6 @@ class QueuedJob(Generic[T]):
     make: Callable[[FanOut[T]], FanOutJob[T]]
 
 
-class DetachedWaits:
-    """The waits of one fan-out whose jobs have been dropped.
-
-    They are stored only in the watcher's index; their common `on_done` marks them as this
-    fan-out's.
-    """
-
-    def __init__(
-        self, settle: Callable[[Outcome[Any]], None], requested_of: RequestedOf, clock: Clock
-    ) -> None:
-        self._settle = settle
-        self._requested_of = requested_of
-        self._clock = clock
-        self.watcher: Watcher | None = None
-        self._on_done = self._ended  # bound once: each access to a method creates another object
-        self._count = 0
-
-    def add(self, wait: Transition, owner_data: Any, started: float) -> None:
-        """Add a wait."""
-        began: float = interned(math.floor(started * _GRAIN) / _GRAIN)
-        wait.hand_over(owner_data, self._on_done, began)
-        self._count += 1
-
-    def _ended(self, wait: Transition) -> None:
-        self._count -= 1
-        outcome = Outcome[Any](
-            sid=wait.name,
-            requested=self._requested_of(wait),
-            sim=wait.last,
-            error=wait.error,
-            settled_by=wait.settled_by,
-            confirmed=wait.confirmed,
-            requests=wait.requests,
-            seconds=self._clock.now() - wait.started,
-        )
-        self._settle(outcome)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __contains__(self, name: object) -> bool:
-        if self.watcher is None or not isinstance(name, str):
-            return False
-        waits = self.watcher.find(name)
-        return any(wait.on_done is self._on_done and wait.name == name for wait in waits)
-
-    def __iter__(self) -> Iterator[Transition]:
-        return (wait for wait in self.watcher or () if wait.on_done is self._on_done)
-
-    def requested(self) -> dict[str, Mapping[str, Any]]:
-        """The requested changes, by name."""
-        return {wait.name: self._requested_of(wait) for wait in self}
-
-    def abandon(self) -> None:
-        """Drop them all."""
-        for wait in self:
-            if self.watcher is not None:
-                self.watcher.abandon(wait)
-        self._count = 0
-
-
 class FanOut(Generic[T]):
     """Yields outcomes, in the order in which SIMs settle.
 
@@ -277,7 +210,8 @@ class FanOut(Generic[T]):
         return name in self._jobs or name in self._detached
 
     @property
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether all changes have ended."""
         return self._exhausted and not self._jobs and not self._detached
 
     async def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
@@ -294,16 +228,8 @@ class FanOut(Generic[T]):
 
     async def __anext__(self) -> Outcome[T]:
         if self._feeder is None and not self._closing:
-            # The watcher first, so that a closing client closes this before the watcher.
-            self._detached.watcher = await self._start_watcher()
-            self._context.on_close(self._client_closes)
-            # Begun in a copy, because this returns to the caller while the call goes on.
-            self.variables = copy_context()
-            if self._call is not None:
-                self.variables.run(self._call.begin)
-            feeding, variables = self._feed(), self.variables.copy()
-            self._feeder = asyncio.create_task(feeding, name="asyncsim-fan-out", context=variables)
-        ended = self._outcomes.empty() and (self._closed.is_set() or self._is_done)
+            await self._start()
+        ended = self._outcomes.empty() and (self._closed.is_set() or self.is_done)
         outcome = None if ended else await self._outcomes.get()
         if outcome is not None:
             self._room.release()
@@ -324,6 +250,17 @@ class FanOut(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    async def _start(self) -> None:
+        # The watcher first, so that a closing client closes this before the watcher.
+        self._detached.watcher = await self._start_watcher()
+        self._context.on_close(self._client_closes)
+        # Begun in a copy, because this returns to the caller while the call goes on.
+        self.variables = copy_context()
+        if self._call is not None:
+            self.variables.run(self._call.begin)
+        feeding, variables = self._feed(), self.variables.copy()
+        self._feeder = asyncio.create_task(feeding, name="asyncsim-fan-out", context=variables)
 
     # Feeding.
 
@@ -350,17 +287,15 @@ class FanOut(Generic[T]):
     def _take(self, queued: QueuedJob[T]) -> None:
         if queued.name in self:
             text = f"{queued.name} is in the window already; its first change has not settled"
-            outcome = Outcome[T](
-                sid=queued.name, requested=queued.given, sim=None, error=ValueError(text)
-            )
-            self._outcomes.put_nowait(outcome)
+            error = ValueError(text)
+            self._put(Outcome(sid=queued.name, requested=queued.given, sim=None, error=error))
             return
         self._jobs[queued.name] = job = queued.make(self)
         self.start(job, job.run())
 
     def _wake_consumer(self) -> None:
         """Wake a consumer that waits for an outcome that will never come."""
-        if self._closed.is_set() or (self._is_done and not self._closing):
+        if self._closed.is_set() or (self.is_done and not self._closing):
             self._outcomes.put_nowait(None)
 
     # Called by jobs.
@@ -443,7 +378,7 @@ class FanOut(Generic[T]):
             task.cancel()
 
     async def _client_closes(self) -> None:
-        if self._feeder is not None and not self._is_done:
+        if self._feeder is not None and not self.is_done:
             left = self.unfinished
             what = f"{len(left)} SIMs are left in .unfinished"
             self._failure = ClientClosed(what, sent=len(left) > len(self.unsent))
