@@ -319,7 +319,10 @@ Event = (
 
 
 class Observer(Protocol):
-    """Any callable that takes an event; called in the event loop, so it must not block."""
+    """Any callable that takes an event; called in the event loop, so it must not block.
+
+    One whose attribute `enabled` is false when a client opens is not notified by that client.
+    """
 
     def __call__(self, event: Event, /) -> object:
         """Handle one event."""

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 # Packages that a service which only sends requests need not load.
 HEAVY = (
     *("aiohttp.web", "cyclopts", "pandas", "rich", "sqlalchemy", "sqlite3"),
+    *("opentelemetry", "prometheus_client"),
     *("asyncsim.bulk", "asyncsim.emulator"),
 )
 
