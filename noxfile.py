@@ -109,6 +109,7 @@ def notebooks(session: nox.Session) -> None:
         session.install("--editable", ".[notebooks]")
     checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/frames")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "0", "tests/test_docs.py", "-k", "notebooks")
 
 
 @nox.session

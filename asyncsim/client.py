@@ -111,7 +111,7 @@ class Client:
                 observer.add_client(self)
 
     def __repr__(self) -> str:
-        return f"<asyncsim.Client of {self.context!r}>"
+        return f"<asyncsim.Client of {self.context!r}, {self.context.state}>"
 
     @property
     def vendor(self) -> Vendor:

@@ -96,6 +96,17 @@ class ClientContext:
             self.credentials_breaker.reset()
 
     @property
+    def state(self) -> str:
+        """Its state in words, for a repr."""
+        if self._closed:
+            return "closed"
+        if self._sender is None:
+            return "not opened yet"
+        waits = self.pending_waits
+        pending = f", {waits:,} pending wait{'' if waits == 1 else 's'}" if waits else ""
+        return f"open: {self.requests:,} request{'' if self.requests == 1 else 's'} sent{pending}"
+
+    @property
     def limit(self) -> float:
         """The current concurrency limit."""
         return self._sender.limit if self._sender is not None else float(self.throttle.limit)
@@ -124,11 +135,6 @@ class ClientContext:
     def requests(self) -> int:
         """Requests sent, each attempt counted."""
         return self._sender.requests if self._sender is not None else 0
-
-    @property
-    def throttled(self) -> int:
-        """Requests throttled with 429, each attempt counted."""
-        return self._sender.throttled if self._sender is not None else 0
 
     def base_url(self, product: Product) -> str:
         """Base URL of a product; `Unsupported` where the vendor documents none."""

@@ -345,7 +345,9 @@ async def test_no_repr_shows_a_secret() -> None:
     for client in clients:
         shown = repr([client, client.supersim.sims, client.wireless.sims, client.context])
         assert "secret" not in shown
-    assert repr(clients[0]) == "<asyncsim.Client of <Twilio at https://supersim.twilio.com>>"
+    assert repr(clients[0]) == (
+        "<asyncsim.Client of <Twilio at https://supersim.twilio.com>, not opened yet>"
+    )
 
 
 # Receivers.

@@ -117,6 +117,9 @@ SNIPPETS = list(snippets())
 async def test_every_snippet_runs(
     place: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for library in ("altair", "duckdb", "pandas", "polars"):  # the session `notebooks` has them
+        if library in code:
+            pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     async with Emulator(sims=2, speed=1000) as emulator, emulator.client() as client:
         sims = client.supersim.sims

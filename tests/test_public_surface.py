@@ -113,13 +113,13 @@ VERBS = [
     (SuperSims.update, f"self, sid, *, {SUPERSIM_UPDATE}"),
     (SuperSims.await_transition, "self, sim, *, until, timeout"),
     (SuperSims.update_and_wait, f"self, sid, *, until, timeout, {SUPERSIM_UPDATE}"),
-    (SuperSims.update_many, "self, changes, *, window, timeout, progress"),
+    (SuperSims.update_many, "self, changes, *, window, timeout"),
     (WirelessSims.fetch, "self, sid"),
     (WirelessSims.update, f"self, sid, *, {WIRELESS_UPDATE}"),
     (WirelessSims.delete, "self, sid"),
     (WirelessSims.await_transition, "self, sim, *, until, timeout"),
     (WirelessSims.update_and_wait, f"self, sid, *, until, timeout, {WIRELESS_UPDATE}"),
-    (WirelessSims.update_many, "self, changes, *, window, timeout, progress"),
+    (WirelessSims.update_many, "self, changes, *, window, timeout"),
     (WirelessSims.history, "self, sid, *, bad"),
 ]
 
@@ -131,11 +131,11 @@ def test_sim_methods_have_these_parameters(verb: Any, parameters: str) -> None:
 
 def test_sim_lists_have_these_filters() -> None:
     assert set(shown(SuperSims.list).split(", ")) == {
-        "self", "*", "bad",
+        "self", "*", "limit", "bad",
         "status", "fleet", "iccid", *PAGING,
     }  # fmt: skip
     assert set(shown(WirelessSims.list).split(", ")) == {
-        "self", "*", "bad",
+        "self", "*", "limit", "bad",
         "status", "iccid", "rate_plan", "eid", "sim_registration_code",
         *PAGING,
     }  # fmt: skip

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, field, frozen
 
-from asyncsim import errors
+from asyncsim import errors, tables
 from asyncsim.bulk.failures import error_of
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan
@@ -18,11 +18,23 @@ from asyncsim.bulk.records import (
     SUCCEEDED,
     UNFINISHED,
     Head,
+    Result,
     State,
     Statistics,
     Verdict,
 )
 from asyncsim.errors import AsyncSimError, JournalError
+
+if TYPE_CHECKING:  # which of them is installed is the user's choice
+    import pandas as pd  # pyright: ignore[reportMissingImports]
+    import polars as pl  # pyright: ignore[reportMissingImports]
+
+    from asyncsim.display import Tone
+
+# Cells are the input itself; the columns after them are the job's.
+_COLUMNS = tuple(
+    one for one in tables.columns_of(Result) if one.name not in ("cells", "error_parts")
+)
 
 # The errors of a million failed rows would fill the memory. The counts include all.
 _MAX_ERRORS = 1000
@@ -80,7 +92,7 @@ class Shortfall:
     """The remedy."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Report:
     """Progress and results of a job, over all of its runs."""
 
@@ -139,6 +151,60 @@ class Report:
         if self.requests is None or self.plan is None or not self.plan.rows:
             return None
         return self.requests / self.plan.rows
+
+    def __repr__(self) -> str:
+        from asyncsim import display
+
+        states = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
+        early = f"; ended early: {display.shortened(self.stopped)}" if self.stopped else ""
+        label = display.shortened(self.head.label)
+        return f"<Report of {label}, {self.rows:,} rows: {states or 'none'}{early}>"
+
+    def _repr_html_(self) -> str:
+        from asyncsim import display
+
+        counted = self.statistics
+        facts = {
+            "run": None if self.seconds is None else f"{self.seconds:,.1f} s",
+            "seconds to settle": counted.p50
+            and f"{counted.p50:,.1f} (median), {counted.p95 or 0:,.1f} (95 %)",
+            "settled by": ", ".join(
+                f"{how} {count:,}" for how, count in counted.settled_by.items()
+            ),
+            "requests per SIM": self.requests_per_sim and f"{self.requests_per_sim:.3f}",
+            "ended early": self.stopped,
+            "journal": self.journal,
+        }
+        causes = [(one.rows, one.reason, one.remedy) for one in self.shortfalls]
+        return display.card(
+            f"{self.head.action} of {self.rows:,} SIMs from {self.head.label}",
+            display.counts_bar(
+                (state, count, _tone(state)) for state, count in self.states.items()
+            ),
+            display.facts_table((name, value) for name, value in facts.items() if value),
+            display.table(("rows", "cause", "remedy"), causes) if causes else "",
+        )
+
+    # The rows, which only the journal has: a million of them would fill the memory.
+
+    async def _results(self) -> list[Result]:
+        async with (
+            Journal.open(self.journal, read_only=True) as journal,
+            aclosing(journal.results()) as results,
+        ):
+            return [result async for result in results]
+
+    async def to_dicts(self) -> list[dict[str, Any]]:
+        """Read the job's rows from its journal, and return them as dictionaries."""
+        return tables.to_dicts(_COLUMNS, await self._results())
+
+    async def to_polars(self) -> pl.DataFrame:
+        """Read the job's rows from its journal into a polars frame; needs the extra `frames`."""
+        return tables.to_polars(_COLUMNS, await self._results())
+
+    async def to_pandas(self) -> pd.DataFrame:
+        """Read the job's rows from its journal into a pandas frame."""
+        return tables.to_pandas(_COLUMNS, await self._results())
 
     def _count(self, states: frozenset[State]) -> int:
         return sum(count for state, count in self.states.items() if state in states)
@@ -212,6 +278,12 @@ class Report:
                 "notes": list(plan.notes),
             },
         }
+
+
+def _tone(state: State) -> Tone:
+    if state in SUCCEEDED:
+        return "ok"
+    return "wait" if state in UNFINISHED else "bad"
 
 
 def _rounded(number: float | None) -> float | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from aiohttp import web
+from attrs import fields
 
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.emulator.app import RequestHandler, host_check
@@ -180,6 +182,47 @@ class Emulator:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def __repr__(self) -> str:
+        if self._runtime is None:
+            return f"<Emulator, not started, {self._sims:,} SIMs for each product>"
+        where = f"at {self.url}" if self._runner is not None else "stopped"
+        worlds = self._running.worlds.values()
+        sims = sum(len(one.sims("wireless")) + len(one.sims("supersim")) for one in worlds)
+        count = len(self.requests)
+        requests = f"{count:,} request{'' if count == 1 else 's'} received"
+        return f"<Emulator {where}: {sims:,} SIMs, {requests}>"
+
+    def _repr_html_(self) -> str:
+        from asyncsim import display
+
+        if self._runtime is None:
+            return display.card("Emulator, not started")
+        rows = [
+            (vendor, product, ", ".join(f"{count:,} {status}" for status, count in found.items()))
+            for vendor, product, found in self._sim_counts()
+        ]
+        faults = {
+            one.name: value
+            for one in fields(Faults)
+            if (value := getattr(self.faults, one.name)) != one.default
+        }
+        facts = [
+            ("requests received", len(self.requests)),
+            ("callbacks delivered", len(self.deliveries)),
+            ("speed", f"{self._settings.speed:g} times"),
+            ("faults", ", ".join(f"{name} {value}" for name, value in faults.items()) or "none"),
+        ]
+        title = f"Emulator at {self.url}" if self._runner is not None else "Emulator, stopped"
+        counts = display.table(("vendor", "product", "SIMs by status"), rows)
+        return display.card(title, counts, display.facts_table(facts))
+
+    def _sim_counts(self) -> Iterator[tuple[str, str, Counter[str]]]:
+        """Count the SIMs of each vendor and product by status."""
+        for name, world in self._running.worlds.items():
+            for product in (Product.WIRELESS, Product.SUPERSIM):
+                sims = world.sims(product.value).values()
+                yield name, product.label, Counter(str(sim.status) for sim in sims)
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""Keywords shared by several kinds."""
+"""What the records and keywords of several kinds share."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ class PageParams(TypedDict, total=False):
     """Page index; for the client's own book-keeping only, the token decides."""
     page_token: str
     """Opaque token from a `next_page_url`."""
+
+
+class VendorRecord:
+    """Base of all records: how a notebook shows them."""
+
+    __slots__ = ()  # else every record would have a __dict__
+
+    def _repr_html_(self) -> str:
+        from asyncsim import display
+
+        return display.record_html(self)

@@ -19,7 +19,7 @@ from asyncsim.http.request import MAX_PAGE_BYTES, Request
 from asyncsim.http.transport import Response, Reuse
 from asyncsim.kind import Kind, is_same_sid
 from asyncsim.resources.names import check_name
-from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of, turn_pages
+from asyncsim.resources.pages import OnBad, Page, Pager, check_list, page_of, turn_pages
 from asyncsim.validation import looks_like_sid
 from asyncsim.wire import fast, forms, json, records
 from asyncsim.wire.pages import RawPage, decode_page, read_rows
@@ -225,16 +225,23 @@ class Resource(Generic[T]):
     # Lists.
 
     def list(
-        self, filters: Mapping[str, Any], bad: OnBad = "raise", *, parent: str | None = None
+        self,
+        filters: Mapping[str, Any],
+        bad: OnBad = "raise",
+        limit: int | None = None,
+        *,
+        parent: str | None = None,
     ) -> Pager[T]:
         """Check a list's filters; nothing is sent before the `Pager` is used."""
-        check_on_bad(bad)
+        check_list(bad, limit)
         vendor = self.context.vendor
         forms.check(self.kind.filters, filters, f"{self.kind.key}.list()", vendor)
         ceiling = self.kind.max_page_size(vendor)
         size = filters.get("page_size")
         if size is not None and not 1 <= size <= ceiling:
             raise ValueError(f"page_size={size}: a page has 1 to {ceiling} rows at {vendor.title}")
+        if limit is not None:  # so that no more is read than wanted, in as few requests as possible
+            filters = {"page_size": min(limit, ceiling), **filters}
         query = forms.encode(self.kind.filters, filters)
         self.request("GET", "list", parent=parent)  # raises errors now rather than when sent
 
@@ -244,12 +251,12 @@ class Resource(Generic[T]):
 
         async def pages() -> AsyncIterator[Page[T]]:
             async for raw in self._turn_pages(fetch, query):
-                yield page_of(raw, bad)
+                yield page_of(raw, bad, self.kind.model)
 
         async def first() -> Page[T]:
-            return page_of(await fetch(query), bad)
+            return page_of(await fetch(query), bad, self.kind.model)
 
-        return Pager(pages, first)
+        return Pager(pages, first, what=f"{self.kind.product.label} {self.kind.key}", limit=limit)
 
     def read_page(self, response: Response) -> RawPage:
         """Read a page whose rows are records."""

@@ -36,3 +36,8 @@ class Outcome(Generic[T]):
     def ok(self) -> bool:
         """Whether the target was reached."""
         return self.error is None
+
+    def _repr_html_(self) -> str:
+        from asyncsim import display
+
+        return display.outcome_html(self)

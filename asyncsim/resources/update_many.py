@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sized
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from asyncsim.resources.awaitable import check_timeout
 from asyncsim.resources.fan_out import FanOut, QueuedJob
 from asyncsim.resources.jobs import UpdateJob
-from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.updatable import UpdatableResource
-
-if TYPE_CHECKING:  # imported when it is displayed
-    from asyncsim.resources.update_progress import UpdateProgress
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -32,7 +27,6 @@ class UpdateMany(FanOut[T], Generic[T]):
         *,
         window: int,
         timeout: float | None,
-        progress: bool,
     ) -> None:
         check_timeout(timeout)
         super().__init__(
@@ -43,41 +37,33 @@ class UpdateMany(FanOut[T], Generic[T]):
             requested_of=resource.recall,
             call=resource.calling("update_many"),
         )
-        self._total = len(changes) if isinstance(changes, Sized) else None
-        self._is_displayed = progress
-        self._progress: UpdateProgress | None = None
-        self._display = AsyncExitStack()
+        self._what = f"{resource.kind.product.label} {resource.kind.key}"
 
     @property
-    def sending(self) -> int:
-        """How many changes have no response yet."""
-        return len(self._jobs)
+    def _state(self) -> str:
+        if self._feeder is None:
+            return "closed" if self._closing else "not started: iterate over it with `async for`"
+        return "ended" if self._is_done else "closed" if self._closing else "running"
 
     @property
-    def accepted(self) -> int:
-        """How many changes are accepted and have not settled."""
-        return len(self._detached)
+    def _pending(self) -> int:
+        return len(self._left) if self._closing else len(self._jobs) + len(self._detached)
 
-    async def _start(self) -> None:
-        if self._is_displayed:
-            from asyncsim.displays import choose_display, show
-            from asyncsim.resources.update_progress import UpdateProgress
+    def __repr__(self) -> str:
+        counts = f"{self.ended:,} ended, {self.failed:,} of them failed, {self._pending:,} pending"
+        return f"<UpdateMany of {self._what}, {self._state}; {counts}>"
 
-            self._progress = progress = UpdateProgress(self, self._total, self._context)
-            await self._display.enter_async_context(show(progress, choose_display(progress)))
-        await super()._start()
+    def _repr_html_(self) -> str:
+        from asyncsim import display
 
-    def _put(self, outcome: Outcome[T]) -> None:
-        if self._progress is not None:
-            self._progress.add(outcome)
-        super()._put(outcome)
-
-    async def aclose(self) -> None:
-        """Stop sending, let POSTs in flight get their responses, drop the waits."""
-        try:
-            await self._display.aclose()  # first, while the pending changes can still be counted
-        finally:
-            await super().aclose()
+        bar = display.counts_bar(
+            [
+                ("reached their target", self.ended - self.failed, "ok"),
+                ("failed", self.failed, "bad"),
+                ("left in .unfinished" if self._closing else "pending", self._pending, "wait"),
+            ]
+        )
+        return display.card(f"Update of many {self._what}: {self._state}", bar)
 
 
 async def _queue(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import assert_type
+from typing import Any, assert_type
 
 from asyncsim import BadRecord, CallbackReceiver, Client, DecodeError, InboundCommand, Page, Pager
 from asyncsim.models.monitor.events import Changed, Event, SimEvent
@@ -144,6 +144,11 @@ async def lists(client: Client) -> None:
     names = client.supersim.fleets.list().where(lambda fleet: bool(fleet.data_enabled))
     assert_type(names, Pager[Fleet])
     assert_type(names.map(lambda fleet: len(fleet.sid)), Pager[int])
+    page = await client.supersim.fleets.list(limit=5)
+    assert_type(page[0], Fleet)
+    assert_type(page[1:], tuple[Fleet, ...])
+    assert_type(page.to_dicts(), list[dict[str, Any]])
+    assert_type(await client.wireless.sims.list(limit=5).to_dicts(), list[dict[str, Any]])
 
 
 async def devices(receiver: CallbackReceiver) -> None:

@@ -19,6 +19,7 @@ async def wireless(client: Client) -> None:
     client.wireless.account_usage_records.fetch("x")  # E: read as a list only
     client.wireless.sims.history()  # E: the SIM is required
     plans.list(bad="ignore")  # E: raise or skip
+    plans.list(limit="5")  # E: a number
 
 
 async def wireless_commands(client: Client) -> None:

@@ -59,7 +59,7 @@ class FrameRows:
             )
 
 
-def rows_of_frame(items: object) -> FrameRows | None:
+def rows_of_frame(items: Any) -> FrameRows | None:
     """Return the rows of a data frame; None for anything else."""
     if hasattr(items, "to_native"):  # narwhals has wrapped it
         items = items.to_native()

@@ -12,12 +12,12 @@ from typing import Any
 from attrs import field, frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 
 @frozen(kw_only=True)
-class Event:
+class Event(VendorRecord):
     """One event; kept for 30 days."""
 
     sid: str
@@ -50,7 +50,7 @@ class Changed:
 
 
 @frozen(kw_only=True)
-class SimEvent:
+class SimEvent(VendorRecord):
     """One entry of a SIM's history: the only two properties that are recorded."""
 
     date: datetime | None

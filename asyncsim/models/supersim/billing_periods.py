@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.vendors import Product
 
@@ -19,7 +19,7 @@ PeriodType: TypeAlias = Literal["ready", "active"] | str
 
 
 @frozen(kw_only=True)
-class BillingPeriod:
+class BillingPeriod(VendorRecord):
     """From `start_time` (included) to `end_time`."""
 
     sid: str

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, TypedDict, get_args
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.models.common import HttpMethod, PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 KnownStatus = Literal["new", "reserving", "available", "downloaded", "installed", "failed"]
@@ -19,7 +19,7 @@ ESimProfileStatus: TypeAlias = KnownStatus | str
 
 
 @frozen(kw_only=True)
-class ESimProfile:
+class ESimProfile(VendorRecord):
     """A profile; `iccid`, `sim_sid` and `smdp_plus_address` come with `available`."""
 
     sid: str

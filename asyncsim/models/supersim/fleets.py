@@ -11,14 +11,14 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.models.common import HttpMethod, PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 DataMetering: TypeAlias = Literal["payg"] | str
 
 
 @frozen(kw_only=True)
-class Fleet:
+class Fleet(VendorRecord):
     """A Fleet; every keyword for a Fleet accepts its unique name or SID."""
 
     sid: str

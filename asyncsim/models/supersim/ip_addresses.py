@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.models.supersim.sims import SIMS
 from asyncsim.vendors import Product
 
@@ -15,7 +15,7 @@ IpVersion: TypeAlias = Literal["IPv4", "IPv6"] | str
 
 
 @frozen(kw_only=True)
-class IpAddress:
+class IpAddress(VendorRecord):
     """One address."""
 
     ip_address: str | None = None

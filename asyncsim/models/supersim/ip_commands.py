@@ -11,7 +11,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict, get_args
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.models.common import HttpMethod, PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 KnownStatus = Literal["queued", "sent", "received", "failed"]
@@ -21,7 +21,7 @@ PayloadType: TypeAlias = Literal["text", "binary"] | str
 
 
 @frozen(kw_only=True)
-class IpCommand:
+class IpCommand(VendorRecord):
     """An IpCommand as the vendor last reported it."""
 
     sid: str

@@ -7,14 +7,14 @@ from typing import TypedDict
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.models.supersim.network_access_profiles import NETWORK_ACCESS_PROFILES
 from asyncsim.models.supersim.networks import Identifier
 from asyncsim.vendors import Product
 
 
 @frozen(kw_only=True)
-class NetworkAccessProfileNetwork:
+class NetworkAccessProfileNetwork(VendorRecord):
     """A Network as part of a profile; it keeps the Network's own SID."""
 
     sid: str

@@ -12,12 +12,12 @@ from typing import TypedDict
 from attrs import field, frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 
 @frozen(kw_only=True)
-class NetworkAccessProfile:
+class NetworkAccessProfile(VendorRecord):
     """A profile; its networks are a separate list."""
 
     sid: str

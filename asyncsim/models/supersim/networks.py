@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 
@@ -18,7 +18,7 @@ class Identifier:
 
 
 @frozen(kw_only=True)
-class Network:
+class Network(VendorRecord):
     """One operator's network in one country."""
 
     sid: str

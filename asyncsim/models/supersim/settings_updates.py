@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, get_args
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 KnownStatus = Literal["scheduled", "in-progress", "successful", "failed"]
@@ -28,7 +28,7 @@ class SettingsPackage:
 
 
 @frozen(kw_only=True)
-class SettingsUpdate:
+class SettingsUpdate(VendorRecord):
     """One update of one SIM; `date_completed` is set once it was successful."""
 
     sid: str

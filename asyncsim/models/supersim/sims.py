@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypedDict, get_args
 from attrs import field, frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.models.common import HttpMethod, PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 KnownStatus = Literal["new", "ready", "active", "inactive", "scheduled"]
@@ -19,7 +19,7 @@ RequestableStatus = Literal["ready", "active", "inactive"]
 
 
 @frozen(kw_only=True)
-class Sim:
+class Sim(VendorRecord):
     """A Super SIM as the vendor last reported it."""
 
     sid: str

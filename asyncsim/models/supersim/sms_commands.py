@@ -11,7 +11,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict, get_args
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.models.common import HttpMethod, PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 KnownStatus = Literal["queued", "sent", "delivered", "received", "failed"]
@@ -20,7 +20,7 @@ Direction: TypeAlias = Literal["to_sim", "from_sim"] | str
 
 
 @frozen(kw_only=True)
-class SmsCommand:
+class SmsCommand(VendorRecord):
     """An SmsCommand as the vendor last reported it."""
 
     sid: str

@@ -12,7 +12,7 @@ from typing import Literal
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 
@@ -25,7 +25,7 @@ class UsagePeriod:
 
 
 @frozen(kw_only=True)
-class UsageRecord:
+class UsageRecord(VendorRecord):
     """One bucket; the SIDs and the country are set only if filtered or grouped by."""
 
     account_sid: str | None = None

@@ -11,13 +11,14 @@ from typing import Annotated, Literal, TypeAlias, TypedDict
 from attrs import field, frozen
 
 from asyncsim.kind import FormKey, Kind
+from asyncsim.models.common import VendorRecord
 from asyncsim.vendors import Product
 
 SecretStatus: TypeAlias = Literal["active", "pending"] | str
 
 
 @frozen(kw_only=True)
-class Secret:
+class Secret(VendorRecord):
     """A secret; its value is shown once, by `create`, and never in a repr."""
 
     id: str

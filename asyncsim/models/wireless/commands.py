@@ -11,7 +11,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict, get_args
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.models.common import HttpMethod, PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 KnownStatus = Literal["queued", "sent", "delivered", "received", "failed"]
@@ -22,7 +22,7 @@ Transport: TypeAlias = Literal["sms", "ip"] | str
 
 
 @frozen(kw_only=True)
-class Command:
+class Command(VendorRecord):
     """A Command as the vendor last reported it."""
 
     sid: str

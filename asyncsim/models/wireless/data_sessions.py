@@ -10,7 +10,7 @@ from datetime import datetime
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.models.wireless.sims import SIMS
 from asyncsim.vendors import Product
 
@@ -24,7 +24,7 @@ class CellLocation:
 
 
 @frozen(kw_only=True)
-class DataSession:
+class DataSession(VendorRecord):
     """One session; `end` is None while it lasts."""
 
     sid: str

@@ -9,12 +9,12 @@ from typing import Annotated, Literal, TypedDict
 from attrs import field, frozen
 
 from asyncsim.kind import Kind, Only, only
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 
 @frozen(kw_only=True)
-class RatePlan:
+class RatePlan(VendorRecord):
     """A RatePlan; limits are megabytes per month."""
 
     sid: str

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias, TypedDict, get_args
 from attrs import field, frozen
 
 from asyncsim.kind import FormKey, Kind, spelled
-from asyncsim.models.common import HttpMethod, PageParams
+from asyncsim.models.common import HttpMethod, PageParams, VendorRecord
 from asyncsim.vendors import Product
 
 KnownStatus = Literal[
@@ -36,7 +36,7 @@ FilterStatus = Literal[
 
 
 @frozen(kw_only=True)
-class Sim:
+class Sim(VendorRecord):
     """A Programmable Wireless SIM as the vendor last reported it."""
 
     sid: str

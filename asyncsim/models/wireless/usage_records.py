@@ -11,7 +11,7 @@ from typing import Literal
 from attrs import frozen
 
 from asyncsim.kind import Kind
-from asyncsim.models.common import PageParams
+from asyncsim.models.common import PageParams, VendorRecord
 from asyncsim.models.wireless.sims import SIMS
 from asyncsim.vendors import Product
 
@@ -82,7 +82,7 @@ class CommandUsage(CommandCounts):
 
 
 @frozen(kw_only=True)
-class AccountUsageRecord:
+class AccountUsageRecord(VendorRecord):
     """Usage of all SIMs of the account in a period."""
 
     account_sid: str | None = None

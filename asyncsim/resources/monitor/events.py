@@ -25,6 +25,8 @@ class Events(Verbs[Resource[Event]]):
         return await self.resource.fetch(sid)
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[EventFilter]) -> Pager[Event]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[EventFilter]
+    ) -> Pager[Event]:
         """List Events, by date; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

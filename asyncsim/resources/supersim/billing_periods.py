@@ -26,7 +26,13 @@ class BillingPeriods(Verbs[Resource[BillingPeriod]]):
 
     @expand_keywords
     def list(
-        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[BillingPeriodFilter]
+        self,
+        sim: str,
+        /,
+        *,
+        limit: int | None = None,
+        bad: OnBad = "raise",
+        **filters: Unpack[BillingPeriodFilter],
     ) -> Pager[BillingPeriod]:
         """List a SIM's BillingPeriods; see `Pager` for iteration."""
-        return self.resource.list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, limit, parent=sim)

@@ -71,7 +71,11 @@ class ESimProfiles(Verbs[CreatableResource[ESimProfile]]):
 
     @expand_keywords
     def list(
-        self, *, bad: OnBad = "raise", **filters: Unpack[ESimProfileFilter]
+        self,
+        *,
+        limit: int | None = None,
+        bad: OnBad = "raise",
+        **filters: Unpack[ESimProfileFilter],
     ) -> Pager[ESimProfile]:
         """List ESimProfiles; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

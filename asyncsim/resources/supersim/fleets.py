@@ -38,6 +38,8 @@ class Fleets(Verbs[Resource[Fleet]]):
         return await self.resource.update(sid, changes)
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[FleetFilter]) -> Pager[Fleet]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[FleetFilter]
+    ) -> Pager[Fleet]:
         """List Fleets; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

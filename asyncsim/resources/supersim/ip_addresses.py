@@ -22,7 +22,13 @@ class IpAddresses(Verbs[Resource[IpAddress]]):
 
     @expand_keywords
     def list(
-        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[IpAddressFilter]
+        self,
+        sim: str,
+        /,
+        *,
+        limit: int | None = None,
+        bad: OnBad = "raise",
+        **filters: Unpack[IpAddressFilter],
     ) -> Pager[IpAddress]:
         """List a SIM's current addresses; see `Pager` for iteration."""
-        return self.resource.list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, limit, parent=sim)

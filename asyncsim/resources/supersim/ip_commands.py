@@ -70,6 +70,8 @@ class IpCommands(Verbs[CreatableResource[IpCommand]]):
         return await self.resource.await_transition(sid, until, timeout)
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[IpCommandFilter]) -> Pager[IpCommand]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[IpCommandFilter]
+    ) -> Pager[IpCommand]:
         """List IpCommands; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

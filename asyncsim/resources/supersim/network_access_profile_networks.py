@@ -49,8 +49,9 @@ class NetworkAccessProfileNetworks(Verbs[Resource[NetworkAccessProfileNetwork]])
         profile: str,
         /,
         *,
+        limit: int | None = None,
         bad: OnBad = "raise",
         **filters: Unpack[NetworkAccessProfileNetworkFilter],
     ) -> Pager[NetworkAccessProfileNetwork]:
         """List a profile's Networks; see `Pager` for iteration."""
-        return self.resource.list(filters, bad, parent=profile)
+        return self.resource.list(filters, bad, limit, parent=profile)

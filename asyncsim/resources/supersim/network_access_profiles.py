@@ -47,7 +47,11 @@ class NetworkAccessProfiles(Verbs[Resource[NetworkAccessProfile]]):
 
     @expand_keywords
     def list(
-        self, *, bad: OnBad = "raise", **filters: Unpack[NetworkAccessProfileFilter]
+        self,
+        *,
+        limit: int | None = None,
+        bad: OnBad = "raise",
+        **filters: Unpack[NetworkAccessProfileFilter],
     ) -> Pager[NetworkAccessProfile]:
         """List profiles; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

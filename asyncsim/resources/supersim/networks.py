@@ -25,6 +25,8 @@ class Networks(Verbs[Resource[Network]]):
         return await self.resource.fetch(sid)
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[NetworkFilter]) -> Pager[Network]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[NetworkFilter]
+    ) -> Pager[Network]:
         """List Networks; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

@@ -26,7 +26,11 @@ class SettingsUpdates(Verbs[Resource[SettingsUpdate]]):
 
     @expand_keywords
     def list(
-        self, *, bad: OnBad = "raise", **filters: Unpack[SettingsUpdateFilter]
+        self,
+        *,
+        limit: int | None = None,
+        bad: OnBad = "raise",
+        **filters: Unpack[SettingsUpdateFilter],
     ) -> Pager[SettingsUpdate]:
         """List SettingsUpdates; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

@@ -133,7 +133,6 @@ class Sims(Verbs[SuperSimResource]):
         *,
         window: int = ...,
         timeout: float | None = ...,
-        progress: bool = ...,
     ) -> UpdateMany[Sim]: ...
     @overload
     def update_many(
@@ -143,7 +142,6 @@ class Sims(Verbs[SuperSimResource]):
         *,
         window: int = ...,
         timeout: float | None = ...,
-        progress: bool = ...,
     ) -> UpdateMany[Sim]: ...
     def update_many(
         self,
@@ -152,21 +150,21 @@ class Sims(Verbs[SuperSimResource]):
         *,
         window: int = 1000,
         timeout: float | None = None,
-        progress: bool = False,
     ) -> UpdateMany[Sim]:
         """Change many Sims; iterate over the result for an `Outcome` each, as they settle.
 
         `changes` is a mapping, or any iterable or async iterable of (SID, keywords of `update`),
         read lazily: at most `window` Sims are between input and outcome. `timeout` is for each.
-        Nothing is raised for a single Sim; its outcome has the error. `progress` displays it: in
-        the notebook's cell, live on a terminal, or as lines on stderr.
+        Nothing is raised for a single Sim; its outcome has the error.
         """
-        return UpdateMany(self.resource, changes, window=window, timeout=timeout, progress=progress)
+        return UpdateMany(self.resource, changes, window=window, timeout=timeout)
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[SimFilter]) -> Pager[Sim]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[SimFilter]
+    ) -> Pager[Sim]:
         """List Sims: `await` for the first page, `async for` for all, `.pages()` for pages.
 
         By `iccid` it is a list of at most one.
         """
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

@@ -71,7 +71,7 @@ class SmsCommands(Verbs[CreatableResource[SmsCommand]]):
 
     @expand_keywords
     def list(
-        self, *, bad: OnBad = "raise", **filters: Unpack[SmsCommandFilter]
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[SmsCommandFilter]
     ) -> Pager[SmsCommand]:
         """List SmsCommands; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

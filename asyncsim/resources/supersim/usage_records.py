@@ -21,6 +21,8 @@ class UsageRecords(Verbs[Resource[UsageRecord]]):
         super().__init__(Resource(context, USAGE_RECORDS))
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]) -> Pager[UsageRecord]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
+    ) -> Pager[UsageRecord]:
         """List usage; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

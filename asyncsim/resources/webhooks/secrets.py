@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any, Unpack
 
 from asyncsim.context import ClientContext
@@ -20,7 +20,7 @@ from asyncsim.models.webhooks.secrets import (
 )
 from asyncsim.resources.base import Resource, Verbs, read_json
 from asyncsim.resources.call_signatures import expand_keywords
-from asyncsim.resources.pages import OnBad, Page, Pager, check_on_bad, page_of
+from asyncsim.resources.pages import OnBad, Page, Pager, check_list, page_of
 from asyncsim.wire import forms, json
 from asyncsim.wire.pages import RawPage, read_rows
 
@@ -63,10 +63,14 @@ class Secrets(Verbs[Resource[Secret]]):
         return self._parse(await self.resource.send(request))
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[SecretFilter]) -> Pager[Secret]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[SecretFilter]
+    ) -> Pager[Secret]:
         """List secrets, without their values; see `Pager` for iteration."""
-        check_on_bad(bad)
+        check_list(bad, limit)
         forms.check(SecretFilter, filters, "secrets.list()")
+        if limit is not None:
+            filters.setdefault("page_size", limit)
         resource = self.resource
         resource.request("GET", "list")  # raises errors now rather than when sent
 
@@ -74,7 +78,7 @@ class Secrets(Verbs[Resource[Secret]]):
             query = forms.encode(SecretFilter, {**filters, "page_number": number})
             request = resource.request("GET", "list", query=query, max_bytes=MAX_PAGE_BYTES)
             with resource.calling("list"):
-                return page_of(self._read_page(await resource.send(request)), bad)
+                return page_of(self._read_page(await resource.send(request)), bad, Secret)
 
         async def pages() -> AsyncIterator[Page[Secret]]:
             number = filters.get("page_number", 1)
@@ -86,7 +90,10 @@ class Secrets(Verbs[Resource[Secret]]):
                     return
                 number += 1
 
-        return Pager(pages, lambda: page(filters.get("page_number", 1)))
+        def first() -> Awaitable[Page[Secret]]:
+            return page(filters.get("page_number", 1))
+
+        return Pager(pages, first, what="webhook secrets", limit=limit)
 
     def _parse(self, response: Response) -> Secret:
         try:

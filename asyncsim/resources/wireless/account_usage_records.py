@@ -26,7 +26,7 @@ class AccountUsageRecords(Verbs[Resource[AccountUsageRecord]]):
 
     @expand_keywords
     def list(
-        self, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
     ) -> Pager[AccountUsageRecord]:
         """List the account's usage; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

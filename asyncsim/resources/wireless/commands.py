@@ -77,6 +77,8 @@ class Commands(Verbs[CreatableResource[Command]]):
         await self.resource.delete(sid)
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[CommandFilter]) -> Pager[Command]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[CommandFilter]
+    ) -> Pager[Command]:
         """List Commands; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

@@ -22,7 +22,13 @@ class DataSessions(Verbs[Resource[DataSession]]):
 
     @expand_keywords
     def list(
-        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[DataSessionFilter]
+        self,
+        sim: str,
+        /,
+        *,
+        limit: int | None = None,
+        bad: OnBad = "raise",
+        **filters: Unpack[DataSessionFilter],
     ) -> Pager[DataSession]:
         """List a SIM's DataSessions of up to 30 days; see `Pager` for iteration."""
-        return self.resource.list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, limit, parent=sim)

@@ -48,6 +48,8 @@ class RatePlans(Verbs[Resource[RatePlan]]):
         await self.resource.delete(sid)
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[RatePlanFilter]) -> Pager[RatePlan]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[RatePlanFilter]
+    ) -> Pager[RatePlan]:
         """List RatePlans; see `Pager` for iteration."""
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

@@ -85,7 +85,6 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         *,
         window: int = ...,
         timeout: float | None = ...,
-        progress: bool = ...,
     ) -> UpdateMany[Sim]: ...
     @overload
     def update_many(
@@ -95,7 +94,6 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         *,
         window: int = ...,
         timeout: float | None = ...,
-        progress: bool = ...,
     ) -> UpdateMany[Sim]: ...
     def update_many(
         self,
@@ -104,16 +102,14 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         *,
         window: int = 1000,
         timeout: float | None = None,
-        progress: bool = False,
     ) -> UpdateMany[Sim]:
         """Change many Sims; iterate over the result for an `Outcome` each, as they settle.
 
         `changes` is a mapping, or any iterable or async iterable of (SID, keywords of `update`),
         read lazily: at most `window` Sims are between input and outcome. `timeout` is for each.
-        Nothing is raised for a single Sim; its outcome has the error. `progress` displays it: in
-        the notebook's cell, live on a terminal, or as lines on stderr.
+        Nothing is raised for a single Sim; its outcome has the error.
         """
-        return UpdateMany(self.resource, changes, window=window, timeout=timeout, progress=progress)
+        return UpdateMany(self.resource, changes, window=window, timeout=timeout)
 
     def history(self, sid: str, /, *, bad: OnBad = "raise") -> Pager[SimEvent]:
         """List changes of a Sim's status or RatePlan: previous and updated value, date and source.
@@ -125,14 +121,16 @@ class Sims(Verbs[UpdatableResource[Sim]]):
             raise ValueError(f"history() takes a SID (DE and 32 hex digits), not {sid!r}")
         events = Events(self.resource.context)
         listed = events.list(bad=bad, resource_sid=sid, page_size=events.kind.page_size_limit)
-        found = listed.map(sim_event)
+        found = listed.map(sim_event, model=SimEvent)
         # The trail also holds the SIM's connections, which change neither.
         return found.where(lambda one: bool(one.status or one.rate_plan_sid))
 
     @expand_keywords
-    def list(self, *, bad: OnBad = "raise", **filters: Unpack[SimFilter]) -> Pager[Sim]:
+    def list(
+        self, *, limit: int | None = None, bad: OnBad = "raise", **filters: Unpack[SimFilter]
+    ) -> Pager[Sim]:
         """List Sims: `await` for the first page, `async for` for all, `.pages()` for pages.
 
         By `iccid` it is a list of at most one.
         """
-        return self.resource.list(filters, bad)
+        return self.resource.list(filters, bad, limit)

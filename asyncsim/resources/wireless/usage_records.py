@@ -22,7 +22,13 @@ class UsageRecords(Verbs[Resource[UsageRecord]]):
 
     @expand_keywords
     def list(
-        self, sim: str, /, *, bad: OnBad = "raise", **filters: Unpack[UsageFilter]
+        self,
+        sim: str,
+        /,
+        *,
+        limit: int | None = None,
+        bad: OnBad = "raise",
+        **filters: Unpack[UsageFilter],
     ) -> Pager[UsageRecord]:
         """List a SIM's usage; see `Pager` for iteration."""
-        return self.resource.list(filters, bad, parent=sim)
+        return self.resource.list(filters, bad, limit, parent=sim)
