@@ -136,6 +136,11 @@ class ClientContext:
         """Requests sent, each attempt counted."""
         return self._sender.requests if self._sender is not None else 0
 
+    @property
+    def throttled(self) -> int:
+        """Requests throttled with 429, each attempt counted."""
+        return self._sender.throttled if self._sender is not None else 0
+
     def base_url(self, product: Product) -> str:
         """Base URL of a product; `Unsupported` where the vendor documents none."""
         url = self.hosts.of(product)

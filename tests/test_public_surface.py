@@ -113,13 +113,13 @@ VERBS = [
     (SuperSims.update, f"self, sid, *, {SUPERSIM_UPDATE}"),
     (SuperSims.await_transition, "self, sim, *, until, timeout"),
     (SuperSims.update_and_wait, f"self, sid, *, until, timeout, {SUPERSIM_UPDATE}"),
-    (SuperSims.update_many, "self, changes, *, window, timeout"),
+    (SuperSims.update_many, "self, changes, *, window, timeout, progress"),
     (WirelessSims.fetch, "self, sid"),
     (WirelessSims.update, f"self, sid, *, {WIRELESS_UPDATE}"),
     (WirelessSims.delete, "self, sid"),
     (WirelessSims.await_transition, "self, sim, *, until, timeout"),
     (WirelessSims.update_and_wait, f"self, sid, *, until, timeout, {WIRELESS_UPDATE}"),
-    (WirelessSims.update_many, "self, changes, *, window, timeout"),
+    (WirelessSims.update_many, "self, changes, *, window, timeout, progress"),
     (WirelessSims.history, "self, sid, *, bad"),
 ]
 

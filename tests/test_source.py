@@ -20,6 +20,7 @@ ROLES = {
     "errors": "errors of the client, and those that the emulator responds with",
     "jobs": "jobs of requests, and the command that manages the jobs of journals",
     "pages": "pages of a list: read from JSON, and turned",
+    "progress": "the progress of a job: its figures, and their display on stderr",
     "records": "records: decoded from JSON, and kept by a job",
     "run": "one run of a job",
     "settings": "settings: of the client, and of the emulator",

@@ -21,11 +21,13 @@ from asyncsim.bulk.input.source import format_lines
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.plan import Plan, Planner
+from asyncsim.bulk.progress import JobProgress
 from asyncsim.bulk.records import IN_DOUBT, OPEN, Duplicate, Head, State
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import BulkSender, Limits
 from asyncsim.bulk.tasks import TRANSIENT_ERRORS, JobTask, Stopped, StopSignal, requested_pause
 from asyncsim.client import Client
+from asyncsim.displays import choose_display, show
 from asyncsim.errors import AsyncSimError, JobError, JobStopped, JournalError, NotConfirmed
 from asyncsim.events import JobEnded, JobProgressed, Observer, notify
 from asyncsim.vendors import Product
@@ -57,6 +59,7 @@ async def run(
     dry_run: bool = False,
     retry_failed: bool = False,
     stop: asyncio.Event | None = None,
+    progress: bool = False,
 ) -> Report:
     """Bring every SIM of a job to its target, or report why not; run it again to resume.
 
@@ -78,18 +81,20 @@ async def run(
       error until its request is sent; the next run retries rows that this one does not reach.
     - `stop`: set it for a graceful stop: requests in flight finish, nothing new is sent, the rest
       is left for the next run. Cancelling stops at once, and loses nothing either.
+    - `progress`: displays it in the notebook's cell, live on a terminal, or as lines on stderr.
 
     Raises `JobError` for input that cannot be used, `NotConfirmed`, `JournalError`, and
     `AuthenticationError` when the credentials are rejected; never for single SIMs.
     """
     limits = Limits(*(window, timeout, deadline, max_failures, breaker, limit, confirm_above))
     current = _Run(client, journal, observers, limits)
-    async with current.watching(stop):
-        plan = await current.execute(job, confirm, dry_run=dry_run, retry_failed=retry_failed)
-    # After the run is recorded as ended: the caller may catch the error and run the job again.
-    if current.stop.error is not None:
-        raise current.stop.error
-    return await current.report(plan)
+    async with current.displayed() if progress else contextlib.nullcontext():
+        async with current.watching(stop):
+            plan = await current.execute(job, confirm, dry_run=dry_run, retry_failed=retry_failed)
+        # After the run is recorded as ended: the caller may catch it and run the job again.
+        if current.stop.error is not None:
+            raise current.stop.error
+        return await current.report(plan)
 
 
 class _Run:
@@ -106,6 +111,14 @@ class _Run:
         self._limits = limits
         self._started = self._clock.now()
         self._requests = client.requests
+
+    @contextlib.asynccontextmanager
+    async def displayed(self) -> AsyncGenerator[None, None]:
+        """Display the progress of this run."""
+        progress = JobProgress(self._client.context, self._journal.target)
+        self._observers = [*self._observers, progress]
+        async with show(progress, choose_display(progress)):
+            yield
 
     @contextlib.asynccontextmanager
     async def watching(self, stop: asyncio.Event | None) -> AsyncGenerator[None, None]:

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from asyncsim import Client, JobError, JobStopped, JournalError, NotConfirmed, Throttle, bulk
 from asyncsim.bulk import Job, Journal, Plan, Report, write_results, write_undo
+from asyncsim.bulk.progress import JobProgress
 from asyncsim.cli.accounts import log_in
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.ndjson import NdjsonWriter
@@ -23,7 +24,7 @@ from asyncsim.cli.output import (
     stderr_console,
     until_reader_leaves,
 )
-from asyncsim.cli.progress import Display, JobProgress, display
+from asyncsim.cli.progress import displayed
 from asyncsim.cli.reports import (
     describe_job,
     impossible_rows,
@@ -34,6 +35,7 @@ from asyncsim.cli.reports import (
 )
 from asyncsim.cli.resume import resume_command
 from asyncsim.cli.signals import interrupting_question, on_first_interrupt
+from asyncsim.displays import Display
 from asyncsim.events import Observer
 from asyncsim.observers import Tally
 
@@ -53,15 +55,14 @@ class JobCommand:
     retry_failed: bool = False
     piped: bool = False
     """Whether the input comes from stdin."""
-    progress: JobProgress = field(factory=JobProgress)
     tally: Tally = field(factory=Tally)
     ndjson: NdjsonWriter = field(factory=NdjsonWriter)
     stop: asyncio.Event = field(factory=asyncio.Event)
 
     @property
     def observers(self) -> list[Observer]:
-        """The observers of the job, without the display."""
-        return [self.progress, self.tally, *([self.ndjson] if self.options.json else [])]
+        """The observers of the job, and of its client."""
+        return [self.tally, *([self.ndjson] if self.options.json else [])]
 
 
 async def plan_job(run: JobCommand, journal: Journal) -> Exit:
@@ -155,27 +156,26 @@ async def run_displayed(
         shown.say(_STOPPING)
         run.stop.set()
 
-    with (
-        display(run.progress, lambda: client.concurrency_limit, quiet=quiet) as shown,
-        on_first_interrupt(stop),
-    ):
-        return await bulk.run(
-            run.job,
-            client,
-            journal=journal,
-            observers=[*run.observers, shown],
-            window=options.window or WINDOW,
-            timeout=options.timeout,
-            deadline=options.deadline,
-            max_failures=options.max_failures,
-            breaker=None if options.breaker == "off" else options.breaker,
-            limit=options.limit,
-            confirm=_confirmation(options.confirm_count, shown, piped=run.piped),
-            confirm_above=options.confirm_above,
-            dry_run=dry_run,
-            retry_failed=run.retry_failed,
-            stop=run.stop,
-        )
+    progress = JobProgress(client.context, journal.target)
+    async with displayed(progress, quiet=quiet) as shown:
+        with on_first_interrupt(stop):
+            return await bulk.run(
+                run.job,
+                client,
+                journal=journal,
+                observers=[*run.observers, progress],
+                window=options.window or WINDOW,
+                timeout=options.timeout,
+                deadline=options.deadline,
+                max_failures=options.max_failures,
+                breaker=None if options.breaker == "off" else options.breaker,
+                limit=options.limit,
+                confirm=_confirmation(options.confirm_count, shown, piped=run.piped),
+                confirm_above=options.confirm_above,
+                dry_run=dry_run,
+                retry_failed=run.retry_failed,
+                stop=run.stop,
+            )
 
 
 def _confirmation(
@@ -192,7 +192,7 @@ def _confirmation(
 
 def _ask(plan: Plan, shown: Display) -> bool:
     """Ask for the exact number of changes to confirm; signals mean no."""
-    shown.pause()
+    shown.stop()
     try:
         stderr_console().print(render_plan(plan))
         if plan.irreversible:
@@ -207,5 +207,5 @@ def _ask(plan: Plan, shown: Display) -> bool:
         sys.stderr.write("\n")
         return False
     finally:
-        shown.resume()
+        shown.start()
     return typed.isdecimal() and int(typed) == plan.to_confirm

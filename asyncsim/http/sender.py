@@ -96,6 +96,7 @@ class Sender:
         self._set_default_header()
         self._closed = False
         self.requests = 0
+        self.throttled = 0
         """Requests sent, each attempt counted."""
         self._queueing: set[Waiter] = set()
         self._pausing: set[asyncio.Future[None]] = set()
@@ -263,6 +264,7 @@ class Sender:
             return
         call.retry_after = retry_after(response.headers, self._clock.utcnow)
         if response.status == 429:
+            self.throttled += 1
             limit = self._limiter.limit
             before = limit.value
             # No request waits for longer than `longest_pause`, no matter which one was told to.

@@ -1,4 +1,4 @@
-"""Waits of a fan-out that outlive their jobs: while a SIM is pending, nothing else exists of it."""
+"""Waits of a fan-out whose jobs have been dropped: all that is kept of a pending SIM."""
 
 from __future__ import annotations
 

@@ -214,7 +214,8 @@ class FanOut(Generic[T]):
         return name in self._jobs or name in self._detached
 
     @property
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether all changes have ended."""
         return self._exhausted and not self._jobs and not self._detached
 
     async def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
@@ -231,16 +232,8 @@ class FanOut(Generic[T]):
 
     async def __anext__(self) -> Outcome[T]:
         if self._feeder is None and not self._closing:
-            # The watcher first, so that a closing client closes this before the watcher.
-            self._detached.watcher = await self._start_watcher()
-            self._context.on_close(self._client_closes)
-            # Begun in a copy, because this returns to the caller while the call goes on.
-            self.variables = copy_context()
-            if self._call is not None:
-                self.variables.run(self._call.begin)
-            feeding, variables = self._feed(), self.variables.copy()
-            self._feeder = asyncio.create_task(feeding, name="asyncsim-fan-out", context=variables)
-        ended = self._outcomes.empty() and (self._closed.is_set() or self._is_done)
+            await self._start()
+        ended = self._outcomes.empty() and (self._closed.is_set() or self.is_done)
         outcome = None if ended else await self._outcomes.get()
         if outcome is not None:
             self._room.release()
@@ -261,6 +254,17 @@ class FanOut(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    async def _start(self) -> None:
+        # The watcher first, so that a closing client closes this before the watcher.
+        self._detached.watcher = await self._start_watcher()
+        self._context.on_close(self._client_closes)
+        # Begun in a copy, because this returns to the caller while the call goes on.
+        self.variables = copy_context()
+        if self._call is not None:
+            self.variables.run(self._call.begin)
+        feeding, variables = self._feed(), self.variables.copy()
+        self._feeder = asyncio.create_task(feeding, name="asyncsim-fan-out", context=variables)
 
     # Feeding.
 
@@ -287,17 +291,15 @@ class FanOut(Generic[T]):
     def _take(self, queued: QueuedJob[T]) -> None:
         if queued.name in self:
             text = f"{queued.name} is in the window already; its first change has not settled"
-            outcome = Outcome[T](
-                sid=queued.name, requested=queued.given, sim=None, error=ValueError(text)
-            )
-            self._put(outcome)
+            error = ValueError(text)
+            self._put(Outcome(sid=queued.name, requested=queued.given, sim=None, error=error))
             return
         self._jobs[queued.name] = job = queued.make(self)
         self.start(job, job.run())
 
     def _wake_consumer(self) -> None:
         """Wake a consumer that waits for an outcome that will never come."""
-        if self._closed.is_set() or (self._is_done and not self._closing):
+        if self._closed.is_set() or (self.is_done and not self._closing):
             self._outcomes.put_nowait(None)
 
     # Called by jobs.
@@ -382,7 +384,7 @@ class FanOut(Generic[T]):
             task.cancel()
 
     async def _client_closes(self) -> None:
-        if self._feeder is not None and not self._is_done:
+        if self._feeder is not None and not self.is_done:
             left = self.unfinished
             what = f"{len(left)} SIMs are left in .unfinished"
             self._failure = ClientClosed(what, sent=len(left) > len(self.unsent))

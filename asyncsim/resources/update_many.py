@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sized
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncsim.resources.awaitable import check_timeout
 from asyncsim.resources.fan_out import FanOut, QueuedJob
 from asyncsim.resources.jobs import UpdateJob
+from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.updatable import UpdatableResource
+
+if TYPE_CHECKING:  # imported when it is displayed
+    from asyncsim.resources.update_progress import UpdateProgress
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -27,6 +32,7 @@ class UpdateMany(FanOut[T], Generic[T]):
         *,
         window: int,
         timeout: float | None,
+        progress: bool,
     ) -> None:
         check_timeout(timeout)
         super().__init__(
@@ -38,6 +44,41 @@ class UpdateMany(FanOut[T], Generic[T]):
             call=resource.calling("update_many"),
         )
         self._what = f"{resource.kind.product.label} {resource.kind.key}"
+        self._total = len(changes) if isinstance(changes, Sized) else None
+        self._is_displayed = progress
+        self._progress: UpdateProgress | None = None
+        self._display = AsyncExitStack()
+
+    @property
+    def sending(self) -> int:
+        """How many changes have no response yet."""
+        return len(self._jobs)
+
+    @property
+    def accepted(self) -> int:
+        """How many changes are accepted and have not settled."""
+        return len(self._detached)
+
+    async def _start(self) -> None:
+        if self._is_displayed:
+            from asyncsim.displays import choose_display, show
+            from asyncsim.resources.update_progress import UpdateProgress
+
+            self._progress = progress = UpdateProgress(self, self._total, self._context)
+            await self._display.enter_async_context(show(progress, choose_display(progress)))
+        await super()._start()
+
+    def _put(self, outcome: Outcome[T]) -> None:
+        if self._progress is not None:
+            self._progress.add(outcome)
+        super()._put(outcome)
+
+    async def aclose(self) -> None:
+        """Stop sending, let POSTs in flight get their responses, drop the waits."""
+        try:
+            await self._display.aclose()  # first, while the pending changes can still be counted
+        finally:
+            await super().aclose()
 
     @property
     def _state(self) -> str:

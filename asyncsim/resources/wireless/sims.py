@@ -85,6 +85,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         *,
         window: int = ...,
         timeout: float | None = ...,
+        progress: bool = ...,
     ) -> UpdateMany[Sim]: ...
     @overload
     def update_many(
@@ -94,6 +95,7 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         *,
         window: int = ...,
         timeout: float | None = ...,
+        progress: bool = ...,
     ) -> UpdateMany[Sim]: ...
     def update_many(
         self,
@@ -102,14 +104,16 @@ class Sims(Verbs[UpdatableResource[Sim]]):
         *,
         window: int = 1000,
         timeout: float | None = None,
+        progress: bool = False,
     ) -> UpdateMany[Sim]:
         """Change many Sims; iterate over the result for an `Outcome` each, as they settle.
 
         `changes` is a mapping, or any iterable or async iterable of (SID, keywords of `update`),
         read lazily: at most `window` Sims are between input and outcome. `timeout` is for each.
-        Nothing is raised for a single Sim; its outcome has the error.
+        Nothing is raised for a single Sim; its outcome has the error. `progress` displays it: in
+        the notebook's cell, live on a terminal, or as lines on stderr.
         """
-        return UpdateMany(self.resource, changes, window=window, timeout=timeout)
+        return UpdateMany(self.resource, changes, window=window, timeout=timeout, progress=progress)
 
     def history(self, sid: str, /, *, bad: OnBad = "raise") -> Pager[SimEvent]:
         """List changes of a Sim's status or RatePlan: previous and updated value, date and source.
