@@ -264,7 +264,7 @@ class Sender:
             return
         call.retry_after = retry_after(response.headers, self._clock.utcnow)
         if response.status == 429:
-            self.throttled += 1
+            self.throttled += 1  # not by an observer: a display begins long after the client
             limit = self._limiter.limit
             before = limit.value
             # No request waits for longer than `longest_pause`, no matter which one was told to.
