@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # which of them is installed is the user's choice
     import pandas as pd  # pyright: ignore[reportMissingImports]
     import polars as pl  # pyright: ignore[reportMissingImports]
 
-    from asyncsim.display import Tone
+    from asyncsim.reprs import Tone
 
 # Cells are the input itself; the columns after them are the job's.
 _COLUMNS = tuple(
@@ -153,15 +153,15 @@ class Report:
         return self.requests / self.plan.rows
 
     def __repr__(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
         states = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
-        early = f"; ended early: {display.shortened(self.stopped)}" if self.stopped else ""
-        label = display.shortened(self.head.label)
+        early = f"; ended early: {reprs.shortened(self.stopped)}" if self.stopped else ""
+        label = reprs.shortened(self.head.label)
         return f"<Report of {label}, {self.rows:,} rows: {states or 'none'}{early}>"
 
     def _repr_html_(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
         counted = self.statistics
         facts = {
@@ -176,13 +176,11 @@ class Report:
             "journal": self.journal,
         }
         causes = [(one.rows, one.reason, one.remedy) for one in self.shortfalls]
-        return display.card(
+        return reprs.card(
             f"{self.head.action} of {self.rows:,} SIMs from {self.head.label}",
-            display.counts_bar(
-                (state, count, _tone(state)) for state, count in self.states.items()
-            ),
-            display.facts_table((name, value) for name, value in facts.items() if value),
-            display.table(("rows", "cause", "remedy"), causes) if causes else "",
+            reprs.counts_bar((state, count, _tone(state)) for state, count in self.states.items()),
+            reprs.facts_table((name, value) for name, value in facts.items() if value),
+            reprs.table(("rows", "cause", "remedy"), causes) if causes else "",
         )
 
     # The rows, which only the journal has: a million of them would fill the memory.

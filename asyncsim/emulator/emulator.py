@@ -194,10 +194,10 @@ class Emulator:
         return f"<Emulator {where}: {sims:,} SIMs, {requests}>"
 
     def _repr_html_(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
         if self._runtime is None:
-            return display.card("Emulator, not started")
+            return reprs.card("Emulator, not started")
         rows = [
             (vendor, product, ", ".join(f"{count:,} {status}" for status, count in found.items()))
             for vendor, product, found in self._sim_counts()
@@ -214,8 +214,8 @@ class Emulator:
             ("faults", ", ".join(f"{name} {value}" for name, value in faults.items()) or "none"),
         ]
         title = f"Emulator at {self.url}" if self._runner is not None else "Emulator, stopped"
-        counts = display.table(("vendor", "product", "SIMs by status"), rows)
-        return display.card(title, counts, display.facts_table(facts))
+        counts = reprs.table(("vendor", "product", "SIMs by status"), rows)
+        return reprs.card(title, counts, reprs.facts_table(facts))
 
     def _sim_counts(self) -> Iterator[tuple[str, str, Counter[str]]]:
         """Count the SIMs of each vendor and product by status."""

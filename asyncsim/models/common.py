@@ -24,6 +24,6 @@ class VendorRecord:
     __slots__ = ()  # else every record would have a __dict__
 
     def _repr_html_(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
-        return display.record_html(self)
+        return reprs.record_html(self)

@@ -38,6 +38,6 @@ class Outcome(Generic[T]):
         return self.error is None
 
     def _repr_html_(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
-        return display.outcome_html(self)
+        return reprs.outcome_html(self)

@@ -82,14 +82,14 @@ class Page(Generic[T]):
         return self.items[place]
 
     def __repr__(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
-        return display.page_text(self)
+        return reprs.page_text(self)
 
     def _repr_html_(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
-        return display.page_html(self)
+        return reprs.page_html(self)
 
     def convert(
         self, change: Callable[[tuple[T, ...]], tuple[U, ...]], model: type[U] | None

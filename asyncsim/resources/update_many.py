@@ -84,7 +84,7 @@ class UpdateMany(FanOut[T], Generic[T]):
     def _state(self) -> str:
         if self._feeder is None:
             return "closed" if self._closing else "not started: iterate over it with `async for`"
-        return "ended" if self._is_done else "closed" if self._closing else "running"
+        return "ended" if self.is_done else "closed" if self._closing else "running"
 
     @property
     def _pending(self) -> int:
@@ -95,16 +95,16 @@ class UpdateMany(FanOut[T], Generic[T]):
         return f"<UpdateMany of {self._what}, {self._state}; {counts}>"
 
     def _repr_html_(self) -> str:
-        from asyncsim import display
+        from asyncsim import reprs
 
-        bar = display.counts_bar(
+        bar = reprs.counts_bar(
             [
                 ("reached their target", self.ended - self.failed, "ok"),
                 ("failed", self.failed, "bad"),
                 ("left in .unfinished" if self._closing else "pending", self._pending, "wait"),
             ]
         )
-        return display.card(f"Update of many {self._what}: {self._state}", bar)
+        return reprs.card(f"Update of many {self._what}: {self._state}", bar)
 
 
 async def _queue(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from asyncsim import BadRecord, DecodeError, Outcome, Page, display
+from asyncsim import BadRecord, DecodeError, Outcome, Page, reprs
 from asyncsim.emulator import Emulator, Faults
 from asyncsim.models.supersim.sims import Sim
 from asyncsim.models.webhooks.secrets import Secret
@@ -135,11 +135,11 @@ def everything() -> dict[str, Callable[[], str]]:
         "page": Page((hostile,) * 1000, True)._repr_html_,
         "page of texts": Page((HOSTILE,), True)._repr_html_,
         "outcome": outcome(sid=HOSTILE, requested={HOSTILE: HOSTILE}, error=error)._repr_html_,
-        "card": lambda: display.card(
+        "card": lambda: reprs.card(
             HOSTILE,
-            display.table([HOSTILE], [[HOSTILE], [error], [{HOSTILE: HOSTILE}]]),
-            display.facts_table([(HOSTILE, HOSTILE)]),
-            display.counts_bar([(HOSTILE, 1, "ok")]),
+            reprs.table([HOSTILE], [[HOSTILE], [error], [{HOSTILE: HOSTILE}]]),
+            reprs.facts_table([(HOSTILE, HOSTILE)]),
+            reprs.counts_bar([(HOSTILE, 1, "ok")]),
             note=HOSTILE,
         ),
     }
@@ -216,5 +216,5 @@ def test_displays_are_imported_when_something_is_shown() -> None:
     import subprocess
     import sys
 
-    code = "import sys, asyncsim; sys.exit('asyncsim.display' in sys.modules)"
+    code = "import sys, asyncsim; sys.exit('asyncsim.reprs' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
