@@ -1,4 +1,6 @@
-"""Observers of events: a counter and a log. Pass them to a client.
+"""Observers of events. Pass them to a client.
+
+A counter and a log are here; `otel.OpenTelemetry` traces, `prometheus.Prometheus` measures.
 
 ::
 
@@ -6,7 +8,7 @@
     client = Client.from_env(observers=[tally, log])
 """
 
-from asyncsim.observers.logging import log
+from asyncsim.observers.logging import Log, log
 from asyncsim.observers.tally import Tally
 
-__all__ = ["Tally", "log"]
+__all__ = ["Log", "Tally", "log"]
