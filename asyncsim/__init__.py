@@ -35,6 +35,7 @@ from asyncsim.errors import (
     Unsupported,
     WrongResource,
 )
+from asyncsim.interactive import connect
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.pages import Page, Pager
 from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
@@ -90,4 +91,5 @@ __all__ = [
     "Watching",
     "WrongResource",
     "__version__",
+    "connect",
 ]

@@ -23,6 +23,7 @@ from asyncsim.http.limiter import shared_limiter
 from asyncsim.http.proxies import Proxies
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
+from asyncsim.left_open import OpenClient
 from asyncsim.logins import Login
 from asyncsim.vendors import Hosts, Product
 
@@ -75,6 +76,8 @@ class ClientContext:
         self._sender: Sender | None = None
         self.registration: Registration | None = None
         self._closed = False
+        self._closed_by = ""
+        self._open_client: OpenClient | None = None
 
     def __repr__(self) -> str:
         return f"<{self.vendor.title} at {self.hosts.supersim}>"
@@ -162,13 +165,15 @@ class ClientContext:
             return self.current_sender
         self._raise_if_closed()
         loop = asyncio.get_running_loop()
-        if self._opening is None:
+        if self._loop is None or self._opening is None:
             self._loop, self._opening = loop, asyncio.Lock()
         if self._loop is not loop:
             # aiohttp's sessions, and the futures of pending waits, belong to one loop.
+            ended = ", which has ended" if self._loop.is_closed() else ""
             raise ConfigurationError(
-                "this client belongs to another event loop (perhaps another thread, or an earlier"
-                " asyncio.run); create one client per loop, inside it"
+                f"this client belongs to another event loop{ended} (perhaps another thread, or an"
+                " earlier asyncio.run); create one client per loop, inside it: in a notebook by"
+                " `client = await asyncsim.connect()`"
             )
         async with self._opening:
             self._raise_if_closed()  # closed while another task was opening it
@@ -185,17 +190,22 @@ class ClientContext:
                     ticket_secrets=self.ticket_secrets,
                 )
             if self._sender is None:
-                self._sender = self._build_sender()
+                transport = Transport(self._session, self.timeout, self.clock, self._proxies)
+                self._sender = self._build_sender(transport)
+                # With the user's own session and no receiver, nothing is left to be closed.
+                if self._session is None or self._receiver is not None:
+                    name = f"asyncsim.Client of {self!r}"
+                    self._open_client = OpenClient(self, name, transport.close)
+                    await self._open_client.start()
             return self._sender
 
     def _raise_if_closed(self) -> None:
         if self._closed:
-            raise ClientClosed
+            raise ClientClosed(self._closed_by)
 
-    def _build_sender(self) -> Sender:
+    def _build_sender(self, transport: Transport) -> Sender:
         # Tracing without an SDK would cost each request 3 % (benchmarks/cases/observers.py).
         self.observers = tuple(one for one in self.observers if getattr(one, "enabled", True))
-        transport = Transport(self._session, self.timeout, self.clock, self._proxies)
         ceiling = float(transport.max_connections) or math.inf
         # Slower than a quarter of the timeout: the server queues instead of throttling, and more at
         # once would only make requests time out.
@@ -245,9 +255,19 @@ class ClientContext:
         if closer in self._closers:
             self._closers.remove(closer)
 
-    async def close(self) -> None:
-        """End waits and tasks, close the session unless it is the user's; may be called twice."""
-        self._closed = True
+    async def close(self, because: str = "") -> None:
+        """End waits and tasks, close the session unless it is the user's; may be called twice.
+
+        `because` goes before the message of later calls.
+        """
+        loop = self._loop
+        if loop is not None and loop is not asyncio.get_running_loop() and loop.is_running():
+            closing = asyncio.run_coroutine_threadsafe(self.close(because), loop)
+            await asyncio.wrap_future(closing)
+            return
+        self._closed, self._closed_by = True, because
+        if self._open_client is not None:
+            await self._open_client.stop()
         if self.registration is not None:
             self.registration.close()
         try:

@@ -387,7 +387,7 @@ class ClientClosed(AsyncSimError):
     def __str__(self) -> str:
         status = getattr(self.last, "status", None)
         seen = f", last seen {status!r}" if status else ""
-        state = "no change had been sent: create a new client"
+        state = "no change had been sent: create a new client, or `await asyncsim.connect()`"
         if self.sent:
             how = self.look or "await_transition() of a new client shows its outcome"
             state = f"the change had been sent and may be carried out: {how}"

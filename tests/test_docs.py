@@ -122,6 +122,7 @@ async def test_every_snippet_runs(
             pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     async with Emulator(sims=2, speed=1000) as emulator, emulator.client() as client:
+        monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
         sims = client.supersim.sims
         (sim, *_) = await sims.list()
         Path("batch.csv").write_text(f"iccid\n{sim.iccid}\n")  # noqa: ASYNC240  # a few bytes

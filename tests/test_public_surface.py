@@ -23,7 +23,7 @@ NAMES = [
     "TargetForgotten", "Throttle",
     "Timeout", "TransitionError", "TransitionFailed", "TransitionTimeout", "TransportError",
     "UnreachableStatus", "Unsupported", "Vendor", "Watching", "WrongResource",
-    "__version__",
+    "__version__", "connect",
 ]  # fmt: skip
 
 SETTINGS = (
@@ -79,6 +79,7 @@ def test_every_public_name_has_a_docstring() -> None:
         (Client.twilio, f"account_sid, auth_token, *, api_key, api_secret, {SETTINGS}"),
         (Client.kore, f"client_id, client_secret, *, webhook_secrets, {SETTINGS}"),
         (Client.from_env, f"vendor, *, {SETTINGS}"),
+        (asyncsim.connect, f"vendor, *, {SETTINGS}"),
         (
             Client.rotate,
             "self, *, account_sid, auth_token, api_key, api_secret, client_id, client_secret,"
