@@ -38,8 +38,10 @@ from asyncsim.errors import (
 from asyncsim.interactive import connect
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.pages import Page, Pager
+from asyncsim.resources.prepared import PreparedUpdate, Wait
 from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
 from asyncsim.version import __version__
+from asyncsim.wait_errors import PerhapsNeverSent, TokenError
 from asyncsim.wire.pages import BadRecord
 
 __all__ = [
@@ -69,7 +71,9 @@ __all__ = [
     "OutcomeUnknown",
     "Page",
     "Pager",
+    "PerhapsNeverSent",
     "PermissionDenied",
+    "PreparedUpdate",
     "Product",
     "QueueTimeout",
     "RateLimited",
@@ -81,6 +85,7 @@ __all__ = [
     "TargetForgotten",
     "Throttle",
     "Timeout",
+    "TokenError",
     "TransitionError",
     "TransitionFailed",
     "TransitionTimeout",
@@ -88,6 +93,7 @@ __all__ = [
     "UnreachableStatus",
     "Unsupported",
     "Vendor",
+    "Wait",
     "Watching",
     "WrongResource",
     "__version__",

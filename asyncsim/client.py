@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -28,6 +28,7 @@ from asyncsim.logins import Login, kore_login, twilio_login
 from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.monitor import Monitor
+from asyncsim.resources.prepared import Wait, resume
 from asyncsim.resources.supersim import SuperSim
 from asyncsim.resources.webhooks import Webhooks
 from asyncsim.resources.wireless import Wireless
@@ -40,6 +41,10 @@ from asyncsim.vendors import (
     Vendor,
     emulator_hosts,
 )
+
+if TYPE_CHECKING:  # kinds are imported on first use
+    from asyncsim.models.supersim.sims import Sim as SuperSimSim
+    from asyncsim.models.wireless.sims import Sim as WirelessSim
 
 logger = logging.getLogger("asyncsim")
 
@@ -249,6 +254,16 @@ class Client:
         for name, value in given.items():  # in place: a traceback shows this frame
             given[name] = redact_all(value) if name == "webhook_secrets" else redact(value)
         self.context.rotate(given)
+
+    def resume(self, token: str) -> Wait[SuperSimSim] | Wait[WirelessSim]:
+        """Go on with the wait for a prepared update, in any process of the same account.
+
+        `await` it for the settled Sim, or iterate over it. It never sends the change: if that was
+        perhaps never sent, `PerhapsNeverSent` says so at the deadline. After the deadline it reads
+        the Sim once. `TokenError` if the token was changed, cut off, made for another account, or
+        signed with none of this client's `ticket_secrets`.
+        """
+        return resume(token, (self.supersim.sims.resource, self.wireless.sims.resource))
 
     async def open(self) -> None:
         """Start the receiver, if there is one; `async with` does this."""

@@ -33,6 +33,7 @@
         ├── JobStopped              stopped while reading its input
         └── NotConfirmed            irreversible, and the number of SIMs was not confirmed
 
+Two more are in `asyncsim.wait_errors`: `PerhapsNeverSent`, a `TransitionTimeout`, and `TokenError`.
 An error stores its parts, and `__str__` builds the message: what was requested for which SIM, the
 response, what to do next. None ever holds a secret. Misuse raises Python's own errors:
 `TypeError` for an unknown keyword, `ValueError` for an invalid value.

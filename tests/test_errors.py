@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from asyncsim import errors
+from asyncsim import errors, wait_errors
 from asyncsim.models.supersim.sims import Sim
 
 SID = "HSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -70,6 +71,25 @@ EXAMPLES: list[tuple[errors.AsyncSimError, list[str]]] = [
         [SID, "a settled status", "0.5 s", "never read"],
     ),
     (
+        wait_errors.PerhapsNeverSent(
+            *(SID, WANTED, INACTIVE, 300.0),
+            status_before="inactive",
+            date_before=datetime(2026, 1, 2, tzinfo=UTC),
+        ),
+        [
+            f"{SID} shows no trace of status='active' after 300 s",
+            "it is 'inactive', updated 2026-01-02T00:00:00+00:00, as before",
+            "perhaps never sent. Before you send anything, fetch the SIM again and compare",
+        ],
+    ),
+    (
+        wait_errors.PerhapsNeverSent(
+            *(SID, {}, INACTIVE, 300.0), status_before="inactive", date_before=None
+        ),
+        ["no trace of the change", "it is 'inactive', as before"],
+    ),
+    (wait_errors.TokenError("the token was cut off"), ["the token was cut off"]),
+    (
         errors.TransitionFailed(SID, WANTED, INACTIVE, 33104, "no plan"),
         [SID, "status='active'", "'inactive': no plan (code 33104)", "find the cause"],
     ),
@@ -115,7 +135,8 @@ def every_class(root: type[Exception]) -> set[type[Exception]]:
 
 
 def test_every_class_has_an_example_here() -> None:
-    ours = {one for one in every_class(errors.AsyncSimError) if one.__module__ == errors.__name__}
+    modules = {errors.__name__, wait_errors.__name__}
+    ours = {one for one in every_class(errors.AsyncSimError) if one.__module__ in modules}
     assert {type(error) for error, _ in EXAMPLES} == ours
 
 
@@ -168,7 +189,13 @@ def test_a_repr_contains_the_text(error: errors.AsyncSimError) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [errors.RequestTimeout, errors.TransitionTimeout, errors.QueueTimeout]
+    "kind",
+    [
+        errors.RequestTimeout,
+        errors.TransitionTimeout,
+        errors.QueueTimeout,
+        wait_errors.PerhapsNeverSent,
+    ],
 )
 def test_an_expired_deadline_is_also_a_timeout_error(kind: type[Exception]) -> None:
     assert issubclass(kind, TimeoutError)
@@ -190,5 +217,5 @@ def test_the_requested_changes_are_copied() -> None:
 def test_the_tree_in_the_docstring_is_correct() -> None:
     drawn = errors.__doc__ or ""
     for kind in every_class(errors.AsyncSimError):
-        if kind.__module__ == errors.__name__:
+        if kind.__module__ in {errors.__name__, wait_errors.__name__}:
             assert kind.__name__ in drawn

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field
 
 from asyncsim.core.goal import Goal
+from asyncsim.core.unproven import Before
 
 _CAPACITY = 100_000  # names; at least the newer half of them is kept
 _BLOOM_BITS = 1 << 23  # 1 MB: with a million names in it, the false-positive rate is 2 %
@@ -28,6 +29,8 @@ class AcceptedChange:
     """The name in its ticket: callbacks that arrived before a wait are kept under it."""
     sid: str | None = None
     """The SIM that was changed, even if the name now belongs to another SIM."""
+    before: Before | None = None
+    """How it was before a prepared update that may never have been sent."""
 
 
 @define
@@ -45,6 +48,8 @@ class _Generation:
     nonces: dict[str, str | None] = field(factory=dict, repr=False)
     ticket_names: dict[str, str | None] = field(factory=dict)
     sids: dict[str, str | None] = field(factory=dict)
+    befores: dict[str, Before] = field(factory=dict)
+    """Of the few that may never have been sent."""
 
     def remember(self, name: str, change: AcceptedChange) -> None:
         """Remember a change."""
@@ -54,6 +59,9 @@ class _Generation:
         self.nonces[name] = change.nonce
         self.ticket_names[name] = change.ticket_name
         self.sids[name] = change.sid
+        self.befores.pop(name, None)
+        if change.before is not None:
+            self.befores[name] = change.before
 
     def find(self, name: str) -> AcceptedChange | None:
         """Recall a change."""
@@ -66,6 +74,7 @@ class _Generation:
             self.nonces[name],
             self.ticket_names[name],
             self.sids[name],
+            self.befores.get(name),
         )
 
 

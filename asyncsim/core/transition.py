@@ -30,8 +30,8 @@ from asyncsim.events import SettledBy
 
 V = TypeVar("V")
 
-_SOON = 1.0  # seconds until the next read after a certainly stale copy, or a repeated callback
-_LONGEST = 30.0  # the longest such pause
+SOON = 1.0  # seconds until the next read after a certainly stale copy, or a repeated callback
+LONGEST_HOLD = 30.0  # the longest such pause
 # Times `stale_for`: how long a stale-looking copy must stay the same to be believed. Whether
 # `date_updated` moves when a transition settles is undocumented, so a late one may look stale.
 _LASTS = 6.0
@@ -281,7 +281,7 @@ class Transition:
         if now < self.next_callback_read_at and not first:
             self.callback_read_due = True
             return self._hold(self.next_callback_read_at)
-        pause = min(_SOON * 2.0 ** min(self.callback_reads, 60), _LONGEST)
+        pause = min(SOON * 2.0 ** min(self.callback_reads, 60), LONGEST_HOLD)
         self.next_callback_read_at = now + pause
         self.callback_reads += 1
         return NextStep.READ
@@ -343,7 +343,7 @@ class Transition:
             # A stale copy from before the change that happens to show the target.
             self.evidence = None
             age = 0.0 if self.accepted_at is None else now - self.accepted_at
-            return self._hold(now + max(_SOON, min(age / 2, _LONGEST)))
+            return self._hold(now + max(SOON, min(age / 2, LONGEST_HOLD)))
         failed = goal_status is GoalStatus.FAILED
         if failed and (self.no_request or moved >= 0):
             return self._fail(source)
@@ -370,7 +370,7 @@ class Transition:
             return self._fail(source)
         assert self.evidence is not None  # noqa: S101  # `_lasts` has just set it
         believed_at = self.evidence[1] + seconds
-        return self._hold(believed_at if moved == 0 else now + max(self.stale_for, _SOON))
+        return self._hold(believed_at if moved == 0 else now + max(self.stale_for, SOON))
 
     def _lasts(self, what: object, now: float, seconds: float, reads: int) -> bool:
         """Record evidence against the target; tell whether it has lasted that long."""

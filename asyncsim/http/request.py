@@ -91,6 +91,8 @@ class Request:
     pause_budget: float = math.inf
     """Seconds, from the first pause that the server requests, in which all pauses must end: the
     caller's own deadline."""
+    send_by: float = math.inf
+    """From when on, by the clock, it is not sent any more, not even for the first time."""
     no_retry: bool = False
     """Whether a failure is raised immediately: the sender's caller decides when to repeat it."""
     look: str = ""

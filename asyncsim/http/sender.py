@@ -42,6 +42,7 @@ from asyncsim.http.limiter import ConcurrencyLimiter, PauseTooLong, SlotTimeout,
 from asyncsim.http.request import Ambiguous, Request, api_error, finish
 from asyncsim.http.request_events import RequestEvents
 from asyncsim.http.transport import Response, Reuse, Transport
+from asyncsim.wait_errors import TokenError
 
 
 @define(eq=False)
@@ -143,6 +144,10 @@ class Sender:
             else:
                 await self._acquire(call)
                 call.started = self._clock.now()
+            # Another process may have said by now that the change was perhaps never sent.
+            if call.started >= request.send_by:
+                self._limiter.release()
+                raise _too_late(request)
             exchange = self._exchange(call)
             if self._events:
                 exchange = self._events.exchange(request, exchange, lambda: call.error)
@@ -399,6 +404,11 @@ class Sender:
         reject(self._queueing)
         for over in self._pausing:
             finish(over)
+
+
+def _too_late(request: Request) -> TokenError:
+    what = "resent" if request.in_doubt else "sent: nothing was sent"
+    return TokenError(f"{request.operation}: its deadline passed before it could be {what}")
 
 
 def _may_be_done(error: APIError | TransportError | None) -> bool:

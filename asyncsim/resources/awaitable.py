@@ -14,6 +14,7 @@ from asyncsim.context import ClientContext
 from asyncsim.core.accepted import AcceptedChange, AcceptedChanges, SeenRecords
 from asyncsim.core.goal import Goal, GoalStatus, can_reach
 from asyncsim.core.transition import Transition
+from asyncsim.core.unproven import PreparedTransition, unproven
 from asyncsim.errors import (
     DecodeError,
     TargetForgotten,
@@ -134,22 +135,25 @@ class AwaitableResource(Resource[T], Generic[T]):
         timeout: float | None,
         **more: Any,
     ) -> Transition:
-        """Build a wait; `timeout` counts from the response to its POST."""
-        check_timeout(timeout)
+        """Build a wait; `timeout` counts from the response to its POST, 0 leaves one read."""
         watching = self.context.watching
         if self.context.observers:
             more.setdefault("context", copy_context())
-        return Transition(
+        build = PreparedTransition if "before" in more else Transition
+        fields = {
+            "started": self.context.clock.now(),
+            "stale_for": watching.stale_for,
+            "sid": name if self.kind.is_sid(name) else None,
+            # A callback at the end of a connectivity reset is not documented.
+            "callback_seen": goal.resets_connectivity,
+            **more,
+        }
+        return build(
             name=name,
             goal=goal,
-            started=self.context.clock.now(),
             timeout=watching.timeout if timeout is None else timeout,
             on_done=on_done,
-            stale_for=watching.stale_for,
-            sid=name if self.kind.is_sid(name) else None,
-            # A callback at the end of a connectivity reset is not documented.
-            callback_seen=goal.resets_connectivity,
-            **more,
+            **fields,
         )
 
     async def finish(self, watcher: Watcher, wait: Transition, ended: asyncio.Future[None]) -> T:
@@ -187,7 +191,6 @@ class AwaitableResource(Resource[T], Generic[T]):
         if given is not None and self._is_settled(name, goal, given, accepted):
             record: T = given
             return record
-        watcher = await self.start_watcher()
         ended = asyncio.get_running_loop().create_future()
         seen = self.seen is not None and name in self.seen
         wait = self.new_wait(
@@ -195,23 +198,38 @@ class AwaitableResource(Resource[T], Generic[T]):
             goal,
             partial(wake, ended),
             timeout,
-            nonce=accepted and accepted.nonce,
-            accepted_at=accepted and accepted.accepted_at,
-            response_date=accepted and accepted.response_date,
             no_request=accepted is None,
             seen_before=given is not None or accepted is not None or seen,
+            **({} if accepted is None else facts_of(accepted)),
         )
-        if accepted is not None and accepted.sid is not None:
-            wait.learn_sid(accepted.sid)
+        return await self.run_wait(
+            wait,
+            ended,
+            lambda watcher, wait: watcher.resume(wait, given),
+            (accepted and accepted.ticket_name) or name,
+        )
+
+    async def run_wait(
+        self,
+        wait: Transition,
+        ended: asyncio.Future[None],
+        begin: Callable[[Watcher, Transition], None],
+        ticket_name: str,
+    ) -> T:
+        """Run a wait for a change sent before, or for none, from its beginning to its end."""
+        watcher = await self.start_watcher()
         watcher.register(wait)
-        watcher.resume(wait, given)
-        if (
-            registration := self.context.registration
-        ) is not None:  # callbacks may have arrived before the wait
-            for addressed in {name, (accepted and accepted.ticket_name) or name}:
+        begin(watcher, wait)
+        registration = self.context.registration
+        if registration is not None:  # callbacks may have arrived before the wait
+            for addressed in {wait.name, ticket_name}:
                 for callback in registration.take_unclaimed(self.kind.product, addressed):
                     watcher.handle_callback(callback)
-        return await self.finish(watcher, wait, ended)
+        try:
+            return await self.finish(watcher, wait, ended)
+        finally:
+            if isinstance(wait, PreparedTransition):
+                self.remember_wait(wait)
 
     def _is_settled(
         self, name: str, goal: Goal, given: Any, accepted: AcceptedChange | None
@@ -220,6 +238,8 @@ class AwaitableResource(Resource[T], Generic[T]):
         goal_status = goal.evaluate(given)
         if goal_status is GoalStatus.FAILED:
             raise TransitionFailed(name, goal.description, given)
+        if accepted is not None and accepted.before is not None:
+            return False  # perhaps never sent, so its wait has to judge that
         if accepted is not None:
             shown, accepted_at = given.date_updated, accepted.response_date
             # A stale copy from before the change says nothing about it.
@@ -250,7 +270,9 @@ class AwaitableResource(Resource[T], Generic[T]):
         newer = self.accepted.find(wait.name)
         if newer is None or newer.accepted_at <= accepted.accepted_at:
             new_name = wait.goal.requested.get("unique_name")
-            names = {wait.name, wait.sid or wait.name, new_name or wait.name}
+            names = {wait.name, wait.sid or wait.name}
+            if isinstance(new_name, str):
+                names.add(new_name or wait.name)
             self.accepted.remember(accepted, *names)
 
     def is_outdated(self, record: Any) -> bool:
@@ -282,7 +304,19 @@ def _accepted_by(wait: Transition) -> AcceptedChange:
         wait.nonce,
         wait.name,
         wait.sid,
+        unproven(wait),
     )
+
+
+def facts_of(accepted: AcceptedChange) -> dict[str, Any]:
+    """What a wait has to know of a change that was sent before it."""
+    facts: dict[str, Any] = {
+        "nonce": accepted.nonce,
+        "accepted_at": accepted.accepted_at,
+        "response_date": accepted.response_date,
+    }
+    optional = {"sid": accepted.sid, "before": accepted.before}
+    return facts | {name: value for name, value in optional.items() if value is not None}
 
 
 def wake(ended: asyncio.Future[None], _: Transition) -> None:

@@ -129,21 +129,24 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
     async def update(self, name: str, changes: Mapping[str, Any]) -> T:
         """Send a change and return the response's record, usually with a pending status."""
         change = await self.prepare(name, changes)
+        return (await self.send_change(change, self.request_for(change))).record
+
+    async def send_change(self, change: Change, request: Request) -> WriteResult[T]:
+        """Send a change; if its response is unreadable, read the SIM instead."""
         try:
-            return (await self.write(change, self.request_for(change))).record
+            return await self.write(change, request)
         except DecodeError as unread:
             if was_processed(unread):
-                self.remember_change(change, unread.accepted or name, None)
+                self.remember_change(change, unread.accepted or change.name, None)
             if unread.accepted is None:
                 raise
-            # Accepted, but its response could not be read: read the SIM instead.
             try:
                 record = await self.fetch(unread.accepted, urgent=True)
             except AsyncSimError as error:
                 raise unread from error
             if not change.goal.was_accepted(record):  # a stale copy from before the change
                 raise
-            return record
+            return WriteResult(record)
 
     async def update_and_wait(
         self,
@@ -231,6 +234,10 @@ class UpdatableResource(AwaitableResource[T], Generic[T]):
             nonce=nonce,
             body=body,
         )
+
+    def check_changes(self, changes: Mapping[str, Any]) -> None:
+        """Raise `TypeError` or `ValueError` for keywords that `update` does not take."""
+        self._encoded.of(changes)
 
     def _encode(self, changes: Mapping[str, Any]) -> EncodedChange:
         forms.check(self.kind.update, changes, f"{self.kind.key}.update()")

@@ -29,6 +29,37 @@ async def supersim(client: Client) -> None:
     assert_type(await client.supersim.fleets.fetch("my-fleet"), Fleet)
 
 
+async def waits_of_other_processes(client: Client, token: str) -> None:
+    supersim, wireless = client.supersim.sims, client.wireless.sims
+    prepared = await supersim.prepare_update("HS1", status="active", timeout=300)
+    assert_type(prepared, asyncsim.PreparedUpdate[SuperSim])
+    assert_type(prepared.token, str)
+    assert_type(await prepared.send(), SuperSim)
+    assert_type(await prepared, SuperSim)
+    async for sim in prepared:
+        assert_type(sim, SuperSim)
+    started = await wireless.start_update("DE1", status="active", until="active")
+    assert_type(await started, WirelessSim)
+    assert_type(await client.resume(token), SuperSim | WirelessSim)
+    async for seen in client.resume(token):
+        assert_type(seen, SuperSim | WirelessSim)
+    waits: list[asyncsim.Wait[SuperSim]] = [prepared]
+    print(waits[0].deadline.isoformat(), waits[0].sid)
+    try:
+        await prepared
+    except asyncsim.PerhapsNeverSent as unsent:
+        assert_type(unsent.status_before, str | None)
+    except asyncsim.TokenError as unusable:
+        print(unusable)
+
+
+def rotations(client: Client) -> None:
+    client.rotate(auth_token="new")
+    client.rotate(api_key="SK1", api_secret="new", auth_token=None)
+    client.rotate(client_secret="new", webhook_secrets=["new", "old"])
+    Client.twilio("AC1", "token", ticket_secrets=["new", "old"])
+
+
 async def lists(client: Client) -> None:
     listed = client.supersim.sims.list(status="new", page_size=1000)
     assert_type(listed, Pager[SuperSim])

@@ -19,6 +19,11 @@ async def supersim(client: Client) -> None:
     await sims.delete("HS1")  # E: Super SIM has no delete
     await sims.update_and_wait("HS1", status="active", timeuot=5)  # E: misspelt keyword
     await sims.update_and_wait("HS1", status="active", timeout="5")  # E: seconds are a number
+    await sims.prepare_update("HS1", statsu="active")  # E: misspelt keyword
+    await sims.prepare_update("HS1", status="active", timeout="5")  # E: seconds are a number
+    await sims.start_update("HS1", rate_plan="WP1")  # E: of the other product
+    await sims.prepare_update("HS1", status="active").send()  # E: it is awaited first
+    await client.resume("w1-...").send()  # E: a resumed wait never sends
     await sims.await_transition("HS1", until="suspended")  # E: of the other product
     await sims.await_transition("HS1", status="active")  # E: the target is `until`
     sims.list(status="gone")  # E: unknown status
@@ -45,5 +50,6 @@ def clients() -> None:
     Client.twilio("AC1", "token", timeout=30.0)  # E: a Timeout has three parts
     Client.kore("client")  # E: the secret is required
     Client.kore("client", "secret", auth_token="x")  # E: of the other vendor
+    Client.kore("client", "secret").rotate(token="new")  # E: no such credential
     asyncsim.Timeout(requests=2.0)  # E: misspelt setting
     asyncsim.CallbackReceiver(port="8080")  # E: a number

@@ -22,6 +22,7 @@ from asyncsim.models.supersim.sims import (
 from asyncsim.resources.base import Verbs
 from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.pages import OnBad, Pager
+from asyncsim.resources.prepared import PreparedUpdate, prepare_update
 from asyncsim.resources.updatable import UpdatableResource
 from asyncsim.resources.update_many import Changes, UpdateMany
 from asyncsim.wire import forms
@@ -123,6 +124,44 @@ class Sims(Verbs[SuperSimResource]):
         `timeout` counts from the moment the change was accepted.
         """
         return await self.resource.update_and_wait(sid, changes, until, timeout)
+
+    @expand_keywords
+    async def prepare_update(
+        self,
+        sid: str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+        **changes: Unpack[SimUpdate],
+    ) -> PreparedUpdate[Sim]:
+        """Check a change without sending it; its `.token` lets any process finish the wait.
+
+        Reads the Sim, so that a change without trace can be recognised. Store the token, then
+        `await prepared.send()` and `await prepared`. `timeout` counts from now. Raises what
+        `update_and_wait` raises before it sends anything; `ValueError` if the token would have more
+        than 300 characters.
+        """
+        return await prepare_update(self.resource, sid, changes, until, timeout)
+
+    @expand_keywords
+    async def start_update(
+        self,
+        sid: str,
+        /,
+        *,
+        until: KnownStatus | Collection[KnownStatus] | None = None,
+        timeout: float | None = None,
+        **changes: Unpack[SimUpdate],
+    ) -> PreparedUpdate[Sim]:
+        """Prepare a change and send it; await the result for the settled Sim.
+
+        A process that dies in between leaves no token: store one between `prepare_update` and
+        `send` if the wait must survive that.
+        """
+        prepared = await prepare_update(self.resource, sid, changes, until, timeout)
+        await prepared.send()
+        return prepared
 
     # Two overloads, because mypy cannot infer a literal dict against a union of iterables.
     @overload
