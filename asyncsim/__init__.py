@@ -1,5 +1,7 @@
 """Async-first SDK for the SIM APIs of Twilio and KORE: Programmable Wireless and Super SIM."""
 
+from typing import TYPE_CHECKING
+
 from asyncsim.callbacks import Callback, CallbackReceiver, InboundCommand
 from asyncsim.client import Client
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
@@ -35,7 +37,6 @@ from asyncsim.errors import (
     Unsupported,
     WrongResource,
 )
-from asyncsim.interactive import connect
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.pages import Page, Pager
 from asyncsim.resources.prepared import PreparedUpdate, Wait
@@ -43,6 +44,9 @@ from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
 from asyncsim.version import __version__
 from asyncsim.wait_errors import PerhapsNeverSent, TokenError
 from asyncsim.wire.pages import BadRecord
+
+if TYPE_CHECKING:
+    from asyncsim.interactive import connect
 
 __all__ = [
     "KORE",
@@ -99,3 +103,15 @@ __all__ = [
     "__version__",
     "connect",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "connect":  # imported on first use: services do not need it
+        from asyncsim.interactive import connect
+
+        return connect
+    raise AttributeError(f"module 'asyncsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

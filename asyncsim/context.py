@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession
 
@@ -23,9 +23,11 @@ from asyncsim.http.limiter import shared_limiter
 from asyncsim.http.proxies import Proxies
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
-from asyncsim.left_open import OpenClient
 from asyncsim.logins import Login
 from asyncsim.vendors import Hosts, Product
+
+if TYPE_CHECKING:  # imported on first use
+    from asyncsim.left_open import OpenClient
 
 _DERIVED_SECRETS = 8
 """Ticket secrets derived from credentials that are kept: the current ones', and earlier ones'."""
@@ -194,6 +196,8 @@ class ClientContext:
                 self._sender = self._build_sender(transport)
                 # With the user's own session and no receiver, nothing is left to be closed.
                 if self._session is None or self._receiver is not None:
+                    from asyncsim.left_open import OpenClient
+
                     name = f"asyncsim.Client of {self!r}"
                     self._open_client = OpenClient(self, name, transport.close)
                     await self._open_client.start()

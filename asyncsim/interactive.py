@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import weakref
 from collections.abc import MutableMapping
 from typing import Unpack
 
 from asyncsim.client import Client, Settings
-from asyncsim.resources.call_signatures import expand_keywords
 
 _connected: MutableMapping[tuple[int, str, str, str], Client] = weakref.WeakValueDictionary()
 """Event loop, vendor, account and URL -> the client that `connect` opened last."""
 
 
-@expand_keywords
 async def connect(vendor: str | None = None, **settings: Unpack[Settings]) -> Client:
     """Open a client with the credentials in the environment, as `Client.from_env` finds them.
 
@@ -38,3 +37,7 @@ async def connect(vendor: str | None = None, **settings: Unpack[Settings]) -> Cl
         raise
     _connected[place] = client
     return client
+
+
+# For completion: the keywords themselves, as `expand_keywords` has found them there.
+connect.__signature__ = inspect.signature(Client.from_env).replace(return_annotation=Client)  # type: ignore[attr-defined]  # functions take it

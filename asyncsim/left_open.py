@@ -11,7 +11,7 @@ import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
-from typing import Protocol
+from typing import Any
 
 logger = logging.getLogger("asyncsim")
 
@@ -19,14 +19,6 @@ Close = Callable[[], Coroutine[object, None, object]]
 
 _cleaning: set[asyncio.Task[None]] = set()
 """Tasks that close the connections of collected clients; a loop keeps only weak references."""
-
-
-class Closable(Protocol):
-    """An open client's context."""
-
-    async def close(self) -> None:
-        """Close everything."""
-        ...
 
 
 class OpenClient:
@@ -37,12 +29,7 @@ class OpenClient:
     holds the connections, so that they outlive the client and can still be closed.
     """
 
-    def __init__(
-        self,
-        client: Closable,
-        name: str,
-        close_connections: Callable[[], Coroutine[object, None, object]],
-    ) -> None:
+    def __init__(self, client: Any, name: str, close_connections: Close) -> None:
         self._client = weakref.ref(client)
         self._name = name
         self._close_connections = close_connections

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 HEAVY = (
     *("aiohttp.web", "cyclopts", "pandas", "rich", "sqlalchemy", "sqlite3"),
     *("opentelemetry", "prometheus_client"),
-    *("asyncsim.bulk", "asyncsim.emulator"),
+    *("asyncsim.bulk", "asyncsim.emulator", "asyncsim.interactive", "asyncsim.reprs"),
+    *("asyncsim.tables", "nanoarrow", "polars"),
 )
 
 

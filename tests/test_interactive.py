@@ -23,7 +23,7 @@ async def emulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
 
 def test_it_takes_what_from_env_takes() -> None:
     assert inspect.signature(asyncsim.connect) == inspect.signature(Client.from_env).replace(
-        return_annotation="Client"
+        return_annotation=Client
     )
 
 
