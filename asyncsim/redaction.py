@@ -25,6 +25,15 @@ class Redacted(str):
         return Redacted(super().__getitem__(key))
 
 
+class RedactedBytes(bytes):
+    """The same for `bytes`; no key has so many that its repr would be cut by slicing it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+
 def redact(value: T) -> T | Redacted:
     """Redact a text; anything else is returned for the caller to validate."""
     return Redacted(value) if isinstance(value, str) else value

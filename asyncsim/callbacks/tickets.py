@@ -24,6 +24,7 @@ from attrs import define, field, frozen
 
 from asyncsim.core.signatures import Mac
 from asyncsim.errors import SignatureError
+from asyncsim.redaction import RedactedBytes
 from asyncsim.vendors import VENDORS, Product
 
 _LABEL = b"asyncsim callback ticket v1"
@@ -79,7 +80,7 @@ def derive_ticket_secret(credential: str) -> bytes:
     can neither log in with it nor sign anything else.
     """
     key = hmac.digest(_LABEL, credential.encode(), hashlib.sha256)
-    return hmac.digest(key, b"mac\x01", hashlib.sha256)
+    return RedactedBytes(hmac.digest(key, b"mac\x01", hashlib.sha256))
 
 
 def key(secret: bytes) -> Mac:

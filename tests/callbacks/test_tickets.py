@@ -132,6 +132,7 @@ def test_replicas_derive_the_same_ticket_secret_from_the_same_credential() -> No
     assert derive_ticket_secret("auth-token") == derive_ticket_secret("auth-token")
     assert derive_ticket_secret("auth-token") != derive_ticket_secret("auth-token2")
     assert b"auth-token" not in derive_ticket_secret("auth-token")
+    assert repr([derive_ticket_secret("auth-token")]) == "[b'***']"
 
 
 def test_a_ticket_is_not_shown_in_reprs() -> None:

@@ -14,7 +14,21 @@ import pytest
 from rich.console import Console
 from rich.traceback import Traceback
 
-from asyncsim import CallbackReceiver, Client, ConfigurationError, Hosts, RetryPolicy, Timeout
+from asyncsim import (
+    CallbackReceiver,
+    Client,
+    ConfigurationError,
+    Hosts,
+    RetryPolicy,
+    Timeout,
+    TokenError,
+)
+from asyncsim.callbacks.tickets import account_tag
+from asyncsim.core import wait_token
+from asyncsim.core.goal import Goal
+from asyncsim.core.unproven import Before
+from asyncsim.core.wait_token import WaitToken
+from asyncsim.models.supersim.sims import SIMS
 from asyncsim.redaction import Redacted
 from tests.http.server import CUT, DROP, HANG, Received, ScriptedResponse, Server
 
@@ -207,3 +221,33 @@ def test_hidden_text_equals_its_text_and_shows_nothing() -> None:
     hidden = Redacted("secret")
     assert (hidden, f"{hidden}", hidden.encode()) == ("secret", "secret", b"secret")
     assert repr([hidden, {"a": hidden}, hidden[:3]]) == "['***', {'a': '***'}, '***']"
+
+
+async def test_a_token_that_is_rejected_shows_no_ticket_secret(server: Server) -> None:
+    for settings in ({}, {"ticket_secrets": [PASSWORD]}):
+        one = client(server, "twilio", **settings)
+        derived = [repr(bytes(secret))[2:20] for secret in one.context.ticket_secrets]
+        token = wait_token.sign(
+            WaitToken(
+                account=account_tag("twilio", AC),
+                sid=HS,
+                nonce=None,
+                prepared_at=0.0,
+                deadline=0.0,
+                before=Before("new", None),
+                goal=Goal(SIMS),
+            ),
+            b"another secret",
+        )
+        with pytest.raises(TokenError) as rejected:
+            one.resume(token)
+        text = shown(rejected.value)
+        assert [secret for secret in (*SECRETS, *derived) if secret in text] == []
+
+
+async def test_a_rejected_rotation_shows_no_secret(server: Server) -> None:
+    one = client(server, "twilio")
+    with pytest.raises(ConfigurationError) as rejected:
+        one.rotate(auth_token=TOKEN, api_key="SK1")
+    text = shown(rejected.value)
+    assert [secret for secret in SECRETS if secret in text] == []

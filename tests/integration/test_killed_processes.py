@@ -119,14 +119,20 @@ async def test_a_process_may_die_at_any_await(start_harness: OpenHarness, listen
     harness = await start_harness(sims=MOST_AWAITS)
     tokens: dict[str, str] = {}
     ends: dict[str, int] = {}
-    port = 0
+    port = _free_port()
+    settled_by: set[Any] = set()
+
+    def observe(event: Any) -> None:
+        if isinstance(event, WaitSettled) and event.error is None:
+            settled_by.add(event.settled_by)
+
     for awaits in range(MOST_AWAITS):
         first = CallbackReceiver(port=port, clock=harness.clock) if listens else None
         survived = await die_after(harness, awaits, tokens, first)
         second = CallbackReceiver(port=port, clock=harness.clock) if listens else None
         sid = harness.sids[awaits]
         if sid in tokens:
-            async with harness.emulator.client(clock=harness.clock, receiver=second) as client:
+            async with harness.emulator.client(receiver=second, observers=[observe]) as client:
                 end = await harness.complete(_end(client, tokens[sid]))
             posts = len(harness.posts(sid))
             assert (end, posts) in {("active", 1), ("never sent", 0)}, f"after {awaits} awaits"
@@ -139,6 +145,7 @@ async def test_a_process_may_die_at_any_await(start_harness: OpenHarness, listen
         pytest.fail("it never got to the end")
     assert set(ends) == {"active", "never sent"}
     assert ends["active"] > 3
+    assert ("callback" in settled_by) == listens
 
 
 async def _end(client: Client, token: str) -> str:

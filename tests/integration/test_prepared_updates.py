@@ -450,6 +450,22 @@ async def test_a_response_that_never_comes_leaves_a_wait_that_finds_out(
     assert len(harness.posts()) == 1
 
 
+async def test_sweeps_settle_many_resumed_waits(start_harness: OpenHarness) -> None:
+    harness = await start_harness(sims=60)
+    tokens = []
+    for one in harness.sids:
+        work = harness.sims.start_update(one, status="active", timeout=TIMEOUT)
+        tokens.append((await harness.complete(work)).token)
+    async with another_process(harness) as other:
+        reads = sum(len(harness.reads(one)) for one in harness.sids)
+        work = asyncio.gather(*[_settled(other.resume(token)) for token in tokens])
+        assert {sim.status for sim in await harness.complete(work)} == {"active"}
+        reads = sum(len(harness.reads(one)) for one in harness.sids) - reads
+    assert reads <= 60 + 5, "one to begin with; from then on lists"
+    assert len(harness.lists) >= 2
+    assert sum(len(harness.posts(one)) for one in harness.sids) == 60
+
+
 # Callbacks.
 
 
