@@ -105,5 +105,5 @@ def unproven(wait: Transition) -> Before | None:
     """Return how the SIM was before a change that may never have been sent; else None."""
     if not isinstance(wait, PreparedTransition) or wait.proven:
         return None
-    reached = wait.done and wait.error is None and wait.last is not None
-    return None if reached else wait.before
+    # Not `done`: a wait that was cancelled is, too.
+    return None if wait.settled_by is not None else wait.before

@@ -183,6 +183,10 @@ def test_a_wait_says_how_the_sim_was_before_until_its_change_is_proven() -> None
     reached = resumed()
     reached.read(supersim("active", 6), 102.0)
     assert unproven(reached) is None
+    cancelled = resumed()
+    cancelled.read(supersim("scheduled", 5), 101.0)
+    cancelled.abandon()
+    assert unproven(cancelled) == NEW
     timed_out = resumed()
     timed_out.time_out(300.0)
     assert unproven(timed_out) == NEW

@@ -320,17 +320,40 @@ async def test_its_target_is_remembered_for_a_later_wait(start_harness: OpenHarn
         assert (await harness.complete(sims.await_transition(record))).status == "inactive"
 
 
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_a_resumed_target_is_remembered_when_its_wait_has_ended(
+    start_harness: OpenHarness, cancelled: bool
+) -> None:
+    harness = await start_harness()
+    started = await harness.complete(harness.sims.start_update(harness.sid, status="active"))
+    async with another_process(harness) as other:
+        waiting = await harness.start(_settled(other.resume(started.token)))
+        if cancelled:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        else:
+            assert (await harness.complete(waiting)).status == "active"
+        await harness.clock.advance(TRANSITION)
+        later = harness.clock.utcnow()
+        harness.put(harness.sid, status="inactive", date_updated=later)
+        expected = TransitionTimeout if cancelled else TransitionFailed  # accepted, or unknown
+        with pytest.raises(expected):
+            await harness.complete(other.supersim.sims.await_transition(harness.sid, timeout=90))
+
+
 async def test_a_record_at_hand_does_not_end_the_wait_for_what_was_perhaps_never_sent(
     start_harness: OpenHarness,
 ) -> None:
-    harness = await start_harness()
-    prepared = await prepare(harness)
+    harness = await start_harness(TWILIO_WIRELESS)
+    harness.put(harness.sid, status="active")
+    prepared = await prepare(harness, reset_status="resetting")
     async with another_process(harness) as other:
+        sims = other.wireless.sims
         with pytest.raises(PerhapsNeverSent):
-            await harness.complete(other.resume(prepared.token))
-        record = await harness.complete(other.supersim.sims.fetch(harness.sid))
+            await harness.complete(_settled(other.resume(prepared.token)))
+        record = await harness.complete(sims.fetch(harness.sid))
         with pytest.raises(PerhapsNeverSent):
-            await harness.complete(other.supersim.sims.await_transition(record, timeout=30))
+            await harness.complete(sims.await_transition(record, timeout=30))
 
 
 async def test_records_are_yielded_as_they_are_learnt(harness: Harness) -> None:
