@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asyncsim import ClientClosed, NotFound
+from asyncsim import Client, ClientClosed, NotFound
 from asyncsim.calls import Call
 from asyncsim.clock import ManualClock
 from asyncsim.events import (
@@ -58,10 +58,18 @@ def test_without_observers_a_call_reads_no_clock() -> None:
         pass
 
 
-def test_a_verb_keeps_its_name_signature_and_kind() -> None:
-    assert iscoroutinefunction(Sims.update)
-    assert Sims.update.__qualname__ == "Sims.update"
-    assert "fleet" in signature(Sims.update).parameters
+async def test_observed_verbs_keep_their_names_signatures_and_class(clock: ManualClock) -> None:
+    async with open_harness(clock, observers=[Recorder()]) as harness:
+        sims = harness.sims
+    assert isinstance(sims, Sims)
+    assert repr(type(sims)) == repr(Sims)
+    assert iscoroutinefunction(sims.update)
+    assert sims.update.__qualname__ == "Sims.update"
+    assert signature(sims.update) == signature(Client.twilio("AC1", "x").supersim.sims.update)
+
+
+def test_without_observers_verbs_have_no_frame() -> None:
+    assert type(Client.twilio("AC1", "x").supersim.sims) is Sims
 
 
 async def test_each_public_call_has_a_start_and_an_end(clock: ManualClock) -> None:
@@ -115,10 +123,11 @@ async def test_single_reads_of_a_wait_run_in_the_context_of_its_caller(clock: Ma
     recorder = Recorder()
     async with open_harness(clock, observers=[recorder]) as harness:
         one, other = harness.sids[:2]
-        for name, sid in (("first", one), ("second", other)):
+        tasks = [
             await harness.start(as_caller(name, harness.sims.update_and_wait(sid, status="active")))
-        await clock.advance(40)
-        await harness.complete(asyncio.sleep(0))
+            for name, sid in (("first", one), ("second", other))
+        ]
+        await harness.complete(asyncio.gather(*tasks))
     requests = recorder.of(RequestFinished)
     assert {(caller, event.path.rpartition("/")[2]) for caller, event in requests} == {
         ("first", one),

@@ -34,10 +34,6 @@ class RequestEvents:
         self._limit = limit
         self._now = now
 
-    def __bool__(self) -> bool:
-        """Whether there are observers."""
-        return bool(self._observers)
-
     async def exchange(
         self,
         request: Request,

@@ -91,6 +91,7 @@ class Sender:
         self._clock = clock
         self._retry = retry
         self._timeout = timeout
+        self._observed = bool(observers)
         self._events = RequestEvents(vendor, observers, limiter.limit, clock.now)
         self._on_success = on_success
         """Called with the start time of each request whose credentials were accepted."""
@@ -149,7 +150,7 @@ class Sender:
                 self._limiter.release()
                 raise _too_late(request)
             exchange = self._exchange(call)
-            if self._events:
+            if self._observed:
                 exchange = self._events.exchange(request, exchange, lambda: call.error)
             response = await exchange
             if response is not None and 200 <= response.status < 300:  # as `decide_on_status`
