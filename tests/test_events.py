@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from pathlib import Path
 from typing import get_args
 
 import attrs
@@ -51,3 +53,13 @@ def test_every_event_is_frozen_and_keyword_only() -> None:
 def test_every_event_class_derives_from_event() -> None:
     declared = {one for one in vars(events).values() if isinstance(one, type) and attrs.has(one)}
     assert declared == set(get_args(events.Event))
+
+
+def test_every_event_is_documented_with_its_fields() -> None:
+    page = Path(__file__).parent.parent / "docs" / "observability.md"
+    row = re.compile(r"^\| `([A-Z]\w+)` \| [^|]+ \| ((?:`\w+`(?:, )?)+) \|$", re.MULTILINE)
+    rows = row.findall(page.read_text("utf-8"))
+    documented = {name: re.findall(r"`(\w+)`", fields) for name, fields in rows}
+    assert documented == {
+        kind.__name__: [one.name for one in attrs.fields(kind)] for kind in get_args(events.Event)
+    }

@@ -99,3 +99,14 @@ def test_panels_do_not_overlap_and_have_a_description() -> None:
         assert panel["type"] == "row" or panel["description"].endswith(".")
     ids = [panel["id"] for panel in LOADED["panels"]]
     assert len(set(ids)) == len(ids)
+
+
+def test_the_documents_list_every_metric_with_its_labels(exposed: dict[str, set[str]]) -> None:
+    page = (DASHBOARD.parents[1] / "docs" / "observability.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(asyncsim_\w+)` \| ([^|]+) \|", page, re.MULTILINE)
+    documented = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+    shown: dict[str, set[str]] = {}
+    for name, labels in exposed.items():
+        if not name.endswith("_created"):
+            shown[re.sub(r"_(bucket|sum|count)$", "", name)] = labels - {"le"}
+    assert documented == shown
