@@ -90,7 +90,7 @@ def contract(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Kill jobs, and the vendor, at random moments: 2,000 SIMs, 20 kills, several times."""
     install(session)
-    checks = ("-o", "python_files=check_*.py", "tests/chaos")
+    checks = ("-o", "python_files=check_*.py", "--timeout", "900", "tests/chaos")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
 
 
@@ -98,8 +98,9 @@ def chaos(session: nox.Session) -> None:
 def scale(session: nox.Session) -> None:
     """Run the published scenarios at full size, alone, because some measure real seconds."""
     install(session)
-    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/integration", "tests/http")
-    session.run("python", "-m", "pytest", *checks, *session.posargs)
+    checks = ("-n", "0", "-o", "python_files=check_*.py", "--timeout", "900")
+    places = ("tests/integration", "tests/http")
+    session.run("python", "-m", "pytest", *checks, *places, *session.posargs)
 
 
 @nox.session
