@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
@@ -55,12 +56,15 @@ class Settings(TypedDict, total=False):
     hosts: Hosts | None
     """Other base URLs: a gateway, a proxy, the emulator."""
     session: ClientSession | None
-    """Your own session; it is used, never closed, and applies its own proxy settings."""
+    """Your own session; it is used, never closed, and applies its own proxy and TLS settings."""
     proxy: str | None
     """`http://[user:password@]host:port` of a proxy that all requests go through."""
     proxies_from_env: bool
     """Use HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment, never for loopback.
     False, as in aiohttp; the command line has True."""
+    ssl: SSLContext | None
+    """For certificates of your own: `ssl.create_default_context(cafile="ca.pem")`. None: trust
+    the system's, or those in the file that SSL_CERT_FILE names."""
     receiver: CallbackReceiver | None
     """Listens for callbacks; every wait uses it. Started and stopped with the client."""
     ticket_secrets: Sequence[str]
@@ -306,6 +310,11 @@ def _context(login: Login, settings: Settings) -> ClientContext:
                 "session=... has its own proxy settings: create it with ClientSession(proxy=...),"
                 " or leave session=... out"
             )
+        if settings.get("ssl") is not None:
+            raise ConfigurationError(
+                "session=... has its own TLS settings: create it with"
+                " ClientSession(connector=TCPConnector(ssl=...)), or leave session=... out"
+            )
         check_session(session, urls)
     for url in urls:
         proxies.proxy_for(url)
@@ -316,6 +325,7 @@ def _context(login: Login, settings: Settings) -> ClientContext:
         hosts=hosts,
         session=session,
         proxies=proxies,
+        tls=settings.get("ssl"),
         receiver=settings.get("receiver"),
         observers=settings.get("observers", ()),
         retry=settings.get("retry") or RetryPolicy(),
@@ -372,6 +382,7 @@ _SETTING_TYPES: Mapping[str, type] = {
     "timeout": Timeout,
     "watching": Watching,
     "receiver": CallbackReceiver,
+    "ssl": SSLContext,
 }
 
 

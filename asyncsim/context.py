@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ class ClientContext:
         hosts: Hosts,
         session: ClientSession | None,
         proxies: Proxies,
+        tls: ssl.SSLContext | None,
         receiver: CallbackReceiver | None,
         observers: Sequence[Observer],
         retry: RetryPolicy,
@@ -69,6 +71,7 @@ class ClientContext:
         """Of the current credentials, and of the latest before them."""
         self._session = session
         self._proxies = proxies
+        self._tls = tls
         self._receiver = receiver
         self.watchers: list[Sized] = []
         """The watchers of this client's kinds; the length of each is the number of its waits."""
@@ -192,7 +195,9 @@ class ClientContext:
                     ticket_secrets=self.ticket_secrets,
                 )
             if self._sender is None:
-                transport = Transport(self._session, self.timeout, self.clock, self._proxies)
+                transport = Transport(
+                    self._session, self.timeout, self.clock, self._proxies, self._tls
+                )
                 self._sender = self._build_sender(transport)
                 # With the user's own session and no receiver, nothing is left to be closed.
                 if self._session is None or self._receiver is not None:

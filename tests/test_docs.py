@@ -76,6 +76,11 @@ def test_every_option_is_documented(command: str) -> None:
     assert options(COMMANDS[command]) == documented
 
 
+def test_every_option_of_all_commands_is_documented() -> None:
+    cells = re.findall(r"^\| (`-.*?) \|", section("Options of every command"), re.MULTILINE)
+    assert options(app.meta) == set(re.findall(r"`(-[a-z-]+)`", " ".join(cells)))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_example_in_the_help_is_in_the_documents(command: str) -> None:
     (example,) = re.findall(r"Example: (.*)", COMMANDS[command].default_command.__doc__ or "")

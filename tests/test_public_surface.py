@@ -29,8 +29,8 @@ NAMES = [
 ]  # fmt: skip
 
 SETTINGS = (
-    "hosts, session, proxy, proxies_from_env, receiver, ticket_secrets, observers, retry, throttle,"
-    " timeout, watching, clock"
+    "hosts, session, proxy, proxies_from_env, ssl, receiver, ticket_secrets, observers, retry,"
+    " throttle, timeout, watching, clock"
 )
 SUPERSIM_UPDATE = "unique_name, status, fleet, callback_url, callback_method, account_sid"
 WIRELESS_UPDATE = (

@@ -8,10 +8,12 @@ from typing import Any, Literal, Protocol, Unpack, cast, get_args
 from attrs import asdict, fields
 
 from asyncsim import Client, ConfigurationError, NotFound, Pager
+from asyncsim.cli.common_options import common_options
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
+from asyncsim.observers import log
 from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import looks_like_iccid, looks_like_sid
 from asyncsim.vendors import Product as Of
@@ -73,8 +75,13 @@ class Sims(Protocol):
 
 
 def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
-    """Create a client from the environment's credentials."""
+    """Create a client with the credentials that the command line, or the environment, names."""
+    options = common_options()
     settings["proxies_from_env"] = True
+    settings["proxy"] = options.checked_proxy()
+    settings["ssl"] = options.tls()
+    if options.verbose:
+        settings["observers"] = [*settings.get("observers", ()), log]
     try:
         return Client.from_env(vendor, **settings)
     except ConfigurationError as error:

@@ -19,6 +19,7 @@ from cyclopts import (
 
 from asyncsim import AsyncSimError, JobError, __version__
 from asyncsim.cli import output, resume
+from asyncsim.cli.common_options import CommonOptions, in_effect, parse_common
 from asyncsim.cli.exits import CommandError, Exit, exit_code
 from asyncsim.cli.signals import survive_hangup, terminated_like_interrupted
 from asyncsim.cli.streams import ReaderLeft, lasting
@@ -31,6 +32,7 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
+app.meta.default(parse_common)
 # Registered by path: a command is imported when it runs, so that --help and --version load neither
 # SQLAlchemy nor the emulator (tests/cli/test_startup.py). So their help is repeated here.
 for _name, _path, _help, _example in (
@@ -65,7 +67,7 @@ _EMPTY = "is a variable unset? To clear a field, use --clear, as in --clear uniq
 def start(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit code."""
     survive_hangup()
-    logging.getLogger().addHandler(output.LogHandler(logging.WARNING))
+    logging.getLogger().addHandler(output.LogHandler())
     with lasting():
         try:
             return asyncio.run(execute(arguments))
@@ -79,11 +81,12 @@ async def execute(arguments: Sequence[str]) -> int:
     resume.remember(arguments)
     try:
         reject_empty_values(arguments)
-        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+        command, bound, _ = app.meta.parse_args(arguments, exit_on_error=False, print_error=False)
         result: Any = command(*bound.args, **bound.kwargs)
-        if asyncio.iscoroutine(result):
-            with terminated_like_interrupted():
-                result = await result
+        if isinstance(result, CommonOptions):  # otherwise it was --help or --version
+            arguments = result.rest
+            with in_effect(result):
+                result = await _run(arguments)
         sys.stdout.flush()  # a write error is reported here, not while Python exits
     except CycloptsError as error:
         output.fail(explain(error, arguments))
@@ -98,6 +101,15 @@ async def execute(arguments: Sequence[str]) -> int:
             output.fail(str(error))
         return exit_code(error)
     return Exit.OK if result is None else int(result)
+
+
+async def _run(arguments: Sequence[str]) -> Any:
+    command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    result = command(*bound.args, **bound.kwargs)
+    if asyncio.iscoroutine(result):
+        with terminated_like_interrupted():
+            result = await result
+    return result
 
 
 def reject_empty_values(arguments: Sequence[str]) -> None:

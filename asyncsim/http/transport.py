@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import ssl
 import zlib
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypedDict
@@ -164,8 +165,10 @@ class Transport:
         timeout: Timeout,
         clock: Clock,
         proxies: Proxies | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._session = session
+        self._tls = tls or True  # True: aiohttp's own, which trusts the system's certificates
         self._unshared: dict[Reuse, ClientSession] = {}
         """Sessions with connections of their own, for requests with restricted reuse."""
         self._no_reuse_until = 0.0
@@ -323,16 +326,16 @@ class Transport:
             raise ConfigurationError("the session given to this client is closed; create a new one")
         if session is None:
             # No limit here: the concurrency limiter decides, by priority.
-            session = self._session = self._open_session(TCPConnector(limit=0))
+            session = self._session = self._open_session(TCPConnector(limit=0, ssl=self._tls))
         if reuse is None or self._borrowed:
             return session
         if reuse is Reuse.RECENT and asyncio.get_running_loop().time() < self._no_reuse_until:
             reuse = Reuse.NONE
         if reuse not in self._unshared:
             if reuse is Reuse.RECENT:
-                connector = TCPConnector(limit=0, keepalive_timeout=_RECENT)
+                connector = TCPConnector(limit=0, ssl=self._tls, keepalive_timeout=_RECENT)
             else:
-                connector = TCPConnector(limit=0, force_close=True)
+                connector = TCPConnector(limit=0, ssl=self._tls, force_close=True)
             self._unshared[reuse] = self._open_session(connector)
         return self._unshared[reuse]
 

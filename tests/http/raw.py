@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -27,7 +28,9 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw_server(handle: Handler | None = None) -> AsyncIterator[Raw]:
+async def raw_server(
+    handle: Handler | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Raw]:
     """Serve; without a handler, connections are accepted and nothing is read or written."""
     raw = Raw()
     open_ones: set[asyncio.StreamWriter] = set()
@@ -51,7 +54,7 @@ async def raw_server(handle: Handler | None = None) -> AsyncIterator[Raw]:
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     raw.port = server.sockets[0].getsockname()[1]
     try:
         yield raw
