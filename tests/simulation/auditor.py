@@ -174,6 +174,7 @@ class _Auditor:
         for one, report in self._endings(goal):
             yield from self._truth(goal, target, one, report)
             yield from self._deadline(goal, target, one, report)
+        yield from self._resumed(goal, until)
         yield from self._needless(goal, target, until)
         if goal.sid not in self._history.changed_by_others:
             yield from self._repeated(goal, target, until)
@@ -259,6 +260,21 @@ class _Auditor:
             for one in self._history.exchanges
             if one.method == "POST" and one.sid == goal.sid and began <= one.arrived < until
         ]
+
+    def _resumed(self, goal: Goal, until: float) -> Iterator[str]:
+        """A resumed wait sends nothing, and what it calls never sent has not begun."""
+        for place, one in enumerate(goal.attempts):
+            if not one.resumed:
+                continue
+            later = [again.began for again in goal.attempts[place:] if not again.resumed]
+            for post in self._posts(goal, later[0] if later else until):
+                if post.arrived > one.began + TIMEOUT.request:  # not of a process killed before
+                    yield f"resumed at {one.began:.3f}, and sent at {post.arrived:.3f}"
+            prepared = max(again.began for again in goal.attempts[:place] if not again.resumed)
+            known = one.ended is not None and not self._scenario.gateway_faults.old
+            if known and _name(one.error) == "PerhapsNeverSent":
+                for change in self._begun(goal.sid, prepared, (one.ended or 0.0) - _READ):
+                    yield f"called perhaps never sent, and it had begun at {change.time:.3f}"
 
     def _needless(self, goal: Goal, target: Mapping[str, Any], until: float) -> Iterator[str]:
         """Requests sent before a read had shown that they were needed."""

@@ -18,6 +18,8 @@ class Attempt:
     ended: float | None = None
     error: Exception | None = None
     ok: bool = False
+    resumed: bool = False
+    """Whether it only resumed the wait of an earlier process, from its token."""
 
 
 @define(eq=False)
@@ -33,6 +35,8 @@ class Goal:
     """Class name of its error in the journal."""
     reported: list[tuple[float, str]] = field(factory=list)
     """Times and states that a job reported."""
+    token: str | None = None
+    """The stored token of a prepared update whose outcome is unknown."""
 
     @property
     def is_over(self) -> bool:

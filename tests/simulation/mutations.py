@@ -97,6 +97,14 @@ def _owners(of: str) -> tuple[list[Any], str]:
 # What takes the place of each.
 
 
+def _takes_it_for_sent(original: Any) -> Any:
+    def missed(self: Any, record: Any, now: float, source: Any) -> Any:
+        self.proven = True
+        return original(self, record, now, source)
+
+    return missed
+
+
 def _does_nothing(_: Any) -> Any:
     def nothing(*args: Any, **keywords: Any) -> None:
         return None
@@ -408,6 +416,16 @@ TABLE: Collection[Mutation] = (
             and scenario.has_receiver
             and _changes(scenario)
             and bool(scenario.faults.get("lost_callbacks"))
+        ),
+    ),
+    Mutation(
+        name="unproven",
+        why="a resumed wait calls nothing failed that was perhaps never sent",
+        of="PreparedTransition._missed",
+        without=_takes_it_for_sent,
+        shows=("called failed",),
+        matters=lambda scenario: (
+            scenario.work == "waits" and scenario.sims >= 4 and bool(scenario.kills)
         ),
     ),
     Mutation(

@@ -7,7 +7,7 @@ have them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -176,15 +176,21 @@ class Service:
             by_sid.setdefault(goal.sid, []).append(goal)
         async with asyncio.TaskGroup() as group:
             for number, goals in enumerate(by_sid.values()):
-                group.create_task(self._one_by_one(client, goals, in_two=number % 2 == 1))
+                ways = (self._in_one, self._in_two, self._in_one, self._by_token)
+                group.create_task(self._one_by_one(client, goals, ways[number % 4]))
 
-    async def _one_by_one(self, client: Client, goals: list[Goal], *, in_two: bool) -> None:
+    async def _one_by_one(
+        self,
+        client: Client,
+        goals: list[Goal],
+        reach: Callable[[Client, Goal], Awaitable[None]],
+    ) -> None:
         """Reach the goals of one SIM in order, each until its outcome is known."""
         for goal in goals:
             while not goal.is_over:
                 goal.attempts.append(Attempt(self.now()))
                 try:
-                    await self._change(client, goal, in_two=in_two)
+                    await reach(client, goal)
                 except AsyncSimError as error:
                     self._end(goal, error)
                     await asyncio.sleep(_RETRY_AFTER)
@@ -193,12 +199,34 @@ class Service:
             if not goal.attempts[-1].ok:
                 return
 
-    async def _change(self, client: Client, goal: Goal, *, in_two: bool) -> None:
+    async def _in_one(self, client: Client, goal: Goal) -> None:
+        asked, timeout = self._params(goal.change), self.scenario.timeout
+        await self._sims(client).update_and_wait(goal.sid, **asked, timeout=timeout)
+
+    async def _by_token(self, client: Client, goal: Goal) -> None:
+        """Store the token before anything is sent; a restarted process resumes it."""
+        if goal.token is None:
+            asked, timeout = self._params(goal.change), self.scenario.timeout
+            prepared = await self._sims(client).prepare_update(goal.sid, **asked, timeout=timeout)
+            goal.token, wait = prepared.token, prepared
+            try:
+                await prepared.send()
+            except AsyncSimError as error:
+                if not error.outcome_unknown:
+                    goal.token = None
+                    raise
+        else:
+            goal.attempts[-1].resumed = True
+            wait = client.resume(goal.token)
+        try:
+            await wait
+        except AsyncSimError:
+            goal.token = None  # its deadline has passed, or it has failed
+            raise
+
+    async def _in_two(self, client: Client, goal: Goal) -> None:
         sims, asked = self._sims(client), self._params(goal.change)
         timeout = self.scenario.timeout
-        if not in_two:
-            await sims.update_and_wait(goal.sid, **asked, timeout=timeout)
-            return
         sim = await sims.update(goal.sid, **asked)
         began = self.now()
         try:
