@@ -94,12 +94,14 @@ class ClientContext:
 
     def rotate(self, given: Mapping[str, Any]) -> None:
         """Use other credentials of the same account from now on."""
-        login = self._login = self._login.rotated(given)
+        before, login = self._login, self._login.rotated(given)
+        self._login = login
         derived = (login.ticket_secret, *self._derived_ticket_secrets)
         self._derived_ticket_secrets = tuple(dict.fromkeys(derived))[:_DERIVED_SECRETS]
         if self.registration is not None:
             self.registration.rotate(login.signing_secrets, self.ticket_secrets)
-        if self._sender is not None:
+        same = (login.user, login.secret) == (before.user, before.secret)
+        if self._sender is not None and not same:
             self._sender.rotate(login.user, login.secret)
             self.credentials_breaker.reset()
 

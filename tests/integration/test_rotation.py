@@ -56,6 +56,19 @@ async def test_a_wait_whose_reads_are_rejected_already_goes_on(harness: Harness)
     assert (await harness.complete(work)).status == "active"
 
 
+async def test_new_webhook_secrets_say_nothing_about_rejected_credentials(
+    start_harness: OpenHarness,
+) -> None:
+    harness = await start_harness(Api("kore", "supersim"))
+    work = await harness.start(harness.sims.update_and_wait(harness.sid, status="active"))
+    keywords = revoke(harness)
+    await harness.clock.advance(TRANSITION / 4)
+    harness.client.rotate(webhook_secrets=[NEW])
+    assert harness.client.context.credentials_breaker.rejection is not None
+    harness.client.rotate(**keywords)
+    assert (await harness.complete(work)).status == "active"
+
+
 async def test_credentials_that_were_given_up_work_again_after_a_rotation(
     harness: Harness,
 ) -> None:
