@@ -88,6 +88,17 @@ async def test_each_public_call_has_a_start_and_an_end(clock: ManualClock) -> No
     assert len(set(ids)) == len(ids)
 
 
+async def test_preparing_sending_and_awaiting_an_update_are_calls(clock: ManualClock) -> None:
+    recorder = Recorder()
+    async with open_harness(clock, observers=[recorder]) as harness:
+        prepared = await harness.sims.prepare_update(harness.sid, status="active")
+        await prepared.send()
+        await harness.complete(as_caller("nobody", prepared))
+        await harness.complete(as_caller("nobody", harness.client.resume(prepared.token)))
+    verbs = ["prepare_update", "send", "await_transition", "await_transition"]
+    assert recorder.calls == [f"{end}sims.{verb}" for verb in verbs for end in "+-"]
+
+
 async def test_the_end_of_a_call_names_its_error(clock: ManualClock) -> None:
     recorder = Recorder()
     async with open_harness(clock, observers=[recorder]) as harness:

@@ -69,7 +69,7 @@ class Transition:
     owner_data: Any = None
     """The owner's own data, by which it identifies the wait."""
     context: Any = None
-    """The context variables for its single reads; None: nobody observes them."""
+    """The context variables of its single reads; None: of whatever requests them."""
     nonce: str | None = None
     """The nonce of the ticket in its callback URL; None if no callback is expected."""
     sid: str | None = None
