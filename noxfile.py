@@ -19,7 +19,7 @@ nox.needs_version = ">=2024.10"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "types", "floors"]
 
-PYTHON = ("asyncsim", "tests", "benchmarks", "examples", "noxfile.py")
+PYTHON = ("asyncsim", "tests", "benchmarks", "website", "examples", "noxfile.py")
 
 
 def install(session: nox.Session) -> None:
@@ -111,6 +111,14 @@ def notebooks(session: nox.Session) -> None:
     checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/frames")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
     session.run("python", "-m", "pytest", "-n", "0", "tests/test_docs.py", "-k", "notebooks")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build the documentation site in build/site/html and check its links and its reference."""
+    if session.venv_backend != "none":
+        session.install("--editable", ".[site]")
+    session.run("python", "-m", "website")
 
 
 @nox.session

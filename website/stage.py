@@ -1,0 +1,86 @@
+"""The pages of the site, staged in `build/site/pages` with the layout of the repository.
+
+That layout keeps the relative links of README and documents right. What is generated: the pages
+of the reference, one section for each public name, and the page of the examples.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BUILD = ROOT / "build" / "site"
+PAGES = BUILD / "pages"
+
+COPIED = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "asyncsim/events.py",
+    "benchmarks/results",
+    "docs",
+    "examples",
+)
+REFERENCE = {
+    "asyncsim": "Client, settings, errors and records of the package itself.",
+    "asyncsim.bulk": "Bulk jobs; needs the extra `bulk`.",
+    "asyncsim.events": "What observers are told.",
+    "asyncsim.observers": "Ready-made observers.",
+    "asyncsim.emulator": "Both vendors' APIs on your machine.",
+}
+"""Public modules: their pages are `reference/<last part>.md`."""
+
+
+def public_names(module: str) -> list[str]:
+    """The names that a public module offers, in the order of its pages."""
+    found = importlib.import_module(module)
+    names = getattr(found, "__all__", None)
+    if names is None:  # a module that defines what it offers
+        names = [name for name, one in vars(found).items() if _is_defined_in(one, name, module)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def _is_defined_in(value: object, name: str, module: str) -> bool:
+    return not name.startswith("_") and getattr(value, "__module__", None) == module
+
+
+def stage() -> None:
+    """Copy and generate all pages."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    PAGES.mkdir(parents=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        source, target = ROOT / name, PAGES / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=ignored)
+        else:
+            shutil.copy(source, target)
+    readme = (ROOT / "README.md").read_text("utf-8").replace("](examples)", "](examples/index.md)")
+    (PAGES / "index.md").write_text(readme, "utf-8")
+    for page in (PAGES / "docs").glob("*.md"):  # README.md is the home page here
+        page.write_text(page.read_text("utf-8").replace("../README.md", "../index.md"), "utf-8")
+    (PAGES / "reference").mkdir()
+    for module, about in REFERENCE.items():
+        sections = "\n".join(f"::: {module}.{name}\n" for name in public_names(module))
+        page = PAGES / "reference" / f"{module.rsplit('.', 1)[-1]}.md"
+        page.write_text(f"# {module}\n\n{about}\n\n{sections}", "utf-8")
+    (PAGES / "examples" / "index.md").write_text(_examples(), "utf-8")
+
+
+def _examples() -> str:
+    """Show each example with what it prints."""
+    lines = ["# Examples", "", "Each runs on the emulator, without an account: `python FILE`.", ""]
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        code = path.read_text("utf-8")
+        title = (ast.get_docstring(ast.parse(code)) or path.stem).splitlines()[0].rstrip(".")
+        lines += [f"## {title}", "", f"[{path.name}]({path.name})", "", "```python", code.rstrip()]
+        lines += ["```", ""]
+        printed = path.with_suffix(".out")
+        if printed.exists():
+            text = printed.read_text("utf-8").rstrip()
+            lines += ["It prints:", "", "```text", text, "```", ""]
+    return "\n".join(lines)
