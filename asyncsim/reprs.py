@@ -28,27 +28,34 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _LONGEST
 _short.maxdict = _short.maxlist = _short.maxtuple = 2
 
+# `:is(#...)` gives the rules the weight of an id, because JupyterLab and marimo style tables, too.
 _STYLE = """<style>
-.asyncsim{--ok:#1a7f37;--bad:#cf222e;--wait:#9a6700;--rest:#8c959f;--line:rgba(128,128,128,.3);
+.asyncsim{--ok:#1a7f37;--bad:#cf222e;--wait:#9a6700;--line:rgba(128,128,128,.3);
 font:13px/1.5 system-ui,sans-serif;color:inherit;margin:.25em 0;max-width:100%;overflow-x:auto}
 @media (prefers-color-scheme:dark){.asyncsim{--ok:#3fb950;--bad:#f85149;--wait:#d29922}}
 [data-jp-theme-light="true"] .asyncsim,.light .asyncsim{--ok:#1a7f37;--bad:#cf222e;--wait:#9a6700}
 [data-jp-theme-light="false"] .asyncsim,.dark .asyncsim{--ok:#3fb950;--bad:#f85149;--wait:#d29922}
-.asyncsim b{font-weight:600}
-.asyncsim .note{opacity:.7;margin:.25em 0}
-.asyncsim table{border-collapse:collapse;margin:.35em 0;border:0;font:inherit;color:inherit}
-.asyncsim th,.asyncsim td{text-align:left;vertical-align:top;padding:.2em 1.2em .2em 0;
+@ b{font-weight:600}
+@ .note{opacity:.7;margin:.25em 0}
+@ table{border-collapse:collapse;margin:.35em 0;border:0;font:inherit;color:inherit;width:auto;
+table-layout:auto;display:table;background:none}
+@ tr{background:none;border:0}
+@ thead{border:0}
+@ th,@ td{text-align:left;vertical-align:top;padding:.2em 1.2em .2em 0;color:inherit;
 background:none;border:0;border-bottom:1px solid var(--line);white-space:nowrap;max-width:none}
-.asyncsim th{font-weight:600;opacity:.7}
-.asyncsim td.long{white-space:normal;min-width:16em}
-.asyncsim code{font:.95em/1.5 ui-monospace,monospace;background:none;color:inherit;padding:0}
-.asyncsim .bar{display:flex;height:6px;max-width:40em;border-radius:3px;overflow:hidden;
+@ th{font-weight:600;opacity:.7}
+@ td.long{white-space:normal;min-width:16em}
+@ code{font:.95em/1.5 ui-monospace,monospace;background:none;color:inherit;padding:0;border:0}
+@ .bar{display:flex;height:6px;max-width:40em;border-radius:3px;overflow:hidden;
 background:var(--line);margin:.4em 0}
-.asyncsim .ok{color:var(--ok)}.asyncsim .bad{color:var(--bad)}
-.asyncsim .wait{color:var(--wait)}.asyncsim .rest{color:inherit}
-.asyncsim .bar span{background:currentColor}.asyncsim .bar .rest{color:var(--rest)}
-.asyncsim .key{margin-right:1.2em;white-space:nowrap}
-</style>"""
+@ .ok{color:var(--ok)}
+@ .bad{color:var(--bad)}
+@ .wait{color:var(--wait)}
+@ .rest{color:inherit}
+@ .bar span{background:currentColor}
+@ .bar .rest{opacity:.4}
+@ .key{margin-right:1.2em;white-space:nowrap}
+</style>""".replace("@ ", ":is(#asyncsim,.asyncsim) ")
 
 
 # Text.
@@ -180,7 +187,8 @@ def _cell(value: object) -> str:
     if isinstance(value, bool | int | float) or not isinstance(value, str):
         text = f"{value:,}" if type(value) is int else str(value)
         return f"<td>{_text(text if isinstance(value, int | float) else shortened(value))}</td>"
-    return f"<td><code>{_text(value)}</code></td>"
+    is_identifier = len(value) > 9 and any(one.isdigit() for one in value)
+    return f"<td><code>{_text(value)}</code></td>" if is_identifier else f"<td>{_text(value)}</td>"
 
 
 def _text(value: object, longest: int = _LONGEST) -> str:
