@@ -218,14 +218,7 @@ class Client:
         own credentials. `vendor` is needed when both vendors are set.
         """
         name = _choose_vendor(vendor)
-        emulator = _variable("ASYNCSIM_EMULATOR")
-        if emulator and settings.get("hosts") is None:
-            try:
-                settings["hosts"] = emulator_hosts(emulator, VENDORS[name])
-            except ValueError:
-                raise ConfigurationError(
-                    "ASYNCSIM_EMULATOR must read http://host:port, as `asyncsim emulate` prints it"
-                ) from None
+        emulator = _use_emulator(name, settings)
         own = EMULATOR_CREDENTIALS if emulator and _variable(_ACCOUNTS[name]) is None else None
         if name == "kore":
             signing = _variable("ASYNCSIM_KORE_WEBHOOK_SECRET") or (own and own.webhook_secret)
@@ -244,6 +237,22 @@ class Client:
             api_secret=_variable("TWILIO_API_SECRET"),
             **settings,
         )
+
+    @classmethod
+    @expand_keywords
+    def from_profile(cls, name: str | None = None, **settings: Unpack[Settings]) -> Self:
+        """Log in with a profile that `asyncsim auth login` has stored; needs the extra `cli`.
+
+        None: the one that ASYNCSIM_PROFILE names, else the current one. Secrets are resolved here:
+        a `command:` runs for up to 30 seconds, while the event loop waits. `ConfigurationError` if
+        there is no such profile, or a secret cannot be had. `ASYNCSIM_EMULATOR` applies.
+        """
+        from asyncsim.profiles import NAME_VARIABLE, read_profiles
+
+        profile = read_profiles().choose(name or _variable(NAME_VARIABLE))
+        _use_emulator(profile.vendor, settings)
+        log_in = cls.kore if profile.vendor == "kore" else cls.twilio
+        return log_in(**{**profile.credentials(), **settings})
 
     @expand_keywords
     def rotate(self, **credentials: Unpack[Credentials]) -> None:
@@ -356,6 +365,19 @@ def _choose_vendor(vendor: str | None) -> str:
             " ASYNCSIM_KORE_CLIENT_ID and ASYNCSIM_KORE_CLIENT_SECRET, or ASYNCSIM_EMULATOR"
         )
     return found[0] if found else "twilio"
+
+
+def _use_emulator(vendor: str, settings: Settings) -> bool:
+    """Point a client at the emulator that the environment names; tells whether it names one."""
+    emulator = _variable("ASYNCSIM_EMULATOR")
+    if emulator and settings.get("hosts") is None:
+        try:
+            settings["hosts"] = emulator_hosts(emulator, VENDORS[vendor])
+        except ValueError:
+            raise ConfigurationError(
+                "ASYNCSIM_EMULATOR must read http://host:port, as `asyncsim emulate` prints it"
+            ) from None
+    return emulator is not None
 
 
 def _variable(name: str) -> Redacted | None:

@@ -81,6 +81,7 @@ def test_every_public_name_has_a_docstring() -> None:
         (Client.twilio, f"account_sid, auth_token, *, api_key, api_secret, {SETTINGS}"),
         (Client.kore, f"client_id, client_secret, *, webhook_secrets, {SETTINGS}"),
         (Client.from_env, f"vendor, *, {SETTINGS}"),
+        (Client.from_profile, f"name, *, {SETTINGS}"),
         (asyncsim.connect, f"vendor, *, {SETTINGS}"),
         (
             Client.rotate,

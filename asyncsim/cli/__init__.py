@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-_EXTRA = frozenset({"aiosqlite", "cyclopts", "filelock", "rich", "sqlalchemy"})
+_EXTRA = frozenset(
+    {"aiosqlite", "cyclopts", "filelock", "platformdirs", "rich", "sqlalchemy", "tomlkit"}
+)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Unpack, cast, get_args
 
@@ -14,9 +15,10 @@ from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
 from asyncsim.observers import log
+from asyncsim.profiles import NAME_VARIABLE, Profile, read_profiles
 from asyncsim.suggestions import did_you_mean
 from asyncsim.validation import looks_like_iccid, looks_like_sid
-from asyncsim.vendors import Product as Of
+from asyncsim.vendors import VENDORS, Product as Of, emulator_hosts
 
 ProductName = Literal["supersim", "wireless"]
 VendorName = Literal["twilio", "kore"]
@@ -74,19 +76,62 @@ class Sims(Protocol):
         ...
 
 
-def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
-    """Create a client with the credentials that the command line, or the environment, names."""
+def with_common_options(settings: Settings) -> Settings:
+    """Add to the settings of a client what the options of every command say."""
     options = common_options()
     settings["proxies_from_env"] = True
     settings["proxy"] = options.checked_proxy()
     settings["ssl"] = options.tls()
     if options.verbose:
         settings["observers"] = [*settings.get("observers", ()), log]
+    return settings
+
+
+def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
+    """Create a client with the credentials that the command line, or the environment, names."""
+    settings = with_common_options(settings)
     try:
-        return Client.from_env(vendor, **settings)
+        profile = profile_in_use(vendor)
+        if profile is None:
+            return Client.from_env(vendor, **settings)
+        if vendor not in (None, profile.vendor):
+            text = (
+                f"profile {profile.name!r} is of {profile.vendor}: use --profile, or omit --vendor"
+            )
+            raise ConfigurationError(text)
+        return log_in_with(profile, settings)
     except ConfigurationError as error:
         text = str(error).replace("vendor='twilio' or 'kore'", "--vendor twilio or --vendor kore")
+        text = text.replace("no credentials in the environment: set", f"{_NONE} set")
         raise CommandError(text, Exit.CREDENTIALS) from error
+
+
+def log_in_with(profile: Profile, settings: Settings) -> Client:
+    """Create a client with a profile, which need not be stored."""
+    if (emulator := os.environ.get("ASYNCSIM_EMULATOR")) and settings.get("hosts") is None:
+        settings["hosts"] = emulator_hosts(emulator, VENDORS[profile.vendor])
+    create = Client.kore if profile.vendor == "kore" else Client.twilio
+    return create(**{**profile.credentials(), **settings})
+
+
+_NONE = "no profile, and no credentials in the environment: run asyncsim auth login, or"
+_ACCOUNTS = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
+
+
+def profile_in_use(vendor: str | None = None) -> Profile | None:
+    """Return the profile that `log_in` takes; None: the environment's credentials.
+
+    The one that --profile or ASYNCSIM_PROFILE names comes before the environment's credentials, the
+    current one after them.
+    """
+    named = common_options().profile or os.environ.get(NAME_VARIABLE)
+    if named:
+        return read_profiles().choose(named)
+    variables = [name for of, name in _ACCOUNTS.items() if vendor in (None, of)]
+    if any(os.environ.get(name) for name in (*variables, "ASYNCSIM_EMULATOR")):
+        return None
+    stored = read_profiles()
+    return None if stored.current is None else stored.choose()
 
 
 def sims_of(client: Client, product: str) -> Sims:

@@ -56,6 +56,7 @@ for _name, _path, _help, _example in (
         "asyncsim activate batch.csv --fleet my-fleet",
     ),
     ("bulk", "bulk:bulk", "Jobs over the SIMs in a file.", None),
+    ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
     ("jobs", "jobs:jobs", "Status and report of jobs; resume, retry.", None),
 ):
     _help += f"\n\nExample: {_example}" if _example else ""

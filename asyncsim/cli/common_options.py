@@ -26,6 +26,7 @@ class CommonOptions:
     """The options of every command, and the rest of the command line."""
 
     rest: tuple[str, ...] = ()
+    profile: str | None = None
     proxy: str | None = None
     ca_bundle: str | None = None
     verbose: int = 0
@@ -69,6 +70,7 @@ def common_options() -> CommonOptions:
 
 def parse_common(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    profile: Annotated[_Option, Parameter(help="Profile of asyncsim auth login.")] = None,
     proxy: Annotated[_Option, Parameter(help="http://HOST:PORT of a proxy.")] = None,
     ca_bundle: Annotated[_Option, Parameter(help="File of CA certificates (PEM).")] = None,
     verbose: Annotated[
@@ -84,7 +86,9 @@ def parse_common(
     ] = 0,
 ) -> CommonOptions:
     """Take the common options out of a command line, wherever they stand in it."""
-    return CommonOptions(rest=tokens, proxy=proxy, ca_bundle=ca_bundle, verbose=verbose)
+    return CommonOptions(
+        rest=tokens, profile=profile, proxy=proxy, ca_bundle=ca_bundle, verbose=verbose
+    )
 
 
 @contextlib.contextmanager

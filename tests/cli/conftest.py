@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ VARIABLES = (
     "ASYNCSIM_KORE_CLIENT_ID",
     "ASYNCSIM_KORE_CLIENT_SECRET",
     "ASYNCSIM_KORE_WEBHOOK_SECRET",
+    "ASYNCSIM_PROFILE",
     "TWILIO_ACCOUNT_SID",
     "TWILIO_API_KEY",
     "TWILIO_API_SECRET",
@@ -84,10 +86,11 @@ def _signals_are_not_ignored() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove credentials from the environment."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove credentials from the environment, and hide the profiles of this machine."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ASYNCSIM_PROFILES_FILE", str(tmp_path / "profiles.toml"))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys, "argv", ["asyncsim"])  # as if it had been typed
 

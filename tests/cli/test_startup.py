@@ -10,7 +10,16 @@ import pytest
 
 from asyncsim.cli.app import app
 
-LAZY = ("aiohttp.web", "asyncsim.bulk", "asyncsim.emulator", "sqlalchemy", "sqlite3")
+LAZY = (
+    "aiohttp.web",
+    "asyncsim.bulk",
+    "asyncsim.emulator",
+    "sqlalchemy",
+    "sqlite3",
+    "platformdirs",
+    "tomlkit",
+    "tomllib",
+)
 MOST = 700  # modules; of these aiohttp brings some 350, cyclopts 130, Python itself the rest
 
 

@@ -156,7 +156,7 @@ async def test_an_emulator_that_is_down_is_one_line(
     assert ended.err.count("\n") == 1
 
 
-GROUPS = ("", "bulk", "jobs", "sims")
+GROUPS = ("", "auth", "bulk", "jobs", "sims")
 
 
 @pytest.mark.parametrize("command", [*GROUPS, *COMMANDS])
