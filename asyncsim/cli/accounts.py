@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Unpack, cast, get_args
 
-from attrs import asdict, fields
-
 from asyncsim import Client, ConfigurationError, NotFound, Pager
 from asyncsim.cli.common_options import common_options
 from asyncsim.cli.exits import CommandError, Exit
@@ -141,14 +139,9 @@ def sims_of(client: Client, product: str) -> Sims:
     return cast("Sims", sims)
 
 
-def fields_of(product: str) -> list[str]:
-    """Names of all fields of a product's Sims."""
-    return [field.name for field in fields(wireless.Sim if product == "wireless" else supersim.Sim)]
-
-
-def row_of(sim: Sim) -> dict[str, Any]:
-    """A SIM as a row of output, with all its fields."""
-    return asdict(cast("Any", sim))  # the Sims of both products are attrs classes
+def model_of(product: str) -> type[Any]:
+    """The record of a product's Sims."""
+    return wireless.Sim if product == "wireless" else supersim.Sim
 
 
 def changes_of(
@@ -208,15 +201,17 @@ def check_status(product: str, status: str | None) -> None:
         raise CommandError(f"--status {status}: {hint}")
 
 
-def check_confirmed(status: str | None, confirmed: int | None) -> None:
+def check_confirmed(status: str | None, confirmed: int | None, count: int = 1) -> None:
     """Reject an irreversible change that was not confirmed.
 
     Only `deactivated` is irreversible: after 72 hours the SIM becomes `canceled`. Source: KORE
     docs, "Wireless Sim Resource".
     """
-    if status == "deactivated" and confirmed != 1:
+    if status == "deactivated" and confirmed != count:
+        sims = "1 SIM" if count == 1 else f"{count:,} SIMs"
         raise CommandError(
-            "deactivating 1 SIM is irreversible; nothing was sent: confirm it with --confirm 1",
+            f"deactivating {sims} is irreversible; nothing was sent: confirm it with"
+            f" --confirm {count}",
             Exit.REFUSED,
         )
 

@@ -49,15 +49,29 @@ for _name, _path, _help, _example in (
         "asyncsim emulate --sims 500 --speed 20 --state emulator.db",
     ),
     ("sims", "sims:sims", "List, show and update SIMs, and wait for them.", None),
+    ("fleets", "fleets:fleets", "List and show Fleets (Super SIM).", None),
+    (
+        "rate-plans",
+        "rate_plans:rate_plans",
+        "List and show rate plans (Programmable Wireless).",
+        None,
+    ),
+    ("commands", "commands:commands", "List and show SMS Commands to and from SIMs.", None),
     (
         "activate",
         "bulk:activate",
         "Activate the SIMs in a file; run it again to resume.",
         "asyncsim activate batch.csv --fleet my-fleet",
     ),
+    (
+        "drift",
+        "drift:drift",
+        "Find the SIMs that are not in the state that a file asks for.",
+        "asyncsim drift fleet.csv --fix fix.csv",
+    ),
     ("bulk", "bulk:bulk", "Jobs over the SIMs in a file.", None),
     ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
-    ("jobs", "jobs:jobs", "Status and report of jobs; resume, retry.", None),
+    ("jobs", "jobs:jobs", "List, status and report of jobs; resume, retry.", None),
 ):
     _help += f"\n\nExample: {_example}" if _example else ""
     app.command(f"asyncsim.cli.{_path}", name=_name, help=_help)

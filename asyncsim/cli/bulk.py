@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +27,7 @@ from asyncsim.cli.options import (
     Vendor,
     check_listen,
 )
-from asyncsim.cli.run import JobCommand, plan_job, run_job
+from asyncsim.cli.run import JobCommand, plan_job, run_job, scratch_journal
 from asyncsim.cli.signals import on_hangup
 
 STDIN = "-"
@@ -51,23 +50,11 @@ async def run_file(
 ) -> Exit:
     """Run a file's job, or only plan it."""
     check_listen(options.listen, options.public_url)
-    _check_file(given.file)
-    columns = None
-    if given.columns is not None:
-        columns = [name.strip() for name in given.columns.split(",") if name.strip()]
-    job = Job.from_csv(
-        given.file,
-        product=given.product,
-        change=given.change,
-        columns=columns,
-        action=given.action,
-    )
-    run = JobCommand(job=job, vendor=vendor, options=options, piped=given.file == STDIN)
+    run = JobCommand(job=job_of(given), vendor=vendor, options=options, piped=given.file == STDIN)
     with on_hangup(run.stop.set):
         if dry_run:
-            with tempfile.TemporaryDirectory() as folder:
-                async with Journal.open(Path(folder) / "plan.db") as opened:
-                    return await plan_job(run, opened)
+            async with scratch_journal() as opened:
+                return await plan_job(run, opened)
         if journal is None:
             if given.file == STDIN:
                 raise CommandError(
@@ -79,6 +66,21 @@ async def run_file(
         check_undo(options.undo, given.action, given.file, journal)
         async with Journal.open(journal) as opened:
             return await run_job(run, opened, results)
+
+
+def job_of(given: Input) -> Job:
+    """Define the job of these arguments."""
+    _check_file(given.file)
+    columns = None
+    if given.columns is not None:
+        columns = [name.strip() for name in given.columns.split(",") if name.strip()]
+    return Job.from_csv(
+        given.file,
+        product=given.product,
+        change=given.change,
+        columns=columns,
+        action=given.action,
+    )
 
 
 def _check_file(file: str) -> None:
@@ -109,15 +111,20 @@ def check_results(file: str, folder: Path) -> None:
 
 
 def check_undo(undo: Path | None, action: str, *others: str | Path) -> None:
-    """Reject an undo file that cannot be written, or would replace another one of the job's."""
-    if undo is None:
-        return
-    if action != "update":
+    """Reject the undo file of a job that has none, or one that cannot be written."""
+    if undo is not None and action != "update":
         raise CommandError("--undo is for jobs that change statuses")
-    if undo.is_dir() or not undo.parent.is_dir():
-        raise CommandError(f"--undo {undo}: give a file in an existing folder")
-    if undo.exists() and any(Path(one).exists() and undo.samefile(one) for one in others):
-        raise CommandError(f"--undo {undo} would replace a file of the job: choose another file")
+    check_new_file("--undo", undo, *others)
+
+
+def check_new_file(option: str, file: Path | None, *others: str | Path) -> None:
+    """Reject a file that cannot be written, or would replace another one of the job's."""
+    if file is None:
+        return
+    if file.is_dir() or not file.parent.is_dir():
+        raise CommandError(f"{option} {file}: give a file in an existing folder")
+    if file.exists() and any(Path(one).exists() and file.samefile(one) for one in others):
+        raise CommandError(f"{option} {file} would replace a file of the job: choose another file")
 
 
 async def activate(

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from asyncsim.cli.exits import Exit
 from asyncsim.cli.options import NO_FAULTS, FaultOptions
+from asyncsim.cli.signals import ended_by_interrupt
 from asyncsim.cli.streams import OutputLost
 from asyncsim.emulator import Emulator
 
@@ -55,17 +56,9 @@ async def emulate(
         with contextlib.suppress(OutputLost):  # it serves even if its output is not read
             sys.stdout.write(_welcome(emulator))
             sys.stdout.flush()  # in a pipe, too, where a script waits for these lines
-        await _until_stopped()
+        with ended_by_interrupt():
+            await asyncio.Event().wait()
     return Exit.OK
-
-
-async def _until_stopped() -> None:
-    try:
-        await asyncio.Event().wait()
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None:
-            task.uncancel()  # Ctrl-C is the normal end of this command
 
 
 def _welcome(emulator: Emulator) -> str:

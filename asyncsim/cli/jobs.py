@@ -1,4 +1,4 @@
-"""`asyncsim jobs`: status and report of a job, resume, retry."""
+"""`asyncsim jobs`: lists jobs, status and report of a job, resume, retry."""
 
 from __future__ import annotations
 
@@ -11,18 +11,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from attrs import frozen
 from cyclopts import App, Parameter
 
+from asyncsim import JournalError
 from asyncsim.bulk import Journal, write_results
 from asyncsim.bulk.actions import describe
-from asyncsim.bulk.records import UNFINISHED, JobRun
+from asyncsim.bulk.journal.file import is_journal
+from asyncsim.bulk.records import SUCCEEDED, UNFINISHED, JobRun
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.cli.bulk import check_results, check_undo, results_folder
 from asyncsim.cli.exits import CommandError, Exit
-from asyncsim.cli.options import DEFAULTS, Output, RunOptions, check_listen
+from asyncsim.cli.listing import View
+from asyncsim.cli.options import (
+    DEFAULTS,
+    Output,
+    RowOutput,
+    RunOptions,
+    ShownColumns,
+    check_listen,
+)
 from asyncsim.cli.output import (
     Format,
     data_stream,
+    fail,
     print_one,
     show_rows,
     until_reader_leaves,
@@ -31,9 +43,106 @@ from asyncsim.cli.reports import render_report, report_exit_code
 from asyncsim.cli.run import JobCommand, run_job
 from asyncsim.cli.signals import on_hangup
 
-jobs = App(name="jobs", help="Status and report of jobs; resume, retry.", help_format="plaintext")
+jobs = App(
+    name="jobs",
+    help="List, status and report of jobs; resume, retry.",
+    help_format="plaintext",
+)
 
 JournalPath = Annotated[Path, Parameter(help="Journal of a job, such as batch.db.")]
+
+
+@frozen(kw_only=True)
+class ListedJob:
+    """A job in the list of jobs."""
+
+    journal: str
+    job: str
+    change: str
+    product: str
+    vendor: str
+    account: str
+    rows: int
+    at_target: int
+    failed: int
+    """Failed, impossible or unknown."""
+    unfinished: int
+    run: str
+    """How its last run stands: running, interrupted, stopped, finished."""
+    started_at: datetime
+    ended_at: datetime | None
+
+
+_IN_A_TABLE = ("journal", "change", "rows", "at_target", "failed", "unfinished", "run")
+
+
+@jobs.command(name="list")
+async def list_(
+    places: Annotated[
+        list[Path] | None,
+        Parameter(name="PLACE", help="Journals, or folders that hold some.", negative=""),
+    ] = None,
+    /,
+    *,
+    columns: ShownColumns = None,
+    output: RowOutput = "table",
+) -> Exit:
+    """List the jobs of journals, or of the journals in folders; by default, in this one.
+
+    Example: asyncsim jobs list batches --columns journal,unfinished
+    """
+    view = View.of(ListedJob, output, columns, _IN_A_TABLE)
+    printed = view.printer()
+    code = Exit.OK
+    for path in (path for place in places or [Path()] for path in _journals_at(place)):
+        try:
+            async with Journal.open(path, read_only=True) as opened:
+                if (listed := await _listed(opened)) is not None:
+                    printed.row(view.row(listed))
+        except JournalError as error:  # the other journals are still listed
+            fail(str(error))
+            code = Exit.USAGE
+    printed.close()
+    return code
+
+
+def _journals_at(place: Path) -> list[Path]:
+    """Return a file as it is, and of a folder the files that are journals."""
+    if not place.is_dir():
+        return [place]
+    return [path for path in sorted(place.glob("*.db")) if path.is_file() and is_journal(path)]
+
+
+async def _listed(journal: Journal) -> ListedJob | None:
+    """Return the job of a journal; None while its input is being read."""
+    head, counts, runs = await journal.head(), await journal.counts(), await journal.runs()
+    if head is None or not runs:
+        return None
+    last = runs[-1]
+    at_target = sum(counts.get(state, 0) for state in SUCCEEDED)
+    unfinished = sum(counts.get(state, 0) for state in UNFINISHED)
+    rows = sum(counts.values())
+    if last.ended_at is None:
+        run = "running" if _is_alive(last) else "interrupted"
+    elif unfinished:
+        run = f"stopped: {last.reason}" if last.reason else "stopped"
+    else:
+        run = "finished"
+    return ListedJob(
+        journal=journal.target,
+        job=f"{head.action} of {head.label}",
+        change=describe(head.change),
+        product=head.product,
+        vendor=head.vendor,
+        account=head.account,
+        rows=rows,
+        at_target=at_target,
+        failed=rows - at_target - unfinished,
+        unfinished=unfinished + await journal.count_retries(),
+        run=run,
+        started_at=last.started_at,
+        ended_at=last.ended_at,
+    )
 
 
 @jobs.command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any, Self
@@ -10,7 +9,7 @@ from typing import Any, Self
 from attrs import asdict
 
 from asyncsim import events
-from asyncsim.cli.output import is_controlling
+from asyncsim.cli.output import ndjson_line
 from asyncsim.cli.streams import Outlet
 
 _STARTS = (events.CallStarted, events.RequestStarted, events.WaitStarted)
@@ -33,7 +32,7 @@ class NdjsonWriter:
         """Write one line; a reader that leaves does not stop the job."""
         if self._lines is None:
             self._lines = Outlet(sys.stdout, encoding="utf-8", whole=True)
-        self._lines.write(_line({"event": name, **fields}))
+        self._lines.write(ndjson_line({"event": name, **fields}))
 
     def __enter__(self) -> Self:
         return self
@@ -42,15 +41,3 @@ class NdjsonWriter:
         """Wait until the last lines are written."""
         if self._lines is not None:
             self._lines.close()
-
-
-def _line(fields: Mapping[str, Any]) -> str:
-    text = json.dumps(fields, ensure_ascii=False)
-    if not text.isprintable():
-        text = "".join(_escaped(one) if is_controlling(one) else one for one in text)
-    return text + "\n"
-
-
-def _escaped(one: str) -> str:
-    """Escape a character as in JSON, so that no reader treats it as a line break."""
-    return json.dumps(one)[1:-1]

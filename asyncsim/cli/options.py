@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from asyncsim import CallbackReceiver
 from asyncsim.cli.accounts import ProductName, VendorName
 from asyncsim.cli.exits import CommandError
-from asyncsim.cli.output import Format
+from asyncsim.cli.output import Format, RowFormat
 
 if TYPE_CHECKING:
     from asyncsim.emulator import Faults
@@ -31,6 +31,14 @@ Vendor = Annotated[
     ),
 ]
 Output = Annotated[Format, Parameter(name=["--output", "-o"], help="Format of the data on stdout.")]
+RowOutput = Annotated[
+    RowFormat, Parameter(name=["--output", "-o"], help="Format of the data on stdout.")
+]
+ShownColumns = Annotated[
+    str | None,
+    Parameter(name="--columns", help="Columns to show, such as sid,status.", show_default=False),
+]
+Names = Annotated[list[str], Parameter(name="NAME", help="SIDs or unique names.", negative="")]
 Fleet = Annotated[
     str | None, Parameter(help="Fleet, by SID or unique name (Super SIM).", show_default=False)
 ]
@@ -52,10 +60,11 @@ Timeout = Annotated[
 ]
 Confirm = Annotated[
     int | None,
-    Parameter(help="1; required for --status deactivated.", show_default=False),
+    Parameter(help="Number of SIMs; required for --status deactivated.", show_default=False),
 ]
 
 AT_LEAST_ONE = Number(gte=1)
+Limit = Annotated[int | None, Parameter(help="Largest number of rows.", validator=AT_LEAST_ONE)]
 
 
 def at_least_one(kind: object, value: object) -> None:

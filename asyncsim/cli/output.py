@@ -32,8 +32,11 @@ _CONTROLLING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of Unicode: control, format (which can reverse the direction of text), surrogates,
 line and paragraph separators."""
 _JOINERS = "\u200c\u200d"  # format characters that names and emoji are written with
+_WRAPPED = frozenset({"change", "command", "payload", "unique_name", "wanted"})
+"""Columns of tables that may be broken; the others are useless when truncated."""
 
 Format = Literal["table", "json", "csv"]
+RowFormat = Literal["table", "json", "ndjson", "csv"]
 Value = object
 Row = Mapping[str, Value]
 
@@ -44,6 +47,11 @@ Row = Mapping[str, Value]
 def stderr_console() -> Console:
     """Return the console for progress, reports and messages."""
     return _console(sys.stderr)
+
+
+def stdout_console() -> Console:
+    """Return the console for data that is drawn more than once."""
+    return _console(sys.stdout)
 
 
 def _console(stream: TextIO) -> Console:
@@ -151,10 +159,13 @@ def show_rows(rows: Sequence[tuple[str, Text]], *, on_stderr: bool = False) -> N
             console.print(Text.assemble((start, "bold"), part), soft_wrap=True)
 
 
-def print_one(format: Format, record: Row) -> None:
+def print_one(format: RowFormat, record: Row) -> None:
     """Print a single record; a table has one row per field."""
+    if format == "ndjson":
+        data_stream().write(ndjson_line(record))
+        return
     if format == "json":
-        text = json.dumps(record, indent=2, default=_text, ensure_ascii=False)
+        text = json.dumps(record, indent=2, default=cell_text, ensure_ascii=False)
         data_stream().write(text + "\n")
         return
     if format == "csv":
@@ -167,16 +178,25 @@ def print_one(format: Format, record: Row) -> None:
 
     grid = Table.grid(padding=(0, 2))
     for name, value in record.items():
-        grid.add_row(Text(name, style="bold"), Text(printable(_text(value))))
+        grid.add_row(Text(name, style="bold"), Text(printable(cell_text(value))))
     show_table(grid)
 
 
-def _text(value: Value) -> str:
+def ndjson_line(record: Row) -> str:
+    """Return a record as one line of JSON, which no reader takes for two."""
+    text = json.dumps(record, default=cell_text, ensure_ascii=False)
+    if not text.isprintable():
+        text = "".join(json.dumps(one)[1:-1] if is_controlling(one) else one for one in text)
+    return text + "\n"
+
+
+def cell_text(value: Value) -> str:
+    """Return a value as the text of a cell."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, dict):
+    if isinstance(value, dict | list | tuple):
         return json.dumps(value)
     return str(value)
 
@@ -191,10 +211,14 @@ class Printer(Protocol):
         """Write the rest."""
 
 
-def printer(format: Format, columns: Sequence[str], table: Sequence[str] | None = None) -> Printer:
+def printer(
+    format: RowFormat, columns: Sequence[str], table: Sequence[str] | None = None
+) -> Printer:
     """Create a printer of rows with these columns; a table shows only the columns in `table`."""
     if format == "json":
         return _JsonPrinter()
+    if format == "ndjson":
+        return _NdjsonPrinter()
     return _CsvPrinter(columns) if format == "csv" else _TablePrinter(table or columns)
 
 
@@ -205,7 +229,7 @@ class _CsvPrinter:
         self._writer.writerow(columns)
 
     def row(self, row: Row) -> None:
-        self._writer.writerow([_text(row.get(name)) for name in self._columns])
+        self._writer.writerow([cell_text(row.get(name)) for name in self._columns])
 
     def close(self) -> None:
         sys.stdout.flush()
@@ -219,7 +243,7 @@ class _JsonPrinter:
         self._before = "[\n  "
 
     def row(self, row: Row) -> None:
-        self._out.write(self._before + json.dumps(row, default=_text, ensure_ascii=False))
+        self._out.write(self._before + json.dumps(row, default=cell_text, ensure_ascii=False))
         self._before = ",\n  "
 
     def close(self) -> None:
@@ -227,21 +251,44 @@ class _JsonPrinter:
         self._out.flush()
 
 
-class _TablePrinter:
-    def __init__(self, columns: Sequence[str]) -> None:
-        from rich.table import Table
+class _NdjsonPrinter:
+    """One object per line."""
 
-        self._columns = columns
-        self._table = Table(box=None, padding=(0, 1), pad_edge=False)
-        for name in columns:
-            # The other columns are useless when truncated, and fit into 80 characters together.
-            self._table.add_column(name, no_wrap=name != "unique_name", overflow="fold")
+    def __init__(self) -> None:
+        self._out = data_stream()
 
     def row(self, row: Row) -> None:
-        from rich.text import Text
+        self._out.write(ndjson_line(row))
 
-        texts = (printable(_text(row.get(name))) for name in self._columns)
-        self._table.add_row(*map(Text, texts))
+    def close(self) -> None:
+        self._out.flush()
+
+
+def new_table(columns: Sequence[str]) -> Table:
+    """Return an empty table with these columns."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=name not in _WRAPPED, overflow="fold")
+    return table
+
+
+def add_row(table: Table, columns: Sequence[str], row: Row, style: str | None = None) -> None:
+    """Add a row to a table with these columns."""
+    from rich.text import Text
+
+    texts = (printable(cell_text(row.get(name))) for name in columns)
+    table.add_row(*map(Text, texts), style=style)
+
+
+class _TablePrinter:
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._table = new_table(columns)
+
+    def row(self, row: Row) -> None:
+        add_row(self._table, self._columns, row)
 
     def close(self) -> None:
         show_table(self._table)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 from attrs import field, frozen
@@ -65,14 +67,29 @@ class JobCommand:
         return [self.tally, *([self.ndjson] if self.options.json else [])]
 
 
-async def plan_job(run: JobCommand, journal: Journal) -> Exit:
-    """Print what a run would do; send nothing."""
+@contextlib.asynccontextmanager
+async def scratch_journal() -> AsyncGenerator[Journal, None]:
+    """Open a journal for a plan only; it is removed."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with Journal.open(Path(folder) / "plan.db") as journal:
+            yield journal
+
+
+async def plan_only(run: JobCommand, journal: Journal) -> Report:
+    """Plan a job and send nothing; the report has a plan."""
     with run.ndjson:
         report = await _run_logged_in(run, journal, dry_run=True)
         if run.options.json:
             run.ndjson.write("Report", report.summary())
     if report.plan is None:
         raise CommandError("stopped before all SIMs were read; nothing was sent", Exit.PENDING)
+    return report
+
+
+async def plan_job(run: JobCommand, journal: Journal) -> Exit:
+    """Print what a run would do; send nothing."""
+    report = await plan_only(run, journal)
+    assert report.plan is not None  # noqa: S101  # as promised
     with until_reader_leaves():
         show_table(render_plan(report.plan, describe_job(report)), on_stderr=run.options.json)
     return Exit.FAILED if impossible_rows(report.plan) else Exit.OK

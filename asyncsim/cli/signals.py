@@ -46,6 +46,15 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def ended_by_interrupt() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP be the normal end of the code inside."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        _current().uncancel()
+
+
+@contextlib.contextmanager
 def on_hangup(stop: Call) -> Iterator[None]:
     """Call `stop` at each SIGHUP, which does not end the process inside the context."""
     with _handled(_hangup(stop)):

@@ -2,50 +2,54 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from asyncsim.cli.accounts import (
-    Sim,
     Sims,
     changes_of,
     check_confirmed,
     check_product,
     check_status,
-    fields_of,
     find_one,
     log_in,
-    row_of,
+    model_of,
     sims_of,
 )
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.listing import View, print_each, print_list
 from asyncsim.cli.options import (
-    AT_LEAST_ONE,
     Clear,
     Confirm,
     Fleet,
-    Output,
+    Limit,
+    Names,
     Product,
     RatePlan,
+    RowOutput,
+    ShownColumns,
     Timeout,
     Vendor,
 )
-from asyncsim.cli.output import Format, print_one, printable, printer, say
-from asyncsim.cli.streams import OutputLost, ReaderLeft
+from asyncsim.cli.output import RowFormat, say
+from asyncsim.cli.watch import watch_list
 from asyncsim.validation import looks_like_iccid
 
 sims = App(
     name="sims", help="List, show and update SIMs, and wait for them.", help_format="plaintext"
 )
 
-_PAGE = 1000  # rows; the largest page of both vendors
 _IN_A_TABLE = ("sid", "status", "iccid", "unique_name")
-_TOO_WIDE = ("url", "links")
+_INTERVAL = 5.0  # seconds
 
-Name = Annotated[str, Parameter(help="SID, unique name or ICCID.")]
+SimNames = Annotated[Names, Parameter(help="SIDs, unique names or ICCIDs.")]
+
+
+def _view(product: str, output: RowFormat, columns: str | None) -> View:
+    return View.of(model_of(product), output, columns, _IN_A_TABLE)
 
 
 @sims.command(name="list")
@@ -57,10 +61,20 @@ async def list_(
     fleet: Fleet = None,
     rate_plan: RatePlan = None,
     iccid: Annotated[str | None, Parameter(help="Only the SIM with this ICCID.")] = None,
-    limit: Annotated[
-        int | None, Parameter(help="Largest number of SIMs.", validator=AT_LEAST_ONE)
+    limit: Limit = None,
+    watch: Annotated[
+        bool, Parameter(help="Read again and again, until Ctrl-C.", negative="")
+    ] = False,
+    interval: Annotated[
+        float | None,
+        Parameter(
+            help="Seconds between two reads; default: 5.",
+            show_default=False,
+            validator=Number(gt=0),
+        ),
     ] = None,
-    output: Output = "table",
+    columns: ShownColumns = None,
+    output: RowOutput = "table",
 ) -> None:
     """List SIMs; JSON and CSV have all fields.
 
@@ -69,63 +83,48 @@ async def list_(
     filters = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan)
     if iccid is not None:
         filters["iccid"] = iccid
+    view = _view(product, output, columns)
+    if interval is not None and not watch:
+        raise CommandError("--interval needs --watch")
+    if watch and output == "json":
+        raise CommandError("--watch never ends its output, so it cannot be one array: -o ndjson")
     async with log_in(vendor) as client:
-        await _print(sims_of(client, product), filters, product, limit, output)
-
-
-async def _print(
-    account: Sims,
-    filters: Mapping[str, str | None],
-    product: str,
-    limit: int | None,
-    output: Format,
-) -> None:
-    rows = printer(output, fields_of(product), _IN_A_TABLE)
-    left, unread = limit, 0
-    async for page in account.list(**filters, page_size=min(_PAGE, limit or _PAGE)).pages():
-        for bad in page.bad:
-            say(printable(str(bad.error)))
-        unread += len(page.bad)
-        for sim in page.items[:left]:
-            rows.row(row_of(sim))
-        left = None if left is None else left - len(page.items)
-        if left is not None and left <= 0:
-            break
-    rows.close()
-    if unread:
-        lacks = "1 SIM was" if unread == 1 else f"{unread:,} SIMs were"
-        text = f"{lacks} left out of this list: the record cannot be read"
-        raise CommandError(text, Exit.FAILED)
-
-
-def _print_one(output: Format, sim: Sim) -> None:
-    row = row_of(sim)
-    if output == "table":
-        row = {name: value for name, value in row.items() if name not in _TOO_WIDE}
-    print_one(output, row)
+        list_ = sims_of(client, product).list
+        if watch:
+            await watch_list(list_, filters, view, limit, interval or _INTERVAL)
+        else:
+            await print_list(list_, filters, view, limit)
 
 
 @sims.command
 async def get(
-    name: Name,
+    names: SimNames,
     /,
     *,
     product: Product = "supersim",
     vendor: Vendor = None,
-    output: Output = "table",
-) -> None:
-    """Show one SIM; JSON and CSV have all fields.
+    columns: ShownColumns = None,
+    output: RowOutput = "table",
+) -> Exit:
+    """Show SIMs; JSON and CSV have all fields.
 
-    Example: asyncsim sims get 89883070000012345678
+    Example: asyncsim sims get 89883070000012345678 my-sim
     """
-    check_product(product, name)
+    _check_products(product, names)
+    view = _view(product, output, columns)
     async with log_in(vendor) as client:
-        _print_one(output, await find_one(sims_of(client, product), name))
+        account = sims_of(client, product)
+        return await print_each(names, lambda name: find_one(account, name), view)
+
+
+def _check_products(product: str, names: Sequence[str]) -> None:
+    for name in names:
+        check_product(product, name)
 
 
 @sims.command
 async def update(
-    name: Name,
+    names: SimNames,
     /,
     *,
     product: Product = "supersim",
@@ -135,12 +134,13 @@ async def update(
     rate_plan: RatePlan = None,
     unique_name: Annotated[str | None, Parameter(help="New unique name.")] = None,
     clear: Clear = None,
-    wait: Annotated[bool, Parameter(help="Wait until the SIM has settled.", negative="")] = False,
+    wait: Annotated[bool, Parameter(help="Wait until the SIMs have settled.", negative="")] = False,
     timeout: Timeout = None,
     confirm: Confirm = None,
-    output: Output = "table",
-) -> None:
-    """Update one SIM; shows it as in the response or, with --wait, in its final status.
+    columns: ShownColumns = None,
+    output: RowOutput = "table",
+) -> Exit:
+    """Update SIMs; shows them as in the response or, with --wait, in their final status.
 
     Example: asyncsim sims update my-sim --status active --fleet my-fleet --wait
     """
@@ -156,20 +156,32 @@ async def update(
         raise CommandError(
             "nothing to change: use --status, --fleet, --rate-plan, --unique-name or --clear"
         )
-    check_product(product, name)
+    if unique_name is not None and len(names) > 1:
+        raise CommandError("--unique-name is for one SIM: two cannot have the same name")
+    _check_products(product, names)
     check_status(product, status)
-    check_confirmed(status, confirm)
+    check_confirmed(status, confirm, len(names))
+    view = _view(product, output, columns)
     async with log_in(vendor) as client:
         account = sims_of(client, product)
-        sid = await _sid_or_name(account, name)
-        changed = await _change(account, sid, changes, timeout, wait=wait)
-        try:
-            _print_one(output, changed)
-            sys.stdout.flush()
-        except ReaderLeft:
-            raise
-        except OutputLost as lost:
-            raise CommandError(f"the change was sent, but {lost}", lost.code) from None
+        if wait:
+            say(f"updating {_described(names)} and waiting until {_have(names)} settled")
+
+        async def change(name: str) -> object:
+            sid = await _sid_or_name(account, name)
+            if wait:
+                return await account.update_and_wait(sid, timeout=timeout, **changes)
+            return await account.update(sid, **changes)
+
+        return await print_each(names, change, view, sent=True)
+
+
+def _described(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names):,} SIMs"
+
+
+def _have(names: Sequence[str]) -> str:
+    return "it has" if len(names) == 1 else "they have"
 
 
 async def _sid_or_name(account: Sims, name: str) -> str:
@@ -177,34 +189,30 @@ async def _sid_or_name(account: Sims, name: str) -> str:
     return (await find_one(account, name)).sid if looks_like_iccid(name) else name
 
 
-async def _change(
-    account: Sims, sid: str, changes: Mapping[str, str | None], timeout: float | None, *, wait: bool
-) -> Sim:
-    if not wait:
-        return await account.update(sid, **changes)
-    say(f"updating {sid} and waiting until it has settled")
-    return await account.update_and_wait(sid, timeout=timeout, **changes)
-
-
 @sims.command
 async def wait(
-    name: Name,
+    names: SimNames,
     /,
     *,
     product: Product = "supersim",
     vendor: Vendor = None,
     until: Annotated[str | None, Parameter(help="Status to wait for.")] = None,
     timeout: Timeout = None,
-    output: Output = "table",
-) -> None:
-    """Wait until one SIM has settled, or has reached a status.
+    columns: ShownColumns = None,
+    output: RowOutput = "table",
+) -> Exit:
+    """Wait until SIMs have settled, or have reached a status.
 
     Example: asyncsim sims wait my-sim --until active --timeout 300
     """
-    check_product(product, name)
+    _check_products(product, names)
+    view = _view(product, output, columns)
     async with log_in(vendor) as client:
         account = sims_of(client, product)
-        sid = await _sid_or_name(account, name)
-        say(f"waiting for {sid} to be {until or 'settled'}")
-        settled = await account.await_transition(sid, until=until, timeout=timeout)
-        _print_one(output, settled)
+        say(f"waiting for {_described(names)} to be {until or 'settled'}")
+
+        async def settle(name: str) -> object:
+            sid = await _sid_or_name(account, name)
+            return await account.await_transition(sid, until=until, timeout=timeout)
+
+        return await print_each(names, settle, view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,15 @@ async def test_the_status_can_be_read_while_the_job_runs(
         status = (await cli("jobs", "status", journal, "-o", "json")).json
         assert status["run"].startswith("running since ")
         assert f"process {process.pid} " in status["run"]
+        (row,) = (await cli("jobs", "list", journal, "-o", "json")).json
+        assert row["run"] == "running"
         process.kill()
         await process.communicate()
     status = (await cli("jobs", "status", journal, "-o", "json")).json
     assert status["run"].startswith("broken off")
     assert status["unfinished"] == 12
+    (row,) = (await cli("jobs", "list", journal, "-o", "json")).json
+    assert (row["run"], row["unfinished"]) == ("interrupted", 12)
 
 
 async def test_a_job_in_use_is_not_retried(
@@ -150,3 +155,50 @@ async def test_a_retry_that_stops_early_is_continued_rather_than_restarted(
     emulator.faults = Faults()
     await cli("jobs", "resume", journal)
     assert posts(emulator) == before + 9  # those that the first retry had not sent
+
+
+# The list of jobs.
+
+
+async def test_the_jobs_of_a_folder_are_listed_with_their_progress(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str, tmp_path: Path
+) -> None:
+    await cli(*activate(batch), "--limit", "5")
+    other = tmp_path / "other.db"
+    await cli(*activate(batch), "--journal", str(other), "--results", str(tmp_path / "results"))
+    foreign = sqlite3.connect(tmp_path / "foreign.db")  # another program's database
+    foreign.execute("CREATE TABLE t (x)")
+    foreign.close()
+    (tmp_path / "notes.db").write_text("no database")
+    ended = await cli("jobs", "list", str(tmp_path), "-o", "json")
+    assert ended.code == 0
+    first, second = ended.json
+    assert first["journal"] == journal
+    assert (first["job"], first["change"]) == ("update of batch.csv", "status=active")
+    counted = ("rows", "at_target", "failed", "unfinished", "run")
+    assert [first[name] for name in counted] == [12, 5, 0, 7, "stopped: limit"]
+    assert [second[name] for name in counted] == [12, 12, 0, 0, "finished"]
+    assert second["started_at"] <= second["ended_at"]
+    table = await cli("jobs", "list", str(other), "--columns", "rows,run")
+    assert table.out.splitlines()[1].split() == ["12", "finished"]
+
+
+async def test_without_an_argument_the_jobs_of_this_folder_are_listed(
+    cli: Cli, emulator: Emulator, batch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(batch.parent)
+    assert (await cli("jobs", "list", "-o", "json")).json == []
+    await cli(*activate(batch), "--limit", "5")
+    (row,) = (await cli("jobs", "list", "-o", "json")).json
+    assert row["journal"] == "batch.db"
+
+
+async def test_a_file_that_is_no_journal_is_reported_and_hides_no_other(
+    cli: Cli, emulator: Emulator, batch: Path, journal: str, tmp_path: Path
+) -> None:
+    await cli(*activate(batch), "--limit", "5")
+    for place in (batch, tmp_path / "missing.db"):
+        ended = await cli("jobs", "list", str(place), journal, "-o", "json")
+        assert (ended.code, ended.err.count("\n"), len(ended.json)) == (2, 1, 1)
+        assert str(place) in ended.err
+    assert not (tmp_path / "missing.db").exists()

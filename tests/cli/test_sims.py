@@ -106,7 +106,7 @@ async def test_an_update_shows_the_response_and_with_wait_the_final_status(
     assert (await cli("sims", "update", first.sid, *change)).json["status"] == "scheduled"
     ended = await cli("sims", "update", str(second.iccid), "--wait", *change)
     assert ended.json["status"] == "active"
-    assert second.sid in ended.err
+    assert f"updating {second.iccid} and waiting until it has settled" in ended.err
 
 
 async def test_waiting_ends_at_the_target_status(cli: Cli, emulator: Emulator) -> None:
@@ -153,7 +153,7 @@ async def test_an_unreadable_sim_is_named_and_hides_no_other(cli: Cli, emulator:
     assert {row["sid"] for row in ended.rows} == set(store) - {unreadable_sid}
     named, summary = ended.err.splitlines()
     assert named == f"cannot read Sim {unreadable_sid}: expected text, got [7] @ .account_sid"
-    assert summary == "asyncsim: 1 SIM was left out of this list: the record cannot be read"
+    assert summary == ("asyncsim: 1 record was left out of this list, because it cannot be read")
     iccid = store[unreadable_sid].iccid
     assert iccid is not None
     for name in (unreadable_sid, iccid):

@@ -64,6 +64,20 @@ SID = "HS" + "0" * 32
         (("bulk", "change", __file__, "--clear", "rate-plan"), "--clear rate-plan"),
         (("activate", __file__, "--listen", "99999"), "99999"),
         (("jobs", "status"), "JOURNAL"),
+        (("fleets", "get"), "NAME"),
+        (("sims", "list", "--columns", "stauts"), "did you mean 'status'"),
+        (("sims", "get", SID, "--columns", "colour"), "there are sid, status"),
+        (("sims", "get", SID, SID), "named twice"),
+        (("sims", "update", SID, "x", "--unique-name", "y"), "--unique-name is for one SIM"),
+        (("sims", "list", "--interval", "3"), "--interval needs --watch"),
+        (("sims", "list", "--watch", "-o", "json"), "-o ndjson"),
+        (("commands", "list", "--direction", "up"), "--direction"),
+        (("commands", "list", "--status", "snet"), "did you mean 'sent'"),
+        (("drift", "no-such-file.csv"), "no-such-file.csv"),
+        (("drift", __file__, "--fix", "."), "--fix"),
+        (("activate", __file__, "--breaker", "0"), "--breaker"),
+        (("activate", __file__, "--breaker", "of"), "--breaker"),
+        (("activate", __file__, "--confirm-above", "-1"), "--confirm-above"),
         (("activate", "."), "directory"),
         (("activate", __file__, "--timeout", "0"), "--timeout"),
         (("activate", __file__, "--window", "0"), "--window"),
@@ -156,7 +170,7 @@ async def test_an_emulator_that_is_down_is_one_line(
     assert ended.err.count("\n") == 1
 
 
-GROUPS = ("", "auth", "bulk", "jobs", "sims")
+GROUPS = ("", "auth", "bulk", "commands", "fleets", "jobs", "rate-plans", "sims")
 
 
 @pytest.mark.parametrize("command", [*GROUPS, *COMMANDS])

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-from asyncsim.bulk.journal.file import JournalFile
+from asyncsim.bulk.journal.file import APPLICATION_ID, JournalFile
 from asyncsim.bulk.journal.schema import FORMAT, create_tables, journal
 from asyncsim.clock import Clock
 from asyncsim.errors import JournalError
@@ -27,8 +27,6 @@ from asyncsim.wire import json
 P = ParamSpec("P")
 T = TypeVar("T")
 
-APPLICATION_ID = 0x4153494D
-"""`ASIM`: marks a SQLite file as a journal, in its header."""
 _SECRET_BYTES = 32
 _LONGEST_WAL = 16 << 20  # bytes; more would only make the next opening slower
 _BEGIN = "asyncsim_begin"

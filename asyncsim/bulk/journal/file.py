@@ -12,8 +12,21 @@ from filelock import BaseFileLock, FileLock, Timeout
 from asyncsim.errors import JournalError
 
 _MAGIC = b"SQLite format 3\0"
+APPLICATION_ID = 0x4153494D
+"""`ASIM`: marks a SQLite file as a journal, in its header."""
 _WAL_VERSIONS = b"\2\2"
 """Bytes 18 and 19 of a file that is, or was last, in WAL mode (SQLite's file format, 1.3.3)."""
+
+
+def is_journal(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file looks like a journal, by its header alone; OSError if it is unreadable.
+
+    In a folder of SQLite files this opens no database of another program.
+    """
+    with Path(path).open("rb") as file:
+        header = file.read(72)
+    # SQLite's file format, 1.3: the application id is in bytes 68 to 71.
+    return header.startswith(_MAGIC) and header[68:] == APPLICATION_ID.to_bytes(4)
 
 
 class JournalFile:
