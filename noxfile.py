@@ -105,10 +105,10 @@ def scale(session: nox.Session) -> None:
 
 @nox.session
 def notebooks(session: nox.Session) -> None:
-    """Frames of pandas, polars, duckdb and narwhals, and what notebooks display."""
+    """Frames of pandas, polars and duckdb; plots; progress and notebooks in Jupyter and marimo."""
     if session.venv_backend != "none":
         session.install("--editable", ".[notebooks]")
-    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/frames")
+    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/frames", "tests/notebooks")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
     session.run("python", "-m", "pytest", "-n", "0", "tests/test_docs.py", "-k", "notebooks")
 

@@ -1,6 +1,7 @@
 """Observers of events. Pass them to a client.
 
-A counter and a log are here; `otel.OpenTelemetry` traces, `prometheus.Prometheus` measures.
+A counter, a log and a recorder for plots are here; `otel.OpenTelemetry` traces,
+`prometheus.Prometheus` measures.
 
 ::
 
@@ -9,6 +10,7 @@ A counter and a log are here; `otel.OpenTelemetry` traces, `prometheus.Prometheu
 """
 
 from asyncsim.observers.logging import Log, log
+from asyncsim.observers.recorder import Recorder
 from asyncsim.observers.tally import Tally
 
-__all__ = ["Log", "Tally", "log"]
+__all__ = ["Log", "Recorder", "Tally", "log"]
