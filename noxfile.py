@@ -127,20 +127,23 @@ def lowest(session: nox.Session) -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     required = [*project["dependencies"], *extras["cli"], *extras["bulk"], *extras["speed"]]
-    required += [*extras["frames"], *extras["otel"], *extras["prometheus"]]
+    required += [*extras["frames"], *extras["otel"], *extras["plots"], *extras["prometheus"]]
     bounds = (re.match(r"([\w-]+)(?:\[[\w,]+\])?>=([\w.]+)", one) for one in required)
     pins = Path(session.create_tmp()) / "lowest.txt"
     pins.write_text("".join(f"{found[1]}=={found[2]}\n" for found in bounds if found), "utf-8")
-    session.install("--editable", ".[dev]", "--constraint", str(pins))
+    drawing = "vl-convert-python>=1.6"
+    session.install("--editable", ".[dev,plots]", drawing, "--constraint", str(pins))
     # Tests of other things run with the newest dependencies in `tests`.
     others = (f"--ignore=tests/{one}" for one in ("benchmarks", "contract", "typing"))
     session.run("python", "-m", "pytest", *others, *session.posargs)
+    plots = ("-o", "python_files=check_*.py", "tests/notebooks/check_plots.py")
+    session.run("python", "-m", "pytest", "-n", "0", *plots)
 
 
 @nox.session
 def sbom(session: nox.Session) -> None:
     """Write `dist/sbom.cdx.json`: the contents of an installation with all extras for users."""
-    session.install(".[bulk,cli,frames,otel,prometheus,speed]")
+    session.install(".[bulk,cli,frames,otel,plots,prometheus,speed]")
     users = session.run("python", "-c", "import sys; print(sys.executable)", silent=True)
     tools = Path(session.create_tmp()) / "tools"
     session.run("python", "-m", "venv", str(tools))  # otherwise the tool would list itself
@@ -157,7 +160,7 @@ def sbom(session: nox.Session) -> None:
 @nox.session
 def audit(session: nox.Session) -> None:
     """Check everything that users install for known vulnerabilities; needs PyPI's advisories."""
-    session.install("--editable", ".[bulk,cli,frames,otel,prometheus,speed]")
+    session.install("--editable", ".[bulk,cli,frames,otel,plots,prometheus,speed]")
     installed = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     frozen = Path(session.create_tmp()) / "installed.txt"
     frozen.write_text(str(installed), "utf-8")
