@@ -29,7 +29,7 @@ from asyncsim.errors import (
     TransitionTimeout,
     TransportError,
 )
-from asyncsim.resources.fan_out import QueuedJob, Recorder
+from asyncsim.resources.fan_out import QueuedJob, StepRecorder
 from asyncsim.resources.jobs import CreateJob, RequestJob, UpdateJob
 from asyncsim.resources.outcome import Outcome
 from asyncsim.vendors import Product
@@ -189,7 +189,7 @@ class JobTask:
             self._goals[key] = goal
         return goal
 
-    def queued(self, entry: Entry, recorder: Recorder, timeout: float | None) -> QueuedJob[Any]:
+    def queued(self, entry: Entry, recorder: StepRecorder, timeout: float | None) -> QueuedJob[Any]:
         """The fan-out's job for one row."""
         name, change = entry.sid or entry.name, self.change_of(entry)
         sims = self.sims.resource

@@ -40,7 +40,7 @@ StartWatcher = Callable[[], Awaitable["Watcher"]]
 """Returns the watcher, which is created on first use."""
 
 
-class Recorder(Protocol):
+class StepRecorder(Protocol):
     """Records the steps of one job, such as in a journal."""
 
     async def before_request(self) -> None:
@@ -64,7 +64,7 @@ class FanOutJob(ABC, Generic[T]):
         name: str,
         given: Mapping[str, Any],
         runner: FanOut[T],
-        recorder: Recorder | None,
+        recorder: StepRecorder | None,
         clock: Clock,
     ) -> None:
         self.name = name

@@ -17,7 +17,7 @@ from asyncsim.http.reconcile import may_be_busy, was_processed
 from asyncsim.http.request import Request
 from asyncsim.resources.awaitable import wake
 from asyncsim.resources.creatable import CreatableResource
-from asyncsim.resources.fan_out import FanOut, FanOutJob, Recorder
+from asyncsim.resources.fan_out import FanOut, FanOutJob, StepRecorder
 from asyncsim.resources.updatable import Change, UpdatableResource
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class UpdateJob(FanOutJob[T], Generic[T]):
         runner: FanOut[T],
         *,
         timeout: float | None,
-        recorder: Recorder | None = None,
+        recorder: StepRecorder | None = None,
         adopted: bool = False,
         ours: bool = False,
     ) -> None:
@@ -247,7 +247,7 @@ class CreateJob(FanOutJob[T], Generic[T]):
         timeout: float | None,
         until: Collection[str] | str | None = None,
         reference: str | None = None,
-        recorder: Recorder | None = None,
+        recorder: StepRecorder | None = None,
     ) -> None:
         super().__init__(name, given, runner, recorder, resource.context.clock)
         self._resource = resource
@@ -313,7 +313,7 @@ class RequestJob(FanOutJob[T], Generic[T]):
         *,
         build: Callable[[], Request],
         send: Callable[[Request], Awaitable[T | None]],
-        recorder: Recorder | None = None,
+        recorder: StepRecorder | None = None,
     ) -> None:
         super().__init__(name, given, runner, recorder, clock)
         self._build = build
