@@ -108,7 +108,8 @@ def notebooks(session: nox.Session) -> None:
     """Frames of pandas, polars and duckdb; plots; progress and notebooks in Jupyter and marimo."""
     if session.venv_backend != "none":
         session.install("--editable", ".[notebooks]")
-    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/frames", "tests/notebooks")
+    # Two at a time: the emulators of notebooks mostly wait.
+    checks = ("-n", "2", "-o", "python_files=check_*.py", "tests/frames", "tests/notebooks")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
     session.run("python", "-m", "pytest", "-n", "0", "tests/test_docs.py", "-k", "notebooks")
 
