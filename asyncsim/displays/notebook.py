@@ -11,17 +11,13 @@ from collections import deque
 from html import escape
 from typing import Any
 
+from asyncsim import reprs
 from asyncsim.displays.figures import Figures, Tone
 from asyncsim.displays.show import Work
 
 _LINES = 12  # that stay: a run has a handful of phases, and more when the vendor fails
 
-# Readable on white and on black: the text has the page's own colour, everything else is of
-# middling brightness.
-_COLOURS: dict[Tone, str] = {"good": "#2e9e6b", "bad": "#d9534f", "plain": "inherit"}
-_BOX = "max-width:44em;line-height:1.5;font-variant-numeric:tabular-nums"
-_BAR = "height:6px;border-radius:3px;margin:4px 0;background:rgba(128,128,128,.25);overflow:hidden"
-_FILLED = "height:6px;background:#2e9e6b"
+_TONES: dict[Tone, reprs.Tone] = {"good": "ok", "bad": "bad", "plain": "rest"}
 
 
 class CellOutput:
@@ -42,20 +38,20 @@ class CellOutput:
         return {"text/html": self._html(figures), "text/plain": text}
 
     def _html(self, figures: Figures) -> str:
-        parts = [f'<div style="opacity:.75">{escape(line)}</div>' for line in self._lines]
-        if figures.phase is not None:
-            words = escape("  ".join(figures.words()))
-            parts.append(f"<div><b>{escape(figures.phase)}</b>&ensp;{words}</div>")
+        lines = list(self._lines)
+        title = "  ".join([figures.phase, *figures.words()]) if figures.phase is not None else ""
+        if not title and lines:
+            title = lines.pop()  # how it ended
+        bar = ""
         if figures.total:
-            share = f"width:{100 * figures.done / figures.total:.1f}%"
-            parts.append(f'<div style="{_BAR}"><div style="{_FILLED};{share}"></div></div>')
-        counts = (
-            f'<span style="color:{_COLOURS[count.tone]};white-space:nowrap">{escape(str(count))}'
-            "</span>"
+            share = f"{100 * figures.done / figures.total:.1f}%"
+            bar = f'<div class="bar"><span class="ok" style="width:{share}"></span></div>'
+        counts = "".join(
+            f'<span class="key {_TONES[count.tone]}">{escape(str(count))}</span>'
             for count in figures.counts
         )
-        parts.append(f"<div>{'&ensp;'.join(counts)}</div>")
-        return f'<div style="{_BOX}">{"".join(parts)}</div>'
+        notes = "".join(f'<div class="note">{escape(line)}</div>' for line in lines)
+        return reprs.card(title, bar, f"<div>{counts}</div>", notes)
 
 
 class JupyterDisplay:
