@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from asyncsim import errors
 from asyncsim.bulk.journal import Journal
@@ -270,3 +271,39 @@ async def test_a_journal_without_a_job_has_no_report(journal: Journal) -> None:
 async def test_a_group_explains_its_error(journal: Journal, error: Exception, reason: str) -> None:
     await fill(journal, [failed("a", error)])
     assert list(by_reason(await report_on(journal))) == [reason]
+
+
+# What a notebook shows, and the rows as a table.
+
+
+async def test_a_report_shows_its_rows_by_state(journal: Journal) -> None:
+    await fill(journal, [done("a"), THERE, REJECTED])
+    report = await report_on(journal, stopped="deadline")
+    label = repr(report.head.label)
+    assert repr(report).startswith(f"<Report of {label}, 3 rows: ")
+    assert "1 failed" in repr(report)
+    assert repr(report).endswith("; ended early: 'deadline'>")
+
+
+async def test_a_report_as_html_is_escaped_and_names_the_remedies(journal: Journal) -> None:
+    await fill(journal, [done("a"), REJECTED, UNSENT])
+    report = await report_on(journal)
+    hostile = evolve(report, head=evolve(report.head, label="<script>" + "x" * 100_000))
+    assert len(repr(hostile)) < 300
+    html = hostile._repr_html_()
+    assert "<script>" not in html
+    assert len(html) < 10_000
+    for words in ("1 done", "1 failed", "refused (BadRequest)", "asyncsim jobs retry-failed"):
+        assert words in html
+
+
+async def test_the_rows_of_a_report_are_dictionaries(journal: Journal) -> None:
+    await fill(journal, [done("a"), REJECTED])
+    report = await report_on(journal)
+    rows = await report.to_dicts()  # while the journal is open for writing
+    assert [(row["number"], row["state"], row["error_type"]) for row in rows] == [
+        (1, State.DONE, None),
+        (2, State.FAILED, "BadRequest"),
+    ]
+    assert "cells" not in rows[0]
+    assert "error_parts" not in rows[0]
