@@ -215,7 +215,8 @@ class Client:
         `ASYNCSIM_KORE_CLIENT_ID` with `ASYNCSIM_KORE_CLIENT_SECRET`, and
         `ASYNCSIM_KORE_WEBHOOK_SECRET` to verify callbacks. `ASYNCSIM_EMULATOR` is the
         URL of an emulator to use instead; alone, it selects Twilio, with the emulator's
-        own credentials. `vendor` is needed when both vendors are set.
+        own credentials. `ASYNCSIM_EMULATOR_SPEED` is its `--speed`: waits then poll as much faster,
+        unless `watching` is given. `vendor` is needed when both vendors are set.
         """
         name = _choose_vendor(vendor)
         emulator = _use_emulator(name, settings)
@@ -377,6 +378,7 @@ def _use_emulator(vendor: str, settings: Settings) -> bool:
             raise ConfigurationError(
                 "ASYNCSIM_EMULATOR must read http://host:port, as `asyncsim emulate` prints it"
             ) from None
+        settings["watching"] = settings.get("watching") or _emulator_watching()
     return emulator is not None
 
 
@@ -388,6 +390,14 @@ def _variable(name: str) -> Redacted | None:
     if found := invalid_characters(value):
         raise ConfigurationError(f"{name} in the environment has {found}")
     return value
+
+
+def _emulator_watching() -> Watching:
+    speed = _variable("ASYNCSIM_EMULATOR_SPEED")
+    try:
+        return Watching() if speed is None else Watching().at_speed(float(speed))
+    except ValueError:
+        raise ConfigurationError("ASYNCSIM_EMULATOR_SPEED must be a number above 0") from None
 
 
 def _required(name: str) -> Redacted:

@@ -27,12 +27,9 @@ FAULTS = Faults(
 async def main() -> Counter[str]:
     """Activate every SIM; return how many ended in which status."""
     tally, ended = Tally(), Counter[str]()
-    # A lost callback is noticed at the next safety sweep: once a second here, not every 15.
-    watching = asyncsim.Watching(safety_every=1.0)
     async with Emulator(sims=200, speed=200, seed=7, faults=FAULTS) as emulator:
         receiver = asyncsim.CallbackReceiver()
-        client = emulator.client(receiver=receiver, observers=[tally], watching=watching)
-        async with client:
+        async with emulator.client(receiver=receiver, observers=[tally]) as client:
             sims = client.supersim.sims
             found = [sim.sid async for sim in sims.list(page_size=1000)]
             many = sims.update_many((sid, {"status": "active"}) for sid in found)

@@ -23,6 +23,7 @@ from asyncsim import (
     RetryPolicy,
     Throttle,
     Timeout,
+    Watching,
 )
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
@@ -40,6 +41,7 @@ VARIABLES = (
     "ASYNCSIM_KORE_CLIENT_ID",
     "ASYNCSIM_KORE_CLIENT_SECRET",
     "ASYNCSIM_EMULATOR",
+    "ASYNCSIM_EMULATOR_SPEED",
 )
 TWILIO = {"TWILIO_ACCOUNT_SID": OWN.account_sid, "TWILIO_AUTH_TOKEN": OWN.auth_token}
 KEYED = {
@@ -333,6 +335,26 @@ def test_an_invalid_emulator_url_is_rejected(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("ASYNCSIM_EMULATOR", "localhost:8900")
     with pytest.raises(ConfigurationError, match="ASYNCSIM_EMULATOR must read http://host:port"):
         Client.from_env("twilio")
+
+
+def test_the_emulators_speed_in_the_environment_scales_waits_unless_they_are_given(
+    env: Any,
+) -> None:
+    env({"ASYNCSIM_EMULATOR_SPEED": "100"})  # without an emulator it means nothing
+    with pytest.raises(ConfigurationError, match="no credentials in the environment"):
+        Client.from_env()
+    env({**TWILIO, "ASYNCSIM_EMULATOR_SPEED": "100"})
+    assert Client.from_env().context.watching == Watching()
+    env({"ASYNCSIM_EMULATOR": "http://127.0.0.1:1", "ASYNCSIM_EMULATOR_SPEED": "100"})
+    assert Client.from_env().context.watching == Watching().at_speed(100)
+    assert Client.from_env(watching=Watching(first=7)).context.watching == Watching(first=7)
+
+
+@pytest.mark.parametrize("speed", ["fast", "0", "-1", "inf", "nan"])
+def test_an_impossible_speed_in_the_environment_is_rejected(env: Any, speed: str) -> None:
+    env({"ASYNCSIM_EMULATOR": "http://127.0.0.1:1", "ASYNCSIM_EMULATOR_SPEED": speed})
+    with pytest.raises(ConfigurationError, match="ASYNCSIM_EMULATOR_SPEED must be a number"):
+        Client.from_env()
 
 
 async def test_no_repr_shows_a_secret() -> None:

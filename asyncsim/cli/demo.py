@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.text import Text
 
-from asyncsim import CallbackReceiver, Client, Watching
+from asyncsim import CallbackReceiver, Client
 from asyncsim.bulk import Job, Journal, Report
 from asyncsim.bulk.records import SUCCEEDED
 from asyncsim.cli.accounts import VendorName, sims_of
@@ -20,10 +20,6 @@ from asyncsim.cli.output import Format, print_one, say, show_rows, until_reader_
 from asyncsim.cli.reports import render_report, report_exit_code
 from asyncsim.cli.run import JobCommand, run_displayed
 from asyncsim.emulator import Emulator
-
-# The demo runs 40 times as fast as the vendors, so a lost callback should not delay it by the
-# usual 15 s.
-_WATCHING = Watching(safety_every=3.0, sweep_every=1.0)
 
 
 async def demo(
@@ -49,10 +45,9 @@ async def demo(
         async with Journal.open(path.with_suffix(".db")) as journal:
             secrets = [journal.ticket_secret]
             receiver = CallbackReceiver(ticket_secrets=secrets) if callbacks else None
-            client = emulator.client(
-                vendor, receiver=receiver, observers=run.observers, watching=_WATCHING
-            )
-            async with client:
+            async with emulator.client(
+                vendor, receiver=receiver, observers=run.observers
+            ) as client:
                 report = await run_displayed(run, client, journal)
                 active = await _count_active(client, product)
     _show(report, run, active, output)

@@ -77,6 +77,7 @@ def _welcome(emulator: Emulator) -> str:
         "",
         "For asyncsim in another terminal:",
         f"export ASYNCSIM_EMULATOR={emulator.url}",
+        *([f"export ASYNCSIM_EMULATOR_SPEED={emulator.speed:g}"] if emulator.speed != 1 else []),
         "",
         "Ctrl-C stops it.",
     ]

@@ -231,6 +231,11 @@ class Emulator:
         return f"http://{host}:{self._port}"
 
     @property
+    def speed(self) -> float:
+        """Times as fast as the vendors."""
+        return self._settings.speed
+
+    @property
     def hosts(self) -> Hosts:
         """Base URLs of Twilio's APIs."""
         return self.hosts_of("twilio")
@@ -249,14 +254,19 @@ class Emulator:
     ) -> Client:
         """A client of this emulator, on its clock; `settings` are those of `Client`.
 
+        Unless `watching` is given, it is `Watching().at_speed(emulator.speed)`: the client polls as
+        much faster as SIMs settle, and a failed change is believed as much earlier. Everything
+        that is given, and all of `timeout`, `retry` and `throttle`, counts real seconds.
         `credentials` are those of a subaccount, as `world(vendor).add_subaccount()` gives them.
         `webhook_secrets` are KORE's, by default the one in the credentials.
         """
         # Here alone the emulator imports the client, and only to build one: two sides that share
         # code would agree on a bug.
         from asyncsim.client import Client
+        from asyncsim.core.settings import Watching
 
         given: Settings = {"hosts": self.hosts_of(vendor), "clock": self.clock, **settings}
+        given["watching"] = given.get("watching") or Watching().at_speed(self.speed)
         own = credentials or self.credentials
         if vendor == "kore":
             secrets = [own.webhook_secret] if webhook_secrets is None else webhook_secrets

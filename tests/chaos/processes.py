@@ -159,6 +159,7 @@ class JobProcess:
             *("activate", str(self.folder / "sims.csv"), "--json", "--window", "500"),
             *self.options,
             ASYNCSIM_EMULATOR=self.emulator.url,
+            ASYNCSIM_EMULATOR_SPEED=str(self.emulator.speed),
         )
 
     async def read_events(self, most: int) -> bool:

@@ -20,6 +20,7 @@ from asyncsim.emulator import Emulator
 
 VARIABLES = (
     "ASYNCSIM_EMULATOR",
+    "ASYNCSIM_EMULATOR_SPEED",
     "ASYNCSIM_KORE_CLIENT_ID",
     "ASYNCSIM_KORE_CLIENT_SECRET",
     "ASYNCSIM_KORE_WEBHOOK_SECRET",
@@ -114,4 +115,5 @@ async def emulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
     """An emulator with 12 SIMs of each product, selected by the environment."""
     async with Emulator(sims=12, speed=1000, seed=7) as running:
         monkeypatch.setenv("ASYNCSIM_EMULATOR", running.url)
+        monkeypatch.setenv("ASYNCSIM_EMULATOR_SPEED", "1000")
         yield running

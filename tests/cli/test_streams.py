@@ -402,7 +402,7 @@ async def test_events_are_utf_8_lines_with_the_exact_text(
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
     name = "Z\u00e4hler \u202e [b] :100:"
-    sim = emulator.world("twilio").add_sim("supersim", unique_name=name)
+    sim = emulator.world("twilio").add_sim("supersim", unique_name=name, status="active")
     batch = tmp_path / "batch.csv"
     batch.write_text(f"unique_name\n{name}\n", encoding="utf-8")
     process = await asyncio.create_subprocess_exec(

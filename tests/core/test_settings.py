@@ -88,3 +88,35 @@ def test_pauses_double_until_the_cap() -> None:
 def test_two_throttles_with_equal_numbers_are_two_limits() -> None:
     assert Throttle() != Throttle()
     assert len({Throttle(), Throttle()}) == 2
+
+
+def test_for_a_fast_emulator_pauses_shrink_and_deadlines_stay() -> None:
+    given = Watching(timeout=60.0, longest=300.0, sweep_from=7, final={"retired"})
+    assert given.at_speed(20) == Watching(
+        timeout=60.0,
+        first=0.05,
+        longest=15.0,
+        sweep_from=7,
+        sweep_every=0.1,
+        safety_every=0.75,
+        stale_for=0.5,
+        final={"retired"},
+    )
+    assert given.at_speed(1) == given
+    assert given.at_speed(0.5).first == 2.0
+
+
+def test_no_pause_for_an_emulator_is_shorter_than_requests_take_or_longer_than_given() -> None:
+    fast = Watching().at_speed(1e6)
+    assert {fast.first, fast.longest, fast.sweep_every, fast.stale_for} == {0.05}
+    assert fast.safety_every == 0.5
+    short = Watching(first=0.01, safety_every=0.02, stale_for=0)
+    assert short.at_speed(1e6).first == 0.01
+    assert short.at_speed(1e6).safety_every == 0.02
+    assert short.at_speed(1e6).stale_for == 0
+
+
+@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
+def test_an_impossible_speed_is_rejected(speed: float) -> None:
+    with pytest.raises(ValueError, match="must be a number above 0"):
+        Watching().at_speed(speed)

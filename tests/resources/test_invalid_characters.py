@@ -56,6 +56,7 @@ VARIABLES = {
         "ASYNCSIM_KORE_CLIENT_SECRET": "s",
     },
     "ASYNCSIM_EMULATOR": {},
+    "ASYNCSIM_EMULATOR_SPEED": {"ASYNCSIM_EMULATOR": "http://127.0.0.1:1"},
 }
 
 
