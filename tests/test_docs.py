@@ -123,6 +123,8 @@ def snippets() -> Iterator[tuple[str, str]]:
     for page in sorted(DOCS.glob("*.md")):
         text = page.read_text(encoding="utf-8")
         found = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        if page.name == "tutorial.md":  # its snippets continue each other
+            found = ["\n".join(found)]
         for number, code in enumerate(found):
             yield f"{page.name} {number}", code
 
