@@ -62,11 +62,11 @@ class OpenClient:
         if self._loop.is_running():
             # A collection may happen in any thread.
             self._loop.call_soon_threadsafe(self._start_cleaning)
-        elif self._loop.is_closed():
-            # Nothing is left to wait for, so that one step ends it.
+        else:
+            # No loop waits until they have closed; the first step closes them on this side.
             with suppress(StopIteration):
                 self._close_connections().send(None)
-        self._say("nothing refers to it any more")
+        self._say("nothing refers to it any more, or the program ends")
 
     def _start_cleaning(self) -> None:
         task = self._loop.create_task(self._clean(), name="asyncsim-close-connections")

@@ -112,7 +112,13 @@ def arrow_stream(
 ) -> object:
     """Export records as the capsule of an Arrow stream with one batch."""
     arrow = _nanoarrow()
-    arrays = {column.name: _array(arrow, column, _values(column, records)) for column in columns}
+    arrays = {}
+    for column in columns:
+        try:
+            arrays[column.name] = _array(arrow, column, _values(column, records))
+        except (ArithmeticError, ValueError) as error:
+            reason = f"a value of {column.name} is too large for a table: use to_dicts()"
+            raise ValueError(reason) from error
     table = arrow.c_array_from_buffers(
         arrow.struct({name: array.schema for name, array in arrays.items()}),
         length=len(records),

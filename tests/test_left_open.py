@@ -83,6 +83,17 @@ def test_one_that_outlives_its_closed_loop_says_so(emulator: Emulator) -> None:
     assert len(warned) == 1
 
 
+def test_one_whose_loop_has_stopped_says_so(emulator: Emulator) -> None:
+    loop = asyncio.new_event_loop()
+    clients = [loop.run_until_complete(use(emulator.client()))]
+    with pytest.warns(ResourceWarning, match=NAMED) as warned:
+        collect(clients)
+    assert len(warned) == 1, "aiohttp adds none of its own"
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    gc.collect()
+
+
 def test_a_closed_client_says_nothing(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     async def close_twice() -> None:
         client = await use(emulator.client())

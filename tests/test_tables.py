@@ -137,6 +137,20 @@ def test_half_a_surrogate_pair_does_not_spoil_a_table() -> None:
     assert rows[0]["unique_name"] == "a?b"
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        UsageRecord(data_total=2**64),
+        UsageRecord(data_total_billed=Decimal(10**40)),
+        UsageRecord(data_total_billed=Decimal("1E+9999")),
+    ],
+)
+def test_a_value_that_is_too_large_is_named(record: UsageRecord) -> None:
+    with pytest.raises(ValueError, match=r"data_total\w* is too large for a table: use to_dicts"):
+        read(Page((record,), False))
+    assert len(Page((record,), False).to_dicts()) == 1
+
+
 def test_records_without_fields_are_no_table() -> None:
     with pytest.raises(TypeError, match="not int objects"):
         Page((1, 2), False).to_dicts()
