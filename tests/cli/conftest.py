@@ -19,6 +19,7 @@ from asyncsim.cli.app import execute
 from asyncsim.emulator import Emulator
 
 VARIABLES = (
+    "ASYNCSIM_CONFIRM_ABOVE",
     "ASYNCSIM_EMULATOR",
     "ASYNCSIM_EMULATOR_SPEED",
     "ASYNCSIM_KORE_CLIENT_ID",

@@ -12,6 +12,7 @@ from asyncsim import (
 )
 from asyncsim.bulk import Report, State
 from asyncsim.bulk.records import Head, Statistics
+from asyncsim.cli import main
 from asyncsim.cli.exits import exit_code
 from asyncsim.cli.reports import report_exit_code
 
@@ -85,3 +86,16 @@ def test_the_exit_code_says_what_a_script_should_do_next(
 )
 def test_an_error_has_its_exit_code(error: Exception, code: int) -> None:
     assert exit_code(error) == code
+
+
+def test_ctrl_c_while_modules_are_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asyncsim.cli.app.start", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "asyncsim: cancelled\n"

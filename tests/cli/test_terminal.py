@@ -38,6 +38,18 @@ async def test_on_a_terminal_the_count_is_prompted_for(
     assert len(sids(emulator, "wireless")) == (0 if code == 0 else 12)
 
 
+async def test_on_a_terminal_the_count_of_billable_sims_is_prompted_for(
+    emulator: Emulator, batch: Path
+) -> None:
+    fill(batch, sids(emulator), "sid")
+    command = ("activate", str(batch), "--confirm-above", "11")
+    status, screen = await on_a_terminal(b"11\n", *command)
+    assert "billable     12  become active: a monthly fee starts" in screen
+    assert "12 SIMs will become billable." in screen
+    assert "Type their number to continue (12): " in screen
+    assert status == 5
+
+
 async def test_events_on_a_terminal_are_not_drawn_over(emulator: Emulator, batch: Path) -> None:
     fill(batch, sids(emulator), "sid")
     command = ("bulk", "change", str(batch), "--status", "active", "--json", "--listen", "0")
