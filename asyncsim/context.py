@@ -70,8 +70,8 @@ class ClientContext:
         self._derived_ticket_secrets: tuple[bytes, ...] = (login.ticket_secret,)
         """Of the current credentials, and of the latest before them."""
         self._session = session
-        self._proxies = proxies
-        self._tls = tls
+        self.proxies = proxies
+        self.tls = tls
         self._receiver = receiver
         self.watchers: list[Sized] = []
         """The watchers of this client's kinds; the length of each is the number of its waits."""
@@ -91,6 +91,11 @@ class ClientContext:
     def ticket_secrets(self) -> tuple[bytes, ...]:
         """Secrets of tickets and tokens: the first signs, all verify."""
         return (*self._own_ticket_secrets, *self._derived_ticket_secrets)
+
+    @property
+    def signing_secrets(self) -> Sequence[str]:
+        """Secrets that the vendor signs this account's callbacks with; empty if none is known."""
+        return self._login.signing_secrets
 
     def rotate(self, given: Mapping[str, Any]) -> None:
         """Use other credentials of the same account from now on."""
@@ -198,7 +203,7 @@ class ClientContext:
                 )
             if self._sender is None:
                 transport = Transport(
-                    self._session, self.timeout, self.clock, self._proxies, self._tls
+                    self._session, self.timeout, self.clock, self.proxies, self.tls
                 )
                 self._sender = self._build_sender(transport)
                 # With the user's own session and no receiver, nothing is left to be closed.

@@ -132,6 +132,11 @@ def profile_in_use(vendor: str | None = None) -> Profile | None:
     return None if stored.current is None else stored.choose()
 
 
+def masked(account: str) -> str:
+    """Show enough of an account to recognise it."""
+    return account if len(account) <= 8 else f"{account[:4]}...{account[-4:]}"
+
+
 def sims_of(client: Client, product: str) -> Sims:
     """The SIMs of a product."""
     sims = client.wireless.sims if product == "wireless" else client.supersim.sims

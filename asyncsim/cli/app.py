@@ -70,6 +70,12 @@ for _name, _path, _help, _example in (
         "asyncsim drift fleet.csv --fix fix.csv",
     ),
     ("bulk", "bulk:bulk", "Jobs over the SIMs in a file.", None),
+    (
+        "doctor",
+        "doctor:doctor",
+        "Check the account, the network and callbacks from this machine.",
+        "asyncsim doctor --listen 8080 --public-url https://sims.example.com/hooks",
+    ),
     ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
     ("jobs", "jobs:jobs", "List, status and report of jobs; resume, retry.", None),
 ):

@@ -15,6 +15,7 @@ from asyncsim.cli import profile_file
 from asyncsim.cli.accounts import (
     VendorName,
     log_in_with,
+    masked,
     profile_in_use,
     with_common_options,
 )
@@ -150,11 +151,6 @@ async def _verify(profile: Profile) -> None:
     if not any(probe.error is None for probe in probes):
         error = probes[0].error
         raise CommandError(f"{error}; nothing was stored", exit_code(error or Exception()))
-
-
-def masked(account: str) -> str:
-    """Show enough of an account to recognise it."""
-    return account if len(account) <= 8 else f"{account[:4]}...{account[-4:]}"
 
 
 @auth.command

@@ -40,6 +40,12 @@ class CommonOptions:
             )
         return self.proxy
 
+    @property
+    def trusted(self) -> str:
+        """Name the certificates that are trusted."""
+        bundle = self.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
+        return bundle or os.environ.get("SSL_CERT_FILE") or "those of the system"
+
     def tls(self) -> ssl.SSLContext | None:
         """Trust the certificates of `--ca-bundle`, or of the variable that requests reads."""
         # SSL_CERT_FILE and SSL_CERT_DIR are OpenSSL's own, and apply without us.

@@ -208,16 +208,22 @@ def check_listen(listen: str | None, public_url: str | None) -> None:
         raise CommandError(f"--listen {listen}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
 
 
+def split_listen(listen: str) -> tuple[str, int]:
+    """Split a checked `--listen` into host and port."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def make_receiver(
     listen: str | None, public_url: str | None, ticket_secret: str
 ) -> CallbackReceiver | None:
     """Make the receiver of `--listen`; with the job's secret a later run accepts its callbacks."""
     if listen is None:
         return None
-    host, _, port = listen.rpartition(":")
+    host, port = split_listen(listen)
     return CallbackReceiver(
         public_url,
-        host=host.strip("[]") or "127.0.0.1",
-        port=int(port),
+        host=host,
+        port=port,
         ticket_secrets=[ticket_secret],
     )
