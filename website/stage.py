@@ -29,6 +29,8 @@ REFERENCE = {
     "asyncsim.bulk": "Bulk jobs; needs the extra `bulk`.",
     "asyncsim.events": "What observers are told.",
     "asyncsim.observers": "Ready-made observers.",
+    "asyncsim.observers.otel": "Tracing; needs the extra `otel`.",
+    "asyncsim.observers.prometheus": "Metrics; needs the extra `prometheus`.",
     "asyncsim.emulator": "Both vendors' APIs on your machine.",
 }
 """Public modules: their pages are `reference/<last part>.md`."""
