@@ -135,7 +135,8 @@ async def print_each(
     tasks = [asyncio.create_task(one(name)) for name in names]
     errors: list[Exception] = []
     lost: OutputLost | None = None
-    printed = None if len(names) == 1 and view.format in ("table", "json") else view.printer()
+    single = len(names) == 1 and view.format in ("table", "json")
+    printed: Printer | None = None
     try:
         for name, task in zip(names, tasks, strict=True):
             try:
@@ -147,7 +148,11 @@ async def print_each(
                 fail(f"{name}: {error}")
                 continue
             try:
-                view.print_one(record) if printed is None else printed.row(view.row(record))
+                if single:
+                    view.print_one(record)
+                else:
+                    printed = printed or view.printer()  # not before: it may print a header
+                    printed.row(view.row(record))
                 sys.stdout.flush()
             except OutputLost as error:
                 lost = error  # the work for the others goes on
