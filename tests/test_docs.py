@@ -70,6 +70,7 @@ def test_these_are_the_commands() -> None:
         "asyncsim bulk delete",
         "asyncsim bulk reset",
         "asyncsim bulk send",
+        "asyncsim completion",
         "asyncsim doctor",
         "asyncsim auth login",
         "asyncsim auth status",

@@ -76,6 +76,12 @@ for _name, _path, _help, _example in (
         "Check the account, the network and callbacks from this machine.",
         "asyncsim doctor --listen 8080 --public-url https://sims.example.com/hooks",
     ),
+    (
+        "completion",
+        "completion:completion",
+        "Print a shell's completion script.",
+        "asyncsim completion bash > asyncsim.bash",
+    ),
     ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
     ("jobs", "jobs:jobs", "List, status and report of jobs; resume, retry.", None),
 ):
