@@ -45,7 +45,7 @@ class OpenTelemetry:
     """Observer that traces one or more clients; needs the extra `otel`.
 
     `tracer_provider`: the global one unless given. Without an SDK (no provider set before the
-    client sends its first request) the client drops this observer, and pays nothing for it.
+    client sends its first request) the client drops this observer, at almost no cost.
     `identifiers`: also records what identifies a SIM: `url.path` of requests, `asyncsim.name` of
     waits. Span names never contain any. Sources: OpenTelemetry's semantic conventions, "HTTP
     client span".
