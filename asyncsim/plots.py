@@ -51,7 +51,7 @@ _NOTICED = {
     "read": "a read",
     "answer": "the response itself",
 }
-_NOTICED_COLOURS = ["#2e9e6b", "#5b8fd6", "#c9a227", "#9a7fd1"]
+_COLOURS = ["#2e9e6b", "#5b8fd6", "#c9a227", "#9a7fd1", "#d9534f", "#4fb3bf", "#8d6e63", "#8a929b"]
 _GREY = "#8a929b"
 _RED = "#d9534f"
 
@@ -218,32 +218,35 @@ def settling(settled: Settled | Mapping[str, Settled]) -> Any:
 
     A line rises by one for each SIM. SIMs noticed by a sweep wait for the next one, so their
     line has steps; points mark the last SIM of each sweep, where a recorder knows them. Of a
-    mapping, each group has its own line.
+    mapping, each group has its own colour.
     """
     alt, data = _altair(), settling_data(settled)
-    compared = isinstance(settled, Mapping)
     ways = [way for way in _NOTICED.values() if any(row["noticed_by"] == way for row in data)]
-    colours = dict(zip(_NOTICED.values(), _NOTICED_COLOURS, strict=True))
-    lines = alt.Chart(alt.Data(values=data)).encode(
+    if isinstance(settled, Mapping):
+        names = list(settled)
+        colour = alt.Color("group:N", title=None, sort=names, scale=_palette(alt, names))
+    else:
+        colours = dict(zip(_NOTICED.values(), _COLOURS, strict=False))
+        scale = alt.Scale(domain=ways, range=[colours[way] for way in ways])
+        colour = alt.Color("noticed_by:N", title="Noticed by", scale=scale)
+    base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X("seconds:Q", title="Seconds to settle"),
         y=alt.Y("settled:Q", title="SIMs settled"),
-        color=alt.Color(
-            "noticed_by:N",
-            title="Noticed by",
-            scale=alt.Scale(domain=ways, range=[colours[way] for way in ways]),
-        ),
-        tooltip=["noticed_by:N", "seconds:Q", "settled:Q", "sweep:Q"],
+        color=colour,
+        tooltip=["group:N", "noticed_by:N", "seconds:Q", "settled:Q", "sweep:Q"],
     )
-    if compared:
-        names = list(settled)
-        lines = lines.encode(strokeDash=alt.StrokeDash("group:N", title="Group", sort=names))
+    lines = base.mark_line(interpolate="step-after", strokeWidth=2)
+    if isinstance(settled, Mapping):
+        legend = alt.Legend(symbolType="stroke", symbolStrokeColor=_GREY)
+        dash = alt.StrokeDash("noticed_by:N", title="Noticed by", sort=ways, legend=legend)
+        lines = lines.encode(strokeDash=dash)
     steps = (
-        lines.transform_filter("datum.sweep > 0")
+        base.transform_filter("datum.sweep > 0")
         .transform_joinaggregate(last="max(settled)", groupby=["group", "sweep"])
         .transform_filter("datum.settled == datum.last")
         .mark_point(filled=True, size=45, opacity=1)
     )
-    return _styled(lines.mark_line(interpolate="step-after", strokeWidth=2) + steps)
+    return _styled(lines + steps)
 
 
 def limit(recorder: Recorder) -> Any:
@@ -268,6 +271,12 @@ def limit(recorder: Recorder) -> Any:
     throttled = layer("throttled (429)", "limit:Q").transform_filter("datum.throttled > 0")
     size = alt.Size("throttled:Q", legend=None, scale=alt.Scale(range=[25, 160]))
     return _styled(in_flight + line + throttled.mark_point(filled=True, opacity=0.9).encode(size))
+
+
+def _palette(alt: Any, names: Sequence[str]) -> Any:
+    """A colour for each name; beyond eight they begin again."""
+    colours = [_COLOURS[number % len(_COLOURS)] for number in range(len(names))]
+    return alt.Scale(domain=list(names), range=colours)
 
 
 def _seconds(alt: Any, title: str) -> Any:

@@ -26,6 +26,7 @@ class JobProgress:
     def __init__(self, load: Load, journal: str, now: Callable[[], float] = time.monotonic) -> None:
         self.phase: Phase | None = None
         self._load = load
+        self._throttled_before = load.throttled
         self._journal = journal
         self._now = now
         self._began = now()
@@ -48,7 +49,7 @@ class JobProgress:
             if number
         ]
         if phase is None or phase.name != "reading":  # no requests while a file is read
-            counts += load_counts(self._load)
+            counts += load_counts(self._load, self._throttled_before)
         return Figures.of(phase, tuple(counts))
 
     def ending(self, error: BaseException | None) -> str:

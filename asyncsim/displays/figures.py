@@ -39,9 +39,9 @@ class Count:
         return f"{self.name} {self.number:,.0f}"
 
 
-def load_counts(load: Load) -> tuple[Count, Count]:
-    """The concurrency limit, and throttled requests."""
-    throttled = load.throttled
+def load_counts(load: Load, before: int) -> tuple[Count, Count]:
+    """The concurrency limit, and throttled requests, without those before the work began."""
+    throttled = load.throttled - before
     return Count("limit", load.limit), Count("429s", throttled, "bad" if throttled else "plain")
 
 

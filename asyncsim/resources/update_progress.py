@@ -40,6 +40,7 @@ class UpdateProgress:
     ) -> None:
         self._changes = changes
         self._load = load
+        self._throttled_before = load.throttled
         self._phase = Phase("updating", now)
         self._phase.advance(0, total)
         self._ended: Counter[str] = Counter()
@@ -63,7 +64,7 @@ class UpdateProgress:
             Count("failed", self._ended["failed"], "bad"),
         )
         shown = tuple(count for count in counts if count.number)
-        return Figures.of(self._phase, (*shown, *load_counts(self._load)))
+        return Figures.of(self._phase, (*shown, *load_counts(self._load, self._throttled_before)))
 
     def ending(self, error: BaseException | None) -> str:
         """How it ended, and how it goes on."""

@@ -39,7 +39,8 @@ def _():
 @app.cell
 async def _(Emulator, Faults):
     faults = Faults(
-        rate_limited=0.05,  # responses that are 429
+        concurrency=30,  # requests at once; one more gets a 429
+        answer_takes=0.1,  # seconds, before each response
         lost_callbacks=0.3,
         failing_updates=0.02,  # changes that settle in their old status
         seed=11,
@@ -89,7 +90,7 @@ async def _(Path, bulk, client, tempfile):
     job = bulk.Job.from_rows(iccids, product="supersim", change={"status": "active"})
     async with bulk.Journal.open(folder / "plan.db") as _journal:
         planned = await bulk.run(job, client, journal=_journal, dry_run=True)
-    planned.plan
+    {verdict.value: count for verdict, count in planned.plan.verdicts.items()}
     return folder, job, planned
 
 
@@ -152,8 +153,9 @@ def _(plots, recorder):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    Each 429 lowers the concurrency limit a little; every response raises it again. A throttled request
-    was never processed, so it is resent.
+    The client does not know how many requests the vendor accepts at once. It finds out: a 429 lowers
+    its concurrency limit to just below what was in flight, and responses raise it again. A throttled
+    request was never processed, so it is resent.
     """)
     return
 

@@ -87,7 +87,7 @@ def test_the_limit_and_429s_are_the_clients_and_not_shown_while_a_file_is_read(
     job(progressed(1000, None, "reading"))
     assert job.figures().line() == "reading:  1,000"
     job(progressed(0, 1000, "planning"))
-    assert job.figures().line() == "planning:  0/1,000  0%  limit 64  429s 3"
+    assert job.figures().line() == "planning:  0/1,000  0%  limit 64  429s 0"
 
 
 def test_the_end_counts_the_whole_job(job: JobProgress, stopwatch: Stopwatch) -> None:

@@ -54,7 +54,7 @@ def test_a_line_has_all_figures() -> None:
     assert Figures(phase=None, counts=(Count("done", 7),)).line() == "done 7"
 
 
-def test_429s_are_marked_once_there_are_some() -> None:
-    assert [one.tone for one in load_counts(FixedLoad(throttled=0))] == ["plain", "plain"]
-    assert [str(one) for one in load_counts(FixedLoad(64, 3))] == ["limit 64", "429s 3"]
-    assert load_counts(FixedLoad(throttled=3))[1].tone == "bad"
+def test_429s_are_marked_once_there_are_some_since_the_work_began() -> None:
+    assert [one.tone for one in load_counts(FixedLoad(throttled=2), 2)] == ["plain", "plain"]
+    assert [str(one) for one in load_counts(FixedLoad(64, 5), 2)] == ["limit 64", "429s 3"]
+    assert load_counts(FixedLoad(throttled=3), 2)[1].tone == "bad"

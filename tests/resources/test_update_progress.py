@@ -34,7 +34,7 @@ def test_outcomes_are_counted_by_state() -> None:
         progress.add(outcome(error))
     assert progress.figures().line() == (
         "updating:  4/100  4%  0/s  0:04:00 left  sending 3  accepted 40  timed out 1  done 2"
-        "  failed 1  limit 64  429s 2"
+        "  failed 1  limit 64  429s 0"
     )
 
 
