@@ -39,14 +39,16 @@ class CellOutput:
 
     def _html(self, figures: Figures) -> str:
         lines = list(self._lines)
-        title = "  ".join([figures.phase, *figures.words()]) if figures.phase is not None else ""
+        title = ""
+        if figures.phase is not None:
+            title = " · ".join([figures.phase, *figures.words()])
         if not title and lines:
             title = lines.pop()  # how it ended
         bar = ""
         if figures.total:
             share = f"{100 * figures.done / figures.total:.1f}%"
             bar = f'<div class="bar"><span class="ok" style="width:{share}"></span></div>'
-        counts = "".join(
+        counts = " ".join(  # lines are broken between counts
             f'<span class="key {_TONES[count.tone]}">{escape(str(count))}</span>'
             for count in figures.counts
         )

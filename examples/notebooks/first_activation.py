@@ -111,7 +111,7 @@ def _(mo):
     mo.md(r"""
     ## What cannot work is not sent
 
-    A typo is found before anything is sent, and so is a SIM of the wrong kind.
+    A typo is found before anything is sent.
     """)
     return
 
