@@ -72,6 +72,7 @@ def test_these_are_the_commands() -> None:
         "asyncsim bulk send",
         "asyncsim completion",
         "asyncsim doctor",
+        "asyncsim listen",
         "asyncsim auth login",
         "asyncsim auth status",
         "asyncsim auth switch",

@@ -22,7 +22,7 @@ from asyncsim.wire import forms
 _MAX_TARGET = 16_384  # characters; twice aiohttp's limit, for other servers
 _MAX_FIELDS = 100  # a Sim callback has seven
 
-_Params = Mapping[str, list[str]]
+Params = Mapping[str, list[str]]
 
 
 class RequestRejected(ReceiverError):
@@ -66,7 +66,7 @@ def verify_request(
     if len(request.body) > max_body:
         raise RequestRejected(413, f"the body is longer than {max_body} bytes")
     ticket = verify_ticket(segments, secrets.ticket_keys)
-    params, signed_params = _read_params(request, query)
+    params, signed_params = read_params(request, query)
 
     # The URL as it was issued. A proxy may spell the path in another way, or add a query to a POST;
     # the vendor may have signed that, but none of it is read.
@@ -111,7 +111,7 @@ def _ticket_segments(method: str, raw_target: str, path: str) -> tuple[str, ...]
     return segments
 
 
-def _read_params(request: CallbackRequest, query: str) -> tuple[_Params, _Params | None]:
+def read_params(request: CallbackRequest, query: str) -> tuple[Params, Params | None]:
     """Read the parameters, and those that Twilio signs in addition to the URL.
 
     None for a body that is not a form: its hash must then be in the URL. The query counts only for
@@ -143,7 +143,7 @@ def _read_params(request: CallbackRequest, query: str) -> tuple[_Params, _Params
     return texts, None
 
 
-def _read_form(text: bytes) -> _Params:
+def _read_form(text: bytes) -> Params:
     # A form is ASCII by definition: blanks are kept, nothing is trimmed. Insisting on it also
     # closes a hole: KORE's signature is a plain digest with the secret in front, so an attacker
     # with one signature can extend the body under it, but only with padding that is not ASCII.
@@ -158,7 +158,7 @@ def _is_proven(
     request: CallbackRequest,
     ticket: VerifiedTicket,
     urls: Sequence[str],
-    signed_params: _Params | None,
+    signed_params: Params | None,
     secrets: SecretStore,
 ) -> bool:
     """Tell whether the vendor's signature proves the callback; SignatureError if it is wrong.

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from asyncsim.callbacks.connections import ConnectionLimiter
-from asyncsim.callbacks.handler import BODY_TIMEOUT, CallbackHandler
+from asyncsim.callbacks.handler import BODY_TIMEOUT
 from asyncsim.errors import ReceiverError
 
 logger = logging.getLogger("asyncsim")
@@ -34,7 +34,25 @@ _MAX_HEADERS, _MAX_HEADER_BYTES = 64, 4096
 _NO_SERVER_NAME = CIMultiDict({"Server": ""})
 
 
-def application(callbacks: CallbackHandler) -> web.Application:
+class CallbackSink(Protocol):
+    """Whatever is given the requests: `CallbackHandler`, or an inspector."""
+
+    max_body: int
+
+    def check_head(self, method: str, raw_target: str, length: int | None) -> int | None:
+        """Return the status to reject a request with before its body is read; None: read it."""
+        ...
+
+    def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Handle a request and return its HTTP status."""
+        ...
+
+    def reject_malformed(self) -> None:
+        """Count a request that could not be parsed as HTTP."""
+        ...
+
+
+def application(callbacks: CallbackSink) -> web.Application:
     """Build an application that gives every request under it to `callbacks`."""
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", request_handler(callbacks))
@@ -42,7 +60,7 @@ def application(callbacks: CallbackHandler) -> web.Application:
 
 
 def request_handler(
-    callbacks: CallbackHandler, limiter: ConnectionLimiter | None = None
+    callbacks: CallbackSink, limiter: ConnectionLimiter | None = None
 ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
     """Build the aiohttp handler; aiohttp finds headers in any case.
 
@@ -114,7 +132,7 @@ async def _respond(request: web.BaseRequest, status: int) -> web.StreamResponse:
 class CallbackServer(web.Server):
     """aiohttp's server with its connections limited, and no log lines about garbage."""
 
-    def __init__(self, callbacks: CallbackHandler, limiter: ConnectionLimiter) -> None:
+    def __init__(self, callbacks: CallbackSink, limiter: ConnectionLimiter) -> None:
         super().__init__(request_handler(callbacks, limiter))
         self.callbacks = callbacks
         self.limiter = limiter
@@ -196,7 +214,7 @@ class Listener:
 
     @classmethod
     async def open(
-        cls, callbacks: CallbackHandler, host: str, port: int, max_connections: int
+        cls, callbacks: CallbackSink, host: str, port: int, max_connections: int
     ) -> Listener:
         """Listen; port 0 takes a free one. ReceiverError when the port cannot be had."""
         limiter = ConnectionLimiter(max_connections)

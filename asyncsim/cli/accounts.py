@@ -116,14 +116,18 @@ _NONE = "no profile, and no credentials in the environment: run asyncsim auth lo
 _ACCOUNTS = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
 
 
+def named_profile() -> str | None:
+    """Return the profile that --profile or ASYNCSIM_PROFILE names."""
+    return common_options().profile or os.environ.get(NAME_VARIABLE) or None
+
+
 def profile_in_use(vendor: str | None = None) -> Profile | None:
     """Return the profile that `log_in` takes; None: the environment's credentials.
 
     The one that --profile or ASYNCSIM_PROFILE names comes before the environment's credentials, the
     current one after them.
     """
-    named = common_options().profile or os.environ.get(NAME_VARIABLE)
-    if named:
+    if named := named_profile():
         return read_profiles().choose(named)
     variables = [name for of, name in _ACCOUNTS.items() if vendor in (None, of)]
     if any(os.environ.get(name) for name in (*variables, "ASYNCSIM_EMULATOR")):

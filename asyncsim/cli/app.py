@@ -82,6 +82,12 @@ for _name, _path, _help, _example in (
         "Print a shell's completion script.",
         "asyncsim completion bash > asyncsim.bash",
     ),
+    (
+        "listen",
+        "listen:listen",
+        "Print callbacks as they arrive, and forward them, until Ctrl-C.",
+        "asyncsim listen --public-url https://x.example --forward-to http://127.0.0.1:8000",
+    ),
     ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
     ("jobs", "jobs:jobs", "List, status and report of jobs; resume, retry.", None),
 ):

@@ -14,39 +14,31 @@ from tests.cli.conftest import Cli
 BASH = shutil.which("bash")
 
 
+LINES = {
+    "asyncsim si": "sims",
+    "asyncsim auth l": "login logout",
+    "asyncsim sims list --prof": "--profile",
+    "asyncsim activate --publ": "--public-url",
+    "asyncsim sims get --product w": "wireless",
+    "asyncsim --ca-bundle x.pem sims li": "list",
+    "asyncsim completion f": "fish",
+}
+
+
 @pytest.mark.skipif(BASH is None, reason="needs bash")
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("asyncsim si", ["sims"]),
-        ("asyncsim auth l", ["login", "logout"]),
-        ("asyncsim sims list --prof", ["--profile"]),
-        ("asyncsim activate --publ", ["--public-url"]),
-        ("asyncsim sims get --product w", ["wireless"]),
-        ("asyncsim --ca-bundle x.pem sims li", ["list"]),
-        ("asyncsim completion f", ["fish"]),
-    ],
-)
-async def test_bash_completes_commands_options_and_values(
-    line: str, expected: list[str], cli: Cli, tmp_path: Path
-) -> None:
+async def test_bash_completes_commands_options_and_values(cli: Cli, tmp_path: Path) -> None:
     script = tmp_path / "asyncsim.bash"
     ended = await cli("completion", "bash")
     assert ended.code == 0
     script.write_text(ended.out)
-    words = shlex.split(line)
-    program = f"""
-source {shlex.quote(str(script))}
-complete -p asyncsim >/dev/null || exit 1
-COMP_WORDS=({line})
-COMP_CWORD={len(words) - 1}
-_asyncsim
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
+    program = [f"source {shlex.quote(str(script))}", "complete -p asyncsim >/dev/null || exit 1"]
+    for line in LINES:
+        last = len(line.split()) - 1
+        program += [f"COMP_WORDS=({line}) COMP_CWORD={last}", "_asyncsim", 'echo "${COMPREPLY[@]}"']
     shown = subprocess.run(  # noqa: ASYNC221  # milliseconds
-        [str(BASH), "--norc", "-c", program], capture_output=True, text=True, check=True
+        [str(BASH), "--norc", "-c", "\n".join(program)], capture_output=True, text=True, check=True
     )
-    assert shown.stdout.split() == expected
+    assert shown.stdout.splitlines() == list(LINES.values())
     assert shown.stderr == ""
 
 
