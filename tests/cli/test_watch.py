@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from asyncsim import RetryPolicy
 from asyncsim.cli.listing import View
 from asyncsim.cli.watch import Lines
 from asyncsim.emulator import Emulator, Faults
 from asyncsim.models.supersim.sims import Sim
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, wait_for_requests
 from tests.cli.test_terminal import _read, _take_terminal
 
 WATCH = ("sims", "list", "--watch", "--interval", "0.05")
@@ -67,13 +68,22 @@ async def test_a_pipe_gets_lines_of_what_has_changed(emulator: Emulator) -> None
         assert (gone["seen"], gone["sid"], gone["status"]) == ("gone", first, "new")
         put(emulator, first, status="new")
         assert json.loads(await line(process))["seen"] == "listed"
-        emulator.faults = Faults(dropped=1.0)
-        assert process.stderr is not None
-        said = (await process.stderr.readline()).decode()
-        assert said.startswith("not read: ")  # and the next read follows
-        emulator.faults = Faults()
-        put(emulator, first, status="active")
-        assert json.loads(await line(process))["seen"] == "gone"
+
+
+async def test_a_read_that_fails_does_not_end_it(
+    cli: Cli, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RetryPolicy, "pause", lambda *_: 0.0)
+    emulator.faults = Faults(server_errors=1.0)
+    watch = asyncio.create_task(cli("sims", "list", "--watch", "--interval", "0.01"))
+    await wait_for_requests(emulator, 6)  # all attempts of the first read
+    emulator.faults = Faults()
+    await wait_for_requests(emulator, 10)
+    watch.cancel()  # as Ctrl-C does
+    ended = await watch
+    assert ended.code == 0
+    assert ended.err.startswith("not read: ")
+    assert ended.out.count("  listed   ") == 12
 
 
 async def test_rejected_credentials_end_it(
