@@ -253,7 +253,7 @@ class Client:
         profile = read_profiles().choose(name or _variable(NAME_VARIABLE))
         _use_emulator(profile.vendor, settings)
         log_in = cls.kore if profile.vendor == "kore" else cls.twilio
-        return log_in(**{**profile.credentials(), **settings})
+        return log_in(**profile.credentials(), **settings)
 
     @expand_keywords
     def rotate(self, **credentials: Unpack[Credentials]) -> None:

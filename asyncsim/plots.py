@@ -299,7 +299,7 @@ def _styled(chart: Any) -> Any:
 
 def _altair() -> Any:
     try:
-        import altair as alt
+        import altair as alt  # pyright: ignore[reportMissingImports]  # the extra is optional
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             'asyncsim.plots needs an extra; install it with: pip install "asyncsim[plots]"',

@@ -109,7 +109,7 @@ def log_in_with(profile: Profile, settings: Settings) -> Client:
     if (emulator := os.environ.get("ASYNCSIM_EMULATOR")) and settings.get("hosts") is None:
         settings["hosts"] = emulator_hosts(emulator, VENDORS[profile.vendor])
     create = Client.kore if profile.vendor == "kore" else Client.twilio
-    return create(**{**profile.credentials(), **settings})
+    return create(**profile.credentials(), **settings)
 
 
 _NONE = "no profile, and no credentials in the environment: run asyncsim auth login, or"

@@ -21,10 +21,12 @@ class Load(Protocol):
     @property
     def limit(self) -> float:
         """The concurrency limit."""
+        ...
 
     @property
     def throttled(self) -> int:
         """Requests throttled with 429."""
+        ...
 
 
 @frozen

@@ -20,12 +20,14 @@ class Work(Protocol):
 
     def figures(self) -> Figures:
         """The figures now; also called by another thread."""
+        ...
 
     def on_line(self, listener: Callable[[str], object]) -> None:
         """Call the listener with each line that is to stay, such as one at the end of a phase."""
 
     def ending(self, error: BaseException | None) -> str:
         """How it ended, and how it goes on."""
+        ...
 
 
 class Display(Protocol):

@@ -18,14 +18,17 @@ class PendingChanges(Protocol):
     @property
     def sending(self) -> int:
         """Changes without a response."""
+        ...
 
     @property
     def accepted(self) -> int:
         """Changes that have not settled."""
+        ...
 
     @property
     def is_done(self) -> bool:
         """Whether all changes have ended."""
+        ...
 
 
 class UpdateProgress:
