@@ -31,9 +31,19 @@ REFERENCE = {
     "asyncsim.observers": "Ready-made observers.",
     "asyncsim.observers.otel": "Tracing; needs the extra `otel`.",
     "asyncsim.observers.prometheus": "Metrics; needs the extra `prometheus`.",
+    "asyncsim.plots": "Charts of what a recorder has kept; needs the extra `plots`.",
+    "asyncsim.clock": "Time that a test moves by hand.",
     "asyncsim.emulator": "Both vendors' APIs on your machine.",
 }
 """Public modules: their pages are `reference/<last part>.md`."""
+
+
+_LINKS = {
+    "../README.md": "../index.md",
+    "](examples)": "](examples/index.md)",
+    "](../examples/notebooks)": "](../examples/index.md#notebooks)",
+}
+"""Links that read otherwise here: folders, and the home page."""
 
 
 def public_names(module: str) -> list[str]:
@@ -61,10 +71,12 @@ def stage() -> None:
             shutil.copytree(source, target, ignore=ignored)
         else:
             shutil.copy(source, target)
-    readme = (ROOT / "README.md").read_text("utf-8").replace("](examples)", "](examples/index.md)")
-    (PAGES / "index.md").write_text(readme, "utf-8")
-    for page in (PAGES / "docs").glob("*.md"):  # README.md is the home page here
-        page.write_text(page.read_text("utf-8").replace("../README.md", "../index.md"), "utf-8")
+    shutil.copy(ROOT / "README.md", PAGES / "index.md")
+    for page in (PAGES / "index.md", *(PAGES / "docs").glob("*.md")):
+        text = page.read_text("utf-8")
+        for link, here in _LINKS.items():
+            text = text.replace(link, here)
+        page.write_text(text, "utf-8")
     (PAGES / "reference").mkdir()
     for module, about in REFERENCE.items():
         sections = "\n".join(f"::: {module}.{name}\n" for name in public_names(module))
@@ -85,4 +97,7 @@ def _examples() -> str:
         if printed.exists():
             text = printed.read_text("utf-8").rstrip()
             lines += ["It prints:", "", "```text", text, "```", ""]
+    lines += ["## Notebooks", ""]
+    notebooks = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+    lines += [f"- [{path.name}](notebooks/{path.name})" for path in notebooks]
     return "\n".join(lines)
