@@ -59,7 +59,7 @@ def _(Emulator, Latency, asyncsim):
 
     async def measure(watching, *, listens=False, **world):
         """Activate the SIMs of a new emulator; return the outcomes and the number of requests."""
-        latency = Latency(transition=20.0, sigma=0.5)
+        latency = Latency(transition=20.0, sigma=0.3)
         receiver = asyncsim.CallbackReceiver() if listens else None
         async with (
             Emulator(sims=SIMS, speed=SPEED, latency=latency, seed=5, **world) as emulator,
