@@ -66,6 +66,8 @@ class ClientContext:
         self.clock = clock
         self.credentials_breaker = CredentialsBreaker(watching, clock.now)
         self._login = login
+        self.reread_credentials: Callable[[], Awaitable[Mapping[str, Any] | None]] | None = None
+        """Set before it opens: called when the credentials are rejected, to look for others."""
         self._own_ticket_secrets = tuple(ticket_secrets)
         self._derived_ticket_secrets: tuple[bytes, ...] = (login.ticket_secret,)
         """Of the current credentials, and of the latest before them."""
@@ -109,6 +111,14 @@ class ClientContext:
         if self._sender is not None and not same:
             self._sender.rotate(login.user, login.secret)
             self.credentials_breaker.reset()
+
+    async def _reread_login(self) -> bool:
+        """Look for other credentials; tells whether they have changed since it was called."""
+        before = self._login
+        given = await self.reread_credentials() if self.reread_credentials is not None else None
+        if given is not None and self._login is before:  # else another request's look was first
+            self.rotate(given)
+        return self._login is not before
 
     @property
     def state(self) -> str:
@@ -246,6 +256,7 @@ class ClientContext:
             timeout=self.timeout,
             observers=self.observers,
             on_success=self.credentials_breaker.succeeded,
+            reread_login=self._reread_login if self.reread_credentials is not None else None,
         )
         # The sender first, so that queued and paused requests end before their connections do.
         self._closers += [transport.close, auth.close, sender.close]

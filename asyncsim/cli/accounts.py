@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Unpack, cast, get_args
 from asyncsim import Client, ConfigurationError, NotFound, Pager
 from asyncsim.cli.common_options import common_options
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.rereading import ProfileReader
 from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
 from asyncsim.models.wireless import sims as wireless
@@ -109,7 +110,10 @@ def log_in_with(profile: Profile, settings: Settings) -> Client:
     if (emulator := os.environ.get("ASYNCSIM_EMULATOR")) and settings.get("hosts") is None:
         settings["hosts"] = emulator_hosts(emulator, VENDORS[profile.vendor])
     create = Client.kore if profile.vendor == "kore" else Client.twilio
-    return create(**profile.credentials(), **settings)
+    credentials = profile.credentials()
+    client = create(**credentials, **settings)
+    client.context.reread_credentials = ProfileReader(profile, credentials)
+    return client
 
 
 _NONE = "no profile, and no credentials in the environment: run asyncsim auth login, or"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from attrs import define, field
@@ -29,6 +29,7 @@ from asyncsim.core.tokens import MAX_RENEWALS
 from asyncsim.errors import (
     APIError,
     AsyncSimError,
+    AuthenticationError,
     ClientClosed,
     DecodeError,
     OutcomeUnknown,
@@ -84,6 +85,7 @@ class Sender:
         timeout: Timeout,
         observers: Sequence[Observer],
         on_success: Callable[[float], None] = lambda _: None,
+        reread_login: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._transport = transport
         self._auth = auth
@@ -95,6 +97,8 @@ class Sender:
         self._events = RequestEvents(vendor, observers, limiter.limit, clock.now)
         self._on_success = on_success
         """Called with the start time of each request whose credentials were accepted."""
+        self._reread_login = reread_login
+        """Called when the credentials are rejected; tells whether it has rotated them."""
         self._set_default_header()
         self._closed = False
         self.requests = 0
@@ -179,6 +183,9 @@ class Sender:
                     await self._auth.obtain(self._login_deadline(call))
                 except ClientClosed as closed:  # name the caller's request, not the token's
                     raise request.closed(sent=request.in_doubt) from closed
+                except AuthenticationError:
+                    if self._reread_login is None or not await self._reread_login():
+                        raise
                 call.queue_deadline += self._clock.now() - began  # time not spent in the queue
                 continue
             if call.at_front or not self._limiter.try_acquire():
@@ -332,6 +339,8 @@ class Sender:
         began = self._clock.now()
         try:
             renewed = await self._auth.rejected(call.generation, error, self._login_deadline(call))
+            if not renewed and self._reread_login is not None:
+                renewed = await self._reread_login()
         except ClientClosed as closed:
             raise call.request.closed(sent=call.request.in_doubt) from closed
         call.queue_deadline += self._clock.now() - began

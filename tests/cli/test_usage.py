@@ -188,3 +188,33 @@ async def test_the_version_is_that_of_the_package(cli: Cli) -> None:
     from importlib.metadata import version
 
     assert (await cli("--version")).out.strip() == version("asyncsim")
+
+
+@pytest.mark.parametrize(
+    "name", [SID, "89883070000099999999", "no-such-name"], ids=["sid", "iccid", "unique name"]
+)
+@pytest.mark.parametrize(
+    "command",
+    ["sims get", "sims update --status active", "sims update --status active --wait", "sims wait",
+     "activate", "activate --dry-run", "drift"],
+)  # fmt: skip
+async def test_what_the_account_does_not_have_ends_with_1_whatever_the_command(
+    command: str, name: str, cli: Cli, emulator: Emulator, tmp_path: Path
+) -> None:
+    batch = tmp_path / "batch.csv"
+    column = "sid" if name == SID else "iccid" if name.isdecimal() else "unique_name"
+    batch.write_text(f"{column},status\n{name},active\n")
+    words = command.split()
+    subject = str(batch) if words[0] in ("activate", "drift") else name
+    ended = await cli(*words, subject)
+    assert ended.code == 1, ended.err
+
+
+@pytest.mark.parametrize(
+    ("command", "prefix"), [("fleets", "HF"), ("rate-plans", "WP"), ("commands", "HC")]
+)
+async def test_an_unknown_record_ends_with_1_like_an_unknown_sim(
+    command: str, prefix: str, cli: Cli, emulator: Emulator
+) -> None:
+    ended = await cli(command, "get", prefix + "0" * 32)
+    assert ended.code == 1, ended.err
