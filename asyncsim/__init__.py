@@ -1,5 +1,6 @@
 """Async-first SDK for the SIM APIs of Twilio and KORE: Programmable Wireless and Super SIM."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from asyncsim.callbacks import Callback, CallbackReceiver, InboundCommand
@@ -46,6 +47,7 @@ from asyncsim.wait_errors import PerhapsNeverSent, TokenError
 from asyncsim.wire.pages import BadRecord
 
 if TYPE_CHECKING:
+    from asyncsim import monitor, supersim, webhooks, wireless
     from asyncsim.interactive import connect
 
 __all__ = [
@@ -102,14 +104,24 @@ __all__ = [
     "WrongResource",
     "__version__",
     "connect",
+    "monitor",
+    "supersim",
+    "webhooks",
+    "wireless",
 ]
 
 
+# Imported on first use: not every program needs them.
+_TYPES = ("monitor", "supersim", "webhooks", "wireless")
+
+
 def __getattr__(name: str) -> object:
-    if name == "connect":  # imported on first use: services do not need it
+    if name == "connect":
         from asyncsim.interactive import connect
 
         return connect
+    if name in _TYPES:
+        return import_module(f"asyncsim.{name}")
     raise AttributeError(f"module 'asyncsim' has no attribute {name!r}")
 
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import pickle
+import pkgutil
+import subprocess
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,7 +31,7 @@ NAMES = [
     "Timeout", "TokenError", "TransitionError", "TransitionFailed", "TransitionTimeout",
     "TransportError",
     "UnreachableStatus", "Unsupported", "Vendor", "Wait", "Watching", "WrongResource",
-    "__version__", "connect",
+    "__version__", "connect", "monitor", "supersim", "webhooks", "wireless",
 ]  # fmt: skip
 
 SETTINGS = (
@@ -152,3 +158,40 @@ def test_sim_lists_have_these_filters() -> None:
 def test_the_client_has_these_namespaces() -> None:
     client = Client.twilio("AC1", "token")
     assert set(vars(client)) == {"context", "wireless", "supersim", "monitor", "webhooks"}
+
+
+NAMESPACES = ("monitor", "supersim", "webhooks", "wireless")
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_every_record_keyword_set_and_status_is_public_under_its_namespace(name: str) -> None:
+    public = getattr(asyncsim, name)
+    assert isinstance(public, ModuleType)
+    assert public is import_module(f"asyncsim.{name}")
+    assert public.__all__ == sorted(public.__all__)
+    models = import_module(f"asyncsim.models.{name}")
+    for found in pkgutil.iter_modules(models.__path__, models.__name__ + "."):
+        module = import_module(found.name)
+        own = [one for one in vars(module).values() if inspect.isclass(one)]
+        own = [one for one in own if one.__module__ == module.__name__]
+        assert own
+        for one in own:
+            assert getattr(public, one.__name__) is one
+            assert one.__name__ in public.__all__
+            assert inspect.getdoc(one), one
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_public_types_are_loaded_when_they_are_first_used(name: str) -> None:
+    code = (
+        f"import sys, asyncsim; before = 'asyncsim.{name}' in sys.modules;"
+        f" asyncsim.{name}.__all__; sys.exit(before)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr or f"import asyncsim imports asyncsim.{name}"
+
+
+def test_a_public_record_shows_its_name_and_can_be_pickled() -> None:
+    sim = asyncsim.supersim.Sim(sid="HS1", status="active")
+    assert repr(sim).startswith("Sim(sid='HS1', status='active'")
+    assert pickle.loads(pickle.dumps(sim)) == sim

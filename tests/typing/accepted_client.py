@@ -6,9 +6,8 @@ from typing import assert_type
 
 import asyncsim
 from asyncsim import Client, Outcome, Page, Pager
-from asyncsim.models.supersim.fleets import Fleet
-from asyncsim.models.supersim.sims import Sim as SuperSim
-from asyncsim.models.wireless.sims import Sim as WirelessSim
+from asyncsim.supersim import Fleet, Sim as SuperSim
+from asyncsim.wireless import Sim as WirelessSim
 
 
 def clients() -> None:
