@@ -10,6 +10,7 @@ from asyncsim.emulator.callbacks import Delivery
 from asyncsim.emulator.emulator import Emulator
 from asyncsim.emulator.request_log import RequestRecord
 from asyncsim.emulator.settings import Behaviour, Faults, Latency
+from asyncsim.emulator.threaded import ThreadedEmulator
 from asyncsim.emulator.world import Card, World
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "Faults",
     "Latency",
     "RequestRecord",
+    "ThreadedEmulator",
     "World",
 ]
