@@ -189,7 +189,16 @@ def _rejection(name: str, error: AsyncSimError) -> Check:
         advice = "ask the owner of the account for access to this product, or do without it"
     elif isinstance(error, APIError) and error.status < 500:
         advice = "see the message, or the vendor's documents"
-    return Check(name=name, status="failed", found=str(error), advice=advice, kind=kind)
+    return Check(name=name, status="failed", found=_response(error), advice=advice, kind=kind)
+
+
+def _response(error: AsyncSimError) -> str:
+    """Say what the vendor responded, without the error's own advice."""
+    if not isinstance(error, APIError):
+        return str(error)
+    code = f", code {error.code}" if error.code is not None else ""
+    request = f"; request {error.request_id}" if error.request_id else ""
+    return f"{error.message or 'no message'} (HTTP {error.status}{code}{request})"
 
 
 def _signatures(client: Client, vendor: Vendor) -> Check:

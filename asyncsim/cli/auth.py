@@ -21,7 +21,7 @@ from asyncsim.cli.accounts import (
 )
 from asyncsim.cli.exits import CommandError, Exit, exit_code
 from asyncsim.cli.options import Output
-from asyncsim.cli.output import printable, printer, say
+from asyncsim.cli.output import Row, printable, printer, say, show_table
 from asyncsim.cli.probes import PROBE_SETTINGS, probe_products
 from asyncsim.cli.signals import interrupting_question
 from asyncsim.client import Settings
@@ -170,7 +170,7 @@ async def status(
         stored = read_profiles()
     except ConfigurationError as error:
         raise CommandError(str(error), Exit.CREDENTIALS) from error
-    rows = printer(output, _COLUMNS)
+    rows = _ProfileTable() if output == "table" else printer(output, _COLUMNS)
     code = Exit.OK
     found: list[tuple[dict[str, Any], Profile | str]] = [*_environment_rows(in_use=used is None)]
     found += [(_row(one, in_use=one == used), one) for one in stored.by_name.values()]
@@ -186,6 +186,32 @@ async def status(
             "no profiles and no credentials: run asyncsim auth login", Exit.CREDENTIALS
         )
     return code
+
+
+class _ProfileTable:
+    """A table that fits into 80 columns: what is wrong goes below it."""
+
+    def __init__(self) -> None:
+        from rich.table import Table
+
+        self._table = Table(*_COLUMNS, box=None, padding=(0, 1), pad_edge=False)
+        for column in self._table.columns:
+            column.overflow, column.no_wrap = "fold", column.header in ("use", "vendor", "account")
+        self._problems: list[str] = []
+
+    def row(self, row: Row) -> None:
+        from rich.text import Text
+
+        problem = str(row["check"])
+        if problem not in ("", "ok"):
+            row = {**row, "check": "failed"}
+            self._problems.append(f"{row['profile']}: {problem}")
+        self._table.add_row(*(Text(printable(str(row[name]))) for name in _COLUMNS))
+
+    def close(self) -> None:
+        show_table(self._table)
+        for problem in self._problems:
+            say(problem)
 
 
 def _environment_rows(*, in_use: bool) -> Iterator[tuple[dict[str, Any], str]]:

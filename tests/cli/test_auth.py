@@ -169,7 +169,10 @@ async def test_status_checks_each_account(
     assert ended.code == 0
     assert checks["default"] == "ok"
     assert "no variable KORE_WORD" in checks["kore"]
-    assert (await cli("auth", "status", "--check", "--profile", "kore")).code == 4
+    table = await cli("auth", "status", "--check", "--profile", "kore")
+    assert table.code == 4
+    assert max(map(len, table.out.splitlines())) <= 80
+    assert "kore: profile 'kore', client_secret: the environment has no variable" in table.err
 
 
 async def test_without_any_account_status_ends_with_4(cli: Cli, path: Path) -> None:
