@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import get_args
 
-import attrs
 import pytest
+from msgspec import Struct
 
 from asyncsim import events
 
@@ -45,13 +45,19 @@ def test_a_cancellation_is_not_swallowed() -> None:
 
 def test_every_event_is_frozen_and_keyword_only() -> None:
     for kind in get_args(events.Event):
-        assert all(one.kw_only for one in attrs.fields(kind)), kind
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        assert kind.__struct_config__.frozen, kind
+        with pytest.raises(TypeError, match="positional"):
+            kind("twilio")
+    with pytest.raises(AttributeError, match="immutable"):
         EVENT.generation = 2  # type: ignore[misc]  # that it cannot be is the point
 
 
+def _is_event(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Struct) and value is not Struct
+
+
 def test_every_event_class_derives_from_event() -> None:
-    declared = {one for one in vars(events).values() if isinstance(one, type) and attrs.has(one)}
+    declared = {one for one in vars(events).values() if _is_event(one)}
     assert declared == set(get_args(events.Event))
 
 
@@ -61,5 +67,5 @@ def test_every_event_is_documented_with_its_fields() -> None:
     rows = row.findall(page.read_text("utf-8"))
     documented = {name: re.findall(r"`(\w+)`", fields) for name, fields in rows}
     assert documented == {
-        kind.__name__: [one.name for one in attrs.fields(kind)] for kind in get_args(events.Event)
+        kind.__name__: list(kind.__struct_fields__) for kind in get_args(events.Event)
     }

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Self
 
-from attrs import asdict
+from msgspec.structs import asdict
 
 from asyncsim import events
 from asyncsim.cli.output import ndjson_line
@@ -25,7 +25,6 @@ class NdjsonWriter:
         """Write one event."""
         # The end of a request or a wait says what its start said; half as many lines are enough.
         if not isinstance(event, _STARTS):
-            # Events are attrs classes, which the type of a union does not tell.
             self.write(type(event).__name__, asdict(event))
 
     def write(self, name: str, fields: Mapping[str, Any]) -> None:

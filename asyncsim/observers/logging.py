@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import asdict
+from msgspec.structs import asdict
 
 from asyncsim import events
 

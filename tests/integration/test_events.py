@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from attrs import asdict
+from msgspec.structs import asdict
 
 from asyncsim import APIError, Throttle
 from asyncsim.emulator import Faults

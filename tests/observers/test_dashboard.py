@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
+from msgspec import structs
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -43,7 +43,7 @@ def exposed() -> dict[str, set[str]]:
     registry = CollectorRegistry()
     observer = Prometheus(registry=registry)
     client = Client.twilio("AC" + "1" * 32, "secret", observers=[observer])
-    for event in (*EXAMPLES, attrs.evolve(FINISHED, status=429)):
+    for event in (*EXAMPLES, structs.replace(FINISHED, status=429)):
         observer(event)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(generate_latest(registry).decode()):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-import attrs
 import pytest
+from msgspec import structs
 
 from asyncsim import events
 from asyncsim.observers import Tally
@@ -83,9 +83,9 @@ def test_every_event_can_be_counted(event: events.Event) -> None:
 def test_requests_are_counted_by_method_and_status() -> None:
     tally = tallied(
         FINISHED,
-        attrs.evolve(FINISHED, status=429),
-        attrs.evolve(FINISHED, status=None, error="RequestTimeout"),
-        attrs.evolve(FINISHED, method="GET", status=200),
+        structs.replace(FINISHED, status=429),
+        structs.replace(FINISHED, status=None, error="RequestTimeout"),
+        structs.replace(FINISHED, method="GET", status=200),
     )
     assert tally.requests == 4
     assert tally.limited == 1
@@ -97,23 +97,23 @@ def test_waits_are_counted_by_what_settled_them() -> None:
     tally = tallied(
         SETTLED,
         SETTLED,
-        attrs.evolve(SETTLED, settled_by="sweep"),
-        attrs.evolve(SETTLED, settled_by=None, error="TransitionTimeout"),
+        structs.replace(SETTLED, settled_by="sweep"),
+        structs.replace(SETTLED, settled_by=None, error="TransitionTimeout"),
     )
     assert tally.settled == {"callback": 2, "sweep": 1}
     assert tally.failed == {"TransitionTimeout": 1}
 
 
 def test_sweeps_and_list_scans_are_counted_separately() -> None:
-    tally = tallied(SWEPT, attrs.evolve(SWEPT, walk=True, pages=5))
+    tally = tallied(SWEPT, structs.replace(SWEPT, walk=True, pages=5))
     assert (tally.sweeps, tally.walks, tally.pages) == (1, 1, 8)
 
 
 def test_callbacks_are_counted_as_signed_unconfirmed_duplicate_or_rejected() -> None:
     tally = tallied(
         CALLBACK,
-        attrs.evolve(CALLBACK, signed=False),
-        attrs.evolve(CALLBACK, duplicate=True),
+        structs.replace(CALLBACK, signed=False),
+        structs.replace(CALLBACK, duplicate=True),
         REJECTED,
     )
     assert tally.callbacks == {"signed": 1, "hint": 1, "duplicate": 1, "refused": 1}
@@ -127,7 +127,7 @@ def test_retries_are_counted_by_reason() -> None:
 
 def test_bulk_rows_are_counted_by_new_state() -> None:
     tally = tallied(
-        ROW_MOVED, attrs.evolve(ROW_MOVED, state="done"), attrs.evolve(ROW_MOVED, row=2)
+        ROW_MOVED, structs.replace(ROW_MOVED, state="done"), structs.replace(ROW_MOVED, row=2)
     )
     assert tally.rows == {"sending": 2, "done": 1}
 

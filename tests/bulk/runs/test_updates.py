@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from attrs import asdict, evolve
+from attrs import evolve
+from msgspec.structs import asdict
 
 from asyncsim import (
     AuthenticationError,
