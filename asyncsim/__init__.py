@@ -40,7 +40,6 @@ from asyncsim.errors import (
 )
 from asyncsim.resources.outcome import Outcome
 from asyncsim.resources.pages import Page, Pager
-from asyncsim.resources.prepared import PreparedUpdate, Wait
 from asyncsim.vendors import KORE, TWILIO, Hosts, Product, Vendor
 from asyncsim.version import __version__
 from asyncsim.wait_errors import PerhapsNeverSent, TokenError
@@ -49,6 +48,7 @@ from asyncsim.wire.pages import BadRecord
 if TYPE_CHECKING:
     from asyncsim import monitor, supersim, webhooks, wireless
     from asyncsim.interactive import connect
+    from asyncsim.resources.prepared import PreparedUpdate, Wait
 
 __all__ = [
     "KORE",
@@ -113,13 +113,16 @@ __all__ = [
 
 # Imported on first use: not every program needs them.
 _TYPES = ("monitor", "supersim", "webhooks", "wireless")
+_LAZY = {
+    "PreparedUpdate": "asyncsim.resources.prepared",
+    "Wait": "asyncsim.resources.prepared",
+    "connect": "asyncsim.interactive",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name == "connect":
-        from asyncsim.interactive import connect
-
-        return connect
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     if name in _TYPES:
         return import_module(f"asyncsim.{name}")
     raise AttributeError(f"module 'asyncsim' has no attribute {name!r}")

@@ -29,7 +29,6 @@ from asyncsim.logins import Login, kore_login, twilio_login
 from asyncsim.redaction import Redacted, redact, redact_all
 from asyncsim.resources.call_signatures import expand_keywords
 from asyncsim.resources.monitor import Monitor
-from asyncsim.resources.prepared import Wait, resume
 from asyncsim.resources.supersim import SuperSim
 from asyncsim.resources.webhooks import Webhooks
 from asyncsim.resources.wireless import Wireless
@@ -46,6 +45,7 @@ from asyncsim.vendors import (
 if TYPE_CHECKING:  # kinds are imported on first use
     from asyncsim.models.supersim.sims import Sim as SuperSimSim
     from asyncsim.models.wireless.sims import Sim as WirelessSim
+    from asyncsim.resources.prepared import Wait
 
 logger = logging.getLogger("asyncsim")
 
@@ -277,6 +277,8 @@ class Client:
         the Sim once. `TokenError` if the token was changed, cut off, made for another account, or
         signed with none of this client's `ticket_secrets`.
         """
+        from asyncsim.resources.prepared import resume  # not every program resumes waits
+
         return resume(token, (self.supersim.sims.resource, self.wireless.sims.resource))
 
     async def open(self) -> None:
