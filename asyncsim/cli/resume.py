@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
+from itertools import pairwise
 from pathlib import Path
 
 _WINDOWS = os.name == "nt"
@@ -25,8 +26,10 @@ def remember(arguments: Sequence[str]) -> None:
 def resume_command() -> str:
     """Return the command that resumes this command line's job."""
     typed = list(_typed.get())
-    if typed[:2] == ["jobs", "retry-failed"]:
-        typed[1] = "resume"  # retry-failed would also retry rows that failed since
+    for before, (one, other) in enumerate(pairwise(typed)):  # options may stand in front
+        if (one, other) == ("jobs", "retry-failed"):
+            typed[before + 1] = "resume"  # retry-failed would also retry rows that failed since
+            break
     arguments = [*_program(), *typed]
     if _WINDOWS:
         return subprocess.list2cmdline(arguments)

@@ -68,3 +68,12 @@ def test_on_windows_it_is_quoted_for_windows(monkeypatch: pytest.MonkeyPatch) ->
     started_as("/nowhere/else", monkeypatch)
     monkeypatch.setattr(resume, "_WINDOWS", True)
     assert resume.resume_command() == 'asyncsim activate "my batch.csv" --status ready'
+
+
+@pytest.mark.parametrize("options", [[], ["--profile", "work", "-v"]])
+def test_a_retry_is_resumed_without_retrying_again_wherever_the_options_stand(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["asyncsim"])
+    resume.remember([*options, "jobs", "retry-failed", "batch.db"])
+    assert resume.resume_command() == " ".join(["asyncsim", *options, "jobs resume batch.db"])
