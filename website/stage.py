@@ -10,6 +10,7 @@ import ast
 import importlib
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "site"
@@ -34,6 +35,10 @@ REFERENCE = {
     "asyncsim.plots": "Charts of what a recorder has kept; needs the extra `plots`.",
     "asyncsim.clock": "Time that a test moves by hand.",
     "asyncsim.emulator": "Both vendors' APIs on your machine.",
+    "asyncsim.supersim": "Records, keywords and statuses of Super SIM.",
+    "asyncsim.wireless": "Records, keywords and statuses of Programmable Wireless.",
+    "asyncsim.monitor": "Records and keywords of Twilio's audit trail.",
+    "asyncsim.webhooks": "Records and keywords of KORE's signing secrets.",
 }
 """Public modules: their pages are `reference/<last part>.md`."""
 
@@ -52,7 +57,9 @@ def public_names(module: str) -> list[str]:
     names = getattr(found, "__all__", None)
     if names is None:  # a module that defines what it offers
         names = [name for name, one in vars(found).items() if _is_defined_in(one, name, module)]
-    return [name for name in names if not name.startswith("_")]
+    public = [name for name in names if not name.startswith("_")]
+    # A module among them has a page of its own.
+    return [name for name in public if not isinstance(getattr(found, name), ModuleType)]
 
 
 def _is_defined_in(value: object, name: str, module: str) -> bool:

@@ -50,7 +50,7 @@ def activity_text(emulator: Emulator, timelines: SimTimelines) -> str:
     """The latest requests and each SIM's statuses; no callback URL, as it holds a ticket."""
     requests = list(emulator.requests)
     lines = [_heading("requests", len(requests), _REQUESTS, "the latest")]
-    lines += [_request_line(one, timelines.started) for one in requests[-_REQUESTS:]]
+    lines += [_request_line(one) for one in requests[-_REQUESTS:]]
     lines.append(_heading("SIMs that changed", len(timelines.changes), _SIMS, "the first"))
     for sid, changes in list(timelines.changes.items())[:_SIMS]:
         shown = [f"{at - timelines.started:.3f} s {status}" for at, status in changes[:_CHANGES]]
@@ -61,22 +61,21 @@ def activity_text(emulator: Emulator, timelines: SimTimelines) -> str:
         lines.append(_heading("callbacks", len(deliveries), _SIMS, "the latest"))
         for one in deliveries[-_SIMS:]:
             said = f"{one.outcome} {one.status or one.reason or ''}".rstrip()
-            lines.append(f"  {one.seconds - timelines.started:8.3f} s  {one.sid}  {said}")
+            lines.append(f"  {one.seconds:8.3f} s  {one.sid}  {said}")
     return "\n".join(line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..." for line in lines)
 
 
 def _heading(noun: str, number: int, shown: int, which: str) -> str:
-    return (
-        f"{number} {noun}" + (f", {which} {shown}" if number > shown else "") + (":" * (number > 0))
-    )
+    limited = f", {which} {shown}" if number > shown else ""
+    return f"{noun}: {number}{limited}"
 
 
-def _request_line(one: RequestRecord, started: float) -> str:
+def _request_line(one: RequestRecord) -> str:
     # Values are customers' data; only the target status explains a failure.
     form = " ".join(f"{key}={one.form[key][0]}" if key == "Status" else key for key in one.form)
     result = "closed" if one.status is None else str(one.status)
     code = f" code {one.code}" if one.code is not None else ""
     hidden = f" (carried out: {one.hidden})" if one.hidden is not None else ""
     where = f"{one.vendor}/{one.product or 'auth'}{one.path}"
-    text = f"{one.seconds - started:8.3f} s  {result}{code}{hidden}  {one.method} {where}  {form}"
+    text = f"{one.seconds:8.3f} s  {result}{code}{hidden}  {one.method} {where}  {form}"
     return f"  {text.rstrip()}"
