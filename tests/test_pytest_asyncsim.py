@@ -196,6 +196,8 @@ def test_a_failed_tests_report_has_requests_and_timelines_and_no_ticket(
             end = time.monotonic() + 10
             while sim_emulator.sims()[0].status != "active" and time.monotonic() < end:
                 pass
+            while not sim_emulator.deliveries and time.monotonic() < end:
+                pass
             assert sid == "HS-other"
         """
     )
@@ -209,6 +211,8 @@ def test_a_failed_tests_report_has_requests_and_timelines_and_no_ticket(
             "*POST twilio/supersim/v1/Sims/HS*Status=active CallbackUrl*",
             "SIMs that changed: 1",
             "  HS*0.000 s new, *scheduled, *active",
+            "callbacks: 1",
+            "*HS*  failed *",
         ]
     )
     assert out.count("Emulator (sim_emulator)") == 1

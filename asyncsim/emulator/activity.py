@@ -60,7 +60,8 @@ def activity_text(emulator: Emulator, timelines: SimTimelines) -> str:
     if deliveries:
         lines.append(_heading("callbacks", len(deliveries), _SIMS, "the latest"))
         for one in deliveries[-_SIMS:]:
-            said = f"{one.outcome} {one.status or one.reason or ''}".rstrip()
+            # What follows a colon is an error's text, which may quote the URL and so its ticket.
+            said = f"{one.outcome} {one.status or (one.reason or '').partition(':')[0]}".rstrip()
             lines.append(f"  {one.seconds:8.3f} s  {one.sid}  {said}")
     return "\n".join(line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..." for line in lines)
 

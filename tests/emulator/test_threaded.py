@@ -10,7 +10,7 @@ import requests
 
 from asyncsim import ConfigurationError, TransitionFailed
 from asyncsim.clock import ManualClock
-from asyncsim.emulator import Emulator, Faults, ThreadedEmulator
+from asyncsim.emulator import Delivery, Emulator, Faults, ThreadedEmulator
 
 
 def test_its_state_can_be_read_changed_and_read_again_after_the_end() -> None:
@@ -27,6 +27,26 @@ def test_its_state_can_be_read_changed_and_read_again_after_the_end() -> None:
     with pytest.raises(ConfigurationError, match="does not run"):
         emulator.call(lambda one: one.speed)
     assert all(one.name != "asyncsim-emulator" for one in threading.enumerate())
+
+
+def test_the_activity_does_not_quote_a_url_from_an_error() -> None:
+    failed = Delivery(
+        seconds=1.0,
+        vendor="twilio",
+        account_sid="AC1",
+        sid="HS1",
+        method="POST",
+        url="http://127.0.0.1/a-ticket",
+        params={},
+        token="t",
+        attempt=1,
+        outcome="failed",
+        reason="InvalidURL: http://127.0.0.1/a-ticket",
+    )
+    with ThreadedEmulator(Emulator()) as emulator:
+        emulator.call(lambda one: one.deliveries.append(failed))
+        assert "HS1  failed InvalidURL" in emulator.activity()
+        assert "a-ticket" not in emulator.activity()
 
 
 async def test_a_client_in_another_loop_sees_a_failure_in_milliseconds() -> None:
