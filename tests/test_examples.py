@@ -1,21 +1,26 @@
-"""The examples run against an emulator."""
+"""The examples run against an emulator, and print what is written beside them."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
 import importlib.util
+import runpy
 from pathlib import Path
 from types import ModuleType
 
-import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import unused_port
 
 from asyncsim.emulator import Emulator
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+WITHOUT_OUTPUT = {
+    "activate_from_csv": "needs a file and the environment's credentials: a test below",
+    "hostile_network": "the number of its requests depends on the machine: a test below",
+}
+"""Examples whose output is not written beside them, and why."""
+
+PRINTING = sorted({path.stem for path in EXAMPLES.glob("*.py")} - set(WITHOUT_OUTPUT))
 
 
 def load(name: str) -> ModuleType:
@@ -27,9 +32,18 @@ def load(name: str) -> ModuleType:
     return module
 
 
-def test_every_example_has_a_test() -> None:
-    names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {"activate_from_csv", "service", "hostile_network"}
+@pytest.mark.parametrize("name", PRINTING)
+def test_an_example_prints_what_is_written_beside_it(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert capsys.readouterr().out == (EXAMPLES / f"{name}.out").read_text("utf-8")
+
+
+def test_there_is_one_output_for_each_example_and_each_is_short() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.out")} == set(PRINTING)
+    lines = {name: (EXAMPLES / f"{name}.py").read_text("utf-8").count("\n") for name in PRINTING}
+    assert {name for name, count in lines.items() if count >= 45} == set()
 
 
 async def test_the_csv_example_activates_sims_and_writes_each_result(
@@ -46,26 +60,6 @@ async def test_the_csv_example_activates_sims_and_writes_each_result(
 
     rows = list(csv.DictReader(results.read_text().splitlines()))
     assert {row["iccid"]: row["asyncsim_status"] for row in rows} == dict.fromkeys(wanted, "active")
-
-
-async def test_the_service_example_activates_by_callback(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Emulator(sims=1, speed=1000) as emulator:
-        monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator.url)
-        (sid,) = emulator.world("twilio").sims("supersim")
-        port = unused_port()
-        url = f"http://127.0.0.1:{port}"
-        runner = web.AppRunner(load("service").application(url))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        try:
-            async with aiohttp.ClientSession() as session:
-                async with session.post(f"{url}/sims/{sid}/activate") as response:
-                    assert await response.json() == {"sid": sid, "status": "active"}
-                async with session.post(f"{url}/sims/missing/activate") as response:
-                    assert response.status == 404
-        finally:
-            await runner.cleanup()
-        assert [delivery.outcome for delivery in emulator.deliveries] == ["delivered"]
 
 
 async def test_the_hostile_network_example_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
