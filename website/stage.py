@@ -104,7 +104,10 @@ def _examples() -> str:
         if printed.exists():
             text = printed.read_text("utf-8").rstrip()
             lines += ["It prints:", "", "```text", text, "```", ""]
-    lines += ["## Notebooks", ""]
+    lines += ["## Services", "", "[The guide](../docs/services.md) explains these.", ""]
+    services = sorted((ROOT / "examples" / "services").glob("*.py"))
+    lines += [f"- [{path.name}](services/{path.name})" for path in services]
+    lines += ["", "## Notebooks", ""]
     notebooks = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
     lines += [f"- [{path.name}](notebooks/{path.name})" for path in notebooks]
     return "\n".join(lines)
