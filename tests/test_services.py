@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
-import shutil
 import signal
 import sqlite3
 import sys
@@ -21,12 +18,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
+import asyncsim
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
+from tests import image
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ROOT / "examples" / "services"
-DOCKERFILE = (SERVICES / "Dockerfile").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +39,11 @@ def posts(emulator: Emulator) -> int:
 async def get(url: str) -> Any:
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         return await response.json()
+
+
+async def status_of(url: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status
 
 
 async def post(url: str) -> tuple[int, Any]:
@@ -67,32 +70,6 @@ async def answers(url: str, **wanted: object) -> bool:
     return all(found.get(key) == value for key, value in wanted.items())
 
 
-def docker_command() -> list[str]:
-    """The image's command, which must be a list: a shell would swallow SIGTERM."""
-    return in_docker("CMD")
-
-
-def in_docker(instruction: str) -> list[str]:
-    found = re.search(rf"^{instruction} (\[.*\])$", DOCKERFILE, re.MULTILINE)
-    assert found
-    command: list[str] = json.loads(found[1])
-    assert command[0] == "python"
-    return [sys.executable, *command[1:]]
-
-
-def docker_copies(folder: Path) -> None:
-    """Copy the service's files as the image does, so that a missing one is found."""
-    sources = [
-        source
-        for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE)
-        for source in line.split()[:-1]
-    ]
-    assert [one for one in sources if not (ROOT / one).exists()] == []
-    for source in sources:
-        if source.startswith("examples/"):
-            shutil.copy(ROOT / source, folder)
-
-
 @asynccontextmanager
 async def running(
     command: list[str], folder: Path, emulator: Emulator, port: int, end: signal.Signals
@@ -116,30 +93,33 @@ async def test_a_service_goes_on_after_a_restart_and_sends_nothing_twice(
     name: str, end: signal.Signals, status: int, tmp_path: Path, clock: ManualClock
 ) -> None:
     if name == "aiohttp":
-        docker_copies(tmp_path)
-        command = docker_command()
+        folder = image.copy_files(tmp_path)
+        command = image.command("CMD")
     else:
-        command = [sys.executable, str(SERVICES / "fastapi_service.py")]
+        folder, command = tmp_path, [sys.executable, str(SERVICES / "fastapi_service.py")]
     port = unused_port()
     url = f"http://127.0.0.1:{port}"
     async with Emulator(sims=1, clock=clock) as emulator:
         (sid,) = emulator.world("twilio").sims("supersim")
-        async with running(command, tmp_path, emulator, port, end) as service:
+        async with running(command, folder, emulator, port, end) as service:
             await until(lambda: answers(f"{url}/healthz", pending=0))
             assert await post(f"{url}/sims/{sid}/activate") == (202, {"number": 1})
             await until(lambda: posts(emulator) > 0)  # it is sent in the background
             assert (await get(f"{url}/healthz")) == {"pending": 1}
-            check = [part.replace("8080", str(port)) for part in in_docker("HEALTHCHECK CMD")]
+            check = [part.replace("8080", str(port)) for part in image.command("HEALTHCHECK CMD")]
             healthy = await asyncio.create_subprocess_exec(*check)
             assert await healthy.wait() == 0
         assert service.returncode == status
 
-        async with running(command, tmp_path, emulator, port, signal.SIGTERM):
+        async with running(command, folder, emulator, port, signal.SIGTERM):
             await until(lambda: answers(f"{url}/healthz", pending=1))
             await clock.advance(3600)  # the vendor carries it out and calls back
             await until(lambda: answers(f"{url}/changes/1", state="active", sid=sid))
             assert (await get(f"{url}/healthz")) == {"pending": 0}
             assert (await post(f"{url}/sims/missing/activate"))[0] == 404
+            assert (await post(f"{url}/sims/DE{'0' * 32}/activate"))[0] == 400
+            for number in (0, 10**20):  # more than SQLite's integers hold
+                assert await status_of(f"{url}/changes/{number}") in (404, 422)
         assert posts(emulator) == 1
         assert [delivery.outcome for delivery in emulator.deliveries] == ["delivered"]
 
@@ -152,7 +132,8 @@ async def test_a_service_behind_a_proxy_or_tunnel_gets_callbacks_at_its_public_u
 
     async def forward(request: web.Request) -> web.Response:
         path = request.rel_url.raw_path.removeprefix("/sims-api")
-        headers = {**request.headers, "X-Forwarded-Prefix": "/sims-api"}
+        headers = {**request.headers, "Host": "service.internal"}
+        headers |= {"X-Forwarded-Host": request.host, "X-Forwarded-Prefix": "/sims-api"}
         inside = f"http://127.0.0.1:{port}{path}"
         body = await request.read()
         async with (
@@ -205,3 +186,47 @@ async def test_what_was_stored_and_never_sent_is_not_sent_after_a_restart(tmp_pa
         assert found["state"] == "unknown"
         assert "perhaps never sent" in found["detail"]
         assert posts(emulator) == 0
+
+
+async def test_changes_stay_pending_while_the_credentials_are_wrong(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes_of = import_module("changes").Changes
+    # Both: the token was signed with another secret, or the vendor rejects the login.
+    secrets: list[dict[str, Any]] = [{}, {"ticket_secrets": ["one of our own, for all processes"]}]
+    for number, settings in enumerate(secrets):
+        path = tmp_path / f"{number}.db"
+        async with Emulator(sims=1, speed=1000) as emulator:
+            (sid,) = emulator.world("twilio").sims("supersim")
+            async with emulator.client(**settings) as client, changes_of(client, path) as changes:
+                await changes.activate(sid)
+            own = emulator.credentials
+            soon = asyncsim.Watching(first=0.01, longest=0.02, stale_for=0.05)
+            settings |= {"hosts": emulator.hosts, "watching": soon}
+            wrong = asyncsim.Client.twilio(own.account_sid, "wrong", **settings)
+            async with wrong, changes_of(wrong, path) as changes:
+                await until(lambda: changes.pending == 0)
+            found = changes.find(1)
+            assert (found["state"], bool(found["detail"])) == ("pending", True)
+            assert "stays pending until the next start" in caplog.text
+            caplog.clear()
+
+            right = asyncsim.Client.twilio(own.account_sid, own.auth_token, **settings)
+            async with right, changes_of(right, path) as changes:
+                await until(lambda: changes.find(1)["state"] == "active")
+            assert changes.find(1)["detail"] is None
+            assert posts(emulator) == 1
+
+
+async def test_requests_at_once_do_not_exceed_the_limit_of_pending_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
+) -> None:
+    module = import_module("changes")
+    monkeypatch.setattr(module, "MOST_PENDING", 3)
+    async with Emulator(sims=20, clock=clock) as emulator, emulator.client() as client:
+        sids = list(emulator.world("twilio").sims("supersim"))
+        async with module.Changes(client, tmp_path / "changes.db") as changes:
+            ended = await asyncio.gather(*map(changes.activate, sids), return_exceptions=True)
+            assert [one for one in ended if isinstance(one, int)] == [1, 2, 3]
+            assert {type(one) for one in ended[3:]} == {module.TooManyPending}
+            assert changes.pending == 3

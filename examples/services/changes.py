@@ -40,6 +40,7 @@ class Changes:
     def __init__(self, client: asyncsim.Client, path: str | Path) -> None:
         self._client = client
         self._path = path
+        self._checking = 0
         self._sending: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()
         with self._database() as database:
@@ -72,15 +73,19 @@ class Changes:
 
     @property
     def pending(self) -> int:
-        """Changes that have not settled."""
-        return len(self._sending) + len(self._waiting)
+        """Changes that have not settled, and those that are being checked."""
+        return self._checking + len(self._sending) + len(self._waiting)
 
     async def activate(self, sid: str) -> int:
         """Check and store a change, and return its number; the rest happens in the background."""
         if self.pending >= MOST_PENDING:
             raise TooManyPending
         sims = self._client.supersim.sims
-        prepared = await sims.prepare_update(sid, status="active", timeout=TIMEOUT)
+        self._checking += 1  # so that a thousand requests at once cannot exceed the limit
+        try:
+            prepared = await sims.prepare_update(sid, status="active", timeout=TIMEOUT)
+        finally:
+            self._checking -= 1
         with self._database() as database:  # on disk before anything is sent
             row = (prepared.sid, prepared.token)
             added = database.execute("INSERT INTO changes (sid, token) VALUES (?, ?)", row)
@@ -109,19 +114,26 @@ class Changes:
         try:
             wait = self._client.resume(token)
         except asyncsim.TokenError as error:
-            self._store(number, "unknown", str(error))
-            return
-        await self._wait(number, wait)
+            self._postpone(number, error)
+        else:
+            await self._wait(number, wait)
 
     async def _wait(self, number: int, wait: asyncsim.Wait[Any]) -> None:
         try:
             sim = await wait
         except (asyncsim.TransitionFailed, asyncsim.NotFound) as error:
             self._store(number, "failed", str(error))
-        except asyncsim.AsyncSimError as error:  # also `PerhapsNeverSent`: a person decides
+        except asyncsim.TransitionTimeout as error:  # also `PerhapsNeverSent`: a person decides
             self._store(number, "unknown", str(error))
+        except asyncsim.AsyncSimError as error:
+            self._postpone(number, error)
         else:
             self._store(number, str(sim.status))
+
+    def _postpone(self, number: int, error: asyncsim.AsyncSimError) -> None:
+        """Leave a change pending until the next start: these credentials cannot say how it went."""
+        logger.error("change %d stays pending until the next start: %s", number, error)
+        self._store(number, "pending", str(error))
 
     def _store(self, number: int, state: str, detail: str | None = None) -> None:
         with self._database() as database:

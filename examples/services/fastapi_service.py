@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
 from changes import Changes, TooManyPending
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Path
 
 import asyncsim
 
@@ -52,7 +52,7 @@ def application(public_url: str, path: str) -> FastAPI:
             raise HTTPException(502, str(error)) from error
 
     @app.get("/changes/{number}")
-    async def show(number: int) -> dict[str, Any]:
+    async def show(number: Annotated[int, Path(lt=10**9)]) -> dict[str, Any]:
         change: dict[str, Any] | None = app.state.changes.find(number)
         if change is None:
             raise HTTPException(404, "no such change")
