@@ -39,7 +39,9 @@ def mypy() -> Found:
 @cache
 def pyright() -> Found:
     """All errors of pyright, in its standard mode, as in most editors."""
-    command = [sys.executable, "-m", "pyright", "--outputjson", *map(str, ACCEPTED + REJECTED)]
+    # Without an active environment, pyright would look for our dependencies in another Python.
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
+    command += map(str, ACCEPTED + REJECTED)
     out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     found: Found = {}
     for one in json.loads(out[out.index("{") :])["generalDiagnostics"]:

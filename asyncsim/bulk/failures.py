@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json  # not wire.json: msgspec rejects half a surrogate pair, which a vendor's text may hold
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from cattrs.errors import BaseValidationError
 from cattrs.preconf.json import make_converter
 
-from asyncsim import errors
+from asyncsim import errors, wait_errors
 from asyncsim.bulk.records import HOPELESS, Head, Result, State, Verdict
 from asyncsim.errors import AsyncSimError, JobError, OutcomeUnknown, UnreachableStatus
 from asyncsim.models.supersim import esim_profiles, ip_commands, sims as supersims, sms_commands
@@ -20,7 +21,7 @@ from asyncsim.models.wireless import commands, sims
 
 _CLASSES: dict[str, type[AsyncSimError]] = {
     name: one
-    for name, one in vars(errors).items()
+    for name, one in {**vars(errors), **vars(wait_errors)}.items()
     if isinstance(one, type) and issubclass(one, AsyncSimError)
 }
 # The awaitable kinds: errors store a record of one of these as the last state seen.
@@ -37,6 +38,7 @@ _MODELS: dict[str, type[object]] = {
 }
 _NAMES = {model: name for name, model in _MODELS.items()}
 _RECORD = "asyncsim.record"  # has a dot, so no keyword of a change can have this name
+_DATE = "asyncsim.date"
 _UNREADABLE = (BaseValidationError, ValueError, TypeError, KeyError, AttributeError)
 
 _converter = make_converter()
@@ -56,6 +58,8 @@ def _plain(value: object) -> object:
     """Convert a part of an error to JSON values; the reverse of `_typed`."""
     if name := _NAMES.get(type(value)):
         return {_RECORD: name, "fields": _converter.unstructure(value)}
+    if isinstance(value, datetime):
+        return {_DATE: value.isoformat()}
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, tuple | list):
@@ -90,6 +94,8 @@ def _typed(value: Any) -> object:
         return tuple(_typed(one) for one in value)
     if not isinstance(value, dict):
         return value
+    if _DATE in value:
+        return datetime.fromisoformat(value[_DATE])
     if _RECORD in value:
         return _converter.structure(value["fields"], _MODELS[value[_RECORD]])
     return {key: _typed(one) for key, one in value.items()}
