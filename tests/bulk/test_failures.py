@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -89,10 +90,10 @@ def test_a_class_with_the_same_name_as_ours_is_foreign() -> None:
 
 
 def test_a_value_that_json_cannot_hold_is_written_as_text() -> None:
-    failed = errors.TransitionFailed(SID, {"status": NOON}, object())
+    failed = errors.TransitionFailed(SID, {"status": Decimal("1.50"), "at": NOON}, object())
     restored = failures.load(failures.dump(failed))
     assert isinstance(restored, errors.TransitionFailed)
-    assert restored.requested == {"status": str(NOON)}
+    assert restored.requested == {"status": "1.50", "at": NOON}
 
 
 def test_exception_notes_are_not_stored() -> None:
