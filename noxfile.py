@@ -88,10 +88,14 @@ def contract(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kill jobs, and the vendor, at random moments: 2,000 SIMs, 20 kills, several times."""
+    """Real processes that are killed, interrupted, or whose streams and terminal go away.
+
+    Among them jobs of 2,000 SIMs, and the vendor, killed 20 times at random moments.
+    """
     install(session)
-    checks = ("-o", "python_files=check_*.py", "--timeout", "900", "tests/chaos")
-    session.run("python", "-m", "pytest", *checks, *session.posargs)
+    checks = ("-o", "python_files=check_*.py", "--timeout", "900")
+    places = ("tests/chaos", "tests/bulk", "tests/cli")
+    session.run("python", "-m", "pytest", *checks, *places, *session.posargs)
 
 
 @nox.session

@@ -1,7 +1,7 @@
 """Kill tests: 2,000 SIMs, with the job or the emulator killed 20 times.
 
-Too long for the core suite; run by `nox -s chaos`. A small version is in
-tests/bulk/test_kills.py.
+Too long for the core suite; run by `nox -s chaos`. Small versions are in
+tests/bulk/check_kills.py.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from asyncsim.emulator import Emulator, Faults
+from tests.cli.check_process import spawn
 from tests.cli.conftest import Cli, posts
 from tests.cli.test_activate import fill, results
-from tests.cli.test_process import spawn
 
 
 @pytest.fixture

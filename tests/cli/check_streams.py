@@ -23,10 +23,10 @@ from asyncsim.cli import output
 from asyncsim.cli.ndjson import NdjsonWriter
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults
+from tests.cli.check_process import PROGRAM, said_by, spawn
 from tests.cli.conftest import Cli, wait_for_posts, wait_for_requests
 from tests.cli.test_activate import fill, outcomes, statuses
 from tests.cli.test_bulk import sids
-from tests.cli.test_process import PROGRAM, said_by, spawn
 
 pty = pytest.importorskip("pty", reason="Windows has no pseudo terminals")
 NAME = "a [/old] name [bold] :100: \x1b[31m\u202ered"
