@@ -72,6 +72,11 @@ class Harness:
         return getattr(self.client, self.api.product).sims
 
     @property
+    def off_status(self) -> str:
+        """A final status that is not the usual target, `active`."""
+        return "suspended" if self.api.product == "wireless" else "inactive"
+
+    @property
     def store(self) -> Mapping[str, Any]:
         return self.emulator.world(self.api.vendor).sims(self.api.product)
 

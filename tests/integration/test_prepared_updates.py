@@ -254,7 +254,7 @@ async def test_an_expired_token_is_judged_by_one_read(harness: Harness) -> None:
     reads = len(harness.reads())
     assert (await resume(harness, prepared.token)).status == "active"
     assert len(harness.reads()) == reads + 1
-    harness.put(harness.sid, status="inactive", date_updated=harness.clock.utcnow())
+    harness.put(harness.sid, status=harness.off_status, date_updated=harness.clock.utcnow())
     with pytest.raises(TransitionTimeout) as late:
         await resume(harness, prepared.token)
     assert type(late.value) is TransitionTimeout
@@ -274,7 +274,7 @@ async def test_another_clients_change_does_not_end_it(harness: Harness, finish: 
     prepared = await prepare(harness)
     async with another_process(harness) as other:
         waiting = await harness.start(_settled(other.resume(prepared.token)))
-        for status in ("scheduled", "inactive"):
+        for status in ("scheduled", harness.off_status):
             await harness.clock.advance(15)
             harness.put(harness.sid, status=status, date_updated=harness.clock.utcnow())
         await harness.clock.advance(30)
@@ -287,7 +287,7 @@ async def test_another_clients_change_does_not_end_it(harness: Harness, finish: 
         with pytest.raises(TransitionTimeout) as late:
             await harness.complete(waiting)
         assert type(late.value) is TransitionTimeout
-        assert late.value.status == "inactive"
+        assert late.value.status == harness.off_status
 
 
 async def test_a_failed_change_is_called_failed_where_it_is_known_to_have_been_sent(
