@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from attrs import frozen
@@ -17,6 +17,7 @@ from attrs import frozen
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.breaker import CircuitBreaker, what_to_check
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.lease import Lease, LeaseLost
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, requested_pause
 from asyncsim.core.transition import Transition
@@ -120,6 +121,7 @@ class RowRecorder:
     def __init__(self, sender: BulkSender, entry: Entry) -> None:
         self._sender = sender
         self._entry = entry
+        self.lease = sender.lease
 
     async def before_request(self) -> None:
         """Return once the intent to send is on disk; raise, and nothing is sent."""
@@ -160,8 +162,12 @@ class BulkSender:
         observers: Sequence[Observer],
         limits: Limits,
         stop: StopSignal,
+        *,
+        lease: Lease | None = None,
     ) -> None:
         self.journal = journal
+        self.lease = lease
+        """Under which changes are sent, if other workers may take the rows over."""
         self.pacer = SendPacer(task)
         self.sent: dict[str, Entry] = {}
         """Rows in the fan-out, by name; a detached wait carries its row itself."""
@@ -300,6 +306,11 @@ class BulkSender:
             text = self._task.action is Action.SEND and outcome.sim is None
             if text and isinstance(error, AuthenticationError):
                 await self._take_back(entry)
+            elif text and isinstance(error, LeaseLost) and not error.sent:
+                # Else its next owner would have to leave it unknown. If that is there already, the
+                # journal takes nothing from us any more.
+                with suppress(JournalError):
+                    await self._take_back(entry)
             return
         if seconds := requested_pause(error, self._longest_pause):
             self._stop.stop_for_pause(seconds)
