@@ -21,6 +21,9 @@ nox.options.sessions = ["tests", "lint", "types", "floors"]
 
 PYTHON = ("asyncsim", "tests", "benchmarks", "website", "examples", "noxfile.py")
 
+# A test that finds no PostgreSQL fails instead of being skipped.
+NO_SKIPS = {"CI": "1"}
+
 
 def install(session: nox.Session) -> None:
     """Install the package and its tools, unless the environment is managed by the user."""
@@ -101,6 +104,17 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def postgres(session: nox.Session) -> None:
+    """What needs PostgreSQL and takes long: failures, restarts, TLS, pgbouncer, cut networks.
+
+    Here a missing server is an error, not a reason to skip.
+    """
+    install(session)
+    checks = ("-o", "python_files=check_*.py", "--timeout", "900")
+    session.run("python", "-m", "pytest", *checks, "tests/postgres", *session.posargs, env=NO_SKIPS)
+
+
+@nox.session
 def scale(session: nox.Session) -> None:
     """Run the published scenarios at full size, alone, because some measure real seconds."""
     install(session)
@@ -146,7 +160,8 @@ def lowest(session: nox.Session) -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     required = [*project["dependencies"], *extras["cli"], *extras["bulk"], *extras["speed"]]
-    required += [*extras["frames"], *extras["otel"], *extras["plots"], *extras["prometheus"]]
+    required += [*extras["frames"], *extras["otel"], *extras["plots"], *extras["postgres"]]
+    required += extras["prometheus"]
     bounds = (re.match(r"([\w-]+)(?:\[[\w,]+\])?>=([\w.]+)", one) for one in required)
     pins = Path(session.create_tmp()) / "lowest.txt"
     pins.write_text("".join(f"{found[1]}=={found[2]}\n" for found in bounds if found), "utf-8")
@@ -162,7 +177,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def sbom(session: nox.Session) -> None:
     """Write `dist/sbom.cdx.json`: the contents of an installation with all extras for users."""
-    session.install(".[bulk,cli,frames,otel,plots,prometheus,speed]")
+    session.install(".[bulk,cli,frames,otel,plots,postgres,prometheus,speed]")
     users = session.run("python", "-c", "import sys; print(sys.executable)", silent=True)
     tools = Path(session.create_tmp()) / "tools"
     session.run("python", "-m", "venv", str(tools))  # otherwise the tool would list itself
@@ -179,7 +194,7 @@ def sbom(session: nox.Session) -> None:
 @nox.session
 def audit(session: nox.Session) -> None:
     """Check everything that users install for known vulnerabilities; needs PyPI's advisories."""
-    session.install("--editable", ".[bulk,cli,frames,otel,plots,prometheus,speed]")
+    session.install("--editable", ".[bulk,cli,frames,otel,plots,postgres,prometheus,speed]")
     installed = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     frozen = Path(session.create_tmp()) / "installed.txt"
     frozen.write_text(str(installed), "utf-8")
