@@ -203,13 +203,18 @@ def check_listen(listen: str | None, public_url: str | None) -> None:
         return
     if public_url is None and not os.environ.get("ASYNCSIM_EMULATOR"):
         raise CommandError("--listen needs --public-url, the URL at which the vendor reaches it")
-    port = listen.rpartition(":")[2]
+    check_address("--listen", listen)
+
+
+def check_address(option: str, address: str) -> None:
+    """Reject an address to listen on that cannot be one."""
+    port = address.rpartition(":")[2]
     if not (port.isascii() and port.isdecimal() and int(port) <= _HIGHEST):
-        raise CommandError(f"--listen {listen}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
+        raise CommandError(f"{option} {address}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
 
 
 def split_listen(listen: str) -> tuple[str, int]:
-    """Split a checked `--listen` into host and port."""
+    """Split a checked address into host and port."""
     host, _, port = listen.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port)
 
