@@ -17,7 +17,8 @@ from attrs import frozen
 from benchmarks.result import RESULTS, Facts, kept, number, table, targets_of
 
 _ROOT = Path(__file__).parent.parent
-DOCUMENTS = tuple(_ROOT / one for one in ("README.md", "docs/design.md", "docs/performance.md"))
+_PAGES = ("README.md", "docs/capacity.md", "docs/design.md", "docs/performance.md")
+DOCUMENTS = tuple(_ROOT / one for one in _PAGES)
 _PLACEHOLDER = re.compile(r"(<!-- figures: (.*?) -->\n).*?(<!-- /figures -->)", re.DOTALL)
 _NOT_YET = ["Not measured yet."]
 
