@@ -253,6 +253,17 @@ class JobRun:
     host: str
 
 
+@frozen
+class ChunkClaim:
+    """A chunk that one process works on: its writes are refused once another epoch has begun."""
+
+    job_id: int
+    number: int
+    """0: the whole job."""
+    owner: str
+    epoch: int
+
+
 @frozen(kw_only=True)
 class FailureGroup:
     """All rows whose errors have one class."""

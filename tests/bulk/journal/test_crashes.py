@@ -15,6 +15,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.journal.sqlite import SqliteDatabase
 from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
@@ -157,7 +158,9 @@ async def test_when_files_cannot_grow_unwritten_rows_do_not_count_as_written(pat
 
 async def fill_the_disk(journal: Journal) -> None:
     """Keep the file from growing by even one page."""
-    async with journal._database.engine.connect() as connection:
+    database = journal._database
+    assert isinstance(database, SqliteDatabase)
+    async with database.engine.connect() as connection:
         await connection.execute(text("PRAGMA max_page_count=1"))
 
 
@@ -168,7 +171,7 @@ def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     def single(url: URL, **options: Any) -> AsyncEngine:
         return create_async_engine(url, **options | {"pool_size": 1, "max_overflow": 0})
 
-    monkeypatch.setattr("asyncsim.bulk.journal.database.create_async_engine", single)
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite.create_async_engine", single)
 
 
 LONG = Ending(state=State.FAILED, error=ValueError("x" * 9000))
@@ -317,7 +320,7 @@ async def test_a_killed_job_that_another_program_has_opened_can_be_resumed(path:
 
 
 async def test_a_long_wal_is_checkpointed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asyncsim.bulk.journal.database._LONGEST_WAL", 200_000)
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite._LONGEST_WAL", 200_000)
     wal = path.with_name("batch.db-wal")
     async with Journal.open(path) as journal:
         await journal.begin_job(HEAD)

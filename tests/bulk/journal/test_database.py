@@ -245,7 +245,7 @@ async def test_another_process_gets_an_error_that_names_the_lock_holder(path: Pa
 async def test_another_program_that_locks_the_file_is_named_as_the_cause(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncsim.bulk.journal.database._PRAGMAS", ("busy_timeout=1",))
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite._PRAGMAS", ("busy_timeout=1",))
     async with Journal.open(path) as journal:
         await fill(journal, 1)
         with closing(sqlite3.connect(path, isolation_level=None)) as shell:
@@ -282,13 +282,13 @@ async def test_no_log_and_no_error_shows_the_ticket_secret(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "asyncsim.bulk.journal.database.secrets.token_urlsafe", lambda _: "hush-hush"
+        "asyncsim.bulk.journal.session.secrets.token_urlsafe", lambda _: "hush-hush"
     )
     with caplog.at_level(logging.DEBUG):
         async with Journal.open(path) as journal:
             assert journal.ticket_secret == "hush-hush"
             await fill(journal, 1)
-    assert "INSERT INTO journal" in caplog.text
+    assert "INSERT INTO jobs" in caplog.text
     assert "hush-hush" not in caplog.text
 
 

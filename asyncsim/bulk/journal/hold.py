@@ -1,0 +1,63 @@
+"""The hold of one process on a whole job that other processes might work on as well."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk.errors import Fenced
+from asyncsim.bulk.journal import claims
+from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.records import ChunkClaim
+from asyncsim.errors import JournalError
+
+
+class JobHold:
+    """Claims a job's chunk 0, keeps its heartbeat, and gives it back."""
+
+    # A file has a lock for this, which the operating system releases when its process dies. The
+    # database cannot know that a process on another machine is dead: it only stops hearing of it.
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._claim: ChunkClaim | None = None
+        self._beating: asyncio.Task[None] | None = None
+
+    async def take(self, job_id: int) -> ChunkClaim:
+        """Claim the job; JournalError while another process has it."""
+        database = self._database
+        now, dead = database.now(), database.now(-claims.DEAD_AFTER)
+        given = (job_id, claims.new_owner(), now, dead, database.target)
+        self._claim = await database.write(claims.claim_job, *given)
+        self._beating = asyncio.create_task(self._beat(self._claim), name="asyncsim-journal-hold")
+        return self._claim
+
+    async def release(self) -> None:
+        """Give the job back, if this process has it."""
+        claim, beating = self._claim, self._beating
+        self._claim = self._beating = None
+        if beating is not None:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+        if claim is not None:
+            # If that fails, the next process waits until the heartbeat is old enough.
+            with suppress(JournalError):
+                await self._database.write_as(claim, claims.release_job, claim)
+
+    async def _beat(self, claim: ChunkClaim) -> None:
+        """Renew the claim while there is nothing to write: each write renews it, too."""
+        while True:
+            # The event loop's own time: a clock that is moved by hand does not move the database's.
+            await asyncio.sleep(claims.HEARTBEAT)
+            try:
+                await self._database.write_as(claim, _nothing)
+            except Fenced:
+                return  # the journal's next write raises it to whoever waits for that
+            except JournalError:
+                continue  # the database may be back before anybody else takes the job
+
+
+async def _nothing(connection: AsyncConnection) -> None:
+    """Write nothing more than the fence in front of it."""
