@@ -36,7 +36,7 @@ NAMES = [
 
 SETTINGS = (
     "hosts, session, proxy, proxies_from_env, ssl, receiver, ticket_secrets, observers, retry,"
-    " throttle, timeout, watching, clock"
+    " throttle, shared_limit, timeout, watching, clock"
 )
 SUPERSIM_UPDATE = "unique_name, status, fleet, callback_url, callback_method, account_sid"
 WIRELESS_UPDATE = (

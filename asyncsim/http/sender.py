@@ -94,7 +94,7 @@ class Sender:
         self._retry = retry
         self._timeout = timeout
         self._observed = bool(observers)
-        self._events = RequestEvents(vendor, observers, limiter.limit, clock.now)
+        self._events = RequestEvents(vendor, observers, limiter, clock.now)
         self._on_success = on_success
         """Called with the start time of each request whose credentials were accepted."""
         self._reread_login = reread_login
