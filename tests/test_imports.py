@@ -16,6 +16,7 @@ HEAVY = (
     *("opentelemetry", "prometheus_client"),
     *("asyncsim.bulk", "asyncsim.emulator", "asyncsim.interactive", "asyncsim.reprs"),
     *("asyncsim.tables", "nanoarrow", "polars"),
+    *("asyncsim.postgres.engine", "procrastinate", "psycopg"),
     *("asyncsim.displays", "asyncsim.plots", "altair", "IPython", "marimo"),
 )
 

@@ -21,6 +21,7 @@ ROLES = {
     "drift": "drift: found by a dry run, and the command for it",
     "errors": "errors of the client, and those that the emulator responds with",
     "jobs": "jobs of requests, and the command that manages the jobs of journals",
+    "listen": "who listens: for callbacks on a terminal, for notifications of PostgreSQL",
     "pages": "pages of a list: read from JSON, and turned",
     "progress": "the progress of a job: its figures, and their display on stderr",
     "records": "records: decoded from JSON, and kept by a job",
