@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from attrs import frozen
+from attrs import evolve, frozen
 
 FOLDER = Path(__file__).parent.parent / "examples" / "deployment"
 COMPOSE = FOLDER / "compose.yaml"
@@ -58,6 +58,10 @@ class Process:
     """Paths of its probes."""
     grace: float
     """Seconds from SIGTERM to SIGKILL."""
+
+    def with_variables(self, more: Mapping[str, str]) -> Process:
+        """The same with further variables; its own come first."""
+        return evolve(self, variables={**more, **self.variables})
 
     def option(self, name: str) -> str:
         """The value of an option, as `--name value` or `--name=value`."""
