@@ -80,12 +80,13 @@ async def connect(
 ) -> psycopg.AsyncConnection[Any]:
     """Open a connection; raises `psycopg.Error`, which `remedy_of` explains."""
     url = PostgresUrl.parse(url)
+    with_options = url.libpq not in _without_options
     try:
         connection = await _open(url, autocommit)
     except psycopg.OperationalError as error:
         # pgbouncer before 1.20, and newer ones for settings that they do not track. Its own
         # `idle_transaction_timeout`, or `ALTER ROLE ... SET`, does the same (docs/postgresql.md).
-        if "unsupported startup parameter" not in str(error) or url.libpq in _without_options:
+        if not with_options or "unsupported startup parameter" not in str(error):
             raise
         _without_options.add(url.libpq)
         connection = await _open(url, autocommit)

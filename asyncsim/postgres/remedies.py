@@ -50,6 +50,7 @@ _BY_TEXT = {
     "certificate": "the server's TLS certificate is not accepted: check sslrootcert and the host",
     "does not support SSL": "the server has no TLS: set `ssl = on` there, or another sslmode",
     "password authentication failed": _BY_CODE["28"],
+    "SASL authentication failed": _BY_CODE["28"],  # pgbouncer
     "no password supplied": "the server asks for a password: set PGPASSWORD or a password file",
     "no pg_hba.conf entry": _BY_CODE["28"],
     "not permitted to log in": _BY_CODE["28"],

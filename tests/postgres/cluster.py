@@ -108,7 +108,7 @@ class Cluster:
     def start(self) -> None:
         """Start, on the same port as before if it has had one."""
         for _ in range(5):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             options = {**self.settings, "port": str(port)}
             written = (f"-c {name}='{value}'" for name, value in options.items())
             command = ("--wait", "--pgdata", str(self.data), "--log", str(self.log))
@@ -196,7 +196,8 @@ def stop_and_delete(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback that was free a moment ago."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]
