@@ -48,6 +48,7 @@ from asyncsim.wire.pages import BadRecord
 if TYPE_CHECKING:
     from asyncsim import monitor, supersim, webhooks, wireless
     from asyncsim.interactive import connect
+    from asyncsim.postgres.bus import PostgresBus
     from asyncsim.resources.prepared import PreparedUpdate, Wait
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "Pager",
     "PerhapsNeverSent",
     "PermissionDenied",
+    "PostgresBus",
     "PreparedUpdate",
     "Product",
     "QueueTimeout",
@@ -114,6 +116,7 @@ __all__ = [
 # Imported on first use: not every program needs them.
 _TYPES = ("monitor", "supersim", "webhooks", "wireless")
 _LAZY = {
+    "PostgresBus": "asyncsim.postgres.bus",
     "PreparedUpdate": "asyncsim.resources.prepared",
     "Wait": "asyncsim.resources.prepared",
     "connect": "asyncsim.interactive",

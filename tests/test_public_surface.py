@@ -24,7 +24,8 @@ NAMES = [
     "CallbackReceiver", "Client", "ClientClosed", "ConfigurationError", "Conflict",
     "ConnectionFailed", "DecodeError", "Hosts", "InboundCommand", "JobError", "JobStopped",
     "JournalError", "NotConfirmed", "NotFound", "Outcome",
-    "OutcomeUnknown", "Page", "Pager", "PerhapsNeverSent", "PermissionDenied", "PreparedUpdate",
+    "OutcomeUnknown", "Page", "Pager", "PerhapsNeverSent", "PermissionDenied", "PostgresBus",
+    "PreparedUpdate",
     "Product", "QueueTimeout", "RateLimited",
     "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError",
     "TargetForgotten", "Throttle",
@@ -97,7 +98,7 @@ def test_every_public_name_has_a_docstring() -> None:
         (
             asyncsim.CallbackReceiver,
             "public_url, *, host, port, ticket_secrets, twilio_auth_tokens, kore_webhook_secrets,"
-            " max_body, max_connections, clock, observers",
+            " max_body, max_connections, bus, clock, observers",
         ),
         (asyncsim.Hosts, "*, wireless, supersim, monitor, webhooks, token"),
         (asyncsim.Timeout, "*, request, connect, queue"),

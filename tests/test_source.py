@@ -13,6 +13,7 @@ LONGEST_FUNCTION = 60  # signature and docstring included
 ROLES = {
     "app": "the application that a server, or a terminal, runs",
     "auth": "credentials: the client sends them, the emulator checks them",
+    "bus": "the bus of callbacks: inside a process, and between processes",
     "bulk": "bulk jobs, and the command for them",
     "callbacks": "callbacks: received by the client, sent by the emulator",
     "common": "what files of several kinds share",

@@ -53,6 +53,10 @@ async def _migrate_database(url: str) -> tuple[int, int]:
 async def _bring_forward(connection: AsyncConnection) -> tuple[int, int]:
     await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     await connection.run_sync(metadata.create_all)
+    from asyncsim.postgres import inbox  # loads psycopg
+
+    for statement in inbox.CREATE:
+        await connection.execute(text(statement))
     made = {"format": FORMAT, "created_at": datetime.now(UTC)}
     await connection.execute(insert(journal), made)
     return 0, FORMAT
