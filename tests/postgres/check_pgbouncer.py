@@ -9,6 +9,10 @@ import psycopg
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
+from asyncsim.bulk import Job, Journal, run
+from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.clock import ManualClock
+from asyncsim.emulator import Emulator
 from asyncsim.postgres.engine import SCHEMA, connect, create_engine, remedy_of
 from asyncsim.postgres.listen import listening
 from tests.postgres.cluster import OWNER, Cluster
@@ -59,6 +63,19 @@ async def test_many_transactions_share_two_sessions(server: Cluster, port: int) 
     assert row[0] <= 2
     for engine in engines:
         await engine.dispose()
+
+
+async def test_a_job_runs_through_it(server: Cluster, port: int, clock: ManualClock) -> None:
+    url = server.create_database("jobs")
+    await migrate(url)
+    async with Emulator(sims=300, clock=clock) as emulator, emulator.client() as client:
+        rows = [{"sid": sim.sid} async for sim in client.supersim.sims.list()]
+        job = Job.from_rows(rows, product="supersim", change={"status": "active"})
+        async with Journal.open(through(url, port), job="all") as journal:
+            running = asyncio.create_task(run(job, client, journal=journal))
+            while not running.done():
+                await clock.advance(1.0)
+            assert (await running).ok
 
 
 async def test_the_settings_of_our_connections_are_left_to_the_role(

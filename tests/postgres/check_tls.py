@@ -58,6 +58,10 @@ async def test_a_verified_connection(
         await woken.until(1)
         notify(verified, "one")
         await woken.until(2)
+    # libpq of the wheel has no authorities of its own: it finds the system's by this variable.
+    monkeypatch.setenv("SSL_CERT_FILE", str(root))
+    async with await connect(f"{url}?sslmode=verify-full&sslrootcert=system") as connection:
+        assert await (await connection.execute(query)).fetchone() == (True, "TLSv1.3")
     # The same by libpq's variables, as containers set them: the URL has neither path nor secret.
     monkeypatch.setenv("PGSSLROOTCERT", str(root))
     monkeypatch.setenv("PGSSLMODE", "verify-full")
