@@ -26,6 +26,7 @@ from asyncsim.bulk.report import Report
 from asyncsim.bulk.results import write_results
 from asyncsim.bulk.run import run
 from asyncsim.bulk.undo import WrittenUndo, write_undo
+from asyncsim.bulk.worker import work
 
 __all__ = [
     "Action",
@@ -39,6 +40,7 @@ __all__ = [
     "WrittenUndo",
     "find_drift",
     "run",
+    "work",
     "write_fix",
     "write_results",
     "write_undo",

@@ -1,6 +1,6 @@
 """Lease: how long the owner of a chunk may send changes without hearing from the database.
 
-The database declares an owner dead that has not renewed its heartbeat for `SECONDS`, and then
+An owner that has not renewed its heartbeat for `claims.DEAD_AFTER` seconds counts as dead, and
 another worker reads the chunk's SIMs and sends what is still needed. An owner that is cut off from
 the database, or frozen, does not learn of that. So it stops by itself, by its own clocks: nothing
 is sent after the lease has ended, and no response in flight is awaited any longer.
@@ -15,32 +15,15 @@ from typing import Self, TypeVar
 
 from attrs import frozen
 
+from asyncsim.bulk.errors import LeaseLost
+from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.clock import Clock, Timer
-from asyncsim.errors import JournalError
 
 T = TypeVar("T")
 
-SECONDS = 6.0
-"""Seconds without a heartbeat after which an owner counts as dead."""
 MARGIN = 0.5
 """Seconds by which a lease ends earlier than that: for a request that has just passed the check,
 and for clocks that do not run equally fast."""
-
-
-class LeaseLost(JournalError):
-    """A worker could not renew its lease of a chunk in time, so another one may have taken it over.
-
-    `sent` tells whether the change may have been carried out.
-    """
-
-    def __init__(self, asked: str, *, sent: bool) -> None:
-        self.asked = asked
-        self.sent = sent
-        state = "it may have been carried out" if sent else "nothing was sent"
-        super().__init__(
-            f"{asked}: this worker could not reach its database in time, so another worker may own"
-            f" the chunk now; {state}"
-        )
 
 
 @frozen
@@ -76,7 +59,7 @@ class Lease:
         clock: Clock,
         began: Moment | None = None,
         *,
-        seconds: float = SECONDS,
+        seconds: float = DEAD_AFTER,
         margin: float = MARGIN,
     ) -> None:
         self._clock = clock

@@ -20,6 +20,7 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.input.source import format_lines
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.plan import Plan, Planner
 from asyncsim.bulk.records import IN_DOUBT, OPEN, Duplicate, Head, State
 from asyncsim.bulk.report import Report, report_on
@@ -37,7 +38,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between passes, so that an o
 _PLAN_ATTEMPTS = 12  # with those pauses about ten minutes; then the run ends, resumable
 _SENT = frozenset(State) - {State.READ, State.READY, State.IMPOSSIBLE, State.ALREADY}
 # Without those that timed out: their time is up, and another run continues to wait for them.
-_TO_SEND = IN_DOUBT - {State.TIMED_OUT} | {State.READY}
+_UNANSWERED = IN_DOUBT - {State.TIMED_OUT}
+_TO_SEND = _UNANSWERED | {State.READY}
 
 
 def account_of(client: Client, product: Product) -> str:
@@ -56,8 +58,11 @@ class Phases:
         observers: Sequence[Observer],
         limits: Limits,
         stop: StopSignal,
+        *,
+        lease: Lease | None = None,
     ) -> None:
         self.stop = stop
+        self._lease = lease
         self._client = client
         self._clock = client.context.clock
         self._journal = journal
@@ -291,21 +296,30 @@ class Phases:
             raise NotConfirmed(f"this {' and '.join(reasons)}", count, confirmed)
         await self._journal.approve()  # only these rows: others need their own confirmation
 
+    async def reconcile(self, task: JobTask) -> None:
+        """Read the SIMs of rows that an earlier owner left in doubt, before anything is sent."""
+        if await self.count(_UNANSWERED):
+            await self.plan_rows(task, _UNANSWERED, "reconciling")
+
     # Sending.
 
-    async def send(self, task: JobTask) -> None:
+    async def send(self, task: JobTask, *, verify: bool = True) -> None:
         """Send all rows; then plan again those without a response or known only by callbacks.
+
+        `verify=False` leaves the latter to another run.
 
         A callback shows the past: another change may have followed, and KORE's signature is not an
         HMAC (KORE docs, "Validate Webhook Signatures"). One list scan confirms all of them.
         """
-        sender = BulkSender(task, self._journal, self._observers, self._limits, self.stop)
+        sender = BulkSender(
+            task, self._journal, self._observers, self._limits, self.stop, lease=self._lease
+        )
         try:
             for attempt in range(1, _PASSES + 1):
                 await sender.run(await self.count(_TO_SEND) + await self._journal.count_retries())
                 if self.stop.event.is_set():
                     return
-                unconfirmed = await self._journal.reopen_unconfirmed()
+                unconfirmed = await self._journal.reopen_unconfirmed() if verify else 0
                 more = self.stop.reason is None and attempt < _PASSES
                 if more and await self.count({State.NO_ANSWER}):
                     await self.pause(attempt)

@@ -16,8 +16,9 @@ from attrs import frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.breaker import CircuitBreaker, what_to_check
+from asyncsim.bulk.errors import Fenced, LeaseLost
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.lease import Lease, LeaseLost
+from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, requested_pause
 from asyncsim.core.transition import Transition
@@ -215,6 +216,9 @@ class BulkSender:
         except asyncio.CancelledError:
             fan_out.cancel()
             raise
+        except Fenced:
+            self._end_lease()
+            raise
         finally:
             await fan_out.aclose()
             closing.cancel()
@@ -299,6 +303,8 @@ class BulkSender:
         if isinstance(error, Stopped):
             return  # beyond the limit: its state is unchanged
         if isinstance(error, JournalError | AuthenticationError):
+            if isinstance(error, Fenced):
+                self._end_lease()
             self._stop.stop(type(error).__name__, error)
             # An earlier attempt of an update may have been carried out: the row stays SENDING, and
             # the next plan reads its SIM. A text cannot be read, but it has no earlier attempt
@@ -320,6 +326,11 @@ class BulkSender:
                 return  # it stays SENDING, and the next plan reads its SIM first
         ending = ending_of(self._task.action, outcome, entry.reference)
         await self._record_ending(entry, ending)
+
+    def _end_lease(self) -> None:
+        """Cut the requests in flight: the new owner of these rows reads their SIMs already."""
+        if self.lease is not None:
+            self.lease.end()
 
     async def _record_ending(self, entry: Entry, ending: Ending) -> None:
         await self.journal.record_ending(entry.number, ending)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, TraceConfig
 
-from asyncsim.bulk.lease import Lease, LeaseLost, Moment
+from asyncsim.bulk.errors import LeaseLost
+from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.clock import ManualClock
 from asyncsim.core.retry import Idempotency
 from asyncsim.core.settings import Throttle

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from asyncsim.bulk.lease import Lease, LeaseLost, Moment
+from asyncsim.bulk.errors import LeaseLost
+from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
 
