@@ -6,8 +6,9 @@ import os
 import secrets
 import socket
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.errors import Fenced
@@ -27,21 +28,27 @@ def new_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def fence(claim: ChunkClaim, now: ColumnElement[datetime]) -> Update:
-    """Return the statement that begins each transaction of an owner.
+# The statement that begins each transaction of an owner: it changes no row if another process has
+# the chunk. An UPDATE and no SELECT: it locks the row, so that nobody takes the chunk over between
+# this check and the end of the transaction. The epoch and not only the owner, because a process may
+# have lost a chunk and claimed it again, with an older transaction still waiting to be written.
+FENCE = update(chunks).where(
+    chunks.c.job == bindparam("of_job", type_=Integer),
+    chunks.c.number == bindparam("of_chunk", type_=Integer),
+    chunks.c.owner == bindparam("of_owner", type_=Text),
+    chunks.c.epoch == bindparam("of_epoch", type_=Integer),
+)
+"""Its values, the heartbeat, are the engine's; its parameters are `fence_of`."""
 
-    It changes no row if another process has the chunk.
-    """
-    # An UPDATE and no SELECT: it locks the row, so that nobody takes the chunk over between this
-    # check and the end of the transaction. The epoch and not only the owner, because a process may
-    # have lost a chunk and claimed it again, with an older transaction still waiting to be written.
-    mine = and_(
-        chunks.c.job == claim.job_id,
-        chunks.c.number == claim.number,
-        chunks.c.owner == claim.owner,
-        chunks.c.epoch == claim.epoch,
-    )
-    return update(chunks).where(mine).values(heartbeat_at=now)
+
+def fence_of(claim: ChunkClaim) -> dict[str, Any]:
+    """The parameters of `FENCE`."""
+    return {
+        "of_job": claim.job_id,
+        "of_chunk": claim.number,
+        "of_owner": claim.owner,
+        "of_epoch": claim.epoch,
+    }
 
 
 def fenced(claim: ChunkClaim, target: str) -> Fenced:

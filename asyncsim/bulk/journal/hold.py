@@ -42,9 +42,11 @@ class JobHold:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
         if claim is not None:
-            # If that fails, the next process waits until the heartbeat is old enough.
-            with suppress(JournalError):
-                await self._database.write_as(claim, claims.release_job, claim)
+            # If that fails, the next process waits until the heartbeat is old enough: closing must
+            # not wait for a server that is away.
+            with suppress(JournalError, TimeoutError):
+                async with asyncio.timeout(claims.HEARTBEAT):
+                    await self._database.write_as(claim, claims.release_job, claim)
 
     async def _beat(self, claim: ChunkClaim) -> None:
         """Renew the claim while there is nothing to write: each write renews it, too."""

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.queries import ENTRY, PARAMETERS, in_states
 from asyncsim.bulk.journal.row_updates import RowUpdate, Value
-from asyncsim.bulk.journal.schema import jobs, rows
+from asyncsim.bulk.journal.schema import jobs, rows, storable
 from asyncsim.bulk.journal.scope import Scope
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, UNFINISHED, Entry, Planned, State
 
@@ -137,8 +137,8 @@ async def record_plan(
             "new_state": one.state,
             "is_done": one.state is State.DONE,
             "new_sid": one.sid,
-            "new_before": one.before,
-            "new_error": one.note if one.state is State.IMPOSSIBLE else None,
+            "new_before": one.before and storable(one.before),
+            "new_error": storable(one.note) if one.note and one.state is State.IMPOSSIBLE else None,
             "stays_failed": one.state is State.FAILED,
             "is_tried_again": one.state is State.FAILED and one.verdict not in HOPELESS,
             "now": None if one.state in UNFINISHED else now,

@@ -38,6 +38,12 @@ SCHEMA = "asyncsim"
 """The PostgreSQL schema that holds all our tables; a SQLite file has none."""
 
 
+def storable(text: str) -> str:
+    """Replace what no database stores in the vendor's words: a message must not end a job."""
+    # Half a surrogate pair, which JSON may hold; and NUL, which PostgreSQL rejects.
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime: `timestamptz` in PostgreSQL, in SQLite ISO text in UTC.
 
@@ -96,6 +102,8 @@ def _words(kind: type[enum.StrEnum], *, constraint: str | None = None) -> Enum:
 
 _JSON = JSON(none_as_null=True)
 metadata = MetaData()
+shared_metadata = MetaData()
+"""Tables that only a database of many processes has; a SQLite file does without them."""
 
 # One row: the journal itself, and the process that has the file open. `needs_wal`: see
 # `JournalFile.check_wal`. PostgreSQL has no such process; there `chunks` tells who works on what.

@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from asyncsim.bulk import failures
 from asyncsim.bulk.journal.row_updates import RowUpdate, Value
-from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.journal.schema import rows, storable
 from asyncsim.bulk.records import UNFINISHED, Ending, State
 from asyncsim.clock import Clock, Timer
 from asyncsim.errors import JournalError
@@ -54,10 +54,9 @@ class Step:
         error = ending.error
         values = {
             "new_state": ending.state,
-            "new_status": ending.status,
+            "new_status": ending.status and storable(ending.status),
             "new_error_type": error and type(error).__name__,
-            # A vendor's JSON may hold half a surrogate pair, which no database takes.
-            "new_error": error and str(error).encode(errors="replace").decode(),
+            "new_error": error and storable(str(error)),
             "new_error_parts": error and failures.dump(error),
             "new_settled_by": ending.settled_by,
             "new_confirmed": ending.confirmed,
@@ -270,8 +269,7 @@ class Writer:
             self._timer.cancel()
         try:
             if self._error is None:
-                with self._clock.working():
-                    await self._commit(batch.steps)
+                await self._commit(batch.steps)
                 batch.is_written = True
         except JournalError as error:
             batch.error = error
