@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from asyncsim import monitor, supersim, webhooks, wireless
     from asyncsim.interactive import connect
     from asyncsim.postgres.bus import PostgresBus
+    from asyncsim.postgres.limit import PostgresLimit
     from asyncsim.resources.prepared import PreparedUpdate, Wait
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "PerhapsNeverSent",
     "PermissionDenied",
     "PostgresBus",
+    "PostgresLimit",
     "PreparedUpdate",
     "Product",
     "QueueTimeout",
@@ -117,6 +119,7 @@ __all__ = [
 _TYPES = ("monitor", "supersim", "webhooks", "wireless")
 _LAZY = {
     "PostgresBus": "asyncsim.postgres.bus",
+    "PostgresLimit": "asyncsim.postgres.limit",
     "PreparedUpdate": "asyncsim.resources.prepared",
     "Wait": "asyncsim.resources.prepared",
     "connect": "asyncsim.interactive",

@@ -276,7 +276,7 @@ class ClientContext:
     def _join_shared_limit(self) -> None:
         if self._shared_limit is not None and self._limiter is not None:
             account = f"{self.vendor.name} {self.account}"
-            leave = self._shared_limit.join(account, self._limiter, self.clock)
+            leave = self._shared_limit.attach(account, self._limiter, self.clock)
             # Called last: what is still in flight uses the share until then.
             self._closers.insert(0, leave)
 

@@ -25,6 +25,7 @@ NAMES = [
     "ConnectionFailed", "DecodeError", "Hosts", "InboundCommand", "JobError", "JobStopped",
     "JournalError", "NotConfirmed", "NotFound", "Outcome",
     "OutcomeUnknown", "Page", "Pager", "PerhapsNeverSent", "PermissionDenied", "PostgresBus",
+    "PostgresLimit",
     "PreparedUpdate",
     "Product", "QueueTimeout", "RateLimited",
     "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError",

@@ -67,7 +67,7 @@ def reject(waiters: Iterable[Waiter]) -> None:
 class SharedLimit(Protocol):
     """A limit that several processes share: `asyncsim.PostgresLimit`."""
 
-    def join(
+    def attach(
         self, account: str, limiter: ConcurrencyLimiter, clock: Clock
     ) -> Callable[[], Awaitable[None]]:
         """Share a limiter's limit from now on; returns the call that ends it."""

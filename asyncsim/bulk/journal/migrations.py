@@ -15,6 +15,7 @@ from asyncsim.bulk.journal.schema import FORMAT, SCHEMA, journal, metadata, shar
 from asyncsim.bulk.journal.sqlite import SqliteDatabase
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.errors import JournalError
+from asyncsim.postgres.limit_tables import LIMIT_TABLES
 from asyncsim.postgres.url import PostgresUrl, is_postgres_url
 
 STEPS: Mapping[int, Callable[[AsyncConnection], Awaitable[None]]] = {}
@@ -81,7 +82,7 @@ async def _bring_forward(connection: AsyncConnection, before: int) -> None:
         await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     await connection.run_sync(metadata.create_all)
     await connection.run_sync(shared_metadata.create_all)
-    for statement in inbox.CREATE:
+    for statement in (*inbox.CREATE, *LIMIT_TABLES):
         await connection.execute(text(statement))
     made = {"format": FORMAT, "created_at": datetime.now(UTC)}
     await connection.execute(insert(journal), made)
