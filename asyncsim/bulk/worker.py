@@ -25,7 +25,7 @@ from asyncsim.vendors import Product
 
 logger = logging.getLogger("asyncsim.worker")
 
-_LOOK_FOR_DEAD_EVERY = 1.0  # seconds
+_LOOK_FOR_DEAD_EVERY = 0.5  # seconds
 _PAUSE = 1.0  # seconds before the next claim, after one that came to nothing
 _DRAIN = 30.0
 """Seconds after which a graceful stop no longer waits for responses in flight."""

@@ -32,13 +32,19 @@ def new_owner() -> str:
 # the chunk. An UPDATE and no SELECT: it locks the row, so that nobody takes the chunk over between
 # this check and the end of the transaction. The epoch and not only the owner, because a process may
 # have lost a chunk and claimed it again, with an older transaction still waiting to be written.
-FENCE = update(chunks).where(
-    chunks.c.job == bindparam("of_job", type_=Integer),
-    chunks.c.number == bindparam("of_chunk", type_=Integer),
-    chunks.c.owner == bindparam("of_owner", type_=Text),
-    chunks.c.epoch == bindparam("of_epoch", type_=Integer),
+# It renews nothing: only heartbeats do, as they alone renew the lease. Otherwise the chunk of a
+# dead worker would stay with it for six seconds from its last write.
+FENCE = (
+    update(chunks)
+    .where(
+        chunks.c.job == bindparam("of_job", type_=Integer),
+        chunks.c.number == bindparam("of_chunk", type_=Integer),
+        chunks.c.owner == bindparam("of_owner", type_=Text),
+        chunks.c.epoch == bindparam("of_epoch", type_=Integer),
+    )
+    .values(heartbeat_at=chunks.c.heartbeat_at)
 )
-"""Its values, the heartbeat, are the engine's; its parameters are `fence_of`."""
+"""Its parameters are `fence_of`."""
 
 
 def fence_of(claim: ChunkClaim) -> dict[str, Any]:
@@ -49,6 +55,14 @@ def fence_of(claim: ChunkClaim) -> dict[str, Any]:
         "of_owner": claim.owner,
         "of_epoch": claim.epoch,
     }
+
+
+async def renew(
+    connection: AsyncConnection, claim: ChunkClaim, now: ColumnElement[datetime]
+) -> None:
+    """Renew the heartbeat of a claim, in a transaction of its owner."""
+    whole = chunks.c.job == claim.job_id, chunks.c.number == claim.number
+    await connection.execute(update(chunks).where(*whole).values(heartbeat_at=now))
 
 
 def fenced(claim: ChunkClaim, target: str) -> Fenced:

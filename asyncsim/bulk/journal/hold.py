@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import Database
@@ -49,17 +47,13 @@ class JobHold:
                     await self._database.write_as(claim, claims.release_job, claim)
 
     async def _beat(self, claim: ChunkClaim) -> None:
-        """Renew the claim while there is nothing to write: each write renews it, too."""
+        """Renew the claim, until it is another process's."""
         while True:
             # The event loop's own time: a clock that is moved by hand does not move the database's.
             await asyncio.sleep(claims.HEARTBEAT)
             try:
-                await self._database.write_as(claim, _nothing)
+                await self._database.write_as(claim, claims.renew, claim, self._database.now())
             except Fenced:
                 return  # the journal's next write raises it to whoever waits for that
             except JournalError:
                 continue  # the database may be back before anybody else takes the job
-
-
-async def _nothing(connection: AsyncConnection) -> None:
-    """Write nothing more than the fence in front of it."""

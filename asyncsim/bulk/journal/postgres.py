@@ -36,7 +36,7 @@ _CONNECTIONS = 8
 _XID = cast(func.pg_current_xact_id(), Text)
 # Not `now()`, which stands still during a transaction. Built once: this begins each commit.
 _NOW = func.clock_timestamp(type_=UtcDateTime)
-_FENCE = claims.FENCE.values(heartbeat_at=_NOW).returning(_XID)
+_FENCE = claims.FENCE.returning(_XID)
 
 
 @define

@@ -241,8 +241,7 @@ class SqliteDatabase:
         """As `write`, by the owner of a chunk; raises `Fenced` if it is not the owner any more."""
 
         async def fenced(connection: AsyncConnection) -> T:
-            fence = claims.FENCE.values(heartbeat_at=self.now())
-            if not (await connection.execute(fence, claims.fence_of(claim))).rowcount:
+            if not (await connection.execute(claims.FENCE, claims.fence_of(claim))).rowcount:
                 raise claims.fenced(claim, self._target)
             return await work(connection, *args, **kwargs)
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.errors import Fenced
-from asyncsim.bulk.journal import Journal, migrations, open_database
+from asyncsim.bulk.journal import Journal, claims, migrations, open_database
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.bulk.journal.postgres import RETRY_FOR
 from asyncsim.bulk.journal.schema import FORMAT
@@ -165,6 +165,21 @@ async def test_a_process_that_was_taken_for_dead_writes_nothing_more(url: str) -
             assert await next_rows(successor, State.SENDING) == [1]
             assert len(await successor.runs()) == 1
     assert run_sql(url, "SELECT state FROM asyncsim.chunks") == [("done",)]
+
+
+async def test_a_write_is_no_heartbeat(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = "SELECT heartbeat_at FROM asyncsim.chunks"
+    async with Journal.open(url, job=JOB) as journal:
+        await fill(journal, 1)
+        before = run_sql(url, beats)
+        await journal.record_intent(1)
+        assert run_sql(url, beats) == before
+    monkeypatch.setattr(claims, "HEARTBEAT", 0.01)
+    async with Journal.open(url, job=JOB):
+        before = run_sql(url, beats)
+        async with asyncio.timeout(10):
+            while run_sql(url, beats) == before:  # noqa: ASYNC110  # another process changes it
+                await asyncio.sleep(0.01)
 
 
 async def test_a_job_that_its_workers_have_is_not_opened(url: str) -> None:
