@@ -73,6 +73,7 @@ def test_these_are_the_commands() -> None:
         "asyncsim completion",
         "asyncsim doctor",
         "asyncsim listen",
+        "asyncsim receive",
         "asyncsim auth login",
         "asyncsim auth status",
         "asyncsim auth switch",

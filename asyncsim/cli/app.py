@@ -88,6 +88,12 @@ for _name, _path, _help, _example in (
         "Print callbacks as they arrive, and forward them, until Ctrl-C.",
         "asyncsim listen --public-url https://x.example --forward-to http://127.0.0.1:8000",
     ),
+    (
+        "receive",
+        "receive:receive",
+        "Take callbacks for workers and services that share a journal, until SIGTERM.",
+        "asyncsim receive --journal postgresql://db.example/sims --public-url https://x.example",
+    ),
     ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
     ("jobs", "jobs:jobs", "List, status and report of jobs; resume, retry.", None),
 ):

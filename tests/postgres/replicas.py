@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
 
@@ -76,6 +76,13 @@ async def until(condition: Callable[[], object], within: float = 30.0) -> None:
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110  # the server says nothing when it has done it
             await asyncio.sleep(0.005)
+
+
+async def until_it_returns(status: int, call: Callable[[], Awaitable[int]]) -> None:
+    """Repeat a request until it returns that status."""
+    async with asyncio.timeout(30):
+        while await call() != status:  # noqa: ASYNC110  # nothing tells when
+            await asyncio.sleep(0.05)
 
 
 def collect(receiver: CallbackReceiver, product: str = "supersim") -> list[Callback]:

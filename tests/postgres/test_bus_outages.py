@@ -7,7 +7,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -26,7 +26,7 @@ from tests.callbacks import senders
 from tests.callbacks.conftest import register
 from tests.callbacks.senders import SIM, Sent
 from tests.postgres.cluster import Cluster
-from tests.postgres.replicas import LATENCY, collect, replica, until
+from tests.postgres.replicas import LATENCY, collect, replica, until, until_it_returns
 from tests.postgres.test_bus import status_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -87,13 +87,6 @@ def terminate_connections(cluster: Cluster, *, listening: bool | None = None) ->
             f" WHERE datname = 'sims' {condition}"
         ).fetchone()
     return ended[0] if ended else 0
-
-
-async def until_it_returns(status: int, call: Callable[[], Awaitable[int]]) -> None:
-    """Repeat a request until it returns that status."""
-    async with asyncio.timeout(30):
-        while await call() != status:  # noqa: ASYNC110  # nothing tells when
-            await asyncio.sleep(0.05)
 
 
 async def test_callbacks_arrive_after_the_listening_connection_was_terminated(
