@@ -20,8 +20,9 @@ from asyncsim.bulk.actions import describe
 from asyncsim.bulk.journal.file import is_journal
 from asyncsim.bulk.records import SUCCEEDED, UNFINISHED, JobRun
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.cli.bulk import check_results, check_undo, results_folder
+from asyncsim.cli.bulk import check_results, check_undo
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.journals import JobPlace
 from asyncsim.cli.listing import View
 from asyncsim.cli.options import (
     DEFAULTS,
@@ -262,7 +263,8 @@ async def _resume(path: Path, options: RunOptions, *, retry_failed: bool = False
             head = await journal.head()
             if head is None:
                 raise CommandError(f"{path} holds no job yet: run the command with its file again")
-            results = results_folder(path, options.results)
+            place = JobPlace(str(path), None)
+            results = options.results or place.results
             if journal.source is not None:
                 check_results(journal.source, results)
             check_undo(options.undo, head.action, journal.source or path, path)
@@ -272,5 +274,6 @@ async def _resume(path: Path, options: RunOptions, *, retry_failed: bool = False
                 options=options,
                 stop=stop,
                 retry_failed=retry_failed,
+                place=place,
             )
             return await run_job(run, journal, results)
