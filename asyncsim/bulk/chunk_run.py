@@ -53,6 +53,7 @@ class ChunkRun:
     clock: Clock
     stop: StopSignal = field(factory=StopSignal)
     task: asyncio.Task[ChunkOutcome] | None = None
+    is_cancelled: bool = False
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -65,11 +66,11 @@ class ChunkRun:
         self._tell_begin()
         self.task = task = asyncio.create_task(self._work(), name="asyncsim-chunk")
         # Whatever it does then, another worker may be doing it, too.
-        self.lease.on_end(task.cancel)
+        self.lease.on_end(self.cancel)
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            task.cancel()
+            self.cancel()
             await asyncio.wait([task])
             raise
         finally:
@@ -77,6 +78,13 @@ class ChunkRun:
             self.lease.close()
             self._tell_end(outcome)
         return outcome
+
+    def cancel(self) -> None:
+        """Cancel the work, and cut its requests in flight."""
+        # Once: a second cancellation would interrupt what the first one has to clean up.
+        if self.task is not None and not self.is_cancelled:
+            self.is_cancelled = True
+            self.task.cancel()
 
     def _outcome(self, task: asyncio.Task[ChunkOutcome]) -> ChunkOutcome:
         # Errors that follow from the end of the lease are not its reason.

@@ -138,8 +138,7 @@ class Worker:
         finally:
             self._stopping.set()
             for run in self._runs.values():
-                if run.task is not None:
-                    run.task.cancel()
+                run.cancel()
             # Before the heartbeat, which keeps the chunks until they are handed back.
             dispatching.cancel()
             await asyncio.gather(dispatching, return_exceptions=True)
@@ -216,7 +215,9 @@ class Worker:
         if outcome.rejected is not None:
             logger.error("no more chunks of %s: %s", taken.account, outcome.rejected)
             self._rejected = outcome.rejected
-            self._clients.pop(taken.account, None)
+            # The account's other product has the same credentials.
+            for key in [one for one, client in self._clients.items() if client is run.client]:
+                del self._clients[key]
             if not self._clients:
                 self._stopping.set()
         if outcome.reason is not None:
