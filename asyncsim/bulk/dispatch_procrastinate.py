@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from importlib import resources
@@ -31,6 +32,8 @@ from asyncsim.errors import JournalError
 from asyncsim.postgres.engine import connect, connection_settings, remedy_of
 from asyncsim.postgres.url import PostgresUrl
 
+logger = logging.getLogger("asyncsim.worker")
+
 _TASK = "asyncsim.chunk"
 _INSTALL_LOCK = 0x41534951
 """Key of the advisory lock under which the tables are created: one process at a time."""
@@ -41,7 +44,7 @@ _FORGET_AFTER = 600.0  # seconds
 _PAUSE = 1.0  # seconds before the queue is worked on again after an error of the database
 
 # What has to be worked on, by the chunk table: chunks that are queued, or whose owner is dead; and
-# that procrastinate does not know as queued, or as just handed to a living worker.
+# that procrastinate does not know as queued, or as just handed to a worker.
 _LOST = """
 SELECT chunks.job, chunks.number, jobs.vendor, jobs.product, jobs.account
   FROM {schema}.chunks AS chunks JOIN {schema}.jobs AS jobs ON jobs.id = chunks.job
@@ -51,12 +54,13 @@ SELECT chunks.job, chunks.number, jobs.vendor, jobs.product, jobs.account
         OR %(all)s AND chunks.state = 'queued')
    AND NOT EXISTS (
        SELECT 1 FROM procrastinate_jobs AS known
-         LEFT JOIN procrastinate_workers AS worker ON worker.id = known.worker_id
         WHERE known.queueing_lock = chunks.job || ':' || chunks.number
           AND known.task_name = %(task)s
           AND (known.status = 'todo'
-               OR chunks.state = 'queued' AND known.status = 'doing' AND worker.last_heartbeat
-                  >= clock_timestamp() - make_interval(secs => %(dead)s)))
+               OR chunks.state = 'queued' AND known.status = 'doing' AND EXISTS (
+                  SELECT 1 FROM procrastinate_events AS event
+                   WHERE event.job_id = known.id AND event.type = 'started'
+                     AND event.at >= clock_timestamp() - make_interval(secs => %(claimed)s))))
  ORDER BY chunks.job, chunks.number
 """
 
@@ -67,6 +71,12 @@ def queue_of(account: str) -> str:
     Its name is part of a channel for notifications, which takes at most 63 bytes.
     """
     return f"asyncsim_{hashlib.sha256(account.encode()).hexdigest()[:24]}"
+
+
+def _retrieve_error(task: asyncio.Task[Any]) -> None:
+    """Log that the end of an entry could not be recorded; the chunk table knows it all the same."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("procrastinate has lost the end of a chunk: %s", error.__cause__ or error)
 
 
 async def _set_search_path(connection: psycopg.AsyncConnection) -> None:
@@ -159,6 +169,9 @@ class ProcrastinateDispatch:
 
     async def _run(self, job: int, number: int, account: str) -> None:
         assert self._handle is not None  # noqa: S101  # only `work` runs tasks
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # of procrastinate's, which awaits it nowhere
+        task.add_done_callback(_retrieve_error)
         await self._handle(ChunkRef(job, number, account))
 
     async def work(
@@ -221,7 +234,7 @@ class ProcrastinateDispatch:
     async def _lost(self, *, search_all: bool) -> list[ChunkRef]:
         query = _LOST.format(schema=SCHEMA)
         found: list[dict[str, Any]] = await self._app.connector.execute_query_all_async(
-            query, dead=claims.DEAD_AFTER, all=search_all, task=_TASK
+            query, dead=claims.DEAD_AFTER, claimed=_ALL_EVERY, all=search_all, task=_TASK
         )
         return [
             ChunkRef(
