@@ -51,7 +51,8 @@ async def work(
     one list scan verifies the whole job.
 
     - `url`: the PostgreSQL database of the journal, `postgresql://...`.
-    - `clients`: one for each account. Chunks of other accounts stay queued.
+    - `clients`: one for each account. Chunks of other accounts stay queued. All workers share one
+      concurrency limit for an account, unless its client has another `shared_limit`.
     - `dispatch`: how chunks reach workers, `procrastinate` or `table`; as in `bulk.submit`.
     - `chunks_at_once`: the most chunks at once, of all accounts.
     - `stop`: set it for a graceful stop: requests in flight finish, for at most 30 s, and chunks
@@ -63,6 +64,7 @@ async def work(
     if chunks_at_once < 1:
         raise ValueError(f"chunks_at_once={chunks_at_once}: must be at least 1")
     by_account = _by_account(clients)
+    _share_limits(url, clients)
     clock = clients[0].context.clock
     database = open_database(url, clock)
     queue = make_dispatch(dispatch, url, clock)
@@ -91,6 +93,15 @@ def _by_account(clients: Iterable[Client]) -> dict[str, Client]:
     if not found:
         raise ConfigurationError("no clients: pass one for each account to work for")
     return found
+
+
+def _share_limits(url: str, clients: Sequence[Client]) -> None:
+    """Let the workers of an account share its concurrency limit, as the vendor counts them."""
+    from asyncsim.postgres.limit import PostgresLimit
+
+    shared = PostgresLimit(url)
+    for client in clients:
+        client.context.use_shared_limit(shared)
 
 
 class Worker:
