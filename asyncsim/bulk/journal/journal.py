@@ -77,6 +77,10 @@ class Journal(JournalSession):
             clock=clock or SYSTEM_CLOCK,
         )
 
+    def reader(self) -> Journal:
+        """Return the same journal, to be opened for reading only, by whoever may have the rows."""
+        return type(self).open(self._location, job=self.job_name, read_only=True)
+
     async def _next_rows(
         self,
         columns: Sequence[ColumnElement[Any]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -40,6 +41,7 @@ class JournalSession:
         read_only: bool,
         clock: Clock,
     ) -> None:
+        self._location = target  # with its password: shown nowhere
         self._database = database or open_database(target, clock, read_only=read_only)
         self._is_borrowed = database is not None
         self.target = self._database.target
@@ -59,6 +61,14 @@ class JournalSession:
         self._secret = ""
         self._input = InputSummary()
         self._scope = Scope(0, not self._database.is_shared)
+
+    @property
+    def arguments(self) -> str:
+        """How a command of `asyncsim jobs` names this job, for a shell."""
+        target = shlex.quote(self.target)
+        if not self._database.is_shared:
+            return target
+        return f"{shlex.quote(self.job_name or '')} --journal {target}"
 
     @property
     def job_id(self) -> int | None:
