@@ -107,11 +107,14 @@ def chaos(session: nox.Session) -> None:
 def postgres(session: nox.Session) -> None:
     """What needs PostgreSQL and takes long: failures, restarts, TLS, pgbouncer, cut networks.
 
+    Then all tests of jobs, with their journals in PostgreSQL instead of in SQLite files.
     Here a missing server is an error, not a reason to skip.
     """
     install(session)
     checks = ("-o", "python_files=check_*.py", "--timeout", "900")
     session.run("python", "-m", "pytest", *checks, "tests/postgres", *session.posargs, env=NO_SKIPS)
+    engine = {**NO_SKIPS, "ASYNCSIM_TEST_ENGINES": "postgres"}
+    session.run("python", "-m", "pytest", "tests/bulk", *session.posargs, env=engine)
 
 
 @nox.session
