@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import secrets
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 from attrs import define, field, frozen
@@ -16,11 +20,12 @@ from tests.postgres.fixtures import not_possible
 
 # Addresses for tests of networks (RFC 2544), used nowhere else.
 RANGE = "198.18.0.0/15"
+_NEWNET = 0x40000000  # CLONE_NEWNET, setns(2)
 
 
 @frozen
 class Network:
-    """A namespace with two wires to this one: to the database, and to the API."""
+    """A namespace with one wire, to the database; the API is on its loopback, by a `Tap`."""
 
     name: str
     number: int
@@ -31,31 +36,41 @@ class Network:
         return f"198.18.{self.number}.1"
 
     @property
-    def api(self) -> str:
-        """This side's address of the wire to the API."""
-        return f"198.19.{self.number}.1"
-
-    @property
     def command(self) -> tuple[str, ...]:
         """What precedes a command that is to run inside."""
         return ("ip", "netns", "exec", self.name)
 
     def create(self) -> None:
-        """Create the namespace and its wires."""
+        """Create the namespace and its wire."""
+        here, there = f"{self.name}-0", f"{self.name}-1"
         _ip("netns", "add", self.name)
-        _ip("-netns", self.name, "link", "set", "lo", "up")
-        for kind, address in (("d", self.database), ("a", self.api)):
-            here, there = f"{self.name}{kind}0", f"{self.name}{kind}1"
-            _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", self.name)
-            _ip("addr", "add", f"{address}/30", "dev", here)
-            _ip("-netns", self.name, "addr", "add", f"{address[:-1]}2/30", "dev", there)
-            _ip("link", "set", here, "up")
-            _ip("-netns", self.name, "link", "set", there, "up")
+        _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", self.name)
+        _ip("addr", "add", f"{self.database}/30", "dev", here)
+        _ip("-netns", self.name, "addr", "add", f"{self.database[:-1]}2/30", "dev", there)
+        _ip("link", "set", here, "up")
+        for inside in ("lo", there):
+            _ip("-netns", self.name, "link", "set", inside, "up")
 
     def remove(self) -> None:
-        """Remove the namespace; its wires go with it."""
+        """Remove the namespace; its wire goes with it."""
         with contextlib.suppress(AssertionError):
             _ip("netns", "delete", self.name)
+
+    def listen(self, port: int) -> socket.socket:
+        """Return a socket that listens inside, on its loopback; usable from here."""
+        made: list[socket.socket] = []
+
+        def inside() -> None:
+            with Path("/var/run/netns", self.name).open("rb") as namespace:
+                # Of this thread only; a socket stays in the namespace where it was made.
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+            made.append(socket.create_server(("127.0.0.1", port)))
+
+        thread = threading.Thread(target=inside)
+        thread.start()
+        thread.join()
+        return made[0]
 
     def cut(self, *, replies_only: bool) -> None:
         """Cut the wire to the database, without a word to either side.
@@ -66,14 +81,14 @@ class Network:
         if replies_only:
             _ip("route", "add", "blackhole", f"{self.database[:-1]}2/32")
         else:
-            _ip("link", "set", f"{self.name}d0", "down")
+            _ip("link", "set", f"{self.name}-0", "down")
 
     def mend(self, *, replies_only: bool) -> None:
         """Undo `cut`."""
         if replies_only:
             _ip("route", "delete", "blackhole", f"{self.database[:-1]}2/32")
         else:
-            _ip("link", "set", f"{self.name}d0", "up")
+            _ip("link", "set", f"{self.name}-0", "up")
 
 
 @contextlib.contextmanager
@@ -115,18 +130,13 @@ class Exchange:
 
 @define(eq=False)
 class Tap:
-    """Forwards TCP connections to the API and records the requests on them."""
+    """The API inside a network, under its own URL: forwards and records requests."""
 
-    host: str
-    target: int
+    network: Network
+    port: int
     exchanges: list[Exchange] = field(factory=list)
-    port: int = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(factory=set)
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
 
     @property
     def posts(self) -> list[Exchange]:
@@ -134,8 +144,7 @@ class Tap:
         return [one for one in self.exchanges if one.method == "POST"]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, self.host, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._accept, sock=self.network.listen(self.port))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -150,7 +159,7 @@ class Tap:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self.port)
         current: list[Exchange] = []
         now = asyncio.get_running_loop().time
 
