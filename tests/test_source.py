@@ -28,6 +28,9 @@ ROLES = {
     "records": "records: decoded from JSON, and kept by a job",
     "run": "one run of a job",
     "settings": "settings: of the client, and of the emulator",
+    "shared_jobs": "jobs of shared journals, and the commands for them",
+    "submit": "submission of a job to workers, and the command for it",
+    "worker": "a worker of shared jobs, and the command that runs one",
 }
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.chunk_run import ChunkOutcome, ChunkRun
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.dispatch_protocol import Dispatch
-from asyncsim.bulk.journal import chunks, claims
+from asyncsim.bulk.journal import chunks, claims, processes
 from asyncsim.bulk.journal.chunks import Beat, TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
+from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.phases import account_of
 from asyncsim.bulk.records import ChunkClaim, ChunkRef, account_key
@@ -156,6 +160,8 @@ class Worker:
             for task in (asked, *beside):
                 task.cancel()
             ends = await asyncio.gather(*everything, return_exceptions=True)
+            with suppress(JournalError):  # then it is listed as dead for a while
+                await self._database.write(processes.remove, self.owner)
         for end in ends:
             if isinstance(end, Exception):  # a bug in one of them
                 raise end
@@ -262,8 +268,10 @@ class Worker:
         ) -> tuple[Moment, Collection[_Key], Sequence[Beat]]:
             # Known before the statement begins: whatever it does not return of these is lost.
             began, known = Moment.now(self._clock), set(self._runs)
-            now = self._database.now()
-            return began, known, await chunks.heartbeat(connection, self.owner, now)
+            now, forgotten = self._database.now(), self._database.now(-processes.FORGOTTEN_AFTER)
+            beats = await chunks.heartbeat(connection, self.owner, now)
+            await processes.record_alive(connection, self._process(), now, forgotten)
+            return began, known, beats
 
         while True:
             woken = self._clock.now()
@@ -273,6 +281,15 @@ class Worker:
                 # Then the leases end, and nothing more is sent.
                 logger.warning("the heartbeat failed: %s", error)
             await self._clock.sleep(max(woken + claims.HEARTBEAT - self._clock.now(), 0.0))
+
+    def _process(self) -> JournalProcess:
+        return JournalProcess(
+            id=self.owner,
+            kind="worker",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            accounts=tuple(self._clients),
+        )
 
     async def _on_beats(
         self, began: Moment, known: Collection[_Key], beats: Sequence[Beat]

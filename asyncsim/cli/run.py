@@ -19,6 +19,7 @@ from asyncsim import (
     JobStopped,
     JournalError,
     NotConfirmed,
+    PostgresLimit,
     Throttle,
     bulk,
 )
@@ -179,6 +180,8 @@ async def logged_in(
         if options.concurrency is None
         else Throttle(maximum=options.concurrency, max_rps=options.max_rps),
     }
+    if run.place is not None and run.place.is_shared:  # with the workers of the account
+        settings["shared_limit"] = PostgresLimit(run.place.target)
     client = log_in(run.vendor, **settings)
     try:
         async with client:

@@ -63,7 +63,7 @@ SID = "HS" + "0" * 32
         (("sims", "update", SID, "--fleet", "f", "--clear", "fleet"), "contradict"),
         (("bulk", "change", __file__, "--clear", "rate-plan"), "--clear rate-plan"),
         (("activate", __file__, "--listen", "99999"), "99999"),
-        (("jobs", "status"), "JOURNAL"),
+        (("jobs", "status"), "JOB"),
         (("fleets", "get"), "NAME"),
         (("sims", "list", "--columns", "stauts"), "did you mean 'status'"),
         (("sims", "get", SID, "--columns", "colour"), "there are sid, status"),

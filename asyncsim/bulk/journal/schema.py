@@ -224,6 +224,20 @@ runs = Table(
     _RowKey("job", "number"),
 )
 
+# The processes that work on a shared journal, so that people see who is there: what a process may
+# do depends on the chunks that it owns, not on this. `accounts`: texts of `account_key`.
+processes = Table(
+    "processes",
+    shared_metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("accounts", _JSON, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("heartbeat_at", UtcDateTime, nullable=False),
+)
+
 PROGRESS = """
 CREATE VIEW progress AS
 SELECT state, verdict, error_type, count(*) AS number_of_rows
