@@ -20,7 +20,7 @@ from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
-from tests.bulk.journal.samples import fill, query, row, states_in
+from tests.bulk.journal.samples import fill, query, row, states_in, write_format_1
 from tests.bulk.journals import HEAD
 
 # Records intents concurrently, and prints each row number once the journal has written it.
@@ -309,6 +309,20 @@ async def test_a_journal_whose_opening_process_died_can_be_opened(
             assert opener.returncode == 9 or statement == "CREATE TABLE"
             if await journal.head() is None:
                 await fill(journal, 3)
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE jobs", "DROP TABLE", "ALTER TABLE runs"])
+async def test_an_upgrade_that_is_killed_leaves_the_older_journal(
+    path: Path, statement: str
+) -> None:
+    write_format_1(path)
+    opener = await started(_OPENER, path, statement)
+    await opener.communicate()
+    assert opener.returncode == 9
+    assert query(path, "SELECT format FROM journal") == [(1,)]
+    assert query(path, "SELECT count(*) FROM job") == [(1,)]
+    async with Journal.open(path) as journal:
+        assert sum((await journal.counts()).values()) == 4
 
 
 async def test_a_killed_job_that_another_program_has_opened_can_be_resumed(path: Path) -> None:
