@@ -24,7 +24,7 @@ from asyncsim.core.concurrency import AdaptiveLimit
 
 TICK = 0.1
 """Seconds between two reports of a process that needs more than its share, or whose need changes.
-Simulated with four processes; at 0.5 the limit overshoots and 5 % of the requests are throttled."""
+Simulated with four processes; at 0.5 it takes 1.26 times the bound and divides unevenly."""
 POLL = 2.0
 """Seconds between two reports of any other process."""
 LEASE = 5.0
@@ -40,9 +40,11 @@ _BUSY_TICKS = 100
 _UNKNOWN = 8
 """Part of `Throttle.limit` that a process may use before its first grant: one in so many."""
 
-# As in `core.concurrency`, where the constants are explained.
+# As in `core.concurrency`, where the constants are explained. The growth speeds up a third as
+# fast: it is granted with a delay. Simulated, four processes and a limit of 100 that falls to 20
+# and rises again: 1.13 times the bound and 1.7 % throttled; with 36, 1.10 times and 2.1 %.
 _BACKOFF = 0.95
-_CREEP, _ACCELERATION = 0.5, 24.0
+_CREEP, _ACCELERATION = 0.5, 12.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 
 

@@ -101,6 +101,7 @@ class _Keeper:
         self._reported_at = self._due = clock.now()
         self._every = TICK
         self._failures = 0
+        self._reporting = asyncio.Lock()
         self._wake = asyncio.Event()
         self._wake.set()
         self._timer: Timer | None = None
@@ -114,8 +115,9 @@ class _Keeper:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                with self._clock.working():
-                    await self._report()
+                async with self._reporting:
+                    with self._clock.working():
+                        await self._report()
 
     async def _report(self) -> None:
         now, before = self._clock.now(), self._lease.share
@@ -186,10 +188,13 @@ class _Keeper:
 
     async def close(self) -> None:
         """Return the share; the limit adapts alone from now on."""
+        reported = self._lease.leased
+        if reported:  # psycopg complains about statements that are cancelled
+            async with self._reporting:
+                self._task.cancel()
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
-        reported = self._lease.leased
         self._limiter.unshare()
         for timer in (self._timer, self._lease_timer):
             if timer is not None:

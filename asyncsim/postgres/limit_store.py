@@ -7,20 +7,19 @@ waits for the disk.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from hashlib import sha256
 from typing import Any
 
 from attrs import frozen
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncPipeline
 
 from asyncsim.core.shared_limit import LimitGrant, LimitReport, Member, SharedTotal
 
 # A process that is frozen in the transaction holds the lock; the others cannot wait for long.
-_BEGIN = """
-    BEGIN;
-    SET LOCAL synchronous_commit = off;
-    SET LOCAL lock_timeout = '1s';
-    SET LOCAL idle_in_transaction_session_timeout = '1s'
+_SETTINGS = """
+    SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '1s', true),
+        set_config('idle_in_transaction_session_timeout', '1s', true)
 """
 _LOCK = """
     SELECT total, falls, pauses,
@@ -31,7 +30,9 @@ _LOCK = """
     FROM asyncsim.limits WHERE account = %s FOR UPDATE
 """
 _CREATE = """
-    INSERT INTO asyncsim.limits (account, total) VALUES (%s, %s) ON CONFLICT (account) DO NOTHING
+    INSERT INTO asyncsim.limits (account, total) SELECT %(account)s, %(total)s
+    WHERE NOT EXISTS (SELECT FROM asyncsim.limits WHERE account = %(account)s)
+    ON CONFLICT (account) DO NOTHING
 """
 # A statement of its own, because it must see what was committed while the lock was awaited.
 _READ = """
@@ -70,6 +71,11 @@ def channel_of(account: str) -> str:
     return f"asyncsim_limit_{sha256(account.encode()).hexdigest()[:16]}"
 
 
+def _at_once(connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[object]:
+    """Send statements without waiting for the results of each; libpq before 14 cannot."""
+    return connection.pipeline() if AsyncPipeline.is_supported() else nullcontext()
+
+
 @frozen
 class LimitStore:
     """One process's access to the limit of one account."""
@@ -79,39 +85,41 @@ class LimitStore:
 
     async def exchange(self, connection: AsyncConnection[Any], report: LimitReport) -> LimitGrant:
         """Report, and be granted a share; the connection cannot be used again after an error."""
-        await connection.execute(_BEGIN)
-        row = await (await connection.execute(_LOCK, [self.account])).fetchone()
-        if row is None:
-            await connection.execute(_CREATE, [self.account, report.start])
-            row = await (await connection.execute(_LOCK, [self.account])).fetchone()
-        shares = await (await connection.execute(_READ, [self.account])).fetchone()
-        assert row is not None  # noqa: S101  # just created
-        assert shares is not None  # noqa: S101  # an aggregate has one row
-        now, members = shares
+        # A busy event loop may take long until it comes back here, and meanwhile the others wait
+        # for the lock. So everything is sent at once: it comes back only to decide.
+        async with _at_once(connection):
+            await connection.execute("BEGIN")
+            await connection.execute(_SETTINGS)
+            await connection.execute(_CREATE, {"account": self.account, "total": report.start})
+            limits = await connection.execute(_LOCK, [self.account])
+            shares = await connection.execute(_READ, [self.account])
+            row, read = await limits.fetchone(), await shares.fetchone()
+        assert row is not None  # noqa: S101  # created, if it was missing
+        assert read is not None  # noqa: S101  # an aggregate has one row
+        now, members = read
         total = _total_of(row, members)
         grant = total.exchange(self.process, report, now)
         me = total.members[self.process]
-        await connection.execute(
-            _WRITE,
-            {
-                "account": self.account,
-                "process": self.process,
-                "channel": channel_of(self.account),
-                "total": total.total,
-                "falls": total.falls,
-                "pauses": total.pauses,
-                "throttled_at": total.throttled_at,
-                "paused_until": total.paused_until,
-                "vendor_paused_until": total.vendor_paused_until,
-                "woken_at": total.woken_at,
-                "demand": me.demand,
-                "permits": me.permits,
-                "now": now,
-                "dead": [name for name, *_ in members if name not in total.members],
-                "wake": grant.wake,
-            },
-        )
-        await connection.execute("COMMIT")
+        written = {
+            "account": self.account,
+            "process": self.process,
+            "channel": channel_of(self.account),
+            "total": total.total,
+            "falls": total.falls,
+            "pauses": total.pauses,
+            "throttled_at": total.throttled_at,
+            "paused_until": total.paused_until,
+            "vendor_paused_until": total.vendor_paused_until,
+            "woken_at": total.woken_at,
+            "demand": me.demand,
+            "permits": me.permits,
+            "now": now,
+            "dead": [name for name, *_ in members if name not in total.members],
+            "wake": grant.wake,
+        }
+        async with _at_once(connection):
+            await connection.execute(_WRITE, written)
+            await connection.execute("COMMIT")
         return grant
 
     async def leave(self, connection: AsyncConnection[Any]) -> None:
