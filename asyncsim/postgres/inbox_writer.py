@@ -98,6 +98,12 @@ class InboxWriter:
         """Start its task."""
         self._closing = False
         self._task = asyncio.create_task(self._run(), name="asyncsim-inbox-writer")
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self._closing = True  # nothing is accepted that nobody would store
+            task.result()  # a bug is raised here, and reaches the loop's exception handler
 
     async def stop(self) -> None:
         """Store what is waiting, for as long as a callback may wait, then end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -196,6 +197,36 @@ async def test_batches_with_the_same_rows_in_another_order_do_not_deadlock(
             inbox.insert(first, rows), inbox.insert(second, list(reversed(rows)))
         )
         assert sum(map(len, new)) == 50
+
+
+async def test_many_writers_and_a_reader_miss_and_double_nothing(
+    inbox_url: str, first: Connection
+) -> None:
+    random = Random(7)
+    since = await beginning(first)
+    found: list[str] = []
+    committed: list[str] = []
+
+    async def write(writer: int) -> None:
+        async with await connect(PostgresUrl.parse(inbox_url)) as connection:
+            for number in range(25):
+                name = f"{writer} {number}"
+                fails = random.random() < 0.2
+                async with connection.transaction(force_rollback=fails):
+                    await inbox.insert(connection, [row(name)])
+                    for _ in range(random.randrange(5)):  # others begin and commit meanwhile
+                        await connection.execute("SELECT 1")
+                if not fails:
+                    committed.append(name)
+
+    writing = asyncio.gather(*map(write, range(8)))
+    while not writing.done():
+        names, since = await read(first, since)
+        found += names
+    await writing
+    found += (await read(first, since))[0]
+    assert sorted(found) == sorted(committed)
+    assert len(committed) > 100
 
 
 async def test_old_rows_are_purged_in_small_batches(
