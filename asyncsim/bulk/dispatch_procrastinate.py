@@ -19,7 +19,7 @@ from typing import Any, Self
 import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, ProcrastinateException
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 from procrastinate.schema import SchemaManager
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -40,6 +40,7 @@ _INSTALL_LOCK = 0x41534951
 _ALL_EVERY = 10.0
 """Seconds between two searches for queued chunks that procrastinate does not know. That is only
 after a process died between the commit of a chunk and the commit of its queue entry."""
+_BATCH = 500  # entries of one statement
 _FORGET_AFTER = 600.0  # seconds
 _PAUSE = 1.0  # seconds before the queue is worked on again after an error of the database
 
@@ -153,19 +154,36 @@ class ProcrastinateDispatch:
     async def enqueue(self, chunks: Sequence[ChunkRef]) -> None:
         """Queue these chunks, unless they are queued."""
         try:
-            for chunk in chunks:
-                # One by one: if one of them is queued already, a batch would queue none.
-                with suppress(AlreadyEnqueued):
-                    deferrer = self._app.configure_task(
-                        _TASK,
-                        queue=queue_of(chunk.account),
-                        queueing_lock=f"{chunk.job_id}:{chunk.number}",
-                    )
-                    await deferrer.defer_async(
-                        job=chunk.job_id, number=chunk.number, account=chunk.account
-                    )
+            for start in range(0, len(chunks), _BATCH):
+                some = chunks[start : start + _BATCH]
+                try:
+                    await self._defer(some)
+                except AlreadyEnqueued:  # one of them is, so none was queued
+                    for chunk in some:
+                        with suppress(AlreadyEnqueued):
+                            await self._defer([chunk])
         except (ProcrastinateException, psycopg.Error) as error:
             raise self._error(error) from error
+
+    async def _defer(self, some: Sequence[ChunkRef]) -> None:
+        jobs = [
+            Job(
+                id=None,
+                task_name=_TASK,
+                queue=queue_of(chunk.account),
+                # The first chunks of all jobs before the second ones, as a claim orders them.
+                priority=-chunk.number,
+                lock=None,
+                queueing_lock=f"{chunk.job_id}:{chunk.number}",
+                task_kwargs={
+                    "job": chunk.job_id,
+                    "number": chunk.number,
+                    "account": chunk.account,
+                },
+            )
+            for chunk in some
+        ]
+        await self._app.job_manager.batch_defer_jobs_async(jobs)
 
     async def _run(self, job: int, number: int, account: str) -> None:
         assert self._handle is not None  # noqa: S101  # only `work` runs tasks

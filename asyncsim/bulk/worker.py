@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -192,8 +193,11 @@ class Worker:
         async def claiming(connection: AsyncConnection) -> tuple[Moment, TakenChunk | None]:
             began = Moment.now(self._clock)  # of the attempt that succeeds
             now, dead = self._database.now(), self._database.now(-claims.DEAD_AFTER)
-            arguments = (self.owner, now, dead, self._clients, ref)
-            return began, await chunks.claim(connection, *arguments)
+            for accounts in self._fewest_first():
+                arguments = (self.owner, now, dead, accounts, ref)
+                if (taken := await chunks.claim(connection, *arguments)) is not None:
+                    return began, taken
+            return began, None
 
         try:
             began, taken = await self._database.write(claiming)
@@ -205,6 +209,13 @@ class Worker:
             return False
         await self._work_on(taken, began)
         return True
+
+    def _fewest_first(self) -> list[list[str]]:
+        """Group the accounts by how many chunks of theirs are being worked on here."""
+        # Each account has its own limit at the vendor: four chunks of one are not faster than two.
+        busy = Counter(run.taken.account for run in self._runs.values())
+        counts = sorted({busy[one] for one in self._clients})
+        return [[one for one in self._clients if busy[one] == count] for count in counts]
 
     async def _work_on(self, taken: TakenChunk, began: Moment) -> None:
         client = self._clients[taken.account]
@@ -242,6 +253,9 @@ class Worker:
                 "chunk %d of job %r: handed back: %s", claim.number, taken.job_name, outcome.reason
             )
         following: ChunkRef | None = None
+        if run.lease.ended and self._stopping.is_set():
+            # Its database may be away for long. The chunk counts as dead already, or soon.
+            return
         # After the journal of the chunk is closed: everything that it buffered is written by then.
         try:
             if outcome.reason is None:

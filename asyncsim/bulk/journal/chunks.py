@@ -80,7 +80,8 @@ async def claim(
         )
         .join(jobs, jobs.c.id == chunks.c.job)
         .where(*conditions, chunks.c.job.in_(list(known)))
-        .order_by(chunks.c.job, chunks.c.number)
+        # The first chunks of all jobs before the second ones: a long job holds up no short one.
+        .order_by(chunks.c.number, chunks.c.job)
         .limit(1)
         # Others look at the same moment: each one gets a chunk that no other is about to claim.
         .with_for_update(of=chunks, skip_locked=True)

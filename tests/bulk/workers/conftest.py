@@ -76,8 +76,12 @@ class RunningWorker:
     task: asyncio.Task[None]
 
     @property
+    def chunks_taken(self) -> list[ChunkTaken]:
+        return [one for one in self.events if isinstance(one, ChunkTaken)]
+
+    @property
     def taken(self) -> list[int]:
-        return [one.chunk for one in self.events if isinstance(one, ChunkTaken)]
+        return [one.chunk for one in self.chunks_taken]
 
     @property
     def ended(self) -> list[tuple[int, str | None]]:
@@ -135,11 +139,14 @@ class Yard:
         change: Any = ACTIVE,
         action: str = "update",
         columns: dict[str, Any] | None = None,
+        client: Client | None = None,
     ) -> int:
         """Plan a job and hand it to the workers; returns its id."""
         names = self.sids if sims is None else sims
         job = bulk.Job.from_rows(names, product="supersim", change=change, action=action)
-        async with self.client() as client:
+        async with AsyncExitStack() as stack:
+            if client is None:
+                client = await stack.enter_async_context(self.client())
             async with bulk.Journal.open(self.url, job=name) as journal:
                 await bulk.run(job, client, journal=journal, dry_run=True)
                 job_id = journal.job_id
@@ -166,7 +173,9 @@ class Yard:
             await queue.enqueue(made)
         return job_id
 
-    async def work(self, *, at_once: int = 2, client: Client | None = None) -> RunningWorker:
+    async def work(
+        self, *, at_once: int = 2, client: Client | None = None, more: Sequence[Client] = ()
+    ) -> RunningWorker:
         """Start a worker."""
         if client is None:
             client = await self.stack.enter_async_context(self.client())
@@ -176,7 +185,7 @@ class Yard:
         line = Line(database)
         self.stack.callback(line.reachable.set)
         worker = Worker(
-            cast("Database", line), queue, _by_account([client]), (events.append,), at_once
+            cast("Database", line), queue, _by_account([client, *more]), (events.append,), at_once
         )
         stop = asyncio.Event()
 
