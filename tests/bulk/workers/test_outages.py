@@ -10,7 +10,7 @@ from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
 from tests.bulk.workers.conftest import OpenYard, Yard
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 async def test_connections_that_the_server_ends_lose_nothing(open_yard: OpenYard) -> None:

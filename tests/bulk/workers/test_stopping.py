@@ -13,7 +13,7 @@ from asyncsim.emulator import Faults
 from asyncsim.errors import AuthenticationError
 from tests.bulk.workers.conftest import WATCHING, OpenYard, RunningWorker, Yard
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 async def slow_yard(open_yard: OpenYard) -> tuple[Yard, RunningWorker]:

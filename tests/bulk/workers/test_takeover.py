@@ -105,7 +105,7 @@ async def test_a_worker_without_its_database_sends_nothing_after_its_lease(
     open_yard: OpenYard,
 ) -> None:
     # Two slots, and intents for many more: they queue while the lease ends.
-    yard = await open_yard(sims=60, faults=Faults(answer_takes=0.25))
+    yard = await open_yard(sims=60, faults=Faults(answer_takes=0.3))
     await yard.submit(chunk_rows=60)
     zombie = await yard.work(client=await yard.open_client(limit=2))
     await some_posted(yard, 4)
@@ -118,7 +118,7 @@ async def test_a_worker_without_its_database_sends_nothing_after_its_lease(
     second = await yard.work()
     await yard.until_state("finished")
     [latest] = [max(_times(yard, sid)) for sid in [max(before, key=lambda one: _times(yard, one))]]
-    assert latest - cut_at <= 1.5
+    assert latest - cut_at <= 3.0
     assert await yard.states() == {State.DONE: 60}
     assert max(yard.posts().values()) == 1
     rows = await yard.rows("SELECT * FROM asyncsim.rows ORDER BY number")
