@@ -21,6 +21,7 @@ from asyncsim.bulk.drift import DriftedSim, find_drift, write_fix
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.jobs import JobState, SharedJob
+from asyncsim.bulk.migrate import migrate
 from asyncsim.bulk.plan import Plan
 from asyncsim.bulk.records import State, Verdict
 from asyncsim.bulk.report import Report
@@ -46,6 +47,7 @@ __all__ = [
     "Verdict",
     "WrittenUndo",
     "find_drift",
+    "migrate",
     "run",
     "submit",
     "work",

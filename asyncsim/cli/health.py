@@ -8,9 +8,25 @@ from contextlib import asynccontextmanager
 
 from asyncsim.cli.exits import CommandError
 from asyncsim.cli.options import check_address, split_listen
+from asyncsim.events import ChunkEnded, ChunkTaken, Event
 
 PATHS = ("/livez", "/healthz")
 _SHUTDOWN = 1.0  # seconds for a probe in flight when the process ends
+
+
+class TakenChunks:
+    """An observer that counts the chunks in hand."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, event: Event) -> None:
+        """Count one that was taken or has ended."""
+        self._count += isinstance(event, ChunkTaken) - isinstance(event, ChunkEnded)
+
+    def state(self) -> Mapping[str, int]:
+        """What a probe gets."""
+        return {"chunks": self._count}
 
 
 @asynccontextmanager

@@ -13,12 +13,11 @@ from cyclopts.validators import Number
 
 from asyncsim import JournalError
 from asyncsim.bulk import JobState, Journal, SharedJobs
-from asyncsim.bulk.dispatch import make_dispatch
-from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.migrate import migrate
 from asyncsim.bulk.report import report_on
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.job_watch import JobsDisplay, JobsLines, JobsScreen, Seen
-from asyncsim.cli.journals import is_shared, shared_journal
+from asyncsim.cli.journals import shared_journal
 from asyncsim.cli.options import SharedJournal
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.reports import report_exit_code
@@ -146,9 +145,6 @@ async def migrate_(
         raise CommandError(f"there is no journal {file}")
     target = str(file) if file is not None else shared_journal(journal)
     before, now = await migrate(target)
-    if is_shared(target):
-        async with make_dispatch("procrastinate", target) as queue:
-            await queue.install()
     shown = Journal.open(target, job="any").target  # without its password
     if before == now:
         say(f"{shown} is up to date: format {now}")

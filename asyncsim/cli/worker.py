@@ -13,6 +13,7 @@ from asyncsim import CallbackReceiver, Client, bulk
 from asyncsim.bulk import SharedJobs
 from asyncsim.cli.accounts import log_in_to_all, masked
 from asyncsim.cli.exits import Exit
+from asyncsim.cli.health import TakenChunks, health_port
 from asyncsim.cli.journals import shared_journal
 from asyncsim.cli.options import AT_LEAST_ONE, Dispatch, SharedJournal
 from asyncsim.cli.output import printable, say
@@ -34,6 +35,9 @@ async def worker(
         Parameter(
             help="URL at which vendors reach the receivers; default: poll.", show_default=False
         ),
+    ] = None,
+    health: Annotated[
+        str | None, Parameter(help="[HOST:]PORT for probes.", show_default=False)
     ] = None,
 ) -> Exit:
     """Work on the jobs of a shared journal, of all profiles, until Ctrl-C or SIGTERM.
@@ -57,8 +61,17 @@ async def worker(
         for client in clients:
             await stack.enter_async_context(client)
         say(printable(f"working for {_accounts(clients)} on {target}; Ctrl-C stops"))
+        taken = TakenChunks()
+        await stack.enter_async_context(health_port(health, taken.state))
         with on_first_interrupt(begin_stop):
-            await bulk.work(url, clients, dispatch=dispatch, chunks_at_once=chunks, stop=stop)
+            await bulk.work(
+                url,
+                clients,
+                dispatch=dispatch,
+                chunks_at_once=chunks,
+                stop=stop,
+                observers=[taken],
+            )
     return Exit.OK
 
 

@@ -10,8 +10,8 @@ from asyncsim import bulk
 
 NAMES = [
     "Action", "DriftedSim", "Job", "JobState", "Journal", "Plan", "Report", "SharedJob",
-    "SharedJobs", "State", "Submission", "Verdict", "WrittenUndo", "find_drift", "run", "submit",
-    "work", "write_fix", "write_results", "write_undo",
+    "SharedJobs", "State", "Submission", "Verdict", "WrittenUndo", "find_drift", "migrate", "run",
+    "submit", "work", "write_fix", "write_results", "write_undo",
 ]  # fmt: skip
 WITHOUT = """
 import sys
