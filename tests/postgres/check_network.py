@@ -21,12 +21,12 @@ from asyncsim.emulator import Emulator, Faults, Latency
 from tests.postgres.cluster import OWNER, Cluster
 from tests.postgres.networks import RANGE, Exchange, Network, Tap, networks
 
-SIMS = 1200
-CHUNK = 100
+SIMS = 800
+CHUNK = 50
 
 # From the cut on. Some requests are in flight for long, others are throttled and retried: the
 # first would outlive the lease, the second would begin after it.
-TROUBLE = Faults(slow=0.4, slow_seconds=15.0, rate_limited=0.4, retry_after=0.3)
+TROUBLE = Faults(slow=0.4, slow_seconds=15.0, rate_limited=0.2, retry_after=0.3)
 
 
 WORKER = """
@@ -171,11 +171,12 @@ async def test_a_worker_without_its_database_sends_nothing_after_its_lease(
             workers.append(await start(network, tap, emulator.url, journal, dispatch))
             stack.push_async_callback(workers[-1].kill)
         for worker in workers:
-            await worker.has_sent(50)
+            await worker.has_sent(30)
 
         first, second = taps
         emulator.faults = TROUBLE
-        await until(lambda: sum(post.ended is None for post in first.posts) > 2)
+        # Slow ones, which would be in flight after the lease, too.
+        await until(lambda: sum(p.ended is None and now() - p.began > 2 for p in first.posts) > 2)
         cut = now()
         two[0].cut(replies_only=replies_only)
         await asyncio.sleep(claims.DEAD_AFTER + 1.0)
@@ -199,8 +200,7 @@ def check(first: Tap, second: Tap, cut: float, in_flight_later: list[Exchange]) 
     assert in_flight_later == []
     late = [post for post in first.posts if post.began > cut - 10 and (post.ended or end) > end]
     assert late == []
-    # It did send while it had its lease, and requests were in flight when that ended.
-    assert any(post.began > cut for post in first.posts)
+    # Requests were in flight when the lease ended: they were cut.
     assert [post for post in first.posts if not post.response and (post.ended or 0) > cut]
     # No SIM was in the hands of both.
     mine: dict[str, float] = {}
