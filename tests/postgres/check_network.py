@@ -12,36 +12,20 @@ import psycopg
 import pytest
 from attrs import define
 
-from asyncsim import Client, bulk
-from asyncsim.bulk.dispatch import make_dispatch
+from asyncsim import bulk
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.migrations import migrate
-from asyncsim.bulk.records import ChunkRef, account_key
-from asyncsim.emulator import Emulator, Faults, Latency
+from asyncsim.emulator import Emulator, Faults
 from tests.postgres.cluster import OWNER, Cluster
 from tests.postgres.networks import RANGE, Exchange, Network, Tap, networks
 
 SIMS = 800
-CHUNK = 50
+CHUNK = 100
+SPEED = 20  # of transitions, and of the reads that find them
 
 # From the cut on. Some requests are in flight for long, others are throttled and retried: the
 # first would outlive the lease, the second would begin after it.
 TROUBLE = Faults(slow=0.4, slow_seconds=15.0, rate_limited=0.2, retry_after=0.3)
-
-
-WORKER = """
-import asyncio, os, signal, sys
-from asyncsim import Client, bulk
-
-async def main():
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with Client.from_env() as client:
-        options = {"dispatch": sys.argv[1], "chunks_at_once": 3, "stop": stop}
-        await bulk.work(os.environ["ASYNCSIM_JOURNAL"], [client], **options)
-
-asyncio.run(main())
-"""
 
 
 @pytest.fixture
@@ -94,35 +78,19 @@ class CutWorker:
 
 async def start(network: Network, tap: Tap, api: str, journal: str, dispatch: str) -> CutWorker:
     process = await asyncio.create_subprocess_exec(
-        *(*network.command, sys.executable, "-c", WORKER, dispatch),
+        *(*network.command, sys.executable, "-m", "asyncsim.cli", "worker"),
+        *("--dispatch", dispatch, "--chunks", "3"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "ASYNCSIM_EMULATOR": api, "ASYNCSIM_JOURNAL": journal},
+        env={
+            **os.environ,
+            "ASYNCSIM_EMULATOR": api,
+            "ASYNCSIM_EMULATOR_SPEED": str(SPEED),
+            "ASYNCSIM_JOURNAL": journal,
+        },
     )
     return CutWorker(network, tap, process)
-
-
-async def submit(job: bulk.Job, client: Client, url: str, dispatch: str) -> None:
-    async with bulk.Journal.open(url, job="job") as journal:
-        await bulk.run(job, client, journal=journal, dry_run=True)
-        job_id = journal.job_id
-        head = await journal.head()
-    assert job_id is not None
-    assert head is not None
-    key = account_key(head.vendor, head.product, head.account)
-    made = []
-    with psycopg.connect(url, autocommit=True) as connection:
-        for number, first in enumerate(range(1, SIMS + 1, CHUNK), 1):
-            connection.execute(
-                "INSERT INTO asyncsim.chunks (job, number, first_row, last_row, state)"
-                " VALUES (%s, %s, %s, %s, 'queued')",
-                (job_id, number, first, first + CHUNK - 1),
-            )
-            made.append(ChunkRef(job_id, number, key))
-        connection.execute("UPDATE asyncsim.jobs SET state = 'running', breaker = 20")
-    async with make_dispatch(dispatch, url) as queue:
-        await queue.enqueue(made)
 
 
 async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -149,13 +117,12 @@ async def test_a_worker_without_its_database_sends_nothing_after_its_lease(
 ) -> None:
     url = cluster.create_database("jobs")
     await migrate(url)
-    await make_dispatch(dispatch, url).install()
     now = asyncio.get_running_loop().time
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(
             Emulator(
                 sims=SIMS,
-                latency=Latency(transition=2.0, longest=10.0),
+                speed=SPEED,
                 faults=Faults(answer_takes=0.3),
             )
         )
@@ -164,7 +131,7 @@ async def test_a_worker_without_its_database_sends_nothing_after_its_lease(
         client = await stack.enter_async_context(emulator.client())
         rows = [{"sid": sim.sid} async for sim in client.supersim.sims.list(page_size=1000)]
         job = bulk.Job.from_rows(rows, product="supersim", change={"status": "active"})
-        await submit(job, client, url, dispatch)
+        await bulk.submit(job, client, url, name="job", chunk_rows=CHUNK, dispatch=dispatch)
         workers = []
         for network, tap in zip(two, taps, strict=True):
             journal = cluster.url("jobs", user=OWNER).replace("127.0.0.1", network.database)
