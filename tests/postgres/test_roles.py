@@ -64,7 +64,8 @@ def test_the_owner_makes_tables_and_the_worker_only_uses_them(
         connect(cluster, "asyncsim_worker", "wrong")
 
 
-def test_the_document_shows_the_file() -> None:
-    file = (deployment.FOLDER / "roles.sql").read_text("utf-8")
+@pytest.mark.parametrize("name", ["roles.sql", "narrow_roles.sql"])
+def test_the_document_shows_the_file(name: str) -> None:
+    file = (deployment.FOLDER / name).read_text("utf-8")
     statements = file[file.index("CREATE ROLE") :]
     assert f"```sql\n{statements}```\n" in DOCUMENT.read_text("utf-8")
