@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.records import ChunkClaim
+from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.errors import JournalError
 
 
@@ -22,13 +25,21 @@ class JobHold:
         self._database = database
         self._claim: ChunkClaim | None = None
         self._beating: asyncio.Task[None] | None = None
+        self.confirmed: tuple[float, datetime] | None = None
+        """When the claim, or the latest heartbeat that succeeded, was sent: by the loop, in UTC."""
+        self.on_beat: Callable[[float, datetime], object] | None = None
+        """Called with that moment after each heartbeat."""
+        self.on_loss: Callable[[], object] | None = None
+        """Called once another process has the job."""
 
     async def take(self, job_id: int) -> ChunkClaim:
         """Claim the job; JournalError while another process has it."""
         database = self._database
         now, dead = database.now(), database.now(-claims.DEAD_AFTER)
         given = (job_id, claims.new_owner(), now, dead, database.target)
+        sent = _now()
         self._claim = await database.write(claims.claim_job, *given)
+        self.confirmed = sent
         self._beating = asyncio.create_task(self._beat(self._claim), name="asyncsim-journal-hold")
         return self._claim
 
@@ -51,9 +62,19 @@ class JobHold:
         while True:
             # The event loop's own time: a clock that is moved by hand does not move the database's.
             await asyncio.sleep(claims.HEARTBEAT)
+            sent = _now()
             try:
                 await self._database.write_as(claim, claims.renew, claim, self._database.now())
             except Fenced:
+                if self.on_loss is not None:
+                    self.on_loss()
                 return  # the journal's next write raises it to whoever waits for that
             except JournalError:
                 continue  # the database may be back before anybody else takes the job
+            self.confirmed = sent
+            if self.on_beat is not None:
+                self.on_beat(*sent)
+
+
+def _now() -> tuple[float, datetime]:
+    return SYSTEM_CLOCK.now(), SYSTEM_CLOCK.utcnow()

@@ -71,6 +71,11 @@ class JournalSession:
         return f"{shlex.quote(self.job_name or '')} --journal {target}"
 
     @property
+    def hold(self) -> JobHold | None:
+        """The hold on its whole job; None for a file, and for a chunk that its caller claimed."""
+        return self._hold if self._claim is not None and self._chunk is None else None
+
+    @property
     def job_id(self) -> int | None:
         """The id of the job; None before it has begun."""
         return self._scope.job or None
