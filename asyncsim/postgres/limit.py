@@ -20,9 +20,7 @@ from asyncsim.clock import Clock, Timer
 from asyncsim.core.shared_limit import LEASE, POLL, TICK, LimitGrant, LimitReport
 from asyncsim.errors import ConfigurationError
 from asyncsim.http.limiter import ConcurrencyLimiter
-from asyncsim.postgres.engine import PostgresUrl, connect, remedy_of
-from asyncsim.postgres.limit_store import LimitStore, channel_of
-from asyncsim.postgres.listen import Notifications
+from asyncsim.postgres.url import PostgresUrl
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -53,6 +51,9 @@ class PostgresLimit:
     """
 
     def __init__(self, url: str) -> None:
+        # psycopg is loaded with the first limit: `from asyncsim import *` needs no extra.
+        import asyncsim.postgres.engine  # noqa: F401  # says which one is missing
+
         self._url = PostgresUrl.parse(url)
         self._keepers: dict[ConcurrencyLimiter, _Keeper] = {}
         self._connections = _Connections(self._url)
@@ -91,6 +92,8 @@ class _Keeper:
     def __init__(
         self, account: str, limiter: ConcurrencyLimiter, clock: Clock, connections: _Connections
     ) -> None:
+        from asyncsim.postgres.limit_store import LimitStore
+
         self.account = account
         self.users = 0
         self._limiter = limiter
@@ -110,6 +113,9 @@ class _Keeper:
         self._task = asyncio.create_task(self._run(), name=f"asyncsim limit of {account}")
 
     async def _run(self) -> None:
+        from asyncsim.postgres.limit_store import channel_of
+        from asyncsim.postgres.listen import Notifications
+
         async with Notifications(self._connections.url, self._clock) as listener:
             listener.subscribe(channel_of(self.account), self._woken)
             while True:
@@ -147,6 +153,8 @@ class _Keeper:
         self._plan(self._clock.now() + (grant.every if lacking else POLL))
 
     def _failed(self, error: Exception) -> None:
+        from asyncsim.postgres.engine import remedy_of
+
         self._failures += 1
         if self._failures == 2:  # once may be a connection that was closed while it was idle
             logger.warning(
@@ -217,6 +225,8 @@ class _Connections:
     @asynccontextmanager
     async def one(self) -> AsyncIterator[AsyncConnection[Any]]:
         """Lend a connection; after an error it is closed, as its transaction is in doubt."""
+        from asyncsim.postgres.engine import connect
+
         async with self._room:
             connection = self._idle.pop() if self._idle else await connect(self.url)
             try:

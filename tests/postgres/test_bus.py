@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Literal
 
@@ -303,3 +305,17 @@ async def test_health_checks_say_whether_the_inbox_is_writable(
     receiving: Replica, path: str
 ) -> None:
     assert await status_of(f"{receiving.receiver.public_url}/{path}") == 200
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None  # as if it were not installed
+from asyncsim import *
+try:
+    PostgresBus("postgresql://user@host/db")
+except ImportError as error:
+    print(error)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "asyncsim[postgres]"' in ended.stdout
