@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
+import asyncsim
 from asyncsim import (
     CallbackReceiver,
     Client,
@@ -19,7 +20,6 @@ from asyncsim import (
     JobStopped,
     JournalError,
     NotConfirmed,
-    PostgresLimit,
     Throttle,
     bulk,
 )
@@ -181,7 +181,8 @@ async def logged_in(
         else Throttle(maximum=options.concurrency, max_rps=options.max_rps),
     }
     if run.place is not None and run.place.is_shared:  # with the workers of the account
-        settings["shared_limit"] = PostgresLimit(run.place.target)
+        # Here, because it needs an extra of its own, psycopg.
+        settings["shared_limit"] = asyncsim.PostgresLimit(run.place.target)
     client = log_in(run.vendor, **settings)
     try:
         async with client:
