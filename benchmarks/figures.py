@@ -81,6 +81,13 @@ FIGURES = (
         "limit of 100: time to bound",
     ),
     Figure(
+        "the same from four processes that share the limit, which falls to 20 and rises again",
+        "times as long",
+        "the limit known",
+        "shared_limit",
+        "4 processes, falls to 20 and rises again, real: time to bound",
+    ),
+    Figure(
         "learn that 1,000 SIMs have settled (simulated)",
         "requests per SIM",
         "6.6 by polling",

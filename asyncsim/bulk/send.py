@@ -95,7 +95,8 @@ class SendPacer:
             await self._room.wait()
 
     def _ceiling(self) -> int:
-        limit, rate = int(self._context.limit), self._context.throttle.max_rps
+        # A share of a limit that processes share may be 0 for a moment: nothing would wake this.
+        limit, rate = max(1, int(self._context.limit)), self._context.throttle.max_rps
         if not self._only_once:
             return 2 * limit + _SPARE
         # Texts that only queue for `max_rps` would be in doubt, too: admit a tenth of a second's

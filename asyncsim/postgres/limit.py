@@ -57,6 +57,7 @@ class PostgresLimit:
         self._url = PostgresUrl.parse(url)
         self._keepers: dict[ConcurrencyLimiter, _Keeper] = {}
         self._connections = _Connections(self._url)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         return f"<asyncsim.PostgresLimit at {self._url.shown}>"
@@ -65,6 +66,14 @@ class PostgresLimit:
         self, account: str, limiter: ConcurrencyLimiter, clock: Clock
     ) -> Callable[[], Awaitable[None]]:
         """Internal: share a limiter's limit from now on; returns the call that ends it."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            self._loop, self._keepers = loop, {}
+            self._connections = _Connections(self._url)
+        if self._loop is not loop:
+            raise ConfigurationError(
+                "this PostgresLimit is in use in another event loop; give each loop its own"
+            )
         keeper = self._keepers.get(limiter)
         if keeper is None:
             keeper = self._keepers[limiter] = _Keeper(account, limiter, clock, self._connections)
@@ -81,6 +90,7 @@ class PostgresLimit:
                 del self._keepers[limiter]
                 await keeper.close()
                 if not self._keepers:
+                    self._loop = None
                     await self._connections.close()
 
         return leave

@@ -1,62 +1,59 @@
-"""Statements of the shared limit: one report and its grant are one short transaction.
+"""Statements of the shared limit: a report and its grant are one read and one write.
 
-The account's row in `limits` is locked meanwhile, so that reports are taken one after the other;
-`shares` has a row per process. Nothing here has to survive a crash of the server, so no commit
-waits for the disk.
+No lock is held in between: an event loop may be busy, or its process frozen, before it comes to
+decide. The write changes nothing if another process has written meanwhile; then the report reads
+again. Nothing here has to survive a crash of the server, so no commit waits for the disk.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, nullcontext
 from hashlib import sha256
 from typing import Any
 
 from attrs import frozen
-from psycopg import AsyncConnection, AsyncPipeline
+from psycopg import AsyncConnection
 
 from asyncsim.core.shared_limit import LimitGrant, LimitReport, Member, SharedTotal
 
-# A process that is frozen in the transaction holds the lock; the others cannot wait for long.
-_SETTINGS = """
-    SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '1s', true),
-        set_config('idle_in_transaction_session_timeout', '1s', true)
-"""
-_LOCK = """
-    SELECT total, falls, pauses,
+# One statement, so that total and shares belong together.
+_READ = """
+    SELECT extract(epoch FROM clock_timestamp())::float8, version, total, falls, pauses,
         extract(epoch FROM throttled_at)::float8,
         coalesce(extract(epoch FROM paused_until)::float8, '-infinity'),
         coalesce(extract(epoch FROM vendor_paused_until)::float8, '-infinity'),
-        coalesce(extract(epoch FROM woken_at)::float8, '-infinity')
-    FROM asyncsim.limits WHERE account = %s FOR UPDATE
+        coalesce(extract(epoch FROM woken_at)::float8, '-infinity'),
+        (
+            SELECT coalesce(json_agg(json_build_array(
+                process, demand, permits, extract(epoch FROM heartbeat_at))), '[]')
+            FROM asyncsim.shares WHERE shares.account = limits.account
+        )
+    FROM asyncsim.limits WHERE account = %s
 """
 _CREATE = """
-    INSERT INTO asyncsim.limits (account, total) SELECT %(account)s, %(total)s
-    WHERE NOT EXISTS (SELECT FROM asyncsim.limits WHERE account = %(account)s)
-    ON CONFLICT (account) DO NOTHING
-"""
-# A statement of its own, because it must see what was committed while the lock was awaited.
-_READ = """
-    SELECT extract(epoch FROM clock_timestamp())::float8, coalesce(json_agg(json_build_array(
-        process, demand, permits, extract(epoch FROM heartbeat_at))), '[]')
-    FROM asyncsim.shares WHERE account = %s
+    INSERT INTO asyncsim.limits (account, total) VALUES (%s, %s) ON CONFLICT (account) DO NOTHING
 """
 _WRITE = """
-    WITH total AS (
-        UPDATE asyncsim.limits SET total = %(total)s, falls = %(falls)s, pauses = %(pauses)s,
+    WITH written AS (
+        UPDATE asyncsim.limits SET version = version + 1,
+            total = %(total)s, falls = %(falls)s, pauses = %(pauses)s,
             throttled_at = to_timestamp(%(throttled_at)s),
             paused_until = to_timestamp(nullif(%(paused_until)s, '-infinity')),
             vendor_paused_until = to_timestamp(nullif(%(vendor_paused_until)s, '-infinity')),
             woken_at = to_timestamp(nullif(%(woken_at)s, '-infinity'))
-        WHERE account = %(account)s
+        WHERE account = %(account)s AND version = %(version)s
+        RETURNING account
     ), share AS (
         INSERT INTO asyncsim.shares (account, process, demand, permits, heartbeat_at)
-        VALUES (%(account)s, %(process)s, %(demand)s, %(permits)s, to_timestamp(%(now)s))
+        SELECT account, %(process)s, %(demand)s, %(permits)s, to_timestamp(%(now)s) FROM written
         ON CONFLICT (account, process) DO UPDATE SET demand = excluded.demand,
             permits = excluded.permits, heartbeat_at = excluded.heartbeat_at
     ), dead AS (
-        DELETE FROM asyncsim.shares WHERE account = %(account)s AND process = ANY(%(dead)s)
+        DELETE FROM asyncsim.shares USING written
+        WHERE shares.account = written.account AND process = ANY(%(dead)s)
     )
-    SELECT pg_notify(%(channel)s, '') WHERE %(wake)s
+    SELECT set_config('synchronous_commit', 'off', true),
+        CASE WHEN %(wake)s THEN pg_notify(%(channel)s, '') END
+    FROM written
 """
 _LEAVE = """
     WITH share AS (
@@ -71,11 +68,6 @@ def channel_of(account: str) -> str:
     return f"asyncsim_limit_{sha256(account.encode()).hexdigest()[:16]}"
 
 
-def _at_once(connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[object]:
-    """Send statements without waiting for the results of each; libpq before 14 cannot."""
-    return connection.pipeline() if AsyncPipeline.is_supported() else nullcontext()
-
-
 @frozen
 class LimitStore:
     """One process's access to the limit of one account."""
@@ -84,26 +76,34 @@ class LimitStore:
     process: str
 
     async def exchange(self, connection: AsyncConnection[Any], report: LimitReport) -> LimitGrant:
-        """Report, and be granted a share; the connection cannot be used again after an error."""
-        # A busy event loop may take long until it comes back here, and meanwhile the others wait
-        # for the lock. So everything is sent at once: it comes back only to decide.
-        async with _at_once(connection):
-            await connection.execute("BEGIN")
-            await connection.execute(_SETTINGS)
-            await connection.execute(_CREATE, {"account": self.account, "total": report.start})
-            limits = await connection.execute(_LOCK, [self.account])
-            shares = await connection.execute(_READ, [self.account])
-            row, read = await limits.fetchone(), await shares.fetchone()
-        assert row is not None  # noqa: S101  # created, if it was missing
-        assert read is not None  # noqa: S101  # an aggregate has one row
-        now, members = read
-        total = _total_of(row, members)
+        """Report, and be granted a share."""
+        while True:
+            row = await (await connection.execute(_READ, [self.account])).fetchone()
+            if row is None:
+                await connection.execute(_CREATE, [self.account, report.start])
+                continue
+            grant = await self._decide(connection, report, *row)
+            if grant is not None:
+                return grant
+
+    async def _decide(
+        self,
+        connection: AsyncConnection[Any],
+        report: LimitReport,
+        now: float,
+        version: int,
+        *row: Any,
+    ) -> LimitGrant | None:
+        """Write what follows from the report; None if another process was first."""
+        total = _total_of(*row)
+        known = tuple(total.members)
         grant = total.exchange(self.process, report, now)
         me = total.members[self.process]
-        written = {
+        values = {
             "account": self.account,
             "process": self.process,
             "channel": channel_of(self.account),
+            "version": version,
             "total": total.total,
             "falls": total.falls,
             "pauses": total.pauses,
@@ -114,13 +114,11 @@ class LimitStore:
             "demand": me.demand,
             "permits": me.permits,
             "now": now,
-            "dead": [name for name, *_ in members if name not in total.members],
+            "dead": [name for name in known if name not in total.members],
             "wake": grant.wake,
         }
-        async with _at_once(connection):
-            await connection.execute(_WRITE, written)
-            await connection.execute("COMMIT")
-        return grant
+        written = await (await connection.execute(_WRITE, values)).fetchone()
+        return None if written is None else grant
 
     async def leave(self, connection: AsyncConnection[Any]) -> None:
         """Return the share."""
@@ -128,8 +126,16 @@ class LimitStore:
         await connection.execute(_LEAVE, {**names, "channel": channel_of(self.account)})
 
 
-def _total_of(row: Any, members: Any) -> SharedTotal:
-    total, falls, pauses, throttled_at, paused_until, vendor_paused_until, woken_at = row
+def _total_of(
+    total: float,
+    falls: int,
+    pauses: int,
+    throttled_at: float | None,
+    paused_until: float,
+    vendor_paused_until: float,
+    woken_at: float,
+    members: list[tuple[str, int, int, float]],
+) -> SharedTotal:
     return SharedTotal(
         total,
         falls=falls,

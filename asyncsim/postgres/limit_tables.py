@@ -7,6 +7,7 @@ LIMIT_TABLES = (
     """
     CREATE TABLE asyncsim.limits (
         account text PRIMARY KEY,
+        version bigint NOT NULL DEFAULT 0,
         total double precision NOT NULL,
         falls bigint NOT NULL DEFAULT 0,
         throttled_at timestamptz,
@@ -14,7 +15,7 @@ LIMIT_TABLES = (
         paused_until timestamptz,
         vendor_paused_until timestamptz,
         woken_at timestamptz
-    )
+    ) WITH (fillfactor = 50)
     """,
     # One row per account and process. All of them change several times a second: with room in each
     # page, PostgreSQL needs neither index entries nor vacuum for that.

@@ -32,7 +32,7 @@ async def _main(case: dict[str, Any]) -> None:
     async with Client.twilio(ACCOUNT, "secret", hosts=hosts, shared_limit=shared) as client:
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        names = iter([sid(case["first"] + number) for number in range(case["many"])])
+        names = (sid(case["first"] + number) for number in range(case["many"]))
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_TASKS):
                 tasks.create_task(_update(client, names, served))

@@ -190,6 +190,28 @@ async def test_two_accounts_with_one_throttle_are_rejected(clients: Clients) -> 
         await clients.open("kore", throttle=throttle, shared_limit=shared)
 
 
+def test_one_object_serves_one_event_loop_after_another(postgres_url: str) -> None:
+    asyncio.run(migrate(postgres_url))
+    shared = PostgresLimit(postgres_url)
+
+    async def use() -> None:
+        async with Emulator(sims=5) as emulator:
+            client = emulator.client(shared_limit=shared)
+            await send(client, 30)
+            await until(lambda: client.concurrency_limit >= 32)
+            with pytest.raises(ConfigurationError, match="another event loop"):
+                await asyncio.to_thread(asyncio.run, elsewhere(emulator))
+            await client.close()
+
+    async def elsewhere(emulator: Emulator) -> None:
+        async with emulator.client(shared_limit=shared):
+            pass
+
+    asyncio.run(use())
+    asyncio.run(use())
+    assert shares(postgres_url) == 0
+
+
 async def test_a_client_that_is_open_can_begin_to_share(clients: Clients) -> None:
     client = await clients.open(shared_limit=None)
     assert client.concurrency_limit == 64
