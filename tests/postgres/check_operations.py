@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +19,7 @@ from asyncsim import PostgresBus, Watching, bulk
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.callbacks.bus import Callback
+from asyncsim.cli.exits import Exit
 from asyncsim.emulator import Emulator, Latency
 from asyncsim.errors import JournalError
 from asyncsim.postgres.job_tickets import following_job_tickets
@@ -126,6 +129,31 @@ async def test_a_job_runs_with_the_least_privileges(
             await jobs.purge("all")
     async with bulk.Journal.open(reader, job="all", read_only=True) as journal:
         assert await journal.head()
+
+
+async def test_commands_of_readers(narrow: Cluster, emulator: Emulator, tmp_path: Path) -> None:
+    await submit(emulator, narrow.url("asyncsim", user="asyncsim_worker"), "table")
+    url = narrow.url("asyncsim", user="asyncsim_reader")
+    environment = {**os.environ, "ASYNCSIM_JOURNAL": url, "ASYNCSIM_EMULATOR": emulator.url}
+
+    async def run(*arguments: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "asyncsim.cli", "jobs", *arguments),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert narrow.password not in said.decode()
+        return process.returncode, said.decode()
+
+    assert (await run("list"))[0] == 0
+    assert (await run("status", "all"))[0] == 0
+    report = await run("report", "all", "--results", str(tmp_path / "results"))
+    assert report[0] == Exit.PENDING, report[1]
+    code, said = await run("cancel", "all")
+    assert code == Exit.USAGE, said
+    assert "the user lacks a privilege: have an administrator grant it" in said
 
 
 async def test_receivers_have_the_inbox_and_nothing_else(
