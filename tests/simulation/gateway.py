@@ -79,6 +79,8 @@ class Exchange:
     pause: str | None = None
     """The vendor's `Retry-After`."""
     old: bool = False
+    sender: str = ""
+    """The process that has sent it."""
 
     @property
     def sid(self) -> str | None:
@@ -168,6 +170,7 @@ class Gateway:
             product=product,
             query=_flat(target.query),
             form=_flat(body.decode()),
+            sender=request.transport._peer.owner.name,  # type: ignore[union-attr]
         )
         self.log.append(exchange)
         return exchange
