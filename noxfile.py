@@ -95,12 +95,16 @@ def contract(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Real processes that are killed, interrupted, or whose streams and terminal go away.
 
-    Among them jobs of 2,000 SIMs, and the vendor, killed 20 times at random moments.
+    Among them jobs of 2,000 SIMs, and the vendor, killed 20 times at random moments; and a job of
+    20,000 SIMs whose workers, receivers and PostgreSQL are killed, frozen and restarted.
     """
     install(session)
     checks = ("-o", "python_files=check_*.py", "--timeout", "900")
-    places = ("tests/chaos", "tests/bulk", "tests/cli")
+    machines = "tests/chaos/check_machines.py"
+    places = ("tests/chaos", "tests/bulk", "tests/cli", f"--ignore={machines}")
     session.run("python", "-m", "pytest", *checks, *places, *session.posargs)
+    # Alone: each of its processes stands for a machine, and seconds are measured.
+    session.run("python", "-m", "pytest", *checks, "-n", "0", "-s", machines)
 
 
 @nox.session
