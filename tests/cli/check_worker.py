@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from asyncsim.bulk import SharedJobs
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults, Latency
 from asyncsim.vendors import EMULATOR_CREDENTIALS
-from tests.cli.check_process import said_by, spawn
+from tests.cli import check_process
+from tests.cli.check_process import said_by
 from tests.cli.conftest import Cli, posts, wait_for_posts
 from tests.cli.test_activate import fill
 
@@ -38,6 +40,24 @@ def batch(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     fill(tmp_path / "batch.csv", emulator.world("twilio").sims("wireless"), "sid")
     return "batch.csv"
+
+
+_started: list[asyncio.subprocess.Process] = []
+
+
+async def spawn(*arguments: str) -> asyncio.subprocess.Process:
+    process = await check_process.spawn(*arguments)
+    _started.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+async def no_worker_outlives_its_test() -> AsyncIterator[None]:
+    yield
+    while _started:
+        if (process := _started.pop()).returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def ended(process: asyncio.subprocess.Process, within: float = 60.0) -> str:
