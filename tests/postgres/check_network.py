@@ -13,6 +13,7 @@ import pytest
 from attrs import define
 
 from asyncsim import bulk
+from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.emulator import Emulator, Faults
@@ -117,6 +118,7 @@ async def test_a_worker_without_its_database_sends_nothing_after_its_lease(
 ) -> None:
     url = cluster.create_database("jobs")
     await migrate(url)
+    await make_dispatch(dispatch, url).install()  # as `jobs migrate` does
     now = asyncio.get_running_loop().time
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(
