@@ -23,6 +23,7 @@ PYTHON = ("asyncsim", "tests", "benchmarks", "website", "examples", "noxfile.py"
 
 # A test that finds no PostgreSQL fails instead of being skipped.
 NO_SKIPS = {"CI": "1"}
+MACHINES = "tests/chaos/check_machines.py"
 
 
 def install(session: nox.Session) -> None:
@@ -95,16 +96,23 @@ def contract(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Real processes that are killed, interrupted, or whose streams and terminal go away.
 
-    Among them jobs of 2,000 SIMs, and the vendor, killed 20 times at random moments; and a job of
-    20,000 SIMs whose workers, receivers and PostgreSQL are killed, frozen and restarted.
+    Among them jobs of 2,000 SIMs, and the vendor, killed 20 times at random moments.
     """
     install(session)
     checks = ("-o", "python_files=check_*.py", "--timeout", "900")
-    machines = "tests/chaos/check_machines.py"
-    places = ("tests/chaos", "tests/bulk", "tests/cli", f"--ignore={machines}")
+    places = ("tests/chaos", "tests/bulk", "tests/cli", f"--ignore={MACHINES}")
     session.run("python", "-m", "pytest", *checks, *places, *session.posargs)
-    # Alone: each of its processes stands for a machine, and seconds are measured.
-    session.run("python", "-m", "pytest", *checks, "-n", "0", "-s", machines)
+
+
+@nox.session
+def machines(session: nox.Session) -> None:
+    """A job of 20,000 SIMs whose workers, receivers and PostgreSQL are killed, frozen, restarted.
+
+    Long, and alone: each of its processes stands for a machine, and seconds are measured.
+    """
+    install(session)
+    checks = ("-o", "python_files=check_*.py", "--timeout", "900", "-n", "0", "-s")
+    session.run("python", "-m", "pytest", *checks, MACHINES, *session.posargs, env=NO_SKIPS)
 
 
 @nox.session

@@ -1,6 +1,6 @@
 """Many machines: workers killed and frozen, PostgreSQL restarted, a receiver killed.
 
-Run by `nox -s chaos`, alone, because it takes all cores. ASYNCSIM_CHAOS_SEED repeats a run.
+Run by `nox -s machines`. ASYNCSIM_CHAOS_SEED repeats a run.
 """
 
 from __future__ import annotations
