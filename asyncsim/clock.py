@@ -174,7 +174,7 @@ class ManualClock:
             self._now = max(self._now, self._timers[0][0])
             self._fire_due(self._now)
             await self.settle()
-        self._now = target
+        self._now = max(self._now, target)  # another task may have moved it further meanwhile
         await self.settle()
 
     def _fire_due(self, now: float) -> bool:

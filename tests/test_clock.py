@@ -186,3 +186,11 @@ async def test_a_manual_clock_knows_the_next_due_time(clock: ManualClock) -> Non
     assert clock.next_timer == 5.0
     second.cancel()
     assert clock.next_timer is None
+
+
+async def test_two_tasks_that_move_it_never_move_it_backwards(clock: ManualClock) -> None:
+    seen: list[float] = []
+    clock.call_at(1.0, lambda: seen.append(clock.now()))
+    await asyncio.gather(clock.advance(2.0), clock.advance(5.0), clock.advance(1.0))
+    assert seen == [1.0]
+    assert clock.now() == 5.0
