@@ -23,7 +23,7 @@ PYTHON = ("asyncsim", "tests", "benchmarks", "website", "examples", "noxfile.py"
 
 # A test that finds no PostgreSQL fails instead of being skipped.
 NO_SKIPS = {"CI": "1"}
-MACHINES = "tests/chaos/check_machines.py"
+MACHINES = ("tests/chaos/check_machines.py", "tests/bulk/workers/check_takeover_times.py")
 
 
 def install(session: nox.Session) -> None:
@@ -100,7 +100,7 @@ def chaos(session: nox.Session) -> None:
     """
     install(session)
     checks = ("-o", "python_files=check_*.py", "--timeout", "900")
-    places = ("tests/chaos", "tests/bulk", "tests/cli", f"--ignore={MACHINES}")
+    places = ("tests/chaos/check_kills.py", "tests/bulk/check_kills.py", "tests/cli")
     session.run("python", "-m", "pytest", *checks, *places, *session.posargs)
 
 
@@ -108,23 +108,25 @@ def chaos(session: nox.Session) -> None:
 def machines(session: nox.Session) -> None:
     """A job of 20,000 SIMs whose workers, receivers and PostgreSQL are killed, frozen, restarted.
 
-    Long, and alone: each of its processes stands for a machine, and seconds are measured.
+    And how soon the chunks of dead workers move. Long, and alone: each process stands for a
+    machine, and seconds are measured.
     """
     install(session)
     checks = ("-o", "python_files=check_*.py", "--timeout", "900", "-n", "0", "-s")
-    session.run("python", "-m", "pytest", *checks, MACHINES, *session.posargs, env=NO_SKIPS)
+    session.run("python", "-m", "pytest", *checks, *MACHINES, *session.posargs, env=NO_SKIPS)
 
 
 @nox.session
 def postgres(session: nox.Session) -> None:
-    """What needs PostgreSQL and takes long: failures, restarts, TLS, pgbouncer, cut networks.
+    """What needs PostgreSQL and takes long: workers, failures, TLS, pgbouncer, cut networks.
 
     Then all tests of jobs, with their journals in PostgreSQL instead of in SQLite files.
     Here a missing server is an error, not a reason to skip.
     """
     install(session)
     checks = ("-o", "python_files=check_*.py", "--timeout", "900")
-    session.run("python", "-m", "pytest", *checks, "tests/postgres", *session.posargs, env=NO_SKIPS)
+    places = ("tests/postgres", "tests/bulk/workers", f"--ignore={MACHINES[1]}")
+    session.run("python", "-m", "pytest", *checks, *places, *session.posargs, env=NO_SKIPS)
     engine = {**NO_SKIPS, "ASYNCSIM_TEST_ENGINES": "postgres"}
     session.run("python", "-m", "pytest", "tests/bulk", *session.posargs, env=engine)
 
