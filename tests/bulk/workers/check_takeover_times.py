@@ -1,6 +1,6 @@
 """How soon the chunks of dead workers move, at the speed of production: some minutes.
 
-python -m pytest -n 0 -s tests/bulk/workers/check_takeover_times.py
+Run by `nox -s machines`.
 """
 
 from __future__ import annotations
