@@ -170,7 +170,7 @@ class Gateway:
             product=product,
             query=_flat(target.query),
             form=_flat(body.decode()),
-            sender=request.transport._peer.owner.name,  # type: ignore[union-attr]
+            sender=_sender_of(request),
         )
         self.log.append(exchange)
         return exchange
@@ -239,6 +239,13 @@ class Gateway:
         if request.transport is not None:
             request.transport.abort()
         return response
+
+
+def _sender_of(request: web.Request) -> str:
+    """Return the process that has sent it; empty for tasks that belong to none."""
+    peer = getattr(request.transport, "_peer", None)  # no transport: it has closed the connection
+    owner = getattr(peer, "owner", None)
+    return "" if owner is None else str(owner.name)
 
 
 def _flat(text: str) -> dict[str, str]:
