@@ -119,7 +119,7 @@ class Report:
     """Seconds that the run took; None outside one."""
     requests: int | None = None
     """All requests of the run, including list scans and sweeps; None outside one."""
-    _reader: Callable[[], Journal] | None = field(default=None, eq=False)
+    _reader: Callable[[], Journal] | None = field(default=None, eq=False, alias="reader")
 
     @property
     def rows(self) -> int:

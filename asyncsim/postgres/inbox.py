@@ -91,14 +91,14 @@ SELECT here.until::text, found.xid::text::bigint, found.place, found.callback
 FROM here LEFT JOIN LATERAL (
     ({_NEWER}) UNION ALL ({_LATE}) ORDER BY xid, place LIMIT {PAGE}
 ) AS found (xid, place, callback) ON true
-"""  # noqa: S608
+""".encode()  # noqa: S608
 
 # Not above the oldest transaction in progress: it may have begun before rows that are there.
 _BEGINNING = f"""
 SELECT least(min(xid), pg_snapshot_xmin(pg_current_snapshot()))::text FROM (
     SELECT xid, arrived_at FROM asyncsim.inbox ORDER BY xid DESC LIMIT {_MISSED}
 ) AS latest WHERE arrived_at > now() - make_interval(secs => %s)
-"""  # noqa: S608
+""".encode()  # noqa: S608
 
 # A server that was promoted, or restored to an earlier time, uses numbers of transactions again.
 _HISTORY = """
@@ -112,7 +112,7 @@ DELETE FROM asyncsim.inbox WHERE ctid = ANY (ARRAY (
     WHERE arrived_at < now() - make_interval(secs => %s)
     ORDER BY arrived_at LIMIT {PURGED_AT_ONCE} FOR UPDATE SKIP LOCKED
 ))
-"""  # noqa: S608
+""".encode()  # noqa: S608
 
 _CHECK = """
 SELECT NOT pg_is_in_recovery() AND has_table_privilege('asyncsim.inbox', 'INSERT')

@@ -38,7 +38,8 @@ def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]
     twin = _twin(model, vendor)
     if twin is None:
         return lambda body: None
-    decode = msgspec.json.Decoder(twin).decode
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(twin)
+    decode = decoder.decode
 
     def read(body: bytes) -> T | None:
         try:

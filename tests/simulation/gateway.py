@@ -241,7 +241,7 @@ class Gateway:
         return response
 
 
-def _sender_of(request: web.Request) -> str:
+def _sender_of(request: web.BaseRequest) -> str:
     """Return the process that has sent it; empty for tasks that belong to none."""
     peer = getattr(request.transport, "_peer", None)  # no transport: it has closed the connection
     owner = getattr(peer, "owner", None)

@@ -147,7 +147,12 @@ async def list_jobs(
     by_state, owners = await _count_chunks(connection, dead, job)
     return [
         SharedJob(
-            **{one: row[one] for one in others} | {"state": JobState(row["state"])},
+            id=row["id"],
+            name=row["name"],
+            state=JobState(row["state"]),
+            reason=row["reason"],
+            created_at=row["created_at"],
+            ended_at=row["ended_at"],
             head=Head(**{one: row[one] for one in head}),
             states=states[row["id"]],
             retries=retries[row["id"]],

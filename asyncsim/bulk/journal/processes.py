@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from attrs import asdict, fields, frozen
-from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import processes
@@ -78,9 +79,9 @@ async def known_processes(
     `dead`: the last heartbeat of one that does not count as alive any more.
     """
     names = [field.name for field in fields(KnownProcess) if field.name != "is_alive"]
-    found: Select[tuple[object, ...]] = select(
-        *(processes.c[name] for name in names), (processes.c.heartbeat_at >= dead).label("is_alive")
-    ).order_by(processes.c.started_at, processes.c.id)
+    columns: list[ColumnElement[Any]] = [processes.c[name] for name in names]
+    columns.append((processes.c.heartbeat_at >= dead).label("is_alive"))
+    found = select(*columns).order_by(processes.c.started_at, processes.c.id)
     return [
         KnownProcess(**{**row, "accounts": tuple(row["accounts"])})
         for row in (await connection.execute(found)).mappings()
