@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from attrs import Factory, fields, frozen
+from attrs import Factory, field, fields, frozen
 from sqlalchemy import (
     ColumnElement,
     Integer,
@@ -76,7 +76,7 @@ class SharedJob:
 
     id: int
     name: str
-    state: JobState
+    state: JobState = field(converter=JobState)
     reason: str | None
     """Why it is paused, or was cancelled."""
     head: Head
@@ -147,12 +147,7 @@ async def list_jobs(
     by_state, owners = await _count_chunks(connection, dead, job)
     return [
         SharedJob(
-            id=row["id"],
-            name=row["name"],
-            state=JobState(row["state"]),
-            reason=row["reason"],
-            created_at=row["created_at"],
-            ended_at=row["ended_at"],
+            **{one: row[one] for one in others},
             head=Head(**{one: row[one] for one in head}),
             states=states[row["id"]],
             retries=retries[row["id"]],
