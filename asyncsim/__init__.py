@@ -48,8 +48,6 @@ from asyncsim.wire.pages import BadRecord
 if TYPE_CHECKING:
     from asyncsim import monitor, supersim, webhooks, wireless
     from asyncsim.interactive import connect
-    from asyncsim.postgres.bus import PostgresBus
-    from asyncsim.postgres.limit import PostgresLimit
     from asyncsim.resources.prepared import PreparedUpdate, Wait
 
 __all__ = [
@@ -81,8 +79,6 @@ __all__ = [
     "Pager",
     "PerhapsNeverSent",
     "PermissionDenied",
-    "PostgresBus",
-    "PostgresLimit",
     "PreparedUpdate",
     "Product",
     "QueueTimeout",
@@ -118,8 +114,6 @@ __all__ = [
 # Imported on first use: not every program needs them.
 _TYPES = ("monitor", "supersim", "webhooks", "wireless")
 _LAZY = {
-    "PostgresBus": "asyncsim.postgres.bus",
-    "PostgresLimit": "asyncsim.postgres.limit",
     "PreparedUpdate": "asyncsim.resources.prepared",
     "Wait": "asyncsim.resources.prepared",
     "connect": "asyncsim.interactive",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Mapping
 from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, field, frozen
@@ -99,7 +99,7 @@ class Report:
     head: Head
     """The identity of the job: its action, account and input."""
     journal: str
-    """Path of its journal, or the URL of its database, without a password."""
+    """Path of its journal."""
     columns: tuple[str, ...]
     """Keywords that are taken from columns of its input."""
     statistics: Statistics
@@ -119,7 +119,6 @@ class Report:
     """Seconds that the run took; None outside one."""
     requests: int | None = None
     """All requests of the run, including list scans and sweeps; None outside one."""
-    _reader: Callable[[], Journal] | None = field(default=None, eq=False, alias="reader")
 
     @property
     def rows(self) -> int:
@@ -187,9 +186,8 @@ class Report:
     # The rows, which only the journal has: a million of them would fill the memory.
 
     async def _results(self) -> list[Result]:
-        reader = self._reader or partial(Journal.open, self.journal, read_only=True)
         async with (
-            reader() as journal,
+            Journal.open(self.journal, read_only=True) as journal,
             aclosing(journal.results()) as results,
         ):
             return [result async for result in results]
@@ -316,10 +314,9 @@ async def report_on(
     return Report(
         head=head,
         journal=journal.target,
-        reader=journal.reader,
         columns=journal.applied,
         statistics=statistics,
-        shortfalls=_shortfalls(statistics, samples, head, journal.arguments),
+        shortfalls=_shortfalls(statistics, samples, head, journal.target),
         errors=tuple(found),
         plan=plan,
         stopped=stopped,
@@ -351,7 +348,7 @@ def _shortfalls(
             kind = getattr(errors, name, Exception)
             fitting = (texts for one, *texts in _FAILURES if issubclass(kind, one))
             meaning, remedy = next(fitting)
-            remedy = remedy.format(journal=journal)
+            remedy = remedy.format(journal=shlex.quote(journal))  # it is pasted into a shell
             add(f"{meaning} ({name})", failed.rows, remedy, failed.sample)
     for verdict, count in statistics.impossible.items():
         add(verdict.value, count, HOPELESS[verdict].remedy, samples.get(verdict, ""))

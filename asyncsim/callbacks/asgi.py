@@ -66,8 +66,7 @@ class CallbackApplication:
                         break
         except TimeoutError:
             return 408
-        received = self._callbacks.receive(method, target, headers, bytes(body))
-        return received if isinstance(received, int) else await received
+        return self._callbacks.receive(method, target, headers, bytes(body))
 
 
 def _target(scope: Scope) -> str:

@@ -43,9 +43,7 @@ class CallbackSink(Protocol):
         """Return the status to reject a request with before its body is read; None: read it."""
         ...
 
-    def receive(
-        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
-    ) -> int | Awaitable[int]:
+    def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
         """Handle a request and return its HTTP status."""
         ...
 
@@ -93,8 +91,7 @@ def request_handler(
             return await _respond(request, 408)
         except (web.RequestPayloadError, ConnectionError):  # broken framing; hung up
             return await _respond(request, 400)
-        received = callbacks.receive(method, target, request.headers, body)
-        status = received if isinstance(received, int) else await received
+        status = callbacks.receive(method, target, request.headers, body)
         if status != 204 or not request.content.at_eof():
             return await _respond(request, status)
         if limiter is not None and request.transport is not None:

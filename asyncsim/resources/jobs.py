@@ -124,8 +124,7 @@ class UpdateJob(FanOutJob[T], Generic[T]):
 
     async def _write(self, change: Change, wait: Transition) -> Any:
         resource = self._resource
-        request = resource.request_for(change)
-        self._request_begins(request)
+        self._request = request = resource.request_for(change)
         request.pause_budget = wait.timeout
         self._seen = None
 
@@ -271,8 +270,7 @@ class CreateJob(FanOutJob[T], Generic[T]):
         resource = self._resource
         watcher = await resource.start_watcher()
         request, wait = resource.draft(self.given, self._until, self._ended, self._timeout)
-        self._request_begins(request)
-        self._wait = wait
+        self._request, self._wait = request, wait
         if self._recorder is not None:
             await self._recorder.before_request()
         watcher.register(wait)
@@ -324,8 +322,7 @@ class RequestJob(FanOutJob[T], Generic[T]):
     async def run(self) -> None:
         """Send it and report its end."""
         try:
-            request = self._build()
-            self._request_begins(request)
+            self._request = request = self._build()
             if self._recorder is not None:
                 await self._recorder.before_request()
             record = await self._send(request)

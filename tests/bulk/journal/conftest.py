@@ -6,17 +6,16 @@ from pathlib import Path
 import pytest
 
 from asyncsim.bulk.journal import Journal
-from tests.bulk.places import Place
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Path of the journal of a test of files."""
+    """Path of the test's journal."""
     return tmp_path / "batch.db"
 
 
 @pytest.fixture
-async def journal(place: Place) -> AsyncIterator[Journal]:
+async def journal(path: Path) -> AsyncIterator[Journal]:
     """An open, empty journal."""
-    async with place.journal() as journal:
+    async with Journal.open(path) as journal:
         yield journal

@@ -1,1 +1,0 @@
-"""Real PostgreSQL servers for tests, and the tests of `asyncsim.postgres`."""
