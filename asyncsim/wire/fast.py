@@ -35,10 +35,10 @@ _set = object.__setattr__
 
 def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]:
     """Build the decoder of responses with one record."""
-    twin = _twin(model, vendor)
-    if twin is None:
+    renamed = _renamed_model(model, vendor)
+    if renamed is None:
         return lambda body: None
-    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(twin)
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(renamed)
     decode = decoder.decode
 
     def read(body: bytes) -> T | None:
@@ -54,10 +54,10 @@ def record_reader(model: type[T], vendor: Vendor) -> Callable[[bytes], T | None]
 
 def page_reader(model: type[Any], key: str, vendor: Vendor) -> Callable[[bytes], RawPage | None]:
     """Build the decoder of pages of records; `key` is the key of a page's rows."""
-    twin = _twin(model, vendor)
-    if twin is None:
+    renamed = _renamed_model(model, vendor)
+    if renamed is None:
         return lambda body: None
-    decode = _page_decoder(key, twin)
+    decode = _page_decoder(key, renamed)
 
     def read(body: bytes) -> RawPage | None:
         page = decode(body)
@@ -101,7 +101,7 @@ def _page_decoder(key: str, row: type[Any]) -> Callable[[bytes], RawPage | None]
     return read
 
 
-def _twin(model: type[Any], vendor: Vendor) -> type[Any] | None:
+def _renamed_model(model: type[Any], vendor: Vendor) -> type[Any] | None:
     """Build a subclass of a model with this vendor's spelling of the fields.
 
     msgspec cannot rename fields of attrs classes. An instance has the same layout as
