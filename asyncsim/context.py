@@ -20,7 +20,7 @@ from asyncsim.core.credentials import CredentialsBreaker
 from asyncsim.core.settings import RetryPolicy, Throttle, Timeout, Watching
 from asyncsim.errors import ClientClosed, ConfigurationError, Unsupported
 from asyncsim.events import Event, Observer, notify
-from asyncsim.http.limiter import shared_limiter
+from asyncsim.http.limiter import ConcurrencyLimiter, SharedLimit, shared_limiter
 from asyncsim.http.proxies import Proxies
 from asyncsim.http.sender import Sender
 from asyncsim.http.transport import Transport
@@ -53,6 +53,7 @@ class ClientContext:
         timeout: Timeout,
         watching: Watching,
         clock: Clock,
+        shared_limit: SharedLimit | None = None,
     ) -> None:
         self.vendor = login.vendor
         self.account = login.account
@@ -64,6 +65,8 @@ class ClientContext:
         self.timeout = timeout
         self.watching = watching
         self.clock = clock
+        self._shared_limit = shared_limit
+        self._limiter: ConcurrencyLimiter | None = None
         self.credentials_breaker = CredentialsBreaker(watching, clock.now)
         self._login = login
         self.reread_credentials: Callable[[], Awaitable[Mapping[str, Any] | None]] | None = None
@@ -237,6 +240,7 @@ class ClientContext:
         # once would only make requests time out.
         slow = self.timeout.request / 4
         limiter = shared_limiter(self.throttle, self.clock, ceiling=ceiling, slow=slow)
+        self._limiter = limiter
         auth = self._login.connect(
             transport,
             self.hosts,
@@ -260,7 +264,21 @@ class ClientContext:
         )
         # The sender first, so that queued and paused requests end before their connections do.
         self._closers += [transport.close, auth.close, sender.close]
+        self._join_shared_limit()
         return sender
+
+    def use_shared_limit(self, shared: SharedLimit) -> None:
+        """Share the limit with other processes, unless it already is; call it in its loop."""
+        if self._shared_limit is None:
+            self._shared_limit = shared
+            self._join_shared_limit()
+
+    def _join_shared_limit(self) -> None:
+        if self._shared_limit is not None and self._limiter is not None:
+            account = f"{self.vendor.name} {self.account}"
+            leave = self._shared_limit.attach(account, self._limiter, self.clock)
+            # Called last: what is still in flight uses the share until then.
+            self._closers.insert(0, leave)
 
     def call(self, product: str, name: str) -> Call:
         """Build the frame of a public call, to be used in `with`."""

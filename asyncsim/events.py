@@ -277,6 +277,28 @@ class JobEnded(Struct, frozen=True, kw_only=True):
     product: str = ""
 
 
+class ChunkTaken(Struct, frozen=True, kw_only=True):
+    """A worker has claimed a chunk of a submitted job; chunk 0 is the verification of the job."""
+
+    job: str
+    """Its name."""
+    chunk: int
+    vendor: str = ""
+    product: str = ""
+
+
+class ChunkEnded(Struct, frozen=True, kw_only=True):
+    """A worker has ended its work on a chunk: it is done, or `reason` says why it is not."""
+
+    job: str
+    chunk: int
+    seconds: float
+    reason: str | None = None
+    """`drained`, `paused`, `lease lost`, ...: another worker will go on; None: it is done."""
+    vendor: str = ""
+    product: str = ""
+
+
 Event = (
     CallStarted
     | CallEnded
@@ -298,6 +320,8 @@ Event = (
     | JobPlanned
     | RowMoved
     | JobEnded
+    | ChunkTaken
+    | ChunkEnded
 )
 
 

@@ -275,11 +275,20 @@ _RESOLVERS: Mapping[str, Callable[[str], str]] = {
 }
 
 
+def _is_open_to_others(file: os.stat_result) -> bool:
+    """Tell whether others than this user may read or change a file."""
+    if os.name != "posix" or not stat.S_ISREG(file.st_mode):
+        return False
+    # Kubernetes mounts a Secret as a file of root's that the process reads by its group; libpq
+    # accepts the same of the keys that it reads.
+    mounted = file.st_uid == 0 and os.geteuid() != 0
+    return bool(file.st_mode & (0o037 if mounted else 0o077))
+
+
 def _read_private(path: Path, why: str) -> str:
     """Read a file that nobody else may read, or change: a profile may name a command."""
     with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
+        if _is_open_to_others(os.fstat(file.fileno())):
             raise ConfigurationError(
                 f"others may read or change {path}, but {why};"
                 f" run: chmod 600 {shlex.quote(str(path))}"

@@ -17,7 +17,8 @@ from attrs import frozen
 from benchmarks.result import RESULTS, Facts, kept, number, table, targets_of
 
 _ROOT = Path(__file__).parent.parent
-DOCUMENTS = tuple(_ROOT / one for one in ("README.md", "docs/design.md", "docs/performance.md"))
+_PAGES = ("README.md", "docs/capacity.md", "docs/design.md", "docs/performance.md")
+DOCUMENTS = tuple(_ROOT / one for one in _PAGES)
 _PLACEHOLDER = re.compile(r"(<!-- figures: (.*?) -->\n).*?(<!-- /figures -->)", re.DOTALL)
 _NOT_YET = ["Not measured yet."]
 
@@ -78,6 +79,13 @@ FIGURES = (
         "the limit known",
         "fan_out",
         "limit of 100: time to bound",
+    ),
+    Figure(
+        "the same from four processes that share the limit, which falls to 20 and rises again",
+        "times as long",
+        "the limit known",
+        "shared_limit",
+        "4 processes, falls to 20 and rises again, real: time to bound",
     ),
     Figure(
         "learn that 1,000 SIMs have settled (simulated)",

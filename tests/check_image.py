@@ -1,7 +1,7 @@
-"""The service's image: its Dockerfile is linted, and what it installs is installed and run.
+"""Images and manifests of `examples`: linted, and what an image installs is installed and run.
 
-Run by `nox -s image`. No container engine is needed, so the base image, the user and the volume
-are not tested.
+Run by `nox -s image`. No container engine is needed, so base images, users and volumes are not
+tested.
 """
 
 from __future__ import annotations
@@ -13,22 +13,50 @@ import subprocess
 import venv
 from pathlib import Path
 
+import pytest
 from aiohttp.test_utils import unused_port
 
 from asyncsim.emulator import Emulator
-from tests import image
+from tests import deployment, image
 from tests.test_services import answers, post, running, until
 
+DOCKERFILES = (image.DOCKERFILE, image.OF_DEPLOYMENT)
+OLDEST, NEWEST = "1.27", "1.37"  # versions of Kubernetes; the oldest supports what the files use
 
-def test_hadolint_finds_nothing() -> None:
-    subprocess.run(["hadolint", str(image.DOCKERFILE)], check=True)
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_hadolint_finds_nothing(dockerfile: Path) -> None:
+    subprocess.run(["hadolint", str(dockerfile)], check=True)
 
 
-def install(root: Path) -> str:
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_manifests_are_valid_for_kubernetes(version: str) -> None:
+    files = map(str, deployment.MANIFESTS)
+    checked = ["kubernetes-validate", "--strict", "--kubernetes-version", version, *files]
+    subprocess.run(checked, check=True)
+
+
+def test_the_compose_file_is_valid() -> None:
+    check = ("check-jsonschema", "--builtin-schema", "vendor.compose-spec")
+    subprocess.run([*check, str(deployment.COMPOSE)], check=True)
+
+
+def test_compose_lint_finds_nothing_severe() -> None:
+    subprocess.run(["compose-lint", "check", str(deployment.COMPOSE)], check=True)
+
+
+def test_yamllint_finds_nothing() -> None:
+    rules = "{extends: relaxed, rules: {line-length: {max: 100}}}"
+    checked = ["yamllint", "--strict", "--config-data", rules, str(deployment.FOLDER)]
+    subprocess.run(checked, check=True)
+
+
+def install(root: Path, dockerfile: Path = image.DOCKERFILE) -> str:
     """Install what the image installs in a new environment; return its Python."""
     venv.create(root / "venv", with_pip=True)
     python = str(root / "venv" / "bin" / "python")
-    wanted = [str(root / one[1:]) if one[0] == "/" else one for one in image.installed()]
+    given = image.installed(dockerfile)
+    wanted = [str(root / one[1:]) if one[0] == "/" else one for one in given]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
     return python
 

@@ -12,6 +12,8 @@ from hypothesis import settings
 
 from asyncsim.clock import ManualClock
 
+pytest_plugins = ["tests.postgres.fixtures"]
+
 # The same examples in each run, and no deadline, so that a busy machine fails no test.
 settings.register_profile("asyncsim", deadline=None, derandomize=True)
 settings.load_profile("asyncsim")

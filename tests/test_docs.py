@@ -73,6 +73,7 @@ def test_these_are_the_commands() -> None:
         "asyncsim completion",
         "asyncsim doctor",
         "asyncsim listen",
+        "asyncsim receive",
         "asyncsim auth login",
         "asyncsim auth status",
         "asyncsim auth switch",
@@ -82,6 +83,13 @@ def test_these_are_the_commands() -> None:
         "asyncsim jobs report",
         "asyncsim jobs resume",
         "asyncsim jobs retry-failed",
+        "asyncsim jobs submit",
+        "asyncsim jobs watch",
+        "asyncsim jobs pause",
+        "asyncsim jobs cancel",
+        "asyncsim jobs purge",
+        "asyncsim jobs migrate",
+        "asyncsim worker",
     }
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from asyncsim.emulator import Emulator
 
+JOURNAL = "ASYNCSIM_JOURNAL"
+"""Examples that read this variable need PostgreSQL."""
 EXAMPLES = Path(__file__).parent.parent / "examples"
 WITHOUT_OUTPUT = {
     "activate_from_csv": "needs a file and the environment's credentials: a test below",
@@ -34,8 +36,13 @@ def load(name: str) -> ModuleType:
 
 @pytest.mark.parametrize("name", PRINTING)
 def test_an_example_prints_what_is_written_beside_it(
-    name: str, capsys: pytest.CaptureFixture[str]
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if JOURNAL in (EXAMPLES / f"{name}.py").read_text("utf-8"):
+        monkeypatch.setenv(JOURNAL, request.getfixturevalue("postgres_url"))
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert capsys.readouterr().out == (EXAMPLES / f"{name}.out").read_text("utf-8")
 

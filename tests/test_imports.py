@@ -14,8 +14,10 @@ ROOT = Path(__file__).parent.parent
 HEAVY = (
     *("aiohttp.web", "cyclopts", "pandas", "rich", "sqlalchemy", "sqlite3"),
     *("opentelemetry", "prometheus_client"),
+    *("asyncsim.postgres", "procrastinate", "psycopg"),
     *("asyncsim.bulk", "asyncsim.emulator", "asyncsim.interactive", "asyncsim.reprs"),
     *("asyncsim.tables", "nanoarrow", "polars"),
+    *("asyncsim.postgres.engine", "procrastinate", "psycopg"),
     *("asyncsim.displays", "asyncsim.plots", "altair", "IPython", "marimo"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -75,6 +76,28 @@ def test_without_a_file_there_is_no_profile(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are of POSIX")
+@pytest.mark.parametrize(
+    ("mode", "owner", "reader", "open_to_others"),
+    [
+        (0o440, 0, 10001, False),  # a Secret that Kubernetes mounts for the group of the process
+        (0o640, 0, 10001, False),
+        (0o444, 0, 10001, True),
+        (0o460, 0, 10001, True),
+        (0o450, 0, 10001, True),
+        (0o440, 0, 0, True),  # root reads its own files without their group
+        (0o440, 10001, 10001, True),
+        (0o400, 10001, 10001, False),
+    ],
+)
+def test_the_group_may_read_only_what_root_has_mounted(
+    mode: int, owner: int, reader: int, open_to_others: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: reader)
+    file = os.stat_result((stat.S_IFREG | mode, 0, 0, 1, owner, 10001, 0, 0, 0, 0))
+    assert profiles._is_open_to_others(file) is open_to_others
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_a_file_that_others_may_read_or_change_is_rejected(path: Path, mode: int) -> None:
     path.chmod(mode)

@@ -24,7 +24,9 @@ NAMES = [
     "CallbackReceiver", "Client", "ClientClosed", "ConfigurationError", "Conflict",
     "ConnectionFailed", "DecodeError", "Hosts", "InboundCommand", "JobError", "JobStopped",
     "JournalError", "NotConfirmed", "NotFound", "Outcome",
-    "OutcomeUnknown", "Page", "Pager", "PerhapsNeverSent", "PermissionDenied", "PreparedUpdate",
+    "OutcomeUnknown", "Page", "Pager", "PerhapsNeverSent", "PermissionDenied", "PostgresBus",
+    "PostgresLimit",
+    "PreparedUpdate",
     "Product", "QueueTimeout", "RateLimited",
     "ReceiverError", "RequestTimeout", "RetryPolicy", "ServerError", "SignatureError",
     "TargetForgotten", "Throttle",
@@ -36,7 +38,7 @@ NAMES = [
 
 SETTINGS = (
     "hosts, session, proxy, proxies_from_env, ssl, receiver, ticket_secrets, observers, retry,"
-    " throttle, timeout, watching, clock"
+    " throttle, shared_limit, timeout, watching, clock"
 )
 SUPERSIM_UPDATE = "unique_name, status, fleet, callback_url, callback_method, account_sid"
 WIRELESS_UPDATE = (
@@ -97,7 +99,7 @@ def test_every_public_name_has_a_docstring() -> None:
         (
             asyncsim.CallbackReceiver,
             "public_url, *, host, port, ticket_secrets, twilio_auth_tokens, kore_webhook_secrets,"
-            " max_body, max_connections, clock, observers",
+            " max_body, max_connections, bus, clock, observers",
         ),
         (asyncsim.Hosts, "*, wireless, supersim, monitor, webhooks, token"),
         (asyncsim.Timeout, "*, request, connect, queue"),

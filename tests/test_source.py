@@ -13,6 +13,7 @@ LONGEST_FUNCTION = 60  # signature and docstring included
 ROLES = {
     "app": "the application that a server, or a terminal, runs",
     "auth": "credentials: the client sends them, the emulator checks them",
+    "bus": "the bus of callbacks: inside a process, and between processes",
     "bulk": "bulk jobs, and the command for them",
     "callbacks": "callbacks: received by the client, sent by the emulator",
     "common": "what files of several kinds share",
@@ -21,11 +22,15 @@ ROLES = {
     "drift": "drift: found by a dry run, and the command for it",
     "errors": "errors of the client, and those that the emulator responds with",
     "jobs": "jobs of requests, and the command that manages the jobs of journals",
+    "listen": "who listens: for callbacks on a terminal, for notifications of PostgreSQL",
     "pages": "pages of a list: read from JSON, and turned",
     "progress": "the progress of a job: its figures, and their display on stderr",
     "records": "records: decoded from JSON, and kept by a job",
     "run": "one run of a job",
     "settings": "settings: of the client, and of the emulator",
+    "shared_jobs": "jobs of shared journals, and the commands for them",
+    "submit": "submission of a job to workers, and the command for it",
+    "worker": "a worker of shared jobs, and the command that runs one",
 }
 
 

@@ -253,6 +253,32 @@ class JobRun:
     host: str
 
 
+@frozen
+class ChunkClaim:
+    """A chunk that one process works on: its writes are refused once another epoch has begun."""
+
+    job_id: int
+    number: int
+    """0: the whole job."""
+    owner: str
+    epoch: int
+
+
+@frozen
+class ChunkRef:
+    """A chunk in a queue, and whose credentials it needs."""
+
+    job_id: int
+    number: int
+    account: str
+    """As `account_key` spells it."""
+
+
+def account_key(vendor: str, product: str, account: str) -> str:
+    """Return the key of an account: a client with this key can work on its jobs."""
+    return f"{vendor} {product} {account}"
+
+
 @frozen(kw_only=True)
 class FailureGroup:
     """All rows whose errors have one class."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, field, frozen
@@ -99,7 +99,7 @@ class Report:
     head: Head
     """The identity of the job: its action, account and input."""
     journal: str
-    """Path of its journal."""
+    """Path of its journal, or the URL of its database, without a password."""
     columns: tuple[str, ...]
     """Keywords that are taken from columns of its input."""
     statistics: Statistics
@@ -119,6 +119,7 @@ class Report:
     """Seconds that the run took; None outside one."""
     requests: int | None = None
     """All requests of the run, including list scans and sweeps; None outside one."""
+    _reader: Callable[[], Journal] | None = field(default=None, eq=False, alias="reader")
 
     @property
     def rows(self) -> int:
@@ -186,8 +187,9 @@ class Report:
     # The rows, which only the journal has: a million of them would fill the memory.
 
     async def _results(self) -> list[Result]:
+        reader = self._reader or partial(Journal.open, self.journal, read_only=True)
         async with (
-            Journal.open(self.journal, read_only=True) as journal,
+            reader() as journal,
             aclosing(journal.results()) as results,
         ):
             return [result async for result in results]
@@ -314,9 +316,10 @@ async def report_on(
     return Report(
         head=head,
         journal=journal.target,
+        reader=journal.reader,
         columns=journal.applied,
         statistics=statistics,
-        shortfalls=_shortfalls(statistics, samples, head, journal.target),
+        shortfalls=_shortfalls(statistics, samples, head, journal.arguments),
         errors=tuple(found),
         plan=plan,
         stopped=stopped,
@@ -348,7 +351,7 @@ def _shortfalls(
             kind = getattr(errors, name, Exception)
             fitting = (texts for one, *texts in _FAILURES if issubclass(kind, one))
             meaning, remedy = next(fitting)
-            remedy = remedy.format(journal=shlex.quote(journal))  # it is pasted into a shell
+            remedy = remedy.format(journal=journal)
             add(f"{meaning} ({name})", failed.rows, remedy, failed.sample)
     for verdict, count in statistics.impossible.items():
         add(verdict.value, count, HOPELESS[verdict].remedy, samples.get(verdict, ""))

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.breaker import CircuitBreaker, what_to_check
+from asyncsim.bulk.errors import Fenced, LeaseLost
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, requested_pause
 from asyncsim.core.transition import Transition
@@ -93,7 +95,8 @@ class SendPacer:
             await self._room.wait()
 
     def _ceiling(self) -> int:
-        limit, rate = int(self._context.limit), self._context.throttle.max_rps
+        # A share of a limit that processes share may be 0 for a moment: nothing would wake this.
+        limit, rate = max(1, int(self._context.limit)), self._context.throttle.max_rps
         if not self._only_once:
             return 2 * limit + _SPARE
         # Texts that only queue for `max_rps` would be in doubt, too: admit a tenth of a second's
@@ -120,6 +123,7 @@ class RowRecorder:
     def __init__(self, sender: BulkSender, entry: Entry) -> None:
         self._sender = sender
         self._entry = entry
+        self.lease = sender.lease
 
     async def before_request(self) -> None:
         """Return once the intent to send is on disk; raise, and nothing is sent."""
@@ -160,8 +164,12 @@ class BulkSender:
         observers: Sequence[Observer],
         limits: Limits,
         stop: StopSignal,
+        *,
+        lease: Lease | None = None,
     ) -> None:
         self.journal = journal
+        self.lease = lease
+        """Under which changes are sent, if other workers may take the rows over."""
         self.pacer = SendPacer(task)
         self.sent: dict[str, Entry] = {}
         """Rows in the fan-out, by name; a detached wait carries its row itself."""
@@ -208,6 +216,9 @@ class BulkSender:
                 await self._record(outcome)
         except asyncio.CancelledError:
             fan_out.cancel()
+            raise
+        except Fenced:
+            self._end_lease()
             raise
         finally:
             await fan_out.aclose()
@@ -293,6 +304,8 @@ class BulkSender:
         if isinstance(error, Stopped):
             return  # beyond the limit: its state is unchanged
         if isinstance(error, JournalError | AuthenticationError):
+            if isinstance(error, Fenced):
+                self._end_lease()
             self._stop.stop(type(error).__name__, error)
             # An earlier attempt of an update may have been carried out: the row stays SENDING, and
             # the next plan reads its SIM. A text cannot be read, but it has no earlier attempt
@@ -300,6 +313,11 @@ class BulkSender:
             text = self._task.action is Action.SEND and outcome.sim is None
             if text and isinstance(error, AuthenticationError):
                 await self._take_back(entry)
+            elif text and isinstance(error, LeaseLost) and not error.sent:
+                # Else its next owner would have to leave it unknown. If that is there already, the
+                # journal takes nothing from us any more.
+                with suppress(JournalError):
+                    await self._take_back(entry)
             return
         if seconds := requested_pause(error, self._longest_pause):
             self._stop.stop_for_pause(seconds)
@@ -309,6 +327,11 @@ class BulkSender:
                 return  # it stays SENDING, and the next plan reads its SIM first
         ending = ending_of(self._task.action, outcome, entry.reference)
         await self._record_ending(entry, ending)
+
+    def _end_lease(self) -> None:
+        """Cut the requests in flight: the new owner of these rows reads their SIMs already."""
+        if self.lease is not None:
+            self.lease.end()
 
     async def _record_ending(self, entry: Entry, ending: Ending) -> None:
         await self.journal.record_ending(entry.number, ending)

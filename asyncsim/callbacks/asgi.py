@@ -66,7 +66,8 @@ class CallbackApplication:
                         break
         except TimeoutError:
             return 408
-        return self._callbacks.receive(method, target, headers, bytes(body))
+        received = self._callbacks.receive(method, target, headers, bytes(body))
+        return received if isinstance(received, int) else await received
 
 
 def _target(scope: Scope) -> str:

@@ -43,11 +43,45 @@ class Callback:
     error_message: str | None = None
     params: Mapping[str, str] = field(factory=dict, repr=False)
 
+    @classmethod
+    def of(
+        cls,
+        *,
+        vendor: str,
+        product: str,
+        name: str,
+        nonce: str,
+        signed: bool,
+        method: str,
+        params: Mapping[str, str],
+    ) -> Self:
+        """Build one from what a request proved, and the parameters it had."""
+        code = params.get("ErrorCode", "")
+        return cls(
+            vendor=vendor,
+            product=product,
+            name=name,
+            nonce=nonce,
+            signed=signed,
+            method=method,
+            # A callback about a Command, or an eSIM, names its SIM too. No document has the
+            # parameters of an eSIM's callback; if they are others, it is unconfirmed like one
+            # without a SID.
+            sid=params.get("CommandSid", params.get("ESimProfileSid", params.get("SimSid"))),
+            status=params.get("SimStatus", params.get("Status")),
+            unique_name=params.get("SimUniqueName"),
+            account_sid=params.get("AccountSid"),
+            error_code=int(code) if code.isascii() and code.isdigit() and len(code) < 10 else None,
+            error_message=params.get("ErrorMessage"),
+            params=params,
+        )
+
 
 Subscriber = Callable[[Callback], bool]
 """Called with each callback of its product; returns whether one of its waits claimed it."""
 
-_MAX_TOKEN = 256  # characters: a bound on what a sender can make us store
+MAX_TOKEN = 256
+"""Characters of an idempotency token: a bound on what a sender can make us store."""
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -92,7 +126,7 @@ class CallbackBus:
         they must never make a signed callback look like a duplicate. Without a token, or with one
         too long to keep, none is a duplicate.
         """
-        if not 0 < len(token) <= _MAX_TOKEN:
+        if not 0 < len(token) <= MAX_TOKEN:
             return False
         key = (callback.vendor, callback.nonce, callback.signed, token)
         duplicate = key in self._seen
@@ -207,6 +241,10 @@ class InboundCommands:
         )
         self._queue.append(command)
         self._changed.set()
+
+    def refuse(self) -> None:
+        """Take none: for a process that reads none. KORE delivers them again, elsewhere."""
+        self._limit = 0
 
     def set_open(self, is_open: bool) -> None:
         """Let iterators wait for more, or end once the queue is empty."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from attrs import define, field
 
-from asyncsim.callbacks.bus import COMMANDS_NAME, CallbackBus, InboundCommands
+from asyncsim.callbacks.bus import COMMANDS_NAME, MAX_TOKEN, Callback, CallbackBus, InboundCommands
 from asyncsim.callbacks.secrets import SecretStore
+from asyncsim.callbacks.shared import BusUnavailable, SharedBus
 from asyncsim.callbacks.verify import (
     CallbackRequest,
     RequestRejected,
@@ -24,6 +25,8 @@ logger = logging.getLogger("asyncsim")
 
 BODY_TIMEOUT = 10.0  # seconds; both vendors hang up after 15 (Twilio docs, error 11205)
 _HEALTH_CHECKS = frozenset({"", "health", "healthz", "livez", "ping", "readyz"})
+_READINESS_CHECKS = frozenset({"health", "healthz", "readyz"})
+"""Those that ask a shared bus: the others only say that the process lives."""
 _LOG_INTERVAL = 60.0  # seconds between log lines about rejected requests, which anyone can send
 
 
@@ -49,6 +52,8 @@ class CallbackHandler:
 
     secrets: SecretStore
     bus: CallbackBus
+    shared: SharedBus | None = None
+    """Stores callbacks for all processes, `bus` included; None: they go to `bus` directly."""
     commands: InboundCommands
     max_body: int
     """In bytes."""
@@ -74,6 +79,8 @@ class CallbackHandler:
 
         Only a valid ticket is worth waiting for. `length` is the announced length in bytes.
         """
+        if self._asks_bus(method, raw_target):
+            return None  # `receive` can wait for it
         try:
             verify_head(method, raw_target, self.secrets)
         except (RequestRejected, SignatureError) as error:
@@ -82,20 +89,55 @@ class CallbackHandler:
             return self._count_refused(413, f"the body is longer than {self.max_body} bytes")
         return None
 
-    def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Handle a request and return its HTTP status; headers are found by lower-case names."""
+    def receive(
+        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
+    ) -> int | Awaitable[int]:
+        """Handle a request and return its HTTP status; headers are found by lower-case names.
+
+        With a shared bus the status of a callback must be awaited: until then it is not durable.
+        """
         url = self.public_url or self.require_public_url()
         request = CallbackRequest(method=method, raw_target=raw_target, headers=headers, body=body)
         try:
             callback = verify_request(request, self.secrets, url, self.max_body)
         except (RequestRejected, SignatureError) as error:
+            if self.shared is not None and self._asks_bus(method, raw_target):
+                return self._readiness(self.shared)
             return self._reject(method, raw_target, error)
 
         is_command = callback.name == COMMANDS_NAME
         if is_command and self.commands.full:  # before its token is seen: KORE delivers it again
             return self._count_refused(503, "the queue of unread Commands is full")
         token = headers.get(VENDORS[callback.vendor].idempotency_header, "")
+        if self.shared is not None and not is_command:
+            return self._share(self.shared, callback, token)
         duplicate = self.bus.is_duplicate(callback, token)
+        self._count_accepted(callback, duplicate=duplicate)
+        if is_command and not duplicate:
+            self.commands.add(callback)
+        elif not duplicate:
+            self.bus.publish(callback)
+        return 204
+
+    async def _share(self, shared: SharedBus, callback: Callback, token: str) -> int:
+        """Store a callback for all processes; this one's waits get it from there, too."""
+        try:
+            duplicate = await shared.accept(callback, token if len(token) <= MAX_TOKEN else "")
+        except BusUnavailable as error:
+            return self._count_refused(503, str(error))
+        self._count_accepted(callback, duplicate=duplicate)
+        return 204
+
+    def _asks_bus(self, method: str, raw_target: str) -> bool:
+        """Tell whether it is a health check that the shared bus decides."""
+        if self.shared is None or method not in ("GET", "HEAD"):
+            return False
+        return _last_segment(raw_target) in _READINESS_CHECKS
+
+    async def _readiness(self, shared: SharedBus) -> int:
+        return 200 if await shared.is_writable() else 503
+
+    def _count_accepted(self, callback: Callback, *, duplicate: bool) -> None:
         self.stats.accepted += 1
         self.stats.unconfirmed += not callback.signed
         self.stats.duplicates += duplicate
@@ -109,11 +151,6 @@ class CallbackHandler:
                 duplicate=duplicate,
             )
             notify(self.observers, event)
-        if is_command and not duplicate:
-            self.commands.add(callback)
-        elif not duplicate:
-            self.bus.publish(callback)
-        return 204
 
     def reject_malformed(self) -> None:
         """Count a request that a server could not parse as HTTP."""
@@ -124,8 +161,7 @@ class CallbackHandler:
         if status != 404:
             return self._count_refused(status, str(error))
         # Not an attack on a ticket: a health check, a crawler, a wrong URL.
-        path = raw_target.partition("?")[0]
-        if method in ("GET", "HEAD") and path.rpartition("/")[2] in _HEALTH_CHECKS:
+        if method in ("GET", "HEAD") and _last_segment(raw_target) in _HEALTH_CHECKS:
             return 200
         self.stats.not_found += 1
         return 404
@@ -143,3 +179,7 @@ class CallbackHandler:
             )
             self._unlogged, self._log_next_at = 0, now + _LOG_INTERVAL
         return status
+
+
+def _last_segment(raw_target: str) -> str:
+    return raw_target.partition("?")[0].rpartition("/")[2]

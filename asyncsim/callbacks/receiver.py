@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -20,6 +20,7 @@ from asyncsim.callbacks.bus import (
 )
 from asyncsim.callbacks.handler import CallbackHandler, ReceiverStats
 from asyncsim.callbacks.secrets import ClientSecrets, SecretStore, checked_secrets
+from asyncsim.callbacks.shared import SharedBus
 from asyncsim.callbacks.tickets import account_tag, derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock, Timer
 from asyncsim.errors import ConfigurationError, ReceiverError
@@ -62,8 +63,10 @@ class Registration:
 
         It returns whether one of its waits claimed the callback; unclaimed ones are kept.
         """
-        unsubscribe = self._handler.bus.subscribe(self._client.vendor.name, product, subscriber)
-        self._subscriptions.append(unsubscribe)
+        bus, shared = self._handler.bus, self._handler.shared
+        self._subscriptions.append(bus.subscribe(self._client.vendor.name, product, subscriber))
+        if shared is not None:  # a process without waits reads none
+            self._subscriptions.append(shared.attach(bus.publish))
 
     def take_unclaimed(self, product: str, name: str) -> list[Callback]:
         """Remove and return callbacks for `name` that arrived before its wait, oldest first."""
@@ -122,7 +125,10 @@ class CallbackReceiver:
 
     `max_body` is in bytes. `max_connections` limits the connections to its own port: at the limit,
     connections that never brought a callback are closed first, then those idle for longest, then
-    no more are accepted. It is reduced to a quarter of the files that the process may open. `clock`
+    no more are accepted. It is reduced to a quarter of the files that the process may open.
+
+    `bus` shares callbacks with other processes (`asyncsim.PostgresBus`): any of them may receive
+    one, and the process that waits is woken. It is started and stopped with the receiver. `clock`
     is for tests.
     """
 
@@ -137,6 +143,7 @@ class CallbackReceiver:
         kore_webhook_secrets: Sequence[str] = (),
         max_body: int = 65536,
         max_connections: int = 512,
+        bus: SharedBus | None = None,
         clock: Clock | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -161,6 +168,7 @@ class CallbackReceiver:
         self._handler = CallbackHandler(
             secrets=SecretStore(tuple(map(derive_ticket_secret, own_tickets)), own_signing),
             bus=CallbackBus(self._clock),
+            shared=bus,
             commands=InboundCommands(),
             public_url=self._given_url,
             max_body=max_body,
@@ -206,37 +214,51 @@ class CallbackReceiver:
                 self._starts += 1
                 return
             self._loop = asyncio.get_running_loop()
-            if self._wanted_port is not None:
-                if self._given_url is None:
-                    local_url(self._host, self._wanted_port)  # rejects hosts that have no URL
-                from asyncsim.callbacks.web import Listener  # loads a web server, so not before
-
-                self._listener = await Listener.open(
-                    self._handler, self._host, self._wanted_port, self._max_connections
-                )
-                url = self._given_url or local_url(self._host, self._listener.port)
-                self._handler.public_url = url
-            elif self._given_url is None:
+            if self._wanted_port is None and self._given_url is None:
                 raise ReceiverError(
                     "a receiver without a port of its own needs a public_url, prefix included"
                 )
+            shared = self._handler.shared
+            if shared is not None:  # before the port is open
+                await shared.start()
+            try:
+                await self._listen()
+            except BaseException:
+                if shared is not None:
+                    await shared.stop()
+                raise
             self._handler.commands.set_open(True)
             self._starts = 1
+
+    async def _listen(self) -> None:
+        if self._wanted_port is None:
+            return
+        if self._given_url is None:
+            local_url(self._host, self._wanted_port)  # rejects hosts that have no URL
+        from asyncsim.callbacks.web import Listener  # loads a web server, so not before
+
+        self._listener = await Listener.open(
+            self._handler, self._host, self._wanted_port, self._max_connections
+        )
+        url = self._given_url or local_url(self._host, self._listener.port)
+        self._handler.public_url = url
 
     async def stop(self) -> None:
         """Undo one `start`; ignored if there is none."""
         async with self._starting:
+            started = self._starts > 0
             self._starts = max(0, self._starts - 1)
-            if self._starts > 0:
+            if self._starts > 0 or not started:
                 return
             self._handler.commands.set_open(False)
-            if self._listener is None:
-                return
             try:
-                await self._listener.close()
+                if self._listener is not None:
+                    await self._listener.close()
             finally:
                 self._listener = None
                 self._handler.public_url = self._given_url  # requests in flight needed it
+                if self._handler.shared is not None:
+                    await self._handler.shared.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -314,6 +336,27 @@ class CallbackReceiver:
         400, 405, 413, 414, 415: not a request that a vendor sends. 503: the queue of Commands
         is full. Respond to all but 204 with `Connection: close`.
         """
+        if self._handler.shared is not None:
+            raise ReceiverError(
+                "receive() cannot wait until the bus has stored a callback: await receive_async()"
+            )
+        status = self._receive(method, raw_target, headers, body)
+        assert isinstance(status, int)  # noqa: S101  # without a bus it is known at once
+        return status
+
+    async def receive_async(
+        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
+    ) -> int:
+        """Handle one request as `receive` does, with or without a bus.
+
+        With a bus it returns 204 once the callback is durable, and 503 if it cannot be stored.
+        """
+        status = self._receive(method, raw_target, headers, body)
+        return status if isinstance(status, int) else await status
+
+    def _receive(
+        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
+    ) -> int | Awaitable[int]:
         self._check_loop()
         if not isinstance(body, bytes | bytearray | memoryview):
             raise TypeError(f"body is {type(body).__name__}: pass the raw bytes")
@@ -323,6 +366,14 @@ class CallbackReceiver:
                 raise TypeError("headers: pass a mapping from each name to one text")
             lowered.setdefault(name.lower(), text)
         return self._handler.receive(method, raw_target, lowered, bytes(body))
+
+    def verify_tickets_of(self, secrets: Sequence[str]) -> None:
+        """Accept tickets that other processes signed with these secrets, and no others before.
+
+        For a receiver that issues none itself, such as that of `asyncsim receive`.
+        """
+        found = checked_secrets(secrets, "secrets")
+        self._handler.secrets.set_further_tickets(map(derive_ticket_secret, found))
 
     def _check_loop(self) -> None:
         """Reject calls from another thread: they would resume waits outside their event loop."""

@@ -51,6 +51,8 @@ class SecretStore:
     own_signing: Mapping[str, tuple[str, ...]]
     """By the vendor's name."""
     clients: tuple[ClientSecrets, ...] = field(default=(), init=False)
+    further_tickets: tuple[bytes, ...] = field(default=(), init=False)
+    """Of other processes: they verify tickets, and sign none."""
     # Derived when clients register and leave, because every callback needs them.
     ticket_keys: tuple[Mac, ...] = field(init=False)
     _of_receiver: Mapping[str, SigningSecrets] = field(init=False)
@@ -77,10 +79,15 @@ class SecretStore:
         """Remove a client's secrets; ignored when they are gone."""
         self._set_clients(tuple(one for one in self.clients if one is not client))
 
+    def set_further_tickets(self, secrets: Iterable[bytes]) -> None:
+        """Replace the ticket secrets of other processes."""
+        self.further_tickets = tuple(secrets)
+        self._set_clients(self.clients)
+
     def _set_clients(self, clients: tuple[ClientSecrets, ...]) -> None:
         self.clients = clients
         of_clients = (secret for one in clients for secret in one.tickets)
-        ticket_secrets = dict.fromkeys((*self.own_tickets, *of_clients))
+        ticket_secrets = dict.fromkeys((*self.own_tickets, *of_clients, *self.further_tickets))
         self.ticket_keys = tuple(map(tickets.key, ticket_secrets))
         signing: dict[tuple[str, str], tuple[str, ...]] = {}
         for client in clients:  # two clients of one account may know different secrets

@@ -79,24 +79,14 @@ def verify_request(
         urls = list(dict.fromkeys(spellings))
 
     signed = _is_proven(request, ticket, urls, signed_params, secrets)
-    first = {name: values[0] for name, values in params.items()}
-    code = first.get("ErrorCode", "")
-    return Callback(
+    return Callback.of(
         vendor=ticket.vendor,
         product=ticket.product,
         name=ticket.name,
         nonce=ticket.nonce,
         signed=signed,
         method=request.method,
-        # A callback about a Command, or an eSIM, names its SIM too. No document has the parameters
-        # of an eSIM's callback; if they are others, it is unconfirmed like one without a SID.
-        sid=first.get("CommandSid", first.get("ESimProfileSid", first.get("SimSid"))),
-        status=first.get("SimStatus", first.get("Status")),
-        unique_name=first.get("SimUniqueName"),
-        account_sid=first.get("AccountSid"),
-        error_code=int(code) if code.isascii() and code.isdigit() and len(code) < 10 else None,
-        error_message=first.get("ErrorMessage"),
-        params=first,
+        params={name: values[0] for name, values in params.items()},
     )
 
 

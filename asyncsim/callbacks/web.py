@@ -43,7 +43,9 @@ class CallbackSink(Protocol):
         """Return the status to reject a request with before its body is read; None: read it."""
         ...
 
-    def receive(self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes) -> int:
+    def receive(
+        self, method: str, raw_target: str, headers: Mapping[str, str], body: bytes
+    ) -> int | Awaitable[int]:
         """Handle a request and return its HTTP status."""
         ...
 
@@ -91,7 +93,8 @@ def request_handler(
             return await _respond(request, 408)
         except (web.RequestPayloadError, ConnectionError):  # broken framing; hung up
             return await _respond(request, 400)
-        status = callbacks.receive(method, target, request.headers, body)
+        received = callbacks.receive(method, target, request.headers, body)
+        status = received if isinstance(received, int) else await received
         if status != 204 or not request.content.at_eof():
             return await _respond(request, status)
         if limiter is not None and request.transport is not None:

@@ -9,6 +9,9 @@ _EXTRA = frozenset(
 )
 
 
+_OF_POSTGRES = frozenset({"procrastinate", "psycopg", "psycopg_pool"})
+
+
 def main() -> None:
     """Run the command line and exit with its code; the entry point `asyncsim`."""
     try:
@@ -20,11 +23,15 @@ def main() -> None:
     except ImportError as error:
         # Commands are imported when they run, and cyclopts wraps what happens there.
         missing = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-        if (missing.name or "").partition(".")[0] not in _EXTRA:
+        name = (missing.name or "").partition(".")[0]
+        if name in _EXTRA:
+            what, extra = "the command line needs", "cli"
+        elif name in _OF_POSTGRES:
+            what, extra = "a shared journal needs", "postgres"
+        else:
             raise
         sys.stderr.write(
-            "asyncsim: the command line needs an extra; install it with:"
-            ' pip install "asyncsim[cli]"\n'
+            f'asyncsim: {what} an extra; install it with: pip install "asyncsim[{extra}]"\n'
         )
         code = 2
     except KeyboardInterrupt:  # while modules are imported; later ones are handled by `start`

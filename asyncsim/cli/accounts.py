@@ -116,6 +116,32 @@ def log_in_with(profile: Profile, settings: Settings) -> Client:
     return client
 
 
+def log_in_to_all(**settings: Unpack[Settings]) -> list[Client]:
+    """Create a client for each account, for a program that serves several.
+
+    The profiles that --profile names, or ASYNCSIM_PROFILE; otherwise every profile, and the
+    accounts whose credentials are in the environment.
+    """
+    named = common_options().profiles or tuple(filter(None, [os.environ.get(NAME_VARIABLE)]))
+    stored = read_profiles()
+    profiles = [stored.choose(one) for one in named] if named else [*stored.by_name.values()]
+    clients: dict[tuple[str, str], Client] = {}
+    try:
+        for profile in profiles:
+            mine = with_common_options(settings.copy())
+            clients[profile.vendor, profile.account] = log_in_with(profile, mine)
+        for vendor, variable in () if named else _ACCOUNTS.items():
+            if os.environ.get(variable) or os.environ.get("ASYNCSIM_EMULATOR"):
+                client = Client.from_env(vendor, **with_common_options(settings.copy()))
+                clients.setdefault((vendor, client.context.account), client)
+    except ConfigurationError as error:
+        raise CommandError(str(error), Exit.CREDENTIALS) from error
+    if not clients:
+        names = " or ".join(_ACCOUNTS.values())
+        raise CommandError(f"{_NONE} set {names}", Exit.CREDENTIALS)
+    return [*clients.values()]
+
+
 _NONE = "no profile, and no credentials in the environment: run asyncsim auth login, or"
 _ACCOUNTS = {"twilio": "TWILIO_ACCOUNT_SID", "kore": "ASYNCSIM_KORE_CLIENT_ID"}
 

@@ -88,8 +88,25 @@ for _name, _path, _help, _example in (
         "Print callbacks as they arrive, and forward them, until Ctrl-C.",
         "asyncsim listen --public-url https://x.example --forward-to http://127.0.0.1:8000",
     ),
+    (
+        "receive",
+        "receive:receive",
+        "Take callbacks for workers and services that share a journal, until SIGTERM.",
+        "asyncsim receive --journal postgresql://db.example/sims --public-url https://x.example",
+    ),
     ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
-    ("jobs", "jobs:jobs", "List, status and report of jobs; resume, retry.", None),
+    (
+        "jobs",
+        "jobs:jobs",
+        "Jobs: list, status, report, resume; submit to workers, pause, cancel.",
+        None,
+    ),
+    (
+        "worker",
+        "worker:worker",
+        "Work on the jobs of a shared journal, of all profiles, until Ctrl-C or SIGTERM.",
+        "asyncsim worker --journal postgresql://db.example.com/asyncsim",
+    ),
 ):
     _help += f"\n\nExample: {_example}" if _example else ""
     app.command(f"asyncsim.cli.{_path}", name=_name, help=_help)

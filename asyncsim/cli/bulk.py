@@ -9,10 +9,11 @@ from typing import Annotated
 from attrs import field, frozen
 from cyclopts import App, Group, Parameter
 
-from asyncsim.bulk import Job, Journal
+from asyncsim.bulk import Job
 from asyncsim.bulk.results import replaces
 from asyncsim.cli.accounts import changes_of
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.journals import JobPlace, is_shared, journal_option
 from asyncsim.cli.options import (
     DEFAULTS,
     Clear,
@@ -20,7 +21,8 @@ from asyncsim.cli.options import (
     DryRun,
     Fleet,
     InputFile,
-    JournalFile,
+    JobName,
+    JournalTarget,
     Product,
     RatePlan,
     RunOptions,
@@ -46,26 +48,49 @@ class Input:
 
 
 async def run_file(
-    given: Input, vendor: str | None, journal: Path | None, options: RunOptions, *, dry_run: bool
+    given: Input,
+    vendor: str | None,
+    journal: str | None,
+    options: RunOptions,
+    *,
+    dry_run: bool,
+    name: str | None = None,
 ) -> Exit:
     """Run a file's job, or only plan it."""
     check_listen(options.listen, options.public_url)
-    run = JobCommand(job=job_of(given), vendor=vendor, options=options, piped=given.file == STDIN)
+    job, target = job_of(given), journal_option(journal)
+    place = place_of(given.file, target, name) if target is not None or not dry_run else None
+    run = JobCommand(
+        job=job,
+        vendor=vendor,
+        options=options,
+        piped=given.file == STDIN,
+        place=place,
+    )
     with on_hangup(run.stop.set):
-        if dry_run:
+        if dry_run or place is None:
             async with scratch_journal() as opened:
                 return await plan_job(run, opened)
-        if journal is None:
-            if given.file == STDIN:
-                raise CommandError(
-                    "standard input has no name to derive the journal's from: pass --journal JOB.db"
-                )
-            journal = Path(given.file).with_suffix(".db")
-        results = results_folder(journal, options.results)
+        results = options.results or place.results
         check_results(given.file, results)
-        check_undo(options.undo, given.action, given.file, journal)
-        async with Journal.open(journal) as opened:
+        check_undo(options.undo, given.action, given.file, *place.files)
+        async with place.open() as opened:
             return await run_job(run, opened, results)
+
+
+def place_of(file: str, journal: str | None, name: str | None) -> JobPlace:
+    """Choose the journal of a file's job, and its name in a shared one."""
+    if journal is not None and is_shared(journal):
+        if name is None and file == STDIN:
+            raise CommandError("standard input has no name: pass --name JOB")
+        return JobPlace(journal, name or Path(file).name)
+    if name is not None:
+        raise CommandError("--name is for shared journals: pass --journal postgresql://...")
+    if journal is None and file == STDIN:
+        raise CommandError(
+            "standard input has no name to derive the journal's from: pass --journal JOB.db"
+        )
+    return JobPlace(journal or str(Path(file).with_suffix(".db")), None)
 
 
 def job_of(given: Input) -> Job:
@@ -90,11 +115,6 @@ def _check_file(file: str) -> None:
         raise CommandError(f"{file}: there is no such file")
     if path.is_dir():
         raise CommandError(f"{file} is a directory, not a file of SIMs")
-
-
-def results_folder(journal: Path, given: Path | None) -> Path:
-    """Return the folder for the results of a job."""
-    return given or journal.with_name(f"{journal.stem}-results")
 
 
 def check_results(file: str, folder: Path) -> None:
@@ -137,7 +157,8 @@ async def activate(
     fleet: Fleet = None,
     rate_plan: RatePlan = None,
     clear: Clear = None,
-    journal: JournalFile = None,
+    journal: JournalTarget = None,
+    name: JobName = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
@@ -147,7 +168,7 @@ async def activate(
     """
     change = changes_of(product, status=status, fleet=fleet, rate_plan=rate_plan, clear=clear)
     given = Input(file=file, product=product, change=change)
-    return await run_file(given, vendor, journal, options, dry_run=dry_run)
+    return await run_file(given, vendor, journal, options, dry_run=dry_run, name=name)
 
 
 bulk = App(name="bulk", help="Jobs over the SIMs in a file.", help_format="plaintext")
@@ -170,7 +191,8 @@ async def change(
     account: Annotated[_Text, Parameter(help="SID of the account to move to.")] = None,
     clear: Annotated[Clear, Parameter(group=_CHANGE)] = None,
     columns: Annotated[Columns, Parameter(group=_CHANGE)] = None,
-    journal: JournalFile = None,
+    journal: JournalTarget = None,
+    name: JobName = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
@@ -188,7 +210,7 @@ async def change(
         clear=clear,
     )
     given = Input(file=file, product=product, change=change, columns=columns)
-    return await run_file(given, vendor, journal, options, dry_run=dry_run)
+    return await run_file(given, vendor, journal, options, dry_run=dry_run, name=name)
 
 
 @bulk.command
@@ -198,7 +220,8 @@ async def register(
     *,
     vendor: Vendor = None,
     registration_code: Annotated[_Text, Parameter(help="One code for all rows.")] = None,
-    journal: JournalFile = None,
+    journal: JournalTarget = None,
+    name: JobName = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
@@ -208,7 +231,7 @@ async def register(
     """
     change = {} if registration_code is None else {"registration_code": registration_code}
     given = Input(file=file, product="supersim", action="register", change=change)
-    return await run_file(given, vendor, journal, options, dry_run=dry_run)
+    return await run_file(given, vendor, journal, options, dry_run=dry_run, name=name)
 
 
 @bulk.command
@@ -217,7 +240,8 @@ async def delete(
     /,
     *,
     vendor: Vendor = None,
-    journal: JournalFile = None,
+    journal: JournalTarget = None,
+    name: JobName = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
@@ -226,7 +250,7 @@ async def delete(
     Example: asyncsim bulk delete scrapped.csv --dry-run
     """
     given = Input(file=file, product="wireless", action="delete")
-    return await run_file(given, vendor, journal, options, dry_run=dry_run)
+    return await run_file(given, vendor, journal, options, dry_run=dry_run, name=name)
 
 
 @bulk.command
@@ -235,7 +259,8 @@ async def reset(
     /,
     *,
     vendor: Vendor = None,
-    journal: JournalFile = None,
+    journal: JournalTarget = None,
+    name: JobName = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
@@ -244,7 +269,7 @@ async def reset(
     Example: asyncsim bulk reset silent.csv --max-rps 5
     """
     given = Input(file=file, product="wireless", change={"reset_status": "resetting"})
-    return await run_file(given, vendor, journal, options, dry_run=dry_run)
+    return await run_file(given, vendor, journal, options, dry_run=dry_run, name=name)
 
 
 @bulk.command
@@ -256,7 +281,8 @@ async def send(
     vendor: Vendor = None,
     payload: Annotated[_Text, Parameter(help="Text of the Command.")] = None,
     columns: Annotated[Columns, Parameter(group=_CHANGE)] = None,
-    journal: JournalFile = None,
+    journal: JournalTarget = None,
+    name: JobName = None,
     dry_run: DryRun = False,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
@@ -267,4 +293,4 @@ async def send(
     keyword = "command" if product == "wireless" else "payload"
     change = {} if payload is None else {keyword: payload}
     given = Input(file=file, product=product, action="send", change=change, columns=columns)
-    return await run_file(given, vendor, journal, options, dry_run=dry_run)
+    return await run_file(given, vendor, journal, options, dry_run=dry_run, name=name)

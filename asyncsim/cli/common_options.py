@@ -26,10 +26,17 @@ class CommonOptions:
     """The options of every command, and the rest of the command line."""
 
     rest: tuple[str, ...] = ()
-    profile: str | None = None
+    profiles: tuple[str, ...] = ()
     proxy: str | None = None
     ca_bundle: str | None = None
     verbose: int = 0
+
+    @property
+    def profile(self) -> str | None:
+        """The profile of a command that uses one account."""
+        if len(self.profiles) > 1:
+            raise CommandError("give --profile once: only receive and worker take several")
+        return next(iter(self.profiles), None)
 
     def checked_proxy(self) -> str | None:
         """Return `--proxy`; one with a password is rejected, as a command line is no secret."""
@@ -76,7 +83,12 @@ def common_options() -> CommonOptions:
 
 def parse_common(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    profile: Annotated[_Option, Parameter(help="Profile of asyncsim auth login.")] = None,
+    profile: Annotated[
+        list[str] | None,
+        Parameter(
+            group=_GROUP, help="Profile of asyncsim auth login.", show_default=False, negative=()
+        ),
+    ] = None,
     proxy: Annotated[_Option, Parameter(help="http://HOST:PORT of a proxy.")] = None,
     ca_bundle: Annotated[_Option, Parameter(help="File of CA certificates (PEM).")] = None,
     verbose: Annotated[
@@ -93,7 +105,11 @@ def parse_common(
 ) -> CommonOptions:
     """Take the common options out of a command line, wherever they stand in it."""
     return CommonOptions(
-        rest=tokens, profile=profile, proxy=proxy, ca_bundle=ca_bundle, verbose=verbose
+        rest=tokens,
+        profiles=tuple(profile or ()),
+        proxy=proxy,
+        ca_bundle=ca_bundle,
+        verbose=verbose,
     )
 
 

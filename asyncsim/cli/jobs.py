@@ -1,4 +1,4 @@
-"""`asyncsim jobs`: lists jobs, status and report of a job, resume, retry."""
+"""`asyncsim jobs`: jobs in files and in shared journals, listed, reported, resumed, paused."""
 
 from __future__ import annotations
 
@@ -15,41 +15,57 @@ from attrs import frozen
 from cyclopts import App, Parameter
 
 from asyncsim import JournalError
-from asyncsim.bulk import Journal, write_results
+from asyncsim.bulk import Journal, SharedJobs, write_results
 from asyncsim.bulk.actions import describe
 from asyncsim.bulk.journal.file import is_journal
 from asyncsim.bulk.records import SUCCEEDED, UNFINISHED, JobRun
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.cli.bulk import check_results, check_undo, results_folder
+from asyncsim.bulk.results import WrittenResults
+from asyncsim.cli.bulk import check_results, check_undo
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.job_rows import IN_A_TABLE, ListedSharedJob, list_job, notes_on, status_of
+from asyncsim.cli.journals import JobPlace, journal_option, shared_journal
 from asyncsim.cli.listing import View
 from asyncsim.cli.options import (
     DEFAULTS,
+    ChunkRows,
+    Dispatch,
     Output,
     RowOutput,
     RunOptions,
+    SharedJournal,
     ShownColumns,
     check_listen,
 )
 from asyncsim.cli.output import (
     Format,
+    RowFormat,
     data_stream,
     fail,
     print_one,
+    printable,
+    say,
     show_rows,
     until_reader_leaves,
 )
 from asyncsim.cli.reports import render_report, report_exit_code
 from asyncsim.cli.run import JobCommand, run_job
+from asyncsim.cli.shared_jobs import cancel, migrate_, pause, purge, watch
 from asyncsim.cli.signals import on_hangup
+from asyncsim.cli.submit import hand_to_workers, submit
 
 jobs = App(
     name="jobs",
-    help="List, status and report of jobs; resume, retry.",
+    help="Jobs: list, status, report, resume; submit to workers, pause, cancel.",
     help_format="plaintext",
 )
+for _command in (submit, watch, pause, cancel, purge):
+    jobs.command(_command)
+jobs.command(migrate_, name="migrate")
 
-JournalPath = Annotated[Path, Parameter(help="Journal of a job, such as batch.db.")]
+JobArgument = Annotated[
+    str, Parameter(name="JOB", help="Journal, such as batch.db, or name in a shared one.")
+]
 
 
 @frozen(kw_only=True)
@@ -84,13 +100,19 @@ async def list_(
     ] = None,
     /,
     *,
+    journal: SharedJournal = None,
     columns: ShownColumns = None,
     output: RowOutput = "table",
 ) -> Exit:
-    """List the jobs of journals, or of the journals in folders; by default, in this one.
+    """List the jobs of a shared journal, or of files and folders; by default, in this folder.
 
     Example: asyncsim jobs list batches --columns journal,unfinished
     """
+    if places and journal is not None:
+        raise CommandError("--journal lists the jobs of a shared journal: omit the other places")
+    url = shared_journal(journal) if journal is not None else journal_option(None)
+    if not places and url is not None:
+        return await _list_shared(url, columns, output)
     view = View.of(ListedJob, output, columns, _IN_A_TABLE)
     printed = view.printer()
     code = Exit.OK
@@ -104,6 +126,20 @@ async def list_(
             code = Exit.USAGE
     printed.close()
     return code
+
+
+async def _list_shared(url: str, columns: str | None, output: RowFormat) -> Exit:
+    view = View.of(ListedSharedJob, output, columns, IN_A_TABLE)
+    async with SharedJobs(url) as opened:
+        processes = await opened.processes()
+        listed = [list_job(job, processes) for job in await opened.list()]
+    printed = view.printer()
+    for job in listed:
+        printed.row(view.row(job))
+    printed.close()
+    for note in notes_on(listed):
+        say(printable(note))
+    return Exit.OK
 
 
 def _journals_at(place: Path) -> list[Path]:
@@ -146,12 +182,19 @@ async def _listed(journal: Journal) -> ListedJob | None:
 
 
 @jobs.command
-async def status(journal: JournalPath, /, *, output: Output = "table") -> None:
+async def status(
+    job: JobArgument, /, *, journal: SharedJournal = None, output: Output = "table"
+) -> None:
     """Show the state of a job, also during a run.
 
     Example: asyncsim jobs status batch.db
     """
-    async with Journal.open(journal, read_only=True) as opened:
+    place = JobPlace.of(job, journal)
+    if place.name is not None:
+        async with SharedJobs(place.target) as shared:
+            print_one(output, status_of(await shared.fetch(place.name), await shared.processes()))
+        return
+    async with place.open(read_only=True) as opened:
         print_one(output, await _status(opened))
 
 
@@ -202,75 +245,131 @@ def _is_alive(run: JobRun) -> bool:
 
 
 @jobs.command
-async def report(journal: JournalPath, /, *, output: Output = "table") -> Exit:
+async def report(
+    job: JobArgument,
+    /,
+    *,
+    journal: SharedJournal = None,
+    results: Annotated[
+        Path | None,
+        Parameter(help="Folder to write results.csv and others to.", show_default=False),
+    ] = None,
+    output: Output = "table",
+) -> Exit:
     """Print the report of a job; as CSV, the result of each row.
 
     Example: asyncsim jobs report batch.db -o csv > results.csv
     """
-    async with Journal.open(journal, read_only=True) as opened:
+    async with JobPlace.of(job, journal).open(read_only=True) as opened:
+        if results is not None and opened.source is not None:
+            check_results(opened.source, results)
         found = await report_on(opened)
+        written = None if results is None else await _write_results(opened, results, found)
         with until_reader_leaves():
-            await _print_report(opened, found, output)
+            await _print_report(opened, found, output, written)
         return report_exit_code(found)
 
 
-async def _print_report(journal: Journal, report: Report, output: Format) -> None:
+async def _write_results(journal: Journal, folder: Path, report: Report) -> WrittenResults:
+    try:
+        return await write_results(journal, folder, report)
+    except OSError as error:
+        raise CommandError(error.strerror or str(error), Exit.FAILED) from error
+
+
+async def _print_report(
+    journal: Journal, report: Report, output: Format, written: WrittenResults | None
+) -> None:
     if output == "json":
         print_one(output, report.summary())
         return
     if output == "table":
-        show_rows(render_report(report))
+        show_rows(render_report(report, None, written))
         return
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            await write_results(journal, folder, report)
-        except OSError as error:
-            raise CommandError(error.strerror or str(error), Exit.FAILED) from error
+        await _write_results(journal, Path(folder), report)
         with (Path(folder) / "results.csv").open(encoding="utf-8", newline="") as results:
             shutil.copyfileobj(results, data_stream())
 
 
+Here = Annotated[
+    bool,
+    Parameter(
+        help="Run a shared job in this process, not by workers.", negative="", show_default=False
+    ),
+]
+
+
 @jobs.command
-async def resume(journal: JournalPath, /, *, options: RunOptions = DEFAULTS) -> Exit:
-    """Resume a job, without its file.
+async def resume(
+    job: JobArgument,
+    /,
+    *,
+    journal: SharedJournal = None,
+    here: Here = False,
+    dispatch: Dispatch = "procrastinate",
+    chunk_rows: ChunkRows = 1000,
+    options: RunOptions = DEFAULTS,
+) -> Exit:
+    """Resume a job, without its file; a shared one by its workers.
 
     Example: asyncsim jobs resume batch.db
     """
-    return await _resume(journal, options)
+    place = JobPlace.of(job, journal)
+    if place.is_shared and not here:
+        return await hand_to_workers(place, options, dispatch, chunk_rows)
+    return await _resume(place, options)
 
 
 @jobs.command
-async def retry_failed(journal: JournalPath, /, *, options: RunOptions = DEFAULTS) -> Exit:
+async def retry_failed(
+    job: JobArgument,
+    /,
+    *,
+    journal: SharedJournal = None,
+    here: Here = False,
+    dispatch: Dispatch = "procrastinate",
+    chunk_rows: ChunkRows = 1000,
+    options: RunOptions = DEFAULTS,
+) -> Exit:
     """Retry failed rows, and resume the job.
 
     Example: asyncsim jobs retry-failed batch.db --limit 10
     """
-    return await _resume(journal, options, retry_failed=True)
+    place = JobPlace.of(job, journal)
+    if place.is_shared and not here:
+        return await hand_to_workers(place, options, dispatch, chunk_rows, retry_failed=True)
+    return await _resume(place, options, retry_failed=True)
 
 
-def _check_exists(path: Path) -> None:
-    if not path.exists():  # opening it for writing would create an empty journal
-        raise CommandError(f"there is no journal {path}")
+def _check_exists(place: JobPlace) -> None:
+    # Opening a file for writing would create an empty journal.
+    if not (place.is_shared or Path(place.target).exists()):
+        raise CommandError(f"there is no journal {place.target}")
 
 
-async def _resume(path: Path, options: RunOptions, *, retry_failed: bool = False) -> Exit:
+async def _resume(place: JobPlace, options: RunOptions, *, retry_failed: bool = False) -> Exit:
     check_listen(options.listen, options.public_url)
-    _check_exists(path)
+    _check_exists(place)
     stop = asyncio.Event()
     with on_hangup(stop.set):
-        async with Journal.open(path) as journal:
+        async with place.open() as journal:
             head = await journal.head()
             if head is None:
-                raise CommandError(f"{path} holds no job yet: run the command with its file again")
-            results = results_folder(path, options.results)
+                raise CommandError(
+                    f"{journal.target} holds no job yet: run the command with its file again"
+                )
+            results = options.results or place.results
             if journal.source is not None:
                 check_results(journal.source, results)
-            check_undo(options.undo, head.action, journal.source or path, path)
+            others = [one for one in (journal.source, *place.files) if one is not None]
+            check_undo(options.undo, head.action, *others)
             run = JobCommand(
                 job=None,
                 vendor=head.vendor,
                 options=options,
                 stop=stop,
                 retry_failed=retry_failed,
+                place=place,
             )
             return await run_job(run, journal, results)

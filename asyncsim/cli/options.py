@@ -73,6 +73,8 @@ def at_least_one(kind: object, value: object) -> None:
         raise ValueError("must be 1 or more")
 
 
+DispatchName = Literal["procrastinate", "table"]
+
 _FAULTS = Group("Faults (probabilities are from 0 to 1)", sort_key=9)
 Probability = Annotated[float, Parameter(group=_FAULTS, show_default=False)]
 
@@ -122,11 +124,39 @@ InputFile = Annotated[
 Columns = Annotated[
     str | None, Parameter(help="Columns to apply, such as fleet,status.", show_default=False)
 ]
-JournalFile = Annotated[
-    Path | None,
+JournalTarget = Annotated[
+    str | None,
     Parameter(
-        group=_RUN, help="File for the progress; default: FILE with .db.", show_default=False
+        group=_RUN,
+        help="File or postgresql:// URL; default: FILE with .db.",
+        show_default=False,
     ),
+]
+SharedJournal = Annotated[
+    str | None,
+    Parameter(
+        name="--journal",
+        help="postgresql:// URL of a shared journal; default: ASYNCSIM_JOURNAL.",
+        show_default=False,
+    ),
+]
+JobName = Annotated[
+    str | None,
+    Parameter(
+        name="--name",
+        group=_RUN,
+        help="Name in a shared journal; default: that of FILE.",
+        show_default=False,
+    ),
+]
+Dispatch = Annotated[
+    DispatchName,
+    Parameter(
+        group=_RUN, help="How chunks reach workers: procrastinate or table.", show_choices=False
+    ),
+]
+ChunkRows = Annotated[
+    int, Parameter(group=_RUN, help="Rows of each chunk.", validator=AT_LEAST_ONE)
 ]
 
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -142,8 +172,8 @@ DryRun = Annotated[_Flag, Parameter(group=_RUN, help="Print the plan, send nothi
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How a job is run, and what it prints."""
+class SubmitOptions:
+    """How a job is planned and confirmed, and what its runs, here or by workers, obey."""
 
     confirm_count: Annotated[_Number, Parameter(help="Number of SIMs to confirm.")] = None
     confirm_above: Annotated[
@@ -155,7 +185,6 @@ class RunOptions:
             validator=Number(gte=0),
         ),
     ] = None
-    limit: Annotated[_Count, Parameter(help="Send at most this many changes.")] = None
     max_failures: Annotated[
         _Number, Parameter(help="Stop once more have failed.", validator=Number(gte=0))
     ] = None
@@ -170,6 +199,16 @@ class RunOptions:
         ),
     ] = 20
     timeout: Annotated[_Seconds, Parameter(help="Seconds to wait per SIM; default: 900.")] = None
+    quiet: Annotated[_Flag, Parameter(group=_OUT, help="Print only errors.")] = False
+    json: Annotated[_Flag, Parameter(group=_OUT, help="Events as JSON lines on stdout.")] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(SubmitOptions):
+    """How a job is run in this process, and what it prints."""
+
+    limit: Annotated[_Count, Parameter(help="Send at most this many changes.")] = None
     deadline: Annotated[_Seconds, Parameter(help="Seconds for the whole run.")] = None
     listen: Annotated[_Text, Parameter(help="[HOST:]PORT for callbacks; default: poll.")] = None
     public_url: Annotated[_Text, Parameter(help="URL at which vendors reach --listen.")] = None
@@ -184,8 +223,6 @@ class RunOptions:
         Path | None,
         Parameter(group=_OUT, help="File for the statuses before the job.", show_default=False),
     ] = None
-    quiet: Annotated[_Flag, Parameter(group=_OUT, help="Print only errors.")] = False
-    json: Annotated[_Flag, Parameter(group=_OUT, help="Events as JSON lines on stdout.")] = False
 
 
 DEFAULTS = RunOptions()
@@ -203,13 +240,18 @@ def check_listen(listen: str | None, public_url: str | None) -> None:
         return
     if public_url is None and not os.environ.get("ASYNCSIM_EMULATOR"):
         raise CommandError("--listen needs --public-url, the URL at which the vendor reaches it")
-    port = listen.rpartition(":")[2]
+    check_address("--listen", listen)
+
+
+def check_address(option: str, address: str) -> None:
+    """Reject an address to listen on that cannot be one."""
+    port = address.rpartition(":")[2]
     if not (port.isascii() and port.isdecimal() and int(port) <= _HIGHEST):
-        raise CommandError(f"--listen {listen}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
+        raise CommandError(f"{option} {address}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
 
 
 def split_listen(listen: str) -> tuple[str, int]:
-    """Split a checked `--listen` into host and port."""
+    """Split a checked address into host and port."""
     host, _, port = listen.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port)
 

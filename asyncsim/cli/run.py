@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import field, frozen
 
-from asyncsim import Client, JobError, JobStopped, JournalError, NotConfirmed, Throttle, bulk
+import asyncsim
+from asyncsim import (
+    CallbackReceiver,
+    Client,
+    JobError,
+    JobStopped,
+    JournalError,
+    NotConfirmed,
+    Throttle,
+    bulk,
+)
 from asyncsim.bulk import Job, Journal, Plan, Report, write_results, write_undo
 from asyncsim.bulk.progress import JobProgress
 from asyncsim.cli.accounts import log_in
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.journals import JobPlace
 from asyncsim.cli.ndjson import NdjsonWriter
 from asyncsim.cli.options import WINDOW, RunOptions, make_receiver
 from asyncsim.cli.output import (
@@ -37,9 +48,12 @@ from asyncsim.cli.reports import (
 )
 from asyncsim.cli.resume import resume_command
 from asyncsim.cli.signals import interrupting_question, on_first_interrupt
+from asyncsim.client import Settings
 from asyncsim.displays import Display
 from asyncsim.events import Observer
 from asyncsim.observers import Tally
+
+T = TypeVar("T")
 
 _SLOW_RESULTS = 50_000  # rows; writing more takes seconds
 _WRITING = "writing the results; press Ctrl-C again to cancel"
@@ -57,6 +71,8 @@ class JobCommand:
     retry_failed: bool = False
     piped: bool = False
     """Whether the input comes from stdin."""
+    place: JobPlace | None = None
+    """Where the job is; None: in a journal that is removed after the plan."""
     tally: Tally = field(factory=Tally)
     ndjson: NdjsonWriter = field(factory=NdjsonWriter)
     stop: asyncio.Event = field(factory=asyncio.Event)
@@ -65,6 +81,11 @@ class JobCommand:
     def observers(self) -> list[Observer]:
         """The observers of the job, and of its client."""
         return [self.tally, *([self.ndjson] if self.options.json else [])]
+
+    @property
+    def breaker(self) -> int | None:
+        """The limit of the circuit breaker."""
+        return None if self.options.breaker == "off" else self.options.breaker
 
 
 @contextlib.asynccontextmanager
@@ -118,13 +139,17 @@ async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
         # Not the exit code of an unusable input: requests were sent.
         raise CommandError(write_error, Exit.FAILED)
     if report.found_nothing_to_do:  # also with --quiet, or it would look as if it had run again
+        again = f"use a new journal: --journal, or move {journal.target} away"
+        if run.place is not None and run.place.is_shared:
+            again = "use another --name"
         say(
             "this job had finished before: nothing was read and nothing was sent. To do it again,"
-            f" use a new journal: --journal, or move {journal.target} away"
+            f" {again}"
         )
     code = report_exit_code(report)
     if report.advice is not None:  # the circuit breaker
-        say(f"{report.advice}; then: asyncsim jobs retry-failed {shlex.quote(journal.target)}")
+        arguments = run.place.arguments if run.place else ""
+        say(f"{report.advice}; then: asyncsim jobs retry-failed {arguments}")
     elif code is Exit.PENDING:
         say(_how_to_resume(run))
     return code
@@ -133,17 +158,35 @@ async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
 async def _run_logged_in(run: JobCommand, journal: Journal, *, dry_run: bool = False) -> Report:
     """Run a job with its own client; errors name the next command."""
     options = run.options
-    client = log_in(
-        run.vendor,
-        receiver=make_receiver(options.listen, options.public_url, journal.ticket_secret),
-        observers=run.observers,
-        throttle=Throttle(max_rps=options.max_rps)
+    receiver = make_receiver(options.listen, options.public_url, journal.ticket_secret)
+
+    async def work(client: Client) -> Report:
+        return await run_displayed(run, client, journal, dry_run=dry_run)
+
+    return await logged_in(run, work, receiver)
+
+
+async def logged_in(
+    run: JobCommand,
+    work: Callable[[Client], Awaitable[T]],
+    receiver: CallbackReceiver | None = None,
+) -> T:
+    """Do the work of a job with its own client; errors name the next command."""
+    options = run.options
+    settings: Settings = {
+        "receiver": receiver,
+        "observers": run.observers,
+        "throttle": Throttle(max_rps=options.max_rps)
         if options.concurrency is None
         else Throttle(maximum=options.concurrency, max_rps=options.max_rps),
-    )
+    }
+    if run.place is not None and run.place.is_shared:  # with the workers of the account
+        # Here, because it needs an extra of its own, psycopg.
+        settings["shared_limit"] = asyncsim.PostgresLimit(run.place.target)
+    client = log_in(run.vendor, **settings)
     try:
         async with client:
-            return await run_displayed(run, client, journal, dry_run=dry_run)
+            return await work(client)
     except NotConfirmed as error:
         raise CommandError(f"{error} with --confirm-count {error.count}", Exit.REFUSED) from error
     except JobStopped as error:
@@ -166,6 +209,35 @@ async def run_displayed(
 ) -> Report:
     """Run a job with its progress on display; the first Ctrl-C stops it gracefully."""
     options = run.options
+    async with on_display(run, client, journal.target) as (observers, confirm):
+        return await bulk.run(
+            run.job,
+            client,
+            journal=journal,
+            observers=observers,
+            window=options.window or WINDOW,
+            timeout=options.timeout,
+            deadline=options.deadline,
+            max_failures=options.max_failures,
+            breaker=run.breaker,
+            limit=options.limit,
+            confirm=confirm,
+            confirm_above=options.confirm_above,
+            dry_run=dry_run,
+            retry_failed=run.retry_failed,
+            stop=run.stop,
+        )
+
+
+Confirmation = int | Callable[[Plan], bool] | None
+
+
+@contextlib.asynccontextmanager
+async def on_display(
+    run: JobCommand, client: Client, target: str
+) -> AsyncGenerator[tuple[list[Observer], Confirmation], None]:
+    """Display what happens inside; yields the observers, and how to confirm."""
+    options = run.options
     # On one terminal, live lines would mix with the events.
     quiet = options.quiet or (options.json and sys.stdout.isatty())
 
@@ -173,31 +245,14 @@ async def run_displayed(
         shown.say(_STOPPING)
         run.stop.set()
 
-    progress = JobProgress(client.context, journal.target)
+    progress = JobProgress(client.context, target)
     async with displayed(progress, quiet=quiet) as shown:
         with on_first_interrupt(stop):
-            return await bulk.run(
-                run.job,
-                client,
-                journal=journal,
-                observers=[*run.observers, progress],
-                window=options.window or WINDOW,
-                timeout=options.timeout,
-                deadline=options.deadline,
-                max_failures=options.max_failures,
-                breaker=None if options.breaker == "off" else options.breaker,
-                limit=options.limit,
-                confirm=_confirmation(options.confirm_count, shown, piped=run.piped),
-                confirm_above=options.confirm_above,
-                dry_run=dry_run,
-                retry_failed=run.retry_failed,
-                stop=run.stop,
-            )
+            confirm = _confirmation(options.confirm_count, shown, piped=run.piped)
+            yield [*run.observers, progress], confirm
 
 
-def _confirmation(
-    given: int | None, shown: Display, *, piped: bool
-) -> int | Callable[[Plan], bool] | None:
+def _confirmation(given: int | None, shown: Display, *, piped: bool) -> Confirmation:
     """The count of `--confirm-count`, a question to a person, or None."""
     if given is not None:
         return given

@@ -28,12 +28,12 @@ class AdaptiveLimit:
     """Counts requests in flight; times are the caller's clock."""
 
     __slots__ = (
-        "_minimum",
         "_paused_until",
         "_pauses",
-        "_slow",
         "ceiling",
         "in_flight",
+        "minimum",
+        "slow",
         "throttled_at",
         "value",
     )
@@ -41,11 +41,11 @@ class AdaptiveLimit:
     def __init__(self, settings: Throttle, *, ceiling: float, slow: float = 7.5) -> None:
         # No reference to the settings: they are the weak keys by which limiters are found.
         self.ceiling = max(1.0, min(float(settings.maximum), ceiling))
-        self._minimum = min(float(settings.minimum), self.ceiling)
-        self.value = max(self._minimum, min(float(settings.limit), self.ceiling))
+        self.minimum = min(float(settings.minimum), self.ceiling)
+        self.value = max(self.minimum, min(float(settings.limit), self.ceiling))
         self.in_flight = 0
         self.throttled_at: float | None = None
-        self._slow = slow
+        self.slow = slow
         self._pauses = 0
         """Consecutive 429s at the minimum."""
         self._paused_until = -math.inf
@@ -53,7 +53,7 @@ class AdaptiveLimit:
     def cap(self, ceiling: float) -> None:
         """Lower the ceiling, for a client whose connector allows fewer."""
         self.ceiling = max(1.0, min(self.ceiling, ceiling))
-        self._minimum = min(self._minimum, self.ceiling)
+        self.minimum = min(self.minimum, self.ceiling)
         self.value = min(self.value, self.ceiling)
 
     @property
@@ -77,7 +77,7 @@ class AdaptiveLimit:
         self._pauses = 0
         # Responses slower than a quarter of the request's timeout: the server queues instead of
         # throttling, and more at once would only make them time out.
-        if not busy or seconds > self._slow or self.value >= self.ceiling:
+        if not busy or seconds > self.slow or self.value >= self.ceiling:
             return
         step = 1.0
         if self.throttled_at is not None:
@@ -87,7 +87,7 @@ class AdaptiveLimit:
 
     def throttled(self, now: float) -> float:
         """One got a 429; returns the seconds for which all requests should pause, usually 0."""
-        at_minimum = self.value <= self._minimum or self.in_flight == 1
+        at_minimum = self.value <= self.minimum or self.in_flight == 1
         self.overloaded(now)
         # A request that was sent before the current pause says nothing new.
         if not at_minimum or now < self._paused_until:
@@ -101,4 +101,4 @@ class AdaptiveLimit:
         """One got no response in time: slow down as after a 429, without a pause."""
         self.in_flight -= 1
         self.throttled_at = now
-        self.value = max(self._minimum, min(self.value, _BACKOFF * self.in_flight))
+        self.value = max(self.minimum, min(self.value, _BACKOFF * self.in_flight))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from aiohttp import BytesPayload, ClientResponse, Payload
 from aiohttp.abc import AbstractStreamWriter
@@ -26,10 +26,21 @@ Body: TypeAlias = Payload
 """A request body: bytes and their type, which any number of requests may share."""
 
 
+class Permission(Protocol):
+    """A permission to send."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        ...
+
+
 class SendProgress:
     """Whether the body of one request is being sent: until then the server has received nothing."""
 
     begun = False
+    permission: Permission | None = None
+    """Once it has ended, the body is not sent."""
 
 
 send_progress: ContextVar[SendProgress] = ContextVar("asyncsim_send_progress")
@@ -42,7 +53,11 @@ class _Body(BytesPayload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        send_progress.get().begun = True
+        progress = send_progress.get()
+        # Connecting takes seconds, and a process may be frozen meanwhile: this is the last moment.
+        if progress.permission is not None and progress.permission.ended:
+            raise PermissionError("the permission to send it has ended")
+        progress.begun = True
         await super().write_with_length(writer, content_length)
 
 

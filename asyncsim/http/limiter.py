@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from asyncsim.clock import Clock, Timer
 from asyncsim.core.concurrency import AdaptiveLimit
 from asyncsim.core.settings import Throttle
 from asyncsim.errors import ConfigurationError
+
+if TYPE_CHECKING:  # imported on first use
+    from asyncsim.core.shared_limit import LeasedLimit
 
 try:
     import resource
@@ -60,13 +63,27 @@ def reject(waiters: Iterable[Waiter]) -> None:
             waiter.set_exception(SlotTimeout())
 
 
+@runtime_checkable
+class SharedLimit(Protocol):
+    """A limit that several processes share: `asyncsim.PostgresLimit`."""
+
+    def attach(
+        self, account: str, limiter: ConcurrencyLimiter, clock: Clock
+    ) -> Callable[[], Awaitable[None]]:
+        """Share a limiter's limit from now on; returns the call that ends it."""
+        ...
+
+
 class ConcurrencyLimiter:
     """Slots for requests in flight; fair, bounded in time, cancellable."""
 
     def __init__(self, settings: Throttle, clock: Clock, *, ceiling: float, slow: float) -> None:
         # Each request needs a file descriptor for its connection. A quarter leaves room for the
         # rest of the program, and for connections that are closed but not yet gone.
-        self.limit = AdaptiveLimit(settings, ceiling=min(ceiling, open_file_limit() / 4), slow=slow)
+        ceiling = min(ceiling, open_file_limit() / 4)
+        self.limit = AdaptiveLimit(settings, ceiling=ceiling, slow=slow)
+        self.lease: LeasedLimit | None = None
+        """The limit, if other processes share it."""
         self._clock = clock
         self.loop = asyncio.get_running_loop()
         self._urgent: deque[Waiter] = deque()
@@ -142,9 +159,12 @@ class ConcurrencyLimiter:
 
     def throttled(self, retry_after: float | None) -> None:
         """Release a slot after a 429; all requests pause only on Retry-After or at the minimum."""
+        self.pause(self.limit.throttled(self._clock.now()), retry_after or 0.0)
+
+    def pause(self, seconds: float, retry_after: float) -> None:
+        """Let all requests pause, because a Retry-After requested it or for another reason."""
         now = self._clock.now()
-        pause = max(self.limit.throttled(now), retry_after or 0.0)
-        self._paused_until = max(self._paused_until, now + pause)
+        self._paused_until = max(self._paused_until, now + max(seconds, retry_after))
         if retry_after and now + retry_after > self._vendor_pause_until:
             self._vendor_pause_until = now + retry_after
             # Waiters whose deadline is before the end of the pause fail now: their callers need not
@@ -153,6 +173,29 @@ class ConcurrencyLimiter:
                 if latest < self._vendor_pause_until and not waiter.done():
                     waiter.set_exception(PauseTooLong(retry_after))
         self._start_waiters()
+
+    @property
+    def vendor_pause(self) -> float:
+        """Seconds until the end of the pause that a Retry-After requested."""
+        return max(0.0, self._vendor_pause_until - self._clock.now())
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._latest_start)
+
+    def share(self, changed: Callable[[], None]) -> LeasedLimit:
+        """Use a limit that other processes share; `changed` is called when it should report."""
+        from asyncsim.core.shared_limit import LeasedLimit
+
+        self.limit = self.lease = LeasedLimit(self.limit, changed)
+        return self.lease
+
+    def unshare(self) -> None:
+        """Let the limit adapt alone again, from where it is."""
+        if self.lease is not None:
+            self.lease.alone()
+            self.lease = None
 
     def timed_out(self) -> None:
         """Release a slot after a response that did not come in time."""

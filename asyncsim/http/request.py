@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
+from typing import Protocol, TypeVar
 
 from attrs import define, field
 from yarl import URL
@@ -24,7 +25,7 @@ from asyncsim.errors import (
     RateLimited,
     ServerError,
 )
-from asyncsim.http.content import Body
+from asyncsim.http.content import Body, Permission
 from asyncsim.http.transport import Response, Reuse
 from asyncsim.wire.problems import decode_problem
 
@@ -45,6 +46,21 @@ _ERRORS: Mapping[int, type[APIError]] = {
     425: ServerError,
     429: RateLimited,
 }
+
+
+T = TypeVar("T")
+
+
+class RequestLease(Permission, Protocol):
+    """A permission to send changes, which ends unless its holder renews it in time."""
+
+    def error(self, operation: str, *, sent: bool) -> AsyncSimError:
+        """Build the error of a request that it no longer permits."""
+        ...
+
+    async def limit(self, operation: str, exchange: Awaitable[T]) -> T:
+        """Await an exchange only while it lasts; then cancel it and raise the error."""
+        ...
 
 
 class Ambiguous(Exception):  # internal: `reconcile` resolves it by a read of the resource
@@ -93,6 +109,8 @@ class Request:
     caller's own deadline."""
     send_by: float = math.inf
     """From when on, by the clock, it is not sent any more, not even for the first time."""
+    lease: RequestLease | None = field(default=None, repr=False)
+    """Without it, it is not sent any more, and a response in flight is not awaited."""
     no_retry: bool = False
     """Whether a failure is raised immediately: the sender's caller decides when to repeat it."""
     look: str = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from asyncsim.core.concurrency import AdaptiveLimit
 from asyncsim.errors import TransportError
 from asyncsim.events import (
     LimitChanged,
@@ -15,6 +14,7 @@ from asyncsim.events import (
     RequestStarted,
     notify,
 )
+from asyncsim.http.limiter import ConcurrencyLimiter
 from asyncsim.http.request import Request
 from asyncsim.http.transport import Response
 
@@ -26,12 +26,12 @@ class RequestEvents:
         self,
         vendor: str,
         observers: Sequence[Observer],
-        limit: AdaptiveLimit,
+        limiter: ConcurrencyLimiter,
         now: Callable[[], float],
     ) -> None:
         self._vendor = vendor
         self._observers = observers
-        self._limit = limit
+        self._limiter = limiter
         self._now = now
 
     async def exchange(
@@ -74,8 +74,8 @@ class RequestEvents:
                 attempt=request.attempts,
                 error=_reason(lost),
                 error_type=None if lost is None else type(lost).__name__,
-                limit=self._limit.value,
-                in_flight=self._limit.in_flight,
+                limit=self._limiter.limit.value,
+                in_flight=self._limiter.limit.in_flight,
                 request=id(request),
             )
             notify(self._observers, finished)
@@ -99,7 +99,7 @@ class RequestEvents:
     def limit_lowered(self) -> None:
         """Report that a 429 has lowered the limit."""
         if self._observers:
-            limit = self._limit
+            limit = self._limiter.limit
             event = LimitChanged(vendor=self._vendor, limit=limit.value, in_flight=limit.in_flight)
             notify(self._observers, event)
 

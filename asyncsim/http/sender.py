@@ -94,7 +94,7 @@ class Sender:
         self._retry = retry
         self._timeout = timeout
         self._observed = bool(observers)
-        self._events = RequestEvents(vendor, observers, limiter.limit, clock.now)
+        self._events = RequestEvents(vendor, observers, limiter, clock.now)
         self._on_success = on_success
         """Called with the start time of each request whose credentials were accepted."""
         self._reread_login = reread_login
@@ -153,6 +153,10 @@ class Sender:
             if call.started >= request.send_by:
                 self._limiter.release()
                 raise _too_late(request)
+            # After the wait for a slot, which may take minutes.
+            if (lease := request.lease) is not None and lease.ended:
+                self._limiter.release()
+                raise lease.error(request.operation, sent=request.in_doubt)
             exchange = self._exchange(call)
             if self._observed:
                 exchange = self._events.exchange(request, exchange, lambda: call.error)
@@ -228,7 +232,7 @@ class Sender:
         self.requests += 1
         request.in_flight = True
         try:
-            response = await self._transport.exchange(
+            exchange = self._transport.exchange(
                 request.method,
                 request.url,
                 headers,
@@ -236,7 +240,11 @@ class Sender:
                 request.operation,
                 request.max_bytes,
                 request.reuse,
+                request.lease,
             )
+            if request.lease is not None:
+                exchange = request.lease.limit(request.operation, exchange)
+            response = await exchange
         except TransportError as error:
             call.error = error
         except DecodeError as error:

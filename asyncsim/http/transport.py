@@ -39,7 +39,7 @@ from asyncsim.errors import (
     RequestTimeout,
 )
 from asyncsim.http import content
-from asyncsim.http.content import Body, SendProgress, send_progress
+from asyncsim.http.content import Body, Permission, SendProgress, send_progress
 from asyncsim.http.proxies import Proxies
 from asyncsim.version import __version__
 
@@ -226,13 +226,17 @@ class Transport:
         operation: str,
         max_bytes: int = MAX_SMALL_BYTES,
         reuse: Reuse | None = None,
+        permission: Permission | None = None,
     ) -> Coroutine[None, None, Response]:
         """Send one request and read its whole response; `TransportError` if there is none.
 
         `DecodeError` if the body of a success is larger than `max_bytes`, or encoded unreadably.
-        `operation` names the call in error messages.
+        `operation` names the call in error messages. Once `permission` has ended, its body is not
+        sent.
         """
-        exchange = self._exchange(method, url, headers, body, operation, max_bytes, reuse)
+        exchange = self._exchange(
+            method, url, headers, body, operation, max_bytes, reuse, permission
+        )
         # A manual clock must not move while a request is in flight. The real one need not know,
         # and a second coroutine would cost each request something.
         return self._track(exchange) if self._tracked else exchange
@@ -250,10 +254,12 @@ class Transport:
         operation: str,
         max_bytes: int,
         reuse: Reuse | None,
+        permission: Permission | None,
     ) -> Response:
         session, progress = self._session_for(reuse, operation), None
         if body is not None:
             progress = SendProgress()
+            progress.permission = permission
             send_progress.set(progress)
         try:
             task = self._deadlines.begin()

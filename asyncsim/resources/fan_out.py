@@ -22,7 +22,7 @@ from asyncsim.context import ClientContext
 from asyncsim.core.transition import Transition
 from asyncsim.errors import ClientClosed
 from asyncsim.events import SettledBy
-from asyncsim.http.request import Request
+from asyncsim.http.request import Request, RequestLease
 from asyncsim.resources.detached_waits import DetachedWaits, RequestedOf
 from asyncsim.resources.outcome import Outcome
 
@@ -42,6 +42,11 @@ StartWatcher = Callable[[], Awaitable["Watcher"]]
 
 class StepRecorder(Protocol):
     """Records the steps of one job, such as in a journal."""
+
+    @property
+    def lease(self) -> RequestLease | None:
+        """The permission under which its changes are sent; None: they need none."""
+        ...
 
     async def before_request(self) -> None:
         """Return once the intent to send is recorded; raise, and nothing is sent."""
@@ -106,6 +111,12 @@ class FanOutJob(ABC, Generic[T]):
         """Drop the wait."""
         if self._wait is not None and not self._wait.done:
             self._runner.abandon(self._wait)
+
+    def _request_begins(self, request: Request) -> None:
+        """Send this request from now on, only under the recorder's lease."""
+        self._request = request
+        if self._recorder is not None:
+            request.lease = self._recorder.lease
 
     def _request_ended(self, request: Request, wait: Transition) -> None:
         """Keep a request's count, and whether it may have been carried out."""

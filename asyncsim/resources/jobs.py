@@ -124,7 +124,8 @@ class UpdateJob(FanOutJob[T], Generic[T]):
 
     async def _write(self, change: Change, wait: Transition) -> Any:
         resource = self._resource
-        self._request = request = resource.request_for(change)
+        request = resource.request_for(change)
+        self._request_begins(request)
         request.pause_budget = wait.timeout
         self._seen = None
 
@@ -270,7 +271,8 @@ class CreateJob(FanOutJob[T], Generic[T]):
         resource = self._resource
         watcher = await resource.start_watcher()
         request, wait = resource.draft(self.given, self._until, self._ended, self._timeout)
-        self._request, self._wait = request, wait
+        self._request_begins(request)
+        self._wait = wait
         if self._recorder is not None:
             await self._recorder.before_request()
         watcher.register(wait)
@@ -322,7 +324,8 @@ class RequestJob(FanOutJob[T], Generic[T]):
     async def run(self) -> None:
         """Send it and report its end."""
         try:
-            self._request = request = self._build()
+            request = self._build()
+            self._request_begins(request)
             if self._recorder is not None:
                 await self._recorder.before_request()
             record = await self._send(request)

@@ -58,7 +58,8 @@ def signature(url: str, params: Mapping[str, str]) -> str:
     return b64encode(hmac.digest(_TOKEN.encode(), text.encode(), hashlib.sha1)).decode()
 
 
-def _post(path: str, url: str, number: int) -> bytes:
+def post(path: str, url: str, number: int) -> bytes:
+    """Build the n-th signed request."""
     params = _params(number)
     body = urlencode(params).encode()
     head = (
@@ -83,7 +84,7 @@ def _plain(check: Callable[[str, Mapping[str, str], str], bool]) -> Contender:
 
     app = web.Application()
     app.router.add_post(_PATH, handle)
-    return Contender(app, lambda number: _post(_PATH, url, number), lambda: len(taken))
+    return Contender(app, lambda number: post(_PATH, url, number), lambda: len(taken))
 
 
 def bare() -> Contender:
@@ -106,17 +107,18 @@ async def _nothing(*_: object) -> None:
     raise AssertionError("callbacks suffice in this benchmark")
 
 
-def _watcher() -> Watcher:
+def watcher(watching: Watching = Watching()) -> Watcher:  # noqa: B008  # frozen
+    """Make a watcher that has nothing to read."""
     return Watcher(
         SIMS,
         vendor="twilio",
         fetch=_nothing,
         rows=_nothing,  # type: ignore[arg-type]  # never called
         clock=SYSTEM_CLOCK,
-        watching=Watching(),
+        watching=watching,
         observers=(),
         grace=30.0,
-        breaker=CredentialsBreaker(Watching(), SYSTEM_CLOCK.now),
+        breaker=CredentialsBreaker(watching, SYSTEM_CLOCK.now),
     )
 
 
@@ -161,7 +163,7 @@ def server_alone() -> Contender:
     url = "https://example.com" + _PATH
     return Contender(
         _serving(handler),
-        lambda number: _post(_PATH, url, number),
+        lambda number: post(_PATH, url, number),
         lambda: handler.stats.accepted,
     )
 
@@ -173,7 +175,7 @@ def verified() -> Contender:
 
     def request(number: int) -> bytes:
         url, _ = registration.issue_url("supersim", f"HS{number:032x}")
-        return _post(url.removeprefix(_PUBLIC), url, number)
+        return post(url.removeprefix(_PUBLIC), url, number)
 
     return Contender(_serving(handler), request, lambda: handler.stats.accepted)
 
@@ -181,8 +183,8 @@ def verified() -> Contender:
 def ours(pending: int, *, mounted: bool = False) -> Contender:
     """The whole receiver: ticket, signature, duplicates, and `pending` waits, ended one by one."""
     receiver, registration = _receiver()
-    watcher, goal, ended = _watcher(), Goal(SIMS, {"status": "active"}), list[Transition]()
-    registration.subscribe("supersim", watcher.handle_callback)
+    watching, goal, ended = watcher(), Goal(SIMS, {"status": "active"}), list[Transition]()
+    registration.subscribe("supersim", watching.handle_callback)
     urls: list[str] = []
     for number in range(pending):
         sid = f"HS{number:032x}"
@@ -198,11 +200,11 @@ def ours(pending: int, *, mounted: bool = False) -> Contender:
             sid=sid,
             nonce=nonce,
         )
-        watcher.register(wait)
-        watcher.accepted(wait, Sim(sid=sid, status="scheduled"))
+        watching.register(wait)
+        watching.accepted(wait, Sim(sid=sid, status="scheduled"))
 
     def request(number: int) -> bytes:
-        return _post(urls[number].removeprefix(_PUBLIC), urls[number], number)
+        return post(urls[number].removeprefix(_PUBLIC), urls[number], number)
 
     app = receiver.app() if mounted else _serving(receiver._handler)  # noqa: SLF001  # without its server
     return Contender(app, request, lambda: len(ended))

@@ -9,8 +9,9 @@ import asyncsim
 from asyncsim import bulk
 
 NAMES = [
-    "Action", "DriftedSim", "Job", "Journal", "Plan", "Report", "State", "Verdict", "WrittenUndo",
-    "find_drift", "run", "write_fix", "write_results", "write_undo",
+    "Action", "DriftedSim", "Job", "JobState", "Journal", "Plan", "Report", "SharedJob",
+    "SharedJobs", "State", "Submission", "Verdict", "WrittenUndo", "find_drift", "migrate", "run",
+    "submit", "work", "write_fix", "write_results", "write_undo",
 ]  # fmt: skip
 WITHOUT = """
 import sys

@@ -26,6 +26,7 @@ from tests.bulk.journals import (
     sid,
     target,
 )
+from tests.bulk.places import Place
 
 THERE = planned("there", Verdict.ALREADY, State.ALREADY, before="active")
 ABSENT = planned("absent", Verdict.UNKNOWN, State.IMPOSSIBLE)
@@ -44,8 +45,8 @@ PLAN = Plan(rows=4, verdicts={Verdict.CHANGE: 4}, samples={}, irreversible=0, re
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    async with Journal.open(target(tmp_path)) as journal:
+async def journal(place: Place) -> AsyncIterator[Journal]:
+    async with place.journal() as journal:
         yield journal
 
 

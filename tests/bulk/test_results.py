@@ -28,8 +28,8 @@ from tests.bulk.journals import (
     fill,
     planned,
     sid,
-    target,
 )
+from tests.bulk.places import Place
 
 ICCIDS = [f"8988307000000000{number:03}" for number in range(20)]
 HEADER = ("ICCID", "Customer, of ours", "fleet")
@@ -40,8 +40,8 @@ def cells(number: int) -> tuple[str, ...]:
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    async with Journal.open(target(tmp_path)) as journal:
+async def journal(place: Place) -> AsyncIterator[Journal]:
+    async with place.journal() as journal:
         yield journal
 
 
@@ -167,12 +167,11 @@ async def test_the_file_of_failed_rows_is_valid_input(journal: Journal, folder: 
 
 
 async def test_rerun_results_keep_their_columns_next_to_the_new_ones(
-    tmp_path: Path, folder: Path
+    journal: Journal, folder: Path
 ) -> None:
     header = ("iccid", "asyncsim_result", " ASYNCSIM_Reason")
     spec = failed(ICCIDS[0], NO_FLEET, cells=(ICCIDS[0], "timed out", "of yesterday"))
-    async with Journal.open(target(tmp_path)) as journal:
-        files = await written(journal, folder, [spec], header=header)
+    files = await written(journal, folder, [spec], header=header)
     assert heading(files.failed) == [*header, "asyncsim_result_2", "asyncsim_reason_2"]
     [row] = table(files.failed)
     assert (row["asyncsim_result"], row["asyncsim_result_2"]) == ("timed out", "failed")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve
 
 from asyncsim import JobError, JournalError, bulk
-from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import Head, State, Verdict
 from tests.bulk.journal.samples import files_in
 from tests.bulk.journals import (
@@ -22,18 +20,18 @@ from tests.bulk.journals import (
     fill,
     planned,
     sid,
-    target,
 )
+from tests.bulk.places import Place
 
 WIRELESS = evolve(HEAD, product="wireless")
 DEACTIVATING = evolve(WIRELESS, change={"status": "deactivated"})
 
 
 async def undone(
-    tmp_path: Path, *specs: RowSpec, head: Head = HEAD
+    place: Place, *specs: RowSpec, head: Head = HEAD
 ) -> tuple[bulk.WrittenUndo, list[str]]:
-    file = tmp_path / "undo.csv"
-    async with Journal.open(target(tmp_path)) as journal:
+    file = place.folder / "undo.csv"
+    async with place.journal() as journal:
         await fill(journal, specs, head=head)
         written = await bulk.write_undo(journal, file)
     header, *rows = file.read_text(encoding="utf-8").splitlines()  # a few bytes
@@ -44,10 +42,10 @@ async def undone(
 
 
 async def test_it_names_the_sims_that_the_job_changed_with_their_status_before(
-    tmp_path: Path,
+    place: Place,
 ) -> None:
     written, rows = await undone(
-        tmp_path,
+        place,
         RowSpec(name="1", before="inactive"),
         planned("2", Verdict.ALREADY, State.ALREADY, before="active"),
         failed("3", NO_FLEET),
@@ -72,40 +70,40 @@ async def test_it_names_the_sims_that_the_job_changed_with_their_status_before(
     ],
 )
 async def test_what_cannot_be_undone_is_left_out_and_said(
-    head: Head, before: Any, why: str, tmp_path: Path
+    head: Head, before: Any, why: str, place: Place
 ) -> None:
-    written, rows = await undone(tmp_path, RowSpec(name="1", before=before), head=head)
+    written, rows = await undone(place, RowSpec(name="1", before=before), head=head)
     assert rows == []
     assert written.left_out == {why: 1}
 
 
-async def test_a_row_whose_own_change_leaves_the_status_is_not_named(tmp_path: Path) -> None:
+async def test_a_row_whose_own_change_leaves_the_status_is_not_named(place: Place) -> None:
     rows = [
         RowSpec(name="1", before="inactive", change={"status": "inactive", "fleet": "f"}),
         RowSpec(name="2", before="inactive"),
     ]
-    written, lines = await undone(tmp_path, *rows)
+    written, lines = await undone(place, *rows)
     assert lines == [f"{sid(2)},inactive"]
     assert written.left_out == {}
 
 
 @pytest.mark.parametrize("head", [SENDING, evolve(HEAD, change={"fleet": "f"})])
-async def test_a_job_that_changes_no_status_has_nothing_to_undo(head: Head, tmp_path: Path) -> None:
+async def test_a_job_that_changes_no_status_has_nothing_to_undo(head: Head, place: Place) -> None:
     with pytest.raises(JobError, match="changes no status"):
-        await undone(tmp_path, RowSpec(name="1"), head=head)
-    assert not (tmp_path / "undo.csv").exists()
+        await undone(place, RowSpec(name="1"), head=head)
+    assert not (place.folder / "undo.csv").exists()
 
 
-async def test_a_journal_without_a_job_has_nothing_to_undo(tmp_path: Path) -> None:
-    async with Journal.open(target(tmp_path)) as journal:
+async def test_a_journal_without_a_job_has_nothing_to_undo(place: Place) -> None:
+    async with place.journal() as journal:
         with pytest.raises(JournalError, match="holds no job"):
-            await bulk.write_undo(journal, tmp_path / "undo.csv")
+            await bulk.write_undo(journal, place.folder / "undo.csv")
 
 
-async def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
-    async with Journal.open(target(tmp_path)) as journal:
+async def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(place: Place) -> None:
+    async with place.journal() as journal:
         await fill(journal, [RowSpec(name="1")])
-        for place in (tmp_path / "missing" / "undo.csv", tmp_path):
+        for file in (place.folder / "missing" / "undo.csv", place.folder):
             with pytest.raises(OSError, match="cannot be written"):
-                await bulk.write_undo(journal, place)
-    assert not any(name.endswith(".tmp") for name in files_in(tmp_path))
+                await bulk.write_undo(journal, file)
+    assert not any(name.endswith(".tmp") for name in files_in(place.folder))

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 from attrs import define, field
@@ -30,12 +30,15 @@ FAULTS = (
 )
 
 
-async def _start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+async def start(
+    *arguments: str, output: IO[bytes] | None = None, **environment: str
+) -> asyncio.subprocess.Process:
+    """Start a command of asyncsim; `output`: a file for both streams instead of pipes."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "asyncsim.cli", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdout=output or asyncio.subprocess.PIPE,
+        stderr=output or asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
         limit=2**20,
     )
@@ -50,12 +53,13 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 
 @define(eq=False)
 class EmulatorProcess:
-    """`asyncsim emulate` with persistent state, always on the same port."""
+    """`asyncsim emulate`, always on the same port; its state survives a kill if it is kept."""
 
     folder: Path
     sims: int
     speed: float
     faults: Sequence[str] = FAULTS
+    keeps_state: bool = True
     port: int = 0
     process: asyncio.subprocess.Process | None = None
 
@@ -64,10 +68,11 @@ class EmulatorProcess:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        self.process = await _start(
+        state = ("--state", str(self.folder / "emulator.db")) if self.keeps_state else ()
+        self.process = await start(
             "emulate",
             *("--port", str(self.port), "--sims", str(self.sims), "--speed", f"{self.speed:g}"),
-            *("--state", str(self.folder / "emulator.db"), *self.faults),
+            *(*state, *self.faults),
         )
         async with asyncio.timeout(_PATIENCE):
             self.port = await self._read_port()
@@ -155,7 +160,7 @@ class JobProcess:
 
     async def start(self) -> None:
         self.lines = 0
-        self.process = await _start(
+        self.process = await start(
             *("activate", str(self.folder / "sims.csv"), "--json", "--window", "500"),
             *self.options,
             ASYNCSIM_EMULATOR=self.emulator.url,

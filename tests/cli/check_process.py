@@ -213,6 +213,37 @@ main()
     assert 'pip install "asyncsim[cli]"' in ended.stderr
 
 
+def without_postgres(missing: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None
+sys.argv = {["asyncsim", *arguments]!r}
+from asyncsim.cli import main
+main()
+"""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("missing", ["psycopg", "procrastinate"])
+def test_only_a_shared_journal_needs_the_extra_of_postgres(missing: str, tmp_path: Path) -> None:
+    listed = without_postgres(missing, "jobs", "list", str(tmp_path), "-o", "json")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    started = without_postgres(missing, "activate", str(tmp_path / "missing.csv"))
+    assert started.returncode == 2
+    assert started.stderr.endswith("missing.csv: there is no such file\n")
+
+
+def test_without_the_extra_of_postgres_an_error_says_how_to_install_it() -> None:
+    ended = without_postgres("psycopg", "jobs", "list", "--journal", "postgresql://host/name")
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "asyncsim: a shared journal needs an extra; install it with:"
+        ' pip install "asyncsim[postgres]"\n'
+    )
+
+
 def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
     code = "import sys; sys.modules['attrs'] = None; from asyncsim.cli import main; main()"
     ended = subprocess.run(

@@ -41,7 +41,7 @@ def revoke(emulator: Emulator, vendor: str) -> None:
 async def logged_in(path: Path, vendor: str) -> AsyncIterator[Client]:
     """A command's client with the profile `work`, after its first request."""
     store(path, vendor, OWN.auth_token if vendor == "twilio" else OWN.client_secret)
-    with in_effect(CommonOptions(profile="work")):
+    with in_effect(CommonOptions(profiles=("work",))):
         async with log_in(None) as client:
             await client.supersim.sims.list(page_size=1)
             yield client

@@ -212,10 +212,11 @@ async def test_the_consumer_of_update_many_stays_in_its_own_span(
 async def test_a_bulk_job_is_one_span(
     recorded: Recorded, clock: ManualClock, tmp_path: Path
 ) -> None:
+    from tests.bulk.places import Place
     from tests.bulk.runs.conftest import JobEnv
 
     async with open_harness(clock, observers=[recorded.observer()], sims=30) as harness:
-        env = JobEnv(harness, tmp_path)
+        env = JobEnv(harness, Place(tmp_path))
         assert (await env.run(env.job())).ok
         requests = harness.client.requests
     (run,) = recorded.named("supersim.bulk.run")

@@ -114,10 +114,11 @@ async def test_rows_and_runs_of_a_job_are_counted(
     metrics: Metrics, clock: ManualClock, tmp_path: Path
 ) -> None:
     from asyncsim import bulk
+    from tests.bulk.places import Place
     from tests.bulk.runs.conftest import JobEnv
 
     async with open_harness(clock) as harness:
-        env = JobEnv(harness, tmp_path)
+        env = JobEnv(harness, Place(tmp_path))
 
         async def go() -> None:
             async with env.journal() as journal:

@@ -58,6 +58,8 @@ EXAMPLES: tuple[events.Event, ...] = (
     STOPPED,
     events.JobProgressed(phase="planning", done=10, total=None),
     events.JobPlanned(rows=10, verdicts={"will change": 10}, requests=1),
+    events.ChunkTaken(job="batch.csv", chunk=1),
+    events.ChunkEnded(job="batch.csv", chunk=1, seconds=2.5),
     ROW_MOVED,
     events.JobEnded(states={"done": 10}, seconds=1.0),
     events.UnknownStatus(product="supersim", name="HS1", status="hibernating"),

@@ -1,7 +1,8 @@
 """Run worlds, each from its seed: `python -m tests.simulation`, or `nox -s simulate`.
 
-Without arguments: 300 worlds and the mutation table, as in CI. `--release`: 20,000. `--seed 17`
-run_worlds one world again and tells its story. `--mutation NAME` switches that safeguard off.
+Without arguments: 300 worlds, 40 of workers, and the mutation table, as in CI. `--release`: 20,000
+and 2,000. `--seed 17` runs one world again and tells its story; seeds from 1,000,001 on are worlds
+of workers. `--mutation NAME` switches that safeguard off.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from contextlib import closing
 from tests.simulation import mutations
 from tests.simulation.result import WorldResult
 from tests.simulation.runner import run_worlds
+from tests.simulation.workers_mutations import WORKERS_TABLE
+from tests.simulation.workers_scenario import FIRST_SEED
 
 IN_CI, FOR_A_RELEASE = 300, 20_000
+WORKERS_IN_CI, WORKERS_FOR_A_RELEASE = 40, 2_000
 REPEAT_EVERY = 50
 """One in so many seeds is run twice, and both runs must be the same."""
 _SHOWN, _LONGEST_LINE = 3, 160
 """Violations printed per world, and characters of one that a mutation caused."""
+_TABLE = (*mutations.TABLE, *WORKERS_TABLE)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,12 +37,17 @@ def main(arguments: Sequence[str]) -> int:
     if options.seed is not None:
         return _run_one(options.seed, options.mutation)
     if options.mutation is not None:
-        return _find([mutations.named(options.mutation)], options.parallel)
+        return _find([_named(options.mutation)], options.parallel)
     if options.mutations:
-        return _find(mutations.TABLE, options.parallel)
+        return _find(_TABLE, options.parallel)
     worlds = FOR_A_RELEASE if options.release else options.worlds
     wrong = _run(range(options.first, options.first + worlds), options.parallel)
-    return wrong | _find(mutations.TABLE, options.parallel)
+    if options.first >= FIRST_SEED:
+        return wrong
+    workers = WORKERS_FOR_A_RELEASE if options.release else WORKERS_IN_CI
+    print("Of workers: ", end="")
+    wrong |= _run(range(FIRST_SEED, FIRST_SEED + workers), options.parallel)
+    return wrong | _find(_TABLE, options.parallel)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,13 +64,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_one(seed: int, mutation: str | None) -> int:
     """Run one world, and print its log."""
-    before = mutations.named(mutation).switch_off() if mutation else _nothing
+    before = _named(mutation).switch_off() if mutation else _nothing
     (result,) = run_worlds([seed], parallel=1, before=before)
     print(*result.log, sep="\n")
     print(f"\nworld {seed}: {result.digest}")
     for violation in result.violations:
         print(f"WRONG: {violation}")
     return 1 if result.violations else 0
+
+
+def _named(name: str) -> mutations.Mutation:
+    """The mutation of that name; KeyError if there is none."""
+    return {mutation.name: mutation for mutation in _TABLE}[name]
 
 
 def _nothing() -> None:

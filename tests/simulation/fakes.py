@@ -171,7 +171,7 @@ class ProcessLock:
             one.locks.discard(self._path)
 
 
-def _users_of(name: str) -> Iterator[Any]:
+def users_of(name: str) -> Iterator[Any]:
     """Modules of the product that have imported this name."""
     for module in [*sys.modules.values()]:
         if getattr(module, "__name__", "").startswith("asyncsim") and name in vars(module):
@@ -202,7 +202,7 @@ def fakes_installed(
             (aiosqlite.core, "Thread", NoThread),
             # Bound at import, so that patching `time` does not reach it.
             (aiohttp.connector, "monotonic", now),
-            *((module, "FileLock", ProcessLock) for module in _users_of("FileLock")),
+            *((module, "FileLock", ProcessLock) for module in users_of("FileLock")),
         ):
             stack.enter_context(mock.patch.object(place, name, value))
         yield

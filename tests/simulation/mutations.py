@@ -66,11 +66,6 @@ class Mutation:
         return patch
 
 
-def named(name: str) -> Mutation:
-    """The mutation of that name; KeyError if there is none."""
-    return {mutation.name: mutation for mutation in TABLE}[name]
-
-
 def _modules() -> Iterator[Any]:
     for found in pkgutil.walk_packages(asyncsim.__path__, "asyncsim."):
         if not found.name.endswith(("__main__", "history", "pytest_plugin")):

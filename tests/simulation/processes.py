@@ -1,4 +1,4 @@
-"""Processes that can be killed at any scheduling point, and started again."""
+"""Processes that can be killed or frozen at any scheduling point, and started or woken again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import simloom
 from attrs import define, field
+from simloom._context import current_host
 
 from tests.simulation.fakes import ProcessResources
 
@@ -27,6 +28,7 @@ class StepScheduler:
         self._plans: list[tuple[int, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._loop: Any = None
+        self._frozen: dict[str, list[asyncio.Handle]] = {}
 
     def __call__(self, loop: Any) -> StepScheduler:
         self._loop = loop
@@ -36,15 +38,37 @@ class StepScheduler:
         """Call `action` after so many more steps, between two of them."""
         heapq.heappush(self._plans, (self.steps + steps, next(self._numbers), action))
 
-    def pick(self, ready: Sequence[asyncio.Handle]) -> int:
+    def freeze(self, host: str) -> None:
+        """Run nothing of a host from here on, as SIGSTOP would; its clock goes on."""
+        self._frozen.setdefault(host, [])
+
+    def thaw(self, host: str) -> None:
+        """Run what has become due meanwhile, in its order, and everything after that."""
+        self._loop._ready.extend(self._frozen.pop(host, ()))
+
+    def pick(self, ready: list[asyncio.Handle]) -> int:
         """Choose one of the ready callbacks."""
         self.steps += 1
         if self._plans and self._plans[0][0] <= self.steps:
             heapq.heappop(self._plans)[2]()
+            self._set_aside(ready)
             return self._living(ready)
+        self._set_aside(ready)
         if len(ready) > 1 and self._loop.tape.draw("order.disorder", 1000) < self._thousandth:
             return int(self._loop.tape.draw("order.pick", len(ready)))
         return 0
+
+    def _set_aside(self, ready: list[asyncio.Handle]) -> None:
+        """Take out what is ready on frozen hosts: virtual time goes on without them."""
+        if not self._frozen:
+            return
+        kept: list[asyncio.Handle] = []
+        for handle in ready:
+            host = handle._context.get(current_host)  # type: ignore[attr-defined]
+            stopped = None if host is None else self._frozen.get(host.name)
+            (kept if stopped is None else stopped).append(handle)
+        # In place: it is the loop's own list.
+        ready[:] = kept or [asyncio.Handle(lambda: None, (), self._loop)]
 
     def _living(self, ready: Sequence[asyncio.Handle]) -> int:
         """The first callback whose process is still alive."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from attrs import asdict
 
 from tests.simulation.result import BROKEN, WorldResult
-from tests.simulation.world import run_world
+from tests.simulation.universe import run_world
 
 
 def run_worlds(

@@ -1,11 +1,10 @@
-"""One simulated world: built from its seed, run with faults and then without, audited."""
+"""One simulated world: built from its scenario, run with faults and then without."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,16 @@ from asyncsim.emulator import Behaviour, Emulator, Faults, Latency
 from tests.simulation.auditor import audit
 from tests.simulation.callback_proxy import CallbackProxy
 from tests.simulation.clock import SkewedClock
-from tests.simulation.fakes import ProcessResources, fakes_installed
-from tests.simulation.gateway import NO_FAULTS, Exchange, Gateway, records_shown
+from tests.simulation.fakes import ProcessResources
+from tests.simulation.gateway import NO_FAULTS, Exchange, Gateway
 from tests.simulation.history import Goal, History, StateChange
 from tests.simulation.processes import Process, StepScheduler
-from tests.simulation.result import BROKEN, WorldResult
-from tests.simulation.scenario import FAULTS_END_AT, Scenario, draw
+from tests.simulation.scenario import FAULTS_END_AT, Scenario
 from tests.simulation.service import RECEIVER_PORT, Service
 
 VENDOR_PORT = 8900
 MUST_END_BY = FAULTS_END_AT + 1800.0
 """Seconds of virtual time by which all work must be done."""
-_LONGEST = 120.0
-"""Seconds of real time for one world, which end a loop that never yields."""
 
 
 class SimulatedWorld:
@@ -84,6 +80,10 @@ class SimulatedWorld:
         ):
             process = Process(self.world, name, work, neighbours=self.everybody)
             self.processes[name] = process
+
+    def violations(self) -> list[str]:
+        """What the audit finds once it has run."""
+        return audit(self.scenario, self.history)
 
     def everybody(self) -> list[ProcessResources]:
         """Resources of all processes."""
@@ -370,64 +370,3 @@ def _where(task: asyncio.Task[Any]) -> str:
     frames = task.get_stack()
     line = f"{Path(frames[-1].f_code.co_filename).name}:{frames[-1].f_lineno}" if frames else "?"
     return f"{task.get_name()} {line}"
-
-
-def _line(one: Exchange) -> str:
-    """One line of the log about a request."""
-    asked = {**one.query, **one.form}
-    asked.pop("CallbackUrl", None)
-    got = "nothing" if one.status is None else one.status
-    shown = [record.get("status") for record in records_shown(one)]
-    return (
-        f"{one.arrived:9.3f}  #{one.number} {one.method} {one.path[-20:]} {asked or ''}"
-        f" vendor: {one.carried_out}, client: {got} {shown or ''}{' old' if one.old else ''}"
-    )
-
-
-def run_world(seed: int, done: Callable[[WorldResult], None]) -> None:
-    """Run and audit a world; `done` is called inside of it, at its end."""
-    scenario = draw(seed)
-    order = StepScheduler(scenario.disorder)
-    memory = Path("/dev/shm")  # if there is one: no disk is worn out
-    room = memory if memory.is_dir() else None
-
-    async def main(world: simloom.World) -> None:
-        result = WorldResult(seed=seed, violations=[])
-        with tempfile.TemporaryDirectory(dir=room) as folder:
-            simulated = SimulatedWorld(scenario, world, order, Path(folder))
-            loop: Any = asyncio.get_running_loop()
-            with fakes_installed(
-                simulated.owner, simulated.everybody, loop.time, simulated.committed
-            ):
-                await simulated.run()
-                _audit(scenario, simulated, loop, result)
-        result.digest = loop.log.digest()
-        done(result)
-
-    simloom.run(
-        main,
-        seed=seed,
-        scheduler=order,
-        virtual_time=True,
-        seed_randomness=True,
-        gc_interval=0,
-        watchdog=_LONGEST,
-        max_steps_per_instant=200_000,
-    )
-
-
-def _audit(scenario: Scenario, simulated: SimulatedWorld, loop: Any, result: WorldResult) -> None:
-    """Fill in the result."""
-    history = simulated.history
-    result.kills, result.vendor_kills = len(history.kills), history.vendor_kills
-    result.requests, result.seconds = len(history.exchanges), simulated.world.time
-    result.log = sorted([*history.lines, *map(_line, history.exchanges)])
-    try:
-        result.violations = audit(scenario, history)
-    except Exception as error:  # noqa: BLE001  # reported as an error of the world
-        result.violations = [f"{BROKEN}: {error!r}"]
-    if not (history.kills or history.vendor_kills):  # a killed process leaves sessions open
-        result.violations += [
-            f"reached the loop unhandled: {one.get('message')} {one.get('exception')!r}"
-            for one in loop.unhandled_exceptions
-        ]

@@ -29,6 +29,15 @@ def is_journal(path: str | os.PathLike[str]) -> bool:
     return header.startswith(_MAGIC) and header[68:] == APPLICATION_ID.to_bytes(4)
 
 
+def read_format(path: Path) -> int:
+    """Return the format of a journal's tables; 0 if it has none yet."""
+    if not path.exists() or not is_journal(path):
+        return 0
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        found: int = connection.execute("SELECT format FROM journal").fetchone()[0]
+    return found
+
+
 class JournalFile:
     """One journal's file, with its WAL and lock files."""
 

@@ -1,28 +1,23 @@
-"""`Journal`: one job's rows and their progress, in one SQLite file."""
+"""`Journal`: one job's rows and their progress, in a SQLite file or a PostgreSQL database."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from collections.abc import AsyncGenerator, Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Update, func, null, select, true, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, RowMapping, func, null, select, true, update
 
 from asyncsim.bulk.journal import plans, queries, statistics
-from asyncsim.bulk.journal.database import (
-    Database,
-    execute,
-    fetch,
-    finish_despite_cancel,
-    read_secret,
-)
-from asyncsim.bulk.journal.queries import InputSummary, in_states
+from asyncsim.bulk.journal.database import Database, execute, fetch
+from asyncsim.bulk.journal.queries import InputSummary, StoredJob, in_states
 from asyncsim.bulk.journal.schema import rows, runs
-from asyncsim.bulk.journal.writer import Step, StepKind, Writer, write_steps
+from asyncsim.bulk.journal.scope import Scope
+from asyncsim.bulk.journal.session import JournalSession
+from asyncsim.bulk.journal.writer import Step, StepKind
 from asyncsim.bulk.records import (
     UNFINISHED,
+    ChunkClaim,
     Duplicate,
     Ending,
     Entry,
@@ -35,119 +30,56 @@ from asyncsim.bulk.records import (
     Statistics,
 )
 from asyncsim.clock import SYSTEM_CLOCK, Clock
-from asyncsim.errors import JournalError
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _CHUNK = 500
 """Rows read at once; between two chunks other transactions may write, so none is long."""
 
 
-class Journal:
+class Journal(JournalSession):
     """One job: its input, and the progress of each row. Used with `async with`.
 
-    One process at a time writes it, others may read it meanwhile (`read_only=True`). When a method
-    returns, its changes are on disk, unless it says that they are buffered.
+    One process at a time writes a file, or a job in PostgreSQL, or a chunk of one; others may read
+    it meanwhile (`read_only=True`). When a method returns, its changes are on disk, unless it says
+    that they are buffered.
     """
 
-    def __init__(self, target: str, *, read_only: bool, clock: Clock) -> None:
-        self.target = target
-        """The path as given; for messages."""
-        self._clock = clock
-        self._read_only = read_only
-        self._database = Database(target, clock, read_only=read_only)
-        self._open_writer: Writer | None = None
-        self._secret = ""
-        self._input = InputSummary()
-        self._run = 0
-        self._planning = plans.PlanningPass(0, frozenset())
+    _run = 0
+    _planning: plans.PlanningPass | None = None
 
     @classmethod
     def open(
         cls,
         target: str | os.PathLike[str],
         *,
+        job: str | None = None,
+        chunk: ChunkClaim | None = None,
+        database: Database | None = None,
         read_only: bool = False,
         clock: Clock | None = None,
     ) -> Journal:
-        """Return the journal at this path; `async with` opens it, creating it if needed.
+        """Return the journal at this path or URL; `async with` opens it.
 
-        `read_only` reads an existing one, also while a run writes it. Raises JournalError if
-        that is impossible: another program's file, in use, not writable, ...
+        A file is created if needed. `postgresql://...` is a database of many jobs: `job` names
+        one, and `asyncsim jobs migrate` has created the tables.
+
+        - `read_only`: reads an existing one, also while a run writes it.
+        - `chunk`: limits everything to one chunk, which the caller has claimed.
+        - `database`: an open database to use, which stays open.
+
+        Raises JournalError if that is impossible: another program's file, in use, not writable, ...
         """
-        return cls(os.fspath(target), read_only=read_only, clock=clock or SYSTEM_CLOCK)
+        return cls(
+            os.fspath(target),
+            job=job,
+            chunk=chunk,
+            database=database,
+            read_only=read_only,
+            clock=clock or SYSTEM_CLOCK,
+        )
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.target}>"
-
-    async def __aenter__(self) -> Self:
-        if self._database.is_open:
-            raise JournalError(f"journal {self.target} is open already")
-        try:
-            await finish_despite_cancel(self._database.open())
-            # The values of synchronous properties are read now.
-            self._secret = await self._database.read(read_secret)
-            found = await self._database.read(queries.read_job)
-            self._input = found[1] if found else InputSummary()
-        except BaseException:  # a cancellation, too: the lock must not outlive this
-            await finish_despite_cancel(self._database.close())
-            raise
-        if not self._read_only:
-            self._open_writer = Writer(self._write_steps, self._clock)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        unreported = await finish_despite_cancel(self._close())
-        if unreported is not None and error is None:
-            raise unreported
-        if unreported is not None and error is not None:
-            error.add_note(str(unreported))
-
-    async def _close(self) -> JournalError | None:
-        # Flush the buffer first, then close the file, even if flushing fails.
-        try:
-            return await self._open_writer.close() if self._open_writer is not None else None
-        finally:
-            self._open_writer = None
-            await self._database.close()
-
-    @property
-    def _writer(self) -> Writer:
-        if self._open_writer is None:
-            self._database.check_open()
-            raise JournalError(f"journal {self.target} was opened for reading only")
-        return self._open_writer
-
-    async def _write_steps(self, steps: Sequence[Step]) -> None:
-        await self._database.write(write_steps, steps)
-
-    async def _read(
-        self,
-        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        """Read, after writing everything buffered before."""
-        # A caller that has just recorded a step expects to read it.
-        if self._open_writer is not None:
-            await self._open_writer.flush()
-        return await self._database.read(work, *args, **kwargs)
-
-    async def _write(
-        self,
-        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        """Write, after everything buffered before."""
-        await self._writer.flush()
-        return await self._database.write(work, *args, **kwargs)
+    def reader(self) -> Journal:
+        """Return the same journal, to be opened for reading only, by whoever may have the rows."""
+        return type(self).open(self._location, job=self.job_name, read_only=True)
 
     async def _next_rows(
         self,
@@ -158,21 +90,17 @@ class Journal:
         chunk: int = _CHUNK,
     ) -> Sequence[RowMapping]:
         """Return the next rows in input order."""
-        following = select(*columns).where(rows.c.number > after, condition)
-        return await self._read(fetch, following.order_by(rows.c.number).limit(chunk))
+        following = select(*columns).where(self._scope.rows, rows.c.number > after, condition)
+        return await self.read(fetch, following.order_by(rows.c.number).limit(chunk))
 
     async def _count(self, condition: ColumnElement[bool]) -> int:
-        counted = select(func.count().label("rows")).select_from(rows).where(condition)
-        [found] = await self._read(fetch, counted)
+        counted = select(func.count().label("rows")).select_from(rows)
+        [found] = await self.read(fetch, counted.where(self._scope.rows, condition))
         return int(found["rows"])
 
-    async def _update(self, statement: Update) -> int:
-        return await self._write(execute, statement)
-
-    @property
-    def ticket_secret(self) -> str:
-        """The secret that signs the tickets of the job's callbacks; never shown."""
-        return self._secret
+    async def _update(self, *conditions: ColumnElement[bool], **values: Any) -> int:
+        statement = update(rows).where(self._scope.rows, *conditions).values(values)
+        return await self.write(execute, statement)
 
     # The job and its input.
 
@@ -203,8 +131,13 @@ class Journal:
 
     async def head(self) -> Head | None:
         """Return the job's identity; None without a job, or if its input is incomplete."""
-        found = await self._read(queries.read_job)
-        return found[0] if found else None
+        found = await self._stored()
+        return None if found is None else found.head
+
+    async def _stored(self) -> StoredJob | None:
+        if self._database.is_shared and not self._scope.job:
+            return None
+        return await self.read(queries.read_job, job_id=self._scope.job or None)
 
     async def begin_job(self, head: Head) -> bool:
         """Start or resume this job. True: its input has to be read; False: it is complete.
@@ -212,13 +145,27 @@ class Journal:
         Rows of an interrupted reading are dropped. JournalError if it belongs to
         another job, saying what differs.
         """
-        is_new = await self._write(queries.begin_job, head, self.target)
+        found = await self._stored()
+        if found is None:
+            await self._add_job(head)
+        elif found.head is None:
+            await self.write(queries.restart_job, found.id, head)
+        else:
+            queries.check_same(found.head, head, self.target)
         self._database.holds_job = True
-        return is_new
+        return found is None or found.head is None
+
+    async def _add_job(self, head: Head) -> None:
+        name, now = self.job_name or head.label, self._clock.utcnow()
+        job_id = await self.write(queries.add_job, head, name, self.ticket_secret, now, self.target)
+        self.job_name = name
+        self._scope = Scope(job_id, self._scope.is_alone)
+        if self._database.is_shared:
+            self._claim = await self._hold.take(job_id)
 
     async def add_rows(self, some: Sequence[Row]) -> None:
         """Write rows of the input."""
-        await self._write(queries.add_rows, some)
+        await self.write(queries.add_rows, self._scope.job, some)
 
     async def complete_input(
         self,
@@ -237,18 +184,22 @@ class Journal:
             notes=tuple(notes),
             source=source,
         )
-        await self._write(queries.complete_input, summary, self._clock.utcnow())
+        now = self._clock.utcnow()
+        await self.write(queries.complete_input, self._scope.job, summary, now)
         self._input = summary  # only now: the next run knows only what is on disk
 
     async def discard_job(self) -> None:
         """Delete the job; a file created for it is removed when the journal is closed."""
-        await self._write(queries.discard_job)
+        await self.write(queries.discard_job, self._scope.job)
+        self._claim = None
+        await self._hold.release()
+        self._scope = Scope(0, self._scope.is_alone)
         self._database.holds_job = False
         self._input = InputSummary()
 
     async def duplicate_names(self, most: int = 1000) -> list[Duplicate]:
         """Return the names that occur more than once in the input."""
-        return await self._read(queries.find_duplicates, rows.c.name, most)
+        return await self.read(queries.find_duplicates, self._scope, rows.c.name, most)
 
     # Runs and planning passes.
 
@@ -259,14 +210,14 @@ class Journal:
         next run. Until its request is sent, such a row stays failed and keeps its error.
         """
         if retry_failed:
-            failed = update(rows).where(rows.c.state == State.FAILED)
-            await self._update(failed.values(retry=True))
-        self._run = await self._write(queries.begin_run, self._clock.utcnow())
+            await self._update(rows.c.state == State.FAILED, retry=True)
+        now = self._clock.utcnow()
+        self._run = await self.write(queries.begin_run, self._scope.job, now)
         return self._run
 
     async def cancel_retries(self) -> None:
         """Cancel the pending retries of failed rows."""
-        await self._update(update(rows).where(rows.c.retry).values(retry=False))
+        await self._update(rows.c.retry, retry=False)
 
     async def count_retries(self) -> int:
         """Count the failed rows that are still to be retried."""
@@ -274,12 +225,14 @@ class Journal:
 
     async def end_run(self, reason: str | None) -> None:
         """Record the end of the run, and why it ended early, or None."""
-        this = update(runs).where(runs.c.number == self._run)
-        await self._update(this.values(ended_at=self._clock.utcnow(), reason=reason))
+        this = (runs.c.job == self._scope.job, runs.c.number == self._run)
+        values = {"ended_at": self._clock.utcnow(), "reason": reason}
+        await self.write(execute, update(runs).where(*this).values(values))
 
     async def runs(self) -> list[JobRun]:
         """Return all runs of the job, the first one first."""
-        found = await self._read(fetch, select(*queries.RUN).order_by(runs.c.number))
+        ours = select(*queries.RUN).where(runs.c.job == self._scope.job)
+        found = await self.read(fetch, ours.order_by(runs.c.number))
         return [JobRun(**row) for row in found]
 
     async def reopen_unconfirmed(self) -> int:
@@ -288,29 +241,33 @@ class Journal:
         While a job sends, a signed callback is trusted: a read for each would double its requests.
         One list scan at the end confirms them all.
         """
-        unconfirmed = update(rows).where(rows.c.state == State.DONE, rows.c.confirmed.is_(False))
-        return await self._update(unconfirmed.values(state=State.ACCEPTED, ended_at=null()))
+        unconfirmed = (rows.c.state == State.DONE, rows.c.confirmed.is_(False))
+        return await self._update(*unconfirmed, state=State.ACCEPTED, ended_at=null())
 
     async def begin_plan(self, states: Collection[State]) -> int:
         """Start a planning pass over all rows in these states; returns how many there are."""
-        self._planning = await self._write(plans.begin_pass, states)
+        self._planning = await self.write(plans.begin_pass, states, self._scope)
         return await self.count_unplanned()
+
+    @property
+    def _current_pass(self) -> plans.PlanningPass:
+        return self._planning or plans.PlanningPass(0, frozenset(), self._scope)
 
     async def count_unplanned(self) -> int:
         """Count the rows that the pass still has to judge."""
-        return await self._count(self._planning.unplanned)
+        return await self._count(self._current_pass.unplanned)
 
     async def match_unplanned(self, names: Collection[str]) -> list[Entry]:
         """Return the rows still to judge whose name or SID is among these."""
-        return await self._read(plans.match, self._planning, names)
+        return await self.read(plans.match, self._current_pass, names)
 
     async def record_plan(self, planned: Sequence[Planned]) -> None:
         """Write the pass's verdicts on these rows, all or none."""
-        await self._write(plans.record_plan, self._planning, planned, self._clock.utcnow())
+        await self.write(plans.record_plan, self._current_pass, planned, self._clock.utcnow())
 
     async def unplanned(self, chunk: int = 1000) -> AsyncGenerator[list[Entry], None]:
         """Iterate over the rows still to judge, in input order; they may be planned meanwhile."""
-        after, condition = 0, self._planning.unplanned
+        after, condition = 0, self._current_pass.unplanned
         while some := await self._next_rows(queries.ENTRY, condition, after=after, chunk=chunk):
             yield [Entry(**row) for row in some]
             after = some[-1]["number"]
@@ -318,11 +275,11 @@ class Journal:
     async def approve(self) -> None:
         """Record that the planned changes are confirmed, even if they are irreversible."""
         planned = in_states(UNFINISHED - {State.READ} | {State.FAILED})
-        await self._update(update(rows).where(planned).values(approved=True))
+        await self._update(planned, approved=True)
 
     async def duplicate_sims(self, most: int = 1000) -> list[Duplicate]:
         """Return the SIMs that several rows turned out to name."""
-        return await self._read(queries.find_duplicates, rows.c.sid, most)
+        return await self.read(queries.find_duplicates, self._scope, rows.c.sid, most)
 
     # Steps of single rows.
 
@@ -364,11 +321,11 @@ class Journal:
 
     async def counts(self) -> dict[State, int]:
         """Count rows by state."""
-        return await self._read(statistics.count_states)
+        return await self.read(statistics.count_states, self._scope)
 
     async def statistics(self) -> Statistics:
         """Count everything that a report shows, over the whole job."""
-        return await self._read(statistics.read_statistics)
+        return await self.read(statistics.read_statistics, self._scope)
 
     async def results(
         self, states: Collection[State] | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from attrs import frozen
 from sqlalchemy import (
@@ -11,7 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Text,
-    bindparam,
+    and_,
     case,
     func,
     null,
@@ -22,7 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.queries import ENTRY, PARAMETERS, in_states
-from asyncsim.bulk.journal.schema import job, rows
+from asyncsim.bulk.journal.row_updates import RowUpdate, Value
+from asyncsim.bulk.journal.schema import jobs, rows, storable
+from asyncsim.bulk.journal.scope import Scope
 from asyncsim.bulk.records import HOPELESS, IN_DOUBT, UNFINISHED, Entry, Planned, State
 
 
@@ -32,18 +35,24 @@ class PlanningPass:
 
     number: int
     states: frozenset[State]
+    scope: Scope
 
     @property
     def unplanned(self) -> ColumnElement[bool]:
         """Rows not judged yet."""
-        return in_states(self.states) & (rows.c.look < self.number)
+        return and_(self.scope.rows, in_states(self.states), rows.c.look < self.number)
 
 
-async def begin_pass(connection: AsyncConnection, states: Collection[State]) -> PlanningPass:
+async def begin_pass(
+    connection: AsyncConnection, states: Collection[State], scope: Scope
+) -> PlanningPass:
     """Start another pass over all rows now in these states."""
-    number = (await connection.execute(select(job.c.looks))).scalar_one() + 1
-    await connection.execute(update(job).values(looks=number))
-    return PlanningPass(number, frozenset(states))
+    this = jobs.c.id == scope.job
+    # Counted by the database: two chunks of a job may begin a pass at the same time. A number that
+    # was read before would set the count back, and rows would look as if they were judged already.
+    await connection.execute(update(jobs).where(this).values(looks=jobs.c.looks + 1))
+    number = (await connection.execute(select(jobs.c.looks).where(this))).scalar_one()
+    return PlanningPass(number, frozenset(states), scope)
 
 
 async def match(
@@ -63,45 +72,56 @@ async def match(
 # One by one: a statement that is executed for many rows cannot contain a list of values.
 _never_sent = or_(*(rows.c.state == one for one in (State.READ, State.READY, State.IMPOSSIBLE)))
 _in_doubt = or_(*(rows.c.state == one for one in sorted(IN_DOUBT)))
-_seen = bindparam("new_before", type_=Text)
-_verdict = bindparam("new_verdict", type_=rows.c.verdict.type)
-_is_done = bindparam("is_done", type_=Boolean)
-_stays_failed = bindparam("stays_failed", type_=Boolean)
-_PLAN = (
-    update(rows)
-    .where(rows.c.number == bindparam("row", type_=Integer))
-    .values(
-        look=bindparam("this_look", type_=Integer),
+
+
+def _planned(given: Value) -> Mapping[str, Any]:
+    verdict, seen = given("new_verdict"), given("new_before")
+    is_done, stays_failed = given("is_done"), given("stays_failed")
+    return {
+        "look": given("this_look"),
         # For a done row, the first verdict says more than "already there".
-        verdict=case((_is_done, func.coalesce(rows.c.verdict, _verdict)), else_=_verdict),
-        state=bindparam("new_state", type_=rows.c.state.type),
-        sid=func.coalesce(bindparam("new_sid", type_=Text), rows.c.sid),
+        "verdict": case((is_done, func.coalesce(rows.c.verdict, verdict)), else_=verdict),
+        "state": given("new_state"),
+        "sid": func.coalesce(given("new_sid"), rows.c.sid),
         # Once something was sent, the current status is no longer the one before the change.
-        before=case(
-            (_never_sent, func.coalesce(_seen, rows.c.before)),
-            else_=func.coalesce(rows.c.before, _seen),
+        "before": case(
+            (_never_sent, func.coalesce(seen, rows.c.before)),
+            else_=func.coalesce(rows.c.before, seen),
         ),
-        status=func.coalesce(_seen, rows.c.status),
+        "status": func.coalesce(seen, rows.c.status),
         # The list shows it as done: that counts as a read.
-        confirmed=case((_stays_failed, rows.c.confirmed), else_=_is_done),
-        settled_by=case(
-            (_stays_failed, rows.c.settled_by),
-            (_is_done, func.coalesce(rows.c.settled_by, "sweep")),
+        "confirmed": case((stays_failed, rows.c.confirmed), else_=is_done),
+        "settled_by": case(
+            (stays_failed, rows.c.settled_by),
+            (is_done, func.coalesce(rows.c.settled_by, "sweep")),
             else_=null(),
         ),
         # An error of an earlier run is outdated; but a failed row keeps
         # its error until its retry is sent.
-        error_type=case((_stays_failed, rows.c.error_type), else_=null()),
-        error=case((_stays_failed, rows.c.error), else_=bindparam("new_error", type_=Text)),
-        error_parts=case((_stays_failed, rows.c.error_parts), else_=null()),
-        ended_at=case(
-            (_stays_failed, rows.c.ended_at),
-            else_=bindparam("now", type_=rows.c.ended_at.type),
-        ),
+        "error_type": case((stays_failed, rows.c.error_type), else_=null()),
+        "error": case((stays_failed, rows.c.error), else_=given("new_error")),
+        "error_parts": case((stays_failed, rows.c.error_parts), else_=null()),
+        "ended_at": case((stays_failed, rows.c.ended_at), else_=given("now")),
         # A request may still be in flight when a pass does not see its effect.
-        sent=or_(rows.c.sent, _in_doubt),
-        retry=bindparam("is_tried_again", type_=Boolean),
-    )
+        "sent": or_(rows.c.sent, _in_doubt),
+        "retry": given("is_tried_again"),
+    }
+
+
+_PLAN = RowUpdate(
+    {
+        "this_look": Integer(),
+        "new_verdict": rows.c.verdict.type,
+        "new_state": rows.c.state.type,
+        "is_done": Boolean(),
+        "new_sid": Text(),
+        "new_before": Text(),
+        "new_error": Text(),
+        "stays_failed": Boolean(),
+        "is_tried_again": Boolean(),
+        "now": rows.c.ended_at.type,
+    },
+    _planned,
 )
 
 
@@ -117,8 +137,8 @@ async def record_plan(
             "new_state": one.state,
             "is_done": one.state is State.DONE,
             "new_sid": one.sid,
-            "new_before": one.before,
-            "new_error": one.note if one.state is State.IMPOSSIBLE else None,
+            "new_before": one.before and storable(one.before),
+            "new_error": storable(one.note) if one.note and one.state is State.IMPOSSIBLE else None,
             "stays_failed": one.state is State.FAILED,
             "is_tried_again": one.state is State.FAILED and one.verdict not in HOPELESS,
             "now": None if one.state in UNFINISHED else now,
@@ -126,4 +146,4 @@ async def record_plan(
         for one in planned
     ]
     if values:
-        await connection.execute(_PLAN, values)
+        await _PLAN.execute(connection, planning.scope.job, values)

@@ -25,8 +25,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.schema import job, rows, runs
-from asyncsim.bulk.records import Duplicate, Entry, Head, JobRun, Result, Row, State
+from asyncsim.bulk.journal.row_updates import RowInsert
+from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
+from asyncsim.bulk.journal.scope import Scope
+from asyncsim.bulk.records import ChunkClaim, Duplicate, Entry, Head, JobRun, Result, Row, State
 from asyncsim.errors import JournalError
 from asyncsim.wire import json
 
@@ -58,29 +60,93 @@ def in_states(states: Collection[State]) -> ColumnElement[bool]:
 # The job and its input.
 
 
-async def read_job(connection: AsyncConnection) -> tuple[Head, InputSummary] | None:
-    """Return the job's identity; None without a job, or if its input is incomplete."""
-    found = (await connection.execute(select(job))).mappings().first()
-    if found is None or found["read_completely_at"] is None:
+@frozen(kw_only=True)
+class StoredJob:
+    """A job as stored; `head` and `summary` only if its input was read completely."""
+
+    id: int
+    name: str
+    secret: str
+    """Signs the tickets of its callbacks."""
+    head: Head | None
+    summary: InputSummary
+
+    def __repr__(self) -> str:  # without the secret
+        return f"<{type(self).__name__} {self.name}>"
+
+
+async def read_job(
+    connection: AsyncConnection, *, name: str | None = None, job_id: int | None = None
+) -> StoredJob | None:
+    """Return the job of this name or id, without either the only one; None if there is none."""
+    wanted = select(jobs)
+    if job_id is not None:
+        wanted = wanted.where(jobs.c.id == job_id)
+    elif name is not None:
+        wanted = wanted.where(jobs.c.name == name)
+    found = (await connection.execute(wanted)).mappings().first()
+    if found is None:
         return None
-    head = Head(**{field.name: found[field.name] for field in fields(Head)})
-    return head, InputSummary(
-        header=None if found["header"] is None else tuple(found["header"]),
-        applied=tuple(found["applied"]),
-        digest=found["digest"],
-        notes=tuple(found["notes"]),
-        source=found["source"],
+    head, summary = None, InputSummary()
+    if found["read_completely_at"] is not None:
+        head = Head(**{field.name: found[field.name] for field in fields(Head)})
+        summary = InputSummary(
+            header=None if found["header"] is None else tuple(found["header"]),
+            applied=tuple(found["applied"]),
+            digest=found["digest"],
+            notes=tuple(found["notes"]),
+            source=found["source"],
+        )
+    return StoredJob(
+        id=found["id"],
+        name=found["name"],
+        secret=found["ticket_secret"],
+        head=head,
+        summary=summary,
     )
 
 
-async def begin_job(connection: AsyncConnection, wanted: Head, target: str) -> bool:
-    """Start or resume this job: True if its input has to be read, False if it is complete."""
-    found = await read_job(connection)
-    if found is None:
-        await discard_job(connection)  # rows of an interrupted reading
-        await connection.execute(insert(job), asdict(wanted))
-        return True
-    existing = asdict(found[0])
+async def read_scope(
+    connection: AsyncConnection, job_id: int, claim: ChunkClaim | None, *, is_alone: bool
+) -> Scope:
+    """Return the scope of a job, or of one of its chunks."""
+    if claim is None or claim.number == 0:
+        return Scope(job_id, is_alone)
+    this = (chunks.c.job == job_id, chunks.c.number == claim.number)
+    found = await connection.execute(select(chunks.c.first_row, chunks.c.last_row).where(*this))
+    first, last = found.one()
+    return Scope(job_id, is_alone, first, last)
+
+
+async def add_job(
+    connection: AsyncConnection, wanted: Head, name: str, secret: str, now: datetime, target: str
+) -> int:
+    """Add a job, whose input is to be read now, and its chunk 0; returns its id."""
+    # Two processes at the same time: the column is unique, so one of them gets the other error.
+    taken = select(jobs.c.id).where(jobs.c.name == name)
+    if (await connection.execute(taken)).first() is not None:
+        raise JournalError(
+            f"journal {target} holds another job named {name!r} by now: choose another name"
+        )
+    values = {**asdict(wanted), "name": name, "ticket_secret": HiddenText(secret)}
+    job = insert(jobs).values(**values, state="reading", created_at=now)
+    await connection.execute(job)
+    job_id: int = (await connection.execute(taken)).scalar_one()
+    whole = {"job": job_id, "number": 0, "first_row": 1, "last_row": 0, "state": "done"}
+    await connection.execute(insert(chunks), whole)
+    return job_id
+
+
+async def restart_job(connection: AsyncConnection, job_id: int, wanted: Head) -> None:
+    """Drop the rows of an interrupted reading; the input may have been corrected since."""
+    await _delete_work(connection, job_id)
+    this = update(jobs).where(jobs.c.id == job_id)
+    await connection.execute(this.values(looks=0, state="reading", **asdict(wanted)))
+
+
+def check_same(stored: Head, wanted: Head, target: str) -> None:
+    """Raise JournalError if a job is another one than that of the journal."""
+    existing = asdict(stored)
     # Through JSON, as it was written: a stored tuple is read as a list.
     now = asdict(wanted) | {"change": json.loads(json.dumps(dict(wanted.change)))}
     differing = [
@@ -93,43 +159,69 @@ async def begin_job(connection: AsyncConnection, wanted: Head, target: str) -> b
             f"journal {target} belongs to another job: {'; '.join(differing)}."
             " Use a new journal for each job, or run the original job again"
         )
-    return False
 
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value).decode()
 
 
-async def discard_job(connection: AsyncConnection) -> None:
+async def discard_job(connection: AsyncConnection, job_id: int) -> None:
     """Delete the job and all its rows."""
-    for table in (rows, runs, job):
-        await connection.execute(delete(table))
+    await _delete_work(connection, job_id)
+    await connection.execute(delete(chunks).where(chunks.c.job == job_id))
+    await connection.execute(delete(jobs).where(jobs.c.id == job_id))
 
 
-async def add_rows(connection: AsyncConnection, some: Sequence[Row]) -> None:
+async def _delete_work(connection: AsyncConnection, job_id: int) -> None:
+    for table in (rows, runs):
+        await connection.execute(delete(table).where(table.c.job == job_id))
+    others = (chunks.c.job == job_id, chunks.c.number > 0)
+    await connection.execute(delete(chunks).where(*others))
+
+
+_ROW = tuple(field.name for field in fields(Row))
+_NEW_ROWS = RowInsert(_ROW, state=State.READ)
+
+
+async def add_rows(connection: AsyncConnection, job_id: int, some: Sequence[Row]) -> None:
     """Write rows of the input."""
     # Not `asdict`: it would copy `change` and `cells` of each of a million rows.
-    names = [field.name for field in fields(Row)]
-    values = [{name: getattr(row, name) for name in names} for row in some]
+    values = [{name: getattr(row, name) for name in _ROW} for row in some]
     if values:
-        await connection.execute(insert(rows).values(state=State.READ), values)
+        await _NEW_ROWS.execute(connection, job_id, values)
 
 
-async def complete_input(connection: AsyncConnection, summary: InputSummary, now: datetime) -> None:
+async def complete_input(
+    connection: AsyncConnection, job_id: int, summary: InputSummary, now: datetime
+) -> None:
     """Record that the input is complete."""
-    await connection.execute(update(job).values(read_completely_at=now, **asdict(summary)))
+    this = update(jobs).where(jobs.c.id == job_id)
+    values = {"read_completely_at": now, "state": "planned", **asdict(summary)}
+    await connection.execute(this.values(values))
+    last = select(func.coalesce(func.max(rows.c.number), 0)).where(rows.c.job == job_id)
+    whole = update(chunks).where(chunks.c.job == job_id, chunks.c.number == 0)
+    await connection.execute(whole.values(last_row=last.scalar_subquery()))
+
+
+class HiddenText(str):
+    """Text that the driver's log of statements does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 # Duplicates.
 
 
 async def find_duplicates(
-    connection: AsyncConnection, column: Column[Any], most: int
+    connection: AsyncConnection, scope: Scope, column: Column[Any], most: int
 ) -> list[Duplicate]:
     """Return values that occur repeatedly in this column, in the order of their first rows."""
     several = (
         select(column)
-        .where(column.is_not(None))
+        .where(scope.rows, column.is_not(None))
         .group_by(column)
         .having(func.count() > 1)
         .order_by(func.min(rows.c.number))
@@ -139,16 +231,18 @@ async def find_duplicates(
     names = (await connection.execute(several)).scalars().all()
     found: list[Duplicate] = []
     for start in range(0, len(names), PARAMETERS):
-        found += await _describe_duplicates(connection, column, names[start : start + PARAMETERS])
+        some = names[start : start + PARAMETERS]
+        found += await _describe_duplicates(connection, scope, column, some)
     return found
 
 
 async def _describe_duplicates(
-    connection: AsyncConnection, column: Column[Any], names: Sequence[str]
+    connection: AsyncConnection, scope: Scope, column: Column[Any], names: Sequence[str]
 ) -> list[Duplicate]:
     rank = func.row_number().over(partition_by=column, order_by=rows.c.number).label("rank")
     ranked = select(column.label("name"), rows.c.number, rows.c.line, rank)
-    each = ranked.where(column.in_(names)).subquery()
+    ours = (scope.rows, column.in_(names))
+    each = ranked.where(*ours).subquery()
     first = select(each.c.name, each.c.line).where(each.c.rank <= _DUPLICATE_LINES)
     lines: defaultdict[str, list[int]] = defaultdict(list)
     for name, line in await connection.execute(first.order_by(each.c.number)):
@@ -158,7 +252,7 @@ async def _describe_duplicates(
     counted = select(column, func.count(), func.count(distinct(change))).group_by(column)
     found = {
         name: Duplicate(name=name, lines=tuple(lines[name]), times=times, conflicting=different > 1)
-        for name, times, different in await connection.execute(counted.where(column.in_(names)))
+        for name, times, different in await connection.execute(counted.where(*ours))
     }
     return [found[name] for name in names]
 
@@ -166,10 +260,15 @@ async def _describe_duplicates(
 # Runs.
 
 
-async def begin_run(connection: AsyncConnection, now: datetime) -> int:
+async def begin_run(connection: AsyncConnection, job_id: int, now: datetime) -> int:
     """Start the next run, by this process; returns its number."""
-    last: int | None = (await connection.execute(select(func.max(runs.c.number)))).scalar_one()
+    # Locked where processes share a job: two would take the same number. SQLite has no such lock,
+    # and needs none: its transactions that write come one after the other.
+    await connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
+    highest = select(func.max(runs.c.number)).where(runs.c.job == job_id)
+    last: int | None = (await connection.execute(highest)).scalar_one()
     number = (last or 0) + 1
-    values = {"number": number, "started_at": now, "pid": os.getpid(), "host": socket.gethostname()}
+    process = {"pid": os.getpid(), "host": socket.gethostname()}
+    values = {"job": job_id, "number": number, "started_at": now, **process}
     await connection.execute(insert(runs), values)
     return number

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.journal.scope import Scope
 from asyncsim.bulk.records import FailureGroup, State, Statistics
 
 _RANKS = {"p50": 50, "p95": 95, "p99": 99, "slowest": 100}  # percent
 _done = rows.c.state == State.DONE
 
 
-async def count_states(connection: AsyncConnection) -> dict[State, int]:
+async def count_states(connection: AsyncConnection, scope: Scope) -> dict[State, int]:
     """Count rows by state; only those that occur."""
-    return await _count_by(connection, rows.c.state)
+    return await _count_by(connection, scope, rows.c.state)
 
 
-async def read_statistics(connection: AsyncConnection) -> Statistics:
+async def read_statistics(connection: AsyncConnection, scope: Scope) -> Statistics:
     """Count everything, in one snapshot."""
-    states = await count_states(connection)
-    confirmed = await _count_by(connection, rows.c.confirmed, _done)
+    states = await count_states(connection, scope)
+    confirmed = await _count_by(connection, scope, rows.c.confirmed, _done)
     # Of all rows, as failed ones have cost requests, too; DONE rows are counted separately.
-    requests = await _count_by(connection, rows.c.state, amount=func.sum(rows.c.requests))
+    requests = await _count_by(connection, scope, rows.c.state, amount=func.sum(rows.c.requests))
     return Statistics(
         rows=sum(states.values()),
         states=states,
-        failures=await _group_failures(connection),
-        impossible=await _count_by(connection, rows.c.verdict, rows.c.state == State.IMPOSSIBLE),
-        settled_by=await _count_by(connection, rows.c.settled_by, _done),
+        failures=await _group_failures(connection, scope),
+        impossible=await _count_by(
+            connection, scope, rows.c.verdict, rows.c.state == State.IMPOSSIBLE
+        ),
+        settled_by=await _count_by(connection, scope, rows.c.settled_by, _done),
         confirmed=confirmed.get(True, 0),
         unconfirmed=confirmed.get(False, 0),
-        **await _percentiles(connection),
+        **await _percentiles(connection, scope),
         requests=sum(requests.values()),
         requests_done=requests.get(State.DONE, 0),
     )
@@ -41,29 +44,30 @@ async def read_statistics(connection: AsyncConnection) -> Statistics:
 
 async def _count_by(
     connection: AsyncConnection,
+    scope: Scope,
     column: ColumnElement[Any],
     condition: ColumnElement[bool] | None = None,
     amount: ColumnElement[int] | None = None,
 ) -> dict[Any, int]:
     counted = select(column, func.count() if amount is None else amount).group_by(column)
     result = await connection.execute(
-        counted.where(true() if condition is None else condition, column.is_not(None))
+        counted.where(scope.rows, true() if condition is None else condition, column.is_not(None))
     )
     return {row[0]: row[1] for row in result}
 
 
-async def _group_failures(connection: AsyncConnection) -> dict[str, FailureGroup]:
+async def _group_failures(connection: AsyncConnection, scope: Scope) -> dict[str, FailureGroup]:
     """Group failed rows by class of error, the largest group first."""
     each = (
         select(
             rows.c.error_type, func.count().label("times"), func.min(rows.c.number).label("first")
         )
-        .where(rows.c.error_type.is_not(None))
+        .where(scope.rows, rows.c.error_type.is_not(None))
         .group_by(rows.c.error_type)
         .subquery()
     )
     groups = select(each.c.error_type, each.c.times, rows.c.error).join(
-        rows, rows.c.number == each.c.first
+        rows, and_(scope.rows, rows.c.number == each.c.first)
     )
     return {
         name: FailureGroup(error_type=name, rows=times, sample=sample)
@@ -71,11 +75,13 @@ async def _group_failures(connection: AsyncConnection) -> dict[str, FailureGroup
     }
 
 
-async def _percentiles(connection: AsyncConnection) -> dict[str, float | None]:
+async def _percentiles(connection: AsyncConnection, scope: Scope) -> dict[str, float | None]:
     """Return the percentiles of the seconds by nearest rank, with one sort in the database."""
     # Nearest rank: each is the time of an actual SIM, even if few were measured.
-    measured = (_done, rows.c.seconds.is_not(None))
-    total = (await connection.execute(select(func.count()).where(*measured))).scalar_one()
+    measured = (scope.rows, _done, rows.c.seconds.is_not(None))
+    total = (
+        await connection.execute(select(func.count()).select_from(rows).where(*measured))
+    ).scalar_one()
     place = func.row_number().over(order_by=rows.c.seconds).label("place")
     each = select(rows.c.seconds, place).where(*measured).subquery()
     places = {name: -(-rank * total // 100) for name, rank in _RANKS.items()}

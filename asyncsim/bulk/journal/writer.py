@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Boolean, Float, Integer, Text, Update, bindparam, case, func, null, update
+from sqlalchemy import Boolean, Float, Integer, Text, case, func, null
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from asyncsim.bulk import failures
-from asyncsim.bulk.journal.schema import rows
+from asyncsim.bulk.journal.row_updates import RowUpdate, Value
+from asyncsim.bulk.journal.schema import rows, storable
 from asyncsim.bulk.records import UNFINISHED, Ending, State
 from asyncsim.clock import Clock, Timer
 from asyncsim.errors import JournalError
@@ -52,10 +54,9 @@ class Step:
         error = ending.error
         values = {
             "new_state": ending.state,
-            "new_status": ending.status,
+            "new_status": ending.status and storable(ending.status),
             "new_error_type": error and type(error).__name__,
-            # A vendor's JSON may hold half a surrogate pair, which no database takes.
-            "new_error": error and str(error).encode(errors="replace").decode(),
+            "new_error": error and storable(str(error)),
             "new_error_parts": error and failures.dump(error),
             "new_settled_by": ending.settled_by,
             "new_confirmed": ending.confirmed,
@@ -68,51 +69,74 @@ class Step:
         return cls(StepKind.ENDED, row, values)
 
 
-def _one_row() -> Update:
-    return update(rows).where(rows.c.number == bindparam("row", type_=Integer))
+def _reference(given: Value) -> Any:
+    return func.coalesce(given("new_reference"), rows.c.reference)
 
 
-def _text(name: str) -> Any:
-    return bindparam(name, type_=Text)
-
-
-_now = bindparam("now", type_=rows.c.ended_at.type)
-_reference = func.coalesce(_text("new_reference"), rows.c.reference)
-_STATEMENTS = {
+_ENDED: Mapping[str, TypeEngine[Any]] = {
+    "new_state": rows.c.state.type,
+    "new_status": Text(),
+    "new_error_type": Text(),
+    "new_error": Text(),
+    "new_error_parts": Text(),
+    "new_settled_by": Text(),
+    "new_confirmed": Boolean(),
+    "more_requests": Integer(),
+    "new_seconds": Float(),
+    "new_sid": Text(),
+    "new_reference": Text(),
+    "now": rows.c.ended_at.type,
+}
+_UPDATES = {
     # The response to an earlier request says nothing about this one.
-    StepKind.INTENT: _one_row().values(
-        state=State.SENDING, retry=False, accepted_at=null(), reference=null()
+    StepKind.INTENT: RowUpdate(
+        {},
+        lambda given: {
+            "state": State.SENDING,
+            "retry": False,
+            "accepted_at": null(),
+            "reference": null(),
+        },
     ),
     # The plan has cleared the error of all others: a row with an error was to be a retry.
-    StepKind.UNSENT: _one_row().values(
-        state=case((rows.c.error_type.is_not(null()), State.FAILED), else_=State.READY)
+    StepKind.UNSENT: RowUpdate(
+        {},
+        lambda given: {
+            "state": case((rows.c.error_type.is_not(null()), State.FAILED), else_=State.READY)
+        },
     ),
-    StepKind.ACCEPTED: _one_row().values(
-        state=State.ACCEPTED,
-        accepted_at=_now,
-        reference=_reference,
-        error_type=null(),
-        error=null(),
-        error_parts=null(),
+    StepKind.ACCEPTED: RowUpdate(
+        {"new_reference": Text(), "now": rows.c.accepted_at.type},
+        lambda given: {
+            "state": State.ACCEPTED,
+            "accepted_at": given("now"),
+            "reference": _reference(given),
+            "error_type": null(),
+            "error": null(),
+            "error_parts": null(),
+        },
     ),
-    StepKind.ENDED: _one_row().values(
-        state=bindparam("new_state", type_=rows.c.state.type),
-        status=func.coalesce(_text("new_status"), rows.c.status),
-        error_type=_text("new_error_type"),
-        error=_text("new_error"),
-        error_parts=_text("new_error_parts"),
-        settled_by=_text("new_settled_by"),
-        confirmed=bindparam("new_confirmed", type_=Boolean),
-        requests=rows.c.requests + bindparam("more_requests", type_=Integer),
-        seconds=bindparam("new_seconds", type_=Float),
-        sid=func.coalesce(_text("new_sid"), rows.c.sid),
-        reference=_reference,
-        ended_at=_now,
+    StepKind.ENDED: RowUpdate(
+        _ENDED,
+        lambda given: {
+            "state": given("new_state"),
+            "status": func.coalesce(given("new_status"), rows.c.status),
+            "error_type": given("new_error_type"),
+            "error": given("new_error"),
+            "error_parts": given("new_error_parts"),
+            "settled_by": given("new_settled_by"),
+            "confirmed": given("new_confirmed"),
+            "requests": rows.c.requests + given("more_requests"),
+            "seconds": given("new_seconds"),
+            "sid": func.coalesce(given("new_sid"), rows.c.sid),
+            "reference": _reference(given),
+            "ended_at": given("now"),
+        },
     ),
 }
 
 
-async def write_steps(connection: AsyncConnection, steps: Iterable[Step]) -> None:
+async def write_steps(connection: AsyncConnection, job: int, steps: Iterable[Step]) -> None:
     """Write steps in few statements of many rows, keeping the order of each row's steps.
 
     The first step of each row goes into the first stage, its second into the second; within a
@@ -129,8 +153,7 @@ async def write_steps(connection: AsyncConnection, steps: Iterable[Step]) -> Non
     for stage_steps in stages:
         for kind, some in stage_steps.items():
             values = [{"row": step.row, **step.values} for step in some]
-            result = await connection.execute(_STATEMENTS[kind], values)
-            if result.rowcount != len(values):
+            if await _UPDATES[kind].execute(connection, job, values) != len(values):
                 raise JournalError(
                     "rows of the journal are gone: another program has changed the file;"
                     " restore it from a backup"
@@ -226,7 +249,7 @@ class Writer:
     def _raise(self, error: JournalError) -> None:
         self._was_raised = True
         # A new one for each caller: tracebacks would accumulate in a shared one.
-        raise JournalError(str(error)) from error
+        raise type(error)(str(error)) from error
 
     async def _run(self) -> None:
         try:
@@ -246,8 +269,7 @@ class Writer:
             self._timer.cancel()
         try:
             if self._error is None:
-                with self._clock.working():
-                    await self._commit(batch.steps)
+                await self._commit(batch.steps)
                 batch.is_written = True
         except JournalError as error:
             batch.error = error

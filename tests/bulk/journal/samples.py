@@ -64,3 +64,9 @@ def exists(path: Path) -> bool:
 
 def files_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def write_format_1(path: Path) -> None:
+    """Write a journal of the first releases."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(Path(__file__).with_name("format_1.sql").read_text())

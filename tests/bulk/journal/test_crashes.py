@@ -15,11 +15,12 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.journal.sqlite import SqliteDatabase
 from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
-from tests.bulk.journal.samples import fill, query, row, states_in
+from tests.bulk.journal.samples import fill, query, row, states_in, write_format_1
 from tests.bulk.journals import HEAD
 
 # Records intents concurrently, and prints each row number once the journal has written it.
@@ -157,7 +158,9 @@ async def test_when_files_cannot_grow_unwritten_rows_do_not_count_as_written(pat
 
 async def fill_the_disk(journal: Journal) -> None:
     """Keep the file from growing by even one page."""
-    async with journal._database.engine.connect() as connection:
+    database = journal._database
+    assert isinstance(database, SqliteDatabase)
+    async with database.engine.connect() as connection:
         await connection.execute(text("PRAGMA max_page_count=1"))
 
 
@@ -168,7 +171,7 @@ def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     def single(url: URL, **options: Any) -> AsyncEngine:
         return create_async_engine(url, **options | {"pool_size": 1, "max_overflow": 0})
 
-    monkeypatch.setattr("asyncsim.bulk.journal.database.create_async_engine", single)
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite.create_async_engine", single)
 
 
 LONG = Ending(state=State.FAILED, error=ValueError("x" * 9000))
@@ -308,6 +311,20 @@ async def test_a_journal_whose_opening_process_died_can_be_opened(
                 await fill(journal, 3)
 
 
+@pytest.mark.parametrize("statement", ["CREATE TABLE jobs", "DROP TABLE", "ALTER TABLE runs"])
+async def test_an_upgrade_that_is_killed_leaves_the_older_journal(
+    path: Path, statement: str
+) -> None:
+    write_format_1(path)
+    opener = await started(_OPENER, path, statement)
+    await opener.communicate()
+    assert opener.returncode == 9
+    assert query(path, "SELECT format FROM journal") == [(1,)]
+    assert query(path, "SELECT count(*) FROM job") == [(1,)]
+    async with Journal.open(path) as journal:
+        assert sum((await journal.counts()).values()) == 4
+
+
 async def test_a_killed_job_that_another_program_has_opened_can_be_resumed(path: Path) -> None:
     printed = await killed(await started(_INTENDER, path), after=5)
     query(path, "SELECT * FROM progress")  # recovers the file and checkpoints its WAL
@@ -317,7 +334,7 @@ async def test_a_killed_job_that_another_program_has_opened_can_be_resumed(path:
 
 
 async def test_a_long_wal_is_checkpointed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asyncsim.bulk.journal.database._LONGEST_WAL", 200_000)
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite._LONGEST_WAL", 200_000)
     wal = path.with_name("batch.db-wal")
     async with Journal.open(path) as journal:
         await journal.begin_job(HEAD)

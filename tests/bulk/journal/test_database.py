@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.journal.schema import FORMAT
 from asyncsim.bulk.records import OPEN, State, Verdict
 from asyncsim.errors import JournalError
 from tests.bulk.journal.samples import (
@@ -27,12 +29,15 @@ from tests.bulk.journal.samples import (
     planned_row,
     query,
     row,
+    write_format_1,
 )
 from tests.bulk.journals import HEAD
 
 _OPEN = """
 import aiosqlite, asyncio, os, sys  # what is imported later may be out of reach by then
 from asyncsim.bulk.journal import Journal
+from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.journal.schema import FORMAT
 from asyncsim.errors import JournalError
 async def main():
     try:
@@ -245,7 +250,7 @@ async def test_another_process_gets_an_error_that_names_the_lock_holder(path: Pa
 async def test_another_program_that_locks_the_file_is_named_as_the_cause(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asyncsim.bulk.journal.database._PRAGMAS", ("busy_timeout=1",))
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite._PRAGMAS", ("busy_timeout=1",))
     async with Journal.open(path) as journal:
         await fill(journal, 1)
         with closing(sqlite3.connect(path, isolation_level=None)) as shell:
@@ -282,13 +287,13 @@ async def test_no_log_and_no_error_shows_the_ticket_secret(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "asyncsim.bulk.journal.database.secrets.token_urlsafe", lambda _: "hush-hush"
+        "asyncsim.bulk.journal.session.secrets.token_urlsafe", lambda _: "hush-hush"
     )
     with caplog.at_level(logging.DEBUG):
         async with Journal.open(path) as journal:
             assert journal.ticket_secret == "hush-hush"
             await fill(journal, 1)
-    assert "INSERT INTO journal" in caplog.text
+    assert "INSERT INTO jobs" in caplog.text
     assert "hush-hush" not in caplog.text
 
 
@@ -312,8 +317,7 @@ async def test_the_journal_is_readable_in_an_sql_shell(path: Path) -> None:
 
 
 async def test_a_journal_of_an_older_asyncsim_can_be_resumed(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(Path(__file__).with_name("format_1.sql").read_text())
+    write_format_1(path)
     async with Journal.open(path) as journal:
         assert not await journal.begin_job(HEAD)
         assert journal.ticket_secret == "hush-hush"
@@ -332,3 +336,48 @@ async def test_a_journal_of_an_older_asyncsim_can_be_resumed(path: Path) -> None
         await journal.record_plan([planned_row(number) for number in (1, 2, 4)])
         await journal.record_intent(4)
         assert await next_rows(journal, State.READY) == [1, 2]
+        first_run, _ = await journal.runs()
+        assert (first_run.number, first_run.pid) == (1, 12808)
+        assert await journal.duplicate_names() == []
+    # The secret is the job's now, and nowhere else.
+    assert query(path, "SELECT format, ticket_secret FROM journal") == [(FORMAT, "")]
+    assert query(path, "SELECT id, name, state FROM jobs") == [(1, "batch.csv", "planned")]
+    assert query(path, "SELECT number, last_row FROM chunks") == [(0, 4)]
+
+
+async def test_a_reader_of_an_older_journal_names_the_command_that_brings_it_forward(
+    path: Path,
+) -> None:
+    write_format_1(path)
+    before = path.read_bytes()
+    assert f"run `asyncsim jobs migrate {path}`, then" in await open_error(path, read_only=True)
+    assert path.read_bytes() == before
+    assert await migrate(str(path)) == (1, FORMAT)
+    assert await migrate(str(path)) == (FORMAT, FORMAT)
+    async with Journal.open(path, read_only=True) as journal:
+        assert sum((await journal.counts()).values()) == 4
+
+
+async def test_an_older_journal_whose_input_was_not_read_completely_starts_over(path: Path) -> None:
+    write_format_1(path)
+    change_by_hand(path, "UPDATE job SET read_completely_at = NULL")
+    async with Journal.open(path) as journal:
+        assert await journal.head() is None
+        assert await journal.begin_job(HEAD)
+        assert await journal.counts() == {}
+        assert journal.ticket_secret == "hush-hush"
+
+
+async def test_an_older_journal_without_a_job_takes_a_new_one(path: Path) -> None:
+    write_format_1(path)
+    for table in ("job", "rows", "runs"):
+        change_by_hand(path, f"DELETE FROM {table}")
+    async with Journal.open(path) as journal:
+        await fill(journal, 2)
+        assert await journal.counts() == {State.READ: 2}
+
+
+async def test_a_missing_file_is_not_migrated(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="there is no journal"):
+        await migrate(str(tmp_path / "missing.db"))
+    assert files_in(tmp_path) == set()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import OPEN, Ending, Planned, State, Verdict
 from asyncsim.errors import JournalError, NotFound
 from tests.bulk.journal.samples import entry_of, fill, next_rows, planned_row, row
+from tests.bulk.places import Place
 
 
 async def test_rows_are_matched_by_name_or_sid_and_only_once(journal: Journal) -> None:
@@ -50,12 +49,12 @@ async def test_a_planning_pass_skips_rows_in_other_states(journal: Journal) -> N
     assert [e.number for e in await journal.match_unplanned(["891", "892", "893"])] == [1, 3]
 
 
-async def test_planning_passes_are_counted_across_processes(path: Path) -> None:
-    async with Journal.open(path) as journal:
+async def test_planning_passes_are_counted_across_processes(place: Place) -> None:
+    async with place.journal() as journal:
         await fill(journal, 2)
         await journal.record_plan([planned_row(1), planned_row(2)])
         assert await journal.count_unplanned() == 0
-    async with Journal.open(path) as journal:
+    async with place.journal() as journal:
         assert await journal.begin_plan(OPEN) == 2
 
 
@@ -93,13 +92,13 @@ async def test_the_result_says_why_a_row_is_impossible(journal: Journal) -> None
     assert (next_pass.error, next_pass.ended_at) == (None, None)
 
 
-async def test_the_confirmation_is_kept_with_the_rows_to_change(path: Path) -> None:
-    async with Journal.open(path) as journal:
+async def test_the_confirmation_is_kept_with_the_rows_to_change(place: Place) -> None:
+    async with place.journal() as journal:
         await fill(journal, 3)
         await journal.record_plan([planned_row(1), planned_row(2)])
         await journal.record_intent(2)
         await journal.approve()
-    async with Journal.open(path) as journal:
+    async with place.journal() as journal:
         confirmed = {entry.number async for entry in journal.entries(OPEN) if entry.approved}
         assert confirmed == {1, 2}
 

@@ -11,19 +11,20 @@ import pytest
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.records import Duplicate, State
 from asyncsim.errors import JournalError
-from tests.bulk.journal.samples import exists, fill, next_rows, query, row
+from tests.bulk.journal.samples import exists, fill, next_rows, row
 from tests.bulk.journals import HEAD
+from tests.bulk.places import Place
 
 
-async def test_a_new_journal_needs_its_input_and_a_complete_one_does_not(path: Path) -> None:
-    async with Journal.open(path) as journal:
+async def test_a_new_journal_needs_its_input_and_a_complete_one_does_not(place: Place) -> None:
+    async with place.journal() as journal:
         assert await journal.head() is None
         assert await journal.begin_job(HEAD)
         await journal.add_rows([row(1), row(2)])
         await journal.complete_input(
             header=("iccid", "city"), applied=("fleet",), digest="d", notes=("a note",)
         )
-    async with Journal.open(path) as journal:
+    async with place.journal() as journal:
         known = (journal.header, journal.applied, journal.digest, journal.notes)
         assert known == (("iccid", "city"), ("fleet",), "d", ("a note",))
         assert not await journal.begin_job(HEAD)
@@ -31,11 +32,11 @@ async def test_a_new_journal_needs_its_input_and_a_complete_one_does_not(path: P
         assert await next_rows(journal, State.READ) == [1, 2]
 
 
-async def test_a_partly_read_input_never_counts_as_complete(path: Path) -> None:
-    async with Journal.open(path) as journal:
+async def test_a_partly_read_input_never_counts_as_complete(place: Place) -> None:
+    async with place.journal() as journal:
         await journal.begin_job(HEAD)
         await journal.add_rows([row(1), row(2), row(3)])
-    async with Journal.open(path) as journal:
+    async with place.journal() as journal:
         assert await journal.head() is None
         assert journal.digest is None
         assert await journal.begin_job(attrs.evolve(HEAD, label="corrected.csv"))
@@ -73,11 +74,11 @@ async def test_rows_are_returned_as_given(journal: Journal) -> None:
     assert (result.cells, result.change, result.state) == (("ü", ""), entry.change, State.READ)
 
 
-async def test_missing_values_of_a_row_stay_none(journal: Journal, path: Path) -> None:
+async def test_missing_values_of_a_row_stay_none(journal: Journal, place: Place) -> None:
     await fill(journal, 1)
     [result] = [result async for result in journal.results()]
     assert (result.change, result.cells) == (None, None)
-    assert query(path, "SELECT change IS NULL, cells IS NULL FROM rows") == [(1, 1)]
+    assert place.query("SELECT change IS NULL, cells IS NULL FROM rows") == [(1, 1)]
 
 
 async def test_duplicate_names_are_reported_in_input_order(journal: Journal) -> None:
@@ -148,6 +149,6 @@ async def test_a_duplicate_row_number_rejects_its_whole_batch(
     journal: Journal,
 ) -> None:
     await fill(journal, 1)
-    with pytest.raises(JournalError, match="UNIQUE"):
+    with pytest.raises(JournalError, match=r"(?i)unique"):
         await journal.add_rows([row(2), row(1)])
     assert await journal.counts() == {State.READ: 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from asyncsim.bulk.journal import Journal
@@ -11,6 +10,7 @@ from asyncsim.bulk.records import Ending, FailureGroup, Planned, State, Verdict
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, NotFound
 from tests.bulk.journal.samples import fill
+from tests.bulk.places import Place
 
 
 def done(**given: Any) -> Ending:
@@ -87,13 +87,13 @@ async def test_results_of_some_states_come_in_input_order(journal: Journal) -> N
 
 
 async def test_runs_are_numbered_and_record_who_started_them(
-    path: Path, clock: ManualClock
+    place: Place, clock: ManualClock
 ) -> None:
-    async with Journal.open(path, clock=clock) as journal:
+    async with place.journal(clock=clock) as journal:
         await fill(journal)
         await clock.advance(60)
         await journal.end_run("drained")
-    async with Journal.open(path, clock=clock) as journal:
+    async with place.journal(clock=clock) as journal:
         assert await journal.begin_run() == 2
         first, second = await journal.runs()
     assert (first.number, first.reason, first.pid) == (1, "drained", os.getpid())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -15,60 +14,61 @@ from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import BadRequest, JournalError
-from tests.bulk.journal.samples import change_by_hand, entry_of, fill, next_rows, query, states_in
+from tests.bulk.journal.samples import entry_of, fill, next_rows
+from tests.bulk.places import Place
 
 
 @pytest.fixture
-async def timed(path: Path, clock: ManualClock) -> AsyncIterator[Journal]:
+async def timed(place: Place, clock: ManualClock) -> AsyncIterator[Journal]:
     """A journal with ten rows and a manual clock."""
-    async with Journal.open(path, clock=clock) as journal:
+    async with place.journal(clock=clock) as journal:
         await fill(journal, 10)
         yield journal
 
 
-async def test_an_intent_that_returned_is_durable(journal: Journal, path: Path) -> None:
-    await fill(journal, 200)
+async def test_an_intent_that_returned_is_durable(journal: Journal, place: Place) -> None:
+    await fill(journal, 60)
 
     async def intend(number: int) -> None:
         await journal.record_intent(number)
-        assert query(path, f"SELECT state FROM rows WHERE number={number}") == [("sending",)]
+        assert place.query(f"SELECT state FROM rows WHERE number={number}") == [("sending",)]
 
-    await asyncio.gather(*map(intend, range(1, 201)))
+    await asyncio.gather(*map(intend, range(1, 61)))
 
 
 async def test_an_intent_returns_only_once_committed(
-    timed: Journal, clock: ManualClock, path: Path
+    timed: Journal, clock: ManualClock, place: Place
 ) -> None:
     intents = [asyncio.create_task(timed.record_intent(number)) for number in (1, 2, 3)]
     await clock.advance(TICK / 2)
     assert not any(task.done() for task in intents)
-    assert set(states_in(path).values()) == {"read"}
+    assert set(place.states().values()) == {"read"}
     await clock.advance(TICK / 2)
     await asyncio.gather(*intents)
-    assert list(states_in(path).values())[:4] == ["sending", "sending", "sending", "read"]
+    assert list(place.states().values())[:4] == ["sending", "sending", "sending", "read"]
 
 
 async def test_buffered_steps_are_written_by_the_next_commit(
-    timed: Journal, clock: ManualClock, path: Path
+    timed: Journal, clock: ManualClock, place: Place
 ) -> None:
     await timed.record_accepted(1)
-    assert states_in(path)[1] == "read"
+    assert place.states()[1] == "read"
     await clock.advance(TICK)
-    assert states_in(path)[1] == "accepted"
+    assert place.states()[1] == "accepted"
 
 
-async def test_flushing_does_not_wait_for_the_clock(timed: Journal, path: Path) -> None:
+async def test_flushing_does_not_wait_for_the_clock(timed: Journal, place: Place) -> None:
     await timed.record_accepted(4)
     await timed.flush()
-    assert states_in(path)[4] == "accepted"
+    assert place.states()[4] == "accepted"
     await timed.flush()
 
 
-async def test_closing_writes_buffered_steps(path: Path) -> None:
-    async with Journal.open(path) as journal:
+async def test_closing_writes_buffered_steps(place: Place) -> None:
+    async with place.journal() as journal:
         await fill(journal, 2)
         await journal.record_ending(2, Ending(state=State.FAILED))
-    assert states_in(path) == {1: "read", 2: "failed"}
+    assert place.states() == {1: "read", 2: "failed"}
 
 
 async def test_reading_sees_buffered_steps(timed: Journal) -> None:
@@ -141,7 +141,7 @@ async def test_an_error_text_that_cannot_be_stored_is_kept_escaped(journal: Jour
     assert result.error == "half ? a pair"
 
 
-async def test_times_are_kept_in_utc(timed: Journal, clock: ManualClock, path: Path) -> None:
+async def test_times_are_kept_in_utc(timed: Journal, clock: ManualClock, place: Place) -> None:
     await clock.advance(90)
     await timed.record_accepted(1)
     await clock.advance(30)
@@ -151,8 +151,11 @@ async def test_times_are_kept_in_utc(timed: Journal, clock: ManualClock, path: P
     assert results[0].accepted_at == datetime(2026, 1, 1, 0, 1, 30, tzinfo=UTC)
     assert results[0].ended_at == datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
     assert results[1].ended_at is None
-    stored = query(path, "SELECT ended_at FROM rows WHERE number = 1")
-    assert stored == [("2026-01-01T00:02:00.000000Z",)]
+    [(stored,)] = place.query("SELECT ended_at FROM rows WHERE number = 1")
+    if isinstance(stored, str):  # SQLite has no type for it
+        assert stored == "2026-01-01T00:02:00.000000Z"
+        stored = datetime.fromisoformat(stored)
+    assert stored == datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
 
 
 async def test_resending_clears_the_response_to_the_first_attempt(journal: Journal) -> None:
@@ -173,13 +176,13 @@ async def test_reading_ready_rows_yields_each_once_while_states_change(journal: 
     assert await journal.counts() == {State.ACCEPTED: 1200}
 
 
-async def test_a_full_buffer_blocks_the_next_step(path: Path, clock: ManualClock) -> None:
-    async with Journal.open(path, clock=clock) as journal:
+async def test_a_full_buffer_blocks_the_next_step(place: Place, clock: ManualClock) -> None:
+    async with place.journal(clock=clock) as journal:
         await fill(journal, 3)
         journal._writer._largest_batch = 2
         for number in (1, 2, 3):  # the third gets a slot without the clock moving
             await journal.record_accepted(number)
-        assert list(states_in(path).values()) == ["accepted", "accepted", "read"]
+        assert list(place.states().values()) == ["accepted", "accepted", "read"]
 
 
 async def test_a_cancelled_intent_leaves_the_journal_consistent(
@@ -193,9 +196,9 @@ async def test_a_cancelled_intent_leaves_the_journal_consistent(
     assert await next_rows(timed, State.SENDING) == [1, 2]
 
 
-async def test_an_unknown_row_cannot_be_sent(journal: Journal, path: Path) -> None:
+async def test_an_unknown_row_cannot_be_sent(journal: Journal, place: Place) -> None:
     await fill(journal, 2)
-    change_by_hand(path, "DELETE FROM rows WHERE number = 2")
+    place.change("DELETE FROM rows WHERE number = 2")
     with pytest.raises(JournalError, match="another program has changed the file"):
         await journal.record_intent(2)
 

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -14,6 +13,7 @@ from asyncsim import bulk
 from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
 from asyncsim.events import Event
+from tests.bulk.places import Place
 from tests.integration.harness import APIS, Api, Harness, open_harness
 
 T = TypeVar("T")
@@ -23,10 +23,10 @@ ACTIVE = {"status": "active"}
 
 @define(eq=False)
 class JobEnv:
-    """A client of the emulator, a folder for journals, and one manual clock."""
+    """A client of the emulator, a place for journals, and one manual clock."""
 
     harness: Harness
-    folder: Path
+    place: Place
     events: list[Event] = field(factory=list)
 
     def job(self, rows: Any = None, change: Any = ACTIVE, action: str = "update") -> bulk.Job:
@@ -35,7 +35,7 @@ class JobEnv:
         return bulk.Job.from_rows(selected, product=product, change=change, action=action)
 
     def journal(self, name: str = "job.db", **options: Any) -> bulk.Journal:
-        return bulk.Journal.open(self.folder / name, clock=self.harness.clock, **options)
+        return self.place.journal(name, clock=self.harness.clock, **options)
 
     async def run(self, job: bulk.Job | None, **options: Any) -> bulk.Report:
         """One run with its own journal connection, as in a new process."""
@@ -92,12 +92,12 @@ OpenEnv = Callable[..., Awaitable[JobEnv]]
 
 
 @pytest.fixture
-async def open_env(clock: ManualClock, tmp_path: Path) -> AsyncIterator[OpenEnv]:
+async def open_env(clock: ManualClock, place: Place) -> AsyncIterator[OpenEnv]:
     async with AsyncExitStack() as stack:
 
         async def open_one(api: Api = APIS[0], **settings: Any) -> JobEnv:
             harness = await stack.enter_async_context(open_harness(clock, api, **settings))
-            return JobEnv(harness, tmp_path)
+            return JobEnv(harness, place)
 
         yield open_one
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +12,7 @@ import pytest
 from asyncsim import bulk
 from asyncsim.bulk.records import State
 from asyncsim.clock import ManualClock
+from tests.bulk.places import Place
 from tests.bulk.runs.conftest import JobEnv
 from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi, open_scripted, sid
@@ -68,16 +68,16 @@ async def vendor(clock: ManualClock) -> AsyncIterator[Vendor]:
         yield Vendor(scripted)
 
 
-async def run(vendor: Vendor, folder: Path, **job: Any) -> tuple[bulk.Report, dict[str, State]]:
+async def run(vendor: Vendor, place: Place, **job: Any) -> tuple[bulk.Report, dict[str, State]]:
     given = {"change": {"status": "active"}, **job}
     work = bulk.Job.from_rows(SIDS, product="supersim", **given)
 
     async def go() -> tuple[bulk.Report, dict[str, State]]:
-        async with bulk.Journal.open(folder / "job.db", clock=vendor.scripted.clock) as journal:
+        async with place.journal(clock=vendor.scripted.clock) as journal:
             report = await bulk.run(work, vendor.scripted.client, journal=journal)
             return report, {one.name: one.state async for one in journal.results()}
 
-    env: Any = JobEnv(vendor.scripted, folder)  # type: ignore[arg-type]  # only the harness's clock is used
+    env: Any = JobEnv(vendor.scripted, place)  # type: ignore[arg-type]  # only the harness's clock is used
     found: tuple[bulk.Report, dict[str, State]] = await env.complete(go())
     return found
 
@@ -101,25 +101,25 @@ ONCE = Counter(SIDS)
     ids=["a malformed field", "another SIM", "HTML with 200", "504"],
 )
 async def test_a_change_that_was_carried_out_is_awaited_despite_its_response(
-    vendor: Vendor, tmp_path: Path, malformed: Callable[[str], ScriptedResponse]
+    vendor: Vendor, place: Place, malformed: Callable[[str], ScriptedResponse]
 ) -> None:
     vendor.malformed = malformed
-    _, states = await run(vendor, tmp_path)
+    _, states = await run(vendor, place)
     assert (states, vendor.posted) == (DONE, ONCE)
 
 
 @pytest.mark.parametrize("bad", [404, 401, 403, 503])
 async def test_failed_reads_after_a_lost_response_fail_no_row(
-    vendor: Vendor, tmp_path: Path, bad: int
+    vendor: Vendor, place: Place, bad: int
 ) -> None:
     vendor.malformed = lambda name: ScriptedResponse(504)
     vendor.bad = ScriptedResponse(bad)
-    _, states = await run(vendor, tmp_path)
+    _, states = await run(vendor, place)
     assert (states, vendor.posted) == (DONE, ONCE)
 
 
 async def test_a_response_about_another_sim_during_planning_fails_only_that_row(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, place: Place
 ) -> None:
     respond = vendor.respond
 
@@ -129,12 +129,12 @@ async def test_a_response_about_another_sim_during_planning_fails_only_that_row(
         return await respond(one)
 
     vendor.scripted.script = wrong_for_the_first
-    _, states = await run(vendor, tmp_path)
+    _, states = await run(vendor, place)
     assert states == {**DONE, SIDS[0]: State.IMPOSSIBLE}
     assert vendor.posted == Counter(SIDS[1:])
 
 
-async def test_a_conflict_that_is_over_fails_no_row(vendor: Vendor, tmp_path: Path) -> None:
+async def test_a_conflict_that_is_over_fails_no_row(vendor: Vendor, place: Place) -> None:
     rejections = iter([REJECTED] * 3)
 
     def reject_first(name: str) -> ScriptedResponse:
@@ -145,18 +145,18 @@ async def test_a_conflict_that_is_over_fails_no_row(vendor: Vendor, tmp_path: Pa
         return rejection
 
     vendor.malformed = reject_first
-    _, states = await run(vendor, tmp_path)
+    _, states = await run(vendor, place)
     assert states == DONE
     assert vendor.posted == Counter(dict.fromkeys(SIDS, 2))
 
 
 async def test_a_text_with_a_malformed_response_is_unknown_and_not_resent(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, place: Place
 ) -> None:
     vendor.malformed = lambda name: ScriptedResponse(
         201, {"sid": sid("HC"), "date_created": "last Tuesday"}
     )
-    report, states = await run(vendor, tmp_path, action="send", change={"payload": "wake up"})
+    report, states = await run(vendor, place, action="send", change={"payload": "wake up"})
     assert states == dict.fromkeys(SIDS, State.UNKNOWN)
     assert vendor.posted == Counter({"SmsCommands": 3})
     (shortfall,) = report.shortfalls

@@ -62,7 +62,7 @@ async def test_an_interrupted_run_says_how_it_goes_on_and_does_when_run_again(
         await env.run(env.job(), progress=True)
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("interrupted after ")
-    assert last.endswith(f"run it again with the journal {env.folder / 'job.db'} to continue")
+    assert last.endswith(f"run it again with the journal {env.journal().target} to continue")
     assert display_tasks() == []
 
     report = await env.run(env.job(), progress=True)

@@ -1,0 +1,162 @@
+"""The work of one worker on one chunk: from its claim until it is done, or handed back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from attrs import define, field, frozen
+
+from asyncsim.bulk.actions import Action
+from asyncsim.bulk.journal import Journal, chunks
+from asyncsim.bulk.journal.chunks import TakenChunk
+from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.lease import Lease, Moment
+from asyncsim.bulk.phases import Phases
+from asyncsim.bulk.records import Head
+from asyncsim.bulk.send import Limits
+from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal
+from asyncsim.client import Client
+from asyncsim.clock import Clock
+from asyncsim.errors import AsyncSimError, AuthenticationError, JobError, JournalError
+from asyncsim.events import ChunkEnded, ChunkTaken, Observer, notify
+from asyncsim.vendors import Product
+
+_WINDOW = 10_000  # more than a chunk has: only its size limits how many of its SIMs are pending
+# Nothing that a person has to look at: another worker goes on, or this one a little later.
+_TRANSIENT = frozenset({"drained", "paused", "cancelled", "no answer", "lease lost"})
+
+
+@frozen
+class ChunkOutcome:
+    """How the work on a chunk has ended."""
+
+    reason: str | None = None
+    """Why it is not done; None: it is."""
+    pauses_job: bool = False
+    """Whether every other chunk of the job would meet the same."""
+    rejected: AuthenticationError | None = None
+    """The credentials of its account are rejected, for every job."""
+
+
+@define(eq=False)
+class ChunkRun:
+    """One claim, its lease, and the task that works under them."""
+
+    taken: TakenChunk
+    lease: Lease
+    claimed: Moment
+    """When its claim was sent."""
+    client: Client
+    database: Database
+    observers: tuple[Observer, ...]
+    clock: Clock
+    stop: StopSignal = field(factory=StopSignal)
+    task: asyncio.Task[ChunkOutcome] | None = None
+    is_cancelled: bool = False
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Job, chunk and epoch."""
+        claim = self.taken.claim
+        return claim.job_id, claim.number, claim.epoch
+
+    async def run(self) -> ChunkOutcome:
+        """Work on it; returns once everything is recorded that can be."""
+        self._tell_begin()
+        self.task = task = asyncio.create_task(self._work(), name="asyncsim-chunk")
+        # Whatever it does then, another worker may be doing it, too.
+        self.lease.on_end(self.cancel)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            self.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            outcome = self._outcome(task)
+            self.lease.close()
+            self._tell_end(outcome)
+        return outcome
+
+    def cancel(self) -> None:
+        """Cancel the work, and cut its requests in flight."""
+        # Once: a second cancellation would interrupt what the first one has to clean up.
+        if self.task is not None and not self.is_cancelled:
+            self.is_cancelled = True
+            self.task.cancel()
+
+    def _outcome(self, task: asyncio.Task[ChunkOutcome]) -> ChunkOutcome:
+        # Errors that follow from the end of the lease are not its reason.
+        if not task.done() or task.cancelled() or self.lease.ended:
+            return ChunkOutcome("lease lost" if self.lease.ended else "cancelled")
+        error = task.exception()
+        if error is None:
+            return task.result()
+        if isinstance(error, JournalError):
+            return ChunkOutcome(str(error))
+        if isinstance(error, JobError):
+            return ChunkOutcome(str(error), pauses_job=True)
+        raise error
+
+    async def _work(self) -> ChunkOutcome:
+        taken, claim, stop = self.taken, self.taken.claim, self.stop
+        failures = None
+        # Failures of the whole job count: with so many allowed in each chunk, it would never stop.
+        if taken.max_failures is not None:
+            before = await self.database.read(chunks.count_failures, claim.job_id)
+            failures = max(taken.max_failures - before, 0)
+        limits = Limits(_WINDOW, taken.timeout, None, failures, taken.breaker, None, None)
+        opening = Journal.open(
+            self.database.target, chunk=claim, database=self.database, clock=self.clock
+        )
+        async with opening as journal:
+            head = await journal.head()
+            if head is None:
+                raise JobError(f"job {taken.job_name!r} has no input any more")
+            phases = Phases(self.client, journal, self.observers, limits, stop, lease=self.lease)
+            with suppress(Stopped):
+                await self._send(phases, head)
+        return self._stopped() if stop.event.is_set() else ChunkOutcome()
+
+    async def _send(self, phases: Phases, head: Head) -> None:
+        product = Product(head.product)
+        task = JobTask(self.client, product, Action(head.action), head.change)
+        with self.client.context.call(head.product, "bulk.work"):
+            await phases.reconcile(task)
+            self.stop.raise_if_stopped()
+            # The whole job at once: a list request for each chunk would cost as much as for all.
+            await phases.send(task, verify=self.taken.claim.number == 0)
+
+    def _stopped(self) -> ChunkOutcome:
+        stop, error = self.stop, self.stop.error
+        reason = stop.advice or stop.reason or "stopped"
+        if isinstance(error, JournalError):
+            return ChunkOutcome(str(error))
+        if isinstance(error, AuthenticationError):
+            return ChunkOutcome(str(error), rejected=error)
+        if isinstance(error, AsyncSimError):
+            reason = stop.advice or str(error)
+        return ChunkOutcome(reason, pauses_job=stop.reason not in _TRANSIENT)
+
+    # Events.
+
+    def _tell_begin(self) -> None:
+        vendor, product, _ = self.taken.account.split(" ", 2)
+        claim = self.taken.claim
+        begun = ChunkTaken(
+            job=self.taken.job_name, chunk=claim.number, vendor=vendor, product=product
+        )
+        notify(self.observers, begun)
+
+    def _tell_end(self, outcome: ChunkOutcome) -> None:
+        vendor, product, _ = self.taken.account.split(" ", 2)
+        ended = ChunkEnded(
+            job=self.taken.job_name,
+            chunk=self.taken.claim.number,
+            seconds=self.clock.now() - self.claimed.monotonic,
+            reason=outcome.reason,
+            vendor=vendor,
+            product=product,
+        )
+        notify(self.observers, ended)

@@ -1,0 +1,264 @@
+"""Dispatch by procrastinate: a queue in PostgreSQL, one queue of it for each account.
+
+procrastinate finds jobs of dead workers, but retries none, and it ends a job without checking who
+has it now. So the chunk table stays the truth: what it has to be worked on and procrastinate does
+not know is queued anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from importlib import resources
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, ProcrastinateException
+from procrastinate.jobs import Job, Status
+from procrastinate.schema import SchemaManager
+from psycopg.sql import SQL, Identifier, Literal
+
+from asyncsim.bulk.dispatch_protocol import POLL_EVERY, Handle
+from asyncsim.bulk.journal import claims
+from asyncsim.bulk.journal.schema import SCHEMA
+from asyncsim.bulk.records import ChunkRef, account_key
+from asyncsim.clock import Clock
+from asyncsim.errors import JournalError
+from asyncsim.postgres.engine import connect, connection_settings, remedy_of
+from asyncsim.postgres.url import PostgresUrl
+
+logger = logging.getLogger("asyncsim.worker")
+
+_TASK = "asyncsim.chunk"
+_INSTALL_LOCK = 0x41534951
+"""Key of the advisory lock under which the tables are created: one process at a time."""
+_ALL_EVERY = 10.0
+"""Seconds between two searches for queued chunks that procrastinate does not know. That is only
+after a process died between the commit of a chunk and the commit of its queue entry."""
+_BATCH = 500  # entries of one statement
+_FORGET_AFTER = 600.0  # seconds
+_PAUSE = 1.0  # seconds before the queue is worked on again after an error of the database
+
+# What has to be worked on, by the chunk table: chunks that are queued, or whose owner is dead; and
+# that procrastinate does not know as queued, or as just handed to a worker.
+_LOST = """
+SELECT chunks.job, chunks.number, jobs.vendor, jobs.product, jobs.account
+  FROM {schema}.chunks AS chunks JOIN {schema}.jobs AS jobs ON jobs.id = chunks.job
+ WHERE jobs.state = 'running'
+   AND (chunks.state = 'running'
+        AND chunks.heartbeat_at < clock_timestamp() - make_interval(secs => %(dead)s)
+        OR %(all)s AND chunks.state = 'queued')
+   AND NOT EXISTS (
+       SELECT 1 FROM procrastinate_jobs AS known
+        WHERE known.queueing_lock = chunks.job || ':' || chunks.number
+          AND known.task_name = %(task)s
+          AND (known.status = 'todo'
+               OR chunks.state = 'queued' AND known.status = 'doing' AND EXISTS (
+                  SELECT 1 FROM procrastinate_events AS event
+                   WHERE event.job_id = known.id AND event.type = 'started'
+                     AND event.at >= clock_timestamp() - make_interval(secs => %(claimed)s))))
+ ORDER BY chunks.job, chunks.number
+"""
+
+
+def queue_of(account: str) -> str:
+    """Return the queue of an account.
+
+    Its name is part of a channel for notifications, which takes at most 63 bytes.
+    """
+    return f"asyncsim_{hashlib.sha256(account.encode()).hexdigest()[:24]}"
+
+
+def _retrieve_error(task: asyncio.Task[Any]) -> None:
+    """Log that the end of an entry could not be recorded; the chunk table knows it all the same."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("procrastinate has lost the end of a chunk: %s", error.__cause__ or error)
+
+
+async def _set_search_path(connection: psycopg.AsyncConnection) -> None:
+    await connection.execute(SQL("SET search_path TO {}").format(Identifier(SCHEMA)))
+    await connection.commit()
+
+
+class ProcrastinateDispatch:
+    """Hands chunks out through procrastinate's tables, in the schema of our own."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._url = PostgresUrl.parse(url)
+        self._clock = clock
+        self._handle: Handle | None = None
+        self._all_after = 0.0
+        connector = PsycopgConnector(
+            conninfo=self._url.libpq,
+            min_size=1,
+            max_size=4,
+            timeout=10.0,
+            # Its queries name its tables without their schema.
+            configure=_set_search_path,
+            kwargs=connection_settings(self._url),
+        )
+        self._app = App(connector=connector)
+        self._app.task(name=_TASK)(self._run)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._app.open_async()
+        except (ProcrastinateException, psycopg.Error) as error:
+            raise self._error(error) from error
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._app.close_async()
+
+    def _error(self, error: Exception) -> JournalError:
+        cause = error.__cause__ or error
+        return JournalError(f"journal {self._url.shown}: {remedy_of(cause) or cause}")
+
+    async def install(self) -> None:
+        """Create procrastinate's tables, or bring them forward to its installed version."""
+        async with await connect(self._url) as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_INSTALL_LOCK])
+            # Its script names no schema. LOCAL: a pooled connection goes to others afterwards.
+            schema = SQL("SET LOCAL search_path TO {}").format(Identifier(SCHEMA))
+            await connection.execute(schema)
+            there = "SELECT to_regclass('procrastinate_jobs'), obj_description(to_regclass(%s))"
+            [(table, done)] = await (
+                await connection.execute(there, ["procrastinate_jobs"])
+            ).fetchall()
+            migrations = sorted(
+                one.name
+                for one in (resources.files("procrastinate.sql") / "migrations").iterdir()
+                if one.name.endswith(".sql")
+            )
+            if table is None:
+                await connection.execute(SchemaManager.get_schema())
+            else:
+                for name in migrations:
+                    if name > (done or ""):
+                        step = resources.files("procrastinate.sql") / "migrations" / name
+                        await connection.execute(step.read_bytes())
+            # procrastinate does not record which of its migrations were applied.
+            comment = SQL("COMMENT ON TABLE procrastinate_jobs IS {}")
+            await connection.execute(comment.format(Literal(migrations[-1])))
+
+    async def enqueue(self, chunks: Sequence[ChunkRef]) -> None:
+        """Queue these chunks, unless they are queued."""
+        try:
+            for start in range(0, len(chunks), _BATCH):
+                some = chunks[start : start + _BATCH]
+                try:
+                    await self._defer(some)
+                except AlreadyEnqueued:  # one of them is, so none was queued
+                    for chunk in some:
+                        with suppress(AlreadyEnqueued):
+                            await self._defer([chunk])
+        except (ProcrastinateException, psycopg.Error) as error:
+            raise self._error(error) from error
+
+    async def _defer(self, some: Sequence[ChunkRef]) -> None:
+        jobs = [
+            Job(
+                id=None,
+                task_name=_TASK,
+                queue=queue_of(chunk.account),
+                # The first chunks of all jobs before the second ones, as a claim orders them.
+                priority=-chunk.number,
+                lock=None,
+                queueing_lock=f"{chunk.job_id}:{chunk.number}",
+                task_kwargs={
+                    "job": chunk.job_id,
+                    "number": chunk.number,
+                    "account": chunk.account,
+                },
+            )
+            for chunk in some
+        ]
+        await self._app.job_manager.batch_defer_jobs_async(jobs)
+
+    async def _run(self, job: int, number: int, account: str) -> None:
+        assert self._handle is not None  # noqa: S101  # only `work` runs tasks
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # of procrastinate's, which awaits it nowhere
+        task.add_done_callback(_retrieve_error)
+        await self._handle(ChunkRef(job, number, account))
+
+    async def work(
+        self, handle: Handle, accounts: Collection[str], *, at_once: int, stop: asyncio.Event
+    ) -> None:
+        """Work on the queues of these accounts."""
+        self._handle = handle
+        # Its worker stops by itself when a heartbeat of its own fails; then another one is started.
+        while not stop.is_set():
+            working = asyncio.create_task(
+                self._app.run_worker_async(
+                    queues=[queue_of(one) for one in accounts],
+                    concurrency=at_once,
+                    wait=True,
+                    # Signals are the program's; it sets `stop`.
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=claims.HEARTBEAT,
+                    stalled_worker_timeout=claims.DEAD_AFTER,
+                    fetch_job_polling_interval=POLL_EVERY,
+                    delete_jobs="always",
+                ),
+                name="asyncsim-procrastinate",
+            )
+            stopped = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopped.cancel()
+                # It waits for its tasks then.
+                working.cancel()
+                await asyncio.gather(working, stopped, return_exceptions=True)
+            if not stop.is_set():  # its database was away
+                await self._clock.sleep(_PAUSE)
+
+    async def requeue_stalled(self) -> int:
+        """Queue chunks anew that a dead worker had, or that procrastinate does not know."""
+        now = self._clock.now()
+        search_all = now >= self._all_after
+        try:
+            if search_all:
+                self._all_after = now + _ALL_EVERY
+                await self._forget_stalled()
+            lost = await self._lost(search_all=search_all)
+        except (ProcrastinateException, psycopg.Error) as error:
+            raise self._error(error) from error
+        await self.enqueue(lost)
+        return len(lost)
+
+    async def _forget_stalled(self) -> None:
+        """Delete the entries of dead workers, a while after their chunks were queued anew."""
+        # Not at once, and not by `retry_job`: a worker that was only frozen ends its entry later.
+        manager = self._app.job_manager
+        stalled = await manager.get_stalled_jobs(
+            task_name=_TASK, seconds_since_heartbeat=_FORGET_AFTER
+        )
+        for job in stalled:
+            with suppress(ConnectorException):  # another process was faster
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
+
+    async def _lost(self, *, search_all: bool) -> list[ChunkRef]:
+        query = _LOST.format(schema=SCHEMA)
+        found: list[dict[str, Any]] = await self._app.connector.execute_query_all_async(
+            query, dead=claims.DEAD_AFTER, claimed=_ALL_EVERY, all=search_all, task=_TASK
+        )
+        return [
+            ChunkRef(
+                one["job"],
+                one["number"],
+                account_key(one["vendor"], one["product"], one["account"]),
+            )
+            for one in found
+        ]

@@ -1,0 +1,213 @@
+"""Chunks of submitted jobs: claimed, kept alive by heartbeats, handed back, finished.
+
+`now` and `dead` are times by the database's clock: those of one that is claimed, and of the last
+heartbeat that does not count any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import ColumnElement, and_, func, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
+from asyncsim.bulk.records import ChunkClaim, ChunkRef, State, account_key
+
+RUNNING = "running"
+_WHOLE_JOB = 0  # the number of the chunk that stands for all rows
+_FAILURES = (State.FAILED, State.UNKNOWN, State.NO_ANSWER)  # count for `max_failures`
+
+
+@frozen(kw_only=True)
+class TakenChunk:
+    """A chunk that was claimed, and what its job says about the work on it."""
+
+    claim: ChunkClaim
+    job_name: str
+    account: str
+    """As `account_key` spells it."""
+    timeout: float | None
+    max_failures: int | None
+    breaker: int | None
+
+    @property
+    def ref(self) -> ChunkRef:
+        """Its place in the queue."""
+        return ChunkRef(self.claim.job_id, self.claim.number, self.account)
+
+
+@frozen
+class Beat:
+    """A chunk that its owner still has, and the state of its job."""
+
+    job_id: int
+    number: int
+    epoch: int
+    job_state: str
+    job_reason: str | None
+
+
+# Claiming.
+
+
+async def claim(
+    connection: AsyncConnection,
+    owner: str,
+    now: ColumnElement[datetime],
+    dead: ColumnElement[datetime],
+    accounts: Collection[str],
+    ref: ChunkRef | None = None,
+) -> TakenChunk | None:
+    """Claim this chunk, or the next one of these accounts; None if there is none to claim.
+
+    To be claimed, its job must be running, and the chunk queued, or its owner dead.
+    """
+    conditions = [jobs.c.state == RUNNING, _is_free(dead)]
+    if ref is not None:
+        conditions += [chunks.c.job == ref.job_id, chunks.c.number == ref.number]
+    # Running jobs are few, and their accounts are texts of several columns: compared here.
+    known = await _jobs_of(connection, accounts)
+    if not known:
+        return None
+    found = (
+        select(
+            chunks.c.job, chunks.c.number, chunks.c.epoch,
+            jobs.c.name, jobs.c.timeout, jobs.c.max_failures, jobs.c.breaker,
+        )
+        .join(jobs, jobs.c.id == chunks.c.job)
+        .where(*conditions, chunks.c.job.in_(list(known)))
+        # The first chunks of all jobs before the second ones: a long job holds up no short one.
+        .order_by(chunks.c.number, chunks.c.job)
+        .limit(1)
+        # Others look at the same moment: each one gets a chunk that no other is about to claim.
+        .with_for_update(of=chunks, skip_locked=True)
+    )  # fmt: skip
+    chunk = (await connection.execute(found)).mappings().first()
+    if chunk is None:
+        return None
+    claimed = ChunkClaim(chunk["job"], chunk["number"], owner, chunk["epoch"] + 1)
+    taken = update(chunks).where(
+        chunks.c.job == claimed.job_id,
+        chunks.c.number == claimed.number,
+        chunks.c.epoch == chunk["epoch"],
+    )
+    values = {"state": RUNNING, "owner": owner, "epoch": claimed.epoch, "heartbeat_at": now}
+    await connection.execute(taken.values({**values, "reason": null()}))
+    return TakenChunk(
+        claim=claimed,
+        job_name=chunk["name"],
+        account=known[claimed.job_id],
+        timeout=chunk["timeout"],
+        max_failures=chunk["max_failures"],
+        breaker=chunk["breaker"],
+    )
+
+
+def _is_free(dead: ColumnElement[datetime]) -> ColumnElement[bool]:
+    orphaned = and_(chunks.c.state == RUNNING, chunks.c.heartbeat_at < dead)
+    return or_(chunks.c.state == "queued", orphaned)
+
+
+async def _jobs_of(connection: AsyncConnection, accounts: Collection[str]) -> dict[int, str]:
+    """Return the running jobs of these accounts, each with its account."""
+    identity = select(jobs.c.id, jobs.c.vendor, jobs.c.product, jobs.c.account)
+    found = await connection.execute(identity.where(jobs.c.state == RUNNING))
+    keys = {one.id: account_key(one.vendor, one.product, one.account) for one in found}
+    return {number: key for number, key in keys.items() if key in accounts}
+
+
+# Keeping.
+
+
+async def heartbeat(
+    connection: AsyncConnection, owner: str, now: ColumnElement[datetime]
+) -> Sequence[Beat]:
+    """Renew all chunks of an owner; returns those that it still has."""
+    # Subqueries instead of a join: SQLite returns columns of the updated table only.
+    job: Any = chunks.c.job
+    state = select(jobs.c.state).where(jobs.c.id == job).scalar_subquery()
+    reason = select(jobs.c.reason).where(jobs.c.id == job).scalar_subquery()
+    mine = update(chunks).where(chunks.c.owner == owner, chunks.c.state == RUNNING)
+    renewed = mine.values(heartbeat_at=now).returning(
+        chunks.c.job, chunks.c.number, chunks.c.epoch, state, reason
+    )
+    return [Beat(*one) for one in await connection.execute(renewed)]
+
+
+def _mine(claim: ChunkClaim) -> ColumnElement[bool]:
+    return and_(
+        chunks.c.job == claim.job_id,
+        chunks.c.number == claim.number,
+        chunks.c.owner == claim.owner,
+        chunks.c.epoch == claim.epoch,
+    )
+
+
+# Giving back.
+
+
+async def release(connection: AsyncConnection, claim: ChunkClaim, reason: str | None) -> bool:
+    """Hand a chunk back, for another worker; False if it is another one's already."""
+    free = {"state": "queued", "owner": null(), "heartbeat_at": null(), "reason": reason}
+    result = await connection.execute(update(chunks).where(_mine(claim)).values(free))
+    return bool(result.rowcount)
+
+
+async def finish(
+    connection: AsyncConnection, claim: ChunkClaim, now: ColumnElement[datetime]
+) -> ChunkRef | None:
+    """Record that a chunk is done. After the last one, the whole job is queued: to be verified.
+
+    Returns that chunk then. Once that is done, too, the job is finished. Does nothing if the chunk
+    is another worker's by now.
+    """
+    # One after the other: of two that finish last, each would see the other's chunk running.
+    whole = and_(chunks.c.job == claim.job_id, chunks.c.number == _WHOLE_JOB)
+    await connection.execute(select(chunks.c.number).where(whole).with_for_update())
+    done = {"state": "done", "owner": null(), "heartbeat_at": null(), "reason": null()}
+    mine = await connection.execute(update(chunks).where(_mine(claim)).values(done))
+    if not mine.rowcount:
+        return None
+    if claim.number == _WHOLE_JOB:
+        await end_job(connection, claim.job_id, "finished", None, now)
+        return None
+    open_chunks = select(func.count()).where(
+        chunks.c.job == claim.job_id, chunks.c.number != _WHOLE_JOB, chunks.c.state != "done"
+    )
+    if (await connection.execute(open_chunks)).scalar_one():
+        return None
+    # `done` by the plan; already queued, if a chunk was handed back and finished again.
+    queued = update(chunks).where(whole, chunks.c.state == "done").values(state="queued")
+    if not (await connection.execute(queued)).rowcount:
+        return None
+    identity = select(jobs.c.vendor, jobs.c.product, jobs.c.account)
+    job = (await connection.execute(identity.where(jobs.c.id == claim.job_id))).one()
+    key = account_key(job.vendor, job.product, job.account)
+    return ChunkRef(claim.job_id, _WHOLE_JOB, key)
+
+
+async def end_job(
+    connection: AsyncConnection,
+    job_id: int,
+    state: str,
+    reason: str | None,
+    now: ColumnElement[datetime],
+) -> bool:
+    """Pause or finish a job, with the reason; False if it is not running any more."""
+    running = update(jobs).where(jobs.c.id == job_id, jobs.c.state == RUNNING)
+    ended_at = now if state == "finished" else null()
+    values = {"state": state, "reason": reason, "ended_at": ended_at}
+    return bool((await connection.execute(running.values(values))).rowcount)
+
+
+async def count_failures(connection: AsyncConnection, job_id: int) -> int:
+    """Count the rows of a job that have failed since it was last handed to the workers."""
+    began = select(func.max(runs.c.started_at)).where(runs.c.job == job_id).scalar_subquery()
+    failed = select(func.count()).where(
+        rows.c.job == job_id, rows.c.state.in_(_FAILURES), rows.c.ended_at >= began
+    )
+    return int((await connection.execute(failed)).scalar_one())

@@ -1,0 +1,121 @@
+"""Claims of chunks: who owns a chunk, and the fence in front of its owner's writes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk.errors import Fenced
+from asyncsim.bulk.journal.schema import chunks, jobs
+from asyncsim.bulk.records import ChunkClaim
+from asyncsim.errors import JournalError
+
+HEARTBEAT = 2.0
+"""Seconds between two heartbeats of an owner."""
+# Three heartbeats: a single one that is late, in a busy process or network, kills nobody.
+DEAD_AFTER = 6.0
+"""Seconds after its last heartbeat until an owner counts as dead, by the database's clock."""
+
+
+def new_owner() -> str:
+    """Return the name of a new owner: `HOST:PID:random`."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+# The statement that begins each transaction of an owner: it changes no row if another process has
+# the chunk. An UPDATE and no SELECT: it locks the row, so that nobody takes the chunk over between
+# this check and the end of the transaction. The epoch and not only the owner, because a process may
+# have lost a chunk and claimed it again, with an older transaction still waiting to be written.
+# It renews nothing: only heartbeats do, as they alone renew the lease. Otherwise the chunk of a
+# dead worker would stay with it for six seconds from its last write.
+FENCE = (
+    update(chunks)
+    .where(
+        chunks.c.job == bindparam("of_job", type_=Integer),
+        chunks.c.number == bindparam("of_chunk", type_=Integer),
+        chunks.c.owner == bindparam("of_owner", type_=Text),
+        chunks.c.epoch == bindparam("of_epoch", type_=Integer),
+    )
+    .values(heartbeat_at=chunks.c.heartbeat_at)
+)
+"""Its parameters are `fence_of`."""
+
+
+def fence_of(claim: ChunkClaim) -> dict[str, Any]:
+    """The parameters of `FENCE`."""
+    return {
+        "of_job": claim.job_id,
+        "of_chunk": claim.number,
+        "of_owner": claim.owner,
+        "of_epoch": claim.epoch,
+    }
+
+
+async def renew(
+    connection: AsyncConnection, claim: ChunkClaim, now: ColumnElement[datetime]
+) -> None:
+    """Renew the heartbeat of a claim, in a transaction of its owner."""
+    whole = chunks.c.job == claim.job_id, chunks.c.number == claim.number
+    await connection.execute(update(chunks).where(*whole).values(heartbeat_at=now))
+
+
+def fenced(claim: ChunkClaim, target: str) -> Fenced:
+    """Return the error of a claim that does not hold any more."""
+    what = f"chunk {claim.number} of job {claim.job_id}" if claim.number else f"job {claim.job_id}"
+    return Fenced(
+        f"journal {target}: another process has taken over {what}; this one sends nothing more"
+    )
+
+
+async def claim_job(
+    connection: AsyncConnection,
+    job_id: int,
+    owner: str,
+    now: ColumnElement[datetime],
+    dead: ColumnElement[datetime],
+    target: str,
+) -> ChunkClaim:
+    """Claim the whole job; JournalError while another process, or the workers, have it."""
+    # The job's row is locked, so that it is not handed to the workers at the same time.
+    job = select(jobs.c.name, jobs.c.state).where(jobs.c.id == job_id).with_for_update()
+    name, state = (await connection.execute(job)).one()
+    whole = and_(chunks.c.job == job_id, chunks.c.number == 0)
+    # The workers of a job that was cancelled may still wait for their last responses.
+    busy = and_(chunks.c.job == job_id, chunks.c.number > 0, chunks.c.heartbeat_at >= dead)
+    worker = select(chunks.c.owner).where(busy, chunks.c.owner.is_not(None)).limit(1)
+    holder = (await connection.execute(worker)).scalar_one_or_none()
+    if state in ("running", "paused"):
+        raise JournalError(
+            f"job {name!r} in journal {target} is {state}: its workers have it. Cancel it first, or"
+            " leave it to them"
+        )
+    if holder is not None:
+        raise _in_use(name, target, holder)
+    free = or_(chunks.c.owner.is_(None), chunks.c.heartbeat_at < dead)
+    taken = update(chunks).where(whole, free)
+    values = {"owner": owner, "epoch": chunks.c.epoch + 1, "heartbeat_at": now, "state": "running"}
+    if not (await connection.execute(taken.values(values))).rowcount:
+        holder = (await connection.execute(select(chunks.c.owner).where(whole))).scalar_one()
+        raise _in_use(name, target, holder)
+    epoch = (await connection.execute(select(chunks.c.epoch).where(whole))).scalar_one()
+    return ChunkClaim(job_id, 0, owner, epoch)
+
+
+def _in_use(name: str, target: str, holder: str) -> JournalError:
+    return JournalError(
+        f"job {name!r} in journal {target} is in use by process {holder}: wait until that has"
+        " ended, or stop it; its progress can be read meanwhile"
+    )
+
+
+async def release_job(connection: AsyncConnection, claim: ChunkClaim) -> None:
+    """Give the whole job back."""
+    mine = and_(chunks.c.job == claim.job_id, chunks.c.number == 0)
+    values = {"owner": None, "heartbeat_at": None, "state": "done"}
+    await connection.execute(update(chunks).where(mine).values(values))

@@ -1,0 +1,449 @@
+"""The jobs of a shared journal: their counts and states, their chunks, and their removal."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from attrs import Factory, field, fields, frozen
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk.journal.processes import KnownProcess
+from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
+from asyncsim.bulk.records import (
+    IN_DOUBT,
+    SUCCEEDED,
+    UNFINISHED,
+    ChunkRef,
+    Head,
+    State,
+    account_key,
+)
+from asyncsim.errors import JournalError
+from asyncsim.suggestions import did_you_mean
+
+PURGED_ROWS = 10_000
+"""Rows that one transaction of a purge deletes: a long one would hold back PostgreSQL's vacuum."""
+_WHOLE_JOB = 0  # the chunk that stands for all rows
+_TO_SEND = (State.READY, *sorted(IN_DOUBT))
+
+
+class JobState(enum.StrEnum):
+    """What is being done with a job."""
+
+    READING = "reading"
+    """Its input is being read into the journal."""
+    PLANNED = "planned"
+    """Its input is complete; no worker has it yet."""
+    RUNNING = "running"
+    """Workers take its chunks."""
+    PAUSED = "paused"
+    """Nothing new is sent until it is resumed."""
+    CANCELLED = "cancelled"
+    """Workers leave it alone."""
+    FINISHED = "finished"
+    """All of its chunks are done."""
+    PURGING = "purging"
+    """It is being deleted."""
+
+
+_PURGEABLE = frozenset(JobState) - {JobState.RUNNING, JobState.PAUSED}
+_ENDED = (JobState.FINISHED, JobState.CANCELLED, JobState.PURGING)
+
+
+@frozen(kw_only=True)
+class SharedJob:
+    """A job of a shared journal, with its counts."""
+
+    id: int
+    name: str
+    state: JobState = field(converter=JobState)
+    reason: str | None
+    """Why it is paused, or was cancelled."""
+    head: Head
+    created_at: datetime
+    ended_at: datetime | None
+    """When it was finished or cancelled."""
+    states: Mapping[State, int] = Factory(dict)
+    """Rows by state."""
+    retries: int = 0
+    """Failed rows that are to be retried."""
+    chunks: Mapping[str, int] = Factory(dict)
+    """Chunks by state: `queued`, `running`, `done`."""
+    owners: Mapping[str, int] = Factory(dict)
+    """Processes that work on it now, with the number of their chunks."""
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return sum(self.states.values())
+
+    @property
+    def succeeded(self) -> int:
+        """Rows whose SIMs are at their target."""
+        return sum(self.states.get(state, 0) for state in SUCCEEDED)
+
+    @property
+    def unfinished(self) -> int:
+        """Rows that are still to be sent, or whose outcome is open."""
+        return sum(self.states.get(state, 0) for state in UNFINISHED) + self.retries
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed, are impossible, or whose outcome is unknown."""
+        return self.rows - self.succeeded - self.unfinished
+
+    def waiting_for(self, processes: Collection[KnownProcess]) -> str | None:
+        """Say why nobody takes its queued chunks; None if somebody will."""
+        if self.state is not JobState.RUNNING or not self.chunks.get("queued"):
+            return None
+        workers = [one for one in processes if one.kind == "worker" and one.is_alive]
+        if not workers:
+            return "a worker: none is running"
+        head = self.head
+        key = account_key(head.vendor, head.product, head.account)
+        if any(key in worker.accounts for worker in workers):
+            return None
+        return f"a worker with credentials of {head.vendor}, account {head.account}"
+
+
+# Reading.
+
+
+async def list_jobs(
+    connection: AsyncConnection, dead: ColumnElement[datetime], name: str | None = None
+) -> list[SharedJob]:
+    """Return all jobs, or the one of that name, the oldest one first.
+
+    `dead`: the last heartbeat of an owner that does not count any more.
+    """
+    head = [field.name for field in fields(Head)]
+    others = ("id", "name", "state", "reason", "created_at", "ended_at")
+    chosen = true() if name is None else jobs.c.name == name
+    found = select(*(jobs.c[one] for one in (*others, *head))).where(chosen).order_by(jobs.c.id)
+    listed = (await connection.execute(found)).mappings().all()
+    # Of a single job, only its own rows and chunks are read.
+    job = None if name is None else [row["id"] for row in listed]
+    states, retries = await _count_rows(connection, job)
+    by_state, owners = await _count_chunks(connection, dead, job)
+    return [
+        SharedJob(
+            **{one: row[one] for one in others},
+            head=Head(**{one: row[one] for one in head}),
+            states=states[row["id"]],
+            retries=retries[row["id"]],
+            chunks=by_state[row["id"]],
+            owners=owners[row["id"]],
+        )
+        for row in listed
+    ]
+
+
+async def find_job(
+    connection: AsyncConnection, name: str, target: str, *, lock: bool = False
+) -> tuple[int, JobState]:
+    """Return the id and state of a job; JournalError if there is none of that name."""
+    wanted = select(jobs.c.id, jobs.c.state).where(jobs.c.name == name)
+    if lock:
+        wanted = wanted.with_for_update()
+    found = (await connection.execute(wanted)).first()
+    if found is None:
+        raise await _unknown(connection, name, target)
+    return found.id, JobState(found.state)
+
+
+async def _unknown(connection: AsyncConnection, name: str, target: str) -> JournalError:
+    known = (await connection.execute(select(jobs.c.name).order_by(jobs.c.id))).scalars().all()
+    hint = did_you_mean(name, known, "`asyncsim jobs list` shows all" if known else "it holds none")
+    return JournalError(f"journal {target} has no job {name!r}: {hint}")
+
+
+async def _count_rows(
+    connection: AsyncConnection, ids: Sequence[int] | None
+) -> tuple[Mapping[int, Mapping[State, int]], Mapping[int, int]]:
+    """Count the rows of jobs by state, and their failed rows that are to be retried."""
+    counted = select(rows.c.job, rows.c.state, rows.c.retry, func.count().label("number_of_rows"))
+    # One pass over the table: an index on a column that changes with every step would cost each of
+    # a million updates more than this costs a list now and then.
+    chosen = true() if ids is None else rows.c.job.in_(ids)
+    groups = counted.where(chosen).group_by(rows.c.job, rows.c.state, rows.c.retry)
+    states: defaultdict[int, Counter[State]] = defaultdict(Counter)
+    retries: Counter[int] = Counter()
+    for job, state, retry, count in await connection.execute(groups):
+        states[job][state] += count
+        retries[job] += count if retry else 0
+    return states, retries
+
+
+async def _count_chunks(
+    connection: AsyncConnection, dead: ColumnElement[datetime], ids: Sequence[int] | None
+) -> tuple[Mapping[int, Mapping[str, int]], Mapping[int, Mapping[str, int]]]:
+    """Count the chunks of jobs by state, and those of each living owner."""
+    alive = and_(chunks.c.owner.is_not(None), chunks.c.heartbeat_at >= dead)
+    each = (
+        select(
+            chunks.c.job,
+            (chunks.c.number == _WHOLE_JOB).label("is_whole"),
+            chunks.c.state,
+            chunks.c.owner,
+            func.coalesce(alive, false()).label("is_alive"),
+        )
+        .where(true() if ids is None else chunks.c.job.in_(ids))
+        .subquery()
+    )
+    # Grouped outside, because PostgreSQL does not see that two expressions with parameters are one.
+    groups = select(*each.c, func.count().label("number_of_chunks")).group_by(*each.c)
+    states: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    owners: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for one in (await connection.execute(groups)).mappings():
+        if not one["is_whole"]:
+            states[one["job"]][one["state"]] += one["number_of_chunks"]
+        if one["is_alive"]:
+            owners[one["job"]][one["owner"]] += one["number_of_chunks"]
+    return states, owners
+
+
+async def ended_since(
+    connection: AsyncConnection, since: ColumnElement[datetime]
+) -> Mapping[str, int]:
+    """Count the rows that each owner has brought to an end since then, in its latest chunks."""
+    # Few chunks have a recent heartbeat, so only their rows are read.
+    recent = and_(chunks.c.number != _WHOLE_JOB, chunks.c.heartbeat_at >= since)
+    theirs = and_(
+        rows.c.job == chunks.c.job,
+        rows.c.number.between(chunks.c.first_row, chunks.c.last_row),
+        rows.c.ended_at >= since,
+    )
+    counted = select(chunks.c.owner, func.count()).join_from(chunks, rows, theirs)
+    found = await connection.execute(
+        counted.where(recent, chunks.c.owner.is_not(None)).group_by(chunks.c.owner)
+    )
+    return {owner: count for owner, count in found}  # noqa: C416  # rows are no pairs for mypy
+
+
+# States.
+
+
+async def set_state(
+    connection: AsyncConnection,
+    job: int,
+    state: JobState,
+    now: ColumnElement[datetime],
+    *,
+    reason: str | None = None,
+    unless: Collection[JobState] = (),
+) -> bool:
+    """Change the state of a job, unless it is in one of these; returns whether it was changed."""
+    this = and_(jobs.c.id == job, jobs.c.state.not_in(list(unless)))
+    ended = now if state in _ENDED else null()
+    changed = update(jobs).where(this).values(state=state.value, reason=reason, ended_at=ended)
+    return bool((await connection.execute(changed)).rowcount)
+
+
+async def pause(
+    connection: AsyncConnection, name: str, now: ColumnElement[datetime], target: str
+) -> JobState:
+    """Pause a running job; returns its state before."""
+    # Locked: a worker may finish the job at this moment, and that must not be overwritten.
+    job, state = await find_job(connection, name, target, lock=True)
+    if state not in (JobState.RUNNING, JobState.PAUSED):
+        raise JournalError(f"job {name!r} is {state}: only a running job can be paused")
+    if state is JobState.RUNNING:
+        await set_state(connection, job, JobState.PAUSED, now, reason="paused by hand")
+    return state
+
+
+async def unpause(
+    connection: AsyncConnection, name: str, now: ColumnElement[datetime], target: str
+) -> tuple[int, JobState]:
+    """Let workers continue a paused job; returns its id and its state before."""
+    job, state = await find_job(connection, name, target, lock=True)
+    if state is JobState.PAUSED:
+        await set_state(connection, job, JobState.RUNNING, now)
+    return job, state
+
+
+async def cancel(
+    connection: AsyncConnection, name: str, now: ColumnElement[datetime], target: str
+) -> JobState:
+    """Take a job from the workers for good; returns its state before."""
+    job, state = await find_job(connection, name, target, lock=True)
+    if state in (JobState.FINISHED, JobState.PURGING):
+        raise JournalError(f"job {name!r} is {state}: there is nothing to cancel")
+    if state is not JobState.CANCELLED:
+        await set_state(connection, job, JobState.CANCELLED, now, reason="cancelled by hand")
+    return state
+
+
+# Chunks.
+
+
+@frozen(kw_only=True)
+class WorkerLimits:
+    """What the workers of a job obey."""
+
+    timeout: float | None = None
+    """Seconds to wait for each SIM; None: the default."""
+    max_failures: int | None = None
+    breaker: int | None = None
+
+
+async def hand_over(
+    connection: AsyncConnection,
+    job: int,
+    chunk_rows: int,
+    limits: WorkerLimits,
+    now: ColumnElement[datetime],
+    dead: ColumnElement[datetime],
+) -> list[ChunkRef]:
+    """Give the rows of a planned job that need work to the workers; returns the new chunks.
+
+    A job without such rows is finished.
+    """
+    await check_no_workers(connection, job, dead)
+    last = select(func.coalesce(func.max(chunks.c.number), 0)).where(chunks.c.job == job)
+    base: int = (await connection.execute(last)).scalar_one()  # of earlier submissions
+    # Their numbers are not used again: a process that still takes one of them for its own finds no
+    # row any more, and writes nothing.
+    old = and_(chunks.c.job == job, chunks.c.number != _WHOLE_JOB)
+    await connection.execute(delete(chunks).where(old))
+    # Chunks of as many rows to send, not of as many numbers: a file of which nine tenths are done
+    # already makes a tenth of the chunks.
+    place = func.row_number().over(order_by=rows.c.number) - 1
+    to_send = or_(rows.c.state.in_(_TO_SEND), rows.c.retry)
+    each = (
+        select(rows.c.number, (place // literal(chunk_rows, Integer)).label("place"))
+        .where(rows.c.job == job, to_send)
+        .subquery()
+    )
+    ranges = select(
+        literal(job, Integer),
+        literal(base + 1, Integer) + each.c.place,
+        func.min(each.c.number),
+        func.max(each.c.number),
+        literal("queued"),
+        literal(0, Integer),
+    ).group_by(each.c.place)
+    columns = ["job", "number", "first_row", "last_row", "state", "epoch"]
+    await connection.execute(insert(chunks).from_select(columns, ranges))
+    made = await queued_chunks(connection, job)
+    obeyed = {name: getattr(limits, name) for name in ("timeout", "max_failures", "breaker")}
+    await connection.execute(update(jobs).where(jobs.c.id == job).values(**obeyed))
+    await set_state(connection, job, JobState.RUNNING if made else JobState.FINISHED, now)
+    return made
+
+
+async def queue_verification(connection: AsyncConnection, job: int) -> list[ChunkRef]:
+    """Queue the whole job, to be verified, if all of its other chunks are done already."""
+    others = select(chunks.c.number).where(
+        chunks.c.job == job, chunks.c.number != _WHOLE_JOB, chunks.c.state != "done"
+    )
+    running = select(jobs.c.id).where(jobs.c.id == job, jobs.c.state == JobState.RUNNING.value)
+    whole = and_(chunks.c.job == job, chunks.c.number == _WHOLE_JOB, chunks.c.state == "done")
+    # Locked first, as by the worker of the last chunk: one of the two sees what the other did.
+    await connection.execute(select(chunks.c.number).where(whole).with_for_update())
+    queued = update(chunks).where(whole, exists(running), not_(exists(others)))
+    if not (await connection.execute(queued.values(state="queued"))).rowcount:
+        return []
+    return await _refs(connection, job, chunks.c.number == _WHOLE_JOB)
+
+
+async def check_no_workers(
+    connection: AsyncConnection, job: int, dead: ColumnElement[datetime]
+) -> None:
+    """JournalError while workers still have chunks of a job: they finish what they have sent."""
+    working = select(func.count()).where(
+        chunks.c.job == job, chunks.c.number != _WHOLE_JOB, chunks.c.heartbeat_at >= dead
+    )
+    if count := (await connection.execute(working)).scalar_one():
+        raise JournalError(
+            f"workers still have {count:,} chunks of this job, and finish what they have sent:"
+            " repeat this in a minute"
+        )
+
+
+async def queued_chunks(connection: AsyncConnection, job: int) -> list[ChunkRef]:
+    """Return the chunks of a job that wait for a worker."""
+    return await _refs(connection, job, chunks.c.state == "queued")
+
+
+async def _refs(
+    connection: AsyncConnection, job: int, condition: ColumnElement[bool]
+) -> list[ChunkRef]:
+    of = select(chunks.c.number, jobs.c.vendor, jobs.c.product, jobs.c.account).join_from(
+        chunks, jobs, chunks.c.job == jobs.c.id
+    )
+    found = of.where(chunks.c.job == job, condition).order_by(chunks.c.number)
+    return [
+        ChunkRef(job, number, account_key(vendor, product, account))
+        for number, vendor, product, account in await connection.execute(found)
+    ]
+
+
+# Removal.
+
+
+async def jobs_ended_before(
+    connection: AsyncConnection, before: ColumnElement[datetime]
+) -> list[str]:
+    """Return the names of jobs that were finished or cancelled before this time."""
+    old = and_(jobs.c.state.in_([one.value for one in _ENDED]), jobs.c.ended_at < before)
+    return list(
+        (await connection.execute(select(jobs.c.name).where(old).order_by(jobs.c.id))).scalars()
+    )
+
+
+async def begin_purge(
+    connection: AsyncConnection,
+    name: str,
+    now: ColumnElement[datetime],
+    dead: ColumnElement[datetime],
+    target: str,
+) -> tuple[int, range]:
+    """Mark a job as being deleted, so that nobody starts anything with it.
+
+    Returns its id, and the first number of each batch of its rows.
+    """
+    job, state = await find_job(connection, name, target, lock=True)
+    if state not in _PURGEABLE:
+        raise JournalError(f"job {name!r} is {state}: cancel it first")
+    # Also a cancelled job: its workers still write the outcomes of requests in flight.
+    alive = select(func.count()).where(chunks.c.job == job, chunks.c.heartbeat_at >= dead)
+    if (await connection.execute(alive)).scalar_one():
+        raise JournalError(f"job {name!r} is in use: wait until its processes have ended")
+    await set_state(connection, job, JobState.PURGING, now)
+    # Both ends are read here: a later batch would have to pass all rows deleted before.
+    ends = select(func.min(rows.c.number), func.max(rows.c.number)).where(rows.c.job == job)
+    first, last = (await connection.execute(ends)).one()
+    return job, range(0) if first is None else range(first, last + 1, PURGED_ROWS)
+
+
+async def purge_rows(connection: AsyncConnection, job: int, first: int) -> int:
+    """Delete a batch of a job's rows, from this number on; returns how many there were."""
+    batch = rows.c.number.between(first, first + PURGED_ROWS - 1)
+    return (await connection.execute(delete(rows).where(rows.c.job == job, batch))).rowcount
+
+
+async def end_purge(connection: AsyncConnection, job: int) -> None:
+    """Delete what is left of a job without rows."""
+    for table, column in ((chunks, chunks.c.job), (runs, runs.c.job), (jobs, jobs.c.id)):
+        await connection.execute(delete(table).where(column == job))

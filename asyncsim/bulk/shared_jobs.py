@@ -1,0 +1,127 @@
+"""The jobs of a shared journal: listed, paused, cancelled, purged, from any process."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from asyncsim.bulk.dispatch import make_dispatch
+from asyncsim.bulk.journal import jobs, processes
+from asyncsim.bulk.journal.claims import DEAD_AFTER
+from asyncsim.bulk.journal.engines import open_database
+from asyncsim.bulk.journal.jobs import JobState, SharedJob
+from asyncsim.bulk.journal.processes import KnownProcess
+from asyncsim.clock import SYSTEM_CLOCK, Clock
+
+
+class SharedJobs:
+    """The jobs of a PostgreSQL journal, and the processes that work on them.
+
+    ::
+
+        async with SharedJobs("postgresql://host/database") as jobs:
+            for job in await jobs.list():
+                print(job.name, job.state, job.succeeded, job.rows)
+            await jobs.pause("batch-42.csv")
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self._url = url
+        self._clock = clock or SYSTEM_CLOCK
+        self._database = open_database(url, self._clock)
+
+    @property
+    def target(self) -> str:
+        """The URL without its password, for messages."""
+        return self._database.target
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._database.open()
+        except BaseException:
+            await self._database.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._database.close()
+
+    async def processes(self) -> list[KnownProcess]:
+        """Return the processes that work on the journal, also those that died lately."""
+        dead = self._database.now(-DEAD_AFTER)
+        return list(await self._database.read(processes.known_processes, dead))
+
+    async def rates(self, seconds: float = 30.0) -> dict[str, float]:
+        """Return how many SIMs each process has finished per second lately, by its id."""
+        since = self._database.now(-seconds)
+        ended = await self._database.read(jobs.ended_since, since)
+        return {owner: count / seconds for owner, count in ended.items()}
+
+    async def fetch(self, name: str) -> SharedJob:
+        """Return a job; JournalError if there is none of that name."""
+        dead = self._database.now(-DEAD_AFTER)
+        if found := await self._database.read(jobs.list_jobs, dead, name):
+            return found[0]
+        await self._database.read(jobs.find_job, name, self.target)  # raises
+        return await self.fetch(name)  # it has begun just now
+
+    async def pause(self, name: str) -> JobState:
+        """Pause a running job: requests in flight finish, nothing new is sent.
+
+        Returns its state before. JournalError if it is not running.
+        """
+        return await self._database.write(jobs.pause, name, self._database.now(), self.target)
+
+    async def unpause(self, name: str, *, dispatch: str = "procrastinate") -> JobState:
+        """Let workers continue a paused job; returns its state before.
+
+        Jobs in other states are left as they are: `submit(None, ...)` resumes those.
+        """
+        now = self._database.now()
+        job, state = await self._database.write(jobs.unpause, name, now, self.target)
+        # Also of a running one: a queue that was emptied by hand gets its chunks back.
+        if state in (JobState.PAUSED, JobState.RUNNING):
+            refs = await self._database.read(jobs.queued_chunks, job)
+            async with make_dispatch(dispatch, self._url, self._clock) as queue:
+                await queue.enqueue(refs)
+        return state
+
+    async def cancel(self, name: str) -> JobState:
+        """Cancel a job: requests in flight finish, and no worker takes anything of it any more.
+
+        Returns its state before. What was sent stays sent, and the journal keeps everything. Resume
+        it, or purge it.
+        """
+        return await self._database.write(jobs.cancel, name, self._database.now(), self.target)
+
+    async def purge(self, name: str) -> int:
+        """Delete a job that no worker has, in small transactions; returns the number of its rows.
+
+        JournalError if it is running or paused. If this is interrupted, purge it again.
+        """
+        database = self._database
+        dead = database.now(-DEAD_AFTER)
+        job, batches = await database.write(
+            jobs.begin_purge, name, database.now(), dead, self.target
+        )
+        # A transaction for each batch: vacuum can clean up meanwhile, and workers of other jobs do
+        # not wait for one that takes minutes.
+        count = 0
+        for first in batches:
+            count += await database.write(jobs.purge_rows, job, first)
+        await database.write(jobs.end_purge, job)
+        return count
+
+    async def ended_before(self, seconds: float) -> list[str]:
+        """Return the names of the jobs that were finished or cancelled so many seconds ago."""
+        return await self._database.read(jobs.jobs_ended_before, self._database.now(-seconds))
+
+    # Last, because its name shadows the builtin in annotations after it.
+    async def list(self) -> list[SharedJob]:
+        """Return all jobs, the oldest one first."""
+        return await self._database.read(jobs.list_jobs, self._database.now(-DEAD_AFTER))

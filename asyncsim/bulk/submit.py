@@ -1,0 +1,174 @@
+"""Submission of a job to a shared journal: read, plan, confirm, and hand it to the workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from asyncsim.bulk.dispatch import make_dispatch
+from asyncsim.bulk.dispatch_protocol import Dispatch
+from asyncsim.bulk.job import Job
+from asyncsim.bulk.journal import Journal, jobs
+from asyncsim.bulk.journal.claims import DEAD_AFTER
+from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.journal.engines import open_database
+from asyncsim.bulk.journal.jobs import JobState, WorkerLimits
+from asyncsim.bulk.phases import Phases
+from asyncsim.bulk.plan import Plan
+from asyncsim.bulk.records import ChunkRef
+from asyncsim.bulk.report import Report, report_on
+from asyncsim.bulk.send import Limits
+from asyncsim.bulk.tasks import JobTask, StopSignal
+from asyncsim.client import Client
+from asyncsim.errors import JobStopped, JournalError
+from asyncsim.events import Observer
+
+_WINDOW = 10_000  # nothing is sent here; `Limits` wants one
+
+
+@frozen(kw_only=True)
+class Submission:
+    """A job that workers have now."""
+
+    name: str
+    """Its name in the journal."""
+    plan: Plan
+    chunks: int
+    """Chunks that were enqueued; with 0, nothing needs to be sent, and the job is finished."""
+    report: Report
+    """Its state before anything was sent."""
+
+
+async def submit(
+    job: Job | None,
+    client: Client,
+    url: str,
+    *,
+    name: str | None = None,
+    chunk_rows: int = 1000,
+    dispatch: str = "procrastinate",
+    observers: Sequence[Observer] = (),
+    timeout: float | None = None,
+    max_failures: int | None = None,
+    breaker: int | None = 20,
+    confirm: int | Callable[[Plan], bool] | None = None,
+    confirm_above: int | None = None,
+    retry_failed: bool = False,
+    stop: asyncio.Event | None = None,
+) -> Submission:
+    """Plan a job in a shared journal and hand it to the workers, who run `bulk.work`.
+
+    Nothing is sent: the input is read, all SIMs are read with list requests, and chunks of the
+    rows that need a request are enqueued. `job=None` resumes the job of that name, which is
+    finished or cancelled: what is unfinished is planned again.
+
+    - `url`: the PostgreSQL database of the journal, `postgresql://...`.
+    - `name`: the job's name there; by default, its input's (`batch-42.csv`).
+    - `chunk_rows`: rows of each chunk. One process at a time works on a chunk.
+    - `dispatch`: how chunks reach workers, `procrastinate` or `table`; it must be that of the
+      workers.
+    - `timeout`, `max_failures`, `breaker`: as in `bulk.run`, for the workers: one that meets a
+      limit pauses the job. Failures are counted over the whole job, when a worker takes a chunk,
+      so what runs then may exceed `max_failures`; refusals are compared within a chunk.
+    - `confirm`, `confirm_above`, `retry_failed`, `stop`: as in `bulk.run`. A submission that was
+      stopped, or not confirmed, is continued by submitting the same input under the same name.
+
+    Raises what `bulk.run` raises, `JobStopped` if it was stopped, and `JournalError` if the journal
+    has a job of that name which workers have, or had: it would be sent twice.
+    """
+    name = _checked_name(job, name, chunk_rows)
+    limits = Limits(_WINDOW, timeout, None, max_failures, breaker, None, confirm_above)
+    clock = client.context.clock
+    # Both before anything is read: a wrong name of one of them is found in milliseconds.
+    database, queue = open_database(url, clock), make_dispatch(dispatch, url, clock)
+    if not database.is_shared:
+        raise ValueError(f"{database.target}: a shared journal is a URL, postgresql://host/name")
+    try:
+        await database.open()
+        await _check_name(database, name, is_new=job is not None)
+        async with Journal.open(url, job=name, database=database, clock=clock) as journal:
+            phases = Phases(client, journal, observers, limits, StopSignal())
+            handing = _HandingOver(database, journal, limits, chunk_rows)
+            async with phases.watching(stop):
+                plan = await phases.execute(
+                    job, handing.hand_over, confirm, dry_run=False, retry_failed=retry_failed
+                )
+            plan = _checked(plan, phases.stop, name)
+            report = await report_on(journal, plan=plan)
+        await handing.tell_workers(queue)
+        return Submission(name=name, plan=plan, chunks=len(handing.made), report=report)
+    finally:
+        await database.close()
+
+
+def _checked_name(job: Job | None, name: str | None, chunk_rows: int) -> str:
+    if chunk_rows < 1:
+        raise ValueError(f"chunk_rows={chunk_rows}: must be 1 or more")
+    if name is None and job is None:
+        raise ValueError("name is missing: which job is to be resumed?")
+    return name or (job.label if job else "")
+
+
+def _checked(plan: Plan | None, stop: StopSignal, name: str) -> Plan:
+    """Return the plan, or raise why there is none."""
+    if stop.error is not None:
+        raise stop.error
+    if plan is None:
+        why = "" if stop.reason in (None, "drained") else f" ({stop.reason})"
+        raise JobStopped(f"stopped while planning {name!r}{why}; nothing was sent")
+    return plan
+
+
+class _HandingOver:
+    """The chunks of one job on their way to the workers."""
+
+    def __init__(
+        self, database: Database, journal: Journal, limits: Limits, chunk_rows: int
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._obeyed = WorkerLimits(
+            timeout=limits.timeout, max_failures=limits.max_failures, breaker=limits.breaker
+        )
+        self._chunk_rows = chunk_rows
+        self.made: list[ChunkRef] = []
+        """Chunks that workers can take."""
+        self._job: int | None = None
+
+    async def hand_over(self, task: JobTask) -> None:
+        """Make the chunks of the planned job, in the transaction that lets workers take them."""
+        self._job = job = self._journal.job_id
+        assert job is not None  # noqa: S101  # it has been planned
+        times = self._database.now(), self._database.now(-DEAD_AFTER)
+        arguments = (job, self._chunk_rows, self._obeyed, *times)
+        self.made = await self._journal.write(jobs.hand_over, *arguments)
+
+    async def tell_workers(self, queue: Dispatch) -> None:
+        """Enqueue the chunks, once the journal is closed."""
+        # Workers take chunks as soon as they are there. Those of a small job may all be done by
+        # now, and the worker of the last one could not queue the whole job: this process had it.
+        assert self._job is not None  # noqa: S101  # handed over
+        whole = await self._database.write(jobs.queue_verification, self._job)
+        async with queue:
+            await queue.enqueue([*self.made, *whole])
+
+
+async def _check_name(database: Database, name: str, *, is_new: bool) -> None:
+    """Reject a new job under the name of one that workers have, or had."""
+    dead = database.now(-DEAD_AFTER)
+    if not is_new:
+        job, state = await database.read(jobs.find_job, name, database.target)
+        await database.read(jobs.check_no_workers, job, dead)
+        # So that nobody takes it for finished while it is planned, nor if that is interrupted.
+        if state in (JobState.FINISHED, JobState.CANCELLED):
+            await database.write(jobs.set_state, job, JobState.PLANNED, database.now())
+        return
+    found = await database.read(jobs.list_jobs, dead, name)
+    # One that was interrupted or not confirmed is continued: no worker has had it.
+    if found and found[0].state not in (JobState.READING, JobState.PLANNED):
+        raise JournalError(
+            f"journal {database.target} has a job {name!r} already, which is {found[0].state}: a"
+            " second one would send its changes twice. Choose another name, or resume it"
+        )

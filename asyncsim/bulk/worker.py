@@ -1,0 +1,336 @@
+"""`bulk.work`: a worker, which takes chunks of submitted jobs and sends their changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk.chunk_run import ChunkOutcome, ChunkRun
+from asyncsim.bulk.dispatch import make_dispatch
+from asyncsim.bulk.dispatch_protocol import Dispatch
+from asyncsim.bulk.journal import chunks, claims, processes
+from asyncsim.bulk.journal.chunks import Beat, TakenChunk
+from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.journal.engines import open_database
+from asyncsim.bulk.journal.processes import JournalProcess
+from asyncsim.bulk.lease import Lease, Moment
+from asyncsim.bulk.phases import account_of
+from asyncsim.bulk.records import ChunkClaim, ChunkRef, account_key
+from asyncsim.client import Client
+from asyncsim.errors import AuthenticationError, ConfigurationError, JournalError, Unsupported
+from asyncsim.events import Observer
+from asyncsim.vendors import Product
+
+logger = logging.getLogger("asyncsim.worker")
+
+_LOOK_FOR_DEAD_EVERY = 0.5  # seconds
+_PAUSE = 1.0  # seconds before the next claim, after one that came to nothing
+_DRAIN = 30.0
+"""Seconds after which a graceful stop no longer waits for responses in flight."""
+
+
+_Key = tuple[int, int, int]  # job, chunk, epoch
+
+
+async def work(
+    url: str,
+    clients: Sequence[Client],
+    *,
+    dispatch: str = "procrastinate",
+    chunks_at_once: int = 4,
+    stop: asyncio.Event | None = None,
+    observers: Sequence[Observer] = (),
+) -> None:
+    """Work on the chunks of submitted jobs, until stopped; any number of processes may do so.
+
+    Chunks are those of `bulk.submit`. One process at a time works on a chunk, and proves every two
+    seconds that it is alive. When it is not, another one takes the chunk over after six seconds,
+    reads the SIMs whose outcome is not recorded, and goes on. When the last chunk of a job is done,
+    one list scan verifies the whole job.
+
+    - `url`: the PostgreSQL database of the journal, `postgresql://...`.
+    - `clients`: one for each account. Chunks of other accounts stay queued. All workers share one
+      concurrency limit for an account, unless its client has another `shared_limit`.
+    - `dispatch`: how chunks reach workers, `procrastinate` or `table`; as in `bulk.submit`.
+    - `chunks_at_once`: the most chunks at once, of all accounts.
+    - `stop`: set it for a graceful stop: requests in flight finish, for at most 30 s, and chunks
+      that are not done are handed back to other workers. Cancelling hands them back at once.
+
+    Raises `JournalError` if the database cannot be used at the start; later it waits for it. Raises
+    `AuthenticationError` once the credentials of all accounts were rejected.
+    """
+    if chunks_at_once < 1:
+        raise ValueError(f"chunks_at_once={chunks_at_once}: must be at least 1")
+    by_account = _by_account(clients)
+    _share_limits(url, clients)
+    clock = clients[0].context.clock
+    database = open_database(url, clock)
+    queue = make_dispatch(dispatch, url, clock)
+    worker = Worker(database, queue, by_account, tuple(observers), chunks_at_once)
+    try:
+        await database.open()
+        async with queue:
+            await worker.run(stop or asyncio.Event())
+    finally:
+        await database.close()
+
+
+def _by_account(clients: Iterable[Client]) -> dict[str, Client]:
+    """Return the client of each account, by the key of its jobs."""
+    found: dict[str, Client] = {}
+    for client in clients:
+        for product in (Product.SUPERSIM, Product.WIRELESS):
+            try:
+                account = account_of(client, product)
+            except Unsupported:
+                continue
+            key = account_key(client.vendor.name, product.value, account)
+            if key in found:
+                raise ConfigurationError(f"two clients of one account: {account}; pass one of them")
+            found[key] = client
+    if not found:
+        raise ConfigurationError("no clients: pass one for each account to work for")
+    return found
+
+
+def _share_limits(url: str, clients: Sequence[Client]) -> None:
+    """Let the workers of an account share its concurrency limit, as the vendor counts them."""
+    from asyncsim.postgres.limit import PostgresLimit
+
+    shared = PostgresLimit(url)
+    for client in clients:
+        client.context.use_shared_limit(shared)
+
+
+class Worker:
+    """One process: its chunks, their heartbeat, and the look for chunks of dead workers."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatch: Dispatch,
+        clients: Mapping[str, Client],
+        observers: tuple[Observer, ...],
+        chunks_at_once: int,
+    ) -> None:
+        self.owner = claims.new_owner()
+        self._database = database
+        self._dispatch = dispatch
+        self._clients = dict(clients)
+        self._observers = observers
+        self._at_once = chunks_at_once
+        self._clock = next(iter(clients.values())).context.clock
+        self._runs: dict[_Key, ChunkRun] = {}
+        self._orphans: set[_Key] = set()
+        """Chunks that are ours in the table and that nobody works on, as of the last heartbeat."""
+        self._stopping = asyncio.Event()
+        self._rejected: AuthenticationError | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until stopped, gracefully by the event, or at once by cancellation."""
+        dispatching = asyncio.create_task(
+            self._dispatch.work(
+                self._handle, list(self._clients), at_once=self._at_once, stop=self._stopping
+            ),
+            name="asyncsim-dispatch",
+        )
+        asked = asyncio.create_task(stop.wait(), name="asyncsim-worker-stop")
+        beside = [
+            asyncio.create_task(self._beat(), name="asyncsim-heartbeat"),
+            asyncio.create_task(self._look_for_dead(), name="asyncsim-dead-workers"),
+        ]
+        everything = [dispatching, asked, *beside]
+        try:
+            # The dispatch ends by itself once no account is left.
+            await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+            await self._drain(dispatching)
+        finally:
+            self._stopping.set()
+            for run in self._runs.values():
+                run.cancel()
+            # Before the heartbeat, which keeps the chunks until they are handed back.
+            dispatching.cancel()
+            await asyncio.gather(dispatching, return_exceptions=True)
+            for task in (asked, *beside):
+                task.cancel()
+            ends = await asyncio.gather(*everything, return_exceptions=True)
+            with suppress(JournalError):  # then it is listed as dead for a while
+                await self._database.write(processes.remove, self.owner)
+        for end in ends:
+            if isinstance(end, Exception):  # a bug in one of them
+                raise end
+        if self._rejected is not None and not self._clients:
+            raise self._rejected
+
+    async def _drain(self, dispatching: asyncio.Task[None]) -> None:
+        """Let requests in flight finish, and hand all chunks back."""
+        self._stopping.set()
+        # Heartbeats go on meanwhile: the chunks are ours until they are handed back.
+        for run in self._runs.values():
+            run.stop.stop("drained")
+        late = asyncio.ensure_future(self._clock.sleep(_DRAIN))
+        try:
+            await asyncio.wait((dispatching, late), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            late.cancel()
+            await asyncio.gather(late, return_exceptions=True)
+
+    # Chunks.
+
+    async def _handle(self, ref: ChunkRef | None) -> bool:
+        """Claim a chunk, and work on it to its end; False if there was none to claim."""
+        # A queue may hand out one more chunk after it was stopped.
+        if self._stopping.is_set() or not self._clients:
+            return False
+
+        async def claiming(connection: AsyncConnection) -> tuple[Moment, TakenChunk | None]:
+            began = Moment.now(self._clock)  # of the attempt that succeeds
+            now, dead = self._database.now(), self._database.now(-claims.DEAD_AFTER)
+            for accounts in self._fewest_first():
+                arguments = (self.owner, now, dead, accounts, ref)
+                if (taken := await chunks.claim(connection, *arguments)) is not None:
+                    return began, taken
+            return began, None
+
+        try:
+            began, taken = await self._database.write(claiming)
+        except JournalError as error:
+            logger.warning("no chunk could be claimed: %s", error)
+            await self._clock.sleep(_PAUSE)
+            return False
+        if taken is None:
+            return False
+        await self._work_on(taken, began)
+        return True
+
+    def _fewest_first(self) -> list[list[str]]:
+        """Group the accounts by how many chunks of theirs are being worked on here."""
+        # Each account has its own limit at the vendor: four chunks of one are not faster than two.
+        busy = Counter(run.taken.account for run in self._runs.values())
+        counts = sorted({busy[one] for one in self._clients})
+        return [[one for one in self._clients if busy[one] == count] for count in counts]
+
+    async def _work_on(self, taken: TakenChunk, began: Moment) -> None:
+        client = self._clients[taken.account]
+        lease = Lease(self._clock, began, seconds=claims.DEAD_AFTER)
+        run = ChunkRun(taken, lease, began, client, self._database, self._observers, self._clock)
+        # A stop that came while it was claimed has missed it.
+        if self._stopping.is_set():
+            run.stop.stop("drained")
+        self._runs[run.key] = run
+        outcome = ChunkOutcome("cancelled")
+        try:
+            outcome = await run.run()
+        finally:
+            try:
+                await self._give_back(run, outcome)
+            finally:
+                del self._runs[run.key]
+        if outcome.reason is not None:
+            # What it met may still be there: an outage, a full disk.
+            await self._clock.sleep(_PAUSE)
+
+    async def _give_back(self, run: ChunkRun, outcome: ChunkOutcome) -> None:
+        """Record that a chunk is done, or hand it back; pause its job if that stops all of it."""
+        taken, claim, database = run.taken, run.taken.claim, self._database
+        if outcome.rejected is not None:
+            logger.error("no more chunks of %s: %s", taken.account, outcome.rejected)
+            self._rejected = outcome.rejected
+            # The account's other product has the same credentials.
+            for key in [one for one, client in self._clients.items() if client is run.client]:
+                del self._clients[key]
+            if not self._clients:
+                self._stopping.set()
+        if outcome.reason is not None:
+            logger.info(
+                "chunk %d of job %r: handed back: %s", claim.number, taken.job_name, outcome.reason
+            )
+        following: ChunkRef | None = None
+        if run.lease.ended and self._stopping.is_set():
+            # Its database may be away for long. The chunk counts as dead already, or soon.
+            return
+        # After the journal of the chunk is closed: everything that it buffered is written by then.
+        try:
+            if outcome.reason is None:
+                following = await database.write(chunks.finish, claim, database.now())
+            else:
+                if outcome.pauses_job:
+                    reason, now = outcome.reason, database.now()
+                    await database.write(chunks.end_job, claim.job_id, "paused", reason, now)
+                if await database.write(chunks.release, claim, outcome.reason):
+                    following = None if outcome.pauses_job else taken.ref
+            if following is not None:
+                await self._dispatch.enqueue([following])
+        except JournalError as error:
+            # Its owner counts as dead soon, and what is not queued is found later.
+            logger.warning("chunk %d of job %r: %s", claim.number, taken.job_name, error)
+
+    # Beside them.
+
+    async def _beat(self) -> None:
+        """Renew the leases of all chunks with one statement, and learn what became of them."""
+
+        async def beating(
+            connection: AsyncConnection,
+        ) -> tuple[Moment, Collection[_Key], Sequence[Beat]]:
+            # Known before the statement begins: whatever it does not return of these is lost.
+            began, known = Moment.now(self._clock), set(self._runs)
+            now, forgotten = self._database.now(), self._database.now(-processes.FORGOTTEN_AFTER)
+            beats = await chunks.heartbeat(connection, self.owner, now)
+            await processes.record_alive(connection, self._process(), now, forgotten)
+            return began, known, beats
+
+        while True:
+            woken = self._clock.now()
+            try:
+                await self._on_beats(*await self._database.write(beating))
+            except JournalError as error:
+                # Then the leases end, and nothing more is sent.
+                logger.warning("the heartbeat failed: %s", error)
+            await self._clock.sleep(max(woken + claims.HEARTBEAT - self._clock.now(), 0.0))
+
+    def _process(self) -> JournalProcess:
+        return JournalProcess(
+            id=self.owner,
+            kind="worker",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            accounts=tuple(self._clients),
+        )
+
+    async def _on_beats(
+        self, began: Moment, known: Collection[_Key], beats: Sequence[Beat]
+    ) -> None:
+        ours = {(one.job_id, one.number, one.epoch): one for one in beats}
+        for key, run in list(self._runs.items()):
+            beat = ours.pop(key, None)
+            if beat is not None:
+                run.lease.renewed(began)
+                if beat.job_state != chunks.RUNNING:
+                    run.stop.stop(beat.job_state)
+            elif key in known:
+                # Another worker owns it: this one was frozen, or cut off for too long.
+                run.lease.end()
+        # A claim whose response was lost is ours as well, and nobody works on it. One that is in
+        # progress looks the same, but not twice.
+        orphans = set(ours)
+        for job, number, epoch in orphans & self._orphans:
+            claim = ChunkClaim(job, number, self.owner, epoch)
+            await self._database.write(chunks.release, claim, "its claim was lost")
+        self._orphans = orphans
+
+    async def _look_for_dead(self) -> None:
+        """Queue the chunks of dead workers anew, where the dispatch does not find them itself."""
+        while True:
+            await self._clock.sleep(_LOOK_FOR_DEAD_EVERY)
+            try:
+                await self._dispatch.requeue_stalled()
+            except JournalError as error:
+                logger.warning("no look for dead workers: %s", error)

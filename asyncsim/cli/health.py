@@ -1,0 +1,63 @@
+"""The port of `--health`: responds as long as the event loop runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from asyncsim.cli.exits import CommandError
+from asyncsim.cli.options import check_address, split_listen
+from asyncsim.events import ChunkEnded, ChunkTaken, Event
+
+PATHS = ("/livez", "/healthz")
+_SHUTDOWN = 1.0  # seconds for a probe in flight when the process ends
+
+
+class TakenChunks:
+    """An observer that counts the chunks in hand."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, event: Event) -> None:
+        """Count one that was taken or has ended."""
+        self._count += isinstance(event, ChunkTaken) - isinstance(event, ChunkEnded)
+
+    def state(self) -> Mapping[str, int]:
+        """What a probe gets."""
+        return {"chunks": self._count}
+
+
+@asynccontextmanager
+async def health_port(
+    address: str | None, state: Callable[[], Mapping[str, int]]
+) -> AsyncIterator[None]:
+    """Respond with 200 and `state()` as JSON meanwhile; without an address do nothing.
+
+    It asks neither the vendor nor the database: their outage is no reason to restart a worker,
+    which would lose its chunks over it.
+    """
+    if address is None:
+        yield
+        return
+    check_address("--health", address)
+    from aiohttp import web  # loads a web server
+
+    async def respond(request: web.BaseRequest) -> web.Response:
+        if request.path not in PATHS:
+            return web.Response(status=404)
+        return web.Response(text=json.dumps(state()), content_type="application/json")
+
+    host, port = split_listen(address)
+    runner = web.ServerRunner(web.Server(respond, access_log=None), shutdown_timeout=_SHUTDOWN)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CommandError(f"--health {address}: cannot listen: {reason}") from error
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,146 @@
+"""Jobs of a shared journal, and the processes that work on them, as rows of output."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from asyncsim.bulk import SharedJob
+from asyncsim.bulk.actions import describe
+from asyncsim.bulk.journal.processes import KnownProcess
+
+
+@frozen(kw_only=True)
+class ListedSharedJob:
+    """A job of a shared journal in the list of jobs."""
+
+    name: str
+    state: str
+    reason: str | None
+    """Why it is paused, or was cancelled."""
+    waiting_for: str | None
+    """Why nobody takes its queued chunks."""
+    job: str
+    change: str
+    product: str
+    vendor: str
+    account: str
+    rows: int
+    at_target: int
+    failed: int
+    """Failed, impossible or unknown."""
+    unfinished: int
+    queued: int
+    """Chunks that no process works on."""
+    running: int
+    """Chunks that a process works on."""
+    done: int
+    workers: int
+    """Processes that work on it."""
+    created_at: datetime
+    ended_at: datetime | None
+
+
+IN_A_TABLE = ("name", "change", "rows", "at_target", "failed", "unfinished", "state", "workers")
+
+
+@frozen(kw_only=True)
+class ListedProcess:
+    """A process that works on a shared journal."""
+
+    process: str
+    """`HOST:PID:random`."""
+    kind: str
+    state: str
+    """`alive` or `dead`."""
+    chunks: int
+    """Chunks that it has."""
+    rate: float
+    """SIMs per second that it has finished in the last half minute."""
+    accounts: tuple[str, ...]
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+PROCESS_IN_A_TABLE = ("process", "kind", "state", "chunks", "rate", "heartbeat_at")
+
+
+def list_job(job: SharedJob, processes: Collection[KnownProcess]) -> ListedSharedJob:
+    """Return a job as a row."""
+    head = job.head
+    return ListedSharedJob(
+        name=job.name,
+        state=job.state.value,
+        reason=job.reason,
+        waiting_for=job.waiting_for(processes),
+        job=f"{head.action} of {head.label}",
+        change=describe(head.change),
+        product=head.product,
+        vendor=head.vendor,
+        account=head.account,
+        rows=job.rows,
+        at_target=job.succeeded,
+        failed=job.failed,
+        unfinished=job.unfinished,
+        queued=job.chunks.get("queued", 0),
+        running=job.chunks.get("running", 0),
+        done=job.chunks.get("done", 0),
+        workers=len(job.owners),
+        created_at=job.created_at,
+        ended_at=job.ended_at,
+    )
+
+
+def list_process(
+    process: KnownProcess, jobs: Collection[SharedJob], rates: Mapping[str, float]
+) -> ListedProcess:
+    """Return a process as a row, with the number of its chunks of these jobs."""
+    return ListedProcess(
+        process=process.id,
+        kind=process.kind,
+        state="alive" if process.is_alive else "dead",
+        chunks=sum(job.owners.get(process.id, 0) for job in jobs),
+        rate=round(rates.get(process.id, 0.0), 1),
+        accounts=process.accounts,
+        started_at=process.started_at,
+        heartbeat_at=process.heartbeat_at,
+    )
+
+
+def notes_on(jobs: Collection[ListedSharedJob]) -> list[str]:
+    """Say which jobs are paused, and which wait for a worker that is not there."""
+    notes = [f"{job.name} is paused: {job.reason}" for job in jobs if job.state == "paused"]
+    waiting = (job for job in jobs if job.waiting_for)
+    return notes + [
+        f"{job.name} waits for {job.waiting_for} ({job.queued:,} chunks are queued)"
+        for job in waiting
+    ]
+
+
+def status_of(job: SharedJob, processes: Collection[KnownProcess]) -> Mapping[str, Any]:
+    """Return the status of a job: its rows by state, its chunks, its workers."""
+    listed = list_job(job, processes)
+    return {
+        "name": listed.name,
+        "job": listed.job,
+        "product": listed.product,
+        "vendor": listed.vendor,
+        "account": listed.account,
+        "change": listed.change,
+        "state": listed.state,
+        "reason": listed.reason,
+        "waiting_for": listed.waiting_for,
+        "rows": listed.rows,
+        **{state.value: count for state, count in job.states.items()},
+        "at_target": listed.at_target,
+        "unfinished": listed.unfinished,
+        "chunks_queued": listed.queued,
+        "chunks_running": listed.running,
+        "chunks_done": listed.done,
+        "created_at": listed.created_at,
+        "ended_at": listed.ended_at,
+        "workers": dict(job.owners),
+    }

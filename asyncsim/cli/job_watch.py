@@ -1,0 +1,161 @@
+"""The live progress of the jobs of a shared journal, and of the processes that work on them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from attrs import asdict, frozen
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from asyncsim.bulk import SharedJobs
+from asyncsim.cli.job_rows import (
+    ListedProcess,
+    ListedSharedJob,
+    list_job,
+    list_process,
+    notes_on,
+)
+from asyncsim.cli.output import Row, add_row, new_table, printable, printer, stdout_console
+
+_JOB_COLUMNS = ("name", "state", "at_target", "failed", "unfinished", "per_second", "chunks")
+_PROCESS_COLUMNS = ("process", "kind", "state", "chunks", "per_second", "seen")
+
+
+@frozen(kw_only=True)
+class Seen:
+    """What a shared journal holds at one moment."""
+
+    jobs: Sequence[ListedSharedJob]
+    processes: Sequence[ListedProcess]
+    rates: Mapping[str, float]
+    """SIMs per second that each job has finished since the moment before; none at first."""
+    time: float
+
+    @classmethod
+    async def of(cls, journal: SharedJobs, name: str | None, before: Seen | None) -> Seen:
+        """Read all jobs, or the one of this name, and the processes."""
+        found = await journal.list() if name is None else [await journal.fetch(name)]
+        processes, rates = await journal.processes(), await journal.rates()
+        listed = [list_job(job, processes) for job in found]
+        now = time.monotonic()
+        return cls(
+            jobs=listed,
+            processes=[list_process(one, found, rates) for one in processes],
+            rates={} if before is None else _rates(before, listed, now),
+            time=now,
+        )
+
+
+def _rates(before: Seen, jobs: Sequence[ListedSharedJob], now: float) -> dict[str, float]:
+    """Return how many SIMs of each job have ended per second."""
+    seconds = max(now - before.time, 1e-3)
+    earlier = {job.name: job.rows - job.unfinished for job in before.jobs}
+    return {
+        job.name: max((job.rows - job.unfinished - earlier[job.name]) / seconds, 0.0)
+        for job in jobs
+        if job.name in earlier
+    }
+
+
+class JobsDisplay(Protocol):
+    """Where each moment is shown."""
+
+    def __enter__(self) -> object:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """End; what was shown last stays."""
+
+    def show(self, seen: Seen) -> None:
+        """Show one moment."""
+
+
+class JobsScreen:
+    """Tables of jobs and processes, drawn in place."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._live = Live(
+            console=stdout_console(),
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> object:
+        return self._live.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, seen: Seen) -> None:
+        """Draw both tables; a dead process is red."""
+        jobs, processes = new_table(_JOB_COLUMNS), new_table(_PROCESS_COLUMNS)
+        for job in seen.jobs:
+            total = job.queued + job.running + job.done
+            row = asdict(job) | {
+                "per_second": _shown(seen.rates.get(job.name)),
+                "chunks": f"{job.done:,} of {total:,}, {job.running:,} running",
+            }
+            add_row(jobs, _JOB_COLUMNS, row, "bold" if job.running else None)
+        for process in seen.processes:
+            age = (datetime.now(UTC) - process.heartbeat_at).total_seconds()
+            row = asdict(process) | {
+                "per_second": _shown(process.rate),
+                "seen": f"{max(age, 0):.0f} s ago",
+            }
+            add_row(processes, _PROCESS_COLUMNS, row, "red" if process.state == "dead" else None)
+        notes = [Text(printable(note), "yellow") for note in notes_on(seen.jobs)]
+        caption = f"{datetime.now(UTC):%H:%M:%S} UTC, every {self._interval:g} s; Ctrl-C ends"
+        self._live.update(
+            Group(jobs, Text(), processes, *notes, Text(caption, style="dim")), refresh=True
+        )
+
+
+def _shown(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:,.1f}"
+
+
+class JobsLines:
+    """A line for each job at first, and whenever it has changed: text, or JSON."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._printer = printer("ndjson", ()) if as_json else None
+        self._before: dict[str, Row] = {}
+
+    def __enter__(self) -> object:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+
+    def show(self, seen: Seen) -> None:
+        """Print what is different now."""
+        at = datetime.now(UTC).replace(microsecond=0)
+        for job in seen.jobs:
+            row = asdict(job)
+            if self._before.get(job.name) == row:
+                continue
+            self._before[job.name] = row
+            rate = seen.rates.get(job.name)
+            if self._printer is not None:
+                alive = [asdict(one) for one in seen.processes]
+                self._printer.row({"at": at, **row, "per_second": rate, "processes": alive})
+                continue
+            parts = [
+                f"{at:%H:%M:%S} {job.name}: {job.state}",
+                f"{job.at_target:,} of {job.rows:,} at their target",
+                f"{job.failed:,} failed",
+                f"{job.unfinished:,} unfinished",
+                f"{job.workers:,} workers",
+            ]
+            parts += [f"{rate:,.1f} per second"] if rate is not None else []
+            parts += [f"waits for {job.waiting_for}"] if job.waiting_for else []
+            sys.stdout.write(printable(", ".join(parts)) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,83 @@
+"""`asyncsim receive`: a replica that only takes callbacks, for workers and services elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from asyncsim import CallbackReceiver, Client, PostgresBus
+from asyncsim.cli.accounts import log_in_to_all
+from asyncsim.cli.exits import Exit
+from asyncsim.cli.journals import shared_journal
+from asyncsim.cli.options import SharedJournal, check_listen, split_listen
+from asyncsim.cli.output import say
+from asyncsim.cli.signals import ended_by_interrupt
+from asyncsim.events import CallbackRefused, Event
+from asyncsim.postgres.job_tickets import following_job_tickets
+
+_REREAD_EVERY = 10.0  # seconds between looks at profiles, and only if a signature was wrong
+
+
+async def receive(
+    *,
+    journal: SharedJournal = None,
+    listen: Annotated[str, Parameter(help="[HOST:]PORT to listen on.")] = "8080",
+    public_url: Annotated[
+        str | None, Parameter(help="URL at which vendors call.", show_default=False)
+    ] = None,
+) -> Exit:
+    """Take callbacks for workers and services that share a journal, until SIGTERM.
+
+    Example: asyncsim receive --journal postgresql://db.example/sims --public-url https://x.example
+    """
+    url = shared_journal(journal)
+    check_listen(listen, public_url)
+    host, port = split_listen(listen)
+    signatures = WrongSignatures()
+    bus = PostgresBus(url)
+    receiver = CallbackReceiver(public_url, host=host, port=port, bus=bus, observers=[signatures])
+    receiver.commands().refuse()
+    clients = log_in_to_all(receiver=receiver)
+    async with AsyncExitStack() as stack:
+        for client in clients:  # the first one opens the port
+            await stack.enter_async_context(client)
+        await stack.enter_async_context(following_job_tickets(url, receiver.verify_tickets_of))
+        accounts = f"{len(clients)} account{'' if len(clients) == 1 else 's'}"
+        say(f"receiving callbacks of {accounts} on {host}:{receiver.port}; SIGTERM stops it")
+        with ended_by_interrupt():
+            await signatures.reread_profiles(clients)
+    counts = receiver.counts
+    say(
+        f"stopped: {counts.accepted:,} accepted, {counts.duplicates:,} of them duplicates;"
+        f" {counts.refused:,} rejected"
+    )
+    return Exit.OK
+
+
+class WrongSignatures:
+    """Notices callbacks with a genuine ticket and a wrong signature: a secret was rotated."""
+
+    def __init__(self) -> None:
+        self._noticed = asyncio.Event()
+
+    def __call__(self, event: Event) -> None:
+        """Observe an event of the receiver."""
+        # Without a ticket of ours nobody can cause this, nor a look at the profiles.
+        if isinstance(event, CallbackRefused) and event.reason.startswith("the signature"):
+            self._noticed.set()
+
+    async def reread_profiles(self, clients: Sequence[Client]) -> None:
+        """Use the secrets that profiles have now, each time that one seems to be another."""
+        while True:
+            await self._noticed.wait()
+            for client in clients:
+                reread = client.context.reread_credentials
+                given = None if reread is None else await reread()
+                if given is not None:
+                    client.rotate(**given)
+            await asyncio.sleep(_REREAD_EVERY)
+            self._noticed.clear()

@@ -1,0 +1,154 @@
+"""`asyncsim jobs` for shared journals: watch, pause, cancel, purge, migrate."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from asyncsim import JournalError
+from asyncsim.bulk import JobState, Journal, SharedJobs
+from asyncsim.bulk.migrate import migrate
+from asyncsim.bulk.report import report_on
+from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.job_watch import JobsDisplay, JobsLines, JobsScreen, Seen
+from asyncsim.cli.journals import shared_journal
+from asyncsim.cli.options import SharedJournal
+from asyncsim.cli.output import printable, say
+from asyncsim.cli.reports import report_exit_code
+from asyncsim.cli.signals import ended_by_interrupt
+
+SharedJobName = Annotated[str, Parameter(name="NAME", help="Name of a job.")]
+_DAY = 86_400.0
+
+
+async def watch(
+    name: Annotated[
+        str | None, Parameter(name="NAME", help="Name of a job; default: all jobs.")
+    ] = None,
+    /,
+    *,
+    journal: SharedJournal = None,
+    interval: Annotated[
+        float, Parameter(help="Seconds between two reads.", validator=Number(gt=0))
+    ] = 2.0,
+    output: Annotated[
+        Literal["table", "ndjson"],
+        Parameter(name=["--output", "-o"], help="Format of the data on stdout."),
+    ] = "table",
+) -> Exit:
+    """Show the live progress of jobs and workers; of a single job, until it has ended.
+
+    Example: asyncsim jobs watch batch.csv
+    """
+    url = shared_journal(journal)
+    drawn = output == "table" and sys.stdout.isatty()
+    shown: JobsDisplay = JobsScreen(interval) if drawn else JobsLines(as_json=output == "ndjson")
+    async with SharedJobs(url) as shared:
+        seen: Seen | None = None
+        with ended_by_interrupt(), shown:
+            while seen is None or not _has_ended(name, seen):
+                if seen is not None:
+                    await asyncio.sleep(interval)
+                try:
+                    seen = await Seen.of(shared, name, seen)
+                except JournalError as error:
+                    if seen is None:  # a wrong URL, or name; later it may be an interruption
+                        raise
+                    say(printable(f"not read: {error}"))
+                    continue
+                shown.show(seen)
+    if name is None or seen is None or not _has_ended(name, seen):
+        return Exit.OK
+    async with Journal.open(url, job=name, read_only=True) as opened:
+        return report_exit_code(await report_on(opened))
+
+
+def _has_ended(name: str | None, seen: Seen) -> bool:
+    return name is not None and seen.jobs[0].state in (JobState.FINISHED, JobState.CANCELLED)
+
+
+async def pause(name: SharedJobName, /, *, journal: SharedJournal = None) -> None:
+    """Pause a job: requests in flight finish, workers send nothing new of it.
+
+    Example: asyncsim jobs pause batch.csv
+    """
+    async with SharedJobs(shared_journal(journal)) as shared:
+        before = await shared.pause(name)
+    done = "was paused already" if before is JobState.PAUSED else "is paused"
+    say(printable(f"{name} {done}; to continue: asyncsim jobs resume {shlex.quote(name)}"))
+
+
+async def cancel(name: SharedJobName, /, *, journal: SharedJournal = None) -> None:
+    """Cancel a job: workers take nothing of it any more; what was sent stays sent.
+
+    Example: asyncsim jobs cancel batch.csv
+    """
+    async with SharedJobs(shared_journal(journal)) as shared:
+        before = await shared.cancel(name)
+        left = (await shared.fetch(name)).unfinished
+    done = "was cancelled already" if before is JobState.CANCELLED else "is cancelled"
+    say(printable(f"{name} {done}; {left:,} of its SIMs are unfinished"))
+
+
+async def purge(
+    names: Annotated[
+        list[str] | None, Parameter(name="NAME", help="Names of jobs.", negative="")
+    ] = None,
+    /,
+    *,
+    journal: SharedJournal = None,
+    older_than: Annotated[
+        float | None,
+        Parameter(
+            help="Also those that ended so many days ago.",
+            show_default=False,
+            validator=Number(gte=0),
+        ),
+    ] = None,
+) -> None:
+    """Delete finished and cancelled jobs with all of their rows.
+
+    Example: asyncsim jobs purge --older-than 30
+    """
+    if not names and older_than is None:
+        raise CommandError("which jobs? Name them, or pass --older-than DAYS")
+    async with SharedJobs(shared_journal(journal)) as shared:
+        chosen = list(names or ())
+        if older_than is not None:
+            chosen += await shared.ended_before(older_than * _DAY)
+        for name in dict.fromkeys(chosen):
+            count = await shared.purge(name)
+            say(printable(f"{name}: {count:,} rows deleted"))
+        if not chosen:
+            say("no job ended so long ago")
+
+
+async def migrate_(
+    file: Annotated[Path | None, Parameter(help="Journal of a job, such as batch.db.")] = None,
+    /,
+    *,
+    journal: SharedJournal = None,
+) -> None:
+    """Create the tables of a shared journal, or bring those of an older version forward.
+
+    Example: asyncsim jobs migrate --journal postgresql://db.example.com/asyncsim
+    """
+    if file is not None and journal is not None:
+        raise CommandError("pass a file, or --journal with a URL, not both")
+    if file is not None and not file.exists():
+        raise CommandError(f"there is no journal {file}")
+    target = str(file) if file is not None else shared_journal(journal)
+    before, now = await migrate(target)
+    shown = Journal.open(target, job="any").target  # without its password
+    if before == now:
+        say(f"{shown} is up to date: format {now}")
+    elif before:
+        say(f"{shown} was brought from format {before} to {now}")
+    else:
+        say(f"{shown} has its tables now: format {now}")

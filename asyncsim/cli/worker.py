@@ -1,0 +1,79 @@
+"""`asyncsim worker`: works on the jobs of a shared journal until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+from cyclopts import Parameter
+
+import asyncsim
+from asyncsim import CallbackReceiver, Client, bulk
+from asyncsim.bulk import SharedJobs
+from asyncsim.cli.accounts import log_in_to_all, masked
+from asyncsim.cli.exits import Exit
+from asyncsim.cli.health import TakenChunks, health_port
+from asyncsim.cli.journals import shared_journal
+from asyncsim.cli.options import AT_LEAST_ONE, Dispatch, SharedJournal
+from asyncsim.cli.output import printable, say
+from asyncsim.cli.signals import on_first_interrupt
+
+_STOPPING = (
+    "stopping: requests in flight finish, and other workers get the chunks; press Ctrl-C again to"
+    " cancel"
+)
+
+
+async def worker(
+    *,
+    journal: SharedJournal = None,
+    chunks: Annotated[int, Parameter(help="Chunks at once, at most.", validator=AT_LEAST_ONE)] = 4,
+    dispatch: Dispatch = "procrastinate",
+    public_url: Annotated[
+        str | None,
+        Parameter(
+            help="URL at which vendors reach the receivers; default: poll.", show_default=False
+        ),
+    ] = None,
+    health: Annotated[
+        str | None, Parameter(help="[HOST:]PORT for probes.", show_default=False)
+    ] = None,
+) -> Exit:
+    """Work on the jobs of a shared journal, of all profiles, until Ctrl-C or SIGTERM.
+
+    Example: asyncsim worker --journal postgresql://db.example.com/asyncsim
+    """
+    url = shared_journal(journal)
+    receiver = None
+    if public_url is not None:
+        receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
+    async with SharedJobs(url) as shared:  # what is wrong with it is said first
+        target = shared.target
+    stop = asyncio.Event()
+
+    def begin_stop() -> None:
+        say(_STOPPING)
+        stop.set()
+
+    clients = log_in_to_all(receiver=receiver)
+    async with AsyncExitStack() as stack:
+        for client in clients:
+            await stack.enter_async_context(client)
+        say(printable(f"working for {_accounts(clients)} on {target}; Ctrl-C stops"))
+        taken = TakenChunks()
+        await stack.enter_async_context(health_port(health, taken.state))
+        with on_first_interrupt(begin_stop):
+            await bulk.work(
+                url,
+                clients,
+                dispatch=dispatch,
+                chunks_at_once=chunks,
+                stop=stop,
+                observers=[taken],
+            )
+    return Exit.OK
+
+
+def _accounts(clients: list[Client]) -> str:
+    return ", ".join(f"{one.vendor.name} {masked(one.context.account)}" for one in clients)

@@ -1,0 +1,142 @@
+"""`PostgresBus`: callbacks that arrive at one process wake waits in every other.
+
+Any receiver stores a verified callback in the table `asyncsim.inbox`, and responds only once it is
+durable. Every process that has waits reads new rows, and gives them to its own `CallbackBus`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from asyncsim.callbacks.bus import Callback
+from asyncsim.callbacks.shared import Publish
+from asyncsim.clock import SYSTEM_CLOCK, Clock
+from asyncsim.errors import ConfigurationError
+
+if TYPE_CHECKING:  # psycopg is loaded with the first bus: `from asyncsim import *` needs no extra
+    from asyncsim.postgres.inbox_writer import BusStats
+
+_CHECK_FOR = 1.0  # seconds for which a health check is remembered: anyone may send one
+
+
+class PostgresBus:
+    """Shares callbacks between processes by a table in PostgreSQL; give it to a receiver.
+
+    `url` is `postgresql://user@host/database`; `asyncsim jobs migrate --journal URL` makes its
+    table. A callback is acknowledged once it is durable there; while the database is down the
+    vendor gets 503, and waits find their ends by polling. Rows are deleted after `keep_hours`.
+    `clock` is for tests.
+    """
+
+    def __init__(self, url: str, *, keep_hours: float = 1.0, clock: Clock | None = None) -> None:
+        try:
+            from asyncsim.postgres.engine import PostgresUrl, connect
+            from asyncsim.postgres.inbox import CHANNEL, InboxRow
+            from asyncsim.postgres.inbox_reader import InboxReader
+            from asyncsim.postgres.inbox_upkeep import check_table, purge_regularly
+            from asyncsim.postgres.inbox_writer import BusStats, InboxWriter
+            from asyncsim.postgres.listen import listening
+        except ImportError as error:
+            raise ImportError(
+                "asyncsim.PostgresBus needs an extra; install it with:"
+                ' pip install "asyncsim[postgres]"'
+            ) from error
+        if not 0 < keep_hours < math.inf:
+            raise ConfigurationError(f"keep_hours={keep_hours!r}: must be a number above 0")
+        self._url = PostgresUrl.parse(url)
+        self._clock = clock or SYSTEM_CLOCK
+        self._stats = BusStats()
+        connect_here = partial(connect, self._url)
+        self._write_row = InboxRow.of
+        self._check_table = partial(check_table, connect_here)
+        self._purge = partial(
+            purge_regularly, connect_here, self._clock, keep_hours * 3600, self._stats
+        )
+        self._writer = InboxWriter(connect_here, self._clock, self._stats)
+        self._reader = InboxReader(
+            connect_here,
+            partial(listening, self._url, CHANNEL),
+            self._clock,
+            self._stats,
+            self._publish,
+        )
+        self._publishers: list[Publish] = []
+        self._starting = asyncio.Lock()
+        self._starts = 0
+        self._purging: asyncio.Task[None] | None = None
+        self._checking = asyncio.Lock()
+        self._checked = (-math.inf, False)
+        """When the last health check ended, and how."""
+
+    def __repr__(self) -> str:
+        return f"<PostgresBus {self._url.shown}, {self._stats}>"
+
+    @property
+    def counts(self) -> BusStats:
+        """What it has done so far in this process; a copy."""
+        return evolve(self._stats)
+
+    async def start(self) -> None:
+        """Begin: a receiver does this. Each start needs a stop.
+
+        `ConfigurationError` if the table is missing, or may not be used. A database that does not
+        respond is no error: it may be back soon.
+        """
+        async with self._starting:
+            if self._starts == 0:
+                await self._check_table()
+                self._writer.start()
+                self._purging = asyncio.create_task(self._purge(), name="asyncsim-inbox-purge")
+            self._starts += 1
+            if self._publishers:
+                self._reader.begin()
+
+    async def stop(self) -> None:
+        """Undo one `start`; the last one stores what was accepted, then ends."""
+        async with self._starting:
+            self._starts = max(0, self._starts - 1)
+            if self._starts > 0 or self._purging is None:
+                return
+            await self._writer.stop()
+            await self._reader.stop()
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
+            self._purging = None
+
+    async def accept(self, callback: Callback, token: str) -> bool:
+        """Store a verified callback; returns once it is durable, True if it was there before."""
+        return not await self._writer.store(self._write_row(callback, token))
+
+    def attach(self, publish: Publish) -> Callable[[], None]:
+        """Call `publish` with each callback that any process stores; returns a way to end that."""
+        self._publishers.append(publish)
+        if self._starts > 0:
+            self._reader.begin()
+
+        def detach() -> None:
+            if publish in self._publishers:
+                self._publishers.remove(publish)
+            if not self._publishers:
+                self._reader.end()
+
+        return detach
+
+    def _publish(self, callback: Callback) -> None:
+        # Each once: a receiver attaches for every product that its clients wait for.
+        for publish in dict.fromkeys(self._publishers):
+            publish(callback)
+
+    async def is_writable(self) -> bool:
+        """Tell whether callbacks can be stored now; remembered for a second."""
+        async with self._checking:
+            at, writable = self._checked
+            if self._clock.now() >= at + _CHECK_FOR:
+                writable = await self._writer.is_writable()
+                self._checked = (self._clock.now(), writable)
+            return writable

@@ -1,0 +1,137 @@
+"""Connections to PostgreSQL, with the settings that all of ours have.
+
+psycopg is imported here, SQLAlchemy only for an engine; `url.py` needs neither.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+try:
+    import psycopg
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        'PostgreSQL needs an extra; install it with: pip install "asyncsim[postgres]"',
+        name=error.name,
+    ) from error
+from psycopg.conninfo import conninfo_to_dict
+
+from asyncsim.postgres.remedies import (
+    OLDEST,
+    ServerTooOld,
+    check_version,
+    is_transient,
+    remedy_of,
+)
+from asyncsim.postgres.url import PostgresUrl, is_postgres_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = [
+    "OLDEST",
+    "SCHEMA",
+    "PostgresUrl",
+    "ServerTooOld",
+    "check_version",
+    "connect",
+    "connection_settings",
+    "create_engine",
+    "is_postgres_url",
+    "is_transient",
+    "remedy_of",
+]
+
+SCHEMA = "asyncsim"
+"""The schema of all our tables. Statements name it: `search_path` is never relied on."""
+
+# A host that vanishes without a word is noticed after 5 + 2 * 2 seconds while idle, and 6 seconds
+# after something was sent to it: a chunk's lease lasts no longer.
+_DEFAULTS = {
+    "application_name": "asyncsim",
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 6000,
+}
+# A process that is frozen inside a transaction must not keep its locks from the others.
+_SESSION = "-c idle_in_transaction_session_timeout=5s"
+
+# Servers that reject `options`: pgbouncer, which hands out sessions of others.
+_without_options: set[str] = set()
+
+
+def connection_settings(url: str | PostgresUrl) -> dict[str, Any]:
+    """Return the keywords for psycopg beside the URL, whose own parameters take precedence."""
+    url = PostgresUrl.parse(url)
+    chosen = conninfo_to_dict(url.libpq)
+    settings: dict[str, Any] = {key: value for key, value in _DEFAULTS.items() if key not in chosen}
+    if url.libpq not in _without_options:
+        settings["options"] = f"{_SESSION} {chosen.get('options') or ''}".strip()
+    # No prepared statements on the server: pgbouncer may hand the next transaction another session.
+    settings["prepare_threshold"] = None
+    return settings
+
+
+async def connect(
+    url: str | PostgresUrl, *, autocommit: bool = True
+) -> psycopg.AsyncConnection[Any]:
+    """Open a connection; raises `psycopg.Error`, which `remedy_of` explains."""
+    url = PostgresUrl.parse(url)
+    with_options = url.libpq not in _without_options
+    try:
+        connection = await _open(url, autocommit)
+    except psycopg.OperationalError as error:
+        # pgbouncer before 1.20, and newer ones for settings that they do not track. Its own
+        # `idle_transaction_timeout`, or `ALTER ROLE ... SET`, does the same (docs/postgresql.md).
+        if not with_options or "unsupported startup parameter" not in str(error):
+            raise
+        _without_options.add(url.libpq)
+        connection = await _open(url, autocommit)
+    try:
+        check_version(connection.info.server_version)
+    except ServerTooOld:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _open(url: PostgresUrl, autocommit: bool) -> psycopg.AsyncConnection[Any]:
+    return await psycopg.AsyncConnection.connect(
+        url.libpq, autocommit=autocommit, **connection_settings(url)
+    )
+
+
+def create_engine(
+    url: str | PostgresUrl,
+    *,
+    connections: int = 8,
+    to_json: Any = json.dumps,
+    from_json: Any = json.loads,
+) -> AsyncEngine:
+    """Return an engine of SQLAlchemy whose tables without a schema are in ours; it opens nothing.
+
+    `connections` is the most that it opens; whoever needs one more waits.
+    """
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+    parsed = PostgresUrl.parse(url)
+
+    async def opened(*_: Any, **__: Any) -> psycopg.AsyncConnection[Any]:
+        return await connect(parsed, autocommit=False)
+
+    return create_async_engine(
+        # libpq reads the URL, not SQLAlchemy: it knows several hosts, and nothing shows a password.
+        "postgresql+psycopg://",
+        async_creator=opened,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,  # errors would show them, and some are secrets
+        json_serializer=to_json,
+        json_deserializer=from_json,
+        execution_options={"schema_translate_map": {None: SCHEMA}},
+    )

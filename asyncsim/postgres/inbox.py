@@ -1,0 +1,245 @@
+"""The inbox: the table that carries callbacks between processes, and its statements.
+
+A row is a verified callback: what it says, and what its ticket and signature proved. It holds no
+ticket, no signature and no secret. Rows are only added, and purged when they are old.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Self
+
+from attrs import field, frozen
+from psycopg import AsyncConnection
+
+from asyncsim.callbacks.bus import Callback
+
+CHANNEL = "asyncsim_inbox"
+"""NOTIFY on it says that there are new rows; it carries nothing."""
+
+CREATE = (
+    """
+    CREATE TABLE asyncsim.inbox (
+        key bytea PRIMARY KEY,
+        xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+        place integer NOT NULL,
+        arrived_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        callback json NOT NULL
+    )
+    """,
+    "CREATE INDEX inbox_by_xid ON asyncsim.inbox (xid, place)",
+    "CREATE INDEX inbox_by_age ON asyncsim.inbox (arrived_at)",
+    "COMMENT ON COLUMN asyncsim.inbox.xid IS 'the transaction that inserted it'",
+)
+"""The statements that make the table, for a migration."""
+
+PAGE = 500
+"""Rows that are read at once."""
+
+PURGED_AT_ONCE = 1000
+"""Old rows that one DELETE removes, so that it holds locks for milliseconds only."""
+
+_MISSED = 10_000
+"""Rows from before a process began to read that it is given: as many as a receiver in memory keeps
+of callbacks without a wait."""
+
+_KEY_BYTES = 16
+_FIRST = (0, -1)
+"""Before any transaction and place."""
+_PROVEN = ("vendor", "product", "name", "nonce", "signed", "method")
+
+# Rows are sorted by key: two processes that insert the same keys in another order would deadlock.
+# One statement, so one transaction and one round trip. A NOTIFY makes commits queue in the whole
+# database, so there is one for all rows, and none if all were there before.
+_INSERT = f"""
+WITH added AS (
+    INSERT INTO asyncsim.inbox (key, place, callback)
+    SELECT key, place, callback::json
+    FROM unnest(%(keys)s::bytea[], %(places)s::integer[], %(callbacks)s::text[])
+        AS given (key, place, callback)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING key
+)
+SELECT array_agg(key), CASE WHEN count(*) > 0 THEN pg_notify('{CHANNEL}', '') END FROM added
+"""  # noqa: S608  # a constant
+
+# Transactions commit in another order than they began, so "greater than the last one read" would
+# miss rows. A snapshot says exactly which transactions could not be seen yet: those in progress
+# (xip), and those that had not begun (from xmax on). With the first page %(until)s is null, and the
+# snapshot of this statement is the upper end; further pages of the same reading name that one.
+# A row from the future was restored from another server's backup: it is none of this one's.
+_ROWS = f"""
+SELECT xid, place, callback::text FROM asyncsim.inbox
+WHERE {{where}}
+    AND xid < pg_snapshot_xmax(here.until) AND pg_visible_in_snapshot(xid, here.until)
+ORDER BY xid, place LIMIT {PAGE}
+"""  # noqa: S608  # constants
+# One lower bound only: with another, PostgreSQL would search the index from the wrong one.
+_NEWER = _ROWS.format(where="(xid, place) > (%(newer)s::text::xid8, %(newer_place)s::integer)")
+_LATE = _ROWS.format(
+    where="xid = ANY (%(late)s::text[]::xid8[])"
+    " AND (xid, place) > (%(after)s::text::xid8, %(after_place)s::integer)"
+)
+_READ = f"""
+WITH here AS (
+    SELECT coalesce(%(until)s::pg_snapshot, pg_current_snapshot()) AS until
+)
+SELECT here.until::text, found.xid::text::bigint, found.place, found.callback
+FROM here LEFT JOIN LATERAL (
+    ({_NEWER}) UNION ALL ({_LATE}) ORDER BY xid, place LIMIT {PAGE}
+) AS found (xid, place, callback) ON true
+""".encode()  # noqa: S608
+
+# Not above the oldest transaction in progress: it may have begun before rows that are there.
+_BEGINNING = f"""
+SELECT least(min(xid), pg_snapshot_xmin(pg_current_snapshot()))::text FROM (
+    SELECT xid, arrived_at FROM asyncsim.inbox ORDER BY xid DESC LIMIT {_MISSED}
+) AS latest WHERE arrived_at > now() - make_interval(secs => %s)
+""".encode()  # noqa: S608
+
+# A server that was promoted, or restored to an earlier time, uses numbers of transactions again.
+_HISTORY = """
+SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+"""
+
+_PURGE = f"""
+DELETE FROM asyncsim.inbox WHERE ctid = ANY (ARRAY (
+    SELECT ctid FROM asyncsim.inbox
+    WHERE arrived_at < now() - make_interval(secs => %s)
+    ORDER BY arrived_at LIMIT {PURGED_AT_ONCE} FOR UPDATE SKIP LOCKED
+))
+""".encode()  # noqa: S608
+
+_CHECK = """
+SELECT NOT pg_is_in_recovery() AND has_table_privilege('asyncsim.inbox', 'INSERT')
+"""
+
+
+@frozen
+class InboxRow:
+    """A callback as it is stored."""
+
+    key: bytes
+    text: str = field(repr=False)
+
+    @classmethod
+    def of(cls, callback: Callback, token: str) -> Self:
+        """Write one; the same key for each delivery under one idempotency token.
+
+        Unsigned callbacks have keys of their own: they must never make a signed one look like a
+        duplicate. Without a token none is a duplicate.
+        """
+        parts = (callback.vendor, callback.nonce, callback.signed, token)
+        digest = blake2b(json.dumps(parts).encode(), digest_size=_KEY_BYTES).digest()
+        content = {name: getattr(callback, name) for name in _PROVEN}
+        # In ASCII: PostgreSQL's text holds neither NUL nor half of a surrogate pair, and one such
+        # parameter would make the whole batch fail.
+        text = json.dumps({**content, "params": dict(callback.params)})
+        return cls(digest if token else os.urandom(_KEY_BYTES), text)
+
+
+def read_callback(text: str) -> Callback:
+    """Read what `InboxRow` has written; ValueError if it is something else."""
+    content = json.loads(text)
+    try:
+        return Callback.of(
+            **{name: content[name] for name in _PROVEN}, params=dict(content["params"])
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a callback: {error!r}") from None
+
+
+@frozen
+class InboxPosition:
+    """What has been read: all that the snapshot can see."""
+
+    xmax: int
+    xip: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, snapshot: str) -> Self:
+        """Parse `xmin:xmax:xip,xip`."""
+        _, xmax, xip = snapshot.split(":")
+        return cls(int(xmax), tuple(map(int, filter(None, xip.split(",")))))
+
+
+@frozen
+class InboxPage:
+    """Rows that can be seen now, and could not be seen at a position."""
+
+    until: str
+    callbacks: tuple[str, ...] = field(repr=False)
+    last: tuple[int, int]
+    """Transaction and place of the last row: where the next page begins."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be another page."""
+        return len(self.callbacks) >= PAGE
+
+
+async def insert(connection: AsyncConnection[Any], rows: Sequence[InboxRow]) -> frozenset[bytes]:
+    """Store rows of different keys; returns the keys that were not there before."""
+    ordered = sorted(enumerate(rows), key=lambda one: one[1].key)
+    cursor = await connection.execute(
+        _INSERT,
+        {
+            "keys": [row.key for _, row in ordered],
+            "places": [place for place, _ in ordered],
+            "callbacks": [row.text for _, row in ordered],
+        },
+    )
+    found = await cursor.fetchone()
+    return frozenset(map(bytes, (found and found[0]) or ()))
+
+
+async def read_page(
+    connection: AsyncConnection[Any], since: InboxPosition, before: InboxPage | None = None
+) -> InboxPage:
+    """Read the next rows, in the order of their transactions; `before`: the page before."""
+    after = before.last if before is not None else _FIRST
+    newer = max(after, (since.xmax, -1))
+    bounds = {
+        "until": before and before.until,
+        "newer": str(newer[0]),
+        "newer_place": newer[1],
+        "late": [str(one) for one in since.xip],
+        "after": str(after[0]),
+        "after_place": after[1],
+    }
+    rows = await (await connection.execute(_READ, bounds)).fetchall()
+    found = [row for row in rows if row[3] is not None]
+    last = (found[-1][1], found[-1][2]) if found else after
+    return InboxPage(rows[0][0], tuple(row[3] for row in found), last)
+
+
+async def find_beginning(connection: AsyncConnection[Any], seconds: float) -> InboxPosition:
+    """Return the position before the rows of the last seconds."""
+    cursor = await connection.execute(_BEGINNING, [seconds])
+    found = await cursor.fetchone()
+    assert found is not None  # noqa: S101  # an aggregate has one row
+    return InboxPosition(int(found[0]))
+
+
+async def read_history(connection: AsyncConnection[Any]) -> tuple[str, int]:
+    """Return the server's timeline, and the number of its next transaction."""
+    cursor = await connection.execute(_HISTORY)
+    found = await cursor.fetchone()
+    assert found is not None  # noqa: S101
+    return found[0], found[1]
+
+
+async def purge(connection: AsyncConnection[Any], seconds: float) -> int:
+    """Delete some rows older than that; returns how many."""
+    return (await connection.execute(_PURGE, [seconds])).rowcount
+
+
+async def is_writable(connection: AsyncConnection[Any]) -> bool:
+    """Tell whether rows can be inserted."""
+    cursor = await connection.execute(_CHECK)
+    found = await cursor.fetchone()
+    return bool(found and found[0])

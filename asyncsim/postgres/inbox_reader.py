@@ -1,0 +1,162 @@
+"""The reader of the inbox: new rows become callbacks for this process's waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from asyncsim.callbacks.bus import Callback
+from asyncsim.clock import Clock
+from asyncsim.postgres.engine import remedy_of
+from asyncsim.postgres.inbox import (
+    InboxPage,
+    InboxPosition,
+    find_beginning,
+    read_callback,
+    read_history,
+    read_page,
+)
+from asyncsim.postgres.inbox_writer import FAILURES, BusStats, Connect
+
+logger = logging.getLogger("asyncsim")
+
+POLL_EVERY = 2.0
+"""Seconds between reads without a wake-up. A NOTIFY may be lost; the table is the truth."""
+
+_AT_MOST_EVERY = 0.01  # seconds: many writers notify, and one read serves them all
+_KEPT_FOR = 300.0  # seconds before it began: as a receiver keeps callbacks without a wait
+_RETRY_EVERY = 1.0  # seconds between attempts while the database does not respond
+_HANGS = 10.0  # seconds for one page
+_REPORTED_FROM = 3  # failures in a row; a restart of the server causes fewer
+
+
+class InboxReader:
+    """Reads rows exactly once, from one task, however their transactions commit."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        listen: Callable[[Callable[[], object]], AbstractAsyncContextManager[object]],
+        clock: Clock,
+        stats: BusStats,
+        publish: Callable[[Callback], None],
+    ) -> None:
+        self._connect = connect
+        self._listen = listen
+        """Calls its argument whenever there may be new rows."""
+        self._clock = clock
+        self._stats = stats
+        self._publish = publish
+        self._wake = asyncio.Event()
+        self._began = 0.0
+        self._history = ""
+        self._failures = 0
+        self._position: InboxPosition | None = None
+        self._page: InboxPage | None = None
+        """The last one read, if there are more of the same snapshot."""
+        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        """With those that were cancelled and have not ended yet."""
+
+    def begin(self) -> None:
+        """Read from now on; rows from shortly before, too: a wait may begin after its callback."""
+        if self._task is None:
+            self._began, self._position, self._page = self._clock.now(), None, None
+            self._task = asyncio.create_task(self._run(), name="asyncsim-inbox-reader")
+            self._tasks.add(self._task)
+            self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.result()  # a bug is raised here, and reaches the loop's exception handler
+
+    def end(self) -> None:
+        """Read no more."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def stop(self) -> None:
+        """Read no more; returns once its task has ended."""
+        self.end()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        async with self._listen(self._wake.set):
+            await self._read()
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                connection = await self._connect()
+                try:
+                    await self._find_position(connection)
+                    await self._read_on(connection)
+                finally:
+                    with contextlib.suppress(*FAILURES):
+                        await connection.close()
+            except FAILURES as error:
+                self._failures += 1
+                if self._failures == _REPORTED_FROM:
+                    text = "callbacks of other processes do not arrive, waits poll: %s"
+                    logger.warning(text, remedy_of(error))
+                if self._failures > 1:  # the first time at once: it was perhaps only restarted
+                    await self._clock.sleep(_RETRY_EVERY)
+
+    async def _find_position(self, connection: AsyncConnection[Any]) -> None:
+        async with asyncio.timeout(_HANGS):
+            history, next_transaction = await read_history(connection)
+            known = self._position
+            if known is None or history != self._history or next_transaction < known.xmax:
+                seconds = _KEPT_FOR + self._clock.now() - self._began
+                self._position, self._page = await find_beginning(connection, seconds), None
+                self._history = history
+
+    async def _read_on(self, connection: AsyncConnection[Any]) -> None:
+        while True:
+            self._wake.clear()
+            began = self._clock.now()
+            with self._clock.working():
+                await self._read_new(connection)
+            if self._failures >= _REPORTED_FROM:
+                logger.warning("callbacks of other processes arrive again")
+            self._failures = 0
+            timer = self._clock.call_at(began + POLL_EVERY, self._wake.set)
+            try:
+                await self._wake.wait()
+            finally:
+                timer.cancel()
+            if (rest := began + _AT_MOST_EVERY - self._clock.now()) > 0:
+                await self._clock.sleep(rest)
+
+    async def _read_new(self, connection: AsyncConnection[Any]) -> None:
+        """Read all pages up to one snapshot; after a failure it goes on where it was."""
+        assert self._position is not None  # noqa: S101  # found when it was connected
+        while True:
+            async with asyncio.timeout(_HANGS):
+                page = await read_page(connection, self._position, self._page)
+            self._stats.reads += 1
+            # Before they are published, so that none is published twice.
+            self._page = page if page.is_full else None
+            if not page.is_full:
+                self._position = InboxPosition.of(page.until)
+            for text in page.callbacks:
+                self._deliver(text)
+            if not page.is_full:
+                return
+
+    def _deliver(self, text: str) -> None:
+        try:
+            callback = read_callback(text)
+        except ValueError as error:
+            logger.warning("a row of asyncsim.inbox cannot be read, and is skipped: %s", error)
+            return
+        self._stats.delivered += 1
+        self._publish(callback)

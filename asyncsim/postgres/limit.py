@@ -1,0 +1,253 @@
+"""`PostgresLimit`: one concurrency limit per account for all processes, kept in PostgreSQL.
+
+Each process reports to the database in a task of its own; requests use the share that was granted
+last, so none waits for the database. `core.shared_limit` decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from asyncsim.clock import Clock, Timer
+from asyncsim.core.shared_limit import LEASE, POLL, TICK, LimitGrant, LimitReport
+from asyncsim.errors import ConfigurationError
+from asyncsim.http.limiter import ConcurrencyLimiter
+from asyncsim.postgres.url import PostgresUrl
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+logger = logging.getLogger("asyncsim")
+
+_CONNECTIONS = 2
+"""Of one process, for all its accounts."""
+_PATIENCE = 2.0  # seconds for a report: afterwards a new connection is better
+_FIRST_RETRY, _LONGEST_RETRY = 0.1, 2.0  # seconds between reports that do not arrive
+_AFTER_429 = TICK / 4
+"""Seconds between two reports after 429s, which come in bursts."""
+
+
+class PostgresLimit:
+    """One adaptive concurrency limit per account, for all processes that use the database.
+
+    Give it to each client: `Client.twilio(..., shared_limit=PostgresLimit(url))`. Clients of
+    several accounts may have the same object: each account has a limit of its own. What one
+    process learns from a 429, all obey, also `Retry-After`; the limit is divided by need, and
+    the share of a process that ends or dies goes to the others within six seconds.
+
+    No request waits for the database. While it cannot be reached, a process keeps its last share
+    for five seconds, then half of an equal share, and goes on by itself once it is back.
+
+    `url`: `postgresql://user@host/database`, as for jobs; `asyncsim jobs migrate` creates the
+    tables.
+    """
+
+    def __init__(self, url: str) -> None:
+        # psycopg is loaded with the first limit: `from asyncsim import *` needs no extra.
+        import asyncsim.postgres.engine  # noqa: F401  # says which one is missing
+
+        self._url = PostgresUrl.parse(url)
+        self._keepers: dict[ConcurrencyLimiter, _Keeper] = {}
+        self._connections = _Connections(self._url)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"<asyncsim.PostgresLimit at {self._url.shown}>"
+
+    def attach(
+        self, account: str, limiter: ConcurrencyLimiter, clock: Clock
+    ) -> Callable[[], Awaitable[None]]:
+        """Internal: share a limiter's limit from now on; returns the call that ends it."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            self._loop, self._keepers = loop, {}
+            self._connections = _Connections(self._url)
+        if self._loop is not loop:
+            raise ConfigurationError(
+                "this PostgresLimit is in use in another event loop; give each loop its own"
+            )
+        keeper = self._keepers.get(limiter)
+        if keeper is None:
+            keeper = self._keepers[limiter] = _Keeper(account, limiter, clock, self._connections)
+        elif keeper.account != account:
+            raise ConfigurationError(
+                "two accounts share a Throttle: with shared_limit= give the clients of each"
+                " account a Throttle of their own"
+            )
+        keeper.users += 1
+
+        async def leave() -> None:
+            keeper.users -= 1
+            if keeper.users == 0:
+                del self._keepers[limiter]
+                await keeper.close()
+                if not self._keepers:
+                    self._loop = None
+                    await self._connections.close()
+
+        return leave
+
+
+class _Keeper:
+    """Reports what one limiter has learnt, and gives it the share that is granted."""
+
+    def __init__(
+        self, account: str, limiter: ConcurrencyLimiter, clock: Clock, connections: _Connections
+    ) -> None:
+        from asyncsim.postgres.limit_store import LimitStore
+
+        self.account = account
+        self.users = 0
+        self._limiter = limiter
+        self._clock = clock
+        self._connections = connections
+        name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:12]}"
+        self._store = LimitStore(account, name)
+        self._reported_at = self._due = clock.now()
+        self._every = TICK
+        self._failures = 0
+        self._reporting = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._timer: Timer | None = None
+        self._lease_timer: Timer | None = None
+        self._lease = limiter.share(self._changed)
+        self._task = asyncio.create_task(self._run(), name=f"asyncsim limit of {account}")
+
+    async def _run(self) -> None:
+        from asyncsim.postgres.limit_store import channel_of
+        from asyncsim.postgres.listen import Notifications
+
+        async with Notifications(self._connections.url, self._clock) as listener:
+            listener.subscribe(channel_of(self.account), self._woken)
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                async with self._reporting:
+                    with self._clock.working():
+                        await self._report()
+
+    async def _report(self) -> None:
+        now, before = self._clock.now(), self._lease.share
+        self._reported_at, self._due = now, math.inf
+        report = self._lease.report(self._limiter.queued, self._limiter.vendor_pause)
+        try:
+            async with asyncio.timeout(_PATIENCE), self._connections.one() as connection:
+                grant = await self._store.exchange(connection, report)
+        except Exception as error:  # noqa: BLE001  # logged, and retried for ever
+            self._lease.unreported(report)
+            self._failed(error)
+        else:
+            self._granted(report, grant, before, now)
+
+    def _granted(self, report: LimitReport, grant: LimitGrant, before: int, began: float) -> None:
+        if self._failures > 1:
+            logger.warning("the shared limit of %s is back", self.account)
+        self._failures = 0
+        self._every = grant.every
+        self._lease.granted(grant, self._clock.now())
+        if self._lease_timer is not None:
+            self._lease_timer.cancel()
+        self._lease_timer = self._clock.call_at(began + LEASE, self._expired)
+        # Also starts waiters if the share has grown.
+        self._limiter.pause(grant.pause, grant.vendor_pause)
+        lacking = report.demand >= grant.share or grant.share != before
+        self._plan(self._clock.now() + (grant.every if lacking else POLL))
+
+    def _failed(self, error: Exception) -> None:
+        from asyncsim.postgres.engine import remedy_of
+
+        self._failures += 1
+        if self._failures == 2:  # once may be a connection that was closed while it was idle
+            logger.warning(
+                "the shared limit of %s cannot be reached, so this process goes on with at most"
+                " %d requests at once, later %d: %s",
+                self.account,
+                self._lease.share,
+                min(self._lease.share, self._lease.standing),
+                remedy_of(error),
+            )
+        pause = min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
+        self._every = pause  # a 429 cannot be reported sooner either
+        self._plan(self._clock.now() + pause)
+
+    def _expired(self) -> None:
+        self._lease_timer = None
+        self._lease.expired()
+
+    def _changed(self) -> None:
+        """A 429, or a need for more than the share: report soon."""
+        gap = _AFTER_429 if self._lease.fell and not self._failures else self._every
+        self._plan(self._reported_at + gap)
+
+    def _woken(self) -> None:
+        """Another process has learnt something, or needs permits of this one."""
+        self._plan(self._reported_at + _AFTER_429)
+
+    def _plan(self, when: float) -> None:
+        if when >= self._due:
+            return
+        self._due = when
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if when <= self._clock.now():
+            self._wake.set()
+        else:
+            self._timer = self._clock.call_at(when, self._wake.set)
+
+    async def close(self) -> None:
+        """Return the share; the limit adapts alone from now on."""
+        reported = self._lease.leased
+        if reported:  # psycopg complains about statements that are cancelled
+            async with self._reporting:
+                self._task.cancel()
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._limiter.unshare()
+        for timer in (self._timer, self._lease_timer):
+            if timer is not None:
+                timer.cancel()
+        if not reported:
+            return  # the others notice within six seconds
+        with suppress(Exception):
+            async with asyncio.timeout(_PATIENCE), self._connections.one() as connection:
+                await self._store.leave(connection)
+
+
+class _Connections:
+    """A few connections for all accounts of a process, opened when they are needed."""
+
+    def __init__(self, url: PostgresUrl) -> None:
+        self.url = url
+        self._idle: list[AsyncConnection[Any]] = []
+        self._room = asyncio.Semaphore(_CONNECTIONS)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Lend a connection; after an error it is closed, as its transaction is in doubt."""
+        from asyncsim.postgres.engine import connect
+
+        async with self._room:
+            connection = self._idle.pop() if self._idle else await connect(self.url)
+            try:
+                yield connection
+            except BaseException:
+                await connection.close()
+                await self.close()  # the server has probably closed the others, too
+                raise
+            self._idle.append(connection)
+
+    async def close(self) -> None:
+        """Close those that are idle: all, once nobody reports."""
+        while self._idle:
+            await self._idle.pop().close()

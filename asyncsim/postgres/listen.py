@@ -1,0 +1,181 @@
+"""One connection of a process that listens for notifications, and calls whoever waits for them.
+
+A notification only wakes: it may be lost with its connection, and pgbouncer in transaction mode
+passes none on. Whoever listens also polls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from asyncsim.clock import Clock, SystemClock
+from asyncsim.postgres.engine import PostgresUrl, connect, remedy_of
+
+logger = logging.getLogger("asyncsim")
+
+Wake = Callable[[], object]
+"""Called in the event loop, without arguments; it must not block."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds between two attempts to connect
+
+
+class Notifications:
+    """Listens on channels of a database; those of one loop and URL share one connection.
+
+    ::
+
+        async with Notifications(url) as notifications:
+            unsubscribe = notifications.subscribe("asyncsim_chunks", event.set)
+    """
+
+    def __init__(self, url: str | PostgresUrl, clock: Clock | None = None) -> None:
+        self._url = PostgresUrl.parse(url)
+        self._clock = clock or SystemClock()
+        self._line: _Line | None = None
+        self._unsubscribe: list[Callable[[], None]] = []
+
+    @property
+    def notified(self) -> Counter[str]:
+        """How many notifications have arrived, by channel."""
+        return self._shared.notified
+
+    async def __aenter__(self) -> Self:
+        lines = _lines.setdefault(asyncio.get_running_loop(), {})
+        line = lines.get(self._url.libpq)
+        if line is None:
+            line = lines[self._url.libpq] = _Line(self._url, self._clock)
+        line.users += 1
+        self._line = line
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        line, self._line = self._shared, None
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        line.users -= 1
+        if not line.users:
+            _lines[asyncio.get_running_loop()].pop(self._url.libpq, None)
+            await line.close()
+
+    def subscribe(self, channel: str, wake: Wake) -> Callable[[], None]:
+        """Call `wake` for each notification, and once the channel is listened to (again).
+
+        Returns a function that ends this.
+        """
+        unsubscribe = self._shared.subscribe(channel, wake)
+        self._unsubscribe.append(unsubscribe)
+        return unsubscribe
+
+    @property
+    def _shared(self) -> _Line:
+        if self._line is None:
+            raise RuntimeError("the listener is not open: use `async with`")
+        return self._line
+
+
+@asynccontextmanager
+async def listening(
+    url: str | PostgresUrl, channel: str, wake: Wake, clock: Clock | None = None
+) -> AsyncIterator[Notifications]:
+    """Listen on one channel as long as the block runs."""
+    async with Notifications(url, clock) as notifications:
+        notifications.subscribe(channel, wake)
+        yield notifications
+
+
+class _Line:
+    """The connection that the listeners of one loop and URL share."""
+
+    def __init__(self, url: PostgresUrl, clock: Clock) -> None:
+        self.users = 0
+        self.notified: Counter[str] = Counter()
+        self._url = url
+        self._clock = clock
+        self._wakes: dict[str, list[Wake]] = {}
+        self._changed = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name="asyncsim-listen")
+
+    def subscribe(self, channel: str, wake: Wake) -> Callable[[], None]:
+        wakes = self._wakes.setdefault(channel, [])
+        wakes.append(wake)
+        self._changed.set()
+
+        def unsubscribe() -> None:
+            # The channel stays listened to: others may come back to it, as clients do.
+            if wake in wakes:
+                wakes.remove(wake)
+
+        return unsubscribe
+
+    async def close(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        pause = 0.0
+        while True:
+            try:
+                async with await connect(self._url) as connection:
+                    if pause:
+                        logger.warning("notifications of %s arrive again", self._url)
+                    pause = 0.0
+                    await self._listen(connection)
+            except (psycopg.Error, OSError) as error:
+                if not pause:  # once for each outage
+                    logger.warning(
+                        "notifications of %s stopped, polling goes on: %s",
+                        self._url,
+                        remedy_of(error),
+                    )
+            pause = min(max(_FIRST_PAUSE, pause * 2), _LONGEST_PAUSE)
+            await self._clock.sleep(pause)
+
+    async def _listen(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        listened: set[str] = set()
+        while True:
+            self._changed.clear()
+            added = [channel for channel in self._wakes if channel not in listened]
+            for channel in added:
+                await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+                listened.add(channel)
+            for channel in added:
+                self._wake(channel)  # nobody could hear what was notified before
+            # A connection can either receive or execute: receiving stops for a new channel.
+            tasks = [
+                asyncio.create_task(self._receive(connection), name="asyncsim-notifications"),
+                asyncio.create_task(self._changed.wait(), name="asyncsim-channels"),
+            ]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                received, _ = await asyncio.gather(*tasks, return_exceptions=True)
+            if isinstance(received, Exception):
+                raise received
+
+    async def _receive(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        async for notification in connection.notifies():
+            self.notified[notification.channel] += 1
+            self._wake(notification.channel)
+
+    def _wake(self, channel: str) -> None:
+        for wake in tuple(self._wakes.get(channel, ())):
+            try:
+                wake()
+            except Exception:
+                logger.exception("a listener of %s raised", channel)
+
+
+# Loops die with their tests and threads, and their connections with them.
+_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Line]] = WeakKeyDictionary()

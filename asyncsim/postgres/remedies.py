@@ -1,0 +1,127 @@
+"""What is wrong with PostgreSQL, in a sentence with what to do, and whether trying again helps.
+
+Codes: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+OLDEST = 14
+"""The oldest supported version; the last one before it has had no fixes since 2025."""
+
+_AGAIN = "then run the same command again: what was recorded is kept"
+_GRANT = "have an administrator grant it (docs/postgresql.md)"
+_MIGRATE = "run `asyncsim jobs migrate` with this journal"
+
+# SQLSTATE, or the beginning of one -> the problem and the remedy.
+_BY_CODE = {
+    "25006": (
+        "the server is a read-only replica: name the primary, or add"
+        " target_session_attrs=read-write to the URL"
+    ),
+    "25P03": (
+        "the server ended a transaction that stood still (idle_in_transaction_session_timeout):"
+        " nothing of it was stored; run the same command again"
+    ),
+    "28": "the server rejects the user: check the user's name, its password and pg_hba.conf",
+    "3D000": "the database does not exist: create it, or correct the URL",
+    "3F000": f"the tables are missing: {_MIGRATE}",
+    "42501": f"the user lacks a privilege: {_GRANT}",
+    "42703": f"the tables are of another version: {_MIGRATE}",
+    "42P01": f"the tables are missing: {_MIGRATE}",
+    "53100": f"the server's disk is full: free space there, {_AGAIN}",
+    "53200": f"the server is out of memory: give it more, {_AGAIN}",
+    "53300": "the server has too many connections: raise max_connections, or use pgbouncer",
+    "57014": (
+        "the server cancelled a statement (statement_timeout?): raise the limit for this user"
+        " to 10 seconds or more"
+    ),
+    "57P01": f"the server is shutting down or ended the connection: wait for it, {_AGAIN}",
+    "57P05": (
+        "the server ended an idle connection (idle_session_timeout): set it to 0 for this user"
+    ),
+    "58030": f"the server cannot read or write its disk: repair that, {_AGAIN}",
+}
+
+# Errors of a connection attempt have no code, only a text, of libpq, the server or pgbouncer. A
+# server whose `lc_messages` is not English is quoted in its own words, and tried again for a while.
+_BY_TEXT = {
+    "certificate": "the server's TLS certificate is not accepted: check sslrootcert and the host",
+    "does not support SSL": "the server has no TLS: set `ssl = on` there, or another sslmode",
+    "password authentication failed": _BY_CODE["28"],
+    "SASL authentication failed": _BY_CODE["28"],  # pgbouncer
+    "no password supplied": "the server asks for a password: set PGPASSWORD or a password file",
+    "no pg_hba.conf entry": _BY_CODE["28"],
+    "not permitted to log in": _BY_CODE["28"],
+    'FATAL:  role "': _BY_CODE["28"],
+    "permission denied for database": _BY_CODE["42501"],
+    "does not exist": _BY_CODE["3D000"],
+    "no such database": _BY_CODE["3D000"],  # pgbouncer
+    "invalid URI": "the URL is wrong",
+    "invalid connection option": "the URL is wrong",
+    "invalid sslmode": "the URL is wrong",
+    "ProactorEventLoop": "psycopg needs another event loop on Windows: asyncio.SelectorEventLoop",
+}
+
+_UNREACHABLE = "the server cannot be reached: check the host, the port and that it runs"
+_LOST = f"the connection to the server was lost: check that it runs, {_AGAIN}"
+
+# Ends of connections, and transactions that another one, or a limit of the server, undid: the same
+# transaction can succeed a moment later.
+_TRANSIENT = (
+    *("08", "40001", "40P01", "55P03"),  # connection, serialization, deadlock, lock
+    *("57P01", "57P02", "57P03", "57P05", "57014"),  # shutdown, crash, start, idle, cancelled
+    *("25P03", "25P04", "53200", "53300"),  # a transaction too old; memory, connections
+)
+
+
+class ServerTooOld(psycopg.NotSupportedError):
+    """The server is older than what is supported; the text says what to do."""
+
+
+def check_version(number: int) -> None:
+    """Raise ServerTooOld for a `server_version_num`, such as 130014, below the oldest supported."""
+    if number < OLDEST * 10_000:
+        raise ServerTooOld(
+            f"the server is PostgreSQL {number // 10_000}: asyncsim needs {OLDEST} or newer"
+        )
+
+
+def remedy_of(error: BaseException) -> str:
+    """Say what is wrong and what to do, and what the server said; never with a password."""
+    cause = _cause(error)
+    said = " ".join(str(cause).split()) or type(cause).__name__
+    if isinstance(cause, ServerTooOld):
+        return said
+    remedy = _remedy(cause, said)
+    return f"{remedy} ({said})" if remedy else said
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same transaction can succeed a moment later, as after a restart of the server."""
+    cause = _cause(error)
+    if isinstance(cause, psycopg.Error):
+        if cause.sqlstate is not None:
+            return cause.sqlstate.startswith(_TRANSIENT)
+        lost = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+        return lost and not any(text in str(cause) for text in _BY_TEXT)
+    return isinstance(cause, OSError)  # TimeoutError too
+
+
+def _remedy(cause: BaseException, said: str) -> str | None:
+    code = getattr(cause, "sqlstate", None)
+    if code is not None:
+        return next((text for start, text in _BY_CODE.items() if code.startswith(start)), None)
+    for words, remedy in _BY_TEXT.items():
+        if " ".join(words.split()) in said:
+            return remedy
+    if not is_transient(cause):
+        return None
+    attempted = ("connection failed", "failed to resolve", "timeout expired")
+    return _UNREACHABLE if any(words in said for words in attempted) else _LOST
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error of psycopg in one of SQLAlchemy."""
+    return getattr(error, "orig", None) or error

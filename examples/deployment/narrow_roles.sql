@@ -1,0 +1,14 @@
+-- Optional: roles with less than asyncsim_worker has. Run as a superuser, in the database of the
+-- journal, after `asyncsim jobs migrate`; the GRANTs again after each update of asyncsim.
+--
+-- asyncsim_receiver takes callbacks: `asyncsim receive`.
+-- asyncsim_reader reads: `asyncsim jobs list`, `watch`, `status` and `report`.
+CREATE ROLE asyncsim_receiver LOGIN;
+CREATE ROLE asyncsim_reader LOGIN;
+
+GRANT USAGE ON SCHEMA asyncsim TO asyncsim_receiver, asyncsim_reader;
+GRANT SELECT, INSERT, DELETE ON asyncsim.inbox TO asyncsim_receiver;
+GRANT SELECT (id, state, ticket_secret) ON asyncsim.jobs TO asyncsim_receiver;
+GRANT SELECT ON asyncsim.journal TO asyncsim_receiver;
+GRANT SELECT ON asyncsim.journal, asyncsim.jobs, asyncsim.rows, asyncsim.runs, asyncsim.chunks,
+    asyncsim.processes TO asyncsim_reader;

@@ -1,0 +1,112 @@
+"""The chunk table: claims, heartbeats and ends, from several connections at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from asyncsim.bulk.journal import chunks, claims
+from asyncsim.bulk.journal.chunks import TakenChunk
+from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.journal.engines import open_database
+from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.records import ChunkClaim, ChunkRef
+from asyncsim.clock import SYSTEM_CLOCK
+
+KEY = "twilio supersim AC1 at https://supersim"
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    """A running job with a chunk for the whole and four for its rows."""
+    await migrate(postgres_url)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO asyncsim.jobs (id, name, product, action, change, vendor, account, label,"
+            " ticket_secret, state, created_at) VALUES (1, 'job', 'supersim', 'update', '{}',"
+            " 'twilio', 'AC1 at https://supersim', 'rows', 'x', 'running', now())"
+        )
+        for number in range(5):
+            connection.execute(
+                "INSERT INTO asyncsim.chunks (job, number, first_row, last_row, state)"
+                " VALUES (1, %s, 1, 10, %s)",
+                (number, "queued" if number else "done"),
+            )
+    opened = open_database(postgres_url, SYSTEM_CLOCK)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def claim(
+    database: Database, owner: str, ref: ChunkRef | None = None, key: str = KEY, dead: float = -6.0
+) -> TakenChunk | None:
+    now = database.now()
+    return await database.write(chunks.claim, owner, now, database.now(dead), [key], ref)
+
+
+async def test_workers_that_claim_at_the_same_moment_get_different_chunks(
+    database: Database,
+) -> None:
+    taken = await asyncio.gather(*(claim(database, f"owner {n}") for n in range(8)))
+    numbers = [one.claim.number for one in taken if one is not None]
+    assert sorted(numbers) == sorted(set(numbers))
+    # Whoever met a locked row comes again.
+    while (more := await claim(database, "late")) is not None:
+        numbers.append(more.claim.number)
+    assert sorted(numbers) == [1, 2, 3, 4]
+
+
+async def test_a_chunk_is_claimed_by_one_of_those_whom_a_queue_gave_it(database: Database) -> None:
+    ref = ChunkRef(1, 3, KEY)
+    taken = await asyncio.gather(*(claim(database, f"owner {n}", ref) for n in range(4)))
+    [one] = [one for one in taken if one is not None]
+    assert (one.claim.number, one.claim.epoch, one.ref, one.job_name) == (3, 1, ref, "job")
+    assert await claim(database, "other", ref) is None
+
+
+async def test_a_dead_owner_loses_its_chunk_and_its_heartbeat_finds_out(database: Database) -> None:
+    ref = ChunkRef(1, 2, KEY)
+    assert await claim(database, "first", ref)
+    assert await claim(database, "second", ref) is None
+    taken = await claim(database, "second", ref, dead=60.0)  # as if a minute had passed
+    assert taken is not None
+    assert taken.claim == ChunkClaim(1, 2, "second", 2)
+    assert await database.write(chunks.heartbeat, "first", database.now()) == []
+    [beat] = await database.write(chunks.heartbeat, "second", database.now())
+    assert (beat.job_id, beat.number, beat.epoch, beat.job_state) == (1, 2, 2, "running")
+    first = ChunkClaim(1, 2, "first", 1)
+    assert not await database.write(chunks.release, first, "late")
+    assert await database.write(chunks.finish, first, database.now()) is None
+    assert await database.write(chunks.release, taken.claim, "drained")
+    again = await claim(database, "third", ref)
+    assert again is not None
+    assert again.claim.epoch == 3
+
+
+async def test_a_job_of_another_account_or_state_is_left_alone(
+    database: Database, postgres_url: str
+) -> None:
+    assert await claim(database, "owner", key="twilio wireless AC1 at https://supersim") is None
+    for state in ("planned", "paused", "cancelled"):
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute("UPDATE asyncsim.jobs SET state = %s", (state,))
+        assert await claim(database, "owner") is None
+
+
+async def test_of_chunks_that_end_at_the_same_moment_one_is_the_last(database: Database) -> None:
+    taken = [await claim(database, claims.new_owner()) for _ in range(4)]
+    ends = [
+        database.write(chunks.finish, one.claim, database.now()) for one in taken if one is not None
+    ]
+    assert len(ends) == 4
+    following = [one for one in await asyncio.gather(*ends) if one is not None]
+    assert following == [ChunkRef(1, 0, KEY)]
+    last = await claim(database, "owner")
+    assert last is not None
+    assert last.claim.number == 0
+    await database.write(chunks.finish, last.claim, database.now())
+    assert await database.write(chunks.end_job, 1, "paused", "late", database.now()) is False

@@ -1,0 +1,57 @@
+"""Workers on a real PostgreSQL, with both dispatchers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asyncsim import Client, bulk
+from asyncsim.bulk.records import State
+from asyncsim.errors import ConfigurationError, JournalError
+from tests.bulk.workers.conftest import Yard
+
+
+async def test_two_workers_share_a_job_and_one_of_them_verifies_it(yard: Yard) -> None:
+    await yard.submit()
+    first, second = await yard.work(at_once=1), await yard.work(at_once=1)
+    await yard.until_state("finished")
+    await first.finish()
+    await second.finish()
+    assert await yard.states() == {State.DONE: 30}
+    assert set(yard.posts().values()) == {1}
+    assert len(yard.posts()) == 30
+    assert sorted(first.taken + second.taken) == [0, 1, 2, 3]
+    assert (first.taken + second.taken).count(0) == 1
+    assert {one["state"] for one in (await yard.chunks()).values()} == {"done"}
+
+
+async def test_workers_of_one_account_share_its_limit_and_stop_when_asked(yard: Yard) -> None:
+    await yard.submit()
+    stop = asyncio.Event()
+    async with yard.client() as client:
+        working = asyncio.create_task(
+            bulk.work(yard.url, [client], dispatch=yard.dispatch, stop=stop)
+        )
+        await yard.until_state("finished")
+        [limit] = await yard.rows("SELECT account FROM asyncsim.limits")
+        assert limit["account"] == f"twilio {client.context.account}"
+        stop.set()
+        async with asyncio.timeout(40):
+            await working
+    assert await yard.states() == {State.DONE: 30}
+
+
+async def test_what_cannot_work_is_said_before_anything_is_opened(postgres_url: str) -> None:
+    with pytest.raises(ValueError, match="chunks_at_once=0: must be at least 1"):
+        await bulk.work(postgres_url, [], chunks_at_once=0)
+    with pytest.raises(ConfigurationError, match="no clients"):
+        await bulk.work(postgres_url, [])
+    credentials = ("AC" + "1" * 32, "token")
+    async with Client.twilio(*credentials) as one, Client.twilio(*credentials) as same:
+        with pytest.raises(ConfigurationError, match="two clients of one account"):
+            await bulk.work(postgres_url, [one, same])
+        with pytest.raises(ValueError, match="it is one of procrastinate, table"):
+            await bulk.work(postgres_url, [one], dispatch="redis")
+        with pytest.raises(JournalError, match="asyncsim jobs migrate"):
+            await bulk.work(postgres_url, [one], dispatch="table")

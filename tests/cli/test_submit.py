@@ -1,0 +1,356 @@
+"""`asyncsim jobs` with a shared journal: submit, list, status, watch, pause, cancel, purge."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.emulator import Emulator, Faults, Latency
+from tests.cli.conftest import Cli, posts
+from tests.cli.shared import DISPATCH, without_password, working
+from tests.cli.test_activate import fill
+
+ACTIVE = ("--product", "wireless", "--status", "active", *DISPATCH)
+
+
+@pytest.fixture
+async def journal(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A shared journal that the environment names, with its password."""
+    await migrate(postgres_url)
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+def batch(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file of 12 SIMs in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / "batch.csv", emulator.world("twilio").sims("wireless"), "sid")
+    return "batch.csv"
+
+
+async def test_a_submitted_job_is_run_by_a_worker_and_watched_until_its_end(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    submitted = await cli("jobs", "submit", batch, *ACTIVE, "--chunk-rows", "5")
+    assert submitted.code == 0, submitted.err
+    assert posts(emulator) == 0
+    assert "submitted batch.csv: 12 SIMs, 3 chunks to send" in submitted.err
+    shown = without_password(journal)
+    assert f"to follow it: asyncsim jobs watch batch.csv --journal {shown}" in submitted.err
+    async with working(journal, emulator):
+        watched = await cli("jobs", "watch", batch, "--interval", "0.05")
+    assert (watched.code, watched.err) == (0, "")
+    assert "batch.csv: finished, 12 of 12 at their target" in watched.out.splitlines()[-1]
+    assert posts(emulator) == 12
+    (row,) = (await cli("jobs", "list", "-o", "json")).json
+    counted = ("name", "state", "rows", "at_target", "failed", "unfinished", "done", "workers")
+    assert [row[name] for name in counted] == ["batch.csv", "finished", 12, 12, 0, 0, 3, 0]
+
+
+async def test_nobody_who_works_on_an_account_is_missed_in_the_list(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    submitted = await cli("jobs", "submit", batch, *ACTIVE)
+    assert "batch.csv waits for a worker: none is running (1 chunks are queued)" in submitted.err
+    other = emulator.world("twilio").add_subaccount()
+    assert other.account_sid
+    listed = await cli("jobs", "list", "-o", "json")
+    assert listed.json[0]["waiting_for"] == "a worker: none is running"
+    assert "batch.csv waits for a worker" in listed.err
+    status = (await cli("jobs", "status", batch, "-o", "json")).json
+    assert (status["state"], status["chunks_queued"], status["ready"]) == ("running", 1, 12)
+    assert status["waiting_for"] == "a worker: none is running"
+
+
+async def test_a_name_is_submitted_once(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    assert (await cli("jobs", "submit", batch, *ACTIVE)).code == 0
+    again = await cli("jobs", "submit", batch, *ACTIVE)
+    assert again.code == 2
+    assert "has a job 'batch.csv' already, which is running" in again.err
+    assert (await cli("jobs", "submit", batch, *ACTIVE, "--name", "other")).code == 0
+    assert {row["name"] for row in (await cli("jobs", "list", "-o", "json")).json} == {
+        "batch.csv",
+        "other",
+    }
+
+
+async def test_a_submission_is_confirmed_like_a_run(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    asked = await cli("jobs", "submit", batch, "--action", "delete", *DISPATCH)
+    assert asked.code == 5
+    assert "--confirm-count 12" in asked.err
+    status = (await cli("jobs", "status", batch, "-o", "json")).json
+    assert (status["state"], status["chunks_queued"]) == ("planned", 0)
+    delete = ("jobs", "submit", batch, "--action", "delete", *DISPATCH)
+    assert (await cli(*delete, "--confirm-count", "12")).code == 0
+    async with working(journal, emulator):
+        assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
+    assert not emulator.world("twilio").sims("wireless")
+
+
+async def test_a_dry_run_leaves_nothing_in_the_journal(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    planned = await cli("jobs", "submit", batch, *ACTIVE, "--dry-run")
+    assert planned.code == 0
+    assert "will change" in planned.out
+    assert (await cli("jobs", "list", "-o", "json")).json == []
+
+
+async def test_a_job_without_anything_to_do_is_finished_at_once(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    assert (await cli("jobs", "submit", batch, *ACTIVE, "--name", "first")).code == 0
+    async with working(journal, emulator):
+        await cli("jobs", "watch", "first", "--interval", "0.05")
+    again = await cli("jobs", "submit", batch, *ACTIVE)
+    assert "none of its 12 SIMs needs a request: finished" in again.err
+    assert (await cli("jobs", "watch", batch)).code == 0
+
+
+async def test_a_paused_job_is_resumed_by_its_workers(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    paused = await cli("jobs", "pause", batch)
+    assert (paused.code, paused.err) == (
+        0,
+        "batch.csv is paused; to continue: asyncsim jobs resume batch.csv\n",
+    )
+    assert "was paused already" in (await cli("jobs", "pause", batch)).err
+    listed = await cli("jobs", "list")
+    assert "batch.csv is paused: paused by hand" in listed.err
+    async with working(journal, emulator):
+        resumed = await cli("jobs", "resume", batch, *DISPATCH)
+        assert (resumed.code, resumed.err) == (0, "batch.csv is running again\n")
+        assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
+    refused = await cli("jobs", "pause", batch)
+    assert refused.code == 2
+    assert "is finished: only a running job can be paused" in refused.err
+
+
+async def test_a_cancelled_job_can_be_resumed_with_a_new_plan_or_purged(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    cancelled = await cli("jobs", "cancel", batch)
+    assert cancelled.err == "batch.csv is cancelled; 12 of its SIMs are unfinished\n"
+    async with working(journal, emulator):
+        assert (await cli("jobs", "watch", batch)).code == 3
+        assert posts(emulator) == 0
+        assert (await cli("jobs", "resume", batch, *DISPATCH)).code == 0
+        assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
+    assert posts(emulator) == 12
+    purged = await cli("jobs", "purge", batch)
+    assert (purged.code, purged.err) == (0, "batch.csv: 12 rows deleted\n")
+    assert (await cli("jobs", "list", "-o", "json")).json == []
+
+
+async def test_failed_rows_of_a_shared_job_are_retried(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    emulator.faults = Faults(failing_updates=0.5, seed=3)
+    await cli("jobs", "submit", batch, *ACTIVE)
+    async with working(journal, emulator):
+        assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 1
+        status = (await cli("jobs", "status", batch, "-o", "json")).json
+        failed = status["failed"]
+        assert 0 < failed < 12
+        emulator.faults = Faults()
+        retried = await cli("jobs", "retry-failed", batch, *DISPATCH)
+        assert retried.code == 0
+        assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
+    assert posts(emulator) == 12 + failed
+
+
+async def test_only_jobs_that_have_ended_are_purged(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    assert "which jobs?" in (await cli("jobs", "purge")).err
+    await cli("jobs", "submit", batch, *ACTIVE)
+    await cli("jobs", "submit", batch, *ACTIVE, "--name", "ended")
+    refused = await cli("jobs", "purge", batch)
+    assert refused.code == 2
+    assert "is running: cancel it first" in refused.err
+    await cli("jobs", "cancel", "ended")
+    assert (await cli("jobs", "purge", "--older-than", "1")).err == "no job ended so long ago\n"
+    assert (await cli("jobs", "purge", "--older-than", "0")).err == "ended: 12 rows deleted\n"
+    (row,) = (await cli("jobs", "list", "-o", "json")).json
+    assert row["name"] == batch
+
+
+async def test_an_unknown_job_is_named_with_the_closest_one(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    for command in ("status", "watch", "pause", "cancel", "purge", "resume", "retry-failed"):
+        ended = await cli("jobs", command, "bacth.csv")
+        assert ended.code == 2, command
+        assert ended.err.count("\n") == 1
+        assert "did you mean 'batch.csv'" in ended.err
+
+
+async def test_the_report_of_a_shared_job_writes_its_results(
+    cli: Cli, emulator: Emulator, batch: str, journal: str, tmp_path: Path
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    async with working(journal, emulator):
+        await cli("jobs", "watch", batch, "--interval", "0.05")
+    ended = await cli("jobs", "report", batch, "--results", "out")
+    assert ended.code == 0
+    assert "12, all at their target" in ended.out
+    assert "results.csv: all 12" in ended.out
+    lines = (tmp_path / "out" / "results.csv").read_text().splitlines()
+    assert len(lines) == 13
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["journal"] == without_password(journal)
+
+
+async def test_a_job_can_run_in_this_process_on_a_shared_journal(
+    cli: Cli, emulator: Emulator, batch: str, journal: str, tmp_path: Path
+) -> None:
+    started = await cli("activate", batch, "--product", "wireless", "--limit", "5", "--quiet")
+    assert started.code == 3, started.err
+    assert posts(emulator) == 5
+    assert (tmp_path / "batch-results" / "results.csv").exists()
+    (row,) = (await cli("jobs", "list", "-o", "json")).json
+    assert (row["name"], row["state"], row["unfinished"]) == (batch, "planned", 7)
+    refused = await cli("jobs", "resume", batch, "--limit", "1")
+    assert "--limit is for a run in this process: add --here" in refused.err
+    assert (await cli("jobs", "resume", batch, "--here", "--limit", "3")).code == 3
+    assert posts(emulator) == 8
+    assert (await cli("jobs", "resume", batch, *DISPATCH)).code == 0  # the rest by workers
+    async with working(journal, emulator):
+        assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
+    assert posts(emulator) == 12
+
+
+async def test_watching_prints_json_lines_with_rates_and_workers(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    emulator.latency = Latency(transition=200.0, longest=600.0)
+    await cli("jobs", "submit", batch, *ACTIVE, "--chunk-rows", "4")
+    async with working(journal, emulator):
+        watched = await cli("jobs", "watch", batch, "--interval", "0.05", "-o", "ndjson")
+    assert watched.code == 0
+    lines = [json.loads(line) for line in watched.out.splitlines()]
+    assert [lines[0]["per_second"], lines[-1]["state"]] == [None, "finished"]
+    assert all(line["per_second"] >= 0 for line in lines[1:])
+    workers = [one for line in lines for one in line["processes"]]
+    assert {(one["kind"], one["state"]) for one in workers} == {("worker", "alive")}
+    assert max(one["chunks"] for one in workers) > 0
+
+
+# Where the journal is, and its password.
+
+
+async def test_no_password_stands_on_a_command_line_or_in_an_error(
+    cli: Cli, emulator: Emulator, batch: str, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = urlsplit(journal).password
+    assert password is not None
+    ended = await cli("jobs", "list", "--journal", journal)
+    assert ended.code == 2
+    assert "PGPASSWORD" in ended.err
+    shown = without_password(journal)
+    monkeypatch.setenv("PGPASSWORD", password)
+    assert (await cli("jobs", "list", "--journal", shown, "-o", "json")).json == []
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", journal.replace(password, "wrong-password"))
+    for command in (("jobs", "list"), ("activate", batch), ("worker",), ("jobs", "migrate")):
+        ended = await cli(*command)
+        assert ended.code == 2, command
+        assert "wrong-password" not in ended.out + ended.err
+        assert ended.err.count("\n") == 1, ended.err
+
+
+async def test_a_password_file_works_as_for_psql(
+    cli: Cli, emulator: Emulator, journal: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    parts = urlsplit(journal)
+    file = tmp_path / "pgpass"
+    file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
+    file.write_text(f"{parts.hostname}:{parts.port}:*:{parts.username}:{parts.password}\n")
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    assert (await cli("jobs", "list", "--journal", without_password(journal))).code == 0
+
+
+async def test_a_database_without_tables_is_migrated(
+    cli: Cli, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", postgres_url)
+    ended = await cli("jobs", "list")
+    assert ended.code == 2
+    assert f"run `asyncsim jobs migrate --journal {without_password(postgres_url)}`" in ended.err
+    first, again = await cli("jobs", "migrate"), await cli("jobs", "migrate")
+    assert (first.code, again.code) == (0, 0)
+    assert "has its tables now: format" in first.err
+    assert "is up to date" in again.err
+    assert (await cli("jobs", "list", "-o", "json")).json == []
+
+
+async def test_a_file_of_an_older_version_is_migrated(cli: Cli, tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "old.db"
+    script = (Path(__file__).parent.parent / "bulk" / "journal" / "format_1.sql").read_text()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(script)
+    connection.close()
+    ended = await cli("jobs", "migrate", str(path))
+    assert ended.code == 0, ended.err
+    assert f"{path} was brought from format 1 to " in ended.err
+    assert "is up to date" in (await cli("jobs", "migrate", str(path))).err
+    assert (await cli("jobs", "migrate", str(tmp_path / "missing.db"))).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("jobs", "list", "--journal", "batch.db"), "a shared journal is a URL"),
+        (("jobs", "list", ".", "--journal", "postgresql://h/d"), "omit the other places"),
+        (("jobs", "pause", "x"), "which journal? Pass --journal postgresql://host/database"),
+        (("jobs", "status", "postgresql://h/d"), "name the job, and pass the URL as --journal"),
+        (("jobs", "migrate"), "which journal?"),
+        (("jobs", "migrate", "a.db", "--journal", "postgresql://h/d"), "not both"),
+        (("jobs", "submit", __file__, "--payload", "x"), "--payload is for --action send"),
+        (("jobs", "submit", __file__, "--registration-code", "x"), "is for --action register"),
+        (("jobs", "submit", __file__, "--action", "send", "--status", "active"), "--status is for"),
+        (("jobs", "submit", __file__, "--status", "active"), "which journal?"),
+        (("jobs", "submit", "-", "--journal", "postgresql://h/d"), "pass --name JOB"),
+        (("jobs", "submit", "no-such.csv", "--journal", "postgresql://h/d"), "no-such.csv"),
+        (("jobs", "submit", __file__, "--chunk-rows", "0"), "chunk-rows"),
+        (("activate", __file__, "--name", "x"), "--name is for shared journals"),
+        (("activate", __file__, "--journal", "postgresql://u:p@h/d"), "set ASYNCSIM_JOURNAL"),
+        (("activate", __file__, "--journal", "postgresql://h/d?password=p"), "ASYNCSIM_JOURNAL"),
+        (("worker",), "which journal?"),
+    ],
+    ids=lambda value: " ".join(value)[-60:] if isinstance(value, tuple) else None,
+)
+async def test_usage_errors_of_shared_journals_are_one_line(
+    arguments: tuple[str, ...], expected: str, cli: Cli
+) -> None:
+    ended = await cli(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert expected in ended.err
+    assert ended.err.count("\n") == 1
+    assert "p@" not in ended.err
+
+
+async def test_a_journal_file_is_still_found_while_the_variable_is_set(
+    cli: Cli, emulator: Emulator, batch: str, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.delenv("ASYNCSIM_JOURNAL")
+        await cli("activate", batch, "--product", "wireless", "--quiet")
+    status = (await cli("jobs", "status", "batch.db", "-o", "json")).json
+    assert (status["job"], status["done"]) == ("update of batch.csv", 12)
+    assert (await cli("jobs", "list", ".", "-o", "json")).json[0]["journal"] == "batch.db"

@@ -1,0 +1,1 @@
+"""Real PostgreSQL servers for tests, and the tests of `asyncsim.postgres`."""

@@ -1,0 +1,64 @@
+"""What is said about errors, apart from real servers: `check_failures.py` has those."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import errors
+from sqlalchemy.exc import DBAPIError
+
+from asyncsim.postgres.remedies import ServerTooOld, check_version, is_transient, remedy_of
+
+
+def test_versions_from_14_on_are_supported() -> None:
+    for number in (140000, 150014, 180001):
+        check_version(number)
+    with pytest.raises(ServerTooOld) as raised:
+        check_version(130021)
+    assert remedy_of(raised.value) == "the server is PostgreSQL 13: asyncsim needs 14 or newer"
+    assert not is_transient(raised.value)
+
+
+TRANSIENT = [
+    errors.AdminShutdown("terminating connection due to administrator command"),
+    errors.CannotConnectNow("the database system is starting up"),
+    errors.DeadlockDetected("deadlock detected"),
+    errors.IdleInTransactionSessionTimeout("terminating connection"),
+    errors.QueryCanceled("canceling statement due to statement timeout"),
+    errors.SerializationFailure("could not serialize access"),
+    errors.TooManyConnections("sorry, too many clients already"),
+    psycopg.OperationalError("the connection is lost"),
+    psycopg.InterfaceError("the connection is closed"),
+    ConnectionRefusedError(111, "refused"),
+    TimeoutError(),
+]
+PERMANENT = [
+    errors.DiskFull("could not extend file"),
+    errors.InsufficientPrivilege("permission denied for table jobs"),
+    errors.InvalidCatalogName('database "x" does not exist'),
+    errors.ReadOnlySqlTransaction("cannot execute INSERT in a read-only transaction"),
+    errors.UndefinedTable('relation "asyncsim.jobs" does not exist'),
+    errors.UniqueViolation("duplicate key"),
+    psycopg.OperationalError('connection failed: FATAL:  role "me" does not exist'),
+    psycopg.OperationalError("FATAL:  no such database: x"),
+    psycopg.ProgrammingError("invalid URI query parameter"),
+    ValueError("no error of the database"),
+]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=str)
+def test_transient_errors(error: BaseException) -> None:
+    assert is_transient(error)
+    assert is_transient(DBAPIError("SELECT 1", None, error))
+
+
+@pytest.mark.parametrize("error", PERMANENT, ids=str)
+def test_permanent_errors(error: BaseException) -> None:
+    assert not is_transient(error)
+    assert not is_transient(DBAPIError("SELECT 1", None, error))
+
+
+def test_an_error_without_a_remedy_says_what_the_server_said() -> None:
+    assert remedy_of(errors.UniqueViolation("duplicate\n  key")) == "duplicate key"
+    assert remedy_of(TimeoutError()).endswith("(TimeoutError)")
+    assert remedy_of(ValueError()) == "ValueError"
