@@ -1,15 +1,9 @@
-"""The callback bus: routes callbacks to subscribers, and Commands from devices to a queue.
-
-Sources for Commands: Twilio docs and KORE docs, "SMSCommand Resource", "IPCommand Resource",
-"Command Resource". The names of most parameters are known from a captured callback only, so all
-parameters are kept.
-"""
+"""The callback bus: routes callbacks to subscribers."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
@@ -171,96 +165,3 @@ class CallbackBus:
 def _trim(entries: OrderedDict[_Key, _Value], limit: int) -> None:
     while len(entries) > limit:
         entries.popitem(last=False)
-
-
-COMMANDS_NAME = "~commands"
-"""The name in a ticket for Commands; no vendor's SID looks like it."""
-
-
-@frozen(kw_only=True)
-class InboundCommand:
-    """One Command from a device. `signed`: the vendor's signature proves all of it.
-
-    `payload` is text, or Base64 where `payload_type` is `binary` (IP Commands always are).
-    """
-
-    vendor: str
-    product: str
-    signed: bool
-    sid: str | None
-    """SID of the Command: DC, HC or HG and 32 hex digits."""
-    sim_sid: str | None
-    sim_unique_name: str | None
-    sim_iccid: str | None
-    account_sid: str | None
-    payload: str | None
-    payload_type: str | None
-    device_ip: str | None
-    device_port: int | None
-    params: Mapping[str, str] = field(factory=dict, repr=False)
-    """All parameters of the callback."""
-
-
-class InboundCommands:
-    """Commands from devices in the order of their arrival: a queue to iterate over.
-
-    Several iterators share the Commands. While the queue is full, callbacks are rejected with 503,
-    and KORE delivers them again. The iteration ends when the receiver stops and the queue is empty.
-    """
-
-    def __init__(self, limit: int = 10_000) -> None:
-        self._limit = limit
-        self._queue: deque[InboundCommand] = deque()
-        self._changed = asyncio.Event()
-        self._open = True
-
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for another."""
-        return len(self._queue) >= self._limit
-
-    def add(self, callback: Callback) -> None:
-        """Append the Command from a callback."""
-        params = callback.params
-        port = params.get("DevicePort", "")
-        command = InboundCommand(
-            vendor=callback.vendor,
-            product=callback.product,
-            signed=callback.signed,
-            sid=params.get("CommandSid"),
-            sim_sid=params.get("SimSid"),
-            sim_unique_name=params.get("SimUniqueName"),
-            sim_iccid=params.get("SimIccid"),
-            account_sid=params.get("AccountSid"),
-            # Programmable Wireless calls its payload `Command` (Twilio docs, "Command Resource").
-            payload=params.get("Payload", params.get("Command")),
-            payload_type=params.get("PayloadType", params.get("CommandMode")),
-            device_ip=params.get("DeviceIp"),
-            device_port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else None,
-            params=params,
-        )
-        self._queue.append(command)
-        self._changed.set()
-
-    def refuse(self) -> None:
-        """Take none: for a process that reads none. KORE delivers them again, elsewhere."""
-        self._limit = 0
-
-    def set_open(self, is_open: bool) -> None:
-        """Let iterators wait for more, or end once the queue is empty."""
-        self._open = is_open
-        self._changed.set()
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> InboundCommand:
-        while not self._queue:
-            if not self._open:
-                raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
-        return self._queue.popleft()

@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 from attrs import define, field
 
-from asyncsim.callbacks.bus import COMMANDS_NAME, MAX_TOKEN, Callback, CallbackBus, InboundCommands
+from asyncsim.callbacks.bus import MAX_TOKEN, Callback, CallbackBus
+from asyncsim.callbacks.commands import COMMANDS_NAME, InboundCommands
 from asyncsim.callbacks.secrets import SecretStore
 from asyncsim.callbacks.shared import BusUnavailable, SharedBus
+from asyncsim.callbacks.tickets import find_ticket
 from asyncsim.callbacks.verify import (
     CallbackRequest,
     RequestRejected,
+    path_of,
     verify_head,
     verify_request,
 )
@@ -105,12 +108,12 @@ class CallbackHandler:
                 return self._readiness(self.shared)
             return self._reject(method, raw_target, error)
 
+        token = headers.get(VENDORS[callback.vendor].idempotency_header, "")
+        if self.shared is not None:
+            return self._share(self.shared, callback, token, raw_target)
         is_command = callback.name == COMMANDS_NAME
         if is_command and self.commands.full:  # before its token is seen: KORE delivers it again
             return self._count_refused(503, "the queue of unread Commands is full")
-        token = headers.get(VENDORS[callback.vendor].idempotency_header, "")
-        if self.shared is not None and not is_command:
-            return self._share(self.shared, callback, token)
         duplicate = self.bus.is_duplicate(callback, token)
         self._count_accepted(callback, duplicate=duplicate)
         if is_command and not duplicate:
@@ -119,10 +122,19 @@ class CallbackHandler:
             self.bus.publish(callback)
         return 204
 
-    async def _share(self, shared: SharedBus, callback: Callback, token: str) -> int:
-        """Store a callback for all processes; this one's waits get it from there, too."""
+    async def _share(
+        self, shared: SharedBus, callback: Callback, token: str, raw_target: str
+    ) -> int:
+        """Store a callback for all processes; this one's waits and loops get it from there, too."""
+        token = token if len(token) <= MAX_TOKEN else ""
         try:
-            duplicate = await shared.accept(callback, token if len(token) <= MAX_TOKEN else "")
+            if callback.name == COMMANDS_NAME:
+                segments = find_ticket(path_of(raw_target))
+                assert segments is not None  # noqa: S101  # it was verified
+                scope = self.secrets.scope_of(segments)
+                duplicate = await shared.accept_command(callback, token, scope)
+            else:
+                duplicate = await shared.accept(callback, token)
         except BusUnavailable as error:
             return self._count_refused(503, str(error))
         self._count_accepted(callback, duplicate=duplicate)

@@ -11,13 +11,8 @@ from typing import TYPE_CHECKING, Self
 from attrs import evolve
 
 from asyncsim.callbacks.asgi import ASGIApp, CallbackApplication
-from asyncsim.callbacks.bus import (
-    COMMANDS_NAME,
-    Callback,
-    CallbackBus,
-    InboundCommands,
-    Subscriber,
-)
+from asyncsim.callbacks.bus import Callback, CallbackBus, Subscriber
+from asyncsim.callbacks.commands import COMMANDS_NAME, InboundCommands
 from asyncsim.callbacks.handler import CallbackHandler, ReceiverStats
 from asyncsim.callbacks.secrets import ClientSecrets, SecretStore, checked_secrets
 from asyncsim.callbacks.shared import SharedBus
@@ -128,8 +123,8 @@ class CallbackReceiver:
     no more are accepted. It is reduced to a quarter of the files that the process may open.
 
     `bus` shares callbacks with other processes (`asyncsim.PostgresBus`): any of them may receive
-    one, and the process that waits is woken. It is started and stopped with the receiver. `clock`
-    is for tests.
+    one, and the process that waits is woken; a Command from a device goes to one of them. The bus
+    is started and stopped with the receiver. `clock` is for tests.
     """
 
     def __init__(
@@ -165,11 +160,12 @@ class CallbackReceiver:
             )
         self._max_connections = max_connections
         self._clock = clock or SYSTEM_CLOCK
+        secrets = SecretStore(tuple(map(derive_ticket_secret, own_tickets)), own_signing)
         self._handler = CallbackHandler(
-            secrets=SecretStore(tuple(map(derive_ticket_secret, own_tickets)), own_signing),
+            secrets=secrets,
             bus=CallbackBus(self._clock),
             shared=bus,
-            commands=InboundCommands(),
+            commands=InboundCommands(bus, lambda: secrets.scopes),
             public_url=self._given_url,
             max_body=max_body,
             observers=tuple(observers),
@@ -290,7 +286,8 @@ class CallbackReceiver:
     def commands_url(self, vendor: str, product: str) -> str:
         """Make the URL to set as a Fleet's `sms_commands_url` or `ip_commands_url`.
 
-        Or as a Sim's `commands_callback_url`; valid as long as the ticket secrets are.
+        Or as a Sim's `commands_callback_url`; valid as long as the ticket secrets are. With a bus
+        the Commands that it brings go to loops of all receivers with that ticket secret.
         """
         if vendor not in VENDORS or product not in ("wireless", "supersim"):
             raise ValueError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from attrs import define, field, frozen
 
 from asyncsim.callbacks import tickets
 from asyncsim.core.signatures import Mac, twilio_key
-from asyncsim.errors import ConfigurationError, ReceiverError
+from asyncsim.errors import ConfigurationError, ReceiverError, SignatureError
 from asyncsim.redaction import redact_all
 from asyncsim.validation import invalid_characters
 from asyncsim.vendors import VENDORS, Vendor
@@ -55,6 +56,9 @@ class SecretStore:
     """Of other processes: they verify tickets, and sign none."""
     # Derived when clients register and leave, because every callback needs them.
     ticket_keys: tuple[Mac, ...] = field(init=False)
+    scopes: tuple[str, ...] = field(init=False)
+    """Those of the tickets that are issued here, and by other processes with the same secrets."""
+    _verifying: tuple[bytes, ...] = field(init=False)
     _of_receiver: Mapping[str, SigningSecrets] = field(init=False)
     """By the vendor's name."""
     _of_accounts: Mapping[tuple[str, str], SigningSecrets] = field(init=False)
@@ -87,8 +91,10 @@ class SecretStore:
     def _set_clients(self, clients: tuple[ClientSecrets, ...]) -> None:
         self.clients = clients
         of_clients = (secret for one in clients for secret in one.tickets)
-        ticket_secrets = dict.fromkeys((*self.own_tickets, *of_clients, *self.further_tickets))
-        self.ticket_keys = tuple(map(tickets.key, ticket_secrets))
+        issuing = dict.fromkeys((*self.own_tickets, *of_clients))
+        self.scopes = tuple(map(tickets.scope_of, issuing))
+        self._verifying = tuple(dict.fromkeys((*issuing, *self.further_tickets)))
+        self.ticket_keys = tuple(map(tickets.key, self._verifying))
         signing: dict[tuple[str, str], tuple[str, ...]] = {}
         for client in clients:  # two clients of one account may know different secrets
             for account in (client.account, tickets.NO_ACCOUNT):
@@ -97,6 +103,14 @@ class SecretStore:
         self._of_accounts = {
             address: SigningSecrets.of(secrets) for address, secrets in signing.items()
         }
+
+    def scope_of(self, segments: Sequence[str]) -> str:
+        """Return the scope of a valid ticket: that of the secret that signed it."""
+        for secret, key in zip(self._verifying, self.ticket_keys, strict=True):
+            with suppress(SignatureError):
+                tickets.verify_ticket(segments, [key])
+                return tickets.scope_of(secret)
+        raise SignatureError("the ticket is not one of ours")
 
     def of_account(self, vendor: str, account: str) -> SigningSecrets:
         """Signing secrets that clients of this account brought; `account` is a ticket's tag."""

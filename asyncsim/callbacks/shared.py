@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+from attrs import field, frozen
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.errors import ReceiverError
@@ -15,11 +17,19 @@ class BusUnavailable(ReceiverError):
     """The shared bus cannot store callbacks at present: the vendor must deliver them again."""
 
 
+@frozen
+class TakenCommand:
+    """A Command from a device that belongs to one loop, for a while."""
+
+    key: bytes = field(repr=False)
+    callback: Callback
+
+
 class SharedBus(Protocol):
     """Carries verified callbacks from the receiver of one process to the waits of all.
 
     It stands between a receiver's verification and its `CallbackBus`, which still routes callbacks
-    inside one process.
+    inside one process. Commands from devices are different: each goes to one loop of one process.
     """
 
     async def start(self) -> None:
@@ -44,4 +54,28 @@ class SharedBus(Protocol):
 
     async def is_writable(self) -> bool:
         """Tell whether `accept` can store callbacks now."""
+        ...
+
+    async def accept_command(self, command: Callback, token: str, scope: str) -> bool:
+        """Return once a Command is durable, as `accept` does.
+
+        `scope` names the ticket secret of its URL: only receivers that have it take the Command.
+        """
+        ...
+
+    async def take_command(
+        self, scopes: Callable[[], Sequence[str]], is_open: Callable[[], bool]
+    ) -> TakenCommand | None:
+        """Return the next Command of these scopes once there is one; None once it is not open.
+
+        Whoever takes one has it for a while; unless it is finished then, another one gets it.
+        """
+        ...
+
+    async def finish_command(self, key: bytes, is_open: Callable[[], bool]) -> None:
+        """Record that a Command has been handled: nobody gets it any more."""
+        ...
+
+    def wake_takers(self) -> None:
+        """Let those who wait for a Command see that they are not open any more."""
         ...

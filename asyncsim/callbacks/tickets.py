@@ -83,6 +83,11 @@ def derive_ticket_secret(credential: str) -> bytes:
     return RedactedBytes(hmac.digest(key, b"mac\x01", hashlib.sha256))
 
 
+def scope_of(secret: bytes) -> str:
+    """Derive what tells the tickets of one secret from those of another; it reveals nothing."""
+    return _base64url(hmac.digest(secret, b"asyncsim scope v1", hashlib.sha256)[:_TAG_BYTES])
+
+
 def key(secret: bytes) -> Mac:
     """Set up the HMAC of a ticket secret; tickets are issued and verified with it."""
     return Mac(secret, "sha256")

@@ -49,8 +49,13 @@ def verify_head(method: str, raw_target: str, secrets: SecretStore) -> None:
 
     RequestRejected or SignatureError if the body is not worth waiting for.
     """
-    path = raw_target.partition("#")[0].partition("?")[0]
+    path = path_of(raw_target)
     verify_ticket(_ticket_segments(method, raw_target, path), secrets.ticket_keys)
+
+
+def path_of(raw_target: str) -> str:
+    """Return the path of a request, as it was sent."""
+    return raw_target.partition("#")[0].partition("?")[0]
 
 
 def verify_request(

@@ -40,7 +40,6 @@ async def receive(
     signatures = WrongSignatures()
     bus = PostgresBus(url)
     receiver = CallbackReceiver(public_url, host=host, port=port, bus=bus, observers=[signatures])
-    receiver.commands().refuse()
     clients = log_in_to_all(receiver=receiver)
     async with AsyncExitStack() as stack:
         for client in clients:  # the first one opens the port

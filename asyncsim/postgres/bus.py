@@ -2,20 +2,21 @@
 
 Any receiver stores a verified callback in the table `asyncsim.inbox`, and responds only once it is
 durable. Every process that has waits reads new rows, and gives them to its own `CallbackBus`.
+Commands from devices are in `asyncsim.commands`, and each is taken by one process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from asyncsim.callbacks.bus import Callback
-from asyncsim.callbacks.shared import Publish
+from asyncsim.callbacks.shared import Publish, TakenCommand
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.errors import ConfigurationError
 
@@ -29,17 +30,28 @@ class PostgresBus:
     """Shares callbacks between processes by a table in PostgreSQL; give it to a receiver.
 
     `url` is `postgresql://user@host/database`; `asyncsim jobs migrate --journal URL` makes its
-    table. A callback is acknowledged once it is durable there; while the database is down the
+    tables. A callback is acknowledged once it is durable there; while the database is down the
     vendor gets 503, and waits find their ends by polling. Rows are deleted after `keep_hours`.
+
+    A Command from a device goes to one loop over `receiver.commands()`, of any process. If that
+    loop does not ask for the next one `handle_within` seconds later, another loop gets the Command.
     `clock` is for tests.
     """
 
-    def __init__(self, url: str, *, keep_hours: float = 1.0, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        keep_hours: float = 1.0,
+        handle_within: float = 60.0,
+        clock: Clock | None = None,
+    ) -> None:
         try:
+            from asyncsim.postgres import commands, inbox
+            from asyncsim.postgres.command_taker import CommandTaker
             from asyncsim.postgres.engine import PostgresUrl, connect
-            from asyncsim.postgres.inbox import CHANNEL, InboxRow
             from asyncsim.postgres.inbox_reader import InboxReader
-            from asyncsim.postgres.inbox_upkeep import check_table, purge_regularly
+            from asyncsim.postgres.inbox_upkeep import check_tables, purge_regularly
             from asyncsim.postgres.inbox_writer import BusStats, InboxWriter
             from asyncsim.postgres.listen import listening
         except ImportError as error:
@@ -47,24 +59,33 @@ class PostgresBus:
                 "asyncsim.PostgresBus needs an extra; install it with:"
                 ' pip install "asyncsim[postgres]"'
             ) from error
-        if not 0 < keep_hours < math.inf:
-            raise ConfigurationError(f"keep_hours={keep_hours!r}: must be a number above 0")
+        for name, number in (("keep_hours", keep_hours), ("handle_within", handle_within)):
+            if not 0 < number < math.inf:
+                raise ConfigurationError(f"{name}={number!r}: must be a number above 0")
         self._url = PostgresUrl.parse(url)
         self._clock = clock or SYSTEM_CLOCK
         self._stats = BusStats()
         connect_here = partial(connect, self._url)
-        self._write_row = InboxRow.of
-        self._check_table = partial(check_table, connect_here)
+        self._write_row = inbox.InboxRow.of
+        self._check_tables = partial(check_tables, connect_here)
         self._purge = partial(
             purge_regularly, connect_here, self._clock, keep_hours * 3600, self._stats
         )
-        self._writer = InboxWriter(connect_here, self._clock, self._stats)
+        self._writer = InboxWriter(connect_here, inbox.insert, self._clock, self._stats)
+        self._command_writer = InboxWriter(connect_here, commands.insert, self._clock, self._stats)
         self._reader = InboxReader(
             connect_here,
-            partial(listening, self._url, CHANNEL),
+            partial(listening, self._url, inbox.CHANNEL),
             self._clock,
             self._stats,
             self._publish,
+        )
+        self._taker = CommandTaker(
+            connect_here,
+            partial(listening, self._url, commands.CHANNEL),
+            self._clock,
+            self._stats,
+            handle_within,
         )
         self._publishers: list[Publish] = []
         self._starting = asyncio.Lock()
@@ -85,13 +106,15 @@ class PostgresBus:
     async def start(self) -> None:
         """Begin: a receiver does this. Each start needs a stop.
 
-        `ConfigurationError` if the table is missing, or may not be used. A database that does not
+        `ConfigurationError` if a table is missing, or may not be used. A database that does not
         respond is no error: it may be back soon.
         """
         async with self._starting:
             if self._starts == 0:
-                await self._check_table()
+                await self._check_tables()
                 self._writer.start()
+                self._command_writer.start()
+                self._taker.start()
                 self._purging = asyncio.create_task(self._purge(), name="asyncsim-inbox-purge")
             self._starts += 1
             if self._publishers:
@@ -103,8 +126,9 @@ class PostgresBus:
             self._starts = max(0, self._starts - 1)
             if self._starts > 0 or self._purging is None:
                 return
-            await self._writer.stop()
+            await asyncio.gather(self._writer.stop(), self._command_writer.stop())
             await self._reader.stop()
+            await self._taker.stop()
             self._purging.cancel()
             await asyncio.gather(self._purging, return_exceptions=True)
             self._purging = None
@@ -112,6 +136,24 @@ class PostgresBus:
     async def accept(self, callback: Callback, token: str) -> bool:
         """Store a verified callback; returns once it is durable, True if it was there before."""
         return not await self._writer.store(self._write_row(callback, token))
+
+    async def accept_command(self, command: Callback, token: str, scope: str) -> bool:
+        """Store a verified Command from a device; as `accept`."""
+        return not await self._command_writer.store(self._write_row(command, token, scope))
+
+    async def take_command(
+        self, scopes: Callable[[], Sequence[str]], is_open: Callable[[], bool]
+    ) -> TakenCommand | None:
+        """Return the next Command of these scopes once there is one; None once it is not open."""
+        return await self._taker.take(scopes, is_open)
+
+    async def finish_command(self, key: bytes, is_open: Callable[[], bool]) -> None:
+        """Record that a Command has been handled."""
+        await self._taker.finish(key, is_open)
+
+    def wake_takers(self) -> None:
+        """Let those who wait for a Command see that they are not open any more."""
+        self._taker.wake()
 
     def attach(self, publish: Publish) -> Callable[[], None]:
         """Call `publish` with each callback that any process stores; returns a way to end that."""

@@ -42,6 +42,9 @@ PAGE = 500
 PURGED_AT_ONCE = 1000
 """Old rows that one DELETE removes, so that it holds locks for milliseconds only."""
 
+PURGE_LOCK = 0x4153494E
+"""Key of the advisory lock of the process that purges; next to the one of migrations."""
+
 _MISSED = 10_000
 """Rows from before a process began to read that it is given: as many as a receiver in memory keeps
 of callbacks without a wait."""
@@ -106,16 +109,21 @@ SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 """
 
+# One process at a time, and the others leave it to that. Not by locking the rows: that would take
+# the right to change them, which receivers have not.
 _PURGE = f"""
-DELETE FROM asyncsim.inbox WHERE ctid = ANY (ARRAY (
-    SELECT ctid FROM asyncsim.inbox
-    WHERE arrived_at < now() - make_interval(secs => %s)
-    ORDER BY arrived_at LIMIT {PURGED_AT_ONCE} FOR UPDATE SKIP LOCKED
-))
+DELETE FROM asyncsim.inbox
+WHERE (SELECT pg_try_advisory_xact_lock({PURGE_LOCK})) AND ctid = ANY (
+    ARRAY (
+        SELECT ctid FROM asyncsim.inbox WHERE arrived_at < now() - make_interval(secs => %s)
+        ORDER BY arrived_at LIMIT {PURGED_AT_ONCE}
+    )
+)
 """.encode()  # noqa: S608
 
 _CHECK = """
-SELECT NOT pg_is_in_recovery() AND has_table_privilege('asyncsim.inbox', 'INSERT')
+SELECT NOT pg_is_in_recovery(), has_table_privilege('asyncsim.inbox', 'INSERT')
+    AND has_table_privilege('asyncsim.commands', 'INSERT')
 """
 
 
@@ -125,9 +133,11 @@ class InboxRow:
 
     key: bytes
     text: str = field(repr=False)
+    scope: str = ""
+    """Of a Command from a device, which is stored in a table of its own."""
 
     @classmethod
-    def of(cls, callback: Callback, token: str) -> Self:
+    def of(cls, callback: Callback, token: str, scope: str = "") -> Self:
         """Write one; the same key for each delivery under one idempotency token.
 
         Unsigned callbacks have keys of their own: they must never make a signed one look like a
@@ -139,7 +149,7 @@ class InboxRow:
         # In ASCII: PostgreSQL's text holds neither NUL nor half of a surrogate pair, and one such
         # parameter would make the whole batch fail.
         text = json.dumps({**content, "params": dict(callback.params)})
-        return cls(digest if token else os.urandom(_KEY_BYTES), text)
+        return cls(digest if token else os.urandom(_KEY_BYTES), text, scope)
 
 
 def read_callback(text: str) -> Callback:
@@ -238,8 +248,9 @@ async def purge(connection: AsyncConnection[Any], seconds: float) -> int:
     return (await connection.execute(_PURGE, [seconds])).rowcount
 
 
-async def is_writable(connection: AsyncConnection[Any]) -> bool:
-    """Tell whether rows can be inserted."""
+async def check_rights(connection: AsyncConnection[Any]) -> tuple[bool, bool]:
+    """Tell whether the server takes changes, and whether this user may insert rows."""
     cursor = await connection.execute(_CHECK)
     found = await cursor.fetchone()
-    return bool(found and found[0])
+    assert found is not None  # noqa: S101
+    return found[0], found[1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,11 +19,13 @@ from psycopg import AsyncConnection, Error as DatabaseError
 from asyncsim.callbacks.shared import BusUnavailable
 from asyncsim.clock import Clock
 from asyncsim.postgres.engine import is_transient, remedy_of
-from asyncsim.postgres.inbox import InboxRow, insert, is_writable
+from asyncsim.postgres.inbox import InboxRow, check_rights
 
 logger = logging.getLogger("asyncsim")
 
 Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
+Insert = Callable[[AsyncConnection[Any], Sequence[InboxRow]], Awaitable[frozenset[bytes]]]
+"""Stores rows, and returns the keys that were not there before."""
 FAILURES = (DatabaseError, OSError, TimeoutError)
 
 TICK = 0.02
@@ -56,6 +58,8 @@ class BusStats:
     """NOTIFYs: at most one for each INSERT."""
     delivered: int = 0
     """Callbacks read from the table, and given to this process's waits."""
+    commands: int = 0
+    """Commands from devices that loops of this process have taken."""
     reads: int = 0
     """SELECTs of new rows."""
     purged: int = 0
@@ -78,8 +82,9 @@ class _Waiting:
 class InboxWriter:
     """Stores callbacks from one task, in batches that never overlap."""
 
-    def __init__(self, connect: Connect, clock: Clock, stats: BusStats) -> None:
+    def __init__(self, connect: Connect, insert: Insert, clock: Clock, stats: BusStats) -> None:
         self._connect = connect
+        self._insert = insert
         self._clock = clock
         self._stats = stats
         self._waiting: dict[bytes, _Waiting] = {}
@@ -167,7 +172,7 @@ class InboxWriter:
 
     async def _check(self) -> bool:
         async with self._connected() as connection:
-            return await is_writable(connection)
+            return all(await check_rights(connection))
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -195,7 +200,7 @@ class InboxWriter:
         try:
             with self._clock.working():
                 async with self._connected() as connection:
-                    new = await insert(connection, [one.row for one in batch.values()])
+                    new = await self._insert(connection, [one.row for one in batch.values()])
         except FAILURES as error:
             await self._failed(error)
             if not (isinstance(error, TimeoutError) or is_transient(error)):

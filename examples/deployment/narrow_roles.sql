@@ -7,7 +7,7 @@ CREATE ROLE asyncsim_receiver LOGIN;
 CREATE ROLE asyncsim_reader LOGIN;
 
 GRANT USAGE ON SCHEMA asyncsim TO asyncsim_receiver, asyncsim_reader;
-GRANT SELECT, INSERT, DELETE ON asyncsim.inbox TO asyncsim_receiver;
+GRANT SELECT, INSERT, DELETE ON asyncsim.inbox, asyncsim.commands TO asyncsim_receiver;
 GRANT SELECT (id, state, ticket_secret) ON asyncsim.jobs TO asyncsim_receiver;
 GRANT SELECT ON asyncsim.journal TO asyncsim_receiver;
 GRANT SELECT ON asyncsim.journal, asyncsim.jobs, asyncsim.rows, asyncsim.runs, asyncsim.chunks,

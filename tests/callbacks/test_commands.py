@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from asyncsim import CallbackReceiver, Client, InboundCommand, ReceiverError
-from asyncsim.callbacks.bus import InboundCommands
+from asyncsim.callbacks.commands import InboundCommands
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
 from asyncsim.events import CallbackReceived, CallbackRefused, Event

@@ -136,21 +136,16 @@ async def test_it_accepts_the_tickets_of_jobs_as_soon_as_they_are_in_the_journal
     assert set(stored(url)) == {True}
 
 
-async def test_it_rejects_commands_because_nobody_reads_them_there(
-    emulator: Emulator, url: str
+async def test_it_stores_commands_for_loops_in_other_processes(
+    emulator: Emulator, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with receiving() as public_url:
-        receiver = CallbackReceiver(public_url, port=None)
-        client = Client.kore(OWN.client_id, OWN.client_secret)
-        receiver.register(
-            KORE,
-            account=OWN.client_id,
-            signing_secrets=[OWN.webhook_secret],
-            ticket_secrets=client.context.ticket_secrets,
-        )
-        commands = receiver.commands_url("kore", "supersim")
-        assert await senders.kore(commands, secret=OWN.webhook_secret).post() == 503
-    assert stored(url) == []
+        async with replica(emulator, url, public_url=public_url) as issuing:
+            commands = issuing.receiver.commands_url("kore", "supersim")
+        sent = senders.kore(commands, {"Payload": "temp=21"}, secret=OWN.webhook_secret)
+        assert await sent.post() == 204  # while nobody asks for it
+        async with replica(emulator, url, public_url=public_url) as handling, asyncio.timeout(30):
+            assert (await anext(handling.receiver.commands())).payload == "temp=21"
 
 
 def write_profiles(path: Path, secret: str = OWN.webhook_secret) -> None:

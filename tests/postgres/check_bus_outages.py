@@ -281,3 +281,62 @@ async def test_a_callback_is_refused_before_the_receiver_is_started(
     with caplog.at_level(logging.WARNING):
         assert await receiver.receive_async("POST", path, sent.headers, sent.body) == 503
     assert "not started" in caplog.text
+
+
+def command(pair: Pair, payload: str) -> Sent:
+    """A Command from a device."""
+    return senders.kore(pair.receiver.commands_url("kore", "supersim"), {"Payload": payload})
+
+
+async def test_a_restart_of_the_server_loses_and_doubles_no_command(
+    cluster: Cluster, pair: Pair
+) -> None:
+    found: list[str | None] = []
+
+    async def iterate() -> None:
+        async for one in pair.receiver.commands():
+            found.append(one.payload)  # noqa: PERF401  # what came before the end counts
+
+    loop = asyncio.create_task(iterate())
+    restarting = asyncio.create_task(asyncio.to_thread(cluster.restart, "immediate"))
+    payloads: list[str] = []
+    while not restarting.done():
+        payloads.append(str(len(payloads)))
+        assert await command(pair, payloads[-1]).post() == 204
+    await restarting
+    await until(lambda: len(found) >= len(payloads))
+    assert sorted(found, key=str) == sorted(payloads)
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_a_loop_goes_on_after_a_long_outage(
+    cluster: Cluster, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    commands = aiter(pair.receiver.commands())
+    assert await command(pair, "one").post() == 204
+    assert (await anext(commands)).payload == "one"
+    cluster.stop()
+    following = asyncio.ensure_future(anext(commands))
+    await until(lambda: "Commands from devices do not arrive" in caplog.text)
+    cluster.start()
+    await until_it_returns(204, command(pair, "two").post)
+    async with asyncio.timeout(30):
+        assert (await following).payload == "two"
+    with cluster.connect("sims") as connection:
+        handled = connection.execute(
+            "SELECT count(*) FROM asyncsim.commands WHERE handled_at IS NOT NULL"
+        ).fetchone()
+    assert handled == (1,)
+    assert cluster.password not in caplog.text
+
+
+async def test_a_command_of_a_killed_process_goes_to_another(pair: Pair, url: str) -> None:
+    assert await command(pair, "one").post() == 204
+    arguments = (url, pair.receiver.public_url, "1.0")
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.postgres.killed_handler", *arguments), cwd=ROOT
+    )
+    assert await asyncio.wait_for(child.wait(), 60) == -signal.SIGKILL
+    async with asyncio.timeout(30):
+        assert (await anext(pair.receiver.commands())).payload == "one"

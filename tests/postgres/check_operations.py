@@ -22,6 +22,8 @@ from asyncsim.callbacks.bus import Callback
 from asyncsim.cli.exits import Exit
 from asyncsim.emulator import Emulator, Latency
 from asyncsim.errors import JournalError
+from asyncsim.postgres import commands, inbox
+from asyncsim.postgres.engine import connect
 from asyncsim.postgres.job_tickets import following_job_tickets
 from tests import deployment
 from tests.postgres.cluster import Cluster
@@ -156,7 +158,7 @@ async def test_commands_of_readers(narrow: Cluster, emulator: Emulator, tmp_path
     assert "the user lacks a privilege: have an administrator grant it" in said
 
 
-async def test_receivers_have_the_inbox_and_nothing_else(
+async def test_receivers_have_callbacks_and_commands_and_nothing_else(
     narrow: Cluster, emulator: Emulator
 ) -> None:
     await submit(emulator, narrow.url("asyncsim", user="asyncsim_worker"), "table")
@@ -177,20 +179,28 @@ async def test_receivers_have_the_inbox_and_nothing_else(
     assert not await bus.accept(callback, "token")  # it was not there before
     async with asyncio.timeout(30):
         assert (await arrived.get()).name == "HS1"
+    assert not await bus.accept_command(callback, "token", "scope")
     await bus.stop()
+    async with await connect(url) as connection:
+        with narrow.connect("asyncsim") as admin:
+            admin.execute("UPDATE asyncsim.inbox SET arrived_at = now() - interval '2 hours'")
+            admin.execute("UPDATE asyncsim.commands SET handled_at = now() - interval '2 hours'")
+        assert await inbox.purge(connection, 3600) == 1
+        assert await commands.purge(connection, 3600) == 1
     secrets: asyncio.Queue[object] = asyncio.Queue()
     async with following_job_tickets(url, secrets.put_nowait), asyncio.timeout(30):
         await secrets.get()
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as receiver:
         for forbidden in (
             "SELECT * FROM asyncsim.rows",
             "SELECT header FROM asyncsim.jobs",
             "UPDATE asyncsim.jobs SET state = 'cancelled'",
             "UPDATE asyncsim.inbox SET callback = '{}'",
+            "UPDATE asyncsim.commands SET callback = '{}'",
             "TRUNCATE asyncsim.inbox",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(forbidden)
+                receiver.execute(forbidden)
 
 
 async def test_a_worker_behind_pgbouncer_with_the_table_as_dispatch(

@@ -255,18 +255,6 @@ async def test_a_receiver_with_a_bus_cannot_answer_before_it_has_stored(
     assert await receiving.receiver.receive_async("POST", "/x", {}, b"") == 404
 
 
-async def test_commands_stay_in_the_process_that_received_them(
-    inbox_url: str, receiving: Replica
-) -> None:
-    url = receiving.receiver.commands_url("kore", "supersim")
-    params = {"CommandSid": "HC1", "Payload": "hello"}
-    assert await senders.kore(url, params, secret=SECRETS["kore"]).post() == 204
-    assert [one.payload for one in receiving.receiver.commands()._queue] == ["hello"]
-    receiving.receiver.commands().refuse()
-    assert await senders.kore(url, params, secret=SECRETS["kore"]).post() == 503
-    assert rows(inbox_url) == 0
-
-
 @pytest.mark.parametrize("hours", [0, -1, float("inf"), float("nan")])
 def test_an_age_that_would_keep_nothing_or_everything_is_rejected(hours: float) -> None:
     with pytest.raises(ConfigurationError, match="keep_hours"):
@@ -284,6 +272,17 @@ async def test_a_database_without_the_table_is_an_error_that_says_what_to_run(
 ) -> None:
     receiver = CallbackReceiver("https://example.com", port=None, bus=PostgresBus(postgres_url))
     with pytest.raises(ConfigurationError, match="asyncsim jobs migrate"):
+        await receiver.start()
+
+
+@pytest.mark.parametrize("table", ["inbox", "commands"])
+async def test_a_user_who_may_not_store_callbacks_is_an_error_at_the_start(
+    inbox_url: str, table: str
+) -> None:
+    with psycopg.connect(inbox_url) as connection:
+        connection.execute(f"REVOKE INSERT ON asyncsim.{table} FROM current_user")
+    receiver = CallbackReceiver("https://example.com", port=None, bus=PostgresBus(inbox_url))
+    with pytest.raises(ConfigurationError, match="have an administrator grant it"):
         await receiver.start()
 
 

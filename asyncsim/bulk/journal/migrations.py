@@ -68,7 +68,7 @@ async def _migrate_database(target: str) -> tuple[int, int]:
 
 
 async def _bring_forward(connection: AsyncConnection, before: int) -> None:
-    from asyncsim.postgres import inbox  # here, because it loads psycopg
+    from asyncsim.postgres import commands, inbox  # here, because they load psycopg
 
     if before:
         for step in range(before + 1, FORMAT + 1):
@@ -82,7 +82,7 @@ async def _bring_forward(connection: AsyncConnection, before: int) -> None:
         await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     await connection.run_sync(metadata.create_all)
     await connection.run_sync(shared_metadata.create_all)
-    for statement in (*inbox.CREATE, *LIMIT_TABLES):
+    for statement in (*inbox.CREATE, *commands.CREATE, *LIMIT_TABLES):
         await connection.execute(text(statement))
     made = {"format": FORMAT, "created_at": datetime.now(UTC)}
     await connection.execute(insert(journal), made)

@@ -1,0 +1,171 @@
+"""Takes Commands from their table, for the loops of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from asyncsim.callbacks.shared import TakenCommand
+from asyncsim.clock import Clock
+from asyncsim.errors import ConfigurationError
+from asyncsim.postgres import commands
+from asyncsim.postgres.engine import is_transient, remedy_of
+from asyncsim.postgres.inbox_reader import POLL_EVERY
+from asyncsim.postgres.inbox_writer import FAILURES, PATIENCE, BusStats, Connect
+
+logger = logging.getLogger("asyncsim")
+
+_RETRY_EVERY = 1.0  # seconds between attempts to record that one was handled
+_REPORTED_FROM = 3  # failures in a row; a restart of the server causes fewer
+
+
+class CommandTaker:
+    """Hands Commands to loops, one at a time, over one connection."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        listen: Callable[[Callable[[], object]], AbstractAsyncContextManager[object]],
+        clock: Clock,
+        stats: BusStats,
+        handle_within: float,
+    ) -> None:
+        self._connect = connect
+        self._listen = listen
+        """Calls its argument whenever there may be new rows."""
+        self._clock = clock
+        self._stats = stats
+        self._handle_within = handle_within
+        self._woken = asyncio.Event()
+        self._wakes = 0
+        self._connection: AsyncConnection[Any] | None = None
+        self._one_user = asyncio.Lock()
+        """Of the connection."""
+        self._failures = 0
+        self._has_worked = False
+        self._started = False
+        self._waking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Let loops have Commands."""
+        self._started = True
+        self.wake()
+
+    async def take(
+        self, scopes: Callable[[], Sequence[str]], is_open: Callable[[], bool]
+    ) -> TakenCommand | None:
+        """Return the next Command of these scopes once there is one; None once it is not open.
+
+        ConfigurationError if the table may not be used.
+        """
+        while is_open():
+            wakes = self._wakes
+            if self._started:
+                self._keep_waking()
+                if (taken := await self._try_to_take(scopes())) is not None:
+                    self._stats.commands += 1
+                    return taken
+            if wakes == self._wakes:
+                await self._woken.wait()
+        return None
+
+    async def finish(self, key: bytes, is_open: Callable[[], bool]) -> None:
+        """Record that a Command has been handled; as long as it is open, until that succeeds."""
+        while True:
+            try:
+                async with self._connected() as connection:
+                    return await commands.finish(connection, key)
+            except FAILURES as error:
+                self._report(error)
+                if not is_open():
+                    logger.warning(
+                        "it could not be recorded that a Command was handled, so another loop gets"
+                        " it: %s",
+                        remedy_of(error),
+                    )
+                    return None
+            await self._clock.sleep(_RETRY_EVERY)
+
+    def wake(self) -> None:
+        """Let all who wait look again."""
+        self._wakes += 1
+        self._woken.set()
+        self._woken.clear()
+
+    async def stop(self) -> None:
+        """Let loops have none until the next start, and close the connection."""
+        self._started = False
+        self.wake()
+        if self._waking is not None:
+            self._waking.cancel()
+            await asyncio.gather(self._waking, return_exceptions=True)
+        async with self._one_user:
+            await self._disconnect()
+
+    def _keep_waking(self) -> None:
+        """Wake those who wait regularly; from the first one on, as most processes take none."""
+        if self._waking is None:
+            self._waking = asyncio.create_task(self._wake_regularly(), name="asyncsim-commands")
+            self._waking.add_done_callback(self._waking_ended)
+
+    def _waking_ended(self, task: asyncio.Task[None]) -> None:
+        self._waking = None
+        if not task.cancelled():
+            self.wake()
+            task.result()  # a bug is raised here, and reaches the loop's exception handler
+
+    async def _wake_regularly(self) -> None:
+        # A notification may be lost, and nothing notifies of a Command whose loop has ended.
+        async with self._listen(self.wake):
+            while True:
+                await self._clock.sleep(POLL_EVERY)
+                self.wake()
+
+    async def _try_to_take(self, scopes: Sequence[str]) -> TakenCommand | None:
+        try:
+            with self._clock.working():
+                async with self._connected() as connection:
+                    taken = await commands.take(connection, scopes, self._handle_within)
+        except FAILURES as error:
+            self._report(error)
+            return None
+        except ValueError as error:
+            logger.warning("a row of asyncsim.commands cannot be read: %s", error)
+            return None
+        if self._failures >= _REPORTED_FROM:
+            logger.warning("Commands from devices arrive again")
+        self._failures, self._has_worked = 0, True
+        return taken
+
+    def _report(self, error: Exception) -> None:
+        # Later such an error may pass as well: a password is changed, a privilege is granted anew.
+        if not (self._has_worked or isinstance(error, TimeoutError) or is_transient(error)):
+            raise ConfigurationError(f"Commands from devices: {remedy_of(error)}") from None
+        self._failures += 1
+        if self._failures == _REPORTED_FROM:
+            logger.warning("Commands from devices do not arrive: %s", remedy_of(error))
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection[Any]]:
+        async with self._one_user, asyncio.timeout(PATIENCE):
+            try:
+                if self._connection is None:
+                    self._connection = await self._connect()
+                yield self._connection
+            except BaseException:
+                await self._disconnect()
+                raise
+            if not self._started:  # a last one was finished after the stop
+                await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*FAILURES):
+                await connection.close()
