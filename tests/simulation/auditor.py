@@ -10,8 +10,9 @@ from typing import Any
 from attrs import frozen
 
 from tests.simulation import model
-from tests.simulation.gateway import Exchange, records_shown
+from tests.simulation.gateway import NO_PROCESS, Exchange, records_shown
 from tests.simulation.history import Attempt, Goal, History, StateChange
+from tests.simulation.result import BROKEN
 from tests.simulation.scenario import JOBS, Scenario
 from tests.simulation.service import OPEN, TIMEOUT
 
@@ -28,7 +29,14 @@ twice the longest pause."""
 def audit(scenario: Scenario, history: History) -> list[str]:
     """Every violation in a world; none if all is well."""
     auditor = _Auditor(scenario, history)
-    return [*history.errors, *auditor.vendor(), *auditor.goals()]
+    return [*history.errors, *_strays(history), *auditor.vendor(), *auditor.goals()]
+
+
+def _strays(history: History) -> Iterator[str]:
+    """Requests that no kill and no partition can stop, because no process has sent them."""
+    for one in history.exchanges:
+        if one.sender == NO_PROCESS:
+            yield f"{BROKEN}: request #{one.number} was sent by {NO_PROCESS}"
 
 
 @frozen

@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,6 +21,7 @@ import aiohttp.connector
 import aiosqlite.core
 import filelock
 from attrs import define, field
+from simloom._context import current_host
 
 _Call = tuple[asyncio.Future[Any] | None, Callable[[], Any]]
 _BESIDE = ("", "-wal", "-journal")
@@ -171,6 +173,13 @@ class ProcessLock:
             one.locks.discard(self._path)
 
 
+def context_of_process() -> Context:
+    """An empty context, but for the process: a task of no process would survive every kill."""
+    context = Context()
+    context.run(current_host.set, current_host.get())
+    return context
+
+
 def users_of(name: str) -> Iterator[Any]:
     """Modules of the product that have imported this name."""
     for module in [*sys.modules.values()]:
@@ -203,6 +212,7 @@ def fakes_installed(
             # Bound at import, so that patching `time` does not reach it.
             (aiohttp.connector, "monotonic", now),
             *((module, "FileLock", ProcessLock) for module in users_of("FileLock")),
+            *((module, "Context", context_of_process) for module in users_of("Context")),
         ):
             stack.enter_context(mock.patch.object(place, name, value))
         yield

@@ -21,6 +21,7 @@ from attrs import define, field, frozen
 from yarl import URL
 
 PORT = 8800
+NO_PROCESS = "a task of no process"
 _HTML = b"<html><body><h1>Bad gateway</h1></body></html>"
 _LONGEST_HOLD = 2.0
 """Seconds; shorter than any timeout of the client, which so knows of every late request."""
@@ -80,7 +81,7 @@ class Exchange:
     """The vendor's `Retry-After`."""
     old: bool = False
     sender: str = ""
-    """The process that has sent it."""
+    """The process that has sent it; empty if the connection is closed already."""
 
     @property
     def sid(self) -> str | None:
@@ -242,10 +243,11 @@ class Gateway:
 
 
 def _sender_of(request: web.BaseRequest) -> str:
-    """Return the process that has sent it; empty for tasks that belong to none."""
-    peer = getattr(request.transport, "_peer", None)  # no transport: it has closed the connection
-    owner = getattr(peer, "owner", None)
-    return "" if owner is None else str(owner.name)
+    """Return the process that has sent it; empty if it has closed the connection."""
+    peer = getattr(request.transport, "_peer", None)
+    if peer is None:
+        return ""
+    return NO_PROCESS if peer.owner is None else str(peer.owner.name)
 
 
 def _flat(text: str) -> dict[str, str]:

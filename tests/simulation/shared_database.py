@@ -13,7 +13,6 @@ import random
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from contextvars import Context
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +20,6 @@ from unittest import mock
 
 import psycopg
 from attrs import define, evolve, field
-from simloom._context import current_host
 from sqlalchemy import ColumnElement, event, literal, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -141,19 +139,11 @@ class SharedFile:
             for name, fake in (
                 ("open_database", open_database),
                 ("wake_ups", _never_wakes),
-                ("Context", _context_of_host),
                 ("POLL_EVERY", _POLL_EVERY),
             ):
                 for module in users_of(name):
                     stack.enter_context(mock.patch.object(module, name, fake))
             yield
-
-
-def _context_of_host() -> Context:
-    """An empty context, but for the process that it belongs to: without, nothing would stop it."""
-    context = Context()
-    context.run(current_host.set, current_host.get())
-    return context
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from asyncsim.errors import BadRequest, TransitionFailed
 from tests.simulation.auditor import audit
-from tests.simulation.gateway import NO_FAULTS, Exchange
+from tests.simulation.gateway import NO_FAULTS, NO_PROCESS, Exchange
 from tests.simulation.history import Attempt, Goal, History, StateChange
 from tests.simulation.scenario import Scenario, draw
 
@@ -74,6 +74,11 @@ GOOD = [(0.0, NEW), (2.05, SCHEDULED), (5.0, ACTIVE)]
 
 def test_a_good_story_is_good() -> None:
     assert audit(scenario(), story(GOOD, exchanges=[post(2)])) == []
+
+
+def test_a_request_that_belongs_to_no_process_is_found() -> None:
+    history = story(GOOD, exchanges=[post(2, sender=NO_PROCESS)])
+    assert any("no process" in fault for fault in audit(scenario(), history))
 
 
 def test_a_success_that_never_was_is_found() -> None:
