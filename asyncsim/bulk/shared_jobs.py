@@ -15,7 +15,7 @@ from asyncsim.clock import SYSTEM_CLOCK, Clock
 
 
 class SharedJobs:
-    """The jobs of a PostgreSQL journal, and the processes that work on them.
+    """The jobs of a PostgreSQL journal, its workers and its receivers.
 
     ::
 
@@ -52,7 +52,7 @@ class SharedJobs:
         await self._database.close()
 
     async def processes(self) -> list[KnownProcess]:
-        """Return the processes that work on the journal, also those that died lately."""
+        """Return the workers and receivers, also those that died in the last hour."""
         dead = self._database.now(-DEAD_AFTER)
         return list(await self._database.read(processes.known_processes, dead))
 

@@ -68,12 +68,12 @@ async def work(
     """
     if chunks_at_once < 1:
         raise ValueError(f"chunks_at_once={chunks_at_once}: must be at least 1")
-    by_account = _by_account(clients)
+    accounts = by_account(clients)
     _share_limits(url, clients)
     clock = clients[0].context.clock
     database = open_database(url, clock)
     queue = make_dispatch(dispatch, url, clock)
-    worker = Worker(database, queue, by_account, tuple(observers), chunks_at_once)
+    worker = Worker(database, queue, accounts, tuple(observers), chunks_at_once)
     try:
         await database.open()
         async with queue:
@@ -82,7 +82,7 @@ async def work(
         await database.close()
 
 
-def _by_account(clients: Iterable[Client]) -> dict[str, Client]:
+def by_account(clients: Iterable[Client]) -> dict[str, Client]:
     """Return the client of each account, by the key of its jobs."""
     found: dict[str, Client] = {}
     for client in clients:

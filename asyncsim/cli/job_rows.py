@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
@@ -49,11 +50,12 @@ IN_A_TABLE = ("name", "change", "rows", "at_target", "failed", "unfinished", "st
 
 @frozen(kw_only=True)
 class ListedProcess:
-    """A process that works on a shared journal."""
+    """A process that works on a shared journal, or receives callbacks for it."""
 
     process: str
     """`HOST:PID:random`."""
     kind: str
+    """`worker` or `receiver`."""
     state: str
     """`alive` or `dead`."""
     chunks: int
@@ -115,9 +117,23 @@ def notes_on(jobs: Collection[ListedSharedJob]) -> list[str]:
     notes = [f"{job.name} is paused: {job.reason}" for job in jobs if job.state == "paused"]
     waiting = (job for job in jobs if job.waiting_for)
     return notes + [
-        f"{job.name} waits for {job.waiting_for} ({job.queued:,} chunks are queued)"
+        f"{job.name} waits for {job.waiting_for} ({_counted(job.queued, 'chunk')} in the queue)"
         for job in waiting
     ]
+
+
+def count_processes(processes: Collection[KnownProcess]) -> str:
+    """Say how many workers and receivers there are, and how many have died lately."""
+    counts = Counter((one.kind, one.is_alive) for one in processes)
+    parts = [_counted(counts[kind, True], kind) for kind in ("worker", "receiver")]
+    died = [_counted(counts[kind, False], kind) for kind in ("worker", "receiver")
+            if counts[kind, False]]  # fmt: skip
+    text = f"running: {', '.join(parts)}"
+    return f"{text}; stopped without notice in the last hour: {', '.join(died)}" if died else text
+
+
+def _counted(count: int, kind: str) -> str:
+    return f"{count:,} {kind}{'' if count == 1 else 's'}"
 
 
 def status_of(job: SharedJob, processes: Collection[KnownProcess]) -> Mapping[str, Any]:

@@ -110,6 +110,8 @@ class JobsScreen:
                 "per_second": _shown(process.rate),
                 "seen": f"{max(age, 0):.0f} s ago",
             }
+            if process.kind == "receiver":  # it has no chunks
+                row |= {"chunks": "", "per_second": ""}
             add_row(processes, _PROCESS_COLUMNS, row, "red" if process.state == "dead" else None)
         notes = [Text(printable(note), "yellow") for note in notes_on(seen.jobs)]
         caption = f"{datetime.now(UTC):%H:%M:%S} UTC, every {self._interval:g} s; Ctrl-C ends"

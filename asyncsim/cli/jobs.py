@@ -23,7 +23,14 @@ from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.results import WrittenResults
 from asyncsim.cli.bulk import check_results, check_undo
 from asyncsim.cli.exits import CommandError, Exit
-from asyncsim.cli.job_rows import IN_A_TABLE, ListedSharedJob, list_job, notes_on, status_of
+from asyncsim.cli.job_rows import (
+    IN_A_TABLE,
+    ListedSharedJob,
+    count_processes,
+    list_job,
+    notes_on,
+    status_of,
+)
 from asyncsim.cli.journals import JobPlace, journal_option, shared_journal
 from asyncsim.cli.listing import View
 from asyncsim.cli.options import (
@@ -137,7 +144,7 @@ async def _list_shared(url: str, columns: str | None, output: RowFormat) -> Exit
     for job in listed:
         printed.row(view.row(job))
     printed.close()
-    for note in notes_on(listed):
+    for note in (*notes_on(listed), count_processes(processes)):
         say(printable(note))
     return Exit.OK
 

@@ -10,6 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from asyncsim import CallbackReceiver, Client, PostgresBus
+from asyncsim.bulk.alive import shown_alive
+from asyncsim.bulk.worker import by_account
 from asyncsim.cli.accounts import log_in_to_all
 from asyncsim.cli.exits import Exit
 from asyncsim.cli.journals import shared_journal
@@ -45,6 +47,7 @@ async def receive(
         for client in clients:  # the first one opens the port
             await stack.enter_async_context(client)
         await stack.enter_async_context(following_job_tickets(url, receiver.verify_tickets_of))
+        await stack.enter_async_context(shown_alive(url, "receiver", by_account(clients)))
         accounts = f"{len(clients)} account{'' if len(clients) == 1 else 's'}"
         say(f"receiving callbacks of {accounts} on {host}:{receiver.port}; SIGTERM stops it")
         with ended_by_interrupt():

@@ -10,5 +10,6 @@ GRANT USAGE ON SCHEMA asyncsim TO asyncsim_receiver, asyncsim_reader;
 GRANT SELECT, INSERT, DELETE ON asyncsim.inbox, asyncsim.commands TO asyncsim_receiver;
 GRANT SELECT (id, state, ticket_secret) ON asyncsim.jobs TO asyncsim_receiver;
 GRANT SELECT ON asyncsim.journal TO asyncsim_receiver;
+GRANT SELECT, INSERT, UPDATE, DELETE ON asyncsim.processes TO asyncsim_receiver;
 GRANT SELECT ON asyncsim.journal, asyncsim.jobs, asyncsim.rows, asyncsim.runs, asyncsim.chunks,
     asyncsim.processes TO asyncsim_reader;

@@ -26,10 +26,10 @@ def job(at_target: int, state: str = "running", **given: object) -> ListedShared
     return ListedSharedJob(**{**values, **given})  # type: ignore[arg-type]
 
 
-def process(name: str, state: str, seconds: float) -> ListedProcess:
+def process(name: str, state: str, seconds: float, kind: str = "worker") -> ListedProcess:
     return ListedProcess(
         process=name,
-        kind="worker",
+        kind=kind,
         state=state,
         chunks=1,
         rate=12.34,
@@ -50,7 +50,11 @@ def drawn(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_screen_shows_rates_chunks_and_who_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = [process("a:1:x", "alive", 1.0), process("b:2:y", "dead", 40.0)]
+    processes = [
+        process("a:1:x", "alive", 1.0),
+        process("b:2:y", "dead", 40.0),
+        process("c:3:z", "alive", 1.0, "receiver"),
+    ]
     seen = Seen(jobs=[job(500)], processes=processes, rates={"batch.csv": 1234.5}, time=0.0)
     screen = drawn(seen, monkeypatch)
     assert "1,234.5" in screen
@@ -60,6 +64,9 @@ def test_a_screen_shows_rates_chunks_and_who_is_dead(monkeypatch: pytest.MonkeyP
     assert "\x1b[31m" in dead  # red
     assert "40 s ago" in dead
     assert "every 2 s; Ctrl-C ends" in screen
+    receiver, *_ = [line for line in screen.splitlines() if "c:3:z" in line]
+    assert "receiver" in receiver
+    assert "12.3" not in receiver  # it has no chunks
 
 
 def test_a_screen_says_why_a_job_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +76,7 @@ def test_a_screen_says_why_a_job_does_not_move(monkeypatch: pytest.MonkeyPatch) 
     ]
     screen = drawn(Seen(jobs=jobs, processes=[], rates={}, time=0.0), monkeypatch)
     assert "other.csv is paused: breaker" in screen
-    assert "batch.csv waits for a worker: none is running (6 chunks are queued)" in screen
+    assert "batch.csv waits for a worker: none is running (6 chunks in the queue)" in screen
 
 
 def test_lines_are_printed_when_something_has_changed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from asyncsim import CallbackReceiver, Client
+from asyncsim.bulk import SharedJobs
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.cli import receive, rereading
@@ -134,6 +135,21 @@ async def test_it_accepts_the_tickets_of_jobs_as_soon_as_they_are_in_the_journal
             connection.execute("UPDATE asyncsim.jobs SET state = 'finished'")
             await until_it_returns(403, lambda: call(of_job))
     assert set(stored(url)) == {True}
+
+
+async def test_it_is_listed_with_the_workers_until_it_ends(
+    emulator: Emulator, url: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SharedJobs(url) as jobs:
+        async with receiving(), asyncio.timeout(30):
+            while not (listed := await jobs.processes()):  # noqa: ASYNC110  # nothing tells when
+                await asyncio.sleep(0.02)
+            counted = await cli("jobs", "list")
+        (one,) = listed
+        assert (one.kind, one.is_alive, one.pid) == ("receiver", True, os.getpid())
+        assert any(OWN.client_id in account for account in one.accounts)
+        assert "running: 0 workers, 1 receiver" in counted.err
+        assert await jobs.processes() == []
 
 
 async def test_it_stores_commands_for_loops_in_other_processes(

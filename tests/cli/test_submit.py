@@ -57,7 +57,7 @@ async def test_nobody_who_works_on_an_account_is_missed_in_the_list(
     cli: Cli, emulator: Emulator, batch: str, journal: str
 ) -> None:
     submitted = await cli("jobs", "submit", batch, *ACTIVE)
-    assert "batch.csv waits for a worker: none is running (1 chunks are queued)" in submitted.err
+    assert "batch.csv waits for a worker: none is running (1 chunk in the queue)" in submitted.err
     other = emulator.world("twilio").add_subaccount()
     assert other.account_sid
     listed = await cli("jobs", "list", "-o", "json")

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from asyncsim import PostgresBus, Watching, bulk
+from asyncsim.bulk.alive import shown_alive
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.callbacks.bus import Callback
@@ -190,6 +191,9 @@ async def test_receivers_have_callbacks_and_commands_and_nothing_else(
     secrets: asyncio.Queue[object] = asyncio.Queue()
     async with following_job_tickets(url, secrets.put_nowait), asyncio.timeout(30):
         await secrets.get()
+    async with shown_alive(url, "receiver", ["twilio supersim AC"]):
+        query = "SELECT kind = 'receiver' FROM asyncsim.processes"
+        await until(narrow.url("asyncsim", user="asyncsim_worker"), query)
     with psycopg.connect(url, autocommit=True) as receiver:
         for forbidden in (
             "SELECT * FROM asyncsim.rows",

@@ -1,4 +1,4 @@
-"""The processes that work on a shared journal: who they are, for which accounts, who is alive."""
+"""The workers and receivers of a shared journal: who they are, for which accounts, who is alive."""
 
 from __future__ import annotations
 

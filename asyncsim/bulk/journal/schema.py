@@ -224,8 +224,8 @@ runs = Table(
     _RowKey("job", "number"),
 )
 
-# The processes that work on a shared journal, so that people see who is there: what a process may
-# do depends on the chunks that it owns, not on this. `accounts`: texts of `account_key`.
+# Workers and receivers, so that people see who is there: what a process may do depends on the
+# chunks that it owns, not on this. `accounts`: texts of `account_key`.
 processes = Table(
     "processes",
     shared_metadata,

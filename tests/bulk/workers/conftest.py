@@ -18,7 +18,7 @@ from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.bulk.records import ChunkRef, State, account_key
-from asyncsim.bulk.worker import Worker, _by_account
+from asyncsim.bulk.worker import Worker, by_account
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.emulator import Emulator, Latency
 from asyncsim.errors import JournalError
@@ -190,7 +190,7 @@ class Yard:
         line = Line(database)
         self.stack.callback(line.reachable.set)
         worker = Worker(
-            cast("Database", line), queue, _by_account([client, *more]), (events.append,), at_once
+            cast("Database", line), queue, by_account([client, *more]), (events.append,), at_once
         )
         stop = asyncio.Event()
 
