@@ -19,6 +19,7 @@ from asyncsim.callbacks.bus import Callback
 from asyncsim.callbacks.shared import Publish, TakenCommand
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.errors import ConfigurationError
+from asyncsim.postgres.bounded import end
 
 if TYPE_CHECKING:  # psycopg is loaded with the first bus: `from asyncsim import *` needs no extra
     from asyncsim.postgres.inbox_writer import BusStats
@@ -129,8 +130,7 @@ class PostgresBus:
             await asyncio.gather(self._writer.stop(), self._command_writer.stop())
             await self._reader.stop()
             await self._taker.stop()
-            self._purging.cancel()
-            await asyncio.gather(self._purging, return_exceptions=True)
+            await end(self._purging)
             self._purging = None
 
     async def accept(self, callback: Callback, token: str) -> bool:

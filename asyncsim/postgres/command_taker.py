@@ -15,6 +15,7 @@ from asyncsim.callbacks.shared import TakenCommand
 from asyncsim.clock import Clock
 from asyncsim.errors import ConfigurationError
 from asyncsim.postgres import commands
+from asyncsim.postgres.bounded import end
 from asyncsim.postgres.engine import is_transient, remedy_of
 from asyncsim.postgres.inbox_reader import POLL_EVERY
 from asyncsim.postgres.inbox_writer import FAILURES, PATIENCE, BusStats, Connect
@@ -103,8 +104,7 @@ class CommandTaker:
         self._started = False
         self.wake()
         if self._waking is not None:
-            self._waking.cancel()
-            await asyncio.gather(self._waking, return_exceptions=True)
+            await end(self._waking)
         async with self._one_user:
             await self._disconnect()
 

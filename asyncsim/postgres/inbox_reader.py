@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import Clock
+from asyncsim.postgres.bounded import end
 from asyncsim.postgres.engine import remedy_of
 from asyncsim.postgres.inbox import (
     InboxPage,
@@ -86,7 +87,7 @@ class InboxReader:
     async def stop(self) -> None:
         """Read no more; returns once its task has ended."""
         self.end()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _run(self) -> None:
         async with self._listen(self._wake.set):

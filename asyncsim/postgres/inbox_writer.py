@@ -18,6 +18,7 @@ from psycopg import AsyncConnection, Error as DatabaseError
 
 from asyncsim.callbacks.shared import BusUnavailable
 from asyncsim.clock import Clock
+from asyncsim.postgres.bounded import end
 from asyncsim.postgres.engine import is_transient, remedy_of
 from asyncsim.postgres.inbox import InboxRow, check_rights
 
@@ -118,8 +119,7 @@ class InboxWriter:
             with self._clock.working():
                 await asyncio.wait(waiting, timeout=PATIENCE)
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             self._task = None
         for one in self._waiting.values():
             one.end(BusUnavailable("the receiver stops"))

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from asyncsim.clock import SYSTEM_CLOCK, Clock
+from asyncsim.postgres.bounded import end
 from asyncsim.postgres.engine import PostgresUrl, connect, remedy_of
 from asyncsim.postgres.inbox_writer import FAILURES
 from asyncsim.redaction import Redacted
@@ -42,8 +43,7 @@ async def following_job_tickets(
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def _follow(url: PostgresUrl, use: Callable[[Sequence[str]], object], clock: Clock) -> None:

@@ -20,6 +20,7 @@ from asyncsim.clock import Clock, Timer
 from asyncsim.core.shared_limit import LEASE, POLL, TICK, LimitGrant, LimitReport
 from asyncsim.errors import ConfigurationError
 from asyncsim.http.limiter import ConcurrencyLimiter
+from asyncsim.postgres.bounded import end, within
 from asyncsim.postgres.url import PostgresUrl
 
 if TYPE_CHECKING:
@@ -140,13 +141,16 @@ class _Keeper:
         self._reported_at, self._due = now, math.inf
         report = self._lease.report(self._limiter.queued, self._limiter.vendor_pause)
         try:
-            async with asyncio.timeout(_PATIENCE), self._connections.one() as connection:
-                grant = await self._store.exchange(connection, report)
+            grant = await within(_PATIENCE, self._exchange(report))
         except Exception as error:  # noqa: BLE001  # logged, and retried for ever
             self._lease.unreported(report)
             self._failed(error)
         else:
             self._granted(report, grant, before, now)
+
+    async def _exchange(self, report: LimitReport) -> LimitGrant:
+        async with self._connections.one() as connection:
+            return await self._store.exchange(connection, report)
 
     def _granted(self, report: LimitReport, grant: LimitGrant, before: int, began: float) -> None:
         if self._failures > 1:
@@ -210,9 +214,7 @@ class _Keeper:
         if reported:  # psycopg complains about statements that are cancelled
             async with self._reporting:
                 self._task.cancel()
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
         self._limiter.unshare()
         for timer in (self._timer, self._lease_timer):
             if timer is not None:
@@ -220,8 +222,11 @@ class _Keeper:
         if not reported:
             return  # the others notice within six seconds
         with suppress(Exception):
-            async with asyncio.timeout(_PATIENCE), self._connections.one() as connection:
-                await self._store.leave(connection)
+            await within(_PATIENCE, self._leave())
+
+    async def _leave(self) -> None:
+        async with self._connections.one() as connection:
+            await self._store.leave(connection)
 
 
 class _Connections:

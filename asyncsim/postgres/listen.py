@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from asyncsim.clock import Clock, SystemClock
+from asyncsim.postgres.bounded import end
 from asyncsim.postgres.engine import PostgresUrl, connect, remedy_of
 
 logger = logging.getLogger("asyncsim")
@@ -117,9 +118,7 @@ class _Line:
         return unsubscribe
 
     async def close(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
 
     async def _run(self) -> None:
         pause = 0.0
@@ -151,18 +150,18 @@ class _Line:
             for channel in added:
                 self._wake(channel)  # nobody could hear what was notified before
             # A connection can either receive or execute: receiving stops for a new channel.
-            tasks = [
-                asyncio.create_task(self._receive(connection), name="asyncsim-notifications"),
-                asyncio.create_task(self._changed.wait(), name="asyncsim-channels"),
-            ]
+            receiving = asyncio.create_task(
+                self._receive(connection), name="asyncsim-notifications"
+            )
+            changing = asyncio.create_task(self._changed.wait(), name="asyncsim-channels")
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((receiving, changing), return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in tasks:
-                    task.cancel()
-                received, _ = await asyncio.gather(*tasks, return_exceptions=True)
-            if isinstance(received, Exception):
-                raise received
+                await end(receiving, changing)
+            if not receiving.done():
+                raise TimeoutError("the connection cannot be used any more")
+            if not receiving.cancelled():
+                receiving.result()  # raises what has ended the connection
 
     async def _receive(self, connection: psycopg.AsyncConnection[Any]) -> None:
         async for notification in connection.notifies():
