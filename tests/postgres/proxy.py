@@ -12,7 +12,10 @@ Moment = Literal["before COMMIT", "after COMMIT"]
 
 
 class LossyProxy:
-    """Forwards connections; `lose` cuts the next transaction off, `cut` all that are open."""
+    """Forwards connections; `lose` cuts the next transaction off, `cut` all that are open.
+
+    `freeze` forwards nothing more, and keeps them open, as a server does that is frozen.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -25,6 +28,8 @@ class LossyProxy:
         self.losses = 0
         self.connections = 0
         self.refusing = False
+        self._running = asyncio.Event()
+        self._running.set()
 
     @property
     def url(self) -> str:
@@ -54,6 +59,14 @@ class LossyProxy:
     def lose(self, moment: Moment) -> None:
         """Cut the next transaction off: before the server receives its COMMIT, or after it."""
         self._moment = moment
+
+    def freeze(self) -> None:
+        """Forward nothing from now on, also of new connections."""
+        self._running.clear()
+
+    def thaw(self) -> None:
+        """Go on, with what has arrived meanwhile."""
+        self._running.set()
 
     def cut(self) -> None:
         """Cut all connections."""
@@ -87,6 +100,7 @@ class LossyProxy:
         to_server = sink is ends[1]
         try:
             while data := await source.read(65536):
+                await self._running.wait()
                 if to_server and b"COMMIT" in data and self._moment is not None:
                     if self._moment == "before COMMIT":
                         self._moment = None

@@ -53,6 +53,10 @@ class Database(Protocol):
         """Close it, however far it was opened; a broken journal does not make this fail."""
         ...
 
+    def give_up_after(self, seconds: float) -> None:
+        """Let all transactions fail that have not ended by then; for a process that ends."""
+        ...
+
     def now(self, seconds: float = 0.0) -> ColumnElement[datetime]:
         """The time so many seconds from now, by the database's clock, for a statement."""
         ...
@@ -89,7 +93,9 @@ class Database(Protocol):
         ...
 
 
-async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
+async def finish_despite_cancel(
+    work: Coroutine[Any, Any, T], on_cancel: Callable[[], object] | None = None
+) -> T:
     """Finish work even when cancelled, then raise the cancellation.
 
     An interrupted transaction costs its connection; a finished one costs
@@ -101,6 +107,8 @@ async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
+            if cancelled is None and on_cancel is not None:
+                on_cancel()
             cancelled = error
     if cancelled is not None:
         task.exception()  # retrieved, or asyncio would log it; the cancellation takes precedence

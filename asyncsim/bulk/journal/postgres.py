@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from attrs import define
@@ -15,11 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from asyncsim.bulk.journal import claims
-from asyncsim.bulk.journal.database import finish_despite_cancel, from_json, to_json
+from asyncsim.bulk.journal.database import from_json, to_json
 from asyncsim.bulk.journal.schema import FORMAT, SCHEMA, UtcDateTime, journal
 from asyncsim.bulk.records import ChunkClaim
-from asyncsim.clock import Clock
+from asyncsim.clock import Clock, Timer
 from asyncsim.errors import JournalError
+from asyncsim.postgres.bounded import finish
 from asyncsim.postgres.engine import create_engine, is_transient, remedy_of
 from asyncsim.postgres.url import PostgresUrl
 
@@ -30,6 +32,9 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 RETRY_FOR = 60.0
 """Seconds for which a transaction is tried again while the server cannot be reached."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
+_LONGEST = 300.0
+"""Seconds for one attempt, also over millions of rows. A server that is frozen ends none."""
+_IF_CANCELLED = 2.0  # seconds for the rest of an attempt: mostly milliseconds
 # Most of one process, however many chunks it works on: each holds a connection only for the
 # milliseconds of a transaction, and a server has about a hundred for all processes.
 _CONNECTIONS = 8
@@ -60,6 +65,8 @@ class PostgresDatabase:
         self._clock = clock
         self._engine: AsyncEngine | None = None
         self._snapshots: AsyncEngine | None = None
+        self._gave_up: asyncio.Future[None] | None = None
+        self._giving_up: Timer | None = None
 
     @property
     def target(self) -> str:
@@ -86,12 +93,13 @@ class PostgresDatabase:
     async def open(self) -> None:
         """Connect, and check that the tables are those that this version knows."""
         self._engine = self._create_engine()
+        self._gave_up = self._giving_up = None
         # Otherwise each statement would see what was committed before it: the counts of a report
         # would not add up.
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
         with translate_errors(self.target):
             # Once: a command with a wrong host should say so at once, not after a minute.
-            found = await self._transact(self._engine, read_format, _Attempt())
+            found = await self._finish(self._transact(self._engine, read_format, _Attempt()))
         # Tables are never created here: a process that works on jobs need not have the right to,
         # and a misspelt database must not become a journal.
         migrate = f"`asyncsim jobs migrate --journal {shlex.quote(self.target)}`"
@@ -109,8 +117,26 @@ class PostgresDatabase:
     async def close(self) -> None:
         """Close all connections."""
         engine, self._engine = self._engine, None
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         if engine is not None:
             await engine.dispose()
+
+    def give_up_after(self, seconds: float) -> None:
+        """Let all transactions fail that have not ended by then; for a process that ends."""
+        if self._giving_up is None:
+            at = self._clock.now() + seconds
+            self._giving_up = self._clock.call_at(at, self._give_up)
+
+    def _give_up(self) -> None:
+        self._end.set_result(None)
+
+    @property
+    def _end(self) -> asyncio.Future[None]:
+        """Done once this has given up; made late, because it belongs to one event loop."""
+        if self._gave_up is None:
+            self._gave_up = asyncio.get_running_loop().create_future()
+        return self._gave_up
 
     # Transactions.
 
@@ -184,11 +210,11 @@ class PostgresDatabase:
             while True:
                 attempt = _Attempt()
                 try:
-                    # Cancelled in a pause, it ends at once; in an attempt, after that.
-                    await finish_despite_cancel(self._transact(engine, keep, attempt))
+                    # Cancelled in a pause, it ends at once; in an attempt, soon after that.
+                    await self._finish(self._transact(engine, keep, attempt))
                     return results[0]
                 except Exception as error:
-                    if not is_transient(error) or self._clock.now() - started >= RETRY_FOR:
+                    if not is_transient(error) or self._is_over(started):
                         raise
                 await self._clock.sleep(pause)
                 pause = min(2.0 * pause, _LONGEST_PAUSE)
@@ -196,6 +222,14 @@ class PostgresDatabase:
                 # a second time would count requests twice, or begin two runs.
                 if attempt.committing and await self._was_committed(attempt, started):
                     return results[0]
+
+    def _is_over(self, started: float) -> bool:
+        """Whether what began then is not tried again."""
+        return self._end.done() or self._clock.now() - started >= RETRY_FOR
+
+    async def _finish(self, attempt: Coroutine[Any, Any, T]) -> T:
+        """Finish an attempt, also when cancelled: interrupted, it costs its connection."""
+        return await finish(attempt, self._end, seconds=_LONGEST, if_cancelled=_IF_CANCELLED)
 
     async def _transact(
         self,
@@ -220,7 +254,7 @@ class PostgresDatabase:
         while True:
             status, problem = "", "the server still works on it"
             try:
-                status = await self._transact(self.engine, ask, _Attempt())
+                status = await self._finish(self._transact(self.engine, ask, _Attempt()))
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -228,7 +262,7 @@ class PostgresDatabase:
             if status in ("committed", "aborted"):
                 return status == "committed"
             # Its process on the server may not have noticed yet that nobody is there any more.
-            if self._clock.now() - started >= RETRY_FOR:
+            if self._is_over(started):
                 raise JournalError(
                     f"journal {self.target}: whether the last writes were stored is not known"
                     f" ({problem}): run the same command again, it reads the SIMs first"

@@ -26,6 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SECRET_BYTES = 32
+_HURRY = 5.0  # seconds for what is still to be stored, once cancelled
 
 
 class JournalSession:
@@ -93,10 +94,10 @@ class JournalSession:
             raise JournalError(f"journal {self.target} is open already")
         try:
             if not self._is_borrowed:
-                await finish_despite_cancel(self._database.open())
+                await finish_despite_cancel(self._database.open(), self._hurry)
             await self._find_job()
         except BaseException:  # a cancellation, too: the lock must not outlive this
-            await finish_despite_cancel(self._hold.release())
+            await finish_despite_cancel(self._hold.release(), self._hurry)
             if not self._is_borrowed:
                 await finish_despite_cancel(self._database.close())
             raise
@@ -134,11 +135,18 @@ class JournalSession:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        unreported = await finish_despite_cancel(self._close())
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            self._hurry()
+        unreported = await finish_despite_cancel(self._close(), self._hurry)
         if unreported is not None and error is None:
             raise unreported
         if unreported is not None and error is not None:
             error.add_note(str(unreported))
+
+    def _hurry(self) -> None:
+        """Store only what can be stored soon: who cancels does not wait for a server."""
+        if not self._is_borrowed:  # else its owner decides
+            self._database.give_up_after(_HURRY)
 
     async def _close(self) -> JournalError | None:
         # Flush the buffer first, then close the file, even if flushing fails.

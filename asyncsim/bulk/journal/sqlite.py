@@ -195,6 +195,9 @@ class SqliteDatabase:
             self._file.release(keep=self.holds_job)
             self._engine, self._is_prepared = None, False
 
+    def give_up_after(self, seconds: float) -> None:
+        """Nothing to do: no transaction waits for another machine."""
+
     # Transactions.
 
     def now(self, seconds: float = 0.0) -> ColumnElement[datetime]:

@@ -1,0 +1,145 @@
+"""A server that keeps its connections and no longer responds: frozen, or behind a lost failover."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asyncsim.bulk.journal import Journal, open_database, postgres, session
+from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.records import State
+from asyncsim.clock import SYSTEM_CLOCK
+from asyncsim.errors import JournalError
+from tests.bulk.journal.samples import fill, next_rows
+from tests.bulk.journals import HEAD
+from tests.postgres.proxy import LossyProxy
+
+JOB = HEAD.label
+SOON = 15.0  # seconds: fewer than any of the driver's own waits, and enough for a busy machine
+
+
+@pytest.fixture
+async def proxy(postgres_url: str) -> AsyncIterator[LossyProxy]:
+    await migrate(postgres_url)
+    async with LossyProxy(postgres_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def database(proxy: LossyProxy) -> AsyncIterator[Database]:
+    database = open_database(proxy.url, SYSTEM_CLOCK)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def read_one(connection: AsyncConnection) -> int:
+    one: int = (await connection.execute(text("SELECT 1"))).scalar_one()
+    return one
+
+
+async def test_an_attempt_that_hangs_is_repeated(
+    proxy: LossyProxy, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_LONGEST", 0.2)
+    proxy.freeze()
+    reading = asyncio.create_task(database.read(read_one))
+    await asyncio.sleep(0.5)
+    assert not reading.done()
+    proxy.thaw()
+    async with asyncio.timeout(SOON):
+        assert await reading == 1
+
+
+async def test_a_cancelled_transaction_is_left_soon(
+    proxy: LossyProxy, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_IF_CANCELLED", 0.1)
+    proxy.freeze()
+    writing = asyncio.create_task(database.write(read_one))
+    await asyncio.sleep(0.2)
+    writing.cancel()
+    async with asyncio.timeout(SOON):
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["frozen", "unreachable"])
+async def test_a_process_that_ends_gives_up(
+    proxy: LossyProxy, database: Database, *, refuses: bool
+) -> None:
+    if refuses:
+        proxy.refusing = True
+        proxy.cut()
+    else:
+        proxy.freeze()
+    writing = [asyncio.create_task(database.write(read_one)) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    database.give_up_after(0.1)
+    async with asyncio.timeout(SOON):
+        for one in writing:
+            with pytest.raises(JournalError, match="cannot be reached|was lost"):
+                await one
+        with pytest.raises(JournalError):
+            await database.read(read_one)
+
+
+async def test_a_database_that_was_given_up_can_be_opened_again(
+    proxy: LossyProxy, database: Database
+) -> None:
+    database.give_up_after(0.0)
+    await asyncio.sleep(0.05)
+    await database.close()
+    await database.open()
+    assert await database.read(read_one) == 1
+
+
+async def test_a_cancelled_command_does_not_wait_for_the_server(
+    proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_HURRY", 0.2)
+
+    async def command() -> None:
+        async with Journal.open(proxy.url, job=JOB) as journal:
+            await fill(journal, 3)
+            proxy.freeze()
+            begun.set()
+            await journal.record_intent(1)
+
+    begun = asyncio.Event()
+    running = asyncio.create_task(command())
+    await begun.wait()
+    await asyncio.sleep(0.2)
+    running.cancel()
+    async with asyncio.timeout(SOON):
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+async def test_what_can_be_stored_is_stored_after_a_cancellation(proxy: LossyProxy) -> None:
+    async with Journal.open(proxy.url, job=JOB) as journal:
+        await fill(journal, 3)
+
+    async def command() -> None:
+        async with Journal.open(proxy.url, job=JOB) as journal:
+            proxy.freeze()
+            begun.set()
+            await journal.record_unsent(1)
+            await journal.record_intent(2)
+
+    begun = asyncio.Event()
+    running = asyncio.create_task(command())
+    await begun.wait()
+    await asyncio.sleep(0.1)
+    running.cancel()
+    await asyncio.sleep(0.1)
+    proxy.thaw()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    async with Journal.open(proxy.url, job=JOB) as journal:
+        assert await next_rows(journal, State.SENDING) == [2]
