@@ -8,13 +8,14 @@ from contextlib import suppress
 from attrs import define, field, frozen
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.journal import Journal, chunks
+from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.journal.chunks import TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.phases import Phases
 from asyncsim.bulk.records import Head
 from asyncsim.bulk.send import Limits
+from asyncsim.bulk.stop_rules import StopRules
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal
 from asyncsim.client import Client
 from asyncsim.clock import Clock
@@ -47,6 +48,8 @@ class ChunkRun:
     lease: Lease
     claimed: Moment
     """When its claim was sent."""
+    rules: StopRules
+    """Of its job, which all of its chunks in this process share."""
     client: Client
     database: Database
     observers: tuple[Observer, ...]
@@ -54,6 +57,7 @@ class ChunkRun:
     stop: StopSignal = field(factory=StopSignal)
     task: asyncio.Task[ChunkOutcome] | None = None
     is_cancelled: bool = False
+    has_paused_job: bool = False
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -101,12 +105,10 @@ class ChunkRun:
 
     async def _work(self) -> ChunkOutcome:
         taken, claim, stop = self.taken, self.taken.claim, self.stop
-        failures = None
-        # Failures of the whole job count: with so many allowed in each chunk, it would never stop.
-        if taken.max_failures is not None:
-            before = await self.database.read(chunks.count_failures, claim.job_id)
-            failures = max(taken.max_failures - before, 0)
-        limits = Limits(_WINDOW, taken.timeout, None, failures, taken.breaker, None, None)
+        obeyed = taken.limits
+        limits = Limits(
+            *(_WINDOW, obeyed.timeout, None, obeyed.max_failures, obeyed.breaker, None, None)
+        )
         opening = Journal.open(
             self.database.target, chunk=claim, database=self.database, clock=self.clock
         )
@@ -114,10 +116,14 @@ class ChunkRun:
             head = await journal.head()
             if head is None:
                 raise JobError(f"job {taken.job_name!r} has no input any more")
-            phases = Phases(self.client, journal, self.observers, limits, stop, lease=self.lease)
+            phases = Phases(
+                *(self.client, journal, self.observers, limits, stop),
+                rules=self.rules,
+                lease=self.lease,
+            )
             with suppress(Stopped):
                 await self._send(phases, head)
-        return self._stopped() if stop.event.is_set() else ChunkOutcome()
+        return self.stopped() if stop.event.is_set() else ChunkOutcome()
 
     async def _send(self, phases: Phases, head: Head) -> None:
         product = Product(head.product)
@@ -128,7 +134,8 @@ class ChunkRun:
             # The whole job at once: a list request for each chunk would cost as much as for all.
             await phases.send(task, verify=self.taken.claim.number == 0)
 
-    def _stopped(self) -> ChunkOutcome:
+    def stopped(self) -> ChunkOutcome:
+        """Say what a stop means for the chunk and its job."""
         stop, error = self.stop, self.stop.error
         reason = stop.advice or stop.reason or "stopped"
         if isinstance(error, JournalError):

@@ -26,6 +26,7 @@ from asyncsim.bulk.plan import Plan, Planner
 from asyncsim.bulk.records import IN_DOUBT, OPEN, Duplicate, Head, State
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import BulkSender, Limits
+from asyncsim.bulk.stop_rules import StopRules
 from asyncsim.bulk.tasks import TRANSIENT_ERRORS, JobTask, Stopped, StopSignal, requested_pause
 from asyncsim.client import Client
 from asyncsim.errors import AsyncSimError, JobError, JobStopped, JournalError, NotConfirmed
@@ -50,7 +51,10 @@ def account_of(client: Client, product: Product) -> str:
 
 
 class Phases:
-    """The phases, for one client and one journal; `stop` ends every one of them."""
+    """The phases, for one client and one journal; `stop` ends every one of them.
+
+    `rules`: those of the whole job, where this is one of its chunks.
+    """
 
     def __init__(
         self,
@@ -60,9 +64,11 @@ class Phases:
         limits: Limits,
         stop: StopSignal,
         *,
+        rules: StopRules | None = None,
         lease: Lease | None = None,
     ) -> None:
         self.stop = stop
+        self._rules = rules or StopRules(limits.breaker, limits.max_failures)
         self._lease = lease
         self._client = client
         self._clock = client.context.clock
@@ -317,7 +323,13 @@ class Phases:
 
     async def _send(self, task: JobTask, lease: Lease | None, *, verify: bool) -> None:
         sender = BulkSender(
-            task, self._journal, self._observers, self._limits, self.stop, lease=lease
+            task,
+            self._journal,
+            self._observers,
+            self._limits,
+            self._rules,
+            self.stop,
+            lease=lease,
         )
         try:
             for attempt in range(1, _PASSES + 1):

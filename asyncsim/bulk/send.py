@@ -15,11 +15,12 @@ from typing import Any
 from attrs import frozen
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.breaker import CircuitBreaker, what_to_check
+from asyncsim.bulk.breaker import what_to_check
 from asyncsim.bulk.errors import Fenced, LeaseLost
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.records import IN_DOUBT, Ending, Entry, State, Verdict
+from asyncsim.bulk.stop_rules import StopRules
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal, ending_of, requested_pause
 from asyncsim.core.transition import Transition
 from asyncsim.errors import (
@@ -43,7 +44,6 @@ _PROGRESS_STEPS = 200  # progress events per pass; each row has its own events a
 # The plan leaves rows in flight as IN_DOUBT. A row that timed out has used up its time in this run.
 _IN_FLIGHT = IN_DOUBT - {State.TIMED_OUT}
 _ONE_RESPONSE = frozenset({Action.DELETE, Action.REGISTER})  # their acceptance is their end
-_FAILURES = frozenset({State.FAILED, State.UNKNOWN, State.NO_ANSWER})  # count for `max_failures`
 
 
 @frozen
@@ -163,6 +163,7 @@ class BulkSender:
         journal: Journal,
         observers: Sequence[Observer],
         limits: Limits,
+        rules: StopRules,
         stop: StopSignal,
         *,
         lease: Lease | None = None,
@@ -178,6 +179,7 @@ class BulkSender:
         self._task = task
         self._observers = observers
         self._limits = limits
+        self._rules = rules
         self._stop = stop
         self._fan_out: FanOut[Any] | None = None
         context = task.context
@@ -186,9 +188,7 @@ class BulkSender:
         )
         self._limited: set[int] = set()
         """Rows counted against `Limits.limit`."""
-        self._breaker = CircuitBreaker(limits.breaker)
-        self._failures = self._ended = 0
-        self._total = 0
+        self._ended = self._total = 0
 
     async def run(self, total: int) -> None:
         """Send all rows once; return when they have ended, or the run was stopped."""
@@ -291,7 +291,7 @@ class BulkSender:
     async def record_accepted(self, entry: Entry, record: Any) -> None:
         """Record that the vendor has accepted a row's change, or created its text."""
         self.pacer.reached_vendor(responded=True)
-        self._breaker.accepted()
+        self._rules.breaker.accepted()
         created = record.sid if self._task.action is Action.SEND else None
         self.intended.discard(entry.number)
         await self.journal.record_accepted(entry.number, reference=created)
@@ -338,12 +338,12 @@ class BulkSender:
         self.intended.discard(entry.number)
         self._ended += 1
         self.pacer.reached_vendor(responded=ending.state is not State.NO_ANSWER)
-        self._failures += ending.state in _FAILURES
+        breaker = self._rules.breaker
         if ending.state is State.DONE and self._task.action in _ONE_RESPONSE:
-            self._breaker.accepted()
-        if self._breaker.ended(ending) and ending.error is not None:
+            breaker.accepted()
+        if breaker.ended(ending) and ending.error is not None:
             self._break(ending.error)
-        if self._limits.max_failures is not None and self._failures > self._limits.max_failures:
+        if await self._rules.too_many_failures(ending):
             self._stop.stop("max_failures")
         if self._ended % max(self._total // _PROGRESS_STEPS, 1) == 0 or self._ended == self._total:
             self._notify_progress()

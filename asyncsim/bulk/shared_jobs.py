@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal import jobs, processes
+from asyncsim.bulk.journal.chunks import ChangedLimits
 from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.jobs import JobState, SharedJob
@@ -77,13 +78,17 @@ class SharedJobs:
         """
         return await self._database.write(jobs.pause, name, self._database.now(), self.target)
 
-    async def unpause(self, name: str, *, dispatch: str = "procrastinate") -> JobState:
+    async def unpause(
+        self, name: str, *, dispatch: str = "procrastinate", **changed: Unpack[ChangedLimits]
+    ) -> JobState:
         """Let workers continue a paused job; returns its state before.
 
-        Jobs in other states are left as they are: `submit(None, ...)` resumes those.
+        `timeout`, `max_failures`, `breaker`: other limits than it was submitted with. What has
+        failed before does not count any more. Jobs in other states are left as they are:
+        `submit(None, ...)` resumes those.
         """
         now = self._database.now()
-        job, state = await self._database.write(jobs.unpause, name, now, self.target)
+        job, state = await self._database.write(jobs.unpause, name, changed, now, self.target)
         # Also of a running one: a queue that was emptied by hand gets its chunks back.
         if state in (JobState.PAUSED, JobState.RUNNING):
             refs = await self._database.read(jobs.queued_chunks, job)

@@ -11,10 +11,11 @@ from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.dispatch_protocol import Dispatch
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal, jobs
+from asyncsim.bulk.journal.chunks import WorkerLimits
 from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
-from asyncsim.bulk.journal.jobs import JobState, WorkerLimits
+from asyncsim.bulk.journal.jobs import JobState
 from asyncsim.bulk.phases import Phases
 from asyncsim.bulk.plan import Plan
 from asyncsim.bulk.records import ChunkRef
@@ -70,8 +71,8 @@ async def submit(
     - `dispatch`: how chunks reach workers, `procrastinate` or `table`; it must be that of the
       workers.
     - `timeout`, `max_failures`, `breaker`: as in `bulk.run`, for the workers: one that meets a
-      limit pauses the job. Failures are counted over the whole job, when a worker takes a chunk,
-      so what runs then may exceed `max_failures`; refusals are compared within a chunk.
+      limit pauses the job, and others stop within two seconds. Failures are counted over all
+      workers, refusals in a row within each.
     - `confirm`, `confirm_above`, `retry_failed`, `stop`: as in `bulk.run`. A submission that was
       stopped, or not confirmed, is continued by submitting the same input under the same name.
 

@@ -23,6 +23,7 @@ from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.phases import account_of
 from asyncsim.bulk.records import ChunkClaim, ChunkRef, account_key
+from asyncsim.bulk.stop_rules import RulesOfJobs
 from asyncsim.client import Client
 from asyncsim.errors import AuthenticationError, ConfigurationError, JournalError, Unsupported
 from asyncsim.events import Observer
@@ -128,6 +129,7 @@ class Worker:
         self._at_once = chunks_at_once
         self._clock = next(iter(clients.values())).context.clock
         self._runs: dict[_Key, ChunkRun] = {}
+        self._rules = RulesOfJobs(database, self._clock)
         self._orphans: set[_Key] = set()
         """Chunks that are ours in the table and that nobody works on, as of the last heartbeat."""
         self._stopping = asyncio.Event()
@@ -220,22 +222,53 @@ class Worker:
     async def _work_on(self, taken: TakenChunk, began: Moment) -> None:
         client = self._clients[taken.account]
         lease = Lease(self._clock, began, seconds=claims.DEAD_AFTER)
-        run = ChunkRun(taken, lease, began, client, self._database, self._observers, self._clock)
-        # A stop that came while it was claimed has missed it.
-        if self._stopping.is_set():
-            run.stop.stop("drained")
-        self._runs[run.key] = run
-        outcome = ChunkOutcome("cancelled")
-        try:
-            outcome = await run.run()
-        finally:
+        with self._rules.used_for(taken) as rules:
+            where = self._database, self._observers, self._clock
+            run = ChunkRun(taken, lease, began, rules, client, *where)
+            # A stop that came while it was claimed has missed it.
+            if self._stopping.is_set():
+                run.stop.stop("drained")
+            self._runs[run.key] = run
+            pausing = asyncio.create_task(self._pause_at_once(run), name="asyncsim-job-pause")
+            outcome = ChunkOutcome("cancelled")
             try:
-                await self._give_back(run, outcome)
+                outcome = await run.run()
             finally:
-                del self._runs[run.key]
+                pausing.cancel()
+                await asyncio.gather(pausing, return_exceptions=True)
+                try:
+                    await self._give_back(run, outcome)
+                finally:
+                    del self._runs[run.key]
         if outcome.reason is not None:
             # What it met may still be there: an outage, a full disk.
             await self._clock.sleep(_PAUSE)
+
+    async def _pause_at_once(self, run: ChunkRun) -> None:
+        """Pause a job as soon as one of its chunks says so: its last responses may take a while."""
+        await run.stop.event.wait()
+        outcome = run.stopped()
+        if outcome.pauses_job:
+            with suppress(JournalError):  # then when the chunk is given back
+                await self._pause_job(run, outcome.reason)
+
+    async def _pause_job(self, run: ChunkRun, reason: str | None) -> None:
+        """Pause a job, once; other workers learn of it by their next heartbeat, this one now."""
+        claim, now = run.taken.claim, self._database.now()
+        if not run.has_paused_job:
+            # As its owner: one that has lost the chunk knows nothing of what the job does now.
+            await self._database.write_as(
+                claim, chunks.end_job, claim.job_id, "paused", reason, now
+            )
+            run.has_paused_job = True
+        self._stop_job(claim.job_id, "paused")
+
+    def _stop_job(self, job: int, state: str) -> None:
+        """Stop the chunks of a job; when it runs again, nothing that was counted counts."""
+        self._rules.forget(job)
+        for run in self._runs.values():
+            if run.taken.claim.job_id == job:
+                run.stop.stop(state)
 
     async def _give_back(self, run: ChunkRun, outcome: ChunkOutcome) -> None:
         """Record that a chunk is done, or hand it back; pause its job if that stops all of it."""
@@ -262,8 +295,7 @@ class Worker:
                 following = await database.write(chunks.finish, claim, database.now())
             else:
                 if outcome.pauses_job:
-                    reason, now = outcome.reason, database.now()
-                    await database.write(chunks.end_job, claim.job_id, "paused", reason, now)
+                    await self._pause_job(run, outcome.reason)
                 if await database.write(chunks.release, claim, outcome.reason):
                     following = None if outcome.pauses_job else taken.ref
             if following is not None:
@@ -314,7 +346,7 @@ class Worker:
             if beat is not None:
                 run.lease.renewed(began)
                 if beat.job_state != chunks.RUNNING:
-                    run.stop.stop(beat.job_state)
+                    self._stop_job(beat.job_id, beat.job_state)
             elif key in known:
                 # Another worker owns it: this one was frozen, or cut off for too long.
                 run.lease.end()

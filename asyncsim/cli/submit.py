@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 
 from asyncsim import Client, bulk
 from asyncsim.bulk import JobState, SharedJobs, Submission
+from asyncsim.bulk.journal.chunks import ChangedLimits
 from asyncsim.cli.accounts import changes_of
 from asyncsim.cli.bulk import STDIN, Input, job_of, place_of
 from asyncsim.cli.exits import CommandError, Exit
@@ -195,7 +196,8 @@ async def hand_to_workers(
     async with SharedJobs(place.target) as shared:
         job = await shared.fetch(place.name)
         if not retry_failed and job.state in (JobState.PAUSED, JobState.RUNNING):
-            before = await shared.unpause(place.name, dispatch=dispatch)
+            changed = _changed_limits(options)
+            before = await shared.unpause(place.name, dispatch=dispatch, **changed)
             done = "is running again" if before is JobState.PAUSED else "is running"
             say(printable(f"{place.name} {done}"))
             return Exit.OK
@@ -208,3 +210,15 @@ async def hand_to_workers(
     )
     with on_hangup(run.stop.set):
         return await _submit(run, dispatch, chunk_rows)
+
+
+def _changed_limits(options: RunOptions) -> ChangedLimits:
+    """Return the limits that a paused job is resumed with, if they are no defaults."""
+    changed: ChangedLimits = {}
+    if options.timeout is not None:
+        changed["timeout"] = options.timeout
+    if options.max_failures is not None:
+        changed["max_failures"] = options.max_failures
+    if options.breaker != DEFAULTS.breaker:
+        changed["breaker"] = None if options.breaker == "off" else options.breaker
+    return changed

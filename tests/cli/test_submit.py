@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from asyncsim.bulk.journal.migrations import migrate
@@ -136,6 +137,24 @@ async def test_a_paused_job_is_resumed_by_its_workers(
     refused = await cli("jobs", "pause", batch)
     assert refused.code == 2
     assert "is finished: only a running job can be paused" in refused.err
+
+
+async def test_a_paused_job_is_resumed_with_other_limits(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    def limits() -> tuple[object, ...] | None:
+        with psycopg.connect(journal) as connection:
+            found = "SELECT timeout, max_failures, breaker, failed_before FROM asyncsim.jobs"
+            return connection.execute(found).fetchone()
+
+    await cli("jobs", "submit", batch, *ACTIVE, "--max-failures", "5", "--timeout", "60")
+    assert limits() == (60.0, 5, 20, 0)
+    await cli("jobs", "pause", batch)
+    with psycopg.connect(journal) as connection:
+        connection.execute("UPDATE asyncsim.rows SET state = 'failed' WHERE number <= 2")
+    given = ("--max-failures", "50", "--breaker", "off")
+    assert (await cli("jobs", "resume", batch, *given, *DISPATCH)).code == 0
+    assert limits() == (60.0, 50, None, 2)
 
 
 async def test_a_cancelled_job_can_be_resumed_with_a_new_plan_or_purged(

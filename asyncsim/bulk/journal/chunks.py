@@ -8,18 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, and_, func, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
+from asyncsim.bulk.journal.schema import chunks, jobs, rows
 from asyncsim.bulk.records import ChunkClaim, ChunkRef, State, account_key
 
 RUNNING = "running"
 _WHOLE_JOB = 0  # the number of the chunk that stands for all rows
-_FAILURES = (State.FAILED, State.UNKNOWN, State.NO_ANSWER)  # count for `max_failures`
+# Count for `max_failures`; a row without a response is sent again.
+_FAILURES = (State.FAILED, State.UNKNOWN)
+
+
+@frozen(kw_only=True)
+class WorkerLimits:
+    """What the workers of a job obey."""
+
+    timeout: float | None = None
+    """Seconds to wait for each SIM; None: the default."""
+    max_failures: int | None = None
+    breaker: int | None = None
+
+
+class ChangedLimits(TypedDict, total=False):
+    """Limits that a job has from now on; an absent one is unchanged."""
+
+    timeout: float | None
+    max_failures: int | None
+    breaker: int | None
 
 
 @frozen(kw_only=True)
@@ -30,9 +49,9 @@ class TakenChunk:
     job_name: str
     account: str
     """As `account_key` spells it."""
-    timeout: float | None
-    max_failures: int | None
-    breaker: int | None
+    limits: WorkerLimits
+    failed_before: int
+    """Rows that had failed when the job was handed to the workers, or resumed."""
 
     @property
     def ref(self) -> ChunkRef:
@@ -76,7 +95,7 @@ async def claim(
     found = (
         select(
             chunks.c.job, chunks.c.number, chunks.c.epoch,
-            jobs.c.name, jobs.c.timeout, jobs.c.max_failures, jobs.c.breaker,
+            jobs.c.name, jobs.c.timeout, jobs.c.max_failures, jobs.c.breaker, jobs.c.failed_before,
         )
         .join(jobs, jobs.c.id == chunks.c.job)
         .where(*conditions, chunks.c.job.in_(list(known)))
@@ -101,9 +120,12 @@ async def claim(
         claim=claimed,
         job_name=chunk["name"],
         account=known[claimed.job_id],
-        timeout=chunk["timeout"],
-        max_failures=chunk["max_failures"],
-        breaker=chunk["breaker"],
+        limits=WorkerLimits(
+            timeout=chunk["timeout"],
+            max_failures=chunk["max_failures"],
+            breaker=chunk["breaker"],
+        ),
+        failed_before=chunk["failed_before"],
     )
 
 
@@ -204,10 +226,10 @@ async def end_job(
     return bool((await connection.execute(running.values(values))).rowcount)
 
 
-async def count_failures(connection: AsyncConnection, job_id: int) -> int:
-    """Count the rows of a job that have failed since it was last handed to the workers."""
-    began = select(func.max(runs.c.started_at)).where(runs.c.job == job_id).scalar_subquery()
+async def count_failures(connection: AsyncConnection, job: int) -> int:
+    """Count the rows that have failed, or whose outcome is unknown; not those to be retried."""
+    # By state, not by time: each worker writes the times of its own clock.
     failed = select(func.count()).where(
-        rows.c.job == job_id, rows.c.state.in_(_FAILURES), rows.c.ended_at >= began
+        rows.c.job == job, rows.c.state.in_(_FAILURES), not_(rows.c.retry)
     )
     return int((await connection.execute(failed)).scalar_one())

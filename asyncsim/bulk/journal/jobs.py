@@ -6,8 +6,9 @@ import enum
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from attrs import Factory, field, fields, frozen
+from attrs import Factory, asdict, field, fields, frozen
 from sqlalchemy import (
     ColumnElement,
     Integer,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asyncsim.bulk.journal.chunks import ChangedLimits, WorkerLimits, count_failures
 from asyncsim.bulk.journal.processes import KnownProcess
 from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
 from asyncsim.bulk.records import (
@@ -273,12 +275,21 @@ async def pause(
 
 
 async def unpause(
-    connection: AsyncConnection, name: str, now: ColumnElement[datetime], target: str
+    connection: AsyncConnection,
+    name: str,
+    changed: ChangedLimits,
+    now: ColumnElement[datetime],
+    target: str,
 ) -> tuple[int, JobState]:
-    """Let workers continue a paused job; returns its id and its state before."""
+    """Let workers continue a paused job, with other limits; returns its id and its state before."""
     job, state = await find_job(connection, name, target, lock=True)
+    values: dict[str, Any] = {**changed}
     if state is JobState.PAUSED:
+        # Whoever resumes it knows what has failed so far.
+        values["failed_before"] = await count_failures(connection, job)
         await set_state(connection, job, JobState.RUNNING, now)
+    if values:
+        await connection.execute(update(jobs).where(jobs.c.id == job).values(**values))
     return job, state
 
 
@@ -295,16 +306,6 @@ async def cancel(
 
 
 # Chunks.
-
-
-@frozen(kw_only=True)
-class WorkerLimits:
-    """What the workers of a job obey."""
-
-    timeout: float | None = None
-    """Seconds to wait for each SIM; None: the default."""
-    max_failures: int | None = None
-    breaker: int | None = None
 
 
 async def hand_over(
@@ -346,7 +347,7 @@ async def hand_over(
     columns = ["job", "number", "first_row", "last_row", "state", "epoch"]
     await connection.execute(insert(chunks).from_select(columns, ranges))
     made = await queued_chunks(connection, job)
-    obeyed = {name: getattr(limits, name) for name in ("timeout", "max_failures", "breaker")}
+    obeyed = asdict(limits) | {"failed_before": await count_failures(connection, job)}
     await connection.execute(update(jobs).where(jobs.c.id == job).values(**obeyed))
     await set_state(connection, job, JobState.RUNNING if made else JobState.FINISHED, now)
     return made

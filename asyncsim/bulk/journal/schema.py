@@ -120,7 +120,8 @@ journal = Table(
 # The jobs, and the facts about the input of each once that was read completely; in a SQLite file
 # none or one. `looks` counts the planning passes.
 # `state`: `reading`, `planned`, `running`, `paused`, `cancelled` or `finished`, and its `reason`.
-# `timeout`, `max_failures`, `breaker`: what the workers of a shared job obey.
+# `timeout`, `max_failures`, `breaker`: what the workers of a shared job obey. `failed_before`: rows
+# that had failed when workers got it, or when it was resumed; they do not count any more.
 jobs = Table(
     "jobs",
     metadata,
@@ -145,6 +146,7 @@ jobs = Table(
     Column("timeout", Float),
     Column("max_failures", Integer),
     Column("breaker", Integer),
+    Column("failed_before", Integer, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
 )

@@ -1,0 +1,117 @@
+"""When a job stops early: one refusal after another alike, or more failures than it allows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from attrs import define
+
+from asyncsim.bulk.breaker import CircuitBreaker
+from asyncsim.bulk.journal.chunks import TakenChunk, count_failures
+from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.records import Ending, State
+from asyncsim.clock import Clock
+
+_FAILURES = frozenset({State.FAILED, State.UNKNOWN})
+_IN_A_RUN = _FAILURES | {State.NO_ANSWER}  # a job of workers sends those again, for days if need be
+
+# Of what is left before the limit, so much may fail here before all failures are counted again:
+# few counts while the limit is far, and with up to eight workers no overshoot.
+_SHARE = 8
+_KEPT_FOR = 10.0  # seconds after the last chunk of a job: the next one is claimed within a second
+
+
+class StopRules:
+    """The rules of one run, or of all chunks of a job that one worker has.
+
+    Each chunk alone would see too little: a short one ends before so many SIMs were refused, and
+    four at once would stop four times as late.
+
+    `count_all` counts the failures of the whole job, over all workers. It is asked when failures
+    here could matter, so a job without failures costs the database nothing.
+    """
+
+    def __init__(
+        self,
+        breaker: int | None,
+        max_failures: int | None,
+        count_all: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
+        self.breaker = CircuitBreaker(breaker)
+        self._failures = _IN_A_RUN if count_all is None else _FAILURES
+        self._most = max_failures
+        self._count_all = count_all
+        self._here = self._elsewhere = 0
+        """Failures that this worker has seen, and at least so many of others."""
+        self._next_count: int | None = None if count_all is None else 0
+        """All are counted once this worker has seen more than that; None: never."""
+        self._counting = asyncio.Lock()
+
+    async def too_many_failures(self, ending: Ending) -> bool:
+        """Count the end of a row; True if more have failed than the job allows."""
+        if self._most is None or ending.state not in self._failures:
+            return False
+        self._here += 1
+        if self._count_all is not None and self._is_due():
+            async with self._counting:
+                if self._is_due():  # another chunk may just have counted
+                    await self._count(self._count_all, self._most)
+        return self._here + self._elsewhere > self._most
+
+    def _is_due(self) -> bool:
+        return self._next_count is not None and self._here > self._next_count
+
+    async def _count(self, count_all: Callable[[], Awaitable[int]], most: int) -> None:
+        # Those here come before they are in the database, so only the others are taken from there.
+        here = self._here
+        self._elsewhere = max(self._elsewhere, await count_all() - here)
+        self._next_count = here + max(most - here - self._elsewhere, 0) // _SHARE
+
+
+@define(eq=False)
+class _Kept:
+    rules: StopRules
+    users: int = 0
+    free_since: float = 0.0
+
+
+class RulesOfJobs:
+    """The rules of the jobs of which a worker has chunks, or had one a moment ago."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._kept: dict[tuple[object, ...], _Kept] = {}
+
+    @contextmanager
+    def used_for(self, taken: TakenChunk) -> Iterator[StopRules]:
+        """Yield the rules that a chunk shares with the others of its job."""
+        job, limits, before = taken.claim.job_id, taken.limits, taken.failed_before
+        database, now = self._database, self._clock.now()
+
+        async def count_all() -> int:
+            return await database.read(count_failures, job) - before
+
+        self._kept = {
+            key: one
+            for key, one in self._kept.items()
+            if one.users or now - one.free_since < _KEPT_FOR
+        }
+        # A job that is resumed, or handed over again, has other limits or other failures before.
+        key = job, limits, before
+        if key not in self._kept:
+            rules = StopRules(limits.breaker, limits.max_failures, count_all)
+            self._kept[key] = _Kept(rules)
+        kept = self._kept[key]
+        kept.users += 1
+        try:
+            yield kept.rules
+        finally:
+            kept.users -= 1
+            kept.free_since = self._clock.now()
+
+    def forget(self, job: int) -> None:
+        """Let the next chunk of a job begin with new rules: it does not run any more."""
+        self._kept = {key: one for key, one in self._kept.items() if key[0] != job}
