@@ -72,14 +72,16 @@ async def work(
     accounts = by_account(clients)
     _share_limits(url, clients)
     clock = clients[0].context.clock
-    database = open_database(url, clock)
+    database, heartbeats = open_database(url, clock), open_database(url, clock)
     queue = make_dispatch(dispatch, url, clock)
-    worker = Worker(database, queue, accounts, tuple(observers), chunks_at_once)
+    worker = Worker(database, heartbeats, queue, accounts, tuple(observers), chunks_at_once)
     try:
         await database.open()
+        await heartbeats.open()
         async with queue:
             await worker.run(stop or asyncio.Event())
     finally:
+        await heartbeats.close()
         await database.close()
 
 
@@ -116,6 +118,7 @@ class Worker:
     def __init__(
         self,
         database: Database,
+        heartbeats: Database,
         dispatch: Dispatch,
         clients: Mapping[str, Client],
         observers: tuple[Observer, ...],
@@ -123,6 +126,9 @@ class Worker:
     ) -> None:
         self.owner = claims.new_owner()
         self._database = database
+        self._heartbeats = heartbeats
+        """The same database, with a connection of its own: a heartbeat that had to wait until the
+        rows of thousands of SIMs are written would come too late."""
         self._dispatch = dispatch
         self._clients = dict(clients)
         self._observers = observers
@@ -164,7 +170,7 @@ class Worker:
                 task.cancel()
             ends = await asyncio.gather(*everything, return_exceptions=True)
             with suppress(JournalError):  # then it is listed as dead for a while
-                await self._database.write(processes.remove, self.owner)
+                await self._heartbeats.write(processes.remove, self.owner)
         for end in ends:
             if isinstance(end, Exception):  # a bug in one of them
                 raise end
@@ -308,21 +314,21 @@ class Worker:
 
     async def _beat(self) -> None:
         """Renew the leases of all chunks with one statement, and learn what became of them."""
+        database = self._heartbeats
 
         async def beating(
             connection: AsyncConnection,
         ) -> tuple[Moment, Collection[_Key], Sequence[Beat]]:
             # Known before the statement begins: whatever it does not return of these is lost.
             began, known = Moment.now(self._clock), set(self._runs)
-            now, forgotten = self._database.now(), self._database.now(-processes.FORGOTTEN_AFTER)
-            beats = await chunks.heartbeat(connection, self.owner, now)
-            await processes.record_alive(connection, self._process(), now, forgotten)
-            return began, known, beats
+            return began, known, await chunks.heartbeat(connection, self.owner, database.now())
 
         while True:
             woken = self._clock.now()
             try:
-                await self._on_beats(*await self._database.write(beating))
+                await self._on_beats(*await database.write_single(beating))
+                times = database.now(), database.now(-processes.FORGOTTEN_AFTER)
+                await database.write_single(processes.record_alive, self._process(), *times)
             except JournalError as error:
                 # Then the leases end, and nothing more is sent.
                 logger.warning("the heartbeat failed: %s", error)
@@ -355,7 +361,7 @@ class Worker:
         orphans = set(ours)
         for job, number, epoch in orphans & self._orphans:
             claim = ChunkClaim(job, number, self.owner, epoch)
-            await self._database.write(chunks.release, claim, "its claim was lost")
+            await self._heartbeats.write(chunks.release, claim, "its claim was lost")
         self._orphans = orphans
 
     async def _look_for_dead(self) -> None:

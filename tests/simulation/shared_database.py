@@ -170,7 +170,7 @@ class SimulatedPostgres(postgres.PostgresDatabase):
 
     async def open(self) -> None:
         """Connect; the tables are there."""
-        self._engine = self._snapshots = self._shared.engine()
+        self._engine = self._snapshots = self._single = self._shared.engine()
 
     def now(self, seconds: float = 0.0) -> ColumnElement[datetime]:
         """The time by the database's own clock, which is right."""
@@ -196,9 +196,9 @@ class SimulatedPostgres(postgres.PostgresDatabase):
         return self._shared.number()
 
     async def _fence(self, connection: AsyncConnection, claim: Any, attempt: Any) -> bool:
-        mine = await connection.execute(claims.FENCE, claims.fence_of(claim))
-        attempt.xid = self._shared.number() if mine.rowcount else None
-        return bool(mine.rowcount)
+        mine = (await connection.execute(claims.FENCE, claims.fence_of(claim))).first()
+        attempt.xid = None if mine is None else self._shared.number()
+        return mine is not None
 
     async def _status(self, connection: AsyncConnection, xid: str | None) -> str:
         return "committed" if xid in self._shared.committed else "aborted"

@@ -28,21 +28,24 @@ def new_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-# The statement that begins each transaction of an owner: it changes no row if another process has
-# the chunk. An UPDATE and no SELECT: it locks the row, so that nobody takes the chunk over between
-# this check and the end of the transaction. The epoch and not only the owner, because a process may
-# have lost a chunk and claimed it again, with an older transaction still waiting to be written.
+# The statement that begins each transaction of an owner: it finds no row if another process has the
+# chunk. It locks the row, so that nobody takes the chunk over between this check and the end of the
+# transaction: whoever changes an owner or an epoch has locked the row FOR UPDATE before, which
+# KEY SHARE conflicts with. It does not conflict with heartbeats: they would have to wait for all
+# writes of all chunks of their process, one after the other. The epoch and not only the owner,
+# because a process may have lost a chunk and claimed it again, with an older transaction still
+# waiting to be written.
 # It renews nothing: only heartbeats do, as they alone renew the lease. Otherwise the chunk of a
 # dead worker would stay with it for six seconds from its last write.
 FENCE = (
-    update(chunks)
+    select(chunks.c.epoch)
     .where(
         chunks.c.job == bindparam("of_job", type_=Integer),
         chunks.c.number == bindparam("of_chunk", type_=Integer),
         chunks.c.owner == bindparam("of_owner", type_=Text),
         chunks.c.epoch == bindparam("of_epoch", type_=Integer),
     )
-    .values(heartbeat_at=chunks.c.heartbeat_at)
+    .with_for_update(read=True, key_share=True)  # FOR KEY SHARE
 )
 """Its parameters are `fence_of`."""
 
@@ -86,6 +89,8 @@ async def claim_job(
     job = select(jobs.c.name, jobs.c.state).where(jobs.c.id == job_id).with_for_update()
     name, state = (await connection.execute(job)).one()
     whole = and_(chunks.c.job == job_id, chunks.c.number == 0)
+    # Against the fence of its former owner, who may be writing at this moment.
+    await connection.execute(select(chunks.c.number).where(whole).with_for_update())
     # The workers of a job that was cancelled may still wait for their last responses.
     busy = and_(chunks.c.job == job_id, chunks.c.number > 0, chunks.c.heartbeat_at >= dead)
     worker = select(chunks.c.owner).where(busy, chunks.c.owner.is_not(None)).limit(1)

@@ -79,6 +79,18 @@ class Database(Protocol):
         """Do work in a transaction that is on disk when this returns."""
         ...
 
+    async def write_single(
+        self,
+        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `write`, but each statement is a transaction of its own, and may be carried out twice.
+
+        It takes one round trip for each statement, where `write` takes three more.
+        """
+        ...
+
     async def write_as(
         self,
         claim: ChunkClaim,

@@ -41,7 +41,7 @@ _CONNECTIONS = 8
 _XID = cast(func.pg_current_xact_id(), Text)
 # Not `now()`, which stands still during a transaction. Built once: this begins each commit.
 _NOW = func.clock_timestamp(type_=UtcDateTime)
-_FENCE = claims.FENCE.returning(_XID)
+_FENCE = claims.FENCE.with_only_columns(_XID, maintain_column_froms=True)
 
 
 @define
@@ -67,6 +67,7 @@ class PostgresDatabase:
         self._snapshots: AsyncEngine | None = None
         self._gave_up: asyncio.Future[None] | None = None
         self._giving_up: Timer | None = None
+        self._single: AsyncEngine | None = None
 
     @property
     def target(self) -> str:
@@ -97,6 +98,7 @@ class PostgresDatabase:
         # Otherwise each statement would see what was committed before it: the counts of a report
         # would not add up.
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with translate_errors(self.target):
             # Once: a command with a wrong host should say so at once, not after a minute.
             found = await self._finish(self._transact(self._engine, read_format, _Attempt()))
@@ -176,6 +178,21 @@ class PostgresDatabase:
             return await work(connection, *args, **kwargs)
 
         return await self._repeat(self.engine, writing)
+
+    async def write_single(
+        self,
+        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do work whose statements are transactions of their own, and may be carried out twice."""
+        self.check_open()
+
+        async def writing(connection: AsyncConnection, attempt: _Attempt) -> T:
+            return await work(connection, *args, **kwargs)
+
+        assert self._single is not None  # noqa: S101 - open
+        return await self._repeat(self._single, writing)
 
     async def write_as(
         self,

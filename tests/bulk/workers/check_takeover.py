@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
+from asyncsim.bulk.journal import claims
+from asyncsim.bulk.journal.postgres import _CONNECTIONS
 from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
@@ -128,6 +131,25 @@ async def test_a_worker_without_its_database_sends_nothing_after_its_lease(
     assert await yard.rows("SELECT * FROM asyncsim.rows ORDER BY number") == rows
     await zombie.finish()
     await second.finish()
+
+
+async def test_a_worker_whose_connections_are_all_busy_keeps_its_chunks(
+    open_yard: OpenYard,
+) -> None:
+    yard = await open_yard(sims=20, faults=Faults(answer_takes=0.3))
+    await yard.submit(chunk_rows=20)
+    worker = await yard.work(client=await yard.open_client(limit=2))
+    await some_posted(yard, 4)
+    [run] = worker.worker._runs.values()
+    async with AsyncExitStack() as stack:
+        for _ in range(_CONNECTIONS):
+            await stack.enter_async_context(worker.engine.connect())
+        await asyncio.sleep(1.5 * claims.DEAD_AFTER)
+        assert not run.lease.ended
+    await yard.until_state("finished")
+    assert worker.ended == [(1, None), (0, None)]
+    assert set(yard.posts().values()) == {1}
+    await worker.finish()
 
 
 def _times(yard: Yard, sid: str) -> list[float]:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from attrs import define, evolve, field
 from psycopg.rows import dict_row
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from asyncsim import Client, Throttle, Watching, bulk
 from asyncsim.bulk.dispatch import make_dispatch
@@ -17,6 +18,7 @@ from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.journal.postgres import PostgresDatabase
 from asyncsim.bulk.records import ChunkRef, State, account_key
 from asyncsim.bulk.worker import Worker, by_account
 from asyncsim.clock import SYSTEM_CLOCK
@@ -47,22 +49,32 @@ def dispatch(request: pytest.FixtureRequest) -> str:
 
 
 class Line:
-    """The database of one worker, which may be cut off: then nothing returns."""
+    """The line of one worker to its database, which may be cut: then nothing returns."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self) -> None:
         self.reachable = asyncio.Event()
         self.reachable.set()
         self.is_dead = False
 
+    def to(self, database: Database) -> Database:
+        return cast("Database", LineTo(self, database))
+
+
+@define
+class LineTo:
+    """A database at the end of a line."""
+
+    line: Line
+    database: Database
+
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._database, name)
-        if name not in ("read", "write", "write_as"):
+        value = getattr(self.database, name)
+        if name not in ("read", "write", "write_as", "write_single"):
             return value
 
         async def call(*args: Any, **options: Any) -> Any:
-            await self.reachable.wait()
-            if self.is_dead:
+            await self.line.reachable.wait()
+            if self.line.is_dead:
                 raise JournalError("this worker was killed")
             return await value(*args, **options)
 
@@ -75,10 +87,18 @@ class RunningWorker:
 
     worker: Worker
     line: Line
+    database: Database
+    """That of its chunks, however the line is."""
     client: Client
     events: list[Event]
     stop: asyncio.Event
     task: asyncio.Task[None]
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The connections that its chunks share."""
+        assert isinstance(self.database, PostgresDatabase)
+        return self.database.engine
 
     @property
     def chunks_taken(self) -> list[ChunkTaken]:
@@ -184,25 +204,34 @@ class Yard:
         """Start a worker."""
         if client is None:
             client = await self.stack.enter_async_context(self.client())
-        database = open_database(self.url, SYSTEM_CLOCK)
+        database, heartbeats = (open_database(self.url, SYSTEM_CLOCK) for _ in range(2))
         queue = make_dispatch(self.dispatch, self.url)
         events: list[Event] = []
-        line = Line(database)
+        line = Line()
         self.stack.callback(line.reachable.set)
         worker = Worker(
-            cast("Database", line), queue, by_account([client, *more]), (events.append,), at_once
+            line.to(database),
+            line.to(heartbeats),
+            queue,
+            by_account([client, *more]),
+            (events.append,),
+            at_once,
         )
         stop = asyncio.Event()
 
         async def run() -> None:
-            await database.open()
             try:
+                await database.open()
+                await heartbeats.open()
                 async with queue:
                     await worker.run(stop)
             finally:
+                await heartbeats.close()
                 await database.close()
 
-        running = RunningWorker(worker, line, client, events, stop, asyncio.create_task(run()))
+        running = RunningWorker(
+            worker, line, database, client, events, stop, asyncio.create_task(run())
+        )
         self.workers.append(running)
         return running
 

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal import chunks, claims
 from asyncsim.bulk.journal.chunks import TakenChunk
 from asyncsim.bulk.journal.database import Database
@@ -85,6 +87,91 @@ async def test_a_dead_owner_loses_its_chunk_and_its_heartbeat_finds_out(database
     again = await claim(database, "third", ref)
     assert again is not None
     assert again.claim.epoch == 3
+
+
+class Paused:
+    """Work of a transaction that stands still until it is let go on."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.leave = asyncio.Event()
+
+    async def __call__(self, connection: AsyncConnection) -> None:
+        self.entered.set()
+        await self.leave.wait()
+
+
+async def nothing(connection: AsyncConnection) -> None:
+    """Write nothing, behind the fence."""
+
+
+async def test_nobody_takes_over_a_chunk_that_its_owner_writes_and_heartbeats_do_not_wait(
+    database: Database,
+) -> None:
+    ref = ChunkRef(1, 2, KEY)
+    first = await claim(database, "first", ref)
+    assert first is not None
+    work = Paused()
+    writing = asyncio.create_task(database.write_as(first.claim, work))
+    await work.entered.wait()
+    async with asyncio.timeout(10):
+        [beat] = await database.write_single(chunks.heartbeat, "first", database.now())
+    assert beat.number == 2
+    assert await claim(database, "second", ref, dead=60.0) is None
+    assert not writing.done()
+    work.leave.set()
+    await writing
+    assert await claim(database, "second", ref, dead=60.0)
+    with pytest.raises(Fenced):
+        await database.write_as(first.claim, nothing)
+
+
+async def test_a_write_waits_for_a_takeover_that_is_not_committed_and_is_fenced_then(
+    database: Database,
+) -> None:
+    first = await claim(database, "first", ref := ChunkRef(1, 2, KEY))
+    assert first is not None
+    work = Paused()
+
+    async def taking(connection: AsyncConnection) -> TakenChunk | None:
+        now, dead = database.now(), database.now(60.0)
+        taken = await chunks.claim(connection, "second", now, dead, [KEY], ref)
+        await work(connection)
+        return taken
+
+    takeover = asyncio.create_task(database.write(taking))
+    await work.entered.wait()
+    writing = asyncio.create_task(database.write_as(first.claim, nothing))
+    await asyncio.sleep(0.3)
+    assert not writing.done()
+    work.leave.set()
+    assert await takeover
+    with pytest.raises(Fenced):
+        await writing
+
+
+async def test_a_whole_job_is_not_claimed_while_its_dead_owner_writes(
+    database: Database, postgres_url: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("UPDATE asyncsim.jobs SET state = 'planned'")
+
+    async def claim_job(owner: str, dead: float) -> ChunkClaim:
+        times = database.now(), database.now(dead)
+        return await database.write(claims.claim_job, 1, owner, *times, database.target)
+
+    first = await claim_job("first", -6.0)
+    work = Paused()
+    writing = asyncio.create_task(database.write_as(first, work))
+    await work.entered.wait()
+    taking = asyncio.create_task(claim_job("second", 60.0))
+    await asyncio.sleep(0.3)
+    assert not taking.done()
+    work.leave.set()
+    await writing
+    assert await taking == ChunkClaim(1, 0, "second", 2)
+    with pytest.raises(Fenced):
+        await database.write_as(first, nothing)
 
 
 async def test_a_job_of_another_account_or_state_is_left_alone(
