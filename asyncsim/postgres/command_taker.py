@@ -50,6 +50,7 @@ class CommandTaker:
         """Of the connection."""
         self._failures = 0
         self._has_worked = False
+        self._has_warned = False
         self._started = False
         self._waking: asyncio.Task[None] | None = None
 
@@ -131,17 +132,27 @@ class CommandTaker:
         try:
             with self._clock.working():
                 async with self._connected() as connection:
-                    taken = await commands.take(connection, scopes, self._handle_within)
+                    taken = await self._take_readable(connection, scopes)
         except FAILURES as error:
             self._report(error)
-            return None
-        except ValueError as error:
-            logger.warning("a row of asyncsim.commands cannot be read: %s", error)
             return None
         if self._failures >= _REPORTED_FROM:
             logger.warning("Commands from devices arrive again")
         self._failures, self._has_worked = 0, True
         return taken
+
+    async def _take_readable(
+        self, connection: AsyncConnection[Any], scopes: Sequence[str]
+    ) -> TakenCommand | None:
+        while True:
+            try:
+                return await commands.take(connection, scopes, self._handle_within)
+            except ValueError as error:  # a row that is no Command; the next one may be
+                self._stats.unreadable += 1
+                if not self._has_warned:  # once: there may be many of its kind
+                    self._has_warned = True
+                    text = "rows of asyncsim.commands that are no Commands are skipped: %s"
+                    logger.warning(text, error)
 
     def _report(self, error: Exception) -> None:
         # Later such an error may pass as well: a password is changed, a privilege is granted anew.

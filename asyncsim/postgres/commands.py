@@ -103,7 +103,7 @@ async def take(
 ) -> TakenCommand | None:
     """Take the oldest Command of these scopes that nobody has, for so long; None if there is none.
 
-    ValueError for a row that is no Command.
+    ValueError for a row that is no Command; until its time is over the next call takes another.
     """
     bounds = {"scopes": list(scopes), "seconds": seconds}
     row = await (await connection.execute(_TAKE, bounds)).fetchone()

@@ -49,6 +49,10 @@ _MISSED = 10_000
 """Rows from before a process began to read that it is given: as many as a receiver in memory keeps
 of callbacks without a wait."""
 
+LONGEST = 500_000
+"""Characters of a row that are read: a page of longer ones could take all of a reader's memory. A
+callback of the 64 KiB that a receiver accepts has 400,000, if each of its bytes is escaped."""
+
 _KEY_BYTES = 16
 _FIRST = (0, -1)
 """Before any transaction and place."""
@@ -75,7 +79,7 @@ SELECT array_agg(key), CASE WHEN count(*) > 0 THEN pg_notify('{CHANNEL}', '') EN
 # snapshot of this statement is the upper end; further pages of the same reading name that one.
 # A row from the future was restored from another server's backup: it is none of this one's.
 _ROWS = f"""
-SELECT xid, place, callback::text FROM asyncsim.inbox
+SELECT xid, place, left(callback::text, {LONGEST}) FROM asyncsim.inbox
 WHERE {{where}}
     AND xid < pg_snapshot_xmax(here.until) AND pg_visible_in_snapshot(xid, here.until)
 ORDER BY xid, place LIMIT {PAGE}
@@ -153,14 +157,21 @@ class InboxRow:
 
 
 def read_callback(text: str) -> Callback:
-    """Read what `InboxRow` has written; ValueError if it is something else."""
-    content = json.loads(text)
+    """Read what `InboxRow` has written; ValueError if it is anything else."""
     try:
-        return Callback.of(
-            **{name: content[name] for name in _PROVEN}, params=dict(content["params"])
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a callback: {error!r}") from None
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    proven: dict[str, Any] = {name: content.get(name) for name in _PROVEN}
+    for name, found in proven.items():
+        if not isinstance(found, bool if name == "signed" else str):
+            raise ValueError(f"{name!r} is missing, or of another type")
+    params = content.get("params")
+    if not isinstance(params, dict) or not all(isinstance(one, str) for one in params.values()):
+        raise ValueError("'params' is missing, or of another type")
+    return Callback.of(**proven, params=params)
 
 
 @frozen

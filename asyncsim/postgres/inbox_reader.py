@@ -24,6 +24,7 @@ from asyncsim.postgres.inbox import (
     read_page,
 )
 from asyncsim.postgres.inbox_writer import FAILURES, BusStats, Connect
+from asyncsim.postgres.restarted import restarted
 
 logger = logging.getLogger("asyncsim")
 
@@ -58,6 +59,7 @@ class InboxReader:
         self._began = 0.0
         self._history = ""
         self._failures = 0
+        self._has_warned = False
         self._position: InboxPosition | None = None
         self._page: InboxPage | None = None
         """The last one read, if there are more of the same snapshot."""
@@ -71,12 +73,7 @@ class InboxReader:
             self._began, self._position, self._page = self._clock.now(), None, None
             self._task = asyncio.create_task(self._run(), name="asyncsim-inbox-reader")
             self._tasks.add(self._task)
-            self._task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.result()  # a bug is raised here, and reaches the loop's exception handler
+            self._task.add_done_callback(self._tasks.discard)
 
     def end(self) -> None:
         """Read no more."""
@@ -90,6 +87,9 @@ class InboxReader:
         await end(*self._tasks)
 
     async def _run(self) -> None:
+        await restarted(self._listen_and_read, self._clock, "the reader of asyncsim.inbox")
+
+    async def _listen_and_read(self) -> None:
         async with self._listen(self._wake.set):
             await self._read()
 
@@ -157,7 +157,14 @@ class InboxReader:
         try:
             callback = read_callback(text)
         except ValueError as error:
-            logger.warning("a row of asyncsim.inbox cannot be read, and is skipped: %s", error)
+            self._stats.unreadable += 1
+            if not self._has_warned:  # once: there may be many of its kind
+                self._has_warned = True
+                text = "rows of asyncsim.inbox that are no callbacks are skipped; the first: %s"
+                logger.warning(text, error)
             return
         self._stats.delivered += 1
-        self._publish(callback)
+        try:
+            self._publish(callback)
+        except Exception:  # the other callbacks of its page are delivered all the same
+            logger.exception("a bug in asyncsim: a callback of another process is lost")

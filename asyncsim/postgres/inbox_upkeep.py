@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -16,6 +17,7 @@ from asyncsim.postgres import commands, inbox
 from asyncsim.postgres.engine import is_transient, remedy_of
 from asyncsim.postgres.inbox import PURGED_AT_ONCE
 from asyncsim.postgres.inbox_writer import FAILURES, PATIENCE, BusStats, Connect
+from asyncsim.postgres.restarted import restarted
 
 logger = logging.getLogger("asyncsim")
 
@@ -44,6 +46,11 @@ async def check_tables(connect: Connect) -> None:
 
 async def purge_regularly(connect: Connect, clock: Clock, keep_for: float, stats: BusStats) -> None:
     """Delete old rows now and then; what another process is deleting is left to it."""
+    purging = partial(_purge, connect, clock, keep_for, stats)
+    await restarted(purging, clock, "the purge of old callbacks")
+
+
+async def _purge(connect: Connect, clock: Clock, keep_for: float, stats: BusStats) -> None:
     while True:
         await clock.sleep(2 * _PURGE_EVERY * random.random())  # noqa: S311  # jitter
         try:

@@ -59,6 +59,8 @@ class BusStats:
     """NOTIFYs: at most one for each INSERT."""
     delivered: int = 0
     """Callbacks read from the table, and given to this process's waits."""
+    unreadable: int = 0
+    """Rows of the tables that are no callbacks, and were skipped."""
     commands: int = 0
     """Commands from devices that loops of this process have taken."""
     reads: int = 0

@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Identifier
 from asyncsim.clock import Clock, SystemClock
 from asyncsim.postgres.bounded import end
 from asyncsim.postgres.engine import PostgresUrl, connect, remedy_of
+from asyncsim.postgres.restarted import restarted
 
 logger = logging.getLogger("asyncsim")
 
@@ -121,6 +122,9 @@ class _Line:
         await end(self._task)
 
     async def _run(self) -> None:
+        await restarted(self._connect_and_listen, self._clock, "the listener for notifications")
+
+    async def _connect_and_listen(self) -> None:
         pause = 0.0
         while True:
             try:

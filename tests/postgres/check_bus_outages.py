@@ -205,12 +205,30 @@ async def test_a_row_that_cannot_be_read_stops_nothing(
     cluster: Cluster, pair: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:
     with cluster.connect("sims") as connection:
-        connection.execute(
-            "INSERT INTO asyncsim.inbox (key, place, callback) VALUES ('\\x01', 0, '[]')"
-        )
+        for key, text in enumerate(("[]", "[" * 3000 + "]" * 3000, "[1]")):
+            connection.execute(
+                "INSERT INTO asyncsim.inbox (key, place, callback) VALUES (%s, 0, %s)",
+                (bytes([key]), text),
+            )
     assert await pair.sent().post() == 204
     await until(lambda: pair.names == [SIM])
-    assert "cannot be read, and is skipped" in caplog.text
+    assert caplog.text.count("rows of asyncsim.inbox that are no callbacks are skipped") == 1
+
+
+async def test_a_bug_in_the_reader_does_not_end_it(
+    cluster: Cluster,
+    pair: Pair,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: str) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("asyncsim.postgres.inbox_reader.InboxPosition.of", fail)
+        await until(lambda: "the reader of asyncsim.inbox failed" in caplog.text)
+    assert await pair.sent().post() == 204
+    await until(lambda: pair.names == [SIM])
 
 
 async def test_old_callbacks_are_purged_now_and_then(url: str, clock: ManualClock) -> None:

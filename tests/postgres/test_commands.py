@@ -277,9 +277,16 @@ async def test_a_row_that_is_no_command_is_skipped(
     await post(receiving, "one")
     with psycopg.connect(inbox_url) as connection:
         connection.execute("UPDATE asyncsim.commands SET callback = '[]'")
+        copies = (
+            "INSERT INTO asyncsim.commands (key, scope, callback)"
+            " SELECT decode(md5(n::text), 'hex'), scope, callback"
+            " FROM asyncsim.commands, generate_series(1, 20) AS n"
+        )
+        connection.execute(copies)
     await post(receiving, "two")
     assert await take(receiving.receiver) == ["two"]
-    assert "a row of asyncsim.commands cannot be read" in caplog.text
+    assert receiving.bus.counts.unreadable == 21
+    assert caplog.text.count("rows of asyncsim.commands that are no Commands are skipped") == 1
 
 
 async def test_old_commands_are_deleted_and_those_that_nobody_wanted_are_reported(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
@@ -75,8 +76,41 @@ async def test_a_callback_comes_back_as_it_was(first: Connection, original: Call
     assert inbox.read_callback(text) == original
 
 
-@pytest.mark.parametrize("text", ["null", "[]", "{}", '{"vendor": "kore"}', "not JSON"])
+READABLE: dict[str, Any] = {
+    "vendor": "kore",
+    "product": "supersim",
+    "name": "HS1",
+    "nonce": "n",
+    "signed": True,
+    "method": "POST",
+    "params": {},
+}
+RUBBISH = [
+    *("null", "[]", "{}", "1", '"x"', '{"vendor": "kore"}', "not JSON", ""),
+    *("[" * 100_000 + "]" * 100_000, '{"n": ' + "9" * 5000 + "}"),
+    *(json.dumps(READABLE | {name: None}) for name in READABLE),
+    json.dumps(READABLE | {"signed": "yes"}),
+    json.dumps(READABLE | {"name": []}),
+    json.dumps(READABLE | {"params": [["a", "b"]]}),
+    json.dumps(READABLE | {"params": {"ErrorCode": 5}}),
+    json.dumps(READABLE)[:-1],
+]
+
+
+@pytest.mark.parametrize("text", RUBBISH, ids=lambda text: text[:30])
 def test_a_row_that_is_no_callback_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        inbox.read_callback(text)
+
+
+async def test_a_row_that_is_too_long_is_read_in_part(first: Connection) -> None:
+    since = await beginning(first)
+    await first.execute(
+        "INSERT INTO asyncsim.inbox (key, place, callback)"
+        " VALUES ('\\x01', 0, to_json(repeat('x', 3000000)))"
+    )
+    (text,) = (await inbox.read_page(first, since)).callbacks
+    assert len(text) == inbox.LONGEST
     with pytest.raises(ValueError):
         inbox.read_callback(text)
 
