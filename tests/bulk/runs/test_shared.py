@@ -12,8 +12,10 @@ import psycopg
 import pytest
 
 from asyncsim import bulk
+from asyncsim.bulk import hold_lease
 from asyncsim.bulk.errors import Fenced, LeaseLost
-from asyncsim.bulk.journal import claims
+from asyncsim.bulk.journal import claims, hold
+from asyncsim.bulk.lease import MARGIN
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Faults
 from tests.bulk.places import Place
@@ -33,9 +35,10 @@ async def env(clock: ManualClock, tmp_path: Path, migrated_url: str) -> AsyncIte
         yield JobEnv(harness, Place(tmp_path, migrated_url))
 
 
-async def until_it_sends(env: JobEnv) -> None:
+async def until_it_sends(env: JobEnv, run: asyncio.Task[bulk.Report]) -> None:
     """Advance the clock until requests are in flight, whose responses are a minute away."""
     while not env.posts():
+        assert not run.done(), run.exception()
         await env.harness.clock.advance(0.05)
 
 
@@ -55,7 +58,7 @@ async def test_a_run_whose_job_was_taken_over_cuts_its_requests_and_sends_nothin
     monkeypatch.setattr(claims, "HEARTBEAT", 0.1)
     async with env.journal() as journal:
         run = asyncio.create_task(bulk.run(env.job(), env.harness.client, journal=journal))
-        await until_it_sends(env)
+        await until_it_sends(env, run)
         with psycopg.connect(migrated_url, autocommit=True) as other:
             other.execute("UPDATE asyncsim.chunks SET owner = 'h:1:x', epoch = epoch + 1")
         posts = env.posts().total()
@@ -69,16 +72,18 @@ async def test_a_run_that_cannot_renew_its_hold_in_time_sends_nothing_more(
     env: JobEnv, migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims, "HEARTBEAT", 0.1)
-    monkeypatch.setattr(claims, "DEAD_AFTER", 1.5)
+    machine = ManualClock()
+    for module in (hold, hold_lease):
+        monkeypatch.setattr(module, "SYSTEM_CLOCK", machine)
     async with LossyProxy(migrated_url) as proxy:
         env.place = Place(env.place.folder, proxy.url)
         async with env.journal() as journal:
             run = asyncio.create_task(bulk.run(env.job(), env.harness.client, journal=journal))
-            await until_it_sends(env)
+            await until_it_sends(env, run)
             proxy.refusing = True
             proxy.cut()
             posts = env.posts().total()
-            await asyncio.sleep(1.2)  # the lease is measured by real clocks
+            await machine.advance(claims.DEAD_AFTER - MARGIN)
             proxy.refusing = False
             with pytest.raises(LeaseLost):
                 await env.complete(run, within=59.0)
