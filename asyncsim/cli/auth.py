@@ -23,7 +23,7 @@ from asyncsim.cli.exits import CommandError, Exit, exit_code
 from asyncsim.cli.options import Output
 from asyncsim.cli.output import Row, printable, printer, say, show_table
 from asyncsim.cli.probes import PROBE_SETTINGS, probe_products
-from asyncsim.cli.signals import interrupting_question
+from asyncsim.cli.signals import ask, interrupting_question
 from asyncsim.client import Settings
 from asyncsim.profiles import VENDOR_FIELDS, Profile, is_reference, read_profiles
 from asyncsim.redaction import Redacted
@@ -126,10 +126,7 @@ _LONGEST = 4096  # characters of a secret
 
 def _ask(what: str) -> str:
     _require_person(what)
-    with interrupting_question():
-        sys.stderr.write(f"{what}: ")
-        sys.stderr.flush()
-        return sys.stdin.readline(_LONGEST).strip()
+    return ask(f"{what}: ", _LONGEST)
 
 
 def _ask_secret(what: str) -> Redacted:

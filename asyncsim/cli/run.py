@@ -47,7 +47,7 @@ from asyncsim.cli.reports import (
     report_exit_code,
 )
 from asyncsim.cli.resume import resume_command
-from asyncsim.cli.signals import interrupting_question, on_first_interrupt
+from asyncsim.cli.signals import ask, on_first_interrupt
 from asyncsim.client import Settings
 from asyncsim.displays import Display
 from asyncsim.events import Observer
@@ -271,10 +271,7 @@ def _ask(plan: Plan, shown: Display) -> bool:
             say(f"{plan.irreversible:,} SIMs will change irreversibly.")
         if plan.to_confirm > plan.irreversible:
             say(f"{plan.billable:,} SIMs will become billable.")
-        with interrupting_question():
-            sys.stderr.write(f"Type their number to continue ({plan.to_confirm}): ")
-            sys.stderr.flush()
-            typed = sys.stdin.readline().strip().replace(",", "")
+        typed = ask(f"Type their number to continue ({plan.to_confirm}): ").replace(",", "")
     except (KeyboardInterrupt, OSError):  # OSError: the terminal is gone
         sys.stderr.write("\n")
         return False

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import select
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_GLANCE = 0.2  # seconds
 Call = Callable[[], object]
 
 
@@ -87,6 +91,17 @@ def interrupting_question() -> Iterator[None]:
     names = [*_INTERRUPTS, *_hangup(int)]
     with _installed(dict.fromkeys(names, signal.default_int_handler)):
         yield
+
+
+def ask(question: str, longest: int = -1) -> str:
+    """Ask on the terminal for one line, of at most so many characters; signals end the question."""
+    with interrupting_question():
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        # A read that blocks does not notice a signal that came right before it.
+        while os.name != "nt" and not select.select([sys.stdin], [], [], _GLANCE)[0]:
+            pass
+        return sys.stdin.readline(longest).strip()
 
 
 def _hangup(call: Call) -> dict[signal.Signals, Call]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from asyncsim.cli.signals import ask
 from asyncsim.emulator import Emulator, Faults
 from tests.cli.test_activate import fill
 from tests.cli.test_bulk import sids
@@ -36,6 +40,30 @@ async def test_on_a_terminal_the_count_is_prompted_for(
     assert "Type their number to continue (12): " in screen
     assert status == code
     assert len(sids(emulator, "wireless")) == (0 if code == 0 else 12)
+
+
+def test_a_signal_right_before_the_read_ends_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    ended = threading.Event()
+
+    def send() -> None:
+        time.sleep(0.05)
+        # Received by another thread, it does not interrupt a read either.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        if not ended.wait(20):
+            os.write(ours, b"12\n")
+
+    sending = threading.Thread(target=send)
+    with open(theirs) as terminal:  # noqa: PTH123  # a descriptor
+        monkeypatch.setattr(sys, "stdin", terminal)
+        sending.start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            ask("Type their number: ")
+        assert time.monotonic() - began < 20, "it ended only with the next line"
+        ended.set()
+        sending.join()
+    os.close(ours)
 
 
 async def test_on_a_terminal_the_count_of_billable_sims_is_prompted_for(
@@ -98,6 +126,9 @@ async def on_a_terminal(typed: bytes | None, *arguments: str) -> tuple[int, str]
                     os.write(ours, typed)
             return await process.wait(), re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.decode())
     finally:
+        if process.returncode is None:  # otherwise the thread would read for ever
+            process.kill()
+            await process.wait()
         os.close(ours)
 
 
