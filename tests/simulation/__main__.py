@@ -1,6 +1,6 @@
 """Run worlds, each from its seed: `python -m tests.simulation`, or `nox -s simulate`.
 
-Without arguments: 300 worlds, 40 of workers, and the mutation table, as in CI. `--release`: 20,000
+Without arguments: 300 worlds, 50 of workers, and the mutation table, as in CI. `--release`: 20,000
 and 2,000. `--seed 17` runs one world again and tells its story; seeds from 1,000,001 on are worlds
 of workers. `--mutation NAME` switches that safeguard off.
 """
@@ -22,7 +22,7 @@ from tests.simulation.workers_mutations import WORKERS_TABLE
 from tests.simulation.workers_scenario import FIRST_SEED
 
 IN_CI, FOR_A_RELEASE = 300, 20_000
-WORKERS_IN_CI, WORKERS_FOR_A_RELEASE = 40, 2_000
+WORKERS_IN_CI, WORKERS_FOR_A_RELEASE = 50, 2_000
 REPEAT_EVERY = 50
 """One in so many seeds is run twice, and both runs must be the same."""
 _SHOWN, _LONGEST_LINE = 3, 160
@@ -98,8 +98,9 @@ def _run(seeds: range, parallel: int) -> int:
             _print_wrong(result)
         if number % 1000 == 0:
             print(f"... {number:,} worlds", flush=True)
+    killed = "kills of a worker" if seeds.start >= FIRST_SEED else "kills of the client's process"
     print(
-        f"{len(seeds):,} worlds, {total.kills:,} kills of the client's process and"
+        f"{len(seeds):,} worlds, {total.kills:,} {killed} and"
         f" {total.vendor_kills:,} of the vendor's, {total.requests:,} requests,"
         f" {total.seconds / 3600:,.0f} hours of virtual time in {time.monotonic() - began:.0f} s:"
         f" {wrong} wrong",

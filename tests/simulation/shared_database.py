@@ -111,9 +111,9 @@ class SharedFile:
 
     async def reply(self) -> None:
         """Travel back, after a commit."""
+        await self._travel(self.cut_off)
         if seconds := self.slow.get(self.process()):
             await asyncio.sleep(seconds)
-        await self._travel(self.cut_off)
         if self._is_disturbed and self._rng.random() < self.link.reply_lost:
             raise _lost()
 

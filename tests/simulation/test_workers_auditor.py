@@ -49,6 +49,15 @@ def test_a_request_that_was_in_the_network_when_the_chunk_was_taken_is_none() ->
     assert [*audit_leases(story(9.1, "worker-1"), history, WORKERS)] == []
 
 
+def test_a_request_in_flight_when_the_chunk_is_taken_is_found_unless_its_sender_is_frozen() -> None:
+    history = job((1.0, "worker-1"), (9.0, "worker-2"))
+    (found,) = audit_leases(story(8.0, "worker-1", returned=9.5), history, WORKERS)
+    assert "in flight after its lease" in found
+    assert [*audit_leases(story(8.0, "worker-1", returned=None), history, WORKERS)] == []
+    history.frozen = {"worker-1": [(8.5, 12.0)]}
+    assert [*audit_leases(story(8.0, "worker-1", returned=9.5), history, WORKERS)] == []
+
+
 def test_an_update_after_the_goal_is_found() -> None:
     history = story(2.0, "worker-1", carried_out=200, body={"sid": SID, **ACTIVE})
     (found,) = audit_leases(history, job((1.0, "worker-1")), WORKERS)

@@ -35,27 +35,38 @@ def _writes(job: JobHistory, workers: frozenset[str]) -> Iterator[str]:
 
 
 def _request(history: History, job: JobHistory, post: Exchange) -> Iterator[str]:
-    """Requests for a chunk that another process had, or for a SIM that was done."""
+    """Requests that began or were in flight when another process had the chunk, or in vain."""
     rows = [
         number
         for number, goal in enumerate(history.goals, 1)
         if goal.sid in (post.sid, post.form.get("Sim"))
     ]
     for row in rows:
-        chunk = job.chunk_of(row)
-        holders = {
-            *job.holders(chunk, post.arrived),
-            *job.holders(chunk, post.arrived - _IN_THE_NETWORK),
-            *job.holders(0, post.arrived),
-        }
-        if post.sender not in holders:
+        chunk, sender, end = job.chunk_of(row), post.sender, post.returned
+        if sender not in _holders(job, chunk, post.arrived):
             now = sorted(str(one) for one in job.holders(chunk, post.arrived))
             yield (
-                f"sent after its lease: {post.sender} at {post.arrived:.3f}, for row {row} of chunk"
+                f"sent after its lease: {sender} at {post.arrived:.3f}, for row {row} of chunk"
                 f" {chunk}, which {', '.join(now)} had"
+            )
+        # Its sender kept the connection open until then. One that is frozen cannot close it.
+        elif (
+            end is not None
+            and sender not in _holders(job, chunk, end)
+            and not job.is_frozen(sender, end)
+        ):
+            yield (
+                f"in flight after its lease: {sender} from {post.arrived:.3f} to {end:.3f},"
+                f" for row {row} of chunk {chunk}"
             )
     if rows and post.sid is not None and _changed_nothing(post):
         yield f"updated after its goal: {post.sid} by {post.sender} at {post.arrived:.3f}"
+
+
+def _holders(job: JobHistory, chunk: int, moment: float) -> set[str | None]:
+    """The processes for which a request, or its end, may have been in the network at a time."""
+    earlier = job.holders(chunk, moment - _IN_THE_NETWORK)
+    return job.holders(chunk, moment) | earlier | job.holders(0, moment)
 
 
 def _changed_nothing(post: Exchange) -> bool:

@@ -52,6 +52,11 @@ class JobHistory:
     _states: dict[int, str] = field(factory=dict)
     _connection: sqlite3.Connection | None = None
     job_state: str | None = None
+    heartbeats: int = 0
+    """Commits so far that were heartbeats of a chunk's owner."""
+    frozen: dict[str, list[tuple[float, float]]] = field(factory=dict)
+    """Process -> the times at which it was frozen and woken; infinity for not yet."""
+    _beaten_at: dict[tuple[int, int], str] = field(factory=dict)
 
     def open(self) -> sqlite3.Connection:
         """Open the file, once it has its tables."""
@@ -77,9 +82,13 @@ class JobHistory:
         before = dict(self._latest)
         lines = []
         chunks = self._connection.execute(
-            "SELECT number, first_row, last_row, owner, epoch, state FROM chunks"
+            "SELECT number, first_row, last_row, owner, epoch, state, heartbeat_at FROM chunks"
         )
-        for number, first, last, owner, epoch, state in chunks:
+        beaten = False
+        for number, first, last, owner, epoch, state, beaten_at in chunks:
+            claimed = self._beaten_at.setdefault((number, epoch), beaten_at)
+            if owner is not None and claimed != beaten_at:
+                beaten, self._beaten_at[number, epoch] = True, beaten_at
             if number:
                 self.first_rows[number] = first, last
             if owner is not None:
@@ -90,6 +99,7 @@ class JobHistory:
                 self._latest[number] = found
                 self.ownerships.append(found)
                 lines.append(f"chunk {number} {state} of {self.owners.get(owner or '')} {epoch}")
+        self.heartbeats += beaten
         for row, state in self._connection.execute("SELECT number, state FROM rows"):
             if self._states.get(row) != state:
                 chunk = self.chunk_of(row)
@@ -100,6 +110,10 @@ class JobHistory:
                 self._states[row] = state
                 lines.append(f"row {row} {state} by {process}")
         return lines
+
+    def is_frozen(self, process: str, moment: float) -> bool:
+        """Whether a process stood still at a time."""
+        return any(began <= moment <= woken for began, woken in self.frozen.get(process, ()))
 
     def chunk_of(self, row: int) -> int:
         """The chunk of a row; 0 before there are any."""

@@ -9,6 +9,8 @@ from attrs import frozen
 from sqlalchemy import update
 
 from asyncsim.bulk.journal.schema import chunks, rows
+from asyncsim.bulk.journal.scope import Scope
+from asyncsim.bulk.lease import Moment
 from asyncsim.bulk.records import State
 from tests.simulation.mutations import SEEDS, Mutation
 from tests.simulation.workers_scenario import FIRST_SEED, WorkersScenario, draw_workers
@@ -43,17 +45,24 @@ def _fences_nobody(original: Any) -> Any:
     return write_as
 
 
+def _counts_from_its_reply(original: Any) -> Any:
+    def renewed(self: Any, began: Moment) -> None:
+        original(self, Moment.now(self._clock))
+
+    return renewed
+
+
 def _reads_nothing(_: Any) -> Any:
     async def reconcile(self: Any, task: Any) -> None:
-        """Leave the rows in doubt to be sent."""
-        await self._journal.write(_forget_doubts)
+        """Take the rows of this chunk that are in doubt for rows that were never sent."""
+        await self._journal.write(_forget_doubts, self._journal._scope)
 
     return reconcile
 
 
-async def _forget_doubts(connection: Any) -> None:
-    doubtful = rows.c.state.in_([State.SENDING, State.NO_ANSWER])
-    await connection.execute(update(rows).where(doubtful).values(state=State.READY))
+async def _forget_doubts(connection: Any, chunk: Scope) -> None:
+    doubtful = chunk.rows, rows.c.state.in_([State.SENDING, State.NO_ANSWER])
+    await connection.execute(update(rows).where(*doubtful).values(state=State.READY))
 
 
 def _takes_any(_: Any) -> Any:
@@ -63,16 +72,15 @@ def _takes_any(_: Any) -> Any:
 # In which worlds each can matter.
 
 
-def _outlives(scenario: WorkersScenario) -> bool:
-    """A worker may lose its lease while it has more to send."""
-    slow = scenario.base.faults["answer_takes"] >= 0.8 and scenario.base.sims >= 6
-    return slow and bool(scenario.partitions or scenario.freezes)
-
-
 def _is_frozen(scenario: WorkersScenario) -> bool:
     """A worker may have a write under way when the other one, which has time, takes over."""
     slow = scenario.base.faults["answer_takes"] >= 0.8
     return slow and bool(scenario.freezes) and scenario.chunks_at_once > 1
+
+
+def _lags(scenario: WorkersScenario) -> bool:
+    """A worker may lose its lease while intents are on disk and requests wait."""
+    return scenario.late_replies_only
 
 
 def _kills(scenario: WorkersScenario) -> bool:
@@ -85,8 +93,16 @@ WORKERS_TABLE: Collection[WorkersMutation] = (
         why="a worker whose lease has ended sends nothing more",
         of="Lease.__init__",
         without=_lasts,
-        shows=("sent after its lease",),
-        matters=_outlives,
+        shows=("sent after its lease", "in flight after its lease"),
+        matters=_lags,
+    ),
+    WorkersMutation(
+        name="lease-start",
+        why="a lease begins when its heartbeat was sent, not when the reply arrives",
+        of="Lease.renewed",
+        without=_counts_from_its_reply,
+        shows=("sent after its lease", "in flight after its lease"),
+        matters=_lags,
     ),
     WorkersMutation(
         name="fence",
@@ -101,7 +117,7 @@ WORKERS_TABLE: Collection[WorkersMutation] = (
         why="who takes a chunk over reads the SIMs in doubt before it sends",
         of="Phases.reconcile",
         without=_reads_nothing,
-        shows=("unseen", "sent 2 times", "updated after its goal"),
+        shows=("unseen", "sent 2 times", "sent 3 times", "updated after its goal"),
         matters=_kills,
     ),
     WorkersMutation(

@@ -13,6 +13,8 @@ from tests.simulation.scenario import Scenario, draw
 FIRST_SEED = 1_000_001
 """Seeds from here on are worlds of workers."""
 WORKERS = ("worker-1", "worker-2")
+_LATE_REPLIES = 0.2
+"""Share of worlds in which replies of the database are late, and there is no other trouble."""
 
 
 @frozen(kw_only=True)
@@ -45,6 +47,11 @@ class WorkersScenario:
     lags: int
     """How often replies of the database to a worker take seconds."""
 
+    @property
+    def late_replies_only(self) -> bool:
+        """Whether late replies of the database are the only trouble of its workers."""
+        return bool(self.lags) and not (self.kills or self.freezes or self.partitions)
+
 
 def draw_workers(seed: int) -> WorkersScenario:
     """Draw a world of two workers from its seed."""
@@ -75,9 +82,9 @@ def draw_workers(seed: int) -> WorkersScenario:
         gateway_faults=_gateway_faults(rng),
         faults=_faults(rng),
     )
-    return WorkersScenario(
+    scenario = WorkersScenario(
         base=base,
-        chunk_rows=rng.choice((2, 3, 5, 5)),
+        chunk_rows=rng.choice((2, 3, 5, 9)),
         chunks_at_once=rng.choice((1, 2, 2)),
         link=Link(
             latency=rng.choice(((0.0, 0.002), (0.001, 0.05), (0.01, 0.4))),
@@ -89,6 +96,22 @@ def draw_workers(seed: int) -> WorkersScenario:
         freezes=rng.choice((0, 1, 1, 2)),
         partitions=rng.choice((0, 1, 1, 2)),
         lags=rng.choice((0, 1, 1, 2)),
+    )
+    return _of_late_replies(scenario, rng) if rng.random() < _LATE_REPLIES else scenario
+
+
+def _of_late_replies(scenario: WorkersScenario, rng: random.Random) -> WorkersScenario:
+    """The same world with late replies of the database, while many requests wait for the vendor."""
+    faults = {"concurrency": 1, "answer_takes": rng.choice((1.0, 2.0))}
+    return evolve(
+        scenario,
+        base=evolve(scenario.base, sims=14, faults={**scenario.base.faults, **faults}),
+        chunk_rows=9,
+        chunks_at_once=2,
+        kills=0,
+        freezes=0,
+        partitions=0,
+        lags=3,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,11 +45,10 @@ class WorkersWorld(SimulatedWorld):
             process=_running,
             now=lambda: self.world.time,
         )
-        self.frozen: dict[str, list[tuple[float, float]]] = {}
-        """Process -> the times at which it was frozen and woken."""
         self._trigger: tuple[str, str] | None = None
         self._countdown = 0
         self._strike: Callable[[], object] = lambda: None
+        self._on_heartbeat: Callable[[str], object] = lambda process: None
         self._submitted = asyncio.Event()
         self.workers = {
             name: Worker(
@@ -82,9 +82,11 @@ class WorkersWorld(SimulatedWorld):
         """Note a commit of the shared job: the vendor keeps nothing on disk here."""
         if not self.job.is_open:
             return
-        process = _running()
+        process, heartbeats = _running(), self.job.heartbeats
         for line in self.job.committed(self.world.time, process):
             self._say(f"database: {line}")
+        if self.job.heartbeats > heartbeats:
+            self._on_heartbeat(process)
         self._seen("commit", process)
         if self.job.job_state == "finished":
             self._done.set()
@@ -112,7 +114,12 @@ class WorkersWorld(SimulatedWorld):
         for trouble in troubles:
             await asyncio.sleep(10 ** rng.uniform(-1.0, 1.2))
             victim = rng.choice(WORKERS)
-            await self._moment_of(victim)
+            if trouble == "lag":
+                victim = await self._heartbeat_of(*WORKERS)
+            else:
+                await self._moment_of(victim)
+            if self.faults_ended:
+                return
             seconds = rng.choice(_SECONDS)
             self._say(f"{trouble} of {victim}, {seconds:g} s")
             await getattr(self, f"_{trouble}_worker")(victim, seconds)
@@ -141,7 +148,8 @@ class WorkersWorld(SimulatedWorld):
         process = self.processes[victim]
         if not process.alive or self.faults_ended:
             return
-        began = self.world.time
+        began, freezes = self.world.time, self.job.frozen.setdefault(victim, [])
+        freezes.append((began, math.inf))
         self.order.freeze(victim)
         try:
             await asyncio.sleep(min(seconds, _IDLE_IN_TRANSACTION))
@@ -150,7 +158,7 @@ class WorkersWorld(SimulatedWorld):
                 await asyncio.sleep(seconds - _IDLE_IN_TRANSACTION)
         finally:
             self.order.thaw(victim)
-        self.frozen.setdefault(victim, []).append((began, self.world.time))
+        freezes[-1] = began, self.world.time
         self._say(f"{victim} goes on")
 
     async def _cut_worker(self, victim: str, seconds: float) -> None:
@@ -160,14 +168,34 @@ class WorkersWorld(SimulatedWorld):
         self._say(f"{victim} reaches the database again")
 
     async def _lag_worker(self, victim: str, seconds: float) -> None:
-        """Delay all replies, and then let nothing through any more: the last replies still come."""
+        """Delay all replies to a worker, and then let nothing of it arrive: the last still come.
+
+        So its heartbeat is committed as the last one long before the worker hears of it.
+        """
         self.database.slow[victim] = self._rng.uniform(2.0, 5.4)
-        await asyncio.sleep(self._rng.uniform(0.5, 4.0))
+        if self._rng.random() < 0.5:
+            await self._heartbeat_of(victim)
         self._say(f"{victim} is not heard any more")
         self.database.unheard.add(victim)
         await asyncio.sleep(seconds)
         self.database.unheard.discard(victim)
         self.database.slow.pop(victim, None)
+        self._say(f"{victim} is heard again")
+
+    async def _heartbeat_of(self, *some: str) -> str:
+        """Wait for a heartbeat that keeps a chunk of one of them; returns whose it was."""
+        beaten: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def note(process: str) -> None:
+            if process in some and not beaten.done():
+                beaten.set_result(process)
+
+        self._on_heartbeat = note
+        try:
+            async with asyncio.timeout(10.0):
+                return await beaten
+        except TimeoutError:
+            return some[0]
 
     def _end_faults(self) -> None:
         self._say("nothing goes wrong from here on")
