@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, Unpack, cast, get_args
 
-from asyncsim import Client, ConfigurationError, NotFound, Pager
+from asyncsim import Client, ConfigurationError, NotFound, Pager, Throttle
 from asyncsim.cli.common_options import common_options
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.rereading import ProfileReader
@@ -116,23 +116,31 @@ def log_in_with(profile: Profile, settings: Settings) -> Client:
     return client
 
 
-def log_in_to_all(**settings: Unpack[Settings]) -> list[Client]:
+def log_in_to_all(
+    make_throttle: Callable[[], Throttle] = Throttle, **settings: Unpack[Settings]
+) -> list[Client]:
     """Create a client for each account, for a program that serves several.
 
     The profiles that --profile names, or ASYNCSIM_PROFILE; otherwise every profile, and the
-    accounts whose credentials are in the environment.
+    accounts whose credentials are in the environment. Each client gets a throttle of its own:
+    those with the same one would share its limit.
     """
+
+    def settings_of_one() -> Settings:
+        mine = settings.copy()
+        mine["throttle"] = make_throttle()
+        return with_common_options(mine)
+
     named = common_options().profiles or tuple(filter(None, [os.environ.get(NAME_VARIABLE)]))
     stored = read_profiles()
     profiles = [stored.choose(one) for one in named] if named else [*stored.by_name.values()]
     clients: dict[tuple[str, str], Client] = {}
     try:
         for profile in profiles:
-            mine = with_common_options(settings.copy())
-            clients[profile.vendor, profile.account] = log_in_with(profile, mine)
+            clients[profile.vendor, profile.account] = log_in_with(profile, settings_of_one())
         for vendor, variable in () if named else _ACCOUNTS.items():
             if os.environ.get(variable) or os.environ.get("ASYNCSIM_EMULATOR"):
-                client = Client.from_env(vendor, **with_common_options(settings.copy()))
+                client = Client.from_env(vendor, **settings_of_one())
                 clients.setdefault((vendor, client.context.account), client)
     except ConfigurationError as error:
         raise CommandError(str(error), Exit.CREDENTIALS) from error

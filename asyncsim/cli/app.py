@@ -20,6 +20,7 @@ from cyclopts import (
 from asyncsim import AsyncSimError, JobError, __version__
 from asyncsim.cli import output, resume
 from asyncsim.cli.common_options import CommonOptions, in_effect, parse_common
+from asyncsim.cli.elsewhere import OTHER_PLACES
 from asyncsim.cli.exits import CommandError, Exit, exit_code
 from asyncsim.cli.signals import survive_hangup, terminated_like_interrupted
 from asyncsim.cli.streams import ReaderLeft, lasting
@@ -177,7 +178,7 @@ def reject_empty_values(arguments: Sequence[str]) -> None:
 
 def explain(error: CycloptsError, arguments: Sequence[str]) -> str:
     """Describe the error in a command line: the misspelled word, or cyclopts' own message."""
-    _, commands, rest = app.parse_commands(arguments)
+    path, commands, rest = app.parse_commands(arguments)
     if isinstance(error, UnknownCommandError) and rest:
         known = [name for name in commands[-1] if not name.startswith("-")]
         return f"{_unknown('command', rest[0], known)} Commands: {', '.join(known)}."
@@ -189,6 +190,8 @@ def explain(error: CycloptsError, arguments: Sequence[str]) -> str:
         for one in rest:
             name = one.partition("=")[0]
             if name.startswith("--") and name not in options:
+                if elsewhere := OTHER_PLACES.get(" ".join(path), {}).get(name):
+                    return f"{name} is not an option of {' '.join(path)}: {elsewhere}"
                 return _unknown("option", name, sorted(options))
     return str(error)
 

@@ -7,6 +7,8 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +17,7 @@ from attrs import frozen
 from cyclopts import App, Parameter
 
 from asyncsim import JournalError
-from asyncsim.bulk import Journal, SharedJobs, write_results
+from asyncsim.bulk import Journal, SharedJobs, WrittenUndo, write_results, write_undo
 from asyncsim.bulk.actions import describe
 from asyncsim.bulk.journal.file import is_journal
 from asyncsim.bulk.records import SUCCEEDED, UNFINISHED, JobRun
@@ -55,7 +57,7 @@ from asyncsim.cli.output import (
     show_rows,
     until_reader_leaves,
 )
-from asyncsim.cli.reports import render_report, report_exit_code
+from asyncsim.cli.reports import render_report, render_undo, report_exit_code
 from asyncsim.cli.run import JobCommand, run_job
 from asyncsim.cli.shared_jobs import cancel, migrate_, pause, purge, watch
 from asyncsim.cli.signals import on_hangup
@@ -261,40 +263,57 @@ async def report(
         Path | None,
         Parameter(help="Folder to write results.csv and others to.", show_default=False),
     ] = None,
+    undo: Annotated[
+        Path | None,
+        Parameter(help="File for the statuses before the job.", show_default=False),
+    ] = None,
     output: Output = "table",
 ) -> Exit:
     """Print the report of a job; as CSV, the result of each row.
 
     Example: asyncsim jobs report batch.db -o csv > results.csv
     """
-    async with JobPlace.of(job, journal).open(read_only=True) as opened:
+    place = JobPlace.of(job, journal)
+    async with place.open(read_only=True) as opened:
         if results is not None and opened.source is not None:
             check_results(opened.source, results)
         found = await report_on(opened)
-        written = None if results is None else await _write_results(opened, results, found)
+        others = [one for one in (opened.source, *place.files) if one is not None]
+        check_undo(undo, found.head.action, *others)
+        with _failing_if_not_written():
+            written = None if results is None else await write_results(opened, results, found)
+            undone = None if undo is None else await write_undo(opened, undo)
         with until_reader_leaves():
-            await _print_report(opened, found, output, written)
+            await _print_report(opened, found, output, written, undone)
         return report_exit_code(found)
 
 
-async def _write_results(journal: Journal, folder: Path, report: Report) -> WrittenResults:
+@contextmanager
+def _failing_if_not_written() -> Iterator[None]:
+    """End with 1, not with the exit code of wrong usage, if a file cannot be written."""
     try:
-        return await write_results(journal, folder, report)
+        yield
     except OSError as error:
         raise CommandError(error.strerror or str(error), Exit.FAILED) from error
 
 
 async def _print_report(
-    journal: Journal, report: Report, output: Format, written: WrittenResults | None
+    journal: Journal,
+    report: Report,
+    output: Format,
+    written: WrittenResults | None,
+    undo: WrittenUndo | None,
 ) -> None:
     if output == "json":
         print_one(output, report.summary())
         return
     if output == "table":
-        show_rows(render_report(report, None, written))
+        rows = render_report(report, None, written)
+        show_rows([*rows, *(render_undo(undo, report) if undo else ())])
         return
     with tempfile.TemporaryDirectory() as folder:
-        await _write_results(journal, Path(folder), report)
+        with _failing_if_not_written():
+            await write_results(journal, Path(folder), report)
         with (Path(folder) / "results.csv").open(encoding="utf-8", newline="") as results:
             shutil.copyfileobj(results, data_stream())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from asyncsim import CallbackReceiver
+from asyncsim import CallbackReceiver, Throttle
 from asyncsim.cli.accounts import ProductName, VendorName
 from asyncsim.cli.exits import CommandError
 from asyncsim.cli.output import Format, RowFormat
@@ -223,6 +223,17 @@ class RunOptions(SubmitOptions):
         Path | None,
         Parameter(group=_OUT, help="File for the statuses before the job.", show_default=False),
     ] = None
+
+
+Concurrency = Annotated[_Count, Parameter(help="Concurrent requests of an account, at most.")]
+MaxRps = Annotated[_Seconds, Parameter(help="Requests per second of an account, at most.")]
+
+
+def throttle(concurrency: int | None, max_rps: float | None) -> Throttle:
+    """Return the limits of an account's requests; each client needs an object of its own."""
+    if concurrency is None:
+        return Throttle(max_rps=max_rps)
+    return Throttle(maximum=concurrency, max_rps=max_rps)
 
 
 DEFAULTS = RunOptions()

@@ -20,7 +20,6 @@ from asyncsim import (
     JobStopped,
     JournalError,
     NotConfirmed,
-    Throttle,
     bulk,
 )
 from asyncsim.bulk import Job, Journal, Plan, Report, write_results, write_undo
@@ -29,7 +28,7 @@ from asyncsim.cli.accounts import log_in
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.journals import JobPlace
 from asyncsim.cli.ndjson import NdjsonWriter
-from asyncsim.cli.options import WINDOW, RunOptions, make_receiver
+from asyncsim.cli.options import WINDOW, RunOptions, make_receiver, throttle
 from asyncsim.cli.output import (
     say,
     show_rows,
@@ -176,9 +175,7 @@ async def logged_in(
     settings: Settings = {
         "receiver": receiver,
         "observers": run.observers,
-        "throttle": Throttle(max_rps=options.max_rps)
-        if options.concurrency is None
-        else Throttle(maximum=options.concurrency, max_rps=options.max_rps),
+        "throttle": throttle(options.concurrency, options.max_rps),
     }
     if run.place is not None and run.place.is_shared:  # with the workers of the account
         # Here, because it needs an extra of its own, psycopg.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,7 +16,14 @@ from asyncsim.cli.accounts import log_in_to_all, masked
 from asyncsim.cli.exits import Exit
 from asyncsim.cli.health import TakenChunks, health_port
 from asyncsim.cli.journals import shared_journal
-from asyncsim.cli.options import AT_LEAST_ONE, Dispatch, SharedJournal
+from asyncsim.cli.options import (
+    AT_LEAST_ONE,
+    Concurrency,
+    Dispatch,
+    MaxRps,
+    SharedJournal,
+    throttle,
+)
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.signals import on_first_interrupt
 
@@ -29,6 +37,8 @@ async def worker(
     *,
     journal: SharedJournal = None,
     chunks: Annotated[int, Parameter(help="Chunks at once, at most.", validator=AT_LEAST_ONE)] = 4,
+    concurrency: Concurrency = None,
+    max_rps: MaxRps = None,
     dispatch: Dispatch = "procrastinate",
     public_url: Annotated[
         str | None,
@@ -56,7 +66,7 @@ async def worker(
         say(_STOPPING)
         stop.set()
 
-    clients = log_in_to_all(receiver=receiver)
+    clients = log_in_to_all(partial(throttle, concurrency, max_rps), receiver=receiver)
     async with AsyncExitStack() as stack:
         for client in clients:
             await stack.enter_async_context(client)

@@ -234,6 +234,24 @@ async def test_the_report_of_a_shared_job_writes_its_results(
     assert summary["journal"] == without_password(journal)
 
 
+async def test_the_report_of_a_shared_job_writes_what_undoes_it(
+    cli: Cli, emulator: Emulator, batch: str, journal: str, tmp_path: Path
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    async with working(journal, emulator):
+        await cli("jobs", "watch", batch, "--interval", "0.05")
+    before = "undo.csv: 0 statuses before the job"
+    ended = await cli("jobs", "report", batch, "--undo", "undo.csv")
+    assert (ended.code, before in ended.out) == (0, True), ended.out
+    assert "12 left out: no request leads from active back to new" in ended.out
+    assert (tmp_path / "undo.csv").read_text() == "sid,status\n"
+    refused = await cli("jobs", "report", batch, "--undo", batch)
+    assert refused.code == 2
+    assert "would replace a file of the job" in refused.err
+    unwritten = await cli("jobs", "report", batch, "--undo", "/proc/undo.csv")
+    assert unwritten.code == 1
+
+
 async def test_a_job_can_run_in_this_process_on_a_shared_journal(
     cli: Cli, emulator: Emulator, batch: str, journal: str, tmp_path: Path
 ) -> None:
@@ -341,6 +359,12 @@ async def test_a_file_of_an_older_version_is_migrated(cli: Cli, tmp_path: Path) 
         (("jobs", "migrate"), "which journal?"),
         (("jobs", "migrate", "a.db", "--journal", "postgresql://h/d"), "not both"),
         (("jobs", "submit", __file__, "--payload", "x"), "--payload is for --action send"),
+        (("jobs", "submit", __file__, "--limit", "3"), "asyncsim jobs resume NAME hands the rest"),
+        (("jobs", "submit", __file__, "--deadline=3"), "asyncsim jobs pause NAME stops it"),
+        (("jobs", "submit", __file__, "--listen", "1"), "callbacks arrive at asyncsim receive"),
+        (("jobs", "submit", __file__, "--max-rps", "1"), "pass it to each asyncsim worker"),
+        (("jobs", "submit", __file__, "--undo", "x"), "pass it to asyncsim jobs report NAME"),
+        (("jobs", "submit", __file__, "--limmit", "3"), "Unknown option: --limmit."),
         (("jobs", "submit", __file__, "--registration-code", "x"), "is for --action register"),
         (("jobs", "submit", __file__, "--action", "send", "--status", "active"), "--status is for"),
         (("jobs", "submit", __file__, "--status", "active"), "which journal?"),
