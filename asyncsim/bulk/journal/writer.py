@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,9 @@ TICK = 0.02
 disk would decide how many requests go out."""
 _LARGEST_BATCH = 10_000
 """Steps that may wait for their commit; callers with more steps are blocked."""
+_WOKEN_AT_ONCE = 64
+"""Rows that go on after a commit in one turn of the event loop. Each begins a request, and a turn
+that begins a thousand of them takes so long that heartbeats come late."""
 _INTERRUPTED = (
     "writing the journal was interrupted: run the same command again, it reads the SIMs first"
 )
@@ -161,13 +164,36 @@ async def write_steps(connection: AsyncConnection, job: int, steps: Iterable[Ste
 
 
 class _Batch:
-    """Steps that are committed together, and the outcome of the commit."""
+    """Steps that are committed together, the outcome of the commit, and those who wait for it."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self.finished = asyncio.Event()
         self.is_written = False
         self.error: JournalError | None = None
+        self.is_finished = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self) -> None:
+        """Return once it is finished, whatever the outcome."""
+        if not self.is_finished:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+
+    async def wake(self) -> None:
+        """Let those go on who wait, a few in each turn of the event loop; all, when cancelled."""
+        try:
+            while self._waiting:
+                self._wake(_WOKEN_AT_ONCE)
+                await asyncio.sleep(0)
+        finally:
+            self._wake(len(self._waiting))
+
+    def _wake(self, most: int) -> None:
+        for _ in range(min(most, len(self._waiting))):
+            waiting = self._waiting.popleft()
+            if not waiting.done():  # it was cancelled
+                waiting.set_result(None)
 
 
 class Writer:
@@ -236,7 +262,7 @@ class Writer:
         return batch
 
     async def _wait_for(self, batch: _Batch) -> None:
-        await batch.finished.wait()
+        await batch.wait()
         if batch.error is not None:
             self._raise(batch.error)
 
@@ -260,6 +286,7 @@ class Writer:
                     await self._write_batch()
         finally:
             self._finish(self._batch)  # empty, unless this task was cancelled
+            await self._batch.wake()
 
     async def _write_batch(self) -> None:
         # A new batch first: rows continue while the disk is busy, and go into the next commit.
@@ -276,10 +303,11 @@ class Writer:
         finally:
             self._in_flight = None
             self._finish(batch)
+            await batch.wake()
 
     def _finish(self, batch: _Batch) -> None:
         # Steps count as written only once the commit has returned.
         if batch.steps and not batch.is_written:
             batch.error = batch.error or self._error or JournalError(_INTERRUPTED)
             self._error = self._error or batch.error
-        batch.finished.set()
+        batch.is_finished = True

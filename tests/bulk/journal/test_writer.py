@@ -48,6 +48,32 @@ async def test_an_intent_returns_only_once_committed(
     assert list(place.states().values())[:4] == ["sending", "sending", "sending", "read"]
 
 
+async def test_a_thousand_rows_whose_intents_are_committed_do_not_go_on_in_one_turn(
+    journal: Journal,
+) -> None:
+    await fill(journal, 1000)
+    went_on = 0
+    in_one_turn = [0]
+
+    async def count_turns() -> None:
+        before = 0
+        while True:
+            await asyncio.sleep(0)
+            in_one_turn.append(went_on - before)
+            before = went_on
+
+    async def intend(number: int) -> None:
+        nonlocal went_on
+        await journal.record_intent(number)
+        went_on += 1
+
+    counting = asyncio.create_task(count_turns())
+    await asyncio.gather(*map(intend, range(1, 1001)))
+    counting.cancel()
+    assert max(in_one_turn) <= 128
+    assert (await journal.counts())[State.SENDING] == 1000
+
+
 async def test_buffered_steps_are_written_by_the_next_commit(
     timed: Journal, clock: ManualClock, place: Place
 ) -> None:
