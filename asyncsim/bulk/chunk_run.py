@@ -14,7 +14,7 @@ from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.phases import Phases
 from asyncsim.bulk.records import Head
-from asyncsim.bulk.send import Limits
+from asyncsim.bulk.send import Limits, SendPace
 from asyncsim.bulk.stop_rules import StopRules
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal
 from asyncsim.client import Client
@@ -51,6 +51,8 @@ class ChunkRun:
     rules: StopRules
     """Of its job, which all of its chunks in this process share."""
     client: Client
+    pace: SendPace
+    """That of the client."""
     database: Database
     observers: tuple[Observer, ...]
     clock: Clock
@@ -120,6 +122,7 @@ class ChunkRun:
                 *(self.client, journal, self.observers, limits, stop),
                 rules=self.rules,
                 lease=self.lease,
+                pace=self.pace,
             )
             with suppress(Stopped):
                 await self._send(phases, head)

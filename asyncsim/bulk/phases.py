@@ -25,7 +25,7 @@ from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.plan import Plan, Planner
 from asyncsim.bulk.records import IN_DOUBT, OPEN, Duplicate, Head, State
 from asyncsim.bulk.report import Report, report_on
-from asyncsim.bulk.send import BulkSender, Limits
+from asyncsim.bulk.send import BulkSender, Limits, SendPace
 from asyncsim.bulk.stop_rules import StopRules
 from asyncsim.bulk.tasks import TRANSIENT_ERRORS, JobTask, Stopped, StopSignal, requested_pause
 from asyncsim.client import Client
@@ -53,7 +53,8 @@ def account_of(client: Client, product: Product) -> str:
 class Phases:
     """The phases, for one client and one journal; `stop` ends every one of them.
 
-    `rules`: those of the whole job, where this is one of its chunks.
+    `rules`: those of the whole job, where this is one of its chunks. `pace`: that of all chunks of
+    the client in this process.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class Phases:
         *,
         rules: StopRules | None = None,
         lease: Lease | None = None,
+        pace: SendPace | None = None,
     ) -> None:
         self.stop = stop
         self._rules = rules or StopRules(limits.breaker, limits.max_failures)
         self._lease = lease
+        self._pace = pace
         self._client = client
         self._clock = client.context.clock
         self._journal = journal
@@ -330,6 +333,7 @@ class Phases:
             self._rules,
             self.stop,
             lease=lease,
+            pace=self._pace,
         )
         try:
             for attempt in range(1, _PASSES + 1):

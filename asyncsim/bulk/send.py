@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.breaker import what_to_check
@@ -69,30 +69,41 @@ class Limits:
                 raise ValueError(f"{name}={value}: must be 0 or more")
 
 
+@define
+class SendPace:
+    """What all senders of a client share: its concurrency limit, and an outage of the vendor."""
+
+    in_flight: int = 0
+    without_response: int = 0
+    """Consecutive rows without a response."""
+    room: asyncio.Event = field(factory=asyncio.Event)
+
+
 class SendPacer:
     """Holds back rows whose request could not be sent yet: a crash would leave them in doubt.
 
     Twice the concurrency limit keeps all slots busy while intents are written. For texts, whose
-    outcome no read can show, it is exactly the concurrency limit.
+    outcome no read can show, it is exactly the concurrency limit. So it is for all senders of a
+    client together, such as those of a worker's chunks.
     """
 
-    def __init__(self, task: JobTask) -> None:
+    def __init__(self, task: JobTask, pace: SendPace | None = None) -> None:
         self._context = task.context
         self._only_once = task.action is Action.SEND
+        self._pace = pace or SendPace()
         self._in_flight: set[int] = set()
-        """Rows whose request is in flight or about to be sent."""
-        self._room = asyncio.Event()
-        self._without_response = 0
+        """Rows of this sender whose request is in flight or about to be sent."""
 
     async def wait(self) -> None:
         """Return when one more row may be sent."""
-        if self._without_response >= _ALIKE:
+        pace = self._pace
+        if pace.without_response >= _ALIKE:
             # One row at a time probes; in an outage thousands would only become NO_ANSWER.
-            pause = min(self._without_response / _ALIKE, _LONGEST_PAUSE)
+            pause = min(pace.without_response / _ALIKE, _LONGEST_PAUSE)
             await self._context.clock.sleep(pause)
-        while len(self._in_flight) >= self._ceiling():
-            self._room.clear()
-            await self._room.wait()
+        while pace.in_flight >= self._ceiling():
+            pace.room.clear()
+            await pace.room.wait()
 
     def _ceiling(self) -> int:
         # A share of a limit that processes share may be 0 for a moment: nothing would wake this.
@@ -105,16 +116,24 @@ class SendPacer:
 
     def sending(self, row: int) -> None:
         """Count a row whose request is sent."""
+        self._pace.in_flight += row not in self._in_flight
         self._in_flight.add(row)
 
-    def finished(self, row: int) -> None:
-        """Stop counting a row: it has its response, or will not send for long."""
-        self._in_flight.discard(row)
-        self._room.set()
+    def finished(self, *rows: int) -> None:
+        """Stop counting rows: they have their response, or will not send for long."""
+        for row in rows:
+            self._pace.in_flight -= row in self._in_flight
+            self._in_flight.discard(row)
+        self._pace.room.set()
+
+    def close(self) -> None:
+        """Stop counting all rows of this sender."""
+        self.finished(*self._in_flight)
 
     def reached_vendor(self, *, responded: bool) -> None:
         """Count consecutive rows without a response; the first response ends the outage."""
-        self._without_response = 0 if responded else self._without_response + 1
+        pace = self._pace
+        pace.without_response = 0 if responded else pace.without_response + 1
 
 
 class RowRecorder:
@@ -167,11 +186,12 @@ class BulkSender:
         stop: StopSignal,
         *,
         lease: Lease | None = None,
+        pace: SendPace | None = None,
     ) -> None:
         self.journal = journal
         self.lease = lease
         """Under which changes are sent, if other workers may take the rows over."""
-        self.pacer = SendPacer(task)
+        self.pacer = SendPacer(task, pace)
         self.sent: dict[str, Entry] = {}
         """Rows in the fan-out, by name; a detached wait carries its row itself."""
         self.intended: set[int] = set()
@@ -224,6 +244,7 @@ class BulkSender:
             await fan_out.aclose()
             closing.cancel()
             await asyncio.gather(closing, return_exceptions=True)
+            self.pacer.close()
             for name in fan_out.unsent:
                 await self._take_back(self.sent[name])
 

@@ -23,6 +23,7 @@ from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.phases import account_of
 from asyncsim.bulk.records import ChunkClaim, ChunkRef, account_key
+from asyncsim.bulk.send import SendPace
 from asyncsim.bulk.stop_rules import RulesOfJobs
 from asyncsim.client import Client
 from asyncsim.errors import AuthenticationError, ConfigurationError, JournalError, Unsupported
@@ -131,6 +132,7 @@ class Worker:
         rows of thousands of SIMs are written would come too late."""
         self._dispatch = dispatch
         self._clients = dict(clients)
+        self._paces = {client: SendPace() for client in clients.values()}
         self._observers = observers
         self._at_once = chunks_at_once
         self._clock = next(iter(clients.values())).context.clock
@@ -230,7 +232,7 @@ class Worker:
         lease = Lease(self._clock, began, seconds=claims.DEAD_AFTER)
         with self._rules.used_for(taken) as rules:
             where = self._database, self._observers, self._clock
-            run = ChunkRun(taken, lease, began, rules, client, *where)
+            run = ChunkRun(taken, lease, began, rules, client, self._paces[client], *where)
             # A stop that came while it was claimed has missed it.
             if self._stopping.is_set():
                 run.stop.stop("drained")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from asyncsim import Client
+from asyncsim import Client, Throttle
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.send import SendPacer
+from asyncsim.bulk.send import SendPace, SendPacer
 from asyncsim.core.shared_limit import LimitReport, SharedTotal
 
 
@@ -28,3 +28,42 @@ async def test_a_share_of_none_of_the_permits_holds_a_job_up_no_longer_than_it_l
         task: Any = SimpleNamespace(context=client.context, action=action)
         async with asyncio.timeout(10):
             await SendPacer(task).wait()
+
+
+async def test_the_chunks_of_a_worker_have_no_more_texts_in_doubt_than_requests_at_once() -> None:
+    throttle = Throttle(limit=3, maximum=3)
+    async with Client.twilio("AC" + 32 * "0", "secret", throttle=throttle) as client:
+        task: Any = SimpleNamespace(context=client.context, action=Action.SEND)
+        pace = SendPace()
+        first, second = SendPacer(task, pace), SendPacer(task, pace)
+        for row in (1, 2):
+            await first.wait()
+            first.sending(row)
+        await second.wait()
+        second.sending(1)
+        more = [asyncio.create_task(one.wait()) for one in (first, second)]
+        await asyncio.sleep(0.05)
+        assert not any(one.done() for one in more)
+        second.finished(1)
+        second.finished(1)  # counted once
+        async with asyncio.timeout(10):
+            await asyncio.gather(*more)
+        assert pace.in_flight == 2
+        first.close()  # its chunk was handed back
+        assert pace.in_flight == 0
+
+
+async def test_an_outage_is_one_for_all_chunks_of_a_worker() -> None:
+    async with Client.twilio("AC" + 32 * "0", "secret") as client:
+        task: Any = SimpleNamespace(context=client.context, action=Action.UPDATE)
+        pace = SendPace()
+        first, second = SendPacer(task, pace), SendPacer(task, pace)
+        for _ in range(20):
+            first.reached_vendor(responded=False)
+        waiting = asyncio.create_task(second.wait())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        waiting.cancel()
+        first.reached_vendor(responded=True)
+        async with asyncio.timeout(10):
+            await second.wait()
