@@ -122,7 +122,7 @@ class ProcrastinateDispatch:
 
     def _error(self, error: Exception) -> JournalError:
         cause = error.__cause__ or error
-        return JournalError(f"journal {self._url.shown}: {remedy_of(cause) or cause}")
+        return JournalError(f"journal {self._url.shown}: {self._url.hide(remedy_of(cause))}")
 
     async def install(self) -> None:
         """Create procrastinate's tables, or bring them forward to its installed version."""

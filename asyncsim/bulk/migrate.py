@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal import migrations
-from asyncsim.postgres.url import is_postgres_url
+from asyncsim.postgres.url import is_database
 
 
 async def migrate(target: str) -> tuple[int, int]:
@@ -17,7 +17,7 @@ async def migrate(target: str) -> tuple[int, int]:
     Returns the formats before and now; 0 before the first time. Raises `JournalError`.
     """
     formats = await migrations.migrate(target)
-    if is_postgres_url(target):
+    if is_database(target):
         # Whoever uses the other dispatch today may use this one tomorrow.
         async with make_dispatch("procrastinate", target) as queue:
             await queue.install()

@@ -13,7 +13,7 @@ from asyncsim.bulk import Job
 from asyncsim.bulk.results import replaces
 from asyncsim.cli.accounts import changes_of
 from asyncsim.cli.exits import CommandError, Exit
-from asyncsim.cli.journals import JobPlace, is_shared, journal_option
+from asyncsim.cli.journals import JobPlace, journal_option
 from asyncsim.cli.options import (
     DEFAULTS,
     Clear,
@@ -31,6 +31,7 @@ from asyncsim.cli.options import (
 )
 from asyncsim.cli.run import JobCommand, plan_job, run_job, scratch_journal
 from asyncsim.cli.signals import on_hangup
+from asyncsim.postgres.url import is_database
 
 STDIN = "-"
 _STDIN_DESCRIPTOR = 0  # standard input may be a file: `< failed.csv`
@@ -80,7 +81,7 @@ async def run_file(
 
 def place_of(file: str, journal: str | None, name: str | None) -> JobPlace:
     """Choose the journal of a file's job, and its name in a shared one."""
-    if journal is not None and is_shared(journal):
+    if journal is not None and is_database(journal):
         if name is None and file == STDIN:
             raise CommandError("standard input has no name: pass --name JOB")
         return JobPlace(journal, name or Path(file).name)

@@ -5,34 +5,29 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 from asyncsim.bulk import Journal
 from asyncsim.bulk.journal.file import is_journal
 from asyncsim.cli.exits import CommandError
+from asyncsim.postgres.url import is_database
 
 JOURNAL_VARIABLE = "ASYNCSIM_JOURNAL"
-_URLS = ("postgresql://", "postgres://")
-
-
-def is_shared(journal: str) -> bool:
-    """Tell the URL of a shared journal from the path of a file."""
-    return journal.startswith(_URLS)
 
 
 def journal_option(given: str | None) -> str | None:
     """Return `--journal`, else the shared journal of ASYNCSIM_JOURNAL, else None."""
     if given is not None:
-        if is_shared(given) and _has_password(given):
+        if is_database(given) and _has_password(given):
             raise CommandError(
                 "--journal with a password would show it to every user of this machine: set"
                 f" {JOURNAL_VARIABLE} or PGPASSWORD, or use a password file (~/.pgpass)"
             )
         return given
     found = os.environ.get(JOURNAL_VARIABLE) or None
-    if found is not None and not is_shared(found):
+    if found is not None and not is_database(found):
         raise CommandError(f"{JOURNAL_VARIABLE} must be a URL: postgresql://host/database")
     return found
 
@@ -44,7 +39,7 @@ def shared_journal(given: str | None) -> str:
         raise CommandError(
             f"which journal? Pass --journal postgresql://host/database, or set {JOURNAL_VARIABLE}"
         )
-    if not is_shared(found):
+    if not is_database(found):
         raise CommandError(
             f"--journal {found}: a shared journal is a URL, postgresql://host/database"
         )
@@ -56,14 +51,14 @@ def _has_password(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:  # such as an incomplete IPv6 address: opening the journal says what is wrong
         return "@" in url
-    return parts.password is not None or "password" in dict(parse_qsl(parts.query))
+    return parts.password is not None or "password" in parts.query.lower()
 
 
 @frozen
 class JobPlace:
     """Where a job is."""
 
-    target: str
+    target: str = field(repr=False)
     """The path or URL of its journal."""
     name: str | None
     """Its name in a shared journal; None: the only job of a file."""
@@ -71,7 +66,7 @@ class JobPlace:
     @classmethod
     def of(cls, job: str, journal: str | None) -> JobPlace:
         """Find a job by its argument, a file or a name, and `--journal`."""
-        if is_shared(job):
+        if is_database(job):
             raise CommandError("name the job, and pass the URL as --journal")
         if journal is not None:
             return cls(shared_journal(journal), job)

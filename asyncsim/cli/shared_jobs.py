@@ -22,6 +22,7 @@ from asyncsim.cli.options import SharedJournal
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.reports import report_exit_code
 from asyncsim.cli.signals import ended_by_interrupt
+from asyncsim.postgres.url import is_database
 
 SharedJobName = Annotated[str, Parameter(name="NAME", help="Name of a job.")]
 _DAY = 86_400.0
@@ -141,6 +142,8 @@ async def migrate_(
     """
     if file is not None and journal is not None:
         raise CommandError("pass a file, or --journal with a URL, not both")
+    if file is not None and is_database(str(file)):
+        raise CommandError("pass the URL as --journal")
     if file is not None and not file.exists():
         raise CommandError(f"there is no journal {file}")
     target = str(file) if file is not None else shared_journal(journal)

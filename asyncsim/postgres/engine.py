@@ -24,7 +24,7 @@ from asyncsim.postgres.remedies import (
     is_transient,
     remedy_of,
 )
-from asyncsim.postgres.url import PostgresUrl, is_postgres_url
+from asyncsim.postgres.url import PostgresUrl, is_database
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -38,7 +38,7 @@ __all__ = [
     "connect",
     "connection_settings",
     "create_engine",
-    "is_postgres_url",
+    "is_database",
     "is_transient",
     "remedy_of",
 ]
@@ -99,9 +99,13 @@ async def connect(
 
 
 async def _open(url: PostgresUrl, autocommit: bool) -> psycopg.AsyncConnection[Any]:
-    return await psycopg.AsyncConnection.connect(
-        url.libpq, autocommit=autocommit, **connection_settings(url)
-    )
+    try:
+        return await psycopg.AsyncConnection.connect(
+            url.libpq, autocommit=autocommit, **connection_settings(url)
+        )
+    except psycopg.Error as error:
+        error.args = tuple(url.hide(str(one)) for one in error.args)
+        raise
 
 
 def create_engine(

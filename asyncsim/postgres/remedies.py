@@ -64,6 +64,14 @@ _BY_TEXT = {
     "ProactorEventLoop": "psycopg needs another event loop on Windows: asyncio.SelectorEventLoop",
 }
 
+# As above, and it passes by itself.
+_BY_TRANSIENT_TEXT = {
+    "too many clients": _BY_CODE["53300"],
+    "too many connections": _BY_CODE["53300"],  # of a role or a database
+    "connection slots are reserved": _BY_CODE["53300"],
+    "no more connections allowed": _BY_CODE["53300"],  # pgbouncer
+}
+
 _UNREACHABLE = "the server cannot be reached: check the host, the port and that it runs"
 _LOST = f"the connection to the server was lost: check that it runs, {_AGAIN}"
 
@@ -91,7 +99,9 @@ def check_version(number: int) -> None:
 def remedy_of(error: BaseException) -> str:
     """Say what is wrong and what to do, and what the server said; never with a password."""
     cause = _cause(error)
-    said = " ".join(str(cause).split()) or type(cause).__name__
+    # The values of a row may be secrets.
+    text = str(cause).partition("Failing row contains")[0]
+    said = " ".join(text.split()) or type(cause).__name__
     if isinstance(cause, ServerTooOld):
         return said
     remedy = _remedy(cause, said)
@@ -113,7 +123,7 @@ def _remedy(cause: BaseException, said: str) -> str | None:
     code = getattr(cause, "sqlstate", None)
     if code is not None:
         return next((text for start, text in _BY_CODE.items() if code.startswith(start)), None)
-    for words, remedy in _BY_TEXT.items():
+    for words, remedy in (_BY_TEXT | _BY_TRANSIENT_TEXT).items():
         if " ".join(words.split()) in said:
             return remedy
     if not is_transient(cause):

@@ -1,31 +1,56 @@
 """The URL of a PostgreSQL database, which shows its password nowhere.
 
-The form is libpq's: PostgreSQL documentation, "Connection URIs".
+The form is libpq's: PostgreSQL documentation, "Connection URIs". libpq quotes what it cannot read,
+and takes the rest of a password for a host after an unescaped "@". So what it would not read as it
+was meant is rejected before it gets there.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
 from asyncsim.errors import ConfigurationError
 
-_SCHEMES = ("postgresql://", "postgres://")
-# Parameters of libpq that are secrets, by a part of their names: password, sslpassword,
-# oauth_client_secret, scram_client_key.
-_SECRET = ("password", "secret", "scram_")
+_SCHEMES = ("postgresql", "postgres")
+# A scheme has at least two letters: `c:/batch.db` is a file. A `Path` has only one slash left.
+_DATABASE = re.compile(r"\s*[a-z][a-z0-9+.-]+:/|.*\bpassword\s*=", re.IGNORECASE | re.DOTALL)
+
+_TEXT = r"(?:[^\s\x00-\x1f\x7f@/?#%:]|%(?!00)[0-9a-f]{2})"  # one character
+_HOST = r"(?:\[[\w:.%]+\]|(?:[\w.~+-]|%[0-9a-f]{2})*)(?::\d{0,5})?"
+_FORM = re.compile(
+    rf"(?P<login>(?P<user>{_TEXT}*)(?::(?P<password>(?:{_TEXT}|:)*))?@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<path>/(?:{_TEXT}|:)*)?"
+    rf"(?:\?(?P<query>(?:&?\w+=(?:{_TEXT}|[:/])*)*))?",
+    re.IGNORECASE,
+)
+
+# Parameters of libpq 18 that are no secrets. What is no parameter may be one that was misspelt.
+_SHOWN = re.compile(
+    r"(?:fallback_)?application_name|channel_binding|client_encoding|connect_timeout|dbname|gss\w+"
+    r"|host|hostaddr|keepalives\w*|krbsrvname|load_balance_hosts|(?:ssl_)?m(?:ax|in)_protocol_version"
+    r"|oauth_(?:client_id|issuer|scope)|options|passfile|port|replication|require_auth|requirepeer"
+    r"|service|servicefile|ssl(?:cert|certmode|compression|crl|crldir|key|mode|negotiation|rootcert"
+    r"|sni)?|target_session_attrs|tcp_user_timeout|user"
+)
 
 _UNREADABLE = (
     "the PostgreSQL URL cannot be read: its form is postgresql://USER@HOST:PORT/DATABASE; in a user"
-    " name or password write @ : / ? # % as %40 %3A %2F %3F %23 %25"
+    " name or password write @ : / ? # % as %40 %3A %2F %3F %23 %25, and a space as %20"
 )
+_HIDDEN_FROM = 4  # characters: a shorter password would be found in any text
 
 
-def is_postgres_url(text: str) -> bool:
-    """Tell a URL of PostgreSQL from the path of a file."""
-    return text.lower().startswith(_SCHEMES)
+def is_database(text: str) -> bool:
+    """Tell a database from the path of a file.
+
+    Also in a form that cannot be read: it may hold a password, and paths are quoted in messages.
+    """
+    return _DATABASE.match(text) is not None
 
 
 @frozen
@@ -40,49 +65,48 @@ class PostgresUrl:
     """The whole URL, with its password, if it has one: for libpq and psycopg only."""
     shown: str
     """The URL without its secrets: for messages, logs and commands to copy."""
+    _secrets: tuple[str, ...] = field(repr=False, default=())
 
     @classmethod
     def parse(cls, text: str | PostgresUrl) -> Self | PostgresUrl:
         """Read a URL. Raises ConfigurationError, which never quotes the text: it may be secret."""
         if isinstance(text, PostgresUrl):
             return text
-        if not is_postgres_url(text):
+        # A secret that is a file often ends with a line break.
+        scheme, _, rest = text.strip().partition("://")
+        found = _FORM.fullmatch(rest)
+        if scheme.lower() not in _SCHEMES or found is None or not _is_decodable(rest):
             raise ConfigurationError(_UNREADABLE)
-        # libpq knows the scheme in lower case only.
-        scheme, _, rest = text.partition("://")
-        text = f"{scheme.lower()}://{rest}"
-        try:
-            parts = urlsplit(text, allow_fragments=False)
-        except ValueError:
-            raise ConfigurationError(_UNREADABLE) from None
-        userinfo, at, hosts = parts.netloc.rpartition("@")
-        items = [item.partition("=") for item in parts.query.split("&") if item]
-        # An "@" after the host means that a password with "/", "?" or "#" was cut off there: what
-        # follows would be shown.
-        beyond = parts.path + "".join(key for key, _, _ in items)
-        readable = all(map(_is_host, hosts.split(",")))
-        if (
-            not readable
-            or "@" in beyond
-            or "#" in text
-            or any(not equals for _, equals, _ in items)
-        ):
+        if any(int(port) > 0xFFFF for port in re.findall(r":(\d+)(?=,|$)", found["hosts"])):
             raise ConfigurationError(_UNREADABLE)
-        user = userinfo.partition(":")[0]
-        query = "&".join(f"{key}={value}" for key, _, value in items if not _is_secret(key))
-        shown = f"postgresql://{user}{at}{hosts}{parts.path}" + (f"?{query}" if query else "")
-        return cls(text, shown)
+        items = [item.split("=", 1) for item in (found["query"] or "").split("&") if item]
+        query = "&".join(f"{key}={value}" for key, value in items if _SHOWN.fullmatch(key))
+        hidden = [value for key, value in items if not _SHOWN.fullmatch(key)]
+        login = "" if found["login"] is None else f"{found['user']}@"
+        shown = f"postgresql://{login}{found['hosts']}{found['path'] or ''}"
+        return cls(
+            # libpq knows the scheme in lower case only.
+            f"{scheme.lower()}://{rest}",
+            shown + (f"?{query}" if query else ""),
+            (found["password"] or "", *hidden),
+        )
 
     def __str__(self) -> str:
         return self.shown
 
+    def hide(self, text: str) -> str:
+        """Return what a driver or server said without the password, wherever it came from."""
+        given = (*self._secrets, os.environ.get("PGPASSWORD", ""))
+        for secret in sorted({*given, *map(unquote, given)}, key=len, reverse=True):
+            # A password that is the user's name, too, hides nothing.
+            if len(secret) >= _HIDDEN_FROM and secret not in self.shown:
+                text = text.replace(secret, "[hidden]")
+        return text
 
-def _is_host(text: str) -> bool:
-    """Whether this is HOST or HOST:PORT; anything else may be a piece of a password."""
-    # An IPv6 address has its colons in brackets.
-    port = text.rpartition("]")[2].partition(":")[2] if ":" in text.rpartition("]")[2] else ""
-    return not port or port.isdecimal()
 
-
-def _is_secret(parameter: str) -> bool:
-    return any(part in parameter.lower() for part in _SECRET)
+def _is_decodable(text: str) -> bool:
+    try:
+        unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True

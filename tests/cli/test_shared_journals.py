@@ -69,6 +69,12 @@ async def test_the_password_comes_from_the_environment_and_is_never_shown(
         (("activate", "-", "--journal", "postgresql://h/d"), "pass --name JOB"),
         (("activate", __file__, "--journal", "postgresql://u:p@h/d"), "set ASYNCSIM_JOURNAL"),
         (("activate", __file__, "--journal", "postgresql://h/d?password=p"), "ASYNCSIM_JOURNAL"),
+        (("activate", __file__, "--journal", "postgresql://h/d?sslpassword=p"), "ASYNCSIM_JOURNAL"),
+        (("activate", __file__, "--journal", "mysql://u:p@h/d"), "set ASYNCSIM_JOURNAL"),
+        (("activate", __file__, "--journal", "host=h password=p"), "cannot be read"),
+        (("jobs", "list", "mysql://u:p@h/d"), "cannot be read"),
+        (("jobs", "report", "mysql://u:p@h/d"), "pass the URL as --journal"),
+        (("jobs", "migrate", "mysql://u:p@h/d"), "pass the URL as --journal"),
     ],
     ids=lambda value: " ".join(value)[-60:] if isinstance(value, tuple) else None,
 )
@@ -79,6 +85,19 @@ async def test_usage_errors_of_shared_journals_are_one_line(
     assert (ended.code, ended.out) == (2, "")
     assert expected in ended.err
     assert ended.err.count("\n") == 1
+    assert "p@" not in ended.err
+
+
+@pytest.mark.parametrize("password", ["pa%zzss", "p@ss@w0rd", "pa/ss", "1/ss", "1?ss=1", "pa#ss"])
+async def test_a_password_that_is_not_escaped_is_not_shown(
+    password: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", f"postgresql://me:{password}@127.0.0.1:1/x")
+    for command in (("jobs", "list"), ("worker",), ("jobs", "migrate"), ("activate", __file__)):
+        ended = await cli(*command)
+        assert ended.code == 2
+        assert "in a user name or password write @ : / ? # %" in ended.err
+        assert "ss" not in ended.err.replace("password", "").replace("postgres", "")
 
 
 async def test_the_variable_must_be_a_url(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

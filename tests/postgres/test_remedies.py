@@ -27,6 +27,8 @@ TRANSIENT = [
     errors.QueryCanceled("canceling statement due to statement timeout"),
     errors.SerializationFailure("could not serialize access"),
     errors.TooManyConnections("sorry, too many clients already"),
+    psycopg.OperationalError("connection failed: FATAL:  sorry, too many clients already"),
+    psycopg.OperationalError("connection failed: FATAL:  too many connections for role"),
     psycopg.OperationalError("the connection is lost"),
     psycopg.InterfaceError("the connection is closed"),
     ConnectionRefusedError(111, "refused"),
@@ -62,3 +64,24 @@ def test_an_error_without_a_remedy_says_what_the_server_said() -> None:
     assert remedy_of(errors.UniqueViolation("duplicate\n  key")) == "duplicate key"
     assert remedy_of(TimeoutError()).endswith("(TimeoutError)")
     assert remedy_of(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sorry, too many clients already",
+        "remaining connection slots are reserved for non-replication superuser connections",
+        "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        'too many connections for role "me"',
+        "no more connections allowed (max_client_conn)",
+    ],
+)
+def test_a_full_server_is_told_from_one_that_is_away(said: str) -> None:
+    error = psycopg.OperationalError(f'connection failed: host "127.0.0.1" failed: FATAL:  {said}')
+    assert remedy_of(error).startswith("the server has too many connections: raise max_connections")
+    assert is_transient(error)
+
+
+def test_the_values_of_a_row_are_not_quoted() -> None:
+    error = errors.NotNullViolation("null value\nDETAIL:  Failing row contains (1, s3cret).")
+    assert remedy_of(error) == "null value DETAIL:"

@@ -16,7 +16,7 @@ from asyncsim.bulk.journal.sqlite import SqliteDatabase
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.errors import JournalError
 from asyncsim.postgres.limit_tables import LIMIT_TABLES
-from asyncsim.postgres.url import PostgresUrl, is_postgres_url
+from asyncsim.postgres.url import PostgresUrl, is_database
 
 STEPS: Mapping[int, Callable[[AsyncConnection], Awaitable[None]]] = {}
 """Format -> what leads there from the one before it. Format 2 was the first in PostgreSQL."""
@@ -31,7 +31,7 @@ async def migrate(target: str) -> tuple[int, int]:
     `target` is the path of a SQLite file or the URL of a database. Returns the formats before and
     now; 0 for none. Each format is reached completely or not at all. Raises JournalError.
     """
-    if is_postgres_url(target):
+    if is_database(target):
         return await _migrate_database(target)
     before = await asyncio.to_thread(read_file_format, Path(target))
     if not before:
