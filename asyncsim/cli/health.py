@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from asyncsim.cli.exits import CommandError
 from asyncsim.cli.options import check_address, split_listen
 from asyncsim.events import ChunkEnded, ChunkTaken, Event
+
+logger = logging.getLogger("asyncsim.health")
 
 PATHS = ("/livez", "/healthz")
 _SHUTDOWN = 1.0  # seconds for a probe in flight when the process ends
@@ -43,14 +46,24 @@ async def health_port(
         return
     check_address("--health", address)
     from aiohttp import web  # loads a web server
+    from aiohttp.http import HttpProcessingError
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        # Malformed requests are the sender's fault: aiohttp would log a traceback for each.
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
 
     async def respond(request: web.BaseRequest) -> web.Response:
         if request.path not in PATHS:
             return web.Response(status=404)
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
         return web.Response(text=json.dumps(state()), content_type="application/json")
 
     host, port = split_listen(address)
-    runner = web.ServerRunner(web.Server(respond, access_log=None), shutdown_timeout=_SHUTDOWN)
+    server = web.Server(respond, access_log=None, logger=logger)
+    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
+    logger.addFilter(is_ours)
     await runner.setup()
     try:
         try:
@@ -61,3 +74,4 @@ async def health_port(
         yield
     finally:
         await runner.cleanup()
+        logger.removeFilter(is_ours)

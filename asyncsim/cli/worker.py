@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated
@@ -27,6 +28,7 @@ from asyncsim.cli.options import (
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.signals import on_first_interrupt
 
+_SURVIVED = ("poll_jobs_to_abort_error", "side_task_failed")
 _STOPPING = (
     "stopping: requests in flight finish, and other workers get the chunks; press Ctrl-C again to"
     " cancel"
@@ -60,6 +62,7 @@ async def worker(
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
     async with SharedJobs(url) as shared:  # what is wrong with it is said first
         target = shared.target
+    logging.getLogger("procrastinate.worker").addFilter(_in_one_line)
     stop = asyncio.Event()
 
     def begin_stop() -> None:
@@ -83,6 +86,15 @@ async def worker(
                 observers=[taken],
             )
     return Exit.OK
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Shorten what procrastinate says of an outage, which it survives: an error, no traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and getattr(record, "action", None) in _SURVIVED:
+        record.msg = f"{record.getMessage()}: {error.__cause__ or error}"
+        record.args = record.exc_info = record.exc_text = None
+    return True
 
 
 def _accounts(clients: list[Client]) -> str:

@@ -26,6 +26,24 @@ async def test_it_responds_with_the_state_at_the_paths_of_probes() -> None:
         await get(f"{url}/livez")
 
 
+async def test_it_responds_to_other_methods_and_malformed_requests_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    port = unused_port()
+    async with (
+        health_port(str(port), dict),
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
+        for method in ("POST", "PUT", "DELETE"):
+            async with session.request(method, "/livez") as response:
+                assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD")
+        async with session.head("/livez") as response:
+            assert response.status == 200
+        async with session.get("/" + "x" * 20_000) as response:
+            assert response.status == 400
+    assert caplog.text == ""
+
+
 async def test_a_taken_port_is_named() -> None:
     port = unused_port()
     async with health_port(f"127.0.0.1:{port}", dict):
