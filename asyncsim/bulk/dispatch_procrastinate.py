@@ -126,6 +126,12 @@ class ProcrastinateDispatch:
 
     async def install(self) -> None:
         """Create procrastinate's tables, or bring them forward to its installed version."""
+        try:
+            await self._install()
+        except psycopg.Error as error:
+            raise self._error(error) from error
+
+    async def _install(self) -> None:
         async with await connect(self._url) as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_INSTALL_LOCK])
             # Its script names no schema. LOCAL: a pooled connection goes to others afterwards.

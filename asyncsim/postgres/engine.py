@@ -21,6 +21,7 @@ from asyncsim.postgres.remedies import (
     OLDEST,
     ServerTooOld,
     check_version,
+    is_locked,
     is_transient,
     remedy_of,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "connection_settings",
     "create_engine",
     "is_database",
+    "is_locked",
     "is_transient",
     "remedy_of",
 ]
@@ -56,8 +58,9 @@ _DEFAULTS = {
     "keepalives_count": 2,
     "tcp_user_timeout": 6000,
 }
-# A process that is frozen inside a transaction must not keep its locks from the others.
-_SESSION = "-c idle_in_transaction_session_timeout=5s"
+# A process that is frozen inside a transaction must not keep its locks from the others, and nothing
+# waits for ever for a table that an administrator has locked.
+_SESSION = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=10s"
 
 # Servers that reject `options`: pgbouncer, which hands out sessions of others.
 _without_options: set[str] = set()

@@ -33,6 +33,10 @@ _BY_CODE = {
     "53100": f"the server's disk is full: free space there, {_AGAIN}",
     "53200": f"the server is out of memory: give it more, {_AGAIN}",
     "53300": "the server has too many connections: raise max_connections, or use pgbouncer",
+    "55P03": (
+        "another program holds a lock for long, such as VACUUM FULL: wait until it has ended, or"
+        " end it (pg_blocking_pids() names it), then run the same command again"
+    ),
     "57014": (
         "the server cancelled a statement (statement_timeout?): raise the limit for this user"
         " to 10 seconds or more"
@@ -106,6 +110,11 @@ def remedy_of(error: BaseException) -> str:
         return said
     remedy = _remedy(cause, said)
     return f"{remedy} ({said})" if remedy else said
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another transaction has held a lock for as long as we wait for one."""
+    return getattr(_cause(error), "sqlstate", None) == "55P03"
 
 
 def is_transient(error: BaseException) -> bool:

@@ -22,12 +22,12 @@ async def test_a_connection_has_our_settings(postgres_url: str) -> None:
     async with await connect(postgres_url) as connection:
         found = [
             await (await connection.execute(f"SHOW {name}")).fetchone()
-            for name in ("application_name", "idle_in_transaction_session_timeout")
+            for name in ("application_name", "idle_in_transaction_session_timeout", "lock_timeout")
         ]
         parameters = connection.info.get_parameters()
         assert connection.autocommit
         assert connection.prepare_threshold is None
-    assert found == [("asyncsim",), ("5s",)]
+    assert found == [("asyncsim",), ("5s",), ("10s",)]
     assert (parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == ("6000", "5")
 
 

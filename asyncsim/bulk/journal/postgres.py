@@ -22,7 +22,7 @@ from asyncsim.bulk.records import ChunkClaim
 from asyncsim.clock import Clock, Timer
 from asyncsim.errors import JournalError
 from asyncsim.postgres.bounded import finish
-from asyncsim.postgres.engine import create_engine, is_transient, remedy_of
+from asyncsim.postgres.engine import create_engine, is_locked, is_transient, remedy_of
 from asyncsim.postgres.url import PostgresUrl
 
 P = ParamSpec("P")
@@ -163,7 +163,8 @@ class PostgresDatabase:
             return await work(connection, *args, **kwargs)
 
         assert self._snapshots is not None  # noqa: S101 - open
-        return await self._repeat(self._snapshots, reading)
+        # Somebody waits for what is read, so a lock is reported at once.
+        return await self._repeat(self._snapshots, reading, despite_locks=False)
 
     async def write(
         self,
@@ -215,6 +216,8 @@ class PostgresDatabase:
         self,
         engine: AsyncEngine,
         work: Callable[[AsyncConnection, _Attempt], Awaitable[T]],
+        *,
+        despite_locks: bool = True,
     ) -> T:
         """Do work in a transaction; again, for a bounded time, while the server is away."""
         results: list[T] = []
@@ -231,7 +234,8 @@ class PostgresDatabase:
                     await self._finish(self._transact(engine, keep, attempt))
                     return results[0]
                 except Exception as error:
-                    if not is_transient(error) or self._is_over(started):
+                    locked = is_locked(error) and not despite_locks
+                    if locked or not is_transient(error) or self._is_over(started):
                         raise
                 await self._clock.sleep(pause)
                 pause = min(2.0 * pause, _LONGEST_PAUSE)
