@@ -282,7 +282,8 @@ class Worker:
         """Record that a chunk is done, or hand it back; pause its job if that stops all of it."""
         taken, claim, database = run.taken, run.taken.claim, self._database
         if outcome.rejected is not None:
-            logger.error("no more chunks of %s: %s", taken.account, outcome.rejected)
+            if taken.account in self._clients:  # else another chunk has met the same
+                logger.error("no more chunks of %s: %s", taken.account, outcome.rejected)
             self._rejected = outcome.rejected
             # The account's other product has the same credentials.
             for key in [one for one, client in self._clients.items() if client is run.client]:

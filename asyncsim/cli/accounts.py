@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Unpack, cast, get_args
 from asyncsim import Client, ConfigurationError, NotFound, Pager, Throttle
 from asyncsim.cli.common_options import common_options
 from asyncsim.cli.exits import CommandError, Exit
+from asyncsim.cli.output import printable, say
 from asyncsim.cli.rereading import ProfileReader
 from asyncsim.client import Settings
 from asyncsim.models.supersim import sims as supersim
@@ -135,19 +136,38 @@ def log_in_to_all(
     stored = read_profiles()
     profiles = [stored.choose(one) for one in named] if named else [*stored.by_name.values()]
     clients: dict[tuple[str, str], Client] = {}
+    used: dict[tuple[str, str], str] = {}
     try:
         for profile in profiles:
-            clients[profile.vendor, profile.account] = log_in_with(profile, settings_of_one())
+            account = (profile.vendor, profile.account)
+            if account in clients:
+                _tell_unused(account, used[account], f"of profile {profile.name}")
+                continue
+            clients[account] = log_in_with(profile, settings_of_one())
+            used[account] = profile.name
         for vendor, variable in () if named else _ACCOUNTS.items():
             if os.environ.get(variable) or os.environ.get("ASYNCSIM_EMULATOR"):
                 client = Client.from_env(vendor, **settings_of_one())
-                clients.setdefault((vendor, client.context.account), client)
+                account = (vendor, client.context.account)
+                if account in clients:
+                    _tell_unused(account, used[account], "of the environment")
+                clients.setdefault(account, client)
     except ConfigurationError as error:
         raise CommandError(str(error), Exit.CREDENTIALS) from error
     if not clients:
         names = " or ".join(_ACCOUNTS.values())
         raise CommandError(f"{_NONE} set {names}", Exit.CREDENTIALS)
     return [*clients.values()]
+
+
+def _tell_unused(account: tuple[str, str], used: str, unused: str) -> None:
+    vendor, number = account
+    say(
+        printable(
+            f"{vendor} {masked(number)}: the credentials of profile {used} are used, those"
+            f" {unused} are not; pass --profile to choose"
+        )
+    )
 
 
 _NONE = "no profile, and no credentials in the environment: run asyncsim auth login, or"

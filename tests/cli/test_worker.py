@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asyncsim import Client, Throttle, bulk
 from asyncsim.emulator import Emulator
+from asyncsim.vendors import EMULATOR_CREDENTIALS
 from tests.cli.conftest import Cli
 
 
@@ -63,3 +65,37 @@ async def test_wrong_options_are_one_line(
     assert ended.code == 2
     assert expected in ended.err
     assert ended.err.count("\n") == 1
+
+
+async def test_of_two_profiles_of_one_account_it_says_which_one_is_used(
+    cli: Cli,
+    emulator: Emulator,
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    used: list[Client] = []
+
+    async def work(url: str, clients: Sequence[Client], **_: Any) -> None:
+        used.extend(clients)
+
+    account = EMULATOR_CREDENTIALS
+    file = tmp_path / "profiles.toml"
+    file.touch(mode=0o600)
+    for name, token in (("first", account.auth_token), ("second", "other")):
+        with file.open("a") as stream:
+            stream.write(
+                f'[profiles.{name}]\nvendor = "twilio"\naccount_sid = "{account.account_sid}"\n'
+                f'auth_token = "{token}"\n'
+            )
+    monkeypatch.setenv("ASYNCSIM_PROFILES_FILE", str(file))
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", postgres_url)
+    monkeypatch.setattr(bulk, "work", work)
+    assert (await cli("jobs", "migrate")).code == 0
+    ended = await cli("worker", "--profile", "first", "--profile", "second")
+    assert ended.code == 0, ended.err
+    assert len(used) == 1
+    said = "the credentials of profile first are used, those of profile second are not"
+    assert ended.err.count(said) == 1
+    ended = await cli("worker")
+    assert "profile first are used, those of the environment are not" in ended.err
