@@ -45,6 +45,7 @@ class ListedSharedJob:
     ended_at: datetime | None
 
 
+_SHOWN_NAME = 40  # characters
 IN_A_TABLE = ("name", "change", "rows", "at_target", "failed", "unfinished", "state", "workers")
 
 
@@ -68,6 +69,11 @@ class ListedProcess:
 
 
 PROCESS_IN_A_TABLE = ("process", "kind", "state", "chunks", "rate", "heartbeat_at")
+
+
+def cropped(name: str) -> str:
+    """Return the name of a job for a table, whose lines it must not make too long to read."""
+    return name if len(name) <= _SHOWN_NAME else name[: _SHOWN_NAME - 1] + "…"
 
 
 def list_job(job: SharedJob, processes: Collection[KnownProcess]) -> ListedSharedJob:

@@ -17,14 +17,18 @@ from asyncsim.bulk import SharedJobs
 from asyncsim.cli.job_rows import (
     ListedProcess,
     ListedSharedJob,
+    cropped,
     list_job,
     list_process,
     notes_on,
 )
-from asyncsim.cli.output import Row, add_row, new_table, printable, printer, stdout_console
+from asyncsim.cli.output import Row, fitting_table, printable, printer, stdout_console
 
 _JOB_COLUMNS = ("name", "state", "at_target", "failed", "unfinished", "per_second", "chunks")
 _PROCESS_COLUMNS = ("process", "kind", "state", "chunks", "per_second", "seen")
+# The first ones that a narrow terminal does without.
+_JOB_EXPENDABLE = ("chunks", "per_second", "failed")
+_PROCESS_EXPENDABLE = ("chunks", "kind", "per_second")
 
 
 @frozen(kw_only=True)
@@ -81,8 +85,9 @@ class JobsScreen:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
+        self._console = stdout_console()
         self._live = Live(
-            console=stdout_console(),
+            console=self._console,
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -96,14 +101,16 @@ class JobsScreen:
 
     def show(self, seen: Seen) -> None:
         """Draw both tables; a dead process is red."""
-        jobs, processes = new_table(_JOB_COLUMNS), new_table(_PROCESS_COLUMNS)
+        jobs: list[tuple[Row, str | None]] = []
+        processes: list[tuple[Row, str | None]] = []
         for job in seen.jobs:
             total = job.queued + job.running + job.done
             row = asdict(job) | {
+                "name": cropped(job.name),
                 "per_second": _shown(seen.rates.get(job.name)),
                 "chunks": f"{job.done:,} of {total:,}, {job.running:,} running",
             }
-            add_row(jobs, _JOB_COLUMNS, row, "bold" if job.running else None)
+            jobs.append((row, "bold" if job.running else None))
         for process in seen.processes:
             age = (datetime.now(UTC) - process.heartbeat_at).total_seconds()
             row = asdict(process) | {
@@ -112,11 +119,18 @@ class JobsScreen:
             }
             if process.kind == "receiver":  # it has no chunks
                 row |= {"chunks": "", "per_second": ""}
-            add_row(processes, _PROCESS_COLUMNS, row, "red" if process.state == "dead" else None)
+            processes.append((row, "red" if process.state == "dead" else None))
         notes = [Text(printable(note), "yellow") for note in notes_on(seen.jobs)]
         caption = f"{datetime.now(UTC):%H:%M:%S} UTC, every {self._interval:g} s; Ctrl-C ends"
         self._live.update(
-            Group(jobs, Text(), processes, *notes, Text(caption, style="dim")), refresh=True
+            Group(
+                fitting_table(self._console, _JOB_COLUMNS, _JOB_EXPENDABLE, jobs),
+                Text(),
+                fitting_table(self._console, _PROCESS_COLUMNS, _PROCESS_EXPENDABLE, processes),
+                *notes,
+                Text(caption, style="dim"),
+            ),
+            refresh=True,
         )
 
 

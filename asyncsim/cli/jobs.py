@@ -29,6 +29,7 @@ from asyncsim.cli.job_rows import (
     IN_A_TABLE,
     ListedSharedJob,
     count_processes,
+    cropped,
     list_job,
     notes_on,
     status_of,
@@ -144,7 +145,10 @@ async def _list_shared(url: str, columns: str | None, output: RowFormat) -> Exit
         listed = [list_job(job, processes) for job in await opened.list()]
     printed = view.printer()
     for job in listed:
-        printed.row(view.row(job))
+        row = view.row(job)
+        if output == "table" and columns is None:
+            row = {**row, "name": cropped(job.name)}
+        printed.row(row)
     printed.close()
     for note in (*notes_on(listed), count_processes(processes)):
         say(printable(note))
@@ -201,7 +205,10 @@ async def status(
     place = JobPlace.of(job, journal)
     if place.name is not None:
         async with SharedJobs(place.target) as shared:
-            print_one(output, status_of(await shared.fetch(place.name), await shared.processes()))
+            found = status_of(await shared.fetch(place.name), await shared.processes())
+        if output == "table":  # a person looks for what there is
+            found = {name: value for name, value in found.items() if value not in (None, {})}
+        print_one(output, found)
         return
     async with place.open(read_only=True) as opened:
         print_one(output, await _status(opened))

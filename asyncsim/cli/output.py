@@ -270,8 +270,30 @@ def new_table(columns: Sequence[str]) -> Table:
 
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for name in columns:
-        table.add_column(name, no_wrap=name not in _WRAPPED, overflow="fold")
+        no_wrap = name not in _WRAPPED
+        table.add_column(name, no_wrap=no_wrap, overflow="ellipsis" if no_wrap else "fold")
     return table
+
+
+def fitting_table(
+    console: Console,
+    columns: Sequence[str],
+    expendable: Sequence[str],
+    rows: Sequence[tuple[Row, str | None]],
+) -> Table:
+    """Return a table of rows and their styles, without expendable columns that have no room."""
+    from rich.measure import Measurement
+
+    unbounded = console.options.update(width=_UNBOUNDED)
+    left = [*expendable]
+    while True:
+        table = new_table(columns)
+        for row, style in rows:
+            add_row(table, columns, row, style)
+        if not left or Measurement.get(console, unbounded, table).maximum <= console.width:
+            return table
+        columns = [name for name in columns if name != left[0]]
+        del left[0]
 
 
 def add_row(table: Table, columns: Sequence[str], row: Row, style: str | None = None) -> None:

@@ -121,6 +121,10 @@ async def purge(
         raise CommandError("which jobs? Name them, or pass --older-than DAYS")
     async with SharedJobs(shared_journal(journal)) as shared:
         chosen = list(names or ())
+        for name in chosen:  # all of them, before anything is deleted
+            state = (await shared.fetch(name)).state
+            if state in (JobState.RUNNING, JobState.PAUSED):
+                raise CommandError(f"job {name!r} is {state}: cancel it first")
         if older_than is not None:
             chosen += await shared.ended_before(older_than * _DAY)
         for name in dict.fromkeys(chosen):

@@ -39,8 +39,8 @@ def process(name: str, state: str, seconds: float, kind: str = "worker") -> List
     )
 
 
-def drawn(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> str:
-    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system="standard")
+def drawn(seen: Seen, monkeypatch: pytest.MonkeyPatch, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system="standard")
     monkeypatch.setattr(job_watch, "stdout_console", lambda: console)
     screen = JobsScreen(2.0)
     with screen:
@@ -67,6 +67,23 @@ def test_a_screen_shows_rates_chunks_and_who_is_dead(monkeypatch: pytest.MonkeyP
     receiver, *_ = [line for line in screen.splitlines() if "c:3:z" in line]
     assert "receiver" in receiver
     assert "12.3" not in receiver  # it has no chunks
+
+
+def test_a_narrow_screen_has_fewer_columns_and_cuts_no_word_without_a_sign(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = [job(500, name="x" * 300), job(500)]
+    seen = Seen(jobs=jobs, processes=[process("a:1:x", "alive", 1)], rates={}, time=0.0)
+    wide = drawn(seen, monkeypatch)
+    assert "x" * 39 + "…" in wide
+    assert "per_second" in wide
+    seen = Seen(jobs=jobs[1:], processes=seen.processes, rates={}, time=0.0)
+    narrow = drawn(seen, monkeypatch, 60)
+    assert "chunks" not in narrow.split("process")[0]
+    for word in ("batch.csv", "running", "unfinished", "1497", "worker", "alive", "1 s ago"):
+        assert word in narrow
+    narrower = drawn(seen, monkeypatch, 30)
+    assert "…" in narrower
 
 
 def test_a_screen_says_why_a_job_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:

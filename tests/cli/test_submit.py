@@ -207,6 +207,64 @@ async def test_only_jobs_that_have_ended_are_purged(
     assert row["name"] == batch
 
 
+async def test_nothing_is_purged_if_one_of_the_names_is_wrong(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    for name in ("a", "b", "c"):
+        await cli("jobs", "submit", batch, *ACTIVE, "--name", name)
+    for name in ("a", "b"):
+        await cli("jobs", "cancel", name)
+    unknown = await cli("jobs", "purge", "a", "nope", "b")
+    assert (unknown.code, unknown.err.count("\n")) == (2, 1)
+    assert "'nope'" in unknown.err
+    running = await cli("jobs", "purge", "a", "b", "c")
+    assert (running.code, running.err) == (2, "asyncsim: job 'c' is running: cancel it first\n")
+    assert len((await cli("jobs", "list", "-o", "json")).json) == 3
+
+
+async def test_names_of_jobs_are_bounded_and_cropped_in_tables(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    for command in (("jobs", "submit", batch, *ACTIVE), ("activate", batch)):
+        refused = await cli(*command, "--name", "x" * 201)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert "choose one that is at most 200 bytes long" in refused.err
+    assert posts(emulator) == 0
+    longest = "x" * 200
+    assert (await cli("jobs", "submit", batch, *ACTIVE, "--name", longest)).code == 0
+    assert (await cli("jobs", "report", longest, "--results", "results")).code == 3
+    table = (await cli("jobs", "list")).out
+    assert max(map(len, table.splitlines())) < 150
+    assert "x" * 39 + "…" in table
+    (row,) = (await cli("jobs", "list", "-o", "json")).json
+    assert row["name"] == longest
+
+
+async def test_the_status_of_a_job_shows_what_there_is(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    await cli("jobs", "cancel", batch)
+    shown = [line.split()[0] for line in (await cli("jobs", "status", batch)).out.splitlines()]
+    assert "state" in shown
+    assert not {"workers", "waiting_for"} & {*shown}
+    status = (await cli("jobs", "status", batch, "-o", "json")).json
+    assert (status["workers"], status["waiting_for"]) == ({}, None)
+
+
+async def test_a_locked_table_is_reported(
+    cli: Cli, emulator: Emulator, batch: str, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", f"{journal}?options=-c%20lock_timeout%3D100ms")
+    await cli("jobs", "submit", batch, *ACTIVE)
+    with psycopg.connect(journal) as connection:
+        connection.execute("LOCK TABLE asyncsim.jobs")
+        for command in (("list",), ("status", batch), ("report", batch), ("watch", batch)):
+            ended = await cli("jobs", *command)
+            assert (ended.code, ended.err.count("\n")) == (2, 1), ended.err
+            assert "another program holds a lock" in ended.err
+
+
 async def test_an_unknown_job_is_named_with_the_closest_one(
     cli: Cli, emulator: Emulator, batch: str, journal: str
 ) -> None:

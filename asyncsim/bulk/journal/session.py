@@ -25,8 +25,16 @@ from asyncsim.errors import JournalError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_LONGEST_NAME = 200  # bytes: files and folders with results are named after a job
 _SECRET_BYTES = 32
 _HURRY = 5.0  # seconds for what is still to be stored, once cancelled
+
+
+def _check_name(name: str) -> None:
+    length = len(name.encode(errors="surrogatepass"))
+    if not name.strip() or length > _LONGEST_NAME:
+        limit = f"at most {_LONGEST_NAME} bytes long, and not blank"
+        raise JournalError(f"the name of the job has {length:,} bytes: choose one that is {limit}")
 
 
 class JournalSession:
@@ -51,6 +59,8 @@ class JournalSession:
         """The name of the job; None if it is not known yet."""
         if self._database.is_shared and job is None and chunk is None:
             raise JournalError(f"journal {self.target} holds many jobs: name one of them (`job=`)")
+        if self._database.is_shared and job is not None:
+            _check_name(job)
         self._clock = clock
         self._read_only = read_only
         self._chunk = chunk
