@@ -10,10 +10,12 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp.test_utils import unused_port
 
 from asyncsim.emulator import Emulator
 from tests import deployment
@@ -32,8 +34,17 @@ openssl() { echo 0123456789abcdef; }
 RECORDED = '{program}() {{ printf "%q " {program} "$@" >> "$RECORD"; echo >> "$RECORD"; }}\n'
 
 
-def blocks(page: str) -> list[str]:
+TRIAL = "### On one machine, to try it"
+
+
+def blocks(page: str, section: str = "", without: str = "") -> list[str]:
+    """The shell commands of a page, of one of its sections, or without those of one."""
     text = (ROOT / "docs" / page).read_text("utf-8")
+    if section or without:
+        before, heading, after = text.partition(section or without)
+        assert heading, page
+        here, below, rest = after.partition("\n### ")
+        text = here if section else before + below + rest
     found = re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert found, page
     return found
@@ -56,6 +67,8 @@ async def run(script: str, folder: Path, **variables: str) -> list[list[str]]:
     ends = asyncio.get_running_loop().call_later(120, os.killpg, process.pid, signal.SIGKILL)
     said, _ = await process.communicate()
     ends.cancel()
+    with suppress(ProcessLookupError):  # what a script that failed has left in the background
+        os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, said.decode()
     return [shlex.split(line) for line in record.read_text("utf-8").splitlines()]
 
@@ -90,7 +103,8 @@ async def test_the_page_about_many_machines(
 ) -> None:
     variables = await asyncio.to_thread(server, postgres_cluster)
     copy_examples(tmp_path)
-    parts = (f"(:\n{one})\n" if "cd " in one else one for one in blocks("many-machines.md"))
+    commands = blocks("many-machines.md", without=TRIAL)
+    parts = (f"(:\n{one})\n" if "cd " in one else one for one in commands)
     script = "\n".join(parts)
     async with Emulator(sims=30, speed=100) as emulator:
         (tmp_path / "batch.csv").write_text(csv_of(emulator))
@@ -101,6 +115,28 @@ async def test_the_page_about_many_machines(
     assert [one for one in given if one[0] == "pip"] == [
         ["pip", "install", "asyncsim[cli,postgres]"]
     ]
+
+
+async def test_the_trial_on_one_machine(tmp_path: Path) -> None:
+    script = "\n".join(blocks("many-machines.md", section=TRIAL))
+    for port in ("8900", "8080"):
+        script = script.replace(port, str(unused_port()))
+    # Programs instead of functions, so that `kill` reaches them.
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    said = tmp_path / "said"
+    script = f"unset -f asyncsim\nexec > {shlex.quote(str(said))} 2>&1\n{script}\nexec >&-"
+    try:
+        given = await run(script, tmp_path, PATH=programs)
+    finally:
+        with suppress(FileNotFoundError):  # the server is a daemon
+            os.kill(int((tmp_path / "pgdata/postmaster.pid").read_text().split()[0]), signal.SIGINT)
+        print(said.read_text("utf-8"))
+    text = said.read_text("utf-8")
+    assert "50 of 50 at their target" in text
+    assert "Traceback" not in text
+    assert re.search(r"stopped: [1-9]\d* accepted", text)  # callbacks went through the receiver
+    assert given[0][:2] == ["pip", "install"]
+    assert not (tmp_path / "pgdata").exists()
 
 
 def check_compose(given: list[list[str]], folder: Path) -> None:
