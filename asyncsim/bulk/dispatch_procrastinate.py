@@ -45,7 +45,8 @@ _FORGET_AFTER = 600.0  # seconds
 _PAUSE = 1.0  # seconds before the queue is worked on again after an error of the database
 
 # What has to be worked on, by the chunk table: chunks that are queued, or whose owner is dead; and
-# that procrastinate does not know as queued, or as just handed to a worker.
+# that procrastinate does not know as queued, or as just handed to a worker. The whole job only
+# after all of its chunks.
 _LOST = """
 SELECT chunks.job, chunks.number, jobs.vendor, jobs.product, jobs.account
   FROM {schema}.chunks AS chunks JOIN {schema}.jobs AS jobs ON jobs.id = chunks.job
@@ -53,6 +54,9 @@ SELECT chunks.job, chunks.number, jobs.vendor, jobs.product, jobs.account
    AND (chunks.state = 'running'
         AND chunks.heartbeat_at < clock_timestamp() - make_interval(secs => %(dead)s)
         OR %(all)s AND chunks.state = 'queued')
+   AND (chunks.number <> 0 OR NOT EXISTS (
+       SELECT 1 FROM {schema}.chunks AS others
+        WHERE others.job = chunks.job AND others.number <> 0 AND others.state <> 'done'))
    AND NOT EXISTS (
        SELECT 1 FROM procrastinate_jobs AS known
         WHERE known.queueing_lock = chunks.job || ':' || chunks.number

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, and_, func, not_, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, not_, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import chunks, jobs, rows
@@ -83,9 +83,10 @@ async def claim(
 ) -> TakenChunk | None:
     """Claim this chunk, or the next one of these accounts; None if there is none to claim.
 
-    To be claimed, its job must be running, and the chunk queued, or its owner dead.
+    To be claimed, its job must be running, and the chunk queued, or its owner dead. The whole job
+    comes after all of its chunks.
     """
-    conditions = [jobs.c.state == RUNNING, _is_free(dead)]
+    conditions = [jobs.c.state == RUNNING, _is_free(dead), _is_its_turn]
     if ref is not None:
         conditions += [chunks.c.job == ref.job_id, chunks.c.number == ref.number]
     # Running jobs are few, and their accounts are texts of several columns: compared here.
@@ -132,6 +133,14 @@ async def claim(
 def _is_free(dead: ColumnElement[datetime]) -> ColumnElement[bool]:
     orphaned = and_(chunks.c.state == RUNNING, chunks.c.heartbeat_at < dead)
     return or_(chunks.c.state == "queued", orphaned)
+
+
+# Whoever has the whole job sends all rows that are left, also those that others are sending.
+_others = chunks.alias("others")
+_open_others = exists().where(
+    _others.c.job == chunks.c.job, _others.c.number != _WHOLE_JOB, _others.c.state != "done"
+)
+_is_its_turn = or_(chunks.c.number != _WHOLE_JOB, not_(_open_others))
 
 
 async def _jobs_of(connection: AsyncConnection, accounts: Collection[str]) -> dict[int, str]:
@@ -194,13 +203,13 @@ async def finish(
     mine = await connection.execute(update(chunks).where(_mine(claim)).values(done))
     if not mine.rowcount:
         return None
-    if claim.number == _WHOLE_JOB:
-        await end_job(connection, claim.job_id, "finished", None, now)
-        return None
     open_chunks = select(func.count()).where(
         chunks.c.job == claim.job_id, chunks.c.number != _WHOLE_JOB, chunks.c.state != "done"
     )
     if (await connection.execute(open_chunks)).scalar_one():
+        return None
+    if claim.number == _WHOLE_JOB:
+        await end_job(connection, claim.job_id, "finished", None, now)
         return None
     # `done` by the plan; already queued, if a chunk was handed back and finished again.
     queued = update(chunks).where(whole, chunks.c.state == "done").values(state="queued")

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asyncsim.bulk.dispatch_procrastinate import ProcrastinateDispatch
 from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal import chunks, claims
 from asyncsim.bulk.journal.chunks import TakenChunk
@@ -182,6 +183,75 @@ async def test_a_job_of_another_account_or_state_is_left_alone(
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute("UPDATE asyncsim.jobs SET state = %s", (state,))
         assert await claim(database, "owner") is None
+
+
+async def test_the_whole_job_comes_after_all_of_its_chunks(
+    database: Database, postgres_url: str
+) -> None:
+    """Also if its owner is dead: whoever takes it would send what others are sending."""
+    whole = ChunkRef(1, 0, KEY)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE asyncsim.chunks SET state = 'running', owner = 'dead', epoch = 7,"
+            " heartbeat_at = clock_timestamp() - interval '60 s' WHERE number = 0"
+        )
+    assert await claim(database, "worker", whole) is None
+    for expected in (1, 2, 3, 4):
+        taken = await claim(database, "worker")
+        assert taken is not None
+        assert taken.claim.number == expected
+        assert await claim(database, "worker", whole) is None
+        assert await database.write(chunks.finish, taken.claim, database.now()) is None
+    taken = await claim(database, "worker")
+    assert taken is not None
+    assert (taken.claim.number, taken.claim.epoch) == (0, 8)
+
+
+async def test_the_whole_job_that_is_done_finishes_no_job_with_open_chunks(
+    database: Database, postgres_url: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+
+        def state() -> str:
+            found = connection.execute("SELECT state FROM asyncsim.jobs").fetchone()
+            assert found is not None
+            return str(found[0])
+
+        connection.execute(
+            "UPDATE asyncsim.chunks SET state = 'running', owner = 'early', epoch = 1,"
+            " heartbeat_at = clock_timestamp() WHERE number = 0"
+        )
+        early = ChunkClaim(1, 0, "early", 1)
+        assert await database.write(chunks.finish, early, database.now()) is None
+        assert state() == "running"
+        for _ in range(4):
+            taken = await claim(database, "worker")
+            assert taken is not None
+            following = await database.write(chunks.finish, taken.claim, database.now())
+        assert following == ChunkRef(1, 0, KEY)
+        taken = await claim(database, "worker")
+        assert taken is not None
+        await database.write(chunks.finish, taken.claim, database.now())
+        assert state() == "finished"
+
+
+async def test_procrastinate_queues_the_whole_job_after_all_of_its_chunks(
+    database: Database, postgres_url: str
+) -> None:
+    queue = ProcrastinateDispatch(postgres_url, SYSTEM_CLOCK)
+    await queue.install()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE asyncsim.chunks SET state = 'running', owner = 'dead',"
+            " heartbeat_at = clock_timestamp() - interval '60 s'"
+        )
+        queued = "SELECT queueing_lock FROM asyncsim.procrastinate_jobs ORDER BY 1"
+        async with queue:
+            assert await queue.requeue_stalled() == 4
+            known = [one for (one,) in connection.execute(queued)]
+            assert known == ["1:1", "1:2", "1:3", "1:4"]
+            connection.execute("UPDATE asyncsim.chunks SET state = 'done' WHERE number > 0")
+            assert await queue.requeue_stalled() == 1
 
 
 async def test_of_chunks_that_end_at_the_same_moment_one_is_the_last(database: Database) -> None:
