@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from asyncsim.bulk.dispatch import make_dispatch
-from asyncsim.bulk.journal import jobs, processes
+from asyncsim.bulk.journal import jobs, processes, purging
 from asyncsim.bulk.journal.chunks import ChangedLimits
 from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.journal.engines import open_database
@@ -112,19 +112,19 @@ class SharedJobs:
         database = self._database
         dead = database.now(-DEAD_AFTER)
         job, batches = await database.write(
-            jobs.begin_purge, name, database.now(), dead, self.target
+            purging.begin_purge, name, database.now(), dead, self.target
         )
         # A transaction for each batch: vacuum can clean up meanwhile, and workers of other jobs do
         # not wait for one that takes minutes.
         count = 0
         for first in batches:
-            count += await database.write(jobs.purge_rows, job, first)
-        await database.write(jobs.end_purge, job)
+            count += await database.write(purging.purge_rows, job, first)
+        await database.write(purging.end_purge, job)
         return count
 
     async def ended_before(self, seconds: float) -> list[str]:
         """Return the names of the jobs that were finished or cancelled so many seconds ago."""
-        return await self._database.read(jobs.jobs_ended_before, self._database.now(-seconds))
+        return await self._database.read(purging.jobs_ended_before, self._database.now(-seconds))
 
     # Last, because its name shadows the builtin in annotations after it.
     async def list(self) -> list[SharedJob]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from asyncsim.bulk.dispatch import make_dispatch
-from asyncsim.bulk.dispatch_protocol import Dispatch
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal, jobs
 from asyncsim.bulk.journal.chunks import WorkerLimits
@@ -90,6 +89,8 @@ async def submit(
         await database.open()
         await _check_name(database, name, is_new=job is not None)
         async with Journal.open(url, job=name, database=database, clock=clock) as journal:
+            if job is None and journal.job_id is not None:
+                await journal.write(jobs.reopen, journal.job_id)
             phases = Phases(client, journal, observers, limits, StopSignal())
             handing = _HandingOver(database, journal, limits, chunk_rows)
             async with phases.watching(stop):
@@ -98,7 +99,9 @@ async def submit(
                 )
             plan = _checked(plan, phases.stop, name)
             report = await report_on(journal, plan=plan)
-        await handing.tell_workers(queue)
+        # What is not queued, because this process dies before, its workers find in the journal.
+        async with queue:
+            await queue.enqueue(handing.made)
         return Submission(name=name, plan=plan, chunks=len(handing.made), report=report)
     finally:
         await database.close()
@@ -136,39 +139,31 @@ class _HandingOver:
         self._chunk_rows = chunk_rows
         self.made: list[ChunkRef] = []
         """Chunks that workers can take."""
-        self._job: int | None = None
 
     async def hand_over(self, task: JobTask) -> None:
         """Make the chunks of the planned job, in the transaction that lets workers take them."""
-        self._job = job = self._journal.job_id
+        job = self._journal.job_id
         assert job is not None  # noqa: S101  # it has been planned
         times = self._database.now(), self._database.now(-DEAD_AFTER)
         arguments = (job, self._chunk_rows, self._obeyed, *times)
-        self.made = await self._journal.write(jobs.hand_over, *arguments)
-
-    async def tell_workers(self, queue: Dispatch) -> None:
-        """Enqueue the chunks, once the journal is closed."""
-        # Workers take chunks as soon as they are there. Those of a small job may all be done by
-        # now, and the worker of the last one could not queue the whole job: this process had it.
-        assert self._job is not None  # noqa: S101  # handed over
-        whole = await self._database.write(jobs.queue_verification, self._job)
-        async with queue:
-            await queue.enqueue([*self.made, *whole])
+        self.made = await self._journal.hand_over(jobs.hand_over, *arguments)
 
 
 async def _check_name(database: Database, name: str, *, is_new: bool) -> None:
-    """Reject a new job under the name of one that workers have, or had."""
+    """Reject a new job under the name of one that workers have, or had.
+
+    For a better message only: the job may change at any time until this process holds it.
+    """
     dead = database.now(-DEAD_AFTER)
     if not is_new:
         job, state = await database.read(jobs.find_job, name, database.target)
-        await database.read(jobs.check_no_workers, job, dead)
-        # So that nobody takes it for finished while it is planned, nor if that is interrupted.
-        if state in (JobState.FINISHED, JobState.CANCELLED):
-            await database.write(jobs.set_state, job, JobState.PLANNED, database.now())
+        if state is JobState.CANCELLED:
+            await database.read(jobs.check_no_workers, job, dead)
         return
     found = await database.read(jobs.list_jobs, dead, name)
-    # One that was interrupted or not confirmed is continued: no worker has had it.
-    if found and found[0].state not in (JobState.READING, JobState.PLANNED):
+    # One that was interrupted or not confirmed is continued: no worker has had it. One that is
+    # being deleted cannot be held.
+    if found and found[0].state not in (JobState.READING, JobState.PLANNED, JobState.PURGING):
         raise JournalError(
             f"journal {database.target} has a job {name!r} already, which is {found[0].state}: a"
             " second one would send its changes twice. Choose another name, or resume it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,13 @@ from attrs import evolve, frozen
 from sqlalchemy import select, update
 
 from asyncsim import Client, JobStopped, JournalError, NotConfirmed, bulk
-from asyncsim.bulk.journal import jobs as statements, processes
+from asyncsim.bulk.errors import Fenced
+from asyncsim.bulk.journal import jobs as statements, processes, purging
+from asyncsim.bulk.journal.chunks import claim, finish
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.journal.postgres import PostgresDatabase
 from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.journal.schema import chunks, jobs, rows
 from asyncsim.bulk.records import Head, State, account_key
@@ -149,30 +153,153 @@ async def test_a_file_is_no_shared_journal(shared: Shared) -> None:
         await bulk.submit(shared.job(), shared.client, "job.db", name="job", dispatch="table")
 
 
-async def test_the_whole_job_is_queued_once_all_of_its_chunks_are_done(shared: Shared) -> None:
-    await shared.submit(shared.job(), chunk_rows=20)
-    queue = statements.queue_verification
-    await shared.change(update(chunks).where(chunks.c.number == 1).values(state="done"))
-    assert await shared.database.write(queue, 1) == []
-    await shared.change(update(chunks).where(chunks.c.number == 2).values(state="done"))
-    (whole,) = await shared.database.write(queue, 1)
-    assert (whole.job_id, whole.number) == (1, 0)
-    assert await shared.database.write(queue, 1) == []  # it is queued
+@pytest.mark.parametrize("after", range(4))
+async def test_a_submitter_that_dies_after_the_hand_over_leaves_nothing_to_take_but_the_chunks(
+    after: int, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies before its first, second, ... transaction after that of the hand-over."""
+    handed_over = asyncio.Event()
+    left = after
+    transact, hand_over = PostgresDatabase._transact, statements.hand_over
+
+    async def handing_over(*args: Any) -> Any:
+        made = await hand_over(*args)
+        handed_over.set()
+        return made
+
+    async def until_it_dies(self: Any, *args: Any) -> Any:
+        nonlocal left
+        if handed_over.is_set() and self is not shared.database:
+            left -= 1
+            if left < 0:  # nothing of it reaches the database any more
+                raise JournalError("killed")
+        return await transact(self, *args)
+
+    monkeypatch.setattr(statements, "hand_over", handing_over)
+    monkeypatch.setattr(PostgresDatabase, "_transact", until_it_dies)
+    with suppress(JournalError):
+        await shared.submit(shared.job(), chunk_rows=10)
+    assert handed_over.is_set()
+    # A minute later, to workers: each chunk once, and then none.
+    database = shared.database
+    now, dead = database.now(120.0), database.now(60.0)
+    account = await database.read(statements.queued_chunks, 1)
+    given = "worker", now, dead, [account[0].account]
+    taken = [await database.write(claim, *given) for _ in range(3)]
+    assert [one and one.claim.number for one in taken] == [1, 2, 3]
+    assert await database.write(claim, *given) is None
+    following = [await database.write(finish, one.claim, now) for one in taken if one]
+    assert [one and one.number for one in following] == [None, None, 0]
+
+
+async def test_a_job_that_is_cancelled_while_it_is_planned_is_not_handed_over(
+    shared: Shared,
+) -> None:
+    hand_over = statements.hand_over
+    async with bulk.SharedJobs(shared.url) as opened:
+
+        async def handing_over(*args: Any) -> Any:
+            await opened.cancel("job")
+            return await hand_over(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(statements, "hand_over", handing_over)
+            with pytest.raises(JournalError, match="job 'job' is cancelled by now"):
+                await shared.submit(shared.job())
+        assert (await opened.fetch("job")).state == bulk.JobState.CANCELLED
+        assert await shared.ranges() == []
+        # Resumed by hand it goes to the workers.
+        assert (await shared.submit(None)).chunks == 1
+
+
+async def test_of_two_resumes_at_once_the_slower_one_changes_nothing(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shared.submit(shared.job())
+    async with bulk.SharedJobs(shared.url) as opened:
+        await opened.cancel("job")
+        find_job, found = statements.find_job, asyncio.Event()
+        goes_on = asyncio.Event()
+
+        async def slowly(*args: Any, **options: Any) -> Any:
+            seen = await find_job(*args, **options)
+            if not found.is_set():
+                found.set()
+                await goes_on.wait()
+            return seen
+
+        monkeypatch.setattr(statements, "find_job", slowly)
+        slower = asyncio.create_task(shared.submit(None))
+        await found.wait()
+        await shared.submit(None)
+        goes_on.set()
+        with pytest.raises(JournalError, match="is running: its workers have it"):
+            await slower
+        assert (await opened.fetch("job")).state == bulk.JobState.RUNNING
+
+
+async def test_a_job_that_workers_have_says_what_to_do_before_its_failed_rows_are_retried(
+    shared: Shared,
+) -> None:
+    await shared.submit(shared.job())
+    working = update(chunks).values(heartbeat_at=shared.database.now())
+    await shared.change(working.where(chunks.c.number == 1))
+    with pytest.raises(JournalError, match=r"Wait until it has finished, or cancel it; then"):
+        await shared.submit(None, retry_failed=True)
+    async with bulk.SharedJobs(shared.url) as opened:
+        await opened.pause("job")
+        with pytest.raises(JournalError, match=r"is paused.*Resume it, or cancel it; then"):
+            await shared.submit(None, retry_failed=True)
+        await opened.cancel("job")
+    with pytest.raises(JournalError, match="finish what they have sent: repeat this in a minute"):
+        await shared.submit(None, retry_failed=True)
+
+
+async def test_a_job_that_is_being_deleted_can_only_be_purged(shared: Shared) -> None:
+    await shared.submit(shared.job())
+    async with bulk.SharedJobs(shared.url) as opened:
+        await opened.cancel("job")
+        times = shared.database.now(), shared.database.now(-6.0)
+        job, _ = await shared.database.write(purging.begin_purge, "job", *times, opened.target)
+        for again in (None, shared.job()):
+            with pytest.raises(JournalError, match="is being deleted: purge it again"):
+                await shared.submit(again)
+        with pytest.raises(JournalError, match="is being deleted: purge it again"):
+            async with bulk.Journal.open(shared.url, job="job"):
+                pass
+        assert (await opened.fetch("job")).state == bulk.JobState.PURGING
+        await shared.change(update(jobs).values(state="cancelled"))
+        assert await shared.database.write(purging.purge_rows, job, 1) == 0
+        await shared.database.write(purging.end_purge, job)
+        assert (await opened.fetch("job")).rows == 23
+
+
+async def test_a_frozen_holder_of_a_job_that_is_deleted_writes_nothing_more(
+    shared: Shared,
+) -> None:
+    async with bulk.Journal.open(shared.url, job="job") as journal:
+        await bulk.run(shared.job(), shared.client, journal=journal, dry_run=True)
+        async with bulk.SharedJobs(shared.url) as opened:
+            times = shared.database.now(), shared.database.now(60.0)  # a minute later
+            await shared.database.write(purging.begin_purge, "job", *times, opened.target)
+            with pytest.raises(Fenced):
+                await journal.begin_run()
+            assert await opened.purge("job") == 23
 
 
 async def test_a_job_is_purged_in_batches_and_an_interrupted_purge_is_repeated(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statements, "PURGED_ROWS", 5)
+    monkeypatch.setattr(purging, "PURGED_ROWS", 5)
     await shared.submit(shared.job())
     await shared.submit(shared.job(), "other")
     async with bulk.SharedJobs(shared.url) as opened:
         await opened.cancel("job")
         dead, now = shared.database.now(-6.0), shared.database.now()
         arguments = ("job", now, dead, opened.target)
-        job, batches = await shared.database.write(statements.begin_purge, *arguments)
+        job, batches = await shared.database.write(purging.begin_purge, *arguments)
         assert list(batches) == [1, 6, 11, 16, 21]
-        assert await shared.database.write(statements.purge_rows, job, 1) == 5
+        assert await shared.database.write(purging.purge_rows, job, 1) == 5
         assert (await opened.fetch("job")).state == bulk.JobState.PURGING
         assert await opened.purge("job") == 18  # the rest
         (left,) = await opened.list()

@@ -96,9 +96,14 @@ async def claim_job(
     worker = select(chunks.c.owner).where(busy, chunks.c.owner.is_not(None)).limit(1)
     holder = (await connection.execute(worker)).scalar_one_or_none()
     if state in ("running", "paused"):
+        wait = "Wait until it has finished" if state == "running" else "Resume it"
         raise JournalError(
-            f"job {name!r} in journal {target} is {state}: its workers have it. Cancel it first, or"
-            " leave it to them"
+            f"job {name!r} in journal {target} is {state}: its workers have it. {wait}, or cancel"
+            " it; then repeat this"
+        )
+    if state == "purging":
+        raise JournalError(
+            f"job {name!r} in journal {target} is being deleted: purge it again, to the end"
         )
     if holder is not None:
         raise _in_use(name, target, holder)

@@ -43,13 +43,18 @@ class JobHold:
         self._beating = asyncio.create_task(self._beat(self._claim), name="asyncsim-journal-hold")
         return self._claim
 
-    async def release(self) -> None:
-        """Give the job back, if this process has it."""
-        claim, beating = self._claim, self._beating
+    async def forget(self) -> None:
+        """Stop the heartbeats: the job was given back, by a transaction of its journal."""
+        beating = self._beating
         self._claim = self._beating = None
         if beating is not None:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
+
+    async def release(self) -> None:
+        """Give the job back, if this process has it."""
+        claim = self._claim
+        await self.forget()
         if claim is not None:
             # If that fails, the next process waits until the heartbeat is old enough: closing must
             # not wait for a server that is away.

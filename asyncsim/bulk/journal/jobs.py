@@ -1,4 +1,4 @@
-"""The jobs of a shared journal: their counts and states, their chunks, and their removal."""
+"""The jobs of a shared journal: their counts, their states, and their chunks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from sqlalchemy import (
     Integer,
     and_,
     delete,
-    exists,
     false,
     func,
     insert,
     literal,
-    not_,
     null,
     or_,
     select,
@@ -30,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.chunks import ChangedLimits, WorkerLimits, count_failures
 from asyncsim.bulk.journal.processes import KnownProcess
-from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
+from asyncsim.bulk.journal.schema import chunks, jobs, rows
 from asyncsim.bulk.records import (
     IN_DOUBT,
     SUCCEEDED,
@@ -43,8 +41,6 @@ from asyncsim.bulk.records import (
 from asyncsim.errors import JournalError
 from asyncsim.suggestions import did_you_mean
 
-PURGED_ROWS = 10_000
-"""Rows that one transaction of a purge deletes: a long one would hold back PostgreSQL's vacuum."""
 _WHOLE_JOB = 0  # the chunk that stands for all rows
 _TO_SEND = (State.READY, *sorted(IN_DOUBT))
 
@@ -68,8 +64,7 @@ class JobState(enum.StrEnum):
     """It is being deleted."""
 
 
-_PURGEABLE = frozenset(JobState) - {JobState.RUNNING, JobState.PAUSED}
-_ENDED = (JobState.FINISHED, JobState.CANCELLED, JobState.PURGING)
+ENDED = (JobState.FINISHED, JobState.CANCELLED, JobState.PURGING)
 
 
 @frozen(kw_only=True)
@@ -252,20 +247,18 @@ async def set_state(
     now: ColumnElement[datetime],
     *,
     reason: str | None = None,
-    unless: Collection[JobState] = (),
-) -> bool:
-    """Change the state of a job, unless it is in one of these; returns whether it was changed."""
-    this = and_(jobs.c.id == job, jobs.c.state.not_in(list(unless)))
-    ended = now if state in _ENDED else null()
-    changed = update(jobs).where(this).values(state=state.value, reason=reason, ended_at=ended)
-    return bool((await connection.execute(changed)).rowcount)
+) -> None:
+    """Change the state of a job, whose row the same transaction has locked to read it."""
+    # Locked, because another process may finish or cancel it between the two.
+    ended = now if state in ENDED else null()
+    this = update(jobs).where(jobs.c.id == job)
+    await connection.execute(this.values(state=state.value, reason=reason, ended_at=ended))
 
 
 async def pause(
     connection: AsyncConnection, name: str, now: ColumnElement[datetime], target: str
 ) -> JobState:
     """Pause a running job; returns its state before."""
-    # Locked: a worker may finish the job at this moment, and that must not be overwritten.
     job, state = await find_job(connection, name, target, lock=True)
     if state not in (JobState.RUNNING, JobState.PAUSED):
         raise JournalError(f"job {name!r} is {state}: only a running job can be paused")
@@ -305,6 +298,16 @@ async def cancel(
     return state
 
 
+async def reopen(connection: AsyncConnection, job: int) -> None:
+    """Let a job that has ended be planned again, by the process that holds it."""
+    # So that nobody takes it for finished while it is planned, nor if that is interrupted.
+    ended = jobs.c.state.in_([JobState.FINISHED.value, JobState.CANCELLED.value])
+    this = update(jobs).where(jobs.c.id == job, ended)
+    await connection.execute(
+        this.values(state=JobState.PLANNED.value, reason=null(), ended_at=null())
+    )
+
+
 # Chunks.
 
 
@@ -318,8 +321,12 @@ async def hand_over(
 ) -> list[ChunkRef]:
     """Give the rows of a planned job that need work to the workers; returns the new chunks.
 
-    A job without such rows is finished.
+    A job without such rows is finished. JournalError if it was cancelled while it was planned.
     """
+    held = select(jobs.c.name, jobs.c.state).where(jobs.c.id == job).with_for_update()
+    name, state = (await connection.execute(held)).one()
+    if state != JobState.PLANNED:
+        raise JournalError(f"job {name!r} is {state} by now: nothing of it was given to workers")
     await check_no_workers(connection, job, dead)
     last = select(func.coalesce(func.max(chunks.c.number), 0)).where(chunks.c.job == job)
     base: int = (await connection.execute(last)).scalar_one()  # of earlier submissions
@@ -353,21 +360,6 @@ async def hand_over(
     return made
 
 
-async def queue_verification(connection: AsyncConnection, job: int) -> list[ChunkRef]:
-    """Queue the whole job, to be verified, if all of its other chunks are done already."""
-    others = select(chunks.c.number).where(
-        chunks.c.job == job, chunks.c.number != _WHOLE_JOB, chunks.c.state != "done"
-    )
-    running = select(jobs.c.id).where(jobs.c.id == job, jobs.c.state == JobState.RUNNING.value)
-    whole = and_(chunks.c.job == job, chunks.c.number == _WHOLE_JOB, chunks.c.state == "done")
-    # Locked first, as by the worker of the last chunk: one of the two sees what the other did.
-    await connection.execute(select(chunks.c.number).where(whole).with_for_update())
-    queued = update(chunks).where(whole, exists(running), not_(exists(others)))
-    if not (await connection.execute(queued.values(state="queued"))).rowcount:
-        return []
-    return await _refs(connection, job, chunks.c.number == _WHOLE_JOB)
-
-
 async def check_no_workers(
     connection: AsyncConnection, job: int, dead: ColumnElement[datetime]
 ) -> None:
@@ -398,53 +390,3 @@ async def _refs(
         ChunkRef(job, number, account_key(vendor, product, account))
         for number, vendor, product, account in await connection.execute(found)
     ]
-
-
-# Removal.
-
-
-async def jobs_ended_before(
-    connection: AsyncConnection, before: ColumnElement[datetime]
-) -> list[str]:
-    """Return the names of jobs that were finished or cancelled before this time."""
-    old = and_(jobs.c.state.in_([one.value for one in _ENDED]), jobs.c.ended_at < before)
-    return list(
-        (await connection.execute(select(jobs.c.name).where(old).order_by(jobs.c.id))).scalars()
-    )
-
-
-async def begin_purge(
-    connection: AsyncConnection,
-    name: str,
-    now: ColumnElement[datetime],
-    dead: ColumnElement[datetime],
-    target: str,
-) -> tuple[int, range]:
-    """Mark a job as being deleted, so that nobody starts anything with it.
-
-    Returns its id, and the first number of each batch of its rows.
-    """
-    job, state = await find_job(connection, name, target, lock=True)
-    if state not in _PURGEABLE:
-        raise JournalError(f"job {name!r} is {state}: cancel it first")
-    # Also a cancelled job: its workers still write the outcomes of requests in flight.
-    alive = select(func.count()).where(chunks.c.job == job, chunks.c.heartbeat_at >= dead)
-    if (await connection.execute(alive)).scalar_one():
-        raise JournalError(f"job {name!r} is in use: wait until its processes have ended")
-    await set_state(connection, job, JobState.PURGING, now)
-    # Both ends are read here: a later batch would have to pass all rows deleted before.
-    ends = select(func.min(rows.c.number), func.max(rows.c.number)).where(rows.c.job == job)
-    first, last = (await connection.execute(ends)).one()
-    return job, range(0) if first is None else range(first, last + 1, PURGED_ROWS)
-
-
-async def purge_rows(connection: AsyncConnection, job: int, first: int) -> int:
-    """Delete a batch of a job's rows, from this number on; returns how many there were."""
-    batch = rows.c.number.between(first, first + PURGED_ROWS - 1)
-    return (await connection.execute(delete(rows).where(rows.c.job == job, batch))).rowcount
-
-
-async def end_purge(connection: AsyncConnection, job: int) -> None:
-    """Delete what is left of a job without rows."""
-    for table, column in ((chunks, chunks.c.job), (runs, runs.c.job), (jobs, jobs.c.id)):
-        await connection.execute(delete(table).where(column == job))

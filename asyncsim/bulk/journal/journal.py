@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Collection, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, func, null, select, true, update
+from sqlalchemy import ColumnElement, RowMapping, Update, func, null, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal import plans, queries, statistics
+from asyncsim.bulk.journal.claims import release_job
 from asyncsim.bulk.journal.database import Database, execute, fetch
 from asyncsim.bulk.journal.queries import InputSummary, StoredJob, in_states
 from asyncsim.bulk.journal.schema import rows, runs
@@ -30,6 +32,9 @@ from asyncsim.bulk.records import (
     Statistics,
 )
 from asyncsim.clock import SYSTEM_CLOCK, Clock
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _CHUNK = 500
 """Rows read at once; between two chunks other transactions may write, so none is long."""
@@ -224,10 +229,40 @@ class Journal(JournalSession):
         return await self._count(rows.c.retry)
 
     async def end_run(self, reason: str | None) -> None:
-        """Record the end of the run, and why it ended early, or None."""
+        """Record the end of the run, and why it ended early, or None; once for each run."""
+        if self._run:
+            await self.write(execute, self._run_ended(reason))
+            self._run = 0
+
+    def _run_ended(self, reason: str | None) -> Update:
         this = (runs.c.job == self._scope.job, runs.c.number == self._run)
-        values = {"ended_at": self._clock.utcnow(), "reason": reason}
-        await self.write(execute, update(runs).where(*this).values(values))
+        return update(runs).where(*this).values(ended_at=self._clock.utcnow(), reason=reason)
+
+    async def hand_over(
+        self,
+        work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `write`; the same transaction ends the run and gives the whole job to others.
+
+        From then on this journal only reads.
+        """
+        # Between two transactions this process might die, and whoever finds the whole job without
+        # its owner would send all rows, beside the workers that have it by then.
+        claim, run_ended = self._claim, self._run_ended(None)
+
+        async def handing_over(connection: AsyncConnection) -> T:
+            result = await work(connection, *args, **kwargs)
+            await execute(connection, run_ended)
+            if claim is not None:
+                await release_job(connection, claim)
+            return result
+
+        result = await self.write(handing_over)
+        self._run = 0
+        await self._only_read()
+        return result
 
     async def runs(self) -> list[JobRun]:
         """Return all runs of the job, the first one first."""

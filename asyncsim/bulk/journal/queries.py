@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Text,
+    case,
     cast,
     delete,
     distinct,
@@ -196,7 +197,9 @@ async def complete_input(
 ) -> None:
     """Record that the input is complete."""
     this = update(jobs).where(jobs.c.id == job_id)
-    values = {"read_completely_at": now, "state": "planned", **asdict(summary)}
+    # Unless it was cancelled meanwhile.
+    planned = case((jobs.c.state == "reading", "planned"), else_=jobs.c.state)
+    values = {"read_completely_at": now, "state": planned, **asdict(summary)}
     await connection.execute(this.values(values))
     last = select(func.coalesce(func.max(rows.c.number), 0)).where(rows.c.job == job_id)
     whole = update(chunks).where(chunks.c.job == job_id, chunks.c.number == 0)

@@ -169,6 +169,13 @@ class JournalSession:
             if not self._is_borrowed:
                 await self._database.close()
 
+    async def _only_read(self) -> None:
+        """Leave the job to others, to whom a transaction has given it."""
+        self._claim = None
+        await self._hold.forget()
+        await self._writer.close()
+        self._open_writer = None
+
     @property
     def _writer(self) -> Writer:
         if self._open_writer is None:
