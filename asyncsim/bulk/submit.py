@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from asyncsim.bulk.dispatch import make_dispatch
+from asyncsim.bulk.dispatch_protocol import Dispatch
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal, jobs
 from asyncsim.bulk.journal.chunks import WorkerLimits
@@ -22,6 +23,7 @@ from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import Limits
 from asyncsim.bulk.tasks import JobTask, StopSignal
 from asyncsim.client import Client
+from asyncsim.clock import Clock
 from asyncsim.errors import JobStopped, JournalError
 from asyncsim.events import Observer
 
@@ -82,26 +84,22 @@ async def submit(
     limits = Limits(_WINDOW, timeout, None, max_failures, breaker, None, confirm_above)
     clock = client.context.clock
     # Both before anything is read: a wrong name of one of them is found in milliseconds.
-    database, queue = open_database(url, clock), make_dispatch(dispatch, url, clock)
-    if not database.is_shared:
-        raise ValueError(f"{database.target}: a shared journal is a URL, postgresql://host/name")
+    database, queue = _shared_database(url, clock), make_dispatch(dispatch, url, clock)
     try:
         await database.open()
         await _check_name(database, name, is_new=job is not None)
         async with Journal.open(url, job=name, database=database, clock=clock) as journal:
-            if job is None and journal.job_id is not None:
-                await journal.write(jobs.reopen, journal.job_id)
             phases = Phases(client, journal, observers, limits, StopSignal())
             handing = _HandingOver(database, journal, limits, chunk_rows)
+            if job is None:
+                await handing.reopen()
             async with phases.watching(stop):
                 plan = await phases.execute(
                     job, handing.hand_over, confirm, dry_run=False, retry_failed=retry_failed
                 )
             plan = _checked(plan, phases.stop, name)
             report = await report_on(journal, plan=plan)
-        # What is not queued, because this process dies before, its workers find in the journal.
-        async with queue:
-            await queue.enqueue(handing.made)
+        await handing.tell_workers(queue)
         return Submission(name=name, plan=plan, chunks=len(handing.made), report=report)
     finally:
         await database.close()
@@ -113,6 +111,13 @@ def _checked_name(job: Job | None, name: str | None, chunk_rows: int) -> str:
     if name is None and job is None:
         raise ValueError("name is missing: which job is to be resumed?")
     return name or (job.label if job else "")
+
+
+def _shared_database(url: str, clock: Clock) -> Database:
+    database = open_database(url, clock)
+    if not database.is_shared:
+        raise ValueError(f"{database.target}: a shared journal is a URL, postgresql://host/name")
+    return database
 
 
 def _checked(plan: Plan | None, stop: StopSignal, name: str) -> Plan:
@@ -140,6 +145,11 @@ class _HandingOver:
         self.made: list[ChunkRef] = []
         """Chunks that workers can take."""
 
+    async def reopen(self) -> None:
+        """Let the job be planned again, if it has ended."""
+        if (job := self._journal.job_id) is not None:
+            await self._journal.write(jobs.reopen, job)
+
     async def hand_over(self, task: JobTask) -> None:
         """Make the chunks of the planned job, in the transaction that lets workers take them."""
         job = self._journal.job_id
@@ -147,6 +157,11 @@ class _HandingOver:
         times = self._database.now(), self._database.now(-DEAD_AFTER)
         arguments = (job, self._chunk_rows, self._obeyed, *times)
         self.made = await self._journal.hand_over(jobs.hand_over, *arguments)
+
+    async def tell_workers(self, queue: Dispatch) -> None:
+        """Enqueue the chunks. If this process dies before, workers find them in the journal."""
+        async with queue:
+            await queue.enqueue(self.made)
 
 
 async def _check_name(database: Database, name: str, *, is_new: bool) -> None:
