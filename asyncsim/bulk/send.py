@@ -8,6 +8,7 @@ next plan reads its SIM before anything is resent.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
@@ -73,7 +74,8 @@ class Limits:
 class SendPace:
     """What all senders of a client share: its concurrency limit, and an outage of the vendor."""
 
-    in_flight: int = 0
+    in_flight: Counter[bool] = field(factory=Counter)
+    """Rows, texts (True) apart: more updates than the limit of texts would leave those no room."""
     without_response: int = 0
     """Consecutive rows without a response."""
     room: asyncio.Event = field(factory=asyncio.Event)
@@ -101,7 +103,7 @@ class SendPacer:
             # One row at a time probes; in an outage thousands would only become NO_ANSWER.
             pause = min(pace.without_response / _ALIKE, _LONGEST_PAUSE)
             await self._context.clock.sleep(pause)
-        while pace.in_flight >= self._ceiling():
+        while pace.in_flight[self._only_once] >= self._ceiling():
             pace.room.clear()
             await pace.room.wait()
 
@@ -116,13 +118,13 @@ class SendPacer:
 
     def sending(self, row: int) -> None:
         """Count a row whose request is sent."""
-        self._pace.in_flight += row not in self._in_flight
+        self._pace.in_flight[self._only_once] += row not in self._in_flight
         self._in_flight.add(row)
 
     def finished(self, *rows: int) -> None:
         """Stop counting rows: they have their response, or will not send for long."""
         for row in rows:
-            self._pace.in_flight -= row in self._in_flight
+            self._pace.in_flight[self._only_once] -= row in self._in_flight
             self._in_flight.discard(row)
         self._pace.room.set()
 

@@ -48,9 +48,25 @@ async def test_the_chunks_of_a_worker_have_no_more_texts_in_doubt_than_requests_
         second.finished(1)  # counted once
         async with asyncio.timeout(10):
             await asyncio.gather(*more)
-        assert pace.in_flight == 2
+        assert pace.in_flight.total() == 2
         first.close()  # its chunk was handed back
-        assert pace.in_flight == 0
+        assert pace.in_flight.total() == 0
+
+
+async def test_updates_leave_room_for_texts() -> None:
+    throttle = Throttle(limit=3, maximum=3)
+    async with Client.twilio("AC" + 32 * "0", "secret", throttle=throttle) as client:
+        pace = SendPace()
+        tasks: list[Any] = [
+            SimpleNamespace(context=client.context, action=one)
+            for one in (Action.UPDATE, Action.SEND)
+        ]
+        updates, texts = (SendPacer(task, pace) for task in tasks)
+        for row in range(22):  # as many as may be
+            await updates.wait()
+            updates.sending(row)
+        async with asyncio.timeout(10):
+            await texts.wait()
 
 
 async def test_an_outage_is_one_for_all_chunks_of_a_worker() -> None:
