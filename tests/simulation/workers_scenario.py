@@ -46,6 +46,8 @@ class WorkersScenario:
     """How often a worker is cut off from the database, but not from the vendor."""
     lags: int
     """How often replies of the database to a worker take seconds."""
+    submitter_dies: int | None
+    """Steps of the event loop from the hand-over until the submitter is killed; None: it lives."""
 
     @property
     def late_replies_only(self) -> bool:
@@ -96,6 +98,8 @@ def draw_workers(seed: int) -> WorkersScenario:
         freezes=rng.choice((0, 1, 1, 2)),
         partitions=rng.choice((0, 1, 1, 2)),
         lags=rng.choice((0, 1, 1, 2)),
+        # Drawn apart, so that all other worlds stay as they were.
+        submitter_dies=random.Random(f"submitter {seed}").choice((None, None, 0, 1, 5, 20)),
     )
     return _of_late_replies(scenario, rng) if rng.random() < _LATE_REPLIES else scenario
 

@@ -50,6 +50,7 @@ class WorkersWorld(SimulatedWorld):
         self._strike: Callable[[], object] = lambda: None
         self._on_heartbeat: Callable[[str], object] = lambda process: None
         self._submitted = asyncio.Event()
+        self._submitter_dies = scenario.submitter_dies
         self.workers = {
             name: Worker(
                 scenario=scenario,
@@ -76,6 +77,12 @@ class WorkersWorld(SimulatedWorld):
         finally:
             self._submitted.set()
 
+    def _kill_submitter(self) -> None:
+        """Kill it after its hand-over, whatever else it does then."""
+        self.processes["submitter"].kill()
+        self._say("the submitter is killed")
+        self._submitted.set()
+
     # What happens in the world, seen as it happens.
 
     def committed(self) -> None:
@@ -88,6 +95,9 @@ class WorkersWorld(SimulatedWorld):
         if self.job.heartbeats > heartbeats:
             self._on_heartbeat(process)
         self._seen("commit", process)
+        if self._submitter_dies is not None and self.job.job_state == "running":
+            self.order.in_steps(self._submitter_dies, self._kill_submitter)
+            self._submitter_dies = None
         if self.job.job_state == "finished":
             self._done.set()
 
