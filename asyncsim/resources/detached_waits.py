@@ -68,15 +68,20 @@ class DetachedWaits:
         return any(wait.on_done is self._on_done and wait.name == name for wait in waits)
 
     def __iter__(self) -> Iterator[Transition]:
-        return (wait for wait in self.watcher or () if wait.on_done is self._on_done)
+        # Not the waits of all the others, if none is ours: a worker's chunks end one after another.
+        waits = self.watcher if self._count else None
+        return (wait for wait in waits or () if wait.on_done is self._on_done)
 
     def requested(self) -> dict[str, Mapping[str, Any]]:
         """The requested changes, by name."""
         return {wait.name: self._requested_of(wait) for wait in self}
 
-    def abandon(self) -> None:
-        """Drop them all."""
+    def abandon(self) -> dict[str, Mapping[str, Any]]:
+        """Drop them all; returns the requested changes, by name."""
+        left = {}
         for wait in self:
+            left[wait.name] = self._requested_of(wait)
             if self.watcher is not None:
                 self.watcher.abandon(wait)
         self._count = 0
+        return left

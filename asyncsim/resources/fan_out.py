@@ -193,6 +193,7 @@ class FanOut(Generic[T]):
         self._jobs: dict[str, FanOutJob[T]] = {}
         self._detached = DetachedWaits(self._put, requested_of, context.clock)
         self._left: dict[str, Mapping[str, Any]] = {}
+        """What has not ended when this is closed."""
         self._tasks: dict[asyncio.Task[None], FanOutJob[T]] = {}
         self._yielded = 0
         """Tasks that wait without needing a slot."""
@@ -378,10 +379,10 @@ class FanOut(Generic[T]):
                     task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:
-            self._left = self.unfinished
+            self._left = {name: job.given for name, job in self._jobs.items()}
             for job in self._jobs.values():
                 job.abandon()
-            self._detached.abandon()
+            self._left |= self._detached.abandon()
             self._closed.set()
             self._wake_consumer()
             if self.variables is not None and self._call is not None:

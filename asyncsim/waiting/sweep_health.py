@@ -149,9 +149,13 @@ class SpotChecks:
         """Tell whether a list shows a SIM as pending that had settled before the request."""
         return self._settled_sid is not None and self._settled_sid in pending
 
-    def check_one(self, pending: Sequence[Transition]) -> None:
-        """Read one of the SIMs that the list shows as pending, if it is time."""
+    def is_due(self) -> bool:
+        """Count a list; tell whether one of the SIMs that it shows as pending is to be read."""
         self._lists += 1
-        if self._checked is None and pending and self._lists % _SPOT_CHECK_EVERY == 0:
+        return self._checked is None and self._lists % _SPOT_CHECK_EVERY == 0
+
+    def check_one_of(self, pending: Sequence[Transition]) -> None:
+        """Read one of them."""
+        if pending:
             self._checked = pending[self._lists % len(pending)]
             self._read(self._checked)

@@ -261,7 +261,7 @@ class Sweeper:
         # Those whose change was accepted before the sweep began, so that it must show them.
         expected = self._must_show(started)
         missing = [w for w in expected if w.sid not in pending and w not in self._reads]
-        if not missing and any(wait.sid in pending for wait in self._sweep_set):
+        if not missing and any(wait.sid in pending for wait in expected):
             self.health.confirmed()
         # A wait whose SID is not known yet is missing in every list: it is read, and says nothing
         # about the sweep.
@@ -297,9 +297,9 @@ class Sweeper:
     def _spot_check(self, pending: set[str], expected: Sequence[Transition]) -> None:
         if self._spot_checks.contradicts(pending):
             self.health.take_break("its responses show settled SIMs as pending")
-        else:
+        elif self._spot_checks.is_due():
             able = (wait for wait in expected if wait.in_sweep and wait not in self._reads)
-            self._spot_checks.check_one([wait for wait in able if wait.sid in pending])
+            self._spot_checks.check_one_of([wait for wait in able if wait.sid in pending])
 
     def _read_all(self, waits: Iterable[Transition]) -> None:
         for wait in waits:

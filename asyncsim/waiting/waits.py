@@ -80,9 +80,16 @@ class WaitIndex:
         return found is wait or (isinstance(found, list) and wait in found)
 
     def __iter__(self) -> Iterator[Transition]:
-        # Each wait once, by its own name; a copy, because the caller may end some meanwhile.
-        found = [(name, wait) for name in self._by_name for wait in self._named(name)]
-        return (wait for name, wait in found if wait.name == name)
+        # Each wait once, by its own name; a copy, because the caller may end some meanwhile. Flat:
+        # with a call for each name, this would be a third of the time of a sweep of 50,000 waits.
+        return iter(
+            [
+                wait
+                for name, found in self._by_name.items()
+                for wait in (found if isinstance(found, list) else (found,))
+                if wait.name == name
+            ]
+        )
 
     def __len__(self) -> int:
         return self._count
