@@ -20,6 +20,10 @@ PAGE_ROWS = 1000  # rows of the largest page at both vendors (their OpenAPI docu
 _REQUESTS_PER_SECOND_SOONER = 0.2
 # Share of callbacks that get lost; determines only how often sweeps look for those.
 _LOST_CALLBACKS = 0.01
+# The least pause between sweeps, as part of the time for which SIMs have been pending: however many
+# there are, nobody needs those that take ten minutes within two seconds. Simulated: SIMs that take
+# 20 s are found as soon as without it; with 0.05 some are found later.
+_LATER = 0.03
 _STRETCH = 4.0  # times the pause between sweeps while callbacks are expected and few are left
 # Reads that each page of a list scan must save for each second that the scan takes. Simulated:
 # lower, and 10,000 SIMs among 50,000 others wait for whole scans; higher, and 100,000 SIMs without
@@ -106,8 +110,12 @@ def list_pause(watching: Watching, state: PollState, requests: int, took: float)
     best = math.sqrt(cost / (_REQUESTS_PER_SECOND_SOONER * unheard)) if unheard > 0 else math.inf
     # With callbacks it is only a safety net, unless most waits expect none.
     is_safety_net = state.expecting * 2 > state.pending
-    least = watching.safety_every if is_safety_net else watching.sweep_every
-    most = least * _STRETCH if is_safety_net else max(least, watching.safety_every)
+    if is_safety_net:
+        least, most = watching.safety_every, watching.safety_every * _STRETCH
+    else:
+        least = watching.sweep_every
+        most = max(least, watching.safety_every)
+        best = max(best, _sane(state.age) * _LATER)
     # At most a fifth of the time is spent in lists: the vendor may allow only one request at once.
     return max(min(max(best, least), most), _sane(took) / 4)
 

@@ -62,6 +62,23 @@ def test_list_pauses_grow_with_sqrt_of_age_and_requests_and_shrink_with_sqrt_of_
     assert list_pause(WATCHING, poll_state(40, age=20.0), 4, 0.0) == pytest.approx(base)
 
 
+@pytest.mark.parametrize(
+    ("expecting", "age", "pause"),
+    [
+        (0, 60.0, 2.0),
+        (0, 200.0, 6.0),
+        (0, 600.0, 15.0),
+        (50_000, 200.0, 15.0),
+        (50_000, 400.0, 20.0),
+    ],
+)
+def test_list_pauses_are_3_percent_of_the_age_however_many_sims_are_pending(
+    expecting: int, age: float, pause: float
+) -> None:
+    state = poll_state(50_000, expecting, age=age)
+    assert list_pause(WATCHING, state, 50, 0.5) == pytest.approx(pause)
+
+
 @pytest.mark.parametrize(("expecting", "longest"), [(0, 15.0), (1, 60.0)])
 def test_list_pauses_are_bounded(expecting: int, longest: float) -> None:
     assert list_pause(WATCHING, poll_state(1, expecting, age=1e9), 1, 0.0) == longest
