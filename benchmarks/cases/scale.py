@@ -151,6 +151,12 @@ class JobInDatabase:
         query = "SELECT state, count(*) FROM asyncsim.rows GROUP BY state"
         return dict(self._connection.execute(query).fetchall())
 
+    def lost(self) -> int:
+        """Chunks whose worker lost its lease: they were claimed a second time."""
+        query = "SELECT count(*) FROM asyncsim.chunks WHERE number > 0 AND epoch > 1"
+        (count,) = self._connection.execute(query).fetchone() or (0,)
+        return int(count)
+
 
 def _until(condition: Any, what: str, pause: float = 0.25) -> None:
     ends = time.monotonic() + _LONGEST
@@ -183,7 +189,7 @@ def _share(cluster: Cluster, workers: int, dispatch: str = "procrastinate") -> R
         seconds = time.perf_counter() - began
         used = [one.end() for one in ready]
         database = spent(url, pid).since(before)
-        sent, rows = counts(port), job.rows()
+        sent, rows, lost = counts(port), job.rows(), job.lost()
     if rows != {"done": _SIMS} or sent["POST"] != _SIMS:
         raise WrongOutcome(f"{workers} workers: rows {rows}, {sent['POST']:,} changes sent")
     return {
@@ -195,6 +201,7 @@ def _share(cluster: Cluster, workers: int, dispatch: str = "procrastinate") -> R
         "peak": max(one["peak"] for one in used),
         "reads": sent["GET"] - looked["GET"],
         "connections": job.connections / workers,
+        "lost": lost,
         "planned": planned,
         **{f"database {name}": value for name, value in database.items()},
     }
@@ -218,6 +225,7 @@ def _park(cluster: Cluster, *, called: bool) -> Run:
         time.sleep(_WATCHED)
         last, seconds = worker.used(), time.perf_counter() - began
         database, reads = cpu(pid) - database, counts(port)["GET"] - asked["GET"]
+        lost = job.lost()
         worker.end()
         sent = counts(port)["POST"]
     if sent != _PARKED:
@@ -228,6 +236,7 @@ def _park(cluster: Cluster, *, called: bool) -> Run:
         "database": 100 * database / seconds,
         "reads": reads / seconds,
         "bytes": last["rss"] / _PARKED,
+        "lost": lost,
     }
 
 
@@ -293,6 +302,14 @@ def result_of(runs: Mapping[int, Run], table: Run | None, parked: Sequence[Run])
         )
         for key, (what, bound) in _COMPARED.items()
     ]
+    # A worker that loses its lease reads SIMs again, and no callback of the new one comes: then the
+    # other figures are about something else.
+    lost = Target(
+        what="chunks claimed a second time",
+        measured=sum(one["lost"] for one in (*every, *parked)),
+        bound=0,
+        spread="all runs",
+    )
     waits = [
         Target(
             what=f"{_PARKED:,} parked waits, {_how(one)}: % of a core",
@@ -305,7 +322,7 @@ def result_of(runs: Mapping[int, Run], table: Run | None, parked: Sequence[Run])
     return Result(
         name="scale",
         question="What do more workers cost, and what does a wait cost a worker?",
-        targets=[*many, *waits],
+        targets=[lost, *many, *waits],
         tables=[
             Table(
                 title="One job by more workers",
