@@ -43,7 +43,7 @@ _WITH_ERROR = frozenset(
 )
 _WITHOUT_ERROR = UNFINISHED - _WITH_ERROR
 
-_RERUN = "run the same command again"
+_RERUN = "run `asyncsim jobs resume {journal}`"
 _RETRY = "then run `asyncsim jobs retry-failed {journal}`"
 _READ_FIRST = f"{_RERUN}: it reads their outcome, then sends what is still needed"
 # Class of the error -> group of its rows, and the remedy. The first match counts, because
@@ -357,5 +357,5 @@ def _shortfalls(
         add(verdict.value, count, HOPELESS[verdict].remedy, samples.get(verdict, ""))
     for state, reason in _STATES.items():
         if count := statistics.states.get(state, 0):
-            add(reason, count, _READ_FIRST)
+            add(reason, count, _READ_FIRST.format(journal=journal))
     return tuple(found)

@@ -165,7 +165,7 @@ class JobsLines:
                 self._printer.row({"at": at, **row, "per_second": rate, "processes": alive})
                 continue
             parts = [
-                f"{at:%H:%M:%S} {job.name}: {job.state}",
+                f"{at:%H:%M:%S} {job.name}: {job.state}{f' ({job.reason})' if job.reason else ''}",
                 f"{job.at_target:,} of {job.rows:,} at their target",
                 f"{job.failed:,} failed",
                 f"{job.unfinished:,} unfinished",

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from asyncsim import CallbackReceiver, Client, PostgresBus
+from asyncsim import CallbackReceiver, Client, PostgresBus, ReceiverError
 from asyncsim.bulk.alive import shown_alive
 from asyncsim.bulk.worker import by_account
 from asyncsim.cli.accounts import log_in_to_all
-from asyncsim.cli.exits import Exit
+from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.journals import shared_journal
-from asyncsim.cli.options import SharedJournal, check_listen, split_listen
+from asyncsim.cli.options import SharedJournal, check_address, split_listen
 from asyncsim.cli.output import say
 from asyncsim.cli.signals import ended_by_interrupt
 from asyncsim.events import CallbackRefused, Event
@@ -32,24 +33,31 @@ async def receive(
         str | None, Parameter(help="URL at which vendors call.", show_default=False)
     ] = None,
 ) -> Exit:
-    """Take callbacks for workers and services that share a journal, until SIGTERM.
+    """Take callbacks for workers and services that share a journal, until Ctrl-C or SIGTERM.
 
     Example: asyncsim receive --journal postgresql://db.example/sims --public-url https://x.example
     """
     url = shared_journal(journal)
-    check_listen(listen, public_url)
+    if public_url is None and not os.environ.get("ASYNCSIM_EMULATOR"):
+        raise CommandError(
+            "which URL do the vendors call? Pass --public-url https://..., which leads to --listen"
+        )
+    check_address("--listen", listen)
     host, port = split_listen(listen)
     signatures = WrongSignatures()
     bus = PostgresBus(url)
     receiver = CallbackReceiver(public_url, host=host, port=port, bus=bus, observers=[signatures])
     clients = log_in_to_all(receiver=receiver)
     async with AsyncExitStack() as stack:
-        for client in clients:  # the first one opens the port
-            await stack.enter_async_context(client)
+        try:
+            for client in clients:  # the first one opens the port
+                await stack.enter_async_context(client)
+        except ReceiverError as error:
+            raise CommandError(f"--listen {listen}: {error}") from error
         await stack.enter_async_context(following_job_tickets(url, receiver.verify_tickets_of))
         await stack.enter_async_context(shown_alive(url, "receiver", by_account(clients)))
         accounts = f"{len(clients)} account{'' if len(clients) == 1 else 's'}"
-        say(f"receiving callbacks of {accounts} on {host}:{receiver.port}; SIGTERM stops it")
+        say(f"receiving callbacks of {accounts} on {host}:{receiver.port}; Ctrl-C stops")
         with ended_by_interrupt():
             await signatures.reread_profiles(clients)
     counts = receiver.counts

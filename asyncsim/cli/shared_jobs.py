@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +16,7 @@ from asyncsim.bulk.migrate import migrate
 from asyncsim.bulk.report import report_on
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.job_watch import JobsDisplay, JobsLines, JobsScreen, Seen
-from asyncsim.cli.journals import shared_journal
+from asyncsim.cli.journals import JobPlace, shared_journal
 from asyncsim.cli.options import SharedJournal
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.reports import report_exit_code
@@ -52,6 +51,7 @@ async def watch(
     shown: JobsDisplay = JobsScreen(interval) if drawn else JobsLines(as_json=output == "ndjson")
     async with SharedJobs(url) as shared:
         seen: Seen | None = None
+        is_first = True
         with ended_by_interrupt(), shown:
             while seen is None or not _has_ended(name, seen):
                 if seen is not None:
@@ -64,6 +64,9 @@ async def watch(
                     say(printable(f"not read: {error}"))
                     continue
                 shown.show(seen)
+                if is_first and not seen.jobs:
+                    say("there are no jobs yet; Ctrl-C ends")
+                is_first = False
     if name is None or seen is None or not _has_ended(name, seen):
         return Exit.OK
     async with Journal.open(url, job=name, read_only=True) as opened:
@@ -75,26 +78,31 @@ def _has_ended(name: str | None, seen: Seen) -> bool:
 
 
 async def pause(name: SharedJobName, /, *, journal: SharedJournal = None) -> None:
-    """Pause a job: requests in flight finish, workers send nothing new of it.
+    """Pause a job: requests in flight finish, nothing new is sent.
 
     Example: asyncsim jobs pause batch.csv
     """
-    async with SharedJobs(shared_journal(journal)) as shared:
+    place = JobPlace(shared_journal(journal), name)
+    async with SharedJobs(place.target) as shared:
         before = await shared.pause(name)
     done = "was paused already" if before is JobState.PAUSED else "is paused"
-    say(printable(f"{name} {done}; to continue: asyncsim jobs resume {shlex.quote(name)}"))
+    say(printable(f"{name} {done}; to continue: asyncsim jobs resume {place.arguments}"))
 
 
 async def cancel(name: SharedJobName, /, *, journal: SharedJournal = None) -> None:
-    """Cancel a job: workers take nothing of it any more; what was sent stays sent.
+    """Cancel a job: requests in flight finish, nothing new is sent; workers forget it.
 
     Example: asyncsim jobs cancel batch.csv
     """
-    async with SharedJobs(shared_journal(journal)) as shared:
+    place = JobPlace(shared_journal(journal), name)
+    async with SharedJobs(place.target) as shared:
         before = await shared.cancel(name)
         left = (await shared.fetch(name)).unfinished
     done = "was cancelled already" if before is JobState.CANCELLED else "is cancelled"
-    say(printable(f"{name} {done}; {left:,} of its SIMs are unfinished"))
+    text = f"{name} {done}; {left:,} of its SIMs are unfinished"
+    if left:
+        text += f"; to plan these anew: asyncsim jobs resume {place.arguments}"
+    say(printable(text))
 
 
 async def purge(
@@ -107,7 +115,7 @@ async def purge(
     older_than: Annotated[
         float | None,
         Parameter(
-            help="Also those that ended so many days ago.",
+            help="Also jobs that ended at least so many days ago.",
             show_default=False,
             validator=Number(gte=0),
         ),

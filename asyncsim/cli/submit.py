@@ -168,7 +168,8 @@ async def _tell(submitted: Submission, place: JobPlace) -> None:
     if not submitted.chunks:
         say(printable(f"{submitted.name}: none of its {rows:,} SIMs needs a request: finished"))
         return
-    counted = f"{rows:,} SIMs, {submitted.chunks:,} chunks to send"
+    chunks = "1 chunk" if submitted.chunks == 1 else f"{submitted.chunks:,} chunks"
+    counted = f"{rows:,} SIMs, {chunks} to send"
     say(printable(f"submitted {submitted.name}: {counted}"))
     async with SharedJobs(place.target) as shared:
         listed = list_job(await shared.fetch(submitted.name), await shared.processes())
@@ -201,6 +202,14 @@ async def hand_to_workers(
             done = "is running again" if before is JobState.PAUSED else "is running"
             say(printable(f"{place.name} {done}"))
             return Exit.OK
+        if retry_failed and job.state is JobState.RUNNING:
+            raise CommandError(
+                f"{place.name} is running: wait until it has finished, or run `asyncsim jobs pause"
+                f" {place.arguments}` first; then retry"
+            )
+        if retry_failed and job.state is JobState.PAUSED:
+            # The failed rows are in chunks that are done: a new plan makes new ones of them.
+            await shared.cancel(place.name)
     run = JobCommand(
         job=None,
         vendor=job.head.vendor,

@@ -23,6 +23,7 @@ from asyncsim.cli.options import (
     Dispatch,
     MaxRps,
     SharedJournal,
+    check_address,
     throttle,
 )
 from asyncsim.cli.output import printable, say
@@ -52,11 +53,13 @@ async def worker(
         str | None, Parameter(help="[HOST:]PORT for probes.", show_default=False)
     ] = None,
 ) -> Exit:
-    """Work on the jobs of a shared journal, of all profiles, until Ctrl-C or SIGTERM.
+    """Work on the jobs of a shared journal, for all profiles, until Ctrl-C or SIGTERM.
 
     Example: asyncsim worker --journal postgresql://db.example.com/asyncsim
     """
     url = shared_journal(journal)
+    if health is not None:  # before anything else is done
+        check_address("--health", health)
     receiver = None
     if public_url is not None:
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
@@ -73,9 +76,9 @@ async def worker(
     async with AsyncExitStack() as stack:
         for client in clients:
             await stack.enter_async_context(client)
-        say(printable(f"working for {_accounts(clients)} on {target}; Ctrl-C stops"))
         taken = TakenChunks()
         await stack.enter_async_context(health_port(health, taken.state))
+        say(printable(f"working for {_accounts(clients)} on {target}; Ctrl-C stops"))
         with on_first_interrupt(begin_stop):
             await bulk.work(
                 url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from attrs import evolve
 
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.emulator import Emulator, Faults, Latency
@@ -125,7 +127,8 @@ async def test_a_paused_job_is_resumed_by_its_workers(
     paused = await cli("jobs", "pause", batch)
     assert (paused.code, paused.err) == (
         0,
-        "batch.csv is paused; to continue: asyncsim jobs resume batch.csv\n",
+        "batch.csv is paused; to continue: asyncsim jobs resume batch.csv --journal"
+        f" {without_password(journal)}\n",
     )
     assert "was paused already" in (await cli("jobs", "pause", batch)).err
     listed = await cli("jobs", "list")
@@ -162,7 +165,10 @@ async def test_a_cancelled_job_can_be_resumed_with_a_new_plan_or_purged(
 ) -> None:
     await cli("jobs", "submit", batch, *ACTIVE)
     cancelled = await cli("jobs", "cancel", batch)
-    assert cancelled.err == "batch.csv is cancelled; 12 of its SIMs are unfinished\n"
+    assert cancelled.err == (
+        "batch.csv is cancelled; 12 of its SIMs are unfinished; to plan these anew: asyncsim jobs"
+        f" resume batch.csv --journal {without_password(journal)}\n"
+    )
     async with working(journal, emulator):
         assert (await cli("jobs", "watch", batch)).code == 3
         assert posts(emulator) == 0
@@ -327,6 +333,58 @@ async def test_a_job_can_run_in_this_process_on_a_shared_journal(
     async with working(journal, emulator):
         assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
     assert posts(emulator) == 12
+
+
+async def test_a_job_that_ran_in_this_process_is_finished(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    assert (await cli("activate", batch, "--product", "wireless", "--quiet")).code == 0
+    assert (await cli("jobs", "status", batch, "-o", "json")).json["state"] == "finished"
+    watched = await cli("jobs", "watch", batch)
+    assert (watched.code, "finished, 12 of 12" in watched.out) == (0, True)
+    assert (await cli("jobs", "purge", "--older-than", "0")).err == "batch.csv: 12 rows deleted\n"
+
+
+async def test_failed_rows_of_a_paused_job_are_retried(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    store = emulator.world("twilio").sims("wireless")
+    plans = {sid: store[sid].rate_plan_sid for sid in store}
+    for sid in plans:
+        store.put(evolve(store[sid], rate_plan_sid=None))
+    await cli("jobs", "submit", batch, *ACTIVE, "--breaker", "3", "--chunk-rows", "4")
+    async with working(journal, emulator):
+        async with asyncio.timeout(30):
+            while (  # noqa: ASYNC110  # nothing tells when
+                await cli("jobs", "status", batch, "-o", "json")
+            ).json["state"] != "paused":
+                await asyncio.sleep(0.05)
+    report = await cli("jobs", "report", batch)
+    assert f"asyncsim jobs retry-failed {batch} --journal" in report.out
+    for sid, plan in plans.items():
+        store.put(evolve(store[sid], rate_plan_sid=plan))
+    assert (await cli("jobs", "retry-failed", batch, *DISPATCH)).code == 0
+    async with working(journal, emulator):
+        assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
+
+
+async def test_a_running_job_is_not_retried(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    refused = await cli("jobs", "retry-failed", batch, *DISPATCH)
+    assert refused.code == 2
+    command = f"asyncsim jobs pause {batch} --journal {without_password(journal)}"
+    assert f"batch.csv is running: wait until it has finished, or run `{command}`" in refused.err
+
+
+async def test_the_report_of_an_unfinished_job_names_the_command_that_resumes_it(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    report = await cli("jobs", "report", batch)
+    command = f"asyncsim jobs resume {batch} --journal {without_password(journal)}"
+    assert f"-> run `{command}`: it reads their outcome" in report.out
 
 
 async def test_watching_prints_json_lines_with_rates_and_workers(

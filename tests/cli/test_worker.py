@@ -57,7 +57,7 @@ async def test_the_requests_of_each_account_are_limited(
         (("--name", "batch.csv"), "--profile chooses the accounts"),
         (("--chunks", "0"), "--chunks"),
         (("--concurrency", "0"), "--concurrency"),
-        (("--health", "x", "--journal", "postgresql://127.0.0.1:1/x"), "cannot be reached"),
+        (("--health", "x", "--journal", "postgresql://127.0.0.1:1/x"), "give PORT or HOST:PORT"),
     ],
 )
 async def test_wrong_options_are_one_line(

@@ -14,10 +14,12 @@ from sqlalchemy import (
     Integer,
     and_,
     delete,
+    exists,
     false,
     func,
     insert,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -296,6 +298,20 @@ async def cancel(
     if state is not JobState.CANCELLED:
         await set_state(connection, job, JobState.CANCELLED, now, reason="cancelled by hand")
     return state
+
+
+async def finish_if_complete(
+    connection: AsyncConnection, job: int, now: ColumnElement[datetime]
+) -> None:
+    """Record that a job is finished, if it is not the workers' and no row is left to be sent."""
+    left = select(rows.c.number).where(
+        rows.c.job == job, or_(rows.c.state.in_(UNFINISHED), rows.c.retry)
+    )
+    own = jobs.c.state.in_([JobState.PLANNED.value, JobState.CANCELLED.value])
+    this = update(jobs).where(jobs.c.id == job, own, not_(exists(left)))
+    await connection.execute(
+        this.values(state=JobState.FINISHED.value, reason=null(), ended_at=now)
+    )
 
 
 async def reopen(connection: AsyncConnection, job: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import ColumnElement, RowMapping, Update, func, null, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal import plans, queries, statistics
+from asyncsim.bulk.journal import jobs, plans, queries, statistics
 from asyncsim.bulk.journal.claims import release_job
 from asyncsim.bulk.journal.database import Database, execute, fetch
 from asyncsim.bulk.journal.queries import InputSummary, StoredJob, in_states
@@ -231,7 +231,13 @@ class Journal(JournalSession):
     async def end_run(self, reason: str | None) -> None:
         """Record the end of the run, and why it ended early, or None; once for each run."""
         if self._run:
-            await self.write(execute, self._run_ended(reason))
+            ended = self._run_ended(reason)
+
+            async def ending(connection: AsyncConnection) -> None:
+                await execute(connection, ended)
+                await jobs.finish_if_complete(connection, self._scope.job, self._database.now())
+
+            await self.write(ending)
             self._run = 0
 
     def _run_ended(self, reason: str | None) -> Update:
