@@ -71,6 +71,8 @@ class ChunkRun:
         """Work on it; returns once everything is recorded that can be."""
         self._tell_begin()
         self.task = task = asyncio.create_task(self._work(), name="asyncsim-chunk")
+        # Its error may be of no interest, or come too late; asyncio would complain of either.
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         # Whatever it does then, another worker may be doing it, too.
         self.lease.on_end(self.cancel)
         try:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from contextlib import suppress
 from importlib import resources
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, LiteralString, Self, TypeVar
 
 import psycopg
 from procrastinate import App, PsycopgConnector
@@ -29,8 +29,11 @@ from asyncsim.bulk.journal.schema import SCHEMA
 from asyncsim.bulk.records import ChunkRef, account_key
 from asyncsim.clock import Clock
 from asyncsim.errors import JournalError
+from asyncsim.postgres.bounded import end, within
 from asyncsim.postgres.engine import connect, connection_settings, remedy_of
 from asyncsim.postgres.url import PostgresUrl
+
+T = TypeVar("T")
 
 logger = logging.getLogger("asyncsim.worker")
 
@@ -43,6 +46,9 @@ after a process died between the commit of a chunk and the commit of its queue e
 _BATCH = 500  # entries of one statement
 _FORGET_AFTER = 600.0  # seconds
 _PAUSE = 1.0  # seconds before the queue is worked on again after an error of the database
+_LONGEST = 10.0  # seconds for one statement
+_CLOSING = 2.0  # seconds
+_RECONNECT = 2.0  # seconds of failures after which the next statement begins a new attempt
 
 # What has to be worked on, by the chunk table: chunks that are queued, or whose owner is dead; and
 # that procrastinate does not know as queued, or as just handed to a worker. The whole job only
@@ -89,6 +95,37 @@ async def _set_search_path(connection: psycopg.AsyncConnection) -> None:
     await connection.commit()
 
 
+class _Connector(PsycopgConnector):
+    """procrastinate's own, but no statement waits for ever.
+
+    Its worker would, and neither take chunks nor end, once a server is frozen or a failover is lost
+    (procrastinate-org/procrastinate#1513).
+    """
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Execute a statement."""
+        await _in_time(super().execute_query_async(query, **arguments))
+
+    async def execute_query_one_async(
+        self, query: LiteralString, **arguments: Any
+    ) -> dict[str, Any]:
+        """Execute a statement; returns its row."""
+        return await _in_time(super().execute_query_one_async(query, **arguments))
+
+    async def execute_query_all_async(
+        self, query: LiteralString, **arguments: Any
+    ) -> list[dict[str, Any]]:
+        """Execute a statement; returns its rows."""
+        return await _in_time(super().execute_query_all_async(query, **arguments))
+
+
+async def _in_time(statement: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await within(_LONGEST, statement)
+    except TimeoutError as error:
+        raise ConnectorException from error
+
+
 class ProcrastinateDispatch:
     """Hands chunks out through procrastinate's tables, in the schema of our own."""
 
@@ -97,11 +134,13 @@ class ProcrastinateDispatch:
         self._clock = clock
         self._handle: Handle | None = None
         self._all_after = 0.0
-        connector = PsycopgConnector(
+        connector = _Connector(
             conninfo=self._url.libpq,
             min_size=1,
             max_size=4,
-            timeout=10.0,
+            timeout=_LONGEST,
+            # Otherwise it pauses for half as long as a server was away before it connects again.
+            reconnect_timeout=_RECONNECT,
             # Its queries name its tables without their schema.
             configure=_set_search_path,
             kwargs=connection_settings(self._url),
@@ -122,7 +161,9 @@ class ProcrastinateDispatch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._app.close_async()
+        # Its pool waits for connections that are being opened.
+        with suppress(TimeoutError, ProcrastinateException, psycopg.Error):
+            await within(_CLOSING, self._app.close_async())
 
     def _error(self, error: Exception) -> JournalError:
         cause = error.__cause__ or error
@@ -226,11 +267,11 @@ class ProcrastinateDispatch:
             stopped = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stopped.cancel()
-                # It waits for its tasks then.
+                # The first cancellation only asks it to stop: it waits for its tasks.
                 working.cancel()
-                await asyncio.gather(working, stopped, return_exceptions=True)
+                await asyncio.wait([working])
+            finally:
+                await end(working, stopped)
             if not stop.is_set():  # its database was away
                 await self._clock.sleep(_PAUSE)
 

@@ -15,6 +15,7 @@ from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.records import ChunkRef
 from asyncsim.clock import Clock
 from asyncsim.errors import JournalError
+from asyncsim.postgres.bounded import end
 
 
 class TableDispatch:
@@ -57,9 +58,7 @@ class TableDispatch:
             try:
                 await asyncio.gather(*tasks)
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await end(*tasks)
 
     async def _claim(self, handle: Handle, woken: asyncio.Event, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -83,9 +82,7 @@ class TableDispatch:
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in waits:
-                one.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await end(*waits)
 
     async def requeue_stalled(self) -> int:
         """Nothing to do: a claim takes the chunks of dead workers, too."""

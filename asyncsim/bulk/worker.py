@@ -7,8 +7,9 @@ import logging
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +21,7 @@ from asyncsim.bulk.journal.chunks import Beat, TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.processes import JournalProcess
-from asyncsim.bulk.lease import Lease, Moment
+from asyncsim.bulk.lease import MARGIN, Lease, Moment
 from asyncsim.bulk.phases import account_of
 from asyncsim.bulk.records import ChunkClaim, ChunkRef, account_key
 from asyncsim.bulk.send import SendPace
@@ -28,6 +29,7 @@ from asyncsim.bulk.stop_rules import RulesOfJobs
 from asyncsim.client import Client
 from asyncsim.errors import AuthenticationError, ConfigurationError, JournalError, Unsupported
 from asyncsim.events import Observer
+from asyncsim.postgres.bounded import end, within
 from asyncsim.vendors import Product
 
 logger = logging.getLogger("asyncsim.worker")
@@ -36,9 +38,14 @@ _LOOK_FOR_DEAD_EVERY = 0.5  # seconds
 _PAUSE = 1.0  # seconds before the next claim, after one that came to nothing
 _DRAIN = 30.0
 """Seconds after which a graceful stop no longer waits for responses in flight."""
+_RECORD = 5.0
+"""Seconds in which a worker that ends records what it knows, and hands its chunks back. What the
+database does not take until then is left to the workers that take the chunks over."""
+_GIVES_UP = 3.0  # seconds for a transaction to end after that
 
 
 _Key = tuple[int, int, int]  # job, chunk, epoch
+T = TypeVar("T")
 
 
 async def work(
@@ -63,7 +70,8 @@ async def work(
     - `dispatch`: how chunks reach workers, `procrastinate` or `table`; as in `bulk.submit`.
     - `chunks_at_once`: the most chunks at once, of all accounts.
     - `stop`: set it for a graceful stop: requests in flight finish, for at most 30 s, and chunks
-      that are not done are handed back to other workers. Cancelling hands them back at once.
+      that are not done are handed back to other workers. Cancelling hands them back at once. A
+      database that is away holds neither up for long: other workers read what is not recorded.
 
     Raises `JournalError` if the database cannot be used at the start; later it waits for it. Raises
     `AuthenticationError` once the credentials of all accounts were rejected.
@@ -138,6 +146,11 @@ class Worker:
         self._clock = next(iter(clients.values())).context.clock
         self._runs: dict[_Key, ChunkRun] = {}
         self._rules = RulesOfJobs(database, self._clock)
+        self._handling: set[asyncio.Task[Any]] = set()
+        self._heard = Moment.now(self._clock)
+        """When the latest heartbeat that the database has confirmed was sent."""
+        self._is_away = False
+        """Whether the latest heartbeat was not confirmed."""
         self._orphans: set[_Key] = set()
         """Chunks that are ours in the table and that nobody works on, as of the last heartbeat."""
         self._stopping = asyncio.Event()
@@ -162,20 +175,15 @@ class Worker:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
             await self._drain(dispatching)
         finally:
-            self._stopping.set()
-            for run in self._runs.values():
-                run.cancel()
-            # Before the heartbeat, which keeps the chunks until they are handed back.
-            dispatching.cancel()
-            await asyncio.gather(dispatching, return_exceptions=True)
-            for task in (asked, *beside):
-                task.cancel()
-            ends = await asyncio.gather(*everything, return_exceptions=True)
+            try:
+                await self._hand_back(dispatching)
+            finally:
+                await end(*everything)
             with suppress(JournalError):  # then it is listed as dead for a while
                 await self._heartbeats.write(processes.remove, self.owner)
-        for end in ends:
-            if isinstance(end, Exception):  # a bug in one of them
-                raise end
+        for task in everything:
+            if task.done() and not task.cancelled():
+                task.result()  # raises a bug in one of them
         if self._rejected is not None and not self._clients:
             raise self._rejected
 
@@ -185,20 +193,55 @@ class Worker:
         # Heartbeats go on meanwhile: the chunks are ours until they are handed back.
         for run in self._runs.values():
             run.stop.stop("drained")
-        late = asyncio.ensure_future(self._clock.sleep(_DRAIN))
-        try:
-            await asyncio.wait((dispatching, late), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            late.cancel()
-            await asyncio.gather(late, return_exceptions=True)
+        began = self._clock.now()
+        while not dispatching.done():
+            # Without heartbeats all leases end: then nothing is in flight any more.
+            unheard = Moment.now(self._clock).seconds_since(self._heard)
+            left = claims.DEAD_AFTER - MARGIN - unheard
+            left = min(left, began + _DRAIN - self._clock.now())
+            if left <= 0.0:
+                return
+            late = asyncio.ensure_future(self._clock.sleep(left))
+            try:
+                await asyncio.wait((dispatching, late), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await end(late)
+
+    async def _hand_back(self, dispatching: asyncio.Task[None]) -> None:
+        """Cut what is still in flight, and let the chunks be handed back, in bounded time."""
+        self._stopping.set()
+        for database in (self._database, self._heartbeats):
+            database.give_up_after(_RECORD)
+        for run in self._runs.values():
+            run.cancel()
+        # Before the dispatch, whose entries end with them, and before the heartbeat, which keeps
+        # the chunks until they are handed back.
+        handling = {*self._handling}
+        if handling:
+            await asyncio.wait(handling, timeout=_RECORD + _GIVES_UP)
+        await end(dispatching, *handling)
 
     # Chunks.
 
     async def _handle(self, ref: ChunkRef | None) -> bool:
         """Claim a chunk, and work on it to its end; False if there was none to claim."""
-        # A queue may hand out one more chunk after it was stopped.
-        if self._stopping.is_set() or not self._clients:
-            return False
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # only tasks can await
+        self._handling.add(task)
+        try:
+            # A queue may hand out one more chunk after it was stopped.
+            if self._stopping.is_set() or not self._clients:
+                return False
+            claimed = await self._claim(ref)
+            if claimed is None:
+                return False
+            await self._work_on(*claimed)
+            return True
+        finally:
+            self._handling.discard(task)
+
+    async def _claim(self, ref: ChunkRef | None) -> tuple[TakenChunk, Moment] | None:
+        """Claim a chunk; None if there is none to claim."""
 
         async def claiming(connection: AsyncConnection) -> tuple[Moment, TakenChunk | None]:
             began = Moment.now(self._clock)  # of the attempt that succeeds
@@ -210,15 +253,13 @@ class Worker:
             return began, None
 
         try:
-            began, taken = await self._database.write(claiming)
+            began, taken = await _soon(self._database.write(claiming))
         except JournalError as error:
-            logger.warning("no chunk could be claimed: %s", error)
+            if not self._is_away:  # else it has been said
+                logger.warning("no chunk could be claimed: %s", error)
             await self._clock.sleep(_PAUSE)
-            return False
-        if taken is None:
-            return False
-        await self._work_on(taken, began)
-        return True
+            return None
+        return None if taken is None else (taken, began)
 
     def _fewest_first(self) -> list[list[str]]:
         """Group the accounts by how many chunks of theirs are being worked on here."""
@@ -242,13 +283,12 @@ class Worker:
             try:
                 outcome = await run.run()
             finally:
-                pausing.cancel()
-                await asyncio.gather(pausing, return_exceptions=True)
+                await end(pausing)
                 try:
                     await self._give_back(run, outcome)
                 finally:
                     del self._runs[run.key]
-        if outcome.reason is not None:
+        if outcome.reason is not None and not self._stopping.is_set():
             # What it met may still be there: an outage, a full disk.
             await self._clock.sleep(_PAUSE)
 
@@ -295,9 +335,6 @@ class Worker:
                 "chunk %d of job %r: handed back: %s", claim.number, taken.job_name, outcome.reason
             )
         following: ChunkRef | None = None
-        if run.lease.ended and self._stopping.is_set():
-            # Its database may be away for long. The chunk counts as dead already, or soon.
-            return
         # After the journal of the chunk is closed: everything that it buffered is written by then.
         try:
             if outcome.reason is None:
@@ -308,8 +345,8 @@ class Worker:
                 if await database.write(chunks.release, claim, outcome.reason):
                     following = None if outcome.pauses_job else taken.ref
             if following is not None:
-                await self._dispatch.enqueue([following])
-        except JournalError as error:
+                await within(_RECORD, self._dispatch.enqueue([following]))
+        except (JournalError, TimeoutError) as error:
             # Its owner counts as dead soon, and what is not queued is found later.
             logger.warning("chunk %d of job %r: %s", claim.number, taken.job_name, error)
 
@@ -329,12 +366,19 @@ class Worker:
         while True:
             woken = self._clock.now()
             try:
-                await self._on_beats(*await database.write_single(beating))
+                began, known, beats = await _soon(database.write_single(beating))
+                if self._is_away:
+                    logger.warning("heartbeats are confirmed again")
+                self._heard, self._is_away = began, False
+                await self._on_beats(began, known, beats)
                 times = database.now(), database.now(-processes.FORGOTTEN_AFTER)
-                await database.write_single(processes.record_alive, self._process(), *times)
+                alive = database.write_single(processes.record_alive, self._process(), *times)
+                await _soon(alive)
             except JournalError as error:
                 # Then the leases end, and nothing more is sent.
-                logger.warning("the heartbeat failed: %s", error)
+                if not self._is_away:
+                    logger.warning("heartbeats are not confirmed: %s", error)
+                self._is_away = True
             await self._clock.sleep(max(woken + claims.HEARTBEAT - self._clock.now(), 0.0))
 
     def _process(self) -> JournalProcess:
@@ -374,4 +418,15 @@ class Worker:
             try:
                 await self._dispatch.requeue_stalled()
             except JournalError as error:
-                logger.warning("no look for dead workers: %s", error)
+                if not self._is_away:
+                    logger.warning("no look for dead workers: %s", error)
+
+
+async def _soon(writing: Awaitable[T]) -> T:
+    """Await what is of no use once a lease is over; JournalError then."""
+    try:
+        async with asyncio.timeout(claims.DEAD_AFTER):
+            return await writing
+    except TimeoutError:
+        text = f"PostgreSQL has not responded for {claims.DEAD_AFTER:g} s; it is tried again"
+        raise JournalError(text) from None

@@ -30,6 +30,8 @@ from asyncsim.cli.output import printable, say
 from asyncsim.cli.signals import on_first_interrupt
 
 _SURVIVED = ("poll_jobs_to_abort_error", "side_task_failed")
+# What they say of an outage, in many lines and with tracebacks, `bulk.work` says in one.
+_LOUD = ("psycopg", "procrastinate.utils")
 _STOPPING = (
     "stopping: requests in flight finish, and other workers get the chunks; press Ctrl-C again to"
     " cancel"
@@ -60,6 +62,8 @@ async def worker(
     url = shared_journal(journal)
     if health is not None:  # before anything else is done
         check_address("--health", health)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     receiver = None
     if public_url is not None:
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))

@@ -28,7 +28,12 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     while running and (left := deadline - asyncio.get_running_loop().time()) > 0:
         for one in running:
             one.cancel()
-        _, running = await asyncio.wait(running, timeout=min(_AGAIN, left))
+        try:
+            _, running = await asyncio.wait(running, timeout=min(_AGAIN, left))
+        except asyncio.CancelledError:  # whoever waits is told to end as well
+            for one in running:
+                one.cancel()
+            raise
     for one in running:
         logger.warning("%s does not end: its database does not respond", one.get_name())
     for one in set(tasks) - running:

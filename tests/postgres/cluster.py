@@ -131,6 +131,24 @@ class Cluster:
         self.stop(mode)
         self.start()
 
+    def freeze(self) -> None:
+        """Stop all its processes as a paused machine does: connections stay, nothing responds."""
+        for process in self._processes():
+            os.kill(process, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        for process in self._processes():
+            os.kill(process, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        postmaster = self.postmaster
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+        ).stdout.split()
+        pairs = zip(map(int, listed[::2]), map(int, listed[1::2]), strict=True)
+        return [postmaster, *(process for process, parent in pairs if parent == postmaster)]
+
     @property
     def postmaster(self) -> int:
         """The process ID of the server."""

@@ -9,6 +9,7 @@ import pytest
 from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
 from tests.bulk.workers.conftest import OpenYard, Yard
+from tests.bulk.workers.processes import Plant
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -74,3 +75,21 @@ async def test_rows_that_timed_out_end_the_job_and_stay_resumable(open_yard: Ope
     await worker.finish()
     assert await yard.states() == {State.TIMED_OUT: 30}
     assert set(yard.posts().values()) == {1}
+
+
+async def test_workers_go_on_soon_after_a_long_outage(plant: Plant) -> None:
+    # Neither pool pauses for longer, the longer the server was away.
+    async with plant.working() as worker:
+        plant.emulator.faults = Faults(answer_takes=1.0)
+        await plant.until_sent(10)
+        async with plant.away("refusing"):
+            await asyncio.sleep(30.0)  # the leases are over, and pauses have grown
+            plant.emulator.faults = Faults()
+            before = len(plant.emulator.requests)
+        async with asyncio.timeout(10.0):
+            while len(plant.emulator.requests) == before:  # noqa: ASYNC110  # the log sets no event
+                await asyncio.sleep(0.05)
+        worker.terminate()
+        await plant.ended(worker, 40.0)
+    await plant.finish()
+    assert set(plant.sent().values()) == {1}

@@ -13,6 +13,7 @@ from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
 from asyncsim.errors import AuthenticationError
 from tests.bulk.workers.conftest import WATCHING, OpenYard, RunningWorker, Yard
+from tests.bulk.workers.processes import Plant
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -220,3 +221,58 @@ async def test_signals_stay_with_the_program(yard: Yard) -> None:
     await yard.until_state("finished")
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == before
     await worker.finish()
+
+
+# Processes that are stopped while PostgreSQL is away.
+
+LONGEST = 45.0
+"""Seconds, as docs/many-machines.md says; grace periods are 60 s."""
+AT_ONCE = 20.0
+"""Seconds without PostgreSQL if no request is waited for, as after a second signal."""
+
+away = pytest.mark.parametrize("how", ["frozen", "refusing"])
+
+
+@away
+async def test_a_worker_ends_in_time_while_postgresql_is_away(how: str, plant: Plant) -> None:
+    # In flight when the lease ends, and never throttled: all that was sent was carried out.
+    plant.emulator.faults = Faults(slow=0.3, slow_seconds=20.0)
+    async with plant.working() as worker:
+        await plant.until_sent(20)
+        async with plant.away(how):
+            worker.terminate()
+            await plant.ended(worker, AT_ONCE)
+    assert worker.returncode == 0
+    await plant.finish()
+    assert set(plant.sent().values()) == {1}
+
+
+@away
+async def test_a_worker_ends_in_time_if_postgresql_leaves_while_requests_finish(
+    how: str, plant: Plant
+) -> None:
+    plant.emulator.faults = Faults(slow=1.0, slow_seconds=100.0)
+    async with plant.working() as worker:
+        await plant.until_sent(20)
+        worker.terminate()
+        ending = asyncio.create_task(plant.ended(worker, LONGEST))
+        await asyncio.sleep(26.0)  # a request may take 30 s
+        assert not ending.done()
+        async with plant.away(how):
+            await ending
+    assert worker.returncode == 0
+    await plant.finish()
+
+
+@away
+async def test_a_second_signal_does_not_wait_for_postgresql(how: str, plant: Plant) -> None:
+    plant.emulator.faults = Faults(slow=1.0, slow_seconds=100.0)
+    async with plant.working() as worker:
+        await plant.until_sent(20)
+        worker.terminate()
+        await asyncio.sleep(3.0)
+        async with plant.away(how):
+            worker.terminate()
+            await plant.ended(worker, AT_ONCE)
+    assert worker.returncode == 130
+    await plant.finish()

@@ -25,6 +25,8 @@ from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.emulator import Emulator, Latency
 from asyncsim.errors import JournalError
 from asyncsim.events import ChunkEnded, ChunkTaken, Event
+from tests.bulk.workers.processes import SIMS, Plant
+from tests.postgres.cluster import Cluster
 
 ACTIVE = {"status": "active"}
 WATCHING = Watching(first=0.05, longest=0.5, sweep_every=0.2, stale_for=0.5)
@@ -319,3 +321,15 @@ async def _end_workers(yard: Yard) -> None:
 async def yard(open_yard: OpenYard) -> Yard:
     """Thirty new Super SIMs."""
     return await open_yard()
+
+
+@pytest.fixture
+async def plant(postgres_cluster: Callable[..., Cluster], dispatch: str) -> AsyncIterator[Plant]:
+    """A job for workers that are processes, on a server of its own."""
+    before = asyncio.all_tasks()
+    async with Emulator(sims=SIMS, latency=Latency(transition=0.2, sigma=0.0)) as emulator:
+        yield await Plant.open(postgres_cluster(), emulator, dispatch)
+    # Slow responses to processes that have ended.
+    for one in (slow := asyncio.all_tasks() - before - {asyncio.current_task()}):
+        one.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
