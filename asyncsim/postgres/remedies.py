@@ -5,6 +5,8 @@ Codes: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 OLDEST = 14
@@ -48,8 +50,9 @@ _BY_CODE = {
     "58030": f"the server cannot read or write its disk: repair that, {_AGAIN}",
 }
 
-# Errors of a connection attempt have no code, only a text, of libpq, the server or pgbouncer. A
-# server whose `lc_messages` is not English is quoted in its own words, and tried again for a while.
+# Errors of a connection attempt have no code, only a text, of libpq, the server or pgbouncer: libpq
+# does not pass the server's code on. A server whose `lc_messages` is not English is quoted in its
+# own words, and tried again for a while.
 _BY_TEXT = {
     "certificate": "the server's TLS certificate is not accepted: check sslrootcert and the host",
     "does not support SSL": "the server has no TLS: set `ssl = on` there, or another sslmode",
@@ -74,7 +77,15 @@ _BY_TRANSIENT_TEXT = {
     "too many connections": _BY_CODE["53300"],  # of a role or a database
     "connection slots are reserved": _BY_CODE["53300"],
     "no more connections allowed": _BY_CODE["53300"],  # pgbouncer
+    "the database system is": f"the server is starting or shutting down: wait for it, {_AGAIN}",
 }
+
+# The server's own words, in any language: only they have two spaces after their severity.
+_OF_SERVER = re.compile(r"failed: [^\s:][^:\n]*:  ")
+_REJECTED = (
+    "the server rejects the connection, as it says itself: check the user's name, its password, the"
+    " database and pg_hba.conf; a server that is full or starting needs time"
+)
 
 _UNREACHABLE = "the server cannot be reached: check the host, the port and that it runs"
 _LOST = f"the connection to the server was lost: check that it runs, {_AGAIN}"
@@ -137,6 +148,8 @@ def _remedy(cause: BaseException, said: str) -> str | None:
             return remedy
     if not is_transient(cause):
         return None
+    if _OF_SERVER.search(str(cause)):
+        return _REJECTED
     attempted = ("connection failed", "failed to resolve", "timeout expired")
     return _UNREACHABLE if any(words in said for words in attempted) else _LOST
 

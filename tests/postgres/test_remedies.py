@@ -85,3 +85,31 @@ def test_a_full_server_is_told_from_one_that_is_away(said: str) -> None:
 def test_the_values_of_a_row_are_not_quoted() -> None:
     error = errors.NotNullViolation("null value\nDETAIL:  Failing row contains (1, s3cret).")
     assert remedy_of(error) == "null value DETAIL:"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "FATAL:  Passwort-Authentifizierung für Benutzer »me« fehlgeschlagen",
+        "ВАЖНО:  роль \"me\" не существует",
+        "致命的エラー:  データベース\"x\"は存在しません",
+    ],
+)
+def test_a_server_that_rejects_in_its_own_language_was_reached(words: str) -> None:
+    where = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
+    error = psycopg.OperationalError(f"{where}{words}")
+    assert remedy_of(error).startswith("the server rejects the connection, as it says itself")
+    assert words.replace("  ", " ") in remedy_of(error)
+    assert is_transient(error)  # it may be starting
+
+
+def test_a_server_that_is_starting_is_waited_for() -> None:
+    where = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
+    error = psycopg.OperationalError(f"{where}FATAL:  the database system is starting up")
+    assert remedy_of(error).startswith("the server is starting or shutting down: wait for it")
+    assert is_transient(error)
+    refused = psycopg.OperationalError(
+        f"{where}Connection refused\n\tIs the server running on that host and accepting TCP/IP"
+        " connections?"
+    )
+    assert remedy_of(refused).startswith("the server cannot be reached")
