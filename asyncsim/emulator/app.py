@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from asyncsim.clock import Clock
 from asyncsim.emulator.auth import AccessDenied, AccessTokens, check_basic
@@ -265,28 +265,37 @@ def _check_media_type(request: VendorRequest, wanted: str, *, code: int) -> None
         raise VendorError(code, f"Unsupported media type {given}: send {wanted}")
 
 
-def host_check(allowed_hosts: Iterable[str]) -> Middleware:
-    """Middleware that rejects foreign host names.
+def host_check(allowed_hosts: Iterable[str]) -> Callable[[web.RouteDef], web.RouteDef]:
+    """Return what lets a route reject foreign host names.
 
     Without it a page in a browser could point a name of its own at this machine (DNS rebinding).
+    No middleware of aiohttp: it keeps the last 1,024 handlers that it wrapped, and with them
+    stopped emulators and all their SIMs.
     """
     allowed = {name.lower() for name in allowed_hosts}
 
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.host.startswith("["):
-            name = request.host[1:].partition("]")[0].lower()
-        else:
-            name = request.host.partition(":")[0].lower()
-        try:
-            ipaddress.ip_address(name)
-            is_local = True
-        except ValueError:
-            is_local = name == "localhost" or name.endswith(".localhost")
-        # For an address, or `localhost` (RFC 6761), no name server was asked.
-        if not is_local and not {name, "*"} & allowed:
-            message = f"Host {name!r} is not allowed here; add it to allowed_hosts (--allow-host)"
-            return web.json_response({"message": message}, status=403)
-        return await handler(request)
+    def checked(route: web.RouteDef) -> web.RouteDef:
+        handler: Any = route.handler  # none of ours is a class
 
-    return check
+        async def check(request: web.Request) -> web.StreamResponse:
+            if request.host.startswith("["):
+                name = request.host[1:].partition("]")[0].lower()
+            else:
+                name = request.host.partition(":")[0].lower()
+            try:
+                ipaddress.ip_address(name)
+                is_local = True
+            except ValueError:
+                is_local = name == "localhost" or name.endswith(".localhost")
+            # For an address, or `localhost` (RFC 6761), no name server was asked.
+            if not is_local and not {name, "*"} & allowed:
+                message = (
+                    f"Host {name!r} is not allowed here; add it to allowed_hosts (--allow-host)"
+                )
+                return web.json_response({"message": message}, status=403)
+            response: web.StreamResponse = await handler(request)
+            return response
+
+        return web.RouteDef(route.method, route.path, check, route.kwargs)
+
+    return checked

@@ -337,9 +337,9 @@ class Emulator:
             expire_tokens=self.expire_tokens,
             commit=runtime.state.commit,
         )
-        middlewares = [host_check(self._allowed_hosts)]
-        app = web.Application(client_max_size=1 << 20, middlewares=middlewares)
-        app.add_routes([*handler.routes(), *control.routes()])
+        checked = host_check(self._allowed_hosts)
+        app = web.Application(client_max_size=1 << 20)
+        app.add_routes([checked(route) for route in (*handler.routes(), *control.routes())])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         try:

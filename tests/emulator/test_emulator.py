@@ -1,15 +1,19 @@
-"""Clients created by the emulator."""
+"""Clients created by the emulator, and its end."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Literal
 
+import aiohttp
 import pytest
 
 from asyncsim import TransitionFailed, Watching
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Faults, Latency
+from tests.emulator.api import Api
 from tests.emulator.conftest import TRANSITION
 
 
@@ -44,3 +48,14 @@ async def test_settings_that_are_given_to_a_client_count_real_seconds() -> None:
     async with Emulator(speed=1000) as emulator:
         assert emulator.client(watching=given).context.watching is given
         assert emulator.client().context.watching == Watching().at_speed(emulator.speed)
+
+
+async def test_a_stopped_emulator_is_freed_with_its_sims(session: aiohttp.ClientSession) -> None:
+    async with Emulator(sims=1) as emulator:
+        api = Api(emulator, session, "twilio", "supersim")
+        assert (await api.get()).status == 200
+        assert (await api.control("POST", "faults", "{}")).status == 200
+    gone = weakref.ref(emulator)
+    del emulator, api
+    gc.collect()
+    assert gone() is None
