@@ -8,7 +8,7 @@ import re
 import statistics
 import tokenize
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from attrs import frozen
@@ -58,10 +58,10 @@ class Module:
         return bool(PER_KIND.intersection(Path(self.path).parts))
 
 
-def modules() -> Iterator[Module]:
+@cache
+def modules() -> tuple[Module, ...]:
     """Read all modules of the package."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield _read(path)
+    return tuple(map(_read, sorted(PACKAGE.rglob("*.py"))))
 
 
 def names_used_twice() -> dict[str, list[str]]:
@@ -108,7 +108,7 @@ def _read(path: Path) -> Module:
 
 def main() -> None:
     """Print the metrics."""
-    every = [*modules()]
+    every = modules()
     functions = [one for module in every for one in module.functions]
     lengths = [one.lines for one in functions]
     once = [one for one in functions if one.is_private and one.uses == 1]
