@@ -91,8 +91,8 @@ def test_the_values_of_a_row_are_not_quoted() -> None:
     "words",
     [
         "FATAL:  Passwort-Authentifizierung für Benutzer »me« fehlgeschlagen",
-        "ВАЖНО:  роль \"me\" не существует",
-        "致命的エラー:  データベース\"x\"は存在しません",
+        'ВАЖНО:  роль "me" не существует',
+        '致命的エラー:  データベース"x"は存在しません',
     ],
 )
 def test_a_server_that_rejects_in_its_own_language_was_reached(words: str) -> None:
