@@ -29,6 +29,7 @@ from asyncsim.cli.options import (
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.signals import on_first_interrupt
 
+_QUEUE_LOGGERS = ("procrastinate.worker", "procrastinate.utils")
 _SURVIVED = ("poll_jobs_to_abort_error", "side_task_failed")
 # What they say of an outage, in many lines and with tracebacks, `bulk.work` says in one.
 _LOUD = ("psycopg", "procrastinate.utils")
@@ -69,7 +70,8 @@ async def worker(
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
     async with SharedJobs(url) as shared:  # what is wrong with it is said first
         target = shared.target
-    logging.getLogger("procrastinate.worker").addFilter(_in_one_line)
+    for name in _QUEUE_LOGGERS:
+        logging.getLogger(name).addFilter(_in_one_line)
     stop = asyncio.Event()
 
     def begin_stop() -> None:
@@ -98,7 +100,9 @@ async def worker(
 def _in_one_line(record: logging.LogRecord) -> bool:
     """Shorten what procrastinate says of an outage, which it survives: an error, no traceback."""
     error = record.exc_info[1] if record.exc_info else None
-    if error is not None and getattr(record, "action", None) in _SURVIVED:
+    # What fails because the database is away, or while it stops for that reason.
+    outage = type(error).__name__ == "ConnectorException"
+    if error is not None and (outage or getattr(record, "action", None) in _SURVIVED):
         record.msg = f"{record.getMessage()}: {error.__cause__ or error}"
         record.args = record.exc_info = record.exc_text = None
     return True

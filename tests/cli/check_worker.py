@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.cli import check_process
 from tests.cli.check_process import said_by
 from tests.cli.conftest import Cli, posts, wait_for_posts
 from tests.cli.test_activate import fill
+from tests.postgres.cluster import Cluster
 
 ACTIVE = ("--product", "wireless", "--status", "active")
 DISPATCHES = pytest.mark.parametrize("dispatch", ["table", "procrastinate"])
@@ -194,3 +195,33 @@ async def test_rejected_credentials_end_a_worker_with_code_4(
     (listed,) = (await cli("jobs", "list", "-o", "json")).json
     assert (listed["state"], listed["at_target"]) == ("running", 0)
     assert listed["waiting_for"] == "a worker: none is running"  # one with good credentials
+
+
+@DISPATCHES
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_worker_ends_while_the_database_is_away(
+    cli: Cli,
+    emulator: Emulator,
+    batch: str,
+    dispatch: str,
+    postgres_cluster: Callable[..., Cluster],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    busy: bool,
+) -> None:
+    cluster = postgres_cluster()
+    url = cluster.create_database("jobs")
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", url)
+    assert (await cli("jobs", "migrate")).code == 0
+    if busy:
+        await cli("jobs", "submit", batch, *ACTIVE, "--dispatch", dispatch)
+    worker = await spawn("worker", "--dispatch", dispatch)
+    async with SharedJobs(url) as jobs, asyncio.timeout(60):
+        while not await jobs.processes():  # noqa: ASYNC110  # nothing tells when
+            await asyncio.sleep(0.05)
+    if busy:
+        await wait_for_posts(emulator, 12)
+    cluster.stop()
+    worker.send_signal(signal.SIGTERM)
+    rest = await ended(worker, within=60.0)  # before Kubernetes kills it
+    assert worker.returncode == 0, rest

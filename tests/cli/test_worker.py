@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from procrastinate.exceptions import ConnectorException
 
 from asyncsim import Client, Throttle, bulk
 from asyncsim.cli.worker import _in_one_line
@@ -114,9 +115,14 @@ def test_an_outage_that_the_queue_survives_is_one_line(caplog: pytest.LogCapture
                 "poll_jobs_to_abort error", extra={"action": "poll_jobs_to_abort_error"}
             )
             queue.exception("Task was not found", extra={"action": "task_not_found"})
+        try:
+            raise ConnectorException from ConnectionError("refused")
+        except ConnectorException:
+            queue.exception("listener error")
     finally:
         queue.removeFilter(_in_one_line)
-    first, second = caplog.records
+    first, second, third = caplog.records
+    assert (third.getMessage(), third.exc_info) == ("listener error: refused", None)
     assert first.getMessage() == "poll_jobs_to_abort error: terminating connection"
     assert first.exc_info is None
     assert second.exc_info is not None  # a bug keeps its traceback
