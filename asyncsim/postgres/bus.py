@@ -68,7 +68,7 @@ class PostgresBus:
         self._stats = BusStats()
         connect_here = partial(connect, self._url)
         self._write_row = inbox.InboxRow.of
-        self._check_tables = partial(check_tables, connect_here)
+        self._check_tables = partial(check_tables, connect_here, self._url.shown)
         self._purge = partial(
             purge_regularly, connect_here, self._clock, keep_hours * 3600, self._stats
         )

@@ -24,22 +24,23 @@ logger = logging.getLogger("asyncsim")
 _PURGE_EVERY = 60.0  # seconds on average, at random: many processes do it
 
 
-async def check_tables(connect: Connect) -> None:
+async def check_tables(connect: Connect, shown: str) -> None:
     """Look at the tables; ConfigurationError if one is missing, or may not be used.
 
-    A database that does not respond, or is read-only, is no error: it may be back soon.
+    A database that does not respond, or is read-only, is no error: it may be back soon. `shown`:
+    its URL, for messages.
     """
     try:
         async with asyncio.timeout(PATIENCE), await connect() as connection:
             _, may_insert = await inbox.check_rights(connection)
     except FAILURES as error:
         if not (isinstance(error, TimeoutError) or is_transient(error)):
-            raise ConfigurationError(remedy_of(error)) from None
-        logger.warning("callbacks are not shared at present: %s", remedy_of(error))
+            raise ConfigurationError(f"{shown} cannot be used: {remedy_of(error)}") from None
+        logger.warning("callbacks are not shared by %s at present: %s", shown, remedy_of(error))
         return
     if not may_insert:
         raise ConfigurationError(
-            "the user may not INSERT into asyncsim.inbox and asyncsim.commands: have an"
+            f"{shown}: the user may not INSERT into asyncsim.inbox and asyncsim.commands: have an"
             " administrator grant it (docs/postgresql.md)"
         )
 
