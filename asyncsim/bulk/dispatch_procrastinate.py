@@ -12,6 +12,7 @@ import hashlib
 import logging
 from collections.abc import Collection, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import resources
 from types import TracebackType
 from typing import Any, LiteralString, Self, TypeVar
@@ -95,6 +96,13 @@ async def _set_search_path(connection: psycopg.AsyncConnection) -> None:
     await connection.commit()
 
 
+async def _session(connection: psycopg.AsyncConnection[Any]) -> int:
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    found = await cursor.fetchone()
+    assert found is not None  # noqa: S101
+    return int(found[0])
+
+
 class _Connector(PsycopgConnector):
     """procrastinate's own, but no statement waits for ever.
 
@@ -143,17 +151,33 @@ class ProcrastinateDispatch:
             reconnect_timeout=_RECONNECT,
             # Its queries name its tables without their schema.
             configure=_set_search_path,
-            kwargs=connection_settings(self._url),
+            # Not before it connects: `connect` learns then whether the server is a pgbouncer.
+            kwargs=partial(connection_settings, self._url),
         )
         self._app = App(connector=connector)
         self._app.task(name=_TASK)(self._run)
 
     async def __aenter__(self) -> Self:
         try:
+            await self._check_sessions()
             await self._app.open_async()
         except (ProcrastinateException, psycopg.Error) as error:
             raise self._error(error) from error
         return self
+
+    async def _check_sessions(self) -> None:
+        """Reject pgbouncer in transaction mode, where procrastinate does not find its tables.
+
+        Also says at once what the pool would try for 30 s: a server that cannot be reached.
+        """
+        async with await connect(self._url) as one, await connect(self._url) as other:
+            first, second, again = [await _session(client) for client in (one, other, one)]
+        if first == second or first != again:
+            raise JournalError(
+                f"journal {self._url.shown}: procrastinate does not work through pgbouncer in"
+                " transaction mode: use `--dispatch table`, for workers and for `jobs submit`"
+                " and `resume`, or the server's own port"
+            )
 
     async def __aexit__(
         self,

@@ -207,18 +207,36 @@ async def test_receivers_have_callbacks_and_commands_and_nothing_else(
                 receiver.execute(forbidden)
 
 
-async def test_a_worker_behind_pgbouncer_with_the_table_as_dispatch(
+@pytest.mark.parametrize(
+    ("mode", "pool", "dispatch"),
+    [("transaction", 3, "table"), ("session", 20, "table"), ("session", 60, "procrastinate")],
+)
+async def test_a_job_behind_pgbouncer(
+    server: Cluster, emulator: Emulator, mode: str, pool: int, dispatch: str
+) -> None:
+    url = server.create_database("jobs")
+    await migrate(url)
+    await make_dispatch(dispatch, url).install()
+    with pgbouncer(server, mode=mode, pool=pool) as port:
+        pooled = url.replace(f":{server.port}/", f":{port}/")
+        await submit(emulator, pooled, dispatch)
+        async with working(emulator, pooled, dispatch), working(emulator, pooled, dispatch):
+            await until(url, FINISHED)
+    assert statuses(emulator) == {"active"}
+    assert set(updates(emulator).values()) == {1}
+
+
+async def test_procrastinate_behind_pgbouncer_in_transaction_mode_is_rejected(
     server: Cluster, emulator: Emulator
 ) -> None:
     url = server.create_database("jobs")
     await migrate(url)
+    await make_dispatch("procrastinate", url).install()
     with pgbouncer(server, pool=3) as port:
         pooled = url.replace(f":{server.port}/", f":{port}/")
-        await submit(emulator, pooled, "table")
-        async with working(emulator, pooled, "table"):
-            await until(url, FINISHED)
-    assert statuses(emulator) == {"active"}
-    assert set(updates(emulator).values()) == {1}
+        async with emulator.client() as client:
+            with pytest.raises(JournalError, match="use `--dispatch table`"):
+                await bulk.work(pooled, [client])
 
 
 async def test_a_dump_of_a_running_job_is_consistent_and_the_job_goes_on_from_it(
