@@ -175,7 +175,6 @@ class ManualClock:
             self._fire_due(self._now)
             await self.settle()
         self._now = max(self._now, target)  # another task may have moved it further meanwhile
-        await self.settle()
 
     def _fire_due(self, now: float) -> bool:
         fired = False

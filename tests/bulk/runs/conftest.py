@@ -54,13 +54,14 @@ class JobEnv:
         task = asyncio.ensure_future(work)
         limit, idle = clock.now() + within, 0
         try:
+            await clock.settle()
             while not task.done():
-                await clock.settle()
                 due = clock.next_timer
-                if task.done() or due is None or due > limit:
+                if due is None or due > limit:
                     idle += 1
                     assert idle < 20_000, f"not done after {within:g} virtual seconds"
                     await asyncio.sleep(0.0005)  # a thread may be opening a file
+                    await clock.settle()
                     continue
                 idle = 0
                 await clock.advance(max(due - clock.now(), 0.0))
