@@ -18,7 +18,6 @@ from asyncsim.bulk.journal import jobs as statements, processes, purging
 from asyncsim.bulk.journal.chunks import claim, finish
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
-from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.bulk.journal.postgres import PostgresDatabase
 from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.journal.schema import chunks, jobs, rows
@@ -65,14 +64,13 @@ class Shared:
 
 
 @pytest.fixture
-async def shared(postgres_url: str) -> AsyncIterator[Shared]:
-    await migrate(postgres_url)
-    database = open_database(postgres_url, SYSTEM_CLOCK)
+async def shared(migrated_url: str) -> AsyncIterator[Shared]:
+    database = open_database(migrated_url, SYSTEM_CLOCK)
     async with Emulator(sims=23, speed=1000, seed=7) as emulator, emulator.client() as client:
         await database.open()
         try:
             yield Shared(
-                postgres_url, client, database, list(emulator.world("twilio").sims("wireless"))
+                migrated_url, client, database, list(emulator.world("twilio").sims("wireless"))
             )
         finally:
             await database.close()

@@ -17,7 +17,6 @@ from aiohttp.test_utils import unused_port
 
 from asyncsim import CallbackReceiver, Client
 from asyncsim.bulk import SharedJobs
-from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.cli import receive, rereading
 from asyncsim.cli.accounts import VendorName
@@ -33,11 +32,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
-async def url(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The shared journal, named by the environment."""
-    await migrate(postgres_url)
-    monkeypatch.setenv("ASYNCSIM_JOURNAL", postgres_url)
-    return postgres_url
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", migrated_url)
+    return migrated_url
 
 
 async def get(url: str) -> int:

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.emulator import Emulator
 from tests.cli.conftest import Cli, posts
 from tests.cli.shared import without_password
@@ -15,11 +14,10 @@ from tests.cli.test_activate import fill
 
 
 @pytest.fixture
-async def journal(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def journal(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A shared journal that the environment names, with its password."""
-    await migrate(postgres_url)
-    monkeypatch.setenv("ASYNCSIM_JOURNAL", postgres_url)
-    return postgres_url
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", migrated_url)
+    return migrated_url
 
 
 @pytest.fixture

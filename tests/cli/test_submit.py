@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from attrs import evolve
 
-from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.emulator import Emulator, Faults, Latency
 from tests.cli.conftest import Cli, posts
 from tests.cli.shared import DISPATCH, without_password, working
@@ -22,11 +21,10 @@ ACTIVE = ("--product", "wireless", "--status", "active", *DISPATCH)
 
 
 @pytest.fixture
-async def journal(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def journal(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A shared journal that the environment names, with its password."""
-    await migrate(postgres_url)
-    monkeypatch.setenv("ASYNCSIM_JOURNAL", postgres_url)
-    return postgres_url
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", migrated_url)
+    return migrated_url
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ the first test that needs one starts a private server, which all processes of th
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -18,6 +19,7 @@ import filelock
 import psycopg
 import pytest
 
+from asyncsim.bulk.journal.migrations import migrate
 from tests.postgres.binaries import NoPostgres
 from tests.postgres.cluster import OWNER, Cluster, folder_for_data, stop_and_delete
 
@@ -75,6 +77,22 @@ def postgres_databases() -> Iterator[Databases]:
 def postgres_url(postgres_databases: Databases) -> Iterator[str]:
     """The URL of a new, empty database, with its password; its user owns it and is no superuser."""
     url = postgres_databases.create()
+    yield url
+    postgres_databases.finished(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_databases: Databases) -> str:
+    """The name of a database with our tables, which is copied for each test."""
+    url = postgres_databases.create()
+    asyncio.run(migrate(url))
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def migrated_url(postgres_databases: Databases, migrated_template: str) -> Iterator[str]:
+    """The URL of a new database with our tables."""
+    url = postgres_databases.create(migrated_template)
     yield url
     postgres_databases.finished(url)
 

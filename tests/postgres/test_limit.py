@@ -40,13 +40,6 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.fixture
-async def limits_url(postgres_url: str) -> str:
-    """A database with our tables."""
-    await migrate(postgres_url)
-    return postgres_url
-
-
-@pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
     """An account whose limit is 20."""
     faults = Faults(concurrency=20, answer_takes=0.02)
@@ -76,9 +69,9 @@ class Clients:
 
 
 @pytest.fixture
-async def clients(emulator: Emulator, limits_url: str) -> AsyncIterator[Clients]:
+async def clients(emulator: Emulator, migrated_url: str) -> AsyncIterator[Clients]:
     """Closed at the end."""
-    made = Clients(emulator, limits_url)
+    made = Clients(emulator, migrated_url)
     async with made.stack:
         yield made
 
@@ -190,9 +183,8 @@ async def test_two_accounts_with_one_throttle_are_rejected(clients: Clients) -> 
         await clients.open("kore", throttle=throttle, shared_limit=shared)
 
 
-def test_one_object_serves_one_event_loop_after_another(postgres_url: str) -> None:
-    asyncio.run(migrate(postgres_url))
-    shared = PostgresLimit(postgres_url)
+def test_one_object_serves_one_event_loop_after_another(migrated_url: str) -> None:
+    shared = PostgresLimit(migrated_url)
 
     async def use() -> None:
         async with Emulator(sims=5) as emulator:
@@ -209,7 +201,7 @@ def test_one_object_serves_one_event_loop_after_another(postgres_url: str) -> No
 
     asyncio.run(use())
     asyncio.run(use())
-    assert shares(postgres_url) == 0
+    assert shares(migrated_url) == 0
 
 
 async def test_a_client_that_is_open_can_begin_to_share(clients: Clients) -> None:

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal import Journal, open_database, postgres, session
 from asyncsim.bulk.journal.database import Database
-from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.bulk.records import State
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.errors import JournalError
@@ -24,9 +23,8 @@ SOON = 15.0  # seconds: fewer than any of the driver's own waits, and enough for
 
 
 @pytest.fixture
-async def proxy(postgres_url: str) -> AsyncIterator[LossyProxy]:
-    await migrate(postgres_url)
-    async with LossyProxy(postgres_url) as proxy:
+async def proxy(migrated_url: str) -> AsyncIterator[LossyProxy]:
+    async with LossyProxy(migrated_url) as proxy:
         yield proxy
 
 

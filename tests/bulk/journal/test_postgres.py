@@ -26,10 +26,9 @@ JOB = HEAD.label
 
 
 @pytest.fixture
-async def url(postgres_url: str) -> str:
+def url(migrated_url: str) -> str:
     """A database with tables."""
-    await migrate(postgres_url)
-    return postgres_url
+    return migrated_url
 
 
 @pytest.fixture

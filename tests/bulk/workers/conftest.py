@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
@@ -17,7 +17,6 @@ from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
-from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.bulk.journal.postgres import PostgresDatabase
 from asyncsim.bulk.records import ChunkRef, State, account_key
 from asyncsim.bulk.worker import Worker, by_account
@@ -27,6 +26,7 @@ from asyncsim.errors import JournalError
 from asyncsim.events import ChunkEnded, ChunkTaken, Event
 from tests.bulk.workers.processes import SIMS, Plant
 from tests.postgres.cluster import Cluster
+from tests.postgres.fixtures import Databases
 
 ACTIVE = {"status": "active"}
 WATCHING = Watching(first=0.05, longest=0.5, sweep_every=0.2, stale_for=0.5)
@@ -293,18 +293,35 @@ class Yard:
 OpenYard = Callable[..., Awaitable[Yard]]
 
 
+@pytest.fixture(scope="session")
+def procrastinate_template(postgres_databases: Databases, migrated_template: str) -> str:
+    """The name of a database with procrastinate's tables too."""
+    url = postgres_databases.create(migrated_template)
+    asyncio.run(make_dispatch("procrastinate", url).install())
+    return url.rpartition("/")[2]
+
+
 @pytest.fixture
-async def open_yard(postgres_url: str, dispatch: str) -> AsyncIterator[OpenYard]:
+def yard_url(
+    request: pytest.FixtureRequest, postgres_databases: Databases, dispatch: str
+) -> Iterator[str]:
+    """The URL of a new database with all tables that the dispatcher needs."""
+    name = "procrastinate_template" if dispatch == "procrastinate" else "migrated_template"
+    url = postgres_databases.create(request.getfixturevalue(name))
+    yield url
+    postgres_databases.finished(url)
+
+
+@pytest.fixture
+async def open_yard(yard_url: str, dispatch: str) -> AsyncIterator[OpenYard]:
     async with AsyncExitStack() as stack:
 
         async def open_one(*, sims: int = 30, transition: float = 0.2, **settings: Any) -> Yard:
-            await migrate(postgres_url)
-            await make_dispatch(dispatch, postgres_url).install()
             latency = Latency(transition=transition, sigma=0.0)
             emulator = await stack.enter_async_context(
                 Emulator(sims=sims, latency=latency, **settings)
             )
-            yard = Yard(postgres_url, dispatch, emulator, stack)
+            yard = Yard(yard_url, dispatch, emulator, stack)
             stack.push_async_callback(_end_workers, yard)
             return yard
 

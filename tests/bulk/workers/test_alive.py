@@ -21,18 +21,17 @@ async def listed(jobs: SharedJobs, count: int) -> None:
 
 
 async def test_one_that_died_is_forgotten_when_another_one_starts(
-    postgres_url: str,
+    migrated_url: str,
 ) -> None:
-    await migrate(postgres_url)
-    with psycopg.connect(postgres_url) as connection:
+    with psycopg.connect(migrated_url) as connection:
         connection.execute(
             "INSERT INTO asyncsim.processes VALUES"
             " ('lately', 'receiver', 'a', 1, '[]', now(), now() - interval '30 minutes'),"
             " ('long ago', 'receiver', 'a', 2, '[]', now(), now() - interval '61 minutes')"
         )
-    async with SharedJobs(postgres_url) as jobs:
+    async with SharedJobs(migrated_url) as jobs:
         assert [one.is_alive for one in await jobs.processes()] == [False, False]
-        async with shown_alive(postgres_url, "receiver", ["kore supersim x"]), asyncio.timeout(30):
+        async with shown_alive(migrated_url, "receiver", ["kore supersim x"]), asyncio.timeout(30):
             while not (await jobs.processes())[-1].is_alive:  # noqa: ASYNC110  # nothing tells when
                 await asyncio.sleep(0.02)
             assert [one.is_alive for one in await jobs.processes()] == [False, True]

@@ -15,7 +15,6 @@ from asyncsim.bulk.journal import chunks, claims
 from asyncsim.bulk.journal.chunks import TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
-from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.bulk.records import ChunkClaim, ChunkRef
 from asyncsim.clock import SYSTEM_CLOCK
 
@@ -23,10 +22,9 @@ KEY = "twilio supersim AC1 at https://supersim"
 
 
 @pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     """A running job with a chunk for the whole and four for its rows."""
-    await migrate(postgres_url)
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO asyncsim.jobs (id, name, product, action, change, vendor, account, label,"
             " ticket_secret, state, created_at) VALUES (1, 'job', 'supersim', 'update', '{}',"
@@ -38,7 +36,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
                 " VALUES (1, %s, 1, 10, %s)",
                 (number, "queued" if number else "done"),
             )
-    opened = open_database(postgres_url, SYSTEM_CLOCK)
+    opened = open_database(migrated_url, SYSTEM_CLOCK)
     await opened.open()
     yield opened
     await opened.close()
@@ -152,9 +150,9 @@ async def test_a_write_waits_for_a_takeover_that_is_not_committed_and_is_fenced_
 
 
 async def test_a_whole_job_is_not_claimed_while_its_dead_owner_writes(
-    database: Database, postgres_url: str
+    database: Database, migrated_url: str
 ) -> None:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         connection.execute("UPDATE asyncsim.jobs SET state = 'planned'")
 
     async def claim_job(owner: str, dead: float) -> ChunkClaim:
@@ -176,21 +174,21 @@ async def test_a_whole_job_is_not_claimed_while_its_dead_owner_writes(
 
 
 async def test_a_job_of_another_account_or_state_is_left_alone(
-    database: Database, postgres_url: str
+    database: Database, migrated_url: str
 ) -> None:
     assert await claim(database, "owner", key="twilio wireless AC1 at https://supersim") is None
     for state in ("planned", "paused", "cancelled"):
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
+        with psycopg.connect(migrated_url, autocommit=True) as connection:
             connection.execute("UPDATE asyncsim.jobs SET state = %s", (state,))
         assert await claim(database, "owner") is None
 
 
 async def test_the_whole_job_comes_after_all_of_its_chunks(
-    database: Database, postgres_url: str
+    database: Database, migrated_url: str
 ) -> None:
     """Also if its owner is dead: whoever takes it would send what others are sending."""
     whole = ChunkRef(1, 0, KEY)
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         connection.execute(
             "UPDATE asyncsim.chunks SET state = 'running', owner = 'dead', epoch = 7,"
             " heartbeat_at = clock_timestamp() - interval '60 s' WHERE number = 0"
@@ -208,9 +206,9 @@ async def test_the_whole_job_comes_after_all_of_its_chunks(
 
 
 async def test_the_whole_job_that_is_done_finishes_no_job_with_open_chunks(
-    database: Database, postgres_url: str
+    database: Database, migrated_url: str
 ) -> None:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
 
         def state() -> str:
             found = connection.execute("SELECT state FROM asyncsim.jobs").fetchone()
@@ -236,11 +234,11 @@ async def test_the_whole_job_that_is_done_finishes_no_job_with_open_chunks(
 
 
 async def test_procrastinate_queues_the_whole_job_after_all_of_its_chunks(
-    database: Database, postgres_url: str
+    database: Database, migrated_url: str
 ) -> None:
-    queue = ProcrastinateDispatch(postgres_url, SYSTEM_CLOCK)
+    queue = ProcrastinateDispatch(migrated_url, SYSTEM_CLOCK)
     await queue.install()
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         connection.execute(
             "UPDATE asyncsim.chunks SET state = 'running', owner = 'dead',"
             " heartbeat_at = clock_timestamp() - interval '60 s'"
