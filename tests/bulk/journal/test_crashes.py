@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,103 +19,28 @@ from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
+from tests.bulk.journal.processes import grow, intend, open_and_die, read_for_ever, start
 from tests.bulk.journal.samples import fill, query, row, states_in, write_format_1
 from tests.bulk.journals import HEAD
 
-# Records intents concurrently, and prints each row number once the journal has written it.
-_INTENDER = """
-import asyncio, sys
-from asyncsim.bulk.journal import Journal
-from tests.bulk.journal.samples import fill
-async def main():
-    async with Journal.open(sys.argv[1]) as journal:
-        await fill(journal, 5000)
-        async def intend(number):
-            await journal.record_intent(number)
-            print(number, flush=True)
-        await asyncio.gather(*map(intend, range(1, 5001)))
-        await asyncio.Event().wait()
-asyncio.run(main())
-"""
 
-# Dies while opening a journal, just after one SQL statement.
-_OPENER = """
-import asyncio, os, sys
-from sqlalchemy import Engine, event
-from asyncsim.bulk.journal import Journal
-def die(connection, cursor, statement, *rest):
-    if sys.argv[2] in statement:
-        os._exit(9)
-event.listen(Engine, "after_cursor_execute", die)
-async def main():
-    async with Journal.open(sys.argv[1]):
-        pass
-asyncio.run(main())
-"""
-
-# Reads an input that never ends.
-_READER = """
-import asyncio, sys
-from asyncsim.bulk.journal import Journal
-from tests.bulk.journal.samples import row
-from tests.bulk.journals import HEAD
-async def main():
-    async with Journal.open(sys.argv[1]) as journal:
-        await journal.begin_job(HEAD)
-        for start in range(1, 10**9, 100):
-            await journal.add_rows([row(number) for number in range(start, start + 100)])
-            print(start, flush=True)
-asyncio.run(main())
-"""
-
-# Continues until no file may grow any more, as on a full disk.
-_GROWER = """
-import asyncio, resource, signal, sys
-from asyncsim.bulk.journal import Journal
-from asyncsim.errors import JournalError
-from tests.bulk.journal.samples import fill
-async def main():
-    async with Journal.open(sys.argv[1]) as journal:
-        await fill(journal, 2000)
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
-        try:
-            for number in range(1, 2001):
-                await journal.record_intent(number)
-                print(number, flush=True)
-        except JournalError as error:
-            print(error, file=sys.stderr)
-asyncio.run(main())
-"""
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    """The folder of a journal whose process was killed, and the rows whose intents it had told."""
+    folder = tmp_path_factory.mktemp("killed")
+    return folder, start(intend, folder / "batch.db").kill(after=5)
 
 
-async def started(code: str, path: Path, *more: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-W",
-        "error",
-        "-c",
-        code,
-        str(path),
-        *more,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def killed(process: asyncio.subprocess.Process, *, after: int) -> list[int]:
-    """Kill the process after some lines; return all numbers that it printed."""
-    assert process.stdout is not None
-    lines = [await process.stdout.readline() for _ in range(after)]
-    process.send_signal(signal.SIGKILL)
-    rest, _ = await process.communicate()
-    # The last line may be cut off.
-    return [int(line) for line in [*lines, *rest.splitlines(keepends=True)] if line.endswith(b"\n")]
+@pytest.fixture
+def killed_path(path: Path, killed: tuple[Path, list[int]]) -> Path:
+    """The path of a copy of that journal."""
+    shutil.copytree(killed[0], path.parent, dirs_exist_ok=True)
+    return path
 
 
 @pytest.mark.parametrize("after", [1, 40])
 async def test_every_intent_that_returned_before_a_kill_is_durable(path: Path, after: int) -> None:
-    printed = await killed(await started(_INTENDER, path), after=after)
+    printed = start(intend, path).kill(after=after)
     async with Journal.open(path) as journal:  # the process held the lock, so it is free again
         assert not await journal.begin_job(HEAD)
         sending = {entry.number async for entry in journal.entries({State.SENDING})}
@@ -127,7 +51,7 @@ async def test_every_intent_that_returned_before_a_kill_is_durable(path: Path, a
 
 
 async def test_after_a_kill_during_reading_the_input_is_read_again(path: Path) -> None:
-    await killed(await started(_READER, path), after=5)
+    start(read_for_ever, path).kill(after=5)
     assert query(path, "SELECT count(*) > 400 FROM rows") == [(1,)]
     async with Journal.open(path) as journal:
         assert await journal.begin_job(HEAD)
@@ -136,23 +60,23 @@ async def test_after_a_kill_during_reading_the_input_is_read_again(path: Path) -
         assert await journal.counts() == {State.READ: 1}
 
 
-async def test_a_killed_job_can_be_opened_read_only_before_it_is_resumed(path: Path) -> None:
-    await killed(await started(_INTENDER, path), after=1)
-    async with Journal.open(path, read_only=True) as journal:
+async def test_a_killed_job_can_be_opened_read_only_before_it_is_resumed(
+    killed_path: Path,
+) -> None:
+    async with Journal.open(killed_path, read_only=True) as journal:
         assert sum((await journal.counts()).values()) == 5000
         [run] = await journal.runs()
         assert run.ended_at is None
 
 
 async def test_when_files_cannot_grow_unwritten_rows_do_not_count_as_written(path: Path) -> None:
-    process = await started(_GROWER, path)
-    printed, complaint = await process.communicate()
-    assert process.returncode == 0, complaint.decode()
-    assert b"run the same command again: what was recorded is kept" in complaint
+    process = start(grow, path)
+    *told, complaint = process.rest()
+    assert process.end() == 0
+    assert "run the same command again: what was recorded is kept" in complaint
     sent = {number for number, state in states_in(path).items() if state == "sending"}
-    printed_numbers = {int(line) for line in printed.split()}
-    assert 0 < len(printed_numbers) < 2000
-    assert printed_numbers <= sent
+    assert 0 < len(told) < 2000
+    assert set(told) <= sent
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
 
 
@@ -261,9 +185,9 @@ async def test_a_cancelled_writer_raises_in_all_pending_calls(
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["read-write", "read-only"])
 async def test_a_journal_without_its_wal_is_rejected_and_unchanged(
-    path: Path, read_only: bool
+    killed_path: Path, read_only: bool
 ) -> None:
-    await killed(await started(_INTENDER, path), after=5)
+    path = killed_path
     wal = path.with_name("batch.db-wal")
     kept = wal.rename(path.with_name("elsewhere"))
     before = path.read_bytes()  # small
@@ -279,9 +203,9 @@ async def test_a_journal_without_its_wal_is_rejected_and_unchanged(
 @pytest.mark.parametrize("read_only", [False, True], ids=["read-write", "read-only"])
 @pytest.mark.parametrize("rest", ["nothing", "an empty file"])
 async def test_a_wal_without_its_journal_is_rejected_and_unchanged(
-    path: Path, read_only: bool, rest: str
+    killed_path: Path, read_only: bool, rest: str
 ) -> None:
-    await killed(await started(_INTENDER, path), after=5)
+    path = killed_path
     wal = path.with_name("batch.db-wal")
     before = wal.read_bytes()  # small
     kept = path.rename(path.with_name("elsewhere"))
@@ -303,10 +227,9 @@ async def test_a_journal_whose_opening_process_died_can_be_opened(
     path: Path, statement: str
 ) -> None:
     for _ in range(2):  # a new journal, and an existing one
-        opener = await started(_OPENER, path, statement)
-        await opener.communicate()
+        code = start(open_and_die, path, statement).end()
         async with Journal.open(path) as journal:
-            assert opener.returncode == 9 or statement == "CREATE TABLE"
+            assert code == 9 or statement == "CREATE TABLE"
             if await journal.head() is None:
                 await fill(journal, 3)
 
@@ -316,21 +239,21 @@ async def test_an_upgrade_that_is_killed_leaves_the_older_journal(
     path: Path, statement: str
 ) -> None:
     write_format_1(path)
-    opener = await started(_OPENER, path, statement)
-    await opener.communicate()
-    assert opener.returncode == 9
+    assert start(open_and_die, path, statement).end() == 9
     assert query(path, "SELECT format FROM journal") == [(1,)]
     assert query(path, "SELECT count(*) FROM job") == [(1,)]
     async with Journal.open(path) as journal:
         assert sum((await journal.counts()).values()) == 4
 
 
-async def test_a_killed_job_that_another_program_has_opened_can_be_resumed(path: Path) -> None:
-    printed = await killed(await started(_INTENDER, path), after=5)
+async def test_a_killed_job_that_another_program_has_opened_can_be_resumed(
+    killed_path: Path, killed: tuple[Path, list[int]]
+) -> None:
+    path, (_, told) = killed_path, killed
     query(path, "SELECT * FROM progress")  # recovers the file and checkpoints its WAL
     assert not path.with_name("batch.db-wal").exists()
     async with Journal.open(path) as journal:
-        assert (await journal.counts())[State.SENDING] >= len(printed)
+        assert (await journal.counts())[State.SENDING] >= len(told)
 
 
 async def test_a_long_wal_is_checkpointed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
