@@ -85,7 +85,7 @@ def contract(session: nox.Session) -> None:
     # requests, those about sizes, those about lost connections, where Prism responds itself, and
     # those that stop a process at a chosen moment, which Prism delays.
     validated = ("-n", "0", "-p", "tests.contract.through_prism", "-s", "-q", "tests/integration")
-    apart = ("rejections", "scale", "lost_responses", "killed_processes")
+    apart = ("rejections", "lost_responses", "killed_processes")
     others = (f"--ignore-glob=*test_{one}.py" for one in apart)
     cut = "tests/integration/test_waiting.py::test_closing_the_client_while_a_change_is_in_flight"
     deselected = f"--deselect={cut}_says_that_it_was_sent"
