@@ -223,7 +223,12 @@ def test_a_failed_tests_report_has_requests_and_timelines_and_no_ticket(
     assert all(0 <= float(one) < 60 for one in times)
 
 
-def test_workers_of_xdist_have_emulators_of_their_own(suite: pytest.Pytester) -> None:
+def test_workers_of_xdist_have_emulators_of_their_own(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Three processes: the other plugins of this environment would take seconds to load.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    plugins = ("-p", "xdist", "-p", "pytest_asyncsim")
     suite.makepyfile(
         """
         import pytest, pathlib
@@ -234,7 +239,7 @@ def test_workers_of_xdist_have_emulators_of_their_own(suite: pytest.Pytester) ->
             path.write_text(sim_emulator_session.url)
         """.replace("FOLDER", repr(str(suite.mkdir("urls"))))
     )
-    run = suite.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-n", "2")
+    run = suite.runpytest_subprocess(*plugins, "-q", "-p", "no:cacheprovider", "-n", "2")
     run.assert_outcomes(passed=4)
     urls = [path.read_text() for path in (suite.path / "urls").iterdir()]
     assert len(urls) == 2

@@ -123,7 +123,8 @@ async def test_each_python_snippet_runs(
 def test_each_command_runs_and_prints_at_most_a_screen(
     block: Block, emulator: str, tmp_path: Path
 ) -> None:
-    for _ in range(2):
+    # Twice where it leaves files behind, which a second run finds.
+    for _ in range(2 if "batch.csv" in block.text else 1):
         ended = in_shell(block.text, emulator, tmp_path, ASYNCSIM_EMULATOR=emulator)
         assert ended.returncode == 0, ended.stderr
         assert len(ended.stdout.splitlines()) <= SCREEN

@@ -1,4 +1,4 @@
-"""Memory of a streamed list of 100,000 rows."""
+"""Memory of a streamed list of 40,000 rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.http.server import Received, ScriptedResponse
 from tests.resources.scripted import ScriptedApi
 
-ROWS, SIZE = 100_000, 1000
+ROWS, SIZE = 40_000, 1000
 MAX_MEMORY = 6_000_000  # bytes, client and server: a few pages of 1,000 rows
 
 TEXT = json.dumps(
@@ -26,7 +26,7 @@ async def a_page(one: Received) -> ScriptedResponse:
     return ScriptedResponse(200, f'{{"sims": {TEXT}, "meta": {{"next_page_url": {following}}}}}')
 
 
-async def test_a_hundred_thousand_rows_stream_in_bounded_memory(scripted: ScriptedApi) -> None:
+async def test_forty_thousand_rows_stream_in_bounded_memory(scripted: ScriptedApi) -> None:
     scripted.script = a_page
     scripted.server.received = scripted.server.statuses = _DiscardingList()
     seen, base, last = 0, 0, ""

@@ -51,4 +51,4 @@ def test_with_1_percent_of_callbacks_lost_hardly_any_requests_are_sent(
 
 
 def test_a_pending_wait_weighs_at_most_640_bytes_beyond_its_sid() -> None:
-    assert simulate(weigh(20_000, drops_records=True)) <= 640
+    assert simulate(weigh(5_000, drops_records=True)) <= 640
