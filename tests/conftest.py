@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
 from typing import Any
@@ -17,6 +19,16 @@ pytest_plugins = ["tests.postgres.fixtures"]
 # The same examples in each run, and no deadline, so that a busy machine fails no test.
 settings.register_profile("asyncsim", deadline=None, derandomize=True)
 settings.load_profile("asyncsim")
+
+
+def pytest_configure() -> None:
+    """Keep bytecode, also where the environment forbids it, as images of containers do.
+
+    A run starts hundreds of Pythons, each of which would compile the package.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
 
 # A closed connection or a cancelled task takes a few iterations of the loop to end.
 _TURNS = 20
