@@ -101,10 +101,16 @@ FROM here LEFT JOIN LATERAL (
 """.encode()  # noqa: S608
 
 # Not above the oldest transaction in progress: it may have begun before rows that are there.
+# PostgreSQL 14 has no min() of transactions (release notes of 15).
 _BEGINNING = f"""
-SELECT least(min(xid), pg_snapshot_xmin(pg_current_snapshot()))::text FROM (
-    SELECT xid, arrived_at FROM asyncsim.inbox ORDER BY xid DESC LIMIT {_MISSED}
-) AS latest WHERE arrived_at > now() - make_interval(secs => %s)
+SELECT least(
+    (
+        SELECT xid FROM (
+            SELECT xid, arrived_at FROM asyncsim.inbox ORDER BY xid DESC LIMIT {_MISSED}
+        ) AS latest WHERE arrived_at > now() - make_interval(secs => %s) ORDER BY xid LIMIT 1
+    ),
+    pg_snapshot_xmin(pg_current_snapshot())
+)::text
 """.encode()  # noqa: S608
 
 # A server that was promoted, or restored to an earlier time, uses numbers of transactions again.
@@ -242,7 +248,7 @@ async def find_beginning(connection: AsyncConnection[Any], seconds: float) -> In
     """Return the position before the rows of the last seconds."""
     cursor = await connection.execute(_BEGINNING, [seconds])
     found = await cursor.fetchone()
-    assert found is not None  # noqa: S101  # an aggregate has one row
+    assert found is not None  # noqa: S101  # its SELECT has no FROM: one row
     return InboxPosition(int(found[0]))
 
 
