@@ -82,17 +82,19 @@ class ChunkRun:
             await asyncio.wait([task])
             raise
         finally:
-            outcome = self._outcome(task)
             self.lease.close()
+            outcome = self._outcome(task)
             self._tell_end(outcome)
         return outcome
 
     def cancel(self) -> None:
         """Cancel the work, and cut its requests in flight."""
-        # Once: a second cancellation would interrupt what the first one has to clean up.
-        if self.task is not None and not self.is_cancelled:
-            self.is_cancelled = True
-            self.task.cancel()
+        # Once: a second cancellation would interrupt what the first one has to clean up. And not
+        # from within: work that ends its own lease raises the error that it has just met.
+        if self.is_cancelled or self.task is None or self.task is asyncio.current_task():
+            return
+        self.is_cancelled = True
+        self.task.cancel()
 
     def _outcome(self, task: asyncio.Task[ChunkOutcome]) -> ChunkOutcome:
         # Errors that follow from the end of the lease are not its reason.

@@ -243,10 +243,15 @@ class BulkSender:
             self._end_lease()
             raise
         finally:
-            await fan_out.aclose()
-            closing.cancel()
-            await asyncio.gather(closing, return_exceptions=True)
-            self.pacer.close()
+            try:
+                await fan_out.aclose()
+            finally:
+                closing.cancel()
+                try:
+                    await asyncio.gather(closing, return_exceptions=True)
+                finally:
+                    # It is the client's: what stays counted would hold its other senders back.
+                    self.pacer.close()
             for name in fan_out.unsent:
                 await self._take_back(self.sent[name])
 

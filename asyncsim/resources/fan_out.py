@@ -378,6 +378,10 @@ class FanOut(Generic[T]):
                 if not job.close():
                     task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        except asyncio.CancelledError:
+            self.cancel()  # no request goes on without an owner
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            raise
         finally:
             self._left = {name: job.given for name, job in self._jobs.items()}
             for job in self._jobs.values():

@@ -405,6 +405,32 @@ async def test_a_cancelled_close_still_closes(many: Harness) -> None:
     assert many.is_idle
 
 
+async def test_a_close_that_is_cancelled_while_the_input_ends_leaves_no_request(
+    many: Harness,
+) -> None:
+    async def slow_to_end() -> AsyncIterator[tuple[str, dict[str, str]]]:
+        try:
+            for sid in many.sids[:3]:
+                yield sid, ACTIVE
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await many.clock.sleep(5.0)
+
+    many.emulator.faults = Faults(answer_takes=60.0)
+    work = many.sims.update_many(slow_to_end())
+    first = await many.start(anext(work))
+    assert len(sids_posted(many)) == 3
+    closing = await many.start(work.aclose())
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert not work._tasks
+    with pytest.raises(StopAsyncIteration):
+        await first
+    await many.clock.advance(60)
+    assert many.is_idle
+
+
 async def test_closing_before_the_start_or_twice_does_nothing(many: Harness) -> None:
     work = many.sims.update_many({many.sid: ACTIVE})
     await work.aclose()

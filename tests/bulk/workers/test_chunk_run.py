@@ -1,0 +1,71 @@
+"""One claim's work: how it ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from asyncsim import Client
+from asyncsim.bulk.chunk_run import ChunkOutcome, ChunkRun
+from asyncsim.bulk.errors import Fenced
+from asyncsim.bulk.journal.chunks import TakenChunk, WorkerLimits
+from asyncsim.bulk.lease import Lease, Moment
+from asyncsim.bulk.records import ChunkClaim
+from asyncsim.bulk.send import SendPace
+from asyncsim.bulk.stop_rules import StopRules
+from asyncsim.clock import ManualClock
+
+ACCOUNT = "twilio supersim AC1 at https://supersim"
+
+
+def chunk_run(kind: type[ChunkRun], clock: ManualClock) -> ChunkRun:
+    taken = TakenChunk(
+        claim=ChunkClaim(1, 1, "owner", 1),
+        job_name="job",
+        account=ACCOUNT,
+        limits=WorkerLimits(),
+        failed_before=0,
+    )
+    client = Client.twilio("AC" + 32 * "0", "secret")
+    database: Any = None
+    claimed = Moment.now(clock)
+    lease, rules = Lease(clock, claimed), StopRules(None, None)
+    return kind(taken, lease, claimed, rules, client, SendPace(), database, (), clock)
+
+
+class Fencing(ChunkRun):
+    """Work that learns from its journal that another worker has the chunk."""
+
+    has_cleaned_up = False
+
+    async def _work(self) -> ChunkOutcome:
+        try:
+            self.lease.end()
+            raise Fenced("journal x: another process has taken over chunk 1 of job 1")
+        finally:
+            await asyncio.sleep(0)
+            type(self).has_cleaned_up = True
+
+
+async def test_work_that_ends_its_own_lease_is_not_interrupted(clock: ManualClock) -> None:
+    run = chunk_run(Fencing, clock)
+    assert await run.run() == ChunkOutcome("lease lost")
+    assert Fencing.has_cleaned_up
+    assert run.task is not None
+    assert isinstance(run.task.exception(), Fenced)
+
+
+class Mistaken(ChunkRun):
+    """Work with a bug."""
+
+    async def _work(self) -> ChunkOutcome:
+        raise RuntimeError("a bug")
+
+
+async def test_the_lease_is_watched_no_longer_than_the_work(clock: ManualClock) -> None:
+    run = chunk_run(Mistaken, clock)
+    with pytest.raises(RuntimeError, match="a bug"):
+        await run.run()
+    assert clock.next_timer is None
