@@ -96,7 +96,8 @@ def log_in(vendor: str | None, **settings: Unpack[Settings]) -> Client:
             return Client.from_env(vendor, **settings)
         if vendor not in (None, profile.vendor):
             text = (
-                f"profile {profile.name!r} is of {profile.vendor}: use --profile, or omit --vendor"
+                f"profile {profile.name!r} belongs to {profile.vendor}: choose another --profile,"
+                " or omit --vendor"
             )
             raise ConfigurationError(text)
         return log_in_with(profile, settings)
@@ -122,9 +123,9 @@ def log_in_to_all(
 ) -> list[Client]:
     """Create a client for each account, for a program that serves several.
 
-    The profiles that --profile names, or ASYNCSIM_PROFILE; otherwise every profile, and the
-    accounts whose credentials are in the environment. Each client gets a throttle of its own:
-    those with the same one would share its limit.
+    Uses the profiles that --profile or ASYNCSIM_PROFILE names; otherwise every profile, and the
+    accounts whose credentials are in the environment. Each client gets its own throttle, because
+    clients with the same throttle share its limit.
     """
 
     def settings_of_one() -> Settings:
@@ -150,7 +151,7 @@ def log_in_to_all(
                 client = Client.from_env(vendor, **settings_of_one())
                 account = (vendor, client.context.account)
                 if account in clients:
-                    _tell_unused(account, used[account], "of the environment")
+                    _tell_unused(account, used[account], "from the environment")
                 clients.setdefault(account, client)
     except ConfigurationError as error:
         raise CommandError(str(error), Exit.CREDENTIALS) from error
@@ -164,8 +165,8 @@ def _tell_unused(account: tuple[str, str], used: str, unused: str) -> None:
     vendor, number = account
     say(
         printable(
-            f"{vendor} {masked(number)}: the credentials of profile {used} are used, those"
-            f" {unused} are not; pass --profile to choose"
+            f"{vendor} {masked(number)}: using the credentials of profile {used}, not those"
+            f" {unused}; pass --profile to choose"
         )
     )
 

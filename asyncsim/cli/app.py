@@ -92,7 +92,7 @@ for _name, _path, _help, _example in (
     (
         "receive",
         "receive:receive",
-        "Take callbacks for workers and services that share a journal, until Ctrl-C or SIGTERM.",
+        "Receive callbacks for the processes that share a journal, until Ctrl-C or SIGTERM.",
         "asyncsim receive --journal postgresql://db.example/sims --public-url https://x.example",
     ),
     ("auth", "auth:auth", "Profiles: log in, log out, switch between accounts.", None),
@@ -105,7 +105,7 @@ for _name, _path, _help, _example in (
     (
         "worker",
         "worker:worker",
-        "Work on the jobs of a shared journal, for all profiles, until Ctrl-C or SIGTERM.",
+        "Run the jobs of a shared journal, for all profiles, until Ctrl-C or SIGTERM.",
         "asyncsim worker --journal postgresql://db.example.com/asyncsim",
     ),
 ):

@@ -1,4 +1,4 @@
-"""Options that a command does not have, because another one has them: where to pass them."""
+"""Options that belong to another command, and where to pass them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _HERE_FIRST = (
     "to try a few SIMs first, pass it to asyncsim activate (or asyncsim bulk ...) with the same"
     " --journal and --name; then asyncsim jobs resume NAME hands the rest to the workers"
 )
-_RECEIVERS = "callbacks arrive at asyncsim receive; tell its --public-url to asyncsim worker"
+_RECEIVERS = "callbacks arrive at asyncsim receive; pass its --public-url to asyncsim worker"
 _REPORT = "pass it to asyncsim jobs report NAME, at any time"
 _WORKER = "pass it to each asyncsim worker"
 
 OTHER_PLACES: Mapping[str, Mapping[str, str]] = {
     "jobs submit": {
         "--limit": _HERE_FIRST,
-        "--deadline": "a job of workers has none; asyncsim jobs pause NAME stops it at any time",
+        "--deadline": "workers have no deadline; asyncsim jobs pause NAME stops a job at any time",
         "--listen": _RECEIVERS,
         "--public-url": _RECEIVERS,
         "--window": "a worker has --chunks times --chunk-rows SIMs in flight",

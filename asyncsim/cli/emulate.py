@@ -79,6 +79,6 @@ def _welcome(emulator: Emulator) -> str:
         f"export ASYNCSIM_EMULATOR={emulator.url}",
         *([f"export ASYNCSIM_EMULATOR_SPEED={emulator.speed:g}"] if emulator.speed != 1 else []),
         "",
-        "Ctrl-C stops it.",
+        "Press Ctrl-C to stop.",
     ]
     return "\n".join(lines) + "\n"

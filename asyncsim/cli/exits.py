@@ -31,7 +31,7 @@ class Exit(enum.IntEnum):
     CREDENTIALS = 4
     """No credentials, or rejected ones."""
     REFUSED = 5
-    """Irreversible, or it costs more than was allowed, and not confirmed; nothing was sent."""
+    """An irreversible or costly change was not confirmed; nothing was sent."""
     CANCELLED = 130
     """Ctrl-C; as in shells: 128 and the number of the signal."""
 

@@ -18,17 +18,17 @@ _SHUTDOWN = 1.0  # seconds for a probe in flight when the process ends
 
 
 class TakenChunks:
-    """An observer that counts the chunks in hand."""
+    """An observer that counts the chunks being worked on."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def __call__(self, event: Event) -> None:
-        """Count one that was taken or has ended."""
+        """Count a chunk that was claimed or has ended."""
         self._count += isinstance(event, ChunkTaken) - isinstance(event, ChunkEnded)
 
     def state(self) -> Mapping[str, int]:
-        """What a probe gets."""
+        """The content of a response to a probe."""
         return {"chunks": self._count}
 
 
@@ -36,10 +36,10 @@ class TakenChunks:
 async def health_port(
     address: str | None, state: Callable[[], Mapping[str, int]]
 ) -> AsyncIterator[None]:
-    """Respond with 200 and `state()` as JSON meanwhile; without an address do nothing.
+    """Respond to probes with 200 and `state()` as JSON; without an address do nothing.
 
-    It asks neither the vendor nor the database: their outage is no reason to restart a worker,
-    which would lose its chunks over it.
+    Probes check neither the vendor nor the database. A restart would not end an outage of theirs,
+    and would cost the worker its chunks.
     """
     if address is None:
         yield

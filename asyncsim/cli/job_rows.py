@@ -23,7 +23,7 @@ class ListedSharedJob:
     reason: str | None
     """Why it is paused, or was cancelled."""
     waiting_for: str | None
-    """Why nobody takes its queued chunks."""
+    """Why no worker claims its queued chunks."""
     job: str
     change: str
     product: str
@@ -51,7 +51,7 @@ IN_A_TABLE = ("name", "change", "rows", "at_target", "failed", "unfinished", "st
 
 @frozen(kw_only=True)
 class ListedProcess:
-    """A process that works on a shared journal, or receives callbacks for it."""
+    """A worker or receiver of a shared journal."""
 
     process: str
     """`HOST:PID:random`."""
@@ -60,7 +60,7 @@ class ListedProcess:
     state: str
     """`alive` or `dead`."""
     chunks: int
-    """Chunks that it has."""
+    """Chunks that it owns."""
     rate: float
     """SIMs per second that it has finished in the last half minute."""
     accounts: tuple[str, ...]
@@ -72,7 +72,7 @@ PROCESS_IN_A_TABLE = ("process", "kind", "state", "chunks", "rate", "heartbeat_a
 
 
 def cropped(name: str) -> str:
-    """Return the name of a job for a table, whose lines it must not make too long to read."""
+    """Shorten the name of a job, so that its line of a table stays readable."""
     return name if len(name) <= _SHOWN_NAME else name[: _SHOWN_NAME - 1] + "…"
 
 
@@ -119,7 +119,7 @@ def list_process(
 
 
 def notes_on(jobs: Collection[ListedSharedJob]) -> list[str]:
-    """Say which jobs are paused, and which wait for a worker that is not there."""
+    """Say which jobs are paused, and which wait for a missing worker."""
     notes = [f"{job.name} is paused: {job.reason}" for job in jobs if job.state == "paused"]
     waiting = (job for job in jobs if job.waiting_for)
     return notes + [
@@ -129,13 +129,13 @@ def notes_on(jobs: Collection[ListedSharedJob]) -> list[str]:
 
 
 def count_processes(processes: Collection[KnownProcess]) -> str:
-    """Say how many workers and receivers there are, and how many have died lately."""
+    """Say how many workers and receivers are running, and how many have died lately."""
     counts = Counter((one.kind, one.is_alive) for one in processes)
     parts = [_counted(counts[kind, True], kind) for kind in ("worker", "receiver")]
     died = [_counted(counts[kind, False], kind) for kind in ("worker", "receiver")
             if counts[kind, False]]  # fmt: skip
     text = f"running: {', '.join(parts)}"
-    return f"{text}; stopped without notice in the last hour: {', '.join(died)}" if died else text
+    return f"{text}; died in the last hour: {', '.join(died)}" if died else text
 
 
 def _counted(count: int, kind: str) -> str:

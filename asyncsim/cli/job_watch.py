@@ -1,4 +1,4 @@
-"""The live progress of the jobs of a shared journal, and of the processes that work on them."""
+"""The live progress of a shared journal: its jobs, workers and receivers."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from asyncsim.cli.output import Row, fitting_table, printable, printer, stdout_c
 
 _JOB_COLUMNS = ("name", "state", "at_target", "failed", "unfinished", "per_second", "chunks")
 _PROCESS_COLUMNS = ("process", "kind", "state", "chunks", "per_second", "seen")
-# The first ones that a narrow terminal does without.
+# Columns that a narrow terminal drops, in this order.
 _JOB_EXPENDABLE = ("chunks", "per_second", "failed")
 _PROCESS_EXPENDABLE = ("chunks", "kind", "per_second")
 
 
 @frozen(kw_only=True)
 class Seen:
-    """What a shared journal holds at one moment."""
+    """A snapshot of the jobs and processes of a shared journal."""
 
     jobs: Sequence[ListedSharedJob]
     processes: Sequence[ListedProcess]
     rates: Mapping[str, float]
-    """SIMs per second that each job has finished since the moment before; none at first."""
+    """SIMs per second that each job has finished since the previous snapshot; empty at first."""
     time: float
 
     @classmethod
@@ -68,7 +68,7 @@ def _rates(before: Seen, jobs: Sequence[ListedSharedJob], now: float) -> dict[st
 
 
 class JobsDisplay(Protocol):
-    """Where each moment is shown."""
+    """Shows snapshots."""
 
     def __enter__(self) -> object:
         """Begin."""
@@ -77,7 +77,7 @@ class JobsDisplay(Protocol):
         """End; what was shown last stays."""
 
     def show(self, seen: Seen) -> None:
-        """Show one moment."""
+        """Show a snapshot."""
 
 
 class JobsScreen:
@@ -121,7 +121,7 @@ class JobsScreen:
                 row |= {"chunks": "", "per_second": ""}
             processes.append((row, "red" if process.state == "dead" else None))
         notes = [Text(printable(note), "yellow") for note in notes_on(seen.jobs)]
-        caption = f"{datetime.now(UTC):%H:%M:%S} UTC, every {self._interval:g} s; Ctrl-C ends"
+        caption = f"{datetime.now(UTC):%H:%M:%S} UTC, every {self._interval:g} s; Ctrl-C stops"
         self._live.update(
             Group(
                 fitting_table(self._console, _JOB_COLUMNS, _JOB_EXPENDABLE, jobs),
@@ -139,7 +139,7 @@ def _shown(rate: float | None) -> str:
 
 
 class JobsLines:
-    """A line for each job at first, and whenever it has changed: text, or JSON."""
+    """Prints a line for each job at first, and whenever it changes: text, or JSON."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._printer = printer("ndjson", ()) if as_json else None
@@ -152,7 +152,7 @@ class JobsLines:
         sys.stdout.flush()
 
     def show(self, seen: Seen) -> None:
-        """Print what is different now."""
+        """Print the jobs that have changed."""
         at = datetime.now(UTC).replace(microsecond=0)
         for job in seen.jobs:
             row = asdict(job)

@@ -1,4 +1,4 @@
-"""`asyncsim jobs`: jobs in files and in shared journals, listed, reported, resumed, paused."""
+"""`asyncsim jobs`: list, report, resume and control jobs, in files and in shared journals."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ for _command in (submit, watch, pause, cancel, purge):
 jobs.command(migrate_, name="migrate")
 
 JobArgument = Annotated[
-    str, Parameter(name="JOB", help="Journal, such as batch.db, or name in a shared one.")
+    str, Parameter(name="JOB", help="Journal file, such as batch.db, or name of a shared job.")
 ]
 
 
@@ -94,7 +94,7 @@ class ListedJob:
     """Failed, impossible or unknown."""
     unfinished: int
     run: str
-    """How its last run stands: running, interrupted, stopped, finished."""
+    """The state of its last run: running, interrupted, stopped, finished."""
     started_at: datetime
     ended_at: datetime | None
 
@@ -119,7 +119,7 @@ async def list_(
     Example: asyncsim jobs list batches --columns journal,unfinished
     """
     if places and journal is not None:
-        raise CommandError("--journal lists the jobs of a shared journal: omit the other places")
+        raise CommandError("--journal lists the jobs of a shared journal: omit the files")
     url = shared_journal(journal) if journal is not None else journal_option(None)
     if not places and url is not None:
         return await _list_shared(url, columns, output)
@@ -206,7 +206,7 @@ async def status(
     if place.name is not None:
         async with SharedJobs(place.target) as shared:
             found = status_of(await shared.fetch(place.name), await shared.processes())
-        if output == "table":  # a person looks for what there is
+        if output == "table":  # a person needs no empty fields
             found = {name: value for name, value in found.items() if value not in (None, {})}
         print_one(output, found)
         return
@@ -237,10 +237,10 @@ async def _status(journal: Journal) -> dict[str, Any]:
 
 
 def _describe_run(run: JobRun) -> str:
-    began = f"since {_utc(run.started_at)} by process {run.pid} on {run.host}"
+    began = f"{_utc(run.started_at)} as process {run.pid} on {run.host}"
     if run.ended_at is not None:
         return f"ended at {_utc(run.ended_at)}{f': {run.reason}' if run.reason else ''}"
-    return f"running {began}" if _is_alive(run) else f"broken off; it ran {began}"
+    return f"running since {began}" if _is_alive(run) else f"interrupted; it started at {began}"
 
 
 def _utc(moment: datetime) -> str:
@@ -328,7 +328,7 @@ async def _print_report(
 Here = Annotated[
     bool,
     Parameter(
-        help="Run a shared job in this process, not by workers.", negative="", show_default=False
+        help="Run a shared job in this process, not in workers.", negative="", show_default=False
     ),
 ]
 
@@ -344,7 +344,7 @@ async def resume(
     chunk_rows: ChunkRows = 1000,
     options: RunOptions = DEFAULTS,
 ) -> Exit:
-    """Resume a job, without its file; a shared one by its workers.
+    """Resume a job without its file; workers resume a shared one.
 
     Example: asyncsim jobs resume batch.db
     """
@@ -390,7 +390,7 @@ async def _resume(place: JobPlace, options: RunOptions, *, retry_failed: bool = 
             head = await journal.head()
             if head is None:
                 raise CommandError(
-                    f"{journal.target} holds no job yet: run the command with its file again"
+                    f"{journal.target} contains no job yet: run the original command again"
                 )
             results = options.results or place.results
             if journal.source is not None:

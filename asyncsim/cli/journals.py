@@ -1,4 +1,4 @@
-"""Journals as commands name them: a file, or a job in a shared one."""
+"""The journal of a command: a file, or a job in a shared journal."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ def shared_journal(given: str | None) -> str:
     found = journal_option(given)
     if found is None:
         raise CommandError(
-            f"which journal? Pass --journal postgresql://host/database, or set {JOURNAL_VARIABLE}"
+            "no journal given: pass --journal postgresql://host/database, or set"
+            f" {JOURNAL_VARIABLE}"
         )
     if not is_database(found):
         raise CommandError(
-            f"--journal {found}: a shared journal is a URL, postgresql://host/database"
+            f"--journal {found} is a file: pass the URL of a shared journal,"
+            " postgresql://host/database"
         )
     return found
 
@@ -70,7 +72,7 @@ class JobPlace:
             raise CommandError("name the job, and pass the URL as --journal")
         if journal is not None:
             return cls(shared_journal(journal), job)
-        # The variable is a default, so a journal that is named is meant.
+        # The variable is only a default: an existing journal file takes precedence.
         url = journal_option(None)
         if url is None or (Path(job).is_file() and is_journal(Path(job))):
             return cls(job, None)
@@ -78,7 +80,7 @@ class JobPlace:
 
     @property
     def is_shared(self) -> bool:
-        """Whether workers may have it."""
+        """Whether it is in a shared journal."""
         return self.name is not None
 
     @property

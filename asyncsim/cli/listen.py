@@ -76,7 +76,7 @@ async def listen(
     listener = await Listener.open(inspector, host, port, _CONNECTIONS)
     try:
         inspector.public_url = url or local_url(host, listener.port)
-        say(f"listening on {host}:{listener.port}; Ctrl-C stops it")
+        say(f"listening on {host}:{listener.port}; press Ctrl-C to stop")
         async with Forwarder(forward_to) as forwarder:
             callbacks = CallbackPrinter(forwarder, output)
             stopped = await _until_stopped(callbacks.print_all(arrived, count))

@@ -173,7 +173,7 @@ DryRun = Annotated[_Flag, Parameter(group=_RUN, help="Print the plan, send nothi
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SubmitOptions:
-    """How a job is planned and confirmed, and what its runs, here or by workers, obey."""
+    """How a job is planned and confirmed, and the limits of its runs, here or by workers."""
 
     confirm_count: Annotated[_Number, Parameter(help="Number of SIMs to confirm.")] = None
     confirm_above: Annotated[
@@ -192,7 +192,7 @@ class SubmitOptions:
         int | Literal["off"],
         Parameter(
             group=_RUN,
-            help="Stop after N equal refusals, or off.",
+            help="Stop after N equal rejections, or off.",
             show_default=False,
             show_choices=False,
             validator=at_least_one,
@@ -247,7 +247,7 @@ def check_listen(listen: str | None, public_url: str | None) -> None:
     """Reject a listener that cannot work, before anything else is done."""
     if listen is None:
         if public_url is not None:
-            raise CommandError("--public-url needs --listen, the port that it leads to")
+            raise CommandError("--public-url needs --listen, the port to receive callbacks on")
         return
     if public_url is None and not os.environ.get("ASYNCSIM_EMULATOR"):
         raise CommandError("--listen needs --public-url, the URL at which the vendor reaches it")
@@ -255,10 +255,12 @@ def check_listen(listen: str | None, public_url: str | None) -> None:
 
 
 def check_address(option: str, address: str) -> None:
-    """Reject an address to listen on that cannot be one."""
+    """Reject a malformed address to listen on."""
     port = address.rpartition(":")[2]
     if not (port.isascii() and port.isdecimal() and int(port) <= _HIGHEST):
-        raise CommandError(f"{option} {address}: give PORT or HOST:PORT, a port of 0 to {_HIGHEST}")
+        raise CommandError(
+            f"{option} {address}: give PORT or HOST:PORT, with a port from 0 to {_HIGHEST}"
+        )
 
 
 def split_listen(listen: str) -> tuple[str, int]:

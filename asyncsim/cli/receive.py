@@ -1,4 +1,4 @@
-"""`asyncsim receive`: a replica that only takes callbacks, for workers and services elsewhere."""
+"""`asyncsim receive`: receives callbacks for workers and services in other processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from asyncsim.cli.signals import ended_by_interrupt
 from asyncsim.events import CallbackRefused, Event
 from asyncsim.postgres.job_tickets import following_job_tickets
 
-_REREAD_EVERY = 10.0  # seconds between looks at profiles, and only if a signature was wrong
+_REREAD_EVERY = 10.0  # seconds between two reads of the profiles, after a wrong signature
 
 
 async def receive(
@@ -33,14 +33,14 @@ async def receive(
         str | None, Parameter(help="URL at which vendors call.", show_default=False)
     ] = None,
 ) -> Exit:
-    """Take callbacks for workers and services that share a journal, until Ctrl-C or SIGTERM.
+    """Receive callbacks for the processes that share a journal, until Ctrl-C or SIGTERM.
 
     Example: asyncsim receive --journal postgresql://db.example/sims --public-url https://x.example
     """
     url = shared_journal(journal)
     if public_url is None and not os.environ.get("ASYNCSIM_EMULATOR"):
         raise CommandError(
-            "which URL do the vendors call? Pass --public-url https://..., which leads to --listen"
+            "--public-url is missing: pass the URL at which the vendors reach --listen"
         )
     check_address("--listen", listen)
     host, port = split_listen(listen)
@@ -57,31 +57,31 @@ async def receive(
         await stack.enter_async_context(following_job_tickets(url, receiver.verify_tickets_of))
         await stack.enter_async_context(shown_alive(url, "receiver", by_account(clients)))
         accounts = f"{len(clients)} account{'' if len(clients) == 1 else 's'}"
-        say(f"receiving callbacks of {accounts} on {host}:{receiver.port}; Ctrl-C stops")
+        say(f"receiving callbacks of {accounts} on {host}:{receiver.port}; press Ctrl-C to stop")
         with ended_by_interrupt():
             await signatures.reread_profiles(clients)
     counts = receiver.counts
     say(
-        f"stopped: {counts.accepted:,} accepted, {counts.duplicates:,} of them duplicates;"
-        f" {counts.refused:,} rejected"
+        f"stopped: callbacks accepted: {counts.accepted:,} ({counts.duplicates:,} duplicates),"
+        f" rejected: {counts.refused:,}"
     )
     return Exit.OK
 
 
 class WrongSignatures:
-    """Notices callbacks with a genuine ticket and a wrong signature: a secret was rotated."""
+    """Notices callbacks with a valid ticket but a wrong signature: a secret was rotated."""
 
     def __init__(self) -> None:
         self._noticed = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
         """Observe an event of the receiver."""
-        # Without a ticket of ours nobody can cause this, nor a look at the profiles.
+        # Only a valid ticket leads here, so strangers cannot make us reread profiles.
         if isinstance(event, CallbackRefused) and event.reason.startswith("the signature"):
             self._noticed.set()
 
     async def reread_profiles(self, clients: Sequence[Client]) -> None:
-        """Use the secrets that profiles have now, each time that one seems to be another."""
+        """Reread the profiles each time that a secret seems to have been rotated."""
         while True:
             await self._noticed.wait()
             for client in clients:

@@ -44,11 +44,11 @@ class ProfileReader:
             if found == self._known:
                 return None
             self._known = found
-            say(f"the credentials were rejected; profile {name} has others, which are used now")
+            say(f"the credentials were rejected; using the new ones of profile {name}")
             return {**_ABSENT[self._profile.vendor], **found}
 
     def _read(self) -> dict[str, Any]:
         profile = read_profiles().choose(self._profile.name)
         if (profile.vendor, profile.account) != (self._profile.vendor, self._profile.account):
-            raise ConfigurationError("it is of another account now")
+            raise ConfigurationError("it now belongs to another account")
         return profile.credentials()

@@ -142,7 +142,7 @@ async def run_job(run: JobCommand, journal: Journal, results: Path) -> Exit:
         if run.place is not None and run.place.is_shared:
             again = "use another --name"
         say(
-            "this job had finished before: nothing was read and nothing was sent. To do it again,"
+            "this job is already finished: nothing was read and nothing was sent. To repeat it,"
             f" {again}"
         )
     code = report_exit_code(report)
@@ -177,8 +177,8 @@ async def logged_in(
         "observers": run.observers,
         "throttle": throttle(options.concurrency, options.max_rps),
     }
-    if run.place is not None and run.place.is_shared:  # with the workers of the account
-        # Here, because it needs an extra of its own, psycopg.
+    if run.place is not None and run.place.is_shared:  # with the account's workers
+        # Only here, because it needs the extra `postgres`.
         settings["shared_limit"] = asyncsim.PostgresLimit(run.place.target)
     client = log_in(run.vendor, **settings)
     try:

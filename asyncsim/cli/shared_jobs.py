@@ -42,7 +42,7 @@ async def watch(
         Parameter(name=["--output", "-o"], help="Format of the data on stdout."),
     ] = "table",
 ) -> Exit:
-    """Show the live progress of jobs and workers; of a single job, until it has ended.
+    """Show the live progress of jobs and workers; with NAME, until that job has ended.
 
     Example: asyncsim jobs watch batch.csv
     """
@@ -59,13 +59,13 @@ async def watch(
                 try:
                     seen = await Seen.of(shared, name, seen)
                 except JournalError as error:
-                    if seen is None:  # a wrong URL, or name; later it may be an interruption
+                    if seen is None:  # a wrong URL or name; later it is probably an outage
                         raise
-                    say(printable(f"not read: {error}"))
+                    say(printable(f"read failed: {error}"))
                     continue
                 shown.show(seen)
                 if is_first and not seen.jobs:
-                    say("there are no jobs yet; Ctrl-C ends")
+                    say("no jobs yet; press Ctrl-C to stop")
                 is_first = False
     if name is None or seen is None or not _has_ended(name, seen):
         return Exit.OK
@@ -85,12 +85,12 @@ async def pause(name: SharedJobName, /, *, journal: SharedJournal = None) -> Non
     place = JobPlace(shared_journal(journal), name)
     async with SharedJobs(place.target) as shared:
         before = await shared.pause(name)
-    done = "was paused already" if before is JobState.PAUSED else "is paused"
+    done = "was already paused" if before is JobState.PAUSED else "is paused"
     say(printable(f"{name} {done}; to continue: asyncsim jobs resume {place.arguments}"))
 
 
 async def cancel(name: SharedJobName, /, *, journal: SharedJournal = None) -> None:
-    """Cancel a job: requests in flight finish, nothing new is sent; workers forget it.
+    """Cancel a job: requests in flight finish, and its workers send nothing new.
 
     Example: asyncsim jobs cancel batch.csv
     """
@@ -98,10 +98,10 @@ async def cancel(name: SharedJobName, /, *, journal: SharedJournal = None) -> No
     async with SharedJobs(place.target) as shared:
         before = await shared.cancel(name)
         left = (await shared.fetch(name)).unfinished
-    done = "was cancelled already" if before is JobState.CANCELLED else "is cancelled"
+    done = "was already cancelled" if before is JobState.CANCELLED else "is cancelled"
     text = f"{name} {done}; {left:,} of its SIMs are unfinished"
     if left:
-        text += f"; to plan these anew: asyncsim jobs resume {place.arguments}"
+        text += f"; to plan these again: asyncsim jobs resume {place.arguments}"
     say(printable(text))
 
 
@@ -115,7 +115,7 @@ async def purge(
     older_than: Annotated[
         float | None,
         Parameter(
-            help="Also jobs that ended at least so many days ago.",
+            help="Also jobs that ended at least this many days ago.",
             show_default=False,
             validator=Number(gte=0),
         ),
@@ -126,7 +126,7 @@ async def purge(
     Example: asyncsim jobs purge --older-than 30
     """
     if not names and older_than is None:
-        raise CommandError("which jobs? Name them, or pass --older-than DAYS")
+        raise CommandError("no jobs given: name them, or pass --older-than DAYS")
     async with SharedJobs(shared_journal(journal)) as shared:
         chosen = list(names or ())
         for name in chosen:  # all of them, before anything is deleted
@@ -139,7 +139,7 @@ async def purge(
             count = await shared.purge(name)
             say(printable(f"{name}: {count:,} rows deleted"))
         if not chosen:
-            say("no job ended so long ago")
+            say("no job ended that long ago")
 
 
 async def migrate_(
@@ -148,7 +148,7 @@ async def migrate_(
     *,
     journal: SharedJournal = None,
 ) -> None:
-    """Create the tables of a shared journal, or bring those of an older version forward.
+    """Create the tables of a shared journal, or upgrade those of an older version.
 
     Example: asyncsim jobs migrate --journal postgresql://db.example.com/asyncsim
     """
@@ -164,6 +164,6 @@ async def migrate_(
     if before == now:
         say(f"{shown} is up to date: format {now}")
     elif before:
-        say(f"{shown} was brought from format {before} to {now}")
+        say(f"upgraded {shown} from format {before} to {now}")
     else:
-        say(f"{shown} has its tables now: format {now}")
+        say(f"created the tables of {shown}: format {now}")

@@ -1,4 +1,4 @@
-"""`asyncsim jobs submit`: a file's job for the workers of a shared journal."""
+"""`asyncsim jobs submit`: hands a file's job to the workers of a shared journal."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def submit(
     dry_run: DryRun = False,
     options: SubmitOptions = _DEFAULTS,
 ) -> Exit:
-    """Plan the job of a file in a shared journal, and hand it to its workers.
+    """Plan a file's job in a shared journal, and hand it to the workers.
 
     Example: asyncsim jobs submit batch.csv --status active --journal postgresql://db/asyncsim
     """
@@ -106,7 +106,7 @@ async def submit(
 def _with_action(
     given: Input, action: ActionName, *, registration_code: str | None, payload: str | None
 ) -> Input:
-    """Complete the arguments of an action; CommandError for those of another one."""
+    """Complete the arguments of an action; CommandError for those of another action."""
     others = {
         "register": ("--registration-code", registration_code),
         "send": ("--payload", payload),
@@ -131,7 +131,7 @@ def _with_action(
 
 
 async def _submit(run: JobCommand, dispatch: str, chunk_rows: int) -> Exit:
-    """Hand a job to the workers, and say how to follow it."""
+    """Hand a job to the workers, and print how to follow it."""
     options, place = run.options, run.place
     assert place is not None  # noqa: S101  # `submit` and `hand_to_workers` give one
 
@@ -166,7 +166,7 @@ async def _submit(run: JobCommand, dispatch: str, chunk_rows: int) -> Exit:
 async def _tell(submitted: Submission, place: JobPlace) -> None:
     rows = submitted.report.rows
     if not submitted.chunks:
-        say(printable(f"{submitted.name}: none of its {rows:,} SIMs needs a request: finished"))
+        say(printable(f"{submitted.name} is finished: none of its {rows:,} SIMs needs a request"))
         return
     chunks = "1 chunk" if submitted.chunks == 1 else f"{submitted.chunks:,} chunks"
     counted = f"{rows:,} SIMs, {chunks} to send"
@@ -186,14 +186,14 @@ async def hand_to_workers(
     *,
     retry_failed: bool = False,
 ) -> Exit:
-    """Let the workers continue a job: a paused one as it is, an ended one with a new plan."""
+    """Let the workers continue a paused job as it is, and an ended one with a new plan."""
     assert place.name is not None  # noqa: S101  # it is shared
     known = {field.name for field in fields(SubmitOptions)}
     for field in fields(RunOptions):
         name = field.name
         if name not in known and getattr(options, name) != getattr(DEFAULTS, name):
             option = name.replace("_", "-")
-            raise CommandError(f"--{option} is for a run in this process: add --here")
+            raise CommandError(f"--{option} applies to a run in this process only: add --here")
     async with SharedJobs(place.target) as shared:
         job = await shared.fetch(place.name)
         if not retry_failed and job.state in (JobState.PAUSED, JobState.RUNNING):
@@ -208,7 +208,7 @@ async def hand_to_workers(
                 f" {place.arguments}` first; then retry"
             )
         if retry_failed and job.state is JobState.PAUSED:
-            # The failed rows are in chunks that are done: a new plan makes new ones of them.
+            # Failed rows are in chunks that are done: only a new plan puts them into new chunks.
             await shared.cancel(place.name)
     run = JobCommand(
         job=None,
@@ -222,7 +222,7 @@ async def hand_to_workers(
 
 
 def _changed_limits(options: RunOptions) -> ChangedLimits:
-    """Return the limits that a paused job is resumed with, if they are no defaults."""
+    """Return the limits to resume a paused job with: those that are not the defaults."""
     changed: ChangedLimits = {}
     if options.timeout is not None:
         changed["timeout"] = options.timeout

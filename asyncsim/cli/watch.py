@@ -51,7 +51,7 @@ async def watch_list(
                 async with aclosing(listed.rows()) as rows:
                     shown.show({sid: row async for sid, row in rows})
             except _TRANSIENT as error:  # the client has retried; the next read may succeed
-                say(printable(f"not read: {error}"))
+                say(printable(f"read failed: {error}"))
             await asyncio.sleep(interval)
 
 
@@ -101,7 +101,7 @@ class Screen:
             f"{len(rows):,} SIMs" + (f", {more:,} not shown" if more > 0 else ""),
             f"{changed:,} changed",
             f"{datetime.now(UTC):%H:%M:%S} UTC, every {self._interval:g} s",
-            "Ctrl-C ends",
+            "Ctrl-C stops",
         ]
         caption = Text("; ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")
         self._live.update(Group(table, caption), refresh=True)

@@ -1,4 +1,4 @@
-"""`asyncsim worker`: works on the jobs of a shared journal until a signal."""
+"""`asyncsim worker`: runs the jobs of a shared journal until a signal."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from asyncsim.cli.signals import on_first_interrupt
 
 _QUEUE_LOGGERS = ("procrastinate.worker", "procrastinate.utils")
 _SURVIVED = ("poll_jobs_to_abort_error", "side_task_failed")
-# What they say of an outage, in many lines and with tracebacks, `bulk.work` says in one.
+# They log an outage in many lines, with tracebacks; `bulk.work` logs it in one line.
 _LOUD = ("psycopg", "procrastinate.utils")
 _STOPPING = (
-    "stopping: requests in flight finish, and other workers get the chunks; press Ctrl-C again to"
-    " cancel"
+    "stopping: requests in flight finish, then other workers take over the chunks; press Ctrl-C"
+    " again to cancel"
 )
 
 
 async def worker(
     *,
     journal: SharedJournal = None,
-    chunks: Annotated[int, Parameter(help="Chunks at once, at most.", validator=AT_LEAST_ONE)] = 4,
+    chunks: Annotated[int, Parameter(help="Concurrent chunks.", validator=AT_LEAST_ONE)] = 4,
     concurrency: Concurrency = None,
     max_rps: MaxRps = None,
     dispatch: Dispatch = "procrastinate",
@@ -53,10 +53,10 @@ async def worker(
         ),
     ] = None,
     health: Annotated[
-        str | None, Parameter(help="[HOST:]PORT for probes.", show_default=False)
+        str | None, Parameter(help="[HOST:]PORT for health probes.", show_default=False)
     ] = None,
 ) -> Exit:
-    """Work on the jobs of a shared journal, for all profiles, until Ctrl-C or SIGTERM.
+    """Run the jobs of a shared journal, for all profiles, until Ctrl-C or SIGTERM.
 
     Example: asyncsim worker --journal postgresql://db.example.com/asyncsim
     """
@@ -68,7 +68,7 @@ async def worker(
     receiver = None
     if public_url is not None:
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
-    async with SharedJobs(url) as shared:  # what is wrong with it is said first
+    async with SharedJobs(url) as shared:  # an unusable journal is reported first
         target = shared.target
     for name in _QUEUE_LOGGERS:
         logging.getLogger(name).addFilter(_in_one_line)
@@ -84,7 +84,7 @@ async def worker(
             await stack.enter_async_context(client)
         taken = TakenChunks()
         await stack.enter_async_context(health_port(health, taken.state))
-        say(printable(f"working for {_accounts(clients)} on {target}; Ctrl-C stops"))
+        say(printable(f"working for {_accounts(clients)} on {target}; press Ctrl-C to stop"))
         with on_first_interrupt(begin_stop):
             await bulk.work(
                 url,
@@ -98,9 +98,9 @@ async def worker(
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:
-    """Shorten what procrastinate says of an outage, which it survives: an error, no traceback."""
+    """Drop the traceback from procrastinate's reports of outages, which it survives."""
     error = record.exc_info[1] if record.exc_info else None
-    # What fails because the database is away, or while it stops for that reason.
+    # Raised while the database cannot be reached, or while a worker stops because of that.
     outage = type(error).__name__ == "ConnectorException"
     if error is not None and (outage or getattr(record, "action", None) in _SURVIVED):
         record.msg = f"{record.getMessage()}: {error.__cause__ or error}"

@@ -155,7 +155,7 @@ async def test_flags_come_before_the_environment_and_this_before_the_current_pro
     assert await used("--profile", "default") == ["default"]
     ended = await cli("sims", "list", "--vendor", "twilio")
     assert ended.code == 4
-    assert "profile 'kore' is of kore" in ended.err
+    assert "profile 'kore' belongs to kore" in ended.err
 
 
 async def test_status_checks_each_account(

@@ -63,7 +63,7 @@ def test_a_screen_shows_rates_chunks_and_who_is_dead(monkeypatch: pytest.MonkeyP
     dead, *_ = [line for line in screen.splitlines() if "b:2:y" in line]
     assert "\x1b[31m" in dead  # red
     assert "40 s ago" in dead
-    assert "every 2 s; Ctrl-C ends" in screen
+    assert "every 2 s; Ctrl-C stops" in screen
     receiver, *_ = [line for line in screen.splitlines() if "c:3:z" in line]
     assert "receiver" in receiver
     assert "12.3" not in receiver  # it has no chunks

@@ -60,7 +60,7 @@ async def test_the_status_can_be_read_while_the_job_runs(
         process.kill()
         await process.communicate()
     status = (await cli("jobs", "status", journal, "-o", "json")).json
-    assert status["run"].startswith("broken off")
+    assert status["run"].startswith("interrupted")
     assert status["unfinished"] == 12
     (row,) = (await cli("jobs", "list", journal, "-o", "json")).json
     assert (row["run"], row["unfinished"]) == ("interrupted", 12)

@@ -103,7 +103,7 @@ async def test_it_takes_callbacks_for_waits_in_other_processes(
         assert there.settled_by == ["callback"]
     said = capsys.readouterr().err
     assert "receiving callbacks of 2 accounts on 127.0.0.1:" in said
-    assert "stopped: 1 accepted, 0 of them duplicates; 0 rejected" in said
+    assert "stopped: callbacks accepted: 1 (0 duplicates), rejected: 0" in said
 
 
 async def test_it_rejects_what_it_did_not_issue(emulator: Emulator, url: str) -> None:
@@ -215,7 +215,7 @@ async def test_a_rotated_webhook_secret_is_read_from_the_profile_again(
     [
         (("--profile", "four"), 2, "there is no profile 'four'"),
         (("--listen", "x"), 2, "--listen x: give PORT or HOST:PORT"),
-        (("--journal", "file.db"), 2, "a shared journal is a URL"),
+        (("--journal", "file.db"), 2, "pass the URL of a shared journal"),
     ],
 )
 async def test_unusable_arguments_are_errors(

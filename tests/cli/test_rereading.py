@@ -71,7 +71,7 @@ async def test_requests_go_on_with_the_new_secret_of_the_profile(
         assert len(pages) == 20
         assert (await sims.update(sim.sid, status="active")).sid == sim.sid
     said = capsys.readouterr().err
-    assert said.count("profile work has others, which are used now") == 1
+    assert said.count("using the new ones of profile work") == 1
     assert NEW not in said
 
 
@@ -82,7 +82,7 @@ async def test_many_rejected_at_once_read_the_profile_once(
         revoke(emulator, "twilio")
         store(path, "twilio", NEW)
         await asyncio.gather(*(client.supersim.sims.list(page_size=1) for _ in range(20)))
-    assert capsys.readouterr().err.count("which are used now") == 1
+    assert capsys.readouterr().err.count("using the new ones") == 1
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
@@ -90,7 +90,7 @@ async def test_many_rejected_at_once_read_the_profile_once(
     ("secret", "account", "said"),
     [
         ("the old one", None, ""),
-        (NEW, "AC0", "it is of another account now"),
+        (NEW, "AC0", "it now belongs to another account"),
         (None, None, "no pr"),
     ],
 )

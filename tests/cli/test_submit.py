@@ -114,7 +114,7 @@ async def test_a_job_without_anything_to_do_is_finished_at_once(
     async with working(journal, emulator):
         await cli("jobs", "watch", "first", "--interval", "0.05")
     again = await cli("jobs", "submit", batch, *ACTIVE)
-    assert "none of its 12 SIMs needs a request: finished" in again.err
+    assert "is finished: none of its 12 SIMs needs a request" in again.err
     assert (await cli("jobs", "watch", batch)).code == 0
 
 
@@ -128,7 +128,7 @@ async def test_a_paused_job_is_resumed_by_its_workers(
         "batch.csv is paused; to continue: asyncsim jobs resume batch.csv --journal"
         f" {without_password(journal)}\n",
     )
-    assert "was paused already" in (await cli("jobs", "pause", batch)).err
+    assert "was already paused" in (await cli("jobs", "pause", batch)).err
     listed = await cli("jobs", "list")
     assert "batch.csv is paused: paused by hand" in listed.err
     async with working(journal, emulator):
@@ -164,7 +164,7 @@ async def test_a_cancelled_job_can_be_resumed_with_a_new_plan_or_purged(
     await cli("jobs", "submit", batch, *ACTIVE)
     cancelled = await cli("jobs", "cancel", batch)
     assert cancelled.err == (
-        "batch.csv is cancelled; 12 of its SIMs are unfinished; to plan these anew: asyncsim jobs"
+        "batch.csv is cancelled; 12 of its SIMs are unfinished; to plan these again: asyncsim jobs"
         f" resume batch.csv --journal {without_password(journal)}\n"
     )
     async with working(journal, emulator):
@@ -198,14 +198,14 @@ async def test_failed_rows_of_a_shared_job_are_retried(
 async def test_only_jobs_that_have_ended_are_purged(
     cli: Cli, emulator: Emulator, batch: str, journal: str
 ) -> None:
-    assert "which jobs?" in (await cli("jobs", "purge")).err
+    assert "no jobs given" in (await cli("jobs", "purge")).err
     await cli("jobs", "submit", batch, *ACTIVE)
     await cli("jobs", "submit", batch, *ACTIVE, "--name", "ended")
     refused = await cli("jobs", "purge", batch)
     assert refused.code == 2
     assert "is running: cancel it first" in refused.err
     await cli("jobs", "cancel", "ended")
-    assert (await cli("jobs", "purge", "--older-than", "1")).err == "no job ended so long ago\n"
+    assert (await cli("jobs", "purge", "--older-than", "1")).err == "no job ended that long ago\n"
     assert (await cli("jobs", "purge", "--older-than", "0")).err == "ended: 12 rows deleted\n"
     (row,) = (await cli("jobs", "list", "-o", "json")).json
     assert row["name"] == batch
@@ -324,7 +324,7 @@ async def test_a_job_can_run_in_this_process_on_a_shared_journal(
     (row,) = (await cli("jobs", "list", "-o", "json")).json
     assert (row["name"], row["state"], row["unfinished"]) == (batch, "planned", 7)
     refused = await cli("jobs", "resume", batch, "--limit", "1")
-    assert "--limit is for a run in this process: add --here" in refused.err
+    assert "--limit applies to a run in this process only: add --here" in refused.err
     assert (await cli("jobs", "resume", batch, "--here", "--limit", "3")).code == 3
     assert posts(emulator) == 8
     assert (await cli("jobs", "resume", batch, *DISPATCH)).code == 0  # the rest by workers
@@ -443,7 +443,7 @@ async def test_a_database_without_tables_is_migrated(
     assert f"run `asyncsim jobs migrate --journal {without_password(postgres_url)}`" in ended.err
     first, again = await cli("jobs", "migrate"), await cli("jobs", "migrate")
     assert (first.code, again.code) == (0, 0)
-    assert "has its tables now: format" in first.err
+    assert "created the tables of postgresql://" in first.err
     assert "is up to date" in again.err
     assert (await cli("jobs", "list", "-o", "json")).json == []
 
@@ -458,7 +458,7 @@ async def test_a_file_of_an_older_version_is_migrated(cli: Cli, tmp_path: Path) 
     connection.close()
     ended = await cli("jobs", "migrate", str(path))
     assert ended.code == 0, ended.err
-    assert f"{path} was brought from format 1 to " in ended.err
+    assert f"upgraded {path} from format 1 to " in ended.err
     assert "is up to date" in (await cli("jobs", "migrate", str(path))).err
     assert (await cli("jobs", "migrate", str(tmp_path / "missing.db"))).code == 2
 
@@ -466,29 +466,29 @@ async def test_a_file_of_an_older_version_is_migrated(cli: Cli, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("jobs", "list", "--journal", "batch.db"), "a shared journal is a URL"),
-        (("jobs", "list", ".", "--journal", "postgresql://h/d"), "omit the other places"),
-        (("jobs", "pause", "x"), "which journal? Pass --journal postgresql://host/database"),
+        (("jobs", "list", "--journal", "batch.db"), "pass the URL of a shared journal"),
+        (("jobs", "list", ".", "--journal", "postgresql://h/d"), "omit the files"),
+        (("jobs", "pause", "x"), "no journal given: pass --journal postgresql://host/database"),
         (("jobs", "status", "postgresql://h/d"), "name the job, and pass the URL as --journal"),
-        (("jobs", "migrate"), "which journal?"),
+        (("jobs", "migrate"), "no journal given"),
         (("jobs", "migrate", "a.db", "--journal", "postgresql://h/d"), "not both"),
         (("jobs", "submit", __file__, "--payload", "x"), "--payload is for --action send"),
         (("jobs", "submit", __file__, "--limit", "3"), "asyncsim jobs resume NAME hands the rest"),
-        (("jobs", "submit", __file__, "--deadline=3"), "asyncsim jobs pause NAME stops it"),
+        (("jobs", "submit", __file__, "--deadline=3"), "asyncsim jobs pause NAME stops a job"),
         (("jobs", "submit", __file__, "--listen", "1"), "callbacks arrive at asyncsim receive"),
         (("jobs", "submit", __file__, "--max-rps", "1"), "pass it to each asyncsim worker"),
         (("jobs", "submit", __file__, "--undo", "x"), "pass it to asyncsim jobs report NAME"),
         (("jobs", "submit", __file__, "--limmit", "3"), "Unknown option: --limmit."),
         (("jobs", "submit", __file__, "--registration-code", "x"), "is for --action register"),
         (("jobs", "submit", __file__, "--action", "send", "--status", "active"), "--status is for"),
-        (("jobs", "submit", __file__, "--status", "active"), "which journal?"),
+        (("jobs", "submit", __file__, "--status", "active"), "no journal given"),
         (("jobs", "submit", "-", "--journal", "postgresql://h/d"), "pass --name JOB"),
         (("jobs", "submit", "no-such.csv", "--journal", "postgresql://h/d"), "no-such.csv"),
         (("jobs", "submit", __file__, "--chunk-rows", "0"), "chunk-rows"),
         (("activate", __file__, "--name", "x"), "--name is for shared journals"),
         (("activate", __file__, "--journal", "postgresql://u:p@h/d"), "set ASYNCSIM_JOURNAL"),
         (("activate", __file__, "--journal", "postgresql://h/d?password=p"), "ASYNCSIM_JOURNAL"),
-        (("worker",), "which journal?"),
+        (("worker",), "no journal given"),
     ],
     ids=lambda value: " ".join(value)[-60:] if isinstance(value, tuple) else None,
 )

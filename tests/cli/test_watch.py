@@ -82,7 +82,7 @@ async def test_a_read_that_fails_does_not_end_it(
     watch.cancel()  # as Ctrl-C does
     ended = await watch
     assert ended.code == 0
-    assert ended.err.startswith("not read: ")
+    assert ended.err.startswith("read failed: ")
     assert ended.out.count("  listed   ") == 12
 
 
@@ -154,4 +154,4 @@ async def test_a_terminal_is_redrawn_in_place(
     finally:
         os.close(ours)
     assert b"\x1b[1A" in screen  # drawn over the last one
-    assert b"Ctrl-C ends" in screen
+    assert b"Ctrl-C stops" in screen

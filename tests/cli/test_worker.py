@@ -98,10 +98,10 @@ async def test_of_two_profiles_of_one_account_it_says_which_one_is_used(
     ended = await cli("worker", "--profile", "first", "--profile", "second")
     assert ended.code == 0, ended.err
     assert len(used) == 1
-    said = "the credentials of profile first are used, those of profile second are not"
+    said = "using the credentials of profile first, not those of profile second"
     assert ended.err.count(said) == 1
     ended = await cli("worker")
-    assert "profile first are used, those of the environment are not" in ended.err
+    assert "using the credentials of profile first, not those from the environment" in ended.err
 
 
 def test_an_outage_that_the_queue_survives_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
