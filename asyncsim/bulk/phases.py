@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 _PASSES = 6  # times that rows without a response are planned and resent within one run
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between passes, so that an outage can end
-_PLAN_ATTEMPTS = 12  # with those pauses about ten minutes; then the run ends, resumable
+_PLAN_ATTEMPTS = 14  # with those pauses at least ten minutes; then the run ends, resumable
 _SENT = frozenset(State) - {State.READ, State.READY, State.IMPOSSIBLE, State.ALREADY}
 # Without those that timed out: their time is up, and another run continues to wait for them.
 _UNANSWERED = IN_DOUBT - {State.TIMED_OUT}

@@ -151,7 +151,7 @@ async def test_planning_survives_a_ten_minute_outage(
     open_env: OpenEnv,
 ) -> None:
     env = await open_env(sims=30, world={"faults": DOWN})
-    restoring = asyncio.ensure_future(restore_after(env, 540.0))
+    restoring = asyncio.ensure_future(restore_after(env, 600.0))
     assert (await env.run(env.job())).ok
     await restoring
 
