@@ -20,10 +20,10 @@ from asyncsim.bulk.actions import Action
 from asyncsim.bulk.drift import DriftedSim, find_drift, write_fix
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
-from asyncsim.bulk.journal.jobs import JobState, SharedJob
+from asyncsim.bulk.journal.jobs import SharedJob
 from asyncsim.bulk.migrate import migrate
 from asyncsim.bulk.plan import Plan
-from asyncsim.bulk.records import State, Verdict
+from asyncsim.bulk.records import JobState, State, Verdict
 from asyncsim.bulk.report import Report
 from asyncsim.bulk.results import write_results
 from asyncsim.bulk.run import run

@@ -13,7 +13,7 @@ from asyncsim.bulk.journal.chunks import TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.phases import Phases
-from asyncsim.bulk.records import Head
+from asyncsim.bulk.records import WHOLE_JOB, Head
 from asyncsim.bulk.send import Limits, SendPace
 from asyncsim.bulk.stop_rules import StopRules
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal
@@ -139,7 +139,7 @@ class ChunkRun:
             await phases.reconcile(task)
             self.stop.raise_if_stopped()
             # The whole job at once: a list request for each chunk would cost as much as for all.
-            await phases.send(task, verify=self.taken.claim.number == 0)
+            await phases.send(task, verify=self.taken.claim.number == WHOLE_JOB)
 
     def stopped(self) -> ChunkOutcome:
         """Say what a stop means for the chunk and its job."""

@@ -16,7 +16,6 @@ from typing import Self, TypeVar
 from attrs import frozen
 
 from asyncsim.bulk.errors import LeaseLost
-from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.clock import Clock, Timer
 
 T = TypeVar("T")
@@ -59,7 +58,7 @@ class Lease:
         clock: Clock,
         began: Moment | None = None,
         *,
-        seconds: float = DEAD_AFTER,
+        seconds: float,
         margin: float = MARGIN,
     ) -> None:
         self._clock = clock

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from asyncsim.bulk.actions import Action
-from asyncsim.bulk.hold_lease import leased
 from asyncsim.bulk.input.source import format_lines
 from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
@@ -321,8 +320,9 @@ class Phases:
         A callback shows the past: another change may have followed, and KORE's signature is not an
         HMAC (KORE docs, "Validate Webhook Signatures"). One list scan confirms all of them.
         """
-        with leased(self._journal) as lease:
-            await self._send(task, self._lease or lease, verify=verify)
+        hold = self._journal.hold
+        with contextlib.nullcontext(self._lease) if hold is None else hold.lease() as lease:
+            await self._send(task, lease, verify=verify)
 
     async def _send(self, task: JobTask, lease: Lease | None, *, verify: bool) -> None:
         sender = BulkSender(

@@ -51,6 +51,8 @@ OPEN = frozenset({State.READ, State.READY, State.IMPOSSIBLE}) | IN_DOUBT
 """States that a new run plans again. IMPOSSIBLE, too: nothing was sent, and SIMs may appear."""
 UNFINISHED = OPEN - {State.IMPOSSIBLE}
 """States that make a job resumable."""
+FAILURES = frozenset({State.FAILED, State.UNKNOWN})
+"""What `max_failures` counts, of jobs of workers: a row without a response is sent again."""
 
 
 class Verdict(enum.StrEnum):
@@ -253,13 +255,35 @@ class JobRun:
     host: str
 
 
+class JobState(enum.StrEnum):
+    """What is being done with a job."""
+
+    READING = "reading"
+    """Its input is being read into the journal."""
+    PLANNED = "planned"
+    """Its input is complete; no worker has it yet."""
+    RUNNING = "running"
+    """Workers take its chunks."""
+    PAUSED = "paused"
+    """Nothing new is sent until it is resumed."""
+    CANCELLED = "cancelled"
+    """Workers leave it alone."""
+    FINISHED = "finished"
+    """All of its chunks are done."""
+    PURGING = "purging"
+    """It is being deleted."""
+
+
+WHOLE_JOB = 0
+"""The number of the chunk that stands for all rows of a job."""
+
+
 @frozen
 class ChunkClaim:
     """A chunk that one process works on: its writes are refused once another epoch has begun."""
 
     job_id: int
     number: int
-    """0: the whole job."""
     owner: str
     epoch: int
 

@@ -10,8 +10,9 @@ from asyncsim.bulk.journal import jobs, processes, purging
 from asyncsim.bulk.journal.chunks import ChangedLimits
 from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.journal.engines import open_database
-from asyncsim.bulk.journal.jobs import JobState, SharedJob
+from asyncsim.bulk.journal.jobs import SharedJob
 from asyncsim.bulk.journal.processes import KnownProcess
+from asyncsim.bulk.records import JobState
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 
 

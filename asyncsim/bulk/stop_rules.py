@@ -11,11 +11,10 @@ from attrs import define
 from asyncsim.bulk.breaker import CircuitBreaker
 from asyncsim.bulk.journal.chunks import TakenChunk, count_failures
 from asyncsim.bulk.journal.database import Database
-from asyncsim.bulk.records import Ending, State
+from asyncsim.bulk.records import FAILURES, Ending, State
 from asyncsim.clock import Clock
 
-_FAILURES = frozenset({State.FAILED, State.UNKNOWN})
-_IN_A_RUN = _FAILURES | {State.NO_ANSWER}  # a job of workers sends those again, for days if need be
+_IN_A_RUN = FAILURES | {State.NO_ANSWER}  # a job of workers sends those again, for days if need be
 
 # Of what is left before the limit, so much may fail here before all failures are counted again:
 # few counts while the limit is far, and with up to eight workers no overshoot.
@@ -40,7 +39,7 @@ class StopRules:
         count_all: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self.breaker = CircuitBreaker(breaker)
-        self._failures = _IN_A_RUN if count_all is None else _FAILURES
+        self._failures = _IN_A_RUN if count_all is None else FAILURES
         self._most = max_failures
         self._count_all = count_all
         self._here = self._elsewhere = 0

@@ -15,10 +15,9 @@ from asyncsim.bulk.journal.chunks import WorkerLimits
 from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
-from asyncsim.bulk.journal.jobs import JobState
 from asyncsim.bulk.phases import Phases
 from asyncsim.bulk.plan import Plan
-from asyncsim.bulk.records import ChunkRef
+from asyncsim.bulk.records import ChunkRef, JobState
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import Limits
 from asyncsim.bulk.tasks import JobTask, StopSignal

@@ -23,7 +23,7 @@ from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.lease import MARGIN, Lease, Moment
 from asyncsim.bulk.phases import account_of
-from asyncsim.bulk.records import ChunkClaim, ChunkRef, account_key
+from asyncsim.bulk.records import ChunkClaim, ChunkRef, JobState, account_key
 from asyncsim.bulk.send import SendPace
 from asyncsim.bulk.stop_rules import RulesOfJobs
 from asyncsim.client import Client
@@ -302,12 +302,10 @@ class Worker:
 
     async def _pause_job(self, run: ChunkRun, reason: str | None) -> None:
         """Pause a job, once; other workers learn of it by their next heartbeat, this one now."""
-        claim, now = run.taken.claim, self._database.now()
+        claim = run.taken.claim
         if not run.has_paused_job:
             # As its owner: one that has lost the chunk knows nothing of what the job does now.
-            await self._database.write_as(
-                claim, chunks.end_job, claim.job_id, "paused", reason, now
-            )
+            await self._database.write_as(claim, chunks.pause_job, claim.job_id, reason)
             run.has_paused_job = True
         self._stop_job(claim.job_id, "paused")
 
@@ -398,7 +396,7 @@ class Worker:
             beat = ours.pop(key, None)
             if beat is not None:
                 run.lease.renewed(began)
-                if beat.job_state != chunks.RUNNING:
+                if beat.job_state != JobState.RUNNING:
                     self._stop_job(beat.job_id, beat.job_state)
             elif key in known:
                 # Another worker owns it: this one was frozen, or cut off for too long.

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession, TraceConfig
 
 from asyncsim.bulk.errors import LeaseLost
+from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.clock import ManualClock
 from asyncsim.core.retry import Idempotency
@@ -35,7 +36,7 @@ def owners_clock() -> OwnersClock:
 
 @pytest.fixture
 async def lease(owners_clock: OwnersClock) -> AsyncIterator[Lease]:
-    one = Lease(owners_clock)
+    one = Lease(owners_clock, seconds=DEAD_AFTER)
     yield one
     one.close()
 

@@ -15,12 +15,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, not_, null, or_, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal.schema import chunks, jobs, rows
-from asyncsim.bulk.records import ChunkClaim, ChunkRef, State, account_key
+from asyncsim.bulk.records import FAILURES, WHOLE_JOB, ChunkClaim, ChunkRef, JobState, account_key
 
-RUNNING = "running"
-_WHOLE_JOB = 0  # the number of the chunk that stands for all rows
-# Count for `max_failures`; a row without a response is sent again.
-_FAILURES = (State.FAILED, State.UNKNOWN)
+_RUNNING = "running"
 
 
 @frozen(kw_only=True)
@@ -86,7 +83,7 @@ async def claim(
     To be claimed, its job must be running, and the chunk queued, or its owner dead. The whole job
     comes after all of its chunks.
     """
-    conditions = [jobs.c.state == RUNNING, _is_free(dead), _is_its_turn]
+    conditions = [jobs.c.state == JobState.RUNNING.value, _is_free(dead), _is_its_turn]
     if ref is not None:
         conditions += [chunks.c.job == ref.job_id, chunks.c.number == ref.number]
     # Running jobs are few, and their accounts are texts of several columns: compared here.
@@ -110,13 +107,18 @@ async def claim(
     if chunk is None:
         return None
     claimed = ChunkClaim(chunk["job"], chunk["number"], owner, chunk["epoch"] + 1)
+    # Read again, now that the chunk is locked: the job may have been cancelled meanwhile, and
+    # claimed as a whole.
+    running = exists().where(jobs.c.id == claimed.job_id, jobs.c.state == JobState.RUNNING.value)
     taken = update(chunks).where(
         chunks.c.job == claimed.job_id,
         chunks.c.number == claimed.number,
         chunks.c.epoch == chunk["epoch"],
+        running,
     )
-    values = {"state": RUNNING, "owner": owner, "epoch": claimed.epoch, "heartbeat_at": now}
-    await connection.execute(taken.values({**values, "reason": null()}))
+    values = {"state": _RUNNING, "owner": owner, "epoch": claimed.epoch, "heartbeat_at": now}
+    if not (await connection.execute(taken.values({**values, "reason": null()}))).rowcount:
+        return None
     return TakenChunk(
         claim=claimed,
         job_name=chunk["name"],
@@ -131,22 +133,22 @@ async def claim(
 
 
 def _is_free(dead: ColumnElement[datetime]) -> ColumnElement[bool]:
-    orphaned = and_(chunks.c.state == RUNNING, chunks.c.heartbeat_at < dead)
+    orphaned = and_(chunks.c.state == _RUNNING, chunks.c.heartbeat_at < dead)
     return or_(chunks.c.state == "queued", orphaned)
 
 
 # Whoever has the whole job sends all rows that are left, also those that others are sending.
 _others = chunks.alias("others")
 _open_others = exists().where(
-    _others.c.job == chunks.c.job, _others.c.number != _WHOLE_JOB, _others.c.state != "done"
+    _others.c.job == chunks.c.job, _others.c.number != WHOLE_JOB, _others.c.state != "done"
 )
-_is_its_turn = or_(chunks.c.number != _WHOLE_JOB, not_(_open_others))
+_is_its_turn = or_(chunks.c.number != WHOLE_JOB, not_(_open_others))
 
 
 async def _jobs_of(connection: AsyncConnection, accounts: Collection[str]) -> dict[int, str]:
     """Return the running jobs of these accounts, each with its account."""
     identity = select(jobs.c.id, jobs.c.vendor, jobs.c.product, jobs.c.account)
-    found = await connection.execute(identity.where(jobs.c.state == RUNNING))
+    found = await connection.execute(identity.where(jobs.c.state == JobState.RUNNING.value))
     keys = {one.id: account_key(one.vendor, one.product, one.account) for one in found}
     return {number: key for number, key in keys.items() if key in accounts}
 
@@ -162,7 +164,7 @@ async def heartbeat(
     job: Any = chunks.c.job
     state = select(jobs.c.state).where(jobs.c.id == job).scalar_subquery()
     reason = select(jobs.c.reason).where(jobs.c.id == job).scalar_subquery()
-    mine = update(chunks).where(chunks.c.owner == owner, chunks.c.state == RUNNING)
+    mine = update(chunks).where(chunks.c.owner == owner, chunks.c.state == _RUNNING)
     renewed = mine.values(heartbeat_at=now).returning(
         chunks.c.job, chunks.c.number, chunks.c.epoch, state, reason
     )
@@ -197,19 +199,23 @@ async def finish(
     is another worker's by now.
     """
     # One after the other: of two that finish last, each would see the other's chunk running.
-    whole = and_(chunks.c.job == claim.job_id, chunks.c.number == _WHOLE_JOB)
+    whole = and_(chunks.c.job == claim.job_id, chunks.c.number == WHOLE_JOB)
     await connection.execute(select(chunks.c.number).where(whole).with_for_update())
     done = {"state": "done", "owner": null(), "heartbeat_at": null(), "reason": null()}
     mine = await connection.execute(update(chunks).where(_mine(claim)).values(done))
     if not mine.rowcount:
         return None
     open_chunks = select(func.count()).where(
-        chunks.c.job == claim.job_id, chunks.c.number != _WHOLE_JOB, chunks.c.state != "done"
+        chunks.c.job == claim.job_id, chunks.c.number != WHOLE_JOB, chunks.c.state != "done"
     )
     if (await connection.execute(open_chunks)).scalar_one():
         return None
-    if claim.number == _WHOLE_JOB:
-        await end_job(connection, claim.job_id, "finished", None, now)
+    if claim.number == WHOLE_JOB:
+        # Paused in this moment, it has nothing left to pause: resumed, it would wait for ever.
+        unended = jobs.c.state.in_([JobState.RUNNING.value, JobState.PAUSED.value])
+        ended = {"state": JobState.FINISHED.value, "reason": null(), "ended_at": now}
+        this = update(jobs).where(jobs.c.id == claim.job_id, unended)
+        await connection.execute(this.values(ended))
         return None
     # `done` by the plan; already queued, if a chunk was handed back and finished again.
     queued = update(chunks).where(whole, chunks.c.state == "done").values(state="queued")
@@ -218,27 +224,19 @@ async def finish(
     identity = select(jobs.c.vendor, jobs.c.product, jobs.c.account)
     job = (await connection.execute(identity.where(jobs.c.id == claim.job_id))).one()
     key = account_key(job.vendor, job.product, job.account)
-    return ChunkRef(claim.job_id, _WHOLE_JOB, key)
+    return ChunkRef(claim.job_id, WHOLE_JOB, key)
 
 
-async def end_job(
-    connection: AsyncConnection,
-    job_id: int,
-    state: str,
-    reason: str | None,
-    now: ColumnElement[datetime],
-) -> bool:
-    """Pause or finish a job, with the reason; False if it is not running any more."""
-    running = update(jobs).where(jobs.c.id == job_id, jobs.c.state == RUNNING)
-    ended_at = now if state == "finished" else null()
-    values = {"state": state, "reason": reason, "ended_at": ended_at}
-    return bool((await connection.execute(running.values(values))).rowcount)
+async def pause_job(connection: AsyncConnection, job_id: int, reason: str | None) -> None:
+    """Pause a job, unless it is not running any more."""
+    running = update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING.value)
+    await connection.execute(running.values(state=JobState.PAUSED.value, reason=reason))
 
 
 async def count_failures(connection: AsyncConnection, job: int) -> int:
     """Count the rows that have failed, or whose outcome is unknown; not those to be retried."""
     # By state, not by time: each worker writes the times of its own clock.
     failed = select(func.count()).where(
-        rows.c.job == job, rows.c.state.in_(_FAILURES), not_(rows.c.retry)
+        rows.c.job == job, rows.c.state.in_(FAILURES), not_(rows.c.retry)
     )
     return int((await connection.execute(failed)).scalar_one())

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal.schema import chunks, jobs
-from asyncsim.bulk.records import ChunkClaim
+from asyncsim.bulk.records import WHOLE_JOB, ChunkClaim, JobState
 from asyncsim.errors import JournalError
 
 HEARTBEAT = 2.0
@@ -70,10 +70,18 @@ async def renew(
 
 def fenced(claim: ChunkClaim, target: str) -> Fenced:
     """Return the error of a claim that does not hold any more."""
-    what = f"chunk {claim.number} of job {claim.job_id}" if claim.number else f"job {claim.job_id}"
+    job = f"job {claim.job_id}"
+    what = job if claim.number == WHOLE_JOB else f"chunk {claim.number} of {job}"
     return Fenced(
         f"journal {target}: another process has taken over {what}; this one sends nothing more"
     )
+
+
+async def lock_chunks(connection: AsyncConnection, job_id: int) -> None:
+    """Wait for all owners of a job's chunks that write at this moment, or are claiming one."""
+    # In one order, so that no two such transactions wait for each other.
+    every = select(chunks.c.number).where(chunks.c.job == job_id).order_by(chunks.c.number)
+    await connection.execute(every.with_for_update())
 
 
 async def claim_job(
@@ -88,25 +96,24 @@ async def claim_job(
     # The job's row is locked, so that it is not handed to the workers at the same time.
     job = select(jobs.c.name, jobs.c.state).where(jobs.c.id == job_id).with_for_update()
     name, state = (await connection.execute(job)).one()
-    whole = and_(chunks.c.job == job_id, chunks.c.number == 0)
-    # Against the fence of its former owner, who may be writing at this moment.
-    await connection.execute(select(chunks.c.number).where(whole).with_for_update())
-    # The workers of a job that was cancelled may still wait for their last responses.
-    busy = and_(chunks.c.job == job_id, chunks.c.number > 0, chunks.c.heartbeat_at >= dead)
-    worker = select(chunks.c.owner).where(busy, chunks.c.owner.is_not(None)).limit(1)
-    holder = (await connection.execute(worker)).scalar_one_or_none()
-    if state in ("running", "paused"):
-        wait = "Wait until it has finished" if state == "running" else "Resume it"
+    if state in (JobState.RUNNING, JobState.PAUSED):
+        wait = "Wait until it has finished" if state == JobState.RUNNING else "Resume it"
         raise JournalError(
             f"job {name!r} in journal {target} is {state}: its workers have it. {wait}, or cancel"
             " it; then repeat this"
         )
-    if state == "purging":
+    if state == JobState.PURGING:
         raise JournalError(
             f"job {name!r} in journal {target} is being deleted: purge it again, to the end"
         )
+    await lock_chunks(connection, job_id)
+    # The workers of a job that was cancelled may still wait for their last responses.
+    busy = and_(chunks.c.job == job_id, chunks.c.number != WHOLE_JOB, chunks.c.heartbeat_at >= dead)
+    worker = select(chunks.c.owner).where(busy, chunks.c.owner.is_not(None)).limit(1)
+    holder = (await connection.execute(worker)).scalar_one_or_none()
     if holder is not None:
         raise _in_use(name, target, holder)
+    whole = and_(chunks.c.job == job_id, chunks.c.number == WHOLE_JOB)
     free = or_(chunks.c.owner.is_(None), chunks.c.heartbeat_at < dead)
     taken = update(chunks).where(whole, free)
     values = {"owner": owner, "epoch": chunks.c.epoch + 1, "heartbeat_at": now, "state": "running"}
@@ -114,7 +121,7 @@ async def claim_job(
         holder = (await connection.execute(select(chunks.c.owner).where(whole))).scalar_one()
         raise _in_use(name, target, holder)
     epoch = (await connection.execute(select(chunks.c.epoch).where(whole))).scalar_one()
-    return ChunkClaim(job_id, 0, owner, epoch)
+    return ChunkClaim(job_id, WHOLE_JOB, owner, epoch)
 
 
 def _in_use(name: str, target: str, holder: str) -> JournalError:
@@ -126,6 +133,6 @@ def _in_use(name: str, target: str, holder: str) -> JournalError:
 
 async def release_job(connection: AsyncConnection, claim: ChunkClaim) -> None:
     """Give the whole job back."""
-    mine = and_(chunks.c.job == claim.job_id, chunks.c.number == 0)
+    mine = and_(chunks.c.job == claim.job_id, chunks.c.number == WHOLE_JOB)
     values = {"owner": None, "heartbeat_at": None, "state": "done"}
     await connection.execute(update(chunks).where(mine).values(values))

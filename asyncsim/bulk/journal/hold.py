@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import Database
+from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.records import ChunkClaim
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.errors import JournalError
@@ -25,23 +25,35 @@ class JobHold:
         self._database = database
         self._claim: ChunkClaim | None = None
         self._beating: asyncio.Task[None] | None = None
-        self.confirmed: tuple[float, datetime] | None = None
-        """When the claim, or the latest heartbeat that succeeded, was sent: by the loop, in UTC."""
-        self.on_beat: Callable[[float, datetime], object] | None = None
-        """Called with that moment after each heartbeat."""
-        self.on_loss: Callable[[], object] | None = None
-        """Called once another process has the job."""
+        self._confirmed: Moment | None = None
+        """When the claim, or the latest heartbeat that succeeded, was sent."""
+        self._lease: Lease | None = None
 
     async def take(self, job_id: int) -> ChunkClaim:
         """Claim the job; JournalError while another process has it."""
         database = self._database
         now, dead = database.now(), database.now(-claims.DEAD_AFTER)
         given = (job_id, claims.new_owner(), now, dead, database.target)
-        sent = _now()
+        sent = Moment.now(SYSTEM_CLOCK)
         self._claim = await database.write(claims.claim_job, *given)
-        self.confirmed = sent
+        self._confirmed = sent
         self._beating = asyncio.create_task(self._beat(self._claim), name="asyncsim-journal-hold")
         return self._claim
+
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Give the lease under which the job's rows are sent.
+
+        Frozen for a while, a process may find its job taken over when it wakes. Its writes are
+        fenced then, but requests whose intents were written before could still be sent.
+        """
+        # By the clock of its heartbeats, which is never moved by hand.
+        self._lease = lease = Lease(SYSTEM_CLOCK, self._confirmed, seconds=claims.DEAD_AFTER)
+        try:
+            yield lease
+        finally:
+            self._lease = None
+            lease.close()
 
     async def forget(self) -> None:
         """Stop the heartbeats: the job was given back, by a transaction of its journal."""
@@ -67,19 +79,15 @@ class JobHold:
         while True:
             # The event loop's own time: a clock that is moved by hand does not move the database's.
             await asyncio.sleep(claims.HEARTBEAT)
-            sent = _now()
+            sent = Moment.now(SYSTEM_CLOCK)
             try:
                 await self._database.write_as(claim, claims.renew, claim, self._database.now())
             except Fenced:
-                if self.on_loss is not None:
-                    self.on_loss()
+                if self._lease is not None:
+                    self._lease.end()
                 return  # the journal's next write raises it to whoever waits for that
             except JournalError:
                 continue  # the database may be back before anybody else takes the job
-            self.confirmed = sent
-            if self.on_beat is not None:
-                self.on_beat(*sent)
-
-
-def _now() -> tuple[float, datetime]:
-    return SYSTEM_CLOCK.now(), SYSTEM_CLOCK.utcnow()
+            self._confirmed = sent
+            if self._lease is not None:
+                self._lease.renewed(sent)

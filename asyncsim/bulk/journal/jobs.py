@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -35,35 +34,17 @@ from asyncsim.bulk.records import (
     IN_DOUBT,
     SUCCEEDED,
     UNFINISHED,
+    WHOLE_JOB,
     ChunkRef,
     Head,
+    JobState,
     State,
     account_key,
 )
 from asyncsim.errors import JournalError
 from asyncsim.suggestions import did_you_mean
 
-_WHOLE_JOB = 0  # the chunk that stands for all rows
 _TO_SEND = (State.READY, *sorted(IN_DOUBT))
-
-
-class JobState(enum.StrEnum):
-    """What is being done with a job."""
-
-    READING = "reading"
-    """Its input is being read into the journal."""
-    PLANNED = "planned"
-    """Its input is complete; no worker has it yet."""
-    RUNNING = "running"
-    """Workers take its chunks."""
-    PAUSED = "paused"
-    """Nothing new is sent until it is resumed."""
-    CANCELLED = "cancelled"
-    """Workers leave it alone."""
-    FINISHED = "finished"
-    """All of its chunks are done."""
-    PURGING = "purging"
-    """It is being deleted."""
 
 
 ENDED = (JobState.FINISHED, JobState.CANCELLED, JobState.PURGING)
@@ -201,7 +182,7 @@ async def _count_chunks(
     each = (
         select(
             chunks.c.job,
-            (chunks.c.number == _WHOLE_JOB).label("is_whole"),
+            (chunks.c.number == WHOLE_JOB).label("is_whole"),
             chunks.c.state,
             chunks.c.owner,
             func.coalesce(alive, false()).label("is_alive"),
@@ -226,7 +207,7 @@ async def ended_since(
 ) -> Mapping[str, int]:
     """Count the rows that each owner has brought to an end since then, in its latest chunks."""
     # Few chunks have a recent heartbeat, so only their rows are read.
-    recent = and_(chunks.c.number != _WHOLE_JOB, chunks.c.heartbeat_at >= since)
+    recent = and_(chunks.c.number != WHOLE_JOB, chunks.c.heartbeat_at >= since)
     theirs = and_(
         rows.c.job == chunks.c.job,
         rows.c.number.between(chunks.c.first_row, chunks.c.last_row),
@@ -348,7 +329,7 @@ async def hand_over(
     base: int = (await connection.execute(last)).scalar_one()  # of earlier submissions
     # Their numbers are not used again: a process that still takes one of them for its own finds no
     # row any more, and writes nothing.
-    old = and_(chunks.c.job == job, chunks.c.number != _WHOLE_JOB)
+    old = and_(chunks.c.job == job, chunks.c.number != WHOLE_JOB)
     await connection.execute(delete(chunks).where(old))
     # Chunks of as many rows to send, not of as many numbers: a file of which nine tenths are done
     # already makes a tenth of the chunks.
@@ -381,7 +362,7 @@ async def check_no_workers(
 ) -> None:
     """JournalError while workers still have chunks of a job: they finish what they have sent."""
     working = select(func.count()).where(
-        chunks.c.job == job, chunks.c.number != _WHOLE_JOB, chunks.c.heartbeat_at >= dead
+        chunks.c.job == job, chunks.c.number != WHOLE_JOB, chunks.c.heartbeat_at >= dead
     )
     if count := (await connection.execute(working)).scalar_one():
         raise JournalError(

@@ -29,7 +29,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from asyncsim.bulk.journal.row_updates import RowInsert
 from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
 from asyncsim.bulk.journal.scope import Scope
-from asyncsim.bulk.records import ChunkClaim, Duplicate, Entry, Head, JobRun, Result, Row, State
+from asyncsim.bulk.records import (
+    WHOLE_JOB,
+    ChunkClaim,
+    Duplicate,
+    Entry,
+    Head,
+    JobRun,
+    Result,
+    Row,
+    State,
+)
 from asyncsim.errors import JournalError
 from asyncsim.wire import json
 
@@ -111,7 +121,7 @@ async def read_scope(
     connection: AsyncConnection, job_id: int, claim: ChunkClaim | None, *, is_alone: bool
 ) -> Scope:
     """Return the scope of a job, or of one of its chunks."""
-    if claim is None or claim.number == 0:
+    if claim is None or claim.number == WHOLE_JOB:
         return Scope(job_id, is_alone)
     this = (chunks.c.job == job_id, chunks.c.number == claim.number)
     found = await connection.execute(select(chunks.c.first_row, chunks.c.last_row).where(*this))
@@ -176,7 +186,7 @@ async def discard_job(connection: AsyncConnection, job_id: int) -> None:
 async def _delete_work(connection: AsyncConnection, job_id: int) -> None:
     for table in (rows, runs):
         await connection.execute(delete(table).where(table.c.job == job_id))
-    others = (chunks.c.job == job_id, chunks.c.number > 0)
+    others = (chunks.c.job == job_id, chunks.c.number != WHOLE_JOB)
     await connection.execute(delete(chunks).where(*others))
 
 
@@ -202,7 +212,7 @@ async def complete_input(
     values = {"read_completely_at": now, "state": planned, **asdict(summary)}
     await connection.execute(this.values(values))
     last = select(func.coalesce(func.max(rows.c.number), 0)).where(rows.c.job == job_id)
-    whole = update(chunks).where(chunks.c.job == job_id, chunks.c.number == 0)
+    whole = update(chunks).where(chunks.c.job == job_id, chunks.c.number == WHOLE_JOB)
     await connection.execute(whole.values(last_row=last.scalar_subquery()))
 
 

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 
 from asyncsim import bulk
-from asyncsim.bulk import hold_lease
 from asyncsim.bulk.errors import Fenced, LeaseLost
 from asyncsim.bulk.journal import claims, hold
 from asyncsim.bulk.lease import MARGIN
@@ -73,8 +72,7 @@ async def test_a_run_that_cannot_renew_its_hold_in_time_sends_nothing_more(
 ) -> None:
     monkeypatch.setattr(claims, "HEARTBEAT", 0.1)
     machine = ManualClock()
-    for module in (hold, hold_lease):
-        monkeypatch.setattr(module, "SYSTEM_CLOCK", machine)
+    monkeypatch.setattr(hold, "SYSTEM_CLOCK", machine)
     async with LossyProxy(migrated_url) as proxy:
         env.place = Place(env.place.folder, proxy.url)
         async with env.journal() as journal:

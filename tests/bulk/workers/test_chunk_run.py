@@ -11,6 +11,7 @@ from asyncsim import Client
 from asyncsim.bulk.chunk_run import ChunkOutcome, ChunkRun
 from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal.chunks import TakenChunk, WorkerLimits
+from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.bulk.records import ChunkClaim
 from asyncsim.bulk.send import SendPace
@@ -31,7 +32,7 @@ def chunk_run(kind: type[ChunkRun], clock: ManualClock) -> ChunkRun:
     client = Client.twilio("AC" + 32 * "0", "secret")
     database: Any = None
     claimed = Moment.now(clock)
-    lease, rules = Lease(clock, claimed), StopRules(None, None)
+    lease, rules = Lease(clock, claimed, seconds=DEAD_AFTER), StopRules(None, None)
     return kind(taken, lease, claimed, rules, client, SendPace(), database, (), clock)
 
 

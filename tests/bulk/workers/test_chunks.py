@@ -3,22 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
 
 import psycopg
 import pytest
+from attrs import define
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.dispatch_procrastinate import ProcrastinateDispatch
 from asyncsim.bulk.errors import Fenced
-from asyncsim.bulk.journal import chunks, claims
+from asyncsim.bulk.journal import chunks, claims, purging
 from asyncsim.bulk.journal.chunks import TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
-from asyncsim.bulk.records import ChunkClaim, ChunkRef
+from asyncsim.bulk.records import WHOLE_JOB, ChunkClaim, ChunkRef
 from asyncsim.clock import SYSTEM_CLOCK
+from asyncsim.errors import JournalError
 
 KEY = "twilio supersim AC1 at https://supersim"
+
+
+Server = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture
+def server(migrated_url: str) -> Iterator[Server]:
+    """Another connection to the same tables."""
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
+        connection.execute("SET search_path = asyncsim")
+        yield connection
+
+
+def state(server: Server) -> str:
+    """State of the job."""
+    found = server.execute("SELECT state FROM jobs").fetchone()
+    assert found is not None
+    return str(found[0])
+
+
+async def until_one_waits(server: Server) -> None:
+    """Wait until a transaction waits for a lock."""
+    waiting = (
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(30):
+        while not server.execute(waiting).fetchone():  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -126,7 +158,7 @@ async def test_nobody_takes_over_a_chunk_that_its_owner_writes_and_heartbeats_do
 
 
 async def test_a_write_waits_for_a_takeover_that_is_not_committed_and_is_fenced_then(
-    database: Database,
+    database: Database, server: Server
 ) -> None:
     first = await claim(database, "first", ref := ChunkRef(1, 2, KEY))
     assert first is not None
@@ -141,8 +173,7 @@ async def test_a_write_waits_for_a_takeover_that_is_not_committed_and_is_fenced_
     takeover = asyncio.create_task(database.write(taking))
     await work.entered.wait()
     writing = asyncio.create_task(database.write_as(first.claim, nothing))
-    await asyncio.sleep(0.3)
-    assert not writing.done()
+    await until_one_waits(server)
     work.leave.set()
     assert await takeover
     with pytest.raises(Fenced):
@@ -150,10 +181,9 @@ async def test_a_write_waits_for_a_takeover_that_is_not_committed_and_is_fenced_
 
 
 async def test_a_whole_job_is_not_claimed_while_its_dead_owner_writes(
-    database: Database, migrated_url: str
+    database: Database, server: Server
 ) -> None:
-    with psycopg.connect(migrated_url, autocommit=True) as connection:
-        connection.execute("UPDATE asyncsim.jobs SET state = 'planned'")
+    server.execute("UPDATE jobs SET state = 'planned'")
 
     async def claim_job(owner: str, dead: float) -> ChunkClaim:
         times = database.now(), database.now(dead)
@@ -164,8 +194,7 @@ async def test_a_whole_job_is_not_claimed_while_its_dead_owner_writes(
     writing = asyncio.create_task(database.write_as(first, work))
     await work.entered.wait()
     taking = asyncio.create_task(claim_job("second", 60.0))
-    await asyncio.sleep(0.3)
-    assert not taking.done()
+    await until_one_waits(server)
     work.leave.set()
     await writing
     assert await taking == ChunkClaim(1, 0, "second", 2)
@@ -174,25 +203,23 @@ async def test_a_whole_job_is_not_claimed_while_its_dead_owner_writes(
 
 
 async def test_a_job_of_another_account_or_state_is_left_alone(
-    database: Database, migrated_url: str
+    database: Database, server: Server
 ) -> None:
     assert await claim(database, "owner", key="twilio wireless AC1 at https://supersim") is None
-    for state in ("planned", "paused", "cancelled"):
-        with psycopg.connect(migrated_url, autocommit=True) as connection:
-            connection.execute("UPDATE asyncsim.jobs SET state = %s", (state,))
+    for other in ("planned", "paused", "cancelled"):
+        server.execute("UPDATE jobs SET state = %s", (other,))
         assert await claim(database, "owner") is None
 
 
 async def test_the_whole_job_comes_after_all_of_its_chunks(
-    database: Database, migrated_url: str
+    database: Database, server: Server
 ) -> None:
     """Also if its owner is dead: whoever takes it would send what others are sending."""
     whole = ChunkRef(1, 0, KEY)
-    with psycopg.connect(migrated_url, autocommit=True) as connection:
-        connection.execute(
-            "UPDATE asyncsim.chunks SET state = 'running', owner = 'dead', epoch = 7,"
-            " heartbeat_at = clock_timestamp() - interval '60 s' WHERE number = 0"
-        )
+    server.execute(
+        "UPDATE chunks SET state = 'running', owner = 'dead', epoch = 7,"
+        " heartbeat_at = clock_timestamp() - interval '60 s' WHERE number = 0"
+    )
     assert await claim(database, "worker", whole) is None
     for expected in (1, 2, 3, 4):
         taken = await claim(database, "worker")
@@ -206,53 +233,47 @@ async def test_the_whole_job_comes_after_all_of_its_chunks(
 
 
 async def test_the_whole_job_that_is_done_finishes_no_job_with_open_chunks(
-    database: Database, migrated_url: str
+    database: Database, server: Server
 ) -> None:
-    with psycopg.connect(migrated_url, autocommit=True) as connection:
-
-        def state() -> str:
-            found = connection.execute("SELECT state FROM asyncsim.jobs").fetchone()
-            assert found is not None
-            return str(found[0])
-
-        connection.execute(
-            "UPDATE asyncsim.chunks SET state = 'running', owner = 'early', epoch = 1,"
-            " heartbeat_at = clock_timestamp() WHERE number = 0"
-        )
-        early = ChunkClaim(1, 0, "early", 1)
-        assert await database.write(chunks.finish, early, database.now()) is None
-        assert state() == "running"
-        for _ in range(4):
-            taken = await claim(database, "worker")
-            assert taken is not None
-            following = await database.write(chunks.finish, taken.claim, database.now())
-        assert following == ChunkRef(1, 0, KEY)
+    server.execute(
+        "UPDATE chunks SET state = 'running', owner = 'early', epoch = 1,"
+        " heartbeat_at = clock_timestamp() WHERE number = 0"
+    )
+    early = ChunkClaim(1, 0, "early", 1)
+    assert await database.write(chunks.finish, early, database.now()) is None
+    assert state(server) == "running"
+    for _ in range(4):
         taken = await claim(database, "worker")
         assert taken is not None
-        await database.write(chunks.finish, taken.claim, database.now())
-        assert state() == "finished"
+        following = await database.write(chunks.finish, taken.claim, database.now())
+    assert following == ChunkRef(1, 0, KEY)
+    taken = await claim(database, "worker")
+    assert taken is not None
+    await database.write(chunks.finish, taken.claim, database.now())
+    assert state(server) == "finished"
 
 
 async def test_procrastinate_queues_the_whole_job_after_all_of_its_chunks(
-    database: Database, migrated_url: str
+    database: Database, migrated_url: str, server: Server
 ) -> None:
     queue = ProcrastinateDispatch(migrated_url, SYSTEM_CLOCK)
     await queue.install()
-    with psycopg.connect(migrated_url, autocommit=True) as connection:
-        connection.execute(
-            "UPDATE asyncsim.chunks SET state = 'running', owner = 'dead',"
-            " heartbeat_at = clock_timestamp() - interval '60 s'"
-        )
-        queued = "SELECT queueing_lock FROM asyncsim.procrastinate_jobs ORDER BY 1"
-        async with queue:
-            assert await queue.requeue_stalled() == 4
-            known = [one for (one,) in connection.execute(queued)]
-            assert known == ["1:1", "1:2", "1:3", "1:4"]
-            connection.execute("UPDATE asyncsim.chunks SET state = 'done' WHERE number > 0")
-            assert await queue.requeue_stalled() == 1
+    server.execute(
+        "UPDATE chunks SET state = 'running', owner = 'dead',"
+        " heartbeat_at = clock_timestamp() - interval '60 s'"
+    )
+    queued = "SELECT queueing_lock FROM procrastinate_jobs ORDER BY 1"
+    async with queue:
+        assert await queue.requeue_stalled() == 4
+        known = [one for (one,) in server.execute(queued)]
+        assert known == ["1:1", "1:2", "1:3", "1:4"]
+        server.execute("UPDATE chunks SET state = 'done' WHERE number > 0")
+        assert await queue.requeue_stalled() == 1
 
 
-async def test_of_chunks_that_end_at_the_same_moment_one_is_the_last(database: Database) -> None:
+async def test_of_chunks_that_end_at_the_same_moment_one_is_the_last(
+    database: Database, server: Server
+) -> None:
     taken = [await claim(database, claims.new_owner()) for _ in range(4)]
     ends = [
         database.write(chunks.finish, one.claim, database.now()) for one in taken if one is not None
@@ -264,4 +285,77 @@ async def test_of_chunks_that_end_at_the_same_moment_one_is_the_last(database: D
     assert last is not None
     assert last.claim.number == 0
     await database.write(chunks.finish, last.claim, database.now())
-    assert await database.write(chunks.end_job, 1, "paused", "late", database.now()) is False
+    await database.write(chunks.pause_job, 1, "late")
+    assert state(server) == "finished"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "afterwards"), [("paused", "finished"), ("cancelled", "cancelled")]
+)
+async def test_a_job_that_is_paused_at_its_very_end_is_finished(
+    database: Database, server: Server, meanwhile: str, afterwards: str
+) -> None:
+    """Otherwise it would be resumed with no chunk left to claim."""
+    taken = None
+    while (following := await claim(database, "worker")) is not None:
+        taken = following
+        if taken.claim.number == WHOLE_JOB:
+            server.execute("UPDATE jobs SET state = %s", (meanwhile,))
+        await database.write(chunks.finish, taken.claim, database.now())
+    assert taken is not None
+    assert taken.claim.number == WHOLE_JOB
+    assert state(server) == afterwards
+
+
+@pytest.mark.parametrize("what", ["claim", "purge"])
+async def test_a_cancelled_job_is_not_claimed_or_purged_while_a_worker_claims_a_chunk(
+    database: Database, server: Server, what: str
+) -> None:
+    work = Paused()
+
+    async def claiming(connection: AsyncConnection) -> TakenChunk | None:
+        times = database.now(), database.now(-6.0)
+        taken = await chunks.claim(connection, "worker", *times, [KEY])
+        await work(connection)
+        return taken
+
+    async def take_all(connection: AsyncConnection) -> object:
+        times = database.now(), database.now(-6.0), database.target
+        if what == "claim":
+            return await claims.claim_job(connection, 1, "whole", *times)
+        return await purging.begin_purge(connection, "job", *times)
+
+    worker = asyncio.create_task(database.write(claiming))
+    await work.entered.wait()
+    server.execute("UPDATE jobs SET state = 'cancelled'")
+    taking = asyncio.create_task(database.write(take_all))
+    await until_one_waits(server)
+    work.leave.set()
+    assert await worker
+    with pytest.raises(JournalError, match="is in use"):
+        await taking
+
+
+async def test_a_chunk_whose_job_is_cancelled_while_it_is_claimed_is_not_claimed(
+    database: Database, server: Server
+) -> None:
+    @define
+    class CancelledMeanwhile:
+        """A connection during whose first locking statement somebody cancels the job."""
+
+        connection: AsyncConnection
+
+        async def execute(self, statement: Any) -> Any:
+            result = await self.connection.execute(statement)
+            if "FOR UPDATE" in str(statement):
+                server.execute("UPDATE jobs SET state = 'cancelled'")
+            return result
+
+    async def claiming(connection: AsyncConnection) -> TakenChunk | None:
+        meanwhile = cast("AsyncConnection", CancelledMeanwhile(connection))
+        times = database.now(), database.now(-6.0)
+        return await chunks.claim(meanwhile, "worker", *times, [KEY])
+
+    assert await database.write(claiming) is None
+    assert state(server) == "cancelled"
+    assert server.execute("SELECT count(*) FROM chunks WHERE owner IS NOT NULL").fetchone() == (0,)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from asyncsim.bulk.errors import LeaseLost
+from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.lease import Lease, Moment
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
@@ -27,7 +28,7 @@ async def test_it_lasts_until_shortly_before_the_owner_counts_as_dead(clock: Man
 
 
 async def test_a_heartbeat_extends_it_from_when_it_was_sent(clock: ManualClock) -> None:
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     await clock.advance(2.0)
     sent = Moment.now(clock)
     await clock.advance(3.0)  # the response takes that long
@@ -36,7 +37,7 @@ async def test_a_heartbeat_extends_it_from_when_it_was_sent(clock: ManualClock) 
 
 
 async def test_a_heartbeat_that_was_overtaken_does_not_shorten_it(clock: ManualClock) -> None:
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     first = Moment.now(clock)
     await clock.advance(2.0)
     lease.renewed(Moment.now(clock))
@@ -45,7 +46,7 @@ async def test_a_heartbeat_that_was_overtaken_does_not_shorten_it(clock: ManualC
 
 
 async def test_once_it_has_ended_nothing_revives_it(clock: ManualClock) -> None:
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     await clock.advance(5.0)
     sent = Moment.now(clock)
     await clock.advance(1.0)
@@ -64,13 +65,13 @@ class SuspendedClock(ManualClock):
 
 async def test_it_ends_while_the_machine_is_suspended() -> None:
     clock = SuspendedClock()
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     clock.asleep = 6.0
     assert lease.ended
 
 
 async def test_its_end_is_reported_once_and_by_itself(clock: ManualClock) -> None:
-    lease, ends = Lease(clock), []
+    lease, ends = Lease(clock, seconds=DEAD_AFTER), []
     lease.on_end(lambda: ends.append(clock.now()))
     await clock.advance(4.0)
     lease.renewed(Moment.now(clock))
@@ -80,7 +81,7 @@ async def test_its_end_is_reported_once_and_by_itself(clock: ManualClock) -> Non
 
 
 async def test_it_cuts_an_exchange_in_flight(clock: ManualClock) -> None:
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     exchange = asyncio.create_task(lease.limit("update Sim HS1", hangs()))
     await clock.advance(5.4)
     assert not exchange.done()
@@ -95,7 +96,7 @@ async def test_it_cuts_an_exchange_in_flight(clock: ManualClock) -> None:
 async def test_a_chunk_that_another_worker_owns_cuts_all_its_exchanges_at_once(
     clock: ManualClock,
 ) -> None:
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     exchanges = [asyncio.create_task(lease.limit("update", hangs())) for _ in range(3)]
     await clock.settle()
     lease.end()
@@ -105,7 +106,7 @@ async def test_a_chunk_that_another_worker_owns_cuts_all_its_exchanges_at_once(
 
 
 async def test_heartbeats_keep_an_exchange_alive(clock: ManualClock) -> None:
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     answered = asyncio.get_running_loop().create_future()
     exchange = asyncio.create_task(lease.limit("update", answered))
     for _ in range(10):
@@ -118,7 +119,7 @@ async def test_heartbeats_keep_an_exchange_alive(clock: ManualClock) -> None:
 
 
 async def test_a_cancellation_by_others_stays_one(clock: ManualClock) -> None:
-    lease = Lease(clock)
+    lease = Lease(clock, seconds=DEAD_AFTER)
     exchange = asyncio.create_task(lease.limit("update", hangs()))
     await clock.settle()
     exchange.cancel()

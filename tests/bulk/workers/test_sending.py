@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from asyncsim.bulk.errors import LeaseLost
+from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.phases import Phases
 from asyncsim.bulk.records import State
@@ -29,7 +30,7 @@ async def test_texts_that_were_not_sent_before_the_lease_ended_may_be_sent_by_ot
         env.harness.put(sid, status="active")
     job = env.job(change={"payload": "reset"}, action="send")
     await env.run(job, dry_run=True)
-    lease = Lease(env.harness.clock)
+    lease = Lease(env.harness.clock, seconds=DEAD_AFTER)
     stop = StopSignal()
 
     async def send() -> None:
