@@ -188,13 +188,15 @@ class ConcurrencyLimiter:
         """Use a limit that other processes share; `changed` is called when it should report."""
         from asyncsim.core.shared_limit import LeasedLimit
 
+        if self.lease is not None:
+            self.unshare(self.lease)
         self.limit = self.lease = LeasedLimit(self.limit, changed)
         return self.lease
 
-    def unshare(self) -> None:
-        """Let the limit adapt alone again, from where it is."""
-        if self.lease is not None:
-            self.lease.alone()
+    def unshare(self, lease: LeasedLimit) -> None:
+        """Let the limit adapt alone again, from where it is; leaves a later share alone."""
+        lease.alone()
+        if self.lease is lease:
             self.lease = None
 
     def timed_out(self) -> None:

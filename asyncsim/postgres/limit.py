@@ -215,7 +215,7 @@ class _Keeper:
             async with self._reporting:
                 self._task.cancel()
         await end(self._task)
-        self._limiter.unshare()
+        self._limiter.unshare(self._lease)
         for timer in (self._timer, self._lease_timer):
             if timer is not None:
                 timer.cancel()

@@ -27,7 +27,7 @@ async def test_a_limit_is_shared_and_unshared_while_requests_are_in_flight(
     limiter = limiter_with(clock, limit=4)
     queue = Queue(limiter, clock)
     await queue.add("a", "b", "c")
-    limiter.share(do_nothing)
+    lease = limiter.share(do_nothing)
     await queue.add("d")
     assert queue.entered == ["a", "b", "c"]  # of an unknown total, a process begins with little
     assert limiter.queued == 1
@@ -35,13 +35,27 @@ async def test_a_limit_is_shared_and_unshared_while_requests_are_in_flight(
     await clock.settle()
     assert queue.entered == ["a", "b", "c", "d"]
     assert limiter.limit.in_flight == 4
-    limiter.unshare()
+    limiter.unshare(lease)
     assert limiter.lease is None
     await queue.add("e")
     for _ in range(5):
         limiter.release(0.1)
     await clock.settle()
     assert (queue.entered[-1], limiter.limit.in_flight) == ("e", 0)
+
+
+async def test_the_end_of_an_earlier_share_leaves_the_next_one_alone(clock: ManualClock) -> None:
+    """A service may close the client that shared it first after it has opened the next one."""
+    limiter = limiter_with(clock, limit=4)
+    first = limiter.share(do_nothing)
+    second = limiter.share(do_nothing)
+    report(SharedTotal(64.0), limiter, "me", clock)
+    limiter.unshare(first)
+    assert limiter.lease is limiter.limit is second
+    assert second.leased
+    limiter.unshare(second)
+    assert limiter.lease is None
+    assert not second.leased
 
 
 async def test_a_limiter_asks_for_permits_only_when_it_lacks_some(clock: ManualClock) -> None:
