@@ -62,8 +62,8 @@ async def receive(
             await signatures.reread_profiles(clients)
     counts = receiver.counts
     say(
-        f"stopped: callbacks accepted: {counts.accepted:,} ({counts.duplicates:,} duplicates),"
-        f" rejected: {counts.refused:,}"
+        f"stopped: {counts.accepted:,} accepted ({counts.duplicates:,} duplicates),"
+        f" {counts.refused:,} rejected"
     )
     return Exit.OK
 

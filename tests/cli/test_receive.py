@@ -103,7 +103,7 @@ async def test_it_takes_callbacks_for_waits_in_other_processes(
         assert there.settled_by == ["callback"]
     said = capsys.readouterr().err
     assert "receiving callbacks of 2 accounts on 127.0.0.1:" in said
-    assert "stopped: callbacks accepted: 1 (0 duplicates), rejected: 0" in said
+    assert "stopped: 1 accepted (0 duplicates), 0 rejected" in said
 
 
 async def test_it_rejects_what_it_did_not_issue(emulator: Emulator, url: str) -> None:
