@@ -11,7 +11,7 @@ from asyncsim.emulator import Emulator
 
 
 async def work(emulator: Emulator, url: str, stop: asyncio.Event) -> None:
-    """Be one of the workers: here a task, in production a process on a machine of its own."""
+    """Run one worker: here a task, in production a process on its own machine."""
     async with emulator.client() as client:  # one for each account
         await bulk.work(url, [client], stop=stop)
 
@@ -24,7 +24,7 @@ async def main(url: str) -> None:
         submitted = await bulk.submit(job, client, url, name="meters", chunk_rows=20)
         print("chunks:", submitted.chunks)
 
-        stop = asyncio.Event()  # set it when your process is told to end
+        stop = asyncio.Event()  # set it to stop the workers gracefully
         workers = [asyncio.create_task(work(emulator, url, stop)) for _ in range(2)]
         async with bulk.SharedJobs(url) as jobs:
             while (found := await jobs.fetch("meters")).state != "finished":  # noqa: ASYNC110

@@ -1,8 +1,8 @@
--- Optional: roles with less than asyncsim_worker has. Run as a superuser, in the database of the
--- journal, after `asyncsim jobs migrate`; the GRANTs again after each update of asyncsim.
+-- Optional: roles with fewer privileges than asyncsim_worker. Run as a superuser, in the database
+-- of the journal, after `asyncsim jobs migrate`; repeat the GRANTs after each update of asyncsim.
 --
--- asyncsim_receiver takes callbacks: `asyncsim receive`.
--- asyncsim_reader reads: `asyncsim jobs list`, `watch`, `status` and `report`.
+-- asyncsim_receiver is for `asyncsim receive`.
+-- asyncsim_reader is for `asyncsim jobs list`, `watch`, `status` and `report`.
 CREATE ROLE asyncsim_receiver LOGIN;
 CREATE ROLE asyncsim_reader LOGIN;
 
