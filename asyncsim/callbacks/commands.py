@@ -72,12 +72,12 @@ class InboundCommands:
 
     Several loops share the Commands. The iteration ends when the receiver stops.
 
-    Without a bus they wait in this process, at most 10,000; while there is no room, callbacks are
-    rejected with 503. With a bus (`asyncsim.PostgresBus`) they wait in its database, and each one
-    goes to one loop of one process. It counts as handled when that loop asks for the next one. If
-    the loop ends before that, by an error, `break`, or the end of its process, another loop gets
-    the Command a minute later: so recognise its `sid` if it must not be handled twice. `anext()`
-    outside of a loop counts as handled at once.
+    Without a bus they wait in this process, at most 10,000; further ones are rejected with 503.
+    With a bus (`asyncsim.PostgresBus`) they wait in its database, and each one goes to one loop of
+    one process. It counts as handled when that loop asks for the next one. If the loop ends before
+    that, by an error, `break`, or the end of its process, another loop gets the Command a minute
+    later: recognise duplicates by their `sid`. A Command from `anext()` outside of a loop counts as
+    handled at once.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class InboundCommands:
 
 
 class _SharedLoop:
-    """One loop over the Commands on a bus: asking for the next one says the last one is handled."""
+    """One loop over the Commands on a bus: asking for the next one finishes the last one."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ logger = logging.getLogger("asyncsim")
 BODY_TIMEOUT = 10.0  # seconds; both vendors hang up after 15 (Twilio docs, error 11205)
 _HEALTH_CHECKS = frozenset({"", "health", "healthz", "livez", "ping", "readyz"})
 _READINESS_CHECKS = frozenset({"health", "healthz", "readyz"})
-"""Those that ask a shared bus: the others only say that the process lives."""
+"""These check the shared bus; the others only show that the process is alive."""
 _LOG_INTERVAL = 60.0  # seconds between log lines about rejected requests, which anyone can send
 
 
@@ -125,7 +125,7 @@ class CallbackHandler:
     async def _share(
         self, shared: SharedBus, callback: Callback, token: str, raw_target: str
     ) -> int:
-        """Store a callback for all processes; this one's waits and loops get it from there, too."""
+        """Store a callback for all processes; this process's waits and loops read it there, too."""
         token = token if len(token) <= MAX_TOKEN else ""
         try:
             if callback.name == COMMANDS_NAME:
@@ -141,7 +141,7 @@ class CallbackHandler:
         return 204
 
     def _asks_bus(self, method: str, raw_target: str) -> bool:
-        """Tell whether it is a health check that the shared bus decides."""
+        """Tell whether it is a health check of the shared bus."""
         if self.shared is None or method not in ("GET", "HEAD"):
             return False
         return _last_segment(raw_target) in _READINESS_CHECKS

@@ -122,9 +122,9 @@ class CallbackReceiver:
     connections that never brought a callback are closed first, then those idle for longest, then
     no more are accepted. It is reduced to a quarter of the files that the process may open.
 
-    `bus` shares callbacks with other processes (`asyncsim.PostgresBus`): any of them may receive
-    one, and the process that waits is woken; a Command from a device goes to one of them. The bus
-    is started and stopped with the receiver. `clock` is for tests.
+    `bus` shares callbacks with other processes (`asyncsim.PostgresBus`): any process may receive a
+    callback, and it ends waits in all of them; a Command from a device goes to one process. The
+    receiver starts and stops the bus. `clock` is for tests.
     """
 
     def __init__(
@@ -286,8 +286,8 @@ class CallbackReceiver:
     def commands_url(self, vendor: str, product: str) -> str:
         """Make the URL to set as a Fleet's `sms_commands_url` or `ip_commands_url`.
 
-        Or as a Sim's `commands_callback_url`; valid as long as the ticket secrets are. With a bus
-        the Commands that it brings go to loops of all receivers with that ticket secret.
+        Or as a Sim's `commands_callback_url`; valid as long as the ticket secrets are. With a bus,
+        all receivers with its ticket secret share its Commands.
         """
         if vendor not in VENDORS or product not in ("wireless", "supersim"):
             raise ValueError(
@@ -335,7 +335,8 @@ class CallbackReceiver:
         """
         if self._handler.shared is not None:
             raise ReceiverError(
-                "receive() cannot wait until the bus has stored a callback: await receive_async()"
+                "with a bus, receive() cannot wait until a callback is stored: await"
+                " receive_async() instead"
             )
         status = self._receive(method, raw_target, headers, body)
         assert isinstance(status, int)  # noqa: S101  # without a bus it is known at once
@@ -365,9 +366,9 @@ class CallbackReceiver:
         return self._handler.receive(method, raw_target, lowered, bytes(body))
 
     def verify_tickets_of(self, secrets: Sequence[str]) -> None:
-        """Accept tickets that other processes signed with these secrets, and no others before.
+        """Accept tickets that other processes signed with these secrets; replaces earlier ones.
 
-        For a receiver that issues none itself, such as that of `asyncsim receive`.
+        For a receiver that issues no tickets itself, such as that of `asyncsim receive`.
         """
         found = checked_secrets(secrets, "secrets")
         self._handler.secrets.set_further_tickets(map(derive_ticket_secret, found))

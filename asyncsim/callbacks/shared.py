@@ -14,42 +14,42 @@ Publish = Callable[[Callback], object]
 
 
 class BusUnavailable(ReceiverError):
-    """The shared bus cannot store callbacks at present: the vendor must deliver them again."""
+    """The shared bus cannot store callbacks now: the vendor has to deliver them again."""
 
 
 @frozen
 class TakenCommand:
-    """A Command from a device that belongs to one loop, for a while."""
+    """A Command from a device, claimed by one loop for a limited time."""
 
     key: bytes = field(repr=False)
     callback: Callback
 
 
 class SharedBus(Protocol):
-    """Carries verified callbacks from the receiver of one process to the waits of all.
+    """Takes verified callbacks from the receiver of one process to the waits of all processes.
 
-    It stands between a receiver's verification and its `CallbackBus`, which still routes callbacks
-    inside one process. Commands from devices are different: each goes to one loop of one process.
+    In each process, a `CallbackBus` still routes them to the waits. Each Command from a device goes
+    to one loop of one process.
     """
 
     async def start(self) -> None:
-        """Begin; each start needs a stop, and only the last stop ends it."""
+        """Start; each start needs a stop, and only the last stop takes effect."""
         ...
 
     async def stop(self) -> None:
-        """Store what was accepted, then end."""
+        """Store what was accepted, then stop."""
         ...
 
     async def accept(self, callback: Callback, token: str) -> bool:
-        """Return once a verified callback is durable; True if it was stored before.
+        """Store a verified callback; returns once it is durable, True if it was stored before.
 
-        `token` is the vendor's idempotency token, "" if it sent none. `BusUnavailable` if the
-        callback is not durable.
+        `token` is the vendor's idempotency token, "" if it sent none. Raises `BusUnavailable` if
+        the callback cannot be stored.
         """
         ...
 
     def attach(self, publish: Publish) -> Callable[[], None]:
-        """Call `publish` with what any process accepts, until the returned function is called."""
+        """Call `publish` with callbacks of all processes, until the returned function is called."""
         ...
 
     async def is_writable(self) -> bool:
@@ -57,25 +57,25 @@ class SharedBus(Protocol):
         ...
 
     async def accept_command(self, command: Callback, token: str, scope: str) -> bool:
-        """Return once a Command is durable, as `accept` does.
+        """Store a Command, as `accept` does.
 
-        `scope` names the ticket secret of its URL: only receivers that have it take the Command.
+        `scope` names the ticket secret of its URL: only receivers with this secret can take it.
         """
         ...
 
     async def take_command(
         self, scopes: Callable[[], Sequence[str]], is_open: Callable[[], bool]
     ) -> TakenCommand | None:
-        """Return the next Command of these scopes once there is one; None once it is not open.
+        """Wait for the next Command of these scopes; None once `is_open()` is False.
 
-        Whoever takes one has it for a while; unless it is finished then, another one gets it.
+        If it is not finished within a limited time, another loop gets it.
         """
         ...
 
     async def finish_command(self, key: bytes, is_open: Callable[[], bool]) -> None:
-        """Record that a Command has been handled: nobody gets it any more."""
+        """Record that a Command has been handled, so that no other loop gets it."""
         ...
 
     def wake_takers(self) -> None:
-        """Let those who wait for a Command see that they are not open any more."""
+        """Wake all `take_command`, so that they check `is_open` again."""
         ...

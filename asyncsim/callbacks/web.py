@@ -219,7 +219,7 @@ class Listener:
     async def open(
         cls, callbacks: CallbackSink, host: str, port: int, max_connections: int
     ) -> Listener:
-        """Listen; port 0 takes a free one. ReceiverError when the port cannot be had."""
+        """Listen; port 0 takes a free one. ReceiverError when the port cannot be opened."""
         limiter = ConnectionLimiter(max_connections)
         server = CallbackServer(callbacks, limiter)
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)

@@ -18,11 +18,11 @@ PAGE_ROWS = 1000  # rows of the largest page at both vendors (their OpenAPI docu
 # Requests that a second less delay for one SIM is worth. Simulated (`waiting` among the
 # benchmarks): half of it doubles the delays at 1,000 SIMs, twice as much the requests.
 _REQUESTS_PER_SECOND_SOONER = 0.2
-# Share of callbacks that get lost; determines only how often sweeps look for those.
+# Share of callbacks that get lost; only determines how often sweeps look for their SIMs.
 _LOST_CALLBACKS = 0.01
 # The least pause between sweeps, as part of the time for which SIMs have been pending: however many
-# there are, nobody needs those that take ten minutes within two seconds. Simulated: SIMs that take
-# 20 s are found as soon as without it; with 0.05 some are found later.
+# there are, a SIM that takes ten minutes need not be found within two seconds. Simulated: SIMs that
+# take 20 s are found as soon as without it; with 0.05 some are found later.
 _LATER = 0.03
 _STRETCH = 4.0  # times the pause between sweeps while callbacks are expected and few are left
 # Reads that each page of a list scan must save for each second that the scan takes. Simulated:

@@ -2,15 +2,15 @@
 
 The total adapts as the limit of a single process does (`core.concurrency`). Each process reports
 what it has learnt a few times a second, or at once after a 429, and is granted a share: the total
-is divided by demand, max-min fair. Between two reports a process may use its share without asking;
-a 429 lowers its use of it at once.
+is divided by demand, max-min fair. Between two reports a process uses its share freely; a 429
+lowers its own limit at once.
 
-A process takes more than before only when others have returned it, so the shares add up to the
-total at most, except for
+A process gets more permits only after others have returned them, so the shares add up to the total
+at most, except for
 
 - the standing share, half of an equal one: a process that needed less may use that much at once,
-  so that the first requests after a quiet time wait for nobody. Until its report it is not counted;
-- the moment after a fall, until the others have heard of it.
+  so that its first requests after a quiet time need not wait. It counts from the next report on;
+- the moment after a fall, until the other processes have reported.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ POLL = 2.0
 LEASE = 5.0
 """Seconds after its last report in which a process may use its whole share."""
 DEAD_AFTER = 5.5
-"""Seconds after its last report in which a process counts; its permits are then free. More than
-`LEASE`, for clocks that do not run alike; less than 6, so that they are in use again by then."""
+"""Seconds after its last report until a process counts as dead, and its permits are free. More than
+`LEASE`, because clocks do not run equally fast; less than 6, so that others use them by then."""
 _TURN = 2.0
 """Seconds after which the permits that cannot be divided evenly go to other processes."""
 _BUSY_TICKS = 100
-"""Reports a second of all processes of an account: with more than ten, each reports less often."""
+"""Most reports a second of all processes of an account: beyond ten, each reports less often."""
 
 _UNKNOWN = 8
-"""Part of `Throttle.limit` that a process may use before its first grant: one in so many."""
+"""Before its first grant a process may use `Throttle.limit`, divided by this."""
 
-# As in `core.concurrency`, where the constants are explained. The growth speeds up a third as
-# fast: it is granted with a delay. Simulated, four processes and a limit of 100 that falls to 20
+# As in `core.concurrency`, where the constants are explained. Growth accelerates a third as fast,
+# because it is granted with a delay. Simulated, four processes and a limit of 100 that falls to 20
 # and rises again: 1.13 times the bound and 1.7 % throttled; with 36, 1.10 times and 2.1 %.
 _BACKOFF = 0.95
 _CREEP, _ACCELERATION = 0.5, 12.0
@@ -49,10 +49,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 
 
 def divide(total: int, demands: Mapping[str, int], turn: int = 0) -> dict[str, int]:
-    """Divide max-min fair: nobody gets more than it asks for, or than another that lacks some.
+    """Divide max-min fair: no process gets more than it demands, or than one that lacks permits.
 
-    What is left over goes to as many as there are, one each; `turn` says who is first, so that
-    nobody starves even if there are more processes than permits.
+    The remainder is handed out one each. `turn` says who is first, so that no process starves even
+    if there are more processes than permits.
     """
     shares: dict[str, int] = {}
     left, lacking = total, sorted(demands, key=lambda name: (demands[name], name))
@@ -74,9 +74,9 @@ class LimitReport:
     """What a process has learnt since its last report."""
 
     demand: int
-    """The requests that it would have in flight if nothing held it back; 0: it is idle."""
+    """The requests that it would have in flight without a limit; 0: it is idle."""
     minimum: int = 1
-    """The total is never below: `Throttle.minimum`."""
+    """The total never falls below this: `Throttle.minimum`."""
     start: float = 64.0
     """The total if no process of the account has reported yet: `Throttle.limit`."""
     accepted: bool = False
@@ -98,7 +98,7 @@ class LimitGrant:
     share: int
     """Requests that it may have in flight."""
     standing: int
-    """The share that is left to it when it cannot report any more."""
+    """The share that it keeps when it can no longer report."""
     total: float
     falls: int
     since_429: float | None
@@ -121,7 +121,7 @@ class Member:
     permits: int = 0
     """The part of the total that it holds."""
     seen_at: float = -math.inf
-    """By the clock that all reports have in common, as all times here."""
+    """By the clock that all reports share, as all times here."""
 
 
 @define
@@ -140,7 +140,7 @@ class SharedTotal:
     members: dict[str, Member] = field(factory=dict)
 
     def exchange(self, name: str, report: LimitReport, now: float) -> LimitGrant:
-        """Take a process's report, and grant it a share."""
+        """Process a report, and grant a share."""
         self.members = {
             one: member
             for one, member in self.members.items()
@@ -176,7 +176,7 @@ class SharedTotal:
         )
 
     def _learn(self, me: Member, report: LimitReport, now: float) -> bool:
-        """Move the total; tells whether the others should hear of it at once."""
+        """Adjust the total; returns whether the others should report at once."""
         paused = now + report.retry_after > self.vendor_paused_until + TICK
         if report.retry_after and paused:
             self.vendor_paused_until = now + report.retry_after
@@ -197,7 +197,7 @@ class SharedTotal:
             self.pauses += 1
         others = sum(member.permits for member in self.members.values()) - me.permits
         me.permits = min(me.permits, fell_to)
-        # All processes hear of the same overshoot. The first report lowers the total to just below
+        # One overshoot throttles several processes. The first report lowers the total to just below
         # what was accepted; the others, sent before they knew, only return what was not.
         new = report.falls == self.falls
         accepted = (fell_to + others) * (_BACKOFF if new else 1.0)
@@ -207,9 +207,9 @@ class SharedTotal:
 
 
 class LeasedLimit(AdaptiveLimit):
-    """A process's limit: the share that was granted last. Falls by itself, grows by grants only.
+    """A process's limit: its latest share. 429s lower it at once, only grants raise it.
 
-    When it cannot report, it adapts within its last share; after `LEASE`, within the standing one.
+    While it cannot report, it adapts within its last share; after `LEASE`, within the standing one.
     """
 
     __slots__ = (
@@ -243,7 +243,7 @@ class LeasedLimit(AdaptiveLimit):
         self.leased = False
         """Whether reports arrive: if not, it adapts alone."""
         self._total, self._falls = limit.value, 0
-        # Nobody knows yet how many others there are.
+        # The number of processes is not known yet.
         self.share = self.standing = max(int(self.minimum), int(limit.value / _UNKNOWN))
         self.value = self.ceiling = min(self._most, float(self.share))
         self._earned, self._served = 0.0, False
@@ -295,7 +295,7 @@ class LeasedLimit(AdaptiveLimit):
         self._earned += step
 
     def throttled(self, now: float) -> float:
-        """One got a 429; the pause at the minimum is granted, as all have to keep it."""
+        """One got a 429; pauses at the minimum are granted, because all processes keep them."""
         if not self.leased:
             return super().throttled(now)
         self.overloaded(now)
@@ -312,7 +312,7 @@ class LeasedLimit(AdaptiveLimit):
         self._fell_to = min(self._fell_to, self.in_flight)
 
     def report(self, queued: int, retry_after: float = 0.0) -> LimitReport:
-        """Report what was learnt, `queued` requests being in the queue, and begin anew."""
+        """Report what was learnt since the last report; `queued` requests wait for a slot."""
         # A quarter more than it has used, so that a growing need seldom waits for a report.
         used = math.ceil(1.25 * max(self._peak, self._peak_before))
         report = LimitReport(
@@ -340,7 +340,7 @@ class LeasedLimit(AdaptiveLimit):
         self.value = min(self.ceiling, self.value) if self.fell else self.ceiling
 
     def unreported(self, report: LimitReport) -> None:
-        """Adapt alone: this report did not arrive, and counts for the next one."""
+        """Adapt alone: this report did not arrive, so the next one includes it."""
         self.leased = False
         self._served |= report.accepted
         if report.fell_to is not None:
