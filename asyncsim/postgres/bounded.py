@@ -1,8 +1,8 @@
-"""Waits for a database that end in time, whatever its driver does.
+"""Time limits for calls to a database, whatever its driver does.
 
 A driver may lose a cancellation (`asyncio.wait_for` of Python 3.11, python/cpython#86296), or first
 ask the server to cancel a statement, which a frozen one never does (psycopg/psycopg#1371). So a
-task is cancelled until it has ended, and left if it does not end.
+task is cancelled several times, and abandoned if it does not end.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
             one.cancel()
         try:
             _, running = await asyncio.wait(running, timeout=min(_AGAIN, left))
-        except asyncio.CancelledError:  # whoever waits is told to end as well
+        except asyncio.CancelledError:  # the caller was cancelled, too
             for one in running:
                 one.cancel()
             raise
     for one in running:
         logger.warning("%s does not end: its database does not respond", one.get_name())
     for one in set(tasks) - running:
-        # Retrieved in each case: asyncio would complain of an error, and the frames of a cancelled
-        # connection attempt would keep its socket open.
+        # Always retrieved: otherwise asyncio logs the error, and the frames of a cancelled
+        # connection attempt keep its socket open.
         with suppress(asyncio.CancelledError):
             if (error := one.exception()) is not None and one in ours:
                 logger.debug("%s ended with %r", one.get_name(), error)
 
 
 async def within(seconds: float, work: Coroutine[Any, Any, T], name: str = "asyncsim") -> T:
-    """Await work for at most so many seconds; then it is ended, and TimeoutError raised."""
+    """Await work for at most `seconds`; then end it, and raise TimeoutError."""
     task = asyncio.create_task(work, name=name)
     try:
         await asyncio.wait([task], timeout=seconds)
@@ -65,8 +65,8 @@ async def finish(
 ) -> T:
     """Finish work despite a cancellation, which is raised afterwards.
 
-    It is ended after so many seconds, fewer once cancelled, and when `given_up` is done: then with
-    TimeoutError.
+    Raises TimeoutError after `seconds`, or when `given_up` is done. Once cancelled, the work gets
+    at most `if_cancelled` more seconds.
     """
     task = asyncio.create_task(work, name="asyncsim-transaction")
     now = asyncio.get_running_loop().time

@@ -1,4 +1,4 @@
-"""What is wrong with PostgreSQL, in a sentence with what to do, and whether trying again helps.
+"""Explanations of PostgreSQL errors: what is wrong, what to do, and whether a retry can help.
 
 Codes: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 """
@@ -10,7 +10,7 @@ import re
 import psycopg
 
 OLDEST = 14
-"""The oldest supported version; the last one before it has had no fixes since 2025."""
+"""The oldest supported version; PostgreSQL 13 has had no fixes since 2025."""
 
 _AGAIN = "then run the same command again: what was recorded is kept"
 _GRANT = "have an administrator grant it (docs/postgresql.md)"
@@ -19,25 +19,25 @@ _MIGRATE = "run `asyncsim jobs migrate` with this journal"
 # SQLSTATE, or the beginning of one -> the problem and the remedy.
 _BY_CODE = {
     "25006": (
-        "the server is a read-only replica: name the primary, or add"
-        " target_session_attrs=read-write to the URL"
+        "the server is a read-only replica: use the URL of the primary, or add"
+        " target_session_attrs=read-write"
     ),
     "25P03": (
-        "the server ended a transaction that stood still (idle_in_transaction_session_timeout):"
-        " nothing of it was stored; run the same command again"
+        "the server ended an idle transaction (idle_in_transaction_session_timeout), and nothing of"
+        " it was stored: run the same command again"
     ),
-    "28": "the server rejects the user: check the user's name, its password and pg_hba.conf",
+    "28": "the server rejects the user: check the user name, the password and pg_hba.conf",
     "3D000": "the database does not exist: create it, or correct the URL",
     "3F000": f"the tables are missing: {_MIGRATE}",
     "42501": f"the user lacks a privilege: {_GRANT}",
     "42703": f"the tables are of another version: {_MIGRATE}",
     "42P01": f"the tables are missing: {_MIGRATE}",
     "53100": f"the server's disk is full: free space there, {_AGAIN}",
-    "53200": f"the server is out of memory: give it more, {_AGAIN}",
+    "53200": f"the server is out of memory: give it more memory, {_AGAIN}",
     "53300": "the server has too many connections: raise max_connections, or use pgbouncer",
     "55P03": (
-        "another program holds a lock for long, such as VACUUM FULL: wait until it has ended, or"
-        " end it (pg_blocking_pids() names it), then run the same command again"
+        "another program holds a lock, such as VACUUM FULL: wait until it has ended, or end it"
+        " (pg_blocking_pids() finds it), then run the same command again"
     ),
     "57014": (
         "the server cancelled a statement (statement_timeout?): raise the limit for this user"
@@ -47,31 +47,31 @@ _BY_CODE = {
     "57P05": (
         "the server ended an idle connection (idle_session_timeout): set it to 0 for this user"
     ),
-    "58030": f"the server cannot read or write its disk: repair that, {_AGAIN}",
+    "58030": f"the server cannot read or write its disk: repair it, {_AGAIN}",
 }
 
-# Errors of a connection attempt have no code, only a text, of libpq, the server or pgbouncer: libpq
-# does not pass the server's code on. A server whose `lc_messages` is not English is quoted in its
-# own words, and tried again for a while.
+# Failed connection attempts have no code, only a text of libpq, the server or pgbouncer: libpq does
+# not pass the server's code on. A text in another language (`lc_messages`) is quoted as it is, and
+# the attempt is retried for a while.
 _BY_TEXT = {
     "certificate": "the server's TLS certificate is not accepted: check sslrootcert and the host",
-    "does not support SSL": "the server has no TLS: set `ssl = on` there, or another sslmode",
+    "does not support SSL": "the server has no TLS: set `ssl = on` there, or use another sslmode",
     "password authentication failed": _BY_CODE["28"],
     "SASL authentication failed": _BY_CODE["28"],  # pgbouncer
-    "no password supplied": "the server asks for a password: set PGPASSWORD or a password file",
+    "no password supplied": "the server requires a password: set PGPASSWORD or a password file",
     "no pg_hba.conf entry": _BY_CODE["28"],
     "not permitted to log in": _BY_CODE["28"],
     'FATAL:  role "': _BY_CODE["28"],
     "permission denied for database": _BY_CODE["42501"],
     "does not exist": _BY_CODE["3D000"],
     "no such database": _BY_CODE["3D000"],  # pgbouncer
-    "invalid URI": "the URL is wrong",
-    "invalid connection option": "the URL is wrong",
-    "invalid sslmode": "the URL is wrong",
+    "invalid URI": "the URL is not valid",
+    "invalid connection option": "the URL is not valid",
+    "invalid sslmode": "the URL is not valid",
     "ProactorEventLoop": "psycopg needs another event loop on Windows: asyncio.SelectorEventLoop",
 }
 
-# As above, and it passes by itself.
+# As above, but temporary.
 _BY_TRANSIENT_TEXT = {
     "too many clients": _BY_CODE["53300"],
     "too many connections": _BY_CODE["53300"],  # of a role or a database
@@ -80,22 +80,22 @@ _BY_TRANSIENT_TEXT = {
     "the database system is": f"the server is starting or shutting down: wait for it, {_AGAIN}",
 }
 
-# The server's own words, in any language: only they have two spaces after their severity.
+# A text of the server, in any language: only these have two spaces after their severity.
 _OF_SERVER = re.compile(r"failed: [^\s:][^:\n]*:  ")
 _REJECTED = (
-    "the server rejects the connection, as it says itself: check the user's name, its password, the"
-    " database and pg_hba.conf; a server that is full or starting needs time"
+    "the server rejects the connection: check the user name, the password, the database and"
+    " pg_hba.conf; if the server is starting or has too many connections, wait"
 )
 
-_UNREACHABLE = "the server cannot be reached: check the host, the port and that it runs"
-_LOST = f"the connection to the server was lost: check that it runs, {_AGAIN}"
+_UNREACHABLE = "the server cannot be reached: check the host, the port, and that the server runs"
+_LOST = f"the connection to the server was lost: check that the server runs, {_AGAIN}"
 
-# Ends of connections, and transactions that another one, or a limit of the server, undid: the same
-# transaction can succeed a moment later.
+# Lost connections, and transactions that were rolled back because of another transaction or a limit
+# of the server: the same transaction can succeed a moment later.
 _TRANSIENT = (
     *("08", "40001", "40P01", "55P03"),  # connection, serialization, deadlock, lock
     *("57P01", "57P02", "57P03", "57P05", "57014"),  # shutdown, crash, start, idle, cancelled
-    *("25P03", "25P04", "53200", "53300"),  # a transaction too old; memory, connections
+    *("25P03", "25P04", "53200", "53300"),  # idle or long transaction; memory, connections
 )
 
 
@@ -112,7 +112,7 @@ def check_version(number: int) -> None:
 
 
 def remedy_of(error: BaseException) -> str:
-    """Say what is wrong and what to do, and what the server said; never with a password."""
+    """Explain an error: what is wrong, what to do, and the server's text; never with a password."""
     cause = _cause(error)
     # The values of a row may be secrets.
     text = str(cause).partition("Failing row contains")[0]
@@ -124,7 +124,7 @@ def remedy_of(error: BaseException) -> str:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether another transaction has held a lock for as long as we wait for one."""
+    """Whether a wait for a lock has timed out."""
     return getattr(_cause(error), "sqlstate", None) == "55P03"
 
 

@@ -1,4 +1,4 @@
-"""Background tasks that outlive a bug of theirs."""
+"""Background tasks that are restarted after a bug."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds
 
 
 async def restarted(work: Callable[[], Awaitable[None]], clock: Clock, what: str) -> None:
-    """Do work that has no end; after a bug, log it, and begin anew after a pause.
+    """Run endless work; after a bug, log it, and restart the work after a pause.
 
-    A process whose task had ended would look healthy, and never do again what the task was for.
+    Otherwise the process would look healthy, but never do this work again.
     """
     pause = 0.0
     while True:
@@ -23,8 +23,8 @@ async def restarted(work: Callable[[], Awaitable[None]], clock: Clock, what: str
         try:
             return await work()
         except Exception:
-            # Errors that follow closely upon each other are one, and must not fill the log.
+            # Errors in close succession have one cause, and must not fill the log.
             follows = clock.now() - began <= _LONGEST_PAUSE
             pause = min(pause * 2, _LONGEST_PAUSE) if follows and pause else _FIRST_PAUSE
-            logger.exception("a bug in asyncsim: %s failed, and begins anew in %g s", what, pause)
+            logger.exception("a bug in asyncsim: %s failed; restarting it in %g s", what, pause)
         await clock.sleep(pause)

@@ -1,8 +1,8 @@
-"""The URL of a PostgreSQL database, which shows its password nowhere.
+"""The URL of a PostgreSQL database, which never shows its password.
 
 The form is libpq's: PostgreSQL documentation, "Connection URIs". libpq quotes what it cannot read,
-and takes the rest of a password for a host after an unescaped "@". So what it would not read as it
-was meant is rejected before it gets there.
+and takes the rest of a password for a host after an unescaped "@". So a URL that libpq could
+misread is rejected before libpq gets it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORM = re.compile(
     re.IGNORECASE,
 )
 
-# Parameters of libpq 18 that are no secrets. What is no parameter may be one that was misspelt.
+# Parameters of libpq 18 that are not secret. Any other may be a misspelt secret one.
 _SHOWN = re.compile(
     r"(?:fallback_)?application_name|channel_binding|client_encoding|connect_timeout|dbname|gss\w+"
     r"|host|hostaddr|keepalives\w*|krbsrvname|load_balance_hosts|(?:ssl_)?m(?:ax|in)_protocol_version"
@@ -39,16 +39,16 @@ _SHOWN = re.compile(
 )
 
 _UNREADABLE = (
-    "the PostgreSQL URL cannot be read: its form is postgresql://USER@HOST:PORT/DATABASE; in a user"
-    " name or password write @ : / ? # % as %40 %3A %2F %3F %23 %25, and a space as %20"
+    "the PostgreSQL URL cannot be read: write postgresql://USER@HOST:PORT/DATABASE; in a user name"
+    " or password write @ : / ? # % as %40 %3A %2F %3F %23 %25, and a space as %20"
 )
-_HIDDEN_FROM = 4  # characters: a shorter password would be found in any text
+_HIDDEN_FROM = 4  # characters: a shorter password may occur in any text
 
 
 def is_database(text: str) -> bool:
-    """Tell a database from the path of a file.
+    """Tell the URL of a database from the path of a file.
 
-    Also in a form that cannot be read: it may hold a password, and paths are quoted in messages.
+    A malformed URL counts as a URL: it may contain a password, and messages quote paths.
     """
     return _DATABASE.match(text) is not None
 
@@ -95,10 +95,10 @@ class PostgresUrl:
         return self.shown
 
     def hide(self, text: str) -> str:
-        """Return what a driver or server said without the password, wherever it came from."""
+        """Remove the password, wherever it comes from, from a text of a driver or server."""
         given = (*self._secrets, os.environ.get("PGPASSWORD", ""))
         for secret in sorted({*given, *map(unquote, given)}, key=len, reverse=True):
-            # A password that is the user's name, too, hides nothing.
+            # A password that is part of the shown URL, such as the user name, cannot be hidden.
             if len(secret) >= _HIDDEN_FROM and secret not in self.shown:
                 text = text.replace(secret, "[hidden]")
         return text

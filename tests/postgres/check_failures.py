@@ -91,14 +91,14 @@ async def test_a_host_that_is_not_known() -> None:
 
 async def test_a_wrong_password(server: Cluster, url: str) -> None:
     error = await failure(server.url("jobs", user=OWNER, password="wrong"))
-    assert remedy_of(error).startswith("the server rejects the user: check the user's name")
+    assert remedy_of(error).startswith("the server rejects the user: check the user name")
     assert not is_transient(error)
 
 
 async def test_no_password(server: Cluster, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSFILE", os.devnull)
     error = await failure(f"postgresql://{OWNER}@127.0.0.1:{server.port}/jobs")
-    assert remedy_of(error).startswith("the server asks for a password: set PGPASSWORD")
+    assert remedy_of(error).startswith("the server requires a password: set PGPASSWORD")
     assert not is_transient(error)
     monkeypatch.setenv("PGPASSWORD", server.password)
     async with await connect(f"postgresql://{OWNER}@127.0.0.1:{server.port}/jobs"):

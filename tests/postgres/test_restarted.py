@@ -25,7 +25,7 @@ async def test_a_task_begins_anew_after_longer_and_longer_pauses(
     task = asyncio.create_task(restarted(work, clock, "the reader"))
     await clock.advance(350)
     assert began == [0, 1, 3, 7, 15, 31, 63, 123, 183, 284, 286, 290, 298, 314, 346]
-    assert "the reader failed, and begins anew in 1 s" in caplog.text
+    assert "the reader failed; restarting it in 1 s" in caplog.text
     assert "RecursionError" in caplog.text
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

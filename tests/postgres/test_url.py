@@ -87,7 +87,7 @@ def test_libpq_gets_the_whole_url() -> None:
     ],
 )
 def test_a_url_that_cannot_be_read_is_not_quoted(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="its form is postgresql://USER@HOST") as raised:
+    with pytest.raises(ConfigurationError, match="write postgresql://USER@HOST") as raised:
         PostgresUrl.parse(text)
     assert "s3" not in str(raised.value)
     assert raised.value.__cause__ is None

@@ -130,7 +130,7 @@ async def test_errors_show_no_password(url: str) -> None:
     password = url.split("@")[0].rpartition(":")[2]
     wrong = url.replace(f":{password}@", ":hush-hush@")
     problem = await open_error(wrong)
-    assert "the server rejects the user: check the user's name, its password" in problem
+    assert "the server rejects the user: check the user name, the password" in problem
     assert "hush-hush" not in problem
     assert "hush-hush" not in repr(Journal.open(wrong, job=JOB))
 
