@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sys
 from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
@@ -38,6 +39,12 @@ _TURNS = 20
 def clock() -> ManualClock:
     """A clock that only the test advances."""
     return ManualClock()
+
+
+@pytest.fixture(autouse=True)
+def same_jitter() -> None:
+    """Draw the same pauses before retries and reads in each run of a test."""
+    random.seed(0)
 
 
 @pytest.fixture(autouse=True)
