@@ -320,7 +320,7 @@ class Phases:
         A callback shows the past: another change may have followed, and KORE's signature is not an
         HMAC (KORE docs, "Validate Webhook Signatures"). One list scan confirms all of them.
         """
-        hold = self._journal.hold
+        hold = self._journal.hold if self._lease is None else None
         with contextlib.nullcontext(self._lease) if hold is None else hold.lease() as lease:
             await self._send(task, lease, verify=verify)
 
