@@ -6,6 +6,7 @@ delay of a slow response no longer changes anything.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,12 +63,21 @@ class RequestHandler:
         self._log = log
         self._started = clock.now()
         self._in_flight: Counter[str] = Counter()
+        self._delayed: set[asyncio.Task[object]] = set()
+        """Tasks of responses that are not due yet."""
         self._responses = 0
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Every path under the vendors' names."""
         for vendor in VENDORS:
             yield web.route("*", f"/{vendor}/{{api}}{{rest:.*}}", self.handle)
+
+    async def close(self, _: web.Application) -> None:
+        """End what waits to respond: aiohttp forgets handlers whose clients have gone away."""
+        delayed = list(self._delayed)
+        for task in delayed:
+            task.cancel()
+        await asyncio.gather(*delayed, return_exceptions=True)
 
     async def handle(self, http_request: web.Request) -> web.StreamResponse:
         """Respond to one request to a vendor's API."""
@@ -99,11 +109,20 @@ class RequestHandler:
         self._in_flight[account] += 1
         try:
             if response.delay > 0:
-                with self._clock.resting():
-                    await self._clock.sleep(response.delay)
+                await self._delay(response.delay)
             return self._send(http_request, request, response)
         finally:
             self._in_flight[account] -= 1
+
+    async def _delay(self, seconds: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # only tasks can await
+        self._delayed.add(task)
+        try:
+            with self._clock.resting():
+                await self._clock.sleep(seconds)
+        finally:
+            self._delayed.discard(task)
 
     async def _read(self, http_request: web.Request) -> VendorRequest:
         arrived = self._clock.now()

@@ -340,6 +340,7 @@ class Emulator:
         checked = host_check(self._allowed_hosts)
         app = web.Application(client_max_size=1 << 20)
         app.add_routes([checked(route) for route in (*handler.routes(), *control.routes())])
+        app.on_cleanup.append(handler.close)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         try:

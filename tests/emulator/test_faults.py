@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from asyncsim.clock import ManualClock
-from asyncsim.emulator import Faults, Latency
+from asyncsim.emulator import Emulator, Faults, Latency
 from asyncsim.emulator.settings import FaultSampler
 from tests.emulator.api import Api
 
@@ -26,6 +26,22 @@ async def test_a_throttled_request_is_429_and_not_processed(anywhere: Api) -> No
 async def test_retry_after_is_sent_if_set(supersim: Api) -> None:
     supersim.emulator.faults = Faults(rate_limited=1.0, retry_after=2.5)
     assert (await supersim.get()).headers["Retry-After"] == "2.5"
+
+
+async def test_a_stopped_emulator_delays_no_response_of_a_client_that_has_gone_away(
+    clock: ManualClock,
+) -> None:
+    async with Emulator(sims=1, clock=clock) as emulator:
+        emulator.faults = Faults(answer_takes=60.0)
+        async with emulator.client() as client:
+            request = asyncio.create_task(client.supersim.sims.fetch("HS" + 32 * "0"))
+            await clock.settle()
+            assert len(emulator.requests) == 1
+            request.cancel()
+            await asyncio.wait([request])
+        await clock.settle()
+    # Else the fixture for leaked tasks fails this test, too.
+    assert clock.next_timer is None
 
 
 async def test_the_concurrency_limit_counts_requests_in_flight(
