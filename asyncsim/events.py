@@ -288,13 +288,13 @@ class ChunkTaken(Struct, frozen=True, kw_only=True):
 
 
 class ChunkEnded(Struct, frozen=True, kw_only=True):
-    """A worker has ended its work on a chunk: it is done, or `reason` says why it is not."""
+    """A worker has finished a chunk, or handed it back; `reason` says why."""
 
     job: str
     chunk: int
     seconds: float
     reason: str | None = None
-    """`drained`, `paused`, `lease lost`, ...: another worker will go on; None: it is done."""
+    """`drained`, `paused`, `lease lost`, ...: another worker continues; None: it is done."""
     vendor: str = ""
     product: str = ""
 

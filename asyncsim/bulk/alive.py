@@ -1,4 +1,4 @@
-"""A process that shows in a shared journal that it is alive, without working on chunks."""
+"""Heartbeats of a process that does not work on chunks, such as a receiver."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from asyncsim.errors import JournalError
 
 logger = logging.getLogger("asyncsim")
 
-# Writes are repeated for a minute while the server is away: longer than whoever sent SIGTERM waits.
+# Writes are retried for a minute while the server cannot be reached: too long after a SIGTERM.
 _REMOVE_WITHIN = 2.0
-"""Seconds to take the process off the list when it ends; after that it is listed as dead."""
+"""Seconds to remove the process from the list when it ends; after that it is listed as dead."""
 
 
 @asynccontextmanager
 async def shown_alive(
     url: str, kind: str, accounts: Iterable[str], clock: Clock = SYSTEM_CLOCK
 ) -> AsyncIterator[None]:
-    """List this process in a journal, such as a `receiver`, until the block ends.
+    """List this process in a journal, for instance as a `receiver`, until the block ends.
 
-    Nothing depends on it, so a database that cannot be used is only logged.
+    Nothing depends on it, so errors of the database are only logged.
     """
     process = JournalProcess(
         id=claims.new_owner(),
@@ -64,8 +64,8 @@ async def _beat(database: Database, process: JournalProcess, clock: Clock) -> No
             is_listed = True
         except JournalError as error:
             if is_listed:  # once for each outage
-                logger.warning("this process is not in the list of `jobs watch`: %s", error)
+                logger.warning("`jobs watch` does not list this process: %s", error)
             is_listed = False
-            # Opened anew next time, which checks the tables: what failed may have been that.
+            # Reopened next time, which checks the tables: they may be the problem.
             await database.close()
         await clock.sleep(max(woken + claims.HEARTBEAT - clock.now(), 0.0))

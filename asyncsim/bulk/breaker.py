@@ -1,4 +1,4 @@
-"""The circuit breaker: a job pauses when the vendor refuses one SIM after another alike."""
+"""The circuit breaker: a job stops when the vendor rejects many SIMs in a row in the same way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OTHER = "the change and one of the SIMs, in the vendor's console or with its su
 
 
 def what_to_check(error: Exception) -> str:
-    """Return what a person should check before the job goes on."""
+    """Return what a person should check before the job continues."""
     code = error.code if isinstance(error, APIError) else getattr(error, "error_code", None)
     if code is not None and code in _CHECKS:
         return _CHECKS[code]
@@ -38,11 +38,11 @@ def what_to_check(error: Exception) -> str:
 
 
 class CircuitBreaker:
-    """Trips when so many SIMs in a row were refused alike; `most=None`: never.
+    """Trips when `most` SIMs in a row were rejected in the same way; None: never.
 
-    "In a row" is the order in which responses and outcomes come. Both have a count of their own:
-    thousands of accepted SIMs settle minutes later, so among the first that end, all may be
-    rejected ones.
+    "In a row" is the order in which responses and outcomes arrive. The two are counted separately:
+    thousands of accepted SIMs settle minutes later, so all of the first that end may be rejected
+    ones.
     """
 
     def __init__(self, most: int | None) -> None:
@@ -51,7 +51,7 @@ class CircuitBreaker:
         self._failed = _Streak()
 
     def accepted(self) -> None:
-        """Count an accepted request: the vendor does not refuse them all."""
+        """Count an accepted request: the vendor does not reject all of them."""
         self._rejected = _Streak()
 
     def ended(self, ending: Ending) -> bool:
@@ -59,7 +59,7 @@ class CircuitBreaker:
         error = ending.error
         if ending.state is State.DONE:
             self._failed = _Streak()
-        # Rows without a response are no refusals, and a 429 is not one either: both are transient.
+        # A row without a response is not a rejection, nor is a 429: both are transient.
         if ending.state is not State.FAILED or error is None or isinstance(error, JobError):
             return False
         streak = self._failed if isinstance(error, TransitionFailed) else self._rejected
@@ -67,7 +67,7 @@ class CircuitBreaker:
 
 
 class _Streak:
-    """Equal refusals in a row."""
+    """Identical rejections in a row."""
 
     def __init__(self) -> None:
         self._kind: object = None
@@ -81,7 +81,7 @@ class _Streak:
 
 
 def _kind_of(error: Exception) -> object:
-    """Return what equal refusals have in common; messages name the SIM, so they differ."""
+    """Return what identical rejections have in common; messages differ, as they name the SIM."""
     if isinstance(error, APIError):
         return type(error), error.status, error.code
     if isinstance(error, TransitionFailed):

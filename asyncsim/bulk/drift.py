@@ -82,7 +82,7 @@ async def write_fix(journal: Journal, file: str | os.PathLike[str]) -> int:
 async def _head_of(journal: Journal) -> Head:
     head = await journal.head()
     if head is None:
-        raise JournalError(f"journal {journal.target} holds no job: run one with it first")
+        raise JournalError(f"journal {journal.target} contains no job: run one with it first")
     return head
 
 

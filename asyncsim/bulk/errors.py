@@ -6,11 +6,11 @@ from asyncsim.errors import JournalError
 
 
 class Fenced(JournalError):
-    """Another process has taken over the work of this one, which writes and sends nothing more."""
+    """Another process has taken over the chunk or job: this one writes and sends nothing more."""
 
 
 class LeaseLost(JournalError):
-    """A worker could not renew its lease of a chunk in time, so another one may have taken it over.
+    """A worker could not renew its lease of a chunk in time; another worker may own the chunk.
 
     `sent` tells whether the change may have been carried out.
     """

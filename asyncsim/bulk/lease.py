@@ -1,9 +1,9 @@
 """Lease: how long the owner of a chunk may send changes without hearing from the database.
 
-An owner that has not renewed its heartbeat for `claims.DEAD_AFTER` seconds counts as dead, and
-another worker reads the chunk's SIMs and sends what is still needed. An owner that is cut off from
-the database, or frozen, does not learn of that. So it stops by itself, by its own clocks: nothing
-is sent after the lease has ended, and no response in flight is awaited any longer.
+An owner without a heartbeat for `claims.DEAD_AFTER` seconds counts as dead: another worker reads
+the chunk's SIMs and sends what is still needed. An owner that is frozen, or cut off from the
+database, does not learn of that. So it stops by its own clocks: once the lease has ended, nothing
+is sent, and requests in flight are cancelled.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from asyncsim.clock import Clock, Timer
 T = TypeVar("T")
 
 MARGIN = 0.5
-"""Seconds by which a lease ends earlier than that: for a request that has just passed the check,
-and for clocks that do not run equally fast."""
+"""Seconds by which a lease ends earlier: for a request that has just passed the check, and for
+clocks that do not run equally fast."""
 
 
 @frozen
 class Moment:
     """A moment by both clocks of this machine.
 
-    The monotonic one of a suspended machine stands still (CLOCK_MONOTONIC of Linux), the date does
-    not. A date that is set forward only ends a lease too early.
+    While a machine is suspended, its monotonic clock stops (CLOCK_MONOTONIC of Linux), but not its
+    date. Setting the date forward only ends a lease too early.
     """
 
     monotonic: float
@@ -48,9 +48,9 @@ class Moment:
 
 
 class Lease:
-    """Lasts for so many seconds from the beginning of the latest heartbeat that succeeded.
+    """Lasts for some seconds from the start of the latest confirmed heartbeat.
 
-    Once it has ended, no heartbeat can revive it: the chunk has to be claimed again.
+    Once it has ended, no heartbeat can renew it: the chunk has to be claimed again.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Lease:
         self._clock = clock
         self._seconds = seconds - margin
         self._began = began or Moment.now(clock)
-        """When the latest heartbeat that succeeded was sent, or the claim."""
+        """When the claim, or the latest confirmed heartbeat, was sent."""
         self._is_over = False
         self._timer: Timer | None = None
         self._running: dict[asyncio.Task[object], int] = {}
@@ -73,8 +73,8 @@ class Lease:
         self._on_end: list[Callable[[], object]] = []
 
     def renewed(self, began: Moment) -> None:
-        """Extend it: a heartbeat that was sent then has confirmed the ownership."""
-        # From when it was sent, not from its response: the database counts from in between.
+        """Extend it: a heartbeat that was sent at `began` has been confirmed."""
+        # From its start, not from its response: the database counts from a time in between.
         if not self.ended and began.monotonic > self._began.monotonic:
             self._began = began
 
@@ -99,12 +99,12 @@ class Lease:
         return LeaseLost(operation, sent=sent)
 
     def on_end(self, callback: Callable[[], object]) -> None:
-        """Call this when it ends; from now on a timer watches over it, until `close`."""
+        """Call `callback` when it ends; a timer checks for that until `close`."""
         self._on_end.append(callback)
         self._watch()
 
     def end(self) -> None:
-        """End it now: another worker owns the chunk. Cuts all exchanges in flight."""
+        """End it now, because another worker owns the chunk; cancels all exchanges in flight."""
         if self._is_over:
             return
         self._is_over = True
@@ -116,7 +116,7 @@ class Lease:
             callback()
 
     def close(self) -> None:
-        """Watch over it no longer."""
+        """Stop its timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

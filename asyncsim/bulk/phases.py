@@ -52,7 +52,7 @@ def account_of(client: Client, product: Product) -> str:
 class Phases:
     """The phases, for one client and one journal; `stop` ends every one of them.
 
-    `rules`: those of the whole job, where this is one of its chunks. `pace`: that of all chunks of
+    For a chunk of a job, `rules` are those of the whole job, and `pace` is shared by all chunks of
     the client in this process.
     """
 
@@ -186,14 +186,14 @@ class Phases:
             head = await journal.head()
             if head is None:
                 raise JournalError(
-                    f"journal {journal.target} holds no job to resume: pass the input again"
+                    f"journal {journal.target} contains no job to resume: pass the input again"
                 )
             vendor, account = client.vendor.name, account_of(client, Product(head.product))
             if (head.vendor, head.account) != (vendor, account):
                 raise JournalError(
                     f"journal {journal.target} belongs to {head.vendor}, account {head.account};"
-                    f" these credentials belong to {vendor}, account {account}: use those that the"
-                    " job was started with"
+                    f" these credentials belong to {vendor}, account {account}: use the credentials"
+                    " that the job was started with"
                 )
             return head
         head = Head(

@@ -91,7 +91,7 @@ class Unreadable:
 def judge(action: Action, entry: Entry, sim: Any, goal: Goal) -> Planned:
     """Judge a row; `sim` is the record of its SIM, an `Unreadable`, or None without one."""
     if entry.state is State.FAILED:
-        # Its retry starts anew: the change accepted earlier has failed.
+        # Its retry starts over: the change accepted earlier has failed.
         entry = evolve(entry, accepted_at=None, reference=None)
     note = None
     if sim is None:

@@ -280,7 +280,7 @@ WHOLE_JOB = 0
 
 @frozen
 class ChunkClaim:
-    """A chunk that one process works on: its writes are refused once another epoch has begun."""
+    """A chunk that one process owns; its writes are rejected once another epoch has begun."""
 
     job_id: int
     number: int

@@ -302,7 +302,7 @@ async def report_on(
     """Build the report of a journal's job; plan and figures come from a run, if there is one."""
     head = await journal.head()
     if head is None:
-        raise JournalError(f"journal {journal.target} holds no job: run one with it first")
+        raise JournalError(f"journal {journal.target} contains no job: run one with it first")
     found: list[AsyncSimError] = []
     samples: dict[Verdict, str] = {}
     async with aclosing(journal.results(_WITH_ERROR)) as results:

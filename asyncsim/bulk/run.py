@@ -48,8 +48,9 @@ async def run(
     - `window`: the most SIMs that are sent and not settled yet.
     - `timeout`: seconds for each SIM, from the response on; `Watching.timeout` unless given.
     - `deadline`: seconds for this run; then it stops as by `stop`.
-    - `max_failures`: stops the run when more rows than that have failed in it.
-    - `breaker`: stops the run when so many SIMs in a row were refused alike; None: never.
+    - `max_failures`: stops the run when more rows than this have failed in it.
+    - `breaker`: stops the run when so many SIMs in a row were rejected in the same way; None:
+      never.
     - `limit`: the most rows to send in this run.
     - `confirm`: the exact number of SIMs to confirm (`Plan.to_confirm`), or a function that takes
       the plan and returns whether to continue.

@@ -85,8 +85,8 @@ class SendPacer:
     """Holds back rows whose request could not be sent yet: a crash would leave them in doubt.
 
     Twice the concurrency limit keeps all slots busy while intents are written. For texts, whose
-    outcome no read can show, it is exactly the concurrency limit. So it is for all senders of a
-    client together, such as those of a worker's chunks.
+    outcome no read can show, it is exactly the concurrency limit. All senders of a client share
+    this limit, such as those of a worker's chunks.
     """
 
     def __init__(self, task: JobTask, pace: SendPace | None = None) -> None:
@@ -108,7 +108,7 @@ class SendPacer:
             await pace.room.wait()
 
     def _ceiling(self) -> int:
-        # A share of a limit that processes share may be 0 for a moment: nothing would wake this.
+        # A share of a shared limit may be 0 for a moment, and nothing would wake this.
         limit, rate = max(1, int(self._context.limit)), self._context.throttle.max_rps
         if not self._only_once:
             return 2 * limit + _SPARE
@@ -192,7 +192,7 @@ class BulkSender:
     ) -> None:
         self.journal = journal
         self.lease = lease
-        """Under which changes are sent, if other workers may take the rows over."""
+        """The lease under which changes are sent, if other workers may take the rows over."""
         self.pacer = SendPacer(task, pace)
         self.sent: dict[str, Entry] = {}
         """Rows in the fan-out, by name; a detached wait carries its row itself."""
@@ -250,7 +250,7 @@ class BulkSender:
                 try:
                     await asyncio.gather(closing, return_exceptions=True)
                 finally:
-                    # It is the client's: what stays counted would hold its other senders back.
+                    # All senders of the client share it: rows left in it would hold them back.
                     self.pacer.close()
             for name in fan_out.unsent:
                 await self._take_back(self.sent[name])
@@ -342,8 +342,8 @@ class BulkSender:
             if text and isinstance(error, AuthenticationError):
                 await self._take_back(entry)
             elif text and isinstance(error, LeaseLost) and not error.sent:
-                # Else its next owner would have to leave it unknown. If that is there already, the
-                # journal takes nothing from us any more.
+                # Otherwise the next owner has to leave it unknown. Once there is one, the journal
+                # rejects this write.
                 with suppress(JournalError):
                     await self._take_back(entry)
             return
@@ -378,12 +378,12 @@ class BulkSender:
         self.notify_moved(entry, ending)
 
     def _break(self, error: Exception) -> None:
-        """Stop the run: what the vendor refuses alike, it will refuse for the rest as well."""
+        """Stop the run: the vendor would most likely reject the other rows in the same way."""
         # One resource may be forbidden while others succeed, so a single 403 proves nothing; this
         # many of them are about the credentials.
         denied = error if isinstance(error, PermissionDenied) else None
         self._stop.advice = (
-            f"{self._limits.breaker} SIMs in a row were refused alike ({error}):"
+            f"{self._limits.breaker} SIMs in a row were rejected in the same way ({error}):"
             f" check {what_to_check(error)}"
         )
         self._stop.stop("PermissionDenied" if denied else "breaker", denied)

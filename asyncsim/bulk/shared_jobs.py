@@ -1,4 +1,4 @@
-"""The jobs of a shared journal: listed, paused, cancelled, purged, from any process."""
+"""`bulk.SharedJobs`: lists, pauses, cancels and purges the jobs of a shared journal."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class SharedJobs:
         await self._database.close()
 
     async def processes(self) -> list[KnownProcess]:
-        """Return the workers and receivers, also those that died in the last hour."""
+        """Return the workers and receivers, including those that died in the last hour."""
         dead = self._database.now(-DEAD_AFTER)
         return list(await self._database.read(processes.known_processes, dead))
 
     async def rates(self, seconds: float = 30.0) -> dict[str, float]:
-        """Return how many SIMs each process has finished per second lately, by its id."""
+        """Return the SIMs per second that each process has finished lately, by its id."""
         since = self._database.now(-seconds)
         ended = await self._database.read(jobs.ended_since, since)
         return {owner: count / seconds for owner, count in ended.items()}
@@ -84,13 +84,13 @@ class SharedJobs:
     ) -> JobState:
         """Let workers continue a paused job; returns its state before.
 
-        `timeout`, `max_failures`, `breaker`: other limits than it was submitted with. What has
-        failed before does not count any more. Jobs in other states are left as they are:
-        `submit(None, ...)` resumes those.
+        `timeout`, `max_failures`, `breaker`: new limits, instead of those that it was submitted
+        with. Earlier failures no longer count. Jobs in other states are left as they are:
+        `submit(None, ...)` resumes them.
         """
         now = self._database.now()
         job, state = await self._database.write(jobs.unpause, name, changed, now, self.target)
-        # Also of a running one: a queue that was emptied by hand gets its chunks back.
+        # Also for a running job: this refills a queue that was emptied by hand.
         if state in (JobState.PAUSED, JobState.RUNNING):
             refs = await self._database.read(jobs.queued_chunks, job)
             async with make_dispatch(dispatch, self._url, self._clock) as queue:
@@ -98,17 +98,17 @@ class SharedJobs:
         return state
 
     async def cancel(self, name: str) -> JobState:
-        """Cancel a job: requests in flight finish, and no worker takes anything of it any more.
+        """Cancel a job: requests in flight finish, and its workers send nothing new.
 
-        Returns its state before. What was sent stays sent, and the journal keeps everything. Resume
-        it, or purge it.
+        Returns its state before. What was sent stays sent, and the journal keeps all rows:
+        `submit(None, ...)` resumes the job, `purge` deletes it.
         """
         return await self._database.write(jobs.cancel, name, self._database.now(), self.target)
 
     async def purge(self, name: str) -> int:
-        """Delete a job that no worker has, in small transactions; returns the number of its rows.
+        """Delete a job that no worker owns, in small transactions; returns the number of its rows.
 
-        JournalError if it is running or paused. If this is interrupted, purge it again.
+        JournalError if it is running or paused. If this is interrupted, call it again.
         """
         database = self._database
         dead = database.now(-DEAD_AFTER)
@@ -124,7 +124,7 @@ class SharedJobs:
         return count
 
     async def ended_before(self, seconds: float) -> list[str]:
-        """Return the names of the jobs that were finished or cancelled so many seconds ago."""
+        """Return the names of the jobs that ended at least so many seconds ago."""
         return await self._database.read(purging.jobs_ended_before, self._database.now(-seconds))
 
     # Last, because its name shadows the builtin in annotations after it.

@@ -1,4 +1,4 @@
-"""When a job stops early: one refusal after another alike, or more failures than it allows."""
+"""When a job stops early: identical rejections in a row, or too many failures."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.records import FAILURES, Ending, State
 from asyncsim.clock import Clock
 
-_IN_A_RUN = FAILURES | {State.NO_ANSWER}  # a job of workers sends those again, for days if need be
+_IN_A_RUN = FAILURES | {State.NO_ANSWER}  # workers retry those, for days if necessary
 
-# Of what is left before the limit, so much may fail here before all failures are counted again:
-# few counts while the limit is far, and with up to eight workers no overshoot.
+# Before all failures are counted again, this part of the rest up to the limit may fail here: there
+# are few counts while the limit is far, and with up to eight workers no overshoot.
 _SHARE = 8
-_KEPT_FOR = 10.0  # seconds after the last chunk of a job: the next one is claimed within a second
+_KEPT_FOR = 10.0  # seconds after a job's last chunk here; usually the next is claimed in a second
 
 
 class StopRules:
-    """The rules of one run, or of all chunks of a job that one worker has.
+    """The rules of one run, or of all chunks of a job in one worker.
 
-    Each chunk alone would see too little: a short one ends before so many SIMs were refused, and
-    four at once would stop four times as late.
+    Counting per chunk would be too late: a short chunk ends before enough SIMs were rejected, and
+    four concurrent chunks would stop four times as late.
 
-    `count_all` counts the failures of the whole job, over all workers. It is asked when failures
-    here could matter, so a job without failures costs the database nothing.
+    `count_all` counts the failures of the whole job, over all workers. It is called only when
+    failures here could matter, so a job without failures costs no queries.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class StopRules:
         self._most = max_failures
         self._count_all = count_all
         self._here = self._elsewhere = 0
-        """Failures that this worker has seen, and at least so many of others."""
+        """Failures that this worker has seen, and a lower bound of those of other workers."""
         self._next_count: int | None = None if count_all is None else 0
-        """All are counted once this worker has seen more than that; None: never."""
+        """All are counted once this worker has seen more failures than this; None: never."""
         self._counting = asyncio.Lock()
 
     async def too_many_failures(self, ending: Ending) -> bool:
@@ -63,7 +63,8 @@ class StopRules:
         return self._next_count is not None and self._here > self._next_count
 
     async def _count(self, count_all: Callable[[], Awaitable[int]], most: int) -> None:
-        # Those here come before they are in the database, so only the others are taken from there.
+        # Failures here are counted before they are stored, so only those of others are taken from
+        # the database.
         here = self._here
         self._elsewhere = max(self._elsewhere, await count_all() - here)
         self._next_count = here + max(most - here - self._elsewhere, 0) // _SHARE
@@ -77,7 +78,7 @@ class _Kept:
 
 
 class RulesOfJobs:
-    """The rules of the jobs of which a worker has chunks, or had one a moment ago."""
+    """The rules of all jobs of which a worker has chunks, or had one a moment ago."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -98,7 +99,7 @@ class RulesOfJobs:
             for key, one in self._kept.items()
             if one.users or now - one.free_since < _KEPT_FOR
         }
-        # A job that is resumed, or handed over again, has other limits or other failures before.
+        # A job that was resumed or submitted again may have new limits and earlier failures.
         key = job, limits, before
         if key not in self._kept:
             rules = StopRules(limits.breaker, limits.max_failures, count_all)
@@ -112,5 +113,5 @@ class RulesOfJobs:
             kept.free_since = self._clock.now()
 
     def forget(self, job: int) -> None:
-        """Let the next chunk of a job begin with new rules: it does not run any more."""
+        """Start with new rules at the next chunk of a job, which is not running any more."""
         self._kept = {key: one for key, one in self._kept.items() if key[0] != job}

@@ -1,4 +1,4 @@
-"""Submission of a job to a shared journal: read, plan, confirm, and hand it to the workers."""
+"""`bulk.submit`: reads, plans and confirms a job, and hands it to the workers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _WINDOW = 10_000  # nothing is sent here; `Limits` wants one
 
 @frozen(kw_only=True)
 class Submission:
-    """A job that workers have now."""
+    """A job that was handed to the workers."""
 
     name: str
     """Its name in the journal."""
     plan: Plan
     chunks: int
-    """Chunks that were enqueued; with 0, nothing needs to be sent, and the job is finished."""
+    """Chunks that were enqueued; 0 if nothing needs to be sent: then the job is finished."""
     report: Report
     """Its state before anything was sent."""
 
@@ -59,30 +59,29 @@ async def submit(
     retry_failed: bool = False,
     stop: asyncio.Event | None = None,
 ) -> Submission:
-    """Plan a job in a shared journal and hand it to the workers, who run `bulk.work`.
+    """Plan a job in a shared journal and hand it to the workers, which run `bulk.work`.
 
     Nothing is sent: the input is read, all SIMs are read with list requests, and chunks of the
-    rows that need a request are enqueued. `job=None` resumes the job of that name, which is
-    finished or cancelled: what is unfinished is planned again.
+    rows that need a request are enqueued. `job=None` resumes the finished or cancelled job of that
+    name: its unfinished rows are planned again.
 
     - `url`: the PostgreSQL database of the journal, `postgresql://...`.
     - `name`: the job's name there; by default, its input's (`batch-42.csv`).
     - `chunk_rows`: rows of each chunk. One process at a time works on a chunk.
-    - `dispatch`: how chunks reach workers, `procrastinate` or `table`; it must be that of the
-      workers.
-    - `timeout`, `max_failures`, `breaker`: as in `bulk.run`, for the workers: one that meets a
-      limit pauses the job, and others stop within two seconds. Failures are counted over all
-      workers, refusals in a row within each.
+    - `dispatch`: how chunks reach workers, `procrastinate` or `table`; workers must use the same.
+    - `timeout`, `max_failures`, `breaker`: as in `bulk.run`, for the workers. A worker that reaches
+      a limit pauses the job, and the others stop within two seconds. Failures are counted over all
+      workers, rejections in a row within each.
     - `confirm`, `confirm_above`, `retry_failed`, `stop`: as in `bulk.run`. A submission that was
       stopped, or not confirmed, is continued by submitting the same input under the same name.
 
-    Raises what `bulk.run` raises, `JobStopped` if it was stopped, and `JournalError` if the journal
-    has a job of that name which workers have, or had: it would be sent twice.
+    Raises what `bulk.run` raises, `JobStopped` if it was stopped, and `JournalError` if a job of
+    that name was already handed to workers: its changes would be sent twice.
     """
     name = _checked_name(job, name, chunk_rows)
     limits = Limits(_WINDOW, timeout, None, max_failures, breaker, None, confirm_above)
     clock = client.context.clock
-    # Both before anything is read: a wrong name of one of them is found in milliseconds.
+    # Both before anything is read, so that a wrong name is reported at once.
     database, queue = _shared_database(url, clock), make_dispatch(dispatch, url, clock)
     try:
         await database.open()
@@ -108,14 +107,16 @@ def _checked_name(job: Job | None, name: str | None, chunk_rows: int) -> str:
     if chunk_rows < 1:
         raise ValueError(f"chunk_rows={chunk_rows}: must be 1 or more")
     if name is None and job is None:
-        raise ValueError("name is missing: which job is to be resumed?")
+        raise ValueError("name is missing: pass the name of the job to resume")
     return name or (job.label if job else "")
 
 
 def _shared_database(url: str, clock: Clock) -> Database:
     database = open_database(url, clock)
     if not database.is_shared:
-        raise ValueError(f"{database.target}: a shared journal is a URL, postgresql://host/name")
+        raise ValueError(
+            f"{database.target} is a file: pass the URL of a shared journal, postgresql://host/name"
+        )
     return database
 
 
@@ -130,7 +131,7 @@ def _checked(plan: Plan | None, stop: StopSignal, name: str) -> Plan:
 
 
 class _HandingOver:
-    """The chunks of one job on their way to the workers."""
+    """Hands the chunks of one job to the workers."""
 
     def __init__(
         self, database: Database, journal: Journal, limits: Limits, chunk_rows: int
@@ -142,7 +143,7 @@ class _HandingOver:
         )
         self._chunk_rows = chunk_rows
         self.made: list[ChunkRef] = []
-        """Chunks that workers can take."""
+        """Chunks that workers can claim."""
 
     async def reopen(self) -> None:
         """Let the job be planned again, if it has ended."""
@@ -150,7 +151,7 @@ class _HandingOver:
             await self._journal.write(jobs.reopen, job)
 
     async def hand_over(self, task: JobTask) -> None:
-        """Make the chunks of the planned job, in the transaction that lets workers take them."""
+        """Make the chunks of the planned job, in the transaction that lets workers claim them."""
         job = self._journal.job_id
         assert job is not None  # noqa: S101  # it has been planned
         times = self._database.now(), self._database.now(-DEAD_AFTER)
@@ -164,9 +165,9 @@ class _HandingOver:
 
 
 async def _check_name(database: Database, name: str, *, is_new: bool) -> None:
-    """Reject a new job under the name of one that workers have, or had.
+    """Reject a new job under the name of one that was already handed to workers.
 
-    For a better message only: the job may change at any time until this process holds it.
+    For a better message only: the job may change at any time until this process owns it.
     """
     dead = database.now(-DEAD_AFTER)
     if not is_new:
@@ -179,6 +180,6 @@ async def _check_name(database: Database, name: str, *, is_new: bool) -> None:
     # being deleted cannot be held.
     if found and found[0].state not in (JobState.READING, JobState.PLANNED, JobState.PURGING):
         raise JournalError(
-            f"journal {database.target} has a job {name!r} already, which is {found[0].state}: a"
-            " second one would send its changes twice. Choose another name, or resume it"
+            f"journal {database.target} already has a job {name!r}, which is {found[0].state}: a"
+            " second one would send its changes twice. Choose another name, or resume the job"
         )

@@ -43,7 +43,7 @@ async def write_undo(journal: Journal, file: str | os.PathLike[str]) -> WrittenU
     """
     head = await journal.head()
     if head is None:
-        raise JournalError(f"journal {journal.target} holds no job: run one with it first")
+        raise JournalError(f"journal {journal.target} contains no job: run one with it first")
     if head.action != Action.UPDATE or "status" not in {*head.change, *journal.applied}:
         raise JobError(f"the job of {journal.target} changes no status, so there is none to undo")
     left_out: Counter[str] = Counter()

@@ -251,7 +251,7 @@ async def test_a_repr_does_not_list_a_thousand_errors(journal: Journal) -> None:
 
 
 async def test_a_journal_without_a_job_has_no_report(journal: Journal) -> None:
-    with pytest.raises(errors.JournalError, match="holds no job: run one"):
+    with pytest.raises(errors.JournalError, match="contains no job: run one"):
         await report_on(journal)
 
 

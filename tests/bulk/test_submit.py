@@ -95,9 +95,9 @@ async def test_chunks_are_ranges_of_as_many_rows_to_send(shared: Shared) -> None
 
 async def test_a_name_belongs_to_one_job(shared: Shared) -> None:
     await shared.submit(shared.job())
-    with pytest.raises(JournalError, match="has a job 'job' already, which is running"):
+    with pytest.raises(JournalError, match="already has a job 'job', which is running"):
         await shared.submit(shared.job())
-    with pytest.raises(JournalError, match="is running: its workers have it"):
+    with pytest.raises(JournalError, match="is running and belongs to workers"):
         await shared.submit(None)
     with pytest.raises(JournalError, match="has no job 'jop'"):
         await shared.submit(None, "jop")
@@ -147,7 +147,7 @@ async def test_impossible_options_are_rejected_before_anything_is_read(
 
 
 async def test_a_file_is_no_shared_journal(shared: Shared) -> None:
-    with pytest.raises(ValueError, match=r"job\.db: a shared journal is a URL"):
+    with pytest.raises(ValueError, match=r"job\.db is a file: pass the URL"):
         await bulk.submit(shared.job(), shared.client, "job.db", name="job", dispatch="table")
 
 
@@ -202,7 +202,7 @@ async def test_a_job_that_is_cancelled_while_it_is_planned_is_not_handed_over(
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(statements, "hand_over", handing_over)
-            with pytest.raises(JournalError, match="job 'job' is cancelled by now"):
+            with pytest.raises(JournalError, match="job 'job' is now cancelled"):
                 await shared.submit(shared.job())
         assert (await opened.fetch("job")).state == bulk.JobState.CANCELLED
         assert await shared.ranges() == []
@@ -231,7 +231,7 @@ async def test_of_two_resumes_at_once_the_slower_one_changes_nothing(
         await found.wait()
         await shared.submit(None)
         goes_on.set()
-        with pytest.raises(JournalError, match="is running: its workers have it"):
+        with pytest.raises(JournalError, match="is running and belongs to workers"):
             await slower
         assert (await opened.fetch("job")).state == bulk.JobState.RUNNING
 
@@ -249,7 +249,7 @@ async def test_a_job_that_workers_have_says_what_to_do_before_its_failed_rows_ar
         with pytest.raises(JournalError, match=r"is paused.*Resume it, or cancel it; then"):
             await shared.submit(None, retry_failed=True)
         await opened.cancel("job")
-    with pytest.raises(JournalError, match="finish what they have sent: repeat this in a minute"):
+    with pytest.raises(JournalError, match=r"requests of this job \(chunks: 1\): try again"):
         await shared.submit(None, retry_failed=True)
 
 

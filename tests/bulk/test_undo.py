@@ -96,7 +96,7 @@ async def test_a_job_that_changes_no_status_has_nothing_to_undo(head: Head, plac
 
 async def test_a_journal_without_a_job_has_nothing_to_undo(place: Place) -> None:
     async with place.journal() as journal:
-        with pytest.raises(JournalError, match="holds no job"):
+        with pytest.raises(JournalError, match="contains no job"):
             await bulk.write_undo(journal, place.folder / "undo.csv")
 
 

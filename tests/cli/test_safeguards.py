@@ -82,7 +82,7 @@ async def test_equal_refusals_end_with_3_what_to_check_and_the_command_that_comp
     assert ended.code == 3
     assert "the run ended early: breaker" in ended.err
     last = ended.err.splitlines()[-1]
-    assert last.startswith("3 SIMs in a row were refused alike (update Sim HS")
+    assert last.startswith("3 SIMs in a row were rejected in the same way (update Sim HS")
     assert "check whether the SIMs have a Fleet" in last
     assert last.endswith(f"; then: asyncsim jobs retry-failed {journal}")
     put(emulator, fleet_sid=next(iter(emulator.world("twilio").fleets)))

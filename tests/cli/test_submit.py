@@ -75,7 +75,7 @@ async def test_a_name_is_submitted_once(
     assert (await cli("jobs", "submit", batch, *ACTIVE)).code == 0
     again = await cli("jobs", "submit", batch, *ACTIVE)
     assert again.code == 2
-    assert "has a job 'batch.csv' already, which is running" in again.err
+    assert "already has a job 'batch.csv', which is running" in again.err
     assert (await cli("jobs", "submit", batch, *ACTIVE, "--name", "other")).code == 0
     assert {row["name"] for row in (await cli("jobs", "list", "-o", "json")).json} == {
         "batch.csv",

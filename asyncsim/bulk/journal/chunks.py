@@ -1,7 +1,7 @@
-"""Chunks of submitted jobs: claimed, kept alive by heartbeats, handed back, finished.
+"""Chunks of submitted jobs: claimed, kept by heartbeats, handed back, finished.
 
-`now` and `dead` are times by the database's clock: those of one that is claimed, and of the last
-heartbeat that does not count any more.
+`now` and `dead` are times by the database's clock: owners with a heartbeat before `dead` count as
+dead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _RUNNING = "running"
 
 @frozen(kw_only=True)
 class WorkerLimits:
-    """What the workers of a job obey."""
+    """Limits for the workers of a job."""
 
     timeout: float | None = None
     """Seconds to wait for each SIM; None: the default."""
@@ -31,7 +31,7 @@ class WorkerLimits:
 
 
 class ChangedLimits(TypedDict, total=False):
-    """Limits that a job has from now on; an absent one is unchanged."""
+    """New limits of a job; absent ones stay unchanged."""
 
     timeout: float | None
     max_failures: int | None
@@ -40,7 +40,7 @@ class ChangedLimits(TypedDict, total=False):
 
 @frozen(kw_only=True)
 class TakenChunk:
-    """A chunk that was claimed, and what its job says about the work on it."""
+    """A claimed chunk, with the limits of its job."""
 
     claim: ChunkClaim
     job_name: str
@@ -58,7 +58,7 @@ class TakenChunk:
 
 @frozen
 class Beat:
-    """A chunk that its owner still has, and the state of its job."""
+    """A chunk that still belongs to its owner, and the state of its job."""
 
     job_id: int
     number: int
@@ -80,8 +80,8 @@ async def claim(
 ) -> TakenChunk | None:
     """Claim this chunk, or the next one of these accounts; None if there is none to claim.
 
-    To be claimed, its job must be running, and the chunk queued, or its owner dead. The whole job
-    comes after all of its chunks.
+    A chunk can be claimed if its job is running, and it is queued or its owner is dead. The whole
+    job comes after all of its chunks.
     """
     conditions = [jobs.c.state == JobState.RUNNING.value, _is_free(dead), _is_its_turn]
     if ref is not None:
@@ -137,7 +137,7 @@ def _is_free(dead: ColumnElement[datetime]) -> ColumnElement[bool]:
     return or_(chunks.c.state == "queued", orphaned)
 
 
-# Whoever has the whole job sends all rows that are left, also those that others are sending.
+# The owner of the whole job sends all rows that are left, even those that others are sending.
 _others = chunks.alias("others")
 _open_others = exists().where(
     _others.c.job == chunks.c.job, _others.c.number != WHOLE_JOB, _others.c.state != "done"
@@ -159,7 +159,7 @@ async def _jobs_of(connection: AsyncConnection, accounts: Collection[str]) -> di
 async def heartbeat(
     connection: AsyncConnection, owner: str, now: ColumnElement[datetime]
 ) -> Sequence[Beat]:
-    """Renew all chunks of an owner; returns those that it still has."""
+    """Renew all chunks of an owner; returns those that it still owns."""
     # Subqueries instead of a join: SQLite returns columns of the updated table only.
     job: Any = chunks.c.job
     state = select(jobs.c.state).where(jobs.c.id == job).scalar_subquery()
@@ -184,7 +184,7 @@ def _mine(claim: ChunkClaim) -> ColumnElement[bool]:
 
 
 async def release(connection: AsyncConnection, claim: ChunkClaim, reason: str | None) -> bool:
-    """Hand a chunk back, for another worker; False if it is another one's already."""
+    """Hand a chunk back, for another worker; False if another one already owns it."""
     free = {"state": "queued", "owner": null(), "heartbeat_at": null(), "reason": reason}
     result = await connection.execute(update(chunks).where(_mine(claim)).values(free))
     return bool(result.rowcount)
@@ -193,12 +193,12 @@ async def release(connection: AsyncConnection, claim: ChunkClaim, reason: str | 
 async def finish(
     connection: AsyncConnection, claim: ChunkClaim, now: ColumnElement[datetime]
 ) -> ChunkRef | None:
-    """Record that a chunk is done. After the last one, the whole job is queued: to be verified.
+    """Record that a chunk is done. After the last one, the whole job is queued, to be verified.
 
-    Returns that chunk then. Once that is done, too, the job is finished. Does nothing if the chunk
-    is another worker's by now.
+    In that case, returns the chunk of the whole job; once it is done, the job is finished. Does
+    nothing if another worker owns the chunk now.
     """
-    # One after the other: of two that finish last, each would see the other's chunk running.
+    # Serialised: otherwise, of two chunks that finish last, each would see the other one running.
     whole = and_(chunks.c.job == claim.job_id, chunks.c.number == WHOLE_JOB)
     await connection.execute(select(chunks.c.number).where(whole).with_for_update())
     done = {"state": "done", "owner": null(), "heartbeat_at": null(), "reason": null()}
@@ -235,7 +235,7 @@ async def pause_job(connection: AsyncConnection, job_id: int, reason: str | None
 
 async def count_failures(connection: AsyncConnection, job: int) -> int:
     """Count the rows that have failed, or whose outcome is unknown; not those to be retried."""
-    # By state, not by time: each worker writes the times of its own clock.
+    # By state, not by time: the clocks of workers differ.
     failed = select(func.count()).where(
         rows.c.job == job, rows.c.state.in_(FAILURES), not_(rows.c.retry)
     )

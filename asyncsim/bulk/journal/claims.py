@@ -1,4 +1,4 @@
-"""Claims of chunks: who owns a chunk, and the fence in front of its owner's writes."""
+"""Claims of chunks: the owner of each chunk, and the fence in front of its writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asyncsim.errors import JournalError
 
 HEARTBEAT = 2.0
 """Seconds between two heartbeats of an owner."""
-# Three heartbeats: a single one that is late, in a busy process or network, kills nobody.
+# Three heartbeats: a single late one, in a busy process or network, does no harm.
 DEAD_AFTER = 6.0
 """Seconds after its last heartbeat until an owner counts as dead, by the database's clock."""
 
@@ -28,15 +28,14 @@ def new_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-# The statement that begins each transaction of an owner: it finds no row if another process has the
-# chunk. It locks the row, so that nobody takes the chunk over between this check and the end of the
-# transaction: whoever changes an owner or an epoch has locked the row FOR UPDATE before, which
-# KEY SHARE conflicts with. It does not conflict with heartbeats: they would have to wait for all
-# writes of all chunks of their process, one after the other. The epoch and not only the owner,
-# because a process may have lost a chunk and claimed it again, with an older transaction still
-# waiting to be written.
-# It renews nothing: only heartbeats do, as they alone renew the lease. Otherwise the chunk of a
-# dead worker would stay with it for six seconds from its last write.
+# The statement that begins each transaction of an owner: it finds no row if another process owns
+# the chunk. It locks the row, so that the chunk cannot be taken over between this check and the end
+# of the transaction: a takeover first locks the row FOR UPDATE, which conflicts with KEY SHARE.
+# Heartbeats do not conflict with it: they would have to wait for all writes of all chunks of their
+# process, one after the other. It compares the epoch, not only the owner, because a process may
+# have lost a chunk and claimed it again, with an older transaction still waiting to be written.
+# It renews nothing: only heartbeats renew the lease, so only they may renew the claim. Otherwise
+# the chunk of a dead worker would stay with it for six seconds after its last write.
 FENCE = (
     select(chunks.c.epoch)
     .where(
@@ -69,7 +68,7 @@ async def renew(
 
 
 def fenced(claim: ChunkClaim, target: str) -> Fenced:
-    """Return the error of a claim that does not hold any more."""
+    """Return the error of a claim that is no longer valid."""
     job = f"job {claim.job_id}"
     what = job if claim.number == WHOLE_JOB else f"chunk {claim.number} of {job}"
     return Fenced(
@@ -78,8 +77,8 @@ def fenced(claim: ChunkClaim, target: str) -> Fenced:
 
 
 async def lock_chunks(connection: AsyncConnection, job_id: int) -> None:
-    """Wait for all owners of a job's chunks that write at this moment, or are claiming one."""
-    # In one order, so that no two such transactions wait for each other.
+    """Wait for all transactions that are writing or claiming chunks of a job."""
+    # In a fixed order, so that no two such transactions wait for each other.
     every = select(chunks.c.number).where(chunks.c.job == job_id).order_by(chunks.c.number)
     await connection.execute(every.with_for_update())
 
@@ -92,19 +91,19 @@ async def claim_job(
     dead: ColumnElement[datetime],
     target: str,
 ) -> ChunkClaim:
-    """Claim the whole job; JournalError while another process, or the workers, have it."""
+    """Claim the whole job; JournalError while another process or the workers own it."""
     # The job's row is locked, so that it is not handed to the workers at the same time.
     job = select(jobs.c.name, jobs.c.state).where(jobs.c.id == job_id).with_for_update()
     name, state = (await connection.execute(job)).one()
     if state in (JobState.RUNNING, JobState.PAUSED):
         wait = "Wait until it has finished" if state == JobState.RUNNING else "Resume it"
         raise JournalError(
-            f"job {name!r} in journal {target} is {state}: its workers have it. {wait}, or cancel"
-            " it; then repeat this"
+            f"job {name!r} in journal {target} is {state} and belongs to workers. {wait}, or cancel"
+            " it; then try again"
         )
     if state == JobState.PURGING:
         raise JournalError(
-            f"job {name!r} in journal {target} is being deleted: purge it again, to the end"
+            f"job {name!r} in journal {target} is being deleted: purge it again to complete this"
         )
     await lock_chunks(connection, job_id)
     # The workers of a job that was cancelled may still wait for their last responses.
@@ -126,13 +125,13 @@ async def claim_job(
 
 def _in_use(name: str, target: str, holder: str) -> JournalError:
     return JournalError(
-        f"job {name!r} in journal {target} is in use by process {holder}: wait until that has"
-        " ended, or stop it; its progress can be read meanwhile"
+        f"job {name!r} in journal {target} is in use by process {holder}: wait until it has ended,"
+        " or stop it; `asyncsim jobs status` shows the job's progress"
     )
 
 
 async def release_job(connection: AsyncConnection, claim: ChunkClaim) -> None:
-    """Give the whole job back."""
+    """Release the whole job."""
     mine = and_(chunks.c.job == claim.job_id, chunks.c.number == WHOLE_JOB)
     values = {"owner": None, "heartbeat_at": None, "state": "done"}
     await connection.execute(update(chunks).where(mine).values(values))

@@ -24,7 +24,7 @@ class Database(Protocol):
     # repeated. So it changes nothing but the database.
 
     holds_job: bool
-    """`close` removes a file that `open` created and that holds no job."""
+    """Whether it contains a job; otherwise `close` removes a file that `open` has created."""
 
     @property
     def target(self) -> str:
@@ -33,7 +33,7 @@ class Database(Protocol):
 
     @property
     def is_shared(self) -> bool:
-        """Whether many processes write it, and it holds many jobs: PostgreSQL."""
+        """Whether many processes write it, and it contains many jobs: PostgreSQL."""
         ...
 
     @property
@@ -54,7 +54,7 @@ class Database(Protocol):
         ...
 
     def give_up_after(self, seconds: float) -> None:
-        """Let all transactions fail that have not ended by then; for a process that ends."""
+        """Let all transactions fail that have not ended after `seconds`; for a shutdown."""
         ...
 
     def now(self, seconds: float = 0.0) -> ColumnElement[datetime]:
@@ -85,9 +85,9 @@ class Database(Protocol):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """As `write`, but each statement is a transaction of its own, and may be carried out twice.
+        """As `write`, but each statement is a separate transaction, and may be carried out twice.
 
-        It takes one round trip for each statement, where `write` takes three more.
+        It takes one round trip per statement; `write` takes three more.
         """
         ...
 
@@ -110,8 +110,7 @@ async def finish_despite_cancel(
 ) -> T:
     """Finish work even when cancelled, then raise the cancellation.
 
-    An interrupted transaction costs its connection; a finished one costs
-    milliseconds.
+    An interrupted transaction costs its connection; finishing it takes milliseconds.
     """
     task = asyncio.create_task(work, name="asyncsim-journal-work")
     cancelled: asyncio.CancelledError | None = None

@@ -1,4 +1,4 @@
-"""Which engine a journal has: a path is a SQLite file, a URL a PostgreSQL database."""
+"""The engine of a journal: SQLite for a path, PostgreSQL for a URL."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from asyncsim.postgres.url import is_database
 
 def open_database(target: str, clock: Clock, *, read_only: bool = False) -> Database:
     """Return the database of a path or URL, which its `open` opens."""
-    # Imported here: each of the two needs a driver that the other one does not. A process that
-    # works on files alone need not have psycopg.
+    # Imported here: each needs its own driver. A process that only uses files needs no psycopg.
     if is_database(target):
         from asyncsim.bulk.journal.postgres import PostgresDatabase
 

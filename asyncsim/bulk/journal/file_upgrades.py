@@ -25,7 +25,7 @@ SELECT id, 0, 1, coalesce((SELECT max(number) FROM rows), 0), 'done' FROM jobs
 
 
 async def upgrade_file(connection: AsyncConnection) -> None:
-    """Bring a SQLite file of an older format forward, in the transaction that opens it."""
+    """Upgrade a SQLite file of an older format, in the transaction that opens it."""
     await connection.execute(CreateTable(jobs))
     await connection.execute(CreateTable(chunks))
     for statement in (

@@ -1,4 +1,4 @@
-"""The hold of one process on a whole job that other processes might work on as well."""
+"""The claim of one process on a whole job of a shared journal."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from asyncsim.errors import JournalError
 
 
 class JobHold:
-    """Claims a job's chunk 0, keeps its heartbeat, and gives it back."""
+    """Claims a job's chunk 0, sends its heartbeats, and releases it."""
 
-    # A file has a lock for this, which the operating system releases when its process dies. The
-    # database cannot know that a process on another machine is dead: it only stops hearing of it.
+    # For a file there is a lock, which the operating system releases when its process dies. The
+    # database cannot know that a process on another machine is dead: its heartbeats just stop.
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._claim: ChunkClaim | None = None
         self._beating: asyncio.Task[None] | None = None
         self._confirmed: Moment | None = None
-        """When the claim, or the latest heartbeat that succeeded, was sent."""
+        """When the claim, or the latest confirmed heartbeat, was sent."""
         self._lease: Lease | None = None
 
     async def take(self, job_id: int) -> ChunkClaim:
-        """Claim the job; JournalError while another process has it."""
+        """Claim the job; JournalError while another process owns it."""
         database = self._database
         now, dead = database.now(), database.now(-claims.DEAD_AFTER)
         given = (job_id, claims.new_owner(), now, dead, database.target)
@@ -42,12 +42,12 @@ class JobHold:
 
     @contextmanager
     def lease(self) -> Iterator[Lease]:
-        """Give the lease under which the job's rows are sent.
+        """Yield the lease under which the job's rows are sent.
 
-        Frozen for a while, a process may find its job taken over when it wakes. Its writes are
-        fenced then, but requests whose intents were written before could still be sent.
+        A process that was frozen for a while may find its job taken over. Its writes are fenced
+        then, but without a lease it could still send requests whose intents were written before.
         """
-        # By the clock of its heartbeats, which is never moved by hand.
+        # By the clock of its heartbeats, not by one that tests move by hand.
         self._lease = lease = Lease(SYSTEM_CLOCK, self._confirmed, seconds=claims.DEAD_AFTER)
         try:
             yield lease
@@ -56,7 +56,7 @@ class JobHold:
             lease.close()
 
     async def forget(self) -> None:
-        """Stop the heartbeats: the job was given back, by a transaction of its journal."""
+        """Stop the heartbeats: a transaction of the journal has released the job."""
         beating = self._beating
         self._claim = self._beating = None
         if beating is not None:
@@ -64,18 +64,18 @@ class JobHold:
             await asyncio.gather(beating, return_exceptions=True)
 
     async def release(self) -> None:
-        """Give the job back, if this process has it."""
+        """Release the job, if this process owns it."""
         claim = self._claim
         await self.forget()
         if claim is not None:
-            # If that fails, the next process waits until the heartbeat is old enough: closing must
-            # not wait for a server that is away.
+            # If this fails, the next process waits until the heartbeat is old enough: closing must
+            # not wait for a server that cannot be reached.
             with suppress(JournalError, TimeoutError):
                 async with asyncio.timeout(claims.HEARTBEAT):
                     await self._database.write_as(claim, claims.release_job, claim)
 
     async def _beat(self, claim: ChunkClaim) -> None:
-        """Renew the claim, until it is another process's."""
+        """Renew the claim, until another process owns the job."""
         while True:
             # The event loop's own time: a clock that is moved by hand does not move the database's.
             await asyncio.sleep(claims.HEARTBEAT)
@@ -85,9 +85,9 @@ class JobHold:
             except Fenced:
                 if self._lease is not None:
                     self._lease.end()
-                return  # the journal's next write raises it to whoever waits for that
+                return  # the journal's next write raises it to its caller
             except JournalError:
-                continue  # the database may be back before anybody else takes the job
+                continue  # the database may be back before another process claims the job
             self._confirmed = sent
             if self._lease is not None:
                 self._lease.renewed(sent)

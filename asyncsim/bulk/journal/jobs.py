@@ -93,7 +93,7 @@ class SharedJob:
         return self.rows - self.succeeded - self.unfinished
 
     def waiting_for(self, processes: Collection[KnownProcess]) -> str | None:
-        """Say why nobody takes its queued chunks; None if somebody will."""
+        """Say why no worker will claim its queued chunks; None if one will."""
         if self.state is not JobState.RUNNING or not self.chunks.get("queued"):
             return None
         workers = [one for one in processes if one.kind == "worker" and one.is_alive]
@@ -153,7 +153,7 @@ async def find_job(
 
 async def _unknown(connection: AsyncConnection, name: str, target: str) -> JournalError:
     known = (await connection.execute(select(jobs.c.name).order_by(jobs.c.id))).scalars().all()
-    hint = did_you_mean(name, known, "`asyncsim jobs list` shows all" if known else "it holds none")
+    hint = did_you_mean(name, known, "`asyncsim jobs list` shows all" if known else "it has none")
     return JournalError(f"journal {target} has no job {name!r}: {hint}")
 
 
@@ -261,7 +261,7 @@ async def unpause(
     job, state = await find_job(connection, name, target, lock=True)
     values: dict[str, Any] = {**changed}
     if state is JobState.PAUSED:
-        # Whoever resumes it knows what has failed so far.
+        # Earlier failures no longer count: the person who resumes the job knows of them.
         values["failed_before"] = await count_failures(connection, job)
         await set_state(connection, job, JobState.RUNNING, now)
     if values:
@@ -272,10 +272,10 @@ async def unpause(
 async def cancel(
     connection: AsyncConnection, name: str, now: ColumnElement[datetime], target: str
 ) -> JobState:
-    """Take a job from the workers for good; returns its state before."""
+    """Take a job from its workers; returns its state before."""
     job, state = await find_job(connection, name, target, lock=True)
     if state in (JobState.FINISHED, JobState.PURGING):
-        raise JournalError(f"job {name!r} is {state}: there is nothing to cancel")
+        raise JournalError(f"job {name!r} is {state} and cannot be cancelled")
     if state is not JobState.CANCELLED:
         await set_state(connection, job, JobState.CANCELLED, now, reason="cancelled by hand")
     return state
@@ -284,7 +284,7 @@ async def cancel(
 async def finish_if_complete(
     connection: AsyncConnection, job: int, now: ColumnElement[datetime]
 ) -> None:
-    """Record that a job is finished, if it is not the workers' and no row is left to be sent."""
+    """Record that a job of one process is finished, if no row is left to be sent."""
     left = select(rows.c.number).where(
         rows.c.job == job, or_(rows.c.state.in_(UNFINISHED), rows.c.retry)
     )
@@ -296,8 +296,8 @@ async def finish_if_complete(
 
 
 async def reopen(connection: AsyncConnection, job: int) -> None:
-    """Let a job that has ended be planned again, by the process that holds it."""
-    # So that nobody takes it for finished while it is planned, nor if that is interrupted.
+    """Let the process that owns an ended job plan it again."""
+    # Otherwise it would look finished while it is planned, and if that is interrupted.
     ended = jobs.c.state.in_([JobState.FINISHED.value, JobState.CANCELLED.value])
     this = update(jobs).where(jobs.c.id == job, ended)
     await connection.execute(
@@ -323,16 +323,16 @@ async def hand_over(
     held = select(jobs.c.name, jobs.c.state).where(jobs.c.id == job).with_for_update()
     name, state = (await connection.execute(held)).one()
     if state != JobState.PLANNED:
-        raise JournalError(f"job {name!r} is {state} by now: nothing of it was given to workers")
+        raise JournalError(f"job {name!r} is now {state}: it was not handed to the workers")
     await check_no_workers(connection, job, dead)
     last = select(func.coalesce(func.max(chunks.c.number), 0)).where(chunks.c.job == job)
     base: int = (await connection.execute(last)).scalar_one()  # of earlier submissions
-    # Their numbers are not used again: a process that still takes one of them for its own finds no
-    # row any more, and writes nothing.
+    # Their numbers are not reused: a process that still believes to own one of them finds no row,
+    # and writes nothing.
     old = and_(chunks.c.job == job, chunks.c.number != WHOLE_JOB)
     await connection.execute(delete(chunks).where(old))
-    # Chunks of as many rows to send, not of as many numbers: a file of which nine tenths are done
-    # already makes a tenth of the chunks.
+    # Chunks have equal numbers of rows to send: a file that is nine tenths done needs a tenth of
+    # the chunks.
     place = func.row_number().over(order_by=rows.c.number) - 1
     to_send = or_(rows.c.state.in_(_TO_SEND), rows.c.retry)
     each = (
@@ -360,19 +360,18 @@ async def hand_over(
 async def check_no_workers(
     connection: AsyncConnection, job: int, dead: ColumnElement[datetime]
 ) -> None:
-    """JournalError while workers still have chunks of a job: they finish what they have sent."""
+    """JournalError while workers still own chunks of a job: requests in flight finish."""
     working = select(func.count()).where(
         chunks.c.job == job, chunks.c.number != WHOLE_JOB, chunks.c.heartbeat_at >= dead
     )
     if count := (await connection.execute(working)).scalar_one():
         raise JournalError(
-            f"workers still have {count:,} chunks of this job, and finish what they have sent:"
-            " repeat this in a minute"
+            f"workers still finish requests of this job (chunks: {count:,}): try again in a minute"
         )
 
 
 async def queued_chunks(connection: AsyncConnection, job: int) -> list[ChunkRef]:
-    """Return the chunks of a job that wait for a worker."""
+    """Return the queued chunks of a job."""
     return await _refs(connection, job, chunks.c.state == "queued")
 
 

@@ -83,7 +83,7 @@ class Journal(JournalSession):
         )
 
     def reader(self) -> Journal:
-        """Return the same journal, to be opened for reading only, by whoever may have the rows."""
+        """Return the same journal for reading only, whichever process owns its rows."""
         return type(self).open(self._location, job=self.job_name, read_only=True)
 
     async def _next_rows(
@@ -250,12 +250,12 @@ class Journal(JournalSession):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """As `write`; the same transaction ends the run and gives the whole job to others.
+        """As `write`; the same transaction ends the run and releases the whole job.
 
         From then on this journal only reads.
         """
-        # Between two transactions this process might die, and whoever finds the whole job without
-        # its owner would send all rows, beside the workers that have it by then.
+        # With two transactions, this process might die in between. Another process could then claim
+        # the whole job and send all rows, while workers send them, too.
         claim, run_ended = self._claim, self._run_ended(None)
 
         async def handing_over(connection: AsyncConnection) -> T:

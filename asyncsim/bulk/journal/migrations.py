@@ -1,4 +1,4 @@
-"""Migrations: bringing the tables of older journals forward, in files and in PostgreSQL."""
+"""Migrations: upgrades of older journals, in files and in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from asyncsim.postgres.limit_tables import LIMIT_TABLES
 from asyncsim.postgres.url import PostgresUrl, is_database
 
 STEPS: Mapping[int, Callable[[AsyncConnection], Awaitable[None]]] = {}
-"""Format -> what leads there from the one before it. Format 2 was the first in PostgreSQL."""
+"""Format -> the upgrade from the format before it. Format 2 was the first in PostgreSQL."""
 
 _LOCK = 0x4153494D
 """Key of the advisory lock under which a database is migrated: one process at a time."""
 
 
 async def migrate(target: str) -> tuple[int, int]:
-    """Bring a journal to the format of this version; a PostgreSQL database may be empty.
+    """Upgrade a journal to the format of this version; creates the tables in an empty database.
 
     `target` is the path of a SQLite file or the URL of a database. Returns the formats before and
-    now; 0 for none. Each format is reached completely or not at all. Raises JournalError.
+    after; 0 if there were no tables. It is upgraded completely or not at all. Raises JournalError.
     """
     if is_database(target):
         return await _migrate_database(target)
@@ -46,7 +46,7 @@ async def migrate(target: str) -> tuple[int, int]:
 
 
 async def _migrate_database(target: str) -> tuple[int, int]:
-    # Here: psycopg belongs to another extra than the rest of `bulk`.
+    # Imported here: psycopg needs another extra than the rest of `bulk`.
     from asyncsim.bulk.journal.postgres import open_engine, read_format, translate_errors
 
     url = PostgresUrl.parse(target)
@@ -75,8 +75,8 @@ async def _bring_forward(connection: AsyncConnection, before: int) -> None:
             await STEPS[step](connection)
         await connection.execute(update(journal).values(format=FORMAT))
         return
-    # Looked for first: CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even where
-    # the schema exists, and an administrator may have created it for a user without that right.
+    # Checked first: CREATE SCHEMA IF NOT EXISTS needs the privilege to create schemas even if the
+    # schema exists, and an administrator may have created it for a user without that privilege.
     there = await connection.execute(text("SELECT to_regnamespace(:name)"), {"name": SCHEMA})
     if there.scalar_one() is None:
         await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))

@@ -1,4 +1,4 @@
-"""The PostgreSQL database of many jobs: transactions, their fences, and their second attempts."""
+"""The PostgreSQL database of many jobs: transactions, their fences, and their retries."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
 RETRY_FOR = 60.0
-"""Seconds for which a transaction is tried again while the server cannot be reached."""
+"""Seconds for which a transaction is retried while the server cannot be reached."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 _LONGEST = 300.0
-"""Seconds for one attempt, also over millions of rows. A server that is frozen ends none."""
+"""Seconds for one attempt, even over millions of rows; otherwise a frozen server would hang it."""
 _IF_CANCELLED = 2.0  # seconds for the rest of an attempt: mostly milliseconds
-# Most of one process, however many chunks it works on: each holds a connection only for the
-# milliseconds of a transaction, and a server has about a hundred for all processes.
+# The most of one process, however many chunks it works on: a transaction uses a connection only for
+# milliseconds, and a server has about a hundred for all processes.
 _CONNECTIONS = 8
 _XID = cast(func.pg_current_xact_id(), Text)
-# Not `now()`, which stands still during a transaction. Built once: this begins each commit.
+# Not `now()`, which is constant during a transaction. Built once: this begins each commit.
 _NOW = func.clock_timestamp(type_=UtcDateTime)
 _FENCE = claims.FENCE.with_only_columns(_XID, maintain_column_froms=True)
 
@@ -51,7 +51,7 @@ class _Attempt:
     xid: str | None = None
     """PostgreSQL's number of the transaction; None while it is not known."""
     committing: bool = False
-    """COMMIT may have been sent: without its response, only the server knows the outcome."""
+    """Whether COMMIT may have been sent; without its response, only the server knows the rest."""
 
 
 class PostgresDatabase:
@@ -100,13 +100,13 @@ class PostgresDatabase:
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with translate_errors(self.target):
-            # Once: a command with a wrong host should say so at once, not after a minute.
+            # Without a retry: a command must report a wrong host at once, not after a minute.
             found = await self._finish(self._transact(self._engine, read_format, _Attempt()))
-        # Tables are never created here: a process that works on jobs need not have the right to,
-        # and a misspelt database must not become a journal.
+        # Tables are never created here: workers need no privilege to do so, and a misspelt database
+        # must not become a journal.
         migrate = f"`asyncsim jobs migrate --journal {shlex.quote(self.target)}`"
         if not found:
-            raise JournalError(f"journal {self.target} has no tables of asyncsim: run {migrate}")
+            raise JournalError(f"journal {self.target} has no tables yet: run {migrate}")
         if found > FORMAT:
             raise JournalError(
                 f"journal {self.target} was written by a newer asyncsim: update asyncsim"
@@ -125,7 +125,7 @@ class PostgresDatabase:
             await engine.dispose()
 
     def give_up_after(self, seconds: float) -> None:
-        """Let all transactions fail that have not ended by then; for a process that ends."""
+        """Let all transactions fail that have not ended after `seconds`; for a shutdown."""
         if self._giving_up is None:
             at = self._clock.now() + seconds
             self._giving_up = self._clock.call_at(at, self._give_up)
@@ -163,7 +163,7 @@ class PostgresDatabase:
             return await work(connection, *args, **kwargs)
 
         assert self._snapshots is not None  # noqa: S101 - open
-        # Somebody waits for what is read, so a lock is reported at once.
+        # A person may wait for what is read, so a lock is reported at once.
         return await self._repeat(self._snapshots, reading, despite_locks=False)
 
     async def write(
@@ -186,7 +186,7 @@ class PostgresDatabase:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Do work whose statements are transactions of their own, and may be carried out twice."""
+        """Do work whose statements are separate transactions, and may be carried out twice."""
         self.check_open()
 
         async def writing(connection: AsyncConnection, attempt: _Attempt) -> T:
@@ -204,7 +204,7 @@ class PostgresDatabase:
     ) -> T:
         """As `write`, by the owner of a chunk; raises `Fenced` if it is not the owner any more."""
 
-        # In each attempt: somebody may have taken the chunk over while the server was away.
+        # In each attempt: another worker may have taken the chunk over during an outage.
         async def writing(connection: AsyncConnection, attempt: _Attempt) -> T:
             if not await self._fence(connection, claim, attempt):
                 raise claims.fenced(claim, self.target)
@@ -219,7 +219,7 @@ class PostgresDatabase:
         *,
         despite_locks: bool = True,
     ) -> T:
-        """Do work in a transaction; again, for a bounded time, while the server is away."""
+        """Do work in a transaction; retry it for a limited time while the server is unreachable."""
         results: list[T] = []
 
         async def keep(connection: AsyncConnection, attempt: _Attempt) -> None:
@@ -239,17 +239,17 @@ class PostgresDatabase:
                         raise
                 await self._clock.sleep(pause)
                 pause = min(2.0 * pause, _LONGEST_PAUSE)
-                # Without the response to COMMIT only the server knows the outcome. Doing the work
-                # a second time would count requests twice, or begin two runs.
+                # Without the response to COMMIT only the server knows the outcome. Repeating
+                # committed work would count requests twice, or begin two runs.
                 if attempt.committing and await self._was_committed(attempt, started):
                     return results[0]
 
     def _is_over(self, started: float) -> bool:
-        """Whether what began then is not tried again."""
+        """Whether a transaction that began then is no longer retried."""
         return self._end.done() or self._clock.now() - started >= RETRY_FOR
 
     async def _finish(self, attempt: Coroutine[Any, Any, T]) -> T:
-        """Finish an attempt, also when cancelled: interrupted, it costs its connection."""
+        """Finish an attempt even when cancelled: an interrupted one costs its connection."""
         return await finish(attempt, self._end, seconds=_LONGEST, if_cancelled=_IF_CANCELLED)
 
     async def _transact(
@@ -267,13 +267,13 @@ class PostgresDatabase:
                 return result
 
     async def _was_committed(self, attempt: _Attempt, started: float) -> bool:
-        """Ask the server whether a transaction was committed; raises if that stays unknown."""
+        """Ask the server whether a transaction was committed; raises if this stays unknown."""
 
         async def ask(connection: AsyncConnection, _: _Attempt) -> str:
             return await self._status(connection, attempt.xid)
 
         while True:
-            status, problem = "", "the server still works on it"
+            status, problem = "", "it is still in progress on the server"
             try:
                 status = await self._finish(self._transact(self.engine, ask, _Attempt()))
             except Exception as error:
@@ -282,10 +282,10 @@ class PostgresDatabase:
                 problem = remedy_of(error)
             if status in ("committed", "aborted"):
                 return status == "committed"
-            # Its process on the server may not have noticed yet that nobody is there any more.
+            # Its session on the server may not have noticed yet that the connection is lost.
             if self._is_over(started):
                 raise JournalError(
-                    f"journal {self.target}: whether the last writes were stored is not known"
+                    f"journal {self.target}: it is unknown whether the last writes were stored"
                     f" ({problem}): run the same command again, it reads the SIMs first"
                 )
             await self._clock.sleep(_LONGEST_PAUSE)

@@ -1,4 +1,4 @@
-"""The workers and receivers of a shared journal: who they are, for which accounts, who is alive."""
+"""The workers and receivers of a shared journal, their accounts, and which of them are alive."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from asyncsim.bulk.journal.schema import processes
 
 FORGOTTEN_AFTER = 3600.0
-"""Seconds after which a dead process is no longer listed: an hour, so that a person can see it."""
+"""Seconds for which a dead process is still listed, so that a person can see it."""
 
 
 @frozen(kw_only=True)
 class JournalProcess:
-    """A process that works on a shared journal."""
+    """A worker or receiver that records itself in a shared journal."""
 
     id: str
     """`HOST:PID:random`, as in the chunks that it owns."""
@@ -27,12 +27,12 @@ class JournalProcess:
     host: str
     pid: int
     accounts: tuple[str, ...] = ()
-    """Those whose chunks it takes, as `account_key` writes them."""
+    """The accounts that it serves, as `account_key` writes them."""
 
 
 @frozen(kw_only=True)
 class KnownProcess:
-    """A process as the journal knows it."""
+    """A worker or receiver, as recorded in the journal."""
 
     id: str
     kind: str
@@ -51,16 +51,16 @@ async def record_alive(
     now: ColumnElement[datetime],
     forgotten: ColumnElement[datetime],
 ) -> None:
-    """Record that a process has started, or is still alive; those that are long dead are removed.
+    """Record that a process has started or is still alive; removes those that died long ago.
 
-    `forgotten`: the last heartbeat of one that is not listed any more.
+    `forgotten`: processes with an older heartbeat are removed.
     """
-    # Also the accounts: a worker whose credentials were rejected goes on without that one.
+    # Also the accounts: a worker drops those whose credentials were rejected.
     accounts = list(process.accounts)
     this = update(processes).where(processes.c.id == process.id)
     if (await connection.execute(this.values(heartbeat_at=now, accounts=accounts))).rowcount:
         return
-    # Only when a process starts: a statement more in each heartbeat would clean up no sooner.
+    # Only when a process starts: more often is not needed.
     await connection.execute(delete(processes).where(processes.c.heartbeat_at < forgotten))
     values = asdict(process) | {"accounts": accounts, "started_at": now, "heartbeat_at": now}
     await connection.execute(insert(processes).values(values))
@@ -76,7 +76,7 @@ async def known_processes(
 ) -> Sequence[KnownProcess]:
     """Return all processes, the oldest one first.
 
-    `dead`: the last heartbeat of one that does not count as alive any more.
+    `dead`: processes with an older heartbeat count as dead.
     """
     names = [field.name for field in fields(KnownProcess) if field.name != "is_alive"]
     columns: list[ColumnElement[Any]] = [processes.c[name] for name in names]

@@ -35,7 +35,7 @@ async def begin_purge(
     dead: ColumnElement[datetime],
     target: str,
 ) -> tuple[int, range]:
-    """Mark a job as being deleted, so that nobody starts anything with it.
+    """Mark a job as being deleted, so that no process starts to work on it.
 
     Returns its id, and the first number of each batch of its rows.
     """
@@ -46,14 +46,14 @@ async def begin_purge(
     # Also a cancelled job: its workers still write the outcomes of requests in flight.
     alive = select(func.count()).where(chunks.c.job == job, chunks.c.heartbeat_at >= dead)
     if (await connection.execute(alive)).scalar_one():
-        raise JournalError(f"job {name!r} is in use: wait until its processes have ended")
+        raise JournalError(f"job {name!r} is in use: wait until its workers have stopped")
     await set_state(connection, job, JobState.PURGING, now)
-    # An owner that was only frozen writes nothing any more.
+    # A former owner that was only frozen can no longer write.
     lost = update(chunks).where(chunks.c.job == job)
     await connection.execute(
         lost.values(owner=null(), heartbeat_at=null(), epoch=chunks.c.epoch + 1)
     )
-    # Both ends are read here: a later batch would have to pass all rows deleted before.
+    # Both ends are read now: a later batch would have to skip all rows deleted before.
     ends = select(func.min(rows.c.number), func.max(rows.c.number)).where(rows.c.job == job)
     first, last = (await connection.execute(ends)).one()
     return job, range(0) if first is None else range(first, last + 1, PURGED_ROWS)

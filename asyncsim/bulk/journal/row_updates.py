@@ -1,4 +1,4 @@
-"""Statements for many rows at once, each row with values of its own."""
+"""Statements that update many rows at once, each with its own values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of journals, readable in an SQL shell: a SQLite file has one job, PostgreSQL many."""
+"""The tables of journals, readable in an SQL shell; a SQLite file has one job, PostgreSQL many."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ FORMAT = 2
 
 
 SCHEMA = "asyncsim"
-"""The PostgreSQL schema that holds all our tables; a SQLite file has none."""
+"""The PostgreSQL schema of all tables; a SQLite file has none."""
 
 
 def storable(text: str) -> str:
-    """Replace what no database stores in the vendor's words: a message must not end a job."""
+    """Replace characters that databases cannot store: a vendor's message must not end a job."""
     # Half a surrogate pair, which JSON may hold; and NUL, which PostgreSQL rejects.
     return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
@@ -103,10 +103,10 @@ def _words(kind: type[enum.StrEnum], *, constraint: str | None = None) -> Enum:
 _JSON = JSON(none_as_null=True)
 metadata = MetaData()
 shared_metadata = MetaData()
-"""Tables that only a database of many processes has; a SQLite file does without them."""
+"""Tables of a shared database only; a SQLite file does not have them."""
 
 # One row: the journal itself, and the process that has the file open. `needs_wal`: see
-# `JournalFile.check_wal`. PostgreSQL has no such process; there `chunks` tells who works on what.
+# `JournalFile.check_wal`. In PostgreSQL there is no such process: `chunks` has the owners.
 journal = Table(
     "journal",
     metadata,
@@ -120,8 +120,8 @@ journal = Table(
 # The jobs, and the facts about the input of each once that was read completely; in a SQLite file
 # none or one. `looks` counts the planning passes.
 # `state`: `reading`, `planned`, `running`, `paused`, `cancelled` or `finished`, and its `reason`.
-# `timeout`, `max_failures`, `breaker`: what the workers of a shared job obey. `failed_before`: rows
-# that had failed when workers got it, or when it was resumed; they do not count any more.
+# `timeout`, `max_failures`, `breaker`: the limits of a shared job's workers. `failed_before`: rows
+# that had failed when the job was submitted or resumed; they do not count any more.
 jobs = Table(
     "jobs",
     metadata,
@@ -152,8 +152,8 @@ jobs = Table(
 )
 
 # Ranges of a job's rows, by number, of which one process at a time works on each. Chunk 0 is the
-# whole job. `state`: `queued`, `running` or `done`. `epoch` counts the owners: a process that was
-# taken for dead finds another epoch, and writes nothing more.
+# whole job. `state`: `queued`, `running` or `done`. `epoch` counts the owners: a former owner finds
+# another epoch, and writes nothing more.
 chunks = Table(
     "chunks",
     metadata,
@@ -226,8 +226,8 @@ runs = Table(
     _RowKey("job", "number"),
 )
 
-# Workers and receivers, so that people see who is there: what a process may do depends on the
-# chunks that it owns, not on this. `accounts`: texts of `account_key`.
+# Workers and receivers, for people only: what a process may do depends on the chunks that it owns.
+# `accounts`: texts of `account_key`.
 processes = Table(
     "processes",
     shared_metadata,

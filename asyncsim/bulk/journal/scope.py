@@ -15,7 +15,7 @@ class Scope:
     """The rows of one job, or of one of its chunks."""
 
     job: int
-    """Its id; 0 before it has begun, which is nobody's."""
+    """Its id; 0, which no job has, before it has begun."""
     is_alone: bool
     """It is the only job of its database, a SQLite file."""
     first: int | None = None

@@ -58,7 +58,7 @@ class JournalSession:
         self.job_name = job
         """The name of the job; None if it is not known yet."""
         if self._database.is_shared and job is None and chunk is None:
-            raise JournalError(f"journal {self.target} holds many jobs: name one of them (`job=`)")
+            raise JournalError(f"journal {self.target} is shared: pass the name of a job (`job=`)")
         if self._database.is_shared and job is not None:
             _check_name(job)
         self._clock = clock
@@ -83,7 +83,7 @@ class JournalSession:
 
     @property
     def hold(self) -> JobHold | None:
-        """The hold on its whole job; None for a file, and for a chunk that its caller claimed."""
+        """The hold on the whole job; None for a file, and for a chunk that the caller claimed."""
         return self._hold if self._claim is not None and self._chunk is None else None
 
     @property
@@ -124,11 +124,10 @@ class JournalSession:
             if chunk is not None or (wanted is not None and self._read_only):
                 name = f"job {job_id}" if wanted is None else f"job {wanted!r}"
                 raise JournalError(
-                    f"journal {self.target} holds no {name}: `asyncsim jobs list` shows those that"
-                    " it holds"
+                    f"journal {self.target} has no {name}: `asyncsim jobs list` shows its jobs"
                 )
-            # A new job gets it. Made now, because a client that is opened before its job begins
-            # signs tickets with it. Until that is written, nothing was sent.
+            # For the new job. Made now, because a client that is opened before its job begins signs
+            # tickets with it. It is stored before anything is sent.
             self._secret = "" if self._read_only else secrets.token_urlsafe(_SECRET_BYTES)
             return
         # Properties are synchronous, so what they return is read now.
@@ -170,7 +169,7 @@ class JournalSession:
                 await self._database.close()
 
     async def _only_read(self) -> None:
-        """Leave the job to others, to whom a transaction has given it."""
+        """Stop writing: a transaction has handed the job to the workers."""
         self._claim = None
         await self._hold.forget()
         await self._writer.close()
@@ -192,7 +191,7 @@ class JournalSession:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Read, after writing everything buffered before; `work` is given a connection."""
+        """Read, after writing everything that is buffered; `work` is given a connection."""
         # A caller that has just recorded a step expects to read it.
         if self._open_writer is not None:
             await self._open_writer.flush()
@@ -204,9 +203,9 @@ class JournalSession:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Write, after everything buffered before, in one transaction.
+        """Write in one transaction, after everything that is buffered.
 
-        `work` is given a connection. It may run twice, when a connection was lost.
+        `work` is given a connection. It may run twice, if a connection is lost.
         """
         await self._writer.flush()
         return await self._transact(work, *args, **kwargs)

@@ -88,7 +88,7 @@ class SqliteDatabase:
 
     def __init__(self, target: str, clock: Clock, *, read_only: bool) -> None:
         self.holds_job = False
-        """`close` removes a file that `open` created and that holds no job."""
+        """Whether it contains a job; otherwise `close` removes a file that `open` has created."""
         self._target = target
         self._file = JournalFile(target, read_only=read_only)
         self._clock = clock

@@ -23,12 +23,12 @@ from asyncsim.errors import JournalError
 
 TICK = 0.02
 """Seconds between two commits. Each one waits for the disk (fsync): with a commit per row, the
-disk would decide how many requests go out."""
+disk would limit the rate of requests."""
 _LARGEST_BATCH = 10_000
 """Steps that may wait for their commit; callers with more steps are blocked."""
 _WOKEN_AT_ONCE = 64
-"""Rows that go on after a commit in one turn of the event loop. Each begins a request, and a turn
-that begins a thousand of them takes so long that heartbeats come late."""
+"""Rows that continue after a commit in one turn of the event loop. Each starts a request, and a
+turn that starts a thousand of them delays heartbeats."""
 _INTERRUPTED = (
     "writing the journal was interrupted: run the same command again, it reads the SIMs first"
 )
@@ -158,13 +158,13 @@ async def write_steps(connection: AsyncConnection, job: int, steps: Iterable[Ste
             values = [{"row": step.row, **step.values} for step in some]
             if await _UPDATES[kind].execute(connection, job, values) != len(values):
                 raise JournalError(
-                    "rows of the journal are gone: another program has changed the file;"
-                    " restore it from a backup"
+                    "rows of the journal are missing: another program has changed it; restore it"
+                    " from a backup"
                 )
 
 
 class _Batch:
-    """Steps that are committed together, the outcome of the commit, and those who wait for it."""
+    """Steps that are committed together, the outcome of the commit, and its waiters."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -181,7 +181,7 @@ class _Batch:
             await waiting
 
     async def wake(self) -> None:
-        """Let those go on who wait, a few in each turn of the event loop; all, when cancelled."""
+        """Wake the waiters, a few in each turn of the event loop; all at once, when cancelled."""
         try:
             while self._waiting:
                 self._wake(_WOKEN_AT_ONCE)

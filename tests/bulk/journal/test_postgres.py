@@ -59,7 +59,7 @@ async def test_a_database_without_tables_names_the_command_that_creates_them(
     problem = await open_error(postgres_url)
     password = postgres_url.split("@")[0].rpartition(":")[2]
     shown = postgres_url.replace(f":{password}@", "@")
-    assert f"journal {shown} has no tables of asyncsim" in problem
+    assert f"journal {shown} has no tables yet" in problem
     assert f"`asyncsim jobs migrate --journal {shown}`" in problem
     assert run_sql(postgres_url, "SELECT to_regnamespace('asyncsim')") == [(None,)]
 
@@ -121,9 +121,9 @@ async def test_a_migration_applies_all_steps_or_none(
 
 
 async def test_a_url_needs_the_name_of_a_job(url: str) -> None:
-    with pytest.raises(JournalError, match=r"holds many jobs: name one of them \(`job=`\)"):
+    with pytest.raises(JournalError, match=r"is shared: pass the name of a job \(`job=`\)"):
         Journal.open(url)
-    assert "holds no job 'other'" in await open_error(url, "other", read_only=True)
+    assert "has no job 'other'" in await open_error(url, "other", read_only=True)
 
 
 async def test_errors_show_no_password(url: str) -> None:
@@ -185,7 +185,7 @@ async def test_a_job_that_its_workers_have_is_not_opened(url: str) -> None:
     async with Journal.open(url, job=JOB) as journal:
         await fill(journal, 2)
     run_sql(url, "UPDATE asyncsim.jobs SET state = 'running'")
-    assert "is running: its workers have it" in await open_error(url)
+    assert "is running and belongs to workers" in await open_error(url)
     run_sql(url, "UPDATE asyncsim.jobs SET state = 'cancelled'")
     run_sql(
         url,

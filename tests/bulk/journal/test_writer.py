@@ -225,7 +225,7 @@ async def test_a_cancelled_intent_leaves_the_journal_consistent(
 async def test_an_unknown_row_cannot_be_sent(journal: Journal, place: Place) -> None:
     await fill(journal, 2)
     place.change("DELETE FROM rows WHERE number = 2")
-    with pytest.raises(JournalError, match="another program has changed the file"):
+    with pytest.raises(JournalError, match="another program has changed it"):
         await journal.record_intent(2)
 
 

@@ -28,7 +28,7 @@ async def test_equal_refusals_stop_the_job_and_say_what_to_check(open_env: OpenE
     report = await env.run(env.job())
     assert report.stopped == "breaker"
     assert report.advice is not None
-    assert report.advice.startswith("20 SIMs in a row were refused alike (")
+    assert report.advice.startswith("20 SIMs in a row were rejected in the same way (")
     assert "83007" in report.advice
     assert "have a Fleet" in report.advice
     assert not report.finished

@@ -100,14 +100,14 @@ async def test_refusals_alike_pause_the_job_for_all_workers(open_yard: OpenYard)
         await handed_back_without_counts(yard, one)
         await one.finish()
     reason = (await yard.job())["reason"]
-    assert reason.startswith("20 SIMs in a row were refused alike (")
+    assert reason.startswith("20 SIMs in a row were rejected in the same way (")
     assert "83007" in reason
     states = await yard.states()
     assert set(states) == {State.FAILED, State.READY}
 
 
 async def refusing_yard(open_yard: OpenYard, sims: int = 200, **options: Any) -> Yard:
-    """A job whose SIMs are all refused alike."""
+    """A job whose SIMs are all rejected in the same way."""
     yard = await open_yard(sims=sims)
     for sid in yard.sids:
         yard.put(sid, fleet_sid=None)
@@ -121,7 +121,8 @@ async def test_refusals_count_over_all_chunks_of_a_worker(open_yard: OpenYard) -
     worker = await yard.work(at_once=4, client=await yard.open_client(limit=2))
     await yard.until_state("paused")
     await worker.finish()
-    assert (await yard.job())["reason"].startswith("20 SIMs in a row were refused alike (")
+    reason = (await yard.job())["reason"]
+    assert reason.startswith("20 SIMs in a row were rejected in the same way (")
     assert 20 <= (await yard.states())[State.FAILED] <= 30  # and those in flight
 
 
