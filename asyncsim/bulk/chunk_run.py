@@ -19,7 +19,13 @@ from asyncsim.bulk.stop_rules import StopRules
 from asyncsim.bulk.tasks import JobTask, Stopped, StopSignal
 from asyncsim.client import Client
 from asyncsim.clock import Clock
-from asyncsim.errors import AsyncSimError, AuthenticationError, JobError, JournalError
+from asyncsim.errors import (
+    AsyncSimError,
+    AuthenticationError,
+    ClientClosed,
+    JobError,
+    JournalError,
+)
 from asyncsim.events import ChunkEnded, ChunkTaken, Observer, notify
 from asyncsim.vendors import Product
 
@@ -36,8 +42,17 @@ class ChunkOutcome:
     """Why it is not done; None: it is."""
     pauses_job: bool = False
     """Whether every other chunk of the job would meet the same."""
-    rejected: AuthenticationError | None = None
-    """The credentials of its account are rejected, for every job."""
+    lost_account: AuthenticationError | ClientClosed | None = None
+    """Why no job of its account can be worked on: rejected credentials, or a closed client."""
+
+
+def _outcome_of(error: Exception | None, reason: str, *, pauses_job: bool) -> ChunkOutcome:
+    """Say what the error of a chunk, or its stop, means for the chunk, its job and its account."""
+    if isinstance(error, AuthenticationError | ClientClosed):
+        return ChunkOutcome(str(error), lost_account=error)
+    if isinstance(error, JournalError):
+        return ChunkOutcome(str(error))
+    return ChunkOutcome(reason, pauses_job=pauses_job)
 
 
 @define(eq=False)
@@ -103,10 +118,8 @@ class ChunkRun:
         error = task.exception()
         if error is None:
             return task.result()
-        if isinstance(error, JournalError):
-            return ChunkOutcome(str(error))
-        if isinstance(error, JobError):
-            return ChunkOutcome(str(error), pauses_job=True)
+        if isinstance(error, AsyncSimError):
+            return _outcome_of(error, str(error), pauses_job=True)
         raise error
 
     async def _work(self) -> ChunkOutcome:
@@ -143,15 +156,9 @@ class ChunkRun:
 
     def stopped(self) -> ChunkOutcome:
         """Say what a stop means for the chunk and its job."""
-        stop, error = self.stop, self.stop.error
-        reason = stop.advice or stop.reason or "stopped"
-        if isinstance(error, JournalError):
-            return ChunkOutcome(str(error))
-        if isinstance(error, AuthenticationError):
-            return ChunkOutcome(str(error), rejected=error)
-        if isinstance(error, AsyncSimError):
-            reason = stop.advice or str(error)
-        return ChunkOutcome(reason, pauses_job=stop.reason not in _TRANSIENT)
+        stop = self.stop
+        reason = stop.advice or str(stop.error or stop.reason or "stopped")
+        return _outcome_of(stop.error, reason, pauses_job=stop.reason not in _TRANSIENT)
 
     # Events.
 

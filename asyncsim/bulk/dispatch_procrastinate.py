@@ -268,15 +268,38 @@ class ProcrastinateDispatch:
         await self._handle(ChunkRef(job, number, account))
 
     async def work(
-        self, handle: Handle, accounts: Collection[str], *, at_once: int, stop: asyncio.Event
+        self,
+        handle: Handle,
+        accounts: Collection[str],
+        *,
+        at_once: int,
+        stop: asyncio.Event,
+        dropped: asyncio.Event,
     ) -> None:
         """Work on the queues of these accounts."""
         self._handle = handle
+        # Its worker reads this list whenever it fetches a job. A new worker would fetch none until
+        # all jobs of the old one have ended.
+        queues = [queue_of(one) for one in accounts]
+
+        async def follow() -> None:
+            while True:
+                await dropped.wait()
+                dropped.clear()
+                queues[:] = [queue_of(one) for one in accounts]
+
+        following = asyncio.create_task(follow(), name="asyncsim-queues")
+        try:
+            await self._work(queues, at_once=at_once, stop=stop)
+        finally:
+            await end(following)
+
+    async def _work(self, queues: list[str], *, at_once: int, stop: asyncio.Event) -> None:
         # Its worker stops by itself when a heartbeat of its own fails; then another one is started.
         while not stop.is_set():
             working = asyncio.create_task(
                 self._app.run_worker_async(
-                    queues=[queue_of(one) for one in accounts],
+                    queues=queues,
                     concurrency=at_once,
                     wait=True,
                     # Signals are the program's; it sets `stop`.

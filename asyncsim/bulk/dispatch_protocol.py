@@ -49,11 +49,18 @@ class Dispatch(Protocol):
         ...
 
     async def work(
-        self, handle: Handle, accounts: Collection[str], *, at_once: int, stop: asyncio.Event
+        self,
+        handle: Handle,
+        accounts: Collection[str],
+        *,
+        at_once: int,
+        stop: asyncio.Event,
+        dropped: asyncio.Event,
     ) -> None:
         """Call `handle` for chunks of these accounts (`account_key`), until stopped.
 
-        Returns once all calls have returned.
+        `dropped` is set whenever an account was removed from `accounts`. Returns once all calls
+        have returned.
         """
         ...
 

@@ -47,9 +47,15 @@ class TableDispatch:
             await self._database.write(_notify)
 
     async def work(
-        self, handle: Handle, accounts: Collection[str], *, at_once: int, stop: asyncio.Event
+        self,
+        handle: Handle,
+        accounts: Collection[str],
+        *,
+        at_once: int,
+        stop: asyncio.Event,
+        dropped: asyncio.Event,
     ) -> None:
-        """Claim chunks in so many tasks; `accounts` is left to the claims of `handle`."""
+        """Claim chunks in so many tasks; `handle` claims none of other accounts."""
         async with wake_ups(self._url, self._clock) as woken:
             tasks = [
                 asyncio.create_task(self._claim(handle, woken, stop), name="asyncsim-claims")

@@ -7,12 +7,13 @@ import logging
 import os
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asyncsim.bulk.accounts import by_account
 from asyncsim.bulk.chunk_run import ChunkOutcome, ChunkRun
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.dispatch_protocol import Dispatch
@@ -22,15 +23,13 @@ from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.lease import MARGIN, Lease, Moment
-from asyncsim.bulk.phases import account_of
-from asyncsim.bulk.records import ChunkClaim, ChunkRef, JobState, account_key
+from asyncsim.bulk.records import ChunkClaim, ChunkRef, JobState
 from asyncsim.bulk.send import SendPace
 from asyncsim.bulk.stop_rules import RulesOfJobs
 from asyncsim.client import Client
-from asyncsim.errors import AuthenticationError, ConfigurationError, JournalError, Unsupported
+from asyncsim.errors import AuthenticationError, ClientClosed, JournalError
 from asyncsim.events import Observer
 from asyncsim.postgres.bounded import end, within
-from asyncsim.vendors import Product
 
 logger = logging.getLogger("asyncsim.worker")
 
@@ -74,7 +73,8 @@ async def work(
       database that is away holds neither up for long: other workers read what is not recorded.
 
     Raises `JournalError` if the database cannot be used at the start; later it waits for it. Raises
-    `AuthenticationError` once the credentials of all accounts were rejected.
+    `AuthenticationError` once the credentials of all accounts were rejected, and `ClientClosed`
+    once all clients are closed.
     """
     if chunks_at_once < 1:
         raise ValueError(f"chunks_at_once={chunks_at_once}: must be at least 1")
@@ -92,24 +92,6 @@ async def work(
     finally:
         await heartbeats.close()
         await database.close()
-
-
-def by_account(clients: Iterable[Client]) -> dict[str, Client]:
-    """Return the client of each account, by the key of its jobs."""
-    found: dict[str, Client] = {}
-    for client in clients:
-        for product in (Product.SUPERSIM, Product.WIRELESS):
-            try:
-                account = account_of(client, product)
-            except Unsupported:
-                continue
-            key = account_key(client.vendor.name, product.value, account)
-            if key in found:
-                raise ConfigurationError(f"two clients of one account: {account}; pass one of them")
-            found[key] = client
-    if not found:
-        raise ConfigurationError("no clients: pass one for each account to work for")
-    return found
 
 
 def _share_limits(url: str, clients: Sequence[Client]) -> None:
@@ -154,13 +136,18 @@ class Worker:
         self._orphans: set[_Key] = set()
         """Chunks that are ours in the table and that nobody works on, as of the last heartbeat."""
         self._stopping = asyncio.Event()
-        self._rejected: AuthenticationError | None = None
+        self._dropped = asyncio.Event()
+        """Set when an account was removed from the clients."""
+        self._lost_account: AuthenticationError | ClientClosed | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until stopped, gracefully by the event, or at once by cancellation."""
         dispatching = asyncio.create_task(
             self._dispatch.work(
-                self._handle, list(self._clients), at_once=self._at_once, stop=self._stopping
+                *(self._handle, self._clients.keys()),
+                at_once=self._at_once,
+                stop=self._stopping,
+                dropped=self._dropped,
             ),
             name="asyncsim-dispatch",
         )
@@ -184,8 +171,8 @@ class Worker:
         for task in everything:
             if task.done() and not task.cancelled():
                 task.result()  # raises a bug in one of them
-        if self._rejected is not None and not self._clients:
-            raise self._rejected
+        if self._lost_account is not None and not self._clients:
+            raise self._lost_account
 
     async def _drain(self, dispatching: asyncio.Task[None]) -> None:
         """Let requests in flight finish, and hand all chunks back."""
@@ -235,7 +222,13 @@ class Worker:
             claimed = await self._claim(ref)
             if claimed is None:
                 return False
-            await self._work_on(*claimed)
+            taken, began = claimed
+            client = self._clients.get(taken.account)
+            if client is None:
+                reason = "its account was lost while it was claimed"
+                await self._give_back(taken, ChunkOutcome(reason))
+            else:
+                await self._work_on(taken, began, client)
             return True
         finally:
             self._handling.discard(task)
@@ -268,8 +261,7 @@ class Worker:
         counts = sorted({busy[one] for one in self._clients})
         return [[one for one in self._clients if busy[one] == count] for count in counts]
 
-    async def _work_on(self, taken: TakenChunk, began: Moment) -> None:
-        client = self._clients[taken.account]
+    async def _work_on(self, taken: TakenChunk, began: Moment, client: Client) -> None:
         lease = Lease(self._clock, began, seconds=claims.DEAD_AFTER)
         with self._rules.used_for(taken) as rules:
             where = self._database, self._observers, self._clock
@@ -284,8 +276,10 @@ class Worker:
                 outcome = await run.run()
             finally:
                 await end(pausing)
+                if outcome.lost_account is not None:
+                    self._drop(taken.account, outcome.lost_account)
                 try:
-                    await self._give_back(run, outcome)
+                    await self._give_back(taken, outcome, run)
                 finally:
                     del self._runs[run.key]
         if outcome.reason is not None and not self._stopping.is_set():
@@ -316,18 +310,25 @@ class Worker:
             if run.taken.claim.job_id == job:
                 run.stop.stop(state)
 
-    async def _give_back(self, run: ChunkRun, outcome: ChunkOutcome) -> None:
+    def _drop(self, account: str, reason: AuthenticationError | ClientClosed) -> None:
+        """Take no more chunks of an account."""
+        if account not in self._clients:  # another chunk has met the same
+            return
+        logger.error("no more chunks of %s: %s", account, reason)
+        # The account's other product has the same client.
+        client = self._clients[account]
+        for key in [one for one, other in self._clients.items() if other is client]:
+            del self._clients[key]
+        self._lost_account = reason
+        self._dropped.set()
+        if not self._clients:
+            self._stopping.set()
+
+    async def _give_back(
+        self, taken: TakenChunk, outcome: ChunkOutcome, run: ChunkRun | None = None
+    ) -> None:
         """Record that a chunk is done, or hand it back; pause its job if that stops all of it."""
-        taken, claim, database = run.taken, run.taken.claim, self._database
-        if outcome.rejected is not None:
-            if taken.account in self._clients:  # else another chunk has met the same
-                logger.error("no more chunks of %s: %s", taken.account, outcome.rejected)
-            self._rejected = outcome.rejected
-            # The account's other product has the same credentials.
-            for key in [one for one, client in self._clients.items() if client is run.client]:
-                del self._clients[key]
-            if not self._clients:
-                self._stopping.set()
+        claim, database = taken.claim, self._database
         if outcome.reason is not None:
             logger.info(
                 "chunk %d of job %r: handed back: %s", claim.number, taken.job_name, outcome.reason
@@ -338,7 +339,7 @@ class Worker:
             if outcome.reason is None:
                 following = await database.write(chunks.finish, claim, database.now())
             else:
-                if outcome.pauses_job:
+                if outcome.pauses_job and run is not None:
                     await self._pause_job(run, outcome.reason)
                 if await database.write(chunks.release, claim, outcome.reason):
                     following = None if outcome.pauses_job else taken.ref
@@ -406,7 +407,8 @@ class Worker:
         orphans = set(ours)
         for job, number, epoch in orphans & self._orphans:
             claim = ChunkClaim(job, number, self.owner, epoch)
-            await self._heartbeats.write(chunks.release, claim, "its claim was lost")
+            # While this waits, no lease is renewed.
+            await _soon(self._heartbeats.write(chunks.release, claim, "its claim was lost"))
         self._orphans = orphans
 
     async def _look_for_dead(self) -> None:

@@ -13,13 +13,14 @@ from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from asyncsim import Client, Throttle, Watching, bulk
+from asyncsim.bulk.accounts import by_account
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.postgres import PostgresDatabase
 from asyncsim.bulk.records import ChunkRef, State, account_key
-from asyncsim.bulk.worker import Worker, by_account
+from asyncsim.bulk.worker import Worker
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.emulator import Emulator, Latency
 from asyncsim.errors import JournalError
