@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,36 @@ async def test_rows_that_timed_out_end_the_job_and_stay_resumable(open_yard: Ope
     await worker.finish()
     assert await yard.states() == {State.TIMED_OUT: 30}
     assert set(yard.posts().values()) == {1}
+
+
+async def test_heartbeats_go_on_although_an_orphaned_chunk_cannot_be_released(
+    yard: Yard, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await yard.submit()
+    worker = await yard.work()
+    attempts: list[object] = []
+    second = asyncio.Event()
+    line: Any = worker.worker._heartbeats
+    database = line.database.database
+    write = database.write
+
+    async def hang(*arguments: object) -> None:
+        attempts.append(arguments)
+        if len(attempts) == 2:
+            monkeypatch.setattr(database, "write", write)
+            second.set()
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(database, "write", hang)
+    # As after a claim whose response was lost.
+    await yard.execute(
+        f"UPDATE asyncsim.chunks SET owner = '{worker.worker.owner}', epoch = epoch + 1,"
+        " state = 'running', heartbeat_at = clock_timestamp() WHERE number = 1"
+    )
+    async with asyncio.timeout(30):
+        await second.wait()
+    await yard.until_state("finished")
+    await worker.finish()
 
 
 async def test_workers_go_on_soon_after_a_long_outage(plant: Plant) -> None:

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from asyncsim.bulk.journal import claims
+from asyncsim.bulk.dispatch import make_dispatch
+from asyncsim.bulk.journal import chunks, claims
+from asyncsim.bulk.journal.chunks import TakenChunk
 from asyncsim.bulk.journal.postgres import _CONNECTIONS
 from asyncsim.bulk.lease import Lease
+from asyncsim.bulk.phases import Phases
 from asyncsim.bulk.records import State
+from asyncsim.bulk.tasks import JobTask
 from asyncsim.emulator import Faults
 from tests.bulk.workers.conftest import OpenYard, Yard
 
@@ -98,6 +102,49 @@ async def test_a_zombie_whose_chunk_was_taken_over_sends_nothing_more(
     assert chunk == 1
     assert reason is not None
     assert (await yard.chunks())[1]["owner"] == "other"
+
+
+async def test_a_worker_that_is_fenced_while_it_sends_leaves_the_rest_to_the_new_owner(
+    open_yard: OpenYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard = await open_yard(sims=60, faults=Faults(answer_takes=0.3))
+    await yard.submit(chunk_rows=60)
+    first = await yard.work(at_once=1, client=await yard.open_client(limit=2))
+    await some_posted(yard, 6)
+    [run] = first.worker._runs.values()
+    # Only the fence tells it: its heartbeats hang, and its lease lasts.
+    first.heartbeats.reachable.clear()
+    run.lease._seconds = 3600.0
+    claim, reconcile = chunks.claim, Phases.reconcile
+
+    async def claim_by_force(connection: Any, owner: str, *given: Any) -> TakenChunk | None:
+        if owner == first.worker.owner:
+            return None
+        now, _, accounts, ref = given
+        return await claim(connection, owner, now, now, accounts, ref)
+
+    async def reconcile_later(phases: Phases, task: JobTask) -> None:
+        await yard.until(lambda: _ended(first))
+        await reconcile(phases, task)
+
+    monkeypatch.setattr(chunks, "claim", claim_by_force)
+    monkeypatch.setattr(Phases, "reconcile", reconcile_later)
+    second = await yard.work(at_once=1)
+    async with make_dispatch(yard.dispatch, yard.url) as queue:
+        await queue.enqueue([run.taken.ref])
+    await yard.until(lambda: _ended(first))
+    sent = first.client.requests
+    assert sent < 60
+    await yard.until_state("finished")
+    assert first.client.requests == sent
+    assert first.ended == [(1, "lease lost")]
+    assert second.ended == [(1, None), (0, None)]
+    assert (await yard.chunks())[1]["epoch"] == 2
+    assert await yard.states() == {State.DONE: 60}
+    assert set(yard.posts().values()) == {1}
+    first.heartbeats.reachable.set()
+    await first.finish()
+    await second.finish()
 
 
 async def _ended(worker: Any) -> bool:

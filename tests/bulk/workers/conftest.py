@@ -90,6 +90,8 @@ class RunningWorker:
 
     worker: Worker
     line: Line
+    heartbeats: Line
+    """The line that only its heartbeats take."""
     database: Database
     """That of its chunks, however the line is."""
     client: Client
@@ -123,7 +125,7 @@ class RunningWorker:
 
     async def kill(self) -> None:
         """End it as a power cut would: nothing more reaches the database or the vendor."""
-        self.line.is_dead = True
+        self.line.is_dead = self.heartbeats.is_dead = True
         await self.client.close()
         self.task.cancel()
         with suppress(BaseException):
@@ -210,11 +212,12 @@ class Yard:
         database, heartbeats = (open_database(self.url, SYSTEM_CLOCK) for _ in range(2))
         queue = make_dispatch(self.dispatch, self.url)
         events: list[Event] = []
-        line = Line()
-        self.stack.callback(line.reachable.set)
+        line, beating = Line(), Line()
+        for one in (line, beating):
+            self.stack.callback(one.reachable.set)
         worker = Worker(
             line.to(database),
-            line.to(heartbeats),
+            beating.to(line.to(heartbeats)),
             queue,
             by_account([client, *more]),
             (events.append,),
@@ -233,7 +236,7 @@ class Yard:
                 await database.close()
 
         running = RunningWorker(
-            worker, line, database, client, events, stop, asyncio.create_task(run())
+            worker, line, beating, database, client, events, stop, asyncio.create_task(run())
         )
         self.workers.append(running)
         return running
