@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.accounts import by_account
 from asyncsim.bulk.chunk_run import ChunkOutcome, ChunkRun
+from asyncsim.bulk.clients import by_account
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.dispatch_protocol import Dispatch
 from asyncsim.bulk.journal import chunks, claims, processes

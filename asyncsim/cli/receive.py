@@ -11,8 +11,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from asyncsim import CallbackReceiver, Client, PostgresBus, ReceiverError
-from asyncsim.bulk.accounts import by_account
 from asyncsim.bulk.alive import shown_alive
+from asyncsim.bulk.clients import by_account
 from asyncsim.cli.accounts import log_in_to_all
 from asyncsim.cli.exits import CommandError, Exit
 from asyncsim.cli.journals import shared_journal

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from asyncsim import Client, Throttle, Watching, bulk
-from asyncsim.bulk.accounts import by_account
+from asyncsim.bulk.clients import by_account
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import Database

@@ -1,4 +1,4 @@
-"""The accounts that a process works for: one client for each."""
+"""The clients of a process: one for each account that it works for."""
 
 from __future__ import annotations
 
