@@ -30,7 +30,7 @@ from asyncsim.events import ChunkEnded, ChunkTaken, Observer, notify
 from asyncsim.vendors import Product
 
 _WINDOW = 10_000  # more than a chunk has: only its size limits how many of its SIMs are pending
-# Nothing that a person has to look at: another worker goes on, or this one a little later.
+# No person has to act on these: another worker continues, or this one a little later.
 _TRANSIENT = frozenset({"drained", "paused", "cancelled", "no answer", "lease lost"})
 
 
@@ -39,15 +39,15 @@ class ChunkOutcome:
     """How the work on a chunk has ended."""
 
     reason: str | None = None
-    """Why it is not done; None: it is."""
+    """Why it is not done; None if it is."""
     pauses_job: bool = False
-    """Whether every other chunk of the job would meet the same."""
+    """Whether the reason applies to all other chunks of the job."""
     lost_account: AuthenticationError | ClientClosed | None = None
-    """Why no job of its account can be worked on: rejected credentials, or a closed client."""
+    """Why this worker cannot use the account any more: rejected credentials, or a closed client."""
 
 
 def _outcome_of(error: Exception | None, reason: str, *, pauses_job: bool) -> ChunkOutcome:
-    """Say what the error of a chunk, or its stop, means for the chunk, its job and its account."""
+    """Decide what an error or stop of a chunk means for the chunk, its job and its account."""
     if isinstance(error, AuthenticationError | ClientClosed):
         return ChunkOutcome(str(error), lost_account=error)
     if isinstance(error, JournalError):
@@ -64,10 +64,10 @@ class ChunkRun:
     claimed: Moment
     """When its claim was sent."""
     rules: StopRules
-    """Of its job, which all of its chunks in this process share."""
+    """Shared by all chunks of the job in this process."""
     client: Client
     pace: SendPace
-    """That of the client."""
+    """Shared by all chunks of the client."""
     database: Database
     observers: tuple[Observer, ...]
     clock: Clock
@@ -83,12 +83,12 @@ class ChunkRun:
         return claim.job_id, claim.number, claim.epoch
 
     async def run(self) -> ChunkOutcome:
-        """Work on it; returns once everything is recorded that can be."""
+        """Work on it; returns once everything that can be recorded is recorded."""
         self._tell_begin()
         self.task = task = asyncio.create_task(self._work(), name="asyncsim-chunk")
-        # Its error may be of no interest, or come too late; asyncio would complain of either.
+        # Always retrieve its error: otherwise asyncio logs one that is ignored or comes too late.
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        # Whatever it does then, another worker may be doing it, too.
+        # From then on, another worker may own the chunk.
         self.lease.on_end(self.cancel)
         try:
             await asyncio.wait([task])
@@ -103,16 +103,16 @@ class ChunkRun:
         return outcome
 
     def cancel(self) -> None:
-        """Cancel the work, and cut its requests in flight."""
-        # Once: a second cancellation would interrupt what the first one has to clean up. And not
-        # from within: work that ends its own lease raises the error that it has just met.
+        """Cancel the work and its requests in flight."""
+        # Only once: a second cancellation would interrupt the cleanup of the first. And not from
+        # within: work that ends its own lease raises the error that it has just met.
         if self.is_cancelled or self.task is None or self.task is asyncio.current_task():
             return
         self.is_cancelled = True
         self.task.cancel()
 
     def _outcome(self, task: asyncio.Task[ChunkOutcome]) -> ChunkOutcome:
-        # Errors that follow from the end of the lease are not its reason.
+        # Errors after the end of the lease only follow from it.
         if not task.done() or task.cancelled() or self.lease.ended:
             return ChunkOutcome("lease lost" if self.lease.ended else "cancelled")
         error = task.exception()
@@ -134,7 +134,7 @@ class ChunkRun:
         async with opening as journal:
             head = await journal.head()
             if head is None:
-                raise JobError(f"job {taken.job_name!r} has no input any more")
+                raise JobError(f"the input of job {taken.job_name!r} is gone")
             phases = Phases(
                 *(self.client, journal, self.observers, limits, stop),
                 rules=self.rules,
@@ -151,11 +151,11 @@ class ChunkRun:
         with self.client.context.call(head.product, "bulk.work"):
             await phases.reconcile(task)
             self.stop.raise_if_stopped()
-            # The whole job at once: a list request for each chunk would cost as much as for all.
+            # Only the whole job is verified: a list scan per chunk would cost as much for each.
             await phases.send(task, verify=self.taken.claim.number == WHOLE_JOB)
 
     def stopped(self) -> ChunkOutcome:
-        """Say what a stop means for the chunk and its job."""
+        """Decide what the stop means for the chunk and its job."""
         stop = self.stop
         reason = stop.advice or str(stop.error or stop.reason or "stopped")
         return _outcome_of(stop.error, reason, pauses_job=stop.reason not in _TRANSIENT)

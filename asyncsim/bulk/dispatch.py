@@ -1,4 +1,4 @@
-"""The dispatch of a database of jobs, by its name."""
+"""The dispatch of a shared journal, by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from asyncsim.clock import SYSTEM_CLOCK, Clock
 
 
 def make_dispatch(name: str, url: str, clock: Clock = SYSTEM_CLOCK) -> Dispatch:
-    """Return the dispatch of this name, `procrastinate` or `table`, for a database of jobs."""
+    """Return the dispatch of this name, `procrastinate` or `table`, for a shared journal."""
     if name == "table":
         from asyncsim.bulk.dispatch_table import TableDispatch
 

@@ -1,4 +1,4 @@
-"""Dispatch by procrastinate: a queue in PostgreSQL, one queue of it for each account.
+"""Dispatch by procrastinate, a job queue in PostgreSQL, with a queue for each account.
 
 procrastinate finds jobs of dead workers, but retries none, and it ends a job without checking who
 has it now. So the chunk table stays the truth: what it has to be worked on and procrastinate does
@@ -40,20 +40,19 @@ logger = logging.getLogger("asyncsim.worker")
 
 _TASK = "asyncsim.chunk"
 _INSTALL_LOCK = 0x41534951
-"""Key of the advisory lock under which the tables are created: one process at a time."""
+"""Key of the advisory lock for creating the tables, so that one process at a time does it."""
 _ALL_EVERY = 10.0
-"""Seconds between two searches for queued chunks that procrastinate does not know. That is only
-after a process died between the commit of a chunk and the commit of its queue entry."""
+"""Seconds between two searches for queued chunks that procrastinate does not know: a process may
+die between the commit of a chunk and the commit of its queue entry."""
 _BATCH = 500  # entries of one statement
 _FORGET_AFTER = 600.0  # seconds
-_PAUSE = 1.0  # seconds before the queue is worked on again after an error of the database
+_PAUSE = 1.0  # seconds before the worker is restarted after an error of the database
 _LONGEST = 10.0  # seconds for one statement
 _CLOSING = 2.0  # seconds
 _RECONNECT = 2.0  # seconds of failures after which the next statement begins a new attempt
 
-# What has to be worked on, by the chunk table: chunks that are queued, or whose owner is dead; and
-# that procrastinate does not know as queued, or as just handed to a worker. The whole job only
-# after all of its chunks.
+# Chunks that, by their table, are queued or have a dead owner, and that procrastinate does not know
+# as queued or as just handed to a worker. The whole job only after all of its chunks.
 _LOST = """
 SELECT chunks.job, chunks.number, jobs.vendor, jobs.product, jobs.account
   FROM {schema}.chunks AS chunks JOIN {schema}.jobs AS jobs ON jobs.id = chunks.job
@@ -86,9 +85,11 @@ def queue_of(account: str) -> str:
 
 
 def _retrieve_error(task: asyncio.Task[Any]) -> None:
-    """Log that the end of an entry could not be recorded; the chunk table knows it all the same."""
+    """Log that the end of an entry could not be recorded; it is in the chunk table, too."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.warning("procrastinate has lost the end of a chunk: %s", error.__cause__ or error)
+        logger.warning(
+            "procrastinate did not record the end of a chunk: %s", error.__cause__ or error
+        )
 
 
 async def _set_search_path(connection: psycopg.AsyncConnection) -> None:
@@ -104,7 +105,7 @@ async def _session(connection: psycopg.AsyncConnection[Any]) -> int:
 
 
 class _Connector(PsycopgConnector):
-    """procrastinate's own, but no statement waits for ever.
+    """procrastinate's connector, with a time limit for each statement.
 
     Its worker would, and neither take chunks nor end, once a server is frozen or a failover is lost
     (procrastinate-org/procrastinate#1513).
@@ -135,7 +136,7 @@ async def _in_time(statement: Coroutine[Any, Any, T]) -> T:
 
 
 class ProcrastinateDispatch:
-    """Hands chunks out through procrastinate's tables, in the schema of our own."""
+    """Hands out chunks through procrastinate's tables, which are in the schema of the journal."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = PostgresUrl.parse(url)
@@ -147,11 +148,11 @@ class ProcrastinateDispatch:
             min_size=1,
             max_size=4,
             timeout=_LONGEST,
-            # Otherwise it pauses for half as long as a server was away before it connects again.
+            # Otherwise its pause before it reconnects grows to half of the outage.
             reconnect_timeout=_RECONNECT,
             # Its queries name its tables without their schema.
             configure=_set_search_path,
-            # Not before it connects: `connect` learns then whether the server is a pgbouncer.
+            # Evaluated late: `connect` only learns then whether the server is a pgbouncer.
             kwargs=partial(connection_settings, self._url),
         )
         self._app = App(connector=connector)
@@ -185,7 +186,7 @@ class ProcrastinateDispatch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Its pool waits for connections that are being opened.
+        # Bounded, because its pool waits for connections that are being opened.
         with suppress(TimeoutError, ProcrastinateException, psycopg.Error):
             await within(_CLOSING, self._app.close_async())
 
@@ -194,7 +195,7 @@ class ProcrastinateDispatch:
         return JournalError(f"journal {self._url.shown}: {self._url.hide(remedy_of(cause))}")
 
     async def install(self) -> None:
-        """Create procrastinate's tables, or bring them forward to its installed version."""
+        """Create procrastinate's tables, or upgrade them to its installed version."""
         try:
             await self._install()
         except psycopg.Error as error:
@@ -203,7 +204,7 @@ class ProcrastinateDispatch:
     async def _install(self) -> None:
         async with await connect(self._url) as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_INSTALL_LOCK])
-            # Its script names no schema. LOCAL: a pooled connection goes to others afterwards.
+            # Its script names no schema. LOCAL, because a pooled connection is reused.
             schema = SQL("SET LOCAL search_path TO {}").format(Identifier(SCHEMA))
             await connection.execute(schema)
             there = "SELECT to_regclass('procrastinate_jobs'), obj_description(to_regclass(%s))"
@@ -227,13 +228,13 @@ class ProcrastinateDispatch:
             await connection.execute(comment.format(Literal(migrations[-1])))
 
     async def enqueue(self, chunks: Sequence[ChunkRef]) -> None:
-        """Queue these chunks, unless they are queued."""
+        """Enqueue these chunks, unless they are already queued."""
         try:
             for start in range(0, len(chunks), _BATCH):
                 some = chunks[start : start + _BATCH]
                 try:
                     await self._defer(some)
-                except AlreadyEnqueued:  # one of them is, so none was queued
+                except AlreadyEnqueued:  # one of them is queued, so none was added
                     for chunk in some:
                         with suppress(AlreadyEnqueued):
                             await self._defer([chunk])
@@ -295,7 +296,7 @@ class ProcrastinateDispatch:
             await end(following)
 
     async def _work(self, queues: list[str], *, at_once: int, stop: asyncio.Event) -> None:
-        # Its worker stops by itself when a heartbeat of its own fails; then another one is started.
+        # procrastinate's worker stops when its own heartbeat fails; then another one is started.
         while not stop.is_set():
             working = asyncio.create_task(
                 self._app.run_worker_async(
@@ -314,16 +315,16 @@ class ProcrastinateDispatch:
             stopped = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
-                # The first cancellation only asks it to stop: it waits for its tasks.
+                # The first cancellation is a graceful stop, which waits for its tasks.
                 working.cancel()
                 await asyncio.wait([working])
             finally:
                 await end(working, stopped)
-            if not stop.is_set():  # its database was away
+            if not stop.is_set():  # an outage of the database has stopped it
                 await self._clock.sleep(_PAUSE)
 
     async def requeue_stalled(self) -> int:
-        """Queue chunks anew that a dead worker had, or that procrastinate does not know."""
+        """Enqueue the chunks of dead workers, and those that procrastinate does not know."""
         now = self._clock.now()
         search_all = now >= self._all_after
         try:
@@ -337,7 +338,7 @@ class ProcrastinateDispatch:
         return len(lost)
 
     async def _forget_stalled(self) -> None:
-        """Delete the entries of dead workers, a while after their chunks were queued anew."""
+        """Delete the entries of dead workers, a while after their chunks were enqueued again."""
         # Not at once, and not by `retry_job`: a worker that was only frozen ends its entry later.
         manager = self._app.job_manager
         stalled = await manager.get_stalled_jobs(

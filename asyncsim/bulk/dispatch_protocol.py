@@ -1,7 +1,7 @@
 """Dispatch: how the chunks of submitted jobs reach workers.
 
-A dispatch only proposes chunks. Who owns one is decided by the claim in the chunk table, so a queue
-that hands out a chunk twice, or forgets one, costs time and nothing else.
+A dispatch only proposes chunks. The claim in the chunk table decides who owns one, so a queue that
+hands out a chunk twice, or loses one, only costs time.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from asyncsim.bulk.records import ChunkRef
 from asyncsim.clock import Clock
 
 CHANNEL = "asyncsim_chunks"
-"""Notifications of this channel say that there may be chunks to claim."""
+"""A notification on this channel says that there may be chunks to claim."""
 POLL_EVERY = 1.0
-"""Seconds between two looks for chunks; notifications only make it sooner."""
+"""Seconds between two polls for chunks; a notification triggers one sooner."""
 
 Handle = Callable[[ChunkRef | None], Awaitable[bool]]
-"""Claims a chunk, or any one (None), and works on it; False if there was none to claim."""
+"""Claims this chunk, or any (None), and works on it; False if there was none to claim."""
 
 
 class Dispatch(Protocol):
-    """Hands the chunks of submitted jobs out to workers. Used with `async with`."""
+    """Hands out the chunks of submitted jobs to workers. Used with `async with`."""
 
     async def __aenter__(self) -> Self:
         """Connect."""
@@ -41,11 +41,11 @@ class Dispatch(Protocol):
         ...
 
     async def install(self) -> None:
-        """Create what it needs in the database, or bring that forward; part of `jobs migrate`."""
+        """Create or upgrade what it needs in the database; part of `jobs migrate`."""
         ...
 
     async def enqueue(self, chunks: Sequence[ChunkRef]) -> None:
-        """Tell the workers that these chunks are queued. Twice does no harm."""
+        """Tell the workers that these chunks are queued. Repeating this does no harm."""
         ...
 
     async def work(
@@ -65,13 +65,13 @@ class Dispatch(Protocol):
         ...
 
     async def requeue_stalled(self) -> int:
-        """Propose chunks again that a dead worker had, or that no queue knows; how many."""
+        """Propose the chunks of dead workers, and lost ones, again; returns how many."""
         ...
 
 
 @asynccontextmanager
 async def wake_ups(url: str, clock: Clock) -> AsyncIterator[asyncio.Event]:
-    """An event that is set by each notification that there may be chunks to claim."""
+    """Yield an event that each notification about chunks to claim sets."""
     from asyncsim.postgres.listen import listening
 
     event = asyncio.Event()

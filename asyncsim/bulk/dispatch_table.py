@@ -1,4 +1,4 @@
-"""Dispatch by the chunk table alone: each worker claims the next chunk that nobody has."""
+"""Dispatch by the chunk table alone: each worker claims the next free chunk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from asyncsim.postgres.bounded import end
 
 
 class TableDispatch:
-    """Needs nothing but the tables of the journal."""
+    """Needs only the tables of the journal."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = url
@@ -70,15 +70,15 @@ class TableDispatch:
         while not stop.is_set():
             try:
                 found = await handle(None)
-            except JournalError:  # the database is away
+            except JournalError:  # an outage of the database
                 found = False
             if not found:
-                # With others after a notification: each claim takes one chunk, and tries again.
+                # Otherwise it tries again at once: a notification may be about many chunks.
                 await self._wait(woken, stop)
 
     async def _wait(self, woken: asyncio.Event, stop: asyncio.Event) -> None:
         """Wait for a notification, at most until the next poll."""
-        # One that came in between is found by the poll.
+        # A notification just before this may be missed; the poll makes up for that.
         woken.clear()
         waits = [
             asyncio.ensure_future(self._clock.sleep(POLL_EVERY)),
@@ -91,7 +91,7 @@ class TableDispatch:
             await end(*waits)
 
     async def requeue_stalled(self) -> int:
-        """Nothing to do: a claim takes the chunks of dead workers, too."""
+        """Do nothing: claims include the chunks of dead workers."""
         return 0
 
 

@@ -1,4 +1,4 @@
-"""`bulk.work`: a worker, which takes chunks of submitted jobs and sends their changes."""
+"""`bulk.work`: a worker, which claims chunks of submitted jobs and sends their changes."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from asyncsim.postgres.bounded import end, within
 logger = logging.getLogger("asyncsim.worker")
 
 _LOOK_FOR_DEAD_EVERY = 0.5  # seconds
-_PAUSE = 1.0  # seconds before the next claim, after one that came to nothing
+_PAUSE = 1.0  # seconds before the next claim, after an error or a chunk that was handed back
 _DRAIN = 30.0
 """Seconds after which a graceful stop no longer waits for responses in flight."""
 _RECORD = 5.0
-"""Seconds in which a worker that ends records what it knows, and hands its chunks back. What the
-database does not take until then is left to the workers that take the chunks over."""
+"""Seconds in which a stopping worker records results and hands its chunks back. What the database
+has not stored by then is left to the workers that take the chunks over."""
 _GIVES_UP = 3.0  # seconds for a transaction to end after that
 
 
@@ -58,23 +58,23 @@ async def work(
 ) -> None:
     """Work on the chunks of submitted jobs, until stopped; any number of processes may do so.
 
-    Chunks are those of `bulk.submit`. One process at a time works on a chunk, and proves every two
-    seconds that it is alive. When it is not, another one takes the chunk over after six seconds,
-    reads the SIMs whose outcome is not recorded, and goes on. When the last chunk of a job is done,
-    one list scan verifies the whole job.
+    `bulk.submit` makes the chunks. One process at a time owns a chunk, and sends a heartbeat every
+    two seconds. After six seconds without one, another process takes the chunk over, reads the SIMs
+    whose outcome is not recorded, and continues. When the last chunk of a job is done, one list
+    scan verifies the whole job.
 
     - `url`: the PostgreSQL database of the journal, `postgresql://...`.
     - `clients`: one for each account. Chunks of other accounts stay queued. All workers share one
       concurrency limit for an account, unless its client has another `shared_limit`.
     - `dispatch`: how chunks reach workers, `procrastinate` or `table`; as in `bulk.submit`.
-    - `chunks_at_once`: the most chunks at once, of all accounts.
+    - `chunks_at_once`: the most concurrent chunks, of all accounts.
     - `stop`: set it for a graceful stop: requests in flight finish, for at most 30 s, and chunks
-      that are not done are handed back to other workers. Cancelling hands them back at once. A
-      database that is away holds neither up for long: other workers read what is not recorded.
+      that are not done are handed back to other workers. Cancelling hands them back at once. An
+      unreachable database delays neither for long: other workers read what was not recorded.
 
-    Raises `JournalError` if the database cannot be used at the start; later it waits for it. Raises
-    `AuthenticationError` once the credentials of all accounts were rejected, and `ClientClosed`
-    once all clients are closed.
+    Raises `JournalError` if the database cannot be used at the start; later it waits for the
+    database. Raises `AuthenticationError` once the credentials of all accounts were rejected, and
+    `ClientClosed` once all clients are closed.
     """
     if chunks_at_once < 1:
         raise ValueError(f"chunks_at_once={chunks_at_once}: must be at least 1")
@@ -95,7 +95,7 @@ async def work(
 
 
 def _share_limits(url: str, clients: Sequence[Client]) -> None:
-    """Let the workers of an account share its concurrency limit, as the vendor counts them."""
+    """Let the workers of an account share its concurrency limit, because the vendor limits all."""
     from asyncsim.postgres.limit import PostgresLimit
 
     shared = PostgresLimit(url)
@@ -104,7 +104,7 @@ def _share_limits(url: str, clients: Sequence[Client]) -> None:
 
 
 class Worker:
-    """One process: its chunks, their heartbeat, and the look for chunks of dead workers."""
+    """One process: its chunks, their heartbeats, and the search for chunks of dead workers."""
 
     def __init__(
         self,
@@ -118,8 +118,8 @@ class Worker:
         self.owner = claims.new_owner()
         self._database = database
         self._heartbeats = heartbeats
-        """The same database, with a connection of its own: a heartbeat that had to wait until the
-        rows of thousands of SIMs are written would come too late."""
+        """The same database, with separate connections: a heartbeat that waits until the rows of
+        thousands of SIMs are written would be too late."""
         self._dispatch = dispatch
         self._clients = dict(clients)
         self._paces = {client: SendPace() for client in clients.values()}
@@ -130,11 +130,11 @@ class Worker:
         self._rules = RulesOfJobs(database, self._clock)
         self._handling: set[asyncio.Task[Any]] = set()
         self._heard = Moment.now(self._clock)
-        """When the latest heartbeat that the database has confirmed was sent."""
+        """When the latest confirmed heartbeat was sent."""
         self._is_away = False
         """Whether the latest heartbeat was not confirmed."""
         self._orphans: set[_Key] = set()
-        """Chunks that are ours in the table and that nobody works on, as of the last heartbeat."""
+        """Chunks that the table assigns to this worker without its knowledge, by the last beat."""
         self._stopping = asyncio.Event()
         self._dropped = asyncio.Event()
         """Set when an account was removed from the clients."""
@@ -158,7 +158,7 @@ class Worker:
         ]
         everything = [dispatching, asked, *beside]
         try:
-            # The dispatch ends by itself once no account is left.
+            # The dispatch ends once no account is left.
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
             await self._drain(dispatching)
         finally:
@@ -177,7 +177,7 @@ class Worker:
     async def _drain(self, dispatching: asyncio.Task[None]) -> None:
         """Let requests in flight finish, and hand all chunks back."""
         self._stopping.set()
-        # Heartbeats go on meanwhile: the chunks are ours until they are handed back.
+        # Heartbeats continue: this worker owns the chunks until they are handed back.
         for run in self._runs.values():
             run.stop.stop("drained")
         began = self._clock.now()
@@ -195,7 +195,7 @@ class Worker:
                 await end(late)
 
     async def _hand_back(self, dispatching: asyncio.Task[None]) -> None:
-        """Cut what is still in flight, and let the chunks be handed back, in bounded time."""
+        """Cancel requests in flight, and hand all chunks back, in bounded time."""
         self._stopping.set()
         for database in (self._database, self._heartbeats):
             database.give_up_after(_RECORD)
@@ -225,7 +225,7 @@ class Worker:
             taken, began = claimed
             client = self._clients.get(taken.account)
             if client is None:
-                reason = "its account was lost while it was claimed"
+                reason = "the worker lost its account while claiming it"
                 await self._give_back(taken, ChunkOutcome(reason))
             else:
                 await self._work_on(taken, began, client)
@@ -248,15 +248,15 @@ class Worker:
         try:
             began, taken = await _soon(self._database.write(claiming))
         except JournalError as error:
-            if not self._is_away:  # else it has been said
-                logger.warning("no chunk could be claimed: %s", error)
+            if not self._is_away:  # otherwise it has been logged
+                logger.warning("cannot claim chunks: %s", error)
             await self._clock.sleep(_PAUSE)
             return None
         return None if taken is None else (taken, began)
 
     def _fewest_first(self) -> list[list[str]]:
-        """Group the accounts by how many chunks of theirs are being worked on here."""
-        # Each account has its own limit at the vendor: four chunks of one are not faster than two.
+        """Group the accounts by the number of their chunks in this worker, fewest first."""
+        # Each account has its own limit at the vendor: four of its chunks are not faster than two.
         busy = Counter(run.taken.account for run in self._runs.values())
         counts = sorted({busy[one] for one in self._clients})
         return [[one for one in self._clients if busy[one] == count] for count in counts]
@@ -266,7 +266,7 @@ class Worker:
         with self._rules.used_for(taken) as rules:
             where = self._database, self._observers, self._clock
             run = ChunkRun(taken, lease, began, rules, client, self._paces[client], *where)
-            # A stop that came while it was claimed has missed it.
+            # A stop during the claim has not reached this run.
             if self._stopping.is_set():
                 run.stop.stop("drained")
             self._runs[run.key] = run
@@ -283,38 +283,38 @@ class Worker:
                 finally:
                     del self._runs[run.key]
         if outcome.reason is not None and not self._stopping.is_set():
-            # What it met may still be there: an outage, a full disk.
+            # The problem may last a while: an outage, a full disk.
             await self._clock.sleep(_PAUSE)
 
     async def _pause_at_once(self, run: ChunkRun) -> None:
-        """Pause a job as soon as one of its chunks says so: its last responses may take a while."""
+        """Pause a job as soon as one of its chunks stops: its last responses may take a while."""
         await run.stop.event.wait()
         outcome = run.stopped()
         if outcome.pauses_job:
-            with suppress(JournalError):  # then when the chunk is given back
+            with suppress(JournalError):  # tried again when the chunk is handed back
                 await self._pause_job(run, outcome.reason)
 
     async def _pause_job(self, run: ChunkRun, reason: str | None) -> None:
         """Pause a job, once; other workers learn of it by their next heartbeat, this one now."""
         claim = run.taken.claim
         if not run.has_paused_job:
-            # As its owner: one that has lost the chunk knows nothing of what the job does now.
+            # As the chunk's owner: a former owner does not know the present state of the job.
             await self._database.write_as(claim, chunks.pause_job, claim.job_id, reason)
             run.has_paused_job = True
         self._stop_job(claim.job_id, "paused")
 
     def _stop_job(self, job: int, state: str) -> None:
-        """Stop the chunks of a job; when it runs again, nothing that was counted counts."""
+        """Stop the chunks of a job, and reset its counts for when it runs again."""
         self._rules.forget(job)
         for run in self._runs.values():
             if run.taken.claim.job_id == job:
                 run.stop.stop(state)
 
     def _drop(self, account: str, reason: AuthenticationError | ClientClosed) -> None:
-        """Take no more chunks of an account."""
-        if account not in self._clients:  # another chunk has met the same
+        """Claim no more chunks of an account."""
+        if account not in self._clients:  # another chunk has already dropped it
             return
-        logger.error("no more chunks of %s: %s", account, reason)
+        logger.error("this worker claims no more chunks of %s: %s", account, reason)
         # The account's other product has the same client.
         client = self._clients[account]
         for key in [one for one, other in self._clients.items() if other is client]:
@@ -327,14 +327,14 @@ class Worker:
     async def _give_back(
         self, taken: TakenChunk, outcome: ChunkOutcome, run: ChunkRun | None = None
     ) -> None:
-        """Record that a chunk is done, or hand it back; pause its job if that stops all of it."""
+        """Record that a chunk is done, or hand it back; pause its job if the outcome says so."""
         claim, database = taken.claim, self._database
         if outcome.reason is not None:
             logger.info(
-                "chunk %d of job %r: handed back: %s", claim.number, taken.job_name, outcome.reason
+                "handed back chunk %d of job %r: %s", claim.number, taken.job_name, outcome.reason
             )
         following: ChunkRef | None = None
-        # After the journal of the chunk is closed: everything that it buffered is written by then.
+        # The journal of the chunk is closed by now, so everything that it buffered is written.
         try:
             if outcome.reason is None:
                 following = await database.write(chunks.finish, claim, database.now())
@@ -346,19 +346,22 @@ class Worker:
             if following is not None:
                 await within(_RECORD, self._dispatch.enqueue([following]))
         except (JournalError, TimeoutError) as error:
-            # Its owner counts as dead soon, and what is not queued is found later.
-            logger.warning("chunk %d of job %r: %s", claim.number, taken.job_name, error)
+            # Other workers take it over once its heartbeat is too old, and find what is not queued.
+            logger.warning(
+                "cannot hand back chunk %d of job %r: %s", claim.number, taken.job_name, error
+            )
 
-    # Beside them.
+    # Background tasks.
 
     async def _beat(self) -> None:
-        """Renew the leases of all chunks with one statement, and learn what became of them."""
+        """Renew the leases of all chunks with one statement, and read the states of their jobs."""
         database = self._heartbeats
 
         async def beating(
             connection: AsyncConnection,
         ) -> tuple[Moment, Collection[_Key], Sequence[Beat]]:
-            # Known before the statement begins: whatever it does not return of these is lost.
+            # Read before the statement begins: of these chunks, those that it does not return are
+            # lost.
             began, known = Moment.now(self._clock), set(self._runs)
             return began, known, await chunks.heartbeat(connection, self.owner, database.now())
 
@@ -374,7 +377,7 @@ class Worker:
                 alive = database.write_single(processes.record_alive, self._process(), *times)
                 await _soon(alive)
             except JournalError as error:
-                # Then the leases end, and nothing more is sent.
+                # The leases will end, and nothing more is sent.
                 if not self._is_away:
                     logger.warning("heartbeats are not confirmed: %s", error)
                 self._is_away = True
@@ -400,33 +403,35 @@ class Worker:
                 if beat.job_state != JobState.RUNNING:
                     self._stop_job(beat.job_id, beat.job_state)
             elif key in known:
-                # Another worker owns it: this one was frozen, or cut off for too long.
+                # Another worker owns it: this one was frozen or cut off for too long.
                 run.lease.end()
-        # A claim whose response was lost is ours as well, and nobody works on it. One that is in
-        # progress looks the same, but not twice.
+        # If the response to a claim was lost, this worker owns the chunk, but has no run for it. A
+        # claim in progress looks the same, but not in two heartbeats in a row.
         orphans = set(ours)
         for job, number, epoch in orphans & self._orphans:
             claim = ChunkClaim(job, number, self.owner, epoch)
-            # While this waits, no lease is renewed.
-            await _soon(self._heartbeats.write(chunks.release, claim, "its claim was lost"))
+            # Bounded, because no lease is renewed meanwhile.
+            await _soon(
+                self._heartbeats.write(chunks.release, claim, "the response to its claim was lost")
+            )
         self._orphans = orphans
 
     async def _look_for_dead(self) -> None:
-        """Queue the chunks of dead workers anew, where the dispatch does not find them itself."""
+        """Enqueue the chunks of dead workers again, if the dispatch does not find them itself."""
         while True:
             await self._clock.sleep(_LOOK_FOR_DEAD_EVERY)
             try:
                 await self._dispatch.requeue_stalled()
             except JournalError as error:
                 if not self._is_away:
-                    logger.warning("no look for dead workers: %s", error)
+                    logger.warning("cannot search for chunks of dead workers: %s", error)
 
 
 async def _soon(writing: Awaitable[T]) -> T:
-    """Await what is of no use once a lease is over; JournalError then."""
+    """Await a transaction for as long as a lease lasts; then raise JournalError."""
     try:
         async with asyncio.timeout(claims.DEAD_AFTER):
             return await writing
     except TimeoutError:
-        text = f"PostgreSQL has not responded for {claims.DEAD_AFTER:g} s; it is tried again"
+        text = f"PostgreSQL has not responded for {claims.DEAD_AFTER:g} s; retrying"
         raise JournalError(text) from None

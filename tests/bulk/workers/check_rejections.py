@@ -129,7 +129,7 @@ async def test_a_chunk_that_is_claimed_while_its_account_is_rejected_is_handed_b
     assert [left[number]["state"] for number in range(4)] == ["done", "queued", "queued", "queued"]
     assert {one["owner"] for one in left.values()} == {None}
     reason = left[claimed[1].claim.number]["reason"]
-    assert reason == "its account was lost while it was claimed"
+    assert reason == "the worker lost its account while claiming it"
     assert worker.taken == [claimed[0].claim.number]
 
 
