@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,19 +48,14 @@ class PostgresBus:
         handle_within: float = 60.0,
         clock: Clock | None = None,
     ) -> None:
-        try:
-            from asyncsim.postgres import commands, inbox
-            from asyncsim.postgres.command_taker import CommandTaker
-            from asyncsim.postgres.engine import PostgresUrl, connect
-            from asyncsim.postgres.inbox_reader import InboxReader
-            from asyncsim.postgres.inbox_upkeep import check_tables, purge_regularly
-            from asyncsim.postgres.inbox_writer import BusStats, InboxWriter
-            from asyncsim.postgres.listen import listening
-        except ImportError as error:
-            raise ImportError(
-                "asyncsim.PostgresBus needs an extra; install it with:"
-                ' pip install "asyncsim[postgres]"'
-            ) from error
+        from asyncsim.postgres import commands, inbox
+        from asyncsim.postgres.command_taker import CommandTaker
+        from asyncsim.postgres.engine import PostgresUrl, connect
+        from asyncsim.postgres.inbox_reader import InboxReader
+        from asyncsim.postgres.inbox_upkeep import check_tables, purge_regularly
+        from asyncsim.postgres.inbox_writer import BusStats, InboxWriter
+        from asyncsim.postgres.listen import listening
+
         for name, number in (("keep_hours", keep_hours), ("handle_within", handle_within)):
             if not 0 < number < math.inf:
                 raise ConfigurationError(f"{name}={number!r}: must be a number above 0")
@@ -127,11 +123,12 @@ class PostgresBus:
             self._starts = max(0, self._starts - 1)
             if self._starts > 0 or self._purging is None:
                 return
-            await asyncio.gather(self._writer.stop(), self._command_writer.stop())
-            await self._reader.stop()
-            await self._taker.stop()
-            await end(self._purging)
-            self._purging = None
+            purging, self._purging = self._purging, None
+            async with AsyncExitStack() as stack:  # all of them, also if this is cancelled
+                stack.push_async_callback(end, purging)
+                for part in (self._taker, self._reader, self._command_writer, self._writer):
+                    stack.push_async_callback(part.stop)
+                await asyncio.gather(self._writer.drain(), self._command_writer.drain())
 
     async def accept(self, callback: Callback, token: str) -> bool:
         """Store a verified callback; returns once it is durable, True if it was there before."""

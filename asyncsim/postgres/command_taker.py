@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
-
-from psycopg import AsyncConnection
+from functools import partial
 
 from asyncsim.callbacks.shared import TakenCommand
 from asyncsim.clock import Clock
 from asyncsim.errors import ConfigurationError
 from asyncsim.postgres import commands
 from asyncsim.postgres.bounded import end
-from asyncsim.postgres.engine import is_transient, remedy_of
+from asyncsim.postgres.engine import FAILURES, Connection, is_transient, remedy_of
 from asyncsim.postgres.inbox_reader import POLL_EVERY
-from asyncsim.postgres.inbox_writer import FAILURES, PATIENCE, BusStats, Connect
+from asyncsim.postgres.inbox_writer import PATIENCE, BusStats
+from asyncsim.postgres.kept_connection import Connect, KeptConnection
 
 logger = logging.getLogger("asyncsim")
 
@@ -37,7 +35,7 @@ class CommandTaker:
         stats: BusStats,
         handle_within: float,
     ) -> None:
-        self._connect = connect
+        self._connection = KeptConnection(connect, PATIENCE)
         self._listen = listen
         """Calls its argument whenever there may be new rows."""
         self._clock = clock
@@ -45,9 +43,6 @@ class CommandTaker:
         self._handle_within = handle_within
         self._woken = asyncio.Event()
         self._wakes = 0
-        self._connection: AsyncConnection[Any] | None = None
-        self._one_user = asyncio.Lock()
-        """Of the connection."""
         self._failures = 0
         self._has_worked = False
         self._has_warned = False
@@ -81,8 +76,10 @@ class CommandTaker:
         """Record that a Command has been handled; as long as it is open, until that succeeds."""
         while True:
             try:
-                async with self._connected() as connection:
-                    return await commands.finish(connection, key)
+                await self._connection.use(partial(commands.finish, key=key))
+                if not self._started:  # a last one, after the stop
+                    await self._connection.close()
+                return
             except FAILURES as error:
                 self._report(error)
                 if not is_open():
@@ -91,7 +88,7 @@ class CommandTaker:
                         " it: %s",
                         remedy_of(error),
                     )
-                    return None
+                    return
             await self._clock.sleep(_RETRY_EVERY)
 
     def wake(self) -> None:
@@ -104,10 +101,11 @@ class CommandTaker:
         """Let loops have none until the next start, and close the connection."""
         self._started = False
         self.wake()
-        if self._waking is not None:
-            await end(self._waking)
-        async with self._one_user:
-            await self._disconnect()
+        try:
+            if self._waking is not None:
+                await end(self._waking)
+        finally:
+            await self._connection.close()
 
     def _keep_waking(self) -> None:
         """Wake those who wait regularly; from the first one on, as most processes take none."""
@@ -131,8 +129,8 @@ class CommandTaker:
     async def _try_to_take(self, scopes: Sequence[str]) -> TakenCommand | None:
         try:
             with self._clock.working():
-                async with self._connected() as connection:
-                    taken = await self._take_readable(connection, scopes)
+                taking = partial(self._take_readable, scopes=scopes)
+                taken = await self._connection.use(taking)
         except FAILURES as error:
             self._report(error)
             return None
@@ -142,7 +140,7 @@ class CommandTaker:
         return taken
 
     async def _take_readable(
-        self, connection: AsyncConnection[Any], scopes: Sequence[str]
+        self, connection: Connection, scopes: Sequence[str]
     ) -> TakenCommand | None:
         while True:
             try:
@@ -156,27 +154,8 @@ class CommandTaker:
 
     def _report(self, error: Exception) -> None:
         # Later such an error may pass as well: a password is changed, a privilege is granted anew.
-        if not (self._has_worked or isinstance(error, TimeoutError) or is_transient(error)):
+        if not (self._has_worked or is_transient(error)):
             raise ConfigurationError(f"Commands from devices: {remedy_of(error)}") from None
         self._failures += 1
         if self._failures == _REPORTED_FROM:
             logger.warning("Commands from devices do not arrive: %s", remedy_of(error))
-
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection[Any]]:
-        async with self._one_user, asyncio.timeout(PATIENCE):
-            try:
-                if self._connection is None:
-                    self._connection = await self._connect()
-                yield self._connection
-            except BaseException:
-                await self._disconnect()
-                raise
-            if not self._started:  # a last one was finished after the stop
-                await self._disconnect()
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(*FAILURES):
-                await connection.close()

@@ -7,11 +7,9 @@ another loop gets it. So none is lost with a process, and one may be handled twi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from psycopg import AsyncConnection
 
 from asyncsim.callbacks.shared import TakenCommand
+from asyncsim.postgres.engine import Connection
 from asyncsim.postgres.inbox import PURGE_LOCK, PURGED_AT_ONCE, InboxRow, read_callback
 
 CHANNEL = "asyncsim_commands"
@@ -83,7 +81,7 @@ _PURGE_HANDLED = _PURGE.format(column="handled_at", handled="NOT NULL").encode()
 _PURGE_UNHANDLED = _PURGE.format(column="arrived_at", handled="NULL").encode()
 
 
-async def insert(connection: AsyncConnection[Any], rows: Sequence[InboxRow]) -> frozenset[bytes]:
+async def insert(connection: Connection, rows: Sequence[InboxRow]) -> frozenset[bytes]:
     """Store rows of different keys; returns the keys that were not there before."""
     ordered = sorted(rows, key=lambda one: one.key)
     cursor = await connection.execute(
@@ -99,7 +97,7 @@ async def insert(connection: AsyncConnection[Any], rows: Sequence[InboxRow]) -> 
 
 
 async def take(
-    connection: AsyncConnection[Any], scopes: Sequence[str], seconds: float
+    connection: Connection, scopes: Sequence[str], seconds: float
 ) -> TakenCommand | None:
     """Take the oldest Command of these scopes that nobody has, for so long; None if there is none.
 
@@ -110,16 +108,16 @@ async def take(
     return None if row is None else TakenCommand(bytes(row[0]), read_callback(row[1]))
 
 
-async def finish(connection: AsyncConnection[Any], key: bytes) -> None:
+async def finish(connection: Connection, key: bytes) -> None:
     """Record that a Command has been handled."""
     await connection.execute(_FINISH, [key])
 
 
-async def purge(connection: AsyncConnection[Any], seconds: float) -> int:
+async def purge(connection: Connection, seconds: float) -> int:
     """Delete some that were handled longer ago; returns how many."""
     return (await connection.execute(_PURGE_HANDLED, [seconds])).rowcount
 
 
-async def purge_unhandled(connection: AsyncConnection[Any], seconds: float) -> int:
+async def purge_unhandled(connection: Connection, seconds: float) -> int:
     """Delete some that arrived longer ago and that nobody has handled; returns how many."""
     return (await connection.execute(_PURGE_UNHANDLED, [seconds])).rowcount

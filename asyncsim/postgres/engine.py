@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     import psycopg
-except ModuleNotFoundError as error:
+except ImportError as error:  # or it finds no libpq
     raise ModuleNotFoundError(
         'PostgreSQL needs an extra; install it with: pip install "asyncsim[postgres]"',
         name=error.name,
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = [
+    "FAILURES",
     "OLDEST",
     "SCHEMA",
+    "Connection",
     "PostgresUrl",
     "ServerTooOld",
     "check_version",
@@ -44,6 +46,11 @@ __all__ = [
     "is_transient",
     "remedy_of",
 ]
+
+Connection = psycopg.AsyncConnection[Any]
+
+FAILURES = (psycopg.Error, OSError)
+"""What is raised if a database rejects something, cannot be reached or does not respond in time."""
 
 SCHEMA = "asyncsim"
 """The schema of all our tables. Statements name it: `search_path` is never relied on."""
@@ -78,9 +85,7 @@ def connection_settings(url: str | PostgresUrl) -> dict[str, Any]:
     return settings
 
 
-async def connect(
-    url: str | PostgresUrl, *, autocommit: bool = True
-) -> psycopg.AsyncConnection[Any]:
+async def connect(url: str | PostgresUrl, *, autocommit: bool = True) -> Connection:
     """Open a connection; raises `psycopg.Error`, which `remedy_of` explains."""
     url = PostgresUrl.parse(url)
     with_options = url.libpq not in _without_options
@@ -101,7 +106,7 @@ async def connect(
     return connection
 
 
-async def _open(url: PostgresUrl, autocommit: bool) -> psycopg.AsyncConnection[Any]:
+async def _open(url: PostgresUrl, autocommit: bool) -> Connection:
     try:
         return await psycopg.AsyncConnection.connect(
             url.libpq, autocommit=autocommit, **connection_settings(url)
@@ -127,7 +132,7 @@ def create_engine(
 
     parsed = PostgresUrl.parse(url)
 
-    async def opened(*_: Any, **__: Any) -> psycopg.AsyncConnection[Any]:
+    async def opened(*_: Any, **__: Any) -> Connection:
         return await connect(parsed, autocommit=False)
 
     return create_async_engine(

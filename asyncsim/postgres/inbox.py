@@ -13,9 +13,9 @@ from hashlib import blake2b
 from typing import Any, Self
 
 from attrs import field, frozen
-from psycopg import AsyncConnection
 
 from asyncsim.callbacks.bus import Callback
+from asyncsim.postgres.engine import Connection
 
 CHANNEL = "asyncsim_inbox"
 """NOTIFY on it says that there are new rows; it carries nothing."""
@@ -209,7 +209,7 @@ class InboxPage:
         return len(self.callbacks) >= PAGE
 
 
-async def insert(connection: AsyncConnection[Any], rows: Sequence[InboxRow]) -> frozenset[bytes]:
+async def insert(connection: Connection, rows: Sequence[InboxRow]) -> frozenset[bytes]:
     """Store rows of different keys; returns the keys that were not there before."""
     ordered = sorted(enumerate(rows), key=lambda one: one[1].key)
     cursor = await connection.execute(
@@ -225,7 +225,7 @@ async def insert(connection: AsyncConnection[Any], rows: Sequence[InboxRow]) -> 
 
 
 async def read_page(
-    connection: AsyncConnection[Any], since: InboxPosition, before: InboxPage | None = None
+    connection: Connection, since: InboxPosition, before: InboxPage | None = None
 ) -> InboxPage:
     """Read the next rows, in the order of their transactions; `before`: the page before."""
     after = before.last if before is not None else _FIRST
@@ -244,7 +244,7 @@ async def read_page(
     return InboxPage(rows[0][0], tuple(row[3] for row in found), last)
 
 
-async def find_beginning(connection: AsyncConnection[Any], seconds: float) -> InboxPosition:
+async def find_beginning(connection: Connection, seconds: float) -> InboxPosition:
     """Return the position before the rows of the last seconds."""
     cursor = await connection.execute(_BEGINNING, [seconds])
     found = await cursor.fetchone()
@@ -252,7 +252,7 @@ async def find_beginning(connection: AsyncConnection[Any], seconds: float) -> In
     return InboxPosition(int(found[0]))
 
 
-async def read_history(connection: AsyncConnection[Any]) -> tuple[str, int]:
+async def read_history(connection: Connection) -> tuple[str, int]:
     """Return the server's timeline, and the number of its next transaction."""
     cursor = await connection.execute(_HISTORY)
     found = await cursor.fetchone()
@@ -260,12 +260,12 @@ async def read_history(connection: AsyncConnection[Any]) -> tuple[str, int]:
     return found[0], found[1]
 
 
-async def purge(connection: AsyncConnection[Any], seconds: float) -> int:
+async def purge(connection: Connection, seconds: float) -> int:
     """Delete some rows older than that; returns how many."""
     return (await connection.execute(_PURGE, [seconds])).rowcount
 
 
-async def check_rights(connection: AsyncConnection[Any]) -> tuple[bool, bool]:
+async def check_rights(connection: Connection) -> tuple[bool, bool]:
     """Tell whether the server takes changes, and whether this user may insert rows."""
     cursor = await connection.execute(_CHECK)
     found = await cursor.fetchone()

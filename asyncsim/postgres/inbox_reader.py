@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
-
-from psycopg import AsyncConnection
 
 from asyncsim.callbacks.bus import Callback
 from asyncsim.clock import Clock
 from asyncsim.postgres.bounded import end
-from asyncsim.postgres.engine import remedy_of
+from asyncsim.postgres.engine import FAILURES, Connection, remedy_of
 from asyncsim.postgres.inbox import (
     InboxPage,
     InboxPosition,
@@ -23,7 +19,8 @@ from asyncsim.postgres.inbox import (
     read_history,
     read_page,
 )
-from asyncsim.postgres.inbox_writer import FAILURES, BusStats, Connect
+from asyncsim.postgres.inbox_writer import BusStats
+from asyncsim.postgres.kept_connection import Connect, KeptConnection
 from asyncsim.postgres.restarted import restarted
 
 logger = logging.getLogger("asyncsim")
@@ -49,7 +46,7 @@ class InboxReader:
         stats: BusStats,
         publish: Callable[[Callback], None],
     ) -> None:
-        self._connect = connect
+        self._connection = KeptConnection(connect, _HANGS)
         self._listen = listen
         """Calls its argument whenever there may be new rows."""
         self._clock = clock
@@ -90,19 +87,17 @@ class InboxReader:
         await restarted(self._listen_and_read, self._clock, "the reader of asyncsim.inbox")
 
     async def _listen_and_read(self) -> None:
-        async with self._listen(self._wake.set):
-            await self._read()
+        try:
+            async with self._listen(self._wake.set):
+                await self._read()
+        finally:
+            await self._connection.close()
 
     async def _read(self) -> None:
         while True:
             try:
-                connection = await self._connect()
-                try:
-                    await self._find_position(connection)
-                    await self._read_on(connection)
-                finally:
-                    with contextlib.suppress(*FAILURES):
-                        await connection.close()
+                await self._connection.use(self._find_position)
+                await self._read_on()
             except FAILURES as error:
                 self._failures += 1
                 if self._failures == _REPORTED_FROM:
@@ -111,21 +106,20 @@ class InboxReader:
                 if self._failures > 1:  # the first time at once: it was perhaps only restarted
                     await self._clock.sleep(_RETRY_EVERY)
 
-    async def _find_position(self, connection: AsyncConnection[Any]) -> None:
-        async with asyncio.timeout(_HANGS):
-            history, next_transaction = await read_history(connection)
-            known = self._position
-            if known is None or history != self._history or next_transaction < known.xmax:
-                seconds = _KEPT_FOR + self._clock.now() - self._began
-                self._position, self._page = await find_beginning(connection, seconds), None
-                self._history = history
+    async def _find_position(self, connection: Connection) -> None:
+        history, next_transaction = await read_history(connection)
+        known = self._position
+        if known is None or history != self._history or next_transaction < known.xmax:
+            seconds = _KEPT_FOR + self._clock.now() - self._began
+            self._position, self._page = await find_beginning(connection, seconds), None
+            self._history = history
 
-    async def _read_on(self, connection: AsyncConnection[Any]) -> None:
+    async def _read_on(self) -> None:
         while True:
             self._wake.clear()
             began = self._clock.now()
             with self._clock.working():
-                await self._read_new(connection)
+                await self._read_new()
             if self._failures >= _REPORTED_FROM:
                 logger.warning("callbacks of other processes arrive again")
             self._failures = 0
@@ -137,12 +131,10 @@ class InboxReader:
             if (rest := began + _AT_MOST_EVERY - self._clock.now()) > 0:
                 await self._clock.sleep(rest)
 
-    async def _read_new(self, connection: AsyncConnection[Any]) -> None:
+    async def _read_new(self) -> None:
         """Read all pages up to one snapshot; after a failure it goes on where it was."""
-        assert self._position is not None  # noqa: S101  # found when it was connected
         while True:
-            async with asyncio.timeout(_HANGS):
-                page = await read_page(connection, self._position, self._page)
+            page = await self._connection.use(self._read_page)
             self._stats.reads += 1
             # Before they are published, so that none is published twice.
             self._page = page if page.is_full else None
@@ -152,6 +144,10 @@ class InboxReader:
                 self._deliver(text)
             if not page.is_full:
                 return
+
+    async def _read_page(self, connection: Connection) -> InboxPage:
+        assert self._position is not None  # noqa: S101  # found when it was connected
+        return await read_page(connection, self._position, self._page)
 
     def _deliver(self, text: str) -> None:
         try:

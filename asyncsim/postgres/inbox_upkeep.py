@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
-
-from psycopg import AsyncConnection
 
 from asyncsim.clock import Clock
 from asyncsim.errors import ConfigurationError
 from asyncsim.postgres import commands, inbox
-from asyncsim.postgres.engine import is_transient, remedy_of
+from asyncsim.postgres.engine import FAILURES, Connection, is_transient, remedy_of
 from asyncsim.postgres.inbox import PURGED_AT_ONCE
-from asyncsim.postgres.inbox_writer import FAILURES, PATIENCE, BusStats, Connect
+from asyncsim.postgres.inbox_writer import PATIENCE, BusStats
+from asyncsim.postgres.kept_connection import Connect, KeptConnection
 from asyncsim.postgres.restarted import restarted
 
 logger = logging.getLogger("asyncsim")
 
 _PURGE_EVERY = 60.0  # seconds on average, at random: many processes do it
+_HANGS = 30.0  # seconds for one DELETE, which may wait 10 s for a lock
 
 
 async def check_tables(connect: Connect, shown: str) -> None:
@@ -30,14 +28,16 @@ async def check_tables(connect: Connect, shown: str) -> None:
     A database that does not respond, or is read-only, is no error: it may be back soon. `shown`:
     its URL, for messages.
     """
+    connection = KeptConnection(connect, PATIENCE)
     try:
-        async with asyncio.timeout(PATIENCE), await connect() as connection:
-            _, may_insert = await inbox.check_rights(connection)
+        _, may_insert = await connection.use(inbox.check_rights)
     except FAILURES as error:
-        if not (isinstance(error, TimeoutError) or is_transient(error)):
+        if not is_transient(error):
             raise ConfigurationError(f"{shown} cannot be used: {remedy_of(error)}") from None
         logger.warning("callbacks are not shared by %s at present: %s", shown, remedy_of(error))
         return
+    finally:
+        await connection.close()
     if not may_insert:
         raise ConfigurationError(
             f"{shown}: the user may not INSERT into asyncsim.inbox and asyncsim.commands: have an"
@@ -52,21 +52,21 @@ async def purge_regularly(connect: Connect, clock: Clock, keep_for: float, stats
 
 
 async def _purge(connect: Connect, clock: Clock, keep_for: float, stats: BusStats) -> None:
+    connection = KeptConnection(connect, _HANGS)
     while True:
         await clock.sleep(2 * _PURGE_EVERY * random.random())  # noqa: S311  # jitter
         try:
             with clock.working():
-                async with await connect() as connection:
-                    stats.purged += await _all_of(inbox.purge, connection, keep_for)
-                    stats.purged += await _all_of(commands.purge, connection, keep_for)
-                    unread = await _all_of(
-                        commands.purge_unhandled, connection, commands.UNHANDLED_FOR
-                    )
+                stats.purged += await _all_of(inbox.purge, connection, keep_for)
+                stats.purged += await _all_of(commands.purge, connection, keep_for)
+                unread = await _all_of(commands.purge_unhandled, connection, commands.UNHANDLED_FOR)
         except FAILURES as error:
             # A missing privilege would never pass, and the tables would grow.
             level = logging.DEBUG if is_transient(error) else logging.WARNING
             logger.log(level, "old callbacks are not deleted at present: %s", remedy_of(error))
             continue
+        finally:
+            await connection.close()  # used for milliseconds each minute
         if unread:
             logger.error(
                 "deleted Commands from devices that no process has handled for 7 days: %d. Iterate"
@@ -76,11 +76,11 @@ async def _purge(connect: Connect, clock: Clock, keep_for: float, stats: BusStat
 
 
 async def _all_of(
-    purge: Callable[[AsyncConnection[Any], float], Awaitable[int]],
-    connection: AsyncConnection[Any],
+    purge: Callable[[Connection, float], Awaitable[int]],
+    connection: KeptConnection,
     seconds: float,
 ) -> int:
-    total = deleted = await purge(connection, seconds)
+    total, deleted = 0, PURGED_AT_ONCE
     while deleted >= PURGED_AT_ONCE:
-        total += (deleted := await purge(connection, seconds))
+        total += (deleted := await connection.use(lambda found: purge(found, seconds)))
     return total

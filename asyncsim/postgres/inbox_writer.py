@@ -7,27 +7,23 @@ cost ten times as much, and each NOTIFY makes all commits of the database queue.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
-from typing import Any
 
 from attrs import define, field
-from psycopg import AsyncConnection, Error as DatabaseError
 
 from asyncsim.callbacks.shared import BusUnavailable
 from asyncsim.clock import Clock
 from asyncsim.postgres.bounded import end
-from asyncsim.postgres.engine import is_transient, remedy_of
+from asyncsim.postgres.engine import FAILURES, Connection, is_transient, remedy_of
 from asyncsim.postgres.inbox import InboxRow, check_rights
+from asyncsim.postgres.kept_connection import Connect, KeptConnection
 
 logger = logging.getLogger("asyncsim")
 
-Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
-Insert = Callable[[AsyncConnection[Any], Sequence[InboxRow]], Awaitable[frozenset[bytes]]]
+Insert = Callable[[Connection, Sequence[InboxRow]], Awaitable[frozenset[bytes]]]
 """Stores rows, and returns the keys that were not there before."""
-FAILURES = (DatabaseError, OSError, TimeoutError)
 
 TICK = 0.02
 """Seconds between two INSERTs; the first callback after a pause is stored at once."""
@@ -86,15 +82,12 @@ class InboxWriter:
     """Stores callbacks from one task, in batches that never overlap."""
 
     def __init__(self, connect: Connect, insert: Insert, clock: Clock, stats: BusStats) -> None:
-        self._connect = connect
+        self._connection = KeptConnection(connect, PATIENCE)
         self._insert = insert
         self._clock = clock
         self._stats = stats
         self._waiting: dict[bytes, _Waiting] = {}
         self._work = asyncio.Event()
-        self._connection: AsyncConnection[Any] | None = None
-        self._one_user = asyncio.Lock()
-        """Of the connection."""
         self._next_at = float("-inf")
         self._failing_since: float | None = None
         self._failures = 0
@@ -113,20 +106,25 @@ class InboxWriter:
             self._closing = True  # nothing is accepted that nobody would store
             task.result()  # a bug is raised here, and reaches the loop's exception handler
 
-    async def stop(self) -> None:
-        """Store what is waiting, for as long as a callback may wait, then end."""
+    async def drain(self) -> None:
+        """Accept no more, and store what is waiting, for as long as a callback may wait."""
         self._closing = True
-        waiting = [one.ended for one in self._waiting.values()]
-        if waiting:
+        if waiting := [one.ended for one in self._waiting.values()]:
             with self._clock.working():
                 await asyncio.wait(waiting, timeout=PATIENCE)
-        if self._task is not None:
-            await end(self._task)
-            self._task = None
-        for one in self._waiting.values():
-            one.end(BusUnavailable("the receiver stops"))
-        self._waiting.clear()
-        await self._disconnect()
+
+    async def stop(self) -> None:
+        """End, and reject what is still waiting."""
+        self._closing = True
+        task, self._task = self._task, None
+        try:
+            if task is not None:
+                await end(task)
+        finally:
+            for one in self._waiting.values():
+                one.end(BusUnavailable("the receiver stops"))
+            self._waiting.clear()
+            await self._connection.close()
 
     async def store(self, row: InboxRow) -> bool:
         """Return once a row is durable: True if it is new; BusUnavailable if it is not durable."""
@@ -167,21 +165,10 @@ class InboxWriter:
         if self._task is None or self._closing or self._failing_since is not None:
             return False
         try:
-            return await self._check()
+            return all(await self._connection.use(check_rights))
         except FAILURES as error:
-            await self._failed(error)
+            self._failed(error)
             return False
-
-    async def _check(self) -> bool:
-        async with self._connected() as connection:
-            return all(await check_rights(connection))
-
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection[Any]]:
-        async with self._one_user, asyncio.timeout(PATIENCE):
-            if self._connection is None:
-                self._connection = await self._connect()
-            yield self._connection
 
     async def _run(self) -> None:
         while True:
@@ -201,11 +188,11 @@ class InboxWriter:
         self._next_at = self._clock.now() + TICK
         try:
             with self._clock.working():
-                async with self._connected() as connection:
-                    new = await self._insert(connection, [one.row for one in batch.values()])
+                rows = [one.row for one in batch.values()]
+                new = await self._connection.use(lambda found: self._insert(found, rows))
         except FAILURES as error:
-            await self._failed(error)
-            if not (isinstance(error, TimeoutError) or is_transient(error)):
+            self._failed(error)
+            if not is_transient(error):
                 self._reject(batch)  # a table that is not there, a full disk: it will not pass
             return
         self._stats.inserts += 1
@@ -224,10 +211,10 @@ class InboxWriter:
             await self._store_batch()
         else:
             try:
-                if await self._check():
+                if all(await self._connection.use(check_rights)):
                     self._succeeded()
             except FAILURES as error:
-                await self._failed(error)
+                self._failed(error)
         if self._failing_since is not None:
             now = self._clock.now()
             self._reject({key: one for key, one in self._waiting.items() if one.until <= now})
@@ -238,7 +225,7 @@ class InboxWriter:
             self._waiting.pop(key, None)
             one.end(BusUnavailable(f"callbacks cannot be stored: {self._reason}"))
 
-    async def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception) -> None:
         self._reason = remedy_of(error)
         self._failures += 1
         if self._failing_since is None:
@@ -246,15 +233,8 @@ class InboxWriter:
             self._work.set()  # the task finds out when it works again
         if self._failures == _REPORTED_FROM:
             logger.warning("callbacks cannot be stored at present: %s", self._reason)
-        await self._disconnect()
 
     def _succeeded(self) -> None:
         if self._failures >= _REPORTED_FROM:
             logger.warning("callbacks are stored again")
         self._failing_since, self._failures = None, 0
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(*FAILURES):
-                await connection.close()

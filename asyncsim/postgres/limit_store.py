@@ -11,9 +11,9 @@ from hashlib import sha256
 from typing import Any
 
 from attrs import frozen
-from psycopg import AsyncConnection
 
 from asyncsim.core.shared_limit import LimitGrant, LimitReport, Member, SharedTotal
+from asyncsim.postgres.engine import Connection
 
 # One statement, so that total and shares belong together.
 _READ = """
@@ -75,7 +75,7 @@ class LimitStore:
     account: str
     process: str
 
-    async def exchange(self, connection: AsyncConnection[Any], report: LimitReport) -> LimitGrant:
+    async def exchange(self, connection: Connection, report: LimitReport) -> LimitGrant:
         """Report, and be granted a share."""
         while True:
             row = await (await connection.execute(_READ, [self.account])).fetchone()
@@ -88,7 +88,7 @@ class LimitStore:
 
     async def _decide(
         self,
-        connection: AsyncConnection[Any],
+        connection: Connection,
         report: LimitReport,
         now: float,
         version: int,
@@ -120,7 +120,7 @@ class LimitStore:
         written = await (await connection.execute(_WRITE, values)).fetchone()
         return None if written is None else grant
 
-    async def leave(self, connection: AsyncConnection[Any]) -> None:
+    async def leave(self, connection: Connection) -> None:
         """Return the share."""
         names = {"account": self.account, "process": self.process}
         await connection.execute(_LEAVE, {**names, "channel": channel_of(self.account)})

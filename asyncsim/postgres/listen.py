@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from functools import partial
+from typing import Self
 from weakref import WeakKeyDictionary
-
-import psycopg
-from psycopg.sql import SQL, Identifier
 
 from asyncsim.clock import Clock, SystemClock
 from asyncsim.postgres.bounded import end
-from asyncsim.postgres.engine import PostgresUrl, connect, remedy_of
+from asyncsim.postgres.engine import FAILURES, Connection, PostgresUrl, connect, remedy_of
+from asyncsim.postgres.kept_connection import KeptConnection
 from asyncsim.postgres.restarted import restarted
 
 logger = logging.getLogger("asyncsim")
@@ -28,6 +27,7 @@ Wake = Callable[[], object]
 """Called in the event loop, without arguments; it must not block."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds between two attempts to connect
+_HANGS = 10.0  # seconds to connect, or to LISTEN
 
 
 class Notifications:
@@ -104,6 +104,8 @@ class _Line:
         self._clock = clock
         self._wakes: dict[str, list[Wake]] = {}
         self._changed = asyncio.Event()
+        self._pause = 0.0
+        """Before the next attempt; 0 while it listens."""
         self._task = asyncio.create_task(self._run(), name="asyncsim-listen")
 
     def subscribe(self, channel: str, wake: Wake) -> Callable[[], None]:
@@ -125,32 +127,32 @@ class _Line:
         await restarted(self._connect_and_listen, self._clock, "the listener for notifications")
 
     async def _connect_and_listen(self) -> None:
-        pause = 0.0
+        connection = KeptConnection(partial(connect, self._url), _HANGS)
         while True:
             try:
-                async with await connect(self._url) as connection:
-                    if pause:
-                        logger.warning("notifications of %s arrive again", self._url)
-                    pause = 0.0
-                    await self._listen(connection)
-            except (psycopg.Error, OSError) as error:
-                if not pause:  # once for each outage
+                await self._listen(connection)
+            except FAILURES as error:
+                if not self._pause:  # once for each outage
                     logger.warning(
                         "notifications of %s stopped, polling goes on: %s",
                         self._url,
                         remedy_of(error),
                     )
-            pause = min(max(_FIRST_PAUSE, pause * 2), _LONGEST_PAUSE)
-            await self._clock.sleep(pause)
+            finally:
+                await connection.close()
+            self._pause = min(max(_FIRST_PAUSE, self._pause * 2), _LONGEST_PAUSE)
+            await self._clock.sleep(self._pause)
 
-    async def _listen(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _listen(self, kept: KeptConnection) -> None:
         listened: set[str] = set()
         while True:
             self._changed.clear()
             added = [channel for channel in self._wakes if channel not in listened]
-            for channel in added:
-                await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
-                listened.add(channel)
+            connection = await kept.use(partial(_listen_to, channels=added))
+            listened.update(added)
+            if self._pause:
+                logger.warning("notifications of %s arrive again", self._url)
+            self._pause = 0.0
             for channel in added:
                 self._wake(channel)  # nobody could hear what was notified before
             # A connection can either receive or execute: receiving stops for a new channel.
@@ -167,7 +169,7 @@ class _Line:
             if not receiving.cancelled():
                 receiving.result()  # raises what has ended the connection
 
-    async def _receive(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _receive(self, connection: Connection) -> None:
         async for notification in connection.notifies():
             self.notified[notification.channel] += 1
             self._wake(notification.channel)
@@ -178,6 +180,14 @@ class _Line:
                 wake()
             except Exception:
                 logger.exception("a listener of %s raised", channel)
+
+
+async def _listen_to(connection: Connection, channels: Sequence[str]) -> Connection:
+    from psycopg.sql import SQL, Identifier  # late: `engine` says first that it is missing
+
+    for channel in channels:
+        await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+    return connection
 
 
 # Loops die with their tests and threads, and their connections with them.

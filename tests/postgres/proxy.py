@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -14,7 +14,8 @@ Moment = Literal["before COMMIT", "after COMMIT"]
 class LossyProxy:
     """Forwards connections; `lose` cuts the next transaction off, `cut` all that are open.
 
-    `freeze` forwards nothing more, and keeps them open, as a server does that is frozen.
+    `freeze` forwards nothing more, and keeps them open, as a server does that is frozen. `until`
+    waits for what clients do meanwhile.
     """
 
     def __init__(self, url: str) -> None:
@@ -23,13 +24,18 @@ class LossyProxy:
         self._parts = parts
         self._server: asyncio.Server | None = None
         self._moment: Moment | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self.losses = 0
         self.connections = 0
         self.refusing = False
+        self.refused = 0
+        self.held = 0
+        """Pieces of data that it has held back since it was frozen."""
+        self._frozen_by: bytes | None = None
         self._running = asyncio.Event()
         self._running.set()
+        self._changed = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -52,21 +58,31 @@ class LossyProxy:
         assert self._server is not None
         self._server.close()
         self.cut()
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def lose(self, moment: Moment) -> None:
         """Cut the next transaction off: before the server receives its COMMIT, or after it."""
         self._moment = moment
 
-    def freeze(self) -> None:
-        """Forward nothing from now on, also of new connections."""
-        self._running.clear()
+    def freeze(self, at: bytes | None = None) -> None:
+        """Forward nothing from now on, also of new connections; `at`: from this statement on."""
+        self.held, self._frozen_by = 0, at
+        if at is None:
+            self._running.clear()
 
     def thaw(self) -> None:
         """Go on, with what has arrived meanwhile."""
+        self._frozen_by = None
         self._running.set()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until that is so, of what is counted here."""
+        async with asyncio.timeout(30):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
 
     def cut(self) -> None:
         """Cut all connections."""
@@ -74,7 +90,9 @@ class LossyProxy:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._changed.set()
         if self.refusing:
+            self.refused += 1
             writer.transport.abort()
             return
         self.connections += 1
@@ -87,8 +105,8 @@ class LossyProxy:
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _forward(
         self,
@@ -100,7 +118,12 @@ class LossyProxy:
         to_server = sink is ends[1]
         try:
             while data := await source.read(65536):
-                await self._running.wait()
+                if self._frozen_by is not None and self._frozen_by in data:
+                    self._running.clear()
+                if not self._running.is_set():
+                    self.held += 1
+                    self._changed.set()
+                    await self._running.wait()
                 if to_server and b"COMMIT" in data and self._moment is not None:
                     if self._moment == "before COMMIT":
                         self._moment = None

@@ -12,6 +12,7 @@ from attrs import define, field
 from fastapi import FastAPI
 
 from asyncsim import Callback, CallbackReceiver, Client, PostgresBus, Watching
+from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Latency
 from asyncsim.events import Event, WaitSettled
 from tests.callbacks.asgi_server import free_socket, served
@@ -75,6 +76,16 @@ async def until(condition: Callable[[], object], within: float = 30.0) -> None:
     """Wait for what other processes do."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110  # the server says nothing when it has done it
+            await asyncio.sleep(0.005)
+
+
+async def advance_until(
+    clock: ManualClock, condition: Callable[[], object], step: float = 0.25
+) -> None:
+    """As `until`, for what happens as time passes."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await clock.advance(step)
             await asyncio.sleep(0.005)
 
 

@@ -308,13 +308,24 @@ async def test_health_checks_say_whether_the_inbox_is_writable(
 
 def test_without_the_extra_it_says_what_to_install() -> None:
     code = """
-import sys
+import importlib, pkgutil, sys
 sys.modules["psycopg"] = None  # as if it were not installed
 from asyncsim import *
-try:
-    PostgresBus("postgresql://user@host/db")
-except ImportError as error:
-    print(error)
+import asyncsim.postgres
+uses = {name: lambda kind=kind: kind("postgresql://user@host/db")
+    for name, kind in (("PostgresBus", PostgresBus), ("PostgresLimit", PostgresLimit))}
+for module in pkgutil.iter_modules(asyncsim.postgres.__path__, "asyncsim.postgres."):
+    uses[module.name] = lambda name=module.name: importlib.import_module(name)
+for name, use in uses.items():
+    try:
+        use()
+        print(name, "works")
+    except ImportError as error:
+        print(name, error)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'pip install "asyncsim[postgres]"' in ended.stdout
+    said = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines())
+    clear = 'PostgreSQL needs an extra; install it with: pip install "asyncsim[postgres]"'
+    del said["asyncsim.postgres.remedies"]  # only `engine` imports it
+    assert {said["PostgresBus"], said["PostgresLimit"]} == {clear}
+    assert set(said.values()) == {clear, "works"}

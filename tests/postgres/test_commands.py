@@ -215,7 +215,7 @@ async def test_the_last_command_can_be_finished_after_the_receiver_has_stopped(
     with pytest.raises(StopAsyncIteration):
         await anext(loop)
     assert rows(inbox_url) == [(True, True)]
-    assert stopping.bus._taker._connection is None
+    assert stopping.bus._taker._connection._connection is None
 
 
 async def test_a_loop_waits_for_its_receiver_to_start(

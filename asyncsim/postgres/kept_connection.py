@@ -1,0 +1,53 @@
+"""A connection that is kept from one use to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from asyncsim.postgres.bounded import within
+from asyncsim.postgres.engine import Connection
+
+T = TypeVar("T")
+
+Connect = Callable[[], Coroutine[Any, Any, Connection]]
+
+
+class KeptConnection:
+    """One connection, opened when it is needed, for one use at a time.
+
+    After an error, a use that took too long, or a cancellation, it is closed: nobody knows what the
+    server still does for it.
+    """
+
+    def __init__(self, connect: Connect, seconds: float) -> None:
+        self._connect = connect
+        self._seconds = seconds
+        """For one use."""
+        self._connection: Connection | None = None
+        self._one_user = asyncio.Lock()
+
+    async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do work with it. FAILURES, among them TimeoutError if it takes too long."""
+        async with self._one_user:
+            try:
+                return await within(self._seconds, self._connect_and(work), "asyncsim-connection")
+            except BaseException:
+                await self._disconnect()
+                raise
+
+    async def _connect_and(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        if self._connection is None:
+            self._connection = await self._connect()
+        return await work(self._connection)
+
+    async def close(self) -> None:
+        """Close it once nobody uses it; the next use opens another."""
+        async with self._one_user:
+            await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()  # sends nothing that it waits for
