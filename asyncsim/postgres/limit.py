@@ -21,6 +21,7 @@ from asyncsim.core.shared_limit import LEASE, POLL, TICK, LimitGrant, LimitRepor
 from asyncsim.errors import ConfigurationError
 from asyncsim.http.limiter import ConcurrencyLimiter
 from asyncsim.postgres.bounded import end, within
+from asyncsim.postgres.restarted import restarted
 from asyncsim.postgres.url import PostgresUrl
 
 if TYPE_CHECKING:
@@ -117,18 +118,19 @@ class _Keeper:
         self._failures = 0
         self._reporting = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._wake.set()
         self._timer: Timer | None = None
         self._lease_timer: Timer | None = None
         self._lease = limiter.share(self._changed)
-        self._task = asyncio.create_task(self._run(), name=f"asyncsim limit of {account}")
+        reports = restarted(self._report_on, clock, f"the shared limit of {account}")
+        self._task = asyncio.create_task(reports, name=f"asyncsim limit of {account}")
 
-    async def _run(self) -> None:
+    async def _report_on(self) -> None:
         from asyncsim.postgres.limit_store import channel_of
         from asyncsim.postgres.listen import Notifications
 
         async with Notifications(self._connections.url, self._clock) as listener:
             listener.subscribe(channel_of(self.account), self._woken)
+            self._wake.set()
             while True:
                 await self._wake.wait()
                 self._wake.clear()

@@ -17,7 +17,7 @@ import pytest
 from asyncsim import Client, ConfigurationError, PostgresLimit, QueueTimeout, Throttle, Timeout
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.clock import SYSTEM_CLOCK, ManualClock
-from asyncsim.core.shared_limit import LEASE, POLL
+from asyncsim.core.shared_limit import LEASE, POLL, LeasedLimit
 from asyncsim.emulator import Emulator, Faults
 from asyncsim.errors import RateLimited
 from tests.postgres.cluster import Cluster
@@ -301,6 +301,27 @@ async def test_without_the_database_a_process_keeps_its_share_and_then_half_an_e
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await clock.advance(60.0)
+
+
+async def test_a_bug_does_not_end_the_reports(
+    slow_emulator: Emulator,
+    migrated_url: str,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail_once(*_: object) -> None:
+        monkeypatch.undo()
+        raise RecursionError
+
+    monkeypatch.setattr(LeasedLimit, "granted", fail_once)
+    clients = Clients(slow_emulator, migrated_url)
+    async with clients.stack:
+        client = await clients.open()
+        before = client.concurrency_limit
+        await until(lambda: "RecursionError" in caplog.text)
+        await clock.advance(1.0)
+        await until(lambda: client.concurrency_limit > before)
 
 
 async def test_no_request_waits_for_a_database_that_does_not_respond(emulator: Emulator) -> None:
