@@ -49,12 +49,13 @@ async def receive(
     receiver = CallbackReceiver(public_url, host=host, port=port, bus=bus, observers=[signatures])
     clients = log_in_to_all(receiver=receiver)
     async with AsyncExitStack() as stack:
+        # Before the port is open: a callback that is rejected may never come again.
+        await stack.enter_async_context(following_job_tickets(url, receiver.verify_tickets_of))
         try:
             for client in clients:  # the first one opens the port
                 await stack.enter_async_context(client)
         except ReceiverError as error:
             raise CommandError(f"--listen {listen}: {error}") from error
-        await stack.enter_async_context(following_job_tickets(url, receiver.verify_tickets_of))
         await stack.enter_async_context(shown_alive(url, "receiver", by_account(clients)))
         accounts = f"{len(clients)} account{'' if len(clients) == 1 else 's'}"
         say(f"receiving callbacks of {accounts} on {host}:{receiver.port}; press Ctrl-C to stop")

@@ -10,20 +10,20 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
-
-from psycopg import AsyncConnection
+from functools import partial
 
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.postgres.bounded import end
-from asyncsim.postgres.engine import PostgresUrl, connect, remedy_of
-from asyncsim.postgres.inbox_writer import FAILURES
+from asyncsim.postgres.engine import FAILURES, Connection, PostgresUrl, connect, remedy_of
+from asyncsim.postgres.kept_connection import KeptConnection
+from asyncsim.postgres.restarted import restarted
 from asyncsim.redaction import Redacted
 
 logger = logging.getLogger("asyncsim")
 
 _REFRESH_EVERY = 2.0
 """Seconds; the first callback of a new job comes later, as its SIMs take seconds to change."""
+_HANGS = 5.0  # seconds for one read
 
 # Each secret costs every callback a hash: those of the latest jobs that are not over will do.
 _SECRETS = """
@@ -37,31 +37,46 @@ ORDER BY id DESC LIMIT 1000
 async def following_job_tickets(
     url: str, use: Callable[[Sequence[str]], object], clock: Clock = SYSTEM_CLOCK
 ) -> AsyncIterator[None]:
-    """Call `use` with the ticket secrets of all jobs, now and whenever they change."""
-    parsed = PostgresUrl.parse(url)
-    task = asyncio.create_task(_follow(parsed, use, clock), name="asyncsim-job-tickets")
+    """Call `use` with the ticket secrets of all jobs, now and whenever they change.
+
+    They are read before the block begins, unless that takes too long.
+    """
+    reader = _SecretReader(url, use, clock)
+    await reader.read()
+    following = restarted(reader.follow, clock, "the reader of ticket secrets")
+    task = asyncio.create_task(following, name="asyncsim-job-tickets")
     try:
         yield
     finally:
         await end(task)
+        await reader.connection.close()
 
 
-async def _follow(url: PostgresUrl, use: Callable[[Sequence[str]], object], clock: Clock) -> None:
-    known: tuple[str, ...] = ()
-    while True:
+class _SecretReader:
+    def __init__(self, url: str, use: Callable[[Sequence[str]], object], clock: Clock) -> None:
+        self.connection = KeptConnection(partial(connect, PostgresUrl.parse(url)), _HANGS)
+        self._use = use
+        self._clock = clock
+        self._known: tuple[str, ...] = ()
+
+    async def read(self) -> None:
+        """Read the secrets, and use them if they are others than before."""
         try:
-            async with await connect(url) as connection:
-                while True:
-                    found = await _read_secrets(connection)
-                    if found != known:
-                        known = found
-                        use(found)
-                    await clock.sleep(_REFRESH_EVERY)
+            found = await self.connection.use(_read_secrets)
         except FAILURES as error:
             logger.info("ticket secrets of jobs cannot be read at present: %s", remedy_of(error))
-            await clock.sleep(_REFRESH_EVERY)
+            return
+        if found != self._known:
+            self._use(found)
+            self._known = found
+
+    async def follow(self) -> None:
+        """Read them regularly."""
+        while True:
+            await self._clock.sleep(_REFRESH_EVERY)
+            await self.read()
 
 
-async def _read_secrets(connection: AsyncConnection[Any]) -> tuple[str, ...]:
+async def _read_secrets(connection: Connection) -> tuple[str, ...]:
     rows = await (await connection.execute(_SECRETS)).fetchall()
     return tuple(Redacted(row[0]) for row in rows)

@@ -89,6 +89,16 @@ def stored(url: str) -> list[bool]:
     return [row[0] for row in found]
 
 
+def add_job(connection: psycopg.Connection) -> None:
+    """A job whose tickets have a secret of their own."""
+    connection.execute(
+        "INSERT INTO asyncsim.jobs (name, product, action, change, vendor, account, label,"
+        " ticket_secret, state, created_at) VALUES ('batch', 'supersim', 'update', '{}',"
+        " 'kore', %s, 'batch', 'of the job', 'running', now())",
+        [OWN.client_id],
+    )
+
+
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
 async def test_it_takes_callbacks_for_waits_in_other_processes(
     emulator: Emulator, url: str, vendor: VendorName, capsys: pytest.CaptureFixture[str]
@@ -123,16 +133,22 @@ async def test_it_accepts_the_tickets_of_jobs_as_soon_as_they_are_in_the_journal
         of_job = tickets(public_url, secret="of the job")
         assert await call(of_job) == 403
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                "INSERT INTO asyncsim.jobs (name, product, action, change, vendor, account, label,"
-                " ticket_secret, state, created_at) VALUES ('batch', 'supersim', 'update', '{}',"
-                " 'kore', %s, 'batch', 'of the job', 'running', now())",
-                [OWN.client_id],
-            )
+            add_job(connection)
             await until_it_returns(204, lambda: call(of_job))
             connection.execute("UPDATE asyncsim.jobs SET state = 'finished'")
             await until_it_returns(403, lambda: call(of_job))
     assert set(stored(url)) == {True}
+
+
+async def test_the_first_callback_of_a_job_is_accepted(
+    emulator: Emulator, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = "SELECT ticket_secret FROM asyncsim.jobs, pg_sleep(0.5)"
+    monkeypatch.setattr("asyncsim.postgres.job_tickets._SECRETS", slow)
+    with psycopg.connect(url) as connection:
+        add_job(connection)
+    async with receiving() as public_url, asyncio.timeout(30):
+        assert await call(tickets(public_url, secret="of the job")) == 204
 
 
 async def test_it_is_listed_with_the_workers_until_it_ends(
