@@ -45,10 +45,13 @@ async def test_an_attempt_that_hangs_is_repeated(
     proxy: LossyProxy, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "_LONGEST", 0.2)
+    before = proxy.connections
     proxy.freeze()
     reading = asyncio.create_task(database.read(read_one))
-    await asyncio.sleep(0.5)
+    # One that asks the server to cancel the first attempt, and one of the second attempt.
+    await proxy.until(lambda: proxy.connections >= before + 2)
     assert not reading.done()
+    monkeypatch.undo()
     proxy.thaw()
     async with asyncio.timeout(SOON):
         assert await reading == 1
@@ -60,11 +63,16 @@ async def test_a_cancelled_transaction_is_left_soon(
     monkeypatch.setattr(postgres, "_IF_CANCELLED", 0.1)
     proxy.freeze()
     writing = asyncio.create_task(database.write(read_one))
-    await asyncio.sleep(0.2)
+    await proxy.until(lambda: proxy.held)
     writing.cancel()
     async with asyncio.timeout(SOON):
         with pytest.raises(asyncio.CancelledError):
             await writing
+
+
+async def read_on(database: Database) -> None:
+    while True:
+        await database.read(read_one)
 
 
 @pytest.mark.parametrize("refuses", [False, True], ids=["frozen", "unreachable"])
@@ -77,7 +85,7 @@ async def test_a_process_that_ends_gives_up(
     else:
         proxy.freeze()
     writing = [asyncio.create_task(database.write(read_one)) for _ in range(3)]
-    await asyncio.sleep(0.3)
+    await proxy.until(lambda: proxy.held + proxy.refused >= 3)
     database.give_up_after(0.1)
     async with asyncio.timeout(SOON):
         for one in writing:
@@ -91,7 +99,9 @@ async def test_a_database_that_was_given_up_can_be_opened_again(
     proxy: LossyProxy, database: Database
 ) -> None:
     database.give_up_after(0.0)
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(SOON):
+        with pytest.raises(JournalError):
+            await read_on(database)
     await database.close()
     await database.open()
     assert await database.read(read_one) == 1
@@ -106,13 +116,10 @@ async def test_a_cancelled_command_does_not_wait_for_the_server(
         async with Journal.open(proxy.url, job=JOB) as journal:
             await fill(journal, 3)
             proxy.freeze()
-            begun.set()
             await journal.record_intent(1)
 
-    begun = asyncio.Event()
     running = asyncio.create_task(command())
-    await begun.wait()
-    await asyncio.sleep(0.2)
+    await proxy.until(lambda: proxy.held)
     running.cancel()
     async with asyncio.timeout(SOON):
         with pytest.raises(asyncio.CancelledError):
@@ -126,16 +133,12 @@ async def test_what_can_be_stored_is_stored_after_a_cancellation(proxy: LossyPro
     async def command() -> None:
         async with Journal.open(proxy.url, job=JOB) as journal:
             proxy.freeze()
-            begun.set()
             await journal.record_unsent(1)
             await journal.record_intent(2)
 
-    begun = asyncio.Event()
     running = asyncio.create_task(command())
-    await begun.wait()
-    await asyncio.sleep(0.1)
+    await proxy.until(lambda: proxy.held)
     running.cancel()
-    await asyncio.sleep(0.1)
     proxy.thaw()
     with pytest.raises(asyncio.CancelledError):
         await running
