@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from asyncsim.cli.exits import CommandError
-from asyncsim.cli.options import check_address, split_listen
+from asyncsim.cli.options import split_listen
 from asyncsim.events import ChunkEnded, ChunkTaken, Event
 
 logger = logging.getLogger("asyncsim.health")
@@ -44,7 +44,6 @@ async def health_port(
     if address is None:
         yield
         return
-    check_address("--health", address)
     from aiohttp import web  # loads a web server
     from aiohttp.http import HttpProcessingError
 

@@ -29,7 +29,6 @@ from asyncsim.cli.options import (
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.signals import on_first_interrupt
 
-_QUEUE_LOGGERS = ("procrastinate.worker", "procrastinate.utils")
 _SURVIVED = ("poll_jobs_to_abort_error", "side_task_failed")
 # They log an outage in many lines, with tracebacks; `bulk.work` logs it in one line.
 _LOUD = ("psycopg", "procrastinate.utils")
@@ -70,8 +69,7 @@ async def worker(
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
     async with SharedJobs(url) as shared:  # an unusable journal is reported first
         target = shared.target
-    for name in _QUEUE_LOGGERS:
-        logging.getLogger(name).addFilter(_in_one_line)
+    logging.getLogger("procrastinate.worker").addFilter(_in_one_line)
     stop = asyncio.Event()
 
     def begin_stop() -> None:

@@ -58,7 +58,10 @@ async def test_the_requests_of_each_account_are_limited(
         (("--name", "batch.csv"), "--profile chooses the accounts"),
         (("--chunks", "0"), "--chunks"),
         (("--concurrency", "0"), "--concurrency"),
-        (("--health", "x", "--journal", "postgresql://127.0.0.1:1/x"), "give PORT or HOST:PORT"),
+        *(
+            (("--health", address, "--journal", "postgresql://127.0.0.1:1/x"), "give PORT or HOST")
+            for address in ("x", "127.0.0.1", "0.0.0.0:65536", "8081/")
+        ),
     ],
 )
 async def test_wrong_options_are_one_line(
