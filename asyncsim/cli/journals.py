@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from asyncsim.bulk import Journal
 from asyncsim.bulk.journal.file import is_journal
 from asyncsim.cli.exits import CommandError
-from asyncsim.postgres.url import is_database
+from asyncsim.postgres.url import PostgresUrl, is_database
 
 JOURNAL_VARIABLE = "ASYNCSIM_JOURNAL"
 
@@ -20,7 +19,7 @@ JOURNAL_VARIABLE = "ASYNCSIM_JOURNAL"
 def journal_option(given: str | None) -> str | None:
     """Return `--journal`, else the shared journal of ASYNCSIM_JOURNAL, else None."""
     if given is not None:
-        if is_database(given) and _has_password(given):
+        if is_database(given) and PostgresUrl.parse(given).has_secret:
             raise CommandError(
                 "--journal with a password would show it to every user of this machine: set"
                 f" {JOURNAL_VARIABLE} or PGPASSWORD, or use a password file (~/.pgpass)"
@@ -46,14 +45,6 @@ def shared_journal(given: str | None) -> str:
             " postgresql://host/database"
         )
     return found
-
-
-def _has_password(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # such as an incomplete IPv6 address: opening the journal says what is wrong
-        return "@" in url
-    return parts.password is not None or "password" in parts.query.lower()
 
 
 @frozen
@@ -88,8 +79,8 @@ class JobPlace:
         """The arguments that name the job in another command, for a shell."""
         if self.name is None:
             return shlex.quote(self.target)
-        where = self.open().target  # without a password, which no command line may have
-        return f"{shlex.quote(self.name)} --journal {shlex.quote(where)}"
+        where = shlex.quote(PostgresUrl.parse(self.target).shown)  # a command line is no secret
+        return f"{shlex.quote(self.name)} --journal {where}"
 
     def open(self, *, read_only: bool = False) -> Journal:
         """Return its journal, to be opened by `async with`."""

@@ -21,7 +21,7 @@ from asyncsim.cli.options import SharedJournal
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.reports import report_exit_code
 from asyncsim.cli.signals import ended_by_interrupt
-from asyncsim.postgres.url import is_database
+from asyncsim.postgres.url import PostgresUrl, is_database
 
 SharedJobName = Annotated[str, Parameter(name="NAME", help="Name of a job.")]
 _DAY = 86_400.0
@@ -160,7 +160,7 @@ async def migrate_(
         raise CommandError(f"there is no journal {file}")
     target = str(file) if file is not None else shared_journal(journal)
     before, now = await migrate(target)
-    shown = Journal.open(target, job="any").target  # without its password
+    shown = target if file is not None else PostgresUrl.parse(target).shown
     if before == now:
         say(f"{shown} is up to date: format {now}")
     elif before:

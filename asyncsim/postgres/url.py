@@ -94,6 +94,11 @@ class PostgresUrl:
     def __str__(self) -> str:
         return self.shown
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether it holds a password, or a parameter that may be one."""
+        return any(self._secrets)
+
     def hide(self, text: str) -> str:
         """Remove the password, wherever it comes from, from a text of a driver or server."""
         given = (*self._secrets, os.environ.get("PGPASSWORD", ""))

@@ -40,6 +40,7 @@ def test_a_url_is_shown_without_its_secrets(text: str) -> None:
     url = PostgresUrl.parse(text)
     assert url.shown == str(url) == SHOWN[text]
     assert "s3" not in repr(url)
+    assert url.has_secret == ("s3" in text)
     assert is_database(text)
 
 
