@@ -148,6 +148,8 @@ class Phases:
                     # Rejected credentials, say: a later run retries only with `retry_failed`.
                     await journal.cancel_retries()
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                journal.hurry()
             with contextlib.suppress(JournalError):
                 if retry_failed and isinstance(error, AsyncSimError):
                     await journal.cancel_retries()  # as above
@@ -323,6 +325,7 @@ class Phases:
         hold = self._journal.hold if self._lease is None else None
         with contextlib.nullcontext(self._lease) if hold is None else hold.lease() as lease:
             await self._send(task, lease, verify=verify)
+            await self._journal.flush()
 
     async def _send(self, task: JobTask, lease: Lease | None, *, verify: bool) -> None:
         sender = BulkSender(
@@ -335,22 +338,19 @@ class Phases:
             lease=lease,
             pace=self._pace,
         )
-        try:
-            for attempt in range(1, _PASSES + 1):
-                await sender.run(await self.count(_TO_SEND) + await self._journal.count_retries())
-                if self.stop.event.is_set():
-                    return
-                unconfirmed = await self._journal.reopen_unconfirmed() if verify else 0
-                more = self.stop.reason is None and attempt < _PASSES
-                if more and await self.count({State.NO_ANSWER}):
-                    await self.pause(attempt)
-                elif not unconfirmed:
-                    return
-                await self.plan_rows(task, _TO_SEND, "verifying")
-                if not (more and await self.count(_TO_SEND)):
-                    return
-        finally:
-            await self._journal.flush()
+        for attempt in range(1, _PASSES + 1):
+            await sender.run(await self.count(_TO_SEND) + await self._journal.count_retries())
+            if self.stop.event.is_set():
+                return
+            unconfirmed = await self._journal.reopen_unconfirmed() if verify else 0
+            more = self.stop.reason is None and attempt < _PASSES
+            if more and await self.count({State.NO_ANSWER}):
+                await self.pause(attempt)
+            elif not unconfirmed:
+                return
+            await self.plan_rows(task, _TO_SEND, "verifying")
+            if not (more and await self.count(_TO_SEND)):
+                return
 
     async def count(self, states: Collection[State]) -> int:
         """Count the rows in these states."""

@@ -237,6 +237,7 @@ class BulkSender:
             while (outcome := await anext(fan_out, None)) is not None:
                 await self._record(outcome)
         except asyncio.CancelledError:
+            self.journal.hurry()
             fan_out.cancel()
             raise
         except Fenced:
@@ -252,8 +253,9 @@ class BulkSender:
                 finally:
                     # All senders of the client share it: rows left in it would hold them back.
                     self.pacer.close()
-            for name in fan_out.unsent:
-                await self._take_back(self.sent[name])
+            with suppress(JournalError):  # the next step raises it, unless this was cancelled
+                for name in fan_out.unsent:
+                    await self._take_back(self.sent[name])
 
     # Feeding rows.
 

@@ -104,10 +104,10 @@ class JournalSession:
             raise JournalError(f"journal {self.target} is open already")
         try:
             if not self._is_borrowed:
-                await finish_despite_cancel(self._database.open(), self._hurry)
+                await finish_despite_cancel(self._database.open(), self.hurry)
             await self._find_job()
         except BaseException:  # a cancellation, too: the lock must not outlive this
-            await finish_despite_cancel(self._hold.release(), self._hurry)
+            await finish_despite_cancel(self._hold.release(), self.hurry)
             if not self._is_borrowed:
                 await finish_despite_cancel(self._database.close())
             raise
@@ -145,16 +145,19 @@ class JournalSession:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None and issubclass(kind, asyncio.CancelledError):
-            self._hurry()
-        unreported = await finish_despite_cancel(self._close(), self._hurry)
+            self.hurry()
+        unreported = await finish_despite_cancel(self._close(), self.hurry)
         if unreported is not None and error is None:
             raise unreported
         if unreported is not None and error is not None:
             error.add_note(str(unreported))
 
-    def _hurry(self) -> None:
-        """Store only what can be stored soon: who cancels does not wait for a server."""
-        if not self._is_borrowed:  # else its owner decides
+    def hurry(self) -> None:
+        """Write only what can be written within seconds, once cancelled.
+
+        Has no effect on the journal of a chunk: other chunks of its worker use the same database.
+        """
+        if self._chunk is None:
             self._database.give_up_after(_HURRY)
 
     async def _close(self) -> JournalError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from asyncsim import bulk
+from asyncsim import Throttle, bulk
 from asyncsim.bulk.errors import Fenced, LeaseLost
-from asyncsim.bulk.journal import claims, hold
+from asyncsim.bulk.journal import Journal, claims, hold, open_database
+from asyncsim.bulk.journal.writer import Writer
 from asyncsim.bulk.lease import MARGIN
+from asyncsim.bulk.records import ChunkClaim
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Faults
 from tests.bulk.places import Place
@@ -87,3 +89,75 @@ async def test_a_run_that_cannot_renew_its_hold_in_time_sends_nothing_more(
                 await env.complete(run, within=59.0)
             assert env.posts().total() == posts
         await resumed(env, migrated_url)
+
+
+async def cancelled_without_server(
+    env: JobEnv, proxy: LossyProxy, run: asyncio.Task[Any], sent: Callable[[], Any]
+) -> None:
+    """Cancel once something was sent and the server is away: the run ends within seconds."""
+    while not sent():
+        assert not run.done(), run.exception()
+        await env.harness.clock.advance(0.05)
+    proxy.refusing = True
+    proxy.cut()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await env.complete(run, within=10.0)
+    proxy.refusing = False
+
+
+@pytest.mark.parametrize("phase", ["planning", "sending"])
+async def test_a_cancelled_run_does_not_wait_for_postgresql(
+    env: JobEnv, migrated_url: str, phase: str
+) -> None:
+    async with LossyProxy(migrated_url) as proxy:
+        env.place = Place(env.place.folder, proxy.url)
+        run = asyncio.create_task(env._run(env.job()))
+        requests = env.harness.emulator.requests
+        sent = env.posts if phase == "sending" else lambda: requests
+        await cancelled_without_server(env, proxy, run, sent)
+        await resumed(env, migrated_url)
+
+
+async def test_a_cancelled_run_does_not_wait_for_room_in_its_buffer(
+    clock: ManualClock, tmp_path: Path, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Writer.__init__, "__kwdefaults__", {"largest_batch": 5})
+    throttle, world = Throttle(limit=4, maximum=4), {"faults": Faults(answer_takes=60.0)}
+    async with (
+        open_harness(clock, APIS[0], sims=40, world=world, throttle=throttle) as harness,
+        LossyProxy(migrated_url) as proxy,
+    ):
+        env = JobEnv(harness, Place(tmp_path, proxy.url))
+        run = asyncio.create_task(env._run(env.job()))
+        # All rows that may be sent next have their intents, which are to be taken back.
+        await cancelled_without_server(env, proxy, run, lambda: len(env.events) > 20)
+
+
+async def test_a_cancelled_submission_does_not_wait_for_postgresql(
+    env: JobEnv, migrated_url: str
+) -> None:
+    async with LossyProxy(migrated_url) as proxy:
+        submission = bulk.submit(
+            env.job(), env.harness.client, proxy.url, name="job", dispatch="table"
+        )
+        run = asyncio.create_task(submission)
+        await cancelled_without_server(env, proxy, run, lambda: env.harness.emulator.requests)
+
+
+async def test_the_journal_of_a_chunk_lets_other_chunks_write(
+    env: JobEnv, clock: ManualClock, migrated_url: str
+) -> None:
+    async with env.journal() as journal:
+        await env.complete(bulk.run(env.job(), env.harness.client, journal=journal, dry_run=True))
+        job = journal.job_id
+    assert job is not None
+    database = open_database(migrated_url, clock)
+    await database.open()
+    async with Journal.open(
+        migrated_url, chunk=ChunkClaim(job, 0, "owner", 1), database=database, clock=clock
+    ) as journal:
+        journal.hurry()
+        await clock.advance(60.0)
+        assert sum((await journal.counts()).values()) == 40
+    await database.close()
