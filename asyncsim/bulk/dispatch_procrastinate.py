@@ -1,8 +1,8 @@
 """Dispatch by procrastinate, a job queue in PostgreSQL, with a queue for each account.
 
-procrastinate finds jobs of dead workers, but retries none, and it ends a job without checking who
-has it now. So the chunk table stays the truth: what it has to be worked on and procrastinate does
-not know is queued anew.
+procrastinate finds the jobs of dead workers, but retries none, and it ends a job without checking
+who owns it. So the chunk table is authoritative: its free chunks that procrastinate does not know
+are enqueued again.
 """
 
 from __future__ import annotations

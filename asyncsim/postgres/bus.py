@@ -1,8 +1,8 @@
-"""`PostgresBus`: callbacks that arrive at one process wake waits in every other.
+"""`PostgresBus`: callbacks that one process receives end waits in all processes.
 
-Any receiver stores a verified callback in the table `asyncsim.inbox`, and responds only once it is
-durable. Every process that has waits reads new rows, and gives them to its own `CallbackBus`.
-Commands from devices are in `asyncsim.commands`, and each is taken by one process.
+A receiver stores each verified callback in the table `asyncsim.inbox`, and responds once it is
+durable. Every process with pending waits reads new rows, and gives them to its own `CallbackBus`.
+Commands from devices are in `asyncsim.commands`, and each goes to one process.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from asyncsim.postgres.bounded import end
 if TYPE_CHECKING:  # psycopg is loaded with the first bus: `from asyncsim import *` needs no extra
     from asyncsim.postgres.inbox_writer import BusStats
 
-_CHECK_FOR = 1.0  # seconds for which a health check is remembered: anyone may send one
+_CHECK_FOR = 1.0  # seconds for which a health check is cached, because anyone may send one
 
 
 class PostgresBus:
-    """Shares callbacks between processes by a table in PostgreSQL; give it to a receiver.
+    """Shares callbacks between processes through a table in PostgreSQL; give it to a receiver.
 
-    `url` is `postgresql://user@host/database`; `asyncsim jobs migrate --journal URL` makes its
-    tables. A callback is acknowledged once it is durable there; while the database is down the
-    vendor gets 503, and waits find their ends by polling. Rows are deleted after `keep_hours`.
+    `url` is `postgresql://user@host/database`; `asyncsim jobs migrate --journal URL` creates its
+    tables. A callback is acknowledged once it is durable. While the database is down, the vendor
+    gets 503, and waits poll. Rows are deleted after `keep_hours`.
 
-    A Command from a device goes to one loop over `receiver.commands()`, of any process. If that
-    loop does not ask for the next one `handle_within` seconds later, another loop gets the Command.
+    A Command from a device goes to one loop over `receiver.commands()` in any process. If this loop
+    does not ask for the next one within `handle_within` seconds, another loop gets the Command.
     `clock` is for tests.
     """
 
@@ -101,10 +101,10 @@ class PostgresBus:
         return evolve(self._stats)
 
     async def start(self) -> None:
-        """Begin: a receiver does this. Each start needs a stop.
+        """Start; the receiver calls this. Each start needs a stop.
 
-        `ConfigurationError` if a table is missing, or may not be used. A database that does not
-        respond is no error: it may be back soon.
+        Raises `ConfigurationError` if a table or a privilege is missing. A database that does not
+        respond is not an error: it may be back soon.
         """
         async with self._starting:
             if self._starts == 0:
@@ -118,7 +118,7 @@ class PostgresBus:
                 self._reader.begin()
 
     async def stop(self) -> None:
-        """Undo one `start`; the last one stores what was accepted, then ends."""
+        """Undo one `start`; the last one stores what was accepted, then stops."""
         async with self._starting:
             self._starts = max(0, self._starts - 1)
             if self._starts > 0 or self._purging is None:
@@ -141,7 +141,7 @@ class PostgresBus:
     async def take_command(
         self, scopes: Callable[[], Sequence[str]], is_open: Callable[[], bool]
     ) -> TakenCommand | None:
-        """Return the next Command of these scopes once there is one; None once it is not open."""
+        """Wait for the next Command of these scopes; None once `is_open()` is False."""
         return await self._taker.take(scopes, is_open)
 
     async def finish_command(self, key: bytes, is_open: Callable[[], bool]) -> None:
@@ -149,11 +149,11 @@ class PostgresBus:
         await self._taker.finish(key, is_open)
 
     def wake_takers(self) -> None:
-        """Let those who wait for a Command see that they are not open any more."""
+        """Wake all `take_command`, so that they check `is_open` again."""
         self._taker.wake()
 
     def attach(self, publish: Publish) -> Callable[[], None]:
-        """Call `publish` with each callback that any process stores; returns a way to end that."""
+        """Call `publish` with callbacks of all processes, until the returned function is called."""
         self._publishers.append(publish)
         if self._starts > 0:
             self._reader.begin()
@@ -167,12 +167,12 @@ class PostgresBus:
         return detach
 
     def _publish(self, callback: Callback) -> None:
-        # Each once: a receiver attaches for every product that its clients wait for.
+        # Once each, because a receiver attaches for every product of its clients.
         for publish in dict.fromkeys(self._publishers):
             publish(callback)
 
     async def is_writable(self) -> bool:
-        """Tell whether callbacks can be stored now; remembered for a second."""
+        """Tell whether callbacks can be stored now; cached for a second."""
         async with self._checking:
             at, writable = self._checked
             if self._clock.now() >= at + _CHECK_FOR:

@@ -1,4 +1,4 @@
-"""Takes Commands from their table, for the loops of this process."""
+"""Takes Commands from devices out of their table, for the loops of this process."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ class CommandTaker:
         self._waking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Let loops have Commands."""
+        """Start handing Commands to loops."""
         self._started = True
         self.wake()
 
     async def take(
         self, scopes: Callable[[], Sequence[str]], is_open: Callable[[], bool]
     ) -> TakenCommand | None:
-        """Return the next Command of these scopes once there is one; None once it is not open.
+        """Wait for the next Command of these scopes; None once `is_open()` is False.
 
-        ConfigurationError if the table may not be used.
+        ConfigurationError if the table cannot be used.
         """
         while is_open():
             wakes = self._wakes
@@ -73,7 +73,7 @@ class CommandTaker:
         return None
 
     async def finish(self, key: bytes, is_open: Callable[[], bool]) -> None:
-        """Record that a Command has been handled; as long as it is open, until that succeeds."""
+        """Record that a Command has been handled; retries while `is_open()` is True."""
         while True:
             try:
                 await self._connection.use(partial(commands.finish, key=key))
@@ -84,21 +84,20 @@ class CommandTaker:
                 self._report(error)
                 if not is_open():
                     logger.warning(
-                        "it could not be recorded that a Command was handled, so another loop gets"
-                        " it: %s",
+                        "a handled Command could not be recorded, so another loop will get it: %s",
                         remedy_of(error),
                     )
                     return
             await self._clock.sleep(_RETRY_EVERY)
 
     def wake(self) -> None:
-        """Let all who wait look again."""
+        """Wake all waiting loops."""
         self._wakes += 1
         self._woken.set()
         self._woken.clear()
 
     async def stop(self) -> None:
-        """Let loops have none until the next start, and close the connection."""
+        """Hand out no Commands until the next start, and close the connection."""
         self._started = False
         self.wake()
         try:
@@ -108,7 +107,7 @@ class CommandTaker:
             await self._connection.close()
 
     def _keep_waking(self) -> None:
-        """Wake those who wait regularly; from the first one on, as most processes take none."""
+        """Wake waiting loops regularly; starts with the first loop, as most processes have none."""
         if self._waking is None:
             self._waking = asyncio.create_task(self._wake_regularly(), name="asyncsim-commands")
             self._waking.add_done_callback(self._waking_ended)
@@ -120,7 +119,7 @@ class CommandTaker:
             task.result()  # a bug is raised here, and reaches the loop's exception handler
 
     async def _wake_regularly(self) -> None:
-        # A notification may be lost, and nothing notifies of a Command whose loop has ended.
+        # A notification may be lost, and there is none when the time of a Command's loop is over.
         async with self._listen(self.wake):
             while True:
                 await self._clock.sleep(POLL_EVERY)
@@ -135,7 +134,7 @@ class CommandTaker:
             self._report(error)
             return None
         if self._failures >= _REPORTED_FROM:
-            logger.warning("Commands from devices arrive again")
+            logger.warning("Commands from devices can be read again")
         self._failures, self._has_worked = 0, True
         return taken
 
@@ -149,13 +148,15 @@ class CommandTaker:
                 self._stats.unreadable += 1
                 if not self._has_warned:  # once: there may be many of its kind
                     self._has_warned = True
-                    text = "rows of asyncsim.commands that are no Commands are skipped: %s"
+                    text = "skipping rows of asyncsim.commands that are not Commands: %s"
                     logger.warning(text, error)
 
     def _report(self, error: Exception) -> None:
-        # Later such an error may pass as well: a password is changed, a privilege is granted anew.
+        # Later, such an error may be temporary: a changed password, a privilege granted again.
         if not (self._has_worked or is_transient(error)):
-            raise ConfigurationError(f"Commands from devices: {remedy_of(error)}") from None
+            raise ConfigurationError(
+                f"Commands from devices cannot be read: {remedy_of(error)}"
+            ) from None
         self._failures += 1
         if self._failures == _REPORTED_FROM:
-            logger.warning("Commands from devices do not arrive: %s", remedy_of(error))
+            logger.warning("Commands from devices cannot be read: %s", remedy_of(error))

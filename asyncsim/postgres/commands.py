@@ -1,7 +1,7 @@
 """The table of Commands that devices have sent, and its statements.
 
-A Command goes to one loop of one process. A loop has it for a while; unless it is handled by then,
-another loop gets it. So none is lost with a process, and one may be handled twice.
+A Command goes to one loop of one process. If that loop does not handle it within a limited time,
+another loop gets it. So no Command is lost with a process, but one may be handled twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from asyncsim.postgres.engine import Connection
 from asyncsim.postgres.inbox import PURGE_LOCK, PURGED_AT_ONCE, InboxRow, read_callback
 
 CHANNEL = "asyncsim_commands"
-"""NOTIFY on it says that there are new rows; it carries nothing."""
+"""A NOTIFY on it says that there are new rows; it has no payload."""
 
 CREATE = (
     """
@@ -30,10 +30,10 @@ CREATE = (
     "CREATE INDEX commands_handled ON asyncsim.commands (handled_at) WHERE handled_at IS NOT NULL",
     "COMMENT ON COLUMN asyncsim.commands.scope IS 'the ticket secret of its URL, by a digest'",
 )
-"""The statements that make the table, for a migration."""
+"""The statements that create the table, for a migration."""
 
 UNHANDLED_FOR = 7 * 86_400.0
-"""Seconds after which a Command that nobody has handled is deleted: a table must not grow for ever.
+"""Seconds after which an unhandled Command is deleted, so that the table does not grow for ever.
 The vendors keep Commands, too, for 30 days (Twilio docs, "Command Resource")."""
 
 # Sorted by key: two processes that insert the same keys in another order would deadlock.
@@ -49,7 +49,7 @@ WITH added AS (
 SELECT array_agg(key), CASE WHEN count(*) > 0 THEN pg_notify('{CHANNEL}', '') END FROM added
 """  # noqa: S608  # a constant
 
-# Others take at the same moment: each one gets a Command that no other is about to take.
+# SKIP LOCKED: of several that take at the same moment, each gets a different Command.
 _TAKE = """
 UPDATE asyncsim.commands
 SET taken_until = clock_timestamp() + make_interval(secs => %(seconds)s)
@@ -99,9 +99,9 @@ async def insert(connection: Connection, rows: Sequence[InboxRow]) -> frozenset[
 async def take(
     connection: Connection, scopes: Sequence[str], seconds: float
 ) -> TakenCommand | None:
-    """Take the oldest Command of these scopes that nobody has, for so long; None if there is none.
+    """Take the oldest free Command of these scopes for some seconds; None if there is none.
 
-    ValueError for a row that is no Command; until its time is over the next call takes another.
+    ValueError for a row that is not a Command; for these seconds, further calls skip the row.
     """
     bounds = {"scopes": list(scopes), "seconds": seconds}
     row = await (await connection.execute(_TAKE, bounds)).fetchone()
@@ -114,10 +114,10 @@ async def finish(connection: Connection, key: bytes) -> None:
 
 
 async def purge(connection: Connection, seconds: float) -> int:
-    """Delete some that were handled longer ago; returns how many."""
+    """Delete some Commands that were handled longer ago; returns how many."""
     return (await connection.execute(_PURGE_HANDLED, [seconds])).rowcount
 
 
 async def purge_unhandled(connection: Connection, seconds: float) -> int:
-    """Delete some that arrived longer ago and that nobody has handled; returns how many."""
+    """Delete some unhandled Commands that arrived longer ago; returns how many."""
     return (await connection.execute(_PURGE_UNHANDLED, [seconds])).rowcount

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, with the settings that all of ours have.
+"""Connections to PostgreSQL, with asyncsim's settings.
 
 psycopg is imported here, SQLAlchemy only for an engine; `url.py` needs neither.
 """
@@ -53,10 +53,10 @@ FAILURES = (psycopg.Error, OSError)
 """What is raised if a database rejects something, cannot be reached or does not respond in time."""
 
 SCHEMA = "asyncsim"
-"""The schema of all our tables. Statements name it: `search_path` is never relied on."""
+"""The schema of all tables. Statements name it, and never rely on `search_path`."""
 
-# A host that vanishes without a word is noticed after 5 + 2 * 2 seconds while idle, and 6 seconds
-# after something was sent to it: a chunk's lease lasts no longer.
+# A lost host is noticed after 5 + 2 * 2 seconds while idle, and 6 seconds after something was sent:
+# a chunk's lease lasts no longer.
 _DEFAULTS = {
     "application_name": "asyncsim",
     "connect_timeout": 10,
@@ -65,22 +65,22 @@ _DEFAULTS = {
     "keepalives_count": 2,
     "tcp_user_timeout": 6000,
 }
-# A process that is frozen inside a transaction must not keep its locks from the others, and nothing
-# waits for ever for a table that an administrator has locked.
+# A process that is frozen within a transaction must not keep its locks, and nothing may wait for
+# ever for a table that an administrator has locked.
 _SESSION = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=10s"
 
-# Servers that reject `options`: pgbouncer, which hands out sessions of others.
+# URLs of servers that reject `options`: pgbouncer, whose sessions are shared.
 _without_options: set[str] = set()
 
 
 def connection_settings(url: str | PostgresUrl) -> dict[str, Any]:
-    """Return the keywords for psycopg beside the URL, whose own parameters take precedence."""
+    """Return the keywords for psycopg in addition to the URL, whose parameters take precedence."""
     url = PostgresUrl.parse(url)
     chosen = conninfo_to_dict(url.libpq)
     settings: dict[str, Any] = {key: value for key, value in _DEFAULTS.items() if key not in chosen}
     if url.libpq not in _without_options:
         settings["options"] = f"{_SESSION} {chosen.get('options') or ''}".strip()
-    # No prepared statements on the server: pgbouncer may hand the next transaction another session.
+    # No prepared statements: pgbouncer may run the next transaction in another session.
     settings["prepare_threshold"] = None
     return settings
 
@@ -123,9 +123,9 @@ def create_engine(
     to_json: Any = json.dumps,
     from_json: Any = json.loads,
 ) -> AsyncEngine:
-    """Return an engine of SQLAlchemy whose tables without a schema are in ours; it opens nothing.
+    """Return an engine of SQLAlchemy that puts tables without a schema into `SCHEMA`.
 
-    `connections` is the most that it opens; whoever needs one more waits.
+    It opens no connection yet, and later at most `connections`; further uses wait for one.
     """
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -136,7 +136,7 @@ def create_engine(
         return await connect(parsed, autocommit=False)
 
     return create_async_engine(
-        # libpq reads the URL, not SQLAlchemy: it knows several hosts, and nothing shows a password.
+        # libpq reads the URL, not SQLAlchemy: it supports several hosts, and hides the password.
         "postgresql+psycopg://",
         async_creator=opened,
         poolclass=AsyncAdaptedQueuePool,

@@ -1,7 +1,7 @@
 """The inbox: the table that carries callbacks between processes, and its statements.
 
-A row is a verified callback: what it says, and what its ticket and signature proved. It holds no
-ticket, no signature and no secret. Rows are only added, and purged when they are old.
+A row is a verified callback: its parameters, and what its ticket and signature prove. It contains
+no ticket, no signature and no secret. Rows are only added, and purged when they are old.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from asyncsim.callbacks.bus import Callback
 from asyncsim.postgres.engine import Connection
 
 CHANNEL = "asyncsim_inbox"
-"""NOTIFY on it says that there are new rows; it carries nothing."""
+"""A NOTIFY on it says that there are new rows; it has no payload."""
 
 CREATE = (
     """
@@ -34,24 +34,24 @@ CREATE = (
     "CREATE INDEX inbox_by_age ON asyncsim.inbox (arrived_at)",
     "COMMENT ON COLUMN asyncsim.inbox.xid IS 'the transaction that inserted it'",
 )
-"""The statements that make the table, for a migration."""
+"""The statements that create the table, for a migration."""
 
 PAGE = 500
 """Rows that are read at once."""
 
 PURGED_AT_ONCE = 1000
-"""Old rows that one DELETE removes, so that it holds locks for milliseconds only."""
+"""Old rows that one DELETE removes, so that it only holds locks for milliseconds."""
 
 PURGE_LOCK = 0x4153494E
-"""Key of the advisory lock of the process that purges; next to the one of migrations."""
+"""Key of the advisory lock of the process that purges."""
 
 _MISSED = 10_000
-"""Rows from before a process began to read that it is given: as many as a receiver in memory keeps
-of callbacks without a wait."""
+"""Earlier rows that a process reads when it begins: as many callbacks without a wait as a receiver
+keeps in memory."""
 
 LONGEST = 500_000
-"""Characters of a row that are read: a page of longer ones could take all of a reader's memory. A
-callback of the 64 KiB that a receiver accepts has 400,000, if each of its bytes is escaped."""
+"""Characters of a row that are read: a page of longer rows could exhaust a reader's memory. The
+largest callback that a receiver accepts, 64 KiB, has 400,000 if each of its bytes is escaped."""
 
 _KEY_BYTES = 16
 _FIRST = (0, -1)
@@ -59,8 +59,8 @@ _FIRST = (0, -1)
 _PROVEN = ("vendor", "product", "name", "nonce", "signed", "method")
 
 # Rows are sorted by key: two processes that insert the same keys in another order would deadlock.
-# One statement, so one transaction and one round trip. A NOTIFY makes commits queue in the whole
-# database, so there is one for all rows, and none if all were there before.
+# One statement, so one transaction and one round trip. A NOTIFY serialises commits of the whole
+# server, so there is one for all rows, and none if no row is new.
 _INSERT = f"""
 WITH added AS (
     INSERT INTO asyncsim.inbox (key, place, callback)
@@ -73,11 +73,11 @@ WITH added AS (
 SELECT array_agg(key), CASE WHEN count(*) > 0 THEN pg_notify('{CHANNEL}', '') END FROM added
 """  # noqa: S608  # a constant
 
-# Transactions commit in another order than they began, so "greater than the last one read" would
-# miss rows. A snapshot says exactly which transactions could not be seen yet: those in progress
-# (xip), and those that had not begun (from xmax on). With the first page %(until)s is null, and the
-# snapshot of this statement is the upper end; further pages of the same reading name that one.
-# A row from the future was restored from another server's backup: it is none of this one's.
+# Transactions may commit in another order than they began: "greater than the last one read" would
+# miss rows. A snapshot says exactly which transactions were not visible yet: those in progress
+# (xip), and those that had not begun (from xmax on). For the first page %(until)s is null, and the
+# snapshot of this statement is the upper end; further pages of the same read pass that snapshot.
+# A row from the future was restored from the backup of another server, and is skipped.
 _ROWS = f"""
 SELECT xid, place, left(callback::text, {LONGEST}) FROM asyncsim.inbox
 WHERE {{where}}
@@ -100,7 +100,7 @@ FROM here LEFT JOIN LATERAL (
 ) AS found (xid, place, callback) ON true
 """.encode()  # noqa: S608
 
-# Not above the oldest transaction in progress: it may have begun before rows that are there.
+# Not above the oldest transaction in progress: it may have begun before the rows in the table.
 # PostgreSQL 14 has no min() of transactions (release notes of 15).
 _BEGINNING = f"""
 SELECT least(
@@ -113,14 +113,14 @@ SELECT least(
 )::text
 """.encode()  # noqa: S608
 
-# A server that was promoted, or restored to an earlier time, uses numbers of transactions again.
+# A server that was promoted, or restored to an earlier time, reuses transaction numbers.
 _HISTORY = """
 SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 """
 
-# One process at a time, and the others leave it to that. Not by locking the rows: that would take
-# the right to change them, which receivers have not.
+# One process at a time; the others skip the purge. Not by row locks, which need the UPDATE
+# privilege, and receivers do not have it.
 _PURGE = f"""
 DELETE FROM asyncsim.inbox
 WHERE (SELECT pg_try_advisory_xact_lock({PURGE_LOCK})) AND ctid = ANY (
@@ -139,31 +139,31 @@ SELECT NOT pg_is_in_recovery(), has_table_privilege('asyncsim.inbox', 'INSERT')
 
 @frozen
 class InboxRow:
-    """A callback as it is stored."""
+    """A callback as a row."""
 
     key: bytes
     text: str = field(repr=False)
     scope: str = ""
-    """Of a Command from a device, which is stored in a table of its own."""
+    """The scope of a Command from a device, which is stored in another table."""
 
     @classmethod
     def of(cls, callback: Callback, token: str, scope: str = "") -> Self:
-        """Write one; the same key for each delivery under one idempotency token.
+        """Convert a callback; all deliveries with the same idempotency token have the same key.
 
-        Unsigned callbacks have keys of their own: they must never make a signed one look like a
-        duplicate. Without a token none is a duplicate.
+        Unsigned callbacks have different keys: they must never make a signed one look like a
+        duplicate. Without a token, no callback is a duplicate.
         """
         parts = (callback.vendor, callback.nonce, callback.signed, token)
         digest = blake2b(json.dumps(parts).encode(), digest_size=_KEY_BYTES).digest()
         content = {name: getattr(callback, name) for name in _PROVEN}
-        # In ASCII: PostgreSQL's text holds neither NUL nor half of a surrogate pair, and one such
+        # In ASCII: PostgreSQL's text cannot contain NUL or half of a surrogate pair, and one such
         # parameter would make the whole batch fail.
         text = json.dumps({**content, "params": dict(callback.params)})
         return cls(digest if token else os.urandom(_KEY_BYTES), text, scope)
 
 
 def read_callback(text: str) -> Callback:
-    """Read what `InboxRow` has written; ValueError if it is anything else."""
+    """Parse the text of an `InboxRow`; ValueError if it is anything else."""
     try:
         content = json.loads(text)
     except RecursionError:
@@ -182,7 +182,7 @@ def read_callback(text: str) -> Callback:
 
 @frozen
 class InboxPosition:
-    """What has been read: all that the snapshot can see."""
+    """What has been read: all rows that are visible in a snapshot."""
 
     xmax: int
     xip: tuple[int, ...] = ()
@@ -196,7 +196,7 @@ class InboxPosition:
 
 @frozen
 class InboxPage:
-    """Rows that can be seen now, and could not be seen at a position."""
+    """Rows that are visible now, and were not at a position."""
 
     until: str
     callbacks: tuple[str, ...] = field(repr=False)
@@ -266,7 +266,7 @@ async def purge(connection: Connection, seconds: float) -> int:
 
 
 async def check_rights(connection: Connection) -> tuple[bool, bool]:
-    """Tell whether the server takes changes, and whether this user may insert rows."""
+    """Tell whether the server is writable, and whether this user may insert rows."""
     cursor = await connection.execute(_CHECK)
     found = await cursor.fetchone()
     assert found is not None  # noqa: S101

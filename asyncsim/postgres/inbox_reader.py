@@ -26,17 +26,17 @@ from asyncsim.postgres.restarted import restarted
 logger = logging.getLogger("asyncsim")
 
 POLL_EVERY = 2.0
-"""Seconds between reads without a wake-up. A NOTIFY may be lost; the table is the truth."""
+"""Seconds between reads without a wake-up, because a NOTIFY may be lost."""
 
-_AT_MOST_EVERY = 0.01  # seconds: many writers notify, and one read serves them all
-_KEPT_FOR = 300.0  # seconds before it began: as a receiver keeps callbacks without a wait
+_AT_MOST_EVERY = 0.01  # seconds: one read covers the notifications of many writers
+_KEPT_FOR = 300.0  # seconds before it began, as a receiver keeps callbacks without a wait
 _RETRY_EVERY = 1.0  # seconds between attempts while the database does not respond
 _HANGS = 10.0  # seconds for one page
 _REPORTED_FROM = 3  # failures in a row; a restart of the server causes fewer
 
 
 class InboxReader:
-    """Reads rows exactly once, from one task, however their transactions commit."""
+    """Reads each row exactly once, from one task, in whatever order transactions commit."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class InboxReader:
         self._has_warned = False
         self._position: InboxPosition | None = None
         self._page: InboxPage | None = None
-        """The last one read, if there are more of the same snapshot."""
+        """The last page, if there are more pages of the same snapshot."""
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        """With those that were cancelled and have not ended yet."""
+        """Includes tasks that were cancelled and have not ended yet."""
 
     def begin(self) -> None:
-        """Read from now on; rows from shortly before, too: a wait may begin after its callback."""
+        """Start reading; includes recent rows, because a callback may arrive before its wait."""
         if self._task is None:
             self._began, self._position, self._page = self._clock.now(), None, None
             self._task = asyncio.create_task(self._run(), name="asyncsim-inbox-reader")
@@ -73,13 +73,13 @@ class InboxReader:
             self._task.add_done_callback(self._tasks.discard)
 
     def end(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
     async def stop(self) -> None:
-        """Read no more; returns once its task has ended."""
+        """Stop reading; returns once its task has ended."""
         self.end()
         await end(*self._tasks)
 
@@ -101,9 +101,9 @@ class InboxReader:
             except FAILURES as error:
                 self._failures += 1
                 if self._failures == _REPORTED_FROM:
-                    text = "callbacks of other processes do not arrive, waits poll: %s"
+                    text = "callbacks of other processes cannot be read, so waits poll: %s"
                     logger.warning(text, remedy_of(error))
-                if self._failures > 1:  # the first time at once: it was perhaps only restarted
+                if self._failures > 1:  # the first retry is immediate: it may be a restart
                     await self._clock.sleep(_RETRY_EVERY)
 
     async def _find_position(self, connection: Connection) -> None:
@@ -121,7 +121,7 @@ class InboxReader:
             with self._clock.working():
                 await self._read_new()
             if self._failures >= _REPORTED_FROM:
-                logger.warning("callbacks of other processes arrive again")
+                logger.warning("callbacks of other processes can be read again")
             self._failures = 0
             timer = self._clock.call_at(began + POLL_EVERY, self._wake.set)
             try:
@@ -132,7 +132,7 @@ class InboxReader:
                 await self._clock.sleep(rest)
 
     async def _read_new(self) -> None:
-        """Read all pages up to one snapshot; after a failure it goes on where it was."""
+        """Read all pages of one snapshot; after a failure, the next call continues there."""
         while True:
             page = await self._connection.use(self._read_page)
             self._stats.reads += 1
@@ -156,11 +156,11 @@ class InboxReader:
             self._stats.unreadable += 1
             if not self._has_warned:  # once: there may be many of its kind
                 self._has_warned = True
-                text = "rows of asyncsim.inbox that are no callbacks are skipped; the first: %s"
+                text = "skipping rows of asyncsim.inbox that are not callbacks; the first: %s"
                 logger.warning(text, error)
             return
         self._stats.delivered += 1
         try:
             self._publish(callback)
-        except Exception:  # the other callbacks of its page are delivered all the same
+        except Exception:  # the other callbacks of the page must still be delivered
             logger.exception("a bug in asyncsim: a callback of another process is lost")

@@ -1,4 +1,4 @@
-"""Upkeep of the bus: its tables are checked at the start, and old rows are purged."""
+"""Upkeep of the bus: checks its tables at the start, and purges old rows."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HANGS = 30.0  # seconds for one DELETE, which may wait 10 s for a lock
 
 
 async def check_tables(connect: Connect, shown: str) -> None:
-    """Look at the tables; ConfigurationError if one is missing, or may not be used.
+    """Check the tables; ConfigurationError if a table or a privilege is missing.
 
-    A database that does not respond, or is read-only, is no error: it may be back soon. `shown`:
-    its URL, for messages.
+    A database that does not respond, or is read-only, is not an error: this may be temporary.
+    `shown`: its URL, for messages.
     """
     connection = KeptConnection(connect, PATIENCE)
     try:
@@ -34,7 +34,7 @@ async def check_tables(connect: Connect, shown: str) -> None:
     except FAILURES as error:
         if not is_transient(error):
             raise ConfigurationError(f"{shown} cannot be used: {remedy_of(error)}") from None
-        logger.warning("callbacks are not shared by %s at present: %s", shown, remedy_of(error))
+        logger.warning("callbacks cannot be shared through %s: %s", shown, remedy_of(error))
         return
     finally:
         await connection.close()
@@ -46,7 +46,7 @@ async def check_tables(connect: Connect, shown: str) -> None:
 
 
 async def purge_regularly(connect: Connect, clock: Clock, keep_for: float, stats: BusStats) -> None:
-    """Delete old rows now and then; what another process is deleting is left to it."""
+    """Delete old rows regularly, one process at a time."""
     purging = partial(_purge, connect, clock, keep_for, stats)
     await restarted(purging, clock, "the purge of old callbacks")
 
@@ -61,9 +61,9 @@ async def _purge(connect: Connect, clock: Clock, keep_for: float, stats: BusStat
                 stats.purged += await _all_of(commands.purge, connection, keep_for)
                 unread = await _all_of(commands.purge_unhandled, connection, commands.UNHANDLED_FOR)
         except FAILURES as error:
-            # A missing privilege would never pass, and the tables would grow.
+            # A missing privilege is permanent, and the tables would grow.
             level = logging.DEBUG if is_transient(error) else logging.WARNING
-            logger.log(level, "old callbacks are not deleted at present: %s", remedy_of(error))
+            logger.log(level, "old callbacks cannot be deleted: %s", remedy_of(error))
             continue
         finally:
             await connection.close()  # used for milliseconds each minute

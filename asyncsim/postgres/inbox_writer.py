@@ -1,7 +1,7 @@
-"""The writer of the inbox: many callbacks in one INSERT, and an answer to each once it is durable.
+"""The writer of the inbox: many callbacks in one INSERT, each acknowledged once it is durable.
 
-Callbacks that arrive within a tick are stored together: under load a transaction for each would
-cost ten times as much, and each NOTIFY makes all commits of the database queue.
+Callbacks that arrive within a tick are stored together. Under load, a transaction for each would
+cost ten times as much, and each NOTIFY serialises the commits of the whole server.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ TICK = 0.02
 
 PATIENCE = 5.0
 """Seconds for which a callback waits for a database that does not respond. A restart takes less,
-and Twilio delivers only once what was rejected; both vendors hang up after 15 s."""
+and Twilio does not retry a rejected callback; both vendors hang up after 15 s."""
 
 _LARGEST = 1000  # rows of one INSERT
 _WAITING = 10_000  # rows; beyond it callbacks are rejected at once
 _RETRY_EVERY = 0.25  # seconds between attempts while the database does not respond
-_LONGEST = 2 * PATIENCE  # seconds for any callback, also if an attempt hangs
-_REPORTED_FROM = 2  # failures in a row: a connection that was closed meanwhile is one
+_LONGEST = 2 * PATIENCE  # seconds for any callback, even if an attempt hangs
+_REPORTED_FROM = 2  # failures in a row; an idle connection that was closed causes one
 
 
 @define(kw_only=True)
@@ -56,7 +56,7 @@ class BusStats:
     delivered: int = 0
     """Callbacks read from the table, and given to this process's waits."""
     unreadable: int = 0
-    """Rows of the tables that are no callbacks, and were skipped."""
+    """Rows of the tables that are not callbacks, and were skipped."""
     commands: int = 0
     """Commands from devices that loops of this process have taken."""
     reads: int = 0
@@ -69,9 +69,9 @@ class BusStats:
 class _Waiting:
     row: InboxRow
     until: float
-    """When it is rejected if it is not stored."""
+    """When it is rejected, unless it is stored by then."""
     ended: asyncio.Future[bool | BusUnavailable] = field(factory=asyncio.Future)
-    """True: stored. False: it was there. A result in each case, so that none is left unread."""
+    """True: stored. False: it was there. Never an exception, which might not be retrieved."""
 
     def end(self, result: bool | BusUnavailable) -> None:
         if not self.ended.done():
@@ -103,7 +103,7 @@ class InboxWriter:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            self._closing = True  # nothing is accepted that nobody would store
+            self._closing = True  # without the task, nothing would be stored
             task.result()  # a bug is raised here, and reaches the loop's exception handler
 
     async def drain(self) -> None:
@@ -127,7 +127,7 @@ class InboxWriter:
             await self._connection.close()
 
     async def store(self, row: InboxRow) -> bool:
-        """Return once a row is durable: True if it is new; BusUnavailable if it is not durable."""
+        """Store a row; returns once it is durable, True if it is new. Raises BusUnavailable."""
         now = self._clock.now()
         if problem := self._problem(now):
             self._stats.refused += 1
@@ -151,13 +151,13 @@ class InboxWriter:
         return new
 
     def _problem(self, now: float) -> str:
-        """Tell why no callback can be accepted, "" if it can."""
+        """Tell why no callback can be accepted; "" if one can."""
         if self._task is None or self._closing:
-            return "the receiver is not started, or stops"
+            return "the receiver is not running"
         if self._failing_since is not None and now >= self._failing_since + PATIENCE:
             return f"callbacks cannot be stored: {self._reason}"
         if len(self._waiting) >= _WAITING:
-            return f"{_WAITING:,} callbacks wait to be stored"
+            return f"{_WAITING:,} callbacks are already waiting to be stored"
         return ""
 
     async def is_writable(self) -> bool:
@@ -193,7 +193,7 @@ class InboxWriter:
         except FAILURES as error:
             self._failed(error)
             if not is_transient(error):
-                self._reject(batch)  # a table that is not there, a full disk: it will not pass
+                self._reject(batch)  # a permanent error: a missing table, a full disk
             return
         self._stats.inserts += 1
         self._stats.notifications += bool(new)
@@ -203,9 +203,9 @@ class InboxWriter:
             one.end(key in new)
 
     async def _try_again(self) -> None:
-        """Store a batch, or see whether one could be stored; then wait, unless it succeeded.
+        """Store a batch, or check whether one could be stored; pause unless this succeeds.
 
-        The first time at once: the server may have closed a connection that nobody used.
+        The first attempt is immediate: the server may only have closed an idle connection.
         """
         if self._waiting:
             await self._store_batch()
@@ -230,11 +230,11 @@ class InboxWriter:
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = self._clock.now()
-            self._work.set()  # the task finds out when it works again
+            self._work.set()  # the task checks when the database is back
         if self._failures == _REPORTED_FROM:
-            logger.warning("callbacks cannot be stored at present: %s", self._reason)
+            logger.warning("callbacks cannot be stored: %s", self._reason)
 
     def _succeeded(self) -> None:
         if self._failures >= _REPORTED_FROM:
-            logger.warning("callbacks are stored again")
+            logger.warning("callbacks can be stored again")
         self._failing_since, self._failures = None, 0

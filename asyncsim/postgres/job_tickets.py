@@ -1,7 +1,7 @@
-"""Ticket secrets of the jobs in a shared journal: a receiver accepts the callbacks of all of them.
+"""Ticket secrets of the jobs in a shared journal, with which a receiver accepts their callbacks.
 
-A run of a job may sign its tickets with a secret of the job's own, so that a later run, with other
-credentials, accepts its callbacks.
+A run may sign its tickets with a secret of the job, so that a later run with other credentials
+accepts its callbacks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REFRESH_EVERY = 2.0
 """Seconds; the first callback of a new job comes later, as its SIMs take seconds to change."""
 _HANGS = 5.0  # seconds for one read
 
-# Each secret costs every callback a hash: those of the latest jobs that are not over will do.
+# Each secret costs every callback a hash, so only the latest unfinished jobs are read.
 _SECRETS = """
 SELECT ticket_secret FROM asyncsim.jobs
 WHERE ticket_secret <> '' AND state NOT IN ('finished', 'cancelled')
@@ -60,11 +60,11 @@ class _SecretReader:
         self._known: tuple[str, ...] = ()
 
     async def read(self) -> None:
-        """Read the secrets, and use them if they are others than before."""
+        """Read the secrets, and use them if they have changed."""
         try:
             found = await self.connection.use(_read_secrets)
         except FAILURES as error:
-            logger.info("ticket secrets of jobs cannot be read at present: %s", remedy_of(error))
+            logger.info("ticket secrets of jobs cannot be read: %s", remedy_of(error))
             return
         if found != self._known:
             self._use(found)

@@ -17,19 +17,19 @@ Connect = Callable[[], Coroutine[Any, Any, Connection]]
 class KeptConnection:
     """One connection, opened when it is needed, for one use at a time.
 
-    After an error, a use that took too long, or a cancellation, it is closed: nobody knows what the
-    server still does for it.
+    It is closed after an error, a timeout or a cancellation, because the server may still be
+    executing a statement.
     """
 
     def __init__(self, connect: Connect, seconds: float) -> None:
         self._connect = connect
         self._seconds = seconds
-        """For one use."""
+        """The time limit of one use."""
         self._connection: Connection | None = None
         self._one_user = asyncio.Lock()
 
     async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do work with it. FAILURES, among them TimeoutError if it takes too long."""
+        """Do work with it; raises FAILURES, such as TimeoutError if it takes too long."""
         async with self._one_user:
             try:
                 return await within(self._seconds, self._connect_and(work), "asyncsim-connection")
@@ -43,7 +43,7 @@ class KeptConnection:
         return await work(self._connection)
 
     async def close(self) -> None:
-        """Close it once nobody uses it; the next use opens another."""
+        """Close it after the present use; the next use opens another."""
         async with self._one_user:
             await self._disconnect()
 

@@ -1,7 +1,7 @@
 """`PostgresLimit`: one concurrency limit per account for all processes, kept in PostgreSQL.
 
-Each process reports to the database in a task of its own; requests use the share that was granted
-last, so none waits for the database. `core.shared_limit` decides.
+Each process reports to the database in a background task. Requests use the latest granted share, so
+none waits for the database. `core.shared_limit` decides.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ class PostgresLimit:
     """One adaptive concurrency limit per account, for all processes that use the database.
 
     Give it to each client: `Client.twilio(..., shared_limit=PostgresLimit(url))`. Clients of
-    several accounts may have the same object: each account has a limit of its own. What one
-    process learns from a 429, all obey, also `Retry-After`; the limit is divided by need, and
-    the share of a process that ends or dies goes to the others within six seconds.
+    several accounts may use the same object; each account has its own limit. A 429 or a
+    `Retry-After` of one process slows all of them down. The limit is divided by need, and the share
+    of a process that ends or dies goes to the others within six seconds.
 
     No request waits for the database. While it cannot be reached, a process keeps its last share
-    for five seconds, then half of an equal share, and goes on by itself once it is back.
+    for five seconds, then uses half of an equal share. It reconnects automatically.
 
     `url`: `postgresql://user@host/database`, as for jobs; `asyncsim jobs migrate` creates the
     tables.
     """
 
     def __init__(self, url: str) -> None:
-        # psycopg is loaded with the first limit: `from asyncsim import *` needs no extra.
+        # psycopg is loaded with the first limit, so that `from asyncsim import *` needs no extra.
         import asyncsim.postgres.engine  # noqa: F401  # says which one is missing
 
         self._url = PostgresUrl.parse(url)
@@ -67,7 +67,7 @@ class PostgresLimit:
     def attach(
         self, account: str, limiter: ConcurrencyLimiter, clock: Clock
     ) -> Callable[[], Awaitable[None]]:
-        """Internal: share a limiter's limit from now on; returns the call that ends it."""
+        """Internal: share a limiter's limit from now on; returns the call that ends this."""
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.is_closed():
             self._loop, self._keepers = loop, {}
@@ -81,8 +81,8 @@ class PostgresLimit:
             keeper = self._keepers[limiter] = _Keeper(account, limiter, clock, self._connections)
         elif keeper.account != account:
             raise ConfigurationError(
-                "two accounts share a Throttle: with shared_limit= give the clients of each"
-                " account a Throttle of their own"
+                "clients of two accounts have the same Throttle: with shared_limit=, pass a"
+                " separate Throttle for each account"
             )
         keeper.users += 1
 
@@ -99,7 +99,7 @@ class PostgresLimit:
 
 
 class _Keeper:
-    """Reports what one limiter has learnt, and gives it the share that is granted."""
+    """Reports what one limiter has learnt, and passes it the granted share."""
 
     def __init__(
         self, account: str, limiter: ConcurrencyLimiter, clock: Clock, connections: _Connections
@@ -156,7 +156,7 @@ class _Keeper:
 
     def _granted(self, report: LimitReport, grant: LimitGrant, before: int, began: float) -> None:
         if self._failures > 1:
-            logger.warning("the shared limit of %s is back", self.account)
+            logger.warning("the shared limit of %s can be reached again", self.account)
         self._failures = 0
         self._every = grant.every
         self._lease.granted(grant, self._clock.now())
@@ -174,15 +174,15 @@ class _Keeper:
         self._failures += 1
         if self._failures == 2:  # once may be a connection that was closed while it was idle
             logger.warning(
-                "the shared limit of %s cannot be reached, so this process goes on with at most"
-                " %d requests at once, later %d: %s",
+                "the shared limit of %s cannot be reached; this process continues with at most"
+                " %d concurrent requests, later %d: %s",
                 self.account,
                 self._lease.share,
                 min(self._lease.share, self._lease.standing),
                 remedy_of(error),
             )
         pause = min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
-        self._every = pause  # a 429 cannot be reported sooner either
+        self._every = pause  # 429s cannot be reported sooner either
         self._plan(self._clock.now() + pause)
 
     def _expired(self) -> None:
@@ -213,7 +213,7 @@ class _Keeper:
     async def close(self) -> None:
         """Return the share; the limit adapts alone from now on."""
         reported = self._lease.leased
-        if reported:  # psycopg complains about statements that are cancelled
+        if reported:  # psycopg logs statements that are cancelled
             async with self._reporting:
                 self._task.cancel()
         await end(self._task)
@@ -255,6 +255,6 @@ class _Connections:
             self._idle.append(connection)
 
     async def close(self) -> None:
-        """Close those that are idle: all, once nobody reports."""
+        """Close the idle connections; once no keeper reports, these are all."""
         while self._idle:
             await self._idle.pop().close()

@@ -1,8 +1,8 @@
 """Statements of the shared limit: a report and its grant are one read and one write.
 
-No lock is held in between: an event loop may be busy, or its process frozen, before it comes to
-decide. The write changes nothing if another process has written meanwhile; then the report reads
-again. Nothing here has to survive a crash of the server, so no commit waits for the disk.
+No lock is held in between: an event loop may be busy, or its process frozen, before it decides. The
+write changes nothing if another process has written meanwhile; then the report starts over. Nothing
+here has to survive a crash of the server, so no commit waits for the disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from attrs import frozen
 from asyncsim.core.shared_limit import LimitGrant, LimitReport, Member, SharedTotal
 from asyncsim.postgres.engine import Connection
 
-# One statement, so that total and shares belong together.
+# One statement, so that total and shares are consistent.
 _READ = """
     SELECT extract(epoch FROM clock_timestamp())::float8, version, total, falls, pauses,
         extract(epoch FROM throttled_at)::float8,
@@ -64,7 +64,7 @@ _LEAVE = """
 
 
 def channel_of(account: str) -> str:
-    """The channel of an account: others need not wake up for it."""
+    """The channel of an account, so that processes of other accounts are not woken."""
     return f"asyncsim_limit_{sha256(account.encode()).hexdigest()[:16]}"
 
 
@@ -94,7 +94,7 @@ class LimitStore:
         version: int,
         *row: Any,
     ) -> LimitGrant | None:
-        """Write what follows from the report; None if another process was first."""
+        """Decide on the report and write the result; None if another process has written first."""
         total = _total_of(*row)
         known = tuple(total.members)
         grant = total.exchange(self.process, report, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LIMIT_TABLES = (
-    # One row per account: what all its processes have learnt of the vendor.
+    # One row per account: what all its processes have learnt about the vendor.
     """
     CREATE TABLE asyncsim.limits (
         account text PRIMARY KEY,

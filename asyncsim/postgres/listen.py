@@ -1,7 +1,7 @@
-"""One connection of a process that listens for notifications, and calls whoever waits for them.
+"""One connection of a process that listens for notifications, and calls their subscribers.
 
-A notification only wakes: it may be lost with its connection, and pgbouncer in transaction mode
-passes none on. Whoever listens also polls.
+A notification is only a wake-up: it may be lost with its connection, and pgbouncer in transaction
+mode forwards none. So every subscriber also polls.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Notifications:
             await line.close()
 
     def subscribe(self, channel: str, wake: Wake) -> Callable[[], None]:
-        """Call `wake` for each notification, and once the channel is listened to (again).
+        """Call `wake` for each notification, and whenever listening begins (again).
 
         Returns a function that ends this.
         """
@@ -88,7 +88,7 @@ class Notifications:
 async def listening(
     url: str | PostgresUrl, channel: str, wake: Wake, clock: Clock | None = None
 ) -> AsyncIterator[Notifications]:
-    """Listen on one channel as long as the block runs."""
+    """Listen on one channel until the block ends."""
     async with Notifications(url, clock) as notifications:
         notifications.subscribe(channel, wake)
         yield notifications
@@ -114,7 +114,7 @@ class _Line:
         self._changed.set()
 
         def unsubscribe() -> None:
-            # The channel stays listened to: others may come back to it, as clients do.
+            # It keeps listening on the channel, because clients often subscribe again.
             if wake in wakes:
                 wakes.remove(wake)
 
@@ -134,7 +134,7 @@ class _Line:
             except FAILURES as error:
                 if not self._pause:  # once for each outage
                     logger.warning(
-                        "notifications of %s stopped, polling goes on: %s",
+                        "notifications of %s have stopped; polling continues: %s",
                         self._url,
                         remedy_of(error),
                     )
@@ -154,7 +154,7 @@ class _Line:
                 logger.warning("notifications of %s arrive again", self._url)
             self._pause = 0.0
             for channel in added:
-                self._wake(channel)  # nobody could hear what was notified before
+                self._wake(channel)  # earlier notifications were missed
             # A connection can either receive or execute: receiving stops for a new channel.
             receiving = asyncio.create_task(
                 self._receive(connection), name="asyncsim-notifications"
@@ -165,7 +165,7 @@ class _Line:
             finally:
                 await end(receiving, changing)
             if not receiving.done():
-                raise TimeoutError("the connection cannot be used any more")
+                raise TimeoutError("the connection can no longer be used")
             if not receiving.cancelled():
                 receiving.result()  # raises what has ended the connection
 
@@ -179,7 +179,7 @@ class _Line:
             try:
                 wake()
             except Exception:
-                logger.exception("a listener of %s raised", channel)
+                logger.exception("a subscriber of %s raised", channel)
 
 
 async def _listen_to(connection: Connection, channels: Sequence[str]) -> Connection:
@@ -190,5 +190,5 @@ async def _listen_to(connection: Connection, channels: Sequence[str]) -> Connect
     return connection
 
 
-# Loops die with their tests and threads, and their connections with them.
+# By loop, and weakly: a loop that is gone takes its connections with it.
 _lines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Line]] = WeakKeyDictionary()

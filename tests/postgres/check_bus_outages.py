@@ -140,8 +140,8 @@ async def test_a_long_outage_refuses_callbacks_and_then_recovers_by_itself(
     assert await pair.sent("HS3").post() == 204
     await until(lambda: pair.names == ["HS3"])
     text = caplog.text
-    assert "callbacks cannot be stored at present" in text
-    assert "callbacks are stored again" in text
+    assert "callbacks cannot be stored: " in text
+    assert "callbacks can be stored again" in text
     assert cluster.password not in text
 
 
@@ -173,7 +173,7 @@ async def test_a_receiver_can_start_while_the_database_is_down(
     async with CallbackReceiver(bus=PostgresBus(url)) as receiver:
         registration = register(receiver, KORE)
         found = collect(receiver)
-        assert "at present: the server cannot be reached" in caplog.text
+        assert ": the server cannot be reached" in caplog.text
         cluster.start()
         assert await senders.kore(registration.issue_url("supersim", SIM)[0]).post() == 204
         await until(lambda: len(found) == 1)
@@ -212,7 +212,7 @@ async def test_a_row_that_cannot_be_read_stops_nothing(
             )
     assert await pair.sent().post() == 204
     await until(lambda: pair.names == [SIM])
-    assert caplog.text.count("rows of asyncsim.inbox that are no callbacks are skipped") == 1
+    assert caplog.text.count("skipping rows of asyncsim.inbox that are not callbacks") == 1
 
 
 async def test_a_bug_in_the_reader_does_not_end_it(
@@ -336,7 +336,7 @@ async def test_a_loop_goes_on_after_a_long_outage(
     assert (await anext(commands)).payload == "one"
     cluster.stop()
     following = asyncio.ensure_future(anext(commands))
-    await until(lambda: "Commands from devices do not arrive" in caplog.text)
+    await until(lambda: "Commands from devices cannot be read" in caplog.text)
     cluster.start()
     await until_it_returns(204, command(pair, "two").post)
     async with asyncio.timeout(30):

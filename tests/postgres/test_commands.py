@@ -286,7 +286,7 @@ async def test_a_row_that_is_no_command_is_skipped(
     await post(receiving, "two")
     assert await take(receiving.receiver) == ["two"]
     assert receiving.bus.counts.unreadable == 21
-    assert caplog.text.count("rows of asyncsim.commands that are no Commands are skipped") == 1
+    assert caplog.text.count("skipping rows of asyncsim.commands that are not Commands") == 1
 
 
 async def test_old_commands_are_deleted_and_those_that_nobody_wanted_are_reported(

@@ -181,7 +181,7 @@ async def test_clients_of_one_process_and_throttle_are_one_process(clients: Clie
 async def test_two_accounts_with_one_throttle_are_rejected(clients: Clients) -> None:
     throttle, shared = Throttle(), PostgresLimit(clients.url)
     await clients.open(throttle=throttle, shared_limit=shared)
-    with pytest.raises(ConfigurationError, match="Throttle of their own"):
+    with pytest.raises(ConfigurationError, match="a separate Throttle for each"):
         await clients.open("kore", throttle=throttle, shared_limit=shared)
 
 
@@ -292,12 +292,12 @@ async def test_without_the_database_a_process_keeps_its_share_and_then_half_an_e
             assert client.concurrency_limit == 32
             told = [one for one in caplog.messages if "shared limit" in one]
             assert len(told) == 1
-            assert "at most 64 requests at once, later 32" in told[0]
+            assert "at most 64 concurrent requests, later 32" in told[0]
             assert cluster.password not in caplog.text
             await asyncio.to_thread(cluster.start)
             await clock.advance(POLL + 0.1)
             assert client.concurrency_limit == 64
-            assert "is back" in caplog.text
+            assert "can be reached again" in caplog.text
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await clock.advance(60.0)

@@ -113,7 +113,7 @@ async def test_after_an_outage_everybody_is_woken(
         await clock.advance(0.25)
         await woken.until(2)
     stopped, again = caplog.messages
-    assert "polling goes on: the connection to the server was lost" in stopped
+    assert "polling continues: the connection to the server was lost" in stopped
     assert again.endswith("arrive again")
     password = psycopg.conninfo.conninfo_to_dict(postgres_url)["password"]
     assert password is not None
@@ -144,7 +144,7 @@ async def test_a_subscriber_that_raises_stops_nobody(
         await woken.until(1)
         notify(postgres_url, "one")
         await woken.until(2)
-    assert "a listener of one raised" in caplog.text
+    assert "a subscriber of one raised" in caplog.text
 
 
 async def test_a_listener_that_is_not_open(postgres_url: str) -> None:
