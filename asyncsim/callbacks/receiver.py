@@ -211,9 +211,7 @@ class CallbackReceiver:
                 return
             self._loop = asyncio.get_running_loop()
             if self._wanted_port is None and self._given_url is None:
-                raise ReceiverError(
-                    "a receiver without a port of its own needs a public_url, prefix included"
-                )
+                raise ReceiverError("a receiver without a port needs a public_url, prefix included")
             shared = self._handler.shared
             if shared is not None:  # before the port is open
                 await shared.start()

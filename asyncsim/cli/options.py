@@ -230,7 +230,7 @@ MaxRps = Annotated[_Seconds, Parameter(help="Requests per second of an account, 
 
 
 def throttle(concurrency: int | None, max_rps: float | None) -> Throttle:
-    """Return the limits of an account's requests; each client needs an object of its own."""
+    """Return the limits of an account's requests; each client needs a separate object."""
     if concurrency is None:
         return Throttle(max_rps=max_rps)
     return Throttle(maximum=concurrency, max_rps=max_rps)

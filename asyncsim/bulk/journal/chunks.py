@@ -211,7 +211,7 @@ async def finish(
     if (await connection.execute(open_chunks)).scalar_one():
         return None
     if claim.number == WHOLE_JOB:
-        # Paused in this moment, it has nothing left to pause: resumed, it would wait for ever.
+        # Also if it was just paused: nothing is left to pause, and it would never finish.
         unended = jobs.c.state.in_([JobState.RUNNING.value, JobState.PAUSED.value])
         ended = {"state": JobState.FINISHED.value, "reason": null(), "ended_at": now}
         this = update(jobs).where(jobs.c.id == claim.job_id, unended)

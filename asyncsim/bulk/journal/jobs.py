@@ -327,8 +327,7 @@ async def hand_over(
     await check_no_workers(connection, job, dead)
     last = select(func.coalesce(func.max(chunks.c.number), 0)).where(chunks.c.job == job)
     base: int = (await connection.execute(last)).scalar_one()  # of earlier submissions
-    # Their numbers are not reused: a process that still believes to own one of them finds no row,
-    # and writes nothing.
+    # Their numbers are not reused: a former owner of one of them finds no row, and writes nothing.
     old = and_(chunks.c.job == job, chunks.c.number != WHOLE_JOB)
     await connection.execute(delete(chunks).where(old))
     # Chunks have equal numbers of rows to send: a file that is nine tenths done needs a tenth of
