@@ -18,18 +18,19 @@ T = TypeVar("T")
 logger = logging.getLogger("asyncsim")
 
 _AGAIN = 1.0  # seconds between two cancellations of one task
-_LEFT_AFTER = 2.5  # seconds: after the third one
+_CANCELLATIONS = 3  # of a task, before it is left
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks, and return once they have ended; after a few seconds in any case."""
     running = ours = {one for one in tasks if not one.done()}
-    deadline = asyncio.get_running_loop().time() + _LEFT_AFTER
-    while running and (left := deadline - asyncio.get_running_loop().time()) > 0:
+    for _ in range(_CANCELLATIONS):
+        if not running:
+            break
         for one in running:
             one.cancel()
         try:
-            _, running = await asyncio.wait(running, timeout=min(_AGAIN, left))
+            _, running = await asyncio.wait(running, timeout=_AGAIN)
         except asyncio.CancelledError:  # the caller was cancelled, too
             for one in running:
                 one.cancel()

@@ -16,7 +16,6 @@ from asyncsim.postgres.bounded import end, finish, within
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A twentieth of the time."""
     monkeypatch.setattr(bounded, "_AGAIN", 0.05)
-    monkeypatch.setattr(bounded, "_LEFT_AFTER", 0.125)
 
 
 class Driver:
