@@ -48,6 +48,7 @@ _BATCH = 500  # entries of one statement
 _FORGET_AFTER = 600.0  # seconds
 _PAUSE = 1.0  # seconds before the worker is restarted after an error of the database
 _LONGEST = 10.0  # seconds for one statement
+_INSTALL_WITHIN = 60.0  # seconds; another process may be creating the tables
 _CLOSING = 2.0  # seconds
 _RECONNECT = 2.0  # seconds of failures after which the next statement begins a new attempt
 
@@ -160,9 +161,9 @@ class ProcrastinateDispatch:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._check_sessions()
+            await within(_LONGEST, self._check_sessions())
             await self._app.open_async()
-        except (ProcrastinateException, psycopg.Error) as error:
+        except (ProcrastinateException, psycopg.Error, TimeoutError) as error:
             raise self._error(error) from error
         return self
 
@@ -197,8 +198,8 @@ class ProcrastinateDispatch:
     async def install(self) -> None:
         """Create procrastinate's tables, or upgrade them to its installed version."""
         try:
-            await self._install()
-        except psycopg.Error as error:
+            await within(_INSTALL_WITHIN, self._install())
+        except (psycopg.Error, TimeoutError) as error:
             raise self._error(error) from error
 
     async def _install(self) -> None:

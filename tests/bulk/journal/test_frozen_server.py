@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asyncsim.bulk import dispatch_procrastinate
 from asyncsim.bulk.journal import Journal, open_database, postgres, session
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.records import State
 from asyncsim.clock import SYSTEM_CLOCK
 from asyncsim.errors import JournalError
+from asyncsim.postgres import bounded
 from tests.bulk.journal.samples import fill, next_rows
 from tests.bulk.journals import HEAD
 from tests.postgres.proxy import LossyProxy
@@ -105,6 +107,24 @@ async def test_a_database_that_was_given_up_can_be_opened_again(
     await database.close()
     await database.open()
     assert await database.read(read_one) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "statement"), [("install", b"CREATE TABLE"), ("__aenter__", b"pg_backend_pid")]
+)
+async def test_the_queue_of_chunks_gives_up(
+    proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch, method: str, statement: bytes
+) -> None:
+    monkeypatch.setattr(bounded, "_AGAIN", 0.05)
+    monkeypatch.setattr(dispatch_procrastinate, "_LONGEST", 0.5)
+    monkeypatch.setattr(dispatch_procrastinate, "_INSTALL_WITHIN", 0.5)
+    dispatch = dispatch_procrastinate.ProcrastinateDispatch(proxy.url, SYSTEM_CLOCK)
+    proxy.freeze(at=statement)
+    async with asyncio.timeout(4.5):  # psycopg gives a frozen server five to cancel a statement
+        with pytest.raises(JournalError, match=r"has not responded for 0\.5 s"):
+            await getattr(dispatch, method)()
+    proxy.cut()
+    proxy.thaw()
 
 
 async def test_a_cancelled_command_does_not_wait_for_the_server(
