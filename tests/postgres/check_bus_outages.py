@@ -298,7 +298,7 @@ async def test_a_callback_is_refused_before_the_receiver_is_started(
     path = sent.url.removeprefix("https://example.com")
     with caplog.at_level(logging.WARNING):
         assert await receiver.receive_async("POST", path, sent.headers, sent.body) == 503
-    assert "not started" in caplog.text
+    assert "the receiver is not running" in caplog.text
 
 
 def command(pair: Pair, payload: str) -> Sent:
