@@ -39,6 +39,8 @@ class KeptConnection:
 
     async def _connect_and(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         if self._connection is None:
+            # Kept at once: `within` loses a result that a cancellation overtakes, and nobody would
+            # close it.
             self._connection = await self._connect()
         return await work(self._connection)
 
