@@ -92,7 +92,8 @@ def terminate_connections(cluster: Cluster, *, listening: bool | None = None) ->
 async def test_callbacks_arrive_after_the_listening_connection_was_terminated(
     cluster: Cluster, pair: Pair
 ) -> None:
-    assert terminate_connections(cluster, listening=True) == 1
+    # It may still be connecting: the table is read beside it.
+    await until(lambda: terminate_connections(cluster, listening=True))
     assert await pair.sent().post() == 204
     await until(lambda: pair.names == [SIM])
 
@@ -124,14 +125,14 @@ async def test_a_restart_of_the_server_refuses_and_loses_nothing(
 async def test_a_long_outage_refuses_callbacks_and_then_recovers_by_itself(
     cluster: Cluster, pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(inbox_writer, "PATIENCE", 0.5)
+    monkeypatch.setattr(inbox_writer, "PATIENCE", 3.0)
     health = f"{pair.receiver.public_url}/readyz"
     assert await status_of(health) == 200
     cluster.stop()
     assert await pair.sent("HS1").post() == 503
     began = asyncio.get_running_loop().time()
     assert await pair.sent("HS2").post() == 503
-    assert asyncio.get_running_loop().time() - began < 0.4  # at once: it is known to be down
+    assert asyncio.get_running_loop().time() - began < 2.0  # at once: it is known to be down
     assert pair.bus.counts.refused == pair.receiver.counts.refused == 2
     await until_it_returns(503, lambda: status_of(health))
     assert await status_of(f"{pair.receiver.public_url}/livez") == 200
