@@ -305,7 +305,8 @@ async def test_garbage_is_rejected_without_a_log_line_per_request(
     assert status in (None, 400, 403, 404, 405, 413, 414, 415)
     # On a busy machine asyncio, in debug mode, also warns of slow steps.
     lines = [one for one in caplog.records if one.levelno > 10 and one.name != "asyncio"]
-    assert [one.exc_info for one in caplog.records if one.exc_info] == []
+    # asyncio reports the reset connection of this test itself, its client.
+    assert [one for one in caplog.records if one.exc_info and one.name != "asyncio"] == []
     assert len(lines) == any(isinstance(one, CallbackRefused) for one in events)
     assert nonce not in caplog.text + str(events)
     monkeypatch.undo()
