@@ -112,6 +112,8 @@ for _name, _path, _help, _example in (
     _help += f"\n\nExample: {_example}" if _example else ""
     app.command(f"asyncsim.cli.{_path}", name=_name, help=_help)
 
+# They log an outage in many lines, with tracebacks; our own loggers and errors take one line.
+_LOUD = ("psycopg", "procrastinate.utils")
 _EMPTY = "is a variable unset? To clear a field, use --clear, as in --clear unique-name"
 
 
@@ -119,6 +121,8 @@ def start(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit code."""
     survive_hangup()
     logging.getLogger().addHandler(output.LogHandler())
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with lasting():
         try:
             return asyncio.run(execute(arguments))

@@ -30,8 +30,6 @@ from asyncsim.cli.output import printable, say
 from asyncsim.cli.signals import on_first_interrupt
 
 _SURVIVED = ("poll_jobs_to_abort_error", "side_task_failed")
-# They log an outage in many lines, with tracebacks; `bulk.work` logs it in one line.
-_LOUD = ("psycopg", "procrastinate.utils")
 _STOPPING = (
     "stopping: requests in flight finish, then other workers take over the chunks; press Ctrl-C"
     " again to cancel"
@@ -62,8 +60,6 @@ async def worker(
     url = shared_journal(journal)
     if health is not None:  # before anything else is done
         check_address("--health", health)
-    for name in _LOUD:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     receiver = None
     if public_url is not None:
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
