@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from attrs import define, field, frozen
@@ -28,6 +29,8 @@ from asyncsim.errors import (
 )
 from asyncsim.events import ChunkEnded, ChunkTaken, Observer, notify
 from asyncsim.vendors import Product
+
+logger = logging.getLogger("asyncsim.worker")
 
 _WINDOW = 10_000  # more than a chunk has: only its size limits how many of its SIMs are pending
 # No person has to act on these: another worker continues, or this one a little later.
@@ -120,7 +123,10 @@ class ChunkRun:
             return task.result()
         if isinstance(error, AsyncSimError):
             return _outcome_of(error, str(error), pauses_job=True)
-        raise error
+        # A bug, which every worker would meet again and again.
+        claim, job = self.taken.claim, self.taken.job_name
+        logger.error("chunk %d of job %r failed", claim.number, job, exc_info=error)
+        return ChunkOutcome(f"{type(error).__name__}: {error}", pauses_job=True)
 
     async def _work(self) -> ChunkOutcome:
         taken, claim, stop = self.taken, self.taken.claim, self.stop

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from asyncsim import Client
+from asyncsim import Client, bulk
 from asyncsim.bulk.journal import chunks
 from asyncsim.bulk.journal.chunks import TakenChunk
+from asyncsim.bulk.phases import Phases
 from asyncsim.bulk.records import State
+from asyncsim.bulk.tasks import JobTask
 from asyncsim.emulator.app import RequestHandler
 from asyncsim.emulator.context import VendorResponse
 from asyncsim.errors import AuthenticationError, ClientClosed
@@ -35,12 +37,14 @@ async def submit_other(yard: Yard, **options: Any) -> Client:
     return client
 
 
-async def until_finished(yard: Yard, name: str) -> None:
-    async def finished() -> bool:
-        query = f"SELECT state FROM asyncsim.jobs WHERE name = '{name}'"
-        return await yard.rows(query) == [{"state": "finished"}]
+async def until(yard: Yard, name: str, state: str) -> None:
+    """Wait until one of several jobs has this state."""
 
-    await yard.until(finished)
+    async def reached() -> bool:
+        query = f"SELECT state FROM asyncsim.jobs WHERE name = '{name}'"
+        return await yard.rows(query) == [{"state": state}]
+
+    await yard.until(reached)
 
 
 async def leave_in_doubt(yard: Yard) -> None:
@@ -63,7 +67,7 @@ async def test_credentials_that_are_rejected_while_rows_are_read_end_the_work_on
     await leave_in_doubt(yard)
     other = await submit_other(yard)
     worker = await yard.work(client=await rejected_client(yard), more=[other])
-    await until_finished(yard, "other")
+    await until(yard, "other", "finished")
     await worker.finish()
     [found] = await yard.rows(f"SELECT * FROM asyncsim.jobs WHERE id = {job}")
     assert found["state"] == "running"
@@ -94,6 +98,33 @@ async def test_reads_that_are_forbidden_pause_the_job_with_the_reason(
     assert worker.taken == [1]
     assert await yard.states() == {State.SENDING: 30}
     assert not worker.task.done()
+    await worker.finish()
+
+
+async def test_a_bug_pauses_the_job_and_the_worker_continues(
+    open_yard: OpenYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard = await open_yard()
+    await yard.submit()
+    other = await submit_other(yard)
+    reconcile = Phases.reconcile
+
+    async def fail(self: Phases, task: JobTask) -> None:
+        if task.context.vendor.name == "twilio":
+            raise ZeroDivisionError("a bug")
+        await reconcile(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Phases, "reconcile", fail)
+        worker = await yard.work(more=[other])
+        await until(yard, "job", "paused")
+        await until(yard, "other", "finished")
+    [job] = await yard.rows("SELECT reason FROM asyncsim.jobs WHERE name = 'job'")
+    assert job["reason"] == "ZeroDivisionError: a bug"
+    assert len([one for one in worker.chunks_taken if one.job == "job"]) <= 4  # at once
+    async with bulk.SharedJobs(yard.url) as jobs:
+        await jobs.unpause("job", dispatch=yard.dispatch)
+    await until(yard, "job", "finished")
     await worker.finish()
 
 
@@ -160,7 +191,7 @@ async def test_the_queue_of_a_rejected_account_is_left_to_other_workers(
     other = await submit_other(yard, chunk_rows=5)
     rejected = await rejected_client(yard)
     worker = await yard.work(at_once=1, client=rejected, more=[other])
-    await until_finished(yard, "other")
+    await until(yard, "other", "finished")
     await worker.finish()
     left = await yard.rows(
         "SELECT queueing_lock, status::text FROM asyncsim.procrastinate_jobs ORDER BY 1"

@@ -156,7 +156,8 @@ async def test_a_job_that_is_resumed_is_counted_anew(open_yard: OpenYard) -> Non
 async def test_failures_in_two_workers_count_together(open_yard: OpenYard) -> None:
     limits = {"breaker": None, "max_failures": 40}
     yard = await refusing_yard(open_yard, chunk_rows=50, columns=limits)
-    yard.emulator.faults = Faults(answer_takes=0.1)  # each sees what the other has committed
+    # Slow, so that each sees what the other has committed.
+    yard.emulator.faults = Faults(answer_takes=0.3)
     workers = [await yard.work(at_once=1, client=await yard.open_client(limit=2)) for _ in "ab"]
     await yard.until_state("paused")
     for one in workers:
@@ -226,7 +227,7 @@ async def test_signals_stay_with_the_program(yard: Yard) -> None:
 
 # Processes that are stopped while PostgreSQL is away.
 
-LONGEST = 45.0
+LONGEST = 50.0
 """Seconds, as docs/many-machines.md says; grace periods are 60 s."""
 AT_ONCE = 20.0
 """Seconds without PostgreSQL if no request is waited for, as after a second signal."""

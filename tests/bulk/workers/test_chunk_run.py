@@ -65,8 +65,12 @@ class Mistaken(ChunkRun):
         raise RuntimeError("a bug")
 
 
-async def test_the_lease_is_watched_no_longer_than_the_work(clock: ManualClock) -> None:
+async def test_a_bug_pauses_the_job_and_leaves_a_traceback(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
     run = chunk_run(Mistaken, clock)
-    with pytest.raises(RuntimeError, match="a bug"):
-        await run.run()
-    assert clock.next_timer is None
+    assert await run.run() == ChunkOutcome("RuntimeError: a bug", pauses_job=True)
+    [logged] = caplog.records
+    assert logged.getMessage() == "chunk 1 of job 'job' failed"
+    assert logged.exc_info is not None
+    assert clock.next_timer is None  # nor does anybody watch its lease any longer
