@@ -251,6 +251,7 @@ async def test_another_program_that_locks_the_file_is_named_as_the_cause(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asyncsim.bulk.journal.sqlite._PRAGMAS", ("busy_timeout=1",))
+    monkeypatch.setattr("asyncsim.bulk.journal.sqlite._BUSY_TIMEOUT", "busy_timeout=1")
     async with Journal.open(path) as journal:
         await fill(journal, 1)
         with closing(sqlite3.connect(path, isolation_level=None)) as shell:
