@@ -99,7 +99,8 @@ def chaos(session: nox.Session) -> None:
     Among them jobs of 2,000 SIMs, and the vendor, killed 20 times at random moments.
     """
     install(session)
-    checks = ("-o", "python_files=check_*.py", "--timeout", "900")
+    # No more at a time, because each starts processes of its own.
+    checks = ("-n", "2", "-o", "python_files=check_*.py", "--timeout", "900")
     places = ("tests/chaos/check_kills.py", "tests/bulk/check_kills.py", "tests/cli")
     session.run("python", "-m", "pytest", *checks, *places, *session.posargs)
 
@@ -124,7 +125,8 @@ def postgres(session: nox.Session) -> None:
     Here a missing server is an error, not a reason to skip.
     """
     install(session)
-    checks = ("-o", "python_files=check_*.py", "--timeout", "900")
+    # No more at a time, because some measure real seconds.
+    checks = ("-n", "2", "-o", "python_files=check_*.py", "--timeout", "900")
     places = ("tests/postgres", "tests/bulk/workers", f"--ignore={MACHINES[1]}")
     session.run("python", "-m", "pytest", *checks, *places, *session.posargs, env=NO_SKIPS)
     engine = {**NO_SKIPS, "ASYNCSIM_TEST_ENGINES": "postgres"}
