@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.row_updates import RowInsert
 from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
 from asyncsim.bulk.journal.scope import Scope
@@ -118,15 +119,22 @@ async def read_job(
 
 
 async def read_scope(
-    connection: AsyncConnection, job_id: int, claim: ChunkClaim | None, *, is_alone: bool
+    connection: AsyncConnection,
+    job_id: int,
+    claim: ChunkClaim | None,
+    target: str,
+    *,
+    is_alone: bool,
 ) -> Scope:
-    """Return the scope of a job, or of one of its chunks."""
+    """Return the scope of a job, or of one of its chunks; Fenced if that is gone."""
     if claim is None or claim.number == WHOLE_JOB:
         return Scope(job_id, is_alone)
     this = (chunks.c.job == job_id, chunks.c.number == claim.number)
-    found = await connection.execute(select(chunks.c.first_row, chunks.c.last_row).where(*this))
-    first, last = found.one()
-    return Scope(job_id, is_alone, first, last)
+    ends = select(chunks.c.first_row, chunks.c.last_row).where(*this)
+    found = (await connection.execute(ends)).first()
+    if found is None:  # the job was submitted again meanwhile, which makes new chunks
+        raise claims.fenced(claim, target)
+    return Scope(job_id, is_alone, found.first_row, found.last_row)
 
 
 async def add_job(

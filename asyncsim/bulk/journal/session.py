@@ -132,8 +132,9 @@ class JournalSession:
             return
         # Properties are synchronous, so what they return is read now.
         self.job_name, self._secret, self._input = found.name, found.secret, found.summary
+        is_alone, read_scope = not self._database.is_shared, queries.read_scope
         self._scope = await self._database.read(
-            queries.read_scope, found.id, chunk, is_alone=not self._database.is_shared
+            read_scope, found.id, chunk, self.target, is_alone=is_alone
         )
         if self._database.is_shared and chunk is None and not self._read_only:
             self._claim = await self._hold.take(found.id)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.dispatch_procrastinate import ProcrastinateDispatch
 from asyncsim.bulk.errors import Fenced
-from asyncsim.bulk.journal import chunks, claims, purging
+from asyncsim.bulk.journal import Journal, chunks, claims, purging
 from asyncsim.bulk.journal.chunks import TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
@@ -287,6 +287,16 @@ async def test_of_chunks_that_end_at_the_same_moment_one_is_the_last(
     await database.write(chunks.finish, last.claim, database.now())
     await database.write(chunks.pause_job, 1, "late")
     assert state(server) == "finished"
+
+
+async def test_a_chunk_that_was_deleted_is_another_owners(
+    database: Database, migrated_url: str
+) -> None:
+    """As by a second submission of its job, while its worker was frozen."""
+    gone = ChunkClaim(1, 9, "late", 1)
+    with pytest.raises(Fenced, match="another process has taken over chunk 9 of job 1"):
+        async with Journal.open(migrated_url, chunk=gone, database=database):
+            pass
 
 
 @pytest.mark.parametrize(
