@@ -48,6 +48,7 @@ _BATCH = 500  # entries of one statement
 _FORGET_AFTER = 600.0  # seconds
 _PAUSE = 1.0  # seconds before the worker is restarted after an error of the database
 _LONGEST = 10.0  # seconds for one statement
+_OPENING = 30.0  # seconds; hosts of the URL may be silent, each for `connect_timeout`
 _INSTALL_WITHIN = 60.0  # seconds; another process may be creating the tables
 _CLOSING = 2.0  # seconds
 _RECONNECT = 2.0  # seconds of failures after which the next statement begins a new attempt
@@ -161,7 +162,7 @@ class ProcrastinateDispatch:
 
     async def __aenter__(self) -> Self:
         try:
-            await within(_LONGEST, self._check_sessions())
+            await within(_OPENING, self._check_sessions())
             await self._app.open_async()
         except (ProcrastinateException, psycopg.Error, TimeoutError) as error:
             raise self._error(error) from error
@@ -204,6 +205,7 @@ class ProcrastinateDispatch:
 
     async def _install(self) -> None:
         async with await connect(self._url) as connection, connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = 0")
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_INSTALL_LOCK])
             # Its script names no schema. LOCAL, because a pooled connection is reused.
             schema = SQL("SET LOCAL search_path TO {}").format(Identifier(SCHEMA))

@@ -284,6 +284,7 @@ class ChunkClaim:
 
     job_id: int
     number: int
+    """`WHOLE_JOB` for all rows."""
     owner: str
     epoch: int
 

@@ -21,7 +21,8 @@ def journal_option(given: str | None) -> str | None:
     if given is not None:
         if is_database(given) and PostgresUrl.parse(given).has_secret:
             raise CommandError(
-                "--journal with a password would show it to every user of this machine: set"
+                "--journal with a password, or with an unknown parameter, which may be one, would"
+                " show it to every user of this machine: set"
                 f" {JOURNAL_VARIABLE} or PGPASSWORD, or use a password file (~/.pgpass)"
             )
         return given

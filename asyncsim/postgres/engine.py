@@ -59,7 +59,8 @@ SCHEMA = "asyncsim"
 # a chunk's lease lasts no longer.
 _DEFAULTS = {
     "application_name": "asyncsim",
-    "connect_timeout": 10,
+    # For each host of the URL. Uses have at least five seconds: enough for the next one.
+    "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,

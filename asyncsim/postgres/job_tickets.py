@@ -48,8 +48,10 @@ async def following_job_tickets(
     try:
         yield
     finally:
-        await end(task)
-        await reader.connection.close()
+        try:
+            await end(task)
+        finally:
+            await reader.connection.close()
 
 
 class _SecretReader:

@@ -27,21 +27,32 @@ class KeptConnection:
         """The time limit of one use."""
         self._connection: Connection | None = None
         self._one_user = asyncio.Lock()
+        self._use: object = None
+        """The present use; None between two."""
 
     async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do work with it; raises FAILURES, such as TimeoutError if it takes too long."""
         async with self._one_user:
+            use = self._use = object()
             try:
-                return await within(self._seconds, self._connect_and(work), "asyncsim-connection")
+                return await within(
+                    self._seconds, self._connect_and(work, use), "asyncsim-connection"
+                )
             except BaseException:
                 await self._disconnect()
                 raise
+            finally:
+                self._use = None
 
-    async def _connect_and(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _connect_and(self, work: Callable[[Connection], Awaitable[T]], use: object) -> T:
         if self._connection is None:
+            connection = await self._connect()
+            if use is not self._use:  # `within` has given this up, and the driver went on
+                await connection.close()
+                raise TimeoutError("connected too late")
             # Kept at once: `within` loses a result that a cancellation overtakes, and nobody would
             # close it.
-            self._connection = await self._connect()
+            self._connection = connection
         return await work(self._connection)
 
     async def close(self) -> None:

@@ -88,6 +88,7 @@ _REJECTED = (
 )
 
 _UNREACHABLE = "the server cannot be reached: check the host, the port, and that the server runs"
+_SILENT = f"the server does not respond: check that it runs and is not overloaded, {_AGAIN}"
 _LOST = f"the connection to the server was lost: check that the server runs, {_AGAIN}"
 
 # Lost connections, and transactions that were rolled back because of another transaction or a limit
@@ -150,6 +151,8 @@ def _remedy(cause: BaseException, said: str) -> str | None:
         return None
     if _OF_SERVER.search(str(cause)):
         return _REJECTED
+    if isinstance(cause, TimeoutError):
+        return _SILENT
     attempted = ("connection failed", "failed to resolve", "timeout expired")
     return _UNREACHABLE if any(words in said for words in attempted) else _LOST
 

@@ -6,9 +6,11 @@ import asyncio
 import json
 import logging
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import psycopg
@@ -16,9 +18,10 @@ import pytest
 from attrs import define
 
 from asyncsim import Callback, CallbackReceiver, PostgresBus, Watching
+from asyncsim.bulk.dispatch_procrastinate import ProcrastinateDispatch
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.callbacks.receiver import Registration
-from asyncsim.clock import ManualClock
+from asyncsim.clock import SYSTEM_CLOCK, ManualClock
 from asyncsim.emulator import Emulator
 from asyncsim.postgres import inbox, inbox_writer
 from asyncsim.vendors import KORE
@@ -165,6 +168,22 @@ async def test_a_wait_ends_by_polling_while_the_database_is_down(
         settled = await there.client.supersim.sims.update_and_wait(sim.sid, status="active")
         assert settled.status == "active"
         assert there.settled_by == ["read"]
+
+
+async def test_a_silent_host_of_several_is_passed_over(url: str) -> None:
+    """As the former primary after a failover, if its machine is lost."""
+    await ProcrastinateDispatch(url, SYSTEM_CLOCK).install()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        login, _, host = urlsplit(url).netloc.rpartition("@")
+        hosts = f"{login}@127.0.0.1:{silent.getsockname()[1]},{host}"
+        both = urlsplit(url)._replace(netloc=hosts).geturl()
+        async with CallbackReceiver(bus=PostgresBus(both)) as receiver:
+            registration = register(receiver, KORE)
+            found = collect(receiver)
+            assert await senders.kore(registration.issue_url("supersim", SIM)[0]).post() == 204
+            await until(lambda: len(found) == 1)
+        async with ProcrastinateDispatch(both, SYSTEM_CLOCK) as dispatch:
+            assert await dispatch.requeue_stalled() == 0
 
 
 async def test_a_receiver_can_start_while_the_database_is_down(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 
 import psycopg
@@ -101,3 +102,30 @@ async def test_a_server_that_does_not_respond_is_given_up_in_time(
         with pytest.raises(TimeoutError, match=r"has not responded for 0\.1 s"):
             await kept.use(stand_still)
     proxy.thaw()
+
+
+async def test_a_connection_that_comes_after_its_use_is_closed(proxy: LossyProxy) -> None:
+    """A driver may lose a cancellation, and connect all the same."""
+    arrived, opened = asyncio.Event(), list[Connection]()
+
+    async def connect_late() -> Connection:
+        is_first = not opened
+        connection = await connect(proxy.url)
+        opened.append(connection)
+        while is_first and not arrived.is_set():
+            with suppress(asyncio.CancelledError):
+                await arrived.wait()
+        return connection
+
+    kept = KeptConnection(connect_late, 0.5)
+    with pytest.raises(TimeoutError):
+        await kept.use(session)
+    second = await kept.use(session)
+    [late] = [one for one in asyncio.all_tasks() if one.get_name() == "asyncsim-connection"]
+    arrived.set()
+    with pytest.raises(TimeoutError, match="too late"):
+        await late
+    assert opened[0].closed
+    assert await kept.use(session) == second
+    await kept.close()
+    assert opened[1].closed

@@ -8,7 +8,7 @@ import socket
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.errors import Fenced
@@ -76,11 +76,32 @@ def fenced(claim: ChunkClaim, target: str) -> Fenced:
     )
 
 
-async def lock_chunks(connection: AsyncConnection, job_id: int) -> None:
-    """Wait for all transactions that are writing or claiming chunks of a job."""
-    # In a fixed order, so that no two such transactions wait for each other.
+async def lock_unused(
+    connection: AsyncConnection, job_id: int, name: str, dead: ColumnElement[datetime], target: str
+) -> None:
+    """Lock all chunks of a job; JournalError while one of them has a living owner."""
+    # First without locks, which would hold up the heartbeats of living owners: those of a worker
+    # are one statement for all of its jobs.
+    await _check_unused(connection, job_id, name, dead, target)
+    # Waits for transactions that are writing or claiming a chunk. In a fixed order, so that no two
+    # of these wait for each other.
     every = select(chunks.c.number).where(chunks.c.job == job_id).order_by(chunks.c.number)
     await connection.execute(every.with_for_update())
+    await _check_unused(connection, job_id, name, dead, target)
+
+
+async def _check_unused(
+    connection: AsyncConnection, job_id: int, name: str, dead: ColumnElement[datetime], target: str
+) -> None:
+    # Also of a cancelled job: its workers may still wait for their last responses.
+    owned = and_(chunks.c.owner.is_not(None), chunks.c.heartbeat_at >= dead)
+    alive = select(chunks.c.owner).where(chunks.c.job == job_id, owned).limit(1)
+    owner = (await connection.execute(alive)).scalar_one_or_none()
+    if owner is not None:
+        raise JournalError(
+            f"job {name!r} in journal {target} is in use by process {owner}: wait until it has"
+            " ended, or stop it; `asyncsim jobs status` shows the job's progress"
+        )
 
 
 async def claim_job(
@@ -105,29 +126,12 @@ async def claim_job(
         raise JournalError(
             f"job {name!r} in journal {target} is being deleted: purge it again to complete this"
         )
-    await lock_chunks(connection, job_id)
-    # The workers of a job that was cancelled may still wait for their last responses.
-    busy = and_(chunks.c.job == job_id, chunks.c.number != WHOLE_JOB, chunks.c.heartbeat_at >= dead)
-    worker = select(chunks.c.owner).where(busy, chunks.c.owner.is_not(None)).limit(1)
-    holder = (await connection.execute(worker)).scalar_one_or_none()
-    if holder is not None:
-        raise _in_use(name, target, holder)
+    await lock_unused(connection, job_id, name, dead, target)
     whole = and_(chunks.c.job == job_id, chunks.c.number == WHOLE_JOB)
-    free = or_(chunks.c.owner.is_(None), chunks.c.heartbeat_at < dead)
-    taken = update(chunks).where(whole, free)
     values = {"owner": owner, "epoch": chunks.c.epoch + 1, "heartbeat_at": now, "state": "running"}
-    if not (await connection.execute(taken.values(values))).rowcount:
-        holder = (await connection.execute(select(chunks.c.owner).where(whole))).scalar_one()
-        raise _in_use(name, target, holder)
+    await connection.execute(update(chunks).where(whole).values(values))
     epoch = (await connection.execute(select(chunks.c.epoch).where(whole))).scalar_one()
     return ChunkClaim(job_id, WHOLE_JOB, owner, epoch)
-
-
-def _in_use(name: str, target: str, holder: str) -> JournalError:
-    return JournalError(
-        f"job {name!r} in journal {target} is in use by process {holder}: wait until it has ended,"
-        " or stop it; `asyncsim jobs status` shows the job's progress"
-    )
 
 
 async def release_job(connection: AsyncConnection, claim: ChunkClaim) -> None:

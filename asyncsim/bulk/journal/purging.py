@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from asyncsim.bulk.journal.claims import lock_chunks
+from asyncsim.bulk.journal.claims import lock_unused
 from asyncsim.bulk.journal.jobs import ENDED, find_job, set_state
 from asyncsim.bulk.journal.schema import chunks, jobs, rows, runs
 from asyncsim.bulk.records import JobState
@@ -42,11 +42,7 @@ async def begin_purge(
     job, state = await find_job(connection, name, target, lock=True)
     if state not in _PURGEABLE:
         raise JournalError(f"job {name!r} is {state}: cancel it first")
-    await lock_chunks(connection, job)
-    # Also a cancelled job: its workers still write the outcomes of requests in flight.
-    alive = select(func.count()).where(chunks.c.job == job, chunks.c.heartbeat_at >= dead)
-    if (await connection.execute(alive)).scalar_one():
-        raise JournalError(f"job {name!r} is in use: wait until its workers have stopped")
+    await lock_unused(connection, job, name, dead, target)
     await set_state(connection, job, JobState.PURGING, now)
     # A former owner that was only frozen can no longer write.
     lost = update(chunks).where(chunks.c.job == job)

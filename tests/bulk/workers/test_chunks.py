@@ -125,10 +125,12 @@ class Paused:
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
+        self.times = 0
         self.leave = asyncio.Event()
 
     async def __call__(self, connection: AsyncConnection) -> None:
         self.entered.set()
+        self.times += 1
         await self.leave.wait()
 
 
@@ -317,6 +319,15 @@ async def test_a_job_that_is_paused_at_its_very_end_is_finished(
     assert state(server) == afterwards
 
 
+async def take_all(database: Database, what: str) -> None:
+    """Claim the whole job, or begin to purge it."""
+    times = database.now(), database.now(-6.0), database.target
+    if what == "claim":
+        await database.write(claims.claim_job, 1, "whole", *times)
+    else:
+        await database.write(purging.begin_purge, "job", *times)
+
+
 @pytest.mark.parametrize("what", ["claim", "purge"])
 async def test_a_cancelled_job_is_not_claimed_or_purged_while_a_worker_claims_a_chunk(
     database: Database, server: Server, what: str
@@ -329,21 +340,34 @@ async def test_a_cancelled_job_is_not_claimed_or_purged_while_a_worker_claims_a_
         await work(connection)
         return taken
 
-    async def take_all(connection: AsyncConnection) -> object:
-        times = database.now(), database.now(-6.0), database.target
-        if what == "claim":
-            return await claims.claim_job(connection, 1, "whole", *times)
-        return await purging.begin_purge(connection, "job", *times)
-
     worker = asyncio.create_task(database.write(claiming))
     await work.entered.wait()
     server.execute("UPDATE jobs SET state = 'cancelled'")
-    taking = asyncio.create_task(database.write(take_all))
+    taking = asyncio.create_task(take_all(database, what))
     await until_one_waits(server)
     work.leave.set()
     assert await worker
     with pytest.raises(JournalError, match="is in use"):
         await taking
+
+
+@pytest.mark.parametrize("what", ["claim", "purge"])
+async def test_a_cancelled_job_with_a_living_worker_is_rejected_without_a_lock(
+    database: Database, server: Server, what: str
+) -> None:
+    """It would hold up the worker's heartbeat, and with it all leases of the worker."""
+    taken = await claim(database, "worker")
+    assert taken is not None
+    work = Paused()
+    writing = asyncio.create_task(database.write_as(taken.claim, work))
+    await work.entered.wait()
+    server.execute("UPDATE jobs SET state = 'cancelled'")
+    async with asyncio.timeout(30):
+        with pytest.raises(JournalError, match="is in use by process worker"):
+            await take_all(database, what)
+    work.leave.set()
+    await writing
+    assert work.times == 1  # the server ends a transaction that is idle for five seconds
 
 
 async def test_a_chunk_whose_job_is_cancelled_while_it_is_claimed_is_not_claimed(
