@@ -9,12 +9,11 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Coroutine,
     Iterator,
     Sequence,
 )
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.input.source import format_lines
@@ -82,13 +81,13 @@ class Phases:
 
     @contextlib.asynccontextmanager
     async def watching(self, stop: asyncio.Event | None) -> AsyncGenerator[None, None]:
-        """Stop when the caller's event is set, or at the deadline."""
+        """Stop when the caller's event is set, the job is cancelled, or at the deadline."""
 
         async def stop_after(wait: Callable[[], Awaitable[object]], reason: str) -> None:
             await wait()
             self.stop.stop(reason)
 
-        waits: list[Coroutine[Any, Any, None]] = []
+        waits = [stop_after(self._journal.cancelled.wait, "cancelled")]
         if stop is not None:
             if stop.is_set():
                 self.stop.stop("drained")  # now: the task would start after the first batch
@@ -187,8 +186,10 @@ class Phases:
         if job is None:
             head = await journal.head()
             if head is None:
+                named = "" if journal.job_name is None else f" {journal.job_name!r}"
                 raise JournalError(
-                    f"journal {journal.target} contains no job to resume: pass the input again"
+                    f"journal {journal.target} contains no complete job{named}: pass the input"
+                    " again"
                 )
             vendor, account = client.vendor.name, account_of(client, Product(head.product))
             if (head.vendor, head.account) != (vendor, account):

@@ -98,12 +98,14 @@ class SharedJobs:
         return state
 
     async def cancel(self, name: str) -> JobState:
-        """Cancel a job: requests in flight finish, and its workers send nothing new.
+        """Cancel a job: requests in flight finish, and nothing new is sent.
 
-        Returns its state before. What was sent stays sent, and the journal keeps all rows:
-        `submit(None, ...)` resumes the job, `purge` deletes it.
+        This also stops a run in one process, at its next heartbeat. Returns the job's state before.
+        What was sent stays sent, and the journal keeps all rows: `submit(None, ...)` resumes the
+        job, `purge` deletes it.
         """
-        return await self._database.write(jobs.cancel, name, self._database.now(), self.target)
+        now, dead = self._database.now(), self._database.now(-DEAD_AFTER)
+        return await self._database.write(jobs.cancel, name, now, dead, self.target)
 
     async def purge(self, name: str) -> int:
         """Delete a job that no worker owns, in small transactions; returns the number of its rows.

@@ -44,6 +44,11 @@ class ListedSharedJob:
     created_at: datetime
     ended_at: datetime | None
 
+    @property
+    def is_verifying(self) -> bool:
+        """Whether all chunks are done, and one worker reads the SIMs again."""
+        return self.state == "running" and self.done > 0 and not (self.queued or self.running)
+
 
 _SHOWN_NAME = 40  # characters
 IN_A_TABLE = ("name", "change", "rows", "at_target", "failed", "unfinished", "state", "workers")

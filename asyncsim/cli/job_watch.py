@@ -59,11 +59,12 @@ class Seen:
 def _rates(before: Seen, jobs: Sequence[ListedSharedJob], now: float) -> dict[str, float]:
     """Return how many SIMs of each job have ended per second."""
     seconds = max(now - before.time, 1e-3)
-    earlier = {job.name: job.rows - job.unfinished for job in before.jobs}
+    # While a job is verified, its SIMs count as unfinished until a list scan has seen them.
+    earlier = {job.name: job.rows - job.unfinished for job in before.jobs if not job.is_verifying}
     return {
         job.name: max((job.rows - job.unfinished - earlier[job.name]) / seconds, 0.0)
         for job in jobs
-        if job.name in earlier
+        if job.name in earlier and not job.is_verifying
     }
 
 
@@ -107,6 +108,7 @@ class JobsScreen:
             total = job.queued + job.running + job.done
             row = asdict(job) | {
                 "name": cropped(job.name),
+                "state": "verifying" if job.is_verifying else job.state,
                 "per_second": _shown(seen.rates.get(job.name)),
                 "chunks": f"{job.done:,} of {total:,}, {job.running:,} running",
             }
@@ -164,12 +166,18 @@ class JobsLines:
                 alive = [asdict(one) for one in seen.processes]
                 self._printer.row({"at": at, **row, "per_second": rate, "processes": alive})
                 continue
+            began = f"{at:%H:%M:%S} {job.name}"
+            workers = f"{job.workers:,} worker{'' if job.workers == 1 else 's'}"
+            if job.is_verifying:
+                text = f"{began}: verifying its {job.rows:,} SIMs by a list scan, {workers}"
+                sys.stdout.write(printable(text) + "\n")
+                continue
             parts = [
-                f"{at:%H:%M:%S} {job.name}: {job.state}{f' ({job.reason})' if job.reason else ''}",
+                f"{began}: {job.state}{f' ({job.reason})' if job.reason else ''}",
                 f"{job.at_target:,} of {job.rows:,} at their target",
                 f"{job.failed:,} failed",
                 f"{job.unfinished:,} unfinished",
-                f"{job.workers:,} workers",
+                workers,
             ]
             parts += [f"{rate:,.1f} per second"] if rate is not None else []
             parts += [f"waits for {job.waiting_for}"] if job.waiting_for else []

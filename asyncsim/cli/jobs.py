@@ -389,8 +389,10 @@ async def _resume(place: JobPlace, options: RunOptions, *, retry_failed: bool = 
         async with place.open() as journal:
             head = await journal.head()
             if head is None:
+                named = "" if journal.job_name is None else f" {journal.job_name!r}"
                 raise CommandError(
-                    f"{journal.target} contains no job yet: run the original command again"
+                    f"{journal.target} contains no complete job{named}: run the original command"
+                    " again"
                 )
             results = options.results or place.results
             if journal.source is not None:

@@ -90,7 +90,7 @@ async def pause(name: SharedJobName, /, *, journal: SharedJournal = None) -> Non
 
 
 async def cancel(name: SharedJobName, /, *, journal: SharedJournal = None) -> None:
-    """Cancel a job: requests in flight finish, and its workers send nothing new.
+    """Cancel a job: requests in flight finish, nothing new is sent.
 
     Example: asyncsim jobs cancel batch.csv
     """
@@ -121,7 +121,7 @@ async def purge(
         ),
     ] = None,
 ) -> None:
-    """Delete finished and cancelled jobs with all of their rows.
+    """Delete jobs with all of their rows, unless workers have them.
 
     Example: asyncsim jobs purge --older-than 30
     """

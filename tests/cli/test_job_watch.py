@@ -104,3 +104,21 @@ def test_lines_are_printed_when_something_has_changed(capsys: pytest.CaptureFixt
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("500 of 2,000 at their target, 3 failed, 1,497 unfinished, 2 workers")
     assert second.endswith("1,397 unfinished, 2 workers, 50.0 per second")
+
+
+def test_a_job_that_is_verified_shows_neither_progress_nor_a_rate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of its SIMs count as unfinished until the list scan has seen them."""
+    verifying = job(0, queued=0, running=0, done=6, workers=1)
+    finished = job(1997, "finished", queued=0, running=0, done=6)
+    before = Seen(jobs=[job(1997)], processes=[], rates={}, time=0.0)
+    assert job_watch._rates(before, [verifying], 2.0) == {}
+    seen = Seen(jobs=[verifying], processes=[], rates={}, time=2.0)
+    assert job_watch._rates(seen, [finished], 4.0) == {}
+    lines = JobsLines(as_json=False)
+    with lines:
+        lines.show(seen)
+    shown = capsys.readouterr().out
+    assert shown.endswith(" batch.csv: verifying its 2,000 SIMs by a list scan, 1 worker\n")
+    assert "verifying" in drawn(seen, monkeypatch)

@@ -61,10 +61,24 @@ def fence_of(claim: ChunkClaim) -> dict[str, Any]:
 
 async def renew(
     connection: AsyncConnection, claim: ChunkClaim, now: ColumnElement[datetime]
-) -> None:
-    """Renew the heartbeat of a claim, in a transaction of its owner."""
+) -> str | None:
+    """Renew the heartbeat of a claim, in a transaction of its owner; returns why it should stop."""
     whole = chunks.c.job == claim.job_id, chunks.c.number == claim.number
-    await connection.execute(update(chunks).where(*whole).values(heartbeat_at=now))
+    renewed = update(chunks).where(*whole).values(heartbeat_at=now)
+    reason: str | None = (
+        await connection.execute(renewed.returning(chunks.c.reason))
+    ).scalar_one_or_none()
+    return reason
+
+
+async def ask_to_stop(
+    connection: AsyncConnection, job_id: int, reason: str, dead: ColumnElement[datetime]
+) -> bool:
+    """Ask the process that owns a whole job to stop, at its next heartbeat; False if none does."""
+    whole = and_(chunks.c.job == job_id, chunks.c.number == WHOLE_JOB)
+    owned = and_(chunks.c.owner.is_not(None), chunks.c.heartbeat_at >= dead)
+    asked = update(chunks).where(whole, owned).values(reason=reason)
+    return bool((await connection.execute(asked)).rowcount)
 
 
 def fenced(claim: ChunkClaim, target: str) -> Fenced:
@@ -129,7 +143,7 @@ async def claim_job(
     await lock_unused(connection, job_id, name, dead, target)
     whole = and_(chunks.c.job == job_id, chunks.c.number == WHOLE_JOB)
     values = {"owner": owner, "epoch": chunks.c.epoch + 1, "heartbeat_at": now, "state": "running"}
-    await connection.execute(update(chunks).where(whole).values(values))
+    await connection.execute(update(chunks).where(whole).values({**values, "reason": None}))
     epoch = (await connection.execute(select(chunks.c.epoch).where(whole))).scalar_one()
     return ChunkClaim(job_id, WHOLE_JOB, owner, epoch)
 
@@ -137,5 +151,5 @@ async def claim_job(
 async def release_job(connection: AsyncConnection, claim: ChunkClaim) -> None:
     """Release the whole job."""
     mine = and_(chunks.c.job == claim.job_id, chunks.c.number == WHOLE_JOB)
-    values = {"owner": None, "heartbeat_at": None, "state": "done"}
+    values = {"owner": None, "heartbeat_at": None, "state": "done", "reason": None}
     await connection.execute(update(chunks).where(mine).values(values))

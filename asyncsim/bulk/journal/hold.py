@@ -28,6 +28,8 @@ class JobHold:
         self._confirmed: Moment | None = None
         """When the claim, or the latest confirmed heartbeat, was sent."""
         self._lease: Lease | None = None
+        self.cancelled = asyncio.Event()
+        """Set once another process has cancelled the job."""
 
     async def take(self, job_id: int) -> ChunkClaim:
         """Claim the job; JournalError while another process owns it."""
@@ -35,6 +37,7 @@ class JobHold:
         now, dead = database.now(), database.now(-claims.DEAD_AFTER)
         given = (job_id, claims.new_owner(), now, dead, database.target)
         sent = Moment.now(SYSTEM_CLOCK)
+        self.cancelled.clear()
         self._claim = await database.write(claims.claim_job, *given)
         self._confirmed = sent
         self._beating = asyncio.create_task(self._beat(self._claim), name="asyncsim-journal-hold")
@@ -81,7 +84,9 @@ class JobHold:
             await asyncio.sleep(claims.HEARTBEAT)
             sent = Moment.now(SYSTEM_CLOCK)
             try:
-                await self._database.write_as(claim, claims.renew, claim, self._database.now())
+                now = self._database.now()
+                if await self._database.write_as(claim, claims.renew, claim, now) is not None:
+                    self.cancelled.set()
             except Fenced:
                 if self._lease is not None:
                     self._lease.end()

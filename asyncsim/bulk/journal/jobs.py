@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.chunks import ChangedLimits, WorkerLimits, count_failures
 from asyncsim.bulk.journal.processes import KnownProcess
 from asyncsim.bulk.journal.schema import chunks, jobs, rows
@@ -244,7 +245,10 @@ async def pause(
     """Pause a running job; returns its state before."""
     job, state = await find_job(connection, name, target, lock=True)
     if state not in (JobState.RUNNING, JobState.PAUSED):
-        raise JournalError(f"job {name!r} is {state}: only a running job can be paused")
+        raise JournalError(
+            f"job {name!r} is {state}: only a job that workers run can be paused; `jobs cancel`"
+            " stops a run in one process"
+        )
     if state is JobState.RUNNING:
         await set_state(connection, job, JobState.PAUSED, now, reason="paused by hand")
     return state
@@ -270,11 +274,16 @@ async def unpause(
 
 
 async def cancel(
-    connection: AsyncConnection, name: str, now: ColumnElement[datetime], target: str
+    connection: AsyncConnection,
+    name: str,
+    now: ColumnElement[datetime],
+    dead: ColumnElement[datetime],
+    target: str,
 ) -> JobState:
-    """Take a job from its workers; returns its state before."""
+    """Take a job from its workers, or stop the process that runs it; returns its state before."""
     job, state = await find_job(connection, name, target, lock=True)
-    if state in (JobState.FINISHED, JobState.PURGING):
+    stops = await claims.ask_to_stop(connection, job, "cancelled by hand", dead)
+    if state in (JobState.FINISHED, JobState.PURGING) and not stops:
         raise JournalError(f"job {name!r} is {state} and cannot be cancelled")
     if state is not JobState.CANCELLED:
         await set_state(connection, job, JobState.CANCELLED, now, reason="cancelled by hand")

@@ -87,6 +87,11 @@ class JournalSession:
         return self._hold if self._claim is not None and self._chunk is None else None
 
     @property
+    def cancelled(self) -> asyncio.Event:
+        """Set once another process has cancelled the whole job, if this process owns it."""
+        return self._hold.cancelled
+
+    @property
     def job_id(self) -> int | None:
         """The id of the job; None before it has begun."""
         return self._scope.job or None

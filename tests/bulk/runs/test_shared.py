@@ -16,7 +16,7 @@ from asyncsim.bulk.errors import Fenced, LeaseLost
 from asyncsim.bulk.journal import Journal, claims, hold, open_database
 from asyncsim.bulk.journal.writer import Writer
 from asyncsim.bulk.lease import MARGIN
-from asyncsim.bulk.records import ChunkClaim
+from asyncsim.bulk.records import ChunkClaim, State
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Faults
 from tests.bulk.places import Place
@@ -67,6 +67,28 @@ async def test_a_run_whose_job_was_taken_over_cuts_its_requests_and_sends_nothin
             await env.complete(run, within=30.0)  # without waiting for the responses
         assert env.posts().total() == posts
     await resumed(env, migrated_url)
+
+
+async def test_a_run_whose_job_is_cancelled_elsewhere_lets_responses_arrive_and_stops(
+    env: JobEnv, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "HEARTBEAT", 0.1)
+    throttle = Throttle(limit=2, maximum=2)
+    env.harness.emulator.faults = Faults(answer_takes=5.0)
+    async with env.harness.emulator.client(throttle=throttle) as client, env.journal() as journal:
+        run = asyncio.create_task(bulk.run(env.job(), client, journal=journal))
+        await until_it_sends(env, run)
+        async with bulk.SharedJobs(migrated_url) as jobs:
+            assert await jobs.cancel("job.db") is bulk.JobState.PLANNED
+            async with asyncio.timeout(30):
+                await journal.cancelled.wait()
+            report = await env.complete(run)
+            assert (await jobs.fetch("job.db")).state is bulk.JobState.CANCELLED
+    assert report.stopped == "cancelled"
+    assert report.states == {State.ACCEPTED: 2, State.READY: 38}
+    env.harness.emulator.faults = Faults()
+    assert (await env.run(env.job())).ok
+    assert set(env.posts().values()) == {1}
 
 
 async def test_a_run_that_cannot_renew_its_hold_in_time_sends_nothing_more(
