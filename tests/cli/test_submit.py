@@ -12,10 +12,14 @@ import psycopg
 import pytest
 from attrs import evolve
 
+from asyncsim import bulk
+from asyncsim.bulk.journal import claims
+from asyncsim.cli.app import execute
 from asyncsim.emulator import Emulator, Faults, Latency
 from tests.cli.conftest import Cli, posts
 from tests.cli.shared import DISPATCH, without_password, working
 from tests.cli.test_activate import fill
+from tests.postgres.replicas import until
 
 ACTIVE = ("--product", "wireless", "--status", "active", *DISPATCH)
 
@@ -330,6 +334,24 @@ async def test_a_job_can_run_in_this_process_on_a_shared_journal(
     assert (await cli("jobs", "resume", batch, *DISPATCH)).code == 0  # the rest by workers
     async with working(journal, emulator):
         assert (await cli("jobs", "watch", batch, "--interval", "0.05")).code == 0
+    assert posts(emulator) == 12
+
+
+async def test_a_run_in_one_process_is_cancelled_by_another(
+    cli: Cli, emulator: Emulator, batch: str, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
+    emulator.faults = Faults(answer_takes=0.3)
+    one_at_a_time = ("--concurrency", "1", "--product", "wireless", "--quiet")
+    running = asyncio.create_task(execute(["activate", batch, *one_at_a_time]))
+    await until(lambda: posts(emulator))
+    async with bulk.SharedJobs(journal) as jobs:
+        assert await jobs.cancel(batch) is bulk.JobState.PLANNED
+        assert await running == 3
+        left = await jobs.fetch(batch)
+    assert (left.state, left.succeeded < 12, posts(emulator) < 12) == ("cancelled", True, True)
+    emulator.faults = Faults()
+    assert (await cli("jobs", "resume", batch, "--here")).code == 0
     assert posts(emulator) == 12
 
 
