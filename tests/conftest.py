@@ -31,11 +31,6 @@ def pytest_configure() -> None:
     sys.dont_write_bytecode = False
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: tests wait for sockets, processes and databases."""
-    return (os.cpu_count() or 1) + 1
-
-
 # A closed connection or a cancelled task takes a few iterations of the loop to end.
 _TURNS = 20
 
