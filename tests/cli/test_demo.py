@@ -37,7 +37,7 @@ async def test_all_sims_become_active_and_are_confirmed_by_callback(
     assert report["rows"] == report["verified_active"] == 60
     assert report["states"] == {"done": 60}
     assert report["settled_by"]["callback"] > 30  # on a busy machine, a read may be sooner
-    assert report["requests"]["run_per_sim"] < 1.1
+    assert report["requests"]["run_per_sim"] < 1.5
 
 
 async def test_lost_callbacks_and_429s_change_only_the_counts(cli: Cli) -> None:
