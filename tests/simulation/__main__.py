@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import random
+import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +29,9 @@ REPEAT_EVERY = 50
 """One in so many seeds is run twice, and both runs must be the same."""
 _SHOWN, _LONGEST_LINE = 3, 160
 """Violations printed per world, and characters of one that a mutation caused."""
+_BLOCKS = (16, 32, 48, 64, 100, 160, 200, 300, 400)
+"""Bytes of a block that occupies memory, about as large as the objects of a world."""
+_kept: list[bytearray] = []
 _TABLE = (*mutations.TABLE, *WORKERS_TABLE)
 
 
@@ -87,7 +92,10 @@ def _run(seeds: range, parallel: int) -> int:
     began, wrong = time.monotonic(), 0
     total = WorldResult(seed=0, violations=[])
     for number, result in enumerate(
-        _compare_repeats(run_worlds(_with_repeats(seeds), parallel=parallel)), 1
+        _compare_repeats(
+            run_worlds(_with_repeats(seeds), parallel=parallel, before=_scatter_memory)
+        ),
+        1,
     ):
         total.kills += result.kills
         total.vendor_kills += result.vendor_kills
@@ -114,6 +122,13 @@ def _with_repeats(seeds: range) -> Iterator[int]:
         yield seed
         if seed % REPEAT_EVERY == 0:
             yield seed
+
+
+def _scatter_memory() -> None:
+    """Leave gaps at random: a world that depends on addresses in memory differs when repeated."""
+    blocks = [bytearray(secrets.choice(_BLOCKS)) for _ in range(secrets.randbelow(20_000))]
+    random.SystemRandom().shuffle(blocks)
+    _kept.extend(blocks[::2])
 
 
 def _compare_repeats(results: Iterable[WorldResult]) -> Iterator[WorldResult]:

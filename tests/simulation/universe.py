@@ -12,6 +12,7 @@ import simloom
 
 from tests.simulation.fakes import fakes_installed
 from tests.simulation.gateway import Exchange, records_shown
+from tests.simulation.numbered_task import NumberedTask
 from tests.simulation.processes import StepScheduler
 from tests.simulation.result import BROKEN, WorldResult
 from tests.simulation.scenario import draw
@@ -40,6 +41,7 @@ def run_world(seed: int, done: Callable[[WorldResult], None]) -> None:
             else:
                 simulated = SimulatedWorld(scenario, world, order, Path(folder))
             loop: Any = asyncio.get_running_loop()
+            loop.set_task_factory(NumberedTask)
             with fakes_installed(
                 simulated.owner, simulated.everybody, loop.time, simulated.committed
             ):
