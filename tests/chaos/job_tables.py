@@ -71,6 +71,15 @@ class JobTables:
         )
         return [Held(*row) for row in await self._fetch(query, f"%:{pid}:%")]
 
+    async def heartbeat_age(self, pid: int) -> float:
+        """Seconds since the latest heartbeat of a process; 0 if it has no chunks."""
+        query = (
+            "SELECT extract(epoch FROM clock_timestamp() - max(heartbeat_at))"
+            " FROM asyncsim.chunks WHERE state = 'running' AND owner LIKE %s"
+        )
+        [(age,)] = await self._fetch(query, f"%:{pid}:%")
+        return float(age or 0.0)
+
     async def in_flight_of(self, pid: int) -> set[str]:
         """SIDs of a process' rows whose request may be in flight: intent, but no result."""
         query = (
