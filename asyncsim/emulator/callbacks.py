@@ -22,7 +22,7 @@ import aiohttp
 from attrs import asdict, evolve, frozen
 from yarl import URL
 
-from asyncsim.clock import Clock
+from asyncsim.clock import Clock, ManualClock
 from asyncsim.emulator.fixtures import seeded_hex
 from asyncsim.emulator.request_log import EntryLog, LogEntry
 from asyncsim.emulator.scheduler import ScheduledTask, Scheduler
@@ -35,8 +35,8 @@ _DELIVER = "deliver"
 # A vendor has many senders; this many are enough to keep a listener busy.
 _MAX_CONNECTIONS = 64
 
-# 15 s in all, 5 s to connect: Twilio docs, error 11205; KORE's defaults agree.
-_TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=5.0)
+# Seconds in all, and to connect: Twilio docs, error 11205; KORE's defaults agree.
+_TIMEOUT, _CONNECT_TIMEOUT = 15.0, 5.0
 
 
 @frozen
@@ -222,7 +222,11 @@ class CallbackSender:
         if self._session is None:
             # No connection is used twice: one that a listener closed meanwhile would lose a POST.
             connector = aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, force_close=True)
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector)
+            # These are real seconds, and a manual clock stands still meanwhile. On a machine that
+            # stalls, a second attempt would make the callback arrive late on that clock.
+            connect = None if isinstance(self._clock, ManualClock) else _CONNECT_TIMEOUT
+            timeout = aiohttp.ClientTimeout(total=_TIMEOUT, sock_connect=connect)
+            self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         try:
             async with self._session.request(
                 job.method,

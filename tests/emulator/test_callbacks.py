@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from typing import Any
 
 import pytest
 
 from asyncsim.clock import ManualClock
-from asyncsim.emulator import Behaviour, Faults
+from asyncsim.emulator import Behaviour, Faults, callbacks
 from asyncsim.emulator.callbacks import kore_signature, twilio_signature
 from asyncsim.vendors import VENDORS
 from tests.emulator.api import Api, Listener
@@ -152,6 +153,24 @@ async def test_a_failed_connection_is_tried_twice(any_supersim: Api, clock: Manu
         (1, "failed", None),
         (2, "failed", None),
     ]
+
+
+async def test_real_seconds_end_no_connection_while_the_clock_stands_still(
+    any_supersim: Api, clock: ManualClock, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "_CONNECT_TIMEOUT", 0.01)
+    loop = asyncio.get_running_loop()
+    connect = loop.sock_connect
+
+    async def connect_slowly(sock: socket.socket, address: Any) -> None:
+        await asyncio.sleep(0.05)  # as on a machine that stalls
+        await connect(sock, address)
+
+    await any_supersim.update(any_supersim.sims[0].sid, Status="active", CallbackUrl=listener.url)
+    monkeypatch.setattr(loop, "sock_connect", connect_slowly)
+    await clock.advance(TRANSITION)
+    (delivery,) = any_supersim.emulator.deliveries
+    assert (delivery.attempt, delivery.outcome) == (1, "delivered")
 
 
 async def test_a_connection_that_is_closed_without_a_response_is_not_retried(
