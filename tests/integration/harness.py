@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from attrs import define
 
-from asyncsim import CallbackReceiver, Client
+from asyncsim import CallbackReceiver, Client, Timeout
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator, Latency, RequestRecord
 from asyncsim.events import Event
@@ -20,6 +20,8 @@ E = TypeVar("E")
 TRANSITION = 20.0
 """Seconds that every change takes, unless a test sets another value."""
 LATENCY = Latency(transition=TRANSITION, sigma=0.0, callback=0.0)
+PATIENCE = Timeout(connect=30.0)
+"""Real seconds: a machine that stalls for five would cause a second attempt."""
 
 
 class Api(NamedTuple):
@@ -156,6 +158,7 @@ async def open_harness(
         )
         if listens:
             settings["receiver"] = CallbackReceiver(clock=clock, **receiver)
+        settings.setdefault("timeout", PATIENCE)
         events: list[Event] = []
         settings["observers"] = [events.append, *settings.get("observers", ())]
         client = emulator.client(api.vendor, **settings)
