@@ -101,11 +101,13 @@ _UPDATES = {
             "reference": null(),
         },
     ),
-    # The plan has cleared the error of all others: a row with an error was to be a retry.
+    # The plan has cleared the error of all others: a row with an error was to be a retry, and still
+    # is one, as a row that was not reached.
     StepKind.UNSENT: RowUpdate(
         {},
         lambda given: {
-            "state": case((rows.c.error_type.is_not(null()), State.FAILED), else_=State.READY)
+            "state": case((rows.c.error_type.is_not(null()), State.FAILED), else_=State.READY),
+            "retry": rows.c.error_type.is_not(null()),
         },
     ),
     StepKind.ACCEPTED: RowUpdate(

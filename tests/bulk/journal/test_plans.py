@@ -162,6 +162,7 @@ async def test_a_failed_row_keeps_its_error_until_its_retry_is_sent(
     await journal.record_intent(entry.number)
     await journal.record_unsent(entry.number)  # it was not sent after all
     assert [one.error_type async for one in journal.results({State.FAILED})] == ["NotFound"]
+    assert await journal.count_retries() == 1
     await journal.record_intent(entry.number)
     await journal.record_accepted(entry.number)
     [result] = [result async for result in journal.results({State.ACCEPTED})]

@@ -59,6 +59,21 @@ async def test_the_run_ends_resumable_with_its_rows_unchanged(
     assert set(env.posts().values()) <= {1, 2}  # one rejected, one accepted
 
 
+async def test_retries_that_were_not_sent_are_left_to_the_next_run(
+    open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = await open_env(sims=40)
+    busy(monkeypatch, 400, method="POST", headers={})
+    assert (await env.run(env.job(), breaker=None)).states == {State.FAILED: 40}
+    monkeypatch.undo()
+    busy(monkeypatch, 429, method="POST")
+    report = await env.run(env.job(), retry_failed=True)
+    assert report.stopped == "retry after 86,400 s"
+    assert report.states == {State.FAILED: 40}
+    monkeypatch.undo()
+    assert (await env.run(env.job())).states == {State.DONE: 40}
+
+
 async def test_rows_accepted_before_are_awaited_by_the_next_run(
     open_env: OpenEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
