@@ -324,7 +324,7 @@ class Phases:
         HMAC (KORE docs, "Validate Webhook Signatures"). One list scan confirms all of them.
         """
         hold = self._journal.hold if self._lease is None else None
-        with contextlib.nullcontext(self._lease) if hold is None else hold.lease() as lease:
+        async with contextlib.nullcontext(self._lease) if hold is None else hold.lease() as lease:
             await self._send(task, lease, verify=verify)
             await self._journal.flush()
 

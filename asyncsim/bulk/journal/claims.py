@@ -74,11 +74,13 @@ async def renew(
 async def ask_to_stop(
     connection: AsyncConnection, job_id: int, reason: str, dead: ColumnElement[datetime]
 ) -> bool:
-    """Ask the process that owns a whole job to stop, at its next heartbeat; False if none does."""
-    whole = and_(chunks.c.job == job_id, chunks.c.number == WHOLE_JOB)
-    owned = and_(chunks.c.owner.is_not(None), chunks.c.heartbeat_at >= dead)
-    asked = update(chunks).where(whole, owned).values(reason=reason)
-    return bool((await connection.execute(asked)).rowcount)
+    """Ask the process that owns a whole job to stop, at its next heartbeat; False if none lives."""
+    mine = chunks.c.job == job_id, chunks.c.number == WHOLE_JOB, chunks.c.owner.is_not(None)
+    # Also one that counts as dead: it may only be silent while a person is asked to confirm.
+    asked = (
+        update(chunks).where(*mine).values(reason=reason).returning(chunks.c.heartbeat_at >= dead)
+    )
+    return bool((await connection.execute(asked)).scalar_one_or_none())
 
 
 def fenced(claim: ChunkClaim, target: str) -> Fenced:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.errors import Fenced
 from asyncsim.bulk.journal import claims
@@ -43,13 +45,16 @@ class JobHold:
         self._beating = asyncio.create_task(self._beat(self._claim), name="asyncsim-journal-hold")
         return self._claim
 
-    @contextmanager
-    def lease(self) -> Iterator[Lease]:
-        """Yield the lease under which the job's rows are sent.
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Lease]:
+        """Yield the lease under which the job's rows are sent; Fenced if the job was taken over.
 
         A process that was frozen for a while may find its job taken over. Its writes are fenced
         then, but without a lease it could still send requests whose intents were written before.
         """
+        # The latest heartbeat may be old: nothing beats while a person is asked to confirm.
+        if self._claim is not None:
+            await self._renew(self._claim)
         # By the clock of its heartbeats, not by one that tests move by hand.
         self._lease = lease = Lease(SYSTEM_CLOCK, self._confirmed, seconds=claims.DEAD_AFTER)
         try:
@@ -82,17 +87,25 @@ class JobHold:
         while True:
             # The event loop's own time: a clock that is moved by hand does not move the database's.
             await asyncio.sleep(claims.HEARTBEAT)
-            sent = Moment.now(SYSTEM_CLOCK)
             try:
-                now = self._database.now()
-                if await self._database.write_as(claim, claims.renew, claim, now) is not None:
-                    self.cancelled.set()
+                await self._renew(claim)
             except Fenced:
                 if self._lease is not None:
                     self._lease.end()
                 return  # the journal's next write raises it to its caller
             except JournalError:
                 continue  # the database may be back before another process claims the job
-            self._confirmed = sent
-            if self._lease is not None:
-                self._lease.renewed(sent)
+
+    async def _renew(self, claim: ChunkClaim) -> None:
+        """Send a heartbeat; extends the lease once it is confirmed."""
+
+        async def renewing(connection: AsyncConnection) -> tuple[Moment, str | None]:
+            sent = Moment.now(SYSTEM_CLOCK)  # of the attempt that succeeds
+            return sent, await claims.renew(connection, claim, self._database.now())
+
+        sent, reason = await self._database.write_as(claim, renewing)
+        self._confirmed = sent
+        if self._lease is not None:
+            self._lease.renewed(sent)
+        if reason is not None:
+            self.cancelled.set()

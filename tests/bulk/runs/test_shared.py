@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,47 @@ async def test_the_journal_of_a_chunk_lets_other_chunks_write(
         await clock.advance(60.0)
         assert sum((await journal.counts()).values()) == 40
     await database.close()
+
+
+def asked(url: str, machine: ManualClock, monkeypatch: pytest.MonkeyPatch, *, cancel: bool) -> Any:
+    """A person who takes a minute to confirm, during which the event loop is blocked.
+
+    With `cancel`, somebody else cancels the job meanwhile.
+    """
+    monkeypatch.setattr(claims, "HEARTBEAT", 3600.0)
+    monkeypatch.setattr(hold, "SYSTEM_CLOCK", machine)
+
+    async def minute() -> None:
+        await machine.advance(60.0)
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
+            await other.execute(
+                "UPDATE asyncsim.chunks SET heartbeat_at = heartbeat_at - interval '60 s'"
+            )
+        if cancel:
+            async with bulk.SharedJobs(url) as jobs:
+                await jobs.cancel("job.db")
+
+    def confirm(plan: bulk.Plan) -> bool:
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(asyncio.run, minute()).result()
+        return True
+
+    return {"confirm": confirm, "confirm_above": 0}
+
+
+async def test_a_person_may_take_a_minute_to_confirm(
+    env: JobEnv, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.harness.emulator.faults = Faults()
+    person = asked(migrated_url, ManualClock(), monkeypatch, cancel=False)
+    assert (await env.run(env.job(), **person)).ok
+
+
+async def test_a_run_that_is_cancelled_while_a_person_is_asked_sends_nothing(
+    env: JobEnv, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.harness.emulator.faults = Faults()
+    person = asked(migrated_url, ManualClock(), monkeypatch, cancel=True)
+    report = await env.run(env.job(), **person)
+    assert (report.stopped, report.states) == ("cancelled", {State.READY: 40})
+    assert not env.posts()
