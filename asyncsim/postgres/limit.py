@@ -173,12 +173,13 @@ class _Keeper:
 
         self._failures += 1
         if self._failures == 2:  # once may be a connection that was closed while it was idle
+            share, standing = self._lease.share, self._lease.standing
             logger.warning(
                 "the shared limit of %s cannot be reached; this process continues with at most"
-                " %d concurrent requests, later %d: %s",
+                " %d concurrent requests%s: %s",
                 self.account,
-                self._lease.share,
-                min(self._lease.share, self._lease.standing),
+                share,
+                f", later {standing}" if standing < share else "",
                 remedy_of(error),
             )
         pause = min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))

@@ -343,6 +343,8 @@ async def test_missing_tables_are_reported_and_requests_go_on(
     async with emulator.client(shared_limit=PostgresLimit(postgres_url)) as client:
         await send(client, 30)
         await until(lambda: "asyncsim jobs migrate" in caplog.text)
+    # Without a grant, it keeps its share.
+    assert "continues with at most 8 concurrent requests: the tables are missing" in caplog.text
 
 
 def test_no_password_is_shown() -> None:
