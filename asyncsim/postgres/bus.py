@@ -119,16 +119,29 @@ class PostgresBus:
 
     async def stop(self) -> None:
         """Undo one `start`; the last one stores what was accepted, then stops."""
-        async with self._starting:
+        # Also if this is cancelled while a `start` has the lock, which ends within seconds:
+        # otherwise what it starts would run for ever.
+        cancelled: asyncio.CancelledError | None = None
+        is_ours = False
+        while not is_ours:
+            try:
+                is_ours = await self._starting.acquire()
+            except asyncio.CancelledError as error:
+                cancelled = error
+        try:
             self._starts = max(0, self._starts - 1)
-            if self._starts > 0 or self._purging is None:
-                return
-            purging, self._purging = self._purging, None
-            async with AsyncExitStack() as stack:  # all of them, also if this is cancelled
-                stack.push_async_callback(end, purging)
-                for part in (self._taker, self._reader, self._command_writer, self._writer):
-                    stack.push_async_callback(part.stop)
-                await asyncio.gather(self._writer.drain(), self._command_writer.drain())
+            if self._starts == 0 and self._purging is not None:
+                purging, self._purging = self._purging, None
+                async with AsyncExitStack() as stack:  # all of them, also if this is cancelled
+                    stack.push_async_callback(end, purging)
+                    for part in (self._taker, self._reader, self._command_writer, self._writer):
+                        stack.push_async_callback(part.stop)
+                    if cancelled is None:
+                        await asyncio.gather(self._writer.drain(), self._command_writer.drain())
+        finally:
+            self._starting.release()
+        if cancelled is not None:
+            raise cancelled
 
     async def accept(self, callback: Callback, token: str) -> bool:
         """Store a verified callback; returns once it is durable, True if it was there before."""

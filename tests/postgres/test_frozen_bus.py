@@ -269,3 +269,29 @@ async def test_a_stop_that_is_cancelled_leaves_no_task(
     await bus.start()  # it can be started again
     assert not await bus.accept(callback("HS2"), "two")
     await bus.stop()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_stop_that_is_cancelled_during_a_start_stops_it(
+    proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(inbox_upkeep, "PATIENCE", 30.0)
+    before = asyncio.all_tasks()
+    bus = PostgresBus(proxy.url)
+    proxy.freeze(at=b"has_table_privilege")
+    starting = asyncio.create_task(bus.start())
+    await proxy.until(lambda: proxy.held)
+    stopping = asyncio.create_task(bus.stop())
+    for _ in range(times):
+        await asyncio.sleep(0)
+        stopping.cancel()
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    proxy.thaw()
+    async with asyncio.timeout(SOON):
+        await starting
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+    assert asyncio.all_tasks() - before - proxy.tasks == set()
+    with pytest.raises(BusUnavailable):
+        await bus.accept(callback("HS1"), "one")
