@@ -19,7 +19,8 @@ nox.needs_version = ">=2024.10"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "types", "floors"]
 
-PYTHON = ("asyncsim", "tests", "benchmarks", "website", "examples", "noxfile.py")
+FOLDERS = ("asyncsim", "tests", "benchmarks", "website", "examples")
+PYTHON = (*FOLDERS, "asyncsim_main.py", "noxfile.py")
 
 # A test that finds no PostgreSQL fails instead of being skipped.
 NO_SKIPS = {"CI": "1"}
