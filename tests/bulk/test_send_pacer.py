@@ -9,6 +9,7 @@ import pytest
 from asyncsim import Client, Throttle
 from asyncsim.bulk.actions import Action
 from asyncsim.bulk.send import SendPace, SendPacer
+from asyncsim.clock import ManualClock
 from asyncsim.core.shared_limit import LimitReport, SharedTotal
 
 
@@ -30,9 +31,11 @@ async def test_a_share_of_none_of_the_permits_holds_a_job_up_no_longer_than_it_l
             await SendPacer(task).wait()
 
 
-async def test_the_chunks_of_a_worker_have_no_more_texts_in_doubt_than_requests_at_once() -> None:
+async def test_the_chunks_of_a_worker_have_no_more_texts_in_doubt_than_requests_at_once(
+    clock: ManualClock,
+) -> None:
     throttle = Throttle(limit=3, maximum=3)
-    async with Client.twilio("AC" + 32 * "0", "secret", throttle=throttle) as client:
+    async with Client.twilio("AC" + 32 * "0", "secret", throttle=throttle, clock=clock) as client:
         task: Any = SimpleNamespace(context=client.context, action=Action.SEND)
         pace = SendPace()
         first, second = SendPacer(task, pace), SendPacer(task, pace)
@@ -42,7 +45,7 @@ async def test_the_chunks_of_a_worker_have_no_more_texts_in_doubt_than_requests_
         await second.wait()
         second.sending(1)
         more = [asyncio.create_task(one.wait()) for one in (first, second)]
-        await asyncio.sleep(0.05)
+        await clock.advance(60.0)
         assert not any(one.done() for one in more)
         second.finished(1)
         second.finished(1)  # counted once
@@ -69,17 +72,18 @@ async def test_updates_leave_room_for_texts() -> None:
             await texts.wait()
 
 
-async def test_an_outage_is_one_for_all_chunks_of_a_worker() -> None:
-    async with Client.twilio("AC" + 32 * "0", "secret") as client:
+async def test_an_outage_is_one_for_all_chunks_of_a_worker(clock: ManualClock) -> None:
+    async with Client.twilio("AC" + 32 * "0", "secret", clock=clock) as client:
         task: Any = SimpleNamespace(context=client.context, action=Action.UPDATE)
         pace = SendPace()
         first, second = SendPacer(task, pace), SendPacer(task, pace)
         for _ in range(20):
             first.reached_vendor(responded=False)
         waiting = asyncio.create_task(second.wait())
-        await asyncio.sleep(0.05)
+        await clock.advance(0.9)
         assert not waiting.done()
-        waiting.cancel()
+        await clock.advance(0.1)
+        assert waiting.done()
         first.reached_vendor(responded=True)
         async with asyncio.timeout(10):
             await second.wait()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from asyncsim.clock import ManualClock
 from asyncsim.postgres import bounded
 from asyncsim.postgres.bounded import end, finish, within
 
@@ -23,13 +24,14 @@ class Driver:
 
     def __init__(self, loses: int = 0) -> None:
         self.loses = loses
-        self.responded = asyncio.Event()
+        self.started, self.responded = asyncio.Event(), asyncio.Event()
         self.tasks: list[asyncio.Task[object]] = []
 
     async def work(self) -> str:
         task = asyncio.current_task()
         assert task is not None
         self.tasks.append(task)
+        self.started.set()
         while True:
             try:
                 await self.responded.wait()
@@ -108,7 +110,7 @@ async def test_work_beyond_its_time_is_ended(stubborn: Driver) -> None:
 async def test_a_cancellation_ends_the_work_too() -> None:
     driver = Driver(loses=1)
     task = asyncio.create_task(within(60.0, driver.work()))
-    await asyncio.sleep(0.01)
+    await driver.started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -123,9 +125,9 @@ async def given_up() -> asyncio.Future[None]:
 async def test_work_is_finished_despite_a_cancellation(given_up: asyncio.Future[None]) -> None:
     driver = Driver()
     task = asyncio.create_task(finish(driver.work(), given_up, seconds=60, if_cancelled=60))
-    await asyncio.sleep(0.01)
+    await driver.started.wait()
     task.cancel()
-    await asyncio.sleep(0.01)
+    await ManualClock().settle()  # it has noticed that, and does nothing
     assert not task.done()
     driver.responded.set()
     with pytest.raises(asyncio.CancelledError):
@@ -137,7 +139,7 @@ async def test_once_cancelled_the_work_has_little_time(
     given_up: asyncio.Future[None], stubborn: Driver
 ) -> None:
     task = asyncio.create_task(finish(stubborn.work(), given_up, seconds=60, if_cancelled=0.01))
-    await asyncio.sleep(0.01)
+    await stubborn.started.wait()
     task.cancel()
     async with asyncio.timeout(5):
         with pytest.raises(asyncio.CancelledError):
@@ -157,7 +159,7 @@ async def test_giving_up_ends_the_work_at_once_and_lets_none_begin(
 ) -> None:
     driver = Driver()
     task = asyncio.create_task(finish(driver.work(), given_up, seconds=60, if_cancelled=60))
-    await asyncio.sleep(0.01)
+    await driver.started.wait()
     given_up.set_result(None)
     with pytest.raises(TimeoutError):
         await task

@@ -20,7 +20,9 @@ from asyncsim.clock import SYSTEM_CLOCK, ManualClock
 from asyncsim.errors import JournalError
 from tests.bulk.journal.samples import fill, next_rows, planned_row, row
 from tests.bulk.journals import HEAD
+from tests.integration.harness import complete
 from tests.postgres.proxy import LossyProxy, Moment
+from tests.postgres.replicas import advance_until
 
 JOB = HEAD.label
 
@@ -315,16 +317,20 @@ async def test_reads_survive_a_lost_connection(url: str, proxy: LossyProxy) -> N
         assert proxy.connections > before
 
 
-async def test_a_server_that_is_away_for_a_while_is_waited_for(url: str, proxy: LossyProxy) -> None:
-    async with Journal.open(proxy.url, job=JOB) as journal:
+async def test_a_server_that_is_away_for_a_while_is_waited_for(
+    url: str, proxy: LossyProxy, clock: ManualClock
+) -> None:
+    async with Journal.open(proxy.url, job=JOB, clock=clock) as journal:
         await fill(journal, 3)
         proxy.refusing = True
         proxy.cut()
         waiting = asyncio.create_task(journal.record_intent(1))
-        await asyncio.sleep(0.5)
-        assert not waiting.done()
+        while clock.now() < RETRY_FOR - 10.0:
+            await clock.advance(2.0)
+            assert not waiting.done()
+        assert proxy.refused > 20
         proxy.refusing = False
-        await waiting
+        await complete(clock, waiting)
         assert await next_rows(journal, State.SENDING) == [1]
 
 
@@ -351,18 +357,18 @@ async def test_a_server_that_stays_away_ends_the_run_after_a_minute(
 
 
 async def test_a_job_taken_over_while_the_server_was_away_is_fenced(
-    url: str, proxy: LossyProxy
+    url: str, proxy: LossyProxy, clock: ManualClock
 ) -> None:
-    async with Journal.open(proxy.url, job=JOB) as journal:
+    async with Journal.open(proxy.url, job=JOB, clock=clock) as journal:
         await fill(journal, 3)
         proxy.refusing = True
         proxy.cut()
         waiting = asyncio.create_task(journal.record_intent(1))
-        await asyncio.sleep(0.2)
+        await advance_until(clock, lambda: proxy.refused)
         run_sql(url, "UPDATE asyncsim.chunks SET owner = 'h:1:x', epoch = epoch + 1")
         proxy.refusing = False
         with pytest.raises(Fenced):
-            await waiting
+            await complete(clock, waiting)
     assert run_sql(url, "SELECT DISTINCT state FROM asyncsim.rows") == [("read",)]
     assert run_sql(url, "SELECT owner FROM asyncsim.chunks") == [("h:1:x",)]
 
