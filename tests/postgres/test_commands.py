@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from asyncsim import CallbackReceiver, InboundCommand, PostgresBus
+from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
 from asyncsim.errors import ConfigurationError
 from asyncsim.postgres import commands
@@ -21,7 +22,7 @@ from asyncsim.vendors import KORE
 from tests.callbacks import senders
 from tests.callbacks.conftest import register
 from tests.callbacks.senders import Sent
-from tests.postgres.replicas import LATENCY, Replica, replica, until
+from tests.postgres.replicas import LATENCY, Replica, advance_until, replica, until
 
 SECRET = "emulated-webhook-secret"
 HC = "HC" + "1" * 32
@@ -80,6 +81,16 @@ def rows(url: str) -> list[tuple[bool, bool]]:
             "SELECT taken_until IS NOT NULL, handled_at IS NOT NULL FROM asyncsim.commands"
             " ORDER BY arrived_at"
         ).fetchall()
+
+
+async def until_asked(url: str) -> None:
+    """Return once a loop has asked for a Command, and waits for the next one."""
+    query = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle'"
+        " AND query LIKE '%SET taken_until%'"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        await until(lambda: connection.execute(query).fetchone())
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "kore"])
@@ -156,9 +167,9 @@ async def test_deliveries_of_one_command_to_two_replicas_are_one(
 
 
 async def test_what_a_loop_does_not_finish_goes_to_another_loop(
-    emulator: Emulator, inbox_url: str, receiving: Replica
+    emulator: Emulator, inbox_url: str, receiving: Replica, clock: ManualClock
 ) -> None:
-    bus = PostgresBus(inbox_url, handle_within=0.3)
+    bus = PostgresBus(inbox_url, handle_within=0.1, clock=clock)
     other = CallbackReceiver(receiving.receiver.public_url, port=None, bus=bus)
     async with emulator.client("kore", receiver=other), asyncio.timeout(30):
         await post(receiving, "one")
@@ -170,7 +181,9 @@ async def test_what_a_loop_does_not_finish_goes_to_another_loop(
         with pytest.raises(OSError, match="while it was handled"):
             await fails()
         assert rows(inbox_url) == [(True, False)]
-        assert (await anext(other.commands())).payload == "one"
+        taking = asyncio.ensure_future(anext(other.commands()))
+        await advance_until(clock, taking.done)
+        assert (await taking).payload == "one"
     assert rows(inbox_url) == [(True, True)]
 
 
@@ -243,21 +256,18 @@ async def test_commands_of_another_account_are_left_to_its_processes(
         url = other.commands_url("kore", "supersim")
         assert await senders.kore(url, {"Payload": "of the second"}).post() == 204
         assert (await anext(other.commands())).payload == "of the second"
-        waiting = asyncio.ensure_future(anext(other.commands()))
-        await asyncio.sleep(0.1)
-        assert not waiting.done()
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        assert await senders.kore(url, {"Payload": "its next one"}).post() == 204
+        assert (await anext(other.commands())).payload == "its next one"
         assert await take(receiving.receiver) == ["of the first account"]
 
 
 async def test_a_loop_that_is_cancelled_while_it_waits_loses_nothing(
-    receiving: Replica, handling: Replica
+    inbox_url: str, receiving: Replica, handling: Replica
 ) -> None:
     waiting: asyncio.Future[InboundCommand] = asyncio.ensure_future(
         anext(handling.receiver.commands())
     )
-    await asyncio.sleep(0.05)
+    await until_asked(inbox_url)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await post(receiving, "one")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from asyncsim.bulk import SharedJobs, migrate
+from asyncsim.bulk import SharedJobs, alive, migrate
 from asyncsim.bulk.alive import shown_alive
 from asyncsim.bulk.journal import claims, processes
 from tests.postgres.cluster import Cluster
@@ -46,14 +46,14 @@ async def test_a_database_that_is_down_at_the_start_or_at_the_end_stops_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(alive, "_REMOVE_WITHIN", 0.1)
     cluster = postgres_cluster()
     url = cluster.create_database("jobs")
     await migrate(url)
     cluster.stop()
-    async with shown_alive(url, "receiver", []):
-        async with asyncio.timeout(30):
-            while "does not list this process" not in caplog.text:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+    async with asyncio.timeout(30), shown_alive(url, "receiver", []):
+        while "does not list this process" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
         cluster.start()
         async with SharedJobs(url) as jobs:
             await listed(jobs, 1)
