@@ -20,6 +20,7 @@ from asyncsim.clock import SYSTEM_CLOCK, ManualClock
 from asyncsim.core.shared_limit import LEASE, POLL, LeasedLimit
 from asyncsim.emulator import Emulator, Faults
 from asyncsim.errors import RateLimited
+from asyncsim.postgres import limit
 from tests.postgres.cluster import Cluster
 
 _PROCESS = """
@@ -226,8 +227,9 @@ async def test_a_client_that_closes_returns_its_share_at_once(clients: Clients) 
 
 
 async def test_the_share_of_a_killed_process_goes_to_the_others(
-    slow_emulator: Emulator, clients: Clients
+    slow_emulator: Emulator, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(limit, "POLL", 0.1)
     clients.emulator = slow_emulator
     client = await clients.open(clock=SYSTEM_CLOCK)
     host = slow_emulator.hosts.supersim
@@ -261,12 +263,21 @@ async def test_a_restart_of_the_database_disturbs_no_request(
     async with clients.stack:
         one, other = await clients.open(), await clients.open()
         await until(lambda: shares(url) == 2)
-        sending = asyncio.gather(send(one, 600), send(other, 600))
-        await asyncio.to_thread(cluster.restart, "immediate")
-        await sending
-        [(now,)] = rows(url, "SELECT clock_timestamp()")
-        seen = f"SELECT process FROM asyncsim.shares WHERE heartbeat_at > '{now.isoformat()}'"
-        await until(lambda: len(rows(url, seen)) == 2)
+        reported = asyncio.Event()
+
+        async def read_meanwhile(client: Client) -> None:
+            while not reported.is_set():
+                await read(client)
+
+        async with asyncio.TaskGroup() as tasks:
+            for client in 50 * (one, other):
+                tasks.create_task(read_meanwhile(client))
+            await until(lambda: one.requests and other.requests)
+            await asyncio.to_thread(cluster.restart, "immediate")
+            [(now,)] = rows(url, "SELECT clock_timestamp()")
+            seen = f"SELECT process FROM asyncsim.shares WHERE heartbeat_at > '{now.isoformat()}'"
+            await until(lambda: len(rows(url, seen)) == 2)
+            reported.set()
 
 
 async def test_without_the_database_a_process_keeps_its_share_and_then_half_an_equal_one(
