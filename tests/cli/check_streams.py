@@ -296,9 +296,9 @@ async def test_a_list_waits_for_its_reader_on_a_nonblocking_pipe(emulator: Emula
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
     running = asyncio.create_task(run("sims", "list", "-o", "csv", out=theirs, err=None))
-    while not select.select([ours], [], [], 0)[0]:  # noqa: ASYNC110  # another process writes
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.2)  # long enough to fill the pipe
+    async with asyncio.timeout(60):
+        while select.select([], [theirs], [], 0)[1]:  # noqa: ASYNC110  # another process fills it
+            await asyncio.sleep(0.01)
     os.close(theirs)
     text = await asyncio.to_thread(_all_of, ours)
     assert await running == 0

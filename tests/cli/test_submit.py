@@ -13,6 +13,7 @@ import pytest
 from attrs import evolve
 
 from asyncsim import bulk
+from asyncsim.bulk import worker
 from asyncsim.bulk.journal import claims
 from asyncsim.cli.app import execute
 from asyncsim.emulator import Emulator, Faults, Latency
@@ -366,8 +367,9 @@ async def test_a_job_that_ran_in_this_process_is_finished(
 
 
 async def test_failed_rows_of_a_paused_job_are_retried(
-    cli: Cli, emulator: Emulator, batch: str, journal: str
+    cli: Cli, emulator: Emulator, batch: str, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker, "_PAUSE", 0.1)
     store = emulator.world("twilio").sims("wireless")
     plans = {sid: store[sid].rate_plan_sid for sid in store}
     for sid in plans:
