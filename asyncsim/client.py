@@ -376,7 +376,7 @@ def _choose_vendor(vendor: str | None) -> str:
 
 
 def _use_emulator(vendor: str, settings: Settings) -> bool:
-    """Point a client at the emulator that the environment names; tells whether it names one."""
+    """Point a client at the emulator that the environment names; returns whether it names one."""
     emulator = _variable("ASYNCSIM_EMULATOR")
     if emulator and settings.get("hosts") is None:
         try:

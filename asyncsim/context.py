@@ -116,7 +116,7 @@ class ClientContext:
             self.credentials_breaker.reset()
 
     async def _reread_login(self) -> bool:
-        """Look for other credentials; tells whether they have changed since it was called."""
+        """Look for other credentials; returns whether they have changed since it was called."""
         before = self._login
         given = await self.reread_credentials() if self.reread_credentials is not None else None
         if given is not None and self._login is before:  # else another request's look was first

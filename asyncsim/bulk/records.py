@@ -122,7 +122,7 @@ class Row:
     iccid: str | None = None
     """Its ICCID, if its name is the SID: both must belong to one SIM."""
     change: Mapping[str, Any] | None = None
-    """Keywords of this row, which override the job's; None: it has none."""
+    """Keywords of this row, which override the job's; None if there are none."""
     cells: tuple[str, ...] | None = None
     """The input's cells, unchanged, for the results; None if it had only names."""
 

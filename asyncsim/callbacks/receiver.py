@@ -190,7 +190,7 @@ class CallbackReceiver:
 
     @property
     def port(self) -> int:
-        """The port it listens on; ReceiverError if it has none."""
+        """The port it listens on; ReceiverError if it listens on none."""
         if self._listener is None:
             raise ReceiverError("the receiver listens on no port; start() opens one")
         return self._listener.port

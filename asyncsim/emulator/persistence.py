@@ -1,7 +1,7 @@
 """Persistence of the emulated accounts: one table of JSON rows in a SQLite file, or nothing.
 
 A request's changes and its log entry are committed together, before its response is sent, so
-killing the process at any moment loses nothing that a client was told. WAL with
+killing the process at any moment loses nothing that was confirmed to a client. WAL with
 `synchronous=NORMAL` outlives the process; only a crash of the machine itself may lose the last
 moments.
 """

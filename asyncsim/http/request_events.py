@@ -40,7 +40,7 @@ class RequestEvents:
         work: Coroutine[Any, Any, Response | None],
         failure: Callable[[], Exception | None],
     ) -> Response | None:
-        """Await one attempt between its two events; `failure` tells why it returns None."""
+        """Await one attempt between its two events; `failure` says why it returns None."""
         operation = f"{request.method} {request.template}"
         started = RequestStarted(
             vendor=self._vendor,

@@ -98,7 +98,7 @@ class Sender:
         self._on_success = on_success
         """Called with the start time of each request whose credentials were accepted."""
         self._reread_login = reread_login
-        """Called when the credentials are rejected; tells whether it has rotated them."""
+        """Called when the credentials are rejected; returns whether it has rotated them."""
         self._set_default_header()
         self._closed = False
         self.requests = 0

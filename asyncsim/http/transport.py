@@ -132,7 +132,7 @@ class RequestDeadlines:
         return task
 
     def end(self, task: asyncio.Task[Any]) -> bool:
-        """Stop it; tells whether time had run out, and nothing else had cancelled the task."""
+        """Stop it; returns whether time had run out, and nothing else had cancelled the task."""
         if self._running.pop(task, None) is not None:
             return False
         return task.uncancel() <= self._expired.pop(task)

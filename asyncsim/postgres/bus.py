@@ -120,7 +120,7 @@ class PostgresBus:
     async def stop(self) -> None:
         """Undo one `start`; the last one stores what was accepted, then stops."""
         # Also if this is cancelled while a `start` has the lock, which ends within seconds:
-        # otherwise what it starts would run for ever.
+        # otherwise what it starts would never stop.
         cancelled: asyncio.CancelledError | None = None
         is_ours = False
         while not is_ours:

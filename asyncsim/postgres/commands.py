@@ -33,7 +33,7 @@ CREATE = (
 """The statements that create the table, for a migration."""
 
 UNHANDLED_FOR = 7 * 86_400.0
-"""Seconds after which an unhandled Command is deleted, so that the table does not grow for ever.
+"""Seconds after which an unhandled Command is deleted, so that the table cannot grow without limit.
 The vendors keep Commands, too, for 30 days (Twilio docs, "Command Resource")."""
 
 # Sorted by key: two processes that insert the same keys in another order would deadlock.

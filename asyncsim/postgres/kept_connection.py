@@ -50,8 +50,8 @@ class KeptConnection:
             if use is not self._use:  # `within` has given this up, and the driver went on
                 await connection.close()
                 raise TimeoutError("connected too late")
-            # Kept at once: `within` loses a result that a cancellation overtakes, and nobody would
-            # close it.
+            # Kept at once: if a cancellation comes first, `within` loses the result, and the
+            # connection would stay open.
             self._connection = connection
         return await work(self._connection)
 

@@ -144,7 +144,7 @@ class _Keeper:
         report = self._lease.report(self._limiter.queued, self._limiter.vendor_pause)
         try:
             grant = await within(_PATIENCE, self._exchange(report))
-        except Exception as error:  # noqa: BLE001  # logged, and retried for ever
+        except Exception as error:  # noqa: BLE001  # logged, and retried until it works
             self._lease.unreported(report)
             self._failed(error)
         else:

@@ -23,7 +23,7 @@ class BadRecord:
     raw: Any
     """The row as the vendor sent it: the JSON object, or any other value in its place."""
     error: DecodeError
-    """What is wrong with it; `error.sid` is its SID, None if it has none."""
+    """What is wrong with it; `error.sid` is its SID, None if there is no SID."""
 
     def __repr__(self) -> str:
         return f"<BadRecord {self.index}: {shorten(str(self.error), 120, placeholder='...')}>"

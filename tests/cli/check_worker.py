@@ -217,7 +217,7 @@ async def test_a_worker_ends_while_the_database_is_away(
         await cli("jobs", "submit", batch, *ACTIVE, "--dispatch", dispatch)
     worker = await spawn("worker", "--dispatch", dispatch)
     async with SharedJobs(url) as jobs, asyncio.timeout(60):
-        while not await jobs.processes():  # noqa: ASYNC110  # nothing tells when
+        while not await jobs.processes():  # noqa: ASYNC110  # no event announces it
             await asyncio.sleep(0.05)
     if busy:
         await wait_for_posts(emulator, 12)

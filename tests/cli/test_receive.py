@@ -156,7 +156,7 @@ async def test_it_is_listed_with_the_workers_until_it_ends(
 ) -> None:
     async with SharedJobs(url) as jobs:
         async with receiving(), asyncio.timeout(30):
-            while not (listed := await jobs.processes()):  # noqa: ASYNC110  # nothing tells when
+            while not (listed := await jobs.processes()):  # noqa: ASYNC110  # no event announces it
                 await asyncio.sleep(0.02)
             counted = await cli("jobs", "list")
         (one,) = listed

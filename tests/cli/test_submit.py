@@ -377,7 +377,7 @@ async def test_failed_rows_of_a_paused_job_are_retried(
     await cli("jobs", "submit", batch, *ACTIVE, "--breaker", "3", "--chunk-rows", "4")
     async with working(journal, emulator):
         async with asyncio.timeout(30):
-            while (  # noqa: ASYNC110  # nothing tells when
+            while (  # noqa: ASYNC110  # no event announces it
                 await cli("jobs", "status", batch, "-o", "json")
             ).json["state"] != "paused":
                 await asyncio.sleep(0.05)

@@ -126,7 +126,7 @@ async def on_a_terminal(typed: bytes | None, *arguments: str) -> tuple[int, str]
                     os.write(ours, typed)
             return await process.wait(), re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.decode())
     finally:
-        if process.returncode is None:  # otherwise the thread would read for ever
+        if process.returncode is None:  # otherwise the thread would never stop reading
             process.kill()
             await process.wait()
         os.close(ours)

@@ -235,7 +235,7 @@ async def _run_and_kill(emulator: Emulator, port: int, sids: dict[str, str]) -> 
         emulator.faults = Faults(answer_takes=ANSWER_TAKES)
         child.stdin.write(b"\n")
         await child.stdin.drain()
-        while not _posts(emulator, sids["in flight"]):  # noqa: ASYNC110  # by another process
+        while not _posts(emulator, sids["in flight"]):  # noqa: ASYNC110  # another process sends them
             await asyncio.sleep(0.005)
     child.kill()
     await child.communicate()

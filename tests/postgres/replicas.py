@@ -75,7 +75,7 @@ async def replica(
 async def until(condition: Callable[[], object], within: float = 30.0) -> None:
     """Wait for what other processes do."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110  # the server says nothing when it has done it
+        while not condition():  # noqa: ASYNC110  # no event announces it
             await asyncio.sleep(0.005)
 
 
@@ -92,7 +92,7 @@ async def advance_until(
 async def until_it_returns(status: int, call: Callable[[], Awaitable[int]]) -> None:
     """Repeat a request until it returns that status."""
     async with asyncio.timeout(30):
-        while await call() != status:  # noqa: ASYNC110  # nothing tells when
+        while await call() != status:  # noqa: ASYNC110  # no event announces it
             await asyncio.sleep(0.05)
 
 

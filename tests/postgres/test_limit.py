@@ -97,7 +97,7 @@ async def read(client: Client) -> None:
     assert len([sim async for sim in client.supersim.sims.list()]) == 5
 
 
-async def read_for_ever(client: Client) -> None:
+async def read_until_error(client: Client) -> None:
     async with asyncio.timeout(30):
         while True:
             await read(client)
@@ -144,7 +144,7 @@ async def test_a_retry_after_at_one_client_pauses_all(clients: Clients) -> None:
         await read(one)
     clients.emulator.faults = Faults()
     with pytest.raises(QueueTimeout) as raised:
-        await read_for_ever(other)  # until it has heard of it
+        await read_until_error(other)  # until it has heard of it
     assert raised.value.retry_after is not None
     assert 150 < raised.value.retry_after <= 200
 

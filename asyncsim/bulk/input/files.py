@@ -69,7 +69,7 @@ class CsvSource:
 
     target: str | PathLike[str]
     is_known_heading: Callable[[str], bool]
-    """Tells whether the job knows a heading; used to guess the delimiter."""
+    """Returns whether the job knows a heading; used to guess the delimiter."""
     _opened: list[bool] = field(factory=list, init=False, repr=False, eq=False)
 
     @property

@@ -190,7 +190,7 @@ class RowBuilder:
         )
 
     def _name(self, values: Sequence[Any]) -> tuple[str, Naming]:
-        """Return the name of a record's SIM; ValueError says why it has none."""
+        """Return the name of a record's SIM; ValueError says why there is none."""
         if self.header is not None:
             for naming, place in self.columns.names:
                 if text := _name_text(values[place]).strip():

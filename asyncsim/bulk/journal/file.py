@@ -30,7 +30,7 @@ def is_journal(path: str | os.PathLike[str]) -> bool:
 
 
 def read_format(path: Path) -> int:
-    """Return the format of a journal's tables; 0 if it has none yet."""
+    """Return the format of a journal's tables; 0 if there are none yet."""
     if not path.exists() or not is_journal(path):
         return 0
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:

@@ -154,7 +154,7 @@ async def find_job(
 
 async def _unknown(connection: AsyncConnection, name: str, target: str) -> JournalError:
     known = (await connection.execute(select(jobs.c.name).order_by(jobs.c.id))).scalars().all()
-    hint = did_you_mean(name, known, "`asyncsim jobs list` shows all" if known else "it has none")
+    hint = did_you_mean(name, known, "`asyncsim jobs list` shows all" if known else "it is empty")
     return JournalError(f"journal {target} has no job {name!r}: {hint}")
 
 

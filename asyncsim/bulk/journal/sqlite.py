@@ -157,7 +157,7 @@ class SqliteDatabase:
             )
 
     async def _in_use(self) -> JournalError:
-        """Build the error that names the process that has it open, if the journal tells."""
+        """Build the error that names the process that has it open, if the journal knows it."""
         self._engine = _create_engine(self._file.path, read_only=True)
         process = host = None
         # It may have no tables yet, because its holder is just creating them.

@@ -110,7 +110,7 @@ async def open_and_die(path: Path, tell: Tell, statement: str) -> None:
         pass
 
 
-async def read_for_ever(path: Path, tell: Tell) -> None:
+async def read_endlessly(path: Path, tell: Tell) -> None:
     """Read an input that never ends."""
     async with Journal.open(path) as journal:
         await journal.begin_job(HEAD)

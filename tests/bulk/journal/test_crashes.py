@@ -19,7 +19,7 @@ from asyncsim.bulk.journal.writer import TICK
 from asyncsim.bulk.records import Ending, State
 from asyncsim.clock import ManualClock
 from asyncsim.errors import JournalError
-from tests.bulk.journal.processes import grow, intend, open_and_die, read_for_ever, start
+from tests.bulk.journal.processes import grow, intend, open_and_die, read_endlessly, start
 from tests.bulk.journal.samples import fill, query, row, states_in, write_format_1
 from tests.bulk.journals import HEAD
 
@@ -51,7 +51,7 @@ async def test_every_intent_that_returned_before_a_kill_is_durable(path: Path, a
 
 
 async def test_after_a_kill_during_reading_the_input_is_read_again(path: Path) -> None:
-    start(read_for_ever, path).kill(after=5)
+    start(read_endlessly, path).kill(after=5)
     assert query(path, "SELECT count(*) > 400 FROM rows") == [(1,)]
     async with Journal.open(path) as journal:
         assert await journal.begin_job(HEAD)

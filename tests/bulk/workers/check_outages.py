@@ -119,7 +119,7 @@ async def test_workers_go_on_soon_after_a_long_outage(plant: Plant) -> None:
             plant.emulator.faults = Faults()
         async with bulk.SharedJobs(plant.url) as jobs, asyncio.timeout(15.0):
             # Its leases have ended, so it claims its chunks anew.
-            while (await jobs.fetch("job")).state != "finished":  # noqa: ASYNC110  # of a table
+            while (await jobs.fetch("job")).state != "finished":  # noqa: ASYNC110  # a table sets no event
                 await asyncio.sleep(0.1)
         worker.terminate()
         await plant.ended(worker, 40.0)

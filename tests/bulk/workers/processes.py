@@ -107,7 +107,7 @@ class Plant:
                 bulk.work(self.url, [client], dispatch=self.dispatch, stop=stop)
             )
             async with asyncio.timeout(60):
-                while (await jobs.fetch("job")).state != "finished":  # noqa: ASYNC110  # of a table
+                while (await jobs.fetch("job")).state != "finished":  # noqa: ASYNC110  # a table sets no event
                     await asyncio.sleep(0.1)
             stop.set()
             await task

@@ -16,7 +16,7 @@ from tests.postgres.cluster import Cluster
 
 async def listed(jobs: SharedJobs, count: int) -> None:
     async with asyncio.timeout(30):
-        while len(await jobs.processes()) != count:  # noqa: ASYNC110  # nothing tells when
+        while len(await jobs.processes()) != count:  # noqa: ASYNC110  # no event announces it
             await asyncio.sleep(0.02)
 
 
@@ -32,7 +32,7 @@ async def test_one_that_died_is_forgotten_when_another_one_starts(
     async with SharedJobs(migrated_url) as jobs:
         assert [one.is_alive for one in await jobs.processes()] == [False, False]
         async with shown_alive(migrated_url, "receiver", ["kore supersim x"]), asyncio.timeout(30):
-            while not (await jobs.processes())[-1].is_alive:  # noqa: ASYNC110  # nothing tells when
+            while not (await jobs.processes())[-1].is_alive:  # noqa: ASYNC110  # no event announces it
                 await asyncio.sleep(0.02)
             assert [one.is_alive for one in await jobs.processes()] == [False, True]
         (left,) = await jobs.processes()

@@ -49,7 +49,7 @@ async def until_one_waits(server: Server) -> None:
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with asyncio.timeout(30):
-        while not server.execute(waiting).fetchone():  # noqa: ASYNC110  # it tells nobody
+        while not server.execute(waiting).fetchone():  # noqa: ASYNC110  # no event announces it
             await asyncio.sleep(0.01)
 
 
