@@ -131,7 +131,11 @@ async def claim_job(
     """Claim the whole job; JournalError while another process or the workers own it."""
     # The job's row is locked, so that it is not handed to the workers at the same time.
     job = select(jobs.c.name, jobs.c.state).where(jobs.c.id == job_id).with_for_update()
-    name, state = (await connection.execute(job)).one()
+    found = (await connection.execute(job)).first()
+    if found is None:
+        text = f"journal {target}: another process has just deleted this job; nothing was sent"
+        raise JournalError(text)
+    name, state = found
     if state in (JobState.RUNNING, JobState.PAUSED):
         wait = "Wait until it has finished" if state == JobState.RUNNING else "Resume it"
         raise JournalError(

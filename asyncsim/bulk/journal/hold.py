@@ -38,12 +38,18 @@ class JobHold:
         database = self._database
         now, dead = database.now(), database.now(-claims.DEAD_AFTER)
         given = (job_id, claims.new_owner(), now, dead, database.target)
+
+        async def claiming(connection: AsyncConnection) -> ChunkClaim:
+            # Kept before it is committed: if this is cancelled meanwhile, `release` undoes it.
+            self._claim = await claims.claim_job(connection, *given)
+            return self._claim
+
         sent = Moment.now(SYSTEM_CLOCK)
         self.cancelled.clear()
-        self._claim = await database.write(claims.claim_job, *given)
+        claim = await database.write(claiming)
         self._confirmed = sent
-        self._beating = asyncio.create_task(self._beat(self._claim), name="asyncsim-journal-hold")
-        return self._claim
+        self._beating = asyncio.create_task(self._beat(claim), name="asyncsim-journal-hold")
+        return claim
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Lease]:

@@ -52,6 +52,17 @@ async def open_error(url: str, job: str = JOB, *, read_only: bool = False) -> st
     return str(caught.value)
 
 
+async def until_one_waits(url: str) -> None:
+    """Wait until a transaction waits for a lock."""
+    waiting = (
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(30):
+        while not run_sql(url, waiting):  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.01)
+
+
 # Tables.
 
 
@@ -205,6 +216,34 @@ async def test_two_jobs_of_one_name_are_not_begun_at_the_same_time(url: str) -> 
         assert await first.begin_job(HEAD)
         with pytest.raises(JournalError, match="holds another job named"):
             await second.begin_job(HEAD)
+
+
+async def test_a_journal_whose_opening_is_cancelled_leaves_no_claim(url: str) -> None:
+    async with Journal.open(url, job=JOB) as journal:
+        await fill(journal, 1)
+    with psycopg.connect(url) as other:
+        other.execute("SELECT * FROM asyncsim.jobs FOR UPDATE")
+        opening = asyncio.create_task(Journal.open(url, job=JOB).__aenter__())
+        await until_one_waits(url)
+        opening.cancel()
+        await asyncio.sleep(0)
+        other.commit()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+    assert run_sql(url, "SELECT epoch, owner FROM asyncsim.chunks") == [(2, None)]
+
+
+async def test_a_job_that_is_deleted_while_a_process_claims_it_is_reported(url: str) -> None:
+    async with Journal.open(url, job=JOB) as journal:
+        await fill(journal, 1)
+    with psycopg.connect(url) as other:
+        other.execute("SELECT * FROM asyncsim.jobs FOR UPDATE")
+        opening = asyncio.create_task(open_error(url))
+        await until_one_waits(url)
+        other.execute("DELETE FROM asyncsim.chunks")
+        other.execute("DELETE FROM asyncsim.jobs")
+        other.commit()
+        assert "another process has just deleted this job; nothing was sent" in await opening
 
 
 # Jobs and chunks.
