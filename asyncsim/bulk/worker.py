@@ -154,6 +154,7 @@ class Worker:
         asked = asyncio.create_task(stop.wait(), name="asyncsim-worker-stop")
         beside = [
             asyncio.create_task(self._beat(), name="asyncsim-heartbeat"),
+            asyncio.create_task(self._show_alive(), name="asyncsim-shown-alive"),
             asyncio.create_task(self._look_for_dead(), name="asyncsim-dead-workers"),
         ]
         everything = [dispatching, asked, *beside]
@@ -373,15 +374,21 @@ class Worker:
                     logger.warning("heartbeats are confirmed again")
                 self._heard, self._is_away = began, False
                 await self._on_beats(began, known, beats)
-                times = database.now(), database.now(-processes.FORGOTTEN_AFTER)
-                alive = database.write_single(processes.record_alive, self._process(), *times)
-                await _soon(alive)
             except JournalError as error:
                 # The leases will end, and nothing more is sent.
                 if not self._is_away:
                     logger.warning("heartbeats are not confirmed: %s", error)
                 self._is_away = True
             await self._clock.sleep(max(woken + claims.HEARTBEAT - self._clock.now(), 0.0))
+
+    async def _show_alive(self) -> None:
+        """List this worker for people; apart from its heartbeats, which must not wait for this."""
+        database = self._heartbeats
+        while True:
+            times = database.now(), database.now(-processes.FORGOTTEN_AFTER)
+            with suppress(JournalError):  # the heartbeats log an outage
+                await _soon(database.write_single(processes.record_alive, self._process(), *times))
+            await self._clock.sleep(claims.HEARTBEAT)
 
     def _process(self) -> JournalProcess:
         return JournalProcess(

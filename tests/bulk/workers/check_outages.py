@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from asyncsim import bulk
+from asyncsim.bulk.journal import claims
 from asyncsim.bulk.records import State
 from asyncsim.emulator import Faults
 from tests.bulk.workers.conftest import OpenYard, Yard
@@ -107,6 +109,32 @@ async def test_heartbeats_go_on_although_an_orphaned_chunk_cannot_be_released(
         await second.wait()
     await yard.until_state("finished")
     await worker.finish()
+
+
+async def test_a_lock_on_the_list_of_processes_costs_no_lease(
+    open_yard: OpenYard, quick: None
+) -> None:
+    yard = await open_yard(sims=10, transition=6.0)
+    await yard.submit()
+    worker = await yard.work()
+
+    async def owns_a_chunk() -> bool:
+        return bool(worker.taken)
+
+    await yard.until(owns_a_chunk)
+    async with await psycopg.AsyncConnection.connect(yard.url) as administrator:
+        await administrator.execute("LOCK asyncsim.processes")
+        [locked] = await yard.rows("SELECT clock_timestamp() AS at")
+
+        async def has_beaten_on() -> bool:
+            assert not worker.ended
+            [latest] = await yard.rows("SELECT max(heartbeat_at) AS at FROM asyncsim.chunks")
+            return bool((latest["at"] - locked["at"]).total_seconds() > claims.DEAD_AFTER + 1.0)
+
+        await yard.until(has_beaten_on)
+    await yard.until_state("finished")
+    await worker.finish()
+    assert {reason for _, reason in worker.ended} == {None}
 
 
 async def test_workers_go_on_soon_after_a_long_outage(plant: Plant) -> None:
