@@ -64,7 +64,7 @@ async def _beat(database: Database, process: JournalProcess, clock: Clock) -> No
             is_listed = True
         except JournalError as error:
             if is_listed:  # once for each outage
-                logger.warning("`jobs watch` does not list this process: %s", error)
+                logger.warning("`jobs watch` does not list this process: %s", error.message)
             is_listed = False
             # Reopened next time, which checks the tables: they may be the problem.
             await database.close()

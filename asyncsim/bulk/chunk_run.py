@@ -54,7 +54,7 @@ def _outcome_of(error: Exception | None, reason: str, *, pauses_job: bool) -> Ch
     if isinstance(error, AuthenticationError | ClientClosed):
         return ChunkOutcome(str(error), lost_account=error)
     if isinstance(error, JournalError):
-        return ChunkOutcome(str(error))
+        return ChunkOutcome(error.message)  # without its advice: some worker continues
     return ChunkOutcome(reason, pauses_job=pauses_job)
 
 

@@ -25,13 +25,14 @@ from procrastinate.schema import SchemaManager
 from psycopg.sql import SQL, Identifier, Literal
 
 from asyncsim.bulk.dispatch_protocol import POLL_EVERY, Handle
+from asyncsim.bulk.errors import JournalFailed
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.schema import SCHEMA
 from asyncsim.bulk.records import ChunkRef, account_key
 from asyncsim.clock import Clock
 from asyncsim.errors import JournalError
 from asyncsim.postgres.bounded import end, within
-from asyncsim.postgres.engine import connect, connection_settings, remedy_of
+from asyncsim.postgres.engine import advice_of, connect, connection_settings, remedy_of
 from asyncsim.postgres.url import PostgresUrl
 
 T = TypeVar("T")
@@ -194,7 +195,8 @@ class ProcrastinateDispatch:
 
     def _error(self, error: Exception) -> JournalError:
         cause = error.__cause__ or error
-        return JournalError(f"journal {self._url.shown}: {self._url.hide(remedy_of(cause))}")
+        text = f"journal {self._url.shown}: {self._url.hide(remedy_of(cause))}"
+        return JournalFailed(text, advice_of(cause))
 
     async def install(self) -> None:
         """Create procrastinate's tables, or upgrade them to its installed version."""

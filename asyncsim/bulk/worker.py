@@ -250,7 +250,7 @@ class Worker:
             began, taken = await _soon(self._database.write(claiming))
         except JournalError as error:
             if not self._is_away:  # otherwise it has been logged
-                logger.warning("cannot claim chunks: %s", error)
+                logger.warning("cannot claim chunks: %s", error.message)
             await self._clock.sleep(_PAUSE)
             return None
         return None if taken is None else (taken, began)
@@ -348,8 +348,9 @@ class Worker:
                 await within(_RECORD, self._dispatch.enqueue([following]))
         except (JournalError, TimeoutError) as error:
             # Other workers take it over once its heartbeat is too old, and find what is not queued.
+            text = error.message if isinstance(error, JournalError) else str(error)
             logger.warning(
-                "cannot hand back chunk %d of job %r: %s", claim.number, taken.job_name, error
+                "cannot hand back chunk %d of job %r: %s", claim.number, taken.job_name, text
             )
 
     # Background tasks.
@@ -377,7 +378,7 @@ class Worker:
             except JournalError as error:
                 # The leases will end, and nothing more is sent.
                 if not self._is_away:
-                    logger.warning("heartbeats are not confirmed: %s", error)
+                    logger.warning("heartbeats are not confirmed: %s", error.message)
                 self._is_away = True
             await self._clock.sleep(max(woken + claims.HEARTBEAT - self._clock.now(), 0.0))
 
@@ -431,7 +432,7 @@ class Worker:
                 await self._dispatch.requeue_stalled()
             except JournalError as error:
                 if not self._is_away:
-                    logger.warning("cannot search for chunks of dead workers: %s", error)
+                    logger.warning("cannot search for chunks of dead workers: %s", error.message)
 
 
 async def _soon(writing: Awaitable[T]) -> T:

@@ -61,7 +61,7 @@ async def watch(
                 except JournalError as error:
                     if seen is None:  # a wrong URL or name; later it is probably an outage
                         raise
-                    say(printable(f"read failed: {error}"))
+                    say(printable(f"read failed: {error.message}"))
                     continue
                 shown.show(seen)
                 if is_first and not seen.jobs:

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from asyncsim.postgres.remedies import (
     OLDEST,
     ServerTooOld,
+    advice_of,
     check_version,
     is_locked,
     is_transient,
@@ -37,6 +38,7 @@ __all__ = [
     "Connection",
     "PostgresUrl",
     "ServerTooOld",
+    "advice_of",
     "check_version",
     "connect",
     "connection_settings",

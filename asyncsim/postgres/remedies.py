@@ -12,7 +12,6 @@ import psycopg
 OLDEST = 14
 """The oldest supported version; PostgreSQL 13 has had no fixes since 2025."""
 
-_AGAIN = "then run the same command again: what was recorded is kept"
 _GRANT = "have an administrator grant it (docs/postgresql.md)"
 _MIGRATE = "run `asyncsim jobs migrate` with this journal"
 
@@ -24,7 +23,7 @@ _BY_CODE = {
     ),
     "25P03": (
         "the server ended an idle transaction (idle_in_transaction_session_timeout), and nothing of"
-        " it was stored: run the same command again"
+        " it was stored"
     ),
     "28": "the server rejects the user: check the user name, the password and pg_hba.conf",
     "3D000": "the database does not exist: create it, or correct the URL",
@@ -32,22 +31,22 @@ _BY_CODE = {
     "42501": f"the user lacks a privilege: {_GRANT}",
     "42703": f"the tables are of another version: {_MIGRATE}",
     "42P01": f"the tables are missing: {_MIGRATE}",
-    "53100": f"the server's disk is full: free space there, {_AGAIN}",
-    "53200": f"the server is out of memory: give it more memory, {_AGAIN}",
+    "53100": "the server's disk is full: free space there",
+    "53200": "the server is out of memory: give it more memory",
     "53300": "the server has too many connections: raise max_connections, or use pgbouncer",
     "55P03": (
         "another program holds a lock, such as VACUUM FULL: wait until it has ended, or end it"
-        " (pg_blocking_pids() finds it), then run the same command again"
+        " (pg_blocking_pids() finds it)"
     ),
     "57014": (
         "the server cancelled a statement (statement_timeout?): raise the limit for this user"
         " to 10 seconds or more"
     ),
-    "57P01": f"the server is shutting down or ended the connection: wait for it, {_AGAIN}",
+    "57P01": "the server is shutting down or ended the connection: wait for it",
     "57P05": (
         "the server ended an idle connection (idle_session_timeout): set it to 0 for this user"
     ),
-    "58030": f"the server cannot read or write its disk: repair it, {_AGAIN}",
+    "58030": "the server cannot read or write its disk: repair it",
 }
 
 # Failed connection attempts have no code, only a text of libpq, the server or pgbouncer: libpq does
@@ -71,13 +70,14 @@ _BY_TEXT = {
     "ProactorEventLoop": "psycopg needs another event loop on Windows: asyncio.SelectorEventLoop",
 }
 
+_STARTING = "the server is starting or shutting down: wait for it"
 # As above, but temporary.
 _BY_TRANSIENT_TEXT = {
     "too many clients": _BY_CODE["53300"],
     "too many connections": _BY_CODE["53300"],  # of a role or a database
     "connection slots are reserved": _BY_CODE["53300"],
     "no more connections allowed": _BY_CODE["53300"],  # pgbouncer
-    "the database system is": f"the server is starting or shutting down: wait for it, {_AGAIN}",
+    "the database system is": _STARTING,
 }
 
 # A text of the server, in any language: only these have two spaces after their severity.
@@ -88,8 +88,15 @@ _REJECTED = (
 )
 
 _UNREACHABLE = "the server cannot be reached: check the host, the port, and that the server runs"
-_SILENT = f"the server does not respond: check that it runs and is not overloaded, {_AGAIN}"
-_LOST = f"the connection to the server was lost: check that the server runs, {_AGAIN}"
+_SILENT = "the server does not respond: check that it runs and is not overloaded"
+_LOST = "the connection to the server was lost: check that the server runs"
+
+# Only for errors that end a command: a worker that logs a remedy tries again on its own.
+_AGAIN = "then run the same command again: what was recorded is kept"
+_AGAIN_AFTER = (
+    *(_BY_CODE[code] for code in ("25P03", "53100", "53200", "55P03", "57P01", "58030")),
+    *(_STARTING, _SILENT, _LOST),
+)
 
 # Lost connections, and transactions that were rolled back because of another transaction or a limit
 # of the server: the same transaction can succeed a moment later.
@@ -122,6 +129,12 @@ def remedy_of(error: BaseException) -> str:
         return said
     remedy = _remedy(cause, said)
     return f"{remedy} ({said})" if remedy else said
+
+
+def advice_of(error: BaseException) -> str:
+    """Return what to do after the remedy, if an error has ended a command; empty if nothing."""
+    cause = _cause(error)
+    return _AGAIN if _remedy(cause, " ".join(str(cause).split())) in _AGAIN_AFTER else ""
 
 
 def is_locked(error: BaseException) -> bool:

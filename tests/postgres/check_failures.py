@@ -303,7 +303,7 @@ async def test_a_full_disk(postgres_cluster: Servers, small_disk: Path) -> None:
     with pytest.raises(DBAPIError) as raised:
         await fill()
     assert number
-    assert remedy_of(raised.value).startswith("the server's disk is full: free space there, then")
+    assert remedy_of(raised.value).startswith("the server's disk is full: free space there (")
     assert not is_transient(raised.value)
     assert await stored(engine) == list(range(number))
     ballast.unlink()

@@ -7,7 +7,13 @@ import pytest
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 
-from asyncsim.postgres.remedies import ServerTooOld, check_version, is_transient, remedy_of
+from asyncsim.postgres.remedies import (
+    ServerTooOld,
+    advice_of,
+    check_version,
+    is_transient,
+    remedy_of,
+)
 
 
 def test_versions_from_14_on_are_supported() -> None:
@@ -58,6 +64,46 @@ def test_transient_errors(error: BaseException) -> None:
 def test_permanent_errors(error: BaseException) -> None:
     assert not is_transient(error)
     assert not is_transient(DBAPIError("SELECT 1", None, error))
+
+
+@pytest.mark.parametrize("error", TRANSIENT + PERMANENT, ids=str)
+def test_a_remedy_is_fit_for_the_log_of_a_worker_that_continues(error: BaseException) -> None:
+    assert "same command" not in remedy_of(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.AdminShutdown("terminating connection due to administrator command"),
+        errors.DiskFull("could not extend file"),
+        errors.IdleInTransactionSessionTimeout("terminating connection"),
+        errors.IoError("could not read block"),
+        errors.LockNotAvailable("canceling statement due to lock timeout"),
+        errors.OutOfMemory("out of memory"),
+        psycopg.OperationalError("connection failed: FATAL:  the database system is starting up"),
+        psycopg.OperationalError("the connection is lost"),
+        TimeoutError(),
+    ],
+    ids=str,
+)
+def test_a_command_that_such_an_error_ends_can_be_run_again(error: BaseException) -> None:
+    for one in (error, DBAPIError("SELECT 1", None, error)):
+        assert advice_of(one) == "then run the same command again: what was recorded is kept"
+        assert "same command" not in remedy_of(one)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.InvalidCatalogName('database "x" does not exist'),
+        psycopg.OperationalError("connection failed: Connection refused"),
+        ServerTooOld("the server is PostgreSQL 13"),
+        ValueError("no error of the database"),
+    ],
+    ids=str,
+)
+def test_other_errors_need_no_such_advice(error: BaseException) -> None:
+    assert advice_of(error) == ""
 
 
 def test_an_error_without_a_remedy_says_what_the_server_said() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, literal, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from asyncsim.bulk.errors import READ_FIRST, JournalFailed
 from asyncsim.bulk.journal import claims
 from asyncsim.bulk.journal.database import from_json, to_json
 from asyncsim.bulk.journal.schema import FORMAT, SCHEMA, UtcDateTime, journal
@@ -22,7 +23,13 @@ from asyncsim.bulk.records import ChunkClaim
 from asyncsim.clock import Clock, Timer
 from asyncsim.errors import JournalError
 from asyncsim.postgres.bounded import finish
-from asyncsim.postgres.engine import create_engine, is_locked, is_transient, remedy_of
+from asyncsim.postgres.engine import (
+    advice_of,
+    create_engine,
+    is_locked,
+    is_transient,
+    remedy_of,
+)
 from asyncsim.postgres.url import PostgresUrl
 
 P = ParamSpec("P")
@@ -284,9 +291,10 @@ class PostgresDatabase:
                 return status == "committed"
             # Its session on the server may not have noticed yet that the connection is lost.
             if self._is_over(started):
-                raise JournalError(
+                raise JournalFailed(
                     f"journal {self.target}: it is unknown whether the last writes were stored"
-                    f" ({problem}): run the same command again, it reads the SIMs first"
+                    f" ({problem})",
+                    READ_FIRST,
                 )
             await self._clock.sleep(_LONGEST_PAUSE)
 
@@ -323,7 +331,8 @@ def translate_errors(target: str) -> Iterator[None]:
     # ValueError: text that cannot be stored. LookupError: an unknown state or verdict, written
     # into the table by hand.
     except (SQLAlchemyError, psycopg.Error, OSError, ValueError, LookupError) as error:
-        raise JournalError(f"journal {target} cannot be used: {remedy_of(error)}") from error
+        text = f"journal {target} cannot be used: {remedy_of(error)}"
+        raise JournalFailed(text, advice_of(error)) from error
 
 
 def open_engine(url: PostgresUrl) -> AsyncEngine:

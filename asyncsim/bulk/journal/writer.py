@@ -6,6 +6,7 @@ import asyncio
 import enum
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from asyncsim.bulk import failures
+from asyncsim.bulk.errors import READ_FIRST, JournalFailed
 from asyncsim.bulk.journal.row_updates import RowUpdate, Value
 from asyncsim.bulk.journal.schema import rows, storable
 from asyncsim.bulk.records import UNFINISHED, Ending, State
@@ -29,9 +31,7 @@ _LARGEST_BATCH = 10_000
 _WOKEN_AT_ONCE = 64
 """Rows that continue after a commit in one turn of the event loop. Each starts a request, and a
 turn that starts a thousand of them delays heartbeats."""
-_INTERRUPTED = (
-    "writing the journal was interrupted: run the same command again, it reads the SIMs first"
-)
+_INTERRUPTED = "writing the journal was interrupted"
 
 
 class StepKind(enum.Enum):
@@ -277,7 +277,7 @@ class Writer:
     def _raise(self, error: JournalError) -> None:
         self._was_raised = True
         # A new one for each caller: tracebacks would accumulate in a shared one.
-        raise type(error)(str(error)) from error
+        raise copy(error) from error
 
     async def _run(self) -> None:
         try:
@@ -310,6 +310,6 @@ class Writer:
     def _finish(self, batch: _Batch) -> None:
         # Steps count as written only once the commit has returned.
         if batch.steps and not batch.is_written:
-            batch.error = batch.error or self._error or JournalError(_INTERRUPTED)
+            batch.error = batch.error or self._error or JournalFailed(_INTERRUPTED, READ_FIRST)
             self._error = self._error or batch.error
         batch.is_finished = True

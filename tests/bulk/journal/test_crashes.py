@@ -177,10 +177,11 @@ async def test_a_cancelled_writer_raises_in_all_pending_calls(
         waiting = asyncio.create_task(journal.record_intent(1))
         await clock.advance(TICK / 2)
         journal._writer._task.cancel()
-        with pytest.raises(JournalError, match="interrupted"):
+        with pytest.raises(JournalError, match="interrupted; run the same command again"):
             await waiting
-        with pytest.raises(JournalError, match="interrupted"):
+        with pytest.raises(JournalError, match="interrupted; run the same") as again:
             await journal.record_intent(2)
+        assert again.value.message == "writing the journal was interrupted"
 
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["read-write", "read-only"])

@@ -9,7 +9,7 @@ import pytest
 
 from asyncsim import Client
 from asyncsim.bulk.chunk_run import ChunkOutcome, ChunkRun
-from asyncsim.bulk.errors import Fenced
+from asyncsim.bulk.errors import Fenced, JournalFailed
 from asyncsim.bulk.journal.chunks import TakenChunk, WorkerLimits
 from asyncsim.bulk.journal.claims import DEAD_AFTER
 from asyncsim.bulk.lease import Lease, Moment
@@ -74,3 +74,14 @@ async def test_a_bug_pauses_the_job_and_leaves_a_traceback(
     assert logged.getMessage() == "chunk 1 of job 'job' failed"
     assert logged.exc_info is not None
     assert clock.next_timer is None  # nor does anybody watch its lease any longer
+
+
+class Unwritten(ChunkRun):
+    """Work whose journal cannot be written."""
+
+    async def _work(self) -> ChunkOutcome:
+        raise JournalFailed("the server's disk is full", "run the same command again")
+
+
+async def test_the_reason_of_a_chunk_has_no_advice_for_commands(clock: ManualClock) -> None:
+    assert await chunk_run(Unwritten, clock).run() == ChunkOutcome("the server's disk is full")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 
 from asyncsim import Client, bulk
+from asyncsim.bulk.dispatch_table import TableDispatch
+from asyncsim.bulk.errors import JournalFailed
+from asyncsim.bulk.journal import chunks
 from asyncsim.bulk.records import State
 from asyncsim.errors import ConfigurationError, JournalError
 from tests.bulk.workers.conftest import Yard
@@ -40,6 +44,41 @@ async def test_workers_of_one_account_share_its_limit_and_stop_when_asked(yard: 
         async with asyncio.timeout(40):
             await working
     assert await yard.states() == {State.DONE: 30}
+
+
+@pytest.mark.parametrize("dispatch", ["table"])
+@pytest.mark.parametrize(
+    ("place", "name", "logged"),
+    [
+        (chunks, "claim", "cannot claim chunks"),
+        (chunks, "heartbeat", "heartbeats are not confirmed"),
+        (chunks, "finish", "cannot hand back chunk 1 of job 'job'"),
+        (TableDispatch, "requeue_stalled", "cannot search for chunks of dead workers"),
+    ],
+)
+async def test_a_worker_that_continues_tells_nobody_to_run_it_again(
+    yard: Yard,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: object,
+    name: str,
+    logged: str,
+) -> None:
+    failed = asyncio.Event()
+
+    async def fail(*_: object) -> NoReturn:
+        failed.set()
+        raise JournalFailed("the server's disk is full", "run the same command again")
+
+    await yard.submit(chunk_rows=30)
+    monkeypatch.setattr(place, name, fail)
+    worker = await yard.work()
+    async with asyncio.timeout(30):
+        await failed.wait()
+    monkeypatch.undo()
+    await yard.until_state("finished")
+    await worker.finish()
+    assert f"{logged}: the server's disk is full" in caplog.messages
 
 
 async def test_what_cannot_work_is_said_before_anything_is_opened(postgres_url: str) -> None:
