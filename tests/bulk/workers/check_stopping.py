@@ -272,7 +272,9 @@ async def test_a_second_signal_does_not_wait_for_postgresql(how: str, plant: Pla
     async with plant.working() as worker:
         await plant.until_sent(20)
         worker.terminate()
-        await asyncio.sleep(3.0)
+        assert worker.stderr is not None
+        async with asyncio.timeout(60):
+            await worker.stderr.readuntil(b"stopping: requests in flight finish")
         async with plant.away(how):
             worker.terminate()
             await plant.ended(worker, AT_ONCE)
