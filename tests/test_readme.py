@@ -24,6 +24,7 @@ BLOCKS = blocks()
 BIN = Path(sys.executable).parent
 IN_CI_RUN = {"demo-command", "test-command"}
 SCREEN = 50  # lines
+SPEED = "1000"  # of the emulator, and of polling: real pauses are not what is tested here
 
 
 def free_port() -> int:
@@ -40,9 +41,12 @@ def block_called(name: str) -> Block:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    """The URL of an emulator started with the README's command, on another port."""
-    command = block_called("emulator-command").text.replace("8900", "0").split()
-    program = [sys.executable, "-m", "asyncsim.cli", *command[1:]]
+    """The URL of an emulator started with the README's command: on another port, and faster."""
+    command = block_called("emulator-command").text
+    for shown, other in (("8900", "0"), ("--speed 100", f"--speed {SPEED}")):
+        assert shown in command
+        command = command.replace(shown, other)
+    program = [sys.executable, "-m", "asyncsim.cli", *command.split()[1:]]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
@@ -56,7 +60,12 @@ def emulator() -> Iterator[str]:
 def in_shell(
     command: str, emulator: str, folder: Path, typed: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **environment}
+    env = {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "ASYNCSIM_EMULATOR_SPEED": SPEED,
+        **environment,
+    }
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command.replace("http://127.0.0.1:8900", emulator)],
         cwd=folder,
@@ -101,6 +110,7 @@ async def test_each_python_snippet_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("ASYNCSIM_EMULATOR", emulator)
+    monkeypatch.setenv("ASYNCSIM_EMULATOR_SPEED", SPEED)
     monkeypatch.chdir(tmp_path)  # some write files
     text = block.text.replace("8080", str(free_port()))
     code = compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
