@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from asyncsim import JournalError
-from asyncsim.bulk import JobState, Journal, SharedJobs
+from asyncsim.bulk import JobState, Journal, Report, SharedJobs
+from asyncsim.bulk.errors import JournalFailed
 from asyncsim.bulk.migrate import migrate
 from asyncsim.bulk.report import report_on
 from asyncsim.cli.exits import CommandError, Exit
@@ -24,7 +29,9 @@ from asyncsim.cli.signals import ended_by_interrupt
 from asyncsim.postgres.url import PostgresUrl, is_database
 
 SharedJobName = Annotated[str, Parameter(name="NAME", help="Name of a job.")]
+T = TypeVar("T")
 _DAY = 86_400.0
+_OPENING = 60.0  # seconds for a server that cannot be reached, as for each read
 
 
 async def watch(
@@ -49,7 +56,9 @@ async def watch(
     url = shared_journal(journal)
     drawn = output == "table" and sys.stdout.isatty()
     shown: JobsDisplay = JobsScreen(interval) if drawn else JobsLines(as_json=output == "ndjson")
-    async with SharedJobs(url) as shared:
+    async with AsyncExitStack() as stack:
+        opening = partial(stack.enter_async_context, SharedJobs(url))
+        shared = await _despite_outages(opening, interval, at_most=_OPENING)
         seen: Seen | None = None
         is_first = True
         with ended_by_interrupt(), shown:
@@ -58,8 +67,8 @@ async def watch(
                     await asyncio.sleep(interval)
                 try:
                     seen = await Seen.of(shared, name, seen)
-                except JournalError as error:
-                    if seen is None:  # a wrong URL or name; later it is probably an outage
+                except JournalFailed as error:
+                    if seen is None:  # a wrong URL; later it is probably an outage
                         raise
                     say(printable(f"read failed: {error.message}"))
                     continue
@@ -69,8 +78,33 @@ async def watch(
                 is_first = False
     if name is None or seen is None or not _has_ended(name, seen):
         return Exit.OK
-    async with Journal.open(url, job=name, read_only=True) as opened:
-        return report_exit_code(await report_on(opened))
+
+    async def report() -> Report:
+        async with Journal.open(url, job=name, read_only=True) as opened:
+            return await report_on(opened)
+
+    return report_exit_code(await _despite_outages(report, interval))
+
+
+async def _despite_outages(
+    read: Callable[[], Awaitable[T]], interval: float, *, at_most: float = math.inf
+) -> T:
+    """Read; while the server cannot be reached, say so once, and try again."""
+    from asyncsim.postgres.remedies import is_transient  # loads psycopg
+
+    began, said = time.monotonic(), ""
+    while True:
+        try:
+            return await read()
+        except JournalFailed as error:
+            cause = error.__cause__
+            is_outage = cause is not None and is_transient(cause)
+            if not is_outage or time.monotonic() - began >= at_most:
+                raise
+            if error.message != said:  # at once: it may also be a wrong host
+                say(printable(f"read failed: {error.message}"))
+            said = error.message
+        await asyncio.sleep(interval)
 
 
 def _has_ended(name: str | None, seen: Seen) -> bool:
