@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from attrs import frozen
@@ -25,6 +26,8 @@ from asyncsim.client import Client
 from asyncsim.clock import Clock
 from asyncsim.errors import JobStopped, JournalError
 from asyncsim.events import Observer
+
+logger = logging.getLogger("asyncsim")
 
 _WINDOW = 10_000  # nothing is sent here; `Limits` wants one
 
@@ -159,9 +162,17 @@ class _HandingOver:
         self.made = await self._journal.hand_over(jobs.hand_over, *arguments)
 
     async def tell_workers(self, queue: Dispatch) -> None:
-        """Enqueue the chunks. If this process dies before, workers find them in the journal."""
-        async with queue:
-            await queue.enqueue(self.made)
+        """Enqueue the chunks. If this fails, or this process dies before, workers find them."""
+        try:
+            async with queue:
+                await queue.enqueue(self.made)
+        except JournalError as error:
+            # Not raised: a program might submit the same changes again, under another name.
+            logger.warning(
+                "job %r was handed to the workers, which will find its chunks later: %s",
+                self._journal.job_name,
+                error,
+            )
 
 
 async def _check_name(database: Database, name: str, *, is_new: bool) -> None:

@@ -93,6 +93,19 @@ async def test_chunks_are_ranges_of_as_many_rows_to_send(shared: Shared) -> None
     assert all(first <= last for _, first, last in planned)
 
 
+async def test_a_job_whose_chunks_cannot_be_enqueued_is_submitted_all_the_same(
+    shared: Shared, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The tables of procrastinate are missing.
+    submitted = await shared.submit(shared.job(), chunk_rows=10, dispatch="procrastinate")
+    assert submitted.chunks == 3
+    [record] = [one for one in caplog.records if one.name == "asyncsim"]
+    assert "job 'job' was handed to the workers" in record.getMessage()
+    assert "does not exist" in record.getMessage()
+    async with bulk.SharedJobs(shared.url) as opened:
+        assert (await opened.fetch("job")).state is bulk.JobState.RUNNING
+
+
 async def test_a_name_belongs_to_one_job(shared: Shared) -> None:
     await shared.submit(shared.job())
     with pytest.raises(JournalError, match="already has a job 'job', which is running"):
