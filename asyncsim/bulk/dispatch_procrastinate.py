@@ -50,7 +50,6 @@ _FORGET_AFTER = 600.0  # seconds
 _PAUSE = 1.0  # seconds before the worker is restarted after an error of the database
 _LONGEST = 10.0  # seconds for one statement
 _OPENING = 30.0  # seconds; hosts of the URL may be silent, each for `connect_timeout`
-_INSTALL_WITHIN = 60.0  # seconds; another process may be creating the tables
 _CLOSING = 2.0  # seconds
 _RECONNECT = 2.0  # seconds of failures after which the next statement begins a new attempt
 
@@ -199,10 +198,13 @@ class ProcrastinateDispatch:
         return JournalFailed(text, advice_of(cause))
 
     async def install(self) -> None:
-        """Create procrastinate's tables, or upgrade them to its installed version."""
+        """Create procrastinate's tables, or upgrade them to its installed version.
+
+        Without a time limit: an upgrade of large tables takes long.
+        """
         try:
-            await within(_INSTALL_WITHIN, self._install())
-        except (psycopg.Error, TimeoutError) as error:
+            await self._install()
+        except (psycopg.Error, OSError) as error:
             raise self._error(error) from error
 
     async def _install(self) -> None:

@@ -14,6 +14,7 @@ from asyncsim.bulk.journal import postgres
 from asyncsim.cli import shared_jobs
 from asyncsim.cli.job_watch import JobsLines
 from asyncsim.emulator import Emulator
+from asyncsim.postgres import responding
 from tests.cli.conftest import Cli
 from tests.cli.shared import DISPATCH
 from tests.cli.test_activate import fill
@@ -125,3 +126,16 @@ async def test_a_watch_ends_once_its_job_is_gone(
     assert ended.code == 2
     [line] = ended.err.splitlines()
     assert "has no job 'batch.csv'" in line
+
+
+async def test_a_migration_of_a_server_that_does_not_respond_ends(
+    cli: Cli, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("_EVERY", 0.05), ("_PROBE", 0.2), ("_SILENT", 0.5)):
+        monkeypatch.setattr(responding, name, seconds)
+    proxy.freeze(at=b"pg_advisory_xact_lock")
+    ended = await cli("jobs", "migrate")
+    assert (ended.code, ended.out) == (2, "")
+    [line] = ended.err.splitlines()
+    assert "the server has not responded for 0.5 s, so it is unknown whether its tables" in line
+    assert line.endswith("; then run the same command again, which does no harm")

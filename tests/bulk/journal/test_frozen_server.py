@@ -109,21 +109,17 @@ async def test_a_database_that_was_given_up_can_be_opened_again(
     assert await database.read(read_one) == 1
 
 
-@pytest.mark.parametrize(
-    ("method", "statement"), [("install", b"CREATE TABLE"), ("__aenter__", b"pg_backend_pid")]
-)
 async def test_the_queue_of_chunks_gives_up(
-    proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch, method: str, statement: bytes
+    proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounded, "_AGAIN", 0.05)
     monkeypatch.setattr(dispatch_procrastinate, "_LONGEST", 0.5)
     monkeypatch.setattr(dispatch_procrastinate, "_OPENING", 0.5)
-    monkeypatch.setattr(dispatch_procrastinate, "_INSTALL_WITHIN", 0.5)
     dispatch = dispatch_procrastinate.ProcrastinateDispatch(proxy.url, SYSTEM_CLOCK)
-    proxy.freeze(at=statement)
+    proxy.freeze(at=b"pg_backend_pid")
     async with asyncio.timeout(4.5):  # psycopg gives a frozen server five to cancel a statement
         with pytest.raises(JournalError, match=r"has not responded for 0\.5 s"):
-            await getattr(dispatch, method)()
+            await dispatch.__aenter__()
     proxy.cut()
     proxy.thaw()
 
