@@ -171,7 +171,7 @@ class _HandingOver:
             logger.warning(
                 "job %r was handed to the workers, which will find its chunks later: %s",
                 self._journal.job_name,
-                error,
+                error.message,  # without advice to run the command again
             )
 
 

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from attrs import evolve, frozen
 from sqlalchemy import select, update
 
 from asyncsim import Client, JobStopped, JournalError, NotConfirmed, bulk
-from asyncsim.bulk.errors import Fenced
+from asyncsim.bulk.dispatch_table import TableDispatch
+from asyncsim.bulk.errors import Fenced, JournalFailed
 from asyncsim.bulk.journal import jobs as statements, processes, purging
 from asyncsim.bulk.journal.chunks import claim, finish
 from asyncsim.bulk.journal.database import Database
@@ -91,6 +92,19 @@ async def test_chunks_are_ranges_of_as_many_rows_to_send(shared: Shared) -> None
     assert again.chunks == len(planned)
     assert planned[0][0] == 4
     assert all(first <= last for _, first, last in planned)
+
+
+async def test_an_outage_after_a_submission_does_not_advise_to_repeat_it(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> NoReturn:
+        raise JournalFailed("the server does not respond", "then run the same command again")
+
+    monkeypatch.setattr(TableDispatch, "enqueue", fail)
+    submitted = await shared.submit(shared.job(), chunk_rows=10, dispatch="table")
+    assert submitted.chunks == 3
+    [logged] = caplog.messages
+    assert logged.endswith("will find its chunks later: the server does not respond")
 
 
 async def test_a_job_whose_chunks_cannot_be_enqueued_is_submitted_all_the_same(
