@@ -24,6 +24,12 @@ JOB = HEAD.label
 SOON = 15.0  # seconds: fewer than any of the driver's own waits, and enough for a busy machine
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat cancellations that the driver loses in a twentieth of the time."""
+    monkeypatch.setattr(bounded, "_AGAIN", 0.05)
+
+
 @pytest.fixture
 async def proxy(migrated_url: str) -> AsyncIterator[LossyProxy]:
     async with LossyProxy(migrated_url) as proxy:
@@ -112,7 +118,6 @@ async def test_a_database_that_was_given_up_can_be_opened_again(
 async def test_the_queue_of_chunks_gives_up(
     proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded, "_AGAIN", 0.05)
     monkeypatch.setattr(dispatch_procrastinate, "_LONGEST", 0.5)
     monkeypatch.setattr(dispatch_procrastinate, "_OPENING", 0.5)
     dispatch = dispatch_procrastinate.ProcrastinateDispatch(proxy.url, SYSTEM_CLOCK)
