@@ -23,7 +23,7 @@ class ListedSharedJob:
     reason: str | None
     """Why it is paused, or was cancelled."""
     waiting_for: str | None
-    """Why no worker claims its queued chunks."""
+    """Why no worker claims its queued chunks, or verifies it."""
     job: str
     change: str
     product: str
@@ -35,7 +35,7 @@ class ListedSharedJob:
     """Failed, impossible or unknown."""
     unfinished: int
     queued: int
-    """Chunks that no process works on."""
+    """Chunks that no process works on, also because its worker has died."""
     running: int
     """Chunks that a process works on."""
     done: int
@@ -126,11 +126,11 @@ def list_process(
 def notes_on(jobs: Collection[ListedSharedJob]) -> list[str]:
     """Say which jobs are paused, and which wait for a missing worker."""
     notes = [f"{job.name} is paused: {job.reason}" for job in jobs if job.state == "paused"]
-    waiting = (job for job in jobs if job.waiting_for)
-    return notes + [
-        f"{job.name} waits for {job.waiting_for} ({_counted(job.queued, 'chunk')} in the queue)"
-        for job in waiting
-    ]
+    for job in jobs:
+        if job.waiting_for:
+            queued = _counted(job.queued, "chunk") if job.queued else "its verification"
+            notes.append(f"{job.name} waits for {job.waiting_for} ({queued} in the queue)")
+    return notes
 
 
 def count_processes(processes: Collection[KnownProcess]) -> str:

@@ -169,17 +169,16 @@ class JobsLines:
             began = f"{at:%H:%M:%S} {job.name}"
             workers = f"{job.workers:,} worker{'' if job.workers == 1 else 's'}"
             if job.is_verifying:
-                text = f"{began}: verifying its {job.rows:,} SIMs by a list scan, {workers}"
-                sys.stdout.write(printable(text) + "\n")
-                continue
-            parts = [
-                f"{began}: {job.state}{f' ({job.reason})' if job.reason else ''}",
-                f"{job.at_target:,} of {job.rows:,} at their target",
-                f"{job.failed:,} failed",
-                f"{job.unfinished:,} unfinished",
-                workers,
-            ]
-            parts += [f"{rate:,.1f} per second"] if rate is not None else []
+                parts = [f"{began}: verifying its {job.rows:,} SIMs by a list scan", workers]
+            else:
+                parts = [
+                    f"{began}: {job.state}{f' ({job.reason})' if job.reason else ''}",
+                    f"{job.at_target:,} of {job.rows:,} at their target",
+                    f"{job.failed:,} failed",
+                    f"{job.unfinished:,} unfinished",
+                    workers,
+                ]
+                parts += [f"{rate:,.1f} per second"] if rate is not None else []
             parts += [f"waits for {job.waiting_for}"] if job.waiting_for else []
             sys.stdout.write(printable(", ".join(parts)) + "\n")
         sys.stdout.flush()

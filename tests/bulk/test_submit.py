@@ -356,7 +356,7 @@ async def test_processes_are_listed_until_they_are_long_dead(shared: Shared) -> 
 # What a job waits for: without a database.
 
 
-def listed(state: bulk.JobState, queued: int) -> bulk.SharedJob:
+def listed(state: bulk.JobState, queued: int, **owners: int) -> bulk.SharedJob:
     head = Head(
         product="supersim", action="update", change={}, vendor="kore", account="id at x", label="f"
     )
@@ -364,7 +364,7 @@ def listed(state: bulk.JobState, queued: int) -> bulk.SharedJob:
     counts = {"queued": queued}
     return bulk.SharedJob(
         id=1, name="f", state=state, reason=None, head=head, created_at=now, ended_at=None,
-        chunks=counts,
+        chunks=counts, owners=owners,
     )  # fmt: skip
 
 
@@ -386,5 +386,6 @@ def test_a_job_waits_for_a_worker_with_its_credentials() -> None:
     wanted = "a worker with credentials of kore, account id at x"
     assert job.waiting_for([worker("another")]) == wanted
     assert job.waiting_for([worker("another"), worker(own)]) is None
-    assert listed(bulk.JobState.RUNNING, 0).waiting_for([]) is None
+    assert listed(bulk.JobState.RUNNING, 3, x=1).waiting_for([]) == nobody
+    assert listed(bulk.JobState.RUNNING, 0, x=1).waiting_for([]) is None
     assert listed(bulk.JobState.PAUSED, 3).waiting_for([]) is None

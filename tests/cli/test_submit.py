@@ -16,6 +16,7 @@ from asyncsim import bulk
 from asyncsim.bulk import worker
 from asyncsim.bulk.journal import claims
 from asyncsim.cli.app import execute
+from asyncsim.cli.job_watch import JobsLines, Seen
 from asyncsim.emulator import Emulator, Faults, Latency
 from tests.cli.conftest import Cli, posts
 from tests.cli.shared import DISPATCH, without_password, working
@@ -72,6 +73,54 @@ async def test_nobody_who_works_on_an_account_is_missed_in_the_list(
     status = (await cli("jobs", "status", batch, "-o", "json")).json
     assert (status["state"], status["chunks_queued"], status["ready"]) == ("running", 1, 12)
     assert status["waiting_for"] == "a worker: none is running"
+
+
+# The only worker dies with its chunks, or while it verifies the job.
+@pytest.mark.parametrize(
+    ("dies_with", "done", "queued", "note"),
+    [
+        ("number = 1", 0, 3, "3 chunks in the queue"),
+        ("number > 0", 0, 3, "3 chunks in the queue"),
+        ("number = 0", 3, 0, "its verification in the queue"),
+    ],
+)
+async def test_a_job_waits_for_a_worker_if_the_last_one_has_died(
+    cli: Cli,
+    emulator: Emulator,
+    batch: str,
+    journal: str,
+    capsys: pytest.CaptureFixture[str],
+    dies_with: str,
+    done: int,
+    queued: int,
+    note: str,
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE, "--chunk-rows", "5")
+    with psycopg.connect(journal, autocommit=True) as connection:
+        if done:
+            connection.execute("UPDATE asyncsim.chunks SET state = 'done' WHERE number > 0")
+        connection.execute(
+            "UPDATE asyncsim.chunks SET state = 'running', owner = 'host:1:x',"
+            f" epoch = 1, heartbeat_at = clock_timestamp() - interval '7 s' WHERE {dies_with}"
+        )
+    nobody = "a worker: none is running"
+    listed = await cli("jobs", "list", "-o", "json")
+    (row,) = listed.json
+    assert f"batch.csv waits for {nobody} ({note})" in listed.err
+    counted = ("waiting_for", "queued", "running", "done", "workers")
+    assert [row[name] for name in counted] == [nobody, queued, 0, done, 0]
+    status = (await cli("jobs", "status", batch, "-o", "json")).json
+    assert (status["waiting_for"], status["chunks_running"]) == (nobody, 0)
+    async with bulk.SharedJobs(journal) as jobs:
+        for name in (batch, None):
+            for as_json in (False, True):
+                JobsLines(as_json=as_json).show(await Seen.of(jobs, name, None))
+                assert nobody in capsys.readouterr().out
+    # Another one that has the credentials will claim them.
+    async with working(journal, emulator):
+        await cli("jobs", "watch", batch, "--interval", "0.05")
+    (row,) = (await cli("jobs", "list", "-o", "json")).json
+    assert (row["state"], row["waiting_for"]) == ("finished", None)
 
 
 async def test_a_name_is_submitted_once(

@@ -69,7 +69,7 @@ class SharedJob:
     retries: int = 0
     """Failed rows that are to be retried."""
     chunks: Mapping[str, int] = Factory(dict)
-    """Chunks by state: `queued`, `running`, `done`."""
+    """Chunks by state: `queued`, `running`, `done`. Those of dead workers count as queued."""
     owners: Mapping[str, int] = Factory(dict)
     """Processes that work on it now, with the number of their chunks."""
 
@@ -94,8 +94,9 @@ class SharedJob:
         return self.rows - self.succeeded - self.unfinished
 
     def waiting_for(self, processes: Collection[KnownProcess]) -> str | None:
-        """Say why no worker will claim its queued chunks; None if one will."""
-        if self.state is not JobState.RUNNING or not self.chunks.get("queued"):
+        """Say why no worker will claim its queued chunks, or verify it; None if one will."""
+        # Without an owner and with all chunks done, it is still to be verified.
+        if self.state is not JobState.RUNNING or (self.owners and not self.chunks.get("queued")):
             return None
         workers = [one for one in processes if one.kind == "worker" and one.is_alive]
         if not workers:
@@ -178,7 +179,10 @@ async def _count_rows(
 async def _count_chunks(
     connection: AsyncConnection, dead: ColumnElement[datetime], ids: Sequence[int] | None
 ) -> tuple[Mapping[int, Mapping[str, int]], Mapping[int, Mapping[str, int]]]:
-    """Count the chunks of jobs by state, and those of each living owner."""
+    """Count the chunks of jobs by state, and those of each living owner.
+
+    Chunks of dead owners count as queued: the next worker claims them.
+    """
     alive = and_(chunks.c.owner.is_not(None), chunks.c.heartbeat_at >= dead)
     each = (
         select(
@@ -197,7 +201,9 @@ async def _count_chunks(
     owners: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for one in (await connection.execute(groups)).mappings():
         if not one["is_whole"]:
-            states[one["job"]][one["state"]] += one["number_of_chunks"]
+            orphaned = one["state"] == "running" and not one["is_alive"]
+            state = "queued" if orphaned else one["state"]
+            states[one["job"]][state] += one["number_of_chunks"]
         if one["is_alive"]:
             owners[one["job"]][one["owner"]] += one["number_of_chunks"]
     return states, owners
