@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from psycopg.errors import ConnectionTimeout
-
 from asyncsim.postgres.bounded import end, within
 from asyncsim.postgres.engine import FAILURES, connect
 from asyncsim.postgres.url import PostgresUrl
@@ -38,6 +36,8 @@ async def while_responding(url: PostgresUrl, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _until_silent(url: PostgresUrl) -> None:
+    from psycopg.errors import ConnectionTimeout  # late: `engine` says first that it is missing
+
     now = asyncio.get_running_loop().time
     heard = now()
     while now() < heard + _SILENT:
