@@ -91,7 +91,7 @@ class InboundCommands:
         """Of the Commands that this receiver's URLs bring, for those on the bus."""
         self._limit = limit
         self._queue: deque[InboundCommand] = deque()
-        self._changed = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
         self._open = True
 
     @property
@@ -102,14 +102,19 @@ class InboundCommands:
     def add(self, callback: Callback) -> None:
         """Append the Command from a callback."""
         self._queue.append(InboundCommand.of(callback))
-        self._changed.set()
+        self._wake()
 
     def set_open(self, is_open: bool) -> None:
         """Let loops wait for more, or end once the queue of this process is empty."""
         self._open = is_open
-        self._changed.set()
+        self._wake()
         if self._shared is not None:
             self._shared.wake_takers()
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
 
     def __len__(self) -> int:
         """Count those that wait in this process."""
@@ -127,8 +132,13 @@ class InboundCommands:
         while not self._queue:
             if not self._open:
                 raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
+            # Not an `asyncio.Event`, which can only be used in the first loop that waits for it.
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiting)
+            try:
+                await waiting
+            finally:
+                self._waiting.discard(waiting)
         return self._queue.popleft()
 
     def _loop_over(self, shared: SharedBus) -> _SharedLoop:

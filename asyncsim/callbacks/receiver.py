@@ -171,10 +171,26 @@ class CallbackReceiver:
             observers=tuple(observers),
             clock=self._clock,
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bind(None)
+
+    def _bind(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Belong to an event loop; not started there yet."""
+        self._loop = loop
         self._listener: Listener | None = None
         self._starts = 0
         self._starting = asyncio.Lock()
+
+    def _use_loop(self) -> None:
+        """Belong to the running loop; ConfigurationError while another one uses this receiver."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        in_use = self._starts > 0 or self._starting.locked()
+        if in_use and self._loop is not None and not self._loop.is_closed():
+            raise ConfigurationError(
+                "this CallbackReceiver is in use in another event loop; give each loop its own"
+            )
+        self._bind(loop)
 
     def __repr__(self) -> str:
         where = "no port of its own" if self._wanted_port is None else "closed"
@@ -205,11 +221,11 @@ class CallbackReceiver:
 
         ReceiverError when the port is taken, or when it has no public URL.
         """
+        self._use_loop()
         async with self._starting:
             if self._starts > 0:
                 self._starts += 1
                 return
-            self._loop = asyncio.get_running_loop()
             if self._wanted_port is None and self._given_url is None:
                 raise ReceiverError("a receiver without a port needs a public_url, prefix included")
             shared = self._handler.shared
@@ -378,7 +394,7 @@ class CallbackReceiver:
         except RuntimeError:
             running = None
         if self._loop is None or self._loop.is_closed():
-            self._loop = running
+            self._bind(running)
         # Without any loop, only tests with a manual clock may call it.
         if running is not self._loop or (running is None and self._clock is SYSTEM_CLOCK):
             raise ReceiverError(

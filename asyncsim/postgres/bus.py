@@ -68,16 +68,23 @@ class PostgresBus:
         self._purge = partial(
             purge_regularly, connect_here, self._clock, keep_hours * 3600, self._stats
         )
-        self._writer = InboxWriter(connect_here, inbox.insert, self._clock, self._stats)
-        self._command_writer = InboxWriter(connect_here, commands.insert, self._clock, self._stats)
-        self._reader = InboxReader(
+        # Made for each event loop: asyncio binds events and locks to the first one that uses them.
+        self._make_writer = partial(
+            InboxWriter, connect_here, inbox.insert, self._clock, self._stats
+        )
+        self._make_command_writer = partial(
+            InboxWriter, connect_here, commands.insert, self._clock, self._stats
+        )
+        self._make_reader = partial(
+            InboxReader,
             connect_here,
             partial(listening, self._url, inbox.CHANNEL),
             self._clock,
             self._stats,
             self._publish,
         )
-        self._taker = CommandTaker(
+        self._make_taker = partial(
+            CommandTaker,
             connect_here,
             partial(listening, self._url, commands.CHANNEL),
             self._clock,
@@ -85,12 +92,31 @@ class PostgresBus:
             handle_within,
         )
         self._publishers: list[Publish] = []
+        self._bind(None)
+
+    def _bind(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Belong to an event loop; starts afresh there."""
+        self._loop = loop
+        self._writer, self._command_writer = self._make_writer(), self._make_command_writer()
+        self._reader, self._taker = self._make_reader(), self._make_taker()
         self._starting = asyncio.Lock()
         self._starts = 0
         self._purging: asyncio.Task[None] | None = None
         self._checking = asyncio.Lock()
         self._checked = (-math.inf, False)
         """When the last health check ended, and how."""
+
+    def _use_loop(self) -> None:
+        """Belong to the running loop; ConfigurationError while another one uses this bus."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        in_use = self._starts > 0 or self._starting.locked()
+        if in_use and self._loop is not None and not self._loop.is_closed():
+            raise ConfigurationError(
+                "this PostgresBus is in use in another event loop; give each loop its own"
+            )
+        self._bind(loop)
 
     def __repr__(self) -> str:
         return f"<PostgresBus {self._url.shown}, {self._stats}>"
@@ -106,6 +132,7 @@ class PostgresBus:
         Raises `ConfigurationError` if a table or a privilege is missing. A database that does not
         respond is not an error: it may be back soon.
         """
+        self._use_loop()
         async with self._starting:
             if self._starts == 0:
                 await self._check_tables()
@@ -119,6 +146,8 @@ class PostgresBus:
 
     async def stop(self) -> None:
         """Undo one `start`; the last one stores what was accepted, then stops."""
+        if self._starts > 0:
+            self._use_loop()
         # Also if this is cancelled while a `start` has the lock, which ends within seconds:
         # otherwise what it starts would never stop.
         cancelled: asyncio.CancelledError | None = None
@@ -145,20 +174,24 @@ class PostgresBus:
 
     async def accept(self, callback: Callback, token: str) -> bool:
         """Store a verified callback; returns once it is durable, True if it was there before."""
+        self._use_loop()
         return not await self._writer.store(self._write_row(callback, token))
 
     async def accept_command(self, command: Callback, token: str, scope: str) -> bool:
         """Store a verified Command from a device; as `accept`."""
+        self._use_loop()
         return not await self._command_writer.store(self._write_row(command, token, scope))
 
     async def take_command(
         self, scopes: Callable[[], Sequence[str]], is_open: Callable[[], bool]
     ) -> TakenCommand | None:
         """Wait for the next Command of these scopes; None once `is_open()` is False."""
+        self._use_loop()
         return await self._taker.take(scopes, is_open)
 
     async def finish_command(self, key: bytes, is_open: Callable[[], bool]) -> None:
         """Record that a Command has been handled."""
+        self._use_loop()
         await self._taker.finish(key, is_open)
 
     def wake_takers(self) -> None:
@@ -186,6 +219,7 @@ class PostgresBus:
 
     async def is_writable(self) -> bool:
         """Tell whether callbacks can be stored now; cached for a second."""
+        self._use_loop()
         async with self._checking:
             at, writable = self._checked
             if self._clock.now() >= at + _CHECK_FOR:

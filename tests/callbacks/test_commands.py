@@ -63,6 +63,22 @@ async def take(receiver: CallbackReceiver, count: int) -> list[InboundCommand]:
         return [await anext(receiver.commands()) for _ in range(count)]
 
 
+def test_loops_wait_in_one_event_loop_after_another() -> None:
+    receiver = CallbackReceiver()
+
+    async def cell() -> list[InboundCommand]:
+        async with receiver:
+            taking = asyncio.ensure_future(take(receiver, 1))
+            await asyncio.sleep(0)  # it waits
+            register(receiver, TWILIO)
+            assert (
+                await senders.twilio(receiver.commands_url("twilio", "supersim"), SMS).post() == 204
+            )
+            return await taking
+
+    assert [one.sid for one in asyncio.run(cell()) + asyncio.run(cell())] == [HC, HC]
+
+
 @pytest.mark.usefixtures("registrations")
 async def test_a_text_from_a_device_arrives_over_a_real_socket(
     open_receiver: CallbackReceiver,

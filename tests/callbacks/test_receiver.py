@@ -96,6 +96,26 @@ async def test_the_port_opens_with_the_first_start_and_closes_with_the_last_stop
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+async def test_a_receiver_in_use_in_another_loop_is_rejected() -> None:
+    receiver = CallbackReceiver("https://example.com", port=None)
+    async with receiver:
+        with pytest.raises(ConfigurationError, match="in use in another event loop"):
+            await asyncio.to_thread(asyncio.run, receiver.start())
+    await asyncio.to_thread(asyncio.run, receiver.start())  # now it is free
+
+
+def test_a_receiver_opens_its_port_after_a_loop_that_ended_without_a_stop() -> None:
+    receiver = CallbackReceiver("https://example.com", port=None)
+    asyncio.run(receiver.start())
+    receiver._wanted_port = 0
+
+    async def listens() -> int:
+        async with receiver:
+            return receiver.port
+
+    assert asyncio.run(listens()) > 0
+
+
 async def test_a_restarted_receiver_recognises_its_earlier_tickets(
     clock: ManualClock,
 ) -> None:
