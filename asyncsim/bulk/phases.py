@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
@@ -21,7 +22,7 @@ from asyncsim.bulk.job import Job
 from asyncsim.bulk.journal import Journal
 from asyncsim.bulk.lease import Lease
 from asyncsim.bulk.plan import Plan, Planner
-from asyncsim.bulk.records import IN_DOUBT, OPEN, Duplicate, Head, State
+from asyncsim.bulk.records import IN_DOUBT, OPEN, SENT, Duplicate, Head, State
 from asyncsim.bulk.report import Report, report_on
 from asyncsim.bulk.send import BulkSender, Limits, SendPace
 from asyncsim.bulk.stop_rules import StopRules
@@ -31,12 +32,12 @@ from asyncsim.errors import AsyncSimError, JobError, JobStopped, JournalError, N
 from asyncsim.events import JobEnded, JobProgressed, Observer, notify
 from asyncsim.vendors import Product
 
+logger = logging.getLogger("asyncsim")
 T = TypeVar("T")
 
 _PASSES = 6  # times that rows without a response are planned and resent within one run
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between passes, so that an outage can end
 _PLAN_ATTEMPTS = 14  # with those pauses at least ten minutes; then the run ends, resumable
-_SENT = frozenset(State) - {State.READ, State.READY, State.IMPOSSIBLE, State.ALREADY}
 # Without those that timed out: their time is up, and another run continues to wait for them.
 _UNANSWERED = IN_DOUBT - {State.TIMED_OUT}
 _TO_SEND = _UNANSWERED | {State.READY}
@@ -142,6 +143,7 @@ class Phases:
                     self.stop.stop("dry run")
                 else:
                     await self.confirm(task.action, plan, confirm)
+                    await self.check_input_is_alone(task.action)
                     await finish(task)
                 if retry_failed and isinstance(self.stop.error, AsyncSimError):
                     # Rejected credentials, say: a later run retries only with `retry_failed`.
@@ -263,13 +265,13 @@ class Phases:
         try:
             plan = await self.plan_rows(task, OPEN | {State.FAILED}, "planning")
             # Once something was sent, `BulkSender` sends only one of two such rows.
-            if not await self.count(_SENT):
+            if not await self.count(SENT):
                 duplicates = list(_duplicates(await self._journal.duplicate_sims()))
                 if duplicates:
                     text = f"{head.label} has different names of the same SIM; keep one of each"
                     raise JobError(text, duplicates)
         except JobError:
-            if not await self.count(_SENT):  # the corrected input may use the same journal
+            if not await self.count(SENT):  # the corrected input may use the same journal
                 await self._journal.discard_job()
             raise
         return plan
@@ -307,6 +309,14 @@ class Phases:
             confirmed = confirm if isinstance(confirm, int) else None
             raise NotConfirmed(f"this {' and '.join(reasons)}", count, confirmed)
         await self._journal.approve()  # only these rows: others need their own confirmation
+
+    async def check_input_is_alone(self, action: Action) -> None:
+        """JournalError if another job of the journal sends the same changes."""
+        ended = await self._journal.check_input_is_alone()
+        if ended and action is Action.SEND:
+            names = ", ".join(map(repr, ended))
+            text = "these texts may have been sent before, by another job with the same input: %s"
+            logger.warning(text, names)
 
     async def reconcile(self, task: JobTask) -> None:
         """Read the SIMs of rows that an earlier owner left in doubt, before anything is sent."""

@@ -51,6 +51,8 @@ OPEN = frozenset({State.READ, State.READY, State.IMPOSSIBLE}) | IN_DOUBT
 """States that a new run plans again. IMPOSSIBLE, too: nothing was sent, and SIMs may appear."""
 UNFINISHED = OPEN - {State.IMPOSSIBLE}
 """States that make a job resumable."""
+SENT = frozenset(State) - {State.READ, State.READY, State.IMPOSSIBLE, State.ALREADY}
+"""States of rows that something was sent for."""
 FAILURES = frozenset({State.FAILED, State.UNKNOWN})
 """What `max_failures` counts, of jobs of workers: a row without a response is sent again."""
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.dispatch_protocol import Dispatch
@@ -99,8 +99,8 @@ async def submit(
                     job, handing.hand_over, confirm, dry_run=False, retry_failed=retry_failed
                 )
             plan = _checked(plan, phases.stop, name)
-            report = await report_on(journal, plan=plan)
         await handing.tell_workers(queue)
+        report = evolve(handing.report, plan=plan)
         return Submission(name=name, plan=plan, chunks=len(handing.made), report=report)
     finally:
         await database.close()
@@ -145,6 +145,7 @@ class _HandingOver:
             timeout=limits.timeout, max_failures=limits.max_failures, breaker=limits.breaker
         )
         self._chunk_rows = chunk_rows
+        self.report: Report
         self.made: list[ChunkRef] = []
         """Chunks that workers can claim."""
 
@@ -157,6 +158,8 @@ class _HandingOver:
         """Make the chunks of the planned job, in the transaction that lets workers claim them."""
         job = self._journal.job_id
         assert job is not None  # noqa: S101  # it has been planned
+        # Before, because an error after that would look as if the job had not been submitted.
+        self.report = await report_on(self._journal)
         times = self._database.now(), self._database.now(-DEAD_AFTER)
         arguments = (job, self._chunk_rows, self._obeyed, *times)
         self.made = await self._journal.hand_over(jobs.hand_over, *arguments)
@@ -192,5 +195,6 @@ async def _check_name(database: Database, name: str, *, is_new: bool) -> None:
     if found and found[0].state not in (JobState.READING, JobState.PLANNED, JobState.PURGING):
         raise JournalError(
             f"journal {database.target} already has a job {name!r}, which is {found[0].state}: a"
-            " second one would send its changes twice. Choose another name, or resume the job"
+            " second one would send its changes twice. Follow or resume that job; use another name"
+            " only for another input"
         )

@@ -76,8 +76,10 @@ async def watch(
                 if is_first and not seen.jobs:
                     say("no jobs yet; press Ctrl-C to stop")
                 is_first = False
-    if name is None or seen is None or not _has_ended(name, seen):
+    if name is None:
         return Exit.OK
+    if seen is None or not _has_ended(name, seen):
+        return Exit.CANCELLED  # a script that waits for the job must not go on
 
     async def report() -> Report:
         async with Journal.open(url, job=name, read_only=True) as opened:

@@ -34,6 +34,7 @@ from asyncsim.cli.options import (
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.run import JobCommand, logged_in, on_display, plan_job, scratch_journal
 from asyncsim.cli.signals import on_hangup
+from asyncsim.errors import JournalError
 
 ActionName = Literal["update", "register", "delete", "reset", "send"]
 
@@ -171,10 +172,14 @@ async def _tell(submitted: Submission, place: JobPlace) -> None:
     chunks = "1 chunk" if submitted.chunks == 1 else f"{submitted.chunks:,} chunks"
     counted = f"{rows:,} SIMs, {chunks} to send"
     say(printable(f"submitted {submitted.name}: {counted}"))
-    async with SharedJobs(place.target) as shared:
-        listed = list_job(await shared.fetch(submitted.name), await shared.processes())
-    for note in notes_on([listed]):
-        say(printable(note))
+    try:
+        async with SharedJobs(place.target) as shared:
+            listed = list_job(await shared.fetch(submitted.name), await shared.processes())
+    except JournalError as error:  # no reason to fail: the job was submitted
+        say(printable(f"its workers could not be listed: {error.message}"))
+    else:
+        for note in notes_on([listed]):
+            say(printable(note))
     say(printable(f"to follow it: asyncsim jobs watch {place.arguments}"))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from asyncsim import Client, JobStopped, JournalError, NotConfirmed, bulk
 from asyncsim.bulk.dispatch_table import TableDispatch
 from asyncsim.bulk.errors import Fenced, JournalFailed
-from asyncsim.bulk.journal import jobs as statements, processes, purging
+from asyncsim.bulk.journal import Journal, jobs as statements, processes, purging
 from asyncsim.bulk.journal.chunks import claim, finish
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
@@ -45,6 +45,11 @@ class Shared:
     async def submit(self, job: bulk.Job | None, name: str = "job", **options: Any) -> Any:
         options.setdefault("dispatch", "table")
         return await bulk.submit(job, self.client, self.url, name=name, **options)
+
+    async def run(self, job: bulk.Job, name: str, **options: Any) -> bulk.Report:
+        """Run it in this process."""
+        async with Journal.open(self.url, job=name) as journal:
+            return await bulk.run(job, self.client, journal=journal, **options)
 
     async def ranges(self, name: str = "job") -> list[tuple[int, int, int]]:
         """Number, first and last row of each chunk but the whole job."""
@@ -128,6 +133,68 @@ async def test_a_name_belongs_to_one_job(shared: Shared) -> None:
         await shared.submit(None)
     with pytest.raises(JournalError, match="has no job 'jop'"):
         await shared.submit(None, "jop")
+
+
+async def test_an_input_belongs_to_one_job_until_that_has_ended(
+    shared: Shared, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = shared.job(action="send", change={"command": "hello"})
+    others = shared.job(action="send", change={"command": "bye"})
+    await shared.submit(job)
+    refused = "job 'job' has the same input and is {}: .* it has sent nothing; {}"
+    with pytest.raises(JournalError, match=refused.format("running", "follow that job")):
+        await shared.submit(job, "again")
+    assert await shared.ranges("again") == []
+    await shared.submit(others, "others")
+    async with bulk.SharedJobs(shared.url) as opened:
+        await opened.pause("job")
+        with pytest.raises(JournalError, match=refused.format("paused", "`jobs resume`")):
+            await shared.submit(job, "again")
+        with pytest.raises(JournalError, match="has the same input"):
+            await shared.run(job, "again")
+        await opened.cancel("job")
+    assert not caplog.messages
+    assert (await shared.submit(job, "again")).chunks == 1
+    assert caplog.messages == [
+        "these texts may have been sent before, by another job with the same input: 'job'"
+    ]
+    # The other way round: the first job is only continued once the second one has ended.
+    with pytest.raises(JournalError, match="job 'again' has the same input and is running"):
+        await shared.submit(None)
+
+
+async def test_an_input_belongs_to_the_run_in_one_process_that_has_begun_to_send_it(
+    shared: Shared,
+) -> None:
+    assert (await shared.run(shared.job(), "run", limit=3)).stopped == "limit"
+    with pytest.raises(JournalError, match=r"'run' has the same input and is planned: .*resume"):
+        await shared.submit(shared.job())
+    # One that has sent nothing is no obstacle, but one that is about to send is.
+    await shared.change(update(rows).values(state=State.READY))
+    owned = update(chunks).where(chunks.c.number == 0)
+    await shared.change(owned.values(owner="HOST:1:a", heartbeat_at=shared.database.now()))
+    with pytest.raises(JournalError, match=r"'run' has the same input and is planned: .*follow"):
+        await shared.submit(shared.job(), "again")
+    await shared.change(owned.values(heartbeat_at=shared.database.now(-7.0)))
+    assert (await shared.submit(shared.job(), "third")).chunks == 1
+
+
+async def test_what_fails_after_a_hand_over_does_not_look_like_a_failed_submission(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_over = Journal.hand_over
+
+    async def handing_over(journal: Journal, *arguments: Any) -> Any:
+        made = await hand_over(journal, *arguments)
+        monkeypatch.setattr(Journal, "read", fail)
+        return made
+
+    async def fail(*_: object, **__: object) -> NoReturn:
+        raise JournalFailed("the server does not respond", "then run the same command again")
+
+    monkeypatch.setattr(Journal, "hand_over", handing_over)
+    submitted = await shared.submit(shared.job(), chunk_rows=10)
+    assert (submitted.chunks, submitted.report.rows) == (3, 23)
 
 
 async def test_of_two_submissions_at_once_one_is_refused(shared: Shared) -> None:
@@ -317,9 +384,9 @@ async def test_a_job_is_purged_in_batches_and_an_interrupted_purge_is_repeated(
 ) -> None:
     monkeypatch.setattr(purging, "PURGED_ROWS", 5)
     await shared.submit(shared.job())
-    await shared.submit(shared.job(), "other")
     async with bulk.SharedJobs(shared.url) as opened:
         await opened.cancel("job")
+        await shared.submit(shared.job(), "other")
         dead, now = shared.database.now(-6.0), shared.database.now()
         arguments = ("job", now, dead, opened.target)
         job, batches = await shared.database.write(purging.begin_purge, *arguments)

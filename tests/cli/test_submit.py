@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import stat
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +26,8 @@ from tests.cli.test_activate import fill
 from tests.postgres.replicas import until
 
 ACTIVE = ("--product", "wireless", "--status", "active", *DISPATCH)
+OTHER = ("--product", "wireless", "--status", "ready", *DISPATCH)
+"""Another change of the same SIMs."""
 
 
 @pytest.fixture
@@ -130,11 +134,34 @@ async def test_a_name_is_submitted_once(
     again = await cli("jobs", "submit", batch, *ACTIVE)
     assert again.code == 2
     assert "already has a job 'batch.csv', which is running" in again.err
-    assert (await cli("jobs", "submit", batch, *ACTIVE, "--name", "other")).code == 0
+    # Not under another name either; only another change is another job.
+    renamed = await cli("jobs", "submit", batch, *ACTIVE, "--name", "renamed")
+    assert renamed.code == 2
+    assert "job 'batch.csv' has the same input and is running" in renamed.err
+    assert "follow that job (`jobs watch`)" in renamed.err
+    assert (await cli("jobs", "purge", "renamed")).code == 0
+    other = await cli("jobs", "submit", batch, *OTHER, "--name", "other")
+    assert other.code == 0
     assert {row["name"] for row in (await cli("jobs", "list", "-o", "json")).json} == {
         "batch.csv",
         "other",
     }
+
+
+async def test_a_script_that_waits_for_a_job_does_not_go_on_after_ctrl_c(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    await cli("jobs", "submit", batch, *ACTIVE)
+    for name, code in (((batch,), 130), ((), 0)):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "asyncsim.cli", "jobs", "watch", *name),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert b"0 of 12" in await process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+        assert process.returncode == code
 
 
 async def test_a_submission_is_confirmed_like_a_run(
@@ -254,7 +281,7 @@ async def test_only_jobs_that_have_ended_are_purged(
 ) -> None:
     assert "no jobs given" in (await cli("jobs", "purge")).err
     await cli("jobs", "submit", batch, *ACTIVE)
-    await cli("jobs", "submit", batch, *ACTIVE, "--name", "ended")
+    await cli("jobs", "submit", batch, *OTHER, "--name", "ended")
     refused = await cli("jobs", "purge", batch)
     assert refused.code == 2
     assert "is running: cancel it first" in refused.err
@@ -268,10 +295,10 @@ async def test_only_jobs_that_have_ended_are_purged(
 async def test_nothing_is_purged_if_one_of_the_names_is_wrong(
     cli: Cli, emulator: Emulator, batch: str, journal: str
 ) -> None:
-    for name in ("a", "b", "c"):
-        await cli("jobs", "submit", batch, *ACTIVE, "--name", name)
     for name in ("a", "b"):
+        await cli("jobs", "submit", batch, *ACTIVE, "--name", name)
         await cli("jobs", "cancel", name)
+    await cli("jobs", "submit", batch, *ACTIVE, "--name", "c")
     unknown = await cli("jobs", "purge", "a", "nope", "b")
     assert (unknown.code, unknown.err.count("\n")) == (2, 1)
     assert "'nope'" in unknown.err

@@ -33,6 +33,7 @@ from asyncsim.bulk.journal.processes import KnownProcess
 from asyncsim.bulk.journal.schema import chunks, jobs, rows
 from asyncsim.bulk.records import (
     IN_DOUBT,
+    SENT,
     SUCCEEDED,
     UNFINISHED,
     WHOLE_JOB,
@@ -109,6 +110,44 @@ class SharedJob:
 
 
 # Reading.
+
+
+async def check_input_is_alone(
+    connection: AsyncConnection, job: int, dead: ColumnElement[datetime]
+) -> list[str]:
+    """JournalError if another job sends the same changes; returns such jobs that have ended.
+
+    Of two processes that read the same input at the same time, at least one finds the other.
+    """
+    this, other = jobs.alias("this"), jobs.alias("other")
+    alike = ("vendor", "product", "account", "action", "digest")
+    same = and_(other.c.id != this.c.id, *(other.c[one] == this.c[one] for one in alike))
+    owned = exists().where(
+        *(chunks.c.job == other.c.id, chunks.c.number == WHOLE_JOB),
+        *(chunks.c.owner.is_not(None), chunks.c.heartbeat_at >= dead),
+    )
+    # By a run in one process that has ended: the next run of that job continues.
+    begun = exists().where(rows.c.job == other.c.id, rows.c.state.in_(sorted(SENT)))
+    found = (
+        select(other.c.name, other.c.state, owned, begun, this.c.change, other.c.change)
+        .join_from(this, other, same)
+        .where(this.c.id == job)
+        .order_by(other.c.id)
+    )
+    ended = []
+    for name, state, is_owned, has_begun, change, others in await connection.execute(found):
+        if change != others:
+            continue
+        if state in ENDED:
+            ended.append(name)
+        elif is_owned or has_begun or state in (JobState.RUNNING, JobState.PAUSED):
+            lives = is_owned or state == JobState.RUNNING
+            remedy = "follow that job (`jobs watch`)" if lives else "`jobs resume` continues it"
+            raise JournalError(
+                f"job {name!r} has the same input and is {state}: this job would send its changes a"
+                f" second time, so it has sent nothing; {remedy}"
+            )
+    return ended
 
 
 async def list_jobs(

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Update, func, null, select, tr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from asyncsim.bulk.journal import jobs, plans, queries, statistics
-from asyncsim.bulk.journal.claims import release_job
+from asyncsim.bulk.journal.claims import DEAD_AFTER, release_job
 from asyncsim.bulk.journal.database import Database, execute, fetch
 from asyncsim.bulk.journal.queries import InputSummary, StoredJob, in_states
 from asyncsim.bulk.journal.schema import rows, runs
@@ -192,6 +192,13 @@ class Journal(JournalSession):
         now = self._clock.utcnow()
         await self.write(queries.complete_input, self._scope.job, summary, now)
         self._input = summary  # only now: the next run knows only what is on disk
+
+    async def check_input_is_alone(self) -> list[str]:
+        """JournalError if another job sends the same changes; returns such jobs that have ended."""
+        if not self._database.is_shared:  # a file holds one job
+            return []
+        dead = self._database.now(-DEAD_AFTER)
+        return await self.read(jobs.check_input_is_alone, self._scope.job, dead)
 
     async def discard_job(self) -> None:
         """Delete the job; a file created for it is removed when the journal is closed."""

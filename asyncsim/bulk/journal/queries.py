@@ -145,7 +145,8 @@ async def add_job(
     taken = select(jobs.c.id).where(jobs.c.name == name)
     if (await connection.execute(taken)).first() is not None:
         raise JournalError(
-            f"journal {target} holds another job named {name!r} by now: choose another name"
+            f"another process has just submitted a job {name!r} to journal {target}; this one has"
+            " sent nothing"
         )
     values = {**asdict(wanted), "name": name, "ticket_secret": HiddenText(secret)}
     job = insert(jobs).values(**values, state="reading", created_at=now)

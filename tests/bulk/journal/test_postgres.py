@@ -214,7 +214,7 @@ async def test_a_job_that_its_workers_have_is_not_opened(url: str) -> None:
 async def test_two_jobs_of_one_name_are_not_begun_at_the_same_time(url: str) -> None:
     async with Journal.open(url, job=JOB) as first, Journal.open(url, job=JOB) as second:
         assert await first.begin_job(HEAD)
-        with pytest.raises(JournalError, match="holds another job named"):
+        with pytest.raises(JournalError, match=r"has just submitted a job 'batch\.csv'"):
             await second.begin_job(HEAD)
 
 
