@@ -21,6 +21,7 @@ from asyncsim.bulk.journal import chunks, claims, processes
 from asyncsim.bulk.journal.chunks import Beat, TakenChunk
 from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.journal.engines import open_database
+from asyncsim.bulk.journal.privileges import check_privileges
 from asyncsim.bulk.journal.processes import JournalProcess
 from asyncsim.bulk.lease import MARGIN, Lease, Moment
 from asyncsim.bulk.records import ChunkClaim, ChunkRef, JobState
@@ -72,9 +73,9 @@ async def work(
       that are not done are handed back to other workers. Cancelling hands them back at once. An
       unreachable database delays neither for long: other workers read what was not recorded.
 
-    Raises `JournalError` if the database cannot be used at the start; later it waits for the
-    database. Raises `AuthenticationError` once the credentials of all accounts were rejected, and
-    `ClientClosed` once all clients are closed.
+    Raises `JournalError` if the database cannot be used at the start, or its user lacks privileges;
+    later it waits for the database. Raises `AuthenticationError` once the credentials of all
+    accounts were rejected, and `ClientClosed` once all clients are closed.
     """
     if chunks_at_once < 1:
         raise ValueError(f"chunks_at_once={chunks_at_once}: must be at least 1")
@@ -87,6 +88,7 @@ async def work(
     try:
         await database.open()
         await heartbeats.open()
+        await check_privileges(database)
         async with queue:
             await worker.run(stop or asyncio.Event())
     finally:

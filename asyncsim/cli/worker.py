@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 import asyncsim
 from asyncsim import CallbackReceiver, Client, bulk
-from asyncsim.bulk import SharedJobs
+from asyncsim.bulk.journal.privileges import check_usable
 from asyncsim.cli.accounts import log_in_to_all, masked
 from asyncsim.cli.exits import Exit
 from asyncsim.cli.health import TakenChunks, health_port
@@ -28,6 +28,7 @@ from asyncsim.cli.options import (
 )
 from asyncsim.cli.output import printable, say
 from asyncsim.cli.signals import on_first_interrupt
+from asyncsim.postgres.url import PostgresUrl
 
 _SURVIVED = ("poll_jobs_to_abort_error", "side_task_failed")
 _STOPPING = (
@@ -63,8 +64,7 @@ async def worker(
     receiver = None
     if public_url is not None:
         receiver = CallbackReceiver(public_url, port=None, bus=asyncsim.PostgresBus(url))
-    async with SharedJobs(url) as shared:  # an unusable journal is reported first
-        target = shared.target
+    await check_usable(url)  # an unusable one is reported first
     logging.getLogger("procrastinate.worker").addFilter(_in_one_line)
     stop = asyncio.Event()
 
@@ -78,7 +78,8 @@ async def worker(
             await stack.enter_async_context(client)
         taken = TakenChunks()
         await stack.enter_async_context(health_port(health, taken.state))
-        say(printable(f"working for {_accounts(clients)} on {target}; press Ctrl-C to stop"))
+        shown = PostgresUrl.parse(url).shown
+        say(printable(f"working for {_accounts(clients)} on {shown}; press Ctrl-C to stop"))
         with on_first_interrupt(begin_stop):
             await bulk.work(
                 url,

@@ -142,6 +142,11 @@ def is_locked(error: BaseException) -> bool:
     return getattr(_cause(error), "sqlstate", None) == "55P03"
 
 
+def is_forbidden(error: BaseException) -> bool:
+    """Whether the user lacks a privilege."""
+    return getattr(_cause(error), "sqlstate", None) == "42501"
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same transaction can succeed a moment later, as after a restart of the server."""
     cause = _cause(error)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from procrastinate.exceptions import ConnectorException
 
@@ -49,6 +50,17 @@ async def test_the_requests_of_each_account_are_limited(
         assert [getattr(one, name) for name in fields] == [
             getattr(expected, name) for name in fields
         ]
+
+
+async def test_a_worker_without_privileges_does_not_start(
+    cli: Cli, emulator: Emulator, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute("REVOKE UPDATE ON asyncsim.chunks FROM CURRENT_USER")
+    monkeypatch.setenv("ASYNCSIM_JOURNAL", migrated_url)
+    refused = await cli("worker", "--dispatch", "table")
+    assert (refused.code, refused.err.count("\n")) == (2, 1), refused.err
+    assert "the user lacks a privilege: have an administrator grant it" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from asyncsim import PostgresBus, Watching, bulk
 from asyncsim.bulk.alive import shown_alive
 from asyncsim.bulk.dispatch import make_dispatch
 from asyncsim.bulk.journal.migrations import migrate
+from asyncsim.bulk.journal.privileges import check_usable
 from asyncsim.callbacks.bus import Callback
 from asyncsim.cli.exits import Exit
 from asyncsim.emulator import Emulator, Latency
@@ -132,6 +133,9 @@ async def test_a_job_runs_with_the_least_privileges(
             await jobs.purge("all")
     async with bulk.Journal.open(reader, job="all", read_only=True) as journal:
         assert await journal.head()
+    for role in ("reader", "receiver"):
+        with pytest.raises(JournalError, match="the user lacks a privilege"):
+            await check_usable(narrow.url("asyncsim", user=f"asyncsim_{role}"))
 
 
 async def test_commands_of_readers(narrow: Cluster, emulator: Emulator, tmp_path: Path) -> None:

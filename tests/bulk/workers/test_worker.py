@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import NoReturn
 
+import psycopg
 import pytest
 
 from asyncsim import Client, bulk
 from asyncsim.bulk.dispatch_table import TableDispatch
 from asyncsim.bulk.errors import JournalFailed
-from asyncsim.bulk.journal import chunks
+from asyncsim.bulk.journal import chunks, privileges
+from asyncsim.bulk.journal.privileges import check_usable
 from asyncsim.bulk.records import State
 from asyncsim.errors import ConfigurationError, JournalError
 from tests.bulk.workers.conftest import Yard
@@ -79,6 +81,24 @@ async def test_a_worker_that_continues_tells_nobody_to_run_it_again(
     await yard.until_state("finished")
     await worker.finish()
     assert f"{logged}: the server's disk is full" in caplog.messages
+
+
+@pytest.mark.parametrize("table", ["chunks", "jobs", "rows"])
+async def test_a_worker_without_privileges_does_not_start(migrated_url: str, table: str) -> None:
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute(f"REVOKE UPDATE ON asyncsim.{table} FROM CURRENT_USER")
+    async with Client.twilio("AC" + "1" * 32, "token") as client:
+        with pytest.raises(JournalError, match=f"permission denied for table {table}"):
+            await bulk.work(migrated_url, [client], dispatch="table")
+
+
+async def test_a_worker_starts_although_a_table_is_locked(
+    migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(privileges, "DEAD_AFTER", 0.1)
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute("LOCK TABLE asyncsim.chunks")
+        await check_usable(migrated_url)
 
 
 async def test_what_cannot_work_is_said_before_anything_is_opened(postgres_url: str) -> None:
