@@ -13,7 +13,10 @@ from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.jobs import SharedJob
 from asyncsim.bulk.journal.processes import KnownProcess
 from asyncsim.bulk.records import JobState
+from asyncsim.bulk.send import Limits
 from asyncsim.clock import SYSTEM_CLOCK, Clock
+from asyncsim.errors import JournalError
+from asyncsim.suggestions import did_you_mean
 
 
 class SharedJobs:
@@ -38,6 +41,10 @@ class SharedJobs:
         return self._database.target
 
     async def __aenter__(self) -> Self:
+        if self._database.is_open:  # the inner block would close it for the outer one
+            raise JournalError(
+                f"journal {self.target} is already open here: `async with` another SharedJobs"
+            )
         try:
             await self._database.open()
         except BaseException:
@@ -66,6 +73,7 @@ class SharedJobs:
 
     async def fetch(self, name: str) -> SharedJob:
         """Return a job; JournalError if there is none of that name."""
+        jobs.check_name(name)
         dead = self._database.now(-DEAD_AFTER)
         if found := await self._database.read(jobs.list_jobs, dead, name):
             return found[0]
@@ -88,12 +96,14 @@ class SharedJobs:
         with. Earlier failures no longer count. Jobs in other states are left as they are:
         `submit(None, ...)` resumes them.
         """
+        _check_limits(changed)
+        queue = make_dispatch(dispatch, self._url, self._clock)  # rejects a wrong name
         now = self._database.now()
         job, state = await self._database.write(jobs.unpause, name, changed, now, self.target)
         # Also for a running job: this refills a queue that was emptied by hand.
         if state in (JobState.PAUSED, JobState.RUNNING):
             refs = await self._database.read(jobs.queued_chunks, job)
-            async with make_dispatch(dispatch, self._url, self._clock) as queue:
+            async with queue:
                 await queue.enqueue(refs)
         return state
 
@@ -133,3 +143,21 @@ class SharedJobs:
     async def list(self) -> list[SharedJob]:
         """Return all jobs, the oldest one first."""
         return await self._database.read(jobs.list_jobs, self._database.now(-DEAD_AFTER))
+
+
+def _check_limits(changed: ChangedLimits) -> None:
+    """Check new limits before anything is changed; TypeError or ValueError."""
+    known = ("dispatch", *ChangedLimits.__annotations__)
+    for name in changed:
+        if name not in known:
+            hint = did_you_mean(name, known, f"it takes {', '.join(known)}")
+            raise TypeError(f"unpause takes no keyword {name!r}; {hint}")
+    Limits(
+        window=1,
+        timeout=changed.get("timeout"),
+        deadline=None,
+        max_failures=changed.get("max_failures"),
+        breaker=changed.get("breaker"),
+        limit=None,
+        confirm_above=None,
+    )

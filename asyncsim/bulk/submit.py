@@ -111,6 +111,8 @@ def _checked_name(job: Job | None, name: str | None, chunk_rows: int) -> str:
         raise ValueError(f"chunk_rows={chunk_rows}: must be 1 or more")
     if name is None and job is None:
         raise ValueError("name is missing: pass the name of the job to resume")
+    if name is not None:
+        jobs.check_name(name)
     return name or (job.label if job else "")
 
 

@@ -50,6 +50,7 @@ def is_database(text: str) -> bool:
 
     A malformed URL counts as a URL: it may contain a password, and messages quote paths.
     """
+    _check_text(text, "the path or URL of a journal")
     return _DATABASE.match(text) is not None
 
 
@@ -72,6 +73,7 @@ class PostgresUrl:
         """Read a URL. Raises ConfigurationError, which never quotes the text: it may be secret."""
         if isinstance(text, PostgresUrl):
             return text
+        _check_text(text, "the PostgreSQL URL")
         # A secret that is a file often ends with a line break.
         scheme, _, rest = text.strip().partition("://")
         found = _FORM.fullmatch(rest)
@@ -107,6 +109,12 @@ class PostgresUrl:
             if len(secret) >= _HIDDEN_FROM and secret not in self.shown:
                 text = text.replace(secret, "[hidden]")
         return text
+
+
+def _check_text(given: object, what: str) -> None:
+    """Reject what is no text, such as the None of an environment variable that is not set."""
+    if not isinstance(given, str):
+        raise TypeError(f"{what} must be text, not {type(given).__name__}")
 
 
 def _is_decodable(text: str) -> bool:

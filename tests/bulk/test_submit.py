@@ -398,6 +398,47 @@ async def test_a_job_is_purged_in_batches_and_an_interrupted_purge_is_repeated(
         assert (left.name, left.rows) == ("other", 23)
 
 
+@pytest.mark.parametrize("method", ["fetch", "pause", "unpause", "cancel", "purge"])
+async def test_a_name_that_is_no_text_is_rejected(shared: Shared, method: str) -> None:
+    await shared.submit(shared.job())
+    async with bulk.SharedJobs(shared.url) as opened:
+        for name in (None, 3):
+            with pytest.raises(TypeError, match="the name of a job must be text, not"):
+                await getattr(opened, method)(name)
+        assert (await opened.fetch("job")).state is bulk.JobState.RUNNING
+    with pytest.raises(TypeError, match="the name of a job must be text, not int"):
+        await shared.submit(shared.job(), name=3)  # type: ignore[arg-type]
+
+
+async def test_wrong_limits_are_rejected_before_a_job_is_continued(shared: Shared) -> None:
+    await shared.submit(shared.job())
+    wrong: dict[type[Exception], tuple[dict[str, Any], str]] = {
+        TypeError: ({"breakerr": 3}, "unpause takes no keyword 'breakerr'; did you mean 'breaker'"),
+        ValueError: ({"max_failures": -1}, "max_failures=-1: must be 0 or more"),
+    }
+    async with bulk.SharedJobs(shared.url) as opened:
+        await opened.pause("job")
+        for kind, (changed, why) in wrong.items():
+            with pytest.raises(kind, match=why):
+                await opened.unpause("job", dispatch="table", **changed)
+        with pytest.raises(ValueError, match="dispatch='tabel'"):
+            await opened.unpause("job", dispatch="tabel")
+        assert (await opened.fetch("job")).state is bulk.JobState.PAUSED
+        await opened.unpause("job", dispatch="table", breaker=3, max_failures=None)
+        assert (await opened.fetch("job")).state is bulk.JobState.RUNNING
+
+
+async def test_shared_jobs_that_are_open_cannot_be_opened_again(shared: Shared) -> None:
+    opened = bulk.SharedJobs(shared.url)
+    async with opened:
+        with pytest.raises(JournalError, match="is already open here"):
+            async with opened:
+                pass
+        assert await opened.list() == []
+    async with opened:
+        assert await opened.list() == []
+
+
 async def test_processes_are_listed_until_they_are_long_dead(shared: Shared) -> None:
     alive, dead = (
         JournalProcess(id=f"host:{pid}:x", kind="worker", host="host", pid=pid, accounts=("a",))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
+from asyncsim import PostgresBus, PostgresLimit
+from asyncsim.bulk import SharedJobs
 from asyncsim.errors import ConfigurationError
 from asyncsim.postgres.url import PostgresUrl, is_database
 
@@ -124,3 +127,12 @@ def test_a_driver_does_not_show_a_password(monkeypatch: pytest.MonkeyPatch) -> N
     both = PostgresUrl.parse("postgresql://postgres:postgres@host/db?password=a")
     assert isinstance(both, PostgresUrl)
     assert both.hide('user "postgres" has no password') == 'user "postgres" has no password'
+
+
+def test_a_url_that_is_no_text_is_rejected() -> None:
+    unset: Any = None  # of an environment variable that is not set
+    for take in (PostgresBus, PostgresLimit, PostgresUrl.parse):
+        with pytest.raises(TypeError, match="the PostgreSQL URL must be text, not NoneType"):
+            take(unset)
+    with pytest.raises(TypeError, match="the path or URL of a journal must be text, not NoneType"):
+        SharedJobs(unset)

@@ -179,10 +179,17 @@ async def list_jobs(
     ]
 
 
+def check_name(name: object) -> None:
+    """Raise TypeError for the name of a job that is no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a job must be text, not {type(name).__name__}")
+
+
 async def find_job(
     connection: AsyncConnection, name: str, target: str, *, lock: bool = False
 ) -> tuple[int, JobState]:
     """Return the id and state of a job; JournalError if there is none of that name."""
+    check_name(name)
     wanted = select(jobs.c.id, jobs.c.state).where(jobs.c.name == name)
     if lock:
         wanted = wanted.with_for_update()

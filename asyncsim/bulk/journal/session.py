@@ -15,6 +15,7 @@ from asyncsim.bulk.journal import queries
 from asyncsim.bulk.journal.database import Database, finish_despite_cancel
 from asyncsim.bulk.journal.engines import open_database
 from asyncsim.bulk.journal.hold import JobHold
+from asyncsim.bulk.journal.jobs import check_name
 from asyncsim.bulk.journal.queries import InputSummary
 from asyncsim.bulk.journal.scope import Scope
 from asyncsim.bulk.journal.writer import Step, Writer, write_steps
@@ -31,6 +32,7 @@ _HURRY = 5.0  # seconds for what is still to be stored, once cancelled
 
 
 def _check_name(name: str) -> None:
+    check_name(name)
     length = len(name.encode(errors="surrogatepass"))
     if not name.strip() or length > _LONGEST_NAME:
         limit = f"at most {_LONGEST_NAME} bytes long, and not blank"
